@@ -1,0 +1,141 @@
+"""Requests and responses of the backend's HTTP service; light to import.
+
+Every type is a plain dataclass, sent as a JSON object with the same names.
+Images travel as multipart form files named `file`. Errors are
+`{"error": "<what happened>", "advice": "<what to do>"}`.
+
+    POST /classify            file            -> Classification
+    POST /labels              file, class     -> Label (201, after it is on disk)
+    DELETE /labels/{id}                       -> 204 (undo)
+    GET  /labels                              -> LabelSummary
+    POST /training                            -> TrainingRun (202)
+    GET  /training, /training/{id}            -> [TrainingRun], TrainingRun
+    DELETE /training/{id}                     -> TrainingRun (cancelled)
+    GET  /models                              -> [ModelSummary]
+    GET  /models/{model}/versions             -> [VersionSummary]
+    POST /models/{model}/versions/{n}/promote -> VersionSummary
+    GET  /health                              -> Health
+    GET  /events                              -> server-sent events: Event
+    GET  /                                    -> the web page
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True)
+class Score:
+    """One class and its probability, 0 to 1."""
+
+    name: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Ranked classes for one image, best first."""
+
+    model: str
+    version: int
+    scores: list[Score]
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a person says an image shows."""
+
+    id: int
+    image: str
+    """SHA-256 of the upright bytes, in hex."""
+    class_name: str
+    created: str
+    new_class: bool = False
+    """No version could answer with this class when the label came."""
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    name: str
+    labels: int
+    known: bool
+    """The live version can answer with it."""
+
+
+@dataclass(frozen=True)
+class LabelSummary:
+    total: int
+    since_last_run: int
+    """Labels that no training run has learned from."""
+    classes: list[ClassCount]
+
+
+class RunState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """One attempt to learn from the labels."""
+
+    id: str
+    model: str
+    state: RunState
+    created: str
+    finished: str | None = None
+    progress: float = 0.0
+    """0 to 1."""
+    step: str = ""
+    """What it is doing, or what came of it, as a sentence."""
+    labels: int = 0
+    version: int | None = None
+    """The version that came out of it."""
+    accuracy: float | None = None
+    base_accuracy: float | None = None
+    """Of the version it started from, on the same held-out images."""
+
+
+@dataclass(frozen=True)
+class VersionSummary:
+    model: str
+    number: int
+    live: bool
+    created: str
+    accuracy: float | None
+    measured_on: str
+    classes: list[str]
+    base_version: int | None = None
+    training_run: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    name: str
+    live_version: int | None
+    versions: list[VersionSummary] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Health:
+    status: str
+    """`ok`, or a sentence that says what is missing."""
+    instances_ready: int
+    model: str
+    live_version: int | None
+    process: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something changed: `labels`, `training` or `models`; ask again for it."""
+
+    topic: str
+    id: str = ""

@@ -1,0 +1,115 @@
+"""What every engine offers: the small protocol between a fleet and its instances."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class InstanceState(StrEnum):
+    """How an instance is. The fleet adds what only it can know: ready, draining."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class InstanceSpec:
+    """Everything that decides how an instance runs; equal specs are interchangeable."""
+
+    model: str
+    config_file: Path
+    """The model's `serving.config` in the model repository."""
+    threads: int = 0
+    """Processor threads for arithmetic; 0 lets the engine share out the machine."""
+    memory_limit: int = 0
+    """Bytes; 0 sets no limit."""
+    image: str = ""
+    """Container image; engines without containers ignore it."""
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that change whenever the spec does."""
+        text = json.dumps(asdict(self), default=str, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One running (or failed) model server, as its engine sees it."""
+
+    id: str
+    """Unique and stable; what `stop`, `logs` and `stats` take."""
+    engine: str
+    model: str
+    spec_hash: str
+    state: InstanceState
+    """STARTING (ports not known yet, or known and not probed), STOPPED or FAILED."""
+    grpc_address: str | None = None
+    """`host:port`, once the engine knows it."""
+    rest_address: str | None = None
+    started: float = 0.0
+    """Seconds since the epoch."""
+    failure: str = ""
+    """Why it failed, as a sentence; empty otherwise."""
+    process: int | None = None
+    """Process id on this machine, where there is one."""
+
+
+@dataclass(frozen=True)
+class InstanceStats:
+    """What an instance uses at this moment."""
+
+    cpu_percent: float
+    """100 is one whole core."""
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether an engine can be used here, and why (not), as a sentence."""
+
+    usable: bool
+    reason: str
+
+
+class Engine(Protocol):
+    """Runs instances. Implementations translate every library error to EngineError."""
+
+    name: str
+
+    async def availability(self) -> Availability:
+        """Say within 3 s whether instances can be run here."""
+        ...
+
+    async def instances(self, model: str | None = None) -> list[Instance]:
+        """List own instances in any state, oldest first; the engine is the database."""
+        ...
+
+    async def start(self, spec: InstanceSpec) -> Instance:
+        """Start one instance and return at once, in state STARTING."""
+        ...
+
+    async def stop(self, instance_id: str, grace: float = 10.0) -> None:
+        """Ask it to finish what it accepted; kill it after `grace` seconds; forget it."""
+        ...
+
+    async def logs(self, instance_id: str, lines: int = 200) -> str:
+        """Return the last `lines` lines that the instance printed."""
+        ...
+
+    async def stats(self, instance_id: str) -> InstanceStats | None:
+        """Return what it uses now; None where it is gone or not known yet."""
+        ...
+
+    def changes(self) -> AsyncIterator[None]:
+        """Yield whenever instances may have changed, until closed."""
+        ...

@@ -1,0 +1,75 @@
+"""The model card: what travels inside a version and says what it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serving.errors import ModelError
+
+CARD_PATH = Path("assets.extra") / "servery.json"
+"""Where a card lies inside a version folder."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a version answers with, where it came from and how good it was.
+
+    `metrics` are measured, never promised: `accuracy` (0 to 1) on
+    `measured_images` images, described by `measured_on`.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    description: str = ""
+    created: str = ""
+    """UTC, ISO 8601."""
+    base_version: int | None = None
+    """The version that this one was learned from."""
+    training_run: str | None = None
+    input_side: int | None = None
+    """Pixels that the model looks at, per side, after its own resizing."""
+    embedding_size: int | None = None
+    preprocessing: str = ""
+    licence: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float | None:
+        value = self.metrics.get("accuracy")
+        return None if value is None else float(value)
+
+    def to_json(self) -> str:
+        return json.dumps({"schema": 1, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ModelCard:
+        """Parse a card; unknown fields are ignored, so that newer cards still read.
+
+        Raises ModelError where the text is no card.
+        """
+        try:
+            raw = json.loads(text)
+            known = {key: raw[key] for key in cls.__dataclass_fields__ if key in raw}
+            known["classes"] = tuple(str(name) for name in raw["classes"])
+            return cls(**known)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                "The model card cannot be read.", "Import the model again to write a new one."
+            ) from error
+
+    @classmethod
+    def read(cls, version_folder: Path) -> ModelCard:
+        """Read the card of the version in `version_folder`; raises ModelError."""
+        path = version_folder / CARD_PATH
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise ModelError(
+                f"Version {version_folder.name} of {version_folder.parent.name} has no model card.",
+                "Import the model again so that Servery can describe it.",
+            ) from error
+        return cls.from_json(text)

@@ -1,0 +1,235 @@
+"""Train the starter model: `python -m serving.models.starter.train CIFAR10 OUT`.
+
+CIFAR10 is a folder (or a .tar or .tar.xz of it) with `train/<class>/*.jpg` and
+`test/<class>/*.jpg`, 32x32 pixels. OUT receives `weights.npz` (folded float32
+weights), `training.json` (settings and measured accuracy) and `training.log`
+(one JSON line an epoch). An interrupted run goes on where its last epoch ended.
+
+People will drop large photos with the subject small, large or off-centre, so
+each image is seen under random zoom, aspect, shift, mirror, brightness and
+contrast rather than only at CIFAR's own framing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+import tarfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from serving.models.starter import network
+
+
+@dataclass(frozen=True)
+class Settings:
+    epochs: int = 24
+    batch: int = 256
+    peak_learning_rate: float = 0.4
+    warmup_share: float = 0.2
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.1
+    zoom_sigma: float = 0.12
+    zoom_limit: float = 1.35
+    aspect_sigma: float = 0.06
+    shift_pixels: float = 4.0
+    brightness: float = 0.15
+    contrast: float = 0.2
+    average_decay: float = 0.995
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Split:
+    images: np.ndarray
+    """uint8 `[N, 32, 32, 3]`."""
+    labels: np.ndarray
+    """int32 `[N]`, indices into the sorted class names."""
+
+
+def read_cifar(source: Path) -> tuple[list[str], Split, Split]:
+    """Read class names, training split and test split from a folder or archive."""
+    found: dict[str, list[tuple[str, np.ndarray]]] = {"train": [], "test": []}
+    for name, data in _jpegs(source):
+        split, label = Path(name).parts[-3:-1]
+        with Image.open(io.BytesIO(data)) as image:
+            found[split].append((label, np.asarray(image.convert("RGB"))))
+    classes = sorted({label for label, _ in found["train"]})
+    if not classes:
+        raise SystemExit(f"{source} holds no train/<class>/*.jpg files.")
+    index = {label: number for number, label in enumerate(classes)}
+    splits = [
+        Split(
+            np.stack([pixels for _, pixels in found[split]]),
+            np.array([index[label] for label, _ in found[split]], np.int32),
+        )
+        for split in ("train", "test")
+    ]
+    return classes, splits[0], splits[1]
+
+
+def _jpegs(source: Path):
+    if source.is_dir():
+        for path in sorted(source.glob("*/*/*.jpg")):
+            yield str(path), path.read_bytes()
+        return
+    with tarfile.open(source) as archive:
+        for member in archive:
+            if member.isfile() and member.name.endswith(".jpg"):
+                yield member.name, archive.extractfile(member).read()
+
+
+def augment(images, settings: Settings):
+    """Return uint8 `[N, 32, 32, 3]` as float pixels, each framed and lit anew."""
+    count = tf.shape(images)[0]
+    side = network.INPUT_SIDE
+    limit = math.log(settings.zoom_limit)
+    zoom = tf.exp(
+        tf.clip_by_value(tf.random.normal([count], stddev=settings.zoom_sigma), -limit, limit)
+    )
+    aspect = tf.exp(tf.random.normal([count], stddev=settings.aspect_sigma))
+    mirror = tf.where(tf.random.uniform([count]) < 0.5, -1.0, 1.0)
+    scale_x, scale_y = zoom * aspect * mirror, zoom / aspect
+    shift = tf.random.uniform([2, count], -settings.shift_pixels, settings.shift_pixels)
+    centre = (side - 1) / 2
+    zero = tf.zeros([count])
+    transforms = tf.stack(
+        [
+            scale_x, zero, centre - scale_x * centre + shift[0],
+            zero, scale_y, centre - scale_y * centre + shift[1],
+            zero, zero,
+        ],
+        axis=1,
+    )  # fmt: skip
+    pixels = tf.raw_ops.ImageProjectiveTransformV3(
+        images=tf.cast(images, tf.float32),
+        transforms=transforms,
+        output_shape=[side, side],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )
+    per_image = [count, 1, 1, 1]
+    contrast = tf.random.uniform(per_image, 1 - settings.contrast, 1 + settings.contrast)
+    brightness = tf.random.uniform(per_image, -settings.brightness, settings.brightness) * 255
+    mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
+    return tf.clip_by_value((pixels - mean) * contrast + mean + brightness, 0, 255)
+
+
+class Trainer:
+    """Stochastic gradient descent with Nesterov momentum and a one-cycle rate."""
+
+    def __init__(self, settings: Settings, class_count: int, steps: int) -> None:
+        self.settings = settings
+        self.model = network.TrainableNetwork(class_count, settings.seed)
+        self.averaged = network.TrainableNetwork(class_count, settings.seed)
+        self.velocity = [
+            tf.Variable(tf.zeros_like(v), trainable=False) for v in self.model.trainable_variables
+        ]
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.steps = steps
+        self.classes = class_count
+
+    @tf.function
+    def train(self, images, labels):
+        settings = self.settings
+        variables = self.model.trainable_variables
+        pixels = network.normalise(augment(images, settings))
+        targets = tf.one_hot(labels, self.classes)
+        targets = targets * (1 - settings.label_smoothing) + settings.label_smoothing / self.classes
+        with tf.GradientTape() as tape:
+            logits = self.model(pixels, training=True)
+            loss = tf.reduce_mean(
+                tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+            )
+        rate = self._rate()
+        gradients = tape.gradient(loss, variables)
+        for variable, gradient, velocity in zip(variables, gradients, self.velocity, strict=True):
+            if len(variable.shape) > 1:
+                gradient += settings.weight_decay * variable
+            velocity.assign(settings.momentum * velocity + gradient)
+            variable.assign_sub(rate * (gradient + settings.momentum * velocity))
+        self.step.assign_add(1)
+        decay = tf.minimum(settings.average_decay, tf.cast(self.step, tf.float32) / 1000)
+        for average, value in zip(self.averaged.variables, self.model.variables, strict=True):
+            average.assign(decay * average + (1 - decay) * value)
+        return loss
+
+    def _rate(self):
+        done = tf.cast(self.step, tf.float32) / self.steps
+        rise = done / self.settings.warmup_share
+        fall = (1 - done) / (1 - self.settings.warmup_share)
+        return self.settings.peak_learning_rate * tf.maximum(tf.minimum(rise, fall), 1e-3)
+
+    @tf.function
+    def _predict(self, images):
+        return tf.argmax(self.averaged(network.normalise(images), training=False), axis=1)
+
+    def accuracy(self, split: Split) -> float:
+        """Return the share of `split` that the averaged weights get right."""
+        right = 0
+        for start in range(0, len(split.images), 1000):
+            answers = self._predict(split.images[start : start + 1000]).numpy()
+            right += int((answers == split.labels[start : start + 1000]).sum())
+        return right / len(split.images)
+
+
+def train(source: Path, out: Path, settings: Settings) -> None:
+    """Train on `source`, writing weights, settings, log and checkpoints to `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    tf.random.set_seed(settings.seed)
+    classes, training, test = read_cifar(source)
+    batches = len(training.images) // settings.batch
+    trainer = Trainer(settings, len(classes), batches * settings.epochs)
+    checkpoint = tf.train.Checkpoint(trainer=trainer.model, averaged=trainer.averaged,
+                                     velocity=trainer.velocity, step=trainer.step)  # fmt: skip
+    saved = tf.train.latest_checkpoint(out / "checkpoint")
+    if saved:
+        checkpoint.restore(saved).assert_consumed()
+    first_epoch = int(trainer.step.numpy()) // batches
+    accuracy = 0.0
+    for epoch in range(first_epoch, settings.epochs):
+        started = time.monotonic()
+        order = np.random.default_rng(settings.seed + epoch).permutation(len(training.images))
+        losses = []
+        for batch in range(batches):
+            chosen = order[batch * settings.batch : (batch + 1) * settings.batch]
+            losses.append(trainer.train(training.images[chosen], training.labels[chosen]))
+        accuracy = trainer.accuracy(test)
+        line = {
+            "epoch": epoch + 1,
+            "loss": round(float(np.mean([loss.numpy() for loss in losses])), 4),
+            "test_accuracy": accuracy,
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        with (out / "training.log").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        print(line, flush=True)
+        checkpoint.write(str(out / "checkpoint" / "latest"))
+        np.savez(out / "weights.npz", **trainer.averaged.folded())
+    (out / "training.json").write_text(
+        json.dumps(
+            {"classes": classes, "settings": asdict(settings), "test_accuracy": accuracy}, indent=2
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train the starter model on CIFAR-10.")
+    parser.add_argument("source", type=Path, help="folder or archive of CIFAR-10 as JPEG files")
+    parser.add_argument("out", type=Path, help="folder for weights, log and checkpoints")
+    parser.add_argument("--epochs", type=int, default=Settings.epochs)
+    arguments = parser.parse_args()
+    train(arguments.source, arguments.out, Settings(epochs=arguments.epochs))
+
+
+if __name__ == "__main__":
+    main()
