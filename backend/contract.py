@@ -24,15 +24,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from serving.predict.prediction import Score
+
 DEFAULT_PORT = 8080
-
-
-@dataclass(frozen=True)
-class Score:
-    """One class and its probability, 0 to 1."""
-
-    name: str
-    score: float
 
 
 @dataclass(frozen=True)
