@@ -18,6 +18,7 @@ import json
 import math
 import tarfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class Split:
 def read_cifar(source: Path) -> tuple[list[str], Split, Split]:
     """Read class names, training split and test split from a folder or archive."""
     found: dict[str, list[tuple[str, np.ndarray]]] = {"train": [], "test": []}
-    for name, data in _jpegs(source):
+    for name, data in jpegs(source):
         split, label = Path(name).parts[-3:-1]
         with Image.open(io.BytesIO(data)) as image:
             found[split].append((label, np.asarray(image.convert("RGB"))))
@@ -76,7 +77,8 @@ def read_cifar(source: Path) -> tuple[list[str], Split, Split]:
     return classes, splits[0], splits[1]
 
 
-def _jpegs(source: Path):
+def jpegs(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every `<split>/<class>/<name>.jpg`, sorted within a folder."""
     if source.is_dir():
         for path in sorted(source.glob("*/*/*.jpg")):
             yield str(path), path.read_bytes()
