@@ -193,9 +193,9 @@ def train(source: Path, out: Path, settings: Settings) -> None:
     trainer = Trainer(settings, len(classes), batches * settings.epochs)
     checkpoint = tf.train.Checkpoint(trainer=trainer.model, averaged=trainer.averaged,
                                      velocity=trainer.velocity, step=trainer.step)  # fmt: skip
-    saved = tf.train.latest_checkpoint(out / "checkpoint")
-    if saved:
-        checkpoint.restore(saved).assert_consumed()
+    latest = out / "checkpoint" / "latest"
+    if latest.with_suffix(".index").exists():
+        checkpoint.read(str(latest)).assert_consumed()
     first_epoch = int(trainer.step.numpy()) // batches
     accuracy = 0.0
     for epoch in range(first_epoch, settings.epochs):
@@ -215,7 +215,7 @@ def train(source: Path, out: Path, settings: Settings) -> None:
         with (out / "training.log").open("a") as log:
             log.write(json.dumps(line) + "\n")
         print(line, flush=True)
-        checkpoint.write(str(out / "checkpoint" / "latest"))
+        checkpoint.write(str(latest))
         np.savez(out / "weights.npz", **trainer.averaged.folded())
     (out / "training.json").write_text(
         json.dumps(
