@@ -76,7 +76,7 @@ def test_an_oversized_photo_keeps_its_proportions() -> None:
     [
         (b"", ImageFault.EMPTY),
         (b"these are words, not pixels", ImageFault.NOT_AN_IMAGE),
-        (b"\xff\xd8\xff\xe0 only a beginning", ImageFault.NOT_AN_IMAGE),
+        (b"\xff\xd8\xff\xe0 only a beginning", ImageFault.DAMAGED),
         (encoded(photo((600, 400)), "JPEG")[:2000], ImageFault.DAMAGED),
         (encoded(photo((600, 400)), "PNG")[:400], ImageFault.DAMAGED),
     ],
