@@ -1,0 +1,31 @@
+"""A port, hash or id: monospace, copied by a click."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QToolButton, QToolTip, QWidget
+
+from desktop import theme
+
+
+class Copyable(QToolButton):
+    """Shows a short text in the fixed-width font and puts it on the clipboard when pressed."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        theme.set_role(self, "quiet")
+        self.setFont(theme.monospace())
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip("Copy")
+        self.set_value(text)
+        self.clicked.connect(self._copy)
+
+    def set_value(self, text: str) -> None:
+        self.setText(text)
+        self.setAccessibleName(f"Copy {text}")
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self.text())
+        QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), "Copied", self)
