@@ -1,0 +1,232 @@
+"""Labels on their way to the backend: on disk first, sent when it answers.
+
+A label is in the desktop's database before `submit` returns, and leaves it only
+when the backend has acknowledged it. Every label carries a key that the backend
+uses to recognise one it has already stored, so sending twice stores once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+from backend.contract import Label
+from desktop.learn.outbox_store import OutboxEntry, OutboxStore
+from serving.errors import BackendError, BackendRefused, ServeryError
+
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 30.0
+"""Seconds between two tries while the backend is away; doubled from first to longest."""
+
+T = TypeVar("T")
+
+
+class LabelReceiver(Protocol):
+    """The part of the backend that an outbox needs; `BackendClient` has it.
+
+    Both raise BackendRefused where trying again cannot help, and BackendError where
+    it can.
+    """
+
+    async def add_label(self, jpeg: bytes, class_name: str, *, idempotency_key: str) -> Label: ...
+
+    async def remove_label(self, label_id: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class QueuedLabel:
+    """A label that is safe on disk; what `Outbox.undo` takes."""
+
+    key: str
+    class_name: str
+
+
+@dataclass(frozen=True)
+class RefusedLabel:
+    """A label that the backend will not take, kept aside with the reason."""
+
+    key: str
+    class_name: str
+    reason: str
+    """What happened and what can be done, as sentences."""
+
+
+@dataclass(frozen=True)
+class OutboxView:
+    """How the outbox is at one moment."""
+
+    pending: int = 0
+    """Labels (and undone labels) that the backend has not acknowledged."""
+    refused: tuple[RefusedLabel, ...] = ()
+    problem: str = ""
+    """Why labels are waiting, as a sentence; empty while they are not."""
+
+
+class Outbox:
+    """Keeps labels until the backend has them; an async context manager.
+
+    While it is entered, a task of its own delivers, and keeps trying while the backend
+    is away. Labels of one image are delivered in the order in which they were given;
+    an image that keeps failing lets the others past.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        receiver: LabelReceiver,
+        *,
+        first_wait: float = FIRST_WAIT,
+        longest_wait: float = LONGEST_WAIT,
+    ) -> None:
+        self._store = OutboxStore(database)
+        self._receiver = receiver
+        self._first_wait = first_wait
+        self._longest_wait = longest_wait
+        self._thread = ThreadPoolExecutor(1, "outbox")
+        self._view = OutboxView()
+        self._listeners: list[Callable[[OutboxView], None]] = []
+        self._failures: dict[str, int] = {}
+        self._wake = asyncio.Event()
+        self._delivering: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Outbox:
+        await self._on_disk(self._store.open)
+        await self._refresh("")
+        self._delivering = asyncio.create_task(self._deliver(), name="outbox")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._delivering is not None:
+            self._delivering.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._delivering
+        await self._on_disk(self._store.close)
+        self._thread.shutdown()
+
+    @property
+    def view(self) -> OutboxView:
+        return self._view
+
+    def subscribe(self, listener: Callable[[OutboxView], None]) -> Callable[[], None]:
+        """Call `listener` with every later view; returns what ends that."""
+        self._listeners.append(listener)
+        return partial(self._listeners.remove, listener)
+
+    async def submit(self, jpeg: bytes, class_name: str) -> QueuedLabel:
+        """Return once the label is on disk. `jpeg` must be upright bytes.
+
+        Raises LabelNotKept where it cannot be written.
+        """
+        key = uuid.uuid4().hex
+        image = hashlib.sha256(jpeg).hexdigest()
+        await self._on_disk(partial(self._store.add, key, image, jpeg, class_name))
+        await self._refresh(self._view.problem)
+        if not self._view.problem:
+            self._wake.set()
+        return QueuedLabel(key, class_name)
+
+    async def undo(self, label: QueuedLabel) -> None:
+        """Take a label back, wherever it has got to.
+
+        One that was never sent is forgotten; any other is removed from the backend,
+        with the same patience as it was sent.
+        """
+        await self._on_disk(partial(self._store.withdraw, label.key, label.class_name))
+        await self._refresh(self._view.problem)
+        if not self._view.problem:
+            self._wake.set()
+
+    async def retry_refused(self) -> None:
+        """Offer the labels that were refused once more."""
+        await self._on_disk(self._store.accept_refused)
+        self.nudge()
+        await self._refresh(self._view.problem)
+
+    async def discard_refused(self) -> None:
+        """Forget the labels that were refused."""
+        await self._on_disk(self._store.discard_refused)
+        await self._refresh(self._view.problem)
+
+    def nudge(self) -> None:
+        """Try at once: the backend is known to answer again."""
+        self._wake.set()
+
+    async def _deliver(self) -> None:
+        wait = self._first_wait
+        while True:
+            self._wake.clear()
+            try:
+                problem = await self._deliver_all()
+            except ServeryError as error:
+                problem = str(error)
+            if problem:
+                await self._refresh(problem)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), wait * random.uniform(0.8, 1.2))
+                    wait = self._first_wait
+                    continue
+                wait = min(wait * 2, self._longest_wait)
+            else:
+                wait = self._first_wait
+                await self._refresh("")
+                await self._wake.wait()
+
+    async def _deliver_all(self) -> str:
+        """Deliver until nothing is pending; returns why it had to stop before, or nothing."""
+        while entries := await self._on_disk(self._store.pending):
+            entry = min(entries, key=lambda each: (self._failures.get(each.image, 0), each.order))
+            try:
+                await self._deliver_one(entry)
+            except BackendRefused as error:
+                await self._on_disk(partial(self._store.refuse, entry.key, str(error)))
+            except BackendError as error:
+                self._failures[entry.image] = self._failures.get(entry.image, 0) + 1
+                return str(error)
+            self._failures.pop(entry.image, None)
+            await self._refresh("")
+        return ""
+
+    async def _deliver_one(self, entry: OutboxEntry) -> None:
+        label_id = entry.label_id
+        if label_id is None:
+            jpeg = await self._on_disk(partial(self._store.begin, entry.key))
+            if jpeg is None:
+                return
+            label = await self._receiver.add_label(
+                jpeg, entry.class_name, idempotency_key=entry.key
+            )
+            label_id = label.id
+        withdrawn = await self._on_disk(partial(self._store.acknowledge, entry.key, label_id))
+        if withdrawn:
+            await self._receiver.remove_label(label_id)
+            await self._on_disk(partial(self._store.forget, entry.key))
+
+    async def _on_disk(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _refresh(self, problem: str) -> None:
+        pending, refused = await self._on_disk(self._store.counts)
+        view = OutboxView(
+            pending,
+            tuple(RefusedLabel(key, name, reason) for key, name, reason in refused),
+            problem if pending else "",
+        )
+        if view != self._view:
+            self._view = view
+            for listener in tuple(self._listeners):
+                listener(view)

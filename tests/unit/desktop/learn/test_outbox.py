@@ -1,0 +1,247 @@
+"""A label is never lost, never stored twice, and can be taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from backend.contract import Label
+from desktop.learn.outbox import Outbox, OutboxView
+from desktop.learn.outbox_store import LabelNotKept
+from serving.errors import BackendError, BackendRefused
+from tests.unit.desktop.learn.waiting import emptied, reached
+
+JPEG = b"\xff\xd8 one photo"
+OTHER = b"\xff\xd8 another photo"
+
+
+class Receiver:
+    """Stores labels by key, as the backend does; can be away, slow or unwilling."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Label] = {}
+        self.calls: list[str] = []
+        self.removed: list[int] = []
+        self.away = False
+        self.drops_answers = 0
+        self.refuses: set[str] = set()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked = asyncio.Event()
+
+    async def add_label(self, jpeg: bytes, class_name: str, *, idempotency_key: str) -> Label:
+        self.calls.append(class_name)
+        self.asked.set()
+        if self.away:
+            raise BackendError("The backend does not answer.", "It is tried again.")
+        if class_name in self.refuses:
+            raise BackendRefused("The image is damaged.", "Choose another file.")
+        label = self.stored.setdefault(
+            idempotency_key, Label(len(self.stored) + 1, jpeg.hex(), class_name, "now")
+        )
+        await self.gate.wait()
+        if self.drops_answers:
+            self.drops_answers -= 1
+            raise BackendError("The connection broke.", "It is tried again.")
+        return label
+
+    async def remove_label(self, label_id: int) -> None:
+        if self.away:
+            raise BackendError("The backend does not answer.", "It is tried again.")
+        self.removed.append(label_id)
+
+    @property
+    def classes(self) -> list[str]:
+        return [label.class_name for label in self.stored.values()]
+
+
+@asynccontextmanager
+async def entered(path: Path, receiver: Receiver) -> AsyncIterator[Outbox]:
+    async with Outbox(path, receiver, first_wait=0.02, longest_wait=0.05) as outbox:
+        yield outbox
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "desktop.sqlite"
+
+
+async def test_a_label_reaches_the_backend_and_leaves_the_outbox(database: Path) -> None:
+    receiver = Receiver()
+    views: list[OutboxView] = []
+    async with entered(database, receiver) as outbox:
+        outbox.subscribe(views.append)
+        await outbox.submit(JPEG, "panda")
+        await emptied(outbox)
+    assert receiver.classes == ["panda"]
+    assert views[0].pending == 1
+
+
+async def test_a_label_is_on_disk_when_submit_returns(database: Path) -> None:
+    receiver = Receiver()
+    receiver.gate.clear()
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "panda")
+        with sqlite3.connect(database) as reader:
+            rows = reader.execute("SELECT class_name, jpeg FROM outbox").fetchall()
+        reader.close()
+    assert rows == [("panda", JPEG)]
+
+
+async def test_the_database_syncs_every_write_to_the_disk(database: Path) -> None:
+    async with entered(database, Receiver()) as outbox:
+        connection = outbox._store._connection
+        assert connection is not None
+        pragmas = await outbox._on_disk(
+            lambda: [
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous")
+            ]
+        )
+    assert pragmas == ["wal", 2]
+
+
+async def test_labels_wait_while_the_backend_is_away_and_follow_when_it_is_back(
+    database: Path,
+) -> None:
+    receiver = Receiver()
+    receiver.away = True
+    async with entered(database, receiver) as outbox:
+        for name in ("one", "two", "three"):
+            await outbox.submit(name.encode(), name)
+        view = await reached(outbox, lambda view: bool(view.problem) and view.pending == 3)
+        assert view.problem == "The backend does not answer. It is tried again."
+        receiver.away = False
+        await emptied(outbox)
+    assert sorted(receiver.classes) == ["one", "three", "two"]
+
+
+async def test_labels_survive_the_end_of_the_application(database: Path) -> None:
+    receiver = Receiver()
+    receiver.away = True
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "panda")
+    receiver.away = False
+    async with entered(database, receiver) as outbox:
+        await emptied(outbox)
+    assert receiver.classes == ["panda"]
+
+
+async def test_an_answer_that_got_lost_does_not_store_the_label_twice(database: Path) -> None:
+    receiver = Receiver()
+    receiver.drops_answers = 2
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "panda")
+        await emptied(outbox)
+    assert receiver.calls == ["panda"] * 3
+    assert receiver.classes == ["panda"]
+
+
+async def test_a_refused_label_is_kept_aside_with_the_reason_and_the_rest_goes_on(
+    database: Path,
+) -> None:
+    receiver = Receiver()
+    receiver.refuses.add("broken")
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "broken")
+        await outbox.submit(OTHER, "panda")
+        await reached(outbox, lambda view: not view.pending)
+        (refused,) = outbox.view.refused
+        assert (refused.class_name, refused.reason) == (
+            "broken",
+            "The image is damaged. Choose another file.",
+        )
+        assert receiver.classes == ["panda"]
+        receiver.refuses.clear()
+        await outbox.retry_refused()
+        await emptied(outbox)
+    assert receiver.classes == ["panda", "broken"]
+
+
+async def test_refused_labels_can_be_discarded(database: Path) -> None:
+    receiver = Receiver()
+    receiver.refuses.add("broken")
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "broken")
+        await reached(outbox, lambda view: bool(view.refused))
+        await outbox.discard_refused()
+        assert outbox.view == OutboxView()
+
+
+async def test_undoing_a_label_that_was_never_sent_forgets_it(database: Path) -> None:
+    receiver = Receiver()
+    receiver.gate.clear()
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "first")
+        await receiver.asked.wait()
+        second = await outbox.submit(OTHER, "second")
+        await outbox.undo(second)
+        receiver.gate.set()
+        await emptied(outbox)
+    assert receiver.calls == ["first"]
+    assert receiver.removed == []
+
+
+async def test_undoing_a_label_on_its_way_removes_it_once_the_backend_has_it(
+    database: Path,
+) -> None:
+    receiver = Receiver()
+    receiver.gate.clear()
+    async with entered(database, receiver) as outbox:
+        label = await outbox.submit(JPEG, "panda")
+        await receiver.asked.wait()
+        await outbox.undo(label)
+        assert outbox.view.pending == 1
+        receiver.gate.set()
+        await emptied(outbox)
+    assert receiver.removed == [1]
+
+
+async def test_undoing_an_acknowledged_label_waits_for_the_backend_too(database: Path) -> None:
+    receiver = Receiver()
+    async with entered(database, receiver) as outbox:
+        label = await outbox.submit(JPEG, "panda")
+        await emptied(outbox)
+        receiver.away = True
+        await outbox.undo(label)
+        assert outbox.view.pending == 1
+    receiver.away = False
+    async with entered(database, receiver) as outbox:
+        await emptied(outbox)
+    assert receiver.removed == [1]
+
+
+async def test_undoing_twice_removes_once(database: Path) -> None:
+    receiver = Receiver()
+    async with entered(database, receiver) as outbox:
+        label = await outbox.submit(JPEG, "panda")
+        await emptied(outbox)
+        await outbox.undo(label)
+        await outbox.undo(label)
+        await emptied(outbox)
+    assert receiver.removed == [1]
+
+
+async def test_labels_of_one_image_keep_their_order_through_failures(database: Path) -> None:
+    receiver = Receiver()
+    receiver.drops_answers = 1
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "wrong")
+        await outbox.submit(JPEG, "right")
+        await outbox.submit(OTHER, "other")
+        await emptied(outbox)
+    order = receiver.classes
+    assert order.index("wrong") < order.index("right")
+    assert sorted(order) == ["other", "right", "wrong"]
+
+
+async def test_a_disk_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(LabelNotKept, match="could not be written"):
+        async with entered(tmp_path / "file" / "desktop.sqlite", Receiver()):
+            pass

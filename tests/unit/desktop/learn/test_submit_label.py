@@ -1,0 +1,56 @@
+"""Only a real image with a usable name becomes a label."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from backend.contract import Label
+from desktop.learn.outbox import Outbox, OutboxView
+from desktop.learn.submit_label import ClassNameError, checked_class_name, submit_label
+from serving.errors import ImageError
+from tests.unit.desktop.learn.waiting import emptied
+
+
+class Receiver:
+    def __init__(self) -> None:
+        self.received: list[tuple[bytes, str]] = []
+
+    async def add_label(self, jpeg: bytes, class_name: str, *, idempotency_key: str) -> Label:
+        self.received.append((jpeg, class_name))
+        return Label(1, "", class_name, "")
+
+    async def remove_label(self, label_id: int) -> None:
+        raise AssertionError("nothing was undone")
+
+
+def _png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(out, "PNG")
+    return out.getvalue()
+
+
+async def test_the_backend_gets_upright_jpeg_bytes_and_a_tidy_name(tmp_path: Path) -> None:
+    receiver = Receiver()
+    async with Outbox(tmp_path / "d.sqlite", receiver) as outbox:
+        queued = await submit_label(outbox, _png(), "  giant   panda ")
+        await emptied(outbox)
+    ((jpeg, name),) = receiver.received
+    assert name == queued.class_name == "giant panda"
+    assert Image.open(io.BytesIO(jpeg)).format == "JPEG"
+
+
+async def test_what_is_no_image_is_not_taken(tmp_path: Path) -> None:
+    async with Outbox(tmp_path / "d.sqlite", Receiver()) as outbox:
+        with pytest.raises(ImageError):
+            await submit_label(outbox, b"text", "panda")
+        assert outbox.view == OutboxView()
+
+
+@pytest.mark.parametrize("text", ["", "   ", "a" * 101, "tab\x07bell"])
+def test_what_cannot_name_a_class_is_refused(text: str) -> None:
+    with pytest.raises(ClassNameError):
+        checked_class_name(text)
