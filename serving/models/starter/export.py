@@ -57,7 +57,7 @@ class LoadedServable:
         meta = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
         self._signatures = meta.signature_def
 
-    def run(self, signature: str, images: Sequence[bytes]) -> dict[str, np.ndarray]:
+    def run(self, signature: str, images: Sequence[bytes]) -> Any:
         """Run one batch; returns the signature's outputs by name."""
         definition = self._signatures[signature]
         outputs = {name: info.name for name, info in definition.outputs.items()}
@@ -165,7 +165,7 @@ def _write_features(
     files: Mapping[str, Mapping[str, Sequence[bytes]]],
     classes: Sequence[str],
 ) -> None:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for key, split, count in (
         ("train", "train", REHEARSED_PER_CLASS),
         ("held_out", "test", HELD_OUT_PER_CLASS),

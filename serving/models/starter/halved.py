@@ -44,7 +44,7 @@ def _rewrite(saved_model: bytes, old: int, new: int, old_code: str, new_code: st
             tensor.tensor_content = _packed(values, new_code)
             tensor.dtype = new
             node.attr["dtype"].type = new
-    return message.SerializeToString(deterministic=True)
+    return bytes(message.SerializeToString(deterministic=True))
 
 
 def _packed(values: tuple[float, ...], code: str) -> bytes:

@@ -9,11 +9,15 @@ a 32x32 image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+Tensor = Any
+"""A TensorFlow tensor; the library carries no types."""
 
 INPUT_SIDE = 32
 EMBEDDING_SIZE = 256
@@ -44,7 +48,7 @@ CONVOLUTIONS = (
 )
 
 
-def forward(images, convolve):
+def forward(images: Tensor, convolve: Callable[[str, Tensor], Tensor]) -> Tensor:
     """Run the network's layout with `convolve(name, x)` as its one building block.
 
     `images` are normalised float pixels `[N, 32, 32, 3]`; returns the embedding
@@ -59,15 +63,17 @@ def forward(images, convolve):
     return tf.reduce_max(x, axis=[1, 2])
 
 
-class TrainableNetwork(tf.Module):
+class TrainableNetwork:
     """The network with batch statistics, as the training script needs it."""
 
-    def __init__(self, class_count: int, seed: int, dtype=tf.bfloat16) -> None:
-        super().__init__()
+    def __init__(self, class_count: int, seed: int, dtype: Any = tf.bfloat16) -> None:
         generator = np.random.default_rng(seed)
         self.dtype = dtype
-        self.kernels, self.gammas, self.betas = {}, {}, {}
-        self.means, self.variances = {}, {}
+        self.kernels: dict[str, Tensor] = {}
+        self.gammas: dict[str, Tensor] = {}
+        self.betas: dict[str, Tensor] = {}
+        self.means: dict[str, Tensor] = {}
+        self.variances: dict[str, Tensor] = {}
         for layer in CONVOLUTIONS:
             scale = np.sqrt(2 / (9 * layer.inputs))
             kernel = generator.normal(0, scale, (3, 3, layer.inputs, layer.outputs))
@@ -79,10 +85,21 @@ class TrainableNetwork(tf.Module):
         self.dense = _variable(generator.normal(0, 0.02, (EMBEDDING_SIZE, class_count)))
         self.bias = _variable(np.zeros(class_count))
 
-    def __call__(self, images, training: bool):
+    @property
+    def trainable_variables(self) -> list[Tensor]:
+        """What gradient descent changes."""
+        parts = (self.kernels, self.gammas, self.betas)
+        return [*(v for part in parts for v in part.values()), self.dense, self.bias]
+
+    @property
+    def variables(self) -> list[Tensor]:
+        """Everything that a checkpoint keeps: the trainable ones and the statistics."""
+        return [*self.trainable_variables, *self.means.values(), *self.variances.values()]
+
+    def __call__(self, images: Tensor, training: bool) -> Tensor:
         """Return logits `[N, classes]` for normalised images `[N, 32, 32, 3]`."""
 
-        def convolve(name, x):
+        def convolve(name: str, x: Tensor) -> Tensor:
             x = tf.nn.conv2d(x, tf.cast(self.kernels[name], x.dtype), 1, "SAME")
             x, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=x,
@@ -102,7 +119,7 @@ class TrainableNetwork(tf.Module):
         embedding = tf.cast(forward(tf.cast(images, self.dtype), convolve), tf.float32)
         return embedding @ self.dense + self.bias
 
-    def folded(self) -> dict[str, np.ndarray]:
+    def folded(self) -> dict[str, Any]:
         """Return inference weights with batch normalisation folded in, as float32.
 
         Keys are `<layer>/kernel`, `<layer>/bias`, `head/kernel`, `head/bias`.
@@ -120,20 +137,20 @@ class TrainableNetwork(tf.Module):
         return weights
 
 
-def embed(images, weights: Mapping[str, np.ndarray | tf.Tensor]):
+def embed(images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
     """Run the folded network: normalised images `[N, 32, 32, 3]` to `[N, 256]`."""
 
-    def convolve(name, x):
+    def convolve(name: str, x: Tensor) -> Tensor:
         x = tf.nn.conv2d(x, weights[f"{name}/kernel"], 1, "SAME")
         return tf.nn.relu(tf.nn.bias_add(x, weights[f"{name}/bias"]))
 
     return forward(images, convolve)
 
 
-def normalise(pixels):
+def normalise(pixels: Tensor) -> Tensor:
     """Turn pixels of 0 to 255 into what the network was trained on."""
     return (tf.cast(pixels, tf.float32) / 255.0 - PIXEL_MEAN) / PIXEL_STD
 
 
-def _variable(value: np.ndarray, trainable: bool = True) -> tf.Variable:
+def _variable(value: np.ndarray[Any, Any], trainable: bool = True) -> Tensor:
     return tf.Variable(value.astype(np.float32), trainable=trainable)

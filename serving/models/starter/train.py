@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -50,15 +51,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Split:
-    images: np.ndarray
+    images: np.ndarray[Any, Any]
     """uint8 `[N, 32, 32, 3]`."""
-    labels: np.ndarray
+    labels: np.ndarray[Any, Any]
     """int32 `[N]`, indices into the sorted class names."""
 
 
 def read_cifar(source: Path) -> tuple[list[str], Split, Split]:
     """Read class names, training split and test split from a folder or archive."""
-    found: dict[str, list[tuple[str, np.ndarray]]] = {"train": [], "test": []}
+    found: dict[str, list[tuple[str, np.ndarray[Any, Any]]]] = {"train": [], "test": []}
     for name, data in jpegs(source):
         split, label = Path(name).parts[-3:-1]
         with Image.open(io.BytesIO(data)) as image:
@@ -85,11 +86,12 @@ def jpegs(source: Path) -> Iterator[tuple[str, bytes]]:
         return
     with tarfile.open(source) as archive:
         for member in archive:
-            if member.isfile() and member.name.endswith(".jpg"):
-                yield member.name, archive.extractfile(member).read()
+            content = archive.extractfile(member) if member.name.endswith(".jpg") else None
+            if content is not None:
+                yield member.name, content.read()
 
 
-def augment(images, settings: Settings):
+def augment(images: network.Tensor, settings: Settings) -> network.Tensor:
     """Return uint8 `[N, 32, 32, 3]` as float pixels, each framed and lit anew."""
     count = tf.shape(images)[0]
     side = network.INPUT_SIDE
@@ -139,9 +141,10 @@ class Trainer:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.steps = steps
         self.classes = class_count
+        self.train = tf.function(self._train)
+        self.answer = tf.function(self._answer)
 
-    @tf.function
-    def train(self, images, labels):
+    def _train(self, images: network.Tensor, labels: network.Tensor) -> network.Tensor:
         settings = self.settings
         variables = self.model.trainable_variables
         pixels = network.normalise(augment(images, settings))
@@ -165,21 +168,20 @@ class Trainer:
             average.assign(decay * average + (1 - decay) * value)
         return loss
 
-    def _rate(self):
+    def _rate(self) -> network.Tensor:
         done = tf.cast(self.step, tf.float32) / self.steps
         rise = done / self.settings.warmup_share
         fall = (1 - done) / (1 - self.settings.warmup_share)
         return self.settings.peak_learning_rate * tf.maximum(tf.minimum(rise, fall), 1e-3)
 
-    @tf.function
-    def _predict(self, images):
+    def _answer(self, images: network.Tensor) -> network.Tensor:
         return tf.argmax(self.averaged(network.normalise(images), training=False), axis=1)
 
     def accuracy(self, split: Split) -> float:
         """Return the share of `split` that the averaged weights get right."""
         right = 0
         for start in range(0, len(split.images), 1000):
-            answers = self._predict(split.images[start : start + 1000]).numpy()
+            answers = self.answer(split.images[start : start + 1000]).numpy()
             right += int((answers == split.labels[start : start + 1000]).sum())
         return right / len(split.images)
 
@@ -191,7 +193,7 @@ def train(source: Path, out: Path, settings: Settings) -> None:
     classes, training, test = read_cifar(source)
     batches = len(training.images) // settings.batch
     trainer = Trainer(settings, len(classes), batches * settings.epochs)
-    checkpoint = tf.train.Checkpoint(trainer=trainer.model, averaged=trainer.averaged,
+    checkpoint = tf.train.Checkpoint(model=trainer.model.variables, averaged=trainer.averaged.variables,
                                      velocity=trainer.velocity, step=trainer.step)  # fmt: skip
     latest = out / "checkpoint" / "latest"
     if latest.with_suffix(".index").exists():
@@ -216,7 +218,8 @@ def train(source: Path, out: Path, settings: Settings) -> None:
             log.write(json.dumps(line) + "\n")
         print(line, flush=True)
         checkpoint.write(str(latest))
-        np.savez(out / "weights.npz", **trainer.averaged.folded())
+        weights: dict[str, Any] = trainer.averaged.folded()
+        np.savez(out / "weights.npz", **weights)
     (out / "training.json").write_text(
         json.dumps(
             {"classes": classes, "settings": asdict(settings), "test_accuracy": accuracy}, indent=2
