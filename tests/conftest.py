@@ -1,0 +1,82 @@
+"""What every test gets: a workspace of its own, no screen needed, nothing left running."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+REQUIRE_SHARED_DATA = "SERVERY_REQUIRE_SHARED_DATA"
+"""Set where the shared data must be there: its absence then fails a test instead of skipping it."""
+FAILED_CHECKS = "SERVERY_FAILED_CHECKS"
+"""What failed before pytest ran, so that the closing lines of a test run name it too."""
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def _home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes what the person running it keeps."""
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "workspace"))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace, the one that `SERVERY_WORKSPACE` names during the test."""
+    return Workspace(tmp_path / "workspace").create()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with photos and weights that the project does not ship, or a skip."""
+    if not SHARED_DATA.is_dir():
+        message = "the shared data folder is not beside the project"
+        if os.environ.get(REQUIRE_SHARED_DATA):
+            pytest.fail(message)
+        pytest.skip(message)
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def photos(shared_data: Path) -> list[Path]:
+    """Real photos, one a class, in a fixed order."""
+    return sorted((shared_data / "photos").glob("*.JPEG"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    """Every process that a test started has ended when the tests have."""
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    yield
+    new = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.pid not in before and "resource_tracker" not in _command(process)
+    ]
+    _, left = psutil.wait_procs(new, timeout=5)
+    commands = [_command(process) for process in left]
+    for process in left:
+        process.kill()
+    assert not commands, f"still running after the tests: {commands}"
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    failed = os.environ.get(FAILED_CHECKS)
+    if failed:
+        terminalreporter.write_sep("!", f"failed before the tests: {failed}", red=True)
