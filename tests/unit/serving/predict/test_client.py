@@ -1,0 +1,276 @@
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from serving.errors import FleetUnavailable, ImageError, ModelError
+from serving.predict import client as client_module
+from serving.predict.client import MOST_OUTSTANDING, Endpoint, PredictClient
+from serving.predict.messages import predict_pb2
+from serving.predict.request import probe_jpeg
+from tests.unit.serving.predict.scripted_server import ScriptedServer, cat, scores_response
+
+NOWHERE = "127.0.0.1:1"
+"""A port that nothing listens on."""
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[PredictClient]:
+    made = PredictClient("pets", patience=5)
+    yield made
+    await made.close()
+
+
+def ends_with(code: grpc.StatusCode, details: str = "no") -> Any:
+    async def answer(request: Any, context: Any) -> Any:
+        await context.abort(code, details)
+
+    return answer
+
+
+def slow(seconds: float) -> Any:
+    async def answer(request: Any, context: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return scores_response(7, cat=1.0)
+
+    return answer
+
+
+def use(client: PredictClient, **servers: ScriptedServer) -> None:
+    client.use(Endpoint(name, server.address) for name, server in servers.items())
+
+
+async def test_a_prediction_says_what_who_and_which_version(client: PredictClient) -> None:
+    async with ScriptedServer(cat) as server:
+        use(client, a=server)
+        prediction = await client.classify(b"picture")
+    assert [(score.name, score.score) for score in prediction.scores] == [
+        ("cat", 0.75),
+        ("dog", 0.25),
+    ]
+    assert (prediction.model, prediction.version, prediction.instance_id) == ("pets", 7, "a")
+    assert prediction.milliseconds > 0
+    (request,) = server.requests
+    assert (request.model_spec.name, request.model_spec.signature_name) == (
+        "pets",
+        "predict_images",
+    )
+    assert not request.model_spec.HasField("version")
+    assert list(request.inputs["images"].string_val) == [b"picture"]
+
+
+async def test_an_embedding_comes_with_its_version(client: PredictClient) -> None:
+    async def answer(request: Any, context: Any) -> Any:
+        assert request.model_spec.signature_name == "embed"
+        scores = scores_response(3, a=0.5, b=-1.0).outputs["scores"]
+        response = predict_pb2.PredictResponse(outputs={"embedding": scores})
+        response.model_spec.version.value = 3
+        return response
+
+    async with ScriptedServer(answer) as server:
+        use(client, a=server)
+        assert await client.embed(b"picture") == (3, [0.5, -1.0])
+
+
+async def test_requests_one_by_one_go_round_the_instances(client: PredictClient) -> None:
+    async with ScriptedServer(cat) as one, ScriptedServer(cat) as two, ScriptedServer(cat) as three:
+        use(client, a=one, b=two, c=three)
+        answers = [(await client.classify(b"x")).instance_id for _ in range(9)]
+    assert Counter(answers) == {"a": 3, "b": 3, "c": 3}
+
+
+async def test_a_slow_instance_gets_fewer(client: PredictClient) -> None:
+    async with ScriptedServer(slow(0.2)) as one, ScriptedServer(slow(0.01)) as two:
+        use(client, slow=one, quick=two)
+
+        async def caller() -> list[str]:
+            return [(await client.classify(b"x")).instance_id for _ in range(6)]
+
+        answers = Counter(
+            name for names in await asyncio.gather(caller(), caller()) for name in names
+        )
+    assert answers["quick"] > 2 * answers["slow"] > 0
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.NOT_FOUND]
+)
+async def test_what_one_instance_loses_another_answers(
+    client: PredictClient, code: grpc.StatusCode
+) -> None:
+    lost: list[str] = []
+    client.on_loss(lost.append)
+    async with ScriptedServer(ends_with(code)) as bad, ScriptedServer(cat) as good:
+        use(client, bad=bad, good=good)
+        answers = [(await client.classify(b"x")).instance_id for _ in range(4)]
+    assert answers == ["good"] * 4
+    assert lost == ["bad"]
+    assert client.counters()["bad"].failures == 1
+    assert client.counters()["good"].failures == 0
+
+
+async def test_an_instance_that_is_not_there_costs_no_request(client: PredictClient) -> None:
+    async with ScriptedServer(cat) as good:
+        client.use([Endpoint("gone", NOWHERE), Endpoint("good", good.address)])
+        answers = await asyncio.gather(*(client.classify(b"x") for _ in range(40)))
+    assert {answer.instance_id for answer in answers} == {"good"}
+
+
+async def test_an_instance_that_ends_mid_request_costs_no_request(client: PredictClient) -> None:
+    async with ScriptedServer(slow(60)) as ending, ScriptedServer(slow(0.01)) as staying:
+        use(client, ending=ending, staying=staying)
+        calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(20)]
+        await asyncio.sleep(0.3)
+        assert len(ending.requests) > 0
+        await ending.stop()
+        answers = await asyncio.gather(*calls)
+    assert {answer.instance_id for answer in answers} == {"staying"}
+
+
+async def test_what_is_given_up_goes_elsewhere_and_a_cancelled_caller_stays_cancelled(
+    client: PredictClient,
+) -> None:
+    async with ScriptedServer(slow(60)) as hanging, ScriptedServer(cat) as good:
+        use(client, hanging=hanging)
+        call = asyncio.ensure_future(client.classify(b"x"))
+        cancelled = asyncio.ensure_future(client.classify(b"x"))
+        await asyncio.sleep(0.2)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert client.counters()["hanging"].outstanding == 1
+        use(client, good=good)
+        client.give_up("hanging")
+        assert (await call).instance_id == "good"
+
+
+async def test_requests_wait_for_the_first_ready_instance(client: PredictClient) -> None:
+    calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(5)]
+    await asyncio.sleep(0.1)
+    async with ScriptedServer(cat) as server:
+        use(client, late=server)
+        answers = await asyncio.gather(*calls)
+    assert {answer.instance_id for answer in answers} == {"late"}
+
+
+async def test_patience_ends(client: PredictClient) -> None:
+    client.patience = 0.3
+    with pytest.raises(FleetUnavailable, match="No instance is ready"):
+        await client.classify(b"x")
+    client.use([Endpoint("gone", NOWHERE)])
+    with pytest.raises(FleetUnavailable, match="no connection"):
+        await client.classify(b"x")
+
+
+async def test_an_instance_that_recovers_is_used_again(client: PredictClient) -> None:
+    async with ScriptedServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as server:
+        use(client, only=server)
+        call = asyncio.ensure_future(client.classify(b"x"))
+        await asyncio.sleep(0.1)
+        server.answer = cat
+        assert (await call).instance_id == "only"
+
+
+async def test_an_image_that_ends_every_instance_is_given_up(client: PredictClient) -> None:
+    async with ScriptedServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as server:
+        use(client, only=server)
+        with pytest.raises(FleetUnavailable, match="ended while they answered"):
+            await client.classify(b"poison")
+    assert len(server.requests) == client_module.MOST_LOSSES
+
+
+async def test_a_request_has_a_deadline(
+    client: PredictClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "DEADLINE_SECONDS", 0.3)
+    async with ScriptedServer(slow(60)) as server:
+        use(client, a=server)
+        with pytest.raises(FleetUnavailable, match="did not answer within"):
+            await client.classify(b"x")
+    assert client.counters()["a"].failures == 1
+
+
+async def test_a_refused_image_is_told_from_a_model_that_refuses_all(
+    client: PredictClient,
+) -> None:
+    async def refuses_bad(request: Any, context: Any) -> Any:
+        if list(request.inputs["images"].string_val) != [probe_jpeg()]:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Invalid JPEG data")
+        return scores_response(1, cat=1.0)
+
+    async with ScriptedServer(refuses_bad) as server:
+        use(client, a=server)
+        with pytest.raises(ImageError):
+            await client.classify(b"bad")
+        server.answer = ends_with(grpc.StatusCode.INVALID_ARGUMENT, "input size does not match")
+        with pytest.raises(ModelError, match="input size does not match"):
+            await client.classify(b"good")
+    assert client.counters()["a"].failures == 0
+
+
+@pytest.mark.parametrize(
+    "response", [predict_pb2.PredictResponse(), scores_response(1)], ids=["nothing", "no classes"]
+)
+async def test_an_answer_outside_the_contract(client: PredictClient, response: Any) -> None:
+    async def answer(request: Any, context: Any) -> Any:
+        return response
+
+    async with ScriptedServer(answer) as server:
+        use(client, a=server)
+        if response.outputs:
+            assert (await client.classify(b"x")).scores == ()
+        else:
+            with pytest.raises(ModelError, match="classes"):
+                await client.classify(b"x")
+
+
+async def test_a_leaving_instance_finishes_what_it_has(client: PredictClient) -> None:
+    async with ScriptedServer(slow(0.3)) as leaving, ScriptedServer(cat) as staying:
+        use(client, leaving=leaving)
+        call = asyncio.ensure_future(client.classify(b"x"))
+        await asyncio.sleep(0.1)
+        use(client, staying=staying)
+        assert (await client.classify(b"x")).instance_id == "staying"
+        assert not await client.drained("leaving", 0.05)
+        assert await client.drained("leaving", 5)
+        assert (await call).instance_id == "leaving"
+
+
+async def test_more_than_an_instance_takes_waits_its_turn(client: PredictClient) -> None:
+    busy = most = 0
+
+    async def answer(request: Any, context: Any) -> Any:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.01)
+        busy -= 1
+        return scores_response(1, cat=1.0)
+
+    async with ScriptedServer(answer) as server:
+        use(client, a=server)
+        answers = await asyncio.gather(*(client.classify(b"x") for _ in range(300)))
+    assert len(answers) == 300
+    assert most == MOST_OUTSTANDING
+
+
+async def test_a_large_image_passes(client: PredictClient) -> None:
+    async with ScriptedServer(cat) as server:
+        use(client, a=server)
+        await client.classify(b"x" * 30_000_000)
+    assert len(server.requests[0].inputs["images"].string_val[0]) == 30_000_000
+
+
+async def test_closing_ends_what_waits_and_what_is_on_its_way() -> None:
+    client = PredictClient("pets")
+    waiting = asyncio.ensure_future(client.classify(b"x"))
+    await asyncio.sleep(0.05)
+    async with ScriptedServer(slow(60)) as server:
+        use(client, a=server)
+        await asyncio.sleep(0.2)
+        await client.close()
+        with pytest.raises(FleetUnavailable, match="closed"):
+            await waiting
