@@ -193,8 +193,12 @@ def train(source: Path, out: Path, settings: Settings) -> None:
     classes, training, test = read_cifar(source)
     batches = len(training.images) // settings.batch
     trainer = Trainer(settings, len(classes), batches * settings.epochs)
-    checkpoint = tf.train.Checkpoint(model=trainer.model.variables, averaged=trainer.averaged.variables,
-                                     velocity=trainer.velocity, step=trainer.step)  # fmt: skip
+    checkpoint = tf.train.Checkpoint(
+        model=trainer.model.variables,
+        averaged=trainer.averaged.variables,
+        velocity=trainer.velocity,
+        step=trainer.step,
+    )
     latest = out / "checkpoint" / "latest"
     if latest.with_suffix(".index").exists():
         checkpoint.read(str(latest)).assert_consumed()

@@ -1,0 +1,119 @@
+"""The graph that every exported version answers with."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from serving.models.servable import (
+    ANSWERS,
+    HEAD_BIAS,
+    HEAD_CLASSES,
+    HEAD_KERNEL,
+    decode_upright,
+    write_servable,
+)
+from serving.models.starter.export import LoadedServable
+from serving.predict.messages import saved_model_pb2
+
+SIDE = 32
+
+
+def jpeg(pixels: Any, **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(out, "JPEG", **options)
+    return out.getvalue()
+
+
+def smooth(height: int, width: int) -> Any:
+    """A picture of slow waves, so that scaling it has one right answer."""
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(3 * x / width + shift) * np.cos(2 * y / height) for shift in (0, 1, 2)]
+    return np.stack(waves, axis=-1) * 100 + 128
+
+
+def mean_colours(pixels: Any) -> Any:
+    """An embedding that anyone can compute: mean red, green, blue, 0 to 1."""
+    return tf.reduce_mean(pixels, axis=[1, 2]) / 255
+
+
+@pytest.fixture(scope="module")
+def servable(tmp_path_factory: pytest.TempPathFactory) -> LoadedServable:
+    folder = tmp_path_factory.mktemp("models") / "1"
+    folder.mkdir()
+    write_servable(
+        folder,
+        side=SIDE,
+        embed=mean_colours,
+        head_kernel=np.eye(3, dtype=np.float32) * 10,
+        head_bias=np.zeros(3, np.float32),
+        classes=["red", "grün", "blue"],
+    )
+    assert sorted(entry.name for entry in folder.iterdir()) == ["assets.extra", "saved_model.pb"]
+    return LoadedServable(folder)
+
+
+def test_classes_come_ranked_with_probabilities(servable: LoadedServable) -> None:
+    green = jpeg(np.full((50, 80, 3), (0, 255, 0)))
+    blue = jpeg(np.full((32, 32, 3), (0, 0, 255)))
+    for signature in ("predict_images", "serving_default"):
+        answer = servable.run(signature, [green, blue])
+        assert [name.decode() for name in answer["classes"][:, 0]] == ["grün", "blue"]
+        assert answer["classes"].shape == answer["scores"].shape == (2, 3)
+        np.testing.assert_allclose(answer["scores"].sum(axis=1), 1, atol=1e-5)
+        assert (np.diff(answer["scores"], axis=1) <= 0).all()
+
+
+def test_the_embedding_is_what_the_head_sees(servable: LoadedServable) -> None:
+    embedding = servable.run("embed", [jpeg(np.full((40, 40, 3), (255, 0, 255)))])["embedding"]
+    np.testing.assert_allclose(embedding, [[1, 0, 1]], atol=0.02)
+
+
+def test_an_empty_batch_has_an_empty_answer(servable: LoadedServable) -> None:
+    assert servable.run("predict_images", [])["scores"].shape == (0, 3)
+
+
+def test_a_grey_jpeg_is_answered(servable: LoadedServable) -> None:
+    assert servable.run("predict_images", [jpeg(np.full((40, 40), 90))])["scores"].shape == (1, 3)
+
+
+def test_an_image_of_the_models_size_is_left_as_it_is() -> None:
+    data = jpeg(smooth(SIDE, SIDE), quality=95)
+    with Image.open(io.BytesIO(data)) as image:
+        expected = np.asarray(image, np.float32)
+    np.testing.assert_array_equal(decode_upright(tf.constant(data), SIDE).numpy(), expected)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (100, 150), (700, 500), (33, 400), (1200, 1600)])
+def test_a_large_photo_looks_like_its_middle_square_scaled_down(size: tuple[int, int]) -> None:
+    height, width = size
+    picture = smooth(height, width)
+    edge = min(size)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    square = Image.fromarray(picture[top : top + edge, left : left + edge].astype(np.uint8))
+    expected = np.asarray(square.resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float32)
+    got = decode_upright(tf.constant(jpeg(picture, quality=95)), SIDE).numpy()
+    assert np.abs(got - expected).mean() < 2.5
+
+
+def test_the_head_can_be_found_by_name(tmp_path: Path) -> None:
+    write_servable(
+        tmp_path,
+        side=SIDE,
+        embed=mean_colours,
+        head_kernel=np.zeros((3, 30), np.float32),
+        head_bias=np.arange(30, dtype=np.float32),
+        classes=[f"class {number}" for number in range(30)],
+    )
+    answer = LoadedServable(tmp_path).run("predict_images", [jpeg(smooth(32, 32))])
+    assert answer["classes"].shape == (1, ANSWERS)
+    assert answer["classes"][0, 0] == b"class 29"
+    graph = saved_model_pb2.SavedModel.FromString((tmp_path / "saved_model.pb").read_bytes())
+    names = [node.name for node in graph.meta_graphs[0].graph_def.node if node.op == "Const"]
+    assert all(names.count(name) == 1 for name in (HEAD_KERNEL, HEAD_BIAS, HEAD_CLASSES))
