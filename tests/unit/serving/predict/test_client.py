@@ -86,12 +86,13 @@ async def test_a_slow_instance_gets_fewer(client: PredictClient) -> None:
     async with ScriptedServer(slow(0.2)) as one, ScriptedServer(slow(0.01)) as two:
         use(client, slow=one, quick=two)
 
-        async def caller() -> list[str]:
-            return [(await client.classify(b"x")).instance_id for _ in range(6)]
+        answers: Counter[str] = Counter()
 
-        answers = Counter(
-            name for names in await asyncio.gather(caller(), caller()) for name in names
-        )
+        async def caller() -> None:
+            while answers.total() < 40:
+                answers[(await client.classify(b"x")).instance_id] += 1
+
+        await asyncio.gather(*(caller() for _ in range(4)))
     assert answers["quick"] > 2 * answers["slow"] > 0
 
 
