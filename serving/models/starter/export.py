@@ -84,14 +84,14 @@ def export(trained: Path, cifar: Path, photos: Path | None, out: Path) -> ModelC
         (folder / "saved_model.pb").write_bytes(widen(halved))
         (folder / "variables").mkdir()
         servable = LoadedServable(folder)
-        files = _by_split_and_class(cifar)
+        files = {split: files_by_class(cifar, split) for split in ("train", "test")}
         metrics: dict[str, Any] = {
             "accuracy": _accuracy(servable, files["test"]),
             "measured_images": sum(len(images) for images in files["test"].values()),
             "measured_on": "CIFAR-10 test files",
         }
         if photos is not None:
-            metrics["photos"] = _photo_answers(servable, photos)
+            metrics["photos"] = photo_answers(servable, photos)
         _write_features(folder, servable, files, classes)
         card = ModelCard(
             name=STARTER_MODEL,
@@ -119,11 +119,13 @@ def export(trained: Path, cifar: Path, photos: Path | None, out: Path) -> ModelC
     return card
 
 
-def _by_split_and_class(cifar: Path) -> dict[str, dict[str, list[bytes]]]:
-    files: dict[str, dict[str, list[bytes]]] = {"train": {}, "test": {}}
+def files_by_class(cifar: Path, split: str) -> dict[str, list[bytes]]:
+    """Read the JPEG files of one split (`train` or `test`), by class name."""
+    files: dict[str, list[bytes]] = {}
     for name, data in jpegs(cifar):
-        split, class_name = Path(name).parts[-3:-1]
-        files[split].setdefault(class_name, []).append(data)
+        found, class_name = Path(name).parts[-3:-1]
+        if found == split:
+            files.setdefault(class_name, []).append(data)
     return files
 
 
@@ -141,7 +143,8 @@ def _accuracy(servable: LoadedServable, files: Mapping[str, Sequence[bytes]]) ->
     return right / sum(len(images) for images in files.values())
 
 
-def _photo_answers(servable: LoadedServable, photos: Path) -> dict[str, Any]:
+def photo_answers(servable: LoadedServable, photos: Path) -> dict[str, Any]:
+    """Answer the photos that show one of the starter's classes; `photos` has labels.csv."""
     answers = {}
     with (photos / "labels.csv").open(newline="") as file:
         names = [row["file"] for row in csv.DictReader(file)]
