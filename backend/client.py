@@ -1,0 +1,226 @@
+"""Asks the backend, one method a route; light to import."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from backend.contract import (
+    Classification,
+    Event,
+    Health,
+    Label,
+    LabelSummary,
+    ModelSummary,
+    TrainingRun,
+    VersionSummary,
+)
+from backend.run_file import RunFile
+from backend.wire import decode
+from serving.errors import BackendError
+from serving.workspace import Workspace
+
+T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds that an answer may take."""
+_SILENCE = 40.0
+"""Seconds without an event or a heartbeat after which the connection counts as lost."""
+_LONGEST_PAUSE = 5.0
+_TOPICS = ("labels", "training", "models")
+
+
+class BackendRefused(BackendError):
+    """The backend answered with an error; `status` is its code."""
+
+    def __init__(self, status: int, what: str, advice: str) -> None:
+        super().__init__(what, advice)
+        self.status = status
+
+
+class BackendClient:
+    """Talks to the backend at `url`. Every failure is a BackendError with a sentence.
+
+    BackendRefused where the backend answered and said no; another BackendError
+    where it could not be reached, in which case asking again may help.
+    """
+
+    def __init__(self, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """`transport` replaces the network, for an application in the same process."""
+        self.url = url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=self.url,
+            timeout=httpx.Timeout(PATIENCE, connect=5.0),
+            transport=transport,
+            trust_env=False,
+        )
+
+    @classmethod
+    async def find(cls, workspace: Workspace) -> BackendClient | None:
+        """Return a client of the workspace's running backend, or None without one."""
+        running = RunFile.read(workspace)
+        if running is None:
+            return None
+        client = cls(running.url)
+        try:
+            health = await client.health(patience=3.0)
+        except BackendError:
+            health = None
+        if health is None or health.process != running.pid:
+            await client.close()
+            return None
+        return client
+
+    async def __aenter__(self) -> BackendClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End every connection; a running `events` ends with an error."""
+        await self._http.aclose()
+
+    async def health(self, *, patience: float = PATIENCE) -> Health:
+        return await self._ask(Health, "GET", "/health", timeout=patience)
+
+    async def classify(self, image: bytes) -> Classification:
+        """Classify an image file of any kind that Servery reads."""
+        return await self._ask(Classification, "POST", "/classify", files={"file": image})
+
+    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label:
+        """Say that `image` (a whole file) shows `class_name`; it is on disk on return.
+
+        Send the same `key` when sending the same label again after a failure, and
+        it is kept once.
+        """
+        return await self._ask(
+            Label,
+            "POST",
+            "/labels",
+            files={"file": image},
+            data={"class": class_name},
+            headers={"Idempotency-Key": key or secrets.token_hex(16)},
+        )
+
+    async def undo_label(self, label_id: int) -> None:
+        await self._send("DELETE", f"/labels/{label_id}")
+
+    async def labels(self) -> LabelSummary:
+        return await self._ask(LabelSummary, "GET", "/labels")
+
+    async def train(self) -> TrainingRun:
+        """Queue a training run; see `events` or `training_run` for what comes of it."""
+        return await self._ask(TrainingRun, "POST", "/training")
+
+    async def training_runs(self) -> list[TrainingRun]:
+        """Return every run, newest first."""
+        return await self._ask(list[TrainingRun], "GET", "/training")
+
+    async def training_run(self, run_id: str) -> TrainingRun:
+        return await self._ask(TrainingRun, "GET", f"/training/{run_id}")
+
+    async def cancel_training(self, run_id: str) -> TrainingRun:
+        """Stop a run; returns it when it has ended."""
+        return await self._ask(TrainingRun, "DELETE", f"/training/{run_id}")
+
+    async def models(self) -> list[ModelSummary]:
+        return await self._ask(list[ModelSummary], "GET", "/models")
+
+    async def versions(self, model: str) -> list[VersionSummary]:
+        """Return the versions of `model`, newest first."""
+        return await self._ask(list[VersionSummary], "GET", f"/models/{model}/versions")
+
+    async def promote(self, model: str, number: int) -> VersionSummary:
+        """Make a version the one that the fleet serves; rolling back is the same."""
+        return await self._ask(VersionSummary, "POST", f"/models/{model}/versions/{number}/promote")
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield what changed, for ever; connects again by itself after a break.
+
+        Right after every connection one event of each topic comes, for things
+        may have changed while nobody listened.
+        """
+        pause = 0.25
+        while True:
+            try:
+                async with self._http.stream(
+                    "GET", "/events", timeout=httpx.Timeout(_SILENCE, connect=5.0)
+                ) as response:
+                    response.raise_for_status()
+                    pause = 0.25
+                    for topic in _TOPICS:
+                        yield Event(topic)
+                    async for line in response.aiter_lines():
+                        event = _event(line)
+                        if event is not None:
+                            yield event
+            except (httpx.HTTPError, httpx.StreamError):
+                pass
+            except RuntimeError as error:
+                raise _closed() from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _ask(self, kind: type[T], method: str, path: str, **request: Any) -> T:
+        response = await self._send(method, path, **request)
+        try:
+            return decode(kind, response.json())
+        except ValueError as error:
+            raise BackendError(
+                f"The answer from {self.url} cannot be understood.",
+                "Check that it is a Servery backend of the same version.",
+            ) from error
+
+    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            response = await self._http.request(method, path, **request)
+        except httpx.TimeoutException as error:
+            raise BackendError(
+                f"The backend at {self.url} did not answer in time.", "Try again."
+            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise BackendError(
+                f"The backend at {self.url} cannot be reached.",
+                "Start it with `servery serve`, or open Servery's window.",
+            ) from error
+        except RuntimeError as error:
+            raise _closed() from error
+        if response.is_success:
+            return response
+        raise self._refused(response)
+
+    def _refused(self, response: httpx.Response) -> BackendRefused:
+        try:
+            raw = response.json()
+            return BackendRefused(response.status_code, str(raw["error"]), str(raw["advice"]))
+        except (ValueError, KeyError, TypeError):
+            return BackendRefused(
+                response.status_code,
+                f"The server at {self.url} answered {response.status_code}.",
+                "Check that it is a Servery backend.",
+            )
+
+
+def _closed() -> BackendError:
+    return BackendError("The connection to the backend was closed.", "")
+
+
+def _event(line: str) -> Event | None:
+    if not line.startswith("data:"):
+        return None
+    try:
+        return decode(Event, json.loads(line.removeprefix("data:")))
+    except ValueError:
+        return None

@@ -1,0 +1,55 @@
+"""Telling everyone who listens that something changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from backend.contract import Event
+
+_WAITING = 64
+"""Events kept for a listener that is slow; of equal events one is enough."""
+
+
+class EventBroker:
+    """Hands every published event to every listener; never waits for one."""
+
+    def __init__(self) -> None:
+        self._listeners: set[asyncio.Queue[Event | None]] = set()
+        self._closed = False
+
+    def publish(self, event: Event) -> None:
+        """Hand `event` on. A listener that has fallen far behind loses its oldest ones."""
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+
+    async def listen(self, heartbeat: float) -> AsyncIterator[Event | None]:
+        """Yield events from now on, and None after `heartbeat` seconds without one.
+
+        Ends when the broker is closed.
+        """
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(_WAITING)
+        self._listeners.add(queue)
+        try:
+            while not self._closed:
+                try:
+                    async with asyncio.timeout(heartbeat):
+                        event = await queue.get()
+                except TimeoutError:
+                    yield None
+                    continue
+                if event is None:
+                    return
+                yield event
+        finally:
+            self._listeners.discard(queue)
+
+    def close(self) -> None:
+        """End every `listen`, so that connections can end."""
+        self._closed = True
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)

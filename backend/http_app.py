@@ -1,0 +1,51 @@
+"""The HTTP service: who answers what. Never imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fastapi import FastAPI
+
+from backend import http_errors
+from backend.answering import Classifier, ReadyInstances
+from backend.catalogue import Catalogue
+from backend.events import EventBroker
+from backend.guard import OwnSiteOnly
+from backend.routes import classify, events, health, labels, models, page, training
+from backend.store.store import Store
+from backend.training.trainer import Trainer
+from serving.models.repository import ModelRepository
+
+
+def create_app(
+    *,
+    model: str,
+    store: Store,
+    classifier: Classifier,
+    fleet: ReadyInstances,
+    trainer: Trainer,
+    repository: ModelRepository,
+    broker: EventBroker,
+    hosts: Collection[str] = (),
+) -> FastAPI:
+    """Build the service for `model` on collaborators that are open and running.
+
+    `hosts` are names, besides this machine's own, under which people reach it.
+    """
+    catalogue = Catalogue(repository)
+    app = FastAPI(
+        title="Servery backend",
+        description="Classifies photos, keeps labels and learns from them.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(OwnSiteOnly, hosts=hosts)
+    http_errors.install(app)
+    app.include_router(page.routes())
+    app.include_router(health.routes(model, fleet, catalogue))
+    app.include_router(classify.routes(classifier))
+    app.include_router(labels.routes(model, store, catalogue, broker))
+    app.include_router(training.routes(trainer))
+    app.include_router(models.routes(repository, catalogue, store, broker))
+    app.include_router(events.routes(broker))
+    return app

@@ -1,0 +1,115 @@
+"""Every error as `{"error": ..., "advice": ...}` with the status code that fits."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from backend.store.labels import LabelConflict, UnknownLabel
+from backend.store.runs import UnknownRun
+from backend.training.trainer import NothingToLearn, RunIsOver
+from serving.errors import (
+    FleetUnavailable,
+    ImageError,
+    ModelError,
+    ServeryError,
+)
+from serving.upright import ImageFault, UnusableImage
+
+_log = logging.getLogger(__name__)
+
+_FAULT_STATUS = {
+    ImageFault.EMPTY: 400,
+    ImageFault.TOO_LARGE: 413,
+    ImageFault.NOT_AN_IMAGE: 415,
+    ImageFault.DAMAGED: 422,
+}
+_STATUS: tuple[tuple[type[ServeryError], int], ...] = (
+    (ImageError, 422),
+    (FleetUnavailable, 503),
+    (UnknownLabel, 404),
+    (UnknownRun, 404),
+    (LabelConflict, 409),
+    (NothingToLearn, 409),
+    (RunIsOver, 409),
+    (ModelError, 502),
+)
+_SENTENCES = {
+    404: ("There is nothing at this address.", "The service describes itself at /openapi.json."),
+    405: (
+        "This address does not take requests of this kind.",
+        "The service describes itself at /openapi.json.",
+    ),
+}
+
+
+class Refusal(ServeryError):
+    """A request that cannot be carried out as it came, and its status code."""
+
+    def __init__(self, status: int, what: str, advice: str) -> None:
+        super().__init__(what, advice)
+        self.status = status
+
+
+def problem(status: int, what: str, advice: str) -> JSONResponse:
+    """Return an error response."""
+    headers = {"Retry-After": "2"} if status == 503 else None
+    return JSONResponse({"error": what, "advice": advice}, status, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error in this form, its own and the framework's."""
+    app.add_exception_handler(ServeryError, _servery_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def status_of(error: ServeryError) -> int:
+    """Return the status code for an error that a person can meet."""
+    if isinstance(error, Refusal):
+        return error.status
+    if isinstance(error, UnusableImage):
+        return _FAULT_STATUS[error.fault]
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+async def _servery_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServeryError)
+    status = status_of(error)
+    if status == 500:
+        _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    return problem(status, error.what, error.advice)
+
+
+async def _http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    what, advice = _SENTENCES.get(
+        error.status_code, (f"{error.detail}.".replace("..", "."), "Check the request.")
+    )
+    response = problem(error.status_code, what, advice)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = " ".join(str(part) for part in first["loc"])
+    return problem(
+        400,
+        f"The request is not right at {place}: {first['msg']}.",
+        "The service describes itself at /openapi.json.",
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    return problem(
+        500,
+        "The backend met an error that it did not expect.",
+        "Its log says more; try again, and report it if it comes back.",
+    )

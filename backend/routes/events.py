@@ -1,0 +1,39 @@
+"""GET /events: what changed, as it changes (server-sent events)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from backend.events import EventBroker
+
+HEARTBEAT = 15.0
+"""Seconds of silence after which a comment shows that the connection lives."""
+
+
+def routes(broker: EventBroker) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/events", response_class=StreamingResponse)
+    async def events() -> StreamingResponse:
+        """Stream an `Event` whenever something changed; ask again for what it names."""
+        return StreamingResponse(
+            _stream(broker),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    return router
+
+
+async def _stream(broker: EventBroker) -> AsyncIterator[str]:
+    yield "retry: 1000\n\n"
+    async for event in broker.listen(HEARTBEAT):
+        if event is None:
+            yield ": still here\n\n"
+        else:
+            yield f"event: {event.topic}\ndata: {json.dumps(asdict(event))}\n\n"

@@ -1,0 +1,67 @@
+"""/labels: what people say photos show."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from backend.catalogue import Catalogue
+from backend.contract import ClassCount, Event, Label, LabelSummary
+from backend.events import EventBroker
+from backend.http_errors import Refusal
+from backend.store.store import Store
+from backend.uploads import checked_class_name, read_upload
+
+
+def routes(model: str, store: Store, catalogue: Catalogue, broker: EventBroker) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/labels", status_code=201)
+    async def add(
+        request: Request,
+        response: Response,
+        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    ) -> Label:
+        """Keep a label; it and its photo are on disk before this answers.
+
+        With an `Idempotency-Key`, sending again makes no second label and
+        answers 200 with the first.
+        """
+        upload = await read_upload(request)
+        wanted = checked_class_name(upload.class_name)
+        known = await asyncio.to_thread(catalogue.known_classes, model)
+        spelling = {name.casefold(): name for name in known}
+        name = spelling.get(wanted.casefold(), wanted)
+        label, made = await store.labels.add(
+            upload.jpeg, name, is_new=lambda final: final not in known, key=idempotency_key
+        )
+        if made:
+            broker.publish(Event("labels", str(label.id)))
+        else:
+            response.status_code = 200
+        return label
+
+    @router.delete("/labels/{label_id}", status_code=204)
+    async def undo(label_id: int) -> None:
+        """Take a label back; the one it replaced counts again."""
+        if label_id >= 2**63:
+            raise Refusal(404, f"There is no label {label_id}.", "Check the number.")
+        await store.labels.undo(label_id)
+        broker.publish(Event("labels", str(label_id)))
+
+    @router.get("/labels")
+    async def summary() -> LabelSummary:
+        """Count the labels that hold now, per class."""
+        after = await store.runs.last_label_learned()
+        counts, newer = await store.labels.counts(after)
+        live = frozenset(await asyncio.to_thread(catalogue.live_classes, model))
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0].casefold()))
+        return LabelSummary(
+            total=sum(counts.values()),
+            since_last_run=newer,
+            classes=[ClassCount(name, count, name in live) for name, count in ranked],
+        )
+
+    return router

@@ -1,0 +1,50 @@
+"""/models: versions, and which one is live."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter
+
+from backend.catalogue import Catalogue
+from backend.contract import Event, ModelSummary, VersionSummary
+from backend.events import EventBroker
+from backend.http_errors import Refusal
+from backend.store.store import Store
+from serving.errors import ModelError
+from serving.models.repository import ModelRepository
+
+
+def routes(
+    repository: ModelRepository, catalogue: Catalogue, store: Store, broker: EventBroker
+) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/models")
+    async def models() -> list[ModelSummary]:
+        return await asyncio.to_thread(catalogue.models)
+
+    @router.get("/models/{model}/versions")
+    async def versions(model: str) -> list[VersionSummary]:
+        """Return the versions of `model`, newest first."""
+        await _known(model)
+        return await asyncio.to_thread(catalogue.versions, model)
+
+    @router.post("/models/{model}/versions/{number}/promote")
+    async def promote(model: str, number: int) -> VersionSummary:
+        """Make a version the one that the fleet serves; rolling back is the same."""
+        await _known(model)
+        try:
+            await asyncio.to_thread(repository.version, model, number)
+        except ModelError as error:
+            raise Refusal(404, error.what, error.advice) from error
+        await asyncio.to_thread(repository.promote, model, number)
+        await store.runs.record_promotion(model, number)
+        broker.publish(Event("models", model))
+        return await asyncio.to_thread(catalogue.version, model, number)
+
+    async def _known(model: str) -> None:
+        if model not in await asyncio.to_thread(repository.models):
+            raise Refusal(404, f"There is no model {model}.", "Choose one of the list of models.")
+
+    return router

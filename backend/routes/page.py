@@ -1,0 +1,39 @@
+"""GET /: the web page, from files beside the code; nothing on it needs a network."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import resources
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+_FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+def routes() -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    folder = resources.files("backend") / "page"
+    for address, (name, kind) in _FILES.items():
+        content = (folder / name).read_bytes()
+        router.add_api_route(address, _sender(content, kind), methods=["GET", "HEAD"])
+    return router
+
+
+def _sender(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:
+    async def send() -> Response:
+        return Response(content, media_type=kind, headers=_HEADERS)
+
+    return send

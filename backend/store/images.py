@@ -1,0 +1,59 @@
+"""Labelled images, each kept once, under the SHA-256 of its upright bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from serving.errors import BackendError
+from serving.files import write_aside
+
+
+class ImageFolder:
+    """Immutable JPEG files: `<root>/<first two hex digits>/<hash>.jpg`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, image: str) -> Path:
+        """Where the image with this hash lies, or would lie."""
+        return self.root / image[:2] / f"{image}.jpg"
+
+    def put(self, jpeg: bytes) -> str:
+        """Keep upright bytes and return their hash; they are on disk when it returns.
+
+        Raises BackendError where the disk refuses them.
+        """
+        image = hashlib.sha256(jpeg).hexdigest()
+        path = self.path(image)
+        try:
+            if not _holds(path, len(jpeg)):
+                write_aside(path, jpeg)
+                _flush_folder(path.parent)
+                _flush_folder(self.root)
+        except OSError as error:
+            raise BackendError(
+                f"The image could not be saved: {error.strerror}.",
+                f"Check that {self.root} can be written to and has space, then try again.",
+            ) from error
+        return image
+
+
+def _holds(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut; Windows does so by itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

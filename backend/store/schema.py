@@ -1,0 +1,70 @@
+"""The tables, and how an older database becomes a current one.
+
+Migrations are only ever appended. Number n of the list brings a database from
+schema n to schema n + 1, and the number reached is kept in the table
+`schema_version`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from serving.errors import BackendError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE labels (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        image TEXT NOT NULL,
+        class_name TEXT NOT NULL,
+        created TEXT NOT NULL,
+        new_class INTEGER NOT NULL,
+        idempotency_key TEXT UNIQUE,
+        undone TEXT
+    );
+    CREATE INDEX labels_by_image ON labels (image, id);
+    CREATE TABLE training_runs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        model TEXT NOT NULL,
+        state TEXT NOT NULL,
+        created TEXT NOT NULL,
+        finished TEXT,
+        step TEXT NOT NULL,
+        labels INTEGER NOT NULL,
+        last_label INTEGER NOT NULL DEFAULT 0,
+        version INTEGER,
+        accuracy REAL,
+        base_accuracy REAL
+    );
+    CREATE TABLE promotions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        model TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        training_run TEXT,
+        created TEXT NOT NULL
+    );
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the current schema, each step wholly or not at all.
+
+    Raises BackendError for a database that a newer Servery wrote.
+    """
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (number INTEGER NOT NULL)")
+    row = connection.execute("SELECT number FROM schema_version").fetchone()
+    if row is None:
+        connection.execute("INSERT INTO schema_version VALUES (0)")
+    reached = 0 if row is None else int(row[0])
+    if reached > len(MIGRATIONS):
+        raise BackendError(
+            "The labels were last used by a newer Servery.",
+            "Update Servery, or point it at another workspace.",
+        )
+    for number in range(reached, len(MIGRATIONS)):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {MIGRATIONS[number]}"
+            f"UPDATE schema_version SET number = {number + 1}; COMMIT;"
+        )

@@ -1,0 +1,27 @@
+"""What the backend remembers: labels with their images, training runs, promotions."""
+
+from __future__ import annotations
+
+from backend.store.database import Database
+from backend.store.images import ImageFolder
+from backend.store.labels import LabelStore
+from backend.store.runs import RunStore
+from serving.workspace import Workspace
+
+
+class Store:
+    """The database and the image folder of one workspace, opened together."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._database = Database(workspace.backend_database)
+        self.images = ImageFolder(workspace.images)
+        self.labels = LabelStore(self._database, self.images)
+        self.runs = RunStore(self._database)
+
+    async def open(self) -> None:
+        """Open or create everything; raises BackendError."""
+        await self._database.open()
+
+    async def close(self) -> None:
+        """Finish what was accepted, then close."""
+        await self._database.close()

@@ -1,0 +1,138 @@
+"""Reading an uploaded photo, whatever comes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import unicodedata
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
+
+from backend.http_errors import Refusal
+from serving.upright import MAX_BYTES, upright_jpeg
+
+MAX_CLASS_NAME = 100
+_FORM_OVERHEAD = 64 * 1024
+"""What a form adds to the file in it, at most."""
+_DRAIN = 256 * 1024 * 1024
+"""An upload that is too large is read on up to here, so that the sender gets to
+read the answer rather than a broken connection."""
+_PATIENCE = 120.0
+"""Seconds that an upload may take."""
+
+_decoding = asyncio.Semaphore(max(2, os.cpu_count() or 2))
+"""A large photo takes hundreds of megabytes while it is checked."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An uploaded photo, and the class that came with it, if any."""
+
+    jpeg: bytes
+    """Upright bytes."""
+    class_name: str | None
+
+
+async def read_upload(request: Request) -> Upload:
+    """Read the one photo of a request: the form's field `file`, or the whole body.
+
+    The class is the form's field `class`, or else the query's. Raises Refusal or
+    UnusableImage for anything that is not one photo of at most MAX_BYTES.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > MAX_BYTES + _DRAIN:
+        raise _too_large()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            data, class_name = await _body(request)
+    except TimeoutError as error:
+        raise Refusal(
+            408, f"The photo did not arrive within {_PATIENCE:.0f} s.", "Send it again."
+        ) from error
+    except ClientDisconnect as error:
+        raise Refusal(400, "The connection ended before the photo had arrived.", "") from error
+    async with _decoding:
+        jpeg = await asyncio.to_thread(upright_jpeg, data)
+    return Upload(jpeg, class_name)
+
+
+def checked_class_name(name: str | None) -> str:
+    """Return a class name as it is kept: trimmed, inner blanks single, composed (NFC).
+
+    Raises Refusal for one that is missing, empty, over MAX_CLASS_NAME characters
+    or has control characters.
+    """
+    if name is None:
+        raise Refusal(
+            400, "The class is missing.", "Send it as the form's field `class`, or in the query."
+        )
+    blanks_only = "".join(" " if char in "\t\r\n" else char for char in name)
+    tidy = unicodedata.normalize("NFC", " ".join(blanks_only.split()))
+    if not tidy:
+        raise Refusal(400, "The class has no name.", "Say in a word or two what the photo shows.")
+    if len(tidy) > MAX_CLASS_NAME:
+        raise Refusal(
+            400,
+            f"The class name is longer than {MAX_CLASS_NAME} characters.",
+            "Say in a word or two what the photo shows.",
+        )
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") for char in tidy):
+        raise Refusal(
+            400, "The class name has control characters in it.", "Use letters and digits."
+        )
+    return tidy
+
+
+async def _body(request: Request) -> tuple[bytes, str | None]:
+    query_class = request.query_params.get("class")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    limited = Request(request.scope, _limited(request))
+    if kind == "multipart/form-data":
+        async with limited.form(max_files=1, max_fields=8, max_part_size=_FORM_OVERHEAD) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise _missing_file()
+            form_class = form.get("class")
+            data = await file.read()
+            return data, form_class if isinstance(form_class, str) else query_class
+    if kind == "application/x-www-form-urlencoded":
+        raise _missing_file()
+    return await limited.body(), query_class
+
+
+def _limited(request: Request) -> Receive:
+    seen = 0
+    limit = MAX_BYTES + _FORM_OVERHEAD
+
+    async def receive() -> Message:
+        nonlocal seen
+        message = await request.receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            while message.get("more_body", False) and seen < limit + _DRAIN:
+                message = await request.receive()
+                seen += len(message.get("body", b""))
+            raise _too_large()
+        return message
+
+    return receive
+
+
+def _too_large() -> Refusal:
+    return Refusal(
+        413,
+        f"The file is larger than {MAX_BYTES // 2**20} MB.",
+        "Save the photo smaller and try again.",
+    )
+
+
+def _missing_file() -> Refusal:
+    return Refusal(
+        400,
+        "The request has no photo in it.",
+        "Send one as the form's field `file`, or as the whole body.",
+    )

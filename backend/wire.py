@@ -1,0 +1,60 @@
+"""From JSON objects back to the contract's types."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from enum import Enum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def decode(kind: type[T], raw: Any) -> T:
+    """Return `raw` (parsed JSON) as `kind`: a contract type, or a list of one.
+
+    Fields that this version does not know are ignored, so that a newer backend
+    can be read. Raises ValueError for anything that does not fit.
+    """
+    result: T = _decode(kind, raw)
+    return result
+
+
+def _decode(kind: Any, raw: Any) -> Any:
+    origin = typing.get_origin(kind)
+    if origin is list:
+        if not isinstance(raw, list):
+            raise ValueError(f"expected a list, not {raw!r}")
+        (item,) = typing.get_args(kind)
+        return [_decode(item, value) for value in raw]
+    if origin in (types.UnionType, typing.Union):
+        options = typing.get_args(kind)
+        if raw is None and types.NoneType in options:
+            return None
+        (option,) = (option for option in options if option is not types.NoneType)
+        return _decode(option, raw)
+    if dataclasses.is_dataclass(kind):
+        return _decode_fields(kind, raw)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(raw)
+    if kind is float and type(raw) is int:
+        return float(raw)
+    if type(raw) is not kind:
+        raise ValueError(f"expected {kind.__name__}, not {raw!r}")
+    return raw
+
+
+def _decode_fields(kind: Any, raw: Any) -> Any:
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected an object, not {raw!r}")
+    hints = typing.get_type_hints(kind)
+    values = {
+        field.name: _decode(hints[field.name], raw[field.name])
+        for field in dataclasses.fields(kind)
+        if field.name in raw
+    }
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
