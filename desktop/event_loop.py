@@ -1,0 +1,66 @@
+"""One event loop for Qt and asyncio, a bounded thread pool, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import qasync
+from PySide6.QtWidgets import QApplication
+
+log = logging.getLogger(__name__)
+
+WORKERS = min(8, (os.cpu_count() or 2) + 2)
+"""Threads for blocking calls; whatever needs more waits its turn."""
+
+Listener = Callable[[BaseException], None]
+
+
+class EventLoop:
+    """Runs coroutines on Qt's event loop until the main one returns.
+
+    Exceptions that no task or callback handled go to `on_error`, which the
+    application replaces as soon as it can show them.
+    """
+
+    def __init__(self, application: QApplication) -> None:
+        self._application = application
+        self.on_error: Listener = lambda error: log.error("Unhandled error", exc_info=error)
+
+    def run(self, main: Callable[[], Awaitable[int]]) -> int:
+        """Run `main` and return its exit code, after every other task has ended.
+
+        Closing the last window does not end it; `main` decides.
+        """
+        self._application.setQuitOnLastWindowClosed(False)
+        loop = qasync.QEventLoop(self._application)
+        asyncio.set_event_loop(loop)
+        loop.set_exception_handler(self._handle)
+        pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="servery")
+        loop.set_default_executor(pool)
+        try:
+            return int(loop.run_until_complete(main()))
+        finally:
+            with contextlib.suppress(RuntimeError):
+                loop.run_until_complete(_end_tasks())
+            pool.shutdown(wait=True, cancel_futures=True)
+            loop.close()
+            asyncio.set_event_loop(None)
+
+    def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception") or RuntimeError(context.get("message", "Unknown error"))
+        if not isinstance(error, asyncio.CancelledError):
+            self.on_error(error)
+
+
+async def _end_tasks() -> None:
+    current = asyncio.current_task()
+    tasks = [task for task in asyncio.all_tasks() if task is not current]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

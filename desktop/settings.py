@@ -1,0 +1,90 @@
+"""What a person chose, kept in the workspace as `settings.toml`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from desktop.theme import Appearance
+from serving.files import write_aside
+
+
+class OnQuit(StrEnum):
+    """What becomes of the fleet and the backend when the window is closed."""
+
+    ASK = "ask"
+    STOP = "stop"
+    KEEP = "keep running"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Every choice, with what holds until a person chooses otherwise."""
+
+    appearance: Appearance = Appearance.SYSTEM
+    engine: str = "auto"
+    """auto, docker or process."""
+    instances: int = 2
+    """How many instances the fleet gets at the first start."""
+    unsure_below: float = 0.5
+    """Predictions whose best score is lower are marked as unsure."""
+    on_quit: OnQuit = OnQuit.ASK
+    window: str = ""
+    """Where the window was, as Qt wrote it, in base64."""
+
+
+class Settings:
+    """Reads, remembers and announces choices.
+
+    A missing or unreadable file, and a value that makes no sense, count as not
+    chosen: settings never stop the application from starting.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._listeners: list[Callable[[Choices], None]] = []
+        self.choices = _read(path)
+
+    def change(self, **chosen: Any) -> Choices:
+        """Remember new values under the names of `Choices`, on disk and at once.
+
+        Only what differs from the defaults is written, so that defaults can improve.
+        """
+        self.choices = replace(self.choices, **chosen)
+        defaults = asdict(Choices())
+        lines = [
+            f"{name} = {json.dumps(value)}\n"
+            for name, value in asdict(self.choices).items()
+            if value != defaults[name]
+        ]
+        write_aside(self._path, "".join(lines))
+        for listener in list(self._listeners):
+            listener(self.choices)
+        return self.choices
+
+    def subscribe(self, listener: Callable[[Choices], None]) -> Callable[[], None]:
+        """Call `listener` after each change; returns how to end that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+
+def _read(path: Path) -> Choices:
+    try:
+        raw = tomllib.loads(path.read_text())
+    except (OSError, ValueError):
+        return Choices()
+    known: dict[str, Any] = {}
+    for field in fields(Choices):
+        if field.name not in raw:
+            continue
+        kind = type(getattr(Choices, field.name))
+        try:
+            known[field.name] = kind(raw[field.name])
+        except (TypeError, ValueError):
+            continue
+    return Choices(**known)
