@@ -81,7 +81,7 @@ class ServableGraph:
         rest.CopyFrom(self._message)
         for node in _nodes(rest):
             if node.name in self._nodes:
-                node.attr["value"].tensor.Clear()
+                node.attr.clear()
         return hashlib.sha256(rest.SerializeToString(deterministic=True)).hexdigest()
 
     def with_head(self, head: Head) -> bytes:

@@ -292,7 +292,10 @@ def _kill(process: asyncio.subprocess.Process | None) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return the worker's environment: it finds this code, and leaves accelerators alone."""
+    """Return the worker's environment: it finds this code and leaves accelerators alone.
+
+    Its matrices are small, so that threads for them would only wait for each other.
+    """
     source = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH", ""))))
     return {
@@ -300,4 +303,6 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": path,
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "CUDA_VISIBLE_DEVICES": "-1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
     }
