@@ -52,7 +52,8 @@ class Instance:
     model: str
     spec_hash: str
     state: InstanceState
-    """STARTING (ports not known yet, or known and not probed), STOPPED or FAILED."""
+    """STARTING (ports not known yet, or known and not probed), DRAINING (someone asked it
+    to stop), STOPPED or FAILED."""
     grpc_address: str | None = None
     """`host:port`, once the engine knows it."""
     rest_address: str | None = None
@@ -94,8 +95,12 @@ class Engine(Protocol):
         """List own instances in any state, oldest first; the engine is the database."""
         ...
 
-    async def start(self, spec: InstanceSpec) -> Instance:
-        """Start one instance and return at once, in state STARTING."""
+    async def start(self, spec: InstanceSpec, *, sharing: int = 1) -> Instance:
+        """Start one instance and return at once, in state STARTING.
+
+        `sharing` instances are to share the machine, which decides the threads of a
+        spec that does not.
+        """
         ...
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:

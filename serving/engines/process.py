@@ -1,0 +1,331 @@
+"""Instances as processes of this machine, running our own model server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import psutil
+
+import serving
+from serving.engines.process_usage import ProcessUsage
+from serving.engines.protocol import (
+    Availability,
+    Instance,
+    InstanceSpec,
+    InstanceState,
+    InstanceStats,
+)
+from serving.engines.run_files import RunFile, read_run_file, read_run_files
+from serving.errors import EngineError
+from serving.programs import module_command
+from serving.workspace import Workspace
+
+POLL_SECONDS = 0.5
+LOST_START_SECONDS = 10.0
+"""A record without a process that is older than this was left by a start that never came."""
+KILL_SECONDS = 5.0
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Children of this process by process id: the operating system keeps each one's end
+for its parent, whichever engine object asks."""
+
+
+class ProcessEngine:
+    """Runs each instance as a process in a session of its own.
+
+    Instances outlive the program that started them: any engine on the same
+    workspace finds them again by their run files. A process counts as an
+    instance while its command line names the instance's own ports file, which a
+    process that merely got the same number later never does. One that ended by
+    itself is listed as FAILED, with its log, until it is stopped.
+
+    `program` is the command that starts a server taking the flags of
+    `tensorflow_model_server`; our own model server unless given.
+    """
+
+    name = "process"
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        reason: str = "Instances run as processes of this machine.",
+        program: Sequence[str] | None = None,
+    ) -> None:
+        self._workspace = workspace
+        self._reason = reason
+        self._program = list(program or module_command("serving.model_server"))
+        self._usage = ProcessUsage()
+
+    async def availability(self) -> Availability:
+        """Processes can always be run; the reason is the one given when it was made."""
+        return Availability(usable=True, reason=self._reason)
+
+    async def instances(self, model: str | None = None) -> list[Instance]:
+        """List the instances, of `model` only where it is given, oldest first."""
+        return await asyncio.to_thread(self._instances, model)
+
+    async def start(self, spec: InstanceSpec, *, sharing: int = 1) -> Instance:
+        """Start one instance; raises EngineError where the process cannot be made."""
+        return await asyncio.to_thread(self._start, spec, sharing)
+
+    async def stop(self, instance_id: str, grace: float = 10.0) -> None:
+        """End the instance and remove what is kept of it; nothing where there is none.
+
+        It finishes what it accepted, for `grace` seconds at most. Raises
+        EngineError where it cannot be ended.
+        """
+        record = read_run_file(self._folder, instance_id)
+        if record is None:
+            return
+        record = replace(record, stopping=True)
+        await asyncio.to_thread(record.write, self._folder)
+        process = self._process(record)
+        if process is not None:
+            try:
+                await self._end(process, grace)
+            except psutil.AccessDenied as error:
+                raise EngineError(
+                    f"Instance {instance_id} may not be stopped by this user.",
+                    "Stop it as the user who started it.",
+                ) from error
+        record.remove(self._folder)
+        self._usage.forget(instance_id)
+
+    async def logs(self, instance_id: str, lines: int = 200) -> str:
+        """Return the last `lines` lines it printed; raises EngineError for no such instance."""
+        record = read_run_file(self._folder, instance_id)
+        if record is None:
+            raise EngineError(
+                f"There is no instance {instance_id}.", "Look at the list of instances."
+            )
+        return await asyncio.to_thread(_tail, Path(record.log), lines)
+
+    async def stats(self, instance_id: str) -> InstanceStats | None:
+        """Return what it uses, the processor as a mean since the last time asked."""
+        record = read_run_file(self._folder, instance_id)
+        process = record and self._process(record)
+        return self._usage.read(instance_id, process) if process else None
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        """Yield within a second after an instance was started, ended or removed."""
+        before: list[Instance] | None = None
+        while True:
+            now = await self.instances()
+            if before is not None and now != before:
+                yield
+            before = now
+            await asyncio.sleep(POLL_SECONDS)
+
+    @property
+    def _folder(self) -> Path:
+        return self._workspace.instances
+
+    def _instances(self, model: str | None) -> list[Instance]:
+        records = read_run_files(self._folder)
+        return [self._seen(record) for record in records if model in (None, record.model)]
+
+    def _start(self, spec: InstanceSpec, sharing: int) -> Instance:
+        self._workspace.create()
+        instance_id = f"{spec.model}-{secrets.token_hex(3)}"
+        record = RunFile(
+            id=instance_id,
+            model=spec.model,
+            spec=asdict(spec),
+            spec_hash=spec.hash,
+            started=time.time(),
+            log=str(self._workspace.logs / f"{instance_id}.log"),
+        )
+        record.write(self._folder)
+        try:
+            process = self._spawn(record, spec, sharing)
+        except OSError as error:
+            record.remove(self._folder)
+            raise EngineError(
+                f"The model server could not be started: {error.strerror or error}.",
+                "Close other programs, or install Servery again.",
+            ) from error
+        record = replace(record, process=process.pid)
+        record.write(self._folder)
+        return self._seen(record)
+
+    def _spawn(self, record: RunFile, spec: InstanceSpec, sharing: int) -> subprocess.Popen[bytes]:
+        threads = spec.threads or max(1, _cores() // max(1, sharing))
+        command = [
+            *self._program,
+            "--port=0",
+            "--rest_api_port=0",
+            f"--model_config_file={spec.config_file}",
+            "--model_config_file_poll_wait_seconds=1",
+            "--file_system_poll_wait_seconds=1",
+            f"--tensorflow_intra_op_parallelism={threads}",
+            f"--tensorflow_inter_op_parallelism={threads}",
+            self._mark(record),
+        ]
+        with Path(record.log).open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._workspace.root,
+                env=_environment(),
+                start_new_session=True,
+            )
+        _children[process.pid] = process
+        if spec.memory_limit and sys.platform == "linux":
+            limit = (spec.memory_limit, spec.memory_limit)
+            psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA, limit)
+        return process
+
+    def _mark(self, record: RunFile) -> str:
+        """The argument by which a process is known to be this instance."""
+        return f"--ports_file={record.ports_path(self._folder)}"
+
+    def _seen(self, record: RunFile) -> Instance:
+        process = self._process(record)
+        if process is not None and record.process != process.pid:
+            record = replace(record, process=process.pid)
+            record.write(self._folder)
+        state, failure = self._state(record, alive=process is not None)
+        ports = record.ports(self._folder) if process is not None else None
+        return Instance(
+            id=record.id,
+            engine=self.name,
+            model=record.model,
+            spec_hash=record.spec_hash,
+            state=state,
+            grpc_address=f"127.0.0.1:{ports[0]}" if ports else None,
+            rest_address=f"127.0.0.1:{ports[1]}" if ports else None,
+            started=record.started,
+            failure=failure,
+            process=process.pid if process is not None else None,
+        )
+
+    def _state(self, record: RunFile, *, alive: bool) -> tuple[InstanceState, str]:
+        if alive:
+            return (InstanceState.DRAINING if record.stopping else InstanceState.STARTING), ""
+        if record.stopping:
+            return InstanceState.STOPPED, ""
+        if not record.process and time.time() - record.started < LOST_START_SECONDS:
+            return InstanceState.STARTING, ""
+        reason = record.ended or self._ending(record)
+        last = _tail(Path(record.log), 1).strip()
+        return (
+            InstanceState.FAILED,
+            f"{reason} The last line of its log: {last}" if last else reason,
+        )
+
+    def _ending(self, record: RunFile) -> str:
+        """Say why a process ended, and keep it where its parent is the one who asks."""
+        child = _children.get(record.process)
+        if child is None or child.poll() is None:
+            if not record.process:
+                return "Servery ended while it was starting this instance."
+            return "The process ended while nobody was watching it."
+        reason = _exit_sentence(child.returncode)
+        del _children[record.process]
+        if record.path(self._folder).exists():
+            replace(record, ended=reason).write(self._folder)
+        return reason
+
+    def _process(self, record: RunFile) -> psutil.Process | None:
+        """Return the live process of the instance."""
+        if record.process:
+            child = _children.get(record.process)
+            try:
+                if child is not None:
+                    return psutil.Process(child.pid) if child.poll() is None else None
+                process = psutil.Process(record.process)
+                return process if self._is_instance(process, record) else None
+            except psutil.Error:
+                return None
+        for process in psutil.process_iter():
+            try:
+                if self._is_instance(process, record):
+                    return process
+            except psutil.Error:
+                continue
+        return None
+
+    def _is_instance(self, process: psutil.Process, record: RunFile) -> bool:
+        return self._mark(record) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+
+    async def _end(self, process: psutil.Process, grace: float) -> None:
+        try:
+            process.terminate()
+            if await _gone(process, grace):
+                return
+            process.kill()
+            if await _gone(process, KILL_SECONDS):
+                return
+        except psutil.NoSuchProcess:
+            return
+        raise EngineError(
+            f"Process {process.pid} does not end.",
+            "It waits for the disk or the kernel; look at it with the system's process list.",
+        )
+
+
+async def _gone(process: psutil.Process, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while True:
+        child = _children.get(process.pid)
+        if child is not None and child.poll() is not None:
+            del _children[process.pid]
+            return True
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        if time.monotonic() >= end:
+            return False
+        await asyncio.sleep(0.02)
+
+
+def _exit_sentence(status: int) -> str:
+    if status < 0:
+        try:
+            return f"The process was ended by {signal.Signals(-status).name}."
+        except ValueError:
+            return f"The process was ended by signal {-status}."
+    if status:
+        return f"The process ended with exit status {status}."
+    return "The process ended by itself."
+
+
+def _environment() -> dict[str, str]:
+    """The environment in which `python -m` finds this very code, from any folder."""
+    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    if not getattr(sys, "frozen", False):
+        ours = str(Path(serving.__file__).resolve().parents[1])
+        before = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{ours}{os.pathsep}{before}" if before else ours
+    return environment
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _tail(path: Path, lines: int) -> str:
+    """Return the last lines of a text file, reading its last quarter megabyte at most."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 2**18))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""

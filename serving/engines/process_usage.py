@@ -1,0 +1,56 @@
+"""What processes use of the machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psutil
+
+from serving.engines.protocol import InstanceStats
+
+SHORTEST_SPAN = 0.2
+"""Seconds; over less, the processor's own clock is too coarse to divide by."""
+
+
+@dataclass
+class _Reading:
+    process: int
+    at: float
+    processor_seconds: float
+    cpu_percent: float
+
+
+class ProcessUsage:
+    """Remembers the last reading of each instance, so that the next has a span to cover."""
+
+    def __init__(self) -> None:
+        self._readings: dict[str, _Reading] = {}
+
+    def read(self, instance_id: str, process: psutil.Process) -> InstanceStats | None:
+        """Return the mean processor use since the last reading, or since the start.
+
+        None where the process is gone.
+        """
+        try:
+            with process.oneshot():
+                times = process.cpu_times()
+                memory = process.memory_info().rss
+                age = max(SHORTEST_SPAN, time.time() - process.create_time())
+        except psutil.Error:
+            self.forget(instance_id)
+            return None
+        now = time.monotonic()
+        used = times.user + times.system
+        last = self._readings.get(instance_id)
+        if last is None or last.process != process.pid:
+            percent = 100 * used / age
+        elif now - last.at < SHORTEST_SPAN:
+            return InstanceStats(last.cpu_percent, memory)
+        else:
+            percent = 100 * (used - last.processor_seconds) / (now - last.at)
+        self._readings[instance_id] = _Reading(process.pid, now, used, percent)
+        return InstanceStats(percent, memory)
+
+    def forget(self, instance_id: str) -> None:
+        self._readings.pop(instance_id, None)

@@ -1,0 +1,81 @@
+"""Run files: what the process engine knows of its instances, kept on disk.
+
+    <instances>/<id>.json     this record, written before the process starts
+    <instances>/<id>.ports    the ports, written by the model server once it listens
+
+The record is written first, so that whoever looks for instances later finds a
+process even where the program that started it ended a moment after.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from serving.files import write_aside
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """One instance that was started and has not been removed."""
+
+    id: str
+    model: str
+    spec: dict[str, Any]
+    spec_hash: str
+    started: float
+    """Seconds since the epoch."""
+    log: str
+    """Path of the file that takes what it prints."""
+    process: int = 0
+    """Process id; 0 until it is known."""
+    stopping: bool = False
+    """Someone asked it to finish."""
+    ended: str = ""
+    """Why it ended, as a sentence, where its parent saw it."""
+
+    def path(self, folder: Path) -> Path:
+        return folder / f"{self.id}.json"
+
+    def ports_path(self, folder: Path) -> Path:
+        return folder / f"{self.id}.ports"
+
+    def write(self, folder: Path) -> None:
+        write_aside(self.path(folder), json.dumps(asdict(self), indent=2, default=str) + "\n")
+
+    def ports(self, folder: Path) -> tuple[int, int] | None:
+        """Return the gRPC and the REST port, or None until the server has said them."""
+        try:
+            raw = json.loads(self.ports_path(folder).read_text())
+            return int(raw["grpc"]), int(raw["rest"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def remove(self, folder: Path) -> None:
+        """Remove all that is kept of the instance, its log included."""
+        self.ports_path(folder).unlink(missing_ok=True)
+        Path(self.log).unlink(missing_ok=True)
+        self.path(folder).unlink(missing_ok=True)
+
+
+def read_run_file(folder: Path, instance_id: str) -> RunFile | None:
+    """Return the record of one instance, or None where there is none that reads."""
+    try:
+        raw = json.loads((folder / f"{instance_id}.json").read_text())
+        return RunFile(**{key: raw[key] for key in RunFile.__dataclass_fields__ if key in raw})
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def read_run_files(folder: Path) -> list[RunFile]:
+    """Return every record in `folder`, oldest first."""
+    if not folder.is_dir():
+        return []
+    names = [path.stem for path in folder.glob("*.json") if not path.name.startswith(".")]
+    records = (read_run_file(folder, name) for name in names)
+    return sorted(
+        (record for record in records if record is not None),
+        key=lambda record: (record.started, record.id),
+    )
