@@ -1,0 +1,1 @@
+"""A model server that answers as TensorFlow Serving does."""

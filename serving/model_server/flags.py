@@ -1,0 +1,124 @@
+"""The command line of the original server, and what it means here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class BadFlag(Exception):
+    """A flag's value cannot be read."""
+
+
+def _flag(default: Any, usage: str) -> Any:
+    return field(default=default, metadata={"usage": usage})
+
+
+@dataclass(frozen=True)
+class Flags:
+    """One field a flag. Names, defaults and meaning are the original's."""
+
+    port: int = _flag(
+        8500,
+        "TCP port for the gRPC API; 0 turns it off, or, with --ports_file, "
+        "lets the system choose one",
+    )
+    rest_api_port: int = _flag(
+        0,
+        "TCP port for the REST API; 0 turns it off, or, with "
+        "--ports_file, lets the system choose one",
+    )
+    host: str = _flag("127.0.0.1", "Address that both APIs listen on")
+    ports_file: str = _flag("", "File that gets the ports as JSON once the server listens")
+    model_name: str = _flag("default", "Name of the model, without --model_config_file")
+    model_base_path: str = _flag("", "Folder with the model's numbered version folders")
+    model_config_file: str = _flag("", "ModelServerConfig in text form: which models to serve")
+    model_config_file_poll_wait_seconds: int = _flag(
+        0, "Seconds between looks at the configuration file; 0 reads it once"
+    )
+    file_system_poll_wait_seconds: int = _flag(
+        1, "Seconds between looks at the version folders; 0 looks once"
+    )
+    max_num_load_retries: int = _flag(5, "How often a failed load is tried again")
+    load_retry_interval_micros: int = _flag(60_000_000, "Microseconds between these attempts")
+    num_load_threads: int = _flag(0, "Threads for loading; 0 takes as many as there are cores")
+    num_unload_threads: int = _flag(0, "Threads for unloading")
+    enable_model_warmup: bool = _flag(True, "Run the warm-up records of a version before serving")
+    num_request_iterations_for_warmup: int = _flag(0, "How often each warm-up record is run")
+    saved_model_tags: str = _flag("serve", "Comma-separated tags of the meta graph to load")
+    tensorflow_session_parallelism: int = _flag(0, "Threads for running a session, if not 0")
+    tensorflow_intra_op_parallelism: int = _flag(0, "Threads for one operation")
+    tensorflow_inter_op_parallelism: int = _flag(0, "Threads for operations side by side")
+    rest_api_num_threads: int = _flag(0, "Accepted; requests need no thread each")
+    rest_api_timeout_in_ms: int = _flag(30_000, "Time limit of a REST call")
+    rest_api_enable_cors_support: bool = _flag(False, "Send CORS headers")
+    enable_batching: bool = _flag(False, "Batch requests as --batching_parameters_file says")
+    batching_parameters_file: str = _flag("", "BatchingParameters in text form")
+    monitoring_config_file: str = _flag("", "MonitoringConfig in text form")
+    allow_version_labels_for_unavailable_models: bool = _flag(
+        False, "Let labels name versions that are not available yet"
+    )
+    enable_grpc_healthcheck_service: bool = _flag(False, "Answer grpc.health.v1.Health")
+    enable_reflection_service: bool = _flag(False, "Answer server reflection")
+    enforce_session_run_timeout: bool = _flag(True, "End a computation at the call's deadline")
+    grpc_socket_path: str = _flag("", "UNIX socket that the gRPC API listens on as well")
+    grpc_channel_arguments: str = _flag("", "Comma-separated key=value arguments for gRPC")
+    grpc_max_threads: int = _flag(0, "Accepted; requests need no thread each")
+    grpc_max_concurrent_requests: int = _flag(0, "Calls served at once; more are refused")
+    ssl_config_file: str = _flag("", "SSLConfig in text form for the gRPC API")
+    stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls when told to stop")
+    version: bool = _flag(False, "Print the version and exit")
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The flags, and the arguments that no flag explains."""
+
+    flags: Flags
+    unknown: tuple[str, ...]
+
+
+def parse(arguments: Sequence[str]) -> CommandLine:
+    """Read a command line; raises BadFlag where a value cannot be read.
+
+    A boolean flag may stand alone. Unknown arguments are returned, not refused.
+    """
+    fields = {item.name: item for item in dataclasses.fields(Flags)}
+    values: dict[str, Any] = {}
+    unknown: list[str] = []
+    for argument in arguments:
+        name, equals, text = argument.removeprefix("--").partition("=")
+        item = fields.get(name)
+        if item is None or not argument.startswith("--"):
+            unknown.append(argument)
+            continue
+        values[name] = _value(name, type(item.default), text if equals else None)
+    return CommandLine(Flags(**values), tuple(unknown))
+
+
+def _value(name: str, kind: type, text: str | None) -> Any:
+    if kind is bool:
+        if text is None or text.lower() in ("true", "1"):
+            return True
+        if text.lower() in ("false", "0"):
+            return False
+    elif text is not None:
+        if kind is str:
+            return text
+        try:
+            return int(text)
+        except ValueError:
+            pass
+    raise BadFlag(f"Couldn't interpret value {text or ''} for flag {name}.")
+
+
+def usage() -> str:
+    """Return the list of flags with their defaults."""
+    lines = ["usage: python -m serving.model_server", "Flags:"]
+    for item in dataclasses.fields(Flags):
+        kind = {bool: "bool", int: "int32"}.get(type(item.default), "string")
+        default = str(item.default).lower() if kind == "bool" else repr(item.default)
+        lines.append(f"\t--{item.name}={default}\t{kind}\t{item.metadata['usage']}")
+    return "\n".join(lines)

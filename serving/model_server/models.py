@@ -1,0 +1,327 @@
+"""The life of models and their versions: watched, loaded, served, unloaded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serving.model_server.configuration import ModelConfig
+from serving.model_server.servable import Servable
+from serving.model_server.status import (
+    Code,
+    ServingError,
+    failed_precondition,
+    invalid,
+    not_found,
+)
+from serving.model_server.versions import State, aspired, plan, version_folders
+
+log = logging.getLogger(__name__)
+
+Load = Callable[[str, int, Path], Servable]
+
+
+@dataclass
+class VersionRecord:
+    """What is known of one version; END rows stay, for GetModelStatus to tell."""
+
+    number: int
+    state: State = State.START
+    error: ServingError | None = None
+    servable: Servable | None = None
+    retired: bool = False
+    """Ended and not wanted: it may be loaded anew when it is wanted again."""
+    given_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How failed loads are tried again."""
+
+    retries: int = 5
+    seconds_between: float = 60.0
+
+
+class ServedModel:
+    """One model: keeps the versions that its policy wants loaded."""
+
+    def __init__(
+        self, config: ModelConfig, load: Load, threads: ThreadPoolExecutor, patience: Patience
+    ) -> None:
+        self.config = config
+        self.labels: dict[str, int] = {}
+        self.records: dict[int, VersionRecord] = {}
+        self.changed = asyncio.Condition()
+        self._load, self._threads, self._patience = load, threads, patience
+        self._folders: dict[int, str] = {}
+        self._wanted: frozenset[int] = frozenset()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def look(self) -> None:
+        """Read the base folder once and begin what follows from it.
+
+        A missing folder changes nothing; an empty one unloads every version.
+        """
+        base = Path(self.config.base_path)
+        try:
+            names = await asyncio.to_thread(_folder_names, base)
+        except OSError as error:
+            log.warning("Model %s: %s cannot be read: %s", self.config.name, base, error.strerror)
+            return
+        self._folders = version_folders(names)
+        self._want(aspired(self.config.policy, self._folders))
+
+    async def retire(self) -> None:
+        """Want nothing more, and wait until every version is unloaded."""
+        self._want(frozenset())
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def available(self) -> list[Servable]:
+        """Return the versions that answer, highest first."""
+        return [
+            record.servable
+            for _, record in sorted(self.records.items(), reverse=True)
+            if record.state is State.AVAILABLE and record.servable is not None
+        ]
+
+    async def settled(self, numbers: Iterable[int] | None = None) -> None:
+        """Wait until a version is available or all wanted ones ended.
+
+        With `numbers`, wait instead until none of those is on its way.
+        """
+
+        def reached() -> bool:
+            if numbers is not None:
+                return not any(
+                    record.state in (State.START, State.LOADING)
+                    for number in numbers
+                    if (record := self.records.get(number))
+                )
+            wanted = [self.records[number] for number in self._wanted if number in self.records]
+            ended = [record for record in wanted if record.state is State.END]
+            return bool(self.available()) or (bool(wanted) and len(ended) == len(wanted))
+
+        async with self.changed:
+            await self.changed.wait_for(reached)
+
+    def _want(self, wanted: frozenset[int]) -> None:
+        self._wanted = wanted
+        self._advance()
+
+    def _advance(self) -> None:
+        for number, record in self.records.items():
+            if record.state is State.END and number not in self._wanted:
+                record.retired = True
+        states = {
+            number: record.state for number, record in self.records.items() if not record.retired
+        }
+        steps = plan(self._wanted, states)
+        for number in steps.give_up:
+            self.records[number].given_up.set()
+        for number in steps.load:
+            record = self.records[number] = VersionRecord(number)
+            folder = Path(self.config.base_path) / self._folders[number]
+            self._begin(self._load_version(record, folder))
+        for number in steps.unload:
+            self.records[number].state = State.UNLOADING
+            self._begin(self._unload_version(self.records[number]))
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _load_version(self, record: VersionRecord, folder: Path) -> None:
+        name, number = self.config.name, record.number
+        loop = asyncio.get_running_loop()
+        record.state = State.LOADING
+        for attempt in range(self._patience.retries + 1):
+            if attempt:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(record.given_up.wait(), self._patience.seconds_between)
+            if record.given_up.is_set():
+                record.error = ServingError(Code.CANCELLED, "Loading was given up.")
+                break
+            try:
+                record.servable = await loop.run_in_executor(
+                    self._threads, self._load, name, number, folder
+                )
+                record.error = None
+                break
+            except ServingError as error:
+                record.error = error
+                log.error("Model %s version %d failed to load: %s", name, number, error.message)
+            except Exception as error:
+                record.error = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+                log.exception("Model %s version %d failed to load", name, number)
+        if record.servable is not None:
+            record.state = State.AVAILABLE
+            log.info("Model %s version %d is available", name, number)
+        else:
+            record.state = State.END
+        await self._tell()
+
+    async def _unload_version(self, record: VersionRecord) -> None:
+        servable, record.servable = record.servable, None
+        if servable is not None:
+            await servable.released()
+            await asyncio.get_running_loop().run_in_executor(self._threads, servable.session.close)
+        record.state = State.END
+        record.retired = True
+        log.info("Model %s version %d is unloaded", self.config.name, record.number)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        self._advance()
+        async with self.changed:
+            self.changed.notify_all()
+
+
+def _folder_names(base: Path) -> list[str]:
+    return [entry.name for entry in base.iterdir() if entry.is_dir()]
+
+
+class ServedModels:
+    """All models of one server."""
+
+    def __init__(
+        self,
+        load: Load,
+        *,
+        patience: Patience,
+        poll_seconds: float,
+        labels_may_wait: bool,
+        load_threads: int,
+    ) -> None:
+        self._load, self._patience = load, patience
+        self._poll_seconds = poll_seconds
+        self._labels_may_wait = labels_may_wait
+        self._threads = ThreadPoolExecutor(load_threads, thread_name_prefix="load")
+        self._models: dict[str, ServedModel] = {}
+        self._reloading = asyncio.Lock()
+
+    async def configure(self, configs: Mapping[str, ModelConfig]) -> None:
+        """Serve exactly these models; returns once the new ones are available.
+
+        Raises ServingError: UNKNOWN where a new model did not become available,
+        FAILED_PRECONDITION where a label names a version that is not available.
+        """
+        async with self._reloading:
+            new = [name for name in configs if name not in self._models]
+            gone = [self._models.pop(name) for name in list(self._models) if name not in configs]
+            for name, config in configs.items():
+                model = self._models.get(name)
+                if model is None:
+                    model = self._models[name] = ServedModel(
+                        config, self._load, self._threads, self._patience
+                    )
+                model.config = config
+                await model.look()
+            await asyncio.gather(*(model.retire() for model in gone))
+            await asyncio.gather(*(self._first_version(self._models[name]) for name in new))
+            self._check_available(new)
+            await self._assign_labels(configs)
+
+    async def _first_version(self, model: ServedModel) -> None:
+        waiting = asyncio.ensure_future(model.settled())
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=self._poll_seconds or None)
+            if not waiting.done():
+                await model.look()
+
+    def _check_available(self, names: list[str]) -> None:
+        failed = {
+            name: next(
+                (row.error for row in self._models[name].records.values() if row.error), None
+            )
+            for name in names
+            if not self._models[name].available()
+        }
+        if failed:
+            reasons = ", ".join(
+                f"{{{name}}} due to error: {error.message if error else 'unknown'}"
+                for name, error in failed.items()
+            )
+            raise ServingError(
+                Code.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{reasons}}}"
+            )
+
+    async def _assign_labels(self, configs: Mapping[str, ModelConfig]) -> None:
+        for name, config in configs.items():
+            await self._models[name].settled(config.labels.values())
+        for name, config in configs.items():
+            model = self._models[name]
+            numbers = {servable.version for servable in model.available()}
+            for label, number in config.labels.items():
+                unused = label not in model.labels
+                if number not in numbers and not (self._labels_may_wait and unused):
+                    raise failed_precondition(
+                        f"Request to assign label {label} to version {number} of model {name}, "
+                        "which is not currently available for inference"
+                    )
+        for name, config in configs.items():
+            self._models[name].labels = dict(config.labels)
+
+    async def watch(self) -> None:
+        """Look at the version folders again and again, until cancelled."""
+        while self._poll_seconds > 0:
+            await asyncio.sleep(self._poll_seconds)
+            for model in list(self._models.values()):
+                await model.look()
+
+    async def close(self) -> None:
+        """Unload everything, once nobody uses it."""
+        models = list(self._models.values())
+        self._models.clear()
+        await asyncio.gather(*(model.retire() for model in models))
+        self._threads.shutdown()
+
+    def servable(self, spec: Any) -> Servable:
+        """Return the version that a `ModelSpec` asks for; raises ServingError."""
+        if not spec.name:
+            raise invalid("ModelSpec has no name specified.")
+        model = self._models.get(spec.name)
+        choice = spec.WhichOneof("version_choice")
+        if choice is None:
+            request = f"Latest({spec.name})"
+            number = None
+        else:
+            number = self._number(model, spec, choice)
+            request = f"Specific({spec.name}, {number})"
+        for servable in model.available() if model else ():
+            if number is None or servable.version == number:
+                return servable
+        raise not_found(f"Servable not found for request: {request}")
+
+    def _number(self, model: ServedModel | None, spec: Any, choice: str) -> int:
+        if choice == "version":
+            return int(spec.version.value)
+        label = spec.version_label
+        if model is None or label not in model.labels:
+            raise invalid(f"Unrecognized servable version label: {label}")
+        return model.labels[label]
+
+    def records(self, spec: Any) -> list[VersionRecord]:
+        """Return what is known of the versions that a `ModelSpec` asks for, newest first.
+
+        Raises ServingError (NOT_FOUND) where there is none. Labels are not looked at.
+        """
+        model = self._models.get(spec.name)
+        rows = sorted(
+            model.records.values() if model else (), key=lambda row: row.number, reverse=True
+        )
+        if spec.WhichOneof("version_choice") == "version":
+            number = spec.version.value
+            rows = [row for row in rows if row.number == number]
+            if not rows:
+                raise not_found(f"Could not find version {number} of model {spec.name}")
+        if not rows:
+            raise not_found(f"Could not find any versions of model {spec.name}")
+        return rows

@@ -1,0 +1,109 @@
+"""Which versions should be served, and what to do next to get there: pure decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+_INT64_LIMIT = 2**63
+
+
+class State(IntEnum):
+    """Where a version is in its life, numbered as `ModelVersionStatus.State`."""
+
+    START = 10
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The highest `count` versions."""
+
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class All:
+    """Every version."""
+
+
+@dataclass(frozen=True)
+class Specific:
+    """These versions, where they exist."""
+
+    numbers: frozenset[int]
+
+
+Policy = Latest | All | Specific
+
+
+def policy_from_proto(proto: Any) -> Policy:
+    """Read a `ServableVersionPolicy`; unset, and latest of 0, mean the latest one."""
+    choice = proto.WhichOneof("policy_choice")
+    if choice == "all":
+        return All()
+    if choice == "specific":
+        return Specific(frozenset(proto.specific.versions))
+    return Latest(proto.latest.num_versions or 1)
+
+
+def version_folders(names: Iterable[str]) -> dict[int, str]:
+    """Map version numbers to folder names; names that are no int64 are left out.
+
+    `00000123` is 123; of two names for one number the first in order wins.
+    """
+    folders: dict[int, str] = {}
+    for name in sorted(names):
+        if name.isascii() and name.isdecimal() and int(name) < _INT64_LIMIT:
+            folders.setdefault(int(name), name)
+    return folders
+
+
+def aspired(policy: Policy, existing: Collection[int]) -> frozenset[int]:
+    """Return the versions that the policy wants, out of those that exist."""
+    match policy:
+        case Latest(count):
+            return frozenset(sorted(existing, reverse=True)[:count])
+        case All():
+            return frozenset(existing)
+        case Specific(numbers):
+            return numbers & frozenset(existing)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to begin now, in this order."""
+
+    load: tuple[int, ...] = ()
+    unload: tuple[int, ...] = ()
+    give_up: tuple[int, ...] = ()
+    """Versions that are being loaded and are wanted no more."""
+
+
+def plan(wanted: Collection[int], states: Mapping[int, State]) -> Plan:
+    """Say what to begin, so that a model that is served stays served.
+
+    `states` holds the versions at hand; one that ended is not tried again while it
+    is wanted. Versions are loaded highest first. Unwanted ones go, lowest first,
+    as soon as a wanted one is available or none is wanted at all.
+    """
+    load = tuple(sorted((number for number in wanted if number not in states), reverse=True))
+    give_up = tuple(
+        number
+        for number, state in sorted(states.items())
+        if number not in wanted and state in (State.START, State.LOADING)
+    )
+    replaced = any(states.get(number) is State.AVAILABLE for number in wanted)
+    unload: tuple[int, ...] = ()
+    if replaced or not wanted:
+        unload = tuple(
+            number
+            for number, state in sorted(states.items())
+            if number not in wanted and state is State.AVAILABLE
+        )
+    return Plan(load, unload, give_up)
