@@ -35,7 +35,3 @@ class FleetUnavailable(ServeryError):
 
 class BackendError(ServeryError):
     """The backend refused, failed or cannot be reached."""
-
-
-class BackendRefused(BackendError):
-    """The backend will not do this, however often it is asked (an HTTP 4xx answer)."""

@@ -16,13 +16,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+from backend.client import BackendRefused
 from backend.contract import Label
 from desktop.learn.outbox_store import OutboxEntry, OutboxStore
-from serving.errors import BackendError, BackendRefused, ServeryError
+from serving.errors import BackendError, ServeryError
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
@@ -32,15 +34,11 @@ T = TypeVar("T")
 
 
 class LabelReceiver(Protocol):
-    """The part of the backend that an outbox needs; `BackendClient` has it.
+    """The part of BackendClient that an outbox needs."""
 
-    Both raise BackendRefused where trying again cannot help, and BackendError where
-    it can.
-    """
+    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label: ...
 
-    async def add_label(self, jpeg: bytes, class_name: str, *, idempotency_key: str) -> Label: ...
-
-    async def remove_label(self, label_id: int) -> None: ...
+    async def undo_label(self, label_id: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -192,9 +190,10 @@ class Outbox:
             entry = min(entries, key=lambda each: (self._failures.get(each.image, 0), each.order))
             try:
                 await self._deliver_one(entry)
-            except BackendRefused as error:
-                await self._on_disk(partial(self._store.refuse, entry.key, str(error)))
             except BackendError as error:
+                if _is_final(error):
+                    await self._on_disk(partial(self._store.refuse, entry.key, str(error)))
+                    continue
                 self._failures[entry.image] = self._failures.get(entry.image, 0) + 1
                 return str(error)
             self._failures.pop(entry.image, None)
@@ -207,13 +206,11 @@ class Outbox:
             jpeg = await self._on_disk(partial(self._store.begin, entry.key))
             if jpeg is None:
                 return
-            label = await self._receiver.add_label(
-                jpeg, entry.class_name, idempotency_key=entry.key
-            )
+            label = await self._receiver.label(jpeg, entry.class_name, key=entry.key)
             label_id = label.id
         withdrawn = await self._on_disk(partial(self._store.acknowledge, entry.key, label_id))
         if withdrawn:
-            await self._receiver.remove_label(label_id)
+            await self._receiver.undo_label(label_id)
             await self._on_disk(partial(self._store.forget, entry.key))
 
     async def _on_disk(self, work: Callable[[], T]) -> T:
@@ -230,3 +227,13 @@ class Outbox:
             self._view = view
             for listener in tuple(self._listeners):
                 listener(view)
+
+
+def _is_final(error: BackendError) -> bool:
+    """Whether the backend will say no however often it is asked."""
+    passing = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+    return (
+        isinstance(error, BackendRefused)
+        and HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        and error.status not in passing
+    )

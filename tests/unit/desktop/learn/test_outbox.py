@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from backend.client import BackendRefused
 from backend.contract import Label
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.outbox_store import LabelNotKept
-from serving.errors import BackendError, BackendRefused
+from serving.errors import BackendError
 from tests.unit.desktop.learn.waiting import emptied, reached
 
 JPEG = b"\xff\xd8 one photo"
@@ -28,21 +29,22 @@ class Receiver:
         self.calls: list[str] = []
         self.removed: list[int] = []
         self.away = False
+        self.status = 422
         self.drops_answers = 0
         self.refuses: set[str] = set()
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = asyncio.Event()
 
-    async def add_label(self, jpeg: bytes, class_name: str, *, idempotency_key: str) -> Label:
+    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label:
         self.calls.append(class_name)
         self.asked.set()
         if self.away:
             raise BackendError("The backend does not answer.", "It is tried again.")
         if class_name in self.refuses:
-            raise BackendRefused("The image is damaged.", "Choose another file.")
+            raise BackendRefused(self.status, "The image is damaged.", "Choose another file.")
         label = self.stored.setdefault(
-            idempotency_key, Label(len(self.stored) + 1, jpeg.hex(), class_name, "now")
+            key or "", Label(len(self.stored) + 1, image.hex(), class_name, "now")
         )
         await self.gate.wait()
         if self.drops_answers:
@@ -50,7 +52,7 @@ class Receiver:
             raise BackendError("The connection broke.", "It is tried again.")
         return label
 
-    async def remove_label(self, label_id: int) -> None:
+    async def undo_label(self, label_id: int) -> None:
         if self.away:
             raise BackendError("The backend does not answer.", "It is tried again.")
         self.removed.append(label_id)
@@ -161,6 +163,20 @@ async def test_a_refused_label_is_kept_aside_with_the_reason_and_the_rest_goes_o
         await outbox.retry_refused()
         await emptied(outbox)
     assert receiver.classes == ["panda", "broken"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_an_answer_that_may_change_is_asked_for_again(database: Path, status: int) -> None:
+    receiver = Receiver()
+    receiver.status = status
+    receiver.refuses.add("panda")
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "panda")
+        view = await reached(outbox, lambda view: bool(view.problem))
+        assert view.refused == ()
+        receiver.refuses.clear()
+        await emptied(outbox)
+    assert receiver.classes == ["panda"]
 
 
 async def test_refused_labels_can_be_discarded(database: Path) -> None:

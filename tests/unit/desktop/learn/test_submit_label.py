@@ -19,11 +19,11 @@ class Receiver:
     def __init__(self) -> None:
         self.received: list[tuple[bytes, str]] = []
 
-    async def add_label(self, jpeg: bytes, class_name: str, *, idempotency_key: str) -> Label:
-        self.received.append((jpeg, class_name))
+    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label:
+        self.received.append((image, class_name))
         return Label(1, "", class_name, "")
 
-    async def remove_label(self, label_id: int) -> None:
+    async def undo_label(self, label_id: int) -> None:
         raise AssertionError("nothing was undone")
 
 
