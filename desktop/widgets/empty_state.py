@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop import theme
 
@@ -34,7 +34,7 @@ class EmptyState(QWidget):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             label.setWordWrap(True)
         self.sentence.setMaximumWidth(420)
-        self.button = QPushButton(action)
+        self.button = QPushButton(action, self)
         theme.set_role(self.button, "primary")
         self.button.setVisible(bool(action))
         self.button.clicked.connect(self.acted)
@@ -45,7 +45,11 @@ class EmptyState(QWidget):
         layout.addWidget(image)
         layout.addSpacing(theme.S)
         layout.addWidget(self.heading)
-        layout.addWidget(self.sentence, 0, Qt.AlignmentFlag.AlignHCenter)
+        centred = QHBoxLayout()
+        centred.addStretch(1)
+        centred.addWidget(self.sentence, 100)
+        centred.addStretch(1)
+        layout.addLayout(centred)
         layout.addSpacing(theme.S)
         layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignCenter)
         layout.addStretch(3)
