@@ -1,0 +1,132 @@
+"""The one window: a sidebar of places, the place that is shown, and the status bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import theme
+from desktop.jobs import Jobs
+from desktop.notifications import Notifications
+from desktop.widgets.notice_stack import NoticeStack
+from desktop.widgets.sidebar import Sidebar
+from desktop.widgets.status_bar import StatusBar
+
+CLASSIFY, FLEET, LEARN, SETTINGS, HELP = "classify", "fleet", "learn", "settings", "help"
+
+_PLACES = (
+    (CLASSIFY, "Classify", "classify", "Ctrl+1", False),
+    (FLEET, "Fleet", "fleet", "Ctrl+2", False),
+    (LEARN, "Learn", "learn", "Ctrl+3", False),
+    (SETTINGS, "Settings", "settings", "Ctrl+,", True),
+    (HELP, "Help", "help", "F1", True),
+)
+SMALLEST = (720, 480)
+FIRST_SIZE = (1200, 780)
+
+
+class MainWindow(QMainWindow):
+    """Shows places; holds no logic."""
+
+    close_asked = Signal()
+    """A person wants to leave; whoever listens ends the application."""
+
+    def __init__(self, jobs: Jobs, notifications: Notifications) -> None:
+        super().__init__()
+        self.setWindowTitle("Servery")
+        self.setWindowIcon(QIcon(str(theme.RESOURCES / "icons" / "servery.svg")))
+        self.setMinimumSize(*SMALLEST)
+        self.resize(*FIRST_SIZE)
+        self._may_close = False
+        self.sidebar = Sidebar()
+        self.status = StatusBar(jobs)
+        self._stack = QStackedWidget()
+        self._pages: dict[str, QWidget] = {}
+        right = QVBoxLayout()
+        right.setContentsMargins(0, 0, 0, 0)
+        right.setSpacing(0)
+        right.addWidget(self._stack, 1)
+        right.addWidget(self.status)
+        whole = QWidget()
+        layout = QHBoxLayout(whole)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.sidebar)
+        layout.addLayout(right, 1)
+        self.setCentralWidget(whole)
+        self.notices = NoticeStack(notifications, self._stack)
+        for name, title, icon, keys, foot in _PLACES:
+            shortcut = QKeySequence(keys)
+            self.sidebar.add(name, title, icon, shortcut, foot=foot)
+            self.set_page(name, QWidget())
+            self._bind(shortcut, partial(self.go_to, name))
+        self._bind(QKeySequence("?"), lambda: self.go_to(HELP))
+        self._bind(QKeySequence(QKeySequence.StandardKey.Quit), self.close)
+        self._bind(QKeySequence(Qt.Key.Key_Escape), self._leave)
+        self.sidebar.chosen.connect(self.go_to)
+        self.status.fleet_clicked.connect(lambda: self.go_to(FLEET))
+        self.status.version_clicked.connect(lambda: self.go_to(LEARN))
+        self.go_to(CLASSIFY)
+
+    @property
+    def place(self) -> str:
+        """The name of the place that is shown."""
+        shown = self._stack.currentWidget()
+        return next(name for name, page in self._pages.items() if page is shown)
+
+    def set_page(self, name: str, page: QWidget) -> None:
+        """Put `page` in the place called `name`, instead of what was there."""
+        old = self._pages.get(name)
+        self._pages[name] = page
+        self._stack.addWidget(page)
+        if old is not None:
+            if self._stack.currentWidget() is old:
+                self._stack.setCurrentWidget(page)
+            self._stack.removeWidget(old)
+            old.deleteLater()
+
+    def page(self, name: str) -> QWidget:
+        return self._pages[name]
+
+    def go_to(self, name: str) -> None:
+        """Show the place called `name`, and put the keyboard there."""
+        self._stack.setCurrentWidget(self._pages[name])
+        self.sidebar.show_chosen(name)
+        self._pages[name].setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def where(self) -> str:
+        """Return size and position, to be given to `put` the next time."""
+        return bytes(self.saveGeometry().toBase64().data()).decode()
+
+    def put(self, where: str) -> None:
+        """Take the size and position that `where()` returned once; nonsense is ignored."""
+        self.restoreGeometry(QByteArray.fromBase64(where.encode()))
+
+    def close_now(self) -> None:
+        """Close without asking."""
+        self._may_close = True
+        self.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self._may_close:
+            event.accept()
+            return
+        event.ignore()
+        self.close_asked.emit()
+
+    def _leave(self) -> None:
+        if not self.notices.close_newest() and self.place in (SETTINGS, HELP):
+            self.go_to(CLASSIFY)
+
+    def _bind(self, keys: QKeySequence, act: Callable[[], object]) -> None:
+        QShortcut(keys, self).activated.connect(act)

@@ -1,0 +1,114 @@
+"""The running jobs, on one line: how far, how fast, how long still, and how to stop them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QMenu,
+    QProgressBar,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from desktop import formats, theme
+from desktop.jobs import Job, Jobs
+from desktop.widgets.elided_label import ElidedLabel
+
+PATIENCE = 0.6
+"""Seconds a job runs before it is worth showing."""
+
+
+def describe(job: Job[Any]) -> str:
+    """Return how a running job is doing, as one line."""
+    parts = [job.text or job.title]
+    if job.total and not job.text:
+        parts[0] = f"{job.title}: {formats.count(job.done)} of {formats.count(job.total)}"
+    if (rate := job.rate) is not None and job.total > 1:
+        parts.append(formats.rate(rate))
+    if (left := job.seconds_left) is not None:
+        parts.append(f"{formats.duration(max(1, left))} left")
+    return ", ".join(parts)
+
+
+class JobLine(QWidget):
+    """Shows the newest job that has run for a while; a menu has the others."""
+
+    def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self._shown: Job[Any] | None = None
+        self._text = ElidedLabel()
+        self._text.setFont(theme.font(theme.Size.SMALL, numbers=True))
+        self._text.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._bar = QProgressBar()
+        self._bar.setFixedWidth(120)
+        self._bar.setTextVisible(False)
+        self._cancel = QToolButton()
+        theme.set_role(self._cancel, "quiet")
+        theme.set_icon(self._cancel, "close", side=16)
+        self._cancel.clicked.connect(self._cancel_shown)
+        self._others = QToolButton()
+        theme.set_role(self._others, "quiet")
+        self._others.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._menu = QMenu(self)
+        self._menu.aboutToShow.connect(self._fill_menu)
+        self._others.setMenu(self._menu)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.S)
+        for widget in (self._text, self._bar, self._cancel, self._others):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        self._timer = QTimer(self)
+        self._timer.setInterval(200)
+        self._timer.timeout.connect(self._refresh)
+        jobs.started.connect(self._timer.start)
+        jobs.ended.connect(self._refresh)
+        self._refresh()
+
+    @property
+    def text(self) -> str:
+        """What the line says; empty while nothing worth showing runs."""
+        return self._text.text() if self._shown else ""
+
+    def _worth_showing(self) -> list[Job[Any]]:
+        return [job for job in self._jobs.running if not job.quiet and job.seconds >= PATIENCE]
+
+    def _refresh(self) -> None:
+        jobs = self._worth_showing()
+        self._shown = jobs[-1] if jobs else None
+        for widget in (self._text, self._bar, self._cancel):
+            widget.setVisible(self._shown is not None)
+        self._others.setVisible(len(jobs) > 1)
+        if not any(not job.quiet for job in self._jobs.running):
+            self._timer.stop()
+        if self._shown is None:
+            return
+        self._text.setText(describe(self._shown))
+        self._bar.setRange(0, self._shown.total)
+        self._bar.setValue(min(self._shown.done, self._shown.total))
+        self._bar.setAccessibleName(describe(self._shown))
+        self._cancel.setToolTip(f"Cancel: {self._shown.title}")
+        self._cancel.setAccessibleName(f"Cancel: {self._shown.title}")
+        self._others.setText(f"and {len(jobs) - 1} more")
+
+    def _cancel_shown(self) -> None:
+        if self._shown is not None:
+            self._shown.cancel()
+
+    def _fill_menu(self) -> None:
+        self._menu.clear()
+        for job in reversed(self._worth_showing()):
+            action = QAction(f"Cancel: {describe(job)}", self._menu)
+            action.triggered.connect(partial(_cancel, job))
+            self._menu.addAction(action)
+
+
+def _cancel(job: Job[Any]) -> None:
+    job.cancel()

@@ -1,0 +1,102 @@
+"""The line at the bottom that always answers: what runs, who is ready, what is live."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
+
+from desktop import theme
+from desktop.jobs import Jobs
+from desktop.widgets.job_line import JobLine
+
+HEIGHT = 36
+_MARK = 12
+
+
+class StatusBar(QFrame):
+    """Jobs on the left; the fleet and the live version on the right, each a way there."""
+
+    fleet_clicked = Signal()
+    version_clicked = Signal()
+
+    def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        theme.set_role(self, "bar")
+        self.setFixedHeight(HEIGHT)
+        self.jobs = JobLine(jobs)
+        self._fleet = _quiet_button("Go to the fleet (Ctrl+2)")
+        self._fleet.clicked.connect(self.fleet_clicked)
+        self._version = _quiet_button("Go to the versions (Ctrl+3)")
+        self._version.clicked.connect(self.version_clicked)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(theme.M, 0, theme.S, 0)
+        layout.setSpacing(theme.S)
+        layout.addWidget(self.jobs, 1)
+        layout.addWidget(self._fleet)
+        layout.addWidget(self._version)
+        self._state = "starting"
+        self.show_starting()
+
+    @property
+    def fleet_text(self) -> str:
+        return self._fleet.text()
+
+    @property
+    def version_text(self) -> str:
+        return self._version.text()
+
+    def show_starting(self, sentence: str = "Fleet: starting") -> None:
+        """Say what happens before the fleet can be asked."""
+        self._show_fleet("starting", sentence)
+        self._version.hide()
+
+    def show_failed(self, sentence: str) -> None:
+        """Say that there is no fleet to ask."""
+        self._show_fleet("failed", sentence)
+        self._version.hide()
+
+    def show_fleet(self, ready: int, wanted: int, model: str, live_version: int | None) -> None:
+        """Say how many instances of `model` are ready and which version they serve."""
+        if wanted == 0 and ready == 0:
+            self._show_fleet("stopped", "Fleet: stopped")
+        elif ready >= wanted:
+            self._show_fleet("ready", f"Fleet: {ready} ready")
+        else:
+            self._show_fleet("starting", f"Fleet: {ready} of {wanted} ready")
+        self._version.setVisible(live_version is not None)
+        if live_version is not None:
+            self._version.setText(f"{model} v{live_version}")
+            self._version.setAccessibleName(f"Version {live_version} of {model} is live")
+
+    def _show_fleet(self, state: str, text: str) -> None:
+        self._state = state
+        self._fleet.setText(text)
+        self._fleet.setAccessibleName(text)
+        self._draw_mark()
+
+    def _draw_mark(self) -> None:
+        ratio = self.devicePixelRatioF()
+        side = round(_MARK * ratio)
+        image = QPixmap(side, side)
+        image.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(image)
+        theme.paint_mark(painter, image.rect().toRectF(), theme.state_mark(self._state))
+        painter.end()
+        image.setDevicePixelRatio(ratio)
+        self._fleet.setIcon(QIcon(image))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange and hasattr(self, "_state"):
+            self._draw_mark()
+
+
+def _quiet_button(tip: str) -> QToolButton:
+    button = QToolButton()
+    theme.set_role(button, "quiet")
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    button.setIconSize(QSize(_MARK, _MARK))
+    button.setToolTip(tip)
+    button.setFont(theme.font(theme.Size.SMALL, numbers=True))
+    return button
