@@ -196,15 +196,15 @@ class ProcessEngine:
             record = replace(record, process=process.pid)
             record.write(self._folder)
         state, failure = self._state(record, alive=process is not None)
-        ports = record.ports(self._folder) if process is not None else None
+        ports = record.ports(self._folder) if process is not None else {}
         return Instance(
             id=record.id,
             engine=self.name,
             model=record.model,
             spec_hash=record.spec_hash,
             state=state,
-            grpc_address=f"127.0.0.1:{ports[0]}" if ports else None,
-            rest_address=f"127.0.0.1:{ports[1]}" if ports else None,
+            grpc_address=_address(ports.get("grpc")),
+            rest_address=_address(ports.get("rest")),
             started=record.started,
             failure=failure,
             process=process.pid if process is not None else None,
@@ -290,6 +290,10 @@ async def _gone(process: psutil.Process, seconds: float) -> bool:
         if time.monotonic() >= end:
             return False
         await asyncio.sleep(0.02)
+
+
+def _address(port: int | None) -> str | None:
+    return f"127.0.0.1:{port}" if port else None
 
 
 def _exit_sentence(status: int) -> str:

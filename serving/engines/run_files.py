@@ -45,13 +45,13 @@ class RunFile:
     def write(self, folder: Path) -> None:
         write_aside(self.path(folder), json.dumps(asdict(self), indent=2, default=str) + "\n")
 
-    def ports(self, folder: Path) -> tuple[int, int] | None:
-        """Return the gRPC and the REST port, or None until the server has said them."""
+    def ports(self, folder: Path) -> dict[str, int]:
+        """Return the ports by `grpc` and `rest`; empty until the server has said them."""
         try:
             raw = json.loads(self.ports_path(folder).read_text())
-            return int(raw["grpc"]), int(raw["rest"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+            return {str(name): int(port) for name, port in raw.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
 
     def remove(self, folder: Path) -> None:
         """Remove all that is kept of the instance, its log included."""
