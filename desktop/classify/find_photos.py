@@ -1,0 +1,78 @@
+"""From what a person drops to the image files in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from serving.progress import Report, no_report
+
+_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The photos in what was dropped, in the order of their names."""
+
+    photos: tuple[Path, ...]
+    left_out: int
+    """Files in folders that neither are images nor claim to be."""
+
+
+async def find_photos(dropped: Iterable[Path], report: Report = no_report) -> Found:
+    """Return the image files among `dropped` and, however deep, in its folders.
+
+    In folders the content decides, not the name; but a file that is named as an
+    image and is none is returned too, so that it can be told what is wrong with
+    it. Files that were dropped themselves are always returned. Hidden files and
+    folders are passed over; links to folders are not followed.
+    """
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(_find, tuple(dropped), report, stop)
+    finally:
+        stop.set()
+
+
+def _find(dropped: tuple[Path, ...], report: Report, stop: threading.Event) -> Found:
+    photos: dict[Path, None] = {}
+    left_out = 0
+    for path in dropped:
+        if not path.is_dir():
+            photos[path.absolute()] = None
+            continue
+        for file in _walk(path.absolute()):
+            if stop.is_set():
+                break
+            if file.suffix.lower() in _SUFFIXES or _is_image(file):
+                photos[file] = None
+                report(len(photos), 0, f"Looking for photos, {len(photos):,} found")
+            else:
+                left_out += 1
+    return Found(tuple(photos), left_out)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(where) / name
+
+
+def _is_image(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    try:
+        with Image.open(file):
+            return True
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+        return False

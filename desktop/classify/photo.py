@@ -1,0 +1,82 @@
+"""A photo in the gallery, and what is known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from desktop import formats
+from serving.predict.prediction import Prediction, Score
+
+
+class PhotoState(StrEnum):
+    """What a tile says about its photo; each is a state mark of the theme."""
+
+    QUEUED = "queued"
+    ANSWERED = "answered"
+    UNSURE = "unsure"
+    LABELLED = "labelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a photo has no answer."""
+
+    what: str
+    advice: str
+    passing: bool = False
+    """No fault of the photo: it is worth trying again when the fleet is ready."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One image file, the answer it got and the class that a person gave it."""
+
+    path: Path
+    name: str
+    added: float
+    """Seconds since the epoch."""
+    prediction: Prediction | None = None
+    label: str = ""
+    """The class that a person gave it; empty where nobody has."""
+    problem: Problem | None = None
+    waiting: bool = True
+    """It is to be classified, for the first time or again."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other photo in the gallery."""
+        return str(self.path)
+
+    @property
+    def top(self) -> Score | None:
+        """The best class; None without an answer."""
+        return self.prediction.scores[0] if self.prediction and self.prediction.scores else None
+
+    def state(self, unsure_below: float) -> PhotoState:
+        """Return its one state; scores under `unsure_below` (0 to 1) count as unsure."""
+        if self.problem is not None:
+            return PhotoState.FAILED
+        if self.label:
+            return PhotoState.LABELLED
+        if self.top is None:
+            return PhotoState.QUEUED
+        return PhotoState.UNSURE if self.top.score < unsure_below else PhotoState.ANSWERED
+
+    def matches(self, text: str) -> bool:
+        """Whether `text`, in lower case, is in its name, its best class or its label."""
+        best = self.top.name if self.top else ""
+        return any(text in words.lower() for words in (self.name, best, self.label))
+
+    def describe(self, unsure_below: float) -> str:
+        """Return its name, answer and state as one line of text."""
+        parts = [self.name]
+        if self.problem is not None:
+            parts.append(self.problem.what)
+        elif self.top is not None:
+            parts.append(f"{self.top.name} {formats.percent(self.top.score)}")
+        state = self.state(unsure_below)
+        parts.append(f"labelled {self.label}" if state is PhotoState.LABELLED else state.value)
+        return ", ".join(parts)
