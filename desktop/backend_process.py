@@ -1,0 +1,127 @@
+"""Find the workspace's backend, or start one and stop it again."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.client import BackendClient
+from backend.contract import DEFAULT_PORT
+from serving.errors import BackendError
+from serving.programs import module_command
+from serving.workspace import Workspace
+
+START_SECONDS = 60.0
+"""How long a backend may take until it answers."""
+STOP_SECONDS = 15.0
+"""How long it may take to end, before it is killed."""
+LOG_NAME = "backend.log"
+ALREADY_RUNNING = 3
+"""The exit code of a backend that found another one serving its workspace."""
+_PAUSE = 0.05
+
+
+@dataclass(frozen=True)
+class BackendHandle:
+    """A backend that answered."""
+
+    url: str
+    process: subprocess.Popen[bytes] | None = None
+    """The process, where it was started here."""
+
+    @property
+    def started_here(self) -> bool:
+        return self.process is not None
+
+    async def ended(self) -> int:
+        """Return the exit code once the process ends; never where it was not started here."""
+        while self.process is None or self.process.poll() is None:
+            await asyncio.sleep(4 * _PAUSE)
+        return self.process.returncode
+
+    async def stop(self) -> None:
+        """End what was started here, in good order; leave any other backend running."""
+        if self.process is not None:
+            await _end(self.process)
+
+
+async def ensure_backend(
+    workspace: Workspace, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, engine: str = "auto"
+) -> BackendHandle:
+    """Return the workspace's backend, started now where none answers.
+
+    It listens at `port`, or at a free one where that is taken. Raises
+    BackendError where it does not come up.
+    """
+    found = await _answering(workspace)
+    if found is not None:
+        return BackendHandle(found[0])
+    log = workspace.create().logs / LOG_NAME
+    arguments = ["--workspace", str(workspace.root), "--host", host, "--port", str(port)]
+    process = _spawn([*module_command("backend"), *arguments, "--engine", engine], log)
+    try:
+        return await _come_up(workspace, process, log)
+    except BaseException:
+        await asyncio.shield(_end(process))
+        raise
+
+
+def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process of its own session: a Ctrl+C meant for its parent does not reach it."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+async def _come_up(
+    workspace: Workspace, process: subprocess.Popen[bytes], log: Path
+) -> BackendHandle:
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + START_SECONDS
+    while loop.time() < give_up:
+        code = process.poll()
+        found = await _answering(workspace)
+        if found is not None:
+            url, number = found
+            return BackendHandle(url, process if number == process.pid else None)
+        if code not in (None, ALREADY_RUNNING):
+            raise BackendError(
+                f"The backend ended as it started: {_last_line(log)}",
+                f"All it said is in {log}.",
+            )
+        await asyncio.sleep(_PAUSE)
+    raise BackendError(
+        f"The backend did not answer within {START_SECONDS:.0f} s.", f"Look at {log}."
+    )
+
+
+async def _answering(workspace: Workspace) -> tuple[str, int] | None:
+    """Return the address and the process id of the backend that answers, if one does."""
+    client = await BackendClient.find(workspace)
+    if client is None:
+        return None
+    async with client:
+        health = await client.health()
+    return client.url, health.process
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + STOP_SECONDS
+    while process.poll() is None:
+        if loop.time() > give_up:
+            process.kill()
+        await asyncio.sleep(_PAUSE)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing.")

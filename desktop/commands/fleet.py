@@ -1,0 +1,147 @@
+"""`servery fleet`: start, scale, stop and look at the instances."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+
+from desktop.commands import options
+from desktop.commands.session import Session
+from desktop.commands.terminal import Progress, print_json, print_table, say
+from desktop.formats import duration, plural, size
+from serving.fleet.fleet import Fleet, FleetView, InstanceView
+from serving.progress import Report
+
+
+@click.group()
+def fleet() -> None:
+    """Start, scale, stop and look at the instances."""
+
+
+@fleet.command()
+@click.argument("count", type=click.IntRange(min=1), required=False)
+@options.model
+@options.engine
+@options.as_json
+@click.pass_obj
+def start(session: Session, count: int | None, model: str, engine: str, as_json: bool) -> None:
+    """Start COUNT instances, or as many as there were last; one at first."""
+
+    async def carry_out(fleet: Fleet, report: Report) -> FleetView:
+        wanted = count or (await fleet.observe()).wanted or 1
+        return await fleet.scale(wanted, report)
+
+    _change(session, model, engine, as_json, carry_out)
+
+
+@fleet.command()
+@click.argument("count", type=click.IntRange(min=0))
+@options.model
+@options.engine
+@options.as_json
+@click.pass_obj
+def scale(session: Session, count: int, model: str, engine: str, as_json: bool) -> None:
+    """Have exactly COUNT instances."""
+    _change(session, model, engine, as_json, lambda fleet, report: fleet.scale(count, report))
+
+
+@fleet.command()
+@options.model
+@options.engine
+@options.as_json
+@click.pass_obj
+def stop(session: Session, model: str, engine: str, as_json: bool) -> None:
+    """Stop all instances; what they accepted is answered first."""
+    _change(session, model, engine, as_json, lambda fleet, report: fleet.scale(0, report))
+
+
+@fleet.command()
+@options.model
+@options.engine
+@options.as_json
+@click.pass_obj
+def status(session: Session, model: str, engine: str, as_json: bool) -> None:
+    """Show the instances and what they do."""
+
+    async def look() -> FleetView:
+        async with session.fleet(model, engine) as (fleet, _):
+            return await fleet.observe()
+
+    _show(asyncio.run(look()), as_json)
+
+
+def _change(
+    session: Session,
+    model: str,
+    engine: str,
+    as_json: bool,
+    carry_out: Callable[[Fleet, Report], Awaitable[FleetView]],
+) -> None:
+    async def change() -> FleetView:
+        async with session.fleet(model, engine) as (fleet, _):
+            with Progress() as report:
+                await carry_out(fleet, report)
+            return await fleet.observe()
+
+    _show(asyncio.run(change()), as_json)
+
+
+def _show(view: FleetView, as_json: bool) -> None:
+    if as_json:
+        print_json(_as_json(view))
+        return
+    version = "no version" if view.live_version is None else f"version {view.live_version}"
+    click.echo(
+        f"{plural(view.wanted, 'instance')} of {view.model} wanted, {view.ready} ready, "
+        f"on {view.engine}; {version} is live."
+    )
+    if view.engine_reason:
+        say(view.engine_reason)
+    if view.instances:
+        print_table(
+            ("INSTANCE", "STATE", "VERSION", "GRPC", "REST", "UP", "CPU", "MEMORY"),
+            [_row(instance) for instance in view.instances],
+        )
+
+
+def _row(view: InstanceView) -> tuple[str, ...]:
+    instance, stats = view.instance, view.stats
+    return (
+        instance.id,
+        view.state.value,
+        "-" if view.version is None else str(view.version),
+        instance.grpc_address or "-",
+        instance.rest_address or "-",
+        duration(time.time() - instance.started) if instance.started else "-",
+        "-" if stats is None else f"{stats.cpu_percent:.0f} %",
+        "-" if stats is None else size(stats.memory_bytes),
+    )
+
+
+def _as_json(view: FleetView) -> dict[str, Any]:
+    return {
+        "model": view.model,
+        "engine": view.engine,
+        "wanted": view.wanted,
+        "ready": view.ready,
+        "live_version": view.live_version,
+        "instances": [
+            {
+                "id": one.instance.id,
+                "state": one.state.value,
+                "version": one.version,
+                "grpc_address": one.instance.grpc_address,
+                "rest_address": one.instance.rest_address,
+                "started": one.instance.started,
+                "process": one.instance.process,
+                "cpu_percent": None if one.stats is None else one.stats.cpu_percent,
+                "memory_bytes": None if one.stats is None else one.stats.memory_bytes,
+                "failure": one.instance.failure,
+            }
+            for one in view.instances
+        ],
+    }

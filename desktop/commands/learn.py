@@ -1,0 +1,148 @@
+"""`servery label`, `train`, `models` and `promote`: everything that the backend does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from backend.client import BackendClient
+from backend.contract import ModelSummary, RunState, TrainingRun, VersionSummary
+from desktop.commands import options
+from desktop.commands.images import read_image
+from desktop.commands.session import Session
+from desktop.commands.terminal import Failure, Progress, print_json, print_table, say
+from desktop.formats import percent, plural
+from serving.progress import Report
+
+POLL_SECONDS = 0.3
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@click.argument("class_name", metavar="CLASS")
+@options.as_json
+@click.pass_obj
+def label(session: Session, files: Sequence[Path], class_name: str, as_json: bool) -> None:
+    """Say that each FILE shows CLASS, a class that the model knows or a new one."""
+
+    async def send() -> None:
+        async with session.backend() as (client, _):
+            kept = []
+            for file in files:
+                image = await asyncio.to_thread(read_image, file)
+                kept.append(await client.label(image, class_name))
+                if not as_json:
+                    new = " (a new class)" if kept[-1].new_class else ""
+                    click.echo(f"{file}: {class_name}{new}")
+            if as_json:
+                print_json([asdict(one) for one in kept])
+
+    asyncio.run(send())
+
+
+@click.command()
+@click.option("--wait", is_flag=True, help="Return when the training run has ended.")
+@options.as_json
+@click.pass_obj
+def train(session: Session, wait: bool, as_json: bool) -> None:
+    """Learn from the labels; a run that succeeds makes a new version.
+
+    Where no backend is running, one is started for as long as the run takes.
+    """
+
+    async def learn() -> TrainingRun:
+        async with session.backend() as (client, handle):
+            run = await client.train()
+            if wait or handle.started_here:
+                with Progress() as report:
+                    run = await _ended(client, run, report)
+            return run
+
+    run = asyncio.run(learn())
+    if as_json:
+        print_json(asdict(run))
+    if run.state in (RunState.FAILED, RunState.CANCELLED):
+        raise Failure(f"Training run {run.id}: {run.step or run.state.value}")
+    if not as_json:
+        click.echo(_outcome(run))
+
+
+async def _ended(client: BackendClient, run: TrainingRun, report: Report) -> TrainingRun:
+    """Return the run once it has ended; a Ctrl+C meanwhile cancels it."""
+    try:
+        while run.state in (RunState.QUEUED, RunState.RUNNING):
+            report(0, 0, f"{percent(run.progress)}  {run.step or run.state.value}")
+            await asyncio.sleep(POLL_SECONDS)
+            run = await client.training_run(run.id)
+    except asyncio.CancelledError:
+        await client.cancel_training(run.id)
+        raise
+    return run
+
+
+def _outcome(run: TrainingRun) -> str:
+    if run.state is not RunState.SUCCEEDED:
+        return f"Training run {run.id} is {run.state.value}. Follow it with `servery models`."
+    accuracy = "" if run.accuracy is None else f", {percent(run.accuracy)} on held-out images"
+    made = "made no version" if run.version is None else f"made version {run.version}{accuracy}"
+    return f"Training run {run.id} learned from {plural(run.labels, 'label')} and {made}."
+
+
+@click.command()
+@options.as_json
+@click.pass_obj
+def models(session: Session, as_json: bool) -> None:
+    """List the models and their versions; the live one is marked."""
+
+    async def ask() -> list[ModelSummary]:
+        async with session.backend() as (client, _):
+            return await client.models()
+
+    found = asyncio.run(ask())
+    if as_json:
+        print_json([asdict(model) for model in found])
+        return
+    if not found:
+        say("There is no model yet.")
+        return
+    versions = [version for model in found for version in model.versions]
+    print_table(
+        ("MODEL", "VERSION", "LIVE", "ACCURACY", "CLASSES", "CREATED"),
+        [_version_row(version) for version in versions],
+    )
+
+
+def _version_row(version: VersionSummary) -> tuple[str, ...]:
+    return (
+        version.model,
+        str(version.number),
+        "live" if version.live else "",
+        "-" if version.accuracy is None else percent(version.accuracy),
+        str(len(version.classes)),
+        version.created,
+    )
+
+
+@click.command()
+@click.argument("version", type=click.IntRange(min=1))
+@options.model
+@options.as_json
+@click.pass_obj
+def promote(session: Session, version: int, model: str, as_json: bool) -> None:
+    """Make VERSION the one that the fleet serves; an older one rolls back."""
+
+    async def ask() -> VersionSummary:
+        async with session.backend() as (client, _):
+            return await client.promote(model, version)
+
+    live = asyncio.run(ask())
+    if as_json:
+        print_json(asdict(live))
+    else:
+        click.echo(f"Version {live.number} of {live.model} is live.")

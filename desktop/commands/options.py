@@ -1,0 +1,21 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+import click
+
+from serving.models.starter.install import STARTER_MODEL
+
+engine = click.option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "process"]),
+    default="auto",
+    envvar="SERVERY_ENGINE",
+    show_default=True,
+    show_envvar=True,
+    help="What instances run on.",
+)
+model = click.option(
+    "--model", default=STARTER_MODEL, show_default=True, metavar="NAME", help="Which model."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

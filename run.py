@@ -1,0 +1,487 @@
+#!/usr/bin/env python3
+"""Install Servery and start it.
+
+    python3 run.py              install what is missing, then open the window
+    python3 run.py test         the same, then every check and every test
+    python3 run.py COMMAND ...  the same, then `servery COMMAND ...`
+
+Needs Python 3.11 and nothing else; other Pythons can read this file far enough to
+find 3.11 or to say so. What is installed goes to `.venv` beside this file and comes
+from the lock files, hash by hash. A second start finds the stamp of the first and
+installs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import queue
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "installed.json"
+"""What was installed completely; written last."""
+UNFINISHED = VENV / "unfinished"
+"""There while an installation is under way, and after one that was cut off."""
+LOG = VENV / "install.log"
+LOCKS = {"app": "requirements.lock", "test": "requirements-test.lock"}
+WANTED = (3, 11)
+
+LIBRARIES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libX11-xcb.so.1": "libx11-xcb1",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libwayland-cursor.so.0": "libwayland-cursor0",
+    "libwayland-egl.so.1": "libwayland-egl1",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-randr.so.0": "libxcb-randr0",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+}
+"""System libraries that Qt's wheel leaves to the system, and the Debian package of each."""
+
+FOREIGN = (
+    *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
+    *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"),
+)
+"""Variables that would lead the installation, or what it runs, into another environment."""
+
+CHECKS = {
+    "ruff check": ["ruff", "check"],
+    "ruff format": ["ruff", "format", "--check"],
+    "mypy": ["mypy"],
+    "import-linter": ["lint-imports", "--no-logo"],
+}
+
+
+class Trouble(Exception):
+    """What is wrong and what to do about it, in words for the person at the terminal."""
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info[:2] != WANTED:
+        return with_wanted_python(arguments)
+    try:
+        if arguments[:1] == ["test"]:
+            install("test")
+            need_libraries()
+            return run_tests(arguments[1:])
+        install("app")
+        if arguments:
+            return start("desktop.cli", *arguments)
+        if has_screen():
+            need_libraries()
+            return start("desktop")
+        say(
+            "There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set), "
+            "so Servery starts without its window. Ctrl+C stops it."
+        )
+        return start("desktop.cli", "serve")
+    except Trouble as trouble:
+        print(f"run.py: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nrun.py: stopped. Run it again to go on.", file=sys.stderr)
+        return 130
+
+
+def with_wanted_python(arguments: list[str]) -> int:
+    """Go on under python3.11 where there is one."""
+    found = shutil.which("python3.11")
+    if found:
+        ask = [found, "-c", "import sys; print(sys.version_info[:2] == (3, 11))"]
+        if subprocess.run(ask, capture_output=True, text=True).stdout.strip() == "True":
+            return subprocess.call([found, str(ROOT / "run.py"), *arguments])
+    print(
+        f"run.py: Servery needs Python 3.11; this is Python {sys.version_info[0]}."
+        f"{sys.version_info[1]}, and no python3.11 was found. "
+        "Install Python 3.11, then run this again.",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+# Installing
+
+
+def install(what: str) -> None:
+    """Make `.venv` hold what the lock of `what` names; quick where it does already."""
+    if stamp().get(what) == fingerprint(what) and sound():
+        return
+    with only_one():
+        if stamp().get(what) == fingerprint(what) and sound():
+            return
+        if not sound():
+            make_environment()
+        UNFINISHED.touch()
+        STAMP.unlink(missing_ok=True)
+        fetch_and_unpack(LOCKS[what])
+        link_project()
+        done = {name: fingerprint(name) for name in LOCKS if name in (what, "app")}
+        STAMP.write_text(json.dumps({"home": home(), **done}), encoding="utf-8")
+        UNFINISHED.unlink()
+
+
+def stamp() -> dict[str, str]:
+    try:
+        content = json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def home() -> str:
+    """What an environment is tied to: its folder and the interpreter that made it."""
+    return f"{ROOT} {sys.version}"
+
+
+def sound() -> bool:
+    """Whether `.venv` was completed here, by this interpreter, and not disturbed since."""
+    return not UNFINISHED.exists() and PYTHON.exists() and stamp().get("home") == home()
+
+
+def fingerprint(what: str) -> str:
+    """Change whenever something that was installed would have to change."""
+    digest = hashlib.sha256()
+    for name in (LOCKS[what], "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Let two starts at the same moment install one after the other."""
+    try:
+        lock = (ROOT / ".venv.lock").open("w")
+    except OSError as error:
+        raise Trouble(
+            f"The folder {ROOT} cannot be written to ({error.strerror}). "
+            "Copy Servery to a folder of yours and run it there."
+        ) from error
+    with lock:
+        if sys.platform != "win32":
+            import fcntl
+
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("Another run.py is installing here; waiting for it to finish.")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def make_environment() -> None:
+    interpreter = base_interpreter()
+    probe = [interpreter, "-c", "import ensurepip, venv"]
+    if subprocess.run(probe, env=environment(), capture_output=True).returncode:
+        need_packages(["python3.11-venv"], "Python's venv module is not installed.")
+    if VENV.is_symlink():
+        VENV.unlink()
+    elif VENV.exists():
+        say("The last installation was not finished here; starting it anew.")
+        shutil.rmtree(VENV)
+    say("Making .venv")
+    made = subprocess.run(
+        [interpreter, "-m", "venv", str(VENV)], env=environment(), capture_output=True, text=True
+    )
+    if made.returncode:
+        shutil.rmtree(VENV, ignore_errors=True)
+        raise Trouble(explain(made.stdout + made.stderr, f"Python could not make {VENV}."))
+
+
+def base_interpreter() -> str:
+    """The interpreter itself, even where this runs inside a virtual environment."""
+    if sys.prefix == sys.base_prefix:
+        return sys.executable
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The variables of this process, less those that lead elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    return {**kept, **more}
+
+
+def pip(*arguments: str) -> list[str]:
+    return [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
+
+
+def fetch_and_unpack(lock: str) -> None:
+    """Install a lock file with pip, saying how far it is."""
+    names = re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE)
+    temporary = VENV / "tmp"
+    temporary.mkdir(exist_ok=True)
+    command = pip("install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", lock)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(PYTHONUNBUFFERED="1", TMPDIR=str(temporary)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    said = follow(process, Meter(len(names)), temporary)
+    LOG.write_text(said, encoding="utf-8")
+    shutil.rmtree(temporary, ignore_errors=True)
+    if process.returncode:
+        raise Trouble(explain(said, "The packages could not be installed."))
+
+
+def follow(process: subprocess.Popen[str], meter: Meter, temporary: Path) -> str:
+    """Show what pip says as progress until it ends; return all that it said."""
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    said = []
+    try:
+        while True:
+            try:
+                line = lines.get(timeout=0.25)
+            except queue.Empty:
+                meter.tick(temporary)
+                continue
+            if line is None:
+                break
+            said.append(line)
+            meter.hear(line)
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    process.wait()
+    meter.close()
+    return "".join(said)
+
+
+class Meter:
+    """One line that says which package of how many is being fetched or unpacked."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.number = 0
+        self.text = ""
+        self.megabytes = 0.0
+        self.unpacking = False
+        self.unpacked_before = self.unpacked()
+        self.terminal = sys.stdout.isatty()
+
+    def hear(self, line: str) -> None:
+        words = line.split()
+        if line.startswith("Ignoring "):
+            self.total -= 1
+        elif line.startswith(("Collecting ", "Requirement already satisfied: ")):
+            named = words[1] if words[0] == "Collecting" else words[3]
+            self.number += 1
+            self.text, self.megabytes = named.replace("==", " "), 0.0
+            self.show()
+        elif words[:1] == ["Downloading"]:
+            size = re.search(r"\(([\d.]+) MB\)", line)
+            self.megabytes = float(size.group(1)) if size else 0.0
+        elif line.startswith("Installing collected packages"):
+            self.total = line.count(",") + 1
+            self.unpacking, self.number = True, 0
+            self.text, self.megabytes = "", 0.0
+            self.show()
+
+    def tick(self, temporary: Path) -> None:
+        """Bring in what pip does not say: bytes so far, packages unpacked so far."""
+        if self.unpacking:
+            number = min(self.total, self.unpacked() - self.unpacked_before)
+            if number != self.number:
+                self.number = number
+                self.show()
+        elif self.megabytes and self.terminal:
+            sizes = [file.stat().st_size for file in temporary.glob("pip-unpack-*/*.whl")]
+            self.show(f" {max(sizes, default=0) / 1e6:.0f} of {self.megabytes:.0f} MB")
+
+    @staticmethod
+    def unpacked() -> int:
+        return sum(1 for _ in VENV.glob("[lL]ib/**/site-packages/*.dist-info/INSTALLER"))
+
+    def show(self, more: str = "") -> None:
+        act = "Unpacking" if self.unpacking else "Fetching"
+        if not self.terminal:
+            if not self.unpacking or self.number in (0, self.total):
+                say(f"{act} {self.number} of {self.total} {self.text}".rstrip())
+            return
+        filled = 24 * self.number // max(1, self.total)
+        bar = "#" * filled + "." * (24 - filled)
+        line = f"{act:9} [{bar}] {self.number} of {self.total}  {self.text}{more}"
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r{line[:width]:{width}}", end="", flush=True)
+
+    def close(self) -> None:
+        if self.terminal:
+            print(flush=True)
+
+
+def link_project() -> None:
+    """Make the packages of this folder, and the `servery` command, part of `.venv`."""
+    linked = subprocess.run(
+        pip("install", "--no-deps", "--no-index", "--no-build-isolation", "-e", "."),
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    if linked.returncode:
+        said = linked.stdout + linked.stderr
+        LOG.write_text(said, encoding="utf-8")
+        raise Trouble(explain(said, "The servery command could not be installed."))
+
+
+CAUSES = {
+    r"DO NOT MATCH THE HASHES": (
+        "A downloaded package is not the one that the lock file names, so it was not installed. "
+        "Run this again; if it happens again, the package index or a proxy alters what it sends."
+    ),
+    r"No space left on device": "The disk is full. Servery needs about 3 GB; make room, then run "
+    "this again.",
+    r"CERTIFICATE_VERIFY_FAILED|SSLError": (
+        "The package index could not be trusted: its certificate is not one that this machine "
+        "knows. Install the ca-certificates package, or set PIP_CERT to your network's certificate."
+    ),
+    r"NewConnectionError|ConnectTimeout|ReadTimeout|Read timed out|name resolution|ProxyError|"
+    r"Connection broken|ConnectionResetError|Network is unreachable|IncompleteRead|RemoteDisconn": (
+        "The network does not reach the package index. Connect, then run this again; "
+        "what was downloaded already is kept."
+    ),
+    r"Permission denied": f"A file in {VENV} cannot be written to. Remove that folder, then run "
+    "this again.",
+}
+
+
+def explain(said: str, otherwise: str) -> str:
+    """Put what pip or venv said into a sentence and a way on."""
+    for pattern, sentence in CAUSES.items():
+        if re.search(pattern, said):
+            return sentence
+    told = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in told if line.lower().startswith("error")] or told[-1:]
+    return " ".join([otherwise, *errors[-1:], f"All it said is in {LOG}." if LOG.exists() else ""])
+
+
+# What the system must bring
+
+
+def need_libraries() -> None:
+    """Have the system libraries that Qt needs, or raise Trouble."""
+    if not sys.platform.startswith("linux"):
+        return
+    missing = [package for library, package in LIBRARIES.items() if not loadable(library)]
+    if missing:
+        need_packages(missing, "Qt needs system libraries that are not installed.")
+
+
+def loadable(library: str) -> bool:
+    if library in cached_libraries():
+        return True
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def cached_libraries() -> frozenset[str]:
+    """Names that the dynamic loader knows; asked once, a few milliseconds."""
+    global _cached
+    if _cached is None:
+        try:
+            listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True)
+            _cached = frozenset(re.findall(r"^\t(\S+) \(", listing.stdout, re.MULTILINE))
+        except OSError:
+            _cached = frozenset()
+    return _cached
+
+
+_cached: frozenset[str] | None = None
+
+
+def need_packages(packages: list[str], why: str) -> None:
+    """Install Debian packages where that is possible, else raise Trouble with the command."""
+    apt = shutil.which("apt-get")
+    if apt is None:
+        raise Trouble(f"{why} Install what Debian calls {' '.join(packages)}, then run this again.")
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    if sys.platform == "win32" or os.geteuid() != 0:
+        raise Trouble(f"{why} Install with: sudo {shlex.join(command)}")
+    say(f"{why} Installing {' '.join(packages)}")
+    variables = environment(DEBIAN_FRONTEND="noninteractive")
+    updated = subprocess.run(["apt-get", "update"], env=variables, capture_output=True, text=True)
+    installed = subprocess.run(command, env=variables, capture_output=True, text=True)
+    if installed.returncode:
+        said = [line for line in (updated.stderr + installed.stderr).splitlines() if line.strip()]
+        raise Trouble(
+            f"{why} apt-get could not install {' '.join(packages)}: {' '.join(said[-1:])}"
+        )
+
+
+def has_screen() -> bool:
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+
+
+# Starting
+
+
+def start(module: str, *arguments: str) -> int:
+    """Become the program, or run it to its end where a process cannot be replaced."""
+    command = [str(PYTHON), "-m", module, *arguments]
+    variables = environment(PYTHONSAFEPATH="1")
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execve(command[0], command, variables)
+    return subprocess.call(command, env=variables)
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Run every check and every test; with arguments, pytest alone with those."""
+    failed = []
+    for name, (program, *options) in CHECKS.items() if not arguments else ():
+        say(f"== {name}")
+        began = time.monotonic()
+        command = [str(PYTHON.with_name(program)), *options]
+        status = subprocess.call(command, cwd=ROOT, env=environment())
+        say(f"   {'failed' if status else 'passed'} in {time.monotonic() - began:.0f} s")
+        if status:
+            failed.append(name)
+    say("== pytest")
+    variables = environment(SERVERY_FAILED_CHECKS=", ".join(failed))
+    status = subprocess.call([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=variables)
+    return status or (1 if failed else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
