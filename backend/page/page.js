@@ -1,0 +1,279 @@
+"use strict";
+
+const MAX_BYTES = 64 * 1024 * 1024;
+const SHOWN = 5;
+const el = (id) => document.getElementById(id);
+const state = { photo: null, address: null, request: 0, label: null };
+
+class Problem extends Error {
+  constructor(what, advice) {
+    super(what);
+    this.advice = advice;
+  }
+}
+
+async function ask(method, path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { method, ...options });
+  } catch {
+    throw new Problem("The backend cannot be reached.", "Check that Servery is still running, then try again.");
+  }
+  if (response.status === 204) return null;
+  let body;
+  try {
+    body = await response.json();
+  } catch {
+    throw new Problem("The backend's answer cannot be read.", "Try again.");
+  }
+  if (!response.ok) throw new Problem(body.error, body.advice);
+  return body;
+}
+
+function percent(share) {
+  const value = Math.round(share * 100);
+  if (value === 0 && share > 0) return "< 1 %";
+  return `${value} %`;
+}
+
+function showProblem(problem) {
+  el("problem").hidden = !problem;
+  el("problem-what").textContent = problem ? problem.message : "";
+  el("problem-advice").textContent = problem ? problem.advice || "" : "";
+}
+
+function showScores(answer) {
+  const list = el("scores");
+  list.replaceChildren(
+    ...answer.scores.slice(0, SHOWN).map(({ name, score }) => {
+      const item = document.createElement("li");
+      const title = document.createElement("span");
+      title.className = "name";
+      title.textContent = name;
+      const number = document.createElement("span");
+      number.className = "percent";
+      number.textContent = percent(score);
+      const bar = document.createElement("span");
+      bar.className = "bar";
+      bar.setAttribute("aria-hidden", "true");
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      svg.setAttribute("viewBox", "0 0 100 6");
+      svg.setAttribute("preserveAspectRatio", "none");
+      const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      rect.setAttribute("width", String(100 * score));
+      rect.setAttribute("height", "6");
+      svg.append(rect);
+      bar.append(svg);
+      item.append(title, number, bar);
+      return item;
+    }),
+  );
+  list.hidden = false;
+  el("answered-by").textContent =
+    `${answer.model}, version ${answer.version}, in ${Math.round(answer.milliseconds)} ms`;
+  el("answered-by").hidden = false;
+}
+
+async function classify(file) {
+  const request = ++state.request;
+  state.photo = file;
+  state.label = null;
+  if (state.address) URL.revokeObjectURL(state.address);
+  state.address = URL.createObjectURL(file);
+  const photo = el("photo");
+  photo.onload = () => { if (request === state.request) showPhoto(true); };
+  photo.onerror = () => { if (request === state.request) showPhoto(false); };
+  photo.src = state.address;
+  photo.alt = file.name ? `The photo ${file.name}` : "The photo";
+  for (const id of ["waiting", "scores", "answered-by", "teach", "undo"]) el(id).hidden = true;
+  el("saved").textContent = "";
+  showProblem(null);
+  const busy = setTimeout(() => { if (request === state.request) el("busy").hidden = false; }, 100);
+  try {
+    if (file.size > MAX_BYTES) {
+      throw new Problem("The file is larger than 64 MB.", "Save the photo smaller and try again.");
+    }
+    const form = new FormData();
+    form.append("file", file);
+    const answer = await ask("POST", "classify", { body: form });
+    if (request !== state.request) return;
+    showScores(answer);
+    el("class-name").value = answer.scores.length ? answer.scores[0].name : "";
+    el("teach").hidden = false;
+    el("answer-heading").focus({ preventScroll: true });
+  } catch (problem) {
+    if (request === state.request) showProblem(problem);
+  } finally {
+    clearTimeout(busy);
+    if (request === state.request) el("busy").hidden = true;
+  }
+}
+
+function showPhoto(visible) {
+  el("photo").hidden = !visible;
+  el("empty").hidden = visible;
+  el("drop").classList.toggle("filled", visible);
+  el("choose").textContent = "Choose another photo…";
+}
+
+async function saveLabel(event) {
+  event.preventDefault();
+  const photo = state.photo;
+  const form = new FormData();
+  form.append("class", el("class-name").value);
+  form.append("file", photo);
+  showProblem(null);
+  try {
+    const label = await ask("POST", "labels", { body: form });
+    if (photo !== state.photo) return;
+    state.label = label.id;
+    el("saved").textContent = label.new_class
+      ? `Saved: ${label.class_name}, a new class.`
+      : `Saved: ${label.class_name}.`;
+    el("undo").hidden = false;
+  } catch (problem) {
+    showProblem(problem);
+  }
+}
+
+async function undoLabel() {
+  try {
+    await ask("DELETE", `labels/${state.label}`);
+    el("saved").textContent = "The label was taken back.";
+    el("undo").hidden = true;
+    el("class-name").focus();
+  } catch (problem) {
+    showProblem(problem);
+  }
+}
+
+async function train() {
+  el("train").disabled = true;
+  try {
+    showRun(await ask("POST", "training"));
+  } catch (problem) {
+    showRun({ state: "failed", step: `${problem.message} ${problem.advice}`, progress: 0 });
+    refreshLabels();
+  }
+}
+
+function showRun(run) {
+  const going = run.state === "queued" || run.state === "running";
+  el("run").hidden = false;
+  el("run-progress").hidden = !going;
+  el("run-progress").value = run.progress;
+  let text = run.step;
+  if (run.state === "succeeded" && run.accuracy !== null) {
+    text += ` Accuracy ${percent(run.accuracy)} on held-out images`;
+    text += run.base_accuracy === null ? "." : `, ${percent(run.base_accuracy)} before.`;
+  }
+  el("run-step").textContent = text;
+}
+
+async function refreshStatus() {
+  try {
+    const health = await ask("GET", "health");
+    const ready = health.instances_ready;
+    const instances = ready === 1 ? "1 instance ready" : `${ready.toLocaleString("en")} instances ready`;
+    const version = health.live_version === null ? "no live version" : `version ${health.live_version}`;
+    el("status").dataset.state = health.status === "ok" ? "ready" : "waiting";
+    el("status-text").textContent =
+      health.status === "ok" ? `${instances}, ${health.model} ${version}` : health.status;
+  } catch (problem) {
+    el("status").dataset.state = "failed";
+    el("status-text").textContent = problem.message;
+  }
+}
+
+async function refreshLabels() {
+  try {
+    const labels = await ask("GET", "labels");
+    const count = (number) => (number === 1 ? "1 label" : `${number.toLocaleString("en")} labels`);
+    el("labels").textContent = labels.total
+      ? `${count(labels.total)}, ${labels.since_last_run.toLocaleString("en")} not learned from yet.`
+      : "No labels yet. Each one makes the next version better.";
+    el("train").disabled = labels.total === 0;
+  } catch {
+    el("train").disabled = true;
+  }
+}
+
+async function refreshClasses() {
+  try {
+    const models = await ask("GET", "models");
+    const names = new Set();
+    for (const model of models) {
+      for (const version of model.versions) if (version.live) version.classes.forEach((name) => names.add(name));
+    }
+    el("classes").replaceChildren(
+      ...[...names].sort().map((name) => Object.assign(document.createElement("option"), { value: name })),
+    );
+  } catch {
+    el("classes").replaceChildren();
+  }
+}
+
+async function refreshRun(id) {
+  try {
+    const run = id ? await ask("GET", `training/${encodeURIComponent(id)}`) : (await ask("GET", "training"))[0];
+    if (run) showRun(run);
+  } catch {
+    el("run").hidden = true;
+  }
+}
+
+function listen() {
+  const source = new EventSource("events");
+  source.addEventListener("open", () => {
+    refreshStatus();
+    refreshLabels();
+    refreshClasses();
+    refreshRun();
+  });
+  source.addEventListener("error", refreshStatus);
+  source.addEventListener("labels", refreshLabels);
+  source.addEventListener("training", (event) => refreshRun(JSON.parse(event.data).id));
+  source.addEventListener("models", () => {
+    refreshStatus();
+    refreshClasses();
+  });
+}
+
+function firstImage(transfer) {
+  return [...transfer.files][0] || null;
+}
+
+const drop = el("drop");
+for (const name of ["dragenter", "dragover"]) {
+  document.addEventListener(name, (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+}
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) drop.classList.remove("over");
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  const file = firstImage(event.dataTransfer);
+  if (file) classify(file);
+});
+document.addEventListener("paste", (event) => {
+  const file = firstImage(event.clipboardData);
+  if (file) {
+    event.preventDefault();
+    classify(file);
+  }
+});
+el("choose").addEventListener("click", () => el("file").click());
+el("file").addEventListener("change", (event) => {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (file) classify(file);
+});
+el("teach").addEventListener("submit", saveLabel);
+el("undo").addEventListener("click", undoLabel);
+el("train").addEventListener("click", train);
+setInterval(refreshStatus, 3000);
+listen();

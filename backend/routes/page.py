@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import resources
+from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -12,8 +13,8 @@ _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+ICON = Path(__file__).parents[2] / "resources" / "icons" / "servery.svg"
 _HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": (
@@ -29,6 +30,7 @@ def routes() -> APIRouter:
     for address, (name, kind) in _FILES.items():
         content = (folder / name).read_bytes()
         router.add_api_route(address, _sender(content, kind), methods=["GET", "HEAD"])
+    router.add_api_route("/icon.svg", _sender(ICON.read_bytes(), "image/svg+xml"), methods=["GET"])
     return router
 
 
