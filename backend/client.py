@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -146,7 +146,7 @@ class BackendClient:
         """Make a version the one that the fleet serves; rolling back is the same."""
         return await self._ask(VersionSummary, "POST", f"/models/{model}/versions/{number}/promote")
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """Yield what changed, for ever; connects again by itself after a break.
 
         Right after every connection one event of each topic comes, for things
@@ -154,6 +154,7 @@ class BackendClient:
         """
         pause = 0.25
         while True:
+            self._check_open()
             try:
                 async with self._http.stream(
                     "GET", "/events", timeout=httpx.Timeout(_SILENCE, connect=5.0)
@@ -168,8 +169,6 @@ class BackendClient:
                             yield event
             except (httpx.HTTPError, httpx.StreamError):
                 pass
-            except RuntimeError as error:
-                raise _closed() from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -184,6 +183,7 @@ class BackendClient:
             ) from error
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        self._check_open()
         try:
             response = await self._http.request(method, path, **request)
         except httpx.TimeoutException as error:
@@ -195,11 +195,15 @@ class BackendClient:
                 f"The backend at {self.url} cannot be reached.",
                 "Start it with `servery serve`, or open Servery's window.",
             ) from error
-        except RuntimeError as error:
-            raise _closed() from error
         if response.is_success:
             return response
         raise self._refused(response)
+
+    def _check_open(self) -> None:
+        if self._http.is_closed:
+            raise BackendError(
+                "The connection to the backend was closed.", "Open Servery again to continue."
+            )
 
     def _refused(self, response: httpx.Response) -> BackendRefused:
         try:
@@ -211,10 +215,6 @@ class BackendClient:
                 f"The server at {self.url} answered {response.status_code}.",
                 "Check that it is a Servery backend.",
             )
-
-
-def _closed() -> BackendError:
-    return BackendError("The connection to the backend was closed.", "")
 
 
 def _event(line: str) -> Event | None:
