@@ -1,0 +1,118 @@
+"""What each instance did in the last minutes, for sparklines and charts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from desktop.formats import duration, rate, size
+from serving.fleet.view import FleetView
+
+WINDOW = 180.0
+"""Seconds that are kept and drawn."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An instance at one moment; None where it was not known."""
+
+    at: float
+    """Monotonic seconds."""
+    cpu_percent: float | None
+    memory_bytes: int | None
+    requests_per_second: float | None
+    p95_milliseconds: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """`at` is the place in the window, 0 (oldest) to 1 (now); `value` is in the measure's unit."""
+
+    at: float
+    value: float
+
+
+class Measure(Enum):
+    """What can be drawn over time: title, least height of the scale, and how a value reads."""
+
+    title: str
+    least: float
+    text: Callable[[float], str]
+
+    CPU = ("CPU", 25.0, lambda value: f"{value:.0f} %")
+    MEMORY = ("Memory", 1.0, lambda value: size(round(value)))
+    REQUESTS = ("Requests/s", 5.0, rate)
+    P95 = ("p95", 20.0, lambda value: milliseconds(value))
+
+    def __init__(self, title: str, least: float, text: Callable[[float], str]) -> None:
+        self.title = title
+        self.least = least
+        self.text = text
+
+    def of(self, sample: Sample) -> float | None:
+        """Return this measure of one sample."""
+        return {
+            Measure.CPU: sample.cpu_percent,
+            Measure.MEMORY: sample.memory_bytes,
+            Measure.REQUESTS: sample.requests_per_second,
+            Measure.P95: sample.p95_milliseconds,
+        }[self]
+
+
+class FleetHistory:
+    """The samples of the last `WINDOW` seconds of each instance that exists."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, deque[Sample]] = {}
+        self._now = 0.0
+
+    def add(self, view: FleetView, now: float) -> None:
+        """Take note of `view`; instances that are no longer in it are forgotten."""
+        self._now = now
+        present = {each.instance.id for each in view.instances}
+        for gone in self._samples.keys() - present:
+            del self._samples[gone]
+        for each in view.instances:
+            samples = self._samples.setdefault(each.instance.id, deque())
+            samples.append(
+                Sample(
+                    now,
+                    each.stats.cpu_percent if each.stats else None,
+                    each.stats.memory_bytes if each.stats else None,
+                    each.requests_per_second if each.version is not None else None,
+                    each.p95_milliseconds,
+                )
+            )
+            while now - samples[0].at > WINDOW:
+                samples.popleft()
+
+    def points(self, instance_id: str, measure: Measure) -> list[Point]:
+        """Return what is known of one measure, oldest first."""
+        points = []
+        for sample in self._samples.get(instance_id, ()):
+            value = measure.of(sample)
+            if value is not None:
+                points.append(Point(1 - (self._now - sample.at) / WINDOW, value))
+        return points
+
+
+def milliseconds(value: float) -> str:
+    """Return `8.4 ms`, `120 ms` or `1.2 s`."""
+    if value >= 999.5:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value >= 9.95 else f"{value:.1f} ms"
+
+
+def described(measure: Measure, points: list[Point]) -> str:
+    """Return the facts of a chart as text: the latest value, and the range."""
+    if not points:
+        return f"{measure.title}: not known yet"
+    values = [point.value for point in points]
+    span = duration((points[-1].at - points[0].at) * WINDOW)
+    now = f"{measure.title}: {measure.text(values[-1])}"
+    low, high = measure.text(min(values)), measure.text(max(values))
+    if low == high:
+        return f"{now} throughout the last {span}"
+    return f"{now}, between {low} and {high} in the last {span}"

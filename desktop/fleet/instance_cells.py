@@ -1,0 +1,90 @@
+"""How the cells of the instance table are painted."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import (
+    QApplication,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+)
+
+from desktop import theme
+from desktop.fleet.sparkline import paint_sparkline
+from desktop.fleet.wording import UNKNOWN
+
+NARROWEST_SPARKLINE = 36
+"""Pixels; with less room only the number is shown."""
+
+
+class Role(IntEnum):
+    """What a cell offers beyond its text."""
+
+    STATE = Qt.ItemDataRole.UserRole
+    """The instance's state, a word that `theme.state_mark` knows."""
+    POINTS = Qt.ItemDataRole.UserRole + 1
+    """list[Point] to draw, or None."""
+    LEAST = Qt.ItemDataRole.UserRole + 2
+    """The least height of their scale."""
+    SAMPLE = Qt.ItemDataRole.UserRole + 3
+    """The longest text of the column, so that its sparklines are equally long."""
+
+
+class InstanceCells(QStyledItemDelegate):
+    """Paints the state as mark and word, and numbers with their sparkline before them."""
+
+    def __init__(self, table: QTableView) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def paint(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        cell = QStyleOptionViewItem(option)
+        self.initStyleOption(cell, index)
+        text, cell.text = cell.text, ""
+        cell.state &= ~QStyle.StateFlag.State_HasFocus
+        style = self._table.style() or QApplication.style()
+        style.drawControl(QStyle.ControlElement.CE_ItemViewItem, cell, painter, self._table)
+        inner = QRectF(option.rect).adjusted(theme.S, 0, -theme.S, -1)
+        if index.column() == 0:
+            self._paint_focus(painter, option)
+        if state := index.data(Role.STATE):
+            self._paint_state(painter, inner, state, text)
+            return
+        painter.setFont(index.data(Qt.ItemDataRole.FontRole) or theme.font(numbers=True))
+        painter.setPen(theme.colour("muted" if text == UNKNOWN else "text"))
+        shown = painter.fontMetrics().elidedText(
+            text, Qt.TextElideMode.ElideMiddle, int(inner.width()) + 1
+        )
+        painter.drawText(inner, int(cell.displayAlignment), shown)
+        if points := index.data(Role.POINTS):
+            texts = painter.fontMetrics().horizontalAdvance(index.data(Role.SAMPLE))
+            room = inner.adjusted(0, 6, -texts - theme.S, -6)
+            if room.width() >= NARROWEST_SPARKLINE:
+                least = index.data(Role.LEAST)
+                paint_sparkline(painter, room, points, least, theme.colour("accent"))
+
+    def _paint_focus(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
+        if not self._table.hasFocus() or not option.state & QStyle.StateFlag.State_Selected:
+            return
+        edge = QRectF(option.rect.left(), option.rect.top(), 3, option.rect.height() - 1)
+        painter.fillRect(edge, theme.colour("accent"))
+
+    def _paint_state(self, painter: QPainter, inner: QRectF, state: str, text: str) -> None:
+        mark = theme.state_mark(state)
+        side = painter.fontMetrics().ascent() - 2
+        box = QRectF(inner.left(), inner.center().y() - side / 2, side, side)
+        theme.paint_mark(painter, box, mark)
+        painter.setFont(theme.font())
+        painter.setPen(mark.colour)
+        align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        painter.drawText(inner.adjusted(side + theme.S, 0, 0, 0), align, text)

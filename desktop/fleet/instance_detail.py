@@ -1,0 +1,128 @@
+"""Everything about the selected instance: state, addresses, charts, log."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import theme
+from desktop.fleet import wording
+from desktop.fleet.history import FleetHistory, Measure
+from desktop.fleet.instance_log import InstanceLog
+from desktop.fleet.sparkline import MeasureChart
+from desktop.widgets.copyable import Copyable
+from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.state_badge import StateBadge
+from serving.engines.protocol import InstanceState
+from serving.fleet.view import InstanceView
+
+
+class InstanceDetail(QWidget):
+    """Shows one instance; its buttons act on that one."""
+
+    restart_wanted = Signal(str)
+    stop_wanted = Signal(str)
+
+    def __init__(self, history: FleetHistory, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._history = history
+        self._each: InstanceView | None = None
+        self.badge = StateBadge("stopped")
+        self.name = ElidedLabel("", Qt.TextElideMode.ElideMiddle)
+        theme.set_role(self.name, "heading")
+        self.grpc, self.rest = Copyable(), Copyable()
+        self.restart = QPushButton("Restart")
+        theme.set_icon(self.restart, "restart", side=16)
+        self.restart.setAccessibleName("Restart this instance")
+        self.stop = QPushButton("Stop")
+        theme.set_icon(self.stop, "stop", side=16)
+        self.stop.setAccessibleName("Stop this instance")
+        self.restart.clicked.connect(lambda: self._act(self.restart_wanted))
+        self.stop.clicked.connect(lambda: self._act(self.stop_wanted))
+
+        head = QHBoxLayout()
+        head.setSpacing(theme.S)
+        head.addWidget(self.badge)
+        head.addWidget(self.name, 1)
+        for caption, address in (("gRPC", self.grpc), ("REST", self.rest)):
+            label = QLabel(caption)
+            theme.set_role(label, "small")
+            label.setBuddy(address)
+            head.addWidget(label)
+            head.addWidget(address)
+        head.addSpacing(theme.S)
+        head.addWidget(self.restart)
+        head.addWidget(self.stop)
+
+        self.charts = {measure: MeasureChart(measure) for measure in Measure}
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, theme.L, 0)
+        grid.setSpacing(theme.L)
+        for place, chart in enumerate(self.charts.values()):
+            grid.addWidget(chart, place // 2, place % 2)
+        for row, stretch in enumerate((100, 100, 1)):
+            grid.setRowStretch(row, stretch)
+        self._charts = QWidget()
+        self._charts.setLayout(grid)
+        self.log = InstanceLog()
+        sides = QSplitter(Qt.Orientation.Horizontal)
+        sides.setChildrenCollapsible(False)
+        sides.addWidget(self._charts)
+        sides.addWidget(self.log)
+        sides.setStretchFactor(0, 2)
+        sides.setStretchFactor(1, 3)
+
+        self.failure = QLabel()
+        self.failure.setWordWrap(True)
+        self.failure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        theme.set_role(self.failure, "error")
+        self._banner = QFrame()
+        theme.set_role(self._banner, "card")
+        banner = QVBoxLayout(self._banner)
+        banner.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
+        banner.addWidget(self.failure)
+        self._banner.hide()
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(theme.L, theme.M, theme.L, theme.L)
+        layout.setSpacing(theme.M)
+        layout.addLayout(head)
+        layout.addWidget(self._banner)
+        layout.addWidget(sides, 1)
+
+    def show_instance(self, each: InstanceView) -> None:
+        """Show how `each` is now."""
+        self._each = each
+        state = str(each.state)
+        self.badge.set_state(state)
+        self.name.setText(each.instance.id)
+        for address, value in (
+            (self.grpc, each.instance.grpc_address),
+            (self.rest, each.instance.rest_address),
+        ):
+            address.set_value(value or wording.UNKNOWN)
+            address.setEnabled(value is not None)
+        failure = wording.failure_sentence(each)
+        self.failure.setText(failure)
+        self._banner.setVisible(bool(failure))
+        self._charts.setVisible(not failure)
+        self.log.setContentsMargins(0 if failure else theme.L, 0, 0, 0)
+        for measure, chart in self.charts.items():
+            chart.show_points(self._history.points(each.instance.id, measure))
+        going = each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
+        self.restart.setEnabled(not going)
+        self.stop.setEnabled(not going)
+        self.log.show_instance(each.instance.id)
+
+    def _act(self, signal: Signal) -> None:
+        if self._each is not None:
+            signal.emit(self._each.instance.id)

@@ -1,0 +1,236 @@
+"""What an instance printed: followed, searched, saved."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QKeyEvent,
+    QKeySequence,
+    QShortcut,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+)
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import theme
+from desktop.fleet.log_lines import new_lines
+from desktop.formats import count, plural
+
+MOST_LINES = 10_000
+MOST_MARKS = 1_000
+SEARCH_PAUSE = 150
+"""Milliseconds after the last key before the log is searched."""
+
+
+class _Search(QLineEdit):
+    """Enter goes to the next hit, Shift+Enter to the one before, Escape clears."""
+
+    stepped = Signal(bool)
+    """Whether backwards."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        match event.key():
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter:
+                self.stepped.emit(bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+            case Qt.Key.Key_Escape if self.text():
+                self.clear()
+            case _:
+                super().keyPressEvent(event)
+
+
+class InstanceLog(QWidget):
+    """The log of one instance. It follows the end until a person scrolls away from it."""
+
+    save_wanted = Signal(str, str)
+    """Path and text."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._instance_id: str | None = None
+        self._lines: list[str] = []
+        self._hits: list[QTextCursor] = []
+
+        self.text = QPlainTextEdit()
+        self.text.setReadOnly(True)
+        self.text.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.text.setMaximumBlockCount(MOST_LINES)
+        self.text.setUndoRedoEnabled(False)
+        self.text.setFont(theme.monospace(theme.Size.SMALL))
+        self.text.setAccessibleName("Log")
+        self.text.verticalScrollBar().actionTriggered.connect(self._scrolled)
+        self.text.selectionChanged.connect(self._pin)
+
+        self.search = _Search()
+        self.search.setPlaceholderText("Search the log")
+        self.search.setAccessibleName("Search the log")
+        self.search.setClearButtonEnabled(True)
+        self.search.setMaximumWidth(260)
+        self.search.stepped.connect(self._step)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(SEARCH_PAUSE)
+        self._pause.timeout.connect(self._find)
+        self.search.textChanged.connect(self._pause.start)
+        self.hits = QLabel()
+        theme.set_role(self.hits, "small")
+
+        self.follow = QToolButton()
+        self.follow.setText("Follow")
+        self.follow.setCheckable(True)
+        self.follow.setChecked(True)
+        self.follow.setAccessibleName("Follow the end of the log")
+        self.follow.setToolTip("Keep the newest line in view")
+        self.follow.toggled.connect(self._follow_toggled)
+        self.save = QToolButton()
+        theme.set_icon(self.save, "export")
+        self.save.setAccessibleName("Save the log")
+        self.save.setToolTip("Save the log…")
+        self.save.clicked.connect(self._ask_where)
+
+        heading = QLabel("Log")
+        theme.set_role(heading, "heading")
+        bar = QHBoxLayout()
+        bar.setSpacing(theme.S)
+        bar.addWidget(heading)
+        bar.addStretch(1)
+        bar.addWidget(self.hits)
+        bar.addWidget(self.search, 2)
+        bar.addWidget(self.follow)
+        bar.addWidget(self.save)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.S)
+        layout.addLayout(bar)
+        layout.addWidget(self.text, 1)
+        find = QShortcut(QKeySequence.StandardKey.Find, self)
+        find.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        find.activated.connect(self.search.setFocus)
+
+    def show_instance(self, instance_id: str | None) -> None:
+        """Begin with an empty log, unless it is the one shown already."""
+        if instance_id == self._instance_id:
+            return
+        self._instance_id = instance_id
+        self._replace([])
+        self.follow.setChecked(True)
+        self.text.setPlaceholderText("Nothing has been printed yet." if instance_id else "")
+        self.save.setEnabled(instance_id is not None)
+
+    def show_latest(self, instance_id: str, latest: str) -> None:
+        """Take in the last lines of an instance's log; those of another are dropped."""
+        if instance_id != self._instance_id:
+            return
+        lines = latest.splitlines()
+        added = new_lines(self._lines, lines)
+        if added is None:
+            self._replace(lines)
+        elif added:
+            self._lines = (self._lines + added)[-MOST_LINES:]
+            self.text.appendPlainText("\n".join(added))
+        else:
+            return
+        if self.follow.isChecked():
+            self._to_end()
+        if self.search.text():
+            self._mark()
+
+    def _replace(self, lines: list[str]) -> None:
+        self._lines = lines[-MOST_LINES:]
+        self._hits = []
+        self.text.setPlainText("\n".join(self._lines))
+        self._mark()
+
+    def _to_end(self) -> None:
+        bar = self.text.verticalScrollBar()
+        bar.setValue(bar.maximum())
+        self.text.horizontalScrollBar().setValue(0)
+
+    def _scrolled(self) -> None:
+        """A person scrolled; what the log does by itself is told otherwise."""
+        bar = self.text.verticalScrollBar()
+        self.follow.setChecked(bar.sliderPosition() >= bar.maximum())
+
+    def _pin(self) -> None:
+        """What a person is selecting must not move away under the pointer."""
+        if self.text.textCursor().hasSelection():
+            self.follow.setChecked(False)
+
+    def _follow_toggled(self, on: bool) -> None:
+        if on:
+            self._to_end()
+
+    def _find(self) -> None:
+        self._mark()
+        if self._hits:
+            self._go_to(len(self._hits) - 1)
+
+    def _step(self, backwards: bool) -> None:
+        if self._pause.isActive():
+            self._pause.stop()
+            self._mark()
+        if not self._hits:
+            return
+        here = self.text.textCursor().selectionStart()
+        starts = [hit.selectionStart() for hit in self._hits]
+        if backwards:
+            before = [index for index, start in enumerate(starts) if start < here]
+            self._go_to(before[-1] if before else len(starts) - 1)
+        else:
+            after = [index for index, start in enumerate(starts) if start > here]
+            self._go_to(after[0] if after else 0)
+
+    def _go_to(self, index: int) -> None:
+        self.follow.setChecked(False)
+        self.text.setTextCursor(self._hits[index])
+        self.text.centerCursor()
+        self.hits.setText(f"{count(index + 1)} of {count(len(self._hits))}")
+
+    def _mark(self) -> None:
+        wanted = self.search.text()
+        document = self.text.document()
+        self._hits = _occurrences(document, wanted) if wanted else []
+        marks = []
+        look = QTextCharFormat()
+        look.setBackground(theme.colour("accent_soft"))
+        look.setForeground(theme.colour("text"))
+        for hit in self._hits[-MOST_MARKS:]:
+            mark = QTextEdit.ExtraSelection()
+            mark.cursor, mark.format = hit, look
+            marks.append(mark)
+        self.text.setExtraSelections(marks)
+        self.hits.setText(
+            plural(len(self._hits), "hit") if self._hits else "No hit" if wanted else ""
+        )
+
+    def _ask_where(self) -> None:
+        dialog = QFileDialog(self, "Save the log", f"{self._instance_id}.log")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(
+            lambda path: self.save_wanted.emit(path, "\n".join(self._lines) + "\n")
+        )
+        dialog.open()
+
+
+def _occurrences(document: QTextDocument, text: str) -> list[QTextCursor]:
+    found = []
+    cursor = document.find(text)
+    while not cursor.isNull():
+        found.append(cursor)
+        cursor = document.find(text, cursor)
+    return found

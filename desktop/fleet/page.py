@@ -1,0 +1,238 @@
+"""The Fleet place: how many instances there are and should be, and how each one is."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import theme
+from desktop.fleet import wording
+from desktop.fleet.history import FleetHistory
+from desktop.fleet.instance_count import InstanceCount
+from desktop.fleet.instance_detail import InstanceDetail
+from desktop.fleet.instance_table import InstanceTable, InstanceTableModel
+from desktop.formats import plural
+from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.empty_state import EmptyState
+from desktop.widgets.place_header import PlaceHeader
+from desktop.widgets.state_badge import StateBadge
+from serving.engines.protocol import InstanceState
+from serving.fleet.view import FleetView
+
+FIRST_COUNT = 2
+"""How many instances the button of the empty fleet starts."""
+
+
+class FleetPage(QWidget):
+    """Shows a FleetView; everything a person wants to do leaves as a signal."""
+
+    scale_wanted = Signal(int)
+    restart_wanted = Signal(str)
+    stop_wanted = Signal(str)
+    log_save_wanted = Signal(str, str)
+    """Path and text."""
+    selected = Signal(object)
+    """The id of the selected instance, or None."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._history = FleetHistory()
+        self._model = InstanceTableModel(self._history)
+
+        self.header = PlaceHeader("Fleet")
+        self.count = InstanceCount()
+        self.table = InstanceTable(self._model)
+        self.detail = InstanceDetail(self._history)
+        self.empty = EmptyState(
+            "empty-fleet",
+            "No instance is running",
+            "Instances answer when a photo is to be classified. Two share the work and"
+            " stand in for each other.",
+            f"Start {plural(FIRST_COUNT, 'instance')}",
+        )
+        self.stop_all = QPushButton("Stop all")
+        theme.set_icon(self.stop_all, "stop", side=16)
+
+        self._split = QSplitter(Qt.Orientation.Vertical)
+        self._split.setChildrenCollapsible(False)
+        self._split.addWidget(self._framed_table())
+        self._split.addWidget(self.detail)
+        self._split.setStretchFactor(0, 0)
+        self._split.setStretchFactor(1, 1)
+        self._split_by_hand = False
+        self._split.splitterMoved.connect(self._keep_split)
+        self._body = QStackedWidget()
+        self._body.addWidget(self.empty)
+        self._body.addWidget(self._split)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self._summary())
+        layout.addWidget(self._body, 1)
+
+        self.count.chosen.connect(self.scale_wanted)
+        self.stop_all.clicked.connect(lambda: self.scale_wanted.emit(0))
+        self.empty.acted.connect(lambda: self.scale_wanted.emit(FIRST_COUNT))
+        self.table.selected.connect(self._select)
+        self.table.menu_wanted.connect(self._open_menu)
+        self.detail.restart_wanted.connect(self.restart_wanted)
+        self.detail.stop_wanted.connect(self.stop_wanted)
+        self.detail.log.save_wanted.connect(self.log_save_wanted)
+
+    @property
+    def selected_id(self) -> str | None:
+        return self.table.selected_id
+
+    def show_view(self, view: FleetView) -> None:
+        """Show the fleet as `view` says it is."""
+        rows = self._model.rowCount()
+        self._history.add(view, time.monotonic())
+        self._model.show_view(view)
+        self.header.sentence.setText(wording.engine_sentence(view))
+        self.count.show_wanted(view.wanted)
+        self.ready_figure.setText(str(view.ready))
+        self._show_states(view)
+        self.stop_all.setEnabled(view.wanted > 0 or bool(view.instances))
+        self._body.setCurrentIndex(1 if view.instances or view.wanted else 0)
+        self._show_detail()
+        if rows != len(view.instances):
+            self._fit_split()
+
+    def show_log(self, instance_id: str, latest: str) -> None:
+        """Show the last lines that an instance printed, where it is still selected."""
+        self.detail.log.show_latest(instance_id, latest)
+
+    def _summary(self) -> QFrame:
+        card = QFrame()
+        theme.set_role(card, "card")
+        self.ready_figure = QLabel("0")
+        self.ready_figure.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
+        self.ready_figure.setAccessibleName("Ready instances")
+        self.ready_mark = StateBadge("ready", "Ready")
+        self.badges = {
+            state: StateBadge(state)
+            for state in (InstanceState.STARTING, InstanceState.DRAINING, InstanceState.FAILED)
+        }
+        self.state = ElidedLabel("")
+        theme.set_role(self.state, "muted")
+
+        wanted = QVBoxLayout()
+        wanted.setSpacing(theme.XS)
+        wanted.addWidget(_caption("Wanted"), 0, Qt.AlignmentFlag.AlignHCenter)
+        wanted.addWidget(self.count)
+        ready = QVBoxLayout()
+        ready.setSpacing(theme.XS)
+        ready.addWidget(self.ready_mark)
+        figure = QHBoxLayout()
+        figure.setSpacing(theme.L)
+        figure.addWidget(self.ready_figure)
+        for badge in self.badges.values():
+            figure.addWidget(badge)
+            badge.hide()
+        figure.addWidget(self.state, 1)
+        ready.addLayout(figure, 1)
+
+        row = QHBoxLayout(card)
+        row.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
+        row.setSpacing(theme.XL)
+        row.addLayout(wanted)
+        row.addLayout(ready, 1)
+        row.addWidget(self.stop_all)
+        around = QFrame()
+        frame = QVBoxLayout(around)
+        frame.setContentsMargins(theme.L, 0, theme.L, theme.M)
+        frame.addWidget(card)
+        return around
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_split()
+
+    def _keep_split(self) -> None:
+        self._split_by_hand = True
+
+    def _fit_split(self) -> None:
+        """Give the table the height of its rows, up to half; the rest is for the detail."""
+        if not self._split_by_hand:
+            whole = self._split.height()
+            table = min(self.table.full_height + theme.L, whole // 2)
+            self._split.setSizes([table, whole - table])
+
+    def _framed_table(self) -> QWidget:
+        around = QWidget()
+        layout = QVBoxLayout(around)
+        layout.setContentsMargins(theme.L, 0, theme.L, theme.S)
+        layout.addWidget(self.table)
+        return around
+
+    def _show_states(self, view: FleetView) -> None:
+        self.ready_figure.setText(str(view.ready))
+        self.ready_mark.set_state("ready" if view.ready else "queued", "Ready")
+        told = wording.state_counts(view)
+        for state, badge in self.badges.items():
+            badge.setVisible(state in told)
+            if state in told:
+                badge.set_state(state, told[state])
+        self.state.setText(wording.state_sentence(view))
+
+    def _select(self, instance_id: str | None) -> None:
+        self._show_detail()
+        self.selected.emit(instance_id)
+
+    def _show_detail(self) -> None:
+        each = self._model.at(self.table.currentIndex().row())
+        self.detail.setVisible(each is not None)
+        if each is not None:
+            self.detail.show_instance(each)
+
+    def _open_menu(self, place: QPoint) -> None:
+        each = self._model.at(self.table.currentIndex().row())
+        if each is None:
+            return
+        instance = each.instance
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        _entry(menu, "Restart", self.detail.restart.isEnabled()).triggered.connect(
+            lambda: self.restart_wanted.emit(instance.id)
+        )
+        _entry(menu, "Stop", self.detail.stop.isEnabled()).triggered.connect(
+            lambda: self.stop_wanted.emit(instance.id)
+        )
+        menu.addSeparator()
+        for name, value in (
+            ("Copy gRPC address", instance.grpc_address),
+            ("Copy REST address", instance.rest_address),
+            ("Copy id", instance.id),
+        ):
+            text = value or ""
+            _entry(menu, name, bool(text)).triggered.connect(
+                lambda _checked=False, text=text: QGuiApplication.clipboard().setText(text)
+            )
+        menu.popup(place)
+
+
+def _caption(text: str) -> QLabel:
+    label = QLabel(text)
+    theme.set_role(label, "small")
+    return label
+
+
+def _entry(menu: QMenu, text: str, enabled: bool) -> QAction:
+    action = menu.addAction(text)
+    action.setEnabled(enabled)
+    return action

@@ -1,0 +1,175 @@
+"""Labels by class as bars: a list that reads the same with eyes, keys or a screen reader."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRectF,
+    QSize,
+    Qt,
+)
+from PySide6.QtGui import QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
+
+from backend.contract import ClassCount
+from desktop import theme
+from desktop.formats import count, plural
+
+ROOT = QModelIndex()
+_NEW = "new"
+_BAR = 6
+_ROW = 44
+
+
+class Role(IntEnum):
+    """What a row offers beyond its text."""
+
+    COUNT = Qt.ItemDataRole.UserRole
+    """ClassCount"""
+    MOST = Qt.ItemDataRole.UserRole + 1
+    """The labels of the class that has most."""
+
+
+class ClassBarsModel(QAbstractListModel):
+    """A thin adapter over the counts of a LabelSummary, most labels first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: list[ClassCount] = []
+
+    def show_counts(self, counts: list[ClassCount]) -> None:
+        """Show `counts`; the list is only reset where classes came, went or moved."""
+        wanted = sorted(counts, key=lambda each: (-each.labels, each.name.casefold()))
+        names = [each.name for each in self._counts]
+        if names == [each.name for each in wanted]:
+            self._counts = wanted
+            if wanted:
+                self.dataChanged.emit(self.index(0), self.index(len(wanted) - 1))
+            return
+        self.beginResetModel()
+        self._counts = wanted
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | QPersistentModelIndex = ROOT) -> int:
+        return 0 if parent.isValid() else len(self._counts)
+
+    def data(
+        self,
+        index: QModelIndex | QPersistentModelIndex,
+        role: int = Qt.ItemDataRole.DisplayRole,
+    ) -> Any:
+        each = self._counts[index.row()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return each.name
+            case Qt.ItemDataRole.AccessibleTextRole | Qt.ItemDataRole.ToolTipRole:
+                return _facts(each)
+            case Role.COUNT:
+                return each
+            case Role.MOST:
+                return max(1, *(other.labels for other in self._counts))
+            case _:
+                return None
+
+
+class ClassBars(QListView):
+    """A row a class: its name, the number of labels, and a bar as long as that."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = ClassBarsModel()
+        self.setModel(self._model)
+        self.setItemDelegate(_BarRow(self))
+        self.setAccessibleName("Labels by class")
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setUniformItemSizes(True)
+
+    def show_counts(self, counts: list[ClassCount]) -> None:
+        self._model.show_counts(counts)
+
+
+class _BarRow(QStyledItemDelegate):
+    """Paints name and number above the bar; a class that is new has a hollow bar."""
+
+    def __init__(self, view: QListView) -> None:
+        super().__init__(view)
+        self._view = view
+
+    def sizeHint(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> QSize:
+        return QSize(120, _ROW)
+
+    def paint(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        index: QModelIndex | QPersistentModelIndex,
+    ) -> None:
+        each: ClassCount = index.data(Role.COUNT)
+        area = QRectF(option.rect).adjusted(theme.S, theme.XS, -theme.S, -theme.XS)
+        text = QRectF(area.left(), area.top(), area.width(), area.height() - _BAR - theme.XS)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self._view.hasFocus() and option.state & QStyle.StateFlag.State_HasFocus:
+            painter.setPen(QPen(theme.colour("accent"), 1))
+            inner = QRectF(option.rect).adjusted(0.5, 0.5, -0.5, -0.5)
+            painter.drawRoundedRect(inner, theme.CORNER, theme.CORNER)
+        self._paint_text(painter, text, each)
+        bar = QRectF(area.left(), area.bottom() - _BAR, area.width(), _BAR)
+        self._paint_bar(painter, bar, each.labels / index.data(Role.MOST), each.known)
+        painter.restore()
+
+    def _paint_text(self, painter: QPainter, area: QRectF, each: ClassCount) -> None:
+        middle = Qt.AlignmentFlag.AlignVCenter
+        painter.setFont(theme.font(numbers=True))
+        painter.setPen(theme.colour("text"))
+        number = count(each.labels)
+        painter.drawText(area, middle | Qt.AlignmentFlag.AlignRight, number)
+        metrics = painter.fontMetrics()
+        mark = 0 if each.known else metrics.horizontalAdvance(_NEW) + theme.S
+        room = area.width() - metrics.horizontalAdvance(number) - theme.M - mark
+        name = metrics.elidedText(each.name, Qt.TextElideMode.ElideMiddle, int(room))
+        painter.drawText(area, middle | Qt.AlignmentFlag.AlignLeft, name)
+        if mark:
+            after = area.adjusted(metrics.horizontalAdvance(name) + theme.S, 0, 0, 0)
+            painter.setFont(theme.font(theme.Size.SMALL, strong=True))
+            painter.setPen(theme.colour("accent"))
+            painter.drawText(after, middle | Qt.AlignmentFlag.AlignLeft, _NEW)
+
+    def _paint_bar(self, painter: QPainter, bar: QRectF, share: float, known: bool) -> None:
+        round_by = bar.height() / 2
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour("sunken"))
+        painter.drawRoundedRect(bar, round_by, round_by)
+        if not share:
+            return
+        bar.setWidth(max(bar.height(), bar.width() * share))
+        if known:
+            painter.setBrush(theme.colour("accent"))
+        else:
+            painter.setBrush(theme.colour("raised"))
+            painter.setPen(QPen(theme.colour("accent"), 1.5))
+            bar.adjust(0.75, 0.75, -0.75, -0.75)
+        painter.drawRoundedRect(bar, round_by, round_by)
+
+
+def _facts(each: ClassCount) -> str:
+    facts = f"{each.name}: {plural(each.labels, 'label')}"
+    if each.known:
+        return facts
+    return f"{facts}, a new class that the live version cannot answer with yet"

@@ -1,0 +1,159 @@
+"""One version or training run on the timeline."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from desktop import theme
+from desktop.formats import percent
+from desktop.learn import wording
+from desktop.learn.timeline import Entry
+from desktop.widgets.elided_label import ElidedLabel
+
+_RAIL = 20
+_MARK = 12
+
+
+class TimelineRow(QWidget):
+    """Shows an Entry, with the button that makes its version the live one."""
+
+    promote_wanted = Signal(int)
+
+    def __init__(self, entry: Entry, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rail = _Rail()
+        self.heading = QLabel()
+        theme.set_role(self.heading, "heading")
+        self.state = QLabel()
+        self.when = ElidedLabel()
+        theme.set_role(self.when, "small")
+        self.origin = _sentence()
+        self.change = _sentence()
+        self.accuracy = QLabel()
+        self.accuracy.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
+        self.accuracy.setMinimumWidth(72)
+        self.accuracy.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.promote = QPushButton()
+        self.promote.setMinimumWidth(104)
+        self.promote.clicked.connect(self._promote)
+        policy = self.promote.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.promote.setSizePolicy(policy)
+
+        first = QHBoxLayout()
+        first.setSpacing(theme.S)
+        first.addWidget(self.heading)
+        first.addWidget(self.state)
+        first.addWidget(self.when, 1)
+        words = QVBoxLayout()
+        words.setContentsMargins(0, theme.M, 0, theme.M)
+        words.setSpacing(2)
+        words.addLayout(first)
+        words.addWidget(self.origin)
+        words.addWidget(self.change)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.M)
+        layout.addWidget(self._rail)
+        layout.addLayout(words, 1)
+        layout.addWidget(self.accuracy)
+        layout.addWidget(self.promote)
+        self.show_entry(entry, None, busy=False, first=True, last=True)
+
+    def show_entry(
+        self, entry: Entry, live: int | None, *, busy: bool, first: bool, last: bool
+    ) -> None:
+        """Show `entry`; `live` is the number of the live version, `busy` while one is promoted."""
+        version, run = entry.version, entry.run
+        self._entry = entry
+        if version is not None:
+            state = "live" if version.number == live else ""
+            self.heading.setText(f"Version {version.number}")
+            self.origin.setText(wording.version_sentence(version, run))
+            change = wording.change_sentence(run)
+            self._show_accuracy(version.accuracy, version.measured_on)
+        else:
+            state = str(run.state) if run is not None else ""
+            self.heading.setText("Training run")
+            self.origin.setText(wording.run_sentence(run) if run is not None else "")
+            change = wording.change_sentence(run)
+            self._show_accuracy(None, "")
+        self._show_state(state)
+        self.change.setText(change)
+        self.change.setVisible(bool(change))
+        self._show_when(entry.when)
+        self._rail.show_mark(state or "answered", first=first, last=last)
+        self._show_button(live, busy)
+        facts = (self.heading.text(), self.state.text(), self.accuracy.text(), self.origin.text())
+        self.setAccessibleName(", ".join(fact for fact in facts if fact))
+
+    def refresh_time(self) -> None:
+        self._show_when(self._entry.when)
+
+    def _show_when(self, moment: str) -> None:
+        self.when.setText(wording.ago(moment))
+        self.when.setToolTip(wording.moment_in_full(moment))
+
+    def _show_state(self, state: str) -> None:
+        self.state.setVisible(bool(state))
+        if state:
+            mark = theme.state_mark(state)
+            self.state.setText(mark.word.capitalize())
+            self.state.setStyleSheet(f"color: {mark.colour.name()}; font-weight: 600;")
+
+    def _show_accuracy(self, accuracy: float | None, measured_on: str) -> None:
+        self.accuracy.setText("" if accuracy is None else percent(accuracy))
+        self.accuracy.setToolTip(f"Measured on {measured_on}" if measured_on else "")
+        self.accuracy.setAccessibleName(f"Accuracy {self.accuracy.text()}")
+
+    def _show_button(self, live: int | None, busy: bool) -> None:
+        version = self._entry.version
+        offered = version is not None and version.number != live
+        self.promote.setVisible(offered)
+        self.promote.setEnabled(not busy)
+        if version is not None:
+            back = live is not None and version.number < live
+            self.promote.setText("Roll back" if back else "Promote")
+            self.promote.setAccessibleName(f"{self.promote.text()} to version {version.number}")
+            self.promote.setToolTip(f"Make version {version.number} the one that the fleet serves")
+
+    def _promote(self) -> None:
+        if self._entry.version is not None:
+            self.promote_wanted.emit(self._entry.version.number)
+
+
+class _Rail(QWidget):
+    """The line that joins the rows, with a mark for this one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state, self._first, self._last = "answered", True, True
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
+
+    def show_mark(self, state: str, *, first: bool, last: bool) -> None:
+        self._state, self._first, self._last = state, first, last
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(_RAIL, 48)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        middle = self.width() / 2
+        top = theme.M + 3.0
+        painter.setPen(QPen(theme.colour("line"), 2))
+        if not self._first:
+            painter.drawLine(round(middle), 0, round(middle), round(top) - 3)
+        if not self._last:
+            painter.drawLine(round(middle), round(top) + _MARK + 3, round(middle), self.height())
+        box = QRectF(middle - _MARK / 2, top, _MARK, _MARK)
+        theme.paint_mark(painter, box, theme.state_mark(self._state))
+
+
+def _sentence() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    theme.set_role(label, "muted")
+    return label

@@ -1,0 +1,76 @@
+"""How the training run that is going on is getting along."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from backend.contract import RunState, TrainingRun
+from desktop import theme
+from desktop.formats import percent
+from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.state_badge import StateBadge
+
+
+class TrainingStrip(QFrame):
+    """State, step, progress and the way to stop it; hidden while nothing is going on."""
+
+    cancel_wanted = Signal(str)
+    """The id of the run."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._run_id = ""
+        theme.set_role(self, "card")
+        self.badge = StateBadge("queued")
+        self.step = ElidedLabel()
+        self.share = QLabel()
+        self.share.setFont(theme.font(numbers=True))
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setRange(0, 1000)
+        self.bar.setAccessibleName("Training progress")
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setAccessibleName("Cancel the training run")
+        self.cancel.clicked.connect(self._cancel)
+        line = QHBoxLayout()
+        line.setSpacing(theme.M)
+        line.addWidget(self.badge)
+        line.addWidget(self.step, 1)
+        line.addWidget(self.share)
+        words = QVBoxLayout()
+        words.setSpacing(theme.S)
+        words.addLayout(line)
+        words.addWidget(self.bar)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
+        layout.setSpacing(theme.L)
+        layout.addLayout(words, 1)
+        layout.addWidget(self.cancel)
+        self.hide()
+
+    def show_run(self, run: TrainingRun | None) -> None:
+        """Show a run that has not ended, or nothing."""
+        self.setVisible(run is not None)
+        if run is None:
+            return
+        if run.id != self._run_id:
+            self._run_id = run.id
+            self.cancel.setEnabled(True)
+        self.badge.set_state(str(run.state))
+        waiting = run.state is RunState.QUEUED
+        self.step.setText(run.step or ("Waiting for its turn." if waiting else "Starting."))
+        self.share.setText("" if waiting else percent(run.progress))
+        self.bar.setValue(round(run.progress * 1000))
+
+    def _cancel(self) -> None:
+        self.cancel.setEnabled(False)
+        self.cancel_wanted.emit(self._run_id)

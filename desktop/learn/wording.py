@@ -1,0 +1,120 @@
+"""What is said about labels, training runs and versions, in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from backend.contract import LabelSummary, RunState, TrainingRun, VersionSummary
+from desktop.formats import count, duration, percent, plural
+from desktop.learn.outbox import OutboxView
+
+
+def next_step(labels: LabelSummary) -> str:
+    """Say what a person can do next."""
+    if not labels.total:
+        return "Say what photos show, and the model learns it."
+    if labels.since_last_run:
+        return f"{plural(labels.since_last_run, 'label')} since the last training run."
+    return "Every label has been learned. Add some to learn more."
+
+
+def labels_sentence(labels: LabelSummary) -> str:
+    """Return `24 labels in 3 classes`."""
+    if not labels.total:
+        return "None yet"
+    labelled = sum(each.labels > 0 for each in labels.classes)
+    return f"{count(labels.total)} in {plural(labelled, 'class', 'classes')}"
+
+
+def version_sentence(version: VersionSummary, run: TrainingRun | None) -> str:
+    """Say where a version came from and what it can answer with."""
+    if version.base_version is None:
+        origin = "Came with Servery" if version.number == 1 else "Imported"
+    elif run is not None and run.labels:
+        origin = f"Learned from {plural(run.labels, 'label')}, on top of v{version.base_version}"
+    else:
+        origin = f"Learned on top of v{version.base_version}"
+    return f"{origin}. {plural(len(version.classes), 'class', 'classes')}."
+
+
+def change_sentence(run: TrainingRun | None) -> str:
+    """Say what a run changed, both sides measured on the same held-out images."""
+    if run is None or run.accuracy is None or run.base_accuracy is None:
+        return ""
+    before, after = percent(run.base_accuracy), percent(run.accuracy)
+    if before == after:
+        return f"Stayed at {after} on the images it was not shown."
+    return f"From {before} to {after} on the images it was not shown."
+
+
+def run_sentence(run: TrainingRun) -> str:
+    """Say what came of a run that made no version."""
+    if run.step:
+        return run.step
+    return {
+        RunState.FAILED: "It ended without saying why.",
+        RunState.CANCELLED: "It was cancelled.",
+        RunState.SUCCEEDED: "No version came of it.",
+    }.get(run.state, "")
+
+
+def outcome_sentence(run: TrainingRun, live: int | None) -> str:
+    """Say what came of a run that has just succeeded."""
+    if run.version is None:
+        return run_sentence(run)
+    news = "is live" if live == run.version else "is there, but not live"
+    return f"Version {run.version} {news}. {change_sentence(run)}".strip()
+
+
+def waiting_sentence(outbox: OutboxView) -> str:
+    """Say that labels wait, and that they are safe; empty while none does."""
+    if not outbox.pending or not outbox.problem:
+        return ""
+    one = outbox.pending == 1
+    return (
+        f"{plural(outbox.pending, 'label')} {'waits' if one else 'wait'} for the backend,"
+        f" safe on this machine. {outbox.problem}"
+    )
+
+
+def refused_sentence(outbox: OutboxView) -> str:
+    """Say which labels the backend will not take and why; empty where there is none."""
+    if not outbox.refused:
+        return ""
+    first = outbox.refused[0]
+    if len(outbox.refused) == 1:
+        return f"The label “{first.class_name}” was refused. {first.reason}"
+    return (
+        f"{plural(len(outbox.refused), 'label')} were refused."
+        f" The first, “{first.class_name}”: {first.reason}"
+    )
+
+
+def ago(moment: str, now: datetime | None = None) -> str:
+    """Return `just now`, `5 min ago`, `3 d 2 h ago` or, after a week, the date.
+
+    `moment` is ISO 8601, UTC where it names no zone; empty where it is neither.
+    """
+    then = _parsed(moment)
+    if then is None:
+        return ""
+    seconds = ((now or datetime.now(UTC)) - then).total_seconds()
+    if seconds < 45:
+        return "just now"
+    if seconds < 7 * 86400:
+        return f"{duration(max(60.0, seconds))} ago".replace("60 s", "1 min")
+    return then.astimezone().strftime("%Y-%m-%d")
+
+
+def moment_in_full(moment: str) -> str:
+    """Return the date and time of day where this machine is."""
+    then = _parsed(moment)
+    return "" if then is None else then.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _parsed(moment: str) -> datetime | None:
+    try:
+        then = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return then if then.tzinfo else then.replace(tzinfo=UTC)
