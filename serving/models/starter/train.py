@@ -31,10 +31,19 @@ from serving.models.starter import network
 
 
 @dataclass(frozen=True)
+class Cycle:
+    """One rise and fall of the learning rate."""
+
+    epochs: int
+    peak_learning_rate: float
+    augmentation: float
+    """Strength of zoom, aspect, shift, brightness and contrast; 1 is as set."""
+
+
+@dataclass(frozen=True)
 class Settings:
-    epochs: int = 24
+    cycles: tuple[Cycle, ...] = (Cycle(24, 0.4, 1.0), Cycle(14, 0.12, 0.5))
     batch: int = 256
-    peak_learning_rate: float = 0.4
     warmup_share: float = 0.2
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -47,6 +56,23 @@ class Settings:
     contrast: float = 0.2
     average_decay: float = 0.995
     seed: int = 7
+
+    @property
+    def epochs(self) -> int:
+        return sum(cycle.epochs for cycle in self.cycles)
+
+    def schedule(self, batches: int) -> tuple[list[float], list[float]]:
+        """Learning rate and augmentation strength of every step, at `batches` an epoch."""
+        rates: list[float] = []
+        strengths: list[float] = []
+        for cycle in self.cycles:
+            steps = cycle.epochs * batches
+            for step in range(steps):
+                rise = (step + 1) / steps / self.warmup_share
+                fall = (1 - step / steps) / (1 - self.warmup_share)
+                rates.append(cycle.peak_learning_rate * min(rise, fall))
+                strengths.append(cycle.augmentation)
+        return rates, strengths
 
 
 @dataclass(frozen=True)
@@ -91,18 +117,18 @@ def jpegs(source: Path) -> Iterator[tuple[str, bytes]]:
                 yield member.name, content.read()
 
 
-def augment(images: network.Tensor, settings: Settings) -> network.Tensor:
+def augment(images: network.Tensor, settings: Settings, strength: network.Tensor) -> network.Tensor:
     """Return uint8 `[N, 32, 32, 3]` as float pixels, each framed and lit anew."""
     count = tf.shape(images)[0]
     side = network.INPUT_SIDE
     limit = math.log(settings.zoom_limit)
     zoom = tf.exp(
-        tf.clip_by_value(tf.random.normal([count], stddev=settings.zoom_sigma), -limit, limit)
+        tf.clip_by_value(tf.random.normal([count]) * settings.zoom_sigma * strength, -limit, limit)
     )
-    aspect = tf.exp(tf.random.normal([count], stddev=settings.aspect_sigma))
+    aspect = tf.exp(tf.random.normal([count]) * settings.aspect_sigma * strength)
     mirror = tf.where(tf.random.uniform([count]) < 0.5, -1.0, 1.0)
     scale_x, scale_y = zoom * aspect * mirror, zoom / aspect
-    shift = tf.random.uniform([2, count], -settings.shift_pixels, settings.shift_pixels)
+    shift = tf.random.uniform([2, count], -1, 1) * settings.shift_pixels * strength
     centre = (side - 1) / 2
     zero = tf.zeros([count])
     transforms = tf.stack(
@@ -122,16 +148,16 @@ def augment(images: network.Tensor, settings: Settings) -> network.Tensor:
         fill_mode="REFLECT",
     )
     per_image = [count, 1, 1, 1]
-    contrast = tf.random.uniform(per_image, 1 - settings.contrast, 1 + settings.contrast)
-    brightness = tf.random.uniform(per_image, -settings.brightness, settings.brightness) * 255
+    contrast = 1 + tf.random.uniform(per_image, -1, 1) * settings.contrast * strength
+    brightness = tf.random.uniform(per_image, -1, 1) * settings.brightness * strength * 255
     mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
     return tf.clip_by_value((pixels - mean) * contrast + mean + brightness, 0, 255)
 
 
 class Trainer:
-    """Stochastic gradient descent with Nesterov momentum and a one-cycle rate."""
+    """Stochastic gradient descent with Nesterov momentum and a cyclic rate."""
 
-    def __init__(self, settings: Settings, class_count: int, steps: int) -> None:
+    def __init__(self, settings: Settings, class_count: int, batches: int) -> None:
         self.settings = settings
         self.model = network.TrainableNetwork(class_count, settings.seed)
         self.averaged = network.TrainableNetwork(class_count, settings.seed)
@@ -139,7 +165,9 @@ class Trainer:
             tf.Variable(tf.zeros_like(v), trainable=False) for v in self.model.trainable_variables
         ]
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.steps = steps
+        rates, strengths = settings.schedule(batches)
+        self.rates = tf.constant(rates, tf.float32)
+        self.strengths = tf.constant(strengths, tf.float32)
         self.classes = class_count
         self.train = tf.function(self._train)
         self.answer = tf.function(self._answer)
@@ -147,7 +175,7 @@ class Trainer:
     def _train(self, images: network.Tensor, labels: network.Tensor) -> network.Tensor:
         settings = self.settings
         variables = self.model.trainable_variables
-        pixels = network.normalise(augment(images, settings))
+        pixels = network.normalise(augment(images, settings, self.strengths[self.step]))
         targets = tf.one_hot(labels, self.classes)
         targets = targets * (1 - settings.label_smoothing) + settings.label_smoothing / self.classes
         with tf.GradientTape() as tape:
@@ -155,7 +183,7 @@ class Trainer:
             loss = tf.reduce_mean(
                 tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits)
             )
-        rate = self._rate()
+        rate = self.rates[self.step]
         gradients = tape.gradient(loss, variables)
         for variable, gradient, velocity in zip(variables, gradients, self.velocity, strict=True):
             if len(variable.shape) > 1:
@@ -167,12 +195,6 @@ class Trainer:
         for average, value in zip(self.averaged.variables, self.model.variables, strict=True):
             average.assign(decay * average + (1 - decay) * value)
         return loss
-
-    def _rate(self) -> network.Tensor:
-        done = tf.cast(self.step, tf.float32) / self.steps
-        rise = done / self.settings.warmup_share
-        fall = (1 - done) / (1 - self.settings.warmup_share)
-        return self.settings.peak_learning_rate * tf.maximum(tf.minimum(rise, fall), 1e-3)
 
     def _answer(self, images: network.Tensor) -> network.Tensor:
         return tf.argmax(self.averaged(network.normalise(images), training=False), axis=1)
@@ -192,7 +214,7 @@ def train(source: Path, out: Path, settings: Settings) -> None:
     tf.random.set_seed(settings.seed)
     classes, training, test = read_cifar(source)
     batches = len(training.images) // settings.batch
-    trainer = Trainer(settings, len(classes), batches * settings.epochs)
+    trainer = Trainer(settings, len(classes), batches)
     checkpoint = tf.train.Checkpoint(
         model=trainer.model.variables,
         averaged=trainer.averaged.variables,
@@ -235,9 +257,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the starter model on CIFAR-10.")
     parser.add_argument("source", type=Path, help="folder or archive of CIFAR-10 as JPEG files")
     parser.add_argument("out", type=Path, help="folder for weights, log and checkpoints")
-    parser.add_argument("--epochs", type=int, default=Settings.epochs)
     arguments = parser.parse_args()
-    train(arguments.source, arguments.out, Settings(epochs=arguments.epochs))
+    train(arguments.source, arguments.out, Settings())
 
 
 if __name__ == "__main__":
