@@ -41,6 +41,8 @@ class Photo:
     prediction: Prediction | None = None
     label: str = ""
     """The class that a person gave it; empty where nobody has."""
+    label_can_be_undone: bool = False
+    """It was given since the application started."""
     problem: Problem | None = None
     waiting: bool = True
     """It is to be classified, for the first time or again."""

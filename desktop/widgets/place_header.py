@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from desktop import theme
+from desktop.widgets.elided_label import ElidedLabel
 
 
 class PlaceHeader(QWidget):
@@ -14,7 +15,7 @@ class PlaceHeader(QWidget):
         super().__init__(parent)
         self.title = QLabel(title)
         theme.set_role(self.title, "title")
-        self.sentence = QLabel(sentence)
+        self.sentence = ElidedLabel(sentence)
         theme.set_role(self.sentence, "muted")
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(theme.L, theme.M, theme.L, theme.M)

@@ -1,0 +1,75 @@
+"""Where a person says what a photo shows: a class that is known, or a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import QStringListModel, Qt, Signal
+from PySide6.QtWidgets import (
+    QCompleter,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import theme
+
+
+class ClassChooser(QWidget):
+    """A field that offers the known classes as one types and takes any other name too."""
+
+    chosen = Signal(str)
+    """The name of a class, without spaces around it; never empty."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._known: dict[str, str] = {}
+        self.field = QLineEdit()
+        self.field.setPlaceholderText("Other class…")
+        self.field.setAccessibleName("Class that the photo shows")
+        self.field.setMaxLength(100)
+        self.field.setClearButtonEnabled(False)
+        self._names = QStringListModel(self)
+        completer = QCompleter(self._names, self)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.activated.connect(self._take)
+        self.field.setCompleter(completer)
+        self.button = QPushButton("Label")
+        self.hint = QLabel()
+        theme.set_role(self.hint, "small")
+        self.hint.setWordWrap(True)
+        line = QHBoxLayout()
+        line.setSpacing(theme.S)
+        line.addWidget(self.field, 1)
+        line.addWidget(self.button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.XS)
+        layout.addLayout(line)
+        layout.addWidget(self.hint)
+        self.field.textChanged.connect(self._explain)
+        self.field.returnPressed.connect(lambda: self._take(self.field.text()))
+        self.button.clicked.connect(lambda: self._take(self.field.text()))
+        self._explain("")
+
+    def set_classes(self, names: Iterable[str]) -> None:
+        """Offer `names` as one types."""
+        self._known = {name.lower(): name for name in names}
+        self._names.setStringList(sorted(self._known.values(), key=str.lower))
+        self._explain(self.field.text())
+
+    def _take(self, text: str) -> None:
+        name = " ".join(text.split())
+        if name:
+            self.field.clear()
+            self.chosen.emit(self._known.get(name.lower(), name))
+
+    def _explain(self, text: str) -> None:
+        name = " ".join(text.split())
+        self.button.setEnabled(bool(name))
+        new = bool(name) and not any(name.lower() in known for known in self._known)
+        self.hint.setText(f"“{name}” is a new class; the next training learns it." if new else " ")

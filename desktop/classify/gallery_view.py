@@ -1,0 +1,77 @@
+"""The gallery: tiles that fill the width."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QItemSelection, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QWidget
+
+from desktop.classify.gallery_model import PHOTO, GalleryFilter, GalleryModel
+from desktop.classify.photo import Photo
+from desktop.classify.pictures import Pictures, Wanted
+from desktop.classify.tile_delegate import TileDelegate
+
+
+class GalleryView(QListView):
+    """Shows the photos of a model as tiles, and tells which are selected."""
+
+    selected = Signal()
+    remove_asked = Signal()
+    """Delete was pressed."""
+
+    def __init__(
+        self, model: GalleryModel, pictures: Pictures, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._model = model
+        self.filter = GalleryFilter(model, self)
+        self._tiles = TileDelegate(pictures, self)
+        self.setModel(self.filter)
+        self.setItemDelegate(self._tiles)
+        self.setAccessibleName("Photos")
+        self.setViewMode(QListView.ViewMode.IconMode)
+        self.setMovement(QListView.Movement.Static)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setUniformItemSizes(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setMouseTracking(True)
+        self.verticalScrollBar().setSingleStep(24)
+        pictures.ready.connect(self._repaint_tile)
+
+    @property
+    def chosen(self) -> list[Photo]:
+        """The selected photos, from the top."""
+        indexes = sorted(self.selectionModel().selectedIndexes(), key=lambda index: index.row())
+        return [index.data(PHOTO) for index in indexes]
+
+    def choose(self, key: str) -> None:
+        """Select one photo, and scroll to it."""
+        index = self.filter.mapFromSource(self._model.index_of(key))
+        if index.isValid():
+            self.setCurrentIndex(index)
+            self.scrollTo(index)
+
+    def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
+        super().selectionChanged(selected, deselected)
+        self.selected.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Delete:
+            self.remove_asked.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        cell = self._tiles.fit(self.viewport().width() - 1, self.devicePixelRatioF())
+        if cell != self.gridSize():
+            self.setGridSize(QSize(cell))
+        super().resizeEvent(event)
+
+    def _repaint_tile(self, wanted: Wanted) -> None:
+        index = self.filter.mapFromSource(self._model.index_of(str(wanted.path)))
+        if index.isValid():
+            self.update(index)

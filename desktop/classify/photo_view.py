@@ -1,0 +1,75 @@
+"""One photo, as large as fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, QSize, QSizeF, Qt
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from desktop import theme
+from desktop.classify.pictures import Pictures, Wanted
+
+_STEP = 128
+"""Pictures are asked for in steps of this many pixels, so that resizing decodes seldom."""
+
+
+class PhotoView(QWidget):
+    """Shows the whole photo inside its frame, never enlarged beyond twice its pixels."""
+
+    def __init__(self, pictures: Pictures, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pictures = pictures
+        self._path: Path | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        pictures.ready.connect(self._refresh)
+
+    def show_photo(self, path: Path | None, name: str = "") -> None:
+        """Show the photo at `path`; None shows an empty frame."""
+        self._path = path
+        self.setAccessibleName(f"Photo {name}" if name else "No photo")
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, 280)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(160, 120)
+
+    def _wanted(self) -> Wanted | None:
+        if self._path is None:
+            return None
+        pixels = max(self.width(), self.height()) * self.devicePixelRatioF()
+        return Wanted(self._path, -(-int(pixels) // _STEP) * _STEP, cover=False)
+
+    def _refresh(self, wanted: Wanted) -> None:
+        if wanted == self._wanted():
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHints(
+            QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
+        )
+        frame = self.rect().toRectF()
+        outline = QPainterPath()
+        outline.addRoundedRect(frame, theme.CORNER, theme.CORNER)
+        painter.fillPath(outline, theme.colour("sunken"))
+        wanted = self._wanted()
+        picture = self._pictures.get(wanted) if wanted else None
+        if picture is None:
+            return
+        if picture.isNull():
+            side = 48
+            broken = theme.pixmap("broken", "muted", side, self.devicePixelRatioF(), theme.tokens())
+            centre = frame.center()
+            painter.drawPixmap(round(centre.x() - side / 2), round(centre.y() - side / 2), broken)
+            return
+        painter.setClipPath(outline)
+        fitted = QSizeF(picture.size()).scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
+        if fitted.width() > 2 * picture.width():
+            fitted = QSizeF(picture.size() * 2)
+        target = QRectF(frame.topLeft(), fitted)
+        target.moveCenter(frame.center())
+        painter.drawPixmap(target, picture, picture.rect().toRectF())

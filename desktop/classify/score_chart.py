@@ -1,0 +1,91 @@
+"""The scores of one photo as horizontal bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from desktop import formats, theme
+from serving.predict.prediction import Score
+
+ROWS = 5
+_BAR = 6
+
+
+class ScoreChart(QWidget):
+    """A row a class: its name, its percentage, and a bar; the best one in the accent colour.
+
+    It is always as high as five rows, so that nothing jumps when an answer
+    comes. The accessible name says the same as the bars.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scores: tuple[Score, ...] = ()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.show_scores(())
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """What is shown, best first."""
+        return self._scores
+
+    def show_scores(self, scores: Sequence[Score]) -> None:
+        """Show the first five of `scores`, which come best first."""
+        self._scores = tuple(scores[:ROWS])
+        self.setAccessibleName(self.text() or "No scores yet")
+        self.update()
+
+    def text(self) -> str:
+        """Return the facts of the chart as a line of text."""
+        return ", ".join(f"{score.name} {formats.percent(score.score)}" for score in self._scores)
+
+    def sizeHint(self) -> QSize:
+        return QSize(240, self._row_height() * ROWS - theme.S)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, self.sizeHint().height())
+
+    def _row_height(self) -> int:
+        return QFontMetrics(theme.font()).height() + theme.XS + _BAR + theme.M
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.hasFocus():
+            painter.setPen(theme.colour("accent"))
+            frame = self.rect().toRectF().adjusted(0.5, 0.5, -0.5, -0.5)
+            painter.drawRoundedRect(frame, theme.CORNER, theme.CORNER)
+        for row in range(ROWS):
+            self._paint_row(painter, row)
+
+    def _paint_row(self, painter: QPainter, row: int) -> None:
+        body, numbers = theme.font(strong=row == 0), theme.font(numbers=True, strong=row == 0)
+        top = row * self._row_height()
+        line = QRectF(0, top, self.width(), QFontMetrics(body).height())
+        track = QRectF(0, line.bottom() + theme.XS, self.width(), _BAR)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour("sunken"))
+        painter.drawRoundedRect(track, _BAR / 2, _BAR / 2)
+        if row >= len(self._scores):
+            return
+        score = self._scores[row]
+        painter.setBrush(theme.colour("accent" if row == 0 else "line_strong"))
+        share = max(0.0, min(1.0, score.score))
+        bar = QRectF(track)
+        bar.setWidth(max(_BAR, track.width() * share) if share >= 0.005 else 0)
+        painter.drawRoundedRect(bar, _BAR / 2, _BAR / 2)
+        painter.setPen(theme.colour("text" if row == 0 else "muted"))
+        percentage = formats.percent(score.score)
+        room = line.adjusted(0, 0, -QFontMetrics(numbers).horizontalAdvance(percentage) - 8, 0)
+        painter.setFont(body)
+        name = QFontMetrics(body).elidedText(
+            score.name, Qt.TextElideMode.ElideRight, int(room.width())
+        )
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft, name)
+        painter.setFont(numbers)
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight, percentage)
