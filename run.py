@@ -294,15 +294,18 @@ class Meter:
         self.unpacking = False
         self.unpacked_before = self.unpacked()
         self.terminal = sys.stdout.isatty()
+        self.shown = False
 
     def hear(self, line: str) -> None:
         words = line.split()
         if line.startswith("Ignoring "):
             self.total -= 1
-        elif line.startswith(("Collecting ", "Requirement already satisfied: ")):
-            named = words[1] if words[0] == "Collecting" else words[3]
+        elif line.startswith("Requirement already satisfied: "):
             self.number += 1
-            self.text, self.megabytes = named.replace("==", " "), 0.0
+        elif line.startswith(("Collecting ", "Processing ")):
+            named = re.search(r"([^/\s]+?)(?:==|-)(\d[^-\s/]*)(?=[-\s]|$)", line)
+            self.number += 1
+            self.text, self.megabytes = " ".join(named.groups()) if named else "", 0.0
             self.show()
         elif words[:1] == ["Downloading"]:
             size = re.search(r"\(([\d.]+) MB\)", line)
@@ -334,6 +337,7 @@ class Meter:
             if not self.unpacking or self.number in (0, self.total):
                 say(f"{act} {self.number} of {self.total} {self.text}".rstrip())
             return
+        self.shown = True
         filled = 24 * self.number // max(1, self.total)
         bar = "#" * filled + "." * (24 - filled)
         line = f"{act:9} [{bar}] {self.number} of {self.total}  {self.text}{more}"
@@ -341,7 +345,7 @@ class Meter:
         print(f"\r{line[:width]:{width}}", end="", flush=True)
 
     def close(self) -> None:
-        if self.terminal:
+        if self.shown:
             print(flush=True)
 
 
