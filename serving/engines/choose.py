@@ -14,7 +14,7 @@ AUTO = "auto"
 ENGINES: dict[str, Callable[[Workspace], Engine]] = {
     "process": lambda workspace: ProcessEngine(
         workspace,
-        "Instances run as processes of this machine, which needs nothing installed.",
+        "Processes work on every machine, with nothing else to install.",
     ),
 }
 """How each engine is made, by its name; `auto` takes the first one that is usable."""

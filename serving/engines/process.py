@@ -57,7 +57,7 @@ class ProcessEngine:
     def __init__(
         self,
         workspace: Workspace,
-        reason: str = "Instances run as processes of this machine.",
+        reason: str = "Processes work on every machine.",
         program: Sequence[str] | None = None,
     ) -> None:
         self._workspace = workspace

@@ -213,7 +213,7 @@ class PredictClient:
         return True
 
     def _lost(self, peer: Peer, loss: InstanceLost, journey: _Journey) -> None:
-        log.info("Instance %s lost a request: %s", peer.instance_id, loss)
+        log.debug("Instance %s lost a request: %s", peer.instance_id, loss)
         journey.avoid = peer.instance_id
         journey.reason = str(loss)
         if loss.under_way:

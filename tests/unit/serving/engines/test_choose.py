@@ -13,7 +13,7 @@ async def test_an_engine_that_works_here_is_chosen_and_says_why(
     assert engine.name == "process"
     availability = await engine.availability()
     assert availability.usable
-    assert "processes of this machine" in availability.reason
+    assert "nothing else to install" in availability.reason
 
 
 async def test_an_unknown_engine_is_refused_with_the_known_ones(workspace: Workspace) -> None:

@@ -1,0 +1,133 @@
+"""What to do so that a fleet becomes what is wanted: a pure function of what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serving.engines.protocol import InstanceState
+
+BACK_OFF_SECONDS = (0.0, 2.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""How long after the last replacement the next may be, by how many there were lately."""
+FAILURE_MEMORY_SECONDS = 600.0
+"""A replacement that is longer ago no longer counts."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What planning needs to know of an instance."""
+
+    id: str
+    state: InstanceState
+    spec_hash: str
+    started: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What a fleet should be."""
+
+    wanted: int
+    """How many instances."""
+    spec_hash: str
+    """The spec that they should have."""
+    retiring: frozenset[str] = frozenset()
+    """Instances to exchange for new ones."""
+    failures: tuple[float, ...] = ()
+    """When failed instances were replaced, in seconds since the epoch, oldest first."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start one more instance."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Take an instance away: it finishes what it accepted, then it ends."""
+
+    instance_id: str
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Forget a failed instance and start another in its place."""
+
+    instance_id: str
+
+
+Step = Start | Stop | Replace
+
+
+def plan(desired: Desired, observed: Sequence[Seen], now: float) -> list[Step]:
+    """Return the steps from `observed` towards `desired`; none where it is reached.
+
+    The oldest instances that are ready are kept. Whatever an earlier, broken off
+    change left behind is finished. A failed instance is replaced when its
+    back-off is over (see `back_off`), or forgotten where it is not missed. An
+    instance with another spec, or one that is retiring, is exchanged: one
+    instance more than wanted is started, and the old one goes when the new one
+    is ready, one after the other.
+    """
+    alive = [
+        each for each in observed if each.state in (InstanceState.STARTING, InstanceState.READY)
+    ]
+    failed = [each for each in observed if each.state is InstanceState.FAILED]
+    steps: list[Step] = [
+        Stop(each.id)
+        for each in observed
+        if each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
+    ]
+    exchanging = desired.wanted > 0 and any(_outdated(desired, each) for each in alive)
+    room = max(0, desired.wanted + exchanging - len(alive))
+    missed, forgotten = failed[:room], failed[room:]
+    steps += [Stop(each.id) for each in forgotten]
+    if back_off(desired.failures, now) <= 0:
+        steps += [Replace(each.id) for each in missed]
+    steps += [Start()] * (desired.wanted - len(alive) - len(missed))
+    if exchanging:
+        return steps + _exchange(desired, alive, may_start=not missed)
+    return steps + [Stop(each.id) for each in _best_first(desired, alive)[desired.wanted :]]
+
+
+def back_off(failures: Sequence[float], now: float) -> float:
+    """Return in how many seconds a failed instance may be replaced; 0 for at once.
+
+    The first one lately is replaced at once and each further one waits longer,
+    so that a model that ends its server does not keep the machine busy.
+    """
+    lately = [when for when in failures if now - when < FAILURE_MEMORY_SECONDS]
+    if not lately:
+        return 0.0
+    pause = BACK_OFF_SECONDS[min(len(lately), len(BACK_OFF_SECONDS) - 1)]
+    return max(0.0, max(lately) + pause - now)
+
+
+def _outdated(desired: Desired, each: Seen) -> bool:
+    return each.spec_hash != desired.spec_hash or each.id in desired.retiring
+
+
+def _best_first(desired: Desired, alive: Sequence[Seen]) -> list[Seen]:
+    def worth(each: Seen) -> tuple[bool, bool, float, str]:
+        starting = each.state is InstanceState.STARTING
+        return starting, _outdated(desired, each), each.started, each.id
+
+    return sorted(alive, key=worth)
+
+
+def _exchange(desired: Desired, alive: Sequence[Seen], *, may_start: bool) -> list[Step]:
+    """Return the next step of exchanging outdated instances, with one more than wanted."""
+    best_first = _best_first(desired, alive)
+    kept, excess = best_first[: desired.wanted + 1], best_first[desired.wanted + 1 :]
+    if excess:
+        return [Stop(each.id) for each in excess]
+    if len(kept) > desired.wanted:
+        old = [each for each in kept if _outdated(desired, each)]
+        starting = [each for each in old if each.state is InstanceState.STARTING]
+        ready = sum(each.state is InstanceState.READY for each in kept)
+        if starting or ready > desired.wanted:
+            return [Stop((starting or old)[0].id)]
+    elif len(kept) == desired.wanted and may_start:
+        return [Start()]
+    return []

@@ -1,0 +1,103 @@
+"""Whether an instance answers, and with which version."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from serving.predict.channels import open_channel
+from serving.predict.messages import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
+from serving.predict.request import (
+    CLASSIFY_SIGNATURE,
+    answered_version,
+    predict_request,
+    probe_jpeg,
+)
+
+STATUS_SECONDS = 5.0
+PREDICT_SECONDS = 30.0
+SILENCE_SECONDS = 15.0
+"""An instance that answered before and has said nothing for this long is taken to hang."""
+
+_AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
+
+
+class InstanceProbe:
+    """Asks one instance again and again, and remembers what it last said.
+
+    Ready is an answer: once the live version is AVAILABLE and a prediction came
+    back. From then on it stays ready while it has any version AVAILABLE, so
+    that it goes on serving the old version while a new one is loaded.
+    """
+
+    def __init__(self, model: str, address: str) -> None:
+        self.address = address
+        self.ready = False
+        self.version: int | None = None
+        """The version that a request gets which asks for none."""
+        self.problem = ""
+        """What keeps it from being ready, as a sentence."""
+        self._model = model
+        self._last_answer: float | None = None
+        self._channel = open_channel(address)
+        self._status = model_service_pb2_grpc.ModelServiceStub(self._channel).GetModelStatus
+        self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel).Predict
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long since it last answered; 0 where it never did."""
+        return 0.0 if self._last_answer is None else time.monotonic() - self._last_answer
+
+    def heard(self, seconds_ago: float) -> None:
+        """Count an answer that somebody else got from it."""
+        self._last_answer = max(self._last_answer or 0.0, time.monotonic() - seconds_ago)
+
+    async def check(self, live: int | None) -> None:
+        """Ask once; `live` is the version that it is to serve, None where any will do."""
+        try:
+            versions = await self._available()
+            self._last_answer = time.monotonic()
+            if not versions:
+                self.ready, self.version = False, None
+            elif self.ready:
+                self.version = max(versions)
+            elif live is None or live in versions:
+                self.version = await self._answering_version()
+                self.ready, self.problem = True, ""
+        except grpc.aio.AioRpcError as error:
+            self._failed(error)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def _available(self) -> list[int]:
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = self._model
+        response = await self._status(request, timeout=STATUS_SECONDS)
+        rows: list[Any] = list(response.model_version_status)
+        errors = [row.status.error_message for row in rows if row.status.error_message]
+        self.problem = f"Its server says: {errors[0]}" if errors else ""
+        return [int(row.version) for row in rows if row.state == _AVAILABLE]
+
+    async def _answering_version(self) -> int:
+        request = predict_request(self._model, CLASSIFY_SIGNATURE, probe_jpeg())
+        response = await self._predict(request, timeout=PREDICT_SECONDS)
+        self._last_answer = time.monotonic()
+        return answered_version(response)
+
+    def _failed(self, error: grpc.aio.AioRpcError) -> None:
+        code = error.code()
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            self.problem = "It is slow to answer."
+            return
+        self.ready = False
+        if code is not grpc.StatusCode.UNAVAILABLE:
+            self._last_answer = time.monotonic()
+            self.problem = f"It cannot answer: {error.details()}"

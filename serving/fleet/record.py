@@ -1,0 +1,85 @@
+"""What a person wants of a fleet, on disk, so that every program goes by the same."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from serving.errors import EngineError
+from serving.files import write_aside
+from serving.fleet.plan import FAILURE_MEMORY_SECONDS
+
+
+@dataclass(frozen=True)
+class FleetRecord:
+    """How many instances are wanted, and what the next change has to remember."""
+
+    wanted: int = 0
+    retiring: tuple[str, ...] = ()
+    """Ids of instances to exchange for new ones."""
+    failures: tuple[float, ...] = ()
+    """When failed instances were replaced lately, in seconds since the epoch."""
+
+    def after_failure(self, now: float) -> FleetRecord:
+        lately = [when for when in self.failures if now - when < FAILURE_MEMORY_SECONDS]
+        return replace(self, failures=(*lately, now))
+
+
+class RecordFile:
+    """Reads and changes the record; a change by one program never undoes another's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def exists(self) -> bool:
+        """Whether anybody has ever said how many instances are wanted."""
+        return self.path.is_file()
+
+    def read(self) -> FleetRecord:
+        """Return the record; one that cannot be read counts as one never written."""
+        try:
+            raw = json.loads(self.path.read_text())
+            return FleetRecord(
+                wanted=max(0, int(raw["wanted"])),
+                retiring=tuple(str(name) for name in raw.get("retiring", ())),
+                failures=tuple(float(when) for when in raw.get("failures", ())),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return FleetRecord()
+
+    async def change(self, change: Callable[[FleetRecord], FleetRecord]) -> FleetRecord:
+        """Write what `change` makes of the record; raises EngineError where it cannot."""
+        async with exclusive(self.path.with_suffix(".lock")):
+            before = self.read()
+            after = change(before)
+            if after != before or not self.exists():
+                try:
+                    write_aside(self.path, json.dumps(asdict(after), indent=2) + "\n")
+                except OSError as error:
+                    raise EngineError(
+                        f"The file {self.path} cannot be written: {error.strerror}.",
+                        "Make room on the disk, or give yourself the right to write there.",
+                    ) from error
+            return after
+
+
+@asynccontextmanager
+async def exclusive(path: Path) -> AsyncIterator[None]:
+    """Hold the lock file `path` alone among all programs; waits for as long as it takes.
+
+    The operating system lets go of it when its holder ends, however that ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.05)
+        yield

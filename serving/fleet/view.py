@@ -1,0 +1,54 @@
+"""A fleet as people see it at one moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from serving.engines.protocol import Instance, InstanceState, InstanceStats
+
+
+@dataclass(frozen=True)
+class InstanceView:
+    """One instance, with what only the fleet knows of it."""
+
+    instance: Instance
+    state: InstanceState
+    version: int | None
+    """The version that it answers with; None until it answers."""
+    stats: InstanceStats | None
+    requests: int
+    """Sent by this program, as are the next two."""
+    requests_per_second: float
+    p95_milliseconds: float | None
+
+
+@dataclass(frozen=True)
+class FleetView:
+    """All instances that serve one model, oldest first, and how many are wanted."""
+
+    model: str
+    engine: str
+    engine_reason: str
+    """Why this engine was chosen, or what is wrong with it, as a sentence."""
+    wanted: int
+    instances: tuple[InstanceView, ...] = ()
+
+    @property
+    def ready(self) -> int:
+        """How many instances answer."""
+        return sum(each.state is InstanceState.READY for each in self.instances)
+
+    @property
+    def live_version(self) -> int | None:
+        """The version that the most ready instances answer with, the older where even.
+
+        None where no instance is ready. It follows a promotion once the
+        instances have really changed over.
+        """
+        versions = Counter(
+            each.version
+            for each in self.instances
+            if each.state is InstanceState.READY and each.version is not None
+        )
+        return min(versions, key=lambda version: (-versions[version], version), default=None)
