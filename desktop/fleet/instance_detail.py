@@ -46,8 +46,8 @@ class InstanceDetail(QWidget):
         self.stop = QPushButton("Stop")
         theme.set_icon(self.stop, "stop", side=16)
         self.stop.setAccessibleName("Stop this instance")
-        self.restart.clicked.connect(lambda: self._act(self.restart_wanted))
-        self.stop.clicked.connect(lambda: self._act(self.stop_wanted))
+        self.restart.clicked.connect(lambda: self.restart_wanted.emit(self._each_id()))
+        self.stop.clicked.connect(lambda: self.stop_wanted.emit(self._each_id()))
 
         head = QHBoxLayout()
         head.setSpacing(theme.S)
@@ -81,15 +81,14 @@ class InstanceDetail(QWidget):
         sides.setStretchFactor(0, 2)
         sides.setStretchFactor(1, 3)
 
-        self.failure = QLabel()
-        self.failure.setWordWrap(True)
-        self.failure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        theme.set_role(self.failure, "error")
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._banner = QFrame()
         theme.set_role(self._banner, "card")
         banner = QVBoxLayout(self._banner)
         banner.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
-        banner.addWidget(self.failure)
+        banner.addWidget(self.problem)
         self._banner.hide()
 
         layout = QVBoxLayout(self)
@@ -111,11 +110,14 @@ class InstanceDetail(QWidget):
         ):
             address.set_value(value or wording.UNKNOWN)
             address.setEnabled(value is not None)
-        failure = wording.failure_sentence(each)
-        self.failure.setText(failure)
-        self._banner.setVisible(bool(failure))
-        self._charts.setVisible(not failure)
-        self.log.setContentsMargins(0 if failure else theme.L, 0, 0, 0)
+        problem = wording.problem_sentence(each)
+        self.problem.setText(problem)
+        self._banner.setVisible(bool(problem))
+        failed = each.state is InstanceState.FAILED
+        if failed != (self.problem.property("role") == "error"):
+            theme.set_role(self.problem, "error" if failed else "")
+        self._charts.setVisible(not failed)
+        self.log.setContentsMargins(0 if failed else theme.L, 0, 0, 0)
         for measure, chart in self.charts.items():
             chart.show_points(self._history.points(each.instance.id, measure))
         going = each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
@@ -123,6 +125,5 @@ class InstanceDetail(QWidget):
         self.stop.setEnabled(not going)
         self.log.show_instance(each.instance.id)
 
-    def _act(self, signal: Signal) -> None:
-        if self._each is not None:
-            signal.emit(self._each.instance.id)
+    def _each_id(self) -> str:
+        return self._each.instance.id if self._each is not None else ""

@@ -172,7 +172,7 @@ class InstanceTableModel(QAbstractTableModel):
         if column == PORT and each.instance.grpc_address:
             return f"gRPC at {each.instance.grpc_address}. A click copies the port."
         if column == STATE:
-            return wording.failure_sentence(each) or None
+            return wording.problem_sentence(each) or None
         return each.instance.id if COLUMNS[column].title == "Instance" else None
 
 

@@ -14,13 +14,8 @@ UNKNOWN = "—"
 
 
 def engine_sentence(view: FleetView) -> str:
-    """Say what the instances run on, and why where there was a choice."""
-    runs = {
-        "docker": "Instances run in Docker containers.",
-        "process": "Instances run as processes on this machine.",
-        "swarm": "Instances run as a Docker swarm service.",
-    }.get(view.engine, f"Instances run on {view.engine}.")
-    return f"{runs} {view.engine_reason}".strip()
+    """Say what the instances run on, and why."""
+    return view.engine_reason or f"Instances run on the engine called {view.engine}."
 
 
 def state_counts(view: FleetView) -> dict[InstanceState, str]:
@@ -81,8 +76,8 @@ def p95(each: InstanceView) -> str:
     return UNKNOWN if each.p95_milliseconds is None else milliseconds(each.p95_milliseconds)
 
 
-def failure_sentence(each: InstanceView) -> str:
-    """Say why an instance failed; empty for any other state."""
-    if each.state is not InstanceState.FAILED:
-        return ""
-    return each.instance.failure or "The instance ended without saying why."
+def problem_sentence(each: InstanceView) -> str:
+    """Say why an instance failed, or what keeps it from being ready; empty where nothing does."""
+    if each.state is InstanceState.FAILED:
+        return each.instance.failure or "The instance ended without saying why."
+    return each.instance.failure

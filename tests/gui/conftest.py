@@ -1,0 +1,50 @@
+"""One QApplication that looks like Servery, and a way to run coroutines on its loop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QApplication
+
+from desktop.event_loop import EventLoop
+from desktop.theme import Appearance, Theme
+
+Run = Callable[[Callable[[], Awaitable[None]]], None]
+
+
+@pytest.fixture(scope="session")
+def _application() -> QApplication:
+    existing = QApplication.instance()
+    made = existing if isinstance(existing, QApplication) else QApplication([])
+    Theme(made, Appearance.LIGHT)
+    return made
+
+
+@pytest.fixture
+def application(_application: QApplication) -> Iterator[QApplication]:
+    """The application; windows that a test leaves open are closed after it."""
+    yield _application
+    for window in _application.topLevelWidgets():
+        window.close()
+        window.deleteLater()
+    _application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def run(application: QApplication) -> Run:
+    """Run a coroutine function on the loop that Qt and asyncio share in the application."""
+
+    def run_on_qt(main: Callable[[], Awaitable[None]]) -> None:
+        async def with_exit_code() -> int:
+            await main()
+            return 0
+
+        errors: list[BaseException] = []
+        loop = EventLoop(application)
+        loop.on_error = errors.append
+        loop.run(with_exit_code)
+        assert not errors, errors
+
+    return run_on_qt

@@ -1,0 +1,217 @@
+"""The Fleet place on a real (offscreen) screen, fed with real views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import QModelIndex, QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QSignalSpy, QTest
+from PySide6.QtWidgets import QApplication, QMenu
+
+from desktop.fleet.instance_count import MOST
+from desktop.fleet.instance_table import COLUMNS, PORT
+from desktop.fleet.page import FleetPage
+from serving.engines.protocol import InstanceState
+from tests.unit.desktop.fleet.views import REASON, fleet_view, instance_view
+
+STARTING, FAILED = InstanceState.STARTING, InstanceState.FAILED
+
+
+@pytest.fixture
+def page(application: QApplication) -> FleetPage:
+    made = FleetPage()
+    made.resize(1100, 760)
+    made.show()
+    QTest.qWaitForWindowExposed(made)
+    return made
+
+
+def spoken(page: FleetPage, row: int) -> list[str]:
+    model = page.table.model()
+    return [model.index(row, column).data() for column in range(len(COLUMNS))]
+
+
+def test_an_empty_fleet_invites_to_start_one(page: FleetPage) -> None:
+    page.show_view(fleet_view())
+    assert page.empty.isVisible()
+    assert page.header.sentence.text() == REASON
+    assert not page.stop_all.isEnabled()
+    wanted = QSignalSpy(page.scale_wanted)
+    page.empty.button.click()
+    assert wanted.at(0) == [2]
+
+
+def test_a_row_tells_everything_about_an_instance(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1, requests=1234, rate=38.0)))
+    row = spoken(page, 0)
+    assert row[0] == "Ready"
+    assert row[1:4] == ["starter-000001", "v3", "40001"]
+    assert row[5:] == ["12 %", "412 MB", "1,234", "38/s", "22 ms"]
+    assert page.ready_figure.text() == "1"
+    assert page.state.text() == "The only one is ready, serving v3."
+
+
+def test_ready_is_the_only_state_counted_as_ready(page: FleetPage) -> None:
+    page.show_view(
+        fleet_view(instance_view(1), instance_view(2, STARTING), instance_view(3, FAILED))
+    )
+    assert page.count.number.value() == 3
+    assert page.ready_figure.text() == "1"
+    assert page.badges[STARTING].text == "1 starting"
+    assert page.badges[FAILED].text == "1 failed"
+    assert page.badges[STARTING].isVisible()
+    assert not page.badges[InstanceState.DRAINING].isVisible()
+
+
+def test_the_first_instance_is_selected_and_stays_so_while_others_come_and_go(
+    page: FleetPage,
+) -> None:
+    page.show_view(fleet_view(instance_view(2), instance_view(3)))
+    assert page.selected_id == "starter-000002"
+    page.table.select("starter-000003")
+    page.show_view(fleet_view(instance_view(1), instance_view(3), instance_view(4)))
+    assert page.selected_id == "starter-000003"
+    assert [spoken(page, row)[1][-1] for row in range(3)] == ["1", "3", "4"]
+    assert page.detail.name.text() == "starter-000003"
+
+
+def test_only_cells_that_changed_are_drawn_anew(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1, requests=1), instance_view(2, requests=1)))
+    model = page.table.model()
+    resets, changes = QSignalSpy(model.modelReset), QSignalSpy(model.dataChanged)
+    page.show_view(fleet_view(instance_view(1, requests=2), instance_view(2, requests=1)))
+    charted = [index for index, column in enumerate(COLUMNS) if column.measure]
+    changed = []
+    for number in range(changes.count()):
+        first, last, _roles = changes.at(number)
+        assert isinstance(first, QModelIndex)
+        assert first == last
+        changed.append((first.row(), first.column()))
+    requests = next(i for i, column in enumerate(COLUMNS) if column.title == "Requests")
+    assert set(changed) == {(0, requests)} | {(row, c) for row in (0, 1) for c in charted}
+    assert resets.count() == 0
+
+
+def test_a_failed_instance_says_why_above_its_last_words(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1, FAILED, failure="It was killed.")))
+    page.show_log("starter-000001", "loading\nout of memory")
+    assert page.detail.problem.isVisible()
+    assert page.detail.problem.text() == "It was killed."
+    assert page.detail.log.text.toPlainText() == "loading\nout of memory"
+
+
+def test_typing_a_count_and_pressing_enter_asks_for_it_once(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1)))
+    wanted = QSignalSpy(page.scale_wanted)
+    page.count.number.setFocus()
+    page.count.number.selectAll()
+    QTest.keyClicks(page.count.number, "12")
+    assert wanted.count() == 0
+    QTest.keyClick(page.count.number, Qt.Key.Key_Return)
+    assert [wanted.at(i) for i in range(wanted.count())] == [[12]]
+
+
+def test_a_number_that_is_being_typed_is_not_overwritten(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1)))
+    page.count.number.setFocus()
+    page.count.number.selectAll()
+    QTest.keyClicks(page.count.number, "7")
+    page.show_view(fleet_view(instance_view(1)))
+    assert page.count.number.text() == "7"
+    QTest.keyClick(page.count.number, Qt.Key.Key_Escape)
+    assert page.count.number.text() == "1"
+
+
+def test_several_presses_of_plus_become_one_wish(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1)))
+    wanted = QSignalSpy(page.scale_wanted)
+    for _ in range(3):
+        page.count.more.click()
+    page.show_view(fleet_view(instance_view(1)))
+    assert page.count.number.value() == 4
+    assert wanted.wait(2000)
+    assert [wanted.at(i) for i in range(wanted.count())] == [[4]]
+
+
+@pytest.mark.parametrize(("wanted", "fewer", "more"), [(0, False, True), (MOST, True, False)])
+def test_the_count_stays_between_none_and_sixteen(
+    page: FleetPage, wanted: int, fewer: bool, more: bool
+) -> None:
+    page.show_view(fleet_view(wanted=wanted))
+    assert page.count.fewer.isEnabled() is fewer
+    assert page.count.more.isEnabled() is more
+
+
+def test_stop_and_restart_name_the_selected_instance(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1), instance_view(2)))
+    page.table.select("starter-000002")
+    stopped, restarted = QSignalSpy(page.stop_wanted), QSignalSpy(page.restart_wanted)
+    page.detail.stop.click()
+    page.detail.restart.click()
+    assert [stopped.at(0), restarted.at(0)] == [["starter-000002"], ["starter-000002"]]
+
+
+def test_the_menu_of_a_row_does_the_same(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1)))
+    stopped = QSignalSpy(page.stop_wanted)
+    page.table.menu_wanted.emit(QPoint(0, 0))
+    menu = page.findChild(QMenu)
+    assert menu is not None
+    entries = {action.text(): action for action in menu.actions() if action.text()}
+    assert list(entries) == ["Restart", "Stop", "Copy gRPC address", "Copy REST address", "Copy id"]
+    entries["Stop"].trigger()
+    entries["Copy REST address"].trigger()
+    menu.close()
+    assert stopped.at(0) == ["starter-000001"]
+    assert QGuiApplication.clipboard().text() == "127.0.0.1:50001"
+
+
+def test_a_click_on_a_port_copies_it(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1)))
+    cell = page.table.visualRect(page.table.model().index(0, PORT)).center()
+    QTest.mouseClick(page.table.viewport(), Qt.MouseButton.LeftButton, pos=cell)
+    assert QGuiApplication.clipboard().text() == "40001"
+
+
+def test_charts_say_in_words_what_they_draw(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1, cpu=5.0)))
+    page.show_view(fleet_view(instance_view(1, cpu=80.0)))
+    facts = [chart.facts for chart in page.detail.charts.values()]
+    assert facts[0].startswith("CPU: 80 %, between 5 % and 80 % in the last")
+    cell = page.table.model().index(0, 5)
+    assert cell.data(Qt.ItemDataRole.AccessibleTextRole) == facts[0]
+
+
+def test_every_control_has_a_name_and_takes_the_keyboard(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1)))
+    controls = [
+        page.count.number,
+        page.count.fewer,
+        page.count.more,
+        page.stop_all,
+        page.table,
+        page.detail.grpc,
+        page.detail.rest,
+        page.detail.restart,
+        page.detail.stop,
+        page.detail.log.search,
+        page.detail.log.follow,
+        page.detail.log.save,
+        page.detail.log.text,
+    ]
+    for control in controls:
+        named: Callable[[], str] = getattr(control, "text", lambda: "")
+        name = control.accessibleName() or named()
+        assert name, control
+        assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, name
+
+
+@pytest.mark.parametrize("width", [700, 820, 1400])
+def test_columns_fit_the_window(page: FleetPage, width: int) -> None:
+    page.resize(width, 600)
+    page.show_view(fleet_view(*(instance_view(n, requests=1000) for n in range(1, 17))))
+    QApplication.processEvents()
+    assert page.table.model().rowCount() == MOST
+    assert not page.table.horizontalScrollBar().isVisible()

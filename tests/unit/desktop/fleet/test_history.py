@@ -1,0 +1,52 @@
+"""Charts show the last minutes, scaled honestly, and say the same in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from desktop.fleet.history import WINDOW, FleetHistory, Measure, described, milliseconds
+from serving.engines.protocol import InstanceState
+from tests.unit.desktop.fleet.views import fleet_view, instance_view
+
+
+def test_what_is_older_than_the_window_is_forgotten() -> None:
+    history = FleetHistory()
+    for second in range(0, int(WINDOW) + 60, 10):
+        history.add(fleet_view(instance_view(cpu=float(second))), now=float(second))
+    points = history.points("starter-000001", Measure.CPU)
+    assert [points[0].value, points[-1].value] == [50.0, 230.0]
+    assert [points[0].at, points[-1].at] == [0.0, 1.0]
+
+
+def test_an_instance_that_is_gone_leaves_nothing_behind() -> None:
+    history = FleetHistory()
+    history.add(fleet_view(instance_view(1), instance_view(2)), now=0)
+    history.add(fleet_view(instance_view(2)), now=1)
+    history.add(fleet_view(instance_view(1), instance_view(2)), now=2)
+    assert len(history.points("starter-000001", Measure.CPU)) == 1
+    assert len(history.points("starter-000002", Measure.CPU)) == 3
+
+
+def test_what_is_not_known_is_not_drawn() -> None:
+    history = FleetHistory()
+    history.add(fleet_view(instance_view(state=InstanceState.FAILED)), now=0)
+    for measure in Measure:
+        assert history.points("starter-000001", measure) == []
+        assert described(measure, []) == f"{measure.title}: not known yet"
+
+
+def test_the_facts_of_a_chart_can_be_read() -> None:
+    history = FleetHistory()
+    for second, cpu in enumerate((5.0, 80.0, 12.0)):
+        history.add(fleet_view(instance_view(cpu=cpu)), now=float(second * 10))
+    points = history.points("starter-000001", Measure.CPU)
+    assert described(Measure.CPU, points) == "CPU: 12 %, between 5 % and 80 % in the last 20 s"
+    memory = history.points("starter-000001", Measure.MEMORY)
+    assert described(Measure.MEMORY, memory) == "Memory: 412 MB throughout the last 20 s"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(8.44, "8.4 ms"), (22.4, "22 ms"), (999.4, "999 ms"), (1240, "1.2 s")]
+)
+def test_times_of_answers(value: float, text: str) -> None:
+    assert milliseconds(value) == text

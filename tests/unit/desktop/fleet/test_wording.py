@@ -1,0 +1,71 @@
+"""The fleet in words and numbers."""
+
+from __future__ import annotations
+
+from desktop.fleet import wording
+from serving.engines.protocol import InstanceState
+from tests.unit.desktop.fleet.views import REASON, STARTED, fleet_view, instance_view
+
+STARTING, DRAINING, FAILED = (
+    InstanceState.STARTING,
+    InstanceState.DRAINING,
+    InstanceState.FAILED,
+)
+
+
+def test_the_engine_speaks_for_itself() -> None:
+    assert wording.engine_sentence(fleet_view()) == REASON
+
+
+def test_the_state_of_the_fleet() -> None:
+    ready, other = instance_view(1), instance_view(2)
+    assert wording.state_sentence(fleet_view()) == "Nothing is running."
+    assert wording.state_sentence(fleet_view(ready)) == "The only one is ready, serving v3."
+    assert wording.state_sentence(fleet_view(ready, other)) == "All are ready, serving v3."
+    assert wording.state_sentence(fleet_view(ready, wanted=3)) == "2 instances not ready yet."
+    assert (
+        wording.state_sentence(fleet_view(instance_view(1, STARTING)))
+        == "Photos wait until one is ready."
+    )
+    assert (
+        wording.state_sentence(fleet_view(ready, instance_view(2, DRAINING), wanted=1))
+        == "Those that stop finish what they accepted."
+    )
+
+
+def test_instances_that_are_not_ready_are_counted_by_state() -> None:
+    view = fleet_view(
+        instance_view(1),
+        instance_view(2, STARTING),
+        instance_view(3, FAILED),
+        instance_view(4, FAILED),
+    )
+    assert wording.state_counts(view) == {STARTING: "1 starting", FAILED: "2 failed"}
+
+
+def test_numbers_of_an_instance() -> None:
+    each = instance_view(requests=12_345, rate=38.2)
+    assert [
+        wording.version(each),
+        wording.port(each.instance.grpc_address),
+        wording.uptime(each, now=STARTED + 1 + 3 * 3600),
+        wording.cpu(each),
+        wording.memory(each),
+        wording.requests(each),
+        wording.requests_rate(each),
+        wording.p95(each),
+    ] == ["v3", "40001", "3 h", "12 %", "412 MB", "12,345", "38/s", "22 ms"]
+
+
+def test_what_a_failed_instance_does_not_have_is_not_made_up() -> None:
+    each = instance_view(state=FAILED)
+    for text in (wording.version, wording.uptime, wording.cpu, wording.memory, wording.p95):
+        assert text(each) == wording.UNKNOWN
+    assert wording.requests_rate(each) == wording.UNKNOWN
+    assert wording.problem_sentence(each) == "The instance ended without saying why."
+
+
+def test_a_problem_that_keeps_an_instance_from_being_ready_is_told() -> None:
+    each = instance_view(state=STARTING, failure="Version 3 cannot be loaded.")
+    assert wording.problem_sentence(each) == "Version 3 cannot be loaded."
+    assert wording.problem_sentence(instance_view()) == ""
