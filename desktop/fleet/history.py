@@ -13,6 +13,9 @@ from serving.fleet.view import FleetView
 WINDOW = 180.0
 """Seconds that are kept and drawn."""
 
+_CLOSEST = 0.7
+"""Seconds between two samples that are both worth keeping."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -76,6 +79,8 @@ class FleetHistory:
             del self._samples[gone]
         for each in view.instances:
             samples = self._samples.setdefault(each.instance.id, deque())
+            if len(samples) > 1 and now - samples[-2].at < _CLOSEST:
+                samples.pop()
             samples.append(
                 Sample(
                     now,

@@ -182,6 +182,10 @@ class Fleet:
             await _all(self._retire(instance.id) for instance in instances)
         await self._observe(SHORT_PATIENCE)
 
+    async def logs(self, instance_id: str, lines: int = 200) -> str:
+        """Return the last `lines` lines that an instance printed; raises EngineError."""
+        return await self._engine.logs(instance_id, lines)
+
     async def _observe(self, patience: float) -> FleetView:
         if self._reason is None:
             self._reason = (await self._engine.availability()).reason

@@ -18,6 +18,15 @@ def test_what_is_older_than_the_window_is_forgotten() -> None:
     assert [points[0].at, points[-1].at] == [0.0, 1.0]
 
 
+def test_views_in_quick_succession_do_not_pile_up() -> None:
+    history = FleetHistory()
+    for step in range(101):
+        history.add(fleet_view(instance_view(cpu=float(step))), now=step / 10)
+    points = history.points("starter-000001", Measure.CPU)
+    assert 10 <= len(points) <= 16
+    assert points[-1].value == 100.0
+
+
 def test_an_instance_that_is_gone_leaves_nothing_behind() -> None:
     history = FleetHistory()
     history.add(fleet_view(instance_view(1), instance_view(2)), now=0)
