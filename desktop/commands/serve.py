@@ -71,7 +71,7 @@ async def _keep_fleet(fleet: Fleet, instances: int | None) -> None:
         await fleet.run()
     finally:
         if not before.instances:
-            await asyncio.shield(fleet.stop())
+            await asyncio.shield(fleet.rest())
 
 
 async def _keep_backend(session: Session, host: str, port: int, engine: str) -> None:
