@@ -42,7 +42,7 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Settings:
-    cycles: tuple[Cycle, ...] = (Cycle(24, 0.4, 1.0), Cycle(14, 0.12, 0.5))
+    cycles: tuple[Cycle, ...] = (Cycle(24, 0.4, 1.0), Cycle(20, 0.15, 0.4))
     batch: int = 256
     warmup_share: float = 0.2
     momentum: float = 0.9
