@@ -14,8 +14,6 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
-from serving.engines.choose import choose_engine
-from serving.fleet.fleet import Fleet
 
 from backend.contract import DEFAULT_PORT
 from backend.events import EventBroker
@@ -24,7 +22,9 @@ from backend.run_file import AlreadyRunning, RunFile, only_backend
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
+from serving.engines.choose import choose_engine
 from serving.errors import ServeryError
+from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient

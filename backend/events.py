@@ -30,10 +30,12 @@ class EventBroker:
 
         Ends when the broker is closed.
         """
+        if self._closed:
+            return
         queue: asyncio.Queue[Event | None] = asyncio.Queue(_WAITING)
         self._listeners.add(queue)
         try:
-            while not self._closed:
+            while True:
                 try:
                     async with asyncio.timeout(heartbeat):
                         event = await queue.get()

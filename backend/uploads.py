@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -24,8 +25,8 @@ read the answer rather than a broken connection."""
 _PATIENCE = 120.0
 """Seconds that an upload may take."""
 
-_decoding = asyncio.Semaphore(max(2, os.cpu_count() or 2))
-"""A large photo takes hundreds of megabytes while it is checked."""
+_decoder = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="decoder")
+"""Few threads: a large photo takes hundreds of megabytes while it is checked."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ async def read_upload(request: Request) -> Upload:
         ) from error
     except ClientDisconnect as error:
         raise Refusal(400, "The connection ended before the photo had arrived.", "") from error
-    async with _decoding:
-        jpeg = await asyncio.to_thread(upright_jpeg, data)
+    jpeg = await asyncio.get_running_loop().run_in_executor(_decoder, upright_jpeg, data)
     return Upload(jpeg, class_name)
 
 

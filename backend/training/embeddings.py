@@ -42,5 +42,5 @@ class EmbeddingCache:
             with np.load(self._path, allow_pickle=False) as arrays:
                 images = [bytes(image).decode("ascii") for image in arrays["images"]]
                 return dict(zip(images, arrays["embeddings"].astype(np.float32), strict=True))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return {}

@@ -92,7 +92,7 @@ class Features:
                 return cls(
                     _rows(arrays, "train", head), _rows(arrays, "held_out", head), foundation
                 )
-        except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile) as error:
             raise ModelError(
                 f"What version {version_folder.name} learned from cannot be read.",
                 "Promote another version, then train again.",

@@ -16,11 +16,11 @@ class FitSettings:
 
     steps: int = 300
     learning_rate: float = 0.02
-    keep: float = 0.1
+    keep: float = 0.003
     """Penalty for moving an old class away from the foundation."""
     shrink: float = 0.001
     """Penalty for moving a new class away from the neutral start."""
-    label_half_weight: float = 20.0
+    label_half_weight: float = 10.0
     """This many labels of a class weigh as much as all its foundation rows together."""
 
 

@@ -1,0 +1,122 @@
+"""POST /classify: the right answer for a photo, the right error for anything else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+
+import pytest
+from PIL import Image
+
+from backend import uploads
+from serving.errors import FleetUnavailable, ImageError, ModelError
+from serving.upright import MAX_BYTES
+from tests.unit.backend.conftest import Service, picture
+
+
+async def test_a_form_with_a_photo_is_classified(service: Service) -> None:
+    jpeg = picture()
+    answer = await service.http.post("/classify", files={"file": ("a.jpg", jpeg)})
+    assert answer.status_code == 200
+    assert answer.json()["scores"][0] == {"name": "cat", "score": 0.9}
+    assert answer.json()["version"] == 1
+    assert service.classifier.asked == [jpeg]
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "application/octet-stream", None])
+async def test_a_bare_body_is_the_photo(service: Service, kind: str | None) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    answer = await service.http.post("/classify", content=picture(), headers=headers)
+    assert answer.status_code == 200
+
+
+async def test_what_is_no_upright_jpeg_becomes_one_first(service: Service) -> None:
+    await service.http.post("/classify", content=picture(kind="PNG"))
+    with Image.open(io.BytesIO(service.classifier.asked[0])) as image:
+        assert image.format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"not an image at all", 415),
+        (picture(side=300)[:-200], 422),
+        (picture(side=300, kind="PNG")[:60], 422),
+    ],
+    ids=["empty", "text", "cut-off JPEG", "cut-off PNG"],
+)
+async def test_a_bad_photo_is_refused_with_a_sentence(
+    service: Service, body: bytes, status: int
+) -> None:
+    answer = await service.http.post("/classify", files={"file": ("a.jpg", body)})
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error", "advice"}
+    assert answer.json()["error"].endswith(".")
+    assert (await service.http.post("/classify", content=picture())).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"a=b", "application/x-www-form-urlencoded"),
+        (b"--x\r\nContent-Disposition: form-data; name=other\r\n\r\n1\r\n--x--\r\n", "x"),
+        (b"--x\r\nContent-Disposition: form-data; name=file\r\n\r\ntext\r\n--x--\r\n", "x"),
+        (b"--x\r\nbroken", "x"),
+        (b"no boundary", None),
+    ],
+    ids=["url-encoded", "other field", "text field", "broken form", "no boundary"],
+)
+async def test_a_form_without_a_photo_is_400(
+    service: Service, body: bytes, kind: str | None
+) -> None:
+    content_type = kind if kind and "/" in kind else "multipart/form-data"
+    if kind == "x":
+        content_type += "; boundary=x"
+    answer = await service.http.post(
+        "/classify", content=body, headers={"Content-Type": content_type}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["with length", "chunked"])
+async def test_a_photo_over_the_limit_is_413(
+    service: Service, monkeypatch: pytest.MonkeyPatch, declared: bool
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_BYTES", 10_000)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield bytes(10_000)
+
+    content = bytes(200_000) if declared else chunks()
+    answer = await service.http.post("/classify", content=content)
+    assert answer.status_code == 413
+    assert service.classifier.asked == []
+
+
+async def test_an_absurd_length_is_refused_unread(service: Service) -> None:
+    answer = await service.http.post(
+        "/classify", content=b"x", headers={"Content-Length": str(100 * MAX_BYTES)}
+    )
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (FleetUnavailable("No instance is ready.", "Start one."), 503),
+        (ImageError("The image is damaged.", "Copy it again."), 422),
+        (ModelError("The model has no such signature.", "Import it again."), 502),
+        (RuntimeError("a defect"), 500),
+    ],
+)
+async def test_a_failing_fleet_is_told_apart(
+    service: Service, failure: Exception, status: int
+) -> None:
+    service.classifier.failure = failure
+    answer = await service.http.post("/classify", content=picture())
+    assert answer.status_code == status
+    assert answer.json()["advice"]
+    assert "defect" not in answer.text

@@ -1,0 +1,110 @@
+"""/labels: kept before acknowledged, once each, and undone."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import pytest
+
+from backend.contract import ClassCount
+from tests.unit.backend.conftest import Service, picture
+
+
+async def test_a_label_is_on_disk_when_it_is_acknowledged(service: Service) -> None:
+    jpeg = picture()
+    label = await service.client.label(jpeg, "zebra")
+    assert service.store.images.path(label.image).read_bytes() == jpeg
+    with sqlite3.connect(service.workspace.backend_database) as other:
+        rows = other.execute("SELECT id, image, class_name FROM labels").fetchall()
+    other.close()
+    assert rows == [(label.id, label.image, "zebra")]
+
+
+async def test_a_class_is_new_until_a_version_answers_with_it(service: Service) -> None:
+    assert (await service.client.label(picture("red"), "zebra")).new_class
+    assert not (await service.client.label(picture("blue"), "cat")).new_class
+
+
+async def test_names_are_tidied_and_spelled_as_before(service: Service) -> None:
+    first = await service.client.label(picture("red"), "  Giant \n Panda ")
+    again = await service.client.label(picture("blue"), "giant panda")
+    known = await service.client.label(picture("green"), "CAT")
+    assert first.class_name == again.class_name == "Giant Panda"
+    assert known.class_name == "cat"
+
+
+@pytest.mark.parametrize(
+    "name", [None, "", "   ", "x" * 101, "a\x00b", "a\x1b[31mb", "a\x7fb"], ids=repr
+)
+async def test_a_name_that_is_none_is_400(service: Service, name: str | None) -> None:
+    data = {} if name is None else {"class": name}
+    answer = await service.http.post("/labels", files={"file": picture()}, data=data)
+    assert answer.status_code == 400
+    assert (await service.client.labels()).total == 0
+
+
+async def test_a_bare_body_takes_the_class_from_the_query(service: Service) -> None:
+    answer = await service.http.post("/labels?class=zebra", content=picture())
+    assert answer.status_code == 201
+    assert answer.json()["class_name"] == "zebra"
+
+
+async def test_a_newer_label_replaces_and_undo_brings_back(service: Service) -> None:
+    await service.client.label(picture(), "cat")
+    newer = await service.client.label(picture(), "zebra")
+    assert (await service.client.labels()).classes == [ClassCount("zebra", 1, known=False)]
+    await service.client.undo_label(newer.id)
+    await service.client.undo_label(newer.id)
+    assert (await service.client.labels()).classes == [ClassCount("cat", 1, known=True)]
+
+
+async def test_undoing_what_never_was_is_404(service: Service) -> None:
+    for number in (7, 2**70):
+        answer = await service.http.delete(f"/labels/{number}")
+        assert answer.status_code == 404
+        assert answer.json()["error"]
+
+
+async def test_a_resent_label_is_kept_once(service: Service) -> None:
+    answers = await asyncio.gather(
+        *(service.client.label(picture(), "zebra", key="k1") for _ in range(5))
+    )
+    assert len({answer.id for answer in answers}) == 1
+    again = await service.http.post(
+        "/labels",
+        headers={"Idempotency-Key": "k1"},
+        files={"file": picture()},
+        data={"class": "zebra"},
+    )
+    assert again.status_code == 200
+    assert (await service.client.labels()).total == 1
+
+
+async def test_a_key_cannot_mean_two_things(service: Service) -> None:
+    await service.client.label(picture(), "zebra", key="k1")
+    answer = await service.http.post(
+        "/labels",
+        headers={"Idempotency-Key": "k1"},
+        files={"file": picture()},
+        data={"class": "horse"},
+    )
+    assert answer.status_code == 409
+
+
+async def test_many_at_once_are_all_kept(service: Service) -> None:
+    colours = [f"#{value:02x}8040" for value in range(0, 256, 8)]
+    labels = await asyncio.gather(
+        *(service.client.label(picture(colour), "zebra") for colour in colours)
+    )
+    summary = await service.client.labels()
+    assert summary.total == summary.since_last_run == len(colours)
+    assert len({label.id for label in labels}) == len(colours)
+
+
+async def test_a_bad_photo_makes_no_label(service: Service) -> None:
+    answer = await service.http.post(
+        "/labels", files={"file": b"nonsense"}, data={"class": "zebra"}
+    )
+    assert answer.status_code == 415
+    assert (await service.client.labels()).total == 0

@@ -1,0 +1,55 @@
+"""/models and /health: which versions there are, and which one is live."""
+
+from __future__ import annotations
+
+from tests.unit.backend.conftest import Service, add_version
+
+
+async def test_versions_are_listed_newest_first(service: Service) -> None:
+    add_version(service.repository)
+    (model,) = await service.client.models()
+    assert (model.name, model.live_version) == ("starter", 1)
+    assert [version.number for version in model.versions] == [2, 1]
+    assert [v.live for v in await service.client.versions("starter")] == [False, True]
+    assert "cat" in model.versions[0].classes
+
+
+async def test_promoting_moves_the_live_mark_and_is_remembered(service: Service) -> None:
+    add_version(service.repository)
+    promoted = await service.client.promote("starter", 2)
+    assert promoted.live
+    assert service.repository.live("starter").number == 2
+    await service.client.promote("starter", 1)
+    assert (await service.client.health()).live_version == 1
+    promotions = await service.store.runs.promotions("starter")
+    assert [promotion.version for promotion in promotions] == [1, 2]
+
+
+async def test_what_does_not_exist_is_404(service: Service) -> None:
+    for method, path in [
+        ("POST", "/models/starter/versions/9/promote"),
+        ("POST", "/models/other/versions/1/promote"),
+        ("GET", "/models/other/versions"),
+        ("GET", "/nowhere"),
+    ]:
+        answer = await service.http.request(method, path)
+        assert answer.status_code == 404, path
+        assert set(answer.json()) == {"error", "advice"}
+
+
+async def test_a_version_without_a_card_is_listed_all_the_same(service: Service) -> None:
+    number = add_version(service.repository)
+    card = service.repository.version("starter", number).path / "assets.extra" / "servery.json"
+    card.unlink()
+    newest = (await service.client.versions("starter"))[0]
+    assert (newest.number, newest.classes, newest.accuracy) == (number, [], None)
+
+
+async def test_health_says_what_is_missing(service: Service) -> None:
+    assert (await service.client.health()).status == "ok"
+    service.fleet.ready = 0
+    assert "No instance is ready" in (await service.client.health()).status
+    service.repository.config_path("starter").unlink()
+    health = await service.client.health()
+    assert health.live_version is None
+    assert "No version" in health.status

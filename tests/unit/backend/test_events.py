@@ -1,0 +1,49 @@
+"""Events reach every listener, and a slow one harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+from backend.contract import Event
+from backend.events import EventBroker
+
+
+async def collect(broker: EventBroker, heartbeat: float = 5.0) -> list[Event | None]:
+    return [event async for event in broker.listen(heartbeat)]
+
+
+async def test_every_listener_gets_every_event_until_the_end() -> None:
+    broker = EventBroker()
+    tasks = [asyncio.create_task(collect(broker)) for _ in range(2)]
+    await asyncio.sleep(0)
+    broker.publish(Event("labels", "1"))
+    broker.publish(Event("training", "r"))
+    broker.close()
+    for task in tasks:
+        assert await task == [Event("labels", "1"), Event("training", "r")]
+
+
+async def test_silence_is_filled_with_heartbeats() -> None:
+    broker = EventBroker()
+    listener = broker.listen(0.01)
+    assert await anext(listener) is None
+    assert await anext(listener) is None
+    await listener.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_listener_far_behind_loses_only_the_oldest() -> None:
+    broker = EventBroker()
+    task = asyncio.create_task(collect(broker))
+    await asyncio.sleep(0)
+    for number in range(500):
+        broker.publish(Event("labels", str(number)))
+    broker.close()
+    events = await task
+    assert events[-1] == Event("labels", "499")
+    assert len(events) < 100
+
+
+async def test_listening_to_what_is_closed_ends_at_once() -> None:
+    broker = EventBroker()
+    broker.close()
+    assert await collect(broker) == []

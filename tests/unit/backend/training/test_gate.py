@@ -1,0 +1,33 @@
+"""A version goes live unless it forgot."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.training.gate import reason_against
+from backend.training.job import Measured
+
+
+def measured(base: float | None, new: float | None) -> Measured:
+    return Measured(100, 0.5, 0.5, 100, new, base)
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "passes"),
+    [
+        (0.9, 0.95, True),
+        (0.9, 0.9, True),
+        (0.9, 0.88, True),
+        (0.9, 0.879, False),
+        (0.9, 0.0, False),
+        (None, None, True),
+    ],
+)
+def test_the_margin(base: float | None, new: float | None, passes: bool) -> None:
+    reason = reason_against(measured(base, new), margin=0.02)
+    assert (reason is None) == passes
+
+
+def test_what_is_new_cannot_make_up_for_what_was_lost() -> None:
+    better_overall = Measured(200, 0.9, 0.5, 100, 0.8, 0.95)
+    assert reason_against(better_overall, margin=0.02)

@@ -1,0 +1,87 @@
+"""The head is read from a graph and put back, however its constants were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.training.head import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, Head, ServableGraph
+from serving.errors import ModelError
+from serving.predict.messages import saved_model_pb2, types_pb2
+
+HEAD = Head(
+    np.arange(6, dtype=np.float32).reshape(3, 2), np.array([0.5, 0.5], np.float32), ("cat", "Bär")
+)
+
+
+def graph_folder(folder: Path, *, packed: bool = True, without: str = "") -> Path:
+    message = saved_model_pb2.SavedModel()
+    graph = message.meta_graphs.add().graph_def
+    graph.node.add(name="images", op="Placeholder")
+    for name in (HEAD_KERNEL, HEAD_BIAS, HEAD_CLASSES):
+        if name == without:
+            continue
+        tensor = graph.node.add(name=name, op="Const").attr["value"].tensor
+        if name == HEAD_CLASSES:
+            tensor.dtype = types_pb2.DT_STRING
+            tensor.tensor_shape.dim.add(size=2)
+            tensor.string_val.extend(part.encode() for part in HEAD.classes)
+            continue
+        values = HEAD.kernel if name == HEAD_KERNEL else HEAD.bias
+        tensor.dtype = types_pb2.DT_FLOAT
+        for size in values.shape:
+            tensor.tensor_shape.dim.add(size=size)
+        if packed:
+            tensor.tensor_content = values.tobytes()
+        else:
+            tensor.float_val.extend(values.ravel() if name == HEAD_KERNEL else values[:1])
+    (folder / "saved_model.pb").write_bytes(message.SerializeToString())
+    return folder
+
+
+def same(one: Head, other: Head) -> bool:
+    return (
+        np.array_equal(one.kernel, other.kernel)
+        and np.array_equal(one.bias, other.bias)
+        and one.classes == other.classes
+    )
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_reading(tmp_path: Path, packed: bool) -> None:
+    assert same(ServableGraph(graph_folder(tmp_path, packed=packed)).head(), HEAD)
+
+
+def test_replacing_keeps_the_rest(tmp_path: Path) -> None:
+    graph = ServableGraph(graph_folder(tmp_path))
+    before = graph.backbone_hash()
+    wider = Head(np.ones((3, 4), np.float32), np.zeros(4, np.float32), ("a", "b", "c", "d"))
+    (tmp_path / "saved_model.pb").write_bytes(graph.with_head(wider))
+    again = ServableGraph(tmp_path)
+    assert same(again.head(), wider)
+    assert again.backbone_hash() == before
+
+
+def test_another_network_has_another_hash(tmp_path: Path) -> None:
+    graph = ServableGraph(graph_folder(tmp_path))
+    message = saved_model_pb2.SavedModel()
+    message.ParseFromString((tmp_path / "saved_model.pb").read_bytes())
+    message.meta_graphs[0].graph_def.node.add(name="more", op="Relu")
+    (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
+    assert ServableGraph(tmp_path).backbone_hash() != graph.backbone_hash()
+
+
+@pytest.mark.parametrize("missing", [HEAD_KERNEL, HEAD_BIAS, HEAD_CLASSES])
+def test_a_model_without_a_head_is_named(tmp_path: Path, missing: str) -> None:
+    with pytest.raises(ModelError, match="way that can learn"):
+        ServableGraph(graph_folder(tmp_path, without=missing))
+
+
+@pytest.mark.parametrize("content", [b"nonsense", None])
+def test_a_graph_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "saved_model.pb").write_bytes(content)
+    with pytest.raises(ModelError, match="cannot be read"):
+        ServableGraph(tmp_path)

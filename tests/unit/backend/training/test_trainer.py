@@ -1,0 +1,175 @@
+"""Every training run comes to an end that says what happened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backend.client import BackendRefused
+from backend.contract import RunState, TrainingRun
+from tests.unit.backend.conftest import Service, add_version, picture, write_worker
+
+WRITE = """
+staged = Path(job.staging_folder)
+shutil.copytree(job.base_folder, staged, dirs_exist_ok=True)
+"""
+RESULT = "say(Result(Measured({images}, {new}, {base}, {images}, {new}, {base}), 1, 0))\n"
+SLEEP = "say(Progress(0.1, str(os.getpid())))\ntime.sleep(60)\n"
+GOOD = WRITE + RESULT.format(images=50, new=0.85, base=0.8)
+
+
+async def until(service: Service, happened: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        async for _ in service.broker.listen(heartbeat=0.02):
+            if await happened():
+                return
+
+
+async def ended(service: Service, run_id: str) -> TrainingRun:
+    async def has_ended() -> bool:
+        return (await service.client.training_run(run_id)).finished is not None
+
+    await until(service, has_ended)
+    return await service.client.training_run(run_id)
+
+
+async def worker_started(service: Service, run_id: str) -> str:
+    """Return the first step that the worker names; here, its process id."""
+
+    async def has_started() -> bool:
+        return (await service.client.training_run(run_id)).step.isdecimal()
+
+    await until(service, has_started)
+    return (await service.client.training_run(run_id)).step
+
+
+async def start(service: Service, worker_script: Path, body: str) -> TrainingRun:
+    write_worker(worker_script, body)
+    await service.client.label(picture(), "zebra")
+    return await service.client.train()
+
+
+def nothing_staged(service: Service) -> bool:
+    names = {path.name for path in (service.repository.root / "starter").iterdir()}
+    return all(name.isdecimal() or name == "serving.config" for name in names)
+
+
+async def test_a_good_version_goes_live(service: Service, worker_script: Path) -> None:
+    run = await start(service, worker_script, "say(Progress(0.5, 'Half way.'))\n" + GOOD)
+    assert run.state is RunState.QUEUED
+    run = await ended(service, run.id)
+    assert (run.state, run.version, run.step) == (RunState.SUCCEEDED, 2, "Version 2 is live.")
+    assert (run.accuracy, run.base_accuracy, run.labels, run.progress) == (0.85, 0.8, 1, 1.0)
+    assert service.repository.live("starter").number == 2
+    assert (await service.store.runs.promotions("starter"))[0].training_run == run.id
+    assert (await service.client.labels()).since_last_run == 0
+    assert nothing_staged(service)
+
+
+async def test_a_version_that_forgot_stays_unpromoted(
+    service: Service, worker_script: Path
+) -> None:
+    run = await start(service, worker_script, WRITE + RESULT.format(images=50, new=0.6, base=0.8))
+    run = await ended(service, run.id)
+    assert (run.state, run.version) == (RunState.SUCCEEDED, 2)
+    assert "fell from 80.0 % to 60.0 %" in run.step
+    assert service.repository.live("starter").number == 1
+
+
+async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: Path) -> None:
+    add_version(service.repository)
+    wait = (
+        "say(Progress(0.1, str(os.getpid())))\n"
+        "while not Path(sys.argv[0]).with_name('go').exists(): time.sleep(0.02)\n"
+    )
+    run = await start(service, worker_script, wait + GOOD)
+    await worker_started(service, run.id)
+    await service.client.promote("starter", 2)
+    worker_script.with_name("go").touch()
+    run = await ended(service, run.id)
+    assert run.version == 3
+    assert "meanwhile" in run.step
+    assert service.repository.live("starter").number == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("say(Failure('It cannot learn.', 'Import it.')); sys.exit(1)", "It cannot learn. Import"),
+        ("os.kill(os.getpid(), 9)", "ended unexpectedly (code -9)"),
+        ("raise RuntimeError('a defect')", "ended unexpectedly (code 1)"),
+        ("pass", "ended unexpectedly (code 0)"),
+        ("print('{nonsense'); print('[]'); print('x' * 3_000_000)", "training failed"),
+    ],
+    ids=["failure", "killed", "crash", "silent", "noise"],
+)
+async def test_whatever_the_worker_does_the_run_ends(
+    service: Service, worker_script: Path, body: str, said: str
+) -> None:
+    run = await ended(service, (await start(service, worker_script, body)).id)
+    assert run.state is RunState.FAILED
+    assert said in run.step
+    assert nothing_staged(service)
+    assert [version.number for version in service.repository.versions("starter")] == [1]
+    write_worker(worker_script, GOOD)
+    assert (await ended(service, (await service.client.train()).id)).state is RunState.SUCCEEDED
+
+
+async def test_cancelling_ends_the_worker(service: Service, worker_script: Path) -> None:
+    run = await start(service, worker_script, SLEEP)
+    process = int(await worker_started(service, run.id))
+    cancelled = await service.client.cancel_training(run.id)
+    assert (cancelled.state, cancelled.step) == (RunState.CANCELLED, "Cancelled.")
+    assert not psutil.pid_exists(process)
+    assert nothing_staged(service)
+    with pytest.raises(BackendRefused) as caught:
+        await service.client.cancel_training(run.id)
+    assert caught.value.status == 409
+
+
+async def test_one_runs_and_one_waits(service: Service, worker_script: Path) -> None:
+    first = await start(service, worker_script, SLEEP)
+    await worker_started(service, first.id)
+    second = await service.client.train()
+    assert second.id != first.id
+    assert (await service.client.train()).id == second.id
+    assert (await service.client.cancel_training(second.id)).state is RunState.CANCELLED
+    assert (await service.client.training_run(first.id)).state is RunState.RUNNING
+    third = await service.client.train()
+    write_worker(worker_script, GOOD)
+    await service.client.cancel_training(first.id)
+    assert (await ended(service, third.id)).state is RunState.SUCCEEDED
+
+
+async def test_closing_ends_the_worker_and_the_run(service: Service, worker_script: Path) -> None:
+    run = await start(service, worker_script, SLEEP)
+    await worker_started(service, run.id)
+    await service.trainer.close()
+    stored = await service.store.runs.get(run.id)
+    assert stored.state is RunState.FAILED
+    assert "closed" in stored.step
+    assert nothing_staged(service)
+
+
+async def test_there_must_be_something_to_learn(service: Service, worker_script: Path) -> None:
+    with pytest.raises(BackendRefused, match="nothing to learn") as caught:
+        await service.client.train()
+    assert caught.value.status == 409
+    run = await start(service, worker_script, GOOD)
+    await ended(service, run.id)
+    await service.client.undo_label(1)
+    unlearned = await service.client.train()
+    assert (await ended(service, unlearned.id)).labels == 0
+
+
+async def test_without_a_live_version_the_run_says_so(
+    service: Service, worker_script: Path
+) -> None:
+    service.repository.config_path("starter").unlink()
+    run = await ended(service, (await start(service, worker_script, GOOD)).id)
+    assert run.state is RunState.FAILED
+    assert "No version of model starter is live." in run.step
