@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 import click
 
-from desktop.commands.classify import classify
-from desktop.commands.fleet import fleet
-from desktop.commands.learn import label, models, promote, train
-from desktop.commands.serve import serve
-from desktop.commands.session import Session
-from desktop.commands.terminal import Failure, say
 from serving.errors import ServeryError
 from serving.version import VERSION
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
@@ -20,9 +15,29 @@ from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
 INTERRUPTED = 130
 """The exit code that shells expect after Ctrl+C."""
 
+COMMANDS = {
+    "classify": "desktop.commands.classify",
+    "fleet": "desktop.commands.fleet",
+    "label": "desktop.commands.learn",
+    "models": "desktop.commands.learn",
+    "promote": "desktop.commands.learn",
+    "serve": "desktop.commands.serve",
+    "train": "desktop.commands.learn",
+}
+"""Which module holds a command; imported when it is asked for, so that the window need not wait."""
+
 
 class _Commands(click.Group):
-    """Turns the errors that a person can meet into a sentence and an exit code."""
+    """Finds the commands, and turns the errors that a person can meet into a sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -30,8 +45,15 @@ class _Commands(click.Group):
         except ServeryError as error:
             raise Failure(str(error)) from error
         except KeyboardInterrupt:
-            say("")
+            click.echo(err=True)
             ctx.exit(INTERRUPTED)
+
+
+class Failure(click.ClickException):
+    """Ends the command with exit code 1 and a sentence on stderr."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"servery: {self.format_message()}", err=True)
 
 
 @click.group(
@@ -53,20 +75,15 @@ def main(context: click.Context, workspace: Path | None) -> None:
 
     Without a command the window opens.
     """
-    chosen = Workspace(workspace.expanduser().resolve()) if workspace else Workspace.default()
-    context.obj = Session(chosen)
+    context.obj = Workspace(workspace.expanduser().resolve()) if workspace else Workspace.default()
     if context.invoked_subcommand is None:
-        context.exit(_open_window(chosen))
+        context.exit(_open_window(context.obj))
 
 
 def _open_window(workspace: Workspace) -> int:
     from desktop.app import main as open_window
 
     return open_window(workspace)
-
-
-for _command in (serve, classify, fleet, label, train, models, promote):
-    main.add_command(_command)
 
 
 if __name__ == "__main__":

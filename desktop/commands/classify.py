@@ -13,7 +13,7 @@ import click
 
 from desktop.commands import options
 from desktop.commands.images import read_image
-from desktop.commands.session import Session
+from desktop.commands.session import open_fleet
 from desktop.commands.terminal import Progress, print_json, say
 from desktop.formats import percent, plural
 from serving.engines.protocol import InstanceState
@@ -23,6 +23,7 @@ from serving.predict.client import PredictClient
 from serving.predict.prediction import Prediction
 from serving.progress import Report
 from serving.upright import upright_jpeg
+from serving.workspace import Workspace
 
 AT_ONCE = 16
 """Files that are read and sent at the same time."""
@@ -64,8 +65,7 @@ def classify(
 
     A file that cannot be classified is named on stderr, and the exit code is then 1.
     """
-    session: Session = context.obj
-    answers = asyncio.run(_classify_all(session, files, model, engine, start))
+    answers = asyncio.run(_classify_all(context.obj, files, model, engine, start))
     if as_json:
         print_json([_as_json(answer) for answer in answers])
     else:
@@ -83,9 +83,9 @@ def classify(
 
 
 async def _classify_all(
-    session: Session, files: Sequence[Path], model: str, engine: str, start: bool
+    workspace: Workspace, files: Sequence[Path], model: str, engine: str, start: bool
 ) -> list[Answer]:
-    async with session.fleet(model, engine) as (fleet, client):
+    async with open_fleet(workspace, model, engine) as (fleet, client):
         with Progress() as report:
             await _have_instance(fleet, start, report)
             async with _watched(fleet):

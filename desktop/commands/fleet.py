@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from desktop.commands import options
-from desktop.commands.session import Session
+from desktop.commands.session import open_fleet
 from desktop.commands.terminal import Progress, print_json, print_table, say
 from desktop.formats import duration, plural, size
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
 from serving.progress import Report
+from serving.workspace import Workspace
 
 
 @click.group()
@@ -28,14 +29,14 @@ def fleet() -> None:
 @options.engine
 @options.as_json
 @click.pass_obj
-def start(session: Session, count: int | None, model: str, engine: str, as_json: bool) -> None:
+def start(workspace: Workspace, count: int | None, model: str, engine: str, as_json: bool) -> None:
     """Start COUNT instances, or as many as there were last; one at first."""
 
     async def carry_out(fleet: Fleet, report: Report) -> FleetView:
         wanted = count or (await fleet.observe()).wanted or 1
         return await fleet.scale(wanted, report)
 
-    _change(session, model, engine, as_json, carry_out)
+    _change(workspace, model, engine, as_json, carry_out)
 
 
 @fleet.command()
@@ -44,9 +45,9 @@ def start(session: Session, count: int | None, model: str, engine: str, as_json:
 @options.engine
 @options.as_json
 @click.pass_obj
-def scale(session: Session, count: int, model: str, engine: str, as_json: bool) -> None:
+def scale(workspace: Workspace, count: int, model: str, engine: str, as_json: bool) -> None:
     """Have exactly COUNT instances."""
-    _change(session, model, engine, as_json, lambda fleet, report: fleet.scale(count, report))
+    _change(workspace, model, engine, as_json, lambda fleet, report: fleet.scale(count, report))
 
 
 @fleet.command()
@@ -54,9 +55,9 @@ def scale(session: Session, count: int, model: str, engine: str, as_json: bool) 
 @options.engine
 @options.as_json
 @click.pass_obj
-def stop(session: Session, model: str, engine: str, as_json: bool) -> None:
+def stop(workspace: Workspace, model: str, engine: str, as_json: bool) -> None:
     """Stop all instances; what they accepted is answered first."""
-    _change(session, model, engine, as_json, lambda fleet, report: fleet.scale(0, report))
+    _change(workspace, model, engine, as_json, lambda fleet, report: fleet.scale(0, report))
 
 
 @fleet.command()
@@ -64,25 +65,25 @@ def stop(session: Session, model: str, engine: str, as_json: bool) -> None:
 @options.engine
 @options.as_json
 @click.pass_obj
-def status(session: Session, model: str, engine: str, as_json: bool) -> None:
+def status(workspace: Workspace, model: str, engine: str, as_json: bool) -> None:
     """Show the instances and what they do."""
 
     async def look() -> FleetView:
-        async with session.fleet(model, engine) as (fleet, _):
+        async with open_fleet(workspace, model, engine) as (fleet, _):
             return await fleet.observe()
 
     _show(asyncio.run(look()), as_json)
 
 
 def _change(
-    session: Session,
+    workspace: Workspace,
     model: str,
     engine: str,
     as_json: bool,
     carry_out: Callable[[Fleet, Report], Awaitable[FleetView]],
 ) -> None:
     async def change() -> FleetView:
-        async with session.fleet(model, engine) as (fleet, _):
+        async with open_fleet(workspace, model, engine) as (fleet, _):
             with Progress() as report:
                 await carry_out(fleet, report)
             return await fleet.observe()
@@ -106,6 +107,9 @@ def _show(view: FleetView, as_json: bool) -> None:
             ("INSTANCE", "STATE", "VERSION", "GRPC", "REST", "UP", "CPU", "MEMORY"),
             [_row(instance) for instance in view.instances],
         )
+    for one in view.instances:
+        if one.instance.failure:
+            say(f"{one.instance.id}: {one.instance.failure}")
 
 
 def _row(view: InstanceView) -> tuple[str, ...]:

@@ -13,12 +13,18 @@ from backend.client import BackendClient
 from backend.contract import ModelSummary, RunState, TrainingRun, VersionSummary
 from desktop.commands import options
 from desktop.commands.images import read_image
-from desktop.commands.session import Session
-from desktop.commands.terminal import Failure, Progress, print_json, print_table, say
+from desktop.commands.session import open_backend
+from desktop.commands.terminal import Progress, print_json, print_table, say
 from desktop.formats import percent, plural
+from serving.errors import ServeryError
 from serving.progress import Report
+from serving.workspace import Workspace
 
 POLL_SECONDS = 0.3
+
+
+class TrainingFailed(ServeryError):
+    """A training run ended without a version."""
 
 
 @click.command()
@@ -28,11 +34,11 @@ POLL_SECONDS = 0.3
 @click.argument("class_name", metavar="CLASS")
 @options.as_json
 @click.pass_obj
-def label(session: Session, files: Sequence[Path], class_name: str, as_json: bool) -> None:
+def label(workspace: Workspace, files: Sequence[Path], class_name: str, as_json: bool) -> None:
     """Say that each FILE shows CLASS, a class that the model knows or a new one."""
 
     async def send() -> None:
-        async with session.backend() as (client, _):
+        async with open_backend(workspace) as (client, _):
             kept = []
             for file in files:
                 image = await asyncio.to_thread(read_image, file)
@@ -50,14 +56,14 @@ def label(session: Session, files: Sequence[Path], class_name: str, as_json: boo
 @click.option("--wait", is_flag=True, help="Return when the training run has ended.")
 @options.as_json
 @click.pass_obj
-def train(session: Session, wait: bool, as_json: bool) -> None:
+def train(workspace: Workspace, wait: bool, as_json: bool) -> None:
     """Learn from the labels; a run that succeeds makes a new version.
 
     Where no backend is running, one is started for as long as the run takes.
     """
 
     async def learn() -> TrainingRun:
-        async with session.backend() as (client, handle):
+        async with open_backend(workspace) as (client, handle):
             run = await client.train()
             if wait or handle.started_here:
                 with Progress() as report:
@@ -68,7 +74,9 @@ def train(session: Session, wait: bool, as_json: bool) -> None:
     if as_json:
         print_json(asdict(run))
     if run.state in (RunState.FAILED, RunState.CANCELLED):
-        raise Failure(f"Training run {run.id}: {run.step or run.state.value}")
+        raise TrainingFailed(
+            f"Training run {run.id} {run.state.value}: {run.step or 'no reason was given.'}"
+        )
     if not as_json:
         click.echo(_outcome(run))
 
@@ -97,11 +105,11 @@ def _outcome(run: TrainingRun) -> str:
 @click.command()
 @options.as_json
 @click.pass_obj
-def models(session: Session, as_json: bool) -> None:
+def models(workspace: Workspace, as_json: bool) -> None:
     """List the models and their versions; the live one is marked."""
 
     async def ask() -> list[ModelSummary]:
-        async with session.backend() as (client, _):
+        async with open_backend(workspace) as (client, _):
             return await client.models()
 
     found = asyncio.run(ask())
@@ -134,11 +142,11 @@ def _version_row(version: VersionSummary) -> tuple[str, ...]:
 @options.model
 @options.as_json
 @click.pass_obj
-def promote(session: Session, version: int, model: str, as_json: bool) -> None:
+def promote(workspace: Workspace, version: int, model: str, as_json: bool) -> None:
     """Make VERSION the one that the fleet serves; an older one rolls back."""
 
     async def ask() -> VersionSummary:
-        async with session.backend() as (client, _):
+        async with open_backend(workspace) as (client, _):
             return await client.promote(model, version)
 
     live = asyncio.run(ask())

@@ -11,11 +11,12 @@ import click
 from backend.contract import DEFAULT_PORT
 from desktop.backend_process import BackendHandle, ensure_backend
 from desktop.commands import options
-from desktop.commands.session import Session
+from desktop.commands.session import open_fleet
 from desktop.commands.terminal import Progress, say
 from desktop.formats import plural
 from serving.errors import BackendError
 from serving.fleet.fleet import Fleet
+from serving.workspace import Workspace
 
 LASTS_SECONDS = 10.0
 """A backend that ends sooner than this after its start is not started again."""
@@ -29,26 +30,26 @@ LASTS_SECONDS = 10.0
 @options.engine
 @click.pass_obj
 def serve(
-    session: Session, instances: int | None, host: str, port: int, model: str, engine: str
+    workspace: Workspace, instances: int | None, host: str, port: int, model: str, engine: str
 ) -> None:
     """Run without a window: fleet, backend and web page, until Ctrl+C.
 
     Prints the address of the web page. What it started, it stops at the end.
     """
-    asyncio.run(_serve(session, instances, host, port, model, engine))
+    asyncio.run(_serve(workspace, instances, host, port, model, engine))
 
 
 async def _serve(
-    session: Session, instances: int | None, host: str, port: int, model: str, engine: str
+    workspace: Workspace, instances: int | None, host: str, port: int, model: str, engine: str
 ) -> None:
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ending.set)
     async with AsyncExitStack() as stack:
-        fleet, _ = await stack.enter_async_context(session.fleet(model, engine))
+        fleet, _ = await stack.enter_async_context(open_fleet(workspace, model, engine))
         parts = [
-            asyncio.create_task(_keep_backend(session, host, port, engine), name="backend"),
+            asyncio.create_task(_keep_backend(workspace, host, port, engine), name="backend"),
             asyncio.create_task(_keep_fleet(fleet, instances), name="fleet"),
         ]
         stack.push_async_callback(_cancelled, *parts)
@@ -74,11 +75,11 @@ async def _keep_fleet(fleet: Fleet, instances: int | None) -> None:
             await asyncio.shield(fleet.rest())
 
 
-async def _keep_backend(session: Session, host: str, port: int, engine: str) -> None:
+async def _keep_backend(workspace: Workspace, host: str, port: int, engine: str) -> None:
     """Have a backend until cancelled; one that dies after a while is started again."""
     loop = asyncio.get_running_loop()
     while True:
-        handle = await ensure_backend(session.workspace, host=host, port=port, engine=engine)
+        handle = await ensure_backend(workspace, host=host, port=port, engine=engine)
         began = loop.time()
         click.echo(f"Servery answers at {handle.url}")
         try:

@@ -1,4 +1,4 @@
-"""What the command line says, and where: results on stdout, everything else on stderr."""
+"""What the command line says: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ from typing import Any
 import click
 
 from serving.progress import Report
-
-
-class Failure(click.ClickException):
-    """Ends the command with exit code 1 and a sentence on stderr."""
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"servery: {self.format_message()}", err=True)
 
 
 def say(text: str) -> None:
