@@ -158,10 +158,10 @@ class Observer:
         )
 
     def _state(self, instance: Instance, probe: InstanceProbe | None) -> tuple[InstanceState, str]:
+        if instance.id in self._draining and instance.state is not InstanceState.FAILED:
+            return InstanceState.DRAINING, ""
         if instance.state is not InstanceState.STARTING:
             return instance.state, instance.failure
-        if instance.id in self._draining:
-            return InstanceState.DRAINING, ""
         if probe is not None and probe.silent_seconds > SILENCE_SECONDS:
             return (
                 InstanceState.FAILED,

@@ -1,0 +1,82 @@
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from serving.errors import EngineError
+from serving.fleet.plan import FAILURE_MEMORY_SECONDS
+from serving.fleet.record import FleetRecord, RecordFile, exclusive
+
+
+async def test_what_is_written_is_read(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path / "fleet" / "pets.json")
+    assert not file.exists()
+    assert file.read() == FleetRecord(wanted=0)
+    await file.change(lambda record: replace(record, wanted=3, retiring=("a",), failures=(1.5,)))
+    assert file.exists()
+    assert file.read() == FleetRecord(3, ("a",), (1.5,))
+
+
+async def test_wanting_none_is_said_too(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path / "pets.json")
+    await file.change(lambda record: replace(record, wanted=0))
+    assert file.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"wanted": "many"}', '{"wanted": -1}'])
+def test_a_damaged_record_counts_as_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "pets.json"
+    path.write_text(text)
+    assert RecordFile(path).read() == FleetRecord()
+
+
+def test_only_late_failures_are_remembered() -> None:
+    record = FleetRecord(failures=(0.0, FAILURE_MEMORY_SECONDS))
+    after = record.after_failure(FAILURE_MEMORY_SECONDS + 1)
+    assert after.failures == (FAILURE_MEMORY_SECONDS, FAILURE_MEMORY_SECONDS + 1)
+
+
+async def test_changes_at_once_do_not_undo_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "pets.json"
+
+    async def add() -> None:
+        for _ in range(5):
+            await RecordFile(path).change(lambda record: replace(record, wanted=record.wanted + 1))
+
+    await asyncio.gather(*(add() for _ in range(4)))
+    assert json.loads(path.read_text())["wanted"] == 20
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pets.json"
+    path.mkdir()
+    with pytest.raises(EngineError, match=r"pets\.json cannot be written"):
+        await RecordFile(path).change(lambda record: replace(record, wanted=1))
+
+
+async def test_a_lock_keeps_others_out_until_its_holder_is_killed(tmp_path: Path) -> None:
+    lock = tmp_path / "run" / "fleet.lock"
+    script = (
+        "import asyncio, pathlib, sys\n"
+        "from serving.fleet.record import exclusive\n"
+        "async def main():\n"
+        "    async with exclusive(pathlib.Path(sys.argv[1])):\n"
+        "        print('held', flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(lock), stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3), exclusive(lock):
+            pass
+    holder.kill()
+    await holder.wait()
+    async with asyncio.timeout(5), exclusive(lock):
+        pass
