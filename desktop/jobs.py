@@ -132,6 +132,11 @@ class Jobs(QObject):
         """The jobs that have not ended, oldest first."""
         return list(self._running.values())
 
+    @property
+    def closing(self) -> bool:
+        """The application is ending; jobs are cancelled for no reason of their own."""
+        return self._closing
+
     def start(
         self, title: str, work: Callable[[Report], Awaitable[T]], *, quiet: bool = False
     ) -> Job[T]:

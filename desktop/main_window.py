@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QByteArray, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QShortcut
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QPaintEvent, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
@@ -38,6 +38,8 @@ FIRST_SIZE = (1200, 780)
 class MainWindow(QMainWindow):
     """Shows places; holds no logic."""
 
+    painted = Signal()
+    """The window is on the screen; emitted once."""
     close_asked = Signal()
     """A person wants to leave; whoever listens ends the application."""
 
@@ -47,7 +49,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(QIcon(str(theme.RESOURCES / "icons" / "servery.svg")))
         self.setMinimumSize(*SMALLEST)
         self.resize(*FIRST_SIZE)
-        self._may_close = False
+        self._may_close = self._painted = False
         self.sidebar = Sidebar()
         self.status = StatusBar(jobs)
         self._stack = QStackedWidget()
@@ -116,6 +118,12 @@ class MainWindow(QMainWindow):
         """Close without asking."""
         self._may_close = True
         self.close()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self.painted.emit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._may_close:

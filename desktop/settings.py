@@ -29,8 +29,6 @@ class Choices:
     appearance: Appearance = Appearance.SYSTEM
     engine: str = "auto"
     """auto, docker or process."""
-    instances: int = 2
-    """How many instances the fleet gets at the first start."""
     unsure_below: float = 0.5
     """Predictions whose best score is lower are marked as unsure."""
     on_quit: OnQuit = OnQuit.ASK

@@ -72,7 +72,6 @@ class ClassifyPlace(Generic[L]):
         self._pasted = pasted
         self._given: list[list[_Given[L]]] = []
         self._unwritten: dict[str, Photo] = {}
-        self._closing = False
         self._ready = 0
         self._model_classes: tuple[str, ...] = ()
         self._remember_soon = QTimer(page)
@@ -102,8 +101,8 @@ class ClassifyPlace(Generic[L]):
             self.classify_again(waiting)
 
     async def close(self) -> None:
-        """Write what is not on disk yet; photos on their way are classified the next time."""
-        self._closing = True
+        """Write what is not on disk yet. Belongs after the end of the jobs: photos that
+        were on their way then are classified the next time."""
         self._remember_soon.stop()
         try:
             await self._remember()
@@ -243,7 +242,7 @@ class ClassifyPlace(Generic[L]):
                 [Path(key) for key in keys], self._predict, self._answered, report
             )
         except asyncio.CancelledError:
-            if not self._closing:
+            if not self._jobs.closing:
                 self._give_up(keys, _CANCELLED)
             raise
         except BaseException:
@@ -275,7 +274,7 @@ class ClassifyPlace(Generic[L]):
 
     def _note(self, photo: Photo) -> None:
         self._unwritten[photo.key] = photo
-        if not self._closing and not self._remember_soon.isActive():
+        if not self._jobs.closing and not self._remember_soon.isActive():
             self._remember_soon.start()
 
     def _start_remembering(self) -> None:

@@ -1,0 +1,353 @@
+"""The composition root: builds everything in order, and registers each teardown with it.
+
+The window is shown first. Whatever is slow to import or to start comes after the
+first paint, so it is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtWidgets import QApplication
+
+from desktop import main_window as places
+from desktop.classify.history import History
+from desktop.classify.place import ClassifyPlace
+from desktop.event_loop import EventLoop
+from desktop.formats import plural
+from desktop.settings import OnQuit
+from desktop.shell import Shell
+from serving.errors import BackendError, ServeryError
+from serving.predict.prediction import Prediction
+from serving.progress import Report
+from serving.workspace import Workspace
+
+if TYPE_CHECKING:
+    from backend.client import BackendClient
+    from desktop.backend_process import BackendHandle
+    from desktop.learn.outbox import Outbox, QueuedLabel
+    from serving.engines.protocol import Engine
+    from serving.fleet.fleet import Fleet
+    from serving.fleet.view import FleetView
+    from serving.models.repository import ModelRepository
+    from serving.predict.client import PredictClient
+
+log = logging.getLogger(__name__)
+
+FIRST_INSTANCES = 2
+"""What a fleet gets that nobody has sized yet, on a machine with as many cores."""
+PATIENCE = 30.0
+"""Seconds that a photo waits for an instance: a cold start included."""
+
+Script = Callable[["App"], Awaitable[None]]
+"""Drives the real application instead of a person."""
+
+_HEAVY = (
+    "serving.models.starter.install",
+    "serving.engines.choose",
+    "serving.fleet.fleet",
+    "desktop.fleet.place",
+    "desktop.backend_process",
+    "desktop.learn.place",
+)
+"""Imported off the main thread, so that the window answers meanwhile."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one run of the application differs from another."""
+
+    workspace: Workspace
+    engine: str = ""
+    """auto, docker or process; empty leaves it to the settings."""
+    photos: tuple[Path, ...] = ()
+    """Files and folders to classify at once."""
+
+
+class App:
+    """The running application, as a script or a test sees it."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.workspace = shell.workspace
+        self.settings = shell.settings
+        self.theme = shell.theme
+        self.jobs = shell.jobs
+        self.notifications = shell.notifications
+        self.window = shell.window
+        self.classify_page = shell.classify_page
+        loop = asyncio.get_running_loop()
+        self.client: asyncio.Future[PredictClient] = loop.create_future()
+        self.fleet: asyncio.Future[Fleet] = loop.create_future()
+        self.backend: asyncio.Future[BackendClient] = loop.create_future()
+        self.outbox: asyncio.Future[Outbox] = loop.create_future()
+        self.history = History(shell.workspace.desktop_database)
+        self.classify = ClassifyPlace(
+            shell.classify_page,
+            self._predict,
+            self.history,
+            shell.jobs,
+            shell.notifications,
+            label=self._label,
+            unlabel=self._unlabel,
+            pasted=shell.workspace.root / "pasted",
+        )
+
+    def leave(self, on_quit: OnQuit = OnQuit.STOP) -> None:
+        """End the application."""
+        self.shell.leave(on_quit)
+
+    async def _predict(self, jpeg: bytes) -> Prediction:
+        client = await asyncio.shield(self.client)
+        return await client.classify(jpeg)
+
+    async def _label(self, jpeg: bytes, class_name: str) -> QueuedLabel:
+        from desktop.learn.submit_label import submit_label
+
+        return await submit_label(await asyncio.shield(self.outbox), jpeg, class_name)
+
+    async def _unlabel(self, label: QueuedLabel) -> None:
+        await (await asyncio.shield(self.outbox)).undo(label)
+
+    async def close(self) -> None:
+        """End what is under way and write what is not on disk; photos on their way are
+        classified the next time."""
+        await self.jobs.close()
+        await self.classify.close()
+        for future in (self.client, self.fleet, self.backend, self.outbox):
+            future.cancel()
+
+
+async def build(
+    app: App, options: Options, stack: AsyncExitStack, *, engine: Engine | None = None
+) -> None:
+    """Build everything behind the window, each thing's teardown pushed on `stack`.
+
+    What cannot be had is told to the person, and the rest is built all the same.
+    `engine` replaces the choice of one.
+    """
+    async with _told(app):
+        await stack.enter_async_context(app.history)
+        await app.classify.load()
+    if options.photos:
+        app.classify.classify(options.photos)
+    await asyncio.to_thread(_import_heavy)
+    async with _told(app, app.client, app.fleet):
+        await _build_fleet(app, options, stack, engine)
+    async with _told(app, app.backend, app.outbox):
+        await _build_learning(app, options, stack)
+
+
+async def _build_fleet(
+    app: App, options: Options, stack: AsyncExitStack, engine: Engine | None
+) -> None:
+    from desktop.fleet.page import FleetPage
+    from desktop.fleet.place import connect_fleet
+    from serving.engines.choose import choose_engine
+    from serving.fleet.fleet import Fleet
+    from serving.models.repository import ModelRepository
+    from serving.models.starter.install import STARTER_MODEL, install_starter
+    from serving.predict.client import PredictClient
+
+    page = FleetPage()
+    app.window.set_page(places.FLEET, page)
+    try:
+        repository = ModelRepository(app.workspace.models)
+        await asyncio.to_thread(install_starter, repository)
+        name = options.engine or app.settings.choices.engine
+        chosen = engine or await choose_engine(name, app.workspace)
+    except ServeryError as error:
+        app.window.status.show_failed(f"Fleet: {error.what}")
+        raise
+    client = PredictClient(STARTER_MODEL, patience=PATIENCE)
+    stack.push_async_callback(client.close)
+    fleet = Fleet(STARTER_MODEL, chosen, repository, app.workspace, client)
+    stack.push_async_callback(_leave_fleet, app, fleet)
+    connect_fleet(page, fleet, app.jobs, app.notifications)
+    show = _FleetWatcher(app, repository)
+    stack.callback(fleet.subscribe(show))
+    _run_until_closed(app, stack, fleet.run())
+    show(fleet.view)
+    app.client.set_result(client)
+    app.fleet.set_result(fleet)
+    app.shell.has_fleet = True
+    if not fleet.sized:
+        count = min(FIRST_INSTANCES, os.cpu_count() or 1)
+        app.jobs.start(
+            f"Start {plural(count, 'instance')}", lambda report: fleet.scale(count, report)
+        )
+
+
+async def _build_learning(app: App, options: Options, stack: AsyncExitStack) -> None:
+    from backend.client import BackendClient
+    from desktop.backend_process import ensure_backend
+    from desktop.learn.outbox import Outbox
+    from desktop.learn.page import LearnPage
+    from desktop.learn.place import connect_learn
+
+    page = LearnPage()
+    page.classify_wanted.connect(lambda: app.window.go_to(places.CLASSIFY))
+    app.window.set_page(places.LEARN, page)
+    engine = options.engine or app.settings.choices.engine
+    try:
+        handle = await ensure_backend(app.workspace, engine=engine)
+    except BackendError as error:
+        page.show_unavailable(str(error))
+        raise
+    stack.push_async_callback(_leave_backend, app, handle)
+    backend = await stack.enter_async_context(BackendClient(handle.url))
+    outbox = await stack.enter_async_context(Outbox(app.workspace.desktop_database, backend))
+    connect_learn(page, backend, outbox, app.jobs, app.notifications)
+    app.backend.set_result(backend)
+    app.outbox.set_result(outbox)
+
+
+class _FleetWatcher:
+    """Passes what the fleet looks like to the status bar and the Classify place."""
+
+    def __init__(self, app: App, repository: ModelRepository) -> None:
+        self._app = app
+        self._repository = repository
+        self._classes_of: int | None = None
+
+    def __call__(self, view: FleetView) -> None:
+        status = self._app.window.status
+        status.show_fleet(view.ready, view.wanted, view.model, view.live_version)
+        self._app.classify.fleet_changed(view.ready, view.live_version)
+        version = view.live_version
+        if version is not None and version != self._classes_of:
+            self._classes_of = version
+
+            async def offer(report: Report) -> None:
+                card = await asyncio.to_thread(self._repository.version(view.model, version).card)
+                self._app.classify.set_classes(card.classes)
+
+            self._app.jobs.start("Read the model card", offer)
+
+
+async def _leave_fleet(app: App, fleet: Fleet) -> None:
+    if app.shell.on_quit is OnQuit.STOP:
+        try:
+            await fleet.rest()
+        except ServeryError as error:
+            log.error("The fleet could not be stopped: %s", error)
+
+
+async def _leave_backend(app: App, handle: BackendHandle) -> None:
+    if app.shell.on_quit is OnQuit.STOP:
+        await handle.stop()
+
+
+def _run_until_closed(app: App, stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+
+    def tell(ended: asyncio.Task[None]) -> None:
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            app.notifications.error(error)
+
+    task.add_done_callback(tell)
+    stack.push_async_callback(_cancelled, task)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _told(app: App, *promised: asyncio.Future[Any]) -> AsyncIterator[None]:
+    """Tell of whatever goes wrong inside, also to those who wait for what was promised."""
+    try:
+        yield
+    except Exception as error:
+        app.notifications.error(error)
+        reason = (
+            error
+            if isinstance(error, ServeryError)
+            else ServeryError("A part of Servery did not start.", "Start Servery again.")
+        )
+        for future in promised:
+            if not future.done():
+                future.set_exception(reason)
+                future.exception()
+
+
+def _import_heavy() -> None:
+    for name in _HEAVY:
+        importlib.import_module(name)
+
+
+def main(workspace: Workspace) -> int:
+    """Open the window on `workspace`; returns the exit code once it is closed."""
+    return run(Options(workspace))
+
+
+def run(options: Options, script: Script | None = None) -> int:
+    """Run the application until it is left; with a `script`, until that has run.
+
+    Raises what the script raised.
+    """
+    application = QApplication.instance()
+    if not isinstance(application, QApplication):
+        application = QApplication(["servery"])
+    application.setApplicationName("Servery")
+    application.setDesktopFileName("servery")
+    loop = EventLoop(application)
+    shell = Shell(application, options.workspace)
+    loop.on_error = shell.notifications.error
+    return loop.run(lambda: _live(shell, options, script))
+
+
+async def _live(shell: Shell, options: Options, script: Script | None) -> int:
+    await shell.show()
+    async with AsyncExitStack() as stack:
+        stack.callback(shell.window.close_now)
+        stack.enter_context(_ended_by_signals(shell))
+        app = App(shell)
+        living = asyncio.create_task(_start(app, options, stack, script))
+        await shell.left.wait()
+        await _cancelled(living)
+        await app.close()
+    if script is not None and not living.cancelled():
+        living.result()
+    return 0
+
+
+async def _start(app: App, options: Options, stack: AsyncExitStack, script: Script | None) -> None:
+    try:
+        await build(app, options, stack)
+        if script is not None:
+            await script(app)
+    except Exception as error:
+        app.notifications.error(error)
+        raise
+    finally:
+        if script is not None:
+            app.leave(app.shell.on_quit)
+
+
+@contextmanager
+def _ended_by_signals(shell: Shell) -> Iterator[None]:
+    """Leave in good order on Ctrl+C and when the system asks the process to end."""
+    loop = asyncio.get_running_loop()
+    remembered = shell.settings.choices.on_quit
+    on_quit = OnQuit.STOP if remembered is OnQuit.ASK else remembered
+
+    def leave(number: int, frame: object) -> None:
+        loop.call_soon_threadsafe(shell.leave, on_quit)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,89 @@
+"""What is on the screen within the first second: the window, before there is a fleet."""
+
+from __future__ import annotations
+
+import asyncio
+
+from PySide6.QtWidgets import QApplication
+
+from desktop import main_window as places
+from desktop.classify.page import ClassifyPage
+from desktop.help_page import HelpPage
+from desktop.jobs import Job, Jobs
+from desktop.leaving import ask_on_quit
+from desktop.main_window import MainWindow
+from desktop.notifications import Notifications
+from desktop.settings import Choices, OnQuit, Settings
+from desktop.settings_page import SettingsPage
+from desktop.theme import Theme
+from serving.workspace import Workspace
+
+
+class Shell:
+    """The window with its Classify page, and everything a place is built on.
+
+    Light on purpose: nothing here imports what talks to instances or the backend.
+    """
+
+    def __init__(self, application: QApplication, workspace: Workspace) -> None:
+        self.workspace = workspace.create()
+        self.settings = Settings(workspace.settings)
+        self.theme = Theme(application, self.settings.choices.appearance)
+        self.notifications = Notifications()
+        self.jobs = Jobs()
+        self.jobs.failed.connect(self._tell)
+        self.window = MainWindow(self.jobs, self.notifications)
+        self.classify_page = ClassifyPage(self.settings.choices.unsure_below)
+        self.window.set_page(places.CLASSIFY, self.classify_page)
+        self.window.set_page(places.SETTINGS, SettingsPage(self.settings, workspace.root))
+        self.window.set_page(places.HELP, HelpPage())
+        self.window.put(self.settings.choices.window)
+        self.window.go_to(places.CLASSIFY)
+        self.window.close_asked.connect(self._ask_to_leave)
+        self.settings.subscribe(self._apply)
+        self.left = asyncio.Event()
+        """Set once the application is to end."""
+        self.has_fleet = False
+        """There is something that could go on running without the window."""
+        self.on_quit = OnQuit.STOP
+        """What is to become of it; decided when `left` is set."""
+
+    async def show(self) -> None:
+        """Show the window and return when it has been painted."""
+        painted = asyncio.Event()
+        self.window.painted.connect(painted.set)
+        self.window.show()
+        await painted.wait()
+
+    def leave(self, on_quit: OnQuit = OnQuit.STOP) -> None:
+        """End the application, asking nobody."""
+        self.on_quit = on_quit
+        self.settings.change(window=self.window.where())
+        self.window.hide()
+        self.left.set()
+
+    def _ask_to_leave(self) -> None:
+        remembered = self.settings.choices.on_quit
+        if not self.has_fleet:
+            self.leave()
+        elif remembered is not OnQuit.ASK:
+            self.leave(remembered)
+        elif all(job.title != _LEAVING for job in self.jobs.running):
+            self.jobs.start(_LEAVING, lambda report: self._decide(), quiet=True)
+
+    async def _decide(self) -> None:
+        chosen = await ask_on_quit(self.window)
+        if chosen is not None:
+            self.settings.change(on_quit=chosen)
+            self.leave(chosen)
+
+    def _apply(self, choices: Choices) -> None:
+        self.theme.choose(choices.appearance)
+        self.classify_page.model.set_unsure_below(choices.unsure_below)
+
+    def _tell(self, job: Job[object]) -> None:
+        if job.error is not None:
+            self.notifications.error(job.error)
+
+
+_LEAVING = "Quit"
