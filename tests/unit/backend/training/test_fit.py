@@ -14,7 +14,8 @@ CENTRES = np.eye(4, SIZE, dtype=np.float32) * 3
 
 def cloud(which: int, count: int, seed: int) -> Floats:
     noise = np.random.default_rng(seed).normal(0, 0.5, (count, SIZE))
-    return (CENTRES[which] + noise).astype(np.float32)
+    points: Floats = (CENTRES[which] + noise).astype(np.float32)
+    return points
 
 
 def rows(which: int, name: str, count: int, *, image: str = "", seed: int = 1) -> Rows:

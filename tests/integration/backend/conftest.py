@@ -1,0 +1,70 @@
+"""The backend as a program of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from backend.client import BackendClient
+from backend.run_file import RunFile
+from serving.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[3]
+START_SECONDS = 30
+
+
+def command(workspace: Workspace, *more: str) -> list[str]:
+    base = [sys.executable, "-m", "backend", "--workspace", str(workspace.root)]
+    return [*base, "--engine", "process", "--port", "0", *more]
+
+
+@contextlib.contextmanager
+def started(workspace: Workspace, *more: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the program, wait until it listens, and end it with SIGTERM."""
+    process = subprocess.Popen(
+        command(workspace, *more),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while RunFile.read(workspace) is None:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                pytest.fail(f"the backend did not start: {process.communicate()[0]}")
+            time.sleep(0.02)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            pytest.fail("the backend did not end at SIGTERM")
+
+
+@pytest.fixture
+def start() -> Callable[..., AbstractContextManager[subprocess.Popen[str]]]:
+    return started
+
+
+@pytest.fixture
+async def client(workspace: Workspace) -> AsyncIterator[BackendClient]:
+    """A client of a backend that runs as long as the test."""
+    with started(workspace):
+        found = await BackendClient.find(workspace)
+        assert found is not None
+        async with found:
+            yield found
