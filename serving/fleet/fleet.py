@@ -127,8 +127,8 @@ class Fleet:
         await self._want(
             lambda record: FleetRecord(wanted=max(0, wanted), retiring=record.retiring)
         )
-        first = await self._observe(SHORT_PATIENCE)
-        surplus = len(first.instances) - wanted
+        before = await self._observe(SHORT_PATIENCE)
+        surplus = len(before.instances) - wanted
         while True:
             view = await self._step()
             extra = len(view.instances) - view.wanted
@@ -138,7 +138,7 @@ class Fleet:
                 report(max(0, surplus - extra), surplus, f"Stopping {_instances(surplus)}.")
             else:
                 report(view.ready, wanted, f"{view.ready} of {_instances(wanted)} ready.")
-            self._raise_if_failing(view)
+            self._raise_if_failing(before, view)
             await asyncio.sleep(BUSY_LOOK_SECONDS)
 
     async def restart(self, instance_id: str) -> None:
@@ -150,11 +150,12 @@ class Fleet:
         await self._want(
             lambda record: replace(record, retiring=(*record.retiring, instance_id), failures=())
         )
+        before = await self._observe(SHORT_PATIENCE)
         while True:
             view = await self._step()
             if all(each.instance.id != instance_id for each in view.instances):
                 return
-            self._raise_if_failing(view)
+            self._raise_if_failing(before, view)
             await asyncio.sleep(BUSY_LOOK_SECONDS)
 
     async def stop_instance(self, instance_id: str) -> None:
@@ -247,22 +248,21 @@ class Fleet:
     async def _step(self) -> FleetView:
         """Look, do what is to be done, and look again."""
         await self._observe(SHORT_PATIENCE)
-        if await self._carry_out_plan():
-            await self._observe(SHORT_PATIENCE)
+        await self._carry_out_plan()
         return self.view
 
-    async def _carry_out_plan(self) -> bool:
-        """Do what the latest view asks for; say whether that was anything."""
+    async def _carry_out_plan(self) -> None:
+        """Do what the latest view asks for, and look again if that was anything."""
         async with self._changing:
             if not self._plan():
-                return False
+                return
             async with exclusive(self._lock_file):
                 await self._observe(SHORT_PATIENCE)
                 steps = self._plan()
                 if any(isinstance(step, Replace) for step in steps):
                     await self._record.change(lambda record: record.after_failure(time.time()))
                 await _all(self._carry_out(step) for step in steps)
-            return True
+            await self._observe(SHORT_PATIENCE)
 
     def _plan(self) -> list[Step]:
         record = self._record.read()
@@ -326,13 +326,18 @@ class Fleet:
         config_file = self._repository.config_path(self._model).resolve()
         return InstanceSpec(model=self._model, config_file=config_file)
 
-    def _raise_if_failing(self, view: FleetView) -> None:
-        """Raise EngineError where instances keep ending and the next try has to wait."""
+    def _raise_if_failing(self, before: FleetView, now: FleetView) -> None:
+        """Raise EngineError where new instances keep ending and the next try has to wait."""
+        old = {each.instance.id for each in before.instances}
+        failed = [
+            each.instance
+            for each in now.instances
+            if each.state is InstanceState.FAILED and each.instance.id not in old
+        ]
         pause = back_off(self._record.read().failures, time.time())
-        failed = [each for each in view.instances if each.state is InstanceState.FAILED]
         if failed and pause > 0:
             raise EngineError(
-                f"Instance {failed[-1].instance.id} does not run. {failed[-1].instance.failure}",
+                f"Instance {failed[-1].id} does not run. {failed[-1].failure}",
                 f"Look at its log. It is tried again in {pause:.0f} s.",
             )
 
