@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 
-from serving.model_server.status import invalid
+from serving.model_server.batching import Limits
+from serving.model_server.configuration_messages import (
+    BatchingParameters,
+    MonitoringConfig,
+    SSLConfig,
+)
+from serving.model_server.monitoring import DEFAULT_PATH
+from serving.model_server.status import Code, invalid
 from serving.model_server.versions import Policy, policy_from_proto
 from serving.predict.messages import model_server_config_pb2
 
 PLATFORM = "tensorflow"
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_LARGEST_BATCH = 1000
+_MOST_BATCHES = 10
 
 
 @dataclass(frozen=True)
@@ -33,27 +47,27 @@ def read_text(path: str, message: Any) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise invalid(f"The file {path} cannot be read: {error}") from error
     except text_format.ParseError as error:
-        raise invalid(f"The file {path} does not parse: {error}") from error
+        raise invalid(f"Invalid protobuf file: '{path}': {error}") from error
     return message
 
 
 def read_models(path: str) -> dict[str, ModelConfig]:
-    """Read a `ModelServerConfig` file; raises ServingError (INVALID_ARGUMENT)."""
-    return models_from_proto(read_text(path, model_server_config_pb2.ModelServerConfig()))
+    """Read a `ModelServerConfig` file; raises ServingError (INVALID_ARGUMENT).
+
+    A file that configures nothing is no mistake: models can come by reload.
+    """
+    proto = read_text(path, model_server_config_pb2.ModelServerConfig())
+    return models_from_proto(proto) if proto.WhichOneof("config") else {}
 
 
 def models_from_proto(proto: Any) -> dict[str, ModelConfig]:
     """Return the models of a `ModelServerConfig` by name, checked.
 
-    Raises ServingError: INVALID_ARGUMENT for an empty configuration, a duplicate
-    name, a relative path, a missing or unsupported platform; UNIMPLEMENTED for a
-    custom configuration.
+    Raises ServingError (INVALID_ARGUMENT) for a custom configuration, a duplicate
+    name, a relative path, a missing or unsupported platform.
     """
-    choice = proto.WhichOneof("config")
-    if choice is None:
-        raise invalid("ServerCore config must not be empty.")
-    if choice != "model_config_list":
-        raise invalid("Custom model configurations are not supported.")
+    if proto.WhichOneof("config") != "model_config_list":
+        raise invalid("ModelServer does not support custom model configurations.")
     models: dict[str, ModelConfig] = {}
     for entry in proto.model_config_list.config:
         if entry.name in models:
@@ -63,13 +77,14 @@ def models_from_proto(proto: Any) -> dict[str, ModelConfig]:
 
 
 def _model_from_proto(entry: Any) -> ModelConfig:
-    if not entry.base_path:
-        raise invalid(f"Missing base_path for model: {entry.name}")
-    if not Path(entry.base_path).is_absolute():
+    if not (entry.base_path.startswith("/") or _URI.match(entry.base_path)):
         raise invalid(
-            "Expected model " + entry.name + " to have an absolute path or URI; "
+            f"Expected model {entry.name} to have an absolute path or URI; "
             f"got base_path()={entry.base_path}"
         )
+    platform = _platform(entry)
+    if platform != PLATFORM:
+        raise invalid(f"Model {entry.name} requests unsupported platform {platform}")
     return ModelConfig(
         entry.name,
         entry.base_path,
@@ -78,9 +93,95 @@ def _model_from_proto(entry: Any) -> ModelConfig:
     )
 
 
+def _platform(entry: Any) -> str:
+    kinds = model_server_config_pb2
+    if entry.model_type == kinds.MODEL_TYPE_UNSPECIFIED:
+        if not entry.model_platform:
+            raise invalid(
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) "
+                "nor ModelServerConfig::model_platform."
+            )
+        return str(entry.model_platform)
+    if entry.model_platform:
+        raise invalid(
+            "Illegal setting both ModelServerConfig::model_type (deprecated) "
+            "and ModelServerConfig::model_platform."
+        )
+    if entry.model_type != kinds.TENSORFLOW:
+        raise invalid(f"ModelServerConfig::model_type choice {entry.model_type} not supported.")
+    return PLATFORM
+
+
 def single_model(name: str, base_path: str) -> dict[str, ModelConfig]:
     """Return the configuration that `--model_name` and `--model_base_path` stand for."""
+    if not base_path:
+        raise invalid("Both --model_base_path and --model_config_file are empty!")
     proto = model_server_config_pb2.ModelServerConfig()
     entry = proto.model_config_list.config.add()
     entry.name, entry.base_path, entry.model_platform = name, base_path, PLATFORM
     return models_from_proto(proto)
+
+
+def read_batching(path: str) -> Limits:
+    """Return the limits of a `BatchingParameters` file, or the original's where it is empty.
+
+    Raises ServingError (INVALID_ARGUMENT).
+    """
+    given = read_text(path, BatchingParameters()) if path else BatchingParameters()
+
+    def value(name: str, default: int) -> int:
+        return int(getattr(given, name).value) if given.HasField(name) else default
+
+    largest = value("max_batch_size", _LARGEST_BATCH)
+    splits = given.HasField("enable_large_batch_splitting") and (
+        given.enable_large_batch_splitting.value
+    )
+    computed = value("max_execution_batch_size", largest) if splits else largest
+    sizes = tuple(given.allowed_batch_sizes)
+    slots = value("num_batch_threads", os.cpu_count() or 1)
+    queue = value("max_enqueued_batches", _MOST_BATCHES)
+    patience = value("batch_timeout_micros", 0)
+    if min(largest, computed, slots, queue) < 1 or patience < 0:
+        raise invalid(f"The batching parameters in {path} must be positive.")
+    _check_sizes(sizes, largest, computed, splits)
+    return Limits(
+        largest_batch=computed,
+        slots=slots,
+        longest_queue=queue * largest,
+        refusal=Code.UNAVAILABLE,
+        patience=patience / 1_000_000,
+        splits=splits,
+        largest_request=largest,
+        sizes=sizes,
+        pads_lengths=given.pad_variable_length_inputs,
+    )
+
+
+def _check_sizes(sizes: tuple[int, ...], largest: int, computed: int, splits: bool) -> None:
+    if not sizes:
+        return
+    if any(after <= before for before, after in pairwise(sizes)):
+        raise invalid("allowed_batch_sizes entries must be monotonically increasing")
+    if splits and sizes[-1] != computed:
+        raise invalid(
+            "Last entry in allowed_batch_sizes must be equal to max_execution_batch_size; "
+            f"last entry was {sizes[-1]}; expected {computed}"
+        )
+    if not splits and sizes[-1] != largest:
+        raise invalid(
+            "Last entry in allowed_batch_sizes must match max_batch_size; "
+            f"last entry was {sizes[-1]}; expected {largest}"
+        )
+
+
+def read_metrics_path(path: str) -> str | None:
+    """Return where a `MonitoringConfig` file puts the metrics, if anywhere."""
+    if not path:
+        return None
+    prometheus = read_text(path, MonitoringConfig()).prometheus_config
+    return (prometheus.path or DEFAULT_PATH) if prometheus.enable else None
+
+
+def read_ssl(path: str) -> Any:
+    """Return the `SSLConfig` in a file; raises ServingError (INVALID_ARGUMENT)."""
+    return read_text(path, SSLConfig())

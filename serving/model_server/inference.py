@@ -1,15 +1,15 @@
-"""From a request to a computation, and from its results to the response."""
+"""From a Predict request to a computation, and from its results to the response."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from serving.model_server.servable import Servable, Signature
 from serving.model_server.session import Computation
-from serving.model_server.status import invalid
-from serving.model_server.tensors import Tensor, from_proto, to_proto, type_name
+from serving.model_server.status import failed_precondition, invalid
+from serving.model_server.tensors import Tensor, from_proto, to_proto
 from serving.predict.messages import predict_pb2
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -19,37 +19,54 @@ DEFAULT_SIGNATURE = "serving_default"
 class Job:
     """One request, checked: feed `computation` with `feeds`, give its results to `finish`."""
 
-    servable: Servable
-    signature: Signature
     computation: Computation
     feeds: Sequence[Tensor]
-    finish: Callable[[list[Tensor]], Any]
-    """Raises ServingError where the results do not fit the method."""
+    finish: Callable[[Sequence[Tensor]], Any]
+    """Returns the response; raises ServingError where the results do not fit the method."""
+    splits_by_row: bool
+    """Whether each row of the results depends on the same row of the feeds alone."""
 
 
 def predict_job(servable: Servable, request: Any) -> Job:
     """Prepare a Predict call; raises ServingError with the original's message."""
-    signature = servable.signature(request.model_spec.signature_name or DEFAULT_SIGNATURE)
-    _check_inputs(signature, request.inputs)
-    aliases = _chosen_outputs(signature, request.output_filter)
-    feeds = []
-    for alias, info in signature.inputs.items():
-        tensor = from_proto(request.inputs[alias])
-        if tensor.dtype != info.dtype:
-            raise invalid(
-                f"input tensor type mismatch: {alias} expects {type_name(info.dtype)}, "
-                f"got {type_name(tensor.dtype)}"
-            )
-        feeds.append(tensor)
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    signature = servable.signatures.get(name)
+    if signature is None:
+        raise failed_precondition(f'Serving signature key "{name}" not found.')
+    feeds = _feeds(signature, request.inputs)
 
-    def finish(results: list[Tensor]) -> Any:
+    def finish(results: Mapping[str, Tensor]) -> Any:
         response = predict_pb2.PredictResponse()
-        fill_spec(response.model_spec, servable, signature.name)
-        for alias, tensor in zip(aliases, results, strict=True):
+        fill_spec(response.model_spec, servable, name)
+        for alias, tensor in results.items():
             response.outputs[alias].CopyFrom(to_proto(tensor))
         return response
 
-    return Job(servable, signature, servable.computation(signature, aliases), feeds, finish)
+    return signature_job(servable, signature, feeds, request.output_filter, finish)
+
+
+def signature_job(
+    servable: Servable,
+    signature: Signature,
+    feeds: Sequence[Tensor],
+    wanted: Sequence[str],
+    finish: Callable[[Mapping[str, Tensor]], Any],
+) -> Job:
+    """Prepare the computation of a signature's outputs, those in `wanted` or else all.
+
+    `feeds` are in the order of the signature's inputs; `finish` gets the results by alias.
+    """
+    aliases = _chosen_outputs(signature, wanted)
+    computation = servable.computation(
+        [info.name for info in signature.inputs.values()],
+        [signature.outputs[alias].name for alias in aliases],
+    )
+    return Job(
+        computation,
+        feeds,
+        lambda results: finish(dict(zip(aliases, results, strict=True))),
+        signature.splits_by_row,
+    )
 
 
 def fill_spec(spec: Any, servable: Servable, signature: str) -> None:
@@ -60,27 +77,54 @@ def fill_spec(spec: Any, servable: Servable, signature: str) -> None:
         spec.signature_name = signature
 
 
-def _check_inputs(signature: Signature, given: Any) -> None:
+def _feeds(signature: Signature, given: Any) -> list[Tensor]:
+    defaults = signature.proto.defaults
+    _check_size(signature, given)
+    feeds = []
+    for alias, info in signature.inputs.items():
+        if alias in given:
+            proto = given[alias]
+        elif alias in defaults:
+            proto = defaults[alias]
+        else:
+            raise invalid(
+                f"Signature input alias: {alias}(feed name: {info.name}) not found in request and "
+                f"no default value provided. Inputs expected to be in the request "
+                f"{{{_names(given)}}}, or default input alias set: {_names(defaults)}"
+            )
+        feeds.append(from_proto(proto, alias))
+    used = [alias for alias in signature.inputs if alias in given]
+    if len(used) != len(given):
+        raise invalid(
+            f"Inputs contains invalid name. Used request inputs: {_names(used)}, "
+            f"request input: {_names(given)}"
+        )
+    return feeds
+
+
+def _check_size(signature: Signature, given: Any) -> None:
     expected, sent = set(signature.inputs), set(given)
-    if expected == sent:
+    if len(sent) == len(expected) or (len(sent) < len(expected) and signature.proto.defaults):
         return
     raise invalid(
         f"input size does not match signature: {len(sent)}!={len(expected)} "
-        f"len({{{','.join(sorted(sent))}}}) != len({{{','.join(sorted(expected))}}}). "
-        f"Sent extra: {{{','.join(sorted(sent - expected))}}}. "
-        f"Missing but required: {{{','.join(sorted(expected - sent))}}}."
+        f"len({{{_names(sent)}}}) != len({{{_names(expected)}}}). "
+        f"Sent extra: {{{_names(sent - expected)}}}. "
+        f"Missing but required: {{{_names(expected - sent)}}}."
     )
 
 
+def _names(aliases: Iterable[str]) -> str:
+    return ",".join(sorted(aliases))
+
+
 def _chosen_outputs(signature: Signature, wanted: Sequence[str]) -> tuple[str, ...]:
-    if not wanted:
-        return tuple(signature.outputs)
     for index, alias in enumerate(wanted):
         if alias not in signature.outputs:
             raise invalid(
                 f"output tensor alias not found in signature: {alias} Outputs expected to be in "
-                f"the set {{{','.join(signature.outputs)}}}."
+                f"the set {{{_names(signature.outputs)}}}."
             )
         if alias in wanted[:index]:
             raise invalid(f"duplicate output tensor alias: {alias}")
-    return tuple(wanted)
+    return tuple(wanted or signature.outputs)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from serving.model_server import inference
+from serving.model_server import examples, inference
+from serving.model_server.inference import Job
 from serving.model_server.servable import Servable
 from serving.model_server.session import Session
 from serving.model_server.status import Code, ServingError, invalid
@@ -68,13 +69,17 @@ def records(data: bytes) -> Iterator[bytes]:
         yield data[start : start + length]
 
 
+_JOBS: dict[str | None, Callable[[Servable, Any], Job]] = {
+    "predict_log": inference.predict_job,
+    "classify_log": examples.classify_job,
+    "regress_log": examples.regress_job,
+    "multi_inference_log": examples.multi_inference_job,
+}
+
+
 def _replay(servable: Servable, log: Any) -> None:
     kind = log.WhichOneof("log_type")
-    if kind == "predict_log":
-        request = log.predict_log.request
-        job = inference.predict_job(servable, request)
-        job.finish(job.computation(job.feeds, None))
-    else:
-        raise ServingError(
-            Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {log.WhichOneof('log_type')}"
-        )
+    if kind not in _JOBS:
+        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+    job = _JOBS[kind](servable, getattr(log, kind).request)
+    job.finish(job.computation(job.feeds, None))

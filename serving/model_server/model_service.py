@@ -1,21 +1,21 @@
-"""`ModelService` over gRPC: how the versions are, and which models to serve."""
+"""`ModelService`: how the versions are, and which models to serve."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from serving.model_server.configuration import models_from_proto
+from serving.model_server.grpc_calls import CallContext, Method, service_handler
 from serving.model_server.models import ServedModels, VersionRecord
-from serving.model_server.replies import CallContext, replied, service_handler
-from serving.model_server.status import MESSAGE_LIMIT, ServingError, invalid
-from serving.predict.messages import (
-    get_model_status_pb2,
-    model_management_pb2,
-)
+from serving.model_server.status import ServingError, invalid
+from serving.predict.messages import get_model_status_pb2, model_management_pb2
+
+log = logging.getLogger(__name__)
 
 
 class ModelService:
-    """Answers status and reload calls."""
+    """Answers status and reload calls; every method raises ServingError."""
 
     def __init__(self, models: ServedModels) -> None:
         self._models = models
@@ -25,42 +25,40 @@ class ModelService:
         return service_handler(
             "tensorflow.serving.ModelService",
             {
-                "GetModelStatus": (
-                    self.get_model_status,
-                    get_model_status_pb2.GetModelStatusRequest,
-                ),
-                "HandleReloadConfigRequest": (
-                    self.reload,
-                    model_management_pb2.ReloadConfigRequest,
+                "GetModelStatus": Method(get_model_status_pb2.GetModelStatusRequest, self._status),
+                "HandleReloadConfigRequest": Method(
+                    model_management_pb2.ReloadConfigRequest, self._reload
                 ),
             },
         )
 
-    async def get_model_status(self, request: Any, context: CallContext) -> Any:
-        """Return the state of every version, newest first."""
-        with replied(context):
-            return status(self._models, request)
+    def status(self, request: Any) -> Any:
+        """Return the state of every version that was asked for, newest first."""
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for record in self._models.records(request.model_spec):
+            _fill(response.model_version_status.add(), record)
+        return response
 
-    async def reload(self, request: Any, context: CallContext) -> Any:
+    async def _status(self, request: Any, _context: CallContext) -> Any:
+        return self.status(request)
+
+    async def _reload(self, request: Any, _context: CallContext) -> Any:
         """Replace the whole configuration; answers once new models are available."""
-        with replied(context):
-            response = model_management_pb2.ReloadConfigResponse()
-            try:
-                await self._models.configure(models_from_proto(request.config))
-            except ServingError as error:
-                response.status.error_code = error.code
-                response.status.error_message = error.message[:MESSAGE_LIMIT]
-            return response
-
-
-def status(models: ServedModels, request: Any) -> Any:
-    """Answer GetModelStatus; raises ServingError."""
-    if not request.HasField("model_spec"):
-        raise invalid("Missing ModelSpec")
-    response = get_model_status_pb2.GetModelStatusResponse()
-    for record in models.records(request.model_spec):
-        _fill(response.model_version_status.add(), record)
-    return response
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        try:
+            await self._models.configure(models_from_proto(request.config))
+        except ServingError as error:
+            log.error("The configuration was not applied: %s", error.message)
+            raise
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.error_code = 0
+        return response
 
 
 def _fill(row: Any, record: VersionRecord) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -91,22 +91,13 @@ class ServedModel:
             if record.state is State.AVAILABLE and record.servable is not None
         ]
 
-    async def settled(self, numbers: Iterable[int] | None = None) -> None:
-        """Wait until a version is available or all wanted ones ended.
-
-        With `numbers`, wait instead until none of those is on its way.
-        """
+    async def settled(self) -> None:
+        """Wait until a version is available or all wanted ones ended."""
 
         def reached() -> bool:
-            if numbers is not None:
-                return not any(
-                    record.state in (State.START, State.LOADING)
-                    for number in numbers
-                    if (record := self.records.get(number))
-                )
             wanted = [self.records[number] for number in self._wanted if number in self.records]
-            ended = [record for record in wanted if record.state is State.END]
-            return bool(self.available()) or (bool(wanted) and len(ended) == len(wanted))
+            ended = all(record.state is State.END for record in wanted)
+            return bool(self.available()) or (bool(wanted) and ended)
 
         async with self.changed:
             await self.changed.wait_for(reached)
@@ -188,6 +179,22 @@ def _folder_names(base: Path) -> list[str]:
     return [entry.name for entry in base.iterdir() if entry.is_dir()]
 
 
+def _check_available(models: Sequence[ServedModel]) -> None:
+    failed = [model for model in models if not model.available()]
+    if not failed:
+        return
+    reasons = []
+    for model in failed:
+        for record in model.records.values():
+            error = record.error
+            reason = f" due to error: {error.code.name}: {error.message}" if error else ""
+            reasons.append(f"{{{{name: {model.config.name} version: {record.number}}}{reason}}}")
+    raise ServingError(
+        Code.UNKNOWN,
+        f"{len(failed)} model(s) did not become available: {{{', '.join(reasons)}, }}",
+    )
+
+
 class ServedModels:
     """All models of one server."""
 
@@ -206,68 +213,59 @@ class ServedModels:
         self._threads = ThreadPoolExecutor(load_threads, thread_name_prefix="load")
         self._models: dict[str, ServedModel] = {}
         self._reloading = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
 
     async def configure(self, configs: Mapping[str, ModelConfig]) -> None:
         """Serve exactly these models; returns once the new ones are available.
 
-        Raises ServingError: UNKNOWN where a new model did not become available,
-        FAILED_PRECONDITION where a label names a version that is not available.
+        Raises ServingError: FAILED_PRECONDITION where a label names a version that is
+        not available now, and then nothing changes; UNKNOWN where a new model did not
+        become available.
         """
         async with self._reloading:
-            new = [name for name in configs if name not in self._models]
-            gone = [self._models.pop(name) for name in list(self._models) if name not in configs]
+            self._check_labels(configs)
+            for name in [name for name in self._models if name not in configs]:
+                self._retire(self._models.pop(name))
+            new = []
             for name, config in configs.items():
                 model = self._models.get(name)
                 if model is None:
                     model = self._models[name] = ServedModel(
                         config, self._load, self._threads, self._patience
                     )
+                    new.append(model)
                 model.config = config
+                model.labels = dict(config.labels)
                 await model.look()
-            await asyncio.gather(*(model.retire() for model in gone))
-            await asyncio.gather(*(self._first_version(self._models[name]) for name in new))
-            self._check_available(new)
-            await self._assign_labels(configs)
+            await asyncio.gather(*(self._first_version(model) for model in new))
+            _check_available(new)
+
+    def _check_labels(self, configs: Mapping[str, ModelConfig]) -> None:
+        for name, config in configs.items():
+            model = self._models.get(name)
+            available = {servable.version for servable in model.available()} if model else set()
+            for label, number in config.labels.items():
+                before = model.labels.get(label, number) if model else number
+                if number not in available and not (self._labels_may_wait and before == number):
+                    raise failed_precondition(
+                        f"Request to assign label to version {number} of model {name}, "
+                        "which is not currently available for inference"
+                    )
+
+    def _retire(self, model: ServedModel) -> None:
+        task = asyncio.get_running_loop().create_task(model.retire())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     async def _first_version(self, model: ServedModel) -> None:
         waiting = asyncio.ensure_future(model.settled())
-        while not waiting.done():
-            await asyncio.wait([waiting], timeout=self._poll_seconds or None)
-            if not waiting.done():
-                await model.look()
-
-    def _check_available(self, names: list[str]) -> None:
-        failed = {
-            name: next(
-                (row.error for row in self._models[name].records.values() if row.error), None
-            )
-            for name in names
-            if not self._models[name].available()
-        }
-        if failed:
-            reasons = ", ".join(
-                f"{{{name}}} due to error: {error.message if error else 'unknown'}"
-                for name, error in failed.items()
-            )
-            raise ServingError(
-                Code.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{reasons}}}"
-            )
-
-    async def _assign_labels(self, configs: Mapping[str, ModelConfig]) -> None:
-        for name, config in configs.items():
-            await self._models[name].settled(config.labels.values())
-        for name, config in configs.items():
-            model = self._models[name]
-            numbers = {servable.version for servable in model.available()}
-            for label, number in config.labels.items():
-                unused = label not in model.labels
-                if number not in numbers and not (self._labels_may_wait and unused):
-                    raise failed_precondition(
-                        f"Request to assign label {label} to version {number} of model {name}, "
-                        "which is not currently available for inference"
-                    )
-        for name, config in configs.items():
-            self._models[name].labels = dict(config.labels)
+        try:
+            while not waiting.done():
+                await asyncio.wait([waiting], timeout=self._poll_seconds or None)
+                if not waiting.done():
+                    await model.look()
+        finally:
+            waiting.cancel()
 
     async def watch(self) -> None:
         """Look at the version folders again and again, until cancelled."""
@@ -278,9 +276,9 @@ class ServedModels:
 
     async def close(self) -> None:
         """Unload everything, once nobody uses it."""
-        models = list(self._models.values())
-        self._models.clear()
-        await asyncio.gather(*(model.retire() for model in models))
+        for name in list(self._models):
+            self._retire(self._models.pop(name))
+        await asyncio.gather(*self._retiring)
         self._threads.shutdown()
 
     def servable(self, spec: Any) -> Servable:

@@ -1,73 +1,117 @@
-"""`PredictionService` over gRPC."""
+"""`PredictionService`: inference and metadata, over gRPC and beneath REST."""
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import Any
 
-from serving.model_server import inference
+from serving.model_server import examples, inference
+from serving.model_server.computing import Computer
+from serving.model_server.grpc_calls import CallContext, Method, service_handler
+from serving.model_server.inference import Job
 from serving.model_server.models import ServedModels
-from serving.model_server.replies import CallContext, replied, service_handler
+from serving.model_server.monitoring import Metrics
+from serving.model_server.servable import Servable
 from serving.model_server.status import invalid
-from serving.predict.messages import get_model_metadata_pb2, predict_pb2
+from serving.predict.messages import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    inference_pb2,
+    model_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 
-METADATA_FIELD = "signature_def"
+SIGNATURES_FIELD = "signature_def"
+
+_LONGEST_DEADLINE = 86_400.0
+"""Seconds; a call that may take longer has no deadline worth telling TensorFlow."""
+
+_Prepare = Callable[[Servable, Any], Job]
 
 
 class PredictionService:
-    """Answers inference and metadata calls."""
+    """Answers inference and metadata calls; every method raises ServingError."""
 
-    def __init__(self, models: ServedModels, threads: ThreadPoolExecutor) -> None:
-        self._models = models
-        self._threads = threads
+    def __init__(self, models: ServedModels, computer: Computer, metrics: Metrics) -> None:
+        self._models, self._computer, self._metrics = models, computer, metrics
 
     def handler(self) -> Any:
         """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
         return service_handler(
             "tensorflow.serving.PredictionService",
             {
-                "Predict": (self.predict, predict_pb2.PredictRequest),
-                "GetModelMetadata": (
-                    self.get_model_metadata,
-                    get_model_metadata_pb2.GetModelMetadataRequest,
+                "Predict": self._inference(
+                    "Predict", predict_pb2.PredictRequest, inference.predict_job
+                ),
+                "Classify": self._inference(
+                    "Classify", classification_pb2.ClassificationRequest, examples.classify_job
+                ),
+                "Regress": self._inference(
+                    "Regress", regression_pb2.RegressionRequest, examples.regress_job
+                ),
+                "MultiInference": self._inference(
+                    "MultiInference",
+                    inference_pb2.MultiInferenceRequest,
+                    examples.multi_inference_job,
+                ),
+                "GetModelMetadata": Method(
+                    get_model_metadata_pb2.GetModelMetadataRequest, self._metadata
                 ),
             },
         )
 
-    async def predict(self, request: Any, context: CallContext) -> Any:
-        """Run one signature on the request's tensors."""
-        with replied(context):
-            servable = self._models.servable(_spec(request))
-            with servable.use():
-                job = inference.predict_job(servable, request)
-                results = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, job.computation, job.feeds, context.time_remaining()
-                )
-                return job.finish(results)
+    async def answer(
+        self,
+        api: str,
+        entrypoint: str,
+        spec: Any,
+        prepare: Callable[[Servable], Job],
+        seconds: float | None,
+    ) -> Any:
+        """Compute a job on the version that `spec` asks for, within `seconds`.
 
-    async def get_model_metadata(self, request: Any, context: CallContext) -> Any:
+        The request is counted under `api` and `entrypoint`.
+        """
+        with self._metrics.request(spec.name, api, entrypoint):
+            servable = self._models.servable(spec)
+            return await self._computer.answer(servable, prepare, seconds)
+
+    def metadata(self, request: Any) -> Any:
         """Return the signatures of a version."""
-        with replied(context):
-            return metadata(self._models, request)
+        spec = _spec(request)
+        if not request.metadata_field:
+            raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        for name in request.metadata_field:
+            if name != SIGNATURES_FIELD:
+                raise invalid(f"Metadata field {name} is not supported")
+        servable = self._models.servable(spec)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        inference.fill_spec(response.model_spec, servable, "")
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        for name, signature in servable.signatures.items():
+            signatures.signature_def[name].CopyFrom(signature.proto)
+        response.metadata[SIGNATURES_FIELD].Pack(signatures)
+        return response
+
+    async def _metadata(self, request: Any, _context: CallContext) -> Any:
+        return self.metadata(request)
+
+    def _inference(self, api: str, request_type: Any, prepare: _Prepare) -> Method:
+        async def answer(request: Any, context: CallContext) -> Any:
+            seconds = context.time_remaining()
+            if seconds is not None and seconds > _LONGEST_DEADLINE:
+                seconds = None
+            spec = _task_spec(request) if api == "MultiInference" else _spec(request)
+            return await self.answer(
+                api, "GRPC", spec, lambda servable: prepare(servable, request), seconds
+            )
+
+        return Method(request_type, answer)
 
 
-def metadata(models: ServedModels, request: Any) -> Any:
-    """Answer GetModelMetadata; raises ServingError."""
-    spec = _spec(request)
-    if not request.metadata_field:
-        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
-    for name in request.metadata_field:
-        if name != METADATA_FIELD:
-            raise invalid(f"Metadata field {name} is not supported")
-    servable = models.servable(spec)
-    response = get_model_metadata_pb2.GetModelMetadataResponse()
-    inference.fill_spec(response.model_spec, servable, "")
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    for name, proto in servable.session.signatures.items():
-        signatures.signature_def[name].CopyFrom(proto)
-    response.metadata[METADATA_FIELD].Pack(signatures)
-    return response
+def _task_spec(request: Any) -> Any:
+    return request.tasks[0].model_spec if request.tasks else model_pb2.ModelSpec()
 
 
 def _spec(request: Any) -> Any:

@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from serving.model_server.session import Computation, Session
-from serving.model_server.status import failed_precondition
+from serving.predict.messages import types_pb2
+
+IMAGES_INPUT = "images"
 
 
 @dataclass(frozen=True)
 class Signature:
-    """One signature, ready to be computed with any choice of its outputs."""
+    """One signature: `TensorInfo` by alias, sorted by alias."""
 
-    name: str
     proto: Any
     inputs: Mapping[str, Any]
-    """`TensorInfo` by alias, sorted by alias: the order in which a computation is fed."""
     outputs: Mapping[str, Any]
 
+    @classmethod
+    def read(cls, proto: Any) -> Signature:
+        """Take the parts of a `SignatureDef`."""
+        return cls(proto, dict(sorted(proto.inputs.items())), dict(sorted(proto.outputs.items())))
+
     @property
-    def method(self) -> str:
-        """The method name, such as `tensorflow/serving/predict`."""
-        return str(self.proto.method_name)
+    def splits_by_row(self) -> bool:
+        """Whether rows are independent, so that requests can be computed together.
+
+        That is known of our own models, which map JPEG files to rows of results, and of
+        no other: a counter or a mean over the batch has unknown leading dimensions too.
+        """
+        return (
+            list(self.inputs) == [IMAGES_INPUT]
+            and self.inputs[IMAGES_INPUT].dtype == types_pb2.DT_STRING
+            and _rank(self.inputs[IMAGES_INPUT]) == 1
+            and all(map(_has_free_rows, (*self.inputs.values(), *self.outputs.values())))
+        )
+
+
+def _rank(info: Any) -> int | None:
+    return None if info.tensor_shape.unknown_rank else len(info.tensor_shape.dim)
+
+
+def _has_free_rows(info: Any) -> bool:
+    return bool(_rank(info)) and info.tensor_shape.dim[0].size == -1
 
 
 class Servable:
@@ -36,32 +58,19 @@ class Servable:
         self.version = version
         self.session = session
         self.signatures = {
-            name: Signature(
-                name, proto, dict(sorted(proto.inputs.items())), dict(sorted(proto.outputs.items()))
-            )
-            for name, proto in session.signatures.items()
+            name: Signature.read(proto) for name, proto in session.signatures.items()
         }
-        self._computations: dict[tuple[str, tuple[str, ...]], Computation] = {}
+        self._computations: dict[tuple[tuple[str, ...], tuple[str, ...]], Computation] = {}
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
 
-    def signature(self, name: str) -> Signature:
-        """Return a signature by name; raises ServingError (FAILED_PRECONDITION)."""
-        try:
-            return self.signatures[name]
-        except KeyError:
-            raise failed_precondition(f'Serving signature key "{name}" not found.') from None
-
-    def computation(self, signature: Signature, outputs: tuple[str, ...]) -> Computation:
-        """Return the function from all inputs of `signature` to the outputs named by alias."""
-        key = (signature.name, outputs)
+    def computation(self, feeds: Sequence[str], fetches: Sequence[str]) -> Computation:
+        """Return the one function between these tensors of the graph; raises ServingError."""
+        key = tuple(feeds), tuple(fetches)
         known = self._computations.get(key)
         if known is None:
-            known = self._computations[key] = self.session.computation(
-                [info.name for info in signature.inputs.values()],
-                [signature.outputs[alias].name for alias in outputs],
-            )
+            known = self._computations.setdefault(key, self.session.computation(feeds, fetches))
         return known
 
     @contextmanager

@@ -8,24 +8,30 @@ import logging
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import grpc
-
-from serving.model_server.configuration import ModelConfig, read_models, single_model
+from serving.model_server.computing import Computer
+from serving.model_server.configuration import (
+    ModelConfig,
+    read_batching,
+    read_metrics_path,
+    read_models,
+    single_model,
+)
 from serving.model_server.flags import BadFlag, Flags, parse, usage
+from serving.model_server.grpc_server import GrpcServer
+from serving.model_server.http_server import HttpServer
 from serving.model_server.loading import Loader
 from serving.model_server.model_service import ModelService
 from serving.model_server.models import Patience, ServedModels
+from serving.model_server.monitoring import Metrics
 from serving.model_server.prediction_service import PredictionService
-from serving.model_server.status import ServingError
+from serving.model_server.rest import RestApi, RestOptions
+from serving.model_server.status import ServingError, invalid
+from serving.model_server.tensorflow_library import library
 
 log = logging.getLogger(__name__)
-
-_UNLIMITED = 2**31 - 1
-_COMPUTING_THREADS = 64
 
 
 def main(arguments: list[str]) -> int:
@@ -35,17 +41,23 @@ def main(arguments: list[str]) -> int:
     )
     try:
         command_line = parse(arguments)
-    except BadFlag as error:
-        print(f"{error}\n{usage()}", file=sys.stderr)
-        return 1
-    for argument in command_line.unknown:
-        print(f"unknown argument: {argument}\n{usage()}", file=sys.stderr)
-    try:
+        if command_line.flags.version:
+            print(f"TensorFlow ModelServer compatible server\nTensorFlow Library: {_version()}")
+            return 0
+        for argument in command_line.unknown:
+            print(f"unknown argument: {argument}\n{usage()}")
         asyncio.run(serve(command_line.flags))
+    except BadFlag as error:
+        print(f"{error}\n{usage()}")
+        return 1
     except ServingError as error:
-        print(f"The server cannot start: {error.message}", file=sys.stderr)
+        print(f"Failed to start server. Error: {error.code.name}: {error.message}", file=sys.stderr)
         return 1
     return 0
+
+
+def _version() -> str:
+    return str(library().TF_Version().decode())
 
 
 async def serve(flags: Flags) -> None:
@@ -54,18 +66,15 @@ async def serve(flags: Flags) -> None:
     Raises ServingError where the start fails.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _check(flags)
+    limits = read_batching(flags.batching_parameters_file) if flags.enable_batching else None
+    metrics_path = read_metrics_path(flags.monitoring_config_file)
+    configs = _first_configuration(flags)
     async with AsyncExitStack() as stack:
         models = ServedModels(
-            Loader(
-                tags=flags.saved_model_tags.split(","),
-                intra_op_threads=flags.tensorflow_intra_op_parallelism,
-                inter_op_threads=flags.tensorflow_inter_op_parallelism,
-                warm_up=flags.enable_model_warmup,
-                warm_up_iterations=flags.num_request_iterations_for_warmup,
-            ),
+            _loader(flags),
             patience=Patience(
                 flags.max_num_load_retries, flags.load_retry_interval_micros / 1_000_000
             ),
@@ -74,36 +83,64 @@ async def serve(flags: Flags) -> None:
             load_threads=flags.num_load_threads or os.cpu_count() or 1,
         )
         stack.push_async_callback(models.close)
-        starting = asyncio.create_task(models.configure(_first_configuration(flags)))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
-            starting.cancel()
+        if not await _loaded(models, configs, stop):
             return
-        await starting
-        threads = ThreadPoolExecutor(_COMPUTING_THREADS, thread_name_prefix="compute")
-        stack.callback(threads.shutdown)
-        server = grpc.aio.server(
-            options=[
-                ("grpc.max_send_message_length", _UNLIMITED),
-                ("grpc.max_receive_message_length", _UNLIMITED),
-                ("grpc.so_reuseport", 0),
-            ]
-        )
-        server.add_generic_rpc_handlers(
-            (PredictionService(models, threads).handler(), ModelService(models).handler())
-        )
-        port = server.add_insecure_port(f"{flags.host}:{flags.port}")
-        await server.start()
-        stack.push_async_callback(server.stop, flags.stop_grace_seconds)
-        if flags.ports_file:
-            _write_ports(Path(flags.ports_file), {"grpc": port})
-        log.info("Running gRPC ModelServer at %s:%d ...", flags.host, port)
+        metrics = Metrics()
+        computer = Computer(limits)
+        stack.callback(computer.close)
+        predictions = PredictionService(models, computer, metrics)
+        status = ModelService(models)
+        ports = {}
+        grpc_server = GrpcServer(flags, (predictions.handler(), status.handler()))
+        ports["grpc"] = await grpc_server.start()
+        stack.push_async_callback(grpc_server.stop)
+        if _wants_rest(flags):
+            options = RestOptions(
+                flags.rest_api_timeout_in_ms / 1000 if flags.rest_api_timeout_in_ms > 0 else None,
+                flags.rest_api_enable_cors_support,
+                metrics_path,
+            )
+            http_server = HttpServer(RestApi(predictions, status, metrics, options))
+            ports["rest"] = await http_server.start(flags.host, flags.rest_api_port)
+            stack.push_async_callback(http_server.stop, flags.stop_grace_seconds)
         for background in (models.watch(), _follow_file(flags, models)):
-            task = asyncio.create_task(background)
-            stack.callback(task.cancel)
+            stack.callback(asyncio.create_task(background).cancel)
+        if flags.ports_file:
+            _write_ports(Path(flags.ports_file), ports)
+        log.info("Running ModelServer at %s, ports %s", flags.host, ports)
         await stop.wait()
         log.info("Stopping: what was accepted is finished first")
+
+
+def _check(flags: Flags) -> None:
+    if flags.batching_parameters_file and not flags.enable_batching:
+        raise invalid(
+            "--batching_parameters_file is set without setting --enable_batching to true."
+        )
+    if flags.port == 0 and not flags.ports_file:
+        raise invalid("--port is not set.")
+    if (
+        flags.tensorflow_session_parallelism > 0
+        and flags.tensorflow_intra_op_parallelism > 0
+        and flags.tensorflow_inter_op_parallelism > 0
+    ):
+        raise invalid(
+            "Either configure --tensorflow_session_parallelism or "
+            "(--tensorflow_intra_op_parallelism, --tensorflow_inter_op_parallelism) separately. "
+            "You cannot configure all."
+        )
+
+
+def _loader(flags: Flags) -> Loader:
+    both = flags.tensorflow_session_parallelism
+    separate = flags.tensorflow_intra_op_parallelism or flags.tensorflow_inter_op_parallelism
+    return Loader(
+        tags=flags.saved_model_tags.split(","),
+        intra_op_threads=flags.tensorflow_intra_op_parallelism if separate else both,
+        inter_op_threads=flags.tensorflow_inter_op_parallelism if separate else both,
+        warm_up=flags.enable_model_warmup,
+        warm_up_iterations=flags.num_request_iterations_for_warmup,
+    )
 
 
 def _first_configuration(flags: Flags) -> dict[str, ModelConfig]:
@@ -112,22 +149,47 @@ def _first_configuration(flags: Flags) -> dict[str, ModelConfig]:
     return single_model(flags.model_name, flags.model_base_path)
 
 
+def _wants_rest(flags: Flags) -> bool:
+    if flags.rest_api_port and flags.rest_api_port == flags.port:
+        log.error(
+            "--rest_api_port cannot be same as --port. Please use a different port for the "
+            "REST API. Skipped exporting the REST API."
+        )
+        return False
+    return bool(flags.rest_api_port or flags.ports_file)
+
+
+async def _loaded(
+    models: ServedModels, configs: dict[str, ModelConfig], stop: asyncio.Event
+) -> bool:
+    """Say whether the first models are available; False where the server is told to stop."""
+    starting = asyncio.create_task(models.configure(configs))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        return False
+    stopping.cancel()
+    await starting
+    return True
+
+
 async def _follow_file(flags: Flags, models: ServedModels) -> None:
     """Apply the configuration file anew whenever its text changed, until cancelled."""
     if not (flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0):
         return
     path = Path(flags.model_config_file)
-    applied: str | None = None
+    applied = complaint = None
     while True:
         try:
             text = await asyncio.to_thread(path.read_text)
             if text != applied:
                 await models.configure(read_models(flags.model_config_file))
-                applied = text
-        except (OSError, UnicodeDecodeError) as error:
-            log.error("The file %s cannot be read: %s", path, error)
-        except ServingError as error:
-            log.error("The configuration was not applied: %s", error.message)
+                applied, complaint = text, None
+        except (OSError, UnicodeDecodeError, ServingError) as error:
+            if str(error) != complaint:
+                log.error("The configuration file was not applied: %s", error)
+            complaint = str(error)
         await asyncio.sleep(flags.model_config_file_poll_wait_seconds)
 
 

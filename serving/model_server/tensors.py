@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from serving.model_server.status import invalid
+from serving.model_server.status import ServingError, invalid
 from serving.predict.messages import tensor_pb2, tensor_shape_pb2, types_pb2
 
 Array = npt.NDArray[Any]
@@ -61,7 +61,13 @@ _FIELDS: dict[int, str] = {
     types_pb2.DT_UINT32: "uint32_val",
     types_pb2.DT_UINT64: "uint64_val",
 }
-_LARGEST = 2**40
+_COMPLEX_PARTS: dict[int, type[np.floating[Any]]] = {
+    types_pb2.DT_COMPLEX64: np.float32,
+    types_pb2.DT_COMPLEX128: np.float64,
+}
+_LARGEST = 2**32
+"""Bytes; a shape that claims more, with few values sent, is refused rather than filled."""
+_VARINT_BITS = 63
 _FLOAT_FIELD_TAG = b"\x2a"
 _DOUBLE_FIELD_TAG = b"\x32"
 
@@ -84,63 +90,62 @@ def type_name(dtype: int) -> str:
     return str(types_pb2.DataType.Name(dtype)).removeprefix("DT_").lower()
 
 
-def from_proto(proto: Any) -> Tensor:
+def from_proto(proto: Any, alias: str) -> Tensor:
     """Return the tensor that a `TensorProto` describes.
 
     As TensorFlow reads it: `tensor_content` must hold exactly the shape's values;
     of the typed field, missing values repeat the last one (or are zero where there
-    is none), and surplus ones are dropped. Raises ServingError (INVALID_ARGUMENT).
+    is none), and surplus ones are dropped. Raises ServingError (INVALID_ARGUMENT)
+    that names `alias`.
     """
     dtype = proto.dtype
     carrier = CARRIERS.get(dtype)
-    if carrier is None or proto.tensor_shape.unknown_rank:
-        raise _unparsable(proto)
     shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
-    if any(size < 0 for size in shape):
-        raise _unparsable(proto)
     count = math.prod(shape)
-    if count > _LARGEST:
-        raise _unparsable(proto)
+    unsound = proto.tensor_shape.unknown_rank or any(size < 0 for size in shape)
+    if carrier is None or unsound or count * carrier.itemsize > _LARGEST:
+        raise _unparsable(alias)
     if proto.tensor_content:
-        return Tensor(dtype, _from_content(proto, carrier, count).reshape(shape))
-    values = getattr(proto, _FIELDS[dtype])
-    if dtype == types_pb2.DT_STRING:
-        return Tensor(dtype, _strings(values, count).reshape(shape))
-    return Tensor(dtype, _filled(_from_field(dtype, values, carrier), count).reshape(shape))
+        values = _from_content(proto, carrier, count, alias)
+    elif dtype == types_pb2.DT_STRING:
+        values = _strings(proto.string_val, count)
+    else:
+        values = _filled(_from_field(dtype, getattr(proto, _FIELDS[dtype]), carrier), count)
+    return Tensor(dtype, values.reshape(shape))
 
 
-def _unparsable(proto: Any) -> Exception:
-    head = str(proto)[:200].replace("\n", " ").strip()
-    return invalid(f"tensor parsing error: {head}")
+def _unparsable(alias: str) -> ServingError:
+    return invalid(f"tensor parsing error: {alias}")
 
 
-def _from_content(proto: Any, carrier: np.dtype[Any], count: int) -> Array:
+def _from_content(proto: Any, carrier: np.dtype[Any], count: int, alias: str) -> Array:
     content = proto.tensor_content
     if proto.dtype == types_pb2.DT_STRING:
-        return _strings(_split_strings(proto, content, count), count)
+        strings = _split_strings(content, count)
+        if strings is None:
+            raise _unparsable(alias)
+        return _strings(strings, count)
     if len(content) != count * carrier.itemsize:
-        raise _unparsable(proto)
+        raise _unparsable(alias)
     return np.frombuffer(content, carrier)
 
 
-def _split_strings(proto: Any, content: bytes, count: int) -> list[bytes]:
-    """Split `count` varint lengths followed by the strings' bytes."""
+def _split_strings(content: bytes, count: int) -> list[bytes] | None:
+    """Split `count` varint lengths followed by the strings' bytes; None if they do not fit."""
     lengths: list[int] = []
-    at = 0
-    for _ in range(min(count, len(content))):
-        length = shift = 0
-        while True:
-            if at >= len(content) or shift > 63:
-                raise _unparsable(proto)
-            byte = content[at]
-            at += 1
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        lengths.append(length)
-    if len(lengths) != count or at + sum(lengths) != len(content):
-        raise _unparsable(proto)
+    length = shift = at = 0
+    while len(lengths) < count:
+        if at >= len(content) or shift > _VARINT_BITS:
+            return None
+        byte = content[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            lengths.append(length)
+            length = shift = 0
+    if at + sum(lengths) != len(content):
+        return None
     strings = []
     for length in lengths:
         strings.append(content[at : at + length])
@@ -157,19 +162,14 @@ def _strings(values: Any, count: int) -> Array:
 
 
 def _from_field(dtype: int, values: Any, carrier: np.dtype[Any]) -> Array:
-    if dtype in (types_pb2.DT_COMPLEX64, types_pb2.DT_COMPLEX128):
-        part = np.dtype(np.float32 if dtype == types_pb2.DT_COMPLEX64 else np.float64)
-        flat = np.fromiter(values, part, len(values))
-        return flat[: len(flat) // 2 * 2].view(carrier)
+    if dtype in _COMPLEX_PARTS:
+        parts = np.array(values, _COMPLEX_PARTS[dtype])
+        return parts[: len(parts) // 2 * 2].view(carrier)
     if dtype == types_pb2.DT_HALF:
-        return _wrapped(values, np.dtype(np.uint16)).view(np.float16)
-    if carrier.kind in "iu" and carrier.itemsize < 4:
-        return _wrapped(values, carrier)
-    return np.fromiter(values, carrier, len(values))
-
-
-def _wrapped(values: Any, carrier: np.dtype[Any]) -> Array:
-    return np.fromiter(values, np.int32, len(values)).astype(carrier)
+        return np.array(values, np.int32).astype(np.uint16).view(np.float16)
+    if carrier.kind in "iu" and carrier.itemsize < np.dtype(np.int32).itemsize:
+        return np.array(values, np.int32).astype(carrier)
+    return np.array(values, carrier)
 
 
 def _filled(array: Array, count: int) -> Array:
@@ -222,9 +222,8 @@ def _varint(value: int) -> bytes:
 
 def _field_values(dtype: int, array: Array) -> list[Any]:
     flat = array.ravel()
-    if dtype in (types_pb2.DT_COMPLEX64, types_pb2.DT_COMPLEX128):
-        part = np.float32 if dtype == types_pb2.DT_COMPLEX64 else np.float64
-        flat = np.ascontiguousarray(flat).view(part)
+    if dtype in _COMPLEX_PARTS:
+        flat = np.ascontiguousarray(flat).view(_COMPLEX_PARTS[dtype])
     elif dtype == types_pb2.DT_HALF:
         flat = np.ascontiguousarray(flat).view(np.uint16)
     values: list[Any] = flat.tolist()

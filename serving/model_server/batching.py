@@ -1,0 +1,280 @@
+"""Computing the requests of several callers at once.
+
+A lone request never waits for company: it is computed as soon as a slot is free.
+While the slots are busy, requests gather, and the next free slot takes as many as a
+batch may hold. Two slots let one batch be decoded beside the arithmetic of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+
+from serving.model_server.session import Computation
+from serving.model_server.status import Code, ServingError, failed_precondition, invalid
+from serving.model_server.tensors import Array, Tensor
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How batches are formed; sizes count rows."""
+
+    largest_batch: int = 32
+    slots: int = 2
+    longest_queue: int = 256
+    """Rows that may wait; more are refused."""
+    refusal: Code = Code.RESOURCE_EXHAUSTED
+    patience: float = 0.0
+    """Seconds that a batch waits to fill up; 0 computes at once."""
+    splits: bool = True
+    """Whether a request larger than a batch is computed in parts, or refused."""
+    largest_request: int | None = None
+    """Rows of one request where it may be split; None sets no limit."""
+    sizes: tuple[int, ...] = ()
+    """If given, batches are padded up to one of these sizes, with copies of the first row."""
+    pads_lengths: bool = False
+    """Whether rows of unequal shape are padded to the largest, or computed apart."""
+
+
+@dataclass
+class _Piece:
+    """Some rows of one request."""
+
+    feeds: Sequence[Tensor]
+    rows: int
+    kind: tuple[object, ...]
+    """Pieces of equal kind can share a batch."""
+    arrived: float
+    done: asyncio.Future[list[Tensor]]
+    waits: bool = True
+
+
+class Batcher:
+    """The queue in front of one computation. Lives on one event loop.
+
+    `hold` keeps the computation's version loaded while a batch is computed.
+    """
+
+    def __init__(
+        self,
+        computation: Computation,
+        limits: Limits,
+        threads: Executor,
+        hold: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._computation, self._limits, self._threads = computation, limits, threads
+        self._hold = hold
+        self._queue: deque[_Piece] = deque()
+        self._waiting_rows = 0
+        self._running: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    async def compute(self, feeds: Sequence[Tensor]) -> list[Tensor]:
+        """Return this request's rows of the results.
+
+        Raises ServingError: INVALID_ARGUMENT where the feeds have no common number of rows
+        or too many, `Limits.refusal` where too much is waiting. Cancelling takes the
+        request out of the queue.
+        """
+        rows = _row_count(feeds)
+        limits = self._limits
+        largest = (limits.largest_request or rows) if limits.splits else limits.largest_batch
+        if rows > largest:
+            raise invalid(f"Task size {rows} is larger than maximum input batch size {largest}")
+        if self._waiting_rows and self._waiting_rows + rows > limits.longest_queue:
+            raise ServingError(
+                limits.refusal,
+                "The batch scheduling queue to which this task was submitted is full; "
+                f"{self._waiting_rows} rows are waiting.",
+            )
+        pieces = self._enqueue(feeds, rows)
+        self._pump()
+        try:
+            parts = [await piece.done for piece in pieces]
+        finally:
+            for piece in pieces:
+                self._leave(piece)
+                piece.done.cancel()
+        if len(parts) == 1:
+            return parts[0]
+        return [
+            Tensor(tensors[0].dtype, np.concatenate([tensor.array for tensor in tensors]))
+            for tensors in zip(*parts, strict=True)
+        ]
+
+    def _enqueue(self, feeds: Sequence[Tensor], rows: int) -> list[_Piece]:
+        loop = asyncio.get_running_loop()
+        kind = tuple(
+            (
+                tensor.dtype,
+                tensor.array.ndim if self._limits.pads_lengths else tensor.array.shape[1:],
+            )
+            for tensor in feeds
+        )
+        step = self._limits.largest_batch
+        pieces = []
+        for start in range(0, max(rows, 1), step):
+            stop = min(start + step, rows)
+            part = (
+                feeds
+                if rows <= step
+                else [Tensor(dtype, array[start:stop]) for dtype, array in feeds]
+            )
+            pieces.append(_Piece(part, stop - start, kind, loop.time(), loop.create_future()))
+        self._queue.extend(pieces)
+        self._waiting_rows += rows
+        return pieces
+
+    def _leave(self, piece: _Piece) -> None:
+        if piece.waits:
+            piece.waits = False
+            self._waiting_rows -= piece.rows
+
+    def _pump(self) -> None:
+        """Begin as many batches as there are free slots and reasons to begin one."""
+        while len(self._running) < self._limits.slots:
+            self._drop_departed()
+            if not self._queue or not self._is_due():
+                return
+            batch = self._take()
+            task = asyncio.get_running_loop().create_task(self._run(batch))
+            self._running.add(task)
+
+    def _drop_departed(self) -> None:
+        while self._queue and not self._queue[0].waits:
+            self._queue.popleft()
+
+    def _is_due(self) -> bool:
+        if self._limits.patience <= 0 or self._waiting_rows >= self._limits.largest_batch:
+            return True
+        loop = asyncio.get_running_loop()
+        due = self._queue[0].arrived + self._limits.patience
+        if loop.time() >= due:
+            return True
+        if self._alarm is None:
+            self._alarm = loop.call_at(due, self._wake)
+        return False
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self._pump()
+
+    def _take(self) -> list[_Piece]:
+        batch: list[_Piece] = []
+        left: deque[_Piece] = deque()
+        room = self._limits.largest_batch
+        while self._queue and room > 0:
+            piece = self._queue.popleft()
+            if not piece.waits:
+                continue
+            if batch and (piece.rows > room or piece.kind != batch[0].kind):
+                left.append(piece)
+                if piece.rows > room:
+                    break
+            else:
+                batch.append(piece)
+                room -= piece.rows
+                self._leave(piece)
+        self._queue.extendleft(reversed(left))
+        return batch
+
+    async def _run(self, batch: list[_Piece]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            with self._hold():
+                outcomes = await loop.run_in_executor(self._threads, self._compute_batch, batch)
+            for piece, outcome in zip(batch, outcomes, strict=True):
+                if piece.done.done():
+                    continue
+                if isinstance(outcome, ServingError):
+                    piece.done.set_exception(outcome)
+                else:
+                    piece.done.set_result(outcome)
+        except Exception as error:
+            for piece in batch:
+                if not piece.done.done():
+                    piece.done.set_exception(error)
+        finally:
+            task = asyncio.current_task()
+            if task is not None:
+                self._running.discard(task)
+            self._pump()
+
+    def _compute_batch(self, batch: list[_Piece]) -> list[list[Tensor] | ServingError]:
+        try:
+            return list(self._together(batch))
+        except ServingError as error:
+            if len(batch) == 1:
+                return [error]
+        outcomes: list[list[Tensor] | ServingError] = []
+        for piece in batch:
+            try:
+                outcomes.extend(self._together([piece]))
+            except ServingError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _together(self, batch: list[_Piece]) -> list[list[Tensor]]:
+        rows = sum(piece.rows for piece in batch)
+        padding = next((size for size in self._limits.sizes if size >= rows), rows) - rows
+        feeds = [
+            _joined([piece.feeds[index] for piece in batch], padding)
+            for index in range(len(batch[0].feeds))
+        ]
+        results = self._computation(feeds, None)
+        if len(batch) == 1 and not padding:
+            return [results]
+        for tensor in results:
+            if tensor.array.ndim == 0:
+                raise failed_precondition("Batched output tensor has 0 dimensions")
+            if tensor.array.shape[0] != rows + padding:
+                raise failed_precondition(
+                    "Batched output tensor's 0th dimension does not equal the sum of the 0th "
+                    "dimension sizes of the input tensors"
+                )
+        answers = []
+        start = 0
+        for piece in batch:
+            stop = start + piece.rows
+            answers.append([Tensor(dtype, array[start:stop]) for dtype, array in results])
+            start = stop
+        return answers
+
+
+def _row_count(feeds: Sequence[Tensor]) -> int:
+    if not feeds:
+        raise invalid("Batching session Run() must have at least one input tensor")
+    if any(tensor.array.ndim == 0 for tensor in feeds):
+        raise invalid("Batching session Run() input tensors must have at least one dimension")
+    counts = {tensor.array.shape[0] for tensor in feeds}
+    if len(counts) > 1:
+        raise invalid("Batching session Run() input tensors must have equal 0th-dimension size")
+    return int(counts.pop())
+
+
+def _joined(tensors: Sequence[Tensor], padding: int) -> Tensor:
+    arrays = [tensor.array for tensor in tensors]
+    shapes = {array.shape[1:] for array in arrays}
+    if len(shapes) > 1:
+        arrays = _padded(arrays, shapes)
+    if padding:
+        arrays.append(np.repeat(arrays[0][:1], padding, axis=0))
+    return Tensor(tensors[0].dtype, arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
+
+
+def _padded(arrays: Sequence[Array], shapes: set[tuple[int, ...]]) -> list[Array]:
+    """Grow every row to the largest shape, with copies of the row's first value."""
+    target = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
+    grown = []
+    for array in arrays:
+        result = np.empty((array.shape[0], *target), array.dtype)
+        result[:] = array.reshape(array.shape[0], -1)[:, :1].reshape(-1, *[1] * len(target))
+        result[tuple(slice(size) for size in array.shape)] = array
+        grown.append(result)
+    return grown

@@ -1,0 +1,89 @@
+"""Where jobs are computed: alone on a thread, or together with others of their kind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from serving.model_server.batching import Batcher, Limits
+from serving.model_server.inference import Job
+from serving.model_server.servable import Servable
+from serving.model_server.session import Computation
+from serving.model_server.status import Code, ServingError
+from serving.model_server.tensors import Tensor
+
+_THREADS_PER_CORE = 8
+
+
+class Computer:
+    """Computes jobs. Lives on one event loop; `close` ends its threads.
+
+    Without `limits`, only models whose rows are known to be independent are batched.
+    """
+
+    def __init__(self, limits: Limits | None) -> None:
+        self._limits = limits or Limits()
+        self._batches_all = limits is not None
+        threads = _THREADS_PER_CORE * (os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="compute")
+        self._free_threads = asyncio.Semaphore(threads)
+        self._alone: set[asyncio.Task[list[Tensor]]] = set()
+        self._batchers: WeakKeyDictionary[Computation, Batcher] = WeakKeyDictionary()
+
+    async def answer(
+        self, servable: Servable, prepare: Callable[[Servable], Job], seconds: float | None
+    ) -> Any:
+        """Prepare and compute one job on a version and return its response.
+
+        The version stays loaded meanwhile, also where the caller is cancelled and the
+        computation is not over. Raises ServingError; DEADLINE_EXCEEDED where it took
+        longer than `seconds`.
+        """
+        with servable.use():
+            job = prepare(servable)
+            try:
+                async with asyncio.timeout(seconds):
+                    if self._batches_all or job.splits_by_row:
+                        results = await self._batcher(servable, job.computation).compute(job.feeds)
+                    else:
+                        results = await self._compute_alone(servable, job, seconds)
+            except TimeoutError:
+                raise ServingError(Code.DEADLINE_EXCEEDED, "The call timed out.") from None
+            return job.finish(results)
+
+    def _batcher(self, servable: Servable, computation: Computation) -> Batcher:
+        batcher = self._batchers.get(computation)
+        if batcher is None:
+            batcher = Batcher(computation, self._limits, self._threads, servable.use)
+            self._batchers[computation] = batcher
+        return batcher
+
+    async def _compute_alone(
+        self, servable: Servable, job: Job, seconds: float | None
+    ) -> list[Tensor]:
+        await self._free_threads.acquire()
+        loop = asyncio.get_running_loop()
+
+        async def compute() -> list[Tensor]:
+            with servable.use():
+                return await loop.run_in_executor(
+                    self._threads, job.computation, job.feeds, seconds
+                )
+
+        task = loop.create_task(compute())
+        self._alone.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[list[Tensor]]) -> None:
+        self._free_threads.release()
+        self._alone.discard(task)
+        task.exception()
+
+    def close(self) -> None:
+        """Wait for what is being computed, and end the threads."""
+        self._threads.shutdown()

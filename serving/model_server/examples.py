@@ -1,0 +1,257 @@
+"""Classify, Regress and MultiInference: calls that carry `tf.Example`s."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from serving.model_server.inference import DEFAULT_SIGNATURE, Job, fill_spec
+from serving.model_server.servable import Servable, Signature
+from serving.model_server.status import Code, ServingError, invalid
+from serving.model_server.tensors import Tensor
+from serving.predict.messages import (
+    classification_pb2,
+    inference_pb2,
+    regression_pb2,
+    types_pb2,
+)
+
+CLASSIFY = "tensorflow/serving/classify"
+REGRESS = "tensorflow/serving/regress"
+
+_INPUTS = "inputs"
+_CLASSES, _SCORES = "classes", "scores"
+_OUTPUTS = "outputs"
+
+_Results = Mapping[str, Tensor]
+"""Results by the tensor's name in the graph."""
+
+
+def classify_job(servable: Servable, request: Any) -> Job:
+    """Prepare a Classify call; raises ServingError."""
+    name, signature = _signature(servable, request.model_spec)
+    fetches = _classify_outputs(signature)
+
+    def finish(results: _Results, count: int) -> Any:
+        response = classification_pb2.ClassificationResponse()
+        fill_spec(response.model_spec, servable, name)
+        _fill_classes(response.result, signature, results, count)
+        return response
+
+    return _job(servable, signature, request.input, fetches, finish)
+
+
+def regress_job(servable: Servable, request: Any) -> Job:
+    """Prepare a Regress call; raises ServingError."""
+    name, signature = _signature(servable, request.model_spec)
+    fetches = _regress_outputs(signature)
+
+    def finish(results: _Results, count: int) -> Any:
+        response = regression_pb2.RegressionResponse()
+        fill_spec(response.model_spec, servable, name)
+        _fill_values(response.result, signature, results, count)
+        return response
+
+    return _job(servable, signature, request.input, fetches, finish)
+
+
+def multi_inference_job(servable: Servable, request: Any) -> Job:
+    """Prepare a MultiInference call: all its tasks in one computation.
+
+    Raises ServingError: UNIMPLEMENTED for a method other than classify and regress.
+    """
+    tasks: dict[str, tuple[Signature, str]] = {}
+    fetches: dict[str, None] = {}
+    model, fed = "", ""
+    for task in request.tasks:
+        if not task.model_spec.name:
+            raise invalid("Found ModelSpec with an empty model name.")
+        model = model or task.model_spec.name
+        if task.model_spec.name != model:
+            raise invalid(
+                "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+            )
+        name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+        if name in tasks:
+            raise invalid(f"Duplicate evaluation of signature: {name}")
+        signature = servable.signatures.get(name)
+        if signature is None:
+            raise invalid(f"Requested unknown signature: {name}")
+        if task.method_name == CLASSIFY:
+            names = _classify_outputs(signature)
+        elif task.method_name == REGRESS:
+            names = _regress_outputs(signature)
+        else:
+            raise ServingError(
+                Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
+            )
+        feed = signature.inputs[_INPUTS].name
+        fed = fed or feed
+        if feed != fed:
+            raise invalid("Input tensor must be the same for all Signatures.")
+        tasks[name] = signature, task.method_name
+        fetches.update(dict.fromkeys(names))
+
+    def finish(results: _Results, count: int) -> Any:
+        response = inference_pb2.MultiInferenceResponse()
+        for name, (signature, method) in tasks.items():
+            result = response.results.add()
+            fill_spec(result.model_spec, servable, name)
+            if method == CLASSIFY:
+                _fill_classes(result.classification_result, signature, results, count)
+            else:
+                _fill_values(result.regression_result, signature, results, count)
+        return response
+
+    first = next(iter(tasks.values()))[0]
+    return _job(servable, first, request.input, tuple(fetches), finish)
+
+
+def _job(
+    servable: Servable,
+    signature: Signature,
+    given: Any,
+    fetches: Sequence[str],
+    finish: Callable[[_Results, int], Any],
+) -> Job:
+    examples = serialized_examples(given)
+    count = len(examples)
+    array = np.empty(count, object)
+    array[:] = examples
+
+    def fill(results: Sequence[Tensor]) -> Any:
+        return finish(dict(zip(fetches, results, strict=True)), count)
+
+    computation = servable.computation([signature.inputs[_INPUTS].name], fetches)
+    return Job(computation, [Tensor(types_pb2.DT_STRING, array)], fill, signature.splits_by_row)
+
+
+def serialized_examples(given: Any) -> list[bytes]:
+    """Return each example of an `Input`, with the context's features merged in.
+
+    Raises ServingError (INVALID_ARGUMENT) where there is none.
+    """
+    if given.WhichOneof("kind") == "example_list_with_context":
+        context = given.example_list_with_context.context.SerializeToString()
+        examples = given.example_list_with_context.examples
+    else:
+        context = b""
+        examples = given.example_list.examples
+    if not examples:
+        raise invalid("Input is empty.")
+    return [context + example.SerializeToString() for example in examples]
+
+
+def _signature(servable: Servable, spec: Any) -> tuple[str, Signature]:
+    name = spec.signature_name or DEFAULT_SIGNATURE
+    signature = servable.signatures.get(name)
+    if signature is None:
+        raise invalid(f"No signature was found with the name: {name}")
+    return name, signature
+
+
+def _classify_outputs(signature: Signature) -> tuple[str, ...]:
+    """Return the names of the tensors to fetch, having checked the signature."""
+    outputs = signature.outputs
+    _check_single_input(signature)
+    if len(outputs) not in (1, 2):
+        raise invalid(f"Expected one or two output Tensors, found {len(outputs)}")
+    _check_inputs_alias(signature, "classification")
+    names = tuple(outputs[alias].name for alias in (_CLASSES, _SCORES) if alias in outputs)
+    if not names:
+        raise invalid(
+            "Expected classification signature outputs to contain at least one of "
+            f'"{_CLASSES}" or "{_SCORES}". Signature was: {_short(signature)}'
+        )
+    return names
+
+
+def _regress_outputs(signature: Signature) -> tuple[str, ...]:
+    _check_single_input(signature)
+    if len(signature.outputs) != 1:
+        raise invalid("Expected one output Tensor.")
+    _check_inputs_alias(signature, "regression")
+    if _OUTPUTS not in signature.outputs:
+        raise invalid(f"No regression outputs found in SignatureDef: {_short(signature)}")
+    return (signature.outputs[_OUTPUTS].name,)
+
+
+def _check_single_input(signature: Signature) -> None:
+    if len(signature.inputs) != 1:
+        raise invalid("Expected one input Tensor.")
+
+
+def _check_inputs_alias(signature: Signature, kind: str) -> None:
+    if _INPUTS not in signature.inputs:
+        raise invalid(f"No {kind} inputs found in SignatureDef: {_short(signature)}")
+
+
+def _short(signature: Signature) -> str:
+    return str(signature.proto)[:500]
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"[{','.join(map(str, tensor.array.shape))}]"
+
+
+def _fill_classes(result: Any, signature: Signature, results: _Results, count: int) -> None:
+    classes, scores = (
+        results[signature.outputs[alias].name] if alias in signature.outputs else None
+        for alias in (_CLASSES, _SCORES)
+    )
+    _check_classified(classes, "classes", types_pb2.DT_STRING, count)
+    _check_classified(scores, "scores", types_pb2.DT_FLOAT, count)
+    if classes is not None and scores is not None:
+        widths = classes.array.shape[1], scores.array.shape[1]
+        if widths[0] != widths[1]:
+            raise invalid(
+                "Tensors class and score should match in dim_size(1). "
+                f"Got {widths[0]} vs. {widths[1]}"
+            )
+    for row in range(count):
+        answer = result.classifications.add()
+        labels = () if classes is None else classes.array[row]
+        numbers = () if scores is None else scores.array[row]
+        for label, number in itertools.zip_longest(labels, numbers):
+            item = answer.classes.add()
+            if label is not None:
+                item.label = label.decode("utf-8", "replace")
+            if number is not None:
+                item.score = number
+
+
+def _check_classified(tensor: Tensor | None, name: str, dtype: int, count: int) -> None:
+    if tensor is None:
+        return
+    if tensor.array.ndim != 2:
+        raise invalid(f"Expected Tensor shape: [batch_size num_classes] but got {_shape(tensor)}")
+    if tensor.dtype != dtype:
+        raise invalid(
+            f"Expected {name} Tensor of {types_pb2.DataType.Name(dtype)}. "
+            f"Got: {types_pb2.DataType.Name(tensor.dtype)}"
+        )
+    if tensor.array.shape[0] != count:
+        raise invalid(f"Expected {name} output batch size of {count}. Got: {tensor.array.shape[0]}")
+
+
+def _fill_values(result: Any, signature: Signature, results: _Results, count: int) -> None:
+    tensor = results[signature.outputs[_OUTPUTS].name]
+    array = tensor.array
+    if array.ndim != 1 and not (array.ndim == 2 and array.shape[1] == 1):
+        raise invalid(
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] "
+            f"but got {_shape(tensor)}"
+        )
+    if array.shape[0] != count:
+        raise invalid(
+            f"Input batch size did not match output batch size: {count} vs. {array.shape[0]}"
+        )
+    if tensor.dtype != types_pb2.DT_FLOAT:
+        raise invalid(
+            f"Expected output Tensor of DT_FLOAT.  Got: {types_pb2.DataType.Name(tensor.dtype)}"
+        )
+    for value in array.ravel():
+        result.regressions.add().value = value

@@ -1,0 +1,101 @@
+"""The gRPC side of the server: addresses, limits, health, reflection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from serving.model_server.configuration import read_ssl
+from serving.model_server.flags import Flags
+from serving.model_server.status import Code, ServingError
+
+_UNLIMITED = 2**31 - 1
+
+
+class GrpcServer:
+    """Listens where the flags say, once started."""
+
+    def __init__(self, flags: Flags, handlers: Sequence[Any]) -> None:
+        self._flags = flags
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_send_message_length", _UNLIMITED),
+                ("grpc.max_receive_message_length", _UNLIMITED),
+                ("grpc.so_reuseport", 0),
+                *_channel_arguments(flags.grpc_channel_arguments),
+            ],
+            maximum_concurrent_rpcs=flags.grpc_max_concurrent_requests or None,
+        )
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+        self._health: health.aio.HealthServicer | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port. Raises ServingError where an address is taken."""
+        flags = self._flags
+        credentials = _credentials(flags.ssl_config_file)
+        host = f"[{flags.host}]" if ":" in flags.host else flags.host
+        port = self._listen(f"{host}:{flags.port}", credentials)
+        if flags.grpc_socket_path:
+            self._listen(f"unix:{flags.grpc_socket_path}", credentials)
+        if flags.enable_grpc_healthcheck_service:
+            self._health = health.aio.HealthServicer()
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+            await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+            for service in _SERVICES:
+                await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        if flags.enable_reflection_service:
+            _reflect(self._server)
+        await self._server.start()
+        return port
+
+    def _listen(self, address: str, credentials: Any) -> int:
+        try:
+            if credentials is None:
+                return int(self._server.add_insecure_port(address))
+            return int(self._server.add_secure_port(address, credentials))
+        except RuntimeError as error:
+            raise ServingError(
+                Code.UNAVAILABLE,
+                f"The gRPC API cannot listen on {address}: {error}. "
+                "Is another server running there?",
+            ) from error
+
+    async def stop(self) -> None:
+        """Refuse new calls, and finish the accepted ones within the grace period."""
+        if self._health is not None:
+            await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._flags.stop_grace_seconds)
+
+
+_SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
+
+
+def _reflect(server: Any) -> None:
+    from grpc_reflection.v1alpha import reflection
+
+    reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), server)
+
+
+def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
+    arguments: list[tuple[str, int | str]] = []
+    for item in filter(None, text.split(",")):
+        key, _, value = item.partition("=")
+        try:
+            arguments.append((key, int(value)))
+        except ValueError:
+            arguments.append((key, value))
+    return arguments
+
+
+def _credentials(path: str) -> Any:
+    if not path:
+        return None
+    config = read_ssl(path)
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )

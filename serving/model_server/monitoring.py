@@ -1,0 +1,83 @@
+"""Counting requests and their latency, and telling Prometheus."""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from serving.model_server.status import Code, ServingError
+
+DEFAULT_PATH = "/monitoring/prometheus/metrics"
+
+_BOUNDS = tuple(10 * 1.8**power for power in range(33))
+"""Upper bounds of the latency buckets in microseconds, the original's."""
+
+_REQUEST_COUNT = ":tensorflow:serving:request_count"
+_REQUEST_LATENCY = ":tensorflow:serving:request_latency"
+
+
+@dataclass
+class _Histogram:
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(_BOUNDS) + 1))
+    total: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.buckets[bisect.bisect_left(_BOUNDS, value)] += 1
+        self.total += value
+
+
+class Metrics:
+    """What was asked of the server so far, by model."""
+
+    def __init__(self) -> None:
+        self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._latencies: defaultdict[tuple[str, str, str], _Histogram] = defaultdict(_Histogram)
+
+    @contextmanager
+    def request(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
+        """Count the request that the block answers, and its latency if it succeeds."""
+        start = perf_counter()
+        try:
+            yield
+        except ServingError as error:
+            self._counts[model, error.code.name] += 1
+            raise
+        except BaseException:
+            self._counts[model, Code.CANCELLED.name] += 1
+            raise
+        self._counts[model, Code.OK.name] += 1
+        microseconds = (perf_counter() - start) * 1_000_000
+        self._latencies[model, api, entrypoint].add(microseconds)
+
+    def page(self) -> str:
+        """Return everything in Prometheus' text format."""
+        lines: list[str] = []
+        if self._latencies:
+            lines.append(f"# TYPE {_REQUEST_LATENCY} histogram")
+        for (model, api, entrypoint), histogram in sorted(self._latencies.items()):
+            labels = _labels({"model_name": model, "API": api, "entrypoint": entrypoint})
+            passed = 0
+            for bound, count in zip((*_BOUNDS, None), histogram.buckets, strict=True):
+                passed += count
+                limit = "+Inf" if bound is None else f"{bound:g}"
+                lines.append(f'{_REQUEST_LATENCY}_bucket{{{labels},le="{limit}"}} {passed}')
+            lines.append(f"{_REQUEST_LATENCY}_sum{{{labels}}} {histogram.total:g}")
+            lines.append(f"{_REQUEST_LATENCY}_count{{{labels}}} {passed}")
+        if self._counts:
+            lines.append(f"# TYPE {_REQUEST_COUNT} counter")
+        for (model, status), count in sorted(self._counts.items()):
+            labels = _labels({"model_name": model, "status": status})
+            lines.append(f"{_REQUEST_COUNT}{{{labels}}} {count}")
+        return "\n".join(lines) + "\n"
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

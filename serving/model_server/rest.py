@@ -1,0 +1,244 @@
+"""The REST API, as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from google.protobuf.json_format import MessageToDict
+
+from serving.model_server import examples, rest_bodies
+from serving.model_server.inference import Job
+from serving.model_server.model_service import ModelService
+from serving.model_server.monitoring import Metrics
+from serving.model_server.prediction_service import SIGNATURES_FIELD, PredictionService
+from serving.model_server.servable import Servable
+from serving.model_server.status import Code, ServingError, invalid
+from serving.predict.messages import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_pb2,
+)
+
+log = logging.getLogger(__name__)
+
+_CHOICE = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_PREDICTION_PATH = re.compile(
+    rf"/v1/models/(?P<name>[^/:]+){_CHOICE}:(?P<method>classify|regress|predict)",
+    re.IGNORECASE | re.ASCII,
+)
+_MODEL_PATH = re.compile(
+    rf"/v1/models(?:/(?P<name>[^/:]+))?{_CHOICE}(?:/(?P<part>metadata))?",
+    re.IGNORECASE | re.ASCII,
+)
+_API_PREFIX = "/v1/"
+
+_HTTP_CODES = {
+    Code.CANCELLED: 499,
+    Code.INVALID_ARGUMENT: 400,
+    Code.FAILED_PRECONDITION: 400,
+    Code.OUT_OF_RANGE: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.PERMISSION_DENIED: 403,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.ABORTED: 409,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.UNIMPLEMENTED: 501,
+    Code.UNAVAILABLE: 503,
+    Code.DEADLINE_EXCEEDED: 504,
+}
+_LARGEST_UNZIPPED = 1 << 30
+_CORS_HEADERS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+)
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class RestOptions:
+    """How the REST API behaves."""
+
+    seconds: float | None = 30.0
+    """Time limit of a call."""
+    cors: bool = False
+    metrics_path: str | None = None
+    """Where Prometheus finds the metrics; None: nowhere."""
+
+
+class RestApi:
+    """Answers HTTP requests. Called by an ASGI server."""
+
+    def __init__(
+        self,
+        predictions: PredictionService,
+        models: ModelService,
+        metrics: Metrics,
+        options: RestOptions,
+    ) -> None:
+        self._predictions, self._models = predictions, models
+        self._metrics, self._options = metrics, options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        body = await _read(receive)
+        if body is None:
+            return
+        path = scope["raw_path"].partition(b"?")[0].decode("latin-1")
+        if path == self._options.metrics_path:
+            await self._send(send, 200, "text/plain", self._metrics.page())
+        elif not path.lower().startswith(_API_PREFIX):
+            await self._send(send, 404, "text/html", "<h1>Not Found</h1>")
+        else:
+            answer = await _unless_gone(receive, self._answer(scope, path, body))
+            if answer is not None:
+                await self._send(send, answer[0], "application/json", answer[1])
+
+    async def _send(self, send: Send, status: int, content_type: str, text: str) -> None:
+        data = text.encode("utf-8", "surrogateescape")
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"content-length", str(len(data)).encode()),
+        ]
+        if self._options.cors:
+            headers.extend(_CORS_HEADERS)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": data})
+
+    async def _answer(self, scope: Scope, path: str, body: bytes) -> tuple[int, str]:
+        try:
+            if scope["method"] == "OPTIONS" and self._options.cors:
+                return 200, ""
+            return 200, await self._dispatch(scope["method"], path, _unzipped(scope, body))
+        except ServingError as error:
+            return _HTTP_CODES.get(error.code, 500), _error_text(error.message)
+        except Exception as error:
+            log.exception("A call failed for a reason that was not foreseen")
+            return 500, _error_text(f"{type(error).__name__}: {error}")
+
+    async def _dispatch(self, verb: str, path: str, body: bytes) -> str:
+        if verb == "POST" and (found := _PREDICTION_PATH.fullmatch(path)):
+            return await self._infer(found["method"].lower(), _spec(found), body)
+        if verb == "GET" and (found := _MODEL_PATH.fullmatch(path)):
+            if found["name"] is None:
+                raise invalid("Missing model name in request.")
+            return self._metadata(_spec(found)) if found["part"] else self._status(_spec(found))
+        raise invalid(f"Malformed request: {verb} {path}")
+
+    async def _infer(self, method: str, spec: Any, body: bytes) -> str:
+        document = rest_bodies.parse_object(body)
+        if method == "predict":
+            return str(
+                await self._compute(
+                    "Predict", spec, lambda version: rest_bodies.predict_job(version, document)
+                )
+            )
+        if method == "classify":
+            request = rest_bodies.classification_request(document)
+            return rest_bodies.classification_text(
+                await self._compute(
+                    "Classify", spec, lambda version: examples.classify_job(version, request)
+                )
+            )
+        request = rest_bodies.regression_request(document)
+        return rest_bodies.regression_text(
+            await self._compute(
+                "Regress", spec, lambda version: examples.regress_job(version, request)
+            )
+        )
+
+    async def _compute(self, api: str, spec: Any, prepare: Callable[[Servable], Job]) -> Any:
+        return await self._predictions.answer(api, "REST", spec, prepare, self._options.seconds)
+
+    def _status(self, spec: Any) -> str:
+        request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
+        return json.dumps(_as_dict(self._models.status(request)), indent=1) + "\n"
+
+    def _metadata(self, spec: Any) -> str:
+        response = self._predictions.metadata(
+            get_model_metadata_pb2.GetModelMetadataRequest(
+                model_spec=spec, metadata_field=[SIGNATURES_FIELD]
+            )
+        )
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata[SIGNATURES_FIELD].Unpack(signatures)
+        document = {
+            "model_spec": {"signature_name": "", **_as_dict(response.model_spec)},
+            "metadata": {SIGNATURES_FIELD: _as_dict(signatures)},
+        }
+        return json.dumps(document, indent=1) + "\n"
+
+
+def _as_dict(message: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return fields
+
+
+def _spec(found: re.Match[str]) -> Any:
+    spec = model_pb2.ModelSpec(name=unquote(found["name"]))
+    if found["version"]:
+        version = int(found["version"])
+        if version >= 2**63:
+            raise invalid(f"Failed to convert version: {found['version']} to numeric.")
+        spec.version.value = version
+    if found["label"]:
+        spec.version_label = unquote(found["label"])
+    return spec
+
+
+def _error_text(message: str) -> str:
+    return json.dumps({"error": message}, indent=4)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Return the whole body; None where the client went away."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _unless_gone(
+    receive: Receive, answer: Coroutine[Any, Any, tuple[int, str]]
+) -> tuple[int, str] | None:
+    """Return the answer; None, with the work given up, where the client goes away."""
+    working = asyncio.create_task(answer)
+    leaving = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+def _unzipped(scope: Scope, body: bytes) -> bytes:
+    encoding = next((value for name, value in scope["headers"] if name == b"content-encoding"), b"")
+    if b"gzip" not in encoding.lower() or not body:
+        return body
+    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        data = unzip.decompress(body, _LARGEST_UNZIPPED)
+    except zlib.error as error:
+        raise invalid(f"The request body is not gzip: {error}") from None
+    if not unzip.eof:
+        raise invalid("The request body is cut short, or larger than a gigabyte once unzipped.")
+    return data
