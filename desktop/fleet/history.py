@@ -10,6 +10,9 @@ from enum import Enum
 from desktop.formats import duration, rate, size
 from serving.fleet.view import FleetView
 
+UNKNOWN = "—"
+"""Where a number is not known (yet)."""
+
 WINDOW = 180.0
 """Seconds that are kept and drawn."""
 

@@ -15,8 +15,8 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
+from desktop.fleet.history import UNKNOWN
 from desktop.fleet.sparkline import paint_sparkline
-from desktop.fleet.wording import UNKNOWN
 
 NARROWEST_SPARKLINE = 36
 """Pixels; with less room only the number is shown."""

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from desktop import theme
 from desktop.fleet import wording
-from desktop.fleet.history import FleetHistory, Measure
+from desktop.fleet.history import UNKNOWN, FleetHistory, Measure
 from desktop.fleet.instance_log import InstanceLog
 from desktop.fleet.sparkline import MeasureChart
 from desktop.widgets.copyable import Copyable
@@ -108,7 +108,7 @@ class InstanceDetail(QWidget):
             (self.grpc, each.instance.grpc_address),
             (self.rest, each.instance.rest_address),
         ):
-            address.set_value(value or wording.UNKNOWN)
+            address.set_value(value or UNKNOWN)
             address.setEnabled(value is not None)
         problem = wording.problem_sentence(each)
         self.problem.setText(problem)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QToolT
 
 from desktop import theme
 from desktop.fleet import wording
-from desktop.fleet.history import FleetHistory, Measure, Point, described
+from desktop.fleet.history import UNKNOWN, FleetHistory, Measure, Point, described
 from desktop.fleet.instance_cells import InstanceCells, Role
 from serving.fleet.view import FleetView, InstanceView
 
@@ -279,7 +279,7 @@ class InstanceTable(QTableView):
 
     def _copy_port(self, index: QModelIndex) -> None:
         text = index.data()
-        if index.column() != PORT or text == wording.UNKNOWN:
+        if index.column() != PORT or text == UNKNOWN:
             return
         QGuiApplication.clipboard().setText(text)
         below = self.visualRect(index).bottomLeft()

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPainterPath, QPaintEv
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import theme
-from desktop.fleet.history import Measure, Point, described
+from desktop.fleet.history import UNKNOWN, Measure, Point, described
 
 
 def paint_sparkline(
@@ -96,8 +96,10 @@ class MeasureChart(QWidget):
         painter.drawText(title, align | Qt.AlignmentFlag.AlignLeft, self._measure.title)
         if self._points:
             self._paint_scale(painter, title, chart)
+        else:
+            painter.drawText(title, align | Qt.AlignmentFlag.AlignRight, UNKNOWN)
         painter.setPen(QPen(theme.colour("line"), 1))
-        painter.drawLine(chart.bottomLeft(), chart.bottomRight())
+        painter.drawLine(chart.bottomLeft() - QPointF(0, 1), chart.bottomRight() - QPointF(0, 1))
         ink = theme.colour("accent")
         paint_sparkline(painter, chart, self._points, self._measure.least, ink)
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 
-from desktop.fleet.history import milliseconds
+from desktop.fleet.history import UNKNOWN, milliseconds
 from desktop.formats import count, duration, plural, rate, size
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import FleetView, InstanceView
-
-UNKNOWN = "—"
-"""Where a number is not known (yet)."""
 
 
 def engine_sentence(view: FleetView) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from backend.client import BackendClient
@@ -57,35 +57,53 @@ class _LearnPlace:
         self._model: ModelSummary | None = None
         self._learning: Job[None] | None = None
         self._refused = len(outbox.view.refused)
+        self._stale: set[str] = set()
+        self._changed = asyncio.Event()
 
     async def follow(self, report: Report) -> None:
-        """Refresh whatever the backend says has changed, until cancelled."""
-        refresh: dict[str, Callable[[], Awaitable[None]]] = {
+        """Show what the backend knows, and again whatever it says has changed, until cancelled."""
+        self._page.show_outbox(self._outbox.view)
+        unsubscribe = self._outbox.subscribe(self.show_outbox)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen())
+                group.create_task(self._refresh())
+        finally:
+            unsubscribe()
+
+    async def _listen(self) -> None:
+        """Note what changed, and nothing else, so that the stream of events never waits."""
+        try:
+            async with aclosing(self._backend.events()) as events:
+                async for event in events:
+                    if event.topic == "labels":
+                        self._outbox.nudge()
+                    self._stale.add(event.topic)
+                    self._changed.set()
+        except BackendError as error:
+            self._page.show_unavailable(str(error))
+
+    async def _refresh(self) -> None:
+        """Ask for what has changed; changes in quick succession are asked for once."""
+        refresh = {
             "labels": self._refresh_labels,
             "training": self._refresh_runs,
             "models": self._refresh_model,
         }
-        self._page.show_outbox(self._outbox.view)
-        unsubscribe = self._outbox.subscribe(self.show_outbox)
-        try:
-            while True:
-                try:
-                    for each in refresh.values():
-                        await each()
-                    await self._follow_events(refresh)
-                except BackendError as error:
-                    self._page.show_unavailable(str(error))
+        self._stale.update(refresh)
+        while True:
+            self._changed.clear()
+            stale, self._stale = self._stale, set()
+            try:
+                for topic in refresh:
+                    if topic in stale:
+                        await refresh[topic]()
+            except BackendError as error:
+                self._page.show_unavailable(str(error))
+                self._stale |= stale
                 await asyncio.sleep(_RETRY_SECONDS)
-        finally:
-            unsubscribe()
-
-    async def _follow_events(self, refresh: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
-        async with aclosing(self._backend.events()) as events:
-            async for event in events:
-                if event.topic == "labels":
-                    self._outbox.nudge()
-                if event.topic in refresh:
-                    await refresh[event.topic]()
+            else:
+                await self._changed.wait()
 
     async def _refresh_labels(self) -> None:
         self._page.show_labels(await self._backend.labels())

@@ -72,7 +72,7 @@ class TimelineRow(QWidget):
             state = "live" if version.number == live else ""
             self.heading.setText(f"Version {version.number}")
             self.origin.setText(wording.version_sentence(version, run))
-            change = wording.change_sentence(run)
+            change = wording.held_back_sentence(version, run) or wording.change_sentence(run)
             self._show_accuracy(version.accuracy, version.measured_on)
         else:
             state = str(run.state) if run is not None else ""
@@ -97,11 +97,11 @@ class TimelineRow(QWidget):
         self.when.setToolTip(wording.moment_in_full(moment))
 
     def _show_state(self, state: str) -> None:
+        self.state.setText(state.capitalize())
         self.state.setVisible(bool(state))
         if state:
-            mark = theme.state_mark(state)
-            self.state.setText(mark.word.capitalize())
-            self.state.setStyleSheet(f"color: {mark.colour.name()}; font-weight: 600;")
+            ink = theme.state_mark(state).colour.name()
+            self.state.setStyleSheet(f"color: {ink}; font-weight: 600;")
 
     def _show_accuracy(self, accuracy: float | None, measured_on: str) -> None:
         self.accuracy.setText("" if accuracy is None else percent(accuracy))

@@ -62,8 +62,16 @@ def outcome_sentence(run: TrainingRun, live: int | None) -> str:
     """Say what came of a run that has just succeeded."""
     if run.version is None:
         return run_sentence(run)
-    news = "is live" if live == run.version else "is there, but not live"
-    return f"Version {run.version} {news}. {change_sentence(run)}".strip()
+    if run.version == live:
+        return f"Version {run.version} is live. {change_sentence(run)}".strip()
+    return f"Version {run.version} was made. {run.step}".strip()
+
+
+def held_back_sentence(version: VersionSummary, run: TrainingRun | None) -> str:
+    """Say why a version did not go live when it was made; empty where it did."""
+    if run is None or version.live or run.step.startswith(f"Version {version.number} is live."):
+        return ""
+    return run.step
 
 
 def waiting_sentence(outbox: OutboxView) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from desktop.fleet import wording
+from desktop.fleet.history import UNKNOWN
 from serving.engines.protocol import InstanceState
 from tests.unit.desktop.fleet.views import REASON, STARTED, fleet_view, instance_view
 
@@ -60,8 +61,8 @@ def test_numbers_of_an_instance() -> None:
 def test_what_a_failed_instance_does_not_have_is_not_made_up() -> None:
     each = instance_view(state=FAILED)
     for text in (wording.version, wording.uptime, wording.cpu, wording.memory, wording.p95):
-        assert text(each) == wording.UNKNOWN
-    assert wording.requests_rate(each) == wording.UNKNOWN
+        assert text(each) == UNKNOWN
+    assert wording.requests_rate(each) == UNKNOWN
     assert wording.problem_sentence(each) == "The instance ended without saying why."
 
 
