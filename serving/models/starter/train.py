@@ -38,11 +38,17 @@ class Cycle:
     peak_learning_rate: float
     augmentation: float
     """Strength of zoom, aspect, shift, brightness and contrast; 1 is as set."""
+    sharp: float
+    """Share of the images that are only mirrored and shifted by whole pixels, so
+    that no interpolation softens them: small photos arrive sharp."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    cycles: tuple[Cycle, ...] = (Cycle(24, 0.4, 1.0), Cycle(20, 0.15, 0.4))
+    cycles: tuple[Cycle, ...] = (
+        Cycle(24, 0.4, 1.0, 0.0),
+        Cycle(20, 0.15, 0.6, 0.6),
+    )
     batch: int = 256
     warmup_share: float = 0.2
     momentum: float = 0.9
@@ -61,18 +67,24 @@ class Settings:
     def epochs(self) -> int:
         return sum(cycle.epochs for cycle in self.cycles)
 
-    def schedule(self, batches: int) -> tuple[list[float], list[float]]:
-        """Learning rate and augmentation strength of every step, at `batches` an epoch."""
+    def learning_rates(self, batches: int) -> list[float]:
+        """The learning rate of every step, at `batches` an epoch."""
         rates: list[float] = []
-        strengths: list[float] = []
         for cycle in self.cycles:
             steps = cycle.epochs * batches
             for step in range(steps):
                 rise = (step + 1) / steps / self.warmup_share
                 fall = (1 - step / steps) / (1 - self.warmup_share)
                 rates.append(cycle.peak_learning_rate * min(rise, fall))
-                strengths.append(cycle.augmentation)
-        return rates, strengths
+        return rates
+
+    def per_step(self, attribute: str, batches: int) -> list[float]:
+        """One of a cycle's settings for every step, at `batches` an epoch."""
+        return [
+            getattr(cycle, attribute)
+            for cycle in self.cycles
+            for _ in range(cycle.epochs * batches)
+        ]
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,9 @@ def jpegs(source: Path) -> Iterator[tuple[str, bytes]]:
                 yield member.name, content.read()
 
 
-def augment(images: network.Tensor, settings: Settings, strength: network.Tensor) -> network.Tensor:
+def augment(
+    images: network.Tensor, settings: Settings, strength: network.Tensor, sharp: network.Tensor
+) -> network.Tensor:
     """Return uint8 `[N, 32, 32, 3]` as float pixels, each framed and lit anew."""
     count = tf.shape(images)[0]
     side = network.INPUT_SIDE
@@ -127,8 +141,12 @@ def augment(images: network.Tensor, settings: Settings, strength: network.Tensor
     )
     aspect = tf.exp(tf.random.normal([count]) * settings.aspect_sigma * strength)
     mirror = tf.where(tf.random.uniform([count]) < 0.5, -1.0, 1.0)
-    scale_x, scale_y = zoom * aspect * mirror, zoom / aspect
     shift = tf.random.uniform([2, count], -1, 1) * settings.shift_pixels * strength
+    stays_sharp = tf.random.uniform([count]) < sharp
+    zoom = tf.where(stays_sharp, 1.0, zoom)
+    aspect = tf.where(stays_sharp, 1.0, aspect)
+    shift = tf.where(stays_sharp, tf.round(shift), shift)
+    scale_x, scale_y = zoom * aspect * mirror, zoom / aspect
     centre = (side - 1) / 2
     zero = tf.zeros([count])
     transforms = tf.stack(
@@ -165,9 +183,9 @@ class Trainer:
             tf.Variable(tf.zeros_like(v), trainable=False) for v in self.model.trainable_variables
         ]
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        rates, strengths = settings.schedule(batches)
-        self.rates = tf.constant(rates, tf.float32)
-        self.strengths = tf.constant(strengths, tf.float32)
+        self.rates = tf.constant(settings.learning_rates(batches), tf.float32)
+        self.strengths = tf.constant(settings.per_step("augmentation", batches), tf.float32)
+        self.sharp = tf.constant(settings.per_step("sharp", batches), tf.float32)
         self.classes = class_count
         self.train = tf.function(self._train)
         self.answer = tf.function(self._answer)
@@ -175,7 +193,9 @@ class Trainer:
     def _train(self, images: network.Tensor, labels: network.Tensor) -> network.Tensor:
         settings = self.settings
         variables = self.model.trainable_variables
-        pixels = network.normalise(augment(images, settings, self.strengths[self.step]))
+        pixels = network.normalise(
+            augment(images, settings, self.strengths[self.step], self.sharp[self.step])
+        )
         targets = tf.one_hot(labels, self.classes)
         targets = targets * (1 - settings.label_smoothing) + settings.label_smoothing / self.classes
         with tf.GradientTape() as tape:
