@@ -109,8 +109,10 @@ def ago(moment: str, now: datetime | None = None) -> str:
     seconds = ((now or datetime.now(UTC)) - then).total_seconds()
     if seconds < 45:
         return "just now"
+    if seconds < 90:
+        return "1 min ago"
     if seconds < 7 * 86400:
-        return f"{duration(max(60.0, seconds))} ago".replace("60 s", "1 min")
+        return f"{duration(seconds)} ago"
     return then.astimezone().strftime("%Y-%m-%d")
 
 

@@ -1,0 +1,108 @@
+"""Labels, runs and versions in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from backend.contract import ClassCount, LabelSummary, RunState, TrainingRun, VersionSummary
+from desktop.learn import wording
+from desktop.learn.outbox import OutboxView, RefusedLabel
+
+NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
+RUN = TrainingRun(
+    "a",
+    "starter",
+    RunState.SUCCEEDED,
+    "2026-05-10T11:00:00+00:00",
+    step="Version 2 is live.",
+    labels=24,
+    version=2,
+    accuracy=0.95,
+    base_accuracy=0.88,
+)
+VERSION = VersionSummary("starter", 2, True, "", 0.91, "test files", ["cat", "dog"], 1, "a")
+
+
+def test_what_to_do_next() -> None:
+    one = [ClassCount("cat", 1200, True)]
+    assert wording.next_step(LabelSummary(0, 0, [])).startswith("Say what photos show")
+    assert wording.next_step(LabelSummary(1200, 1, one)) == "1 label since the last training run."
+    assert wording.next_step(LabelSummary(1200, 0, one)).startswith("Every label")
+
+
+def test_labels_so_far() -> None:
+    counts = [ClassCount("cat", 1200, True), ClassCount("dog", 0, True)]
+    assert wording.labels_sentence(LabelSummary(1200, 0, counts)) == "1,200 in 1 class"
+    assert wording.labels_sentence(LabelSummary(0, 0, [])) == "None yet"
+
+
+def test_where_a_version_came_from() -> None:
+    first = replace(VERSION, number=1, base_version=None, training_run=None)
+    assert wording.version_sentence(first, None) == "Came with Servery. 2 classes."
+    assert (
+        wording.version_sentence(VERSION, RUN) == "Learned from 24 labels, on top of v1. 2 classes."
+    )
+    assert wording.version_sentence(VERSION, None) == "Learned on top of v1. 2 classes."
+
+
+def test_what_a_run_changed() -> None:
+    assert wording.change_sentence(RUN) == "From 88 % to 95 % on the images it was not shown."
+    same = replace(RUN, accuracy=0.88)
+    assert wording.change_sentence(same) == "Stayed at 88 % on the images it was not shown."
+    assert wording.change_sentence(replace(RUN, base_accuracy=None)) == ""
+
+
+def test_what_came_of_a_run() -> None:
+    assert wording.outcome_sentence(RUN, live=2).startswith("Version 2 is live. From 88 %")
+    forgot = replace(RUN, step="Accuracy fell, so the version did not go live.")
+    assert (
+        wording.outcome_sentence(forgot, live=1)
+        == "Version 2 was made. Accuracy fell, so the version did not go live."
+    )
+
+
+def test_why_a_version_is_not_live_is_told_only_where_it_never_was() -> None:
+    forgot = replace(RUN, step="Accuracy fell, so the version did not go live.")
+    waiting = replace(VERSION, live=False)
+    assert wording.held_back_sentence(waiting, forgot) == forgot.step
+    assert wording.held_back_sentence(waiting, RUN) == ""
+    assert wording.held_back_sentence(VERSION, forgot) == ""
+
+
+def test_labels_on_their_way() -> None:
+    assert wording.waiting_sentence(OutboxView(3)) == ""
+    assert (
+        wording.waiting_sentence(OutboxView(3, problem="It is away."))
+        == "3 labels wait for the backend, safe on this machine. It is away."
+    )
+
+
+def test_labels_that_were_refused() -> None:
+    refused = RefusedLabel("k", "panda", "The image is damaged.")
+    assert wording.refused_sentence(OutboxView()) == ""
+    assert (
+        wording.refused_sentence(OutboxView(refused=(refused,)))
+        == "The label “panda” was refused. The image is damaged."
+    )
+    assert wording.refused_sentence(OutboxView(refused=(refused, refused))).startswith(
+        "2 labels were refused."
+    )
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        ("2026-05-10T11:59:30Z", "just now"),
+        ("2026-05-10T11:58:50Z", "1 min ago"),
+        ("2026-05-10T11:55:00", "5 min ago"),
+        ("2026-05-10T10:00:00+00:00", "2 h ago"),
+        ("2026-05-07T12:00:00+00:00", "3 d ago"),
+        ("2026-04-01T12:00:00+00:00", "2026-04-01"),
+        ("", ""),
+    ],
+)
+def test_how_long_ago(moment: str, text: str) -> None:
+    assert wording.ago(moment, NOW) == text
