@@ -158,6 +158,7 @@ async def _build_fleet(
     from serving.models.starter.install import STARTER_MODEL, install_starter
     from serving.predict.client import PredictClient
 
+    app.classify_page.set_note("The starter model is starting; photos can be dropped already.")
     page = FleetPage()
     app.window.set_page(places.FLEET, page)
     try:

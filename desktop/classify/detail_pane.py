@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import Qt, Signal
@@ -25,6 +26,7 @@ from desktop.classify.pictures import Pictures
 from desktop.classify.score_chart import ScoreChart
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.state_badge import StateBadge
+from serving.predict.prediction import Score
 
 SMALLEST_WIDTH = 300
 
@@ -74,13 +76,14 @@ class DetailPane(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.L, theme.L, theme.L, theme.M)
         layout.setSpacing(theme.S)
-        layout.addWidget(self.view, 1)
+        layout.addWidget(self.view, 8)
         layout.addSpacing(theme.XS)
         layout.addLayout(title)
         layout.addLayout(origin)
         layout.addWidget(self._answer)
         layout.addSpacing(theme.S)
         layout.addWidget(self._label)
+        layout.addStretch(1)
         self.show_photos((), None, None)
 
     def set_classes(self, names: Iterable[str]) -> None:
@@ -100,7 +103,7 @@ class DetailPane(QFrame):
         many = len(photos) > 1
         self._label.setVisible(photo is not None)
         self.badge.setVisible(photo is not None and not many)
-        self.again.setVisible(photo is not None)
+        self.again.setVisible(photo is not None and (many or photo.problem is None))
         if photo is None or state is None:
             self.name.setText("No photo selected")
             self.source.setText("Select one to see its scores.")
@@ -110,7 +113,7 @@ class DetailPane(QFrame):
         self.badge.set_state(state)
         self.name.setText(f"{formats.count(len(photos))} photos selected" if many else photo.name)
         self.source.setText(_summary(photos) if many else _origin(photo, live_version))
-        self.chart.show_scores(photo.prediction.scores if photo.prediction else ())
+        self.chart.show_scores(_best_classes(photos) if many else _scores(photo))
         if photo.problem is not None and not many:
             self.problem.show_problem(photo.problem.what, photo.problem.advice)
             self._answer.setCurrentWidget(self.problem)
@@ -209,9 +212,19 @@ def _origin(photo: Photo, live_version: int | None) -> str:
     return text
 
 
+def _scores(photo: Photo) -> tuple[Score, ...]:
+    return photo.prediction.scores if photo.prediction else ()
+
+
+def _best_classes(photos: Sequence[Photo]) -> list[Score]:
+    """Return which share of `photos` has each class as its best, the most frequent first."""
+    best = Counter(photo.top.name for photo in photos if photo.top is not None)
+    return [Score(name, times / len(photos)) for name, times in best.most_common()]
+
+
 def _summary(photos: Sequence[Photo]) -> str:
     labelled = sum(1 for photo in photos if photo.label)
-    return f"{formats.count(labelled)} of them labelled"
+    return f"How many have each class as their best; {formats.count(labelled)} labelled"
 
 
 def _shortened(name: str) -> str:

@@ -35,7 +35,7 @@ class GalleryView(QListView):
         self.setUniformItemSizes(True)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMouseTracking(True)
@@ -66,7 +66,8 @@ class GalleryView(QListView):
             super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        cell = self._tiles.fit(self.viewport().width() - 1, self.devicePixelRatioF())
+        room = self.width() - self.verticalScrollBar().sizeHint().width() - 1
+        cell = self._tiles.fit(room, self.devicePixelRatioF())
         if cell != self.gridSize():
             self.setGridSize(QSize(cell))
         super().resizeEvent(event)

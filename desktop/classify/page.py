@@ -19,8 +19,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
+    QFrame,
     QLabel,
-    QLineEdit,
     QMenu,
     QPushButton,
     QSplitter,
@@ -40,6 +40,7 @@ from desktop.classify.pictures import Pictures
 from desktop.classify.score_chart import ROWS
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.place_header import PlaceHeader
+from desktop.widgets.search_field import SearchField
 
 _READABLE = "Photos (*.jpg *.jpeg *.png *.webp *.gif *.bmp *.tif *.tiff *.avif);;All files (*)"
 _REFRESH_MILLISECONDS = 30
@@ -75,7 +76,7 @@ class ClassifyPage(QWidget):
         self.empty = EmptyState(
             "empty-photos",
             "Drop photos here",
-            "Photos and folders are classified on this machine; nothing leaves it.",
+            "They are classified on this machine. Nothing leaves it.",
             "Open photos…",
         )
         self._nothing_found = _nothing_found()
@@ -100,7 +101,8 @@ class ClassifyPage(QWidget):
         self._split.setStretchFactor(1, 0)
         self._split.setSizes([760, 360])
         self._whole = QStackedWidget()
-        self._whole.addWidget(self.empty)
+        self._inviting = self._invitation()
+        self._whole.addWidget(self._inviting)
         self._whole.addWidget(self._split)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -126,6 +128,10 @@ class ClassifyPage(QWidget):
     def set_classes(self, names: Iterable[str]) -> None:
         """Offer `names` where a person says what a photo shows."""
         self.pane.set_classes(names)
+
+    def set_note(self, sentence: str) -> None:
+        """Say, under the invitation to drop photos, what there is to answer them."""
+        self.note.setText(sentence)
 
     def outdated(self) -> list[str]:
         """Keys of the photos whose answer came from another version than the live one."""
@@ -179,17 +185,28 @@ class ClassifyPage(QWidget):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
 
+    def _invitation(self) -> QWidget:
+        self.note = QLabel()
+        theme.set_role(self.note, "small")
+        self.note.setWordWrap(True)
+        self.note.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        zone = QFrame()
+        theme.set_role(zone, "dropzone")
+        inside = QVBoxLayout(zone)
+        inside.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.L)
+        inside.addWidget(self.empty, 1)
+        inside.addWidget(self.note)
+        whole = QWidget()
+        around = QVBoxLayout(whole)
+        around.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.XL)
+        around.addWidget(zone)
+        return whole
+
     def _header(self) -> PlaceHeader:
         self.header = PlaceHeader("Classify")
-        self.search = QLineEdit()
-        self.search.setPlaceholderText("Search")
-        self.search.setAccessibleName("Search photos by name, class or label")
+        self.search = SearchField("Search photos by name, class or label")
         self.search.setToolTip("Name, class or label (Ctrl+F)")
-        self.search.setClearButtonEnabled(True)
-        self.search.addAction(
-            theme.icon("search", "neutral"), QLineEdit.ActionPosition.LeadingPosition
-        )
-        self.search.setMinimumWidth(120)
+        self.search.setMinimumWidth(104)
         self.search.setMaximumWidth(220)
         self.states = QComboBox()
         self.states.setAccessibleName("Show only photos in a state")
@@ -349,7 +366,7 @@ class ClassifyPage(QWidget):
     def _refresh(self) -> None:
         self._show_selected()
         total, shown = len(self.model.photos), self.gallery.filter.rowCount()
-        self._whole.setCurrentWidget(self._split if total else self.empty)
+        self._whole.setCurrentWidget(self._split if total else self._inviting)
         self._left.setCurrentWidget(self.gallery if shown else self._nothing_found)
         if shown == total:
             self.header.sentence.setText(formats.plural(total, "photo"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QRectF, QSize, QSizeF, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent
+from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import theme
@@ -13,6 +13,9 @@ from desktop.classify.pictures import Pictures, Wanted
 
 _STEP = 128
 """Pictures are asked for in steps of this many pixels, so that resizing decodes seldom."""
+
+_TALLEST = 0.75
+"""Of its width; beyond that, room is better left below the scores."""
 
 
 class PhotoView(QWidget):
@@ -32,7 +35,11 @@ class PhotoView(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(320, 280)
+        return QSize(320, 240)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.setMaximumHeight(round(self.width() * _TALLEST))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(160, 120)
@@ -53,11 +60,12 @@ class PhotoView(QWidget):
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
         )
         frame = self.rect().toRectF()
-        outline = QPainterPath()
-        outline.addRoundedRect(frame, theme.CORNER, theme.CORNER)
-        painter.fillPath(outline, theme.colour("sunken"))
         wanted = self._wanted()
         picture = self._pictures.get(wanted) if wanted else None
+        if picture is None or picture.isNull():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.colour("sunken"))
+            painter.drawRoundedRect(frame, theme.CORNER, theme.CORNER)
         if picture is None:
             return
         if picture.isNull():
@@ -66,10 +74,12 @@ class PhotoView(QWidget):
             centre = frame.center()
             painter.drawPixmap(round(centre.x() - side / 2), round(centre.y() - side / 2), broken)
             return
-        painter.setClipPath(outline)
         fitted = QSizeF(picture.size()).scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
         if fitted.width() > 2 * picture.width():
             fitted = QSizeF(picture.size() * 2)
         target = QRectF(frame.topLeft(), fitted)
         target.moveCenter(frame.center())
+        outline = QPainterPath()
+        outline.addRoundedRect(target, theme.CORNER, theme.CORNER)
+        painter.setClipPath(outline)
         painter.drawPixmap(target, picture, picture.rect().toRectF())

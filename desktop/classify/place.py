@@ -30,6 +30,7 @@ L = TypeVar("L")
 """What taking a label returns, and taking it back needs."""
 
 _REMEMBER_MILLISECONDS = 500
+_CLASSES_NAMED = 12
 _CANCELLED = Problem("Classifying was cancelled.", "Choose Classify again to try it once more.")
 _BROKEN_OFF = Problem(
     "Classifying broke off.", "Choose Classify again; the notice says what went wrong."
@@ -164,6 +165,7 @@ class ClassifyPlace(Generic[L]):
     def set_classes(self, names: Sequence[str]) -> None:
         """Offer the classes of the live version, beside those that a person made up."""
         self._model_classes = tuple(names)
+        self._page.set_note(_knows(names))
         self._offer_classes()
 
     def label(self, keys: Sequence[str], class_name: str) -> Job[None]:
@@ -313,6 +315,14 @@ class ClassifyPlace(Generic[L]):
     def _offer_classes(self) -> None:
         labels = {photo.label for photo in self._page.model.photos if photo.label}
         self._page.set_classes([*self._model_classes, *sorted(labels)])
+
+
+def _knows(classes: Sequence[str]) -> str:
+    """Return what a model can tell apart, as a sentence."""
+    shown = ", ".join(classes[:_CLASSES_NAMED])
+    more = len(classes) - _CLASSES_NAMED
+    rest = f" and {formats.count(more)} more" if more > 0 else ""
+    return f"The model knows {formats.plural(len(classes), 'class', 'classes')}: {shown}{rest}."
 
 
 def _keep_pasted(image: QImage, folder: Path) -> Path:

@@ -56,7 +56,7 @@ class TileDelegate(QStyledItemDelegate):
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
         photo: Photo = index.data(PHOTO)
-        state: PhotoState = index.data(STATE)
+        state = PhotoState(index.data(STATE))
         flags = option.state
         selected = bool(flags & QStyle.StateFlag.State_Selected)
         hovered = bool(flags & QStyle.StateFlag.State_MouseOver)

@@ -6,6 +6,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
+_ELLIPSIS = "…"
+
 
 class ElidedLabel(QLabel):
     """One line, cut with an ellipsis where there is no room; the tooltip has it whole."""
@@ -24,7 +26,7 @@ class ElidedLabel(QLabel):
         self._explain()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self.fontMetrics().averageCharWidth() * 3, super().minimumSizeHint().height())
+        return QSize(0, super().minimumSizeHint().height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -36,7 +38,8 @@ class ElidedLabel(QLabel):
         painter.drawText(self.contentsRect(), int(self.alignment()), self._shown())
 
     def _shown(self) -> str:
-        return self.fontMetrics().elidedText(self.text(), self._mode, self.contentsRect().width())
+        shown = self.fontMetrics().elidedText(self.text(), self._mode, self.contentsRect().width())
+        return "" if shown == _ELLIPSIS else shown
 
     def _explain(self) -> None:
         self.setToolTip(self.text() if self._shown() != self.text() else "")

@@ -1,4 +1,4 @@
-"""What Servery has to say, floating over the foot of a place; never in the way of working."""
+"""What Servery has to say, floating over the left foot of a place, away from its controls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from desktop.notifications import Notice, Notifications
 
 MOST = 3
 INFO_MILLISECONDS = 6000
-_WIDEST = 560
+_WIDEST = 440
 
 
 class NoticeStack(QWidget):
@@ -79,8 +79,7 @@ class NoticeStack(QWidget):
         width = min(_WIDEST, self._over.width() - 2 * theme.L)
         self.setFixedWidth(width)
         height = sum(bar.heightForWidth(width) for bar in bars) + theme.S * (len(bars) - 1)
-        x = (self._over.width() - width) // 2
-        self.setGeometry(x, self._over.height() - height - theme.L, width, height)
+        self.setGeometry(theme.L, self._over.height() - height - theme.L, width, height)
         self.raise_()
 
 

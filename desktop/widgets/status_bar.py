@@ -40,7 +40,7 @@ class StatusBar(QFrame):
 
     @property
     def fleet_text(self) -> str:
-        return self._fleet.text()
+        return self._fleet.text().strip()
 
     @property
     def version_text(self) -> str:
@@ -71,7 +71,7 @@ class StatusBar(QFrame):
 
     def _show_fleet(self, state: str, text: str) -> None:
         self._state = state
-        self._fleet.setText(text)
+        self._fleet.setText(f" {text}")
         self._fleet.setAccessibleName(text)
         self._draw_mark()
 
@@ -94,7 +94,7 @@ class StatusBar(QFrame):
 
 def _quiet_button(tip: str) -> QToolButton:
     button = QToolButton()
-    theme.set_role(button, "quiet")
+    theme.set_role(button, "status")
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     button.setIconSize(QSize(_MARK, _MARK))
     button.setToolTip(tip)

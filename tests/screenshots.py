@@ -1,0 +1,77 @@
+"""Pictures of the real application, for the README and for looking at.
+
+    python -m tests.screenshots OUT [--photos FOLDER] [--size 1200x780]
+
+Runs the application with a workspace of its own, drops photos on it, and saves
+each place in light and dark. Needs a screen; Xvfb or QT_QPA_PLATFORM=offscreen do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+from PySide6.QtWidgets import QWidget
+
+from desktop import main_window as places
+from desktop.app import App, Options, run
+from desktop.theme import Appearance
+from serving.workspace import Workspace
+from tests.gui.drops import drop_files
+from tests.gui.waiting import until
+
+PHOTOS = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "photos"
+_SETTLE = 0.7
+
+
+async def _save(widget: QWidget, path: Path) -> None:
+    await asyncio.sleep(_SETTLE)
+    widget.grab().save(str(path))
+    print(path)
+
+
+async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -> None:
+    """Walk through every place of a running application, saving pictures to `out`."""
+    window, page = app.window, app.classify_page
+    window.resize(*size)
+    await _save(window, out / "classify-empty.png")
+    fleet = await app.fleet
+    await until(lambda: fleet.view.ready >= 1)
+    if photos:
+        drop_files(page, photos)
+        await until(lambda: len(page.model.photos) == len(photos))
+        await until(lambda: not any(photo.waiting for photo in page.model.photos))
+        page.choose(str(photos[0]))
+        first = page.model.photos[1]
+        if first.top is not None:
+            await app.classify.label([first.key], first.top.name).result()
+    for appearance in (Appearance.LIGHT, Appearance.DARK):
+        app.theme.choose(appearance)
+        for place in (places.CLASSIFY, places.FLEET, places.LEARN, places.SETTINGS, places.HELP):
+            window.go_to(place)
+            await _save(window, out / f"{place}-{appearance.value}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Save pictures of the application.")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--photos", type=Path, default=PHOTOS)
+    parser.add_argument("--most", type=int, default=24, help="how many photos to drop")
+    parser.add_argument("--size", default="1200x780", help="of the window")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    width, height = arguments.size.split("x")
+    photos = sorted(path for path in arguments.photos.glob("*") if path.suffix != ".csv")
+    with tempfile.TemporaryDirectory(prefix="servery-") as folder:
+        run(
+            Options(Workspace(Path(folder))),
+            lambda app: tour(
+                app, arguments.out, photos[: arguments.most], (int(width), int(height))
+            ),
+        )
+
+
+if __name__ == "__main__":
+    main()
