@@ -13,10 +13,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -36,6 +34,7 @@ from backend.training.job import (
     Result,
     to_line,
 )
+from backend.training.loaded import LoadedVersion
 from serving.errors import ModelError, ServeryError
 from serving.models.card import CARD_PATH, ModelCard
 
@@ -46,77 +45,28 @@ TOLERANCE = 1e-3
 Say = Callable[[Message], None]
 
 
-class LoadedVersion:
-    """A version in a TensorFlow session of this process."""
-
-    def __init__(self, tf: Any, version_folder: Path) -> None:
-        """Load it; raises ModelError where TensorFlow cannot."""
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
-        try:
-            with self._session.graph.as_default():
-                loaded = tf.compat.v1.saved_model.load(
-                    self._session, ["serve"], str(version_folder)
-                )
-        except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"Version {version_folder.name} cannot be loaded.",
-                "Promote another version, then train again.",
-            ) from error
-        self._signatures = loaded.signature_def
-        self._errors = tf.errors.OpError
-
-    def __enter__(self) -> LoadedVersion:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._session.close()
-
-    def run(self, signature: str, images: list[bytes]) -> dict[str, Any]:
-        """Answer for whole JPEG files; raises ModelError where the version cannot."""
-        try:
-            definition = self._signatures[signature]
-            outputs = {key: info.name for key, info in definition.outputs.items()}
-            answers: dict[str, Any] = self._session.run(
-                outputs, {definition.inputs["images"].name: images}
-            )
-        except (KeyError, ValueError, self._errors) as error:
-            raise ModelError(
-                f"The version does not answer the signature {signature}.",
-                "Promote another version, then train again.",
-            ) from error
-        return answers
-
-
 def learn(job: Job, say: Say) -> Result:
     """Write the version that `job` asks for into its staging folder, and check it.
 
     Raises ServeryError where no version can come of it.
     """
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        say(Progress(0.02, "Starting TensorFlow."))
-        importing = beside.submit(_tensorflow)
-        base_folder = Path(job.base_folder)
-        graph = ServableGraph(base_folder)
-        base = graph.head()
-        before = Features.read(base_folder, base)
-        labelled, unreadable = _labelled_rows(job, graph, importing, say)
+    base_folder = Path(job.base_folder)
+    graph = ServableGraph(base_folder)
+    base = graph.head()
+    before = Features.read(base_folder, base)
+    labelled, unreadable = _labelled_rows(job, graph, say)
 
-        say(Progress(0.6, f"Learning from {_photos(len(labelled))}."))
-        after = before.relabelled(labelled, frozenset(job.images_ever_labelled))
-        head = fit_head(after.foundation, after.train, after.classes())
-        measured = measure(base, head, after.held_out)
+    say(Progress(0.6, f"Learning from {_photos(len(labelled))}."))
+    after = before.relabelled(labelled, frozenset(job.images_ever_labelled))
+    head = fit_head(after.foundation, after.train, after.classes())
+    measured = measure(base, head, after.held_out)
 
-        say(Progress(0.7, "Writing the new version."))
-        staged = Path(job.staging_folder)
-        _write_version(job, staged, graph, head, after, measured)
+    say(Progress(0.8, "Writing the new version."))
+    staged = Path(job.staging_folder)
+    _write_version(job, staged, graph, head, after, measured)
 
-        say(Progress(0.8, "Checking the new version."))
-        _check(importing.result(), staged, head, _sample(job, labelled))
+    say(Progress(0.9, "Checking the new version."))
+    _check(staged, head, _sample(job, labelled))
     return Result(measured, len(labelled), unreadable)
 
 
@@ -139,16 +89,13 @@ def measure(base: Head, head: Head, held_out: Rows) -> Measured:
     )
 
 
-def _labelled_rows(
-    job: Job, graph: ServableGraph, importing: Future[Any], say: Say
-) -> tuple[Rows, int]:
+def _labelled_rows(job: Job, graph: ServableGraph, say: Say) -> tuple[Rows, int]:
     """Return a row for each labelled image, and how many images could not be read."""
     cache = EmbeddingCache(Path(job.embeddings_folder), graph.backbone_hash())
     missing = [image for image in job.images if cache.get(image.image) is None]
     if missing:
-        tf = importing.result()
-        say(Progress(0.3, f"Looking at {_photos(len(missing))}."))
-        with LoadedVersion(tf, Path(job.base_folder)) as version:
+        say(Progress(0.1, f"Looking at {_photos(len(missing))}."))
+        with LoadedVersion(Path(job.base_folder)) as version:
             cache.keep(_embed(version, missing, say))
     found = [(image, cache.get(image.image)) for image in job.images]
     known = [(image, embedding) for image, embedding in found if embedding is not None]
@@ -173,14 +120,14 @@ def _embed(version: LoadedVersion, images: list[LabelledImage], say: Say) -> dic
         batch = [(image, _read(image)) for image in images[start : start + BATCH]]
         readable = [(image, data) for image, data in batch if data is not None]
         if readable:
-            answer = version.run("embed", [data for _, data in readable])["embedding"]
+            answer = version.embed([data for _, data in readable])
             found.update(
                 (image.image, row) for (image, _), row in zip(readable, answer, strict=True)
             )
         done = start + len(batch)
         say(
             Progress(
-                0.3 + 0.3 * done / len(images),
+                0.1 + 0.5 * done / len(images),
                 f"Looked at {done} of {_photos(len(images))}.",
             )
         )
@@ -237,21 +184,19 @@ def _write_version(
     (staged / CARD_PATH).write_text(card.to_json())
 
 
-def _check(tf: Any, staged: Path, head: Head, sample: list[tuple[bytes, Floats]]) -> None:
+def _check(staged: Path, head: Head, sample: list[tuple[bytes, Floats]]) -> None:
     """Load the version and compare its answers with the head's own.
 
     Raises ModelError where they differ.
     """
-    with LoadedVersion(tf, staged) as version:
+    with LoadedVersion(staged) as version:
         if not sample:
             return
-        answer = version.run("predict_images", [data for data, _ in sample])
+        classes, scores = version.predict([data for data, _ in sample])
         expected = softmax(head.logits(np.stack([embedding for _, embedding in sample])))
-        for names, scores, wanted in zip(
-            answer["classes"], answer["scores"], expected, strict=True
-        ):
+        for names, given, wanted in zip(classes, scores, expected, strict=True):
             by_name = dict(zip(head.classes, wanted, strict=True))
-            for name, score in zip(names, scores, strict=True):
+            for name, score in zip(names, given, strict=True):
                 if abs(by_name.get(name.decode(), -1.0) - score) > TOLERANCE:
                     raise ModelError(
                         "The new version does not answer as it was taught.",
@@ -276,12 +221,6 @@ def _share(flags: Any) -> float | None:
 
 def _photos(count: int) -> str:
     return "1 photo" if count == 1 else f"{count:,} photos"
-
-
-def _tensorflow() -> Any:
-    import tensorflow
-
-    return tensorflow
 
 
 _STARTED = time.monotonic()

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import FEATURES_PATH, Features
 from backend.training.head import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, ServableGraph
 from backend.training.job import Job, LabelledImage, Message, Progress, Result
-from backend.training.worker import LoadedVersion, learn
+from backend.training.loaded import LoadedVersion
+from backend.training.worker import learn
 from serving.errors import ModelError
 from serving.models import servable
 from serving.models.card import ModelCard
@@ -94,8 +94,9 @@ def school(workspace: Workspace) -> School:
 
 
 def first_answers(version: Version, images: list[bytes]) -> list[str]:
-    with LoadedVersion(tf, version.path) as loaded:
-        return [names[0].decode() for names in loaded.run("predict_images", images)["classes"]]
+    with LoadedVersion(version.path) as loaded:
+        classes, _ = loaded.predict(images)
+        return [names[0].decode() for names in classes]
 
 
 def test_a_dozen_images_teach_a_class(school: School) -> None:
