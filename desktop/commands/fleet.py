@@ -72,7 +72,10 @@ def status(workspace: Workspace, model: str, engine: str, as_json: bool) -> None
         async with open_fleet(workspace, model, engine) as (fleet, _):
             return await fleet.observe()
 
-    _show(asyncio.run(look()), as_json)
+    view = asyncio.run(look())
+    _show(view, as_json)
+    if not as_json and view.engine_reason:
+        say(view.engine_reason)
 
 
 def _change(
@@ -95,13 +98,11 @@ def _show(view: FleetView, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(view))
         return
-    version = "no version" if view.live_version is None else f"version {view.live_version}"
+    live = "" if view.live_version is None else f" with version {view.live_version}"
     click.echo(
-        f"{plural(view.wanted, 'instance')} of {view.model} wanted, {view.ready} ready, "
-        f"on {view.engine}; {version} is live."
+        f"{view.ready} of {plural(view.wanted, 'wanted instance')} of {view.model} ready{live}, "
+        f"on {view.engine}."
     )
-    if view.engine_reason:
-        say(view.engine_reason)
     if view.instances:
         print_table(
             ("INSTANCE", "STATE", "VERSION", "GRPC", "REST", "UP", "CPU", "MEMORY"),
@@ -130,6 +131,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
     return {
         "model": view.model,
         "engine": view.engine,
+        "engine_reason": view.engine_reason,
         "wanted": view.wanted,
         "ready": view.ready,
         "live_version": view.live_version,

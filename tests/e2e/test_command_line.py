@@ -1,0 +1,207 @@
+"""The whole loop from the shell: `servery` in processes of its own, nothing imitated."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.conftest import ROOT
+
+LIMIT_SECONDS = 150
+
+
+def draw_stripes(path: Path, seed: int) -> Path:
+    """Draw magenta and green stripes, each picture a little different from the others."""
+    chance = random.Random(seed)
+    image = Image.new("RGB", (160, 120), (30, 160, 60))
+    draw = ImageDraw.Draw(image)
+    step, slant = chance.randint(14, 22), chance.randint(20, 60)
+    for x in range(-200, 360, step):
+        draw.line([(x, 0), (x + slant, 120)], fill=(200, 20, 180), width=step // 2)
+    image.save(path, "JPEG", quality=90)
+    return path
+
+
+class Shell:
+    """Runs `servery` in a folder with a workspace of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workspace = folder / "workspace"
+        self.environment = {
+            **os.environ,
+            "SERVERY_WORKSPACE": str(self.workspace),
+            "PYTHONPATH": str(ROOT),
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "desktop.cli", *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command that must succeed, and return what it printed as JSON."""
+        told = self.run(*arguments, "--json")
+        assert told.returncode == 0, told.stderr
+        return json.loads(told.stdout)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    shell = Shell(tmp_path_factory.mktemp("shell"))
+    draw_stripes(shell.folder / "photo.jpg", 0)
+    yield shell
+    stopped = shell.run("fleet", "stop")
+    assert stopped.returncode == 0, stopped.stderr
+
+
+def blocks(text: str) -> list[list[str]]:
+    """Return the lines of each `sh` block of a Markdown text."""
+    found = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block.splitlines() for block in found]
+
+
+def readme_lines(beginning: str) -> list[str]:
+    lines = [line for block in blocks((ROOT / "README.md").read_text()) for line in block]
+    return [line for line in lines if line.startswith(beginning)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["classify"], ["fleet", "scale"], ["fleet", "scale", "-1"], ["promote", "x"]],
+)
+def test_a_command_that_is_not_understood_exits_with_2(
+    shell: Shell, arguments: Sequence[str]
+) -> None:
+    told = shell.run(*arguments)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "Usage: servery" in told.stderr
+
+
+def test_without_a_fleet_classify_says_how_to_start_one(shell: Shell) -> None:
+    told = shell.run("classify", "photo.jpg")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == (
+        "servery: No instance is running. Start one with `servery fleet start`, "
+        "or add --start to this command.\n"
+    )
+
+
+def test_help_names_every_command(shell: Shell) -> None:
+    told = shell.run("--help")
+    assert told.returncode == 0
+    for line in readme_lines("servery "):
+        assert f"\n  {line.split()[1]} " in told.stdout
+
+
+@pytest.mark.slow
+def test_a_dozen_labels_teach_a_new_class(shell: Shell) -> None:
+    started = shell.json("fleet", "start", "2")
+    assert started["ready"] == 2
+    dozen = [str(draw_stripes(shell.folder / f"{n}.jpg", n)) for n in range(1, 13)]
+
+    before = shell.json("classify", "photo.jpg")
+    labels = shell.json("label", *dozen, "stripes")
+    run = shell.json("train", "--wait")
+    after = shell.json("classify", "photo.jpg", "--start")
+
+    assert before[0]["version"] == 1
+    assert "stripes" not in [score["name"] for score in before[0]["scores"]]
+    assert [label["new_class"] for label in labels] == [True] * 12
+    assert run["state"] == "succeeded"
+    assert after[0]["version"] == run["version"] == 2
+    assert after[0]["scores"][0]["name"] == "stripes"
+
+    versions = shell.json("models")[0]["versions"]
+    assert {version["number"]: version["live"] for version in versions} == {1: False, 2: True}
+    assert shell.json("promote", "1")["live"] is True
+    assert shell.run("promote", "7").stderr.startswith("servery: Model starter has no version 7.")
+
+
+@pytest.mark.slow
+def test_a_file_that_is_no_image_harms_no_other(shell: Shell) -> None:
+    (shell.folder / "empty.jpg").touch()
+    (shell.folder / "cut.jpg").write_bytes((shell.folder / "photo.jpg").read_bytes()[:900])
+    files = ["empty.jpg", "photo.jpg", "missing.jpg", "cut.jpg"]
+    told = shell.run("classify", *files, "--start", "--json")
+    answers = json.loads(told.stdout)
+    assert told.returncode == 1
+    assert [answer["file"] for answer in answers] == files
+    assert [answer.get("error") for answer in answers] == [
+        "The file is empty.",
+        None,
+        "The file cannot be read: No such file or directory.",
+        "The image is damaged or cut off.",
+    ]
+    assert len(told.stderr.splitlines()) == 3
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_do_what_it_says(shell: Shell) -> None:
+    for line in readme_lines("servery "):
+        words = shlex.split(line)[1:]
+        files = [sorted(shell.folder.glob(word)) if "*" in word else [word] for word in words]
+        told = shell.run(*(str(one) for some in files for one in some))
+        if "*.jpg" in words:
+            assert told.returncode == 1, "two of the files are no images"
+        else:
+            assert told.returncode == 0, f"{line}: {told.stderr}"
+    assert shell.json("fleet", "status")["instances"] == []
+
+
+@pytest.mark.slow
+def test_serve_answers_until_it_is_told_to_end(shell: Shell) -> None:
+    command = shell.command("serve", "--port", "0", "--instances", "1")
+    serving = subprocess.Popen(
+        command,
+        cwd=shell.folder,
+        env=shell.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert serving.stdout is not None
+        assert serving.stderr is not None
+        address = serving.stdout.readline().removeprefix("Servery answers at ").strip()
+        assert serving.stderr.readline() == "1 instance ready on process.\n"
+        page = urllib.request.urlopen(f"{address}/", timeout=10).read()
+        assert b"<html" in page.lower()
+        if shutil.which("curl"):
+            for line in readme_lines("curl "):
+                words = shlex.split(line.replace("http://127.0.0.1:8080", address))
+                told = subprocess.run(words, cwd=shell.folder, capture_output=True, timeout=60)
+                answer = json.loads(told.stdout)
+                assert "error" not in answer, line
+        serving.send_signal(signal.SIGINT)
+        _, said = serving.communicate(timeout=60)
+    except BaseException:
+        serving.kill()
+        serving.communicate()
+        raise
+    assert (serving.returncode, said) == (0, "Stopping\n")
+    assert shell.json("fleet", "status")["instances"] == []
+    assert not (shell.workspace / "run" / "backend.json").exists()
