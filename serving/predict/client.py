@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -31,8 +32,9 @@ log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 60.0
 """How long a request may take once it has been sent, retries included."""
-MOST_OUTSTANDING = 32
-"""Requests that one instance works on; more wait here, so that they can go anywhere."""
+MOST_OUTSTANDING = max(8, os.cpu_count() or 1)
+"""Requests that one instance works on at a time. More wait here, where they can still
+go to any instance: sent all at once they only slow each other down."""
 MOST_LOSSES = 4
 """An image that was being answered by this many instances as they ended is given up,
 so that an image that kills servers does not kill a whole fleet again and again."""

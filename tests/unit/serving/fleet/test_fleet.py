@@ -13,7 +13,7 @@ from serving.engines.protocol import Instance, InstanceState
 from serving.errors import EngineError, ModelError
 from serving.fleet import probe
 from serving.fleet.fleet import FleetView
-from tests.unit.serving.fleet.conftest import MODEL, Ground
+from tests.unit.serving.fleet.ground import MODEL, Ground
 
 READY, FAILED = InstanceState.READY, InstanceState.FAILED
 

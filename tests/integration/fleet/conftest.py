@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from PIL import Image
+
+from serving.engines.process import ProcessEngine
+from serving.fleet.fleet import Fleet
+from serving.models.repository import ModelRepository, Version
+from serving.models.starter.install import STARTER_MODEL, install_starter
+from serving.predict.client import PredictClient
+from serving.workspace import Workspace
+from tests.conftest import ROOT
+from tests.unit.serving.fleet.ground import Ground, ground_on
+
+
+class StarterFleet:
+    """A fleet of our own model server with the starter model, kept by `run`."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.repository = ModelRepository(workspace.models)
+        install_starter(self.repository)
+        self.engine = ProcessEngine(workspace)
+        self.client = PredictClient(STARTER_MODEL)
+        self.fleet = Fleet(STARTER_MODEL, self.engine, self.repository, workspace, self.client)
+
+    def process(self, index: int) -> int:
+        """Process id of an instance, the oldest first."""
+        number = self.fleet.view.instances[index].instance.process
+        assert number is not None
+        return number
+
+    def next_version(self) -> Version:
+        """Add a version that is a copy of the live one."""
+        with self.repository.staged(STARTER_MODEL) as staged:
+            shutil.copytree(self.repository.live(STARTER_MODEL).path, staged, dirs_exist_ok=True)
+            return self.repository.adopt(STARTER_MODEL, staged)
+
+
+@pytest.fixture
+async def starter(workspace: Workspace) -> AsyncIterator[StarterFleet]:
+    made = StarterFleet(workspace)
+    run = asyncio.create_task(made.fleet.run())
+    yield made
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    for instance in await made.engine.instances():
+        await made.engine.stop(instance.id, grace=2)
+    await made.client.close()
+
+
+@pytest.fixture
+async def ground(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    async with ground_on(workspace) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    """A small JPEG with something in it."""
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(out, "JPEG")
+    return out.getvalue()

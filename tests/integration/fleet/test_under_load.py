@@ -1,0 +1,73 @@
+"""What happens to a fleet while fifty callers use it: none of them may notice."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from serving.engines.protocol import InstanceState
+from serving.fleet.fleet import FleetView
+from serving.models.starter.install import STARTER_MODEL
+from tests.integration.fleet.conftest import StarterFleet
+from tests.integration.fleet.load import Callers
+from tests.unit.serving.fleet.ground import until
+
+LONG = 60
+"""Seconds; a model server that starts beside fifty busy callers takes its time."""
+
+
+def ids(view: FleetView) -> list[str]:
+    return [each.instance.id for each in view.instances]
+
+
+async def test_growing_and_shrinking_loses_no_request(
+    starter: StarterFleet, picture: bytes
+) -> None:
+    await starter.fleet.scale(1)
+    async with Callers(starter.client, picture) as callers:
+        for wanted in (3, 1):
+            view = await starter.fleet.scale(wanted)
+            for name in ids(view):
+                await callers.answered(name, callers.answers[name] + 5)
+    assert callers.failures == []
+    assert len(callers.answers) == 3
+    assert all(traffic.failures == 0 for traffic in starter.client.counters().values())
+
+
+async def test_an_instance_that_is_killed_costs_no_request_and_is_replaced(
+    starter: StarterFleet, picture: bytes
+) -> None:
+    killed, other = ids(await starter.fleet.scale(2))
+    async with Callers(starter.client, picture) as callers:
+        await callers.answered(killed)
+        os.kill(starter.process(0), signal.SIGKILL)
+        view = await until(
+            starter.fleet, lambda view: view.ready == 2 and killed not in ids(view), LONG
+        )
+        for name in ids(view):
+            await callers.answered(name, callers.answers[name] + 5)
+    assert callers.failures == []
+    assert starter.client.counters()[killed].failures > 0
+    assert starter.client.counters()[other].failures == 0
+
+
+async def test_a_promotion_costs_no_request_and_no_instance(
+    starter: StarterFleet, picture: bytes
+) -> None:
+    before = await starter.fleet.scale(2)
+    states: set[InstanceState] = set()
+    starter.fleet.subscribe(lambda view: states.update(each.state for each in view.instances))
+    async with Callers(starter.client, picture) as callers:
+        for name in ids(before):
+            await callers.answered(name)
+        starter.repository.promote(STARTER_MODEL, starter.next_version().number)
+        view = await until(starter.fleet, lambda view: view.live_version == 2, LONG)
+        await until(
+            starter.fleet,
+            lambda view: all(each.version == 2 for each in view.instances),
+            LONG,
+        )
+    assert callers.failures == []
+    assert set(callers.versions) == {1, 2}
+    assert states == {InstanceState.READY}
+    assert ids(view) == ids(before)
