@@ -13,6 +13,7 @@ class PlaceHeader(QWidget):
 
     def __init__(self, title: str, sentence: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setMinimumHeight(theme.CONTROL_HEIGHT + 2 * theme.M)
         self.title = QLabel(title)
         theme.set_role(self.title, "title")
         self.sentence = ElidedLabel(sentence)
