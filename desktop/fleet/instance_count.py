@@ -15,6 +15,7 @@ SETTLE_MILLISECONDS = 500
 _WITHOUT_ARROWS = """
 QSpinBox { padding: 0; min-height: 42px; }
 QSpinBox::up-button, QSpinBox::down-button { width: 0; border: none; }
+QSpinBox::up-arrow, QSpinBox::down-arrow { image: none; width: 0; height: 0; }
 """
 """With QSpinBox's own NoButtons a style sheet leaves no room for the number."""
 

@@ -48,7 +48,12 @@ COLUMNS = (
         "Instance", lambda each: each.instance.id, number=False, fixed_width=True, dispensable=1
     ),
     Column("Version", wording.version),
-    Column("Port", lambda each: wording.port(each.instance.grpc_address), fixed_width=True),
+    Column(
+        "Port",
+        lambda each: wording.port(each.instance.grpc_address),
+        fixed_width=True,
+        sample="65535",
+    ),
     Column("Uptime", wording.uptime, sample="59 min"),
     Column("CPU", wording.cpu, Measure.CPU, sample="100 %"),
     Column("Memory", wording.memory, Measure.MEMORY, sample="99.9 MB"),
@@ -206,6 +211,7 @@ class InstanceTable(QTableView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.selectionModel().selectionChanged.connect(self._tell_selection)
         model.rowsInserted.connect(self._select_something)
+        model.dataChanged.connect(self._widen)
         self.clicked.connect(self._copy_port)
         self._fit_columns()
 
@@ -259,6 +265,12 @@ class InstanceTable(QTableView):
             self.setColumnHidden(index, index not in needed)
             if index in needed:
                 self.setColumnWidth(index, needed[index] + for_all)
+
+    def _widen(self, cell: QModelIndex) -> None:
+        column = cell.column()
+        shown = not self.isColumnHidden(column)
+        if shown and self._needed_width(column) > self.columnWidth(column):
+            self._fit_columns()
 
     def _needed_width(self, index: int) -> int:
         column = COLUMNS[index]

@@ -95,7 +95,7 @@ class MeasureChart(QWidget):
         align = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(title, align | Qt.AlignmentFlag.AlignLeft, self._measure.title)
         if self._points:
-            self._paint_scale(painter, title, chart)
+            self._paint_values(painter, title)
         else:
             painter.drawText(title, align | Qt.AlignmentFlag.AlignRight, UNKNOWN)
         painter.setPen(QPen(theme.colour("line"), 1))
@@ -103,22 +103,20 @@ class MeasureChart(QWidget):
         ink = theme.colour("accent")
         paint_sparkline(painter, chart, self._points, self._measure.least, ink)
 
-    def _paint_scale(self, painter: QPainter, title: QRectF, chart: QRectF) -> None:
+    def _paint_values(self, painter: QPainter, title: QRectF) -> None:
         latest = self._measure.text(self._points[-1].value)
-        top = max(self._measure.least, max(point.value for point in self._points))
+        highest = max(point.value for point in self._points)
         align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-        painter.setPen(QPen(theme.colour("line"), 1, Qt.PenStyle.DotLine))
-        painter.drawLine(chart.topLeft(), chart.topRight())
         strong = theme.font(strong=True, numbers=True)
         painter.setFont(theme.font(theme.Size.SMALL))
         painter.setPen(theme.colour("muted"))
-        up_to = f"of {self._measure.text(top)}"
-        wide = painter.fontMetrics().horizontalAdvance(up_to) + theme.XS
+        peak = f"peak {self._measure.text(highest)}"
+        wide = painter.fontMetrics().horizontalAdvance(peak) + theme.S
         needed = painter.fontMetrics().horizontalAdvance(self._measure.title) + wide
         if needed + QFontMetrics(strong).horizontalAdvance(latest) + theme.S > title.width():
             wide = 0
         else:
-            painter.drawText(title, align, up_to)
+            painter.drawText(title, align, peak)
         painter.setFont(strong)
         painter.setPen(theme.colour("text"))
         painter.drawText(title.adjusted(0, 0, -wide, 0), align, latest)

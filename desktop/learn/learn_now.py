@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from backend.client import BackendClient
 from backend.contract import RunState, TrainingRun
@@ -23,11 +24,18 @@ class TrainingFailed(ServeryError):
     """A training run ended without a version."""
 
 
-async def learn_now(backend: BackendClient, outbox: Outbox, report: Report) -> TrainingRun:
+async def learn_now(
+    backend: BackendClient,
+    outbox: Outbox,
+    report: Report,
+    *,
+    leaving: Callable[[], bool] = lambda: False,
+) -> TrainingRun:
     """Start a training run on every label given so far, and return it when it has ended.
 
-    Cancelling this cancels the run. Raises TrainingFailed where the run failed,
-    CancelledError where it was cancelled elsewhere, and BackendError.
+    Cancelling this cancels the run, unless that happens because the application is
+    `leaving`: the backend may go on without it. Raises TrainingFailed where the run
+    failed, CancelledError where it was cancelled elsewhere, and BackendError.
     """
     report(0, _STEPS, "Sending the last labels")
     await _delivered(outbox)
@@ -35,8 +43,9 @@ async def learn_now(backend: BackendClient, outbox: Outbox, report: Report) -> T
     try:
         run = await _ended(backend, run, report)
     except asyncio.CancelledError:
-        with contextlib.suppress(BackendError):
-            await backend.cancel_training(run.id)
+        if not leaving():
+            with contextlib.suppress(BackendError):
+                await backend.cancel_training(run.id)
         raise
     if run.state is RunState.CANCELLED:
         raise asyncio.CancelledError

@@ -132,7 +132,9 @@ class _LearnPlace:
 
         async def work(report: Report) -> None:
             try:
-                run = await learn_now(self._backend, self._outbox, report)
+                run = await learn_now(
+                    self._backend, self._outbox, report, leaving=lambda: self._jobs.closing
+                )
                 await self._refresh_runs()
                 await self._refresh_model()
             finally:

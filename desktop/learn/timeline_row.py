@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -89,6 +89,11 @@ class TimelineRow(QWidget):
         facts = (self.heading.text(), self.state.text(), self.accuracy.text(), self.origin.text())
         self.setAccessibleName(", ".join(fact for fact in facts if fact))
 
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange:
+            self._colour_state()
+
     def refresh_time(self) -> None:
         self._show_when(self._entry.when)
 
@@ -99,8 +104,11 @@ class TimelineRow(QWidget):
     def _show_state(self, state: str) -> None:
         self.state.setText(state.capitalize())
         self.state.setVisible(bool(state))
-        if state:
-            ink = theme.state_mark(state).colour.name()
+        self._colour_state()
+
+    def _colour_state(self) -> None:
+        if word := self.state.text().lower():
+            ink = theme.state_mark(word).colour.name()
             self.state.setStyleSheet(f"color: {ink}; font-weight: 600;")
 
     def _show_accuracy(self, accuracy: float | None, measured_on: str) -> None:
@@ -116,7 +124,8 @@ class TimelineRow(QWidget):
         if version is not None:
             back = live is not None and version.number < live
             self.promote.setText("Roll back" if back else "Promote")
-            self.promote.setAccessibleName(f"{self.promote.text()} to version {version.number}")
+            act = "Roll back to" if back else "Promote"
+            self.promote.setAccessibleName(f"{act} version {version.number}")
             self.promote.setToolTip(f"Make version {version.number} the one that the fleet serves")
 
     def _promote(self) -> None:

@@ -208,6 +208,14 @@ def test_every_control_has_a_name_and_takes_the_keyboard(page: FleetPage) -> Non
         assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, name
 
 
+def test_a_text_that_grows_gets_its_room(page: FleetPage) -> None:
+    page.show_view(fleet_view(instance_view(1, requests=1)))
+    requests = next(i for i, column in enumerate(COLUMNS) if column.title == "Requests")
+    before = page.table.columnWidth(requests)
+    page.show_view(fleet_view(instance_view(1, requests=10**14)))
+    assert page.table.columnWidth(requests) > before
+
+
 @pytest.mark.parametrize("width", [700, 820, 1400])
 def test_columns_fit_the_window(page: FleetPage, width: int) -> None:
     page.resize(width, 600)

@@ -12,6 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 
 from backend.client import BackendClient
+from backend.contract import RunState
 from desktop.jobs import Job, Jobs, JobState
 from desktop.learn.outbox import Outbox
 from desktop.learn.page import LearnPage
@@ -159,6 +160,25 @@ def test_a_run_can_be_cancelled_and_says_that_it_was(
             learned = [job for job in place.ended if job.title == "Learn from the labels"]
             assert [job.state for job in learned] == [JobState.CANCELLED]
             assert place.notices == []
+
+    with backend(workspace, worker) as url:
+        run(lambda: scenario(url))
+
+
+def test_leaving_the_application_lets_a_run_go_on(
+    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+) -> None:
+    write_worker(worker, ENDLESS)
+
+    async def scenario(url: str) -> None:
+        async with connected(url, workspace.desktop_database) as place:
+            await place.outbox.submit(picture(), "zebra")
+            await until(place.page.learn.isEnabled)
+            place.page.learn.click()
+            await until(lambda: place.page.strip.step.text() == "Fitting the head.")
+            await place.jobs.close()
+            (going,) = await place.client.training_runs()
+            assert going.state is RunState.RUNNING
 
     with backend(workspace, worker) as url:
         run(lambda: scenario(url))

@@ -1,0 +1,187 @@
+"""The Learn place on a real (offscreen) screen, fed with what the backend sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QSignalSpy, QTest
+from PySide6.QtWidgets import QApplication
+
+from backend.contract import (
+    ClassCount,
+    LabelSummary,
+    ModelSummary,
+    RunState,
+    TrainingRun,
+    VersionSummary,
+)
+from desktop.learn.outbox import OutboxView
+from desktop.learn.page import LearnPage
+from desktop.learn.timeline_list import AT_FIRST
+from desktop.theme import DARK, LIGHT, Appearance, Theme
+
+FIFTY = [ClassCount(f"class {number}", 1 + number * 7, number % 5 > 0) for number in range(50)]
+
+
+def model(versions: int, live: int) -> ModelSummary:
+    return ModelSummary(
+        "starter",
+        live,
+        [
+            VersionSummary(
+                "starter",
+                number,
+                number == live,
+                f"2026-05-01T{number // 60:02}:{number % 60:02}:00+00:00",
+                0.9 + number / 10_000,
+                "10,000 test files",
+                ["cat", "dog"],
+                number - 1 or None,
+            )
+            for number in range(versions, 0, -1)
+        ],
+    )
+
+
+def going(state: RunState, progress: float = 0.0, step: str = "") -> TrainingRun:
+    return TrainingRun("r", "starter", state, "2026-05-02T00:00:00+00:00", None, progress, step)
+
+
+@pytest.fixture
+def page(application: QApplication) -> LearnPage:
+    made = LearnPage()
+    made.resize(900, 640)
+    made.show()
+    QTest.qWaitForWindowExposed(made)
+    return made
+
+
+@pytest.fixture
+def dark(application: QApplication) -> Iterator[Theme]:
+    theme = application.findChild(Theme)
+    assert isinstance(theme, Theme)
+    yield theme
+    theme.choose(Appearance.LIGHT)
+
+
+def test_before_anything_is_known_it_says_what_it_waits_for(page: LearnPage) -> None:
+    page.show_unavailable("The backend cannot be reached. It is tried again.")
+    assert page.header.sentence.text() == "The backend cannot be reached. It is tried again."
+    assert page.no_versions.text() == "The backend cannot be reached. It is tried again."
+    assert not page.learn.isEnabled()
+
+
+def test_without_labels_it_leads_to_where_they_are_given(page: LearnPage) -> None:
+    page.show_labels(LabelSummary(0, 0, []))
+    wanted = QSignalSpy(page.classify_wanted)
+    page.no_labels.button.click()
+    assert wanted.count() == 1
+    assert not page.learn.isEnabled()
+
+
+def test_fifty_classes_are_listed_by_their_number_of_labels(page: LearnPage) -> None:
+    page.show_labels(LabelSummary(9000, 12, FIFTY))
+    listed = page.bars.model()
+    assert listed.rowCount() == 50
+    assert listed.index(0, 0).data() == "class 49"
+    spoken = [listed.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 49)]
+    assert spoken == [
+        "class 49: 344 labels",
+        "class 0: 1 label, a new class that the live version cannot answer with yet",
+    ]
+    page.bars.setFocus()
+    QTest.keyClick(page.bars, Qt.Key.Key_End)
+    assert page.bars.currentIndex().row() == 49
+
+
+def test_a_count_that_grows_does_not_move_the_list(page: LearnPage) -> None:
+    page.show_labels(LabelSummary(9000, 12, FIFTY))
+    resets = QSignalSpy(page.bars.model().modelReset)
+    more = [ClassCount(each.name, each.labels + 1, each.known) for each in FIFTY]
+    page.show_labels(LabelSummary(9050, 62, more))
+    assert resets.count() == 0
+
+
+def test_the_run_that_goes_on_can_be_watched_and_cancelled_once(page: LearnPage) -> None:
+    page.show_labels(LabelSummary(3, 3, [ClassCount("cat", 3, True)]))
+    page.show_runs([going(RunState.RUNNING, 0.42, "Fitting the head.")])
+    assert page.strip.isVisible()
+    assert (page.strip.step.text(), page.strip.share.text()) == ("Fitting the head.", "42 %")
+    assert page.strip.bar.value() == 420
+    assert not page.learn.isEnabled()
+    cancelled = QSignalSpy(page.cancel_wanted)
+    page.strip.cancel.click()
+    page.strip.cancel.click()
+    assert [cancelled.at(i) for i in range(cancelled.count())] == [["r"]]
+    page.show_runs([])
+    assert not page.strip.isVisible()
+    assert page.learn.isEnabled()
+
+
+def test_the_live_version_is_marked_and_the_others_can_be_made_live(page: LearnPage) -> None:
+    page.show_model(model(3, live=2))
+    facts = [
+        (row.heading.text(), row.state.text(), row.accuracy.text(), row.promote.isVisible())
+        for row in page.timeline.rows
+    ]
+    assert facts == [
+        ("Version 3", "", "90 %", True),
+        ("Version 2", "Live", "90 %", False),
+        ("Version 1", "", "90 %", True),
+    ]
+    names = [row.promote.accessibleName() for row in page.timeline.rows]
+    assert (names[0], names[2]) == ("Promote version 3", "Roll back to version 1")
+    wanted = QSignalSpy(page.promote_wanted)
+    page.timeline.rows[2].promote.setFocus()
+    QTest.keyClick(page.timeline.rows[2].promote, Qt.Key.Key_Space)
+    assert wanted.at(0) == [1]
+    page.show_promoting(True)
+    assert not page.timeline.rows[0].promote.isEnabled()
+
+
+def test_a_new_version_leaves_the_rows_below_as_they_are(page: LearnPage) -> None:
+    page.show_model(model(3, live=3))
+    before = page.timeline.rows
+    page.show_model(model(4, live=4))
+    assert page.timeline.rows[1:] == before
+
+
+def test_many_versions_are_shown_when_asked_for(page: LearnPage) -> None:
+    page.show_model(model(AT_FIRST + 20, live=1))
+    assert len(page.timeline.rows) == AT_FIRST
+    assert page.timeline.older.text() == "Show 20 older"
+    page.timeline.older.click()
+    assert len(page.timeline.rows) == AT_FIRST + 20
+    assert not page.timeline.older.isVisible()
+
+
+def test_labels_that_wait_are_only_mentioned_where_something_holds_them_up(
+    page: LearnPage,
+) -> None:
+    page.show_outbox(OutboxView(pending=1))
+    assert not page.notes.isVisible()
+    page.show_outbox(OutboxView(pending=1, problem="The backend does not answer."))
+    assert page.notes.isVisible()
+
+
+def test_the_mark_of_the_live_version_follows_the_colour_scheme(
+    page: LearnPage, dark: Theme
+) -> None:
+    page.show_model(model(1, live=1))
+    row = page.timeline.rows[0]
+    assert LIGHT.ready in row.state.styleSheet()
+    dark.choose(Appearance.DARK)
+    QApplication.processEvents()
+    assert DARK.ready in row.state.styleSheet()
+
+
+@pytest.mark.parametrize("width", [700, 900, 1400])
+def test_nothing_needs_scrolling_sideways(page: LearnPage, width: int) -> None:
+    page.resize(width, 600)
+    page.show_labels(LabelSummary(9000, 12, FIFTY))
+    page.show_model(model(3, live=2))
+    QApplication.processEvents()
+    widest = max(row.minimumSizeHint().width() for row in page.timeline.rows)
+    assert widest <= page.timeline.viewport().width()
