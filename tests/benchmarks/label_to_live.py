@@ -1,0 +1,109 @@
+"""How long from the last label until the fleet answers with what it was taught.
+
+    python -m tests.benchmarks.label_to_live [--runs 3] [--labels 12]
+
+Each run starts `servery serve` with two instances on a new workspace, sends labels
+of a class that the model has never heard of, asks for a training run, and posts
+another image of that class until the answer names the class first. The clock starts
+when the last label is acknowledged. A second class is taught right after the first,
+when nothing has to be started any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from PIL import Image, ImageDraw
+
+from backend.client import BackendClient
+from backend.contract import RunState
+from tests.benchmarks.measure import Figure
+
+LIMIT_SECONDS = 180
+PAUSE = 0.05
+COLOURS = {"stripes": ((30, 160, 60), (200, 20, 180)), "bars": ((250, 220, 20), (20, 20, 200))}
+
+
+def draw(class_name: str, seed: int) -> bytes:
+    """An image of a class that no photo shows, each a little different from the others."""
+    chance = random.Random(f"{class_name}{seed}")
+    ground, line = COLOURS[class_name]
+    image = Image.new("RGB", (640, 480), ground)
+    pen = ImageDraw.Draw(image)
+    step = chance.randint(50, 90)
+    slant = chance.randint(80, 240) if class_name == "stripes" else 0
+    for x in range(-400, 1000, step):
+        pen.line([(x, 0), (x + slant, 480)], fill=line, width=step // 2)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+@asynccontextmanager
+async def served(workspace: str) -> AsyncIterator[BackendClient]:
+    """Run `servery serve` and yield a client of it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "desktop.cli", "--workspace", workspace),
+        *("serve", "--port", "0", "--instances", "2"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
+    try:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        async with BackendClient(line.removeprefix("Servery answers at ").strip()) as client:
+            while (await client.health()).instances_ready < 2:
+                await asyncio.sleep(PAUSE)
+            yield client
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.wait()
+
+
+async def teach(client: BackendClient, class_name: str, labels: int) -> float:
+    """Return the seconds from the last label until the class is answered."""
+    for number in range(labels):
+        await client.label(draw(class_name, number), class_name)
+    began = time.monotonic()
+    run = await client.train()
+    unseen = draw(class_name, labels)
+    while time.monotonic() - began < LIMIT_SECONDS:
+        best = (await client.classify(unseen)).scores[0].name
+        if best == class_name:
+            return time.monotonic() - began
+        state = await client.training_run(run.id)
+        if state.state in (RunState.FAILED, RunState.CANCELLED):
+            raise SystemExit(f"The training run ended: {state.step}")
+        await asyncio.sleep(PAUSE)
+    raise SystemExit(f"The class {class_name} was not learned within {LIMIT_SECONDS} s.")
+
+
+async def measure(labels: int) -> tuple[float, ...]:
+    with tempfile.TemporaryDirectory(prefix="servery-label-") as workspace:
+        async with served(workspace) as client:
+            return tuple([await teach(client, name, labels) for name in COLOURS])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure how soon a label is live.")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--labels", type=int, default=12)
+    arguments = parser.parse_args()
+    runs = [asyncio.run(measure(arguments.labels)) for _ in range(arguments.runs)]
+    print(Figure("last label to live, the first class", [first for first, _ in runs], "s"))
+    print(Figure("last label to live, the next class", [second for _, second in runs], "s"))
+
+
+if __name__ == "__main__":
+    main()

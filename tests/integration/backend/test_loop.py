@@ -1,0 +1,75 @@
+"""The whole loop without a window: labels become a version that the fleet answers with."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from backend.client import BackendClient, BackendRefused
+from backend.contract import Classification, RunState
+from serving.engines.process import ProcessEngine
+from serving.fleet.fleet import Fleet
+from serving.models.repository import ModelRepository
+from serving.predict.client import PredictClient
+from serving.workspace import Workspace
+from tests.integration.backend.drawings import drawing
+
+SECONDS_TO_LIVE = 30.0
+"""Generous: the machine may be busy with other tests. Alone it takes about three."""
+
+
+@pytest.fixture
+async def fleet(workspace: Workspace, client: BackendClient) -> AsyncIterator[Fleet]:
+    """One instance that serves the starter model, in the backend's workspace."""
+    requests = PredictClient("starter")
+    engine = ProcessEngine(workspace)
+    fleet = Fleet("starter", engine, ModelRepository(workspace.models), workspace, requests)
+    try:
+        await fleet.scale(1)
+        yield fleet
+    finally:
+        await fleet.stop()
+        await requests.close()
+
+
+async def classified(client: BackendClient, image: bytes) -> Classification:
+    """Classify, waiting for the backend to notice the instance."""
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                return await client.classify(image)
+            except BackendRefused as refused:
+                if refused.status != 503:
+                    raise
+
+
+@pytest.mark.slow
+async def test_a_dozen_labels_go_live_and_no_request_fails(
+    client: BackendClient, fleet: Fleet
+) -> None:
+    probe = drawing("stripes", 100)
+    before = await classified(client, probe)
+    assert before.version == 1
+    assert (await client.health()).status == "ok"
+    for seed in range(12):
+        await client.label(drawing("stripes", seed), "stripes")
+    began = time.monotonic()
+    run = await client.train()
+    answer = before
+    while answer.version == 1 and time.monotonic() < began + SECONDS_TO_LIVE:
+        answer = await client.classify(probe)
+    assert answer.version == 2, (await client.training_run(run.id)).step
+    assert answer.scores[0].name == "stripes"
+    async with asyncio.timeout(SECONDS_TO_LIVE):
+        while (run := await client.training_run(run.id)).finished is None:
+            await client.classify(probe)
+    assert run.state is RunState.SUCCEEDED
+    assert (await client.labels()).since_last_run == 0
+
+    await client.promote("starter", 1)
+    async with asyncio.timeout(SECONDS_TO_LIVE):
+        while (await client.classify(probe)).version != 1:
+            pass
