@@ -56,19 +56,19 @@ async def served(workspace: str) -> AsyncIterator[BackendClient]:
         *(sys.executable, "-m", "desktop.cli", "--workspace", workspace),
         *("serve", "--port", "0", "--instances", "2"),
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
     )
     try:
         assert process.stdout is not None
+        assert process.stderr is not None
         line = (await process.stdout.readline()).decode()
+        await process.stderr.readuntil(b"ready on")
         async with BackendClient(line.removeprefix("Servery answers at ").strip()) as client:
-            while (await client.health()).instances_ready < 2:
-                await asyncio.sleep(PAUSE)
             yield client
     finally:
         process.send_signal(signal.SIGINT)
-        await process.wait()
+        await process.communicate()
 
 
 async def teach(client: BackendClient, class_name: str, labels: int) -> float:

@@ -6,12 +6,12 @@ Each run starts the application in a process of its own, on a workspace that has
 never been used: the starter model is installed, the fleet and the backend are
 started. Times count from the moment the process is asked for. The window is there
 when its first paint has reached the screen, or the memory that stands in for one.
+What only the benchmark needs is imported where it is used, after the clock.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import subprocess
@@ -20,28 +20,16 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
-from PIL import Image
-
-from serving.workspace import Workspace
-from tests.benchmarks.measure import Figure
-
 LIMIT_SECONDS = 180
 
 
-def photo() -> bytes:
-    """A photo-sized image; what it shows does not matter to the clock."""
-    out = io.BytesIO()
-    Image.effect_noise((1600, 1200), 60).convert("RGB").save(out, "JPEG")
-    return out.getvalue()
-
-
-def application(asked: float, workspace: Path) -> None:
+def application(asked: float, folder: Path) -> None:
     """Run the application once, and print what was measured as JSON."""
     from PySide6.QtCore import QEvent, QObject
     from PySide6.QtWidgets import QApplication
 
     from desktop.app import App, Options, run
+    from serving.workspace import Workspace
 
     class FirstPaint(QObject):
         seconds: float | None = None
@@ -55,23 +43,28 @@ def application(asked: float, workspace: Path) -> None:
 
     async def use(app: App) -> None:
         client = await app.client
-        prediction = await client.classify(jpeg)
+        prediction = await client.classify((folder / "photo.jpg").read_bytes())
         assert prediction.scores
         measured["answer"] = time.time() - asked
         await app.backend
+        import psutil
+
         measured["memory"] = psutil.Process().memory_info().rss / 1e6
 
-    jpeg = photo()
     first_paint = FirstPaint()
     qt = QApplication(["servery"])
     qt.installEventFilter(first_paint)
-    run(Options(Workspace(workspace)), use)
+    run(Options(Workspace(folder / "workspace")), use)
     print(json.dumps({**measured, "window": first_paint.seconds}))
 
 
 def measure() -> dict[str, float]:
+    from PIL import Image
+
     with tempfile.TemporaryDirectory(prefix="servery-startup-") as folder:
-        command = [sys.executable, "-m", __spec__.name, "--workspace", folder]
+        noise = Image.effect_noise((1600, 1200), 60).convert("RGB")
+        noise.save(Path(folder) / "photo.jpg")
+        command = [sys.executable, "-m", __spec__.name, "--folder", folder]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             environment.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -91,11 +84,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how Servery starts.")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--asked", type=float, help=argparse.SUPPRESS)
-    parser.add_argument("--workspace", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.asked is not None:
-        application(arguments.asked, arguments.workspace)
+        application(arguments.asked, arguments.folder)
         return
+    from tests.benchmarks.measure import Figure
+
     runs = [measure() for _ in range(arguments.runs)]
     print(Figure("start to window", [run["window"] for run in runs], "s"))
     print(Figure("start to first prediction, new workspace", [run["answer"] for run in runs], "s"))
