@@ -1,0 +1,229 @@
+"""Real servers over models that TensorFlow itself wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from serving.predict.messages import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
+
+ROOT = Path(__file__).resolve().parents[3]
+_UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+_PATIENCE = 60.0
+
+
+@pytest.fixture(scope="session")
+def sample_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with every sample model; copy what a test changes."""
+    folder = tmp_path_factory.mktemp("sample_models")
+    subprocess.run(
+        [sys.executable, "-m", "tests.integration.model_server.sample_models", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=200,
+    )
+    return folder
+
+
+@dataclass
+class Reply:
+    """One HTTP response."""
+
+    status: int
+    body: bytes
+    content_type: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class RunningServer:
+    """A server process and the ways to talk to it."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def wait(self) -> RunningServer:
+        """Wait until it listens."""
+        file = self.folder / "ports.json"
+        deadline = time.monotonic() + _PATIENCE
+        while not file.exists():
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+        self.ports = json.loads(file.read_text())
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.ports['grpc']}", _UNLIMITED)
+        self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+        self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
+        return self
+
+    def log(self) -> str:
+        return (self.folder / "log.txt").read_text()
+
+    def http(
+        self,
+        path: str,
+        body: bytes | str | dict[str, Any] | None = None,
+        *,
+        verb: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        if isinstance(body, dict):
+            body = json.dumps(body)
+        if isinstance(body, str):
+            body = body.encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.ports['rest']}{path}",
+            body,
+            headers or {},
+            method=verb,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
+                return Reply(response.status, response.read(), response.headers["content-type"])
+        except urllib.error.HTTPError as error:
+            with error:
+                return Reply(error.code, error.read(), error.headers["content-type"])
+
+    def states(self, model: str) -> dict[int, str]:
+        """State names by version, in the order given."""
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = model
+        rows = self.models.GetModelStatus(request, timeout=_PATIENCE).model_version_status
+        return {row.version: row.State.Name(row.state) for row in rows}
+
+    def until(self, model: str, expected: dict[int, str]) -> None:
+        """Wait until these versions are in these states."""
+        deadline = time.monotonic() + _PATIENCE
+        states: dict[int, str] = {}
+        while time.monotonic() < deadline:
+            states = self.states(model)
+            if {number: states.get(number) for number in expected} == expected:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{model}: {states} instead of {expected}\n{self.log()}")
+
+    def stop(self) -> int:
+        """Tell it to stop; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_PATIENCE)
+
+
+StartServer = Callable[..., RunningServer]
+
+
+@pytest.fixture(scope="session")
+def server_processes() -> Iterator[list[subprocess.Popen[str]]]:
+    """Every server that was started; they are ended with the session."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def launch(processes: list[subprocess.Popen[str]], folder: Path, *arguments: str) -> RunningServer:
+    """Start a server with these flags, without waiting for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable, "-m", "serving.model_server",
+        "--port=0", "--rest_api_port=0", f"--ports_file={folder / 'ports.json'}",
+        "--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=1",
+        *arguments,
+    ]  # fmt: skip
+    with (folder / "log.txt").open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    processes.append(process)
+    return RunningServer(process, folder)
+
+
+@pytest.fixture
+def start_server(
+    server_processes: list[subprocess.Popen[str]], tmp_path: Path
+) -> Iterator[StartServer]:
+    """Start servers for one test: `start_server(*flags)`; `wait=False` does not wait."""
+    started: list[RunningServer] = []
+
+    def start(*arguments: str, wait: bool = True) -> RunningServer:
+        folder = tmp_path / f"server-{len(started)}"
+        server = launch(server_processes, folder, *arguments)
+        started.append(server)
+        return server.wait() if wait else server
+
+    yield start
+    for server in started:
+        server.process.terminate()
+    for server in started:
+        server.process.wait(_PATIENCE)
+
+
+def config_text(models: dict[str, Path], *, extra: str = "") -> str:
+    """A `ModelServerConfig` in text form; `extra` goes into every model."""
+    entries = "".join(
+        f'config {{ name: "{name}" base_path: "{path}" model_platform: "tensorflow" {extra} }}\n'
+        for name, path in models.items()
+    )
+    return f"model_config_list {{ {entries} }}"
+
+
+@pytest.fixture(scope="session")
+def zoo(
+    server_processes: list[subprocess.Popen[str]],
+    sample_models: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> RunningServer:
+    """One server with every sample model, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("zoo")
+    names = ("half_plus_two", "half_plus_two_2", "lookup", "counter", "odds")
+    config = folder / "models.config"
+    config.write_text(config_text({name: sample_models / name for name in names}))
+    (folder / "monitoring.config").write_text("prometheus_config { enable: true }")
+    return launch(
+        server_processes,
+        folder / "run",
+        f"--model_config_file={config}",
+        f"--monitoring_config_file={folder / 'monitoring.config'}",
+        "--enable_grpc_healthcheck_service",
+        "--enable_reflection_service",
+    ).wait()
+
+
+def add_version(source: Path, model: Path, number: int) -> Path:
+    """Copy a version's folder beside the others, then rename it into place."""
+    staging = model / f"staging-{number}"
+    shutil.copytree(source, staging)
+    return staging.rename(model / str(number))

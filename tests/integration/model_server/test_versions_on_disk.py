@@ -1,0 +1,376 @@
+"""Versions come and go; configuration changes; a server starts and stops."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from serving.predict.messages import (
+    get_model_status_pb2,
+    model_management_pb2,
+    prediction_log_pb2,
+)
+from tests.integration.model_server.calls import half, predict_request, refusal, tensor
+from tests.integration.model_server.conftest import (
+    RunningServer,
+    StartServer,
+    add_version,
+    config_text,
+)
+
+QUICK = ("--file_system_poll_wait_seconds=1", "--max_num_load_retries=0")
+
+
+def _answer(server: RunningServer, model: str = "m", **spec: Any) -> float:
+    response = server.predictions.Predict(half(model, 2.0, **spec), timeout=30)
+    return float(response.outputs["y"].float_val[0])
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def two(sample_models: Path) -> Path:
+    return sample_models / "half_plus_two" / "00000123"
+
+
+@pytest.fixture
+def three(sample_models: Path) -> Path:
+    return sample_models / "half_plus_three" / "00000124"
+
+
+def test_a_new_version_replaces_the_old_one_without_a_failed_call(
+    start_server: StartServer, model: Path, two: Path, three: Path
+) -> None:
+    add_version(two, model, 1)
+    server = start_server("--model_name=m", f"--model_base_path={model}", *QUICK)
+    answers: list[float] = []
+    failures: list[grpc.RpcError] = []
+    stop = threading.Event()
+
+    def call() -> None:
+        while not stop.is_set():
+            try:
+                answers.append(_answer(server))
+            except grpc.RpcError as error:
+                failures.append(error)
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    add_version(three, model, 2)
+    server.until("m", {2: "AVAILABLE", 1: "END"})
+    shutil.rmtree(model / "2")
+    server.until("m", {1: "AVAILABLE", 2: "END"})
+    stop.set()
+    for caller in callers:
+        caller.join()
+    assert failures == []
+    assert set(answers) == {3.0, 4.0}
+    assert list(server.states("m")) == [2, 1]
+
+
+def test_a_broken_version_harms_nothing(start_server: StartServer, model: Path, two: Path) -> None:
+    add_version(two, model, 1)
+    server = start_server("--model_name=m", f"--model_base_path={model}", *QUICK)
+    broken = model / "2"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"this is no model")
+    server.until("m", {2: "END", 1: "AVAILABLE"})
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "m"
+    row = server.models.GetModelStatus(request).model_version_status[0]
+    assert row.version == 2
+    assert row.status.error_code != 0
+    assert row.status.error_message
+    assert _answer(server) == 3.0
+
+
+def test_a_half_copied_version_is_tried_again(
+    start_server: StartServer, model: Path, two: Path, three: Path
+) -> None:
+    add_version(two, model, 1)
+    server = start_server(
+        "--model_name=m",
+        f"--model_base_path={model}",
+        "--file_system_poll_wait_seconds=1",
+        "--load_retry_interval_micros=200000",
+    )
+    (model / "2").mkdir()
+    server.until("m", {2: "LOADING", 1: "AVAILABLE"})
+    shutil.copytree(three, model / "2", dirs_exist_ok=True)
+    server.until("m", {2: "AVAILABLE", 1: "END"})
+    assert _answer(server) == 4.0
+
+
+def test_a_missing_folder_changes_nothing_and_an_empty_one_unloads(
+    start_server: StartServer, model: Path, two: Path
+) -> None:
+    add_version(two, model, 7)
+    server = start_server("--model_name=m", f"--model_base_path={model}", *QUICK)
+    aside = model.rename(model.with_name("aside"))
+    time.sleep(1.5)
+    assert _answer(server) == 3.0
+    aside.rename(model)
+    shutil.rmtree(model / "7")
+    server.until("m", {7: "END"})
+    assert refusal(server.predictions.Predict, half("m")) == (
+        "NOT_FOUND",
+        "Servable not found for request: Latest(m)",
+    )
+
+
+def test_policies_and_labels_by_configuration_file(
+    start_server: StartServer, tmp_path: Path, model: Path, two: Path, three: Path
+) -> None:
+    for number, source in ((1, two), (2, three), (3, two)):
+        add_version(source, model, number)
+    config = tmp_path / "models.config"
+
+    def configure(extra: str) -> None:
+        aside = tmp_path / "aside.config"
+        aside.write_text(config_text({"m": model}, extra=extra))
+        aside.replace(config)
+
+    configure("model_version_policy { all {} }")
+    server = start_server(
+        f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1", *QUICK
+    )
+    server.until("m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "AVAILABLE"})
+    assert [_answer(server, version=number) for number in (1, 2, 3)] == [3.0, 4.0, 3.0]
+    labels = 'version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 }'
+    configure(f"model_version_policy {{ specific {{ versions: 1 versions: 2 }} }} {labels}")
+    server.until("m", {3: "END", 2: "AVAILABLE", 1: "AVAILABLE"})
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            assert _answer(server, label="canary") == 4.0
+            break
+        except grpc.RpcError:
+            time.sleep(0.1)
+    assert _answer(server, label="stable") == 3.0
+    reply = server.http("/v1/models/m/labels/canary:predict", {"instances": [[2.0]]})
+    assert reply.json == {"predictions": [[4.0]]}
+    configure("model_version_policy { latest { num_versions: 2 } }")
+    server.until("m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "END"})
+    assert refusal(server.predictions.Predict, half("m", label="stable"))[0] == "INVALID_ARGUMENT"
+
+
+def _reload(server: RunningServer, text: str) -> Any:
+    from google.protobuf import text_format
+
+    request = model_management_pb2.ReloadConfigRequest()
+    text_format.Parse(text, request.config)
+    return server.models.HandleReloadConfigRequest(request, timeout=60)
+
+
+def test_reload_adds_and_removes_models(
+    start_server: StartServer, sample_models: Path, tmp_path: Path
+) -> None:
+    two, three = sample_models / "half_plus_two", sample_models / "half_plus_three"
+    server = start_server("--model_name=two", f"--model_base_path={two}", *QUICK)
+    response = _reload(server, config_text({"two": two, "three": three}))
+    assert response.status.error_code == 0
+    assert (_answer(server, "two"), _answer(server, "three")) == (3.0, 4.0)
+    _reload(server, config_text({"three": three}))
+    assert refusal(server.predictions.Predict, half("two"))[0] == "NOT_FOUND"
+    assert _answer(server, "three") == 4.0
+
+
+REFUSED_CONFIGURATIONS = {
+    "nothing": ("", "ServerModelConfig type not supported by"),
+    "a name twice": (
+        """model_config_list {
+            config { name: "m" base_path: "/x" model_platform: "tensorflow" }
+            config { name: "m" base_path: "/y" model_platform: "tensorflow" }
+        }""",
+        "Illegal to list model m multiple times in config list",
+    ),
+    "a relative path": (
+        """model_config_list {
+            config { name: "m" base_path: "x" model_platform: "tensorflow" }
+        }""",
+        "Expected model m to have an absolute path or URI; got base_path()=x",
+    ),
+    "no platform": (
+        'model_config_list { config { name: "m" base_path: "/x" } }',
+        "Illegal setting neither ModelServerConfig::model_type",
+    ),
+    "another platform": (
+        'model_config_list { config { name: "m" base_path: "/x" model_platform: "caffe" } }',
+        "Model m requests unsupported platform caffe",
+    ),
+}
+
+
+def test_reload_refuses(start_server: StartServer, sample_models: Path) -> None:
+    folder = sample_models / "half_plus_two"
+    server = start_server("--model_name=two", f"--model_base_path={folder}", *QUICK)
+    for text, message in REFUSED_CONFIGURATIONS.values():
+        with pytest.raises(grpc.RpcError) as caught:
+            _reload(server, text)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert caught.value.details().startswith(message)
+        assert _answer(server, "two") == 3.0
+
+
+def test_reload_reports_models_that_do_not_load_and_labels_that_cannot_be(
+    start_server: StartServer, sample_models: Path, tmp_path: Path
+) -> None:
+    two = sample_models / "half_plus_two"
+    broken = tmp_path / "broken"
+    (broken / "1").mkdir(parents=True)
+    (broken / "1" / "saved_model.pb").write_bytes(b"no model")
+    server = start_server("--model_name=two", f"--model_base_path={two}", *QUICK)
+    with pytest.raises(grpc.RpcError) as caught:
+        _reload(server, config_text({"two": two, "broken": broken}))
+    assert caught.value.code() is grpc.StatusCode.UNKNOWN
+    assert caught.value.details().startswith("1 model(s) did not become available: {")
+    _reload(server, config_text({"two": two}, extra='version_labels { key: "a" value: 123 }'))
+    with pytest.raises(grpc.RpcError) as caught:
+        _reload(server, config_text({"two": two}, extra='version_labels { key: "a" value: 5 }'))
+    assert (caught.value.code().name, caught.value.details()) == (
+        "FAILED_PRECONDITION",
+        "Request to assign label to version 5 of model two, which is not currently available "
+        "for inference",
+    )
+    assert _answer(server, "two", label="a") == 3.0
+
+
+def test_labels_at_the_start_need_the_flag(
+    start_server: StartServer, sample_models: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "models.config"
+    config.write_text(
+        config_text(
+            {"two": sample_models / "half_plus_two"},
+            extra='version_labels { key: "a" value: 123 }',
+        )
+    )
+    refused = start_server(f"--model_config_file={config}", *QUICK, wait=False)
+    assert refused.process.wait(60) != 0
+    assert "not currently available for inference" in refused.log()
+    server = start_server(
+        f"--model_config_file={config}",
+        "--allow_version_labels_for_unavailable_models",
+        *QUICK,
+    )
+    assert _answer(server, "two", label="a") == 3.0
+
+
+def _with_warm_up(two: Path, folder: Path, *logs: Any) -> None:
+    add_version(two, folder, 1)
+    extra = folder / "1" / "assets.extra"
+    extra.mkdir()
+    records = b""
+    for log in logs:
+        data = log.SerializeToString()
+        records += len(data).to_bytes(8, "little") + bytes(4) + data + bytes(4)
+    (extra / "tf_serving_warmup_requests").write_bytes(records)
+
+
+def test_warm_up_records_run_before_a_version_counts(
+    start_server: StartServer, model: Path, two: Path
+) -> None:
+    good, bad = prediction_log_pb2.PredictionLog(), prediction_log_pb2.PredictionLog()
+    good.predict_log.request.CopyFrom(half("m"))
+    bad.predict_log.request.CopyFrom(half("m", signature="nope"))
+    _with_warm_up(two, model, good, bad)
+    failed = start_server("--model_name=m", f"--model_base_path={model}", *QUICK, wait=False)
+    assert failed.process.wait(60) != 0
+    assert 'Serving signature key "nope" not found.' in failed.log()
+    server = start_server(
+        "--model_name=m", f"--model_base_path={model}", "--enable_model_warmup=false", *QUICK
+    )
+    assert _answer(server) == 3.0
+
+
+def test_the_ports_open_once_the_first_version_is_there(
+    start_server: StartServer, tmp_path: Path, two: Path
+) -> None:
+    model = tmp_path / "late"
+    server = start_server("--model_name=m", f"--model_base_path={model}", *QUICK, wait=False)
+    time.sleep(2.0)
+    assert not (server.folder / "ports.json").exists()
+    assert server.process.poll() is None
+    model.mkdir()
+    add_version(two, model, 1)
+    assert _answer(server.wait()) == 3.0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--model_config_file=/nowhere/models.config",),
+        ("--model_base_path=relative",),
+        ("--model_name=m",),
+        ("--model_base_path=/x", "--batching_parameters_file=/x"),
+        ("--model_base_path=/x", "--port=many"),
+        ("--model_base_path=/x", "--enable_batching", "--batching_parameters_file=/nowhere"),
+    ],
+)
+def test_a_start_that_cannot_be_ends_with_a_reason(
+    start_server: StartServer, arguments: tuple[str, ...]
+) -> None:
+    server = start_server(*arguments, wait=False)
+    assert server.process.wait(60) != 0
+    assert server.log().strip()
+
+
+def test_an_unknown_flag_is_told_and_ignored(
+    start_server: StartServer, sample_models: Path
+) -> None:
+    server = start_server(
+        f"--model_base_path={sample_models / 'half_plus_two'}", "--no_such_flag=1"
+    )
+    assert _answer(server, "default") == 3.0
+    assert "unknown argument: --no_such_flag=1" in server.log()
+
+
+def test_a_taken_port_is_a_sentence(start_server: StartServer, sample_models: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = start_server(
+            f"--model_base_path={sample_models / 'half_plus_two'}",
+            f"--rest_api_port={taken.getsockname()[1]}",
+            wait=False,
+        )
+        assert server.process.wait(60) != 0
+    assert "Is another server running there?" in server.log()
+
+
+def test_stopping_finishes_what_was_accepted(
+    start_server: StartServer, sample_models: Path
+) -> None:
+    server = start_server("--model_name=odds", f"--model_base_path={sample_models / 'odds'}")
+    request = predict_request("odds", {"steps": tensor([400], "int32")}, signature="slow")
+    calls = [server.predictions.Predict.future(request, timeout=60) for _ in range(3)]
+    time.sleep(0.3)
+    assert server.stop() == 0
+    for call in calls:
+        assert call.result().outputs["done"].float_val[0] == 400.0
+    assert "Traceback" not in server.log()
+
+
+def test_a_unix_socket_answers_too(
+    start_server: StartServer, sample_models: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "serving.sock"
+    start_server(
+        f"--model_base_path={sample_models / 'half_plus_two'}", f"--grpc_socket_path={path}"
+    )
+    from serving.predict.messages import prediction_service_pb2_grpc
+
+    with grpc.insecure_channel(f"unix:{path}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        assert stub.Predict(half("default", 2.0)).outputs["y"].float_val[0] == 3.0
