@@ -9,7 +9,7 @@ def percent(share: float) -> str:
     if 99 <= value < 99.995:
         whole = f"{value:.2f}".rstrip("0").rstrip(".")
         return f"{whole} %"
-    if 0 < value < 0.5:
+    if 0 < value <= 0.5:
         return "<1 %"
     return f"{value:.0f} %"
 

@@ -144,12 +144,7 @@ def _row(photo: Photo) -> tuple[str, str, float, str, str | None, str | None]:
 def _photo(
     path: str, name: str, added: float, label: str, prediction: str | None, problem: str | None
 ) -> Photo:
-    answer = None
-    if prediction:
-        raw = json.loads(prediction)
-        raw["scores"] = tuple(Score(**score) for score in raw["scores"])
-        answer = Prediction(**raw)
-    trouble = Problem(**json.loads(problem)) if problem else None
+    answer, trouble = _prediction(prediction), _problem(problem)
     return Photo(
         path=Path(path),
         name=name,
@@ -159,3 +154,22 @@ def _photo(
         problem=trouble,
         waiting=answer is None and trouble is None,
     )
+
+
+def _prediction(text: str | None) -> Prediction | None:
+    """Return what was written, or None where another version of Servery wrote it otherwise."""
+    if not text:
+        return None
+    try:
+        raw = json.loads(text)
+        raw["scores"] = tuple(Score(**score) for score in raw["scores"])
+        return Prediction(**raw)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _problem(text: str | None) -> Problem | None:
+    try:
+        return Problem(**json.loads(text)) if text else None
+    except (ValueError, TypeError):
+        return None

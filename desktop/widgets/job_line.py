@@ -52,7 +52,7 @@ class JobLine(QWidget):
         self._cancel = QToolButton()
         theme.set_role(self._cancel, "quiet")
         theme.set_icon(self._cancel, "close", side=16)
-        self._cancel.clicked.connect(self._cancel_shown)
+        self._cancel.clicked.connect(self.cancel_shown)
         self._others = QToolButton()
         theme.set_role(self._others, "quiet")
         self._others.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -98,7 +98,8 @@ class JobLine(QWidget):
         self._cancel.setAccessibleName(f"Cancel: {self._shown.title}")
         self._others.setText(f"and {len(jobs) - 1} more")
 
-    def _cancel_shown(self) -> None:
+    def cancel_shown(self) -> None:
+        """Cancel the job that the line shows."""
         if self._shown is not None:
             self._shown.cancel()
 

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from desktop.jobs import Job, Jobs, JobState
+from desktop.widgets.job_line import JobLine, describe
+from serving.progress import Report
+from tests.gui.conftest import Run
+from tests.gui.waiting import until
+
+
+def test_every_job_ends_in_one_of_three_states(run: Run) -> None:
+    async def succeed(report: Report) -> int:
+        return 7
+
+    async def fail(report: Report) -> None:
+        raise ValueError("no")
+
+    async def wait(report: Report) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        jobs = Jobs()
+        ended: list[Job[Any]] = []
+        failed: list[Job[Any]] = []
+        jobs.ended.connect(ended.append)
+        jobs.failed.connect(failed.append)
+        good, bad, quiet, endless = (
+            jobs.start("good", succeed),
+            jobs.start("bad", fail),
+            jobs.start("quiet", fail, quiet=True),
+            jobs.start("endless", wait),
+        )
+        assert len({job.id for job in jobs.running}) == 4
+        assert await good.result() == 7
+        with pytest.raises(ValueError, match="no"):
+            await bad.result()
+        endless.cancel()
+        await until(lambda: len(ended) == 4)
+        assert good.state is JobState.SUCCEEDED
+        assert (bad.state, type(bad.error)) == (JobState.FAILED, ValueError)
+        assert endless.state is JobState.CANCELLED
+        assert failed == [bad], "a quiet job tells of its failure itself"
+        assert quiet.state is JobState.FAILED
+        assert not jobs.running
+
+    run(main)
+
+
+def test_closing_cancels_what_runs_and_what_comes_later(run: Run) -> None:
+    async def wait(report: Report) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        jobs = Jobs()
+        early = jobs.start("early", wait)
+        await asyncio.sleep(0)
+        await jobs.close()
+        late = jobs.start("late", wait)
+        await until(lambda: not jobs.running)
+        assert early.state is JobState.CANCELLED
+        assert late.state is JobState.CANCELLED
+
+    run(main)
+
+
+def test_giving_up_waiting_leaves_the_job_running(run: Run) -> None:
+    async def main() -> None:
+        jobs = Jobs()
+        go = asyncio.Event()
+
+        async def work(report: Report) -> str:
+            await go.wait()
+            return "done"
+
+        job = jobs.start("work", work)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(job.result(), 0.01)
+        assert job.running
+        go.set()
+        assert await job.result() == "done"
+
+    run(main)
+
+
+def test_progress_from_a_thread_gives_rate_and_time_left(run: Run) -> None:
+    async def main() -> None:
+        jobs = Jobs()
+        go = asyncio.Event()
+        seen: list[int] = []
+        jobs.changed.connect(lambda job: seen.append(job.done))
+
+        async def work(report: Report) -> None:
+            for done in range(1, 6):
+                await asyncio.sleep(0.11)
+                await asyncio.to_thread(report, done, 100, "")
+            await go.wait()
+
+        job = jobs.start("Classify 100 photos", work)
+        assert job.rate is None
+        await until(lambda: job.done == 5)
+        assert job.rate is not None
+        assert 2 < job.rate < 12
+        assert job.seconds_left == pytest.approx(95 / job.rate)
+        assert describe(job).startswith("Classify 100 photos: 5 of 100, ")
+        assert "left" in describe(job)
+        go.set()
+        await job.result()
+        assert seen == sorted(seen)
+        assert seen
+
+    run(main)
+
+
+def test_the_line_shows_a_job_only_once_it_lasts_and_can_cancel_it(run: Run) -> None:
+    async def main() -> None:
+        jobs = Jobs()
+        line = JobLine(jobs)
+
+        async def wait(report: Report) -> None:
+            report(3, 10, "3 of 10 classified")
+            await asyncio.Event().wait()
+
+        job = jobs.start("Classify", wait)
+        await asyncio.sleep(0.2)
+        assert line.text == ""
+        await until(lambda: line.text.startswith("3 of 10 classified"))
+        line.cancel_shown()
+        await until(lambda: not job.running)
+        await until(lambda: line.text == "")
+
+    run(main)
+
+
+def test_quiet_jobs_stay_off_the_line(run: Run) -> None:
+    async def main() -> None:
+        jobs = Jobs()
+        line = JobLine(jobs)
+
+        async def wait(report: Report) -> None:
+            await asyncio.sleep(0.9)
+
+        await jobs.start("Follow", wait, quiet=True).result()
+        assert line.text == ""
+
+    run(main)

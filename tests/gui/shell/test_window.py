@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QToolButton
+
+from desktop import main_window as places
+from desktop.notifications import Notifications
+from desktop.settings import OnQuit, Settings
+from desktop.shell import Shell
+from desktop.theme import Appearance, is_dark
+from desktop.widgets.notice_stack import MOST
+from serving.errors import EngineError
+from serving.workspace import Workspace
+from tests.gui.conftest import Run
+from tests.gui.waiting import until
+
+
+@pytest.fixture
+def shell(application: QApplication, workspace: Workspace) -> Shell:
+    return Shell(application, workspace)
+
+
+def press(shell: Shell, key: Qt.Key, modifier: Qt.KeyboardModifier) -> None:
+    QTest.keyClick(shell.window, key, modifier)
+
+
+def test_every_place_is_a_key_away(shell: Shell, run: Run) -> None:
+    async def main() -> None:
+        await shell.show()
+        shell.window.activateWindow()
+        assert shell.window.place == places.CLASSIFY
+        for key, place in (
+            (Qt.Key.Key_2, places.FLEET),
+            (Qt.Key.Key_3, places.LEARN),
+            (Qt.Key.Key_Comma, places.SETTINGS),
+            (Qt.Key.Key_1, places.CLASSIFY),
+        ):
+            press(shell, key, Qt.KeyboardModifier.ControlModifier)
+            assert shell.window.place == place
+        press(shell, Qt.Key.Key_F1, Qt.KeyboardModifier.NoModifier)
+        assert shell.window.place == places.HELP
+        press(shell, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+        assert shell.window.place == places.CLASSIFY
+
+    run(main)
+
+
+def test_every_button_has_a_name_for_those_who_do_not_see_it(shell: Shell) -> None:
+    buttons = [
+        *shell.window.findChildren(QToolButton),
+        *shell.window.findChildren(QPushButton),
+    ]
+    nameless = [
+        button
+        for button in buttons
+        if not (button.accessibleName() or button.text()) and not button.isHidden()
+    ]
+    own = [button for button in nameless if not button.objectName().startswith("qt_")]
+    assert not own
+
+
+def test_the_status_bar_answers_and_leads_there(shell: Shell) -> None:
+    status = shell.window.status
+    assert status.fleet_text == "Fleet: starting"
+    status.show_fleet(1, 2, "starter", None)
+    assert status.fleet_text == "Fleet: 1 of 2 ready"
+    status.show_fleet(2, 2, "starter", 7)
+    assert (status.fleet_text, status.version_text) == ("Fleet: 2 ready", "starter v7")
+    status.show_fleet(0, 0, "starter", None)
+    assert status.fleet_text == "Fleet: stopped"
+    status.fleet_clicked.emit()
+    assert shell.window.place == places.FLEET
+    status.version_clicked.emit()
+    assert shell.window.place == places.LEARN
+
+
+def test_a_page_that_comes_later_takes_the_place_on_show(shell: Shell) -> None:
+    shell.window.go_to(places.FLEET)
+    page = QPushButton("Fleet")
+    shell.window.set_page(places.FLEET, page)
+    assert shell.window.place == places.FLEET
+    assert shell.window.page(places.FLEET) is page
+
+
+def test_notices_count_up_instead_of_piling_up(shell: Shell) -> None:
+    notices, notifications = shell.window.notices, shell.notifications
+    for _ in range(3):
+        notifications.error(EngineError("The engine is gone.", "Start it again."))
+    assert len(notices.bars) == 1
+    for number in range(MOST + 2):
+        notifications.info(f"News {number}")
+    assert len(notices.bars) == MOST
+
+
+def test_the_details_of_an_error_can_be_copied(shell: Shell) -> None:
+    shell.notifications.error(EngineError("The engine is gone.", "Start it again."))
+    (bar,) = shell.window.notices.bars
+    copy = next(each for each in bar.findChildren(QPushButton) if each.text() == "Copy details")
+    copy.click()
+    assert "EngineError" in QGuiApplication.clipboard().text()
+
+
+def test_escape_closes_the_newest_notice_first(shell: Shell, run: Run) -> None:
+    async def main() -> None:
+        await shell.show()
+        shell.notifications.error("First.")
+        shell.notifications.error("Second.")
+        press(shell, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+        assert [bar.notice.what for bar in shell.window.notices.bars] == ["First."]
+
+    run(main)
+
+
+def test_a_failed_job_is_told(shell: Shell, run: Run) -> None:
+    async def fail(report: object) -> None:
+        raise EngineError("The engine is gone.")
+
+    async def main() -> None:
+        shell.jobs.start("Start", fail)
+        await until(lambda: bool(shell.window.notices.bars))
+
+    run(main)
+
+
+def test_settings_take_effect_and_last(shell: Shell, workspace: Workspace) -> None:
+    shell.settings.change(appearance=Appearance.DARK, unsure_below=0.8)
+    assert is_dark()
+    assert shell.classify_page.model.unsure_below == 0.8
+    shell.settings.change(appearance=Appearance.LIGHT)
+    assert not is_dark()
+    assert Settings(workspace.settings).choices.unsure_below == 0.8
+
+
+def close_with(answer: str | None) -> None:
+    """Close the window's question with the button called `answer`, or with Escape."""
+    (box,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, QMessageBox))
+    if answer is None:
+        box.reject()
+    else:
+        next(button for button in box.buttons() if button.text() == answer).click()
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen"), [("Stop the fleet", OnQuit.STOP), ("Keep it running", OnQuit.KEEP)]
+)
+def test_closing_asks_once_about_the_fleet_and_remembers(
+    shell: Shell, run: Run, answer: str, chosen: OnQuit
+) -> None:
+    async def main() -> None:
+        await shell.show()
+        shell.has_fleet = True
+        shell.window.close()
+        shell.window.close()
+        await asyncio.sleep(0.05)
+        assert not shell.left.is_set()
+        close_with(answer)
+        await asyncio.wait_for(shell.left.wait(), 5)
+        assert shell.on_quit is chosen
+        assert shell.settings.choices.on_quit is chosen
+
+    run(main)
+
+
+def test_a_person_can_stay(shell: Shell, run: Run) -> None:
+    async def main() -> None:
+        await shell.show()
+        shell.has_fleet = True
+        shell.window.close()
+        await asyncio.sleep(0.05)
+        close_with(None)
+        await until(lambda: not shell.jobs.running)
+        assert not shell.left.is_set()
+        assert shell.window.isVisible()
+        assert shell.settings.choices.on_quit is OnQuit.ASK
+
+    run(main)
+
+
+def test_nothing_is_asked_where_it_was_answered_or_nothing_runs(shell: Shell, run: Run) -> None:
+    async def main() -> None:
+        await shell.show()
+        shell.settings.change(on_quit=OnQuit.KEEP)
+        shell.has_fleet = True
+        shell.window.close()
+        assert shell.left.is_set()
+        assert shell.on_quit is OnQuit.KEEP
+
+    run(main)
+
+
+def test_the_window_comes_back_where_it_was(
+    application: QApplication, tmp_path: Path, run: Run
+) -> None:
+    async def main() -> None:
+        first = Shell(application, Workspace(tmp_path))
+        await first.show()
+        first.window.resize(760, 520)
+        first.leave()
+        second = Shell(application, Workspace(tmp_path))
+        assert second.window.size().width() == 760
+
+    run(main)
+
+
+def test_notifications_reach_nobody_twice(application: QApplication) -> None:
+    heard: list[object] = []
+    notifications = Notifications()
+    notifications.posted.connect(heard.append)
+    notifications.info("Once.")
+    assert len(heard) == 1

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from desktop.classify.find_photos import find_photos
+from tests.unit.desktop.classify.answers import image_file
+
+
+async def test_folders_are_searched_however_deep_and_by_content(tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    photo = image_file(deep / "no_suffix", "PNG")
+    second = image_file(tmp_path / "z.jpg")
+    (tmp_path / "notes.txt").write_text("not a photo")
+    found = await find_photos([tmp_path])
+    assert set(found.photos) == {photo, second}
+    assert found.left_out == 1
+
+
+async def test_what_claims_to_be_an_image_is_kept_to_be_told_why_not(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.PNG").write_text("hello")
+    found = await find_photos([tmp_path])
+    assert {path.name for path in found.photos} == {"empty.jpg", "text.PNG"}
+    assert found.left_out == 0
+
+
+async def test_files_dropped_themselves_never_vanish(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("not a photo")
+    gone = tmp_path / "gone.jpg"
+    found = await find_photos([notes, gone])
+    assert found.photos == (notes, gone)
+
+
+async def test_hidden_files_and_links_to_folders_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "album").mkdir()
+    photo = image_file(tmp_path / "album" / "seen.jpg")
+    image_file(tmp_path / "album" / ".hidden.jpg")
+    (tmp_path / "album" / "loop").symlink_to(tmp_path / "album", target_is_directory=True)
+    found = await find_photos([tmp_path / "album"])
+    assert found.photos == (photo,)
+
+
+async def test_a_file_dropped_twice_is_one_photo(tmp_path: Path) -> None:
+    photo = image_file(tmp_path / "one.jpg")
+    found = await find_photos([photo, tmp_path, photo])
+    assert found.photos == (photo,)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from desktop.classify import history as module
+from desktop.classify.history import History, HistoryError
+from desktop.classify.photo import Photo, Problem
+from tests.unit.desktop.classify.answers import answered
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "desktop.sqlite"
+
+
+@pytest.fixture
+def no_database(database: Path) -> Path:
+    database.write_bytes(b"this is no database at all, but long enough to be read as one" * 20)
+    return database
+
+
+async def test_photos_come_back_as_they_were(database: Path) -> None:
+    first = replace(answered(Path("/a.jpg"), ("cat", 0.9), ("dog", 0.1)), label="tiger")
+    failed = Photo(
+        Path("/b.jpg"), "b.jpg", 2.0, problem=Problem("Empty.", "Choose.", True), waiting=False
+    )
+    queued = Photo(Path("/c.jpg"), "c.jpg", 3.0)
+    async with History(database) as history:
+        await history.remember([queued, failed, first])
+    async with History(database) as history:
+        assert await history.photos() == [first, failed, queued]
+
+
+async def test_the_newest_state_of_a_photo_counts(database: Path) -> None:
+    photo = answered(Path("/a.jpg"), ("cat", 0.9))
+    async with History(database) as history:
+        await history.remember([Photo(photo.path, photo.name, 1.0)])
+        await history.remember([photo])
+        assert await history.photos() == [photo]
+
+
+async def test_forgotten_photos_stay_away(database: Path) -> None:
+    photos = [answered(Path(f"/{number}.jpg"), ("cat", 0.9)) for number in range(3)]
+    async with History(database) as history:
+        await history.remember(photos)
+        await history.forget(photos[:2])
+        assert await history.photos() == photos[2:]
+
+
+async def test_the_oldest_are_forgotten_beyond_the_limit(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST", 2)
+    photos = [Photo(Path(f"/{n}.jpg"), f"{n}.jpg", float(n)) for n in range(4)]
+    async with History(database) as history:
+        await history.remember(photos)
+    async with History(database) as history:
+        assert await history.photos() == photos[2:]
+
+
+async def test_a_row_that_cannot_be_read_loses_its_answer_only(database: Path) -> None:
+    async with History(database) as history:
+        await history.remember([answered(Path("/a.jpg"), ("cat", 0.9))])
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE history SET prediction = '{\"model\": 1}'")
+    connection.close()
+    async with History(database) as history:
+        (photo,) = await history.photos()
+    assert photo.prediction is None
+    assert photo.waiting
+
+
+async def test_a_database_that_cannot_be_used_is_an_error_with_words(no_database: Path) -> None:
+    history = History(no_database)
+    with pytest.raises(HistoryError, match="cannot be used"):
+        await history.__aenter__()
+    await history.__aexit__(None, None, None)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from desktop.classify.photo import Photo, PhotoState, Problem
+from tests.unit.desktop.classify.answers import answered
+
+PATH = Path("album/tabby.jpg")
+SURE = answered(PATH, ("cat", 0.9), ("dog", 0.1))
+PROBLEM = Problem("The file is empty.", "Choose another.")
+
+
+def test_a_photo_is_in_exactly_one_state() -> None:
+    assert Photo(PATH, "tabby.jpg", 1.0).state(0.5) is PhotoState.QUEUED
+    assert SURE.state(0.5) is PhotoState.ANSWERED
+    assert SURE.state(0.95) is PhotoState.UNSURE
+    assert replace(SURE, label="tiger").state(0.95) is PhotoState.LABELLED
+    assert replace(SURE, label="tiger", problem=PROBLEM).state(0.5) is PhotoState.FAILED
+
+
+def test_a_photo_classified_again_keeps_its_answer_until_then() -> None:
+    assert replace(SURE, waiting=True).state(0.5) is PhotoState.ANSWERED
+
+
+def test_search_looks_at_name_class_and_label() -> None:
+    photo = replace(SURE, label="Siamese")
+    assert photo.matches("tabby")
+    assert photo.matches("cat")
+    assert photo.matches("siam")
+    assert not photo.matches("dog")
+
+
+def test_the_description_says_what_the_tile_shows() -> None:
+    assert SURE.describe(0.5) == "tabby.jpg, cat 90 %, answered"
+    assert replace(SURE, label="tiger").describe(0.5) == "tabby.jpg, cat 90 %, labelled tiger"
+    assert replace(SURE, problem=PROBLEM).describe(0.5) == "tabby.jpg, The file is empty., failed"
