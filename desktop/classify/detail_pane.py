@@ -195,6 +195,10 @@ class _Problem(QWidget):
         layout.addWidget(self.again, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addStretch(1)
 
+    @property
+    def text(self) -> str:
+        return f"{self._what.text()} {self._advice.text()}"
+
     def show_problem(self, what: str, advice: str) -> None:
         self._what.setText(what)
         self._advice.setText(advice)

@@ -260,9 +260,7 @@ class ClassifyPage(QWidget):
         self.open.clicked.connect(self.open_photos)
         self.again.clicked.connect(lambda: self.again_requested.emit(self.outdated()))
         self.search.textChanged.connect(self.gallery.filter.look_for)
-        self.states.currentIndexChanged.connect(
-            lambda: self.gallery.filter.show_only(self.states.currentData())
-        )
+        self.states.currentIndexChanged.connect(self._show_state)
         self.gallery.selected.connect(self._show_selected)
         self.gallery.remove_asked.connect(self._remove_selected)
         self.pane.label_asked.connect(self._label_selected)
@@ -322,6 +320,10 @@ class ClassifyPage(QWidget):
         if photo is not None and photo.prediction and len(photo.prediction.scores) >= number:
             self._label_selected(photo.prediction.scores[number - 1].name)
 
+    def _show_state(self) -> None:
+        state = self.states.currentData()
+        self.gallery.filter.show_only(PhotoState(state) if state else None)
+
     def _undo_last(self) -> None:
         self.undo_requested.emit([])
 
@@ -346,13 +348,14 @@ class ClassifyPage(QWidget):
             lambda chosen: dialog.setDefaultSuffix("json" if "JSON" in chosen else "csv")
         )
         dialog.setDefaultSuffix("csv")
-        dialog.fileSelected.connect(self._export)
+        dialog.fileSelected.connect(lambda name: self.export_to(Path(name)))
         dialog.open()
 
-    def _export(self, target: str) -> None:
+    def export_to(self, target: Path) -> None:
+        """Ask for the photos that the search and the filter let through to be written."""
         rows = range(self.gallery.filter.rowCount())
         shown = [self.gallery.filter.index(row, 0).data(PHOTO).key for row in rows]
-        self.export_requested.emit(shown, Path(target))
+        self.export_requested.emit(shown, target)
 
     def _show_selected(self) -> None:
         chosen = self.gallery.chosen
