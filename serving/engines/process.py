@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -87,7 +88,7 @@ class ProcessEngine:
         if record is None:
             return
         record = replace(record, stopping=True)
-        await asyncio.to_thread(record.write, self._folder)
+        await asyncio.to_thread(self._remember, record)
         process = self._process(record)
         if process is not None:
             try:
@@ -144,8 +145,8 @@ class ProcessEngine:
             started=time.time(),
             log=str(self._workspace.logs / f"{instance_id}.log"),
         )
-        record.write(self._folder)
         try:
+            record.write(self._folder)
             process = self._spawn(record, spec, sharing)
         except OSError as error:
             record.remove(self._folder)
@@ -154,7 +155,7 @@ class ProcessEngine:
                 "Close other programs, or install Servery again.",
             ) from error
         record = replace(record, process=process.pid)
-        record.write(self._folder)
+        self._remember(record)
         return self._seen(record)
 
     def _spawn(self, record: RunFile, spec: InstanceSpec, sharing: int) -> subprocess.Popen[bytes]:
@@ -186,6 +187,15 @@ class ProcessEngine:
             psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA, limit)
         return process
 
+    def _remember(self, record: RunFile) -> None:
+        """Write what became known of an instance that is not removed meanwhile.
+
+        On a full disk it stays unwritten: an instance can be stopped all the same.
+        """
+        if record.path(self._folder).exists():
+            with contextlib.suppress(OSError):
+                record.write(self._folder)
+
     def _mark(self, record: RunFile) -> str:
         """The argument by which a process is known to be this instance."""
         return f"--ports_file={record.ports_path(self._folder)}"
@@ -194,7 +204,7 @@ class ProcessEngine:
         process = self._process(record)
         if process is not None and record.process != process.pid:
             record = replace(record, process=process.pid)
-            record.write(self._folder)
+            self._remember(record)
         state, failure = self._state(record, alive=process is not None)
         ports = record.ports(self._folder) if process is not None else {}
         return Instance(
@@ -232,9 +242,8 @@ class ProcessEngine:
                 return "Servery ended while it was starting this instance."
             return "The process ended while nobody was watching it."
         reason = _exit_sentence(child.returncode)
-        del _children[record.process]
-        if record.path(self._folder).exists():
-            replace(record, ended=reason).write(self._folder)
+        _children.pop(record.process, None)
+        self._remember(replace(record, ended=reason))
         return reason
 
     def _process(self, record: RunFile) -> psutil.Process | None:
@@ -280,7 +289,7 @@ async def _gone(process: psutil.Process, seconds: float) -> bool:
     while True:
         child = _children.get(process.pid)
         if child is not None and child.poll() is not None:
-            del _children[process.pid]
+            _children.pop(process.pid, None)
             return True
         try:
             if process.status() == psutil.STATUS_ZOMBIE:

@@ -73,9 +73,17 @@ async def exclusive(path: Path) -> AsyncIterator[None]:
     """Hold the lock file `path` alone among all programs; waits for as long as it takes.
 
     The operating system lets go of it when its holder ends, however that ends.
+    Raises EngineError where the file cannot be opened.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise EngineError(
+            f"The lock file {path} cannot be opened: {error.strerror}.",
+            "Make room on the disk, or give yourself the right to write there.",
+        ) from error
+    with file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

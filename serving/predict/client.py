@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import os
 import time
 from collections import deque
@@ -243,42 +244,46 @@ class PredictClient:
                     "The connection to the instances has been closed.", "Start Servery again."
                 )
             now = time.monotonic()
-            peer, pause = self._pick(journey.avoid, now)
+            peer = self._best(journey.avoid, now)
             if peer is not None:
                 peer.outstanding += 1
                 peer.turn = next(self._turn)
                 return peer
-            if pause is not None:
-                if journey.waiting_since is None:
-                    journey.waiting_since = now
-                patience = journey.waiting_since + self.patience - now
-                if patience <= 0:
-                    raise FleetUnavailable(
-                        f"No instance could answer ({journey.reason})."
-                        if journey.reason
-                        else "No instance is ready to answer.",
-                        "Start one on the Fleet page, or with `servery fleet start`.",
-                    )
-                pause = min(pause, patience)
+            pause = self._until_trusted(now)
+            if all(peer.suspect_until > now for peer in self._ready.values()):
+                pause = min(pause, self._patience_left(journey, now))
             await self._wait(pause, first=first)
             first = False
 
-    def _pick(self, avoid: str, now: float) -> tuple[Peer | None, float | None]:
-        """Return the best peer, or None and how long to wait where none is ready.
+    def _best(self, avoid: str, now: float) -> Peer | None:
+        free = [
+            peer
+            for peer in self._ready.values()
+            if peer.suspect_until <= now and peer.outstanding < MOST_OUTSTANDING
+        ]
+        preferred = [peer for peer in free if peer.instance_id != avoid] or free
+        return min(preferred, key=lambda peer: (peer.outstanding, peer.turn), default=None)
 
-        The wait is None where instances are ready and only busy.
-        """
-        trusted = [peer for peer in self._ready.values() if peer.suspect_until <= now]
-        free = [peer for peer in trusted if peer.outstanding < MOST_OUTSTANDING]
-        if free:
-            preferred = [peer for peer in free if peer.instance_id != avoid] or free
-            return min(preferred, key=lambda peer: (peer.outstanding, peer.turn)), None
-        if trusted:
-            return None, None
-        trust_again = [peer.suspect_until - now for peer in self._ready.values()]
-        return None, min(trust_again, default=self.patience)
+    def _until_trusted(self, now: float) -> float:
+        """Return in how many seconds the next suspect may be tried again."""
+        pauses = [peer.suspect_until - now for peer in self._ready.values()]
+        return min((pause for pause in pauses if pause > 0), default=math.inf)
 
-    async def _wait(self, pause: float | None, *, first: bool) -> None:
+    def _patience_left(self, journey: _Journey, now: float) -> float:
+        """Return how long to wait for a ready instance; raises FleetUnavailable for no more."""
+        if journey.waiting_since is None:
+            journey.waiting_since = now
+        left = journey.waiting_since + self.patience - now
+        if left > 0:
+            return left
+        raise FleetUnavailable(
+            f"No instance could answer ({journey.reason})."
+            if journey.reason
+            else "No instance is ready to answer.",
+            "Start one on the Fleet page, or with `servery fleet start`.",
+        )
+
+    async def _wait(self, pause: float, *, first: bool) -> None:
         """Wait for `pause` seconds at most, or until something changes."""
         woken = asyncio.get_running_loop().create_future()
         if first:
@@ -286,7 +291,11 @@ class PredictClient:
         else:
             self._waiting.appendleft(woken)
         try:
-            await asyncio.wait({woken}, timeout=pause)
+            await asyncio.wait({woken}, timeout=None if math.isinf(pause) else pause)
+        except asyncio.CancelledError:
+            if woken.done():
+                self._wake_one()
+            raise
         finally:
             if not woken.done():
                 woken.cancel()
@@ -294,19 +303,17 @@ class PredictClient:
 
     def _released(self, peer: Peer) -> None:
         peer.outstanding -= 1
-        while self._waiting:
-            woken = self._waiting.popleft()
-            if not woken.done():
-                woken.set_result(None)
-                break
+        self._wake_one()
         if not peer.outstanding and peer in self._leaving.get(peer.instance_id, ()):
             self._shut(peer)
 
+    def _wake_one(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().set_result(None)
+
     def _wake_all(self) -> None:
         while self._waiting:
-            woken = self._waiting.popleft()
-            if not woken.done():
-                woken.set_result(None)
+            self._wake_one()
 
     def _leave(self, peer: Peer) -> None:
         self._leaving.setdefault(peer.instance_id, []).append(peer)

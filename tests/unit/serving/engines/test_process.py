@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import os
 import subprocess
@@ -253,6 +254,28 @@ async def test_a_program_that_cannot_be_started_leaves_nothing(workspace: Worksp
     with pytest.raises(EngineError, match="could not be started"):
         await engine.start(SPEC)
     assert files_left(workspace) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process from outside")
+async def test_a_memory_limit_is_set(engine: ProcessEngine) -> None:
+    limit = 2**31
+    instance = await engine.start(InstanceSpec("pets", SPEC.config_file, memory_limit=limit))
+    process = psutil.Process(instance.process)
+    assert process.rlimit(psutil.RLIMIT_DATA) == (limit, limit)
+
+
+async def test_an_instance_is_stopped_even_where_nothing_can_be_written(
+    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes | str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    instance = await until(engine, (await engine.start(SPEC)).id, listens)
+    monkeypatch.setattr("serving.engines.run_files.write_aside", full)
+    await engine.stop(instance.id)
+    assert await engine.instances() == []
+    with pytest.raises(EngineError, match="No space left"):
+        await engine.start(SPEC)
 
 
 async def test_what_it_uses_is_measured(engine: ProcessEngine) -> None:

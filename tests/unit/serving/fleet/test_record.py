@@ -57,6 +57,13 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         await RecordFile(path).change(lambda record: replace(record, wanted=1))
 
 
+async def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "fleet.lock").mkdir()
+    with pytest.raises(EngineError, match=r"fleet\.lock cannot be opened"):
+        async with exclusive(tmp_path / "fleet.lock"):
+            pass
+
+
 async def test_a_lock_keeps_others_out_until_its_holder_is_killed(tmp_path: Path) -> None:
     lock = tmp_path / "run" / "fleet.lock"
     script = (

@@ -258,6 +258,35 @@ async def test_more_than_an_instance_takes_waits_its_turn(client: PredictClient)
     assert most == MOST_OUTSTANDING
 
 
+async def test_a_caller_that_gives_up_passes_its_turn_on(client: PredictClient) -> None:
+    async with ScriptedServer(slow(0.2)) as server:
+        use(client, a=server)
+        first = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MOST_OUTSTANDING)]
+        await asyncio.sleep(0.1)
+        impatient = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MOST_OUTSTANDING)]
+        last = asyncio.ensure_future(client.classify(b"x"))
+        first[-1].add_done_callback(lambda done: [call.cancel() for call in impatient])
+        await asyncio.gather(*first, *impatient, return_exceptions=True)
+        assert (await asyncio.wait_for(last, 2)).instance_id == "a"
+
+
+async def test_a_suspect_is_tried_again_while_the_others_are_busy(client: PredictClient) -> None:
+    async with (
+        ScriptedServer(slow(60)) as hanging,
+        ScriptedServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as stumbling,
+    ):
+        use(client, hanging=hanging, stumbling=stumbling)
+        calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MOST_OUTSTANDING + 1)]
+        await asyncio.sleep(0.1)
+        stumbling.answer = cat
+        done, pending = await asyncio.wait(calls, timeout=2)
+        assert {call.result().instance_id for call in done} == {"stumbling"}
+        assert len(pending) <= MOST_OUTSTANDING
+        for call in pending:
+            call.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+
 async def test_a_large_image_passes(client: PredictClient) -> None:
     async with ScriptedServer(cat) as server:
         use(client, a=server)
