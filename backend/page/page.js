@@ -3,7 +3,7 @@
 const MAX_BYTES = 64 * 1024 * 1024;
 const SHOWN = 5;
 const el = (id) => document.getElementById(id);
-const state = { photo: null, address: null, request: 0, label: null };
+const state = { photo: null, address: null, request: 0, answer: null, label: null };
 
 class Problem extends Error {
   constructor(what, advice) {
@@ -74,10 +74,23 @@ function showScores(answer) {
   el("answered-by").hidden = false;
 }
 
+function show(answer) {
+  state.answer = answer;
+  showScores(answer);
+  el("right").hidden = answer.scores.length === 0;
+  if (answer.scores.length) el("right").textContent = `Yes, ${answer.scores[0].name}`;
+  el("teach").hidden = false;
+}
+
+function askWhatItShows(file) {
+  const form = new FormData();
+  form.append("file", file);
+  return ask("POST", "classify", { body: form });
+}
+
 async function classify(file) {
   const request = ++state.request;
-  state.photo = file;
-  state.label = null;
+  Object.assign(state, { photo: file, answer: null, label: null });
   if (state.address) URL.revokeObjectURL(state.address);
   state.address = URL.createObjectURL(file);
   const photo = el("photo");
@@ -87,25 +100,43 @@ async function classify(file) {
   photo.alt = file.name ? `The photo ${file.name}` : "The photo";
   for (const id of ["waiting", "scores", "answered-by", "teach", "undo"]) el(id).hidden = true;
   el("saved").textContent = "";
+  el("class-name").value = "";
   showProblem(null);
   const busy = setTimeout(() => { if (request === state.request) el("busy").hidden = false; }, 100);
   try {
     if (file.size > MAX_BYTES) {
       throw new Problem("The file is larger than 64 MB.", "Save the photo smaller and try again.");
     }
-    const form = new FormData();
-    form.append("file", file);
-    const answer = await ask("POST", "classify", { body: form });
+    const answer = await askWhatItShows(file);
     if (request !== state.request) return;
-    showScores(answer);
-    el("class-name").value = answer.scores.length ? answer.scores[0].name : "";
-    el("teach").hidden = false;
+    show(answer);
     el("answer-heading").focus({ preventScroll: true });
   } catch (problem) {
     if (request === state.request) showProblem(problem);
   } finally {
     clearTimeout(busy);
     if (request === state.request) el("busy").hidden = true;
+  }
+}
+
+/* A version that just went live is loaded within moments: the photo on the page
+   is answered anew, so that what was taught can be seen. */
+async function answerAnew() {
+  const { request, photo, answer } = state;
+  if (!answer) return;
+  for (let tries = 0; tries < 10; tries += 1) {
+    await new Promise((resolve) => { setTimeout(resolve, 1000); });
+    if (request !== state.request) return;
+    try {
+      const newer = await askWhatItShows(photo);
+      if (request !== state.request) return;
+      if (newer.version !== answer.version) {
+        show(newer);
+        return;
+      }
+    } catch {
+      return;
+    }
   }
 }
 
@@ -116,11 +147,10 @@ function showPhoto(visible) {
   el("choose").textContent = "Choose another photo…";
 }
 
-async function saveLabel(event) {
-  event.preventDefault();
+async function saveLabel(name) {
   const photo = state.photo;
   const form = new FormData();
-  form.append("class", el("class-name").value);
+  form.append("class", name);
   form.append("file", photo);
   showProblem(null);
   try {
@@ -189,8 +219,10 @@ async function refreshLabels() {
   try {
     const labels = await ask("GET", "labels");
     const count = (number) => (number === 1 ? "1 label" : `${number.toLocaleString("en")} labels`);
+    const fresh = labels.since_last_run;
+    const rest = fresh ? `${fresh.toLocaleString("en")} not learned from yet` : "all learned from";
     el("labels").textContent = labels.total
-      ? `${count(labels.total)}, ${labels.since_last_run.toLocaleString("en")} not learned from yet.`
+      ? `${count(labels.total)}, ${rest}.`
       : "No labels yet. Each one makes the next version better.";
     el("train").disabled = labels.total === 0;
   } catch {
@@ -236,6 +268,7 @@ function listen() {
   source.addEventListener("models", () => {
     refreshStatus();
     refreshClasses();
+    answerAnew();
   });
 }
 
@@ -272,7 +305,11 @@ el("file").addEventListener("change", (event) => {
   event.target.value = "";
   if (file) classify(file);
 });
-el("teach").addEventListener("submit", saveLabel);
+el("teach").addEventListener("submit", (event) => {
+  event.preventDefault();
+  saveLabel(el("class-name").value);
+});
+el("right").addEventListener("click", () => saveLabel(state.answer.scores[0].name));
 el("undo").addEventListener("click", undoLabel);
 el("train").addEventListener("click", train);
 setInterval(refreshStatus, 3000);
