@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,14 +17,14 @@ from backend.events import EventBroker
 from backend.store.labels import LabelledImages
 from backend.store.store import Store
 from backend.training import gate
-from backend.training.job import Failure, Job, LabelledImage, Progress, Result, from_line
+from backend.training.job import Job, LabelledImage, Progress
+from backend.training.worker_process import WorkerKilled, WorkerProcess
 from serving.errors import BackendError, ServeryError
 from serving.models.repository import ModelRepository, Version
 from serving.programs import module_command
 from serving.workspace import Workspace
 
 WORKER = "backend.training.worker"
-_LINE_LIMIT = 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +65,8 @@ class Trainer:
         self._margin = margin
         self._waiting: TrainingRun | None = None
         self._current: TrainingRun | None = None
-        self._cancelled = False
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: WorkerProcess | None = None
+        self._unsaved: dict[str, TrainingRun] = {}
         self._changed = asyncio.Condition()
         self._loop: asyncio.Task[None] | None = None
 
@@ -135,19 +134,20 @@ class Trainer:
                 return await self._end(waiting, RunState.CANCELLED, "Cancelled.")
             if self._current is None or self._current.id != run_id:
                 raise RunIsOver("This training run has ended already.", "Start another one.")
-            self._cancelled = True
-            _kill(self._process)
+            if self._process is not None:
+                self._process.kill()
             await self._changed.wait_for(
                 lambda: self._current is None or self._current.id != run_id
             )
-        run = await self._store.runs.get(run_id)
+        run = await self.run(run_id)
         if run.state is not RunState.CANCELLED:
             raise RunIsOver("The training run ended just before it could be cancelled.", "")
         return run
 
     def _live(self, run: TrainingRun) -> TrainingRun:
-        current = self._current
-        return current if current is not None and current.id == run.id else run
+        if self._current is not None and self._current.id == run.id:
+            return self._current
+        return self._unsaved.get(run.id, run)
 
     async def _work_through(self) -> None:
         while True:
@@ -155,30 +155,30 @@ class Trainer:
                 await self._changed.wait_for(lambda: self._waiting is not None)
                 assert self._waiting is not None
                 self._current, self._waiting = self._waiting, None
-                self._cancelled = False
+                run = self._current
+                self._process = WorkerProcess(self._worker, self._workspace.training_runs / run.id)
             try:
-                await self._carry_out(self._current)
-            except _Cancelled:
+                await self._carry_out(run, self._process)
+            except WorkerKilled:
                 await self._end(self._current, RunState.CANCELLED, "Cancelled.")
             except ServeryError as error:
                 await self._fail(error.what, error.advice)
             except Exception as error:
-                _log.exception("Training run %s failed", self._current.id)
+                _log.exception("Training run %s failed", run.id)
                 await self._fail(f"The training failed: {error}.", "The backend's log says more.")
             finally:
-                self._process = None
                 async with self._changed:
-                    self._current = None
+                    self._current = self._process = None
                     self._changed.notify_all()
 
-    async def _carry_out(self, run: TrainingRun) -> None:
+    async def _carry_out(self, run: TrainingRun, process: WorkerProcess) -> None:
         labels = await self._store.labels.labelled_images()
         run = replace(run, state=RunState.RUNNING, labels=len(labels.current), step="Starting.")
         await self._store.runs.save(run, last_label=labels.last_label)
         self._show(run)
         base = self._repository.live(self._model)
         with self._repository.staged(self._model) as staged:
-            result = await self._learn(self._job(run, base, staged, labels))
+            result = await process.run(self._job(run, base, staged, labels), self._progressed)
             self._show(replace(run, progress=0.95, step="Putting the new version in place."))
             version = self._repository.adopt(self._model, staged)
         run = replace(
@@ -187,6 +187,7 @@ class Trainer:
             accuracy=result.measured.accuracy,
             base_accuracy=result.measured.base_accuracy,
         )
+        self._show(run)
         reason = gate.reason_against(result.measured, self._margin)
         if reason is None and self._repository.live(self._model).number != base.number:
             reason = "Another version was made live meanwhile, so this one was not."
@@ -217,60 +218,22 @@ class Trainer:
             images_ever_labelled=tuple(sorted(labels.images_ever_labelled)),
         )
 
-    async def _learn(self, job: Job) -> Result:
-        """Run the worker on `job`; raises BackendError unless it wrote a version."""
-        folder = self._workspace.training_runs / job.run_id
-        folder.mkdir(parents=True, exist_ok=True)
-        job_file = folder / "job.json"
-        job.write(job_file)
-        outcome: Result | Failure | None = None
-        with (folder / "worker.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *self._worker,
-                str(job_file),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                env=_environment(),
-                limit=_LINE_LIMIT,
-            )
-            self._process = process
-            try:
-                if self._cancelled:
-                    _kill(process)
-                assert process.stdout is not None
-                async for line in process.stdout:
-                    message = from_line(line)
-                    if isinstance(message, Progress):
-                        assert self._current is not None
-                        self._show(
-                            replace(self._current, progress=message.progress, step=message.step)
-                        )
-                    elif message is not None:
-                        outcome = message
-                code = await process.wait()
-            finally:
-                if process.returncode is None:
-                    _kill(process)
-                    await process.wait()
-        if self._cancelled:
-            raise _Cancelled
-        if isinstance(outcome, Failure):
-            raise BackendError(outcome.what, outcome.advice)
-        if outcome is None or code != 0:
-            raise BackendError(
-                f"The training process ended unexpectedly (code {code}).",
-                f"The file {folder / 'worker.log'} says more; train again.",
-            )
-        return outcome
+    def _progressed(self, progress: Progress) -> None:
+        if self._current is not None:
+            self._show(replace(self._current, progress=progress.progress, step=progress.step))
 
     async def _fail(self, what: str, advice: str) -> None:
         assert self._current is not None
         await self._end(self._current, RunState.FAILED, f"{what} {advice}".strip())
 
     async def _end(self, run: TrainingRun, state: RunState, step: str) -> TrainingRun:
+        """Give a run its end, also where the database cannot keep it."""
         ended = replace(run, state=state, step=step, finished=utc_now())
-        await self._store.runs.save(ended)
+        try:
+            await self._store.runs.save(ended)
+        except BackendError as error:
+            _log.error("The end of training run %s could not be saved: %s", run.id, error)
+            self._unsaved[run.id] = ended
         if self._current is not None and self._current.id == run.id:
             self._current = ended
         self._broker.publish(Event("training", run.id))
@@ -279,30 +242,3 @@ class Trainer:
     def _show(self, run: TrainingRun) -> None:
         self._current = run
         self._broker.publish(Event("training", run.id))
-
-
-class _Cancelled(Exception):
-    """The worker was killed because a person cancelled the run."""
-
-
-def _kill(process: asyncio.subprocess.Process | None) -> None:
-    if process is not None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-
-
-def _environment() -> dict[str, str]:
-    """Return the worker's environment: it finds this code and leaves accelerators alone.
-
-    Its matrices are small, so that threads for them would only wait for each other.
-    """
-    source = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH", ""))))
-    return {
-        **os.environ,
-        "PYTHONPATH": path,
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }

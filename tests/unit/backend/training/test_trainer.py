@@ -11,6 +11,7 @@ import pytest
 
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
+from serving.errors import BackendError
 from tests.unit.backend.conftest import Service, add_version, picture, write_worker
 
 WRITE = """
@@ -173,3 +174,21 @@ async def test_without_a_live_version_the_run_says_so(
     run = await ended(service, (await start(service, worker_script, GOOD)).id)
     assert run.state is RunState.FAILED
     assert "No version of model starter is live." in run.step
+
+
+async def test_an_end_that_cannot_be_saved_is_told_and_the_next_run_comes(
+    service: Service, worker_script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = service.store.runs.save
+
+    async def full(run: TrainingRun, last_label: int | None = None) -> None:
+        if run.finished:
+            raise BackendError("The disk is full.", "Free some space.")
+        await save(run, last_label)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.store.runs, "save", full)
+        run = await ended(service, (await start(service, worker_script, "pass")).id)
+    assert run.state is RunState.FAILED
+    write_worker(worker_script, GOOD)
+    assert (await ended(service, (await service.client.train()).id)).state is RunState.SUCCEEDED

@@ -1,0 +1,107 @@
+"""Runs one job in a process of its own, and can end it at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from backend.training.job import Failure, Job, Progress, Result, from_line
+from serving.errors import BackendError
+
+_LINE_LIMIT = 1024 * 1024
+
+
+class WorkerKilled(Exception):
+    """`kill` was called, so nothing came of the job."""
+
+
+class WorkerProcess:
+    """A worker for one job. A crash of it, or its death, harms nothing else."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        """`command` gets the path of a job file appended; both it and a log go to `folder`."""
+        self._command = list(command)
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._killed = False
+
+    async def run(self, job: Job, show: Callable[[Progress], None]) -> Result:
+        """Carry out `job`, handing progress to `show`; no process is left afterwards.
+
+        Raises BackendError unless a version was written, WorkerKilled after `kill`.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        job_file = self._folder / "job.json"
+        job.write(job_file)
+        log_file = self._folder / "worker.log"
+        with log_file.open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                str(job_file),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=_environment(),
+                limit=_LINE_LIMIT,
+            )
+        self._process = process
+        try:
+            if self._killed:
+                self.kill()
+            outcome = await _outcome(process, show)
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                self.kill()
+                await process.wait()
+        if self._killed:
+            raise WorkerKilled
+        if isinstance(outcome, Failure):
+            raise BackendError(outcome.what, outcome.advice)
+        if outcome is None or code != 0:
+            raise BackendError(
+                f"The training process ended unexpectedly (code {code}).",
+                f"The file {log_file} says more; train again.",
+            )
+        return outcome
+
+    def kill(self) -> None:
+        """End the process now, or as soon as it starts."""
+        self._killed = True
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+
+async def _outcome(
+    process: asyncio.subprocess.Process, show: Callable[[Progress], None]
+) -> Result | Failure | None:
+    assert process.stdout is not None
+    outcome: Result | Failure | None = None
+    async for line in process.stdout:
+        message = from_line(line)
+        if isinstance(message, Progress):
+            show(message)
+        elif message is not None:
+            outcome = message
+    return outcome
+
+
+def _environment() -> dict[str, str]:
+    """Return the worker's environment: it finds this code and leaves accelerators alone.
+
+    Its matrices are small, so that threads for them would only wait for each other.
+    """
+    source = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH", ""))))
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
