@@ -1,0 +1,202 @@
+"""Requests that are computed together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import partial
+
+import numpy as np
+import pytest
+
+from serving.model_server.batching import Batcher, Limits
+from serving.model_server.status import Code, ServingError
+from serving.model_server.tensors import Tensor
+from serving.predict.messages import types_pb2
+
+
+class Doubler:
+    """Doubles its rows, remembers the batches, and waits while `gate` is closed."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.batches: list[list[float]] = []
+
+    def __call__(self, feeds: Sequence[Tensor], seconds: float | None) -> list[Tensor]:
+        rows = feeds[0].array
+        self.batches.append(rows.reshape(len(rows), -1)[:, 0].tolist())
+        assert self.gate.wait(10)
+        if (rows < 0).any():
+            raise ServingError(Code.INVALID_ARGUMENT, "negative")
+        return [Tensor(feeds[0].dtype, rows * 2)]
+
+
+def rows(*values: float) -> list[Tensor]:
+    return [Tensor(types_pb2.DT_FLOAT, np.array(values, np.float32))]
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def make(computation: Doubler, threads: ThreadPoolExecutor, limits: Limits) -> Batcher:
+    return Batcher(computation, limits, threads, nullcontext)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come to pass")
+
+
+async def test_a_lone_request_does_not_wait(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    batcher = make(doubler, threads, Limits())
+    results = await asyncio.wait_for(batcher.compute(rows(1, 2)), 1)
+    assert results[0].array.tolist() == [2, 4]
+
+
+async def test_those_who_wait_are_computed_together_and_get_their_own_rows(
+    threads: ThreadPoolExecutor,
+) -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    batcher = make(doubler, threads, Limits(largest_batch=3, slots=1))
+    calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(6)]
+    await until(lambda: doubler.batches)
+    doubler.gate.set()
+    answers = [results[0].array.tolist() for results in await asyncio.gather(*calls)]
+    assert answers == [[0], [2], [4], [6], [8], [10]]
+    assert doubler.batches == [[0], [1, 2, 3], [4, 5]]
+
+
+async def test_a_cancelled_request_leaves_the_queue(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    batcher = make(doubler, threads, Limits(slots=1, longest_queue=2))
+    calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(3)]
+    await until(lambda: doubler.batches)
+    calls[1].cancel()
+    await asyncio.sleep(0)
+    calls.append(asyncio.create_task(batcher.compute(rows(3))))
+    await asyncio.sleep(0.01)
+    doubler.gate.set()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(outcomes[1], asyncio.CancelledError)
+    assert doubler.batches == [[0], [2, 3]]
+
+
+async def test_a_full_queue_refuses(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    batcher = make(doubler, threads, Limits(slots=1, longest_queue=2))
+    calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(3)]
+    await until(lambda: doubler.batches)
+    with pytest.raises(ServingError) as caught:
+        await batcher.compute(rows(9))
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
+    doubler.gate.set()
+    await asyncio.gather(*calls)
+    assert [results[0].array.tolist() for results in [await batcher.compute(rows(4))]] == [[8]]
+
+
+async def test_one_bad_request_harms_only_itself(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    batcher = make(doubler, threads, Limits(slots=1))
+    calls = [asyncio.create_task(batcher.compute(rows(value))) for value in (0, 1, -1, 2)]
+    await until(lambda: doubler.batches)
+    doubler.gate.set()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(outcomes[2], ServingError)
+    kept = [outcome for outcome in outcomes if isinstance(outcome, list)]
+    assert [results[0].array.tolist() for results in kept] == [[0], [2], [4]]
+
+
+async def test_a_large_request_is_computed_in_parts_or_refused(
+    threads: ThreadPoolExecutor,
+) -> None:
+    doubler = Doubler()
+    splitting = make(doubler, threads, Limits(largest_batch=2, slots=1))
+    results = await splitting.compute(rows(1, 2, 3, 4, 5))
+    assert results[0].array.tolist() == [2, 4, 6, 8, 10]
+    assert doubler.batches == [[1, 2], [3, 4], [5]]
+    strict = make(doubler, threads, Limits(largest_batch=2, splits=False))
+    with pytest.raises(ServingError, match="Task size 3 is larger than maximum input batch size 2"):
+        await strict.compute(rows(1, 2, 3))
+
+
+async def test_batches_are_padded_to_an_allowed_size(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    batcher = make(doubler, threads, Limits(largest_batch=8, sizes=(4, 8)))
+    results = await batcher.compute(rows(5, 6))
+    assert results[0].array.tolist() == [10, 12]
+    assert doubler.batches == [[5, 6, 5, 5]]
+
+
+async def test_rows_of_unequal_shape_are_kept_apart_or_padded(
+    threads: ThreadPoolExecutor,
+) -> None:
+    def row(*values: float) -> list[Tensor]:
+        return [Tensor(types_pb2.DT_FLOAT, np.array([values], np.float32))]
+
+    for pads, expected in ((False, [[0], [1], [2]]), (True, [[0], [1, 2]])):
+        doubler = Doubler()
+        doubler.gate.clear()
+        batcher = make(doubler, threads, Limits(slots=1, pads_lengths=pads))
+        calls = [
+            asyncio.create_task(batcher.compute(row(*values))) for values in ((0,), (1,), (2, 3))
+        ]
+        await until(partial(getattr, doubler, "batches"))
+        doubler.gate.set()
+        answers = [results[0].array.tolist() for results in await asyncio.gather(*calls)]
+        assert doubler.batches == expected
+        assert answers[2] == [[4, 6]]
+
+
+async def test_a_batch_waits_no_longer_than_it_may(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    batcher = make(doubler, threads, Limits(largest_batch=3, patience=0.05))
+    first = asyncio.create_task(batcher.compute(rows(1)))
+    await asyncio.sleep(0.01)
+    assert doubler.batches == []
+    second = asyncio.create_task(batcher.compute(rows(2)))
+    await asyncio.wait_for(asyncio.gather(first, second), 2)
+    assert doubler.batches == [[1, 2]]
+    full = [asyncio.create_task(batcher.compute(rows(value))) for value in (3, 4, 5)]
+    await asyncio.wait_for(asyncio.gather(*full), 0.04)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ([], "must have at least one input tensor"),
+        ([Tensor(1, np.zeros((), np.float32))], "must have at least one dimension"),
+        (
+            [Tensor(1, np.zeros(1, np.float32)), Tensor(1, np.zeros(2, np.float32))],
+            "must have equal 0th-dimension size",
+        ),
+    ],
+)
+async def test_feeds_without_rows_in_common(
+    threads: ThreadPoolExecutor, feeds: list[Tensor], message: str
+) -> None:
+    with pytest.raises(ServingError, match=message):
+        await make(Doubler(), threads, Limits()).compute(feeds)
+
+
+async def test_results_without_the_rows(threads: ThreadPoolExecutor) -> None:
+    def mean(feeds: Sequence[Tensor], seconds: float | None) -> list[Tensor]:
+        return [Tensor(1, feeds[0].array.mean(keepdims=True))]
+
+    batcher = Batcher(mean, Limits(sizes=(4,)), threads, nullcontext)
+    with pytest.raises(ServingError, match="0th dimension does not equal the sum"):
+        await batcher.compute(rows(1, 2))

@@ -1,0 +1,92 @@
+"""Which versions should be served, and the steps towards that."""
+
+from __future__ import annotations
+
+import pytest
+from google.protobuf import text_format
+
+from serving.model_server.versions import (
+    All,
+    Latest,
+    Plan,
+    Policy,
+    Specific,
+    State,
+    aspired,
+    plan,
+    policy_from_proto,
+    version_folders,
+)
+from serving.predict.messages import file_system_storage_path_source_pb2
+
+START, LOADING, AVAILABLE, UNLOADING, END = State
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["1", "2"], {1: "1", 2: "2"}),
+        (["00000123"], {123: "00000123"}),
+        (["01", "1"], {1: "01"}),
+        (["", "x", "1.5", "-1", "1a", "tmp", ".staging-1"], {}),
+        (["9223372036854775807", "9223372036854775808"], {2**63 - 1: "9223372036854775807"}),
+        (["٣"], {}),
+    ],
+)
+def test_version_folders(names: list[str], expected: dict[int, str]) -> None:
+    assert version_folders(names) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", Latest(1)),
+        ("latest {}", Latest(1)),
+        ("latest { num_versions: 3 }", Latest(3)),
+        ("all {}", All()),
+        ("specific { versions: 4 versions: 2 }", Specific(frozenset({2, 4}))),
+    ],
+)
+def test_policy_from_proto(text: str, expected: Policy) -> None:
+    config = file_system_storage_path_source_pb2.FileSystemStoragePathSourceConfig
+    proto = config.ServableVersionPolicy()
+    text_format.Parse(text, proto)
+    assert policy_from_proto(proto) == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Latest(1), {9}),
+        (Latest(2), {9, 5}),
+        (Latest(9), {9, 5, 1}),
+        (All(), {9, 5, 1}),
+        (Specific(frozenset({1, 7})), {1}),
+    ],
+)
+def test_aspired(policy: Policy, expected: set[int]) -> None:
+    assert aspired(policy, [1, 5, 9]) == expected
+    assert aspired(policy, []) == set()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "states", "expected"),
+    [
+        ({1}, {}, Plan(load=(1,))),
+        ({1, 2, 3}, {}, Plan(load=(3, 2, 1))),
+        ({1}, {1: AVAILABLE}, Plan()),
+        ({2}, {1: AVAILABLE}, Plan(load=(2,))),
+        ({2}, {1: AVAILABLE, 2: LOADING}, Plan()),
+        ({2}, {1: AVAILABLE, 2: AVAILABLE}, Plan(unload=(1,))),
+        ({2}, {1: AVAILABLE, 2: END}, Plan()),
+        (set(), {1: AVAILABLE, 2: AVAILABLE}, Plan(unload=(1, 2))),
+        (set(), {1: AVAILABLE, 2: LOADING}, Plan(unload=(1,), give_up=(2,))),
+        ({3}, {1: AVAILABLE, 2: LOADING}, Plan(load=(3,), give_up=(2,))),
+        ({2, 3}, {1: AVAILABLE, 2: AVAILABLE}, Plan(load=(3,), unload=(1,))),
+        ({1}, {1: UNLOADING}, Plan()),
+        ({1}, {1: START}, Plan()),
+        (set(), {1: END, 2: UNLOADING}, Plan()),
+    ],
+)
+def test_plan(wanted: set[int], states: dict[int, State], expected: Plan) -> None:
+    assert plan(wanted, states) == expected
