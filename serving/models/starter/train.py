@@ -47,7 +47,7 @@ class Cycle:
 class Settings:
     cycles: tuple[Cycle, ...] = (
         Cycle(24, 0.4, 1.0, 0.0),
-        Cycle(20, 0.15, 0.6, 0.6),
+        Cycle(11, 0.15, 0.6, 0.6),
     )
     batch: int = 256
     warmup_share: float = 0.2
