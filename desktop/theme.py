@@ -128,14 +128,18 @@ class Appearance(StrEnum):
     DARK = "dark"
 
 
+_shown = LIGHT
+"""What `Theme` applied last; asked for with every stroke that is painted."""
+
+
 def is_dark() -> bool:
     """Whether the application shows the dark scheme now."""
-    return QGuiApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128
+    return _shown is DARK
 
 
 def tokens() -> Tokens:
     """Return the colours of the scheme that the application shows now."""
-    return DARK if is_dark() else LIGHT
+    return _shown
 
 
 def colour(name: str) -> QColor:
@@ -435,7 +439,8 @@ class Theme(QObject):
     def __init__(self, application: QApplication, appearance: Appearance = Appearance.SYSTEM):
         super().__init__(application)
         self._application = application
-        self._system_is_dark = is_dark()
+        palette = QGuiApplication.palette()
+        self._system_is_dark = palette.color(QPalette.ColorRole.Window).lightness() < 128
         self._appearance = appearance
         self._applied: Tokens | None = None
         application.setStyle("Fusion")
@@ -469,9 +474,10 @@ class Theme(QObject):
         else:
             dark = self._appearance is Appearance.DARK
         wanted = DARK if dark else LIGHT
-        if wanted is self._applied and is_dark() == dark:
+        if wanted is self._applied and wanted is tokens():
             return
-        self._applied = wanted
+        global _shown
+        self._applied = _shown = wanted
         self._application.setPalette(_palette(wanted))
         self._application.setStyleSheet(_style_sheet(wanted, self._application.font()))
         self.changed.emit()

@@ -17,6 +17,8 @@ from serving.upright import MAX_PIXELS
 BUDGET = 48 * 2**20
 """Bytes of decoded pictures that are kept."""
 THREADS = 2
+MOST_ASKED = 400
+"""More than fit on a screen; what was asked for before these has been scrolled away."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Pictures(QObject):
         super().__init__(parent)
         self._kept: OrderedDict[Wanted, QPixmap] = OrderedDict()
         self._size = 0
-        self._asked: list[Wanted] = []
+        self._asked: dict[Wanted, None] = {}
         self._under_way: set[Wanted] = set()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, "pictures")
@@ -57,13 +59,15 @@ class Pictures(QObject):
             self._kept.move_to_end(wanted)
             return kept
         with self._lock:
-            if wanted in self._asked:
-                self._asked.remove(wanted)
-                self._asked.append(wanted)
-                return None
             if wanted in self._under_way:
                 return None
-            self._asked.append(wanted)
+            again = wanted in self._asked
+            self._asked.pop(wanted, None)
+            self._asked[wanted] = None
+            if again:
+                return None
+            if len(self._asked) > MOST_ASKED:
+                del self._asked[next(iter(self._asked))]
         self._pool.submit(self._work)
         return None
 
@@ -82,7 +86,7 @@ class Pictures(QObject):
         with self._lock:
             if not self._asked:
                 return
-            wanted = self._asked.pop()
+            wanted, _ = self._asked.popitem()
             self._under_way.add(wanted)
         self._decoded.emit(wanted, decode(wanted))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop import formats, theme
@@ -24,6 +24,9 @@ class TileDelegate(QStyledItemDelegate):
     def __init__(self, pictures: Pictures, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._pictures = pictures
+        self._body, self._strong = _Face(theme.font()), _Face(theme.font(strong=True))
+        self._numbers = _Face(theme.font(numbers=True))
+        self._small = _Face(theme.font(theme.Size.SMALL))
         self._cell = QSize(SMALLEST_WIDTH, SMALLEST_WIDTH)
         self.ratio = 1.0
 
@@ -32,10 +35,7 @@ class TileDelegate(QStyledItemDelegate):
         columns = max(1, width // SMALLEST_WIDTH)
         cell = width // columns
         picture = round((cell - 2 * _GAP) * 3 / 4)
-        lines = (
-            QFontMetrics(theme.font()).height()
-            + QFontMetrics(theme.font(theme.Size.SMALL)).height()
-        )
+        lines = self._body.height + self._small.height
         self._cell = QSize(cell, picture + lines + _PAD * 2 + theme.XS + 2 * _GAP)
         self.ratio = ratio
         return self._cell
@@ -57,28 +57,25 @@ class TileDelegate(QStyledItemDelegate):
     ) -> None:
         photo: Photo = index.data(PHOTO)
         state = PhotoState(index.data(STATE))
-        flags = option.state
-        selected = bool(flags & QStyle.StateFlag.State_Selected)
-        hovered = bool(flags & QStyle.StateFlag.State_MouseOver)
-        current = bool(flags & QStyle.StateFlag.State_HasFocus)
-        tile = QRectF(option.rect).adjusted(_GAP, _GAP, -_GAP, -_GAP)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
+        marked = selected or bool(option.state & QStyle.StateFlag.State_HasFocus)
         colours = theme.tokens()
+        tile = QRectF(option.rect).adjusted(_GAP, _GAP, -_GAP, -_GAP)
+        picture = QRectF(tile.x(), tile.y(), tile.width(), round(tile.width() * 3 / 4))
+        outline = QPainterPath()
+        outline.addRoundedRect(tile.adjusted(0.5, 0.5, -0.5, -0.5), theme.CORNER, theme.CORNER)
+        fill = colours.accent_soft if selected else colours.hover if hovered else colours.raised
         painter.save()
         painter.setRenderHints(
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
         )
-        outline = QPainterPath()
-        outline.addRoundedRect(tile.adjusted(0.5, 0.5, -0.5, -0.5), theme.CORNER, theme.CORNER)
-        fill = colours.accent_soft if selected else colours.hover if hovered else colours.raised
         painter.fillPath(outline, QColor(fill))
-        picture = QRectF(tile.x(), tile.y(), tile.width(), round(tile.width() * 3 / 4))
-        painter.save()
         painter.setClipPath(outline)
-        painter.setClipRect(picture, Qt.ClipOperation.IntersectClip)
         self._paint_picture(painter, picture, photo)
-        painter.restore()
-        edge = colours.accent if selected or current else colours.line
-        painter.setPen(QPen(QColor(edge), 2 if selected or current else 1))
+        painter.setClipping(False)
+        edge = colours.accent if marked else colours.line
+        painter.setPen(QPen(QColor(edge), 2 if marked else 1))
         painter.drawPath(outline)
         text = QRectF(
             tile.x() + _PAD,
@@ -86,22 +83,67 @@ class TileDelegate(QStyledItemDelegate):
             tile.width() - 2 * _PAD,
             tile.bottom() - picture.bottom() - 2 * _PAD,
         )
-        _paint_answer(painter, text, photo)
-        _paint_state(painter, text, photo, state)
+        self._paint_answer(painter, text, photo, colours)
+        self._paint_state(painter, text, photo, state)
         painter.restore()
 
     def _paint_picture(self, painter: QPainter, frame: QRectF, photo: Photo) -> None:
-        painter.fillRect(frame, theme.colour("sunken"))
         picture = self._pictures.get(self.wanted(photo))
-        if picture is None:
+        if picture is not None and not picture.isNull():
+            painter.drawPixmap(frame, picture, covering(picture, frame))
             return
-        if picture.isNull():
+        painter.fillRect(frame, theme.colour("sunken"))
+        if picture is not None:
             side = 32
             broken = theme.pixmap("broken", "muted", side, self.ratio, theme.tokens())
             centre = frame.center()
             painter.drawPixmap(round(centre.x() - side / 2), round(centre.y() - side / 2), broken)
+
+    def _paint_answer(
+        self, painter: QPainter, box: QRectF, photo: Photo, colours: theme.Tokens
+    ) -> None:
+        line = QRectF(box.x(), box.y(), box.width(), self._strong.height)
+        top = photo.top
+        if photo.problem is not None or top is None:
+            painter.setPen(QColor(colours.muted))
+            self._body.draw(painter, line, photo.name, Qt.TextElideMode.ElideMiddle)
             return
-        painter.drawPixmap(frame, picture, covering(picture, frame))
+        painter.setPen(QColor(colours.text))
+        score = formats.percent(top.score)
+        painter.setFont(self._numbers.font)
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight, score)
+        width = self._numbers.metrics.horizontalAdvance(score) + theme.S
+        self._strong.draw(painter, line.adjusted(0, 0, -width, 0), top.name)
+
+    def _paint_state(self, painter: QPainter, box: QRectF, photo: Photo, state: PhotoState) -> None:
+        height = self._small.height
+        line = QRectF(box.x(), box.bottom() - height, box.width(), height)
+        mark = theme.state_mark(state)
+        spot = QRectF(line.x(), line.center().y() - _MARK / 2, _MARK, _MARK)
+        theme.paint_mark(painter, spot, mark)
+        painter.setPen(mark.colour)
+        room = line.adjusted(_MARK + theme.XS + 2, 0, 0, 0)
+        self._small.draw(painter, room, _words(photo, state))
+
+
+class _Face:
+    """A font with its measures, which cost more than a tile has time for."""
+
+    def __init__(self, font: QFont) -> None:
+        self.font = font
+        self.metrics = QFontMetrics(font)
+        self.height = self.metrics.height()
+
+    def draw(
+        self,
+        painter: QPainter,
+        room: QRectF,
+        text: str,
+        mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+    ) -> None:
+        painter.setFont(self.font)
+        shown = self.metrics.elidedText(text, mode, int(room.width()))
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft, shown)
 
 
 def covering(picture: QPixmap, frame: QRectF) -> QRectF:
@@ -113,48 +155,11 @@ def covering(picture: QPixmap, frame: QRectF) -> QRectF:
     return part
 
 
-def _paint_answer(painter: QPainter, box: QRectF, photo: Photo) -> None:
-    left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
-    strong = theme.font(strong=True)
-    metrics = QFontMetrics(strong)
-    line = QRectF(box.x(), box.y(), box.width(), metrics.height())
-    top = photo.top
-    if photo.problem is not None or top is None:
-        painter.setFont(theme.font())
-        painter.setPen(theme.colour("muted"))
-        name = QFontMetrics(painter.font()).elidedText(
-            photo.name, Qt.TextElideMode.ElideMiddle, int(line.width())
-        )
-        painter.drawText(line, left, name)
-        return
-    numbers = theme.font(numbers=True)
-    score = formats.percent(top.score)
-    width = QFontMetrics(numbers).horizontalAdvance(score) + theme.S
-    painter.setPen(theme.colour("text"))
-    painter.setFont(strong)
-    room = line.adjusted(0, 0, -width, 0)
-    shown = metrics.elidedText(top.name, Qt.TextElideMode.ElideRight, int(room.width()))
-    painter.drawText(room, left, shown)
-    painter.setFont(numbers)
-    painter.drawText(line, right, score)
-
-
-def _paint_state(painter: QPainter, box: QRectF, photo: Photo, state: PhotoState) -> None:
-    small = theme.font(theme.Size.SMALL)
-    metrics = QFontMetrics(small)
-    line = QRectF(box.x(), box.bottom() - metrics.height(), box.width(), metrics.height())
-    mark = theme.state_mark(state)
-    spot = QRectF(line.x(), line.center().y() - _MARK / 2, _MARK, _MARK)
-    theme.paint_mark(painter, spot, mark)
-    words = mark.word.capitalize()
+def _words(photo: Photo, state: PhotoState) -> str:
     if state is PhotoState.LABELLED:
-        words = f"Labelled {photo.label}"
-    elif photo.problem is not None:
-        words = f"Failed: {photo.problem.what}"
-    elif photo.waiting and photo.prediction is not None:
-        words = "Queued again"
-    room = line.adjusted(_MARK + theme.XS + 2, 0, 0, 0)
-    painter.setFont(small)
-    painter.setPen(mark.colour)
-    shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(room.width()))
-    painter.drawText(room, Qt.AlignmentFlag.AlignLeft, shown)
+        return f"Labelled {photo.label}"
+    if photo.problem is not None:
+        return f"Failed: {photo.problem.what}"
+    if photo.waiting and photo.prediction is not None:
+        return "Queued again"
+    return theme.state_mark(state).word.capitalize()
