@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from serving.model_server.batching import Batcher, Limits
+from serving.model_server.batching import Limits
+from serving.model_server.cores import core_count
 from serving.model_server.inference import Job
 from serving.model_server.servable import Servable
-from serving.model_server.session import Computation
 from serving.model_server.status import Code, ServingError
 from serving.model_server.tensors import Tensor
 
@@ -28,11 +26,10 @@ class Computer:
     def __init__(self, limits: Limits | None) -> None:
         self._limits = limits or Limits()
         self._batches_all = limits is not None
-        threads = _THREADS_PER_CORE * (os.cpu_count() or 1)
+        threads = _THREADS_PER_CORE * core_count()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="compute")
         self._free_threads = asyncio.Semaphore(threads)
         self._alone: set[asyncio.Task[list[Tensor]]] = set()
-        self._batchers: WeakKeyDictionary[Computation, Batcher] = WeakKeyDictionary()
 
     async def answer(
         self, servable: Servable, prepare: Callable[[Servable], Job], seconds: float | None
@@ -48,19 +45,13 @@ class Computer:
             try:
                 async with asyncio.timeout(seconds):
                     if self._batches_all or job.splits_by_row:
-                        results = await self._batcher(servable, job.computation).compute(job.feeds)
+                        batcher = servable.batcher(job.computation, self._limits, self._threads)
+                        results = await batcher.compute(job.feeds)
                     else:
                         results = await self._compute_alone(servable, job, seconds)
             except TimeoutError:
                 raise ServingError(Code.DEADLINE_EXCEEDED, "The call timed out.") from None
             return job.finish(results)
-
-    def _batcher(self, servable: Servable, computation: Computation) -> Batcher:
-        batcher = self._batchers.get(computation)
-        if batcher is None:
-            batcher = Batcher(computation, self._limits, self._threads, servable.use)
-            self._batchers[computation] = batcher
-        return batcher
 
     async def _compute_alone(
         self, servable: Servable, job: Job, seconds: float | None

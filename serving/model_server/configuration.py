@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from serving.model_server.configuration_messages import (
     MonitoringConfig,
     SSLConfig,
 )
+from serving.model_server.cores import core_count
 from serving.model_server.monitoring import DEFAULT_PATH
 from serving.model_server.status import Code, invalid
 from serving.model_server.versions import Policy, policy_from_proto
@@ -138,7 +138,7 @@ def read_batching(path: str) -> Limits:
     )
     computed = value("max_execution_batch_size", largest) if splits else largest
     sizes = tuple(given.allowed_batch_sizes)
-    slots = value("num_batch_threads", os.cpu_count() or 1)
+    slots = value("num_batch_threads", core_count())
     queue = value("max_enqueued_batches", _MOST_BATCHES)
     patience = value("batch_timeout_micros", 0)
     if min(largest, computed, slots, queue) < 1 or patience < 0:

@@ -63,11 +63,11 @@ class GrpcServer:
                 "Is another server running there?",
             ) from error
 
-    async def stop(self) -> None:
-        """Refuse new calls, and finish the accepted ones within the grace period."""
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls, and finish the accepted ones within `grace` seconds."""
         if self._health is not None:
             await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._flags.stop_grace_seconds)
+        await self._server.stop(grace)
 
 
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")

@@ -119,6 +119,7 @@ def _names(aliases: Iterable[str]) -> str:
 
 
 def _chosen_outputs(signature: Signature, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the aliases to fetch, in one order, so that a choice has one computation."""
     for index, alias in enumerate(wanted):
         if alias not in signature.outputs:
             raise invalid(
@@ -127,4 +128,4 @@ def _chosen_outputs(signature: Signature, wanted: Sequence[str]) -> tuple[str, .
             )
         if alias in wanted[:index]:
             raise invalid(f"duplicate output tensor alias: {alias}")
-    return tuple(wanted or signature.outputs)
+    return tuple(sorted(wanted or signature.outputs))

@@ -61,6 +61,7 @@ class ServedModel:
         self._load, self._threads, self._patience = load, threads, patience
         self._folders: dict[int, str] = {}
         self._wanted: frozenset[int] = frozenset()
+        self._retired = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def look(self) -> None:
@@ -74,11 +75,14 @@ class ServedModel:
         except OSError as error:
             log.warning("Model %s: %s cannot be read: %s", self.config.name, base, error.strerror)
             return
+        if self._retired:
+            return
         self._folders = version_folders(names)
         self._want(aspired(self.config.policy, self._folders))
 
     async def retire(self) -> None:
         """Want nothing more, and wait until every version is unloaded."""
+        self._retired = True
         self._want(frozenset())
         while self._tasks:
             await asyncio.wait(self._tasks)

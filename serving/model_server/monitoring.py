@@ -16,6 +16,9 @@ DEFAULT_PATH = "/monitoring/prometheus/metrics"
 _BOUNDS = tuple(10 * 1.8**power for power in range(33))
 """Upper bounds of the latency buckets in microseconds, the original's."""
 
+_MOST_ROWS = 10_000
+"""Callers can make up model names; that many are told apart, and no more."""
+
 _REQUEST_COUNT = ":tensorflow:serving:request_count"
 _REQUEST_LATENCY = ":tensorflow:serving:request_latency"
 
@@ -44,14 +47,19 @@ class Metrics:
         try:
             yield
         except ServingError as error:
-            self._counts[model, error.code.name] += 1
+            self._count(model, error.code)
             raise
         except BaseException:
-            self._counts[model, Code.CANCELLED.name] += 1
+            self._count(model, Code.CANCELLED)
             raise
-        self._counts[model, Code.OK.name] += 1
+        self._count(model, Code.OK)
         microseconds = (perf_counter() - start) * 1_000_000
         self._latencies[model, api, entrypoint].add(microseconds)
+
+    def _count(self, model: str, code: Code) -> None:
+        key = model, code.name
+        if key in self._counts or len(self._counts) < _MOST_ROWS:
+            self._counts[key] += 1
 
     def page(self) -> str:
         """Return everything in Prometheus' text format."""

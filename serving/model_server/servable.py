@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from serving.model_server.batching import Batcher, Limits
 from serving.model_server.session import Computation, Session
 from serving.predict.messages import types_pb2
 
 IMAGES_INPUT = "images"
+
+_MOST_COMPUTATIONS = 256
+"""Combinations of outputs that are remembered; callers may ask for any."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Servable:
             name: Signature.read(proto) for name, proto in session.signatures.items()
         }
         self._computations: dict[tuple[tuple[str, ...], tuple[str, ...]], Computation] = {}
+        self._batchers: dict[Computation, Batcher] = {}
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
@@ -70,7 +76,18 @@ class Servable:
         key = tuple(feeds), tuple(fetches)
         known = self._computations.get(key)
         if known is None:
-            known = self._computations.setdefault(key, self.session.computation(feeds, fetches))
+            if len(self._computations) >= _MOST_COMPUTATIONS:
+                self._computations.clear()
+                self._batchers.clear()
+            known = self._computations[key] = self.session.computation(feeds, fetches)
+        return known
+
+    def batcher(self, computation: Computation, limits: Limits, threads: Executor) -> Batcher:
+        """Return the one queue in front of a computation, made when first asked for."""
+        known = self._batchers.get(computation)
+        if known is None:
+            known = Batcher(computation, limits, threads, self.use)
+            self._batchers[computation] = known
         return known
 
     @contextmanager

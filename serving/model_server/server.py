@@ -19,6 +19,7 @@ from serving.model_server.configuration import (
     read_models,
     single_model,
 )
+from serving.model_server.cores import core_count
 from serving.model_server.flags import BadFlag, Flags, parse, usage
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
@@ -80,7 +81,7 @@ async def serve(flags: Flags) -> None:
             ),
             poll_seconds=flags.file_system_poll_wait_seconds,
             labels_may_wait=flags.allow_version_labels_for_unavailable_models,
-            load_threads=flags.num_load_threads or os.cpu_count() or 1,
+            load_threads=flags.num_load_threads or core_count(),
         )
         stack.push_async_callback(models.close)
         if not await _loaded(models, configs, stop):
@@ -90,10 +91,11 @@ async def serve(flags: Flags) -> None:
         stack.callback(computer.close)
         predictions = PredictionService(models, computer, metrics)
         status = ModelService(models)
-        ports = {}
+        listening: list[GrpcServer | HttpServer] = []
+        stack.push_async_callback(_stop_together, listening, flags.stop_grace_seconds)
         grpc_server = GrpcServer(flags, (predictions.handler(), status.handler()))
-        ports["grpc"] = await grpc_server.start()
-        stack.push_async_callback(grpc_server.stop)
+        ports = {"grpc": await grpc_server.start()}
+        listening.append(grpc_server)
         if _wants_rest(flags):
             options = RestOptions(
                 flags.rest_api_timeout_in_ms / 1000 if flags.rest_api_timeout_in_ms > 0 else None,
@@ -102,7 +104,7 @@ async def serve(flags: Flags) -> None:
             )
             http_server = HttpServer(RestApi(predictions, status, metrics, options))
             ports["rest"] = await http_server.start(flags.host, flags.rest_api_port)
-            stack.push_async_callback(http_server.stop, flags.stop_grace_seconds)
+            listening.append(http_server)
         for background in (models.watch(), _follow_file(flags, models)):
             stack.callback(asyncio.create_task(background).cancel)
         if flags.ports_file:
@@ -110,6 +112,10 @@ async def serve(flags: Flags) -> None:
         log.info("Running ModelServer at %s, ports %s", flags.host, ports)
         await stop.wait()
         log.info("Stopping: what was accepted is finished first")
+
+
+async def _stop_together(listening: list[GrpcServer | HttpServer], grace: float) -> None:
+    await asyncio.gather(*(server.stop(grace) for server in listening))
 
 
 def _check(flags: Flags) -> None:
@@ -168,6 +174,7 @@ async def _loaded(
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         starting.cancel()
+        await asyncio.wait([starting])
         return False
     stopping.cancel()
     await starting

@@ -1,0 +1,142 @@
+"""Calls of several callers that are computed together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.integration.model_server.calls import predict_request, refusal, tensor
+from tests.integration.model_server.conftest import RunningServer, StartServer
+
+
+@pytest.fixture
+def callers() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(24) as pool:
+        yield pool
+
+
+def _images(*values: bytes) -> Any:
+    return predict_request(
+        "odds", {"images": tensor(list(values), "object")}, signature="predict_images"
+    )
+
+
+def _batch(*values: float) -> Any:
+    return predict_request("odds", {"x": tensor(list(values))}, signature="batch")
+
+
+def test_images_are_batched_unasked_and_everyone_gets_their_own(
+    zoo: RunningServer, callers: ThreadPoolExecutor
+) -> None:
+    requests = [_images(str(number).encode()) for number in range(300)]
+    responses = list(callers.map(zoo.predictions.Predict, requests))
+    scores = [response.outputs["scores"].float_val[0] for response in responses]
+    assert scores == [float(number) for number in range(300)]
+    assert max(response.outputs["rows"].int_val[0] for response in responses) > 1
+
+
+def test_a_bad_image_fails_alone(zoo: RunningServer, callers: ThreadPoolExecutor) -> None:
+    requests = [_images(b"bad" if number % 7 == 0 else b"1") for number in range(70)]
+
+    def call(request: Any) -> str:
+        try:
+            zoo.predictions.Predict(request)
+        except grpc.RpcError as error:
+            return str(error.code().name)
+        return "OK"
+
+    outcomes = list(callers.map(call, requests))
+    assert outcomes == ["INVALID_ARGUMENT" if n % 7 == 0 else "OK" for n in range(70)]
+
+
+def test_a_large_request_of_images_is_answered_whole(zoo: RunningServer) -> None:
+    response = zoo.predictions.Predict(_images(*(str(n).encode() for n in range(100))))
+    assert list(response.outputs["scores"].float_val) == [float(n) for n in range(100)]
+
+
+def test_other_models_are_not_batched_unasked(
+    zoo: RunningServer, callers: ThreadPoolExecutor
+) -> None:
+    responses = list(callers.map(zoo.predictions.Predict, [_batch(1.0)] * 200))
+    assert {response.outputs["rows"].int_val[0] for response in responses} == {1}
+
+
+def test_a_lone_call_is_not_delayed(zoo: RunningServer) -> None:
+    zoo.predictions.Predict(_images(b"1"))
+    durations = []
+    for _ in range(20):
+        start = time.perf_counter()
+        zoo.predictions.Predict(_images(b"1"))
+        durations.append(time.perf_counter() - start)
+    assert sorted(durations)[10] < 0.05
+
+
+@pytest.fixture
+def batching_server(
+    start_server: StartServer, sample_models: Path, tmp_path: Path
+) -> RunningServer:
+    parameters = tmp_path / "batching.config"
+    parameters.write_text(
+        """max_batch_size { value: 8 } batch_timeout_micros { value: 100000 }
+        max_enqueued_batches { value: 1000 } num_batch_threads { value: 2 }
+        allowed_batch_sizes: 4 allowed_batch_sizes: 8"""
+    )
+    return start_server(
+        "--model_name=odds",
+        f"--model_base_path={sample_models / 'odds'}",
+        "--enable_batching",
+        f"--batching_parameters_file={parameters}",
+    )
+
+
+def test_batching_as_configured(
+    batching_server: RunningServer, callers: ThreadPoolExecutor
+) -> None:
+    call = batching_server.predictions.Predict
+    response = call(_batch(3.0))
+    assert list(response.outputs["x"].float_val) == [6.0]
+    assert list(response.outputs["rows"].int_val) == [4]
+    responses = list(callers.map(call, [_batch(float(n), 0.5) for n in range(60)]))
+    assert [list(response.outputs["x"].float_val) for response in responses] == [
+        [2.0 * n, 1.0] for n in range(60)
+    ]
+    assert {response.outputs["rows"].int_val[0] for response in responses} <= {4, 8}
+    assert refusal(call, _batch(*[1.0] * 9)) == (
+        "INVALID_ARGUMENT",
+        "Task size 9 is larger than maximum input batch size 8",
+    )
+
+
+def test_unequal_inputs_cannot_be_batched(batching_server: RunningServer) -> None:
+    inputs = {
+        "a": tensor([[1.0, 2.0]]),
+        "b": tensor([1, 2], "int64"),
+        "c": tensor([b"x"], "object"),
+    }
+    code, message = refusal(
+        batching_server.predictions.Predict, predict_request("odds", inputs, signature="mixed")
+    )
+    assert code == "INVALID_ARGUMENT"
+    assert message == "Batching session Run() input tensors must have equal 0th-dimension size"
+
+
+def test_cancelled_calls_do_not_hold_up_the_others(zoo: RunningServer) -> None:
+    slow = predict_request("odds", {"steps": tensor([500], "int32")}, signature="slow")
+    calls = [zoo.predictions.Predict.future(slow) for _ in range(200)]
+    time.sleep(0.2)
+    for call in calls:
+        call.cancel()
+    start = time.monotonic()
+    done = threading.Event()
+    future = zoo.predictions.Predict.future(_batch(1.0), timeout=60)
+    future.add_done_callback(lambda _: done.set())
+    assert done.wait(60)
+    assert future.result().outputs["x"].float_val[0] == 2.0
+    assert time.monotonic() - start < 45
