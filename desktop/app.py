@@ -26,14 +26,13 @@ from desktop.event_loop import EventLoop
 from desktop.formats import plural
 from desktop.settings import OnQuit
 from desktop.shell import Shell
-from serving.errors import BackendError, ServeryError
+from serving.errors import BackendError, FleetUnavailable, ServeryError
 from serving.predict.prediction import Prediction
 from serving.progress import Report
 from serving.workspace import Workspace
 
 if TYPE_CHECKING:
     from backend.client import BackendClient
-    from desktop.backend_process import BackendHandle
     from desktop.learn.outbox import Outbox, QueuedLabel
     from serving.engines.protocol import Engine
     from serving.fleet.fleet import Fleet
@@ -56,7 +55,7 @@ _HEAVY = (
     "serving.engines.choose",
     "serving.fleet.fleet",
     "desktop.fleet.place",
-    "desktop.backend_process",
+    "desktop.keep_backend",
     "desktop.learn.place",
 )
 """Imported off the main thread, so that the window answers meanwhile."""
@@ -108,6 +107,12 @@ class App:
 
     async def _predict(self, jpeg: bytes) -> Prediction:
         client = await asyncio.shield(self.client)
+        fleet = await asyncio.shield(self.fleet)
+        if fleet.sized and fleet.view.wanted == 0 and not fleet.view.instances:
+            raise FleetUnavailable(
+                "The fleet is stopped.",
+                "Start an instance in Fleet; this photo then gets its turn.",
+            )
         return await client.classify(jpeg)
 
     async def _label(self, jpeg: bytes, class_name: str) -> QueuedLabel:
@@ -178,19 +183,19 @@ async def _build_fleet(
     stack.callback(fleet.subscribe(show))
     _run_until_closed(app, stack, fleet.run())
     show(fleet.view)
-    app.client.set_result(client)
-    app.fleet.set_result(fleet)
-    app.shell.has_fleet = True
     if not fleet.sized:
         count = min(FIRST_INSTANCES, os.cpu_count() or 1)
         app.jobs.start(
             f"Start {plural(count, 'instance')}", lambda report: fleet.scale(count, report)
         )
+    app.shell.has_fleet = True
+    app.fleet.set_result(fleet)
+    app.client.set_result(client)
 
 
 async def _build_learning(app: App, options: Options, stack: AsyncExitStack) -> None:
     from backend.client import BackendClient
-    from desktop.backend_process import ensure_backend
+    from desktop.keep_backend import kept_backend
     from desktop.learn.outbox import Outbox
     from desktop.learn.page import LearnPage
     from desktop.learn.place import connect_learn
@@ -199,13 +204,18 @@ async def _build_learning(app: App, options: Options, stack: AsyncExitStack) -> 
     page.classify_wanted.connect(lambda: app.window.go_to(places.CLASSIFY))
     app.window.set_page(places.LEARN, page)
     engine = options.engine or app.settings.choices.engine
+    kept = kept_backend(
+        app.workspace,
+        engine,
+        stop_at_end=lambda: app.shell.on_quit is OnQuit.STOP,
+        on_trouble=app.notifications.error,
+    )
     try:
-        handle = await ensure_backend(app.workspace, engine=engine)
+        url = await stack.enter_async_context(kept)
     except BackendError as error:
         page.show_unavailable(str(error))
         raise
-    stack.push_async_callback(_leave_backend, app, handle)
-    backend = await stack.enter_async_context(BackendClient(handle.url))
+    backend = await stack.enter_async_context(BackendClient(url))
     outbox = await stack.enter_async_context(Outbox(app.workspace.desktop_database, backend))
     connect_learn(page, backend, outbox, app.jobs, app.notifications)
     app.backend.set_result(backend)
@@ -241,11 +251,6 @@ async def _leave_fleet(app: App, fleet: Fleet) -> None:
             await fleet.rest()
         except ServeryError as error:
             log.error("The fleet could not be stopped: %s", error)
-
-
-async def _leave_backend(app: App, handle: BackendHandle) -> None:
-    if app.shell.on_quit is OnQuit.STOP:
-        await handle.stop()
 
 
 def _run_until_closed(app: App, stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,156 @@
+"""The real application, started and ended as a person does, with a real fleet and backend."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backend.client import BackendClient
+from backend.run_file import RunFile
+from desktop.app import App, Options, run
+from desktop.settings import OnQuit, Settings
+from serving.engines.process import ProcessEngine
+from serving.workspace import Workspace
+from tests.conftest import ROOT
+from tests.gui.waiting import until
+from tests.unit.desktop.classify.answers import image_file
+
+pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+async def one_ready(app: App) -> None:
+    fleet = await app.fleet
+    await until(lambda: fleet.view.ready >= 1)
+
+
+def test_what_was_started_is_stopped_and_photos_of_that_day_come_back(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    photo = image_file(tmp_path / "photo.jpg")
+
+    async def first(app: App) -> None:
+        app.classify.classify([photo])
+        await until(lambda: app.classify_page.pane.chart.text() != "")
+        await app.classify.label([str(photo)], "teal").result()
+
+    async def second(app: App) -> None:
+        (shown,) = app.classify_page.model.photos
+        assert shown.label == "teal"
+        await one_ready(app)
+        backend = await app.backend
+        assert (await backend.labels()).total == 1
+
+    run(Options(workspace, engine="process"), first)
+    assert asyncio.run(ProcessEngine(workspace).instances()) == []
+    assert asyncio.run(BackendClient.find(workspace)) is None
+    run(Options(workspace, engine="process"), second)
+
+
+def test_a_fleet_that_is_kept_is_there_at_once_the_next_time(workspace: Workspace) -> None:
+    Settings(workspace.settings).change(engine="process", on_quit=OnQuit.KEEP)
+    assert ended_by_the_system(workspace) == 0
+    kept = {instance.id for instance in asyncio.run(ProcessEngine(workspace).instances())}
+    backend = RunFile.read(workspace)
+    assert kept
+    assert backend is not None
+    seen: set[str] = set()
+
+    async def look(app: App) -> None:
+        await one_ready(app)
+        seen.update(view.instance.id for view in (await app.fleet).view.instances)
+        assert (await (await app.backend).health()).process == backend.pid
+
+    try:
+        run(Options(workspace, engine="process"), look)
+        assert kept <= seen
+        assert asyncio.run(ProcessEngine(workspace).instances()) == []
+    finally:
+        process = psutil.Process(backend.pid)
+        process.terminate()
+        process.wait(20)
+
+
+def test_a_backend_that_dies_is_started_again_and_loses_no_label(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desktop.keep_backend.LASTS_SECONDS", 0.0)
+    photo = image_file(tmp_path / "photo.jpg")
+
+    async def script(app: App) -> None:
+        backend = await app.backend
+        before = (await backend.health()).process
+        os.kill(before, signal.SIGKILL)
+        app.classify.classify([photo])
+        await until(lambda: app.classify_page.pane.chart.text() != "")
+        await app.classify.label([str(photo)], "teal").result()
+        outbox = await app.outbox
+        await until(lambda: outbox.view.pending == 0)
+        assert (await backend.labels()).total == 1
+        assert (await backend.health()).process != before
+
+    run(Options(workspace, engine="process"), script)
+
+
+def test_photos_wait_for_a_fleet_that_was_stopped(workspace: Workspace, tmp_path: Path) -> None:
+    photo = image_file(tmp_path / "photo.jpg")
+
+    async def script(app: App) -> None:
+        await one_ready(app)
+        fleet = await app.fleet
+        await fleet.stop()
+        await app.classify.classify([photo]).result()
+        (shown,) = app.classify_page.model.photos
+        assert shown.problem is not None
+        assert shown.problem.what == "The fleet is stopped."
+        assert app.window.status.fleet_text == "Fleet: stopped"
+        await fleet.scale(1)
+        await until(lambda: app.classify_page.model.photos[0].prediction is not None)
+
+    run(Options(workspace, engine="process"), script)
+
+
+def test_it_leaves_in_good_order_when_the_system_asks(workspace: Workspace) -> None:
+    Settings(workspace.settings).change(engine="process")
+    assert ended_by_the_system(workspace) == 0
+    assert asyncio.run(ProcessEngine(workspace).instances()) == []
+    assert asyncio.run(BackendClient.find(workspace)) is None
+
+
+def ended_by_the_system(workspace: Workspace) -> int:
+    """Open the window in a process of its own, end that once all runs; return its exit code."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "desktop", "--workspace", str(workspace.root)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not takes_labels(workspace) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert b"Traceback" not in output, output.decode()
+    return process.returncode
+
+
+def takes_labels(workspace: Workspace) -> bool:
+    """Whether the application is as far as the outbox, the last thing it builds."""
+    if not workspace.desktop_database.exists():
+        return False
+    with closing(sqlite3.connect(workspace.desktop_database)) as database:
+        tables = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'")
+        return tables.fetchone() is not None
