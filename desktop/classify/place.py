@@ -30,6 +30,8 @@ L = TypeVar("L")
 """What taking a label returns, and taking it back needs."""
 
 _REMEMBER_MILLISECONDS = 500
+_FRESHEN_MILLISECONDS = 150
+"""A photo is asked about again once it has been on show this long: not while one runs past it."""
 _CLASSES_NAMED = 12
 _CANCELLED = Problem("Classifying was cancelled.", "Choose Classify again to try it once more.")
 _BROKEN_OFF = Problem(
@@ -79,6 +81,11 @@ class ClassifyPlace(Generic[L]):
         self._remember_soon.setSingleShot(True)
         self._remember_soon.setInterval(_REMEMBER_MILLISECONDS)
         self._remember_soon.timeout.connect(self._start_remembering)
+        self._freshen_soon = QTimer(page)
+        self._freshen_soon.setSingleShot(True)
+        self._freshen_soon.setInterval(_FRESHEN_MILLISECONDS)
+        self._freshen_soon.timeout.connect(self._freshen)
+        page.gallery.selected.connect(self._freshen_soon.start)
         page.files_given.connect(self.classify)
         page.image_pasted.connect(self._paste)
         page.label_requested.connect(self.label)
@@ -148,11 +155,8 @@ class ClassifyPlace(Generic[L]):
         """
         newly_ready, self._ready = ready > 0 and self._ready == 0, ready
         if ready and live_version is not None and live_version != self._page.live_version:
-            before = self._page.live_version
             self._page.set_live_version(live_version)
-            shown = self._page.shown()
-            if before is not None and shown is not None and shown.key in self._page.outdated():
-                self.classify_again([shown.key])
+            self._freshen()
         if newly_ready:
             unlucky = [
                 photo.key
@@ -161,6 +165,12 @@ class ClassifyPlace(Generic[L]):
             ]
             if unlucky:
                 self.classify_again(unlucky)
+
+    def _freshen(self) -> None:
+        """Ask the live version about the photo on show, where another one answered it."""
+        shown = self._page.shown()
+        if self._ready and shown is not None and shown.key in self._page.outdated():
+            self.classify_again([shown.key])
 
     def set_classes(self, names: Sequence[str]) -> None:
         """Offer the classes of the live version, beside those that a person made up."""
