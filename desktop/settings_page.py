@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.settings import Choices, OnQuit, Settings
 from desktop.theme import Appearance
+from desktop.widgets.choice import Choice
 from desktop.widgets.place_header import PlaceHeader
 
 _WIDEST = 680
@@ -135,7 +136,7 @@ class SettingsPage(QWidget):
 
 
 def _choice(options: tuple[tuple[str, str], ...]) -> QComboBox:
-    box = QComboBox()
+    box = Choice()
     for value, words in options:
         box.addItem(words, value)
     return box

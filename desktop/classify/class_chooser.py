@@ -10,7 +10,9 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QListView,
     QPushButton,
+    QStyledItemDelegate,
     QVBoxLayout,
     QWidget,
 )
@@ -37,6 +39,10 @@ class ClassChooser(QWidget):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.activated.connect(self._take)
+        offered = QListView()
+        theme.set_role(offered, "popup")
+        completer.setPopup(offered)
+        offered.setItemDelegate(QStyledItemDelegate(completer))
         self.field.setCompleter(completer)
         self.button = QPushButton("Label")
         self.hint = QLabel()

@@ -17,7 +17,6 @@ from PySide6.QtGui import (
     QShortcut,
 )
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QFrame,
     QLabel,
@@ -38,6 +37,7 @@ from desktop.classify.gallery_view import GalleryView
 from desktop.classify.photo import Photo, PhotoState
 from desktop.classify.pictures import Pictures
 from desktop.classify.score_chart import ROWS
+from desktop.widgets.choice import Choice
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.place_header import PlaceHeader
 from desktop.widgets.search_field import SearchField
@@ -208,8 +208,7 @@ class ClassifyPage(QWidget):
         self.search.setToolTip("Name, class or label (Ctrl+F)")
         self.search.setMinimumWidth(104)
         self.search.setMaximumWidth(220)
-        self.states = QComboBox()
-        self.states.setAccessibleName("Show only photos in a state")
+        self.states = Choice("Show only photos in a state")
         self.states.addItem("All", None)
         for state in PhotoState:
             self.states.addItem(state.value.capitalize(), state)
