@@ -1,8 +1,14 @@
 """Requests and responses of the backend's HTTP service; light to import.
 
 Every type is a plain dataclass, sent as a JSON object with the same names.
-Images travel as multipart form files named `file`. Errors are
-`{"error": "<what happened>", "advice": "<what to do>"}`.
+Images travel as multipart form files named `file` (with the class as the form's
+field `class`), or as the whole body (with the class in the query). Errors are
+`{"error": "<what happened>", "advice": "<what to do>"}` with a status code: 400
+nothing usable sent, 403 another web site, 404 no such thing, 408 too slow, 409
+not now, 413 too large, 415 not an image, 422 damaged, 503 no ready instance.
+
+A label sent with the header `Idempotency-Key` may be sent again with the same
+key: it is kept once, and the second answer is 200 with the first label.
 
     POST /classify            file            -> Classification
     POST /labels              file, class     -> Label (201, after it is on disk)
@@ -17,6 +23,7 @@ Images travel as multipart form files named `file`. Errors are
     GET  /health                              -> Health
     GET  /events                              -> server-sent events: Event
     GET  /                                    -> the web page
+    GET  /openapi.json                        -> all this for programs
 """
 
 from __future__ import annotations
@@ -91,8 +98,9 @@ class TrainingRun:
     """What it is doing, or what came of it, as a sentence."""
     labels: int = 0
     version: int | None = None
-    """The version that came out of it."""
+    """The version that came out of it; `step` says whether it went live, or why not."""
     accuracy: float | None = None
+    """Of that version, on held-out images of all classes."""
     base_accuracy: float | None = None
     """Of the version it started from, on the same held-out images."""
 

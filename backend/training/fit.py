@@ -8,20 +8,21 @@ import numpy as np
 
 from backend.training.features import Rows
 from backend.training.head import Floats, Head, softmax
+from backend.training.minimise import minimise
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How strongly what counts."""
+    """How strongly what counts, against one class of rows."""
 
-    steps: int = 300
-    learning_rate: float = 0.02
     keep: float = 0.003
     """Penalty for moving an old class away from the foundation."""
     shrink: float = 0.001
     """Penalty for moving a new class away from the neutral start."""
     label_half_weight: float = 10.0
     """This many labels of a class weigh as much as all its foundation rows together."""
+    steps: int = 60
+    tolerance: float = 1e-3
 
 
 def fit_head(
@@ -30,8 +31,8 @@ def fit_head(
     """Return a head for `classes` (the foundation's first) that fits `rows`.
 
     Every class that has rows weighs the same, however many it has. A new class
-    starts as the mean of the old ones. Deterministic: no random numbers. Rows
-    must be of `classes`.
+    starts as the mean of the old ones. What comes out is the one lowest point of
+    a convex loss: no random numbers, no order of rows. Rows must be of `classes`.
     """
     settings = settings or FitSettings()
     start_kernel, start_bias = _start(foundation, classes)
@@ -39,29 +40,23 @@ def fit_head(
         return Head(start_kernel, start_bias, classes)
     scale = float(np.sqrt(np.mean(np.square(rows.embeddings)) * rows.embeddings.shape[1])) or 1.0
     inputs = np.concatenate([rows.embeddings / scale, np.ones((len(rows), 1), np.float32)], axis=1)
-    start = np.concatenate([start_kernel * scale, start_bias[None]])
-    targets = np.zeros((len(rows), len(classes)), np.float32)
-    targets[np.arange(len(rows)), rows.indices(classes)] = 1.0
-    weights = _weights(rows, settings.label_half_weight)[:, None]
-    old = len(foundation.classes)
-    penalty = np.where(np.arange(len(classes)) < old, settings.keep, settings.shrink)
-    penalty = penalty.astype(np.float32) / max(old, 1)
+    start = np.concatenate([start_kernel * scale, start_bias[None]]).astype(np.float32)
+    truth = np.arange(len(rows)), rows.indices(classes)
+    weights = _weights(rows, settings.label_half_weight)
+    is_old = np.arange(len(classes)) < len(foundation.classes)
+    penalty = np.where(is_old, settings.keep, settings.shrink).astype(np.float32)
 
-    parameters = start.copy()
-    momentum = np.zeros_like(parameters)
-    spread = np.zeros_like(parameters)
-    for step in range(1, settings.steps + 1):
-        errors = (softmax(inputs @ parameters) - targets) * weights
-        gradient = inputs.T @ errors + penalty * (parameters - start)
-        momentum = 0.9 * momentum + 0.1 * gradient
-        spread = 0.999 * spread + 0.001 * np.square(gradient)
-        rate = settings.learning_rate * scale * 0.5 * (1 + np.cos(np.pi * step / settings.steps))
-        parameters -= (
-            rate * (momentum / (1 - 0.9**step)) / (np.sqrt(spread / (1 - 0.999**step)) + 1e-8)
-        )
-    return Head(
-        (parameters[:-1] / scale).astype(np.float32), parameters[-1].astype(np.float32), classes
-    )
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        errors = softmax(inputs @ parameters)
+        likelihoods = np.maximum(errors[truth], np.finfo(np.float32).tiny)
+        errors[truth] -= 1
+        moved = parameters - start
+        pull = penalty * moved
+        value = -np.vdot(weights, np.log(likelihoods)) + 0.5 * np.vdot(pull, moved)
+        return float(value), inputs.T @ (errors * weights[:, None]) + pull
+
+    lowest = minimise(loss, start, steps=settings.steps, tolerance=settings.tolerance)
+    return Head((lowest[:-1] / scale).astype(np.float32), lowest[-1], classes)
 
 
 def _start(foundation: Head, classes: tuple[str, ...]) -> tuple[Floats, Floats]:
@@ -74,7 +69,7 @@ def _start(foundation: Head, classes: tuple[str, ...]) -> tuple[Floats, Floats]:
 
 
 def _weights(rows: Rows, half: float) -> Floats:
-    """Return a weight a row; they sum to one over all rows."""
+    """Return a weight a row; those of one class sum to one."""
     counts: dict[tuple[str, bool], int] = {}
     keys = [(name, bool(image)) for name, image in zip(rows.classes, rows.images, strict=True)]
     for key in keys:
@@ -86,6 +81,4 @@ def _weights(rows: Rows, half: float) -> Floats:
         labels = counts[name, True]
         return labels / (labels + half) if labelled else half / (labels + half)
 
-    weights: Floats = np.array([share(*key) / counts[key] for key in keys], np.float32)
-    weights /= weights.sum()
-    return weights
+    return np.array([share(*key) / counts[key] for key in keys], np.float32)
