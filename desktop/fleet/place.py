@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 from desktop.fleet.page import FleetPage
@@ -73,10 +74,9 @@ class _FleetPlace:
                     latest = None
                 if latest is not None:
                     self._page.show_log(instance_id, latest)
-            try:
-                await asyncio.wait_for(self._look_at_log.wait(), LOG_SECONDS)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOG_SECONDS):
+                    await self._look_at_log.wait()
 
     def look_at_log(self) -> None:
         self._look_at_log.set()

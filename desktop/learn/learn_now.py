@@ -73,6 +73,7 @@ async def _delivered(outbox: Outbox) -> None:
         if outbox.view.pending:
             outbox.nudge()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(empty.wait(), LABELS_PATIENCE)
+                async with asyncio.timeout(LABELS_PATIENCE):
+                    await empty.wait()
     finally:
         unsubscribe()

@@ -8,7 +8,6 @@ uses to recognise one it has already stored, so sending twice stores once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import random
 import uuid
@@ -98,8 +97,12 @@ class Outbox:
         self._delivering: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Outbox:
-        await self._on_disk(self._store.open)
-        await self._refresh("")
+        try:
+            await self._on_disk(self._store.open)
+            await self._refresh("")
+        except BaseException:
+            await self._close()
+            raise
         self._delivering = asyncio.create_task(self._deliver(), name="outbox")
         return self
 
@@ -109,12 +112,14 @@ class Outbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._delivering is not None:
-            self._delivering.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._delivering
-        await self._on_disk(self._store.close)
-        self._thread.shutdown()
+        try:
+            if self._delivering is not None:
+                self._delivering.cancel()
+                (ended,) = await asyncio.gather(self._delivering, return_exceptions=True)
+                if isinstance(ended, Exception):
+                    raise ended
+        finally:
+            await self._close()
 
     @property
     def view(self) -> OutboxView:
@@ -164,6 +169,10 @@ class Outbox:
         """Try at once: the backend is known to answer again."""
         self._wake.set()
 
+    async def _close(self) -> None:
+        await self._on_disk(self._store.close)
+        self._thread.shutdown()
+
     async def _deliver(self) -> None:
         wait = self._first_wait
         while True:
@@ -174,15 +183,21 @@ class Outbox:
                 problem = str(error)
             if problem:
                 await self._refresh(problem)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), wait * random.uniform(0.8, 1.2))
-                    wait = self._first_wait
-                    continue
-                wait = min(wait * 2, self._longest_wait)
+                woken = await self._woken(wait * random.uniform(0.8, 1.2))
+                wait = self._first_wait if woken else min(wait * 2, self._longest_wait)
             else:
                 wait = self._first_wait
                 await self._refresh("")
                 await self._wake.wait()
+
+    async def _woken(self, seconds: float) -> bool:
+        """Wait; returns whether somebody woke it before the time was over."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _deliver_all(self) -> str:
         """Deliver until nothing is pending; returns why it had to stop before, or nothing."""

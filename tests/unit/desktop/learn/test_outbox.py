@@ -256,6 +256,20 @@ async def test_labels_of_one_image_keep_their_order_through_failures(database: P
     assert sorted(order) == ["other", "right", "wrong"]
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_it_ends_when_told_to_even_just_after_it_was_woken(
+    database: Path, turns: int
+) -> None:
+    receiver = Receiver()
+    receiver.away = True
+    async with asyncio.timeout(5), Outbox(database, receiver, first_wait=60) as outbox:
+        await outbox.submit(JPEG, "panda")
+        await reached(outbox, lambda view: bool(view.problem))
+        outbox.nudge()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+
 async def test_a_disk_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(LabelNotKept, match="could not be written"):

@@ -1,0 +1,171 @@
+"""The Fleet place against a real fleet of real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from desktop.fleet.page import FleetPage
+from desktop.fleet.place import connect_fleet
+from desktop.jobs import Job, Jobs, JobState
+from desktop.notifications import Notice, Notifications
+from serving.workspace import Workspace
+from tests.conftest import ROOT
+from tests.gui.conftest import Run
+from tests.unit.serving.fleet.ground import Ground, ground_on
+
+
+@dataclass
+class Place:
+    page: FleetPage
+    ground: Ground
+    jobs: Jobs
+    notices: list[Notice]
+    ended: list[Job[object]]
+
+    def states(self) -> list[str]:
+        model = self.page.table.model()
+        return [model.index(row, 0).data() for row in range(model.rowCount())]
+
+
+@pytest.fixture(autouse=True)
+def _stand_in_servers_find_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@asynccontextmanager
+async def connected(workspace: Workspace) -> AsyncIterator[Place]:
+    async with ground_on(workspace) as ground:
+        page, jobs, notifications = FleetPage(), Jobs(), Notifications()
+        page.resize(1000, 700)
+        page.show()
+        notices: list[Notice] = []
+        ended: list[Job[object]] = []
+        notifications.posted.connect(notices.append)
+        jobs.ended.connect(ended.append)
+        connect_fleet(page, ground.fleet, jobs, notifications)
+        async with ground.running():
+            try:
+                yield Place(page, ground, jobs, notices, ended)
+            finally:
+                await jobs.close()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if happened():
+                return
+            await asyncio.sleep(0.02)
+
+
+def test_instances_are_started_scaled_and_stopped_by_hand(run: Run, workspace: Workspace) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            page = place.page
+            await until(page.empty.isVisible)
+            page.empty.button.click()
+            await until(lambda: place.states() == ["Ready", "Ready"])
+            assert page.ready_figure.text() == "2"
+            page.count.number.setFocus()
+            page.count.number.selectAll()
+            QTest.keyClicks(page.count.number, "1")
+            QTest.keyClick(page.count.number, Qt.Key.Key_Return)
+            await until(lambda: place.states() == ["Ready"])
+            page.stop_all.click()
+            await until(page.empty.isVisible)
+            await until(lambda: len(place.ended) == 3)
+            assert {job.title for job in place.ended} == {
+                "Run 2 instances",
+                "Run 1 instance",
+                "Stop all instances",
+            }
+            assert {job.state for job in place.ended} == {JobState.SUCCEEDED}
+            assert page.count.number.value() == 0
+
+    run(scenario)
+
+
+def test_the_selected_instance_is_stopped_and_fewer_are_wanted(
+    run: Run, workspace: Workspace
+) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            place.page.scale_wanted.emit(2)
+            await until(lambda: place.states() == ["Ready", "Ready"])
+            kept, stopped = (each.instance.id for each in place.ground.fleet.view.instances)
+            place.page.table.select(stopped)
+            place.page.detail.stop.click()
+            await until(lambda: place.states() == ["Ready"])
+            assert place.page.selected_id == kept
+            await until(lambda: place.page.count.number.value() == 1)
+
+    run(scenario)
+
+
+def test_the_selected_instance_is_exchanged_for_a_new_one(run: Run, workspace: Workspace) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            place.page.scale_wanted.emit(1)
+            await until(lambda: place.states() == ["Ready"])
+            (before,) = place.ground.fleet.view.instances
+            place.page.detail.restart.click()
+            await until(
+                lambda: place.states() == ["Ready"] and place.page.selected_id != before.instance.id
+            )
+            assert place.page.count.number.value() == 1
+
+    run(scenario)
+
+
+def test_the_log_of_the_selected_instance_is_followed_and_saved(
+    run: Run, workspace: Workspace, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            place.page.scale_wanted.emit(1)
+            await until(lambda: place.states() == ["Ready"])
+            (each,) = place.ground.fleet.view.instances
+            log = workspace.logs / f"{each.instance.id}.log"
+            with log.open("a") as file:
+                file.write("a line of the server\n")
+            shown = place.page.detail.log.text
+            await until(lambda: shown.toPlainText().endswith("a line of the server"))
+            saved = tmp_path / "saved.log"
+            place.page.log_save_wanted.emit(str(saved), shown.toPlainText())
+            await until(lambda: bool(place.notices))
+            assert place.notices[0].text == f"The log was saved to {saved}."
+            assert saved.read_text() == shown.toPlainText()
+            place.page.log_save_wanted.emit(str(tmp_path / "saved.log" / "below"), "x")
+            await until(lambda: place.ended[-1].state is JobState.FAILED)
+            assert str(place.ended[-1].error).startswith("The log could not be saved to")
+
+    run(scenario)
+
+
+def test_an_instance_that_is_killed_is_told_with_its_reason(run: Run, workspace: Workspace) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            place.page.scale_wanted.emit(1)
+            await until(lambda: place.states() == ["Ready"])
+            (each,) = place.ground.fleet.view.instances
+            assert each.instance.process is not None
+            place.ground.behave(exit=3)
+            os.kill(each.instance.process, signal.SIGKILL)
+            await until(lambda: "Failed" in place.states())
+            place.page.table.selectRow(place.states().index("Failed"))
+            await until(place.page.detail.problem.isVisible)
+            assert place.page.detail.problem.text()
+            assert place.page.ready_figure.text() == "0"
+            assert place.page.state.text() == "Photos wait until one is ready."
+
+    run(scenario)
