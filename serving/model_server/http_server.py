@@ -52,9 +52,12 @@ class HttpServer:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port. Raises ServingError where the address is taken."""
+        """Listen; returns the port. Raises ServingError where the address is taken.
+
+        The socket names its protocol: only then does asyncio send small answers at once.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from serving.model_server.status import Code, ServingError, invalid
-from serving.model_server.tensors import CARRIERS, Array, Tensor, type_name
+from serving.model_server.tensors import CARRIERS, LARGEST_RANK, Array, Tensor, type_name
 from serving.predict.messages import types_pb2
 
 _BASE64_KEY = "b64"
@@ -100,6 +100,8 @@ def _shape(value: Any) -> tuple[int, ...]:
         if not value:
             break
         value = value[0]
+    if len(shape) >= LARGEST_RANK:
+        raise invalid(f"Lists are nested {len(shape)} deep; a tensor has fewer dimensions.")
     return tuple(shape)
 
 

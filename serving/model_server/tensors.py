@@ -68,6 +68,8 @@ _COMPLEX_PARTS: dict[int, type[np.floating[Any]]] = {
 _LARGEST = 2**32
 """Bytes; a shape that claims more, with few values sent, is refused rather than filled."""
 _VARINT_BITS = 63
+LARGEST_RANK = 64
+"""Dimensions that a numpy array can have; no model needs more."""
 _FLOAT_FIELD_TAG = b"\x2a"
 _DOUBLE_FIELD_TAG = b"\x32"
 
@@ -103,6 +105,7 @@ def from_proto(proto: Any, alias: str) -> Tensor:
     shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
     count = math.prod(shape)
     unsound = proto.tensor_shape.unknown_rank or any(size < 0 for size in shape)
+    unsound = unsound or len(shape) > LARGEST_RANK
     if carrier is None or unsound or count * carrier.itemsize > _LARGEST:
         raise _unparsable(alias)
     if proto.tensor_content:

@@ -69,6 +69,7 @@ def test_content_of_strings() -> None:
         proto(types_pb2.DT_STRING, (1,), tensor_content=b"\xff" * 12),
         tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, tensor_shape={"unknown_rank": True}),
         proto(9999),
+        proto(types_pb2.DT_FLOAT, (1,) * 65, float_val=[1.0]),
     ],
 )
 def test_what_is_no_tensor(sent: Any) -> None:
