@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 import serving
+from serving.engines import children
 from serving.engines.process_usage import ProcessUsage
 from serving.engines.protocol import (
     Availability,
@@ -30,14 +31,11 @@ from serving.errors import EngineError
 from serving.programs import module_command
 from serving.workspace import Workspace
 
+PORTS_FLAG = "--ports_file"
 POLL_SECONDS = 0.5
 LOST_START_SECONDS = 10.0
 """A record without a process that is older than this was left by a start that never came."""
 KILL_SECONDS = 5.0
-
-_children: dict[int, subprocess.Popen[bytes]] = {}
-"""Children of this process by process id: the operating system keeps each one's end
-for its parent, whichever engine object asks."""
 
 
 class ProcessEngine:
@@ -92,7 +90,7 @@ class ProcessEngine:
         process = self._process(record)
         if process is not None:
             try:
-                await self._end(process, grace)
+                await self._end(record, process, grace)
             except psutil.AccessDenied as error:
                 raise EngineError(
                     f"Instance {instance_id} may not be stopped by this user.",
@@ -132,6 +130,8 @@ class ProcessEngine:
 
     def _instances(self, model: str | None) -> list[Instance]:
         records = read_run_files(self._folder)
+        kept = {self._mark(record) for record in records}
+        children.see_off(f"{PORTS_FLAG}={self._folder}{os.sep}", kept)
         return [self._seen(record) for record in records if model in (None, record.model)]
 
     def _start(self, spec: InstanceSpec, sharing: int) -> Instance:
@@ -181,7 +181,7 @@ class ProcessEngine:
                 env=_environment(),
                 start_new_session=True,
             )
-        _children[process.pid] = process
+        children.add(self._mark(record), process)
         if spec.memory_limit and sys.platform == "linux":
             limit = (spec.memory_limit, spec.memory_limit)
             psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA, limit)
@@ -198,7 +198,7 @@ class ProcessEngine:
 
     def _mark(self, record: RunFile) -> str:
         """The argument by which a process is known to be this instance."""
-        return f"--ports_file={record.ports_path(self._folder)}"
+        return f"{PORTS_FLAG}={record.ports_path(self._folder)}"
 
     def _seen(self, record: RunFile) -> Instance:
         process = self._process(record)
@@ -236,27 +236,26 @@ class ProcessEngine:
 
     def _ending(self, record: RunFile) -> str:
         """Say why a process ended, and keep it where its parent is the one who asks."""
-        child = _children.get(record.process)
+        child = children.find(self._mark(record))
         if child is None or child.poll() is None:
             if not record.process:
                 return "Servery ended while it was starting this instance."
             return "The process ended while nobody was watching it."
         reason = _exit_sentence(child.returncode)
-        _children.pop(record.process, None)
         self._remember(replace(record, ended=reason))
         return reason
 
     def _process(self, record: RunFile) -> psutil.Process | None:
         """Return the live process of the instance."""
-        if record.process:
-            child = _children.get(record.process)
-            try:
-                if child is not None:
-                    return psutil.Process(child.pid) if child.poll() is None else None
+        child = children.find(self._mark(record))
+        try:
+            if child is not None:
+                return psutil.Process(child.pid) if child.poll() is None else None
+            if record.process:
                 process = psutil.Process(record.process)
                 return process if self._is_instance(process, record) else None
-            except psutil.Error:
-                return None
+        except psutil.Error:
+            return None
         for process in psutil.process_iter():
             try:
                 if self._is_instance(process, record):
@@ -268,13 +267,13 @@ class ProcessEngine:
     def _is_instance(self, process: psutil.Process, record: RunFile) -> bool:
         return self._mark(record) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
 
-    async def _end(self, process: psutil.Process, grace: float) -> None:
+    async def _end(self, record: RunFile, process: psutil.Process, grace: float) -> None:
         try:
             process.terminate()
-            if await _gone(process, grace):
+            if await self._gone(record, process, grace):
                 return
             process.kill()
-            if await _gone(process, KILL_SECONDS):
+            if await self._gone(record, process, KILL_SECONDS):
                 return
         except psutil.NoSuchProcess:
             return
@@ -283,22 +282,22 @@ class ProcessEngine:
             "It waits for the disk or the kernel; look at it with the system's process list.",
         )
 
+    async def _gone(self, record: RunFile, process: psutil.Process, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while not self._has_ended(record, process):
+            if time.monotonic() >= end:
+                return False
+            await asyncio.sleep(0.02)
+        return True
 
-async def _gone(process: psutil.Process, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while True:
-        child = _children.get(process.pid)
-        if child is not None and child.poll() is not None:
-            _children.pop(process.pid, None)
-            return True
+    def _has_ended(self, record: RunFile, process: psutil.Process) -> bool:
+        child = children.find(self._mark(record))
+        if child is not None:
+            return child.poll() is not None
         try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return True
+            return process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
-        if time.monotonic() >= end:
-            return False
-        await asyncio.sleep(0.02)
 
 
 def _address(port: int | None) -> str | None:

@@ -300,6 +300,7 @@ class Fleet:
     async def _retire(self, instance_id: str) -> None:
         """Let an instance answer what it was sent, then stop it."""
         self._observer.drain(instance_id)
+        self._publish(_with_draining(self.view, instance_id))
         try:
             if not await self._client.drained(instance_id, DRAIN_SECONDS):
                 self._client.give_up(instance_id)
@@ -340,6 +341,18 @@ class Fleet:
                 f"Instance {failed[-1].id} does not run. {failed[-1].failure}",
                 f"Look at its log. It is tried again in {pause:.0f} s.",
             )
+
+
+def _with_draining(view: FleetView, instance_id: str) -> FleetView:
+    return replace(
+        view,
+        instances=tuple(
+            replace(each, state=InstanceState.DRAINING)
+            if each.instance.id == instance_id and each.state is not InstanceState.FAILED
+            else each
+            for each in view.instances
+        ),
+    )
 
 
 def _without(record: FleetRecord, instance_id: str) -> FleetRecord:

@@ -56,7 +56,8 @@ class Observer:
         self._repository = repository
         self._client = client
         self._watched: dict[str, _Watched] = {}
-        self._draining: set[str] = set()
+        self._draining: dict[str, bool] = {}
+        """Instances taken out of the ready set, and whether that has ended."""
         self._looking = asyncio.Lock()
         self._seen: list[InstanceView] = []
         self.live_version: int | None = None
@@ -70,7 +71,11 @@ class Observer:
         runs leaves the ready set before that.
         """
         async with self._looking:
+            ended = [name for name, has_ended in self._draining.items() if has_ended]
             instances = await self._engine.instances(self._model)
+            for name in ended:
+                if self._draining.get(name):
+                    del self._draining[name]
             self.live_version = await asyncio.to_thread(self._promoted)
             await self._forget_others({instance.id for instance in instances})
             self._judge(instances)
@@ -79,12 +84,12 @@ class Observer:
 
     def drain(self, instance_id: str) -> None:
         """Take an instance out of the ready set at once; it is shown as draining."""
-        self._draining.add(instance_id)
+        self._draining[instance_id] = False
         self._tell_client()
 
     def drained(self, instance_id: str) -> None:
-        """The instance is gone, or stays after all."""
-        self._draining.discard(instance_id)
+        """The instance is gone, or stays after all: the next look that begins will tell."""
+        self._draining[instance_id] = True
 
     async def close(self) -> None:
         """Close the connections to the instances; a later look opens them again."""

@@ -170,6 +170,23 @@ async def test_a_stop_that_was_broken_off_can_be_finished_by_anyone(
     assert await engine.instances() == []
 
 
+async def test_a_child_that_another_program_stops_leaves_no_zombie(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    instance = await until(engine, (await engine.start(SPEC)).id, listens)
+    script = (
+        "import asyncio, sys\n"
+        "from serving.engines.process import ProcessEngine\n"
+        "from serving.workspace import Workspace\n"
+        "asyncio.run(ProcessEngine(Workspace.default()).stop(sys.argv[1]))\n"
+    )
+    stopper = await asyncio.create_subprocess_exec(sys.executable, "-c", script, instance.id)
+    assert await stopper.wait() == 0
+    assert await engine.instances() == []
+    assert instance.process is not None
+    assert not psutil.pid_exists(instance.process)
+
+
 async def test_stopping_what_is_gone_does_nothing(engine: ProcessEngine) -> None:
     await engine.stop("pets-000000")
     with pytest.raises(EngineError, match="no instance pets-000000"):
