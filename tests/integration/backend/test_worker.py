@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,6 +181,22 @@ def test_a_version_that_answers_otherwise_is_caught(
     with pytest.raises(ModelError, match="as it was taught"):
         school.learn(base, school.dozen("stripes"))
     assert len(school.repository.versions("starter")) == 1
+
+
+def test_the_worker_ends_with_the_backend(school: School) -> None:
+    base = school.repository.live("starter")
+    job_file = school.workspace.training_runs / "job.json"
+    with school.repository.staged("starter") as staged:
+        school.job(base, school.dozen("stripes"), staged).write(job_file)
+        orphan = subprocess.run(
+            [sys.executable, "-m", "backend.training.worker", str(job_file)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            cwd=Path(__file__).parents[3],
+        )
+    assert orphan.returncode == 3
+    assert b'"result"' not in orphan.stdout
 
 
 def test_the_head_is_found_where_the_exporter_puts_it() -> None:
