@@ -37,9 +37,11 @@ class BackendHandle:
 
     async def ended(self) -> int:
         """Return the exit code once the process ends; never where it was not started here."""
-        while self.process is None or self.process.poll() is None:
+        while True:
+            code = None if self.process is None else self.process.poll()
+            if code is not None:
+                return code
             await asyncio.sleep(4 * _PAUSE)
-        return self.process.returncode
 
     async def stop(self) -> None:
         """End what was started here, in good order; leave any other backend running."""
