@@ -23,6 +23,7 @@ from serving.model_server.cores import core_count
 from serving.model_server.flags import BadFlag, Flags, parse, usage
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
+from serving.model_server.left_out import LeftOut
 from serving.model_server.loading import Loader
 from serving.model_server.model_service import ModelService
 from serving.model_server.models import Patience, ServedModels
@@ -93,7 +94,7 @@ async def serve(flags: Flags) -> None:
         status = ModelService(models)
         listening: list[GrpcServer | HttpServer] = []
         stack.push_async_callback(_stop_together, listening, flags.stop_grace_seconds)
-        grpc_server = GrpcServer(flags, (predictions.handler(), status.handler()))
+        grpc_server = GrpcServer(flags, (predictions.handler(), status.handler(), LeftOut()))
         ports = {"grpc": await grpc_server.start()}
         listening.append(grpc_server)
         if _wants_rest(flags):

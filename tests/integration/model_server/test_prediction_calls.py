@@ -366,3 +366,25 @@ def test_health_and_reflection(zoo: RunningServer) -> None:
 
     services = ProtoReflectionDescriptorDatabase(zoo.channel).get_services()
     assert "tensorflow.serving.PredictionService" in services
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "tensorflow.serving.SessionService/SessionRun",
+        "tensorflow.ProfilerService/Profile",
+        "tensorflow.serving.PredictionService/NoSuchMethod",
+    ],
+)
+def test_what_is_left_out_says_so(zoo: RunningServer, method: str) -> None:
+    code, message = refusal(zoo.channel.unary_unary(f"/{method}"), b"")
+    assert code == "UNIMPLEMENTED"
+    assert message
+
+
+def test_streamed_predictions_are_left_out(zoo: RunningServer) -> None:
+    call = zoo.channel.unary_stream("/tensorflow.serving.PredictionService/PredictStreamed")
+    with pytest.raises(grpc.RpcError) as caught:
+        list(call(b"", timeout=30))
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "Use Predict." in caught.value.details()
