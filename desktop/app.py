@@ -157,7 +157,7 @@ async def _build_fleet(
 ) -> None:
     from desktop.fleet.page import FleetPage
     from desktop.fleet.place import connect_fleet
-    from serving.engines.choose import choose_engine
+    from serving.engines.choose import ENGINES, choose_engine
     from serving.fleet.fleet import Fleet
     from serving.models.repository import ModelRepository
     from serving.models.starter.install import STARTER_MODEL, install_starter
@@ -166,6 +166,7 @@ async def _build_fleet(
     app.classify_page.set_note("The starter model is starting; photos can be dropped already.")
     page = FleetPage()
     app.window.set_page(places.FLEET, page)
+    app.shell.settings_page.set_engines(ENGINES)
     try:
         repository = ModelRepository(app.workspace.models)
         await asyncio.to_thread(install_starter, repository)

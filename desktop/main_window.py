@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QIcon, QKeySequence, QPaintEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QIcon, QKeySequence, QPaintEvent, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
@@ -48,6 +48,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Servery")
         self.setWindowIcon(QIcon(str(theme.RESOURCES / "icons" / "servery.svg")))
         self.setMinimumSize(*SMALLEST)
+        self.setAcceptDrops(True)
         self.resize(*FIRST_SIZE)
         self._may_close = self._painted = False
         self.sidebar = Sidebar()
@@ -118,6 +119,12 @@ class MainWindow(QMainWindow):
         """Close without asking."""
         self._may_close = True
         self.close()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Show the place that takes photos as soon as some are dragged over another one."""
+        if self.place != CLASSIFY and (event.mimeData().hasUrls() or event.mimeData().hasImage()):
+            self.go_to(CLASSIFY)
+        event.ignore()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
@@ -35,7 +36,8 @@ _ENDINGS = (
     (OnQuit.STOP, "Stop the fleet"),
     (OnQuit.KEEP, "Keep the fleet running"),
 )
-_ENGINES = (("auto", "Automatic"), ("docker", "Docker"), ("process", "Processes"))
+_AUTOMATIC = (("auto", "Automatic"),)
+_ENGINES = {"docker": "Docker", "process": "Processes", "swarm": "Docker Swarm"}
 
 
 class SettingsPage(QWidget):
@@ -46,11 +48,12 @@ class SettingsPage(QWidget):
         self._settings = settings
         self.appearance = _choice(_APPEARANCES)
         self.on_quit = _choice(_ENDINGS)
-        self.engine = _choice(_ENGINES)
+        self.engine = _choice(_AUTOMATIC)
         self.unsure = QSpinBox()
         self.unsure.setRange(0, 100)
         self.unsure.setSingleStep(5)
         self.unsure.setSuffix(" %")
+        self.unsure.lineEdit().setTextMargins(theme.S, 0, 0, 0)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(theme.M)
         self._rows.setContentsMargins(theme.L, theme.S, theme.L, theme.L)
@@ -83,6 +86,13 @@ class SettingsPage(QWidget):
         self.on_quit.activated.connect(lambda: settings.change(on_quit=self.on_quit.currentData()))
         self.engine.activated.connect(lambda: settings.change(engine=self.engine.currentData()))
         self.unsure.valueChanged.connect(self._change_unsure)
+
+    def set_engines(self, names: Iterable[str]) -> None:
+        """Offer the engines called `names`, beside the automatic choice among them."""
+        for name in names:
+            if self.engine.findData(name) < 0:
+                self.engine.addItem(_ENGINES.get(name, name.capitalize()), name)
+        _select(self.engine, self._settings.choices.engine)
 
     def _lay_out(self) -> None:
         inner = QWidget()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication
 
 from desktop.event_loop import EventLoop
@@ -24,11 +24,15 @@ def _application() -> QApplication:
 
 @pytest.fixture
 def application(_application: QApplication) -> Iterator[QApplication]:
-    """The application; windows that a test leaves open are closed after it."""
+    """The application; windows that a test leaves open are closed after it.
+
+    Lists that pop up belong to what they pop up from, and end with that.
+    """
     yield _application
     for window in _application.topLevelWidgets():
         window.close()
-        window.deleteLater()
+        if window.parent() is None and window.windowType() is not Qt.WindowType.Popup:
+            window.deleteLater()
     _application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 

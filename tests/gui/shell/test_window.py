@@ -18,6 +18,7 @@ from desktop.widgets.notice_stack import MOST
 from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
+from tests.gui.drops import drop_files
 from tests.gui.waiting import until
 
 
@@ -86,6 +87,23 @@ def test_a_page_that_comes_later_takes_the_place_on_show(shell: Shell) -> None:
     shell.window.set_page(places.FLEET, page)
     assert shell.window.place == places.FLEET
     assert shell.window.page(places.FLEET) is page
+
+
+def test_dragging_photos_over_another_place_shows_the_one_that_takes_them(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.window.go_to(places.FLEET)
+    assert not drop_files(shell.window, [tmp_path / "photo.jpg"])
+    assert shell.window.place == places.CLASSIFY
+
+
+def test_only_the_engines_that_there_are_can_be_chosen(shell: Shell) -> None:
+    shell.settings.change(engine="process")
+    box = shell.settings_page.engine
+    assert [box.itemText(index) for index in range(box.count())] == ["Automatic"]
+    shell.settings_page.set_engines(["process"])
+    assert [box.itemText(index) for index in range(box.count())] == ["Automatic", "Processes"]
+    assert box.currentData() == "process"
 
 
 def test_notices_count_up_instead_of_piling_up(shell: Shell) -> None:
