@@ -68,6 +68,7 @@ class MainWindow(QMainWindow):
         layout.addLayout(right, 1)
         self.setCentralWidget(whole)
         self.notices = NoticeStack(notifications, self._stack)
+        self._stack.currentChanged.connect(self.notices.raise_)
         for name, title, icon, keys, foot in _PLACES:
             shortcut = QKeySequence(keys)
             self.sidebar.add(name, title, icon, shortcut, foot=foot)

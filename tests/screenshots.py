@@ -2,8 +2,9 @@
 
     python -m tests.screenshots OUT [--photos FOLDER] [--size 1200x780]
 
-Runs the application with a workspace of its own, drops photos on it, and saves
-each place in light and dark. Needs a screen; Xvfb or QT_QPA_PLATFORM=offscreen do.
+Runs the application with a workspace of its own, drops photos on it, teaches it
+their classes, and saves each place in light and dark. Needs a screen; Xvfb or
+QT_QPA_PLATFORM=offscreen do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import QWidget
 
 from desktop import main_window as places
 from desktop.app import App, Options, run
+from desktop.learn.page import LearnPage
 from desktop.theme import Appearance
 from serving.workspace import Workspace
 from tests.gui.drops import drop_files
@@ -33,25 +35,47 @@ async def _save(widget: QWidget, path: Path) -> None:
 
 
 async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -> None:
-    """Walk through every place of a running application, saving pictures to `out`."""
+    """Use a running application as a person would, then save every place to `out`."""
     window, page = app.window, app.classify_page
     window.resize(*size)
-    await _save(window, out / "classify-empty.png")
     fleet = await app.fleet
-    await until(lambda: fleet.view.ready >= 1)
+    await until(lambda: fleet.view.ready == fleet.view.wanted > 0)
+    await _save(window, out / "classify-empty.png")
     if photos:
-        drop_files(page, photos)
+        assert drop_files(page, photos)
         await until(lambda: len(page.model.photos) == len(photos))
-        await until(lambda: not any(photo.waiting for photo in page.model.photos))
+        await until(lambda: _all_answered(app))
+        await _teach(app, photos[: len(photos) * 2 // 3])
         page.choose(str(photos[0]))
-        first = page.model.photos[1]
-        if first.top is not None:
-            await app.classify.label([first.key], first.top.name).result()
+    while window.notices.close_newest():
+        pass
     for appearance in (Appearance.LIGHT, Appearance.DARK):
         app.theme.choose(appearance)
         for place in (places.CLASSIFY, places.FLEET, places.LEARN, places.SETTINGS, places.HELP):
             window.go_to(place)
             await _save(window, out / f"{place}-{appearance.value}.png")
+
+
+async def _teach(app: App, photos: list[Path]) -> None:
+    """Label photos with the class in their file name, learn, and look at all of them again."""
+    await app.backend
+    for photo in photos:
+        _, _, name = photo.stem.partition("_")
+        await app.classify.label([str(photo)], name.replace("_", " ").lower()).result()
+    learn = app.window.page(places.LEARN)
+    assert isinstance(learn, LearnPage)
+    app.window.go_to(places.LEARN)
+    await until(learn.learn.isEnabled)
+    learn.learn.click()
+    await until(lambda: any(job.title.startswith("Learn") for job in app.jobs.running))
+    await until(lambda: all(not job.title.startswith("Learn") for job in app.jobs.running))
+    await asyncio.sleep(2)
+    app.classify.classify_again(app.classify_page.outdated())
+    await until(lambda: _all_answered(app))
+
+
+def _all_answered(app: App) -> bool:
+    return not any(photo.waiting for photo in app.classify_page.model.photos)
 
 
 def main() -> None:

@@ -116,6 +116,14 @@ def test_notices_count_up_instead_of_piling_up(shell: Shell) -> None:
     assert len(notices.bars) == MOST
 
 
+def test_notices_stay_above_the_place_that_is_shown(shell: Shell) -> None:
+    shell.notifications.error("First.")
+    shell.window.go_to(places.FLEET)
+    shell.window.go_to(places.CLASSIFY)
+    stack = shell.window.notices.parentWidget()
+    assert [each for each in stack.children() if each.isWidgetType()][-1] is shell.window.notices
+
+
 def test_the_details_of_an_error_can_be_copied(shell: Shell) -> None:
     shell.notifications.error(EngineError("The engine is gone.", "Start it again."))
     (bar,) = shell.window.notices.bars
