@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from serving.model_server.inference import DEFAULT_SIGNATURE, Job, fill_spec
+from serving.model_server.inference import (
+    CLASSIFY,
+    DEFAULT_SIGNATURE,
+    REGRESS,
+    Job,
+    fill_spec,
+)
 from serving.model_server.servable import Servable, Signature
 from serving.model_server.status import Code, ServingError, invalid
 from serving.model_server.tensors import Tensor
@@ -18,9 +24,6 @@ from serving.predict.messages import (
     regression_pb2,
     types_pb2,
 )
-
-CLASSIFY = "tensorflow/serving/classify"
-REGRESS = "tensorflow/serving/regress"
 
 _INPUTS = "inputs"
 _CLASSES, _SCORES = "classes", "scores"
@@ -33,7 +36,7 @@ _Results = Mapping[str, Tensor]
 def classify_job(servable: Servable, request: Any) -> Job:
     """Prepare a Classify call; raises ServingError."""
     name, signature = _signature(servable, request.model_spec)
-    fetches = _classify_outputs(signature)
+    fetches = _classify_outputs(servable, signature)
 
     def finish(results: _Results, count: int) -> Any:
         response = classification_pb2.ClassificationResponse()
@@ -47,7 +50,7 @@ def classify_job(servable: Servable, request: Any) -> Job:
 def regress_job(servable: Servable, request: Any) -> Job:
     """Prepare a Regress call; raises ServingError."""
     name, signature = _signature(servable, request.model_spec)
-    fetches = _regress_outputs(signature)
+    fetches = _regress_outputs(servable, signature)
 
     def finish(results: _Results, count: int) -> Any:
         response = regression_pb2.RegressionResponse()
@@ -81,9 +84,9 @@ def multi_inference_job(servable: Servable, request: Any) -> Job:
         if signature is None:
             raise invalid(f"Requested unknown signature: {name}")
         if task.method_name == CLASSIFY:
-            names = _classify_outputs(signature)
+            names = _classify_outputs(servable, signature)
         elif task.method_name == REGRESS:
-            names = _regress_outputs(signature)
+            names = _regress_outputs(servable, signature)
         else:
             raise ServingError(
                 Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
@@ -153,9 +156,10 @@ def _signature(servable: Servable, spec: Any) -> tuple[str, Signature]:
     return name, signature
 
 
-def _classify_outputs(signature: Signature) -> tuple[str, ...]:
+def _classify_outputs(servable: Servable, signature: Signature) -> tuple[str, ...]:
     """Return the names of the tensors to fetch, having checked the signature."""
     outputs = signature.outputs
+    _check_method(servable, signature, "classification", CLASSIFY)
     _check_single_input(signature)
     if len(outputs) not in (1, 2):
         raise invalid(f"Expected one or two output Tensors, found {len(outputs)}")
@@ -169,7 +173,8 @@ def _classify_outputs(signature: Signature) -> tuple[str, ...]:
     return names
 
 
-def _regress_outputs(signature: Signature) -> tuple[str, ...]:
+def _regress_outputs(servable: Servable, signature: Signature) -> tuple[str, ...]:
+    _check_method(servable, signature, "regression", REGRESS)
     _check_single_input(signature)
     if len(signature.outputs) != 1:
         raise invalid("Expected one output Tensor.")
@@ -177,6 +182,12 @@ def _regress_outputs(signature: Signature) -> tuple[str, ...]:
     if _OUTPUTS not in signature.outputs:
         raise invalid(f"No regression outputs found in SignatureDef: {_short(signature)}")
     return (signature.outputs[_OUTPUTS].name,)
+
+
+def _check_method(servable: Servable, signature: Signature, kind: str, method: str) -> None:
+    own = signature.proto.method_name
+    if servable.checks_methods and own != method:
+        raise invalid(f"Expected {kind} signature method_name to be {method}. Was: {own}")
 
 
 def _check_single_input(signature: Signature) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,11 @@ class BadFlag(Exception):
 
 def _flag(default: Any, usage: str) -> Any:
     return field(default=default, metadata={"usage": usage})
+
+
+def _idle(default: Any) -> Any:
+    """Declare a flag of the original that is accepted and has no effect here."""
+    return field(default=default, metadata={"usage": "Accepted; has no effect here", "idle": True})
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,6 @@ class Flags:
     tensorflow_session_parallelism: int = _flag(0, "Threads for running a session, if not 0")
     tensorflow_intra_op_parallelism: int = _flag(0, "Threads for one operation")
     tensorflow_inter_op_parallelism: int = _flag(0, "Threads for operations side by side")
-    rest_api_num_threads: int = _flag(0, "Accepted; requests need no thread each")
     rest_api_timeout_in_ms: int = _flag(30_000, "Time limit of a REST call")
     rest_api_enable_cors_support: bool = _flag(False, "Send CORS headers")
     enable_batching: bool = _flag(False, "Batch requests as --batching_parameters_file says")
@@ -65,9 +70,31 @@ class Flags:
     enforce_session_run_timeout: bool = _flag(True, "End a computation at the call's deadline")
     grpc_socket_path: str = _flag("", "UNIX socket that the gRPC API listens on as well")
     grpc_channel_arguments: str = _flag("", "Comma-separated key=value arguments for gRPC")
-    grpc_max_threads: int = _flag(0, "Accepted; requests need no thread each")
     grpc_max_concurrent_requests: int = _flag(0, "Calls served at once; more are refused")
     ssl_config_file: str = _flag("", "SSLConfig in text form for the gRPC API")
+    enable_signature_method_name_check: bool = _flag(
+        False, "Refuse calls of a method that the signature does not name as its own"
+    )
+    enable_serialization_as_tensor_content: bool = _flag(
+        False, "Answer Predict with tensor_content instead of the typed fields"
+    )
+    flush_filesystem_caches: bool = _idle(True)
+    grpc_max_threads: int = _idle(0)
+    mixed_precision: str = _idle("")
+    num_tflite_interpreters_per_pool: int = _idle(0)
+    num_tflite_pools: int = _idle(1)
+    per_process_gpu_memory_fraction: float = _idle(0.0)
+    platform_config_file: str = _idle("")
+    prefer_tflite_model: bool = _idle(False)
+    enable_profiler: bool = _idle(False)
+    remove_unused_fields_from_bundle_metagraph: bool = _idle(True)
+    rest_api_num_threads: int = _idle(0)
+    skip_initialize_tpu: bool = _idle(False)
+    thread_pool_factory_config_file: str = _idle("")
+    total_model_memory_limit_bytes: int = _idle(0)
+    use_alts_credentials: bool = _idle(False)
+    xla_cpu_compilation_enabled: bool = _idle(False)
+    help: bool = _flag(False, "Print this list and exit")
     stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls when told to stop")
     version: bool = _flag(False, "Print the version and exit")
 
@@ -107,18 +134,25 @@ def _value(name: str, kind: type, text: str | None) -> Any:
     elif text is not None:
         if kind is str:
             return text
-        try:
-            return int(text)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            return kind(text)
     raise BadFlag(f"Couldn't interpret value {text or ''} for flag {name}.")
+
+
+def without_effect(flags: Flags) -> list[str]:
+    """Return the names of the flags that were set and have no effect here."""
+    return [
+        item.name
+        for item in dataclasses.fields(Flags)
+        if item.metadata.get("idle") and getattr(flags, item.name) != item.default
+    ]
 
 
 def usage() -> str:
     """Return the list of flags with their defaults."""
     lines = ["usage: python -m serving.model_server", "Flags:"]
     for item in dataclasses.fields(Flags):
-        kind = {bool: "bool", int: "int32"}.get(type(item.default), "string")
+        kind = {bool: "bool", int: "int32", float: "float"}.get(type(item.default), "string")
         default = str(item.default).lower() if kind == "bool" else repr(item.default)
         lines.append(f"\t--{item.name}={default}\t{kind}\t{item.metadata['usage']}")
     return "\n".join(lines)

@@ -8,11 +8,15 @@ from typing import Any
 
 from serving.model_server.servable import Servable, Signature
 from serving.model_server.session import Computation
-from serving.model_server.status import failed_precondition, invalid
+from serving.model_server.status import Code, ServingError, failed_precondition, invalid
 from serving.model_server.tensors import Tensor, from_proto, to_proto
 from serving.predict.messages import predict_pb2
 
 DEFAULT_SIGNATURE = "serving_default"
+CLASSIFY = "tensorflow/serving/classify"
+PREDICT = "tensorflow/serving/predict"
+REGRESS = "tensorflow/serving/regress"
+_METHODS = (PREDICT, CLASSIFY, REGRESS)
 
 
 @dataclass(frozen=True)
@@ -27,19 +31,28 @@ class Job:
     """Whether each row of the results depends on the same row of the feeds alone."""
 
 
-def predict_job(servable: Servable, request: Any) -> Job:
-    """Prepare a Predict call; raises ServingError with the original's message."""
+def predict_job(servable: Servable, request: Any, as_content: bool = False) -> Job:
+    """Prepare a Predict call; raises ServingError with the original's message.
+
+    With `as_content` the response's tensors are bytes in `tensor_content`.
+    """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signatures.get(name)
     if signature is None:
         raise failed_precondition(f'Serving signature key "{name}" not found.')
+    if servable.checks_methods and signature.proto.method_name not in _METHODS:
+        raise ServingError(
+            Code.INTERNAL,
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. "
+            f"Was: {signature.proto.method_name}",
+        )
     feeds = _feeds(signature, request.inputs)
 
     def finish(results: Mapping[str, Tensor]) -> Any:
         response = predict_pb2.PredictResponse()
         fill_spec(response.model_spec, servable, name)
         for alias, tensor in results.items():
-            response.outputs[alias].CopyFrom(to_proto(tensor))
+            response.outputs[alias].CopyFrom(to_proto(tensor, as_content))
         return response
 
     return signature_job(servable, signature, feeds, request.output_filter, finish)

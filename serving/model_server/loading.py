@@ -28,12 +28,13 @@ class Loader:
     inter_op_threads: int = 0
     warm_up: bool = True
     warm_up_iterations: int = 1
+    checks_methods: bool = False
 
     def __call__(self, model: str, version: int, folder: Path) -> Servable:
         """Load and warm up; raises ServingError, having freed everything."""
         session = Session(folder, self.tags, self.intra_op_threads, self.inter_op_threads)
         try:
-            servable = Servable(model, version, session)
+            servable = Servable(model, version, session, self.checks_methods)
             if self.warm_up:
                 self._warm_up(servable, folder / WARM_UP_FILE)
         except BaseException:
@@ -65,7 +66,11 @@ def records(data: bytes) -> Iterator[bytes]:
         start = at + _LENGTH_BYTES + _CHECKSUM_BYTES
         at = start + length + _CHECKSUM_BYTES
         if at > len(data):
-            raise ServingError(Code.DATA_LOSS, f"truncated record at {start}")
+            raise ServingError(
+                Code.DATA_LOSS,
+                f"truncated record at {start}. "
+                "Please verify your warmup data is in TFRecord format.",
+            )
         yield data[start : start + length]
 
 

@@ -216,6 +216,7 @@ class ServedModels:
         self._labels_may_wait = labels_may_wait
         self._threads = ThreadPoolExecutor(load_threads, thread_name_prefix="load")
         self._models: dict[str, ServedModel] = {}
+        self._former: dict[str, ServedModel] = {}
         self._reloading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -230,19 +231,13 @@ class ServedModels:
             self._check_labels(configs)
             for name in [name for name in self._models if name not in configs]:
                 self._retire(self._models.pop(name))
-            new = []
-            for name, config in configs.items():
-                model = self._models.get(name)
-                if model is None:
-                    model = self._models[name] = ServedModel(
-                        config, self._load, self._threads, self._patience
-                    )
-                    new.append(model)
-                model.config = config
-                model.labels = dict(config.labels)
-                await model.look()
-            await asyncio.gather(*(self._first_version(model) for model in new))
-            _check_available(new)
+            new = [name for name in configs if name not in self._models]
+            for config in configs.values():
+                self._adopt(config)
+            await asyncio.gather(*(self._models[name].look() for name in configs))
+            models = [self._models[name] for name in new]
+            await asyncio.gather(*(self._first_version(model) for model in models))
+            _check_available(models)
 
     def _check_labels(self, configs: Mapping[str, ModelConfig]) -> None:
         for name, config in configs.items():
@@ -256,7 +251,19 @@ class ServedModels:
                         "which is not currently available for inference"
                     )
 
+    def _adopt(self, config: ModelConfig) -> None:
+        model = self._models.get(config.name)
+        if model is None:
+            model = ServedModel(config, self._load, self._threads, self._patience)
+            earlier = self._former.pop(config.name, None)
+            if earlier is not None:
+                model.records.update(earlier.records)
+            self._models[config.name] = model
+        model.config = config
+        model.labels = dict(config.labels)
+
     def _retire(self, model: ServedModel) -> None:
+        self._former[model.config.name] = model
         task = asyncio.get_running_loop().create_task(model.retire())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
@@ -315,7 +322,7 @@ class ServedModels:
 
         Raises ServingError (NOT_FOUND) where there is none. Labels are not looked at.
         """
-        model = self._models.get(spec.name)
+        model = self._models.get(spec.name) or self._former.get(spec.name)
         rows = sorted(
             model.records.values() if model else (), key=lambda row: row.number, reverse=True
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from serving.model_server import examples, inference
@@ -30,11 +32,24 @@ _LONGEST_DEADLINE = 86_400.0
 _Prepare = Callable[[Servable, Any], Job]
 
 
+@dataclass(frozen=True)
+class Answers:
+    """How calls over gRPC are answered."""
+
+    as_content: bool = False
+    """Whether Predict answers in `tensor_content` instead of the typed fields."""
+    enforces_deadlines: bool = True
+    """Whether a computation ends when the call's deadline has passed."""
+
+
 class PredictionService:
     """Answers inference and metadata calls; every method raises ServingError."""
 
-    def __init__(self, models: ServedModels, computer: Computer, metrics: Metrics) -> None:
+    def __init__(
+        self, models: ServedModels, computer: Computer, metrics: Metrics, answers: Answers
+    ) -> None:
         self._models, self._computer, self._metrics = models, computer, metrics
+        self._answers = answers
 
     def handler(self) -> Any:
         """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
@@ -42,7 +57,9 @@ class PredictionService:
             "tensorflow.serving.PredictionService",
             {
                 "Predict": self._inference(
-                    "Predict", predict_pb2.PredictRequest, inference.predict_job
+                    "Predict",
+                    predict_pb2.PredictRequest,
+                    partial(inference.predict_job, as_content=self._answers.as_content),
                 ),
                 "Classify": self._inference(
                     "Classify", classification_pb2.ClassificationRequest, examples.classify_job
@@ -100,7 +117,7 @@ class PredictionService:
     def _inference(self, api: str, request_type: Any, prepare: _Prepare) -> Method:
         async def answer(request: Any, context: CallContext) -> Any:
             seconds = context.time_remaining()
-            if seconds is not None and seconds > _LONGEST_DEADLINE:
+            if seconds is not None and not self._enforced(seconds):
                 seconds = None
             spec = _task_spec(request) if api == "MultiInference" else _spec(request)
             return await self.answer(
@@ -108,6 +125,9 @@ class PredictionService:
             )
 
         return Method(request_type, answer)
+
+    def _enforced(self, seconds: float) -> bool:
+        return self._answers.enforces_deadlines and seconds <= _LONGEST_DEADLINE
 
 
 def _task_spec(request: Any) -> Any:

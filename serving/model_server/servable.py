@@ -56,12 +56,18 @@ def _has_free_rows(info: Any) -> bool:
 
 
 class Servable:
-    """A loaded version. `use` holds it; `released` waits until nobody does."""
+    """A loaded version. `use` holds it; `released` waits until nobody does.
 
-    def __init__(self, model: str, version: int, session: Session) -> None:
+    With `checks_methods`, a signature answers only calls of the method that it names.
+    """
+
+    def __init__(
+        self, model: str, version: int, session: Session, checks_methods: bool = False
+    ) -> None:
         self.model = model
         self.version = version
         self.session = session
+        self.checks_methods = checks_methods
         self.signatures = {
             name: Signature.read(proto) for name, proto in session.signatures.items()
         }

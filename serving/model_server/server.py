@@ -20,7 +20,7 @@ from serving.model_server.configuration import (
     single_model,
 )
 from serving.model_server.cores import core_count
-from serving.model_server.flags import BadFlag, Flags, parse, usage
+from serving.model_server.flags import BadFlag, Flags, parse, usage, without_effect
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
 from serving.model_server.left_out import LeftOut
@@ -28,7 +28,7 @@ from serving.model_server.loading import Loader
 from serving.model_server.model_service import ModelService
 from serving.model_server.models import Patience, ServedModels
 from serving.model_server.monitoring import Metrics
-from serving.model_server.prediction_service import PredictionService
+from serving.model_server.prediction_service import Answers, PredictionService
 from serving.model_server.rest import RestApi, RestOptions
 from serving.model_server.status import ServingError, invalid
 from serving.model_server.tensorflow_library import library
@@ -43,11 +43,16 @@ def main(arguments: list[str]) -> int:
     )
     try:
         command_line = parse(arguments)
+        if command_line.flags.help:
+            print(usage())
+            return 0
         if command_line.flags.version:
-            print(f"TensorFlow ModelServer compatible server\nTensorFlow Library: {_version()}")
+            print(f"TensorFlow ModelServer: Servery\nTensorFlow Library: {_version()}")
             return 0
         for argument in command_line.unknown:
             print(f"unknown argument: {argument}\n{usage()}")
+        for name in without_effect(command_line.flags):
+            log.warning("--%s has no effect here", name)
         asyncio.run(serve(command_line.flags))
     except BadFlag as error:
         print(f"{error}\n{usage()}")
@@ -90,7 +95,15 @@ async def serve(flags: Flags) -> None:
         metrics = Metrics()
         computer = Computer(limits)
         stack.callback(computer.close)
-        predictions = PredictionService(models, computer, metrics)
+        predictions = PredictionService(
+            models,
+            computer,
+            metrics,
+            Answers(
+                as_content=flags.enable_serialization_as_tensor_content,
+                enforces_deadlines=flags.enforce_session_run_timeout,
+            ),
+        )
         status = ModelService(models)
         listening: list[GrpcServer | HttpServer] = []
         stack.push_async_callback(_stop_together, listening, flags.stop_grace_seconds)
@@ -147,6 +160,7 @@ def _loader(flags: Flags) -> Loader:
         inter_op_threads=flags.tensorflow_inter_op_parallelism if separate else both,
         warm_up=flags.enable_model_warmup,
         warm_up_iterations=flags.num_request_iterations_for_warmup,
+        checks_methods=flags.enable_signature_method_name_check,
     )
 
 

@@ -188,13 +188,18 @@ def _filled(array: Array, count: int) -> Array:
     return result
 
 
-def to_proto(tensor: Tensor) -> Any:
-    """Return a `TensorProto` with the typed field filled, as clients read it."""
+def to_proto(tensor: Tensor, as_content: bool = False) -> Any:
+    """Return a `TensorProto` with the typed field filled, as clients read it.
+
+    With `as_content`, the values are bytes in `tensor_content` (strings are not).
+    """
     dtype, array = tensor
     shape = tensor_shape_pb2.TensorShapeProto(
         dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in array.shape]
     )
-    if dtype == types_pb2.DT_FLOAT:
+    if as_content and dtype != types_pb2.DT_STRING:
+        proto = tensor_pb2.TensorProto(tensor_content=array.tobytes())
+    elif dtype == types_pb2.DT_FLOAT:
         proto = _packed(_FLOAT_FIELD_TAG, array)
     elif dtype == types_pb2.DT_DOUBLE:
         proto = _packed(_DOUBLE_FIELD_TAG, array)

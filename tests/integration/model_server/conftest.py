@@ -111,7 +111,12 @@ class RunningServer:
         """State names by version, in the order given."""
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = model
-        rows = self.models.GetModelStatus(request, timeout=_PATIENCE).model_version_status
+        try:
+            rows = self.models.GetModelStatus(request, timeout=_PATIENCE).model_version_status
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return {}
+            raise
         return {row.version: row.State.Name(row.state) for row in rows}
 
     def until(self, model: str, expected: dict[int, str]) -> None:

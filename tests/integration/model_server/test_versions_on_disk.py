@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
 from serving.predict.messages import (
@@ -17,7 +18,14 @@ from serving.predict.messages import (
     model_management_pb2,
     prediction_log_pb2,
 )
-from tests.integration.model_server.calls import half, predict_request, refusal, tensor
+from tests.integration.model_server.calls import (
+    classification_request,
+    example,
+    half,
+    predict_request,
+    refusal,
+    tensor,
+)
 from tests.integration.model_server.conftest import (
     RunningServer,
     StartServer,
@@ -167,12 +175,12 @@ def test_policies_and_labels_by_configuration_file(
     assert refusal(server.predictions.Predict, half("m", label="stable"))[0] == "INVALID_ARGUMENT"
 
 
-def _reload(server: RunningServer, text: str) -> Any:
+def _reload(server: RunningServer, text: str, seconds: float = 60) -> Any:
     from google.protobuf import text_format
 
     request = model_management_pb2.ReloadConfigRequest()
     text_format.Parse(text, request.config)
-    return server.models.HandleReloadConfigRequest(request, timeout=60)
+    return server.models.HandleReloadConfigRequest(request, timeout=seconds)
 
 
 def test_reload_adds_and_removes_models(
@@ -186,6 +194,24 @@ def test_reload_adds_and_removes_models(
     _reload(server, config_text({"three": three}))
     assert refusal(server.predictions.Predict, half("two"))[0] == "NOT_FOUND"
     assert _answer(server, "three") == 4.0
+    server.until("two", {123: "END"})
+    _reload(server, config_text({"two": two, "three": three}))
+    assert _answer(server, "two") == 3.0
+    assert server.states("two") == {123: "AVAILABLE"}
+
+
+def test_a_reload_that_is_given_up_still_counts(
+    start_server: StartServer, sample_models: Path, tmp_path: Path
+) -> None:
+    two, late = sample_models / "half_plus_two", tmp_path / "late"
+    server = start_server("--model_name=two", f"--model_base_path={two}", *QUICK)
+    with pytest.raises(grpc.RpcError) as caught:
+        _reload(server, config_text({"two": two, "late": late}), seconds=1)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    late.mkdir()
+    add_version(two / "00000123", late, 5)
+    server.until("late", {5: "AVAILABLE"})
+    _reload(server, config_text({"two": two}))
 
 
 REFUSED_CONFIGURATIONS = {
@@ -360,6 +386,35 @@ def test_stopping_finishes_what_was_accepted(
     for call in calls:
         assert call.result().outputs["done"].float_val[0] == 400.0
     assert "Traceback" not in server.log()
+
+
+def test_flags_of_the_answers(start_server: StartServer, sample_models: Path) -> None:
+    server = start_server(
+        "--model_name=m",
+        f"--model_base_path={sample_models / 'half_plus_two'}",
+        "--enable_serialization_as_tensor_content",
+        "--enable_signature_method_name_check",
+        "--use_alts_credentials",
+    )
+    response = server.predictions.Predict(half("m", 2.0))
+    assert response.outputs["y"].tensor_content == np.array([3.0], np.float32).tobytes()
+    assert not response.outputs["y"].float_val
+    code, message = refusal(
+        server.predictions.Classify, classification_request("m", "", example(x=1.0))
+    )
+    assert code == "INVALID_ARGUMENT"
+    assert message == (
+        "Expected classification signature method_name to be tensorflow/serving/classify. "
+        "Was: tensorflow/serving/predict"
+    )
+    assert "--use_alts_credentials has no effect here" in server.log()
+
+
+def test_help_and_version(start_server: StartServer) -> None:
+    for flag, expected in (("--help", "--model_base_path="), ("--version", "TensorFlow Library: ")):
+        server = start_server(flag, wait=False)
+        assert server.process.wait(60) == 0
+        assert expected in server.log()
 
 
 def test_a_unix_socket_answers_too(
