@@ -121,6 +121,7 @@ def test_notices_stay_above_the_place_that_is_shown(shell: Shell) -> None:
     shell.window.go_to(places.FLEET)
     shell.window.go_to(places.CLASSIFY)
     stack = shell.window.notices.parentWidget()
+    assert stack is not None
     assert [each for each in stack.children() if each.isWidgetType()][-1] is shell.window.notices
 
 
