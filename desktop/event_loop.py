@@ -13,6 +13,8 @@ from typing import Any
 import qasync
 from PySide6.QtWidgets import QApplication
 
+from desktop.garbage import collected_here
+
 log = logging.getLogger(__name__)
 
 WORKERS = min(8, (os.cpu_count() or 2) + 2)
@@ -44,11 +46,14 @@ class EventLoop:
         pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="servery")
         loop.set_default_executor(pool)
         try:
-            return int(loop.run_until_complete(main()))
+            with collected_here(loop):
+                try:
+                    return int(loop.run_until_complete(main()))
+                finally:
+                    with contextlib.suppress(RuntimeError):
+                        loop.run_until_complete(_end_tasks())
+                    pool.shutdown(wait=True, cancel_futures=True)
         finally:
-            with contextlib.suppress(RuntimeError):
-                loop.run_until_complete(_end_tasks())
-            pool.shutdown(wait=True, cancel_futures=True)
             loop.close()
             asyncio.set_event_loop(None)
 

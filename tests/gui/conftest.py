@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
@@ -26,7 +27,8 @@ def _application() -> QApplication:
 def application(_application: QApplication) -> Iterator[QApplication]:
     """The application; windows that a test leaves open are closed after it.
 
-    Lists that pop up belong to what they pop up from, and end with that.
+    Lists that pop up belong to what they pop up from, and end with that. What the
+    test leaves as garbage ends here, not on some thread of a later test.
     """
     yield _application
     for window in _application.topLevelWidgets():
@@ -34,6 +36,7 @@ def application(_application: QApplication) -> Iterator[QApplication]:
         if window.parent() is None and window.windowType() is not Qt.WindowType.Popup:
             window.deleteLater()
     _application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
 
 
 @pytest.fixture
