@@ -59,9 +59,7 @@ class Session:
             )
             contents = meta_graph.contents
             serialized = ctypes.string_at(contents.data, contents.length)
-            self.signatures: dict[str, Any] = dict(
-                meta_graph_pb2.MetaGraphDef.FromString(serialized).signature_def
-            )
+            self.signatures = _signatures(serialized)
         except BaseException:
             self.close()
             raise
@@ -137,6 +135,15 @@ class Session:
         if handle is None or number >= self._tensorflow.TF_OperationNumOutputs(handle):
             raise invalid(f"Tensor {name}, specified in a signature, was not found in the graph")
         return Output(handle, number)
+
+
+def _signatures(serialized: bytes) -> dict[str, Any]:
+    """Copy the signatures out of a `MetaGraphDef`, whose weights would stay with them."""
+    signatures = meta_graph_pb2.MetaGraphDef.FromString(serialized).signature_def
+    return {
+        name: meta_graph_pb2.SignatureDef.FromString(signature.SerializeToString())
+        for name, signature in signatures.items()
+    }
 
 
 def _run_options(seconds: float | None) -> tuple[Any, bytes]:
