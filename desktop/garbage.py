@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 PAUSE_SECONDS = 0.5
+TURNS = 10
+"""Of collections of one generation to one of the next older."""
 
 
 @contextmanager
@@ -21,10 +24,12 @@ def collected_here(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     was_enabled = gc.isenabled()
     gc.disable()
     timer: asyncio.TimerHandle | None = None
+    turns = itertools.count(1)
 
     def collect() -> None:
         nonlocal timer
-        _collect_what_is_due()
+        turn = next(turns)
+        gc.collect(2 if turn % TURNS**2 == 0 else 1 if turn % TURNS == 0 else 0)
         timer = loop.call_later(PAUSE_SECONDS, collect)
 
     collect()
@@ -36,13 +41,3 @@ def collected_here(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         gc.collect()
         if was_enabled:
             gc.enable()
-
-
-def _collect_what_is_due() -> None:
-    """Collect the oldest generation that the collector itself would take now."""
-    for generation, (count, threshold) in reversed(
-        list(enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True)))
-    ):
-        if threshold and count > threshold:
-            gc.collect(generation)
-            return
