@@ -32,6 +32,8 @@ class InstanceSpec:
     """Processor threads for arithmetic; 0 lets the engine share out the machine."""
     memory_limit: int = 0
     """Bytes; 0 sets no limit."""
+    cpu_limit: float = 0.0
+    """Processor cores; 0 sets no limit. Engines without containers ignore it."""
     image: str = ""
     """Container image; engines without containers ignore it."""
 
@@ -80,6 +82,8 @@ class Availability:
 
     usable: bool
     reason: str
+    advice: str = ""
+    """What can be done where it is not usable, as a sentence."""
 
 
 class Engine(Protocol):

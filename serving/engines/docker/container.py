@@ -1,0 +1,79 @@
+"""What the engine is asked to create for an instance, in the words of its API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serving.engines.protocol import InstanceSpec
+from serving.image.names import GRPC_PORT, REST_PORT
+
+TEMPORARY_BYTES = 64 * 2**20
+LOG_OPTIONS = {"max-size": "5m", "max-file": "2"}
+
+
+@dataclass(frozen=True)
+class ContainerPlan:
+    """What decides a container, apart from the spec of its instance."""
+
+    image: str
+    labels: Mapping[str, str]
+    threads: int
+    """For arithmetic within one request, and for requests side by side."""
+    user: str = ""
+    """`uid:gid` to run as; the image's own user where empty."""
+    init: bool = True
+    """Whether the engine's own init passes signals on: a shell as first process would not."""
+
+
+def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
+    """Return the body of the API's "create a container" for an instance.
+
+    The model's folder is mounted read-only under its own path, so that the
+    absolute path in `serving.config` is right inside as well; a folder, not the
+    file, since the file is replaced at each promotion. Ports are published on
+    loopback, and the engine picks them.
+    """
+    folder = str(spec.config_file.parent)
+    ports = [f"{port}/tcp" for port in (GRPC_PORT, REST_PORT)]
+    host: dict[str, Any] = {
+        "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in ports},
+        "Mounts": [{"Type": "bind", "Source": folder, "Target": folder, "ReadOnly": True}],
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "ReadonlyRootfs": True,
+        "Tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,size={TEMPORARY_BYTES}"},
+        "Init": plan.init,
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "json-file", "Config": dict(LOG_OPTIONS)},
+    }
+    if spec.memory_limit:
+        host |= {"Memory": spec.memory_limit, "MemorySwap": spec.memory_limit}
+    if spec.cpu_limit:
+        host["NanoCpus"] = round(spec.cpu_limit * 1e9)
+    config: dict[str, Any] = {
+        "Image": plan.image,
+        "Cmd": [
+            f"--model_config_file={spec.config_file}",
+            "--model_config_file_poll_wait_seconds=1",
+            "--file_system_poll_wait_seconds=1",
+            f"--tensorflow_intra_op_parallelism={plan.threads}",
+            f"--tensorflow_inter_op_parallelism={plan.threads}",
+        ],
+        "Env": [f"MODEL_NAME={spec.model}", f"MODEL_BASE_PATH={spec.config_file.parent.parent}"],
+        "ExposedPorts": {port: {} for port in ports},
+        "Labels": dict(plan.labels),
+        "HostConfig": host,
+    }
+    if plan.user:
+        config["User"] = plan.user
+    return config
+
+
+def shared_threads(spec: InstanceSpec, cores: int, sharing: int) -> int:
+    """Return the threads of one of `sharing` instances on `cores` cores, at least 1."""
+    if spec.threads:
+        return spec.threads
+    share = max(1, cores // max(1, sharing))
+    return min(share, max(1, round(spec.cpu_limit))) if spec.cpu_limit else share

@@ -1,0 +1,227 @@
+"""Finds the container engine that answers, and says of the others why they do not."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillTrying
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.constants
+from docker.tls import TLSConfig
+
+from serving.engines.docker.endpoints import Endpoint
+from serving.engines.docker.errors import LIBRARY_ERRORS, EngineAway
+
+ANSWER_SECONDS = 2
+"""How long one engine is waited for."""
+SEARCH_SECONDS = 2.8
+"""How long the whole search takes at most."""
+CALL_SECONDS = 30
+"""How long an engine that was found may take over an ordinary call."""
+_CONNECTIONS = 24
+"""Kept open to one engine for the next call."""
+_SILENT = f"It takes connections, but does not answer within {ANSWER_SECONDS} s."
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What an engine says of itself."""
+
+    name: str
+    """`Docker Engine 20.10.24` or `Podman 4.3.1`."""
+    api_version: str
+    """The version of the API that is spoken with it."""
+    system: str
+    """Operating system of its containers: `linux` or `windows`."""
+    architecture: str
+    """As in image names: `amd64`, `arm64`."""
+    cores: int
+    memory: int
+    """Bytes."""
+    rootless: bool
+    init: bool
+    """Whether it can put a small init before what an image starts."""
+    runtimes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, version: Mapping[str, Any], info: Mapping[str, Any], api: str) -> EngineFacts:
+        """Read the answers to `/version` and `/info`."""
+        options = [str(option) for option in info.get("SecurityOptions") or ()]
+        return cls(
+            name=_name(version),
+            api_version=api,
+            system=str(version.get("Os") or info.get("OSType") or "linux").lower(),
+            architecture=_architecture(str(version.get("Arch") or info.get("Architecture") or "")),
+            cores=max(1, int(info.get("NCPU") or 1)),
+            memory=int(info.get("MemTotal") or 0),
+            rootless=any("name=rootless" in option for option in options),
+            init=bool(info.get("InitBinary")),
+            runtimes=tuple(sorted(info.get("Runtimes") or ())),
+        )
+
+
+@dataclass(frozen=True)
+class FoundEngine:
+    """An engine that answers."""
+
+    endpoint: Endpoint
+    facts: EngineFacts
+    client: docker.APIClient
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.facts.name} answers at {self.endpoint.url}, {self.endpoint.origin}."
+
+
+def find_engine(candidates: Sequence[Endpoint]) -> FoundEngine:
+    """Return the first of `candidates` that answers, trying all at once.
+
+    Takes 3 s at most. Raises EngineAway, which says of each why not.
+    """
+    pool = ThreadPoolExecutor(max(1, len(candidates)), "find-engine")
+    deadline = time.monotonic() + SEARCH_SECONDS
+    tried = [(each, pool.submit(_try, each)) for each in candidates]
+    reasons: list[tuple[Endpoint, str]] = []
+    found: FoundEngine | None = None
+    try:
+        for endpoint, attempt in tried:
+            if found is not None:
+                attempt.add_done_callback(_close)
+                continue
+            try:
+                found = attempt.result(max(0.0, deadline - time.monotonic()))
+            except StillTrying:
+                attempt.add_done_callback(_close)
+                reasons.append((endpoint, _SILENT))
+            except EngineAway as error:
+                reasons.append((endpoint, error.what))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if found is not None:
+        return found
+    raise EngineAway(
+        why_none(reasons), "Start Docker or Podman, or say in DOCKER_HOST where it is."
+    )
+
+
+def why_none(reasons: Sequence[tuple[Endpoint, str]]) -> str:
+    """Say of each endpoint why it cannot be used; those that are not there share a sentence."""
+    missing = [endpoint for endpoint, reason in reasons if not reason]
+    told = [
+        f"{endpoint.url or 'No address'} ({endpoint.origin}): {reason}"
+        for endpoint, reason in reasons
+        if reason
+    ]
+    sentences = ["No container engine answers.", *told]
+    if missing:
+        names = ", ".join(endpoint.url.removeprefix("unix://") for endpoint in missing)
+        sentences.append(f"Nothing is there at {names}.")
+    return " ".join(sentences)
+
+
+def _close(attempt: Future[FoundEngine]) -> None:
+    """Let go of an engine that answered, but was not needed or came too late."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().client.close()
+
+
+def _try(endpoint: Endpoint) -> FoundEngine:
+    """Ask one engine who it is; raises EngineAway with the reason, "" where nothing is there."""
+    if endpoint.problem:
+        raise EngineAway(endpoint.problem)
+    if not endpoint.local:
+        raise EngineAway(
+            "It is not on this machine; instances are reached on the loopback of the machine "
+            "that they run on."
+        )
+    _knock(endpoint)
+    begun = time.monotonic()
+    try:
+        with _client(endpoint, docker.constants.DEFAULT_DOCKER_API_VERSION) as asker:
+            version = asker.version(api_version=False)
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(_client(endpoint, negotiate(version)))
+            facts = EngineFacts.read(version, client.info(), client.api_version)
+            client.timeout = CALL_SECONDS
+            stack.pop_all()
+            return FoundEngine(endpoint, facts, client)
+    except LIBRARY_ERRORS as error:
+        if time.monotonic() - begun >= ANSWER_SECONDS:
+            raise EngineAway(_SILENT) from error
+        raise EngineAway(f"What answers is no container engine: {error}") from error
+
+
+def negotiate(version: Mapping[str, Any]) -> str:
+    """Return the newest version of the API that both sides speak."""
+    theirs = str(version.get("ApiVersion") or docker.constants.MINIMUM_DOCKER_API_VERSION)
+    least = str(version.get("MinAPIVersion") or theirs)
+    ours = docker.constants.DEFAULT_DOCKER_API_VERSION
+    return max(min(theirs, ours, key=_numbers), least, key=_numbers)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+@contextlib.contextmanager
+def _client(endpoint: Endpoint, api_version: str) -> Iterator[docker.APIClient]:
+    tls: TLSConfig | bool = False
+    if endpoint.tls is not None:
+        tls = TLSConfig(
+            client_cert=(str(endpoint.tls.certificate), str(endpoint.tls.key)),
+            ca_cert=str(endpoint.tls.authority) if endpoint.tls.authority.is_file() else None,
+            verify=endpoint.tls.verify,
+        )
+    client = docker.APIClient(
+        base_url=endpoint.url,
+        version=api_version,
+        timeout=ANSWER_SECONDS,
+        tls=tls,
+        max_pool_size=_CONNECTIONS,
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _knock(endpoint: Endpoint) -> None:
+    """Raise EngineAway with the reason where nobody listens; "" where nothing is there."""
+    try:
+        if endpoint.socket is not None:
+            with socket.socket(socket.AF_UNIX) as knocking:
+                knocking.settimeout(ANSWER_SECONDS)
+                knocking.connect(str(endpoint.socket))
+        elif endpoint.address is not None:
+            socket.create_connection(endpoint.address, ANSWER_SECONDS).close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise EngineAway("") from error
+    except PermissionError as error:
+        raise EngineAway(
+            "This user may not use it; a member of the group that owns the socket may "
+            "(for Docker: sudo usermod -aG docker $USER, then log in again)."
+        ) from error
+    except ConnectionRefusedError as error:
+        raise EngineAway("Nobody listens there; the engine is not running.") from error
+    except TimeoutError as error:
+        raise EngineAway(_SILENT) from error
+    except OSError as error:
+        raise EngineAway(f"It cannot be reached: {error.strerror or error}.") from error
+
+
+def _name(version: Mapping[str, Any]) -> str:
+    number = str(version.get("Version") or "").split("+")[0]
+    for component in version.get("Components") or ():
+        if str(component.get("Name", "")).startswith("Podman"):
+            return f"Podman {component.get('Version', number)}"
+    return f"Docker Engine {number}".strip()
+
+
+def _architecture(said: str) -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(said, said)

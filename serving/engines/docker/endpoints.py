@@ -1,0 +1,210 @@
+"""Where a container engine may answer on this machine: read, not tried."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+_LOOPBACK = ("localhost", "::1")
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """Certificates for an engine that is reached over TLS."""
+
+    folder: Path
+    verify: bool = True
+
+    @property
+    def authority(self) -> Path:
+        return self.folder / "ca.pem"
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "cert.pem"
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "key.pem"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One address at which an engine may answer."""
+
+    url: str
+    """`unix:///run/docker.sock`, `tcp://127.0.0.1:2375`, `npipe://…` or `ssh://…`."""
+    origin: str
+    """Who named it, to go into a sentence: `the environment variable DOCKER_HOST`."""
+    tls: TlsFiles | None = None
+    decisive: bool = False
+    """A person named this one for this program, so no other is tried."""
+    problem: str = ""
+    """Why it cannot even be tried, as a sentence; empty otherwise."""
+
+    @property
+    def socket(self) -> Path | None:
+        """The file of a Unix socket."""
+        return Path(self.url.removeprefix("unix://")) if self.url.startswith("unix://") else None
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of an engine that is reached over TCP."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("tcp", "http", "https") or not parts.hostname:
+            return None
+        try:
+            return parts.hostname, parts.port or (2376 if self.tls else 2375)
+        except ValueError:
+            return None
+
+    @property
+    def local(self) -> bool:
+        """Whether the engine publishes ports on this machine's own loopback."""
+        if self.url.startswith(("unix://", "npipe://")):
+            return True
+        address = self.address
+        return address is not None and (address[0] in _LOOPBACK or address[0].startswith("127."))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What decides where engines may answer."""
+
+    environment: Mapping[str, str]
+    home: Path
+    platform: str
+    """As in `sys.platform`."""
+    user: int
+    """User id; 0 where the platform has none."""
+
+    @classmethod
+    def here(cls) -> Surroundings:
+        return cls(
+            environment=dict(os.environ),
+            home=Path.home(),
+            platform=sys.platform,
+            user=os.getuid() if hasattr(os, "getuid") else 0,
+        )
+
+
+def endpoints(surroundings: Surroundings) -> list[Endpoint]:
+    """Return every endpoint to try, the best first.
+
+    `DOCKER_HOST`, or else the context that `DOCKER_CONTEXT` names, is the only
+    one where it is set; otherwise the current Docker context comes before the
+    sockets that engines usually listen on.
+    """
+    environment = surroundings.environment
+    if host := environment.get("DOCKER_HOST", "").strip():
+        return [_from_environment(host, surroundings)]
+    if name := environment.get("DOCKER_CONTEXT", "").strip():
+        if name == "default":
+            return _usual(surroundings)
+        origin = f"the Docker context {name}, which DOCKER_CONTEXT names"
+        return [_from_context(name, origin, surroundings, decisive=True)]
+    found = _usual(surroundings)
+    if name := _current_context(surroundings):
+        origin = f"the current Docker context {name}"
+        found = [_from_context(name, origin, surroundings), *found]
+    distinct: dict[str, Endpoint] = {}
+    for each in found:
+        distinct.setdefault(each.url, each)
+    return list(distinct.values())
+
+
+def _from_environment(host: str, surroundings: Surroundings) -> Endpoint:
+    environment = surroundings.environment
+    tls = None
+    if environment.get("DOCKER_TLS_VERIFY"):
+        folder = environment.get("DOCKER_CERT_PATH") or str(_docker_folder(surroundings))
+        tls = TlsFiles(Path(folder))
+    return _endpoint(host, "the environment variable DOCKER_HOST", tls, decisive=True)
+
+
+def _endpoint(host: str, origin: str, tls: TlsFiles | None, *, decisive: bool) -> Endpoint:
+    if host.startswith("/"):
+        host = f"unix://{host}"
+    problem = ""
+    if "://" not in host:
+        problem = f"{host} is not an address of a container engine."
+    return Endpoint(host, origin, tls, decisive, problem)
+
+
+def _docker_folder(surroundings: Surroundings) -> Path:
+    named = surroundings.environment.get("DOCKER_CONFIG")
+    return Path(named) if named else surroundings.home / ".docker"
+
+
+def _current_context(surroundings: Surroundings) -> str:
+    name = _json(_docker_folder(surroundings) / "config.json").get("currentContext")
+    return name if isinstance(name, str) and name != "default" else ""
+
+
+def _from_context(
+    name: str, origin: str, surroundings: Surroundings, *, decisive: bool = False
+) -> Endpoint:
+    """Read a context from where the `docker` command keeps it."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    folder = _docker_folder(surroundings) / "contexts"
+    said = _json(folder / "meta" / digest / "meta.json").get("Endpoints")
+    docker = said.get("docker") if isinstance(said, dict) else None
+    host = docker.get("Host") if isinstance(docker, dict) else None
+    if not isinstance(docker, dict) or not isinstance(host, str) or not host:
+        problem = "Docker keeps no context of that name with the address of an engine."
+        return Endpoint("", origin, None, decisive, problem)
+    certificates = folder / "tls" / digest / "docker"
+    verify = not docker.get("SkipTLSVerify")
+    tls = TlsFiles(certificates, verify) if certificates.is_dir() else None
+    return _endpoint(host, origin, tls, decisive=decisive)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _usual(surroundings: Surroundings) -> list[Endpoint]:
+    """Return what engines listen on unless told otherwise, by platform."""
+    if surroundings.platform == "win32":
+        pipes = {
+            "docker_engine": "Docker",
+            "dockerDesktopLinuxEngine": "Docker Desktop",
+            "podman-machine-default": "Podman",
+        }
+        return [
+            Endpoint(f"npipe:////./pipe/{pipe}", f"the usual pipe of {engine}")
+            for pipe, engine in pipes.items()
+        ]
+    home = surroundings.home
+    runtime = Path(
+        surroundings.environment.get("XDG_RUNTIME_DIR") or f"/run/user/{surroundings.user}"
+    )
+    colima = Path(surroundings.environment.get("COLIMA_HOME") or home / ".colima")
+    sockets = {
+        Path("/var/run/docker.sock"): "Docker",
+        runtime / "docker.sock": "Docker without root",
+        home / ".docker/run/docker.sock": "Docker Desktop",
+        home / ".docker/desktop/docker.sock": "Docker Desktop",
+        home / ".orbstack/run/docker.sock": "OrbStack",
+        home / ".rd/docker.sock": "Rancher Desktop",
+        colima / "default/docker.sock": "Colima",
+        colima / "docker.sock": "Colima",
+        runtime / "podman/podman.sock": "Podman",
+        Path("/run/podman/podman.sock"): "Podman",
+    }
+    if surroundings.platform == "darwin":
+        machines = home / ".local/share/containers/podman/machine"
+        sockets[machines / "podman.sock"] = "Podman"
+        sockets[machines / "podman-machine-default/podman.sock"] = "Podman"
+    return [Endpoint(f"unix://{path}", f"the usual socket of {e}") for path, e in sockets.items()]

@@ -1,0 +1,281 @@
+"""Instances in containers of a Docker-compatible engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import docker.errors
+from docker import APIClient
+from docker.utils import version_gte
+
+from serving.engines.docker import names
+from serving.engines.docker.discovery import FoundEngine
+from serving.engines.docker.ended_logs import EndedLogs
+from serving.engines.docker.endpoints import Endpoint
+from serving.engines.docker.errors import ContainerGone
+from serving.engines.docker.images import first_present, missing
+from serving.engines.docker.lifecycle import start, stop, tail
+from serving.engines.docker.link import Link
+from serving.engines.docker.run_command import run_command
+from serving.engines.docker.signals import Signals
+from serving.engines.docker.states import Detail, has_ended, instance
+from serving.engines.docker.streams import Stream, StreamEnded
+from serving.engines.docker.usage import ContainerUsage
+from serving.engines.protocol import Availability, Instance, InstanceSpec, InstanceStats
+from serving.errors import EngineError
+from serving.image.names import IMAGES
+from serving.workspace import Workspace
+
+RELIST_SECONDS = 5.0
+"""After this long without an event, instances may have changed all the same."""
+USUAL_SOCKET = "unix:///var/run/docker.sock"
+"""Where the `docker` command looks by itself."""
+
+
+class DockerEngine:
+    """Runs each instance in a container that listens on this machine's loopback only.
+
+    The engine's own list, by the workspace's label, is the only record of which
+    instances there are: any program of the workspace sees the same ones in the
+    same states, whichever of them started or is stopping an instance. A
+    container without the label is never touched. One that ended by itself is
+    listed as FAILED, with the reason, until it is stopped; what it printed is
+    kept afterwards.
+
+    `images` are what to run where a spec names none, the first that is there;
+    `candidates` are the addresses to look for an engine at, the usual ones
+    unless given.
+    """
+
+    name = "docker"
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        images: Sequence[str] = IMAGES,
+        candidates: Sequence[Endpoint] | None = None,
+    ) -> None:
+        self._workspace = workspace
+        self._images = tuple(images)
+        self._link = Link(candidates)
+        self._usage = ContainerUsage()
+        self._signals = Signals()
+        self._ended = EndedLogs(workspace.logs / "ended")
+        self._details: dict[str, tuple[object, Detail]] = {}
+
+    async def availability(self) -> Availability:
+        """Say within 3 s which engine answers and whether it has an image to run."""
+        try:
+            found, image = await self._link.run(
+                "say which images it has",
+                lambda found: (found, first_present(found.client, self._images)),
+            )
+        except EngineError as error:
+            return Availability(False, error.what, error.advice)
+        if image is None:
+            trouble = missing(self._images)
+            return Availability(False, f"{found.sentence} {trouble.what}", trouble.advice)
+        return Availability(True, f"{found.sentence} Instances run from the image {image.name}.")
+
+    async def instances(self, model: str | None = None) -> list[Instance]:
+        """List own instances in any state, oldest first; raises EngineError."""
+        return await self._link.run(
+            "list its containers", lambda found: self._instances(found.client, model)
+        )
+
+    async def start(self, spec: InstanceSpec, *, sharing: int = 1) -> Instance:
+        """Start one instance; raises EngineError, and leaves nothing behind then."""
+        return await self._link.run(
+            "start an instance",
+            lambda found: start(found, self._workspace, self._images, spec, sharing),
+        )
+
+    async def stop(self, instance_id: str, grace: float = 10.0) -> None:
+        """End the instance and remove its container; nothing where there is none.
+
+        It finishes what it accepted, for `grace` seconds at most. Every program
+        sees it as DRAINING meanwhile. Raises EngineError where it cannot be ended.
+        """
+        try:
+            await self._link.run(
+                f"stop instance {instance_id}",
+                lambda found: stop(
+                    found.client,
+                    self._container(found.client, instance_id),
+                    instance_id,
+                    grace,
+                    self._ended,
+                ),
+            )
+        except ContainerGone:
+            return
+
+    async def logs(self, instance_id: str, lines: int = 200) -> str:
+        """Return the last `lines` lines it printed; raises EngineError for no such instance.
+
+        Those of an instance that failed are there after it is gone, too.
+        """
+        try:
+            return await self._link.run(
+                f"read the log of instance {instance_id}",
+                lambda found: tail(found.client, self._container(found.client, instance_id), lines),
+            )
+        except ContainerGone:
+            kept = await asyncio.to_thread(self._ended.read, instance_id, lines)
+            if kept is None:
+                raise
+            return kept
+
+    async def follow_logs(self, instance_id: str, lines: int = 200) -> AsyncGenerator[str, None]:
+        """Yield the last `lines` lines, then each new one at once, until it ends or is closed.
+
+        Raises EngineError for no such instance.
+        """
+        found, stream = await self._link.run(
+            f"follow the log of instance {instance_id}",
+            lambda found: (
+                found,
+                found.client.logs(
+                    self._container(found.client, instance_id),
+                    stream=True,
+                    follow=True,
+                    tail=lines,
+                ),
+            ),
+        )
+        unfinished = b""
+        async with Stream(stream, "follow a log", found.endpoint.url) as items:
+            while True:
+                try:
+                    *whole, unfinished = (unfinished + await items.next()).split(b"\n")
+                except StreamEnded:
+                    break
+                for line in whole:
+                    yield line.decode(errors="replace")
+        if unfinished:
+            yield unfinished.decode(errors="replace")
+
+    async def stats(self, instance_id: str) -> InstanceStats | None:
+        """Return what it uses, the processor as a mean since the last time asked."""
+        try:
+            return await self._link.run(
+                f"measure instance {instance_id}",
+                lambda found: self._stats(found.client, instance_id),
+            )
+        except ContainerGone:
+            return None
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        """Yield at once when a container of the workspace changes, and every 5 s besides.
+
+        Raises EngineError where the engine goes away.
+        """
+        found, stream = await self._link.run(
+            "report changes",
+            lambda found: (
+                found,
+                found.client.events(
+                    decode=True,
+                    filters={"type": ["container"], "label": [self._label]},
+                ),
+            ),
+        )
+        async with Stream(stream, "report changes", found.endpoint.url) as events:
+            yield
+            while True:
+                try:
+                    async with asyncio.timeout(RELIST_SECONDS):
+                        self._signals.note(await events.next())
+                    while events.waiting():
+                        self._signals.note(await events.next())
+                except TimeoutError:
+                    pass
+                except StreamEnded as error:
+                    raise self._link.away(found) from error
+                yield
+
+    async def run_command(self, instance_id: str) -> str:
+        """Return the `docker run` that makes such a container; raises EngineError."""
+
+        def command(found: FoundEngine) -> str:
+            container = self._container(found.client, instance_id)
+            said = found.client.inspect_container(container)
+            url = found.endpoint.url
+            return run_command(
+                names.container_name(instance_id),
+                said["Config"],
+                said["HostConfig"],
+                url if url != USUAL_SOCKET else "",
+            )
+
+        return await self._link.run(f"describe instance {instance_id}", command)
+
+    async def close(self) -> None:
+        """Let go of the engine; instances run on."""
+        await self._link.close()
+
+    @property
+    def _label(self) -> str:
+        return f"{names.WORKSPACE}={names.workspace_id(self._workspace)}"
+
+    def _instances(self, client: APIClient, model: str | None) -> list[Instance]:
+        filters = {"label": [self._label]}
+        rows: list[dict[str, Any]] = client.containers(all=True, filters=filters)
+        ids = {str(row["Id"]) for row in rows}
+        for gone in self._details.keys() - ids:
+            self._details.pop(gone, None)
+        self._usage.keep_only(ids)
+        self._signals.keep_only(ids)
+        found = []
+        for row in rows:
+            if model in (None, (row.get("Labels") or {}).get(names.MODEL)):
+                try:
+                    detail = self._detail(client, row)
+                except docker.errors.NotFound:
+                    continue
+                found.append(instance(row, detail, self._signals.last(row["Id"])))
+        return sorted(found, key=lambda each: (each.started, each.id))
+
+    def _detail(self, client: APIClient, row: dict[str, Any]) -> Detail:
+        """Inspect a container, or remember that nothing about it changed since the last time.
+
+        A container that is started again gets other ports.
+        """
+        container = str(row["Id"])
+        ports = sorted(str(port.get("PublicPort")) for port in row.get("Ports") or ())
+        mark = (row.get("State"), ports)
+        known = self._details.get(container)
+        if known is not None and known[0] == mark:
+            return known[1]
+        last_line = tail(client, container, 1) if has_ended(row) else ""
+        detail = Detail.read(client.inspect_container(container), last_line)
+        self._details[container] = (mark, detail)
+        return detail
+
+    def _container(self, client: APIClient, instance_id: str) -> str:
+        """Return the id of the container of an own instance; raises ContainerGone."""
+        filters = {"label": [self._label, f"{names.INSTANCE}={instance_id}"]}
+        rows: list[dict[str, Any]] = client.containers(all=True, filters=filters)
+        if not rows:
+            raise ContainerGone(
+                f"There is no instance {instance_id}.", "Look at the list of instances."
+            )
+        return str(rows[0]["Id"])
+
+    def _stats(self, client: APIClient, instance_id: str) -> InstanceStats | None:
+        container = self._container(client, instance_id)
+        recent = self._usage.recent(container)
+        if recent is not None:
+            return recent
+        known = self._details.get(container)
+        started = known[1].started if known is not None else 0.0
+        return self._usage.add(container, _measured(client, container), started)
+
+
+def _measured(client: APIClient, container: str) -> Any:
+    """Ask for one reading; engines before API 1.41 take a second over it."""
+    if version_gte(client.api_version, "1.41"):
+        return client.stats(container, stream=False, one_shot=True)
+    return client.stats(container, stream=False)

@@ -1,0 +1,88 @@
+"""The connection to the one engine that a program uses: found, lost, found again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from serving.engines.docker.discovery import FoundEngine, find_engine
+from serving.engines.docker.endpoints import Endpoint, Surroundings, endpoints
+from serving.engines.docker.errors import AWAY_ADVICE, EngineAway, translated
+
+T = TypeVar("T")
+
+THREADS = 8
+"""Calls to the engine that run at once; further ones wait their turn."""
+
+
+class Link:
+    """Finds the engine at the first call, and again after it was away.
+
+    Once an engine has answered it stays the one: while it is away no other
+    takes its place, since the instances are there. `candidates` are the
+    endpoints to try; read from the surroundings at each search unless given.
+    """
+
+    def __init__(self, candidates: Sequence[Endpoint] | None = None) -> None:
+        self._candidates = candidates
+        self._pool = ThreadPoolExecutor(THREADS, "docker")
+        self._finding = threading.Lock()
+        self._found: FoundEngine | None = None
+        self._chosen: Endpoint | None = None
+
+    async def run(self, doing: str, work: Callable[[FoundEngine], T]) -> T:
+        """Run blocking `work` on the engine in the pool; raises EngineError.
+
+        `doing` completes the sentence "The container engine could not …". Work
+        that has begun ends by itself even where its caller is cancelled.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, self.run_here, doing, work
+        )
+
+    def run_here(self, doing: str, work: Callable[[FoundEngine], T]) -> T:
+        """The same in the calling thread."""
+        found = self.find()
+        try:
+            with translated(doing, found.endpoint.url):
+                return work(found)
+        except EngineAway:
+            self._lost(found)
+            raise
+
+    def find(self) -> FoundEngine:
+        """Return the engine, within 3 s; raises EngineAway."""
+        with self._finding:
+            if self._found is None:
+                self._found = find_engine(self._endpoints())
+                self._chosen = self._found.endpoint
+            return self._found
+
+    def away(self, found: FoundEngine) -> EngineAway:
+        """Let go of an engine that ended a stream, and return the error that says so."""
+        self._lost(found)
+        return EngineAway(f"The container engine at {found.endpoint.url} broke off.", AWAY_ADVICE)
+
+    async def close(self) -> None:
+        """Let go of connections and threads; calls that run end first."""
+        await asyncio.to_thread(self._pool.shutdown)
+        with self._finding:
+            if self._found is not None:
+                self._found.client.close()
+                self._found = None
+
+    def _endpoints(self) -> Sequence[Endpoint]:
+        if self._chosen is not None:
+            return [self._chosen]
+        if self._candidates is not None:
+            return self._candidates
+        return endpoints(Surroundings.here())
+
+    def _lost(self, lost: FoundEngine) -> None:
+        with self._finding:
+            if self._found is lost:
+                self._found = None
+        lost.client.close()

@@ -1,0 +1,84 @@
+"""The `docker run` that makes the same container, for people to copy."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from serving.engines.docker import names
+
+_LABELS = (names.WORKSPACE, names.INSTANCE, names.MODEL, names.SPEC, names.FOLDER)
+_VARIABLES = ("MODEL_NAME=", "MODEL_BASE_PATH=")
+
+
+def run_command(
+    name: str, config: Mapping[str, Any], host: Mapping[str, Any], engine: str = ""
+) -> str:
+    """Return the command, one option a line.
+
+    `config` and `host` are as the API takes them and as it inspects them.
+    `engine` is the address of one that the `docker` command would not take by
+    itself. What the image says anyway is left out.
+    """
+    command = ["docker", *(["--host", engine] if engine else []), "run", "--detach"]
+    options = [[option, value] if value else [option] for option, value in _options(config, host)]
+    lines = [command, ["--name", name], *options, [str(config["Image"]), *(config["Cmd"] or ())]]
+    return " \\\n  ".join(shlex.join(words) for words in lines)
+
+
+def _options(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    said = config.get("Labels") or {}
+    for label in _LABELS:
+        if label in said:
+            yield "--label", f"{label}={said[label]}"
+    for inside, outsides in (host.get("PortBindings") or {}).items():
+        for outside in outsides:
+            ip, port = outside.get("HostIp") or "", outside.get("HostPort") or ""
+            yield "--publish", f"{ip}:{port if port != '0' else ''}:{inside.removesuffix('/tcp')}"
+    for mount in host.get("Mounts") or ():
+        yield "--mount", _mount(mount)
+    for variable in config.get("Env") or ():
+        if variable.startswith(_VARIABLES):
+            yield "--env", variable
+    yield from _limits(host)
+    if config.get("User"):
+        yield "--user", str(config["User"])
+    log = host.get("LogConfig") or {}
+    if log.get("Type"):
+        yield "--log-driver", str(log["Type"])
+        for key, value in (log.get("Config") or {}).items():
+            yield "--log-opt", f"{key}={value}"
+
+
+def _limits(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for capability in host.get("CapDrop") or ():
+        yield "--cap-drop", capability
+    for option in host.get("SecurityOpt") or ():
+        yield "--security-opt", option
+    if host.get("ReadonlyRootfs"):
+        yield "--read-only", ""
+    for folder, options in (host.get("Tmpfs") or {}).items():
+        yield "--tmpfs", f"{folder}:{options}" if options else folder
+    if host.get("Memory"):
+        yield "--memory", str(host["Memory"])
+        yield "--memory-swap", str(host.get("MemorySwap") or host["Memory"])
+    if host.get("NanoCpus"):
+        yield "--cpus", f"{host['NanoCpus'] / 1e9:g}"
+    if host.get("Init"):
+        yield "--init", ""
+
+
+def _mount(mount: Mapping[str, Any]) -> str:
+    """Return a mount in the comma-separated form that `--mount` reads."""
+    fields = [f"type={mount['Type']}"]
+    if mount.get("Source"):
+        fields.append(f"source={mount['Source']}")
+    fields.append(f"target={mount['Target']}")
+    if mount.get("ReadOnly"):
+        fields.append("readonly")
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()

@@ -1,0 +1,133 @@
+"""What a container's state means for the instance in it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serving.engines.docker import names
+from serving.engines.docker.usage import seconds
+from serving.engines.protocol import Instance, InstanceState
+from serving.image.names import GRPC_PORT, REST_PORT
+
+_ENDED = ("exited", "dead")
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What only an inspection of the container tells."""
+
+    started: float = 0.0
+    """Seconds since the epoch; 0 where it never was."""
+    exit_status: int = 0
+    out_of_memory: bool = False
+    memory_limit: int = 0
+    trouble: str = ""
+    """What the engine says went wrong."""
+    last_line: str = ""
+    """Of the log, where it ended."""
+
+    @classmethod
+    def read(cls, inspected: Mapping[str, Any], last_line: str = "") -> Detail:
+        state = inspected.get("State") or {}
+        return cls(
+            started=seconds(str(state.get("StartedAt") or "")),
+            exit_status=int(state.get("ExitCode") or 0),
+            out_of_memory=bool(state.get("OOMKilled")),
+            memory_limit=int((inspected.get("HostConfig") or {}).get("Memory") or 0),
+            trouble=str(state.get("Error") or ""),
+            last_line=last_line.strip(),
+        )
+
+
+def has_ended(row: Mapping[str, Any]) -> bool:
+    """Whether a listed container ran and does no more."""
+    return row.get("State") in _ENDED
+
+
+def instance(row: Mapping[str, Any], detail: Detail, signalled: str = "") -> Instance:
+    """Return a listed container of this workspace as an instance.
+
+    `signalled` is the signal that somebody other than Servery sent it last,
+    where that was seen.
+    """
+    said: Mapping[str, str] = row.get("Labels") or {}
+    state, failure = _state(row, detail, signalled)
+    ports = {
+        int(port["PrivatePort"]): f"{_host(port)}:{port['PublicPort']}"
+        for port in row.get("Ports") or ()
+        if port.get("PublicPort")
+    }
+    return Instance(
+        id=said.get(names.INSTANCE, ""),
+        engine="docker",
+        model=said.get(names.MODEL, ""),
+        spec_hash=said.get(names.SPEC, ""),
+        state=state,
+        grpc_address=ports.get(GRPC_PORT),
+        rest_address=ports.get(REST_PORT),
+        started=detail.started or float(row.get("Created") or 0),
+        failure=failure,
+    )
+
+
+def _host(port: Mapping[str, Any]) -> str:
+    ip = str(port.get("IP") or "127.0.0.1")
+    return "127.0.0.1" if ip in ("0.0.0.0", "::", "") else ip
+
+
+def _state(row: Mapping[str, Any], detail: Detail, signalled: str) -> tuple[InstanceState, str]:
+    """Return the state, and why where it is not an ordinary one."""
+    state = str(row.get("State") or "")
+    stopping = names.is_stopping(list(row.get("Names") or ()))
+    if state == "removing":
+        return InstanceState.DRAINING, ""
+    if stopping:
+        return (InstanceState.STOPPED if has_ended(row) else InstanceState.DRAINING), ""
+    if state == "created":
+        if detail.trouble:
+            return InstanceState.FAILED, f"Its container did not start: {detail.trouble}"
+        if names.is_being_started(row.get("Labels") or {}, float(row.get("Created") or 0)):
+            return InstanceState.STARTING, ""
+        return InstanceState.STOPPED, "Servery ended while it was starting this instance."
+    if state == "paused":
+        return (
+            InstanceState.FAILED,
+            "Its container was paused from outside, so it cannot answer.",
+        )
+    if state == "restarting":
+        return InstanceState.STARTING, "Its container keeps ending and being started again."
+    if has_ended(row):
+        return InstanceState.FAILED, why_ended(detail, signalled)
+    return InstanceState.STARTING, ""
+
+
+def why_ended(detail: Detail, signalled: str = "") -> str:
+    """Say why a container ended, with the last line of its log."""
+    last = f" The last line of its log: {detail.last_line}" if detail.last_line else ""
+    return f"{_ending(detail, signalled)}{last}"
+
+
+def _ending(detail: Detail, signalled: str) -> str:
+    if detail.out_of_memory:
+        limit = f" of {detail.memory_limit / 2**20:,.0f} MiB" if detail.memory_limit else ""
+        return f"It needed more memory than its limit{limit}, so the system ended it."
+    if detail.trouble:
+        return f"Its container did not start: {detail.trouble}"
+    if signalled:
+        return f"Its container was ended from outside with {_signal(signalled)}."
+    status = detail.exit_status
+    if status > 128 and (name := _signal(str(status - 128))).startswith("SIG"):
+        return f"Its container was ended by {name}, from outside or by the system."
+    if status:
+        return f"Its container ended with exit status {status}."
+    return "Its container ended, by itself or from outside, with exit status 0."
+
+
+def _signal(number: str) -> str:
+    try:
+        return signal.Signals(int(number)).name
+    except ValueError:
+        return f"signal {number}"
