@@ -142,6 +142,26 @@ ECHOED = (
 class Odds(tf.Module):
     """Signatures for one thing each: types, many inputs, batches, slowness, failure."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = tf.Variable(b"", shape=[])
+        self.numbers = tf.Variable([0.0], shape=[None])
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([], tf.string, name="text"),
+            tf.TensorSpec([None], tf.float32, name="numbers"),
+        ]
+    )
+    def remember(self, text: Any, numbers: Any) -> dict[str, Any]:
+        self.text.assign(text)
+        self.numbers.assign(numbers)
+        return {"done": tf.constant(True)}
+
+    @tf.function(input_signature=[])
+    def recall(self) -> dict[str, Any]:
+        return {"text": self.text.read_value(), "numbers": self.numbers.read_value()}
+
     @tf.function(
         input_signature=[tf.TensorSpec(None, dtype, name=f"in_{dtype.name}") for dtype in ECHOED]
     )
@@ -220,6 +240,8 @@ def main(folder: Path) -> None:
             "batch": odds.batch,
             "slow": odds.slow,
             "number": odds.number,
+            "remember": odds.remember,
+            "recall": odds.recall,
             "predict_images": odds.images,
             "serving_default": odds.batch,
         },

@@ -78,6 +78,18 @@ def test_signatures_without_inputs_keep_state(zoo: RunningServer) -> None:
     assert call("get_counter") == 3.5
 
 
+def test_what_a_graph_keeps_of_a_feed_outlives_the_call(zoo: RunningServer) -> None:
+    recall = predict_request("odds", {}, signature="recall")
+    for letter in (b"a", b"b", b"c"):
+        text, numbers = letter * 100_000, [float(letter[0])] * 5_000
+        inputs = {"text": tensor(text, "object"), "numbers": tensor(numbers)}
+        zoo.predictions.Predict(predict_request("odds", inputs, signature="remember"))
+        for _ in range(3):
+            response = zoo.predictions.Predict(recall)
+            assert list(response.outputs["text"].string_val) == [text]
+            assert list(response.outputs["numbers"].float_val) == numbers
+
+
 def test_every_type_goes_in_and_comes_out_in_its_field(zoo: RunningServer) -> None:
     given = {
         "float32": tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[1.5]),
