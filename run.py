@@ -32,6 +32,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+PACKAGES = VENV / ("Lib" if os.name == "nt" else "lib/python3.11") / "site-packages"
 STAMP = VENV / "installed.json"
 """What was installed completely; written last."""
 UNFINISHED = VENV / "unfinished"
@@ -324,12 +325,17 @@ class Meter:
                 self.number = number
                 self.show()
         elif self.megabytes and self.terminal:
-            sizes = [file.stat().st_size for file in temporary.glob("pip-unpack-*/*.whl")]
-            self.show(f" {max(sizes, default=0) / 1e6:.0f} of {self.megabytes:.0f} MB")
+            fetched = 0
+            with contextlib.suppress(OSError):  # pip may move the file away at any moment
+                files = temporary.glob("pip-unpack-*/*.whl")
+                fetched = max((file.stat().st_size for file in files), default=0)
+            self.show(f" {fetched / 1e6:.0f} of {self.megabytes:.0f} MB")
 
     @staticmethod
     def unpacked() -> int:
-        return sum(1 for _ in VENV.glob("[lL]ib/**/site-packages/*.dist-info/INSTALLER"))
+        """Count the packages whose last file is written."""
+        names = [name for name in os.listdir(PACKAGES) if name.endswith(".dist-info")]
+        return sum((PACKAGES / name / "INSTALLER").exists() for name in names)
 
     def show(self, more: str = "") -> None:
         act = "Unpacking" if self.unpacking else "Fetching"
