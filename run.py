@@ -334,8 +334,7 @@ class Meter:
     @staticmethod
     def unpacked() -> int:
         """Count the packages whose last file is written."""
-        names = [name for name in os.listdir(PACKAGES) if name.endswith(".dist-info")]
-        return sum((PACKAGES / name / "INSTALLER").exists() for name in names)
+        return sum((folder / "INSTALLER").exists() for folder in PACKAGES.glob("*.dist-info"))
 
     def show(self, more: str = "") -> None:
         act = "Unpacking" if self.unpacking else "Fetching"
