@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillTrying
 from dataclasses import dataclass
@@ -73,6 +73,10 @@ class FoundEngine:
     endpoint: Endpoint
     facts: EngineFacts
     client: docker.APIClient
+
+    def connect(self) -> docker.APIClient:
+        """Return another client of it, with connections of its own, to be closed."""
+        return _client(self.endpoint, self.facts.api_version)
 
     @property
     def sentence(self) -> str:
@@ -143,10 +147,13 @@ def _try(endpoint: Endpoint) -> FoundEngine:
     _knock(endpoint)
     begun = time.monotonic()
     try:
-        with _client(endpoint, docker.constants.DEFAULT_DOCKER_API_VERSION) as asker:
+        with contextlib.closing(
+            _client(endpoint, docker.constants.DEFAULT_DOCKER_API_VERSION)
+        ) as asker:
             version = asker.version(api_version=False)
         with contextlib.ExitStack() as stack:
-            client = stack.enter_context(_client(endpoint, negotiate(version)))
+            client = _client(endpoint, negotiate(version))
+            stack.callback(client.close)
             facts = EngineFacts.read(version, client.info(), client.api_version)
             client.timeout = CALL_SECONDS
             stack.pop_all()
@@ -169,8 +176,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
-@contextlib.contextmanager
-def _client(endpoint: Endpoint, api_version: str) -> Iterator[docker.APIClient]:
+def _client(endpoint: Endpoint, api_version: str) -> docker.APIClient:
     tls: TLSConfig | bool = False
     if endpoint.tls is not None:
         tls = TLSConfig(
@@ -178,17 +184,13 @@ def _client(endpoint: Endpoint, api_version: str) -> Iterator[docker.APIClient]:
             ca_cert=str(endpoint.tls.authority) if endpoint.tls.authority.is_file() else None,
             verify=endpoint.tls.verify,
         )
-    client = docker.APIClient(
+    return docker.APIClient(
         base_url=endpoint.url,
         version=api_version,
         timeout=ANSWER_SECONDS,
         tls=tls,
         max_pool_size=_CONNECTIONS,
     )
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 def _knock(endpoint: Endpoint) -> None:

@@ -15,6 +15,7 @@ from serving.engines.docker.discovery import FoundEngine
 from serving.engines.docker.ended_logs import EndedLogs
 from serving.engines.docker.endpoints import Endpoint
 from serving.engines.docker.errors import ContainerGone
+from serving.engines.docker.image_store import ImageStore
 from serving.engines.docker.images import first_present, missing
 from serving.engines.docker.lifecycle import start, stop, tail
 from serving.engines.docker.link import Link
@@ -58,8 +59,10 @@ class DockerEngine:
         candidates: Sequence[Endpoint] | None = None,
     ) -> None:
         self._workspace = workspace
-        self._images = tuple(images)
+        self._choice = tuple(images)
         self._link = Link(candidates)
+        self.images = ImageStore(self._link)
+        """What its engine has to run, and how it gets more."""
         self._usage = ContainerUsage()
         self._signals = Signals()
         self._ended = EndedLogs(workspace.logs / "ended")
@@ -70,12 +73,12 @@ class DockerEngine:
         try:
             found, image = await self._link.run(
                 "say which images it has",
-                lambda found: (found, first_present(found.client, self._images)),
+                lambda found: (found, first_present(found.client, self._choice)),
             )
         except EngineError as error:
             return Availability(False, error.what, error.advice)
         if image is None:
-            trouble = missing(self._images)
+            trouble = missing(self._choice)
             return Availability(False, f"{found.sentence} {trouble.what}", trouble.advice)
         return Availability(True, f"{found.sentence} Instances run from the image {image.name}.")
 
@@ -89,7 +92,7 @@ class DockerEngine:
         """Start one instance; raises EngineError, and leaves nothing behind then."""
         return await self._link.run(
             "start an instance",
-            lambda found: start(found, self._workspace, self._images, spec, sharing),
+            lambda found: start(found, self._workspace, self._choice, spec, sharing),
         )
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
