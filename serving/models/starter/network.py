@@ -138,13 +138,20 @@ class TrainableNetwork:
 
 
 def embed(images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
-    """Run the folded network: normalised images `[N, 32, 32, 3]` to `[N, 256]`."""
+    """Run the folded network on images and their mirror images, and average.
+
+    Normalised images `[N, 32, 32, 3]` to embeddings `[N, 256]`. Which way a
+    thing faces says nothing about what it is: both ways together are right more
+    often than one.
+    """
 
     def convolve(name: str, x: Tensor) -> Tensor:
         x = tf.nn.conv2d(x, weights[f"{name}/kernel"], 1, "SAME")
         return tf.nn.relu(tf.nn.bias_add(x, weights[f"{name}/bias"]))
 
-    return forward(images, convolve)
+    both = forward(tf.concat([images, tf.reverse(images, axis=[2])], axis=0), convolve)
+    seen, mirrored = tf.split(both, 2)
+    return (seen + mirrored) / 2
 
 
 def normalise(pixels: Tensor) -> Tensor:

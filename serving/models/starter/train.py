@@ -29,6 +29,9 @@ from PIL import Image
 
 from serving.models.starter import network
 
+SETTLING_BATCHES = 60
+"""Batches that the statistics of the averaged weights are taken from, each epoch."""
+
 
 @dataclass(frozen=True)
 class Cycle:
@@ -41,13 +44,16 @@ class Cycle:
     sharp: float
     """Share of the images that are only mirrored and shifted by whole pixels, so
     that no interpolation softens them: small photos arrive sharp."""
+    hidden: int
+    """Side, in pixels, of a square that is greyed out at a random place."""
 
 
 @dataclass(frozen=True)
 class Settings:
     cycles: tuple[Cycle, ...] = (
-        Cycle(24, 0.4, 1.0, 0.0),
-        Cycle(11, 0.15, 0.6, 0.6),
+        Cycle(24, 0.4, 1.0, 0.0, 0),
+        Cycle(11, 0.15, 0.6, 0.6, 0),
+        Cycle(10, 0.12, 0.7, 0.6, 12),
     )
     batch: int = 256
     warmup_share: float = 0.2
@@ -60,7 +66,7 @@ class Settings:
     shift_pixels: float = 4.0
     brightness: float = 0.15
     contrast: float = 0.2
-    average_decay: float = 0.995
+    average_decay: float = 0.998
     seed: int = 7
 
     @property
@@ -130,7 +136,11 @@ def jpegs(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def augment(
-    images: network.Tensor, settings: Settings, strength: network.Tensor, sharp: network.Tensor
+    images: network.Tensor,
+    settings: Settings,
+    strength: network.Tensor,
+    sharp: network.Tensor,
+    hidden: network.Tensor,
 ) -> network.Tensor:
     """Return uint8 `[N, 32, 32, 3]` as float pixels, each framed and lit anew."""
     count = tf.shape(images)[0]
@@ -169,7 +179,17 @@ def augment(
     contrast = 1 + tf.random.uniform(per_image, -1, 1) * settings.contrast * strength
     brightness = tf.random.uniform(per_image, -1, 1) * settings.brightness * strength * 255
     mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
-    return tf.clip_by_value((pixels - mean) * contrast + mean + brightness, 0, 255)
+    pixels = tf.clip_by_value((pixels - mean) * contrast + mean + brightness, 0, 255)
+    return _with_a_square_hidden(pixels, hidden)
+
+
+def _with_a_square_hidden(pixels: network.Tensor, hidden: network.Tensor) -> network.Tensor:
+    count, side = tf.shape(pixels)[0], network.INPUT_SIDE
+    corner = tf.random.uniform([2, count, 1], -hidden / 2, side - hidden / 2)
+    places = tf.range(side, dtype=tf.float32)[None]
+    rows, columns = ((places >= at) & (places < at + hidden) for at in tf.unstack(corner))
+    square = rows[:, :, None, None] & columns[:, None, :, None]
+    return tf.where(square, 255 * tf.constant(network.PIXEL_MEAN), pixels)
 
 
 class Trainer:
@@ -187,15 +207,17 @@ class Trainer:
         self.strengths = tf.constant(settings.per_step("augmentation", batches), tf.float32)
         self.sharp = tf.constant(settings.per_step("sharp", batches), tf.float32)
         self.classes = class_count
+        self.hidden = tf.constant(settings.per_step("hidden", batches), tf.float32)
         self.train = tf.function(self._train)
+        self.settle = tf.function(self._settle)
         self.answer = tf.function(self._answer)
 
     def _train(self, images: network.Tensor, labels: network.Tensor) -> network.Tensor:
         settings = self.settings
         variables = self.model.trainable_variables
-        pixels = network.normalise(
-            augment(images, settings, self.strengths[self.step], self.sharp[self.step])
-        )
+        step = self.step
+        framing = (self.strengths[step], self.sharp[step], self.hidden[step])
+        pixels = network.normalise(augment(images, settings, *framing))
         targets = tf.one_hot(labels, self.classes)
         targets = targets * (1 - settings.label_smoothing) + settings.label_smoothing / self.classes
         with tf.GradientTape() as tape:
@@ -215,6 +237,13 @@ class Trainer:
         for average, value in zip(self.averaged.variables, self.model.variables, strict=True):
             average.assign(decay * average + (1 - decay) * value)
         return loss
+
+    def _settle(self, images: network.Tensor) -> None:
+        """Let the averaged weights' statistics follow a batch of images as they are.
+
+        Averaged statistics belong to no weights that ever were.
+        """
+        self.averaged(network.normalise(images), training=True)
 
     def _answer(self, images: network.Tensor) -> network.Tensor:
         return tf.argmax(self.averaged(network.normalise(images), training=False), axis=1)
@@ -253,6 +282,9 @@ def train(source: Path, out: Path, settings: Settings) -> None:
         for batch in range(batches):
             chosen = order[batch * settings.batch : (batch + 1) * settings.batch]
             losses.append(trainer.train(training.images[chosen], training.labels[chosen]))
+        for batch in range(SETTLING_BATCHES):
+            chosen = order[batch * settings.batch : (batch + 1) * settings.batch]
+            trainer.settle(training.images[chosen])
         accuracy = trainer.accuracy(test)
         line = {
             "epoch": epoch + 1,
