@@ -124,6 +124,9 @@ class ProcessEngine:
             before = now
             await asyncio.sleep(POLL_SECONDS)
 
+    async def close(self) -> None:
+        """Nothing is held that would have to be let go of."""
+
     @property
     def _folder(self) -> Path:
         return self._workspace.instances

@@ -122,3 +122,7 @@ class Engine(Protocol):
     def changes(self) -> AsyncIterator[None]:
         """Yield whenever instances may have changed, until closed."""
         ...
+
+    async def close(self) -> None:
+        """Let go of whatever the engine is reached by; instances run on."""
+        ...

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
 from serving.errors import EngineError, ServeryError
 from serving.fleet.observer import Observer
 from serving.fleet.plan import Desired, Replace, Seen, Start, Step, Stop, back_off, plan
-from serving.fleet.record import FleetRecord, RecordFile, exclusive
+from serving.fleet.record import FleetRecord, Limits, RecordFile, exclusive
 from serving.fleet.view import FleetView, InstanceView
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
@@ -124,9 +124,7 @@ class Fleet:
         """
         if wanted > 0:
             await asyncio.to_thread(self._repository.live, self._model)
-        await self._want(
-            lambda record: FleetRecord(wanted=max(0, wanted), retiring=record.retiring)
-        )
+        await self._want(lambda record: replace(record, wanted=max(0, wanted), failures=()))
         before = await self._observe(SHORT_PATIENCE)
         surplus = len(before.instances) - wanted
         while True:
@@ -140,6 +138,18 @@ class Fleet:
                 report(view.ready, wanted, f"{view.ready} of {_instances(wanted)} ready.")
             self._raise_if_failing(before, view)
             await asyncio.sleep(BUSY_LOOK_SECONDS)
+
+    @property
+    def limits(self) -> Limits:
+        """What is set for every instance."""
+        return self._record.read().limits
+
+    async def limit(self, limits: Limits) -> None:
+        """Set the limits of every instance; `run` exchanges one instance after the other.
+
+        Raises EngineError where the file cannot be written.
+        """
+        await self._want(lambda record: replace(record, limits=limits, failures=()))
 
     async def restart(self, instance_id: str) -> None:
         """Exchange an instance for a new one; it serves until the new one is ready.
@@ -216,7 +226,8 @@ class Fleet:
     def _trouble(self, error: ServeryError) -> None:
         log.warning("%s", error)
         self._reason = None
-        self._publish(replace(self.view, engine_reason=error.what))
+        instances = tuple(self._observer.seen)
+        self._publish(replace(self.view, engine_reason=error.what, instances=instances))
 
     def _settled(self) -> bool:
         """Whether no instance is on its way from one state or version to another."""
@@ -325,7 +336,8 @@ class Fleet:
 
     def _spec(self) -> InstanceSpec:
         config_file = self._repository.config_path(self._model).resolve()
-        return InstanceSpec(model=self._model, config_file=config_file)
+        limits = self._record.read().limits
+        return InstanceSpec(model=self._model, config_file=config_file, **asdict(limits))
 
     def _raise_if_failing(self, before: FleetView, now: FleetView) -> None:
         """Raise EngineError where new instances keep ending and the next try has to wait."""

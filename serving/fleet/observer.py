@@ -59,7 +59,11 @@ class Observer:
         self._draining: dict[str, bool] = {}
         """Instances taken out of the ready set, and whether that has ended."""
         self._looking = asyncio.Lock()
-        self._seen: list[InstanceView] = []
+        self._instances: list[Instance] = []
+        """What the engine said last."""
+        self._engine_answers = True
+        self.seen: list[InstanceView] = []
+        """What the last look came to, also one that failed since the engine did not answer."""
         self.live_version: int | None = None
         """The version that the repository said was live, at the last look."""
 
@@ -68,11 +72,12 @@ class Observer:
 
         Waits up to `patience` seconds for instances to answer; what one says
         later counts at the next look. An instance that the engine no longer
-        runs leaves the ready set before that.
+        runs leaves the ready set before that. While the engine itself does not
+        answer, an instance is ready only as long as it does.
         """
         async with self._looking:
             ended = [name for name, has_ended in self._draining.items() if has_ended]
-            instances = await self._engine.instances(self._model)
+            instances = await self._listed(patience)
             for name in ended:
                 if self._draining.get(name):
                     del self._draining[name]
@@ -81,6 +86,17 @@ class Observer:
             self._judge(instances)
             await self._ask(instances, patience)
             return self._judge(instances)
+
+    async def _listed(self, patience: float) -> list[Instance]:
+        try:
+            self._instances = await self._engine.instances(self._model)
+        except EngineError:
+            self._engine_answers = False
+            await self._ask(self._instances, patience)
+            self._judge(self._instances)
+            raise
+        self._engine_answers = True
+        return self._instances
 
     def drain(self, instance_id: str) -> None:
         """Take an instance out of the ready set at once; it is shown as draining."""
@@ -117,6 +133,8 @@ class Observer:
                 if watched.probing is None or watched.probing.done():
                     watched.probing = _task(probe.check(self.live_version))
                 tasks.add(watched.probing)
+            if not self._engine_answers:
+                continue
             if watched.measuring is None or watched.measuring.done():
                 watched.measuring = _task(self._measure(instance.id, watched))
             tasks.add(watched.measuring)
@@ -136,15 +154,15 @@ class Observer:
 
     def _judge(self, instances: list[Instance]) -> list[InstanceView]:
         counters = self._client.counters()
-        self._seen = [
+        self.seen = [
             self._view(instance, counters.get(instance.id, InstanceTraffic()))
             for instance in instances
         ]
         self._tell_client()
-        for each in self._seen:
+        for each in self.seen:
             if each.state is InstanceState.FAILED and each.requests:
                 self._client.give_up(each.instance.id)
-        return self._seen
+        return self.seen
 
     def _view(self, instance: Instance, traffic: InstanceTraffic) -> InstanceView:
         watched = self._watched.get(instance.id, _Watched())
@@ -175,6 +193,8 @@ class Observer:
         problem = probe.problem if probe is not None else ""
         if probe is not None and probe.ready:
             return InstanceState.READY, problem
+        if not self._engine_answers:
+            return InstanceState.FAILED, "Neither it nor the engine that runs it answers."
         waited = time.time() - instance.started
         if waited > START_SECONDS:
             return (
@@ -186,7 +206,7 @@ class Observer:
     def _tell_client(self) -> None:
         self._client.use(
             Endpoint(each.instance.id, each.instance.grpc_address)
-            for each in self._seen
+            for each in self.seen
             if each.state is InstanceState.READY
             and each.instance.id not in self._draining
             and each.instance.grpc_address is not None

@@ -5,14 +5,37 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from serving.errors import EngineError
 from serving.files import write_aside
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a person sets for every instance; 0 and the empty image leave it to the engine."""
+
+    threads: int = 0
+    memory_limit: int = 0
+    """Bytes."""
+    cpu_limit: float = 0.0
+    """Processor cores."""
+    image: str = ""
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Limits:
+        """Read what was written; raises ValueError or TypeError."""
+        return cls(
+            threads=max(0, int(raw.get("threads", 0))),
+            memory_limit=max(0, int(raw.get("memory_limit", 0))),
+            cpu_limit=max(0.0, float(raw.get("cpu_limit", 0))),
+            image=str(raw.get("image", "")),
+        )
 
 
 @dataclass(frozen=True)
@@ -24,6 +47,7 @@ class FleetRecord:
     """Ids of instances to exchange for new ones."""
     failures: tuple[float, ...] = ()
     """When failed instances were replaced lately, in seconds since the epoch."""
+    limits: Limits = Limits()
 
     def after_failure(self, now: float) -> FleetRecord:
         lately = [when for when in self.failures if now - when < FAILURE_MEMORY_SECONDS]
@@ -48,6 +72,7 @@ class RecordFile:
                 wanted=max(0, int(raw["wanted"])),
                 retiring=tuple(str(name) for name in raw.get("retiring", ())),
                 failures=tuple(float(when) for when in raw.get("failures", ())),
+                limits=Limits.of(raw.get("limits", {})),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return FleetRecord()

@@ -36,7 +36,7 @@ _LEFT_OUT = re.compile(
     r"(^|/)(tests?|testing|__pycache__|include|f2py|distutils|_pyinstaller)/"
     r"|\.(pyi|a|h|c|pxd|pyx|pyc|typed)$|^\.\./|\.dist-info/(?!METADATA|licenses/|LICENSE)"
 )
-_MESSAGES = re.compile(r"^tensorflow/(core|tsl)/.*_pb2\.py$")
+_MESSAGES = re.compile(r"^tensorflow/(compiler|core|tsl)/.*_pb2\.py$")
 
 
 @dataclass(frozen=True)

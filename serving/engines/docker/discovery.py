@@ -109,24 +109,28 @@ def find_engine(candidates: Sequence[Endpoint]) -> FoundEngine:
         pool.shutdown(wait=False, cancel_futures=True)
     if found is not None:
         return found
-    raise EngineAway(
-        why_none(reasons), "Start Docker or Podman, or say in DOCKER_HOST where it is."
-    )
+    raise EngineAway(*why_none(reasons))
 
 
-def why_none(reasons: Sequence[tuple[Endpoint, str]]) -> str:
-    """Say of each endpoint why it cannot be used; those that are not there share a sentence."""
+def why_none(reasons: Sequence[tuple[Endpoint, str]]) -> tuple[str, str]:
+    """Say what is wrong with each endpoint, and what can be done.
+
+    Those where nothing is at all, with "" as the reason, are told of in the advice.
+    """
     missing = [endpoint for endpoint, reason in reasons if not reason]
     told = [
         f"{endpoint.url or 'No address'} ({endpoint.origin}): {reason}"
         for endpoint, reason in reasons
         if reason
     ]
-    sentences = ["No container engine answers.", *told]
-    if missing:
-        names = ", ".join(endpoint.url.removeprefix("unix://") for endpoint in missing)
-        sentences.append(f"Nothing is there at {names}.")
-    return " ".join(sentences)
+    what = "No container engine answers on this machine."
+    advice = "Start Docker or Podman, or say in DOCKER_HOST where it is."
+    decisive = [endpoint for endpoint in missing if endpoint.decisive]
+    told += [f"{each.url} ({each.origin}): Nothing is there." for each in decisive]
+    if usual := [each for each in missing if not each.decisive]:
+        names = ", ".join(each.url.removeprefix("unix://") for each in usual)
+        advice = f"{advice} Nothing is there at {names}."
+    return " ".join([what, *told]), advice
 
 
 def _close(attempt: Future[FoundEngine]) -> None:
