@@ -15,5 +15,7 @@ GRPC_PORT = 8500
 REST_PORT = 8501
 """Where a server in a container of either image listens."""
 
+STAGE_LABEL = "io.servery.stage"
+"""Label of images that are only built upon, and go when the build is done."""
 OWN_LABEL = "io.servery.image"
 """Label of our own image, with the version of Servery that it was built from."""

@@ -22,7 +22,7 @@ from serving.engines.docker.pull_progress import PullProgress
 from serving.engines.docker.streams import Stream, StreamEnded
 from serving.engines.docker.transfer import Transfer
 from serving.errors import EngineError
-from serving.image.names import OFFICIAL_IMAGE
+from serving.image.names import OFFICIAL_IMAGE, STAGE_LABEL
 from serving.progress import Report, no_report
 
 REPORT_SECONDS = 0.25
@@ -129,7 +129,10 @@ class ImageStore:
                 say(line)
 
         transfer = Transfer(found, "/build", params, context)
-        await self._send(transfer, f"build {name}", found, total, take, report)
+        try:
+            await self._send(transfer, f"build {name}", found, total, take, report)
+        finally:
+            await self._link.run("remove what was only built upon", _prune)
         return await self._got(name)
 
     async def remove(self, name: str) -> None:
@@ -206,6 +209,12 @@ class ImageStore:
 
 def _itself(found: FoundEngine) -> FoundEngine:
     return found
+
+
+def _prune(found: FoundEngine) -> None:
+    """Remove what a build of several stages leaves behind, which would be kept for ever."""
+    prune: Callable[[Mapping[str, Any]], Any] = found.client.prune_images
+    prune({"dangling": True, "label": STAGE_LABEL})
 
 
 def _ignore(message: Message) -> None:

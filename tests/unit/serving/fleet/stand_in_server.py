@@ -71,7 +71,7 @@ class Server:
         await asyncio.sleep(behaviour().get("delay", 0))
         return scores_response(max(self.available), cat=0.75, dog=0.25)
 
-    async def run(self) -> None:
+    async def run(self, address: str = "127.0.0.1:0") -> None:
         server = grpc.aio.server()
         services = {
             "ModelService": ("GetModelStatus", self.status, get_model_status_pb2),
@@ -90,14 +90,15 @@ class Server:
                     )
                 ]
             )
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(address)
         await server.start()
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         following = asyncio.create_task(self.follow())
-        ports = Path(flags["--ports_file"])
-        ports.with_suffix(".aside").write_text(json.dumps({"grpc": port}))
-        ports.with_suffix(".aside").replace(ports)
+        if "--ports_file" in flags:
+            ports = Path(flags["--ports_file"])
+            ports.with_suffix(".aside").write_text(json.dumps({"grpc": port}))
+            ports.with_suffix(".aside").replace(ports)
         await stop.wait()
         await server.stop(5)
         following.cancel()

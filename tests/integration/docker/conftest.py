@@ -1,0 +1,113 @@
+"""A real engine, and nothing of the tests left on it afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import docker
+import pytest
+from PIL import Image
+
+from serving.engines.docker import names
+from serving.engines.docker.link import Link
+from serving.errors import EngineError
+from serving.workspace import Workspace
+from tests.integration.docker import images
+from tests.integration.docker.ground import DockerGround
+
+REQUIRE_DOCKER = "SERVERY_REQUIRE_DOCKER"
+"""Set where an engine must be there: its absence then fails a test instead of skipping it."""
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[docker.APIClient]:
+    """The engine's own interface, for what other people do to it."""
+    link = Link()
+    try:
+        found = link.find()
+    except EngineError as error:
+        if os.environ.get(REQUIRE_DOCKER):
+            pytest.fail(f"a container engine is required here: {error}")
+        pytest.skip(f"no container engine: {error.what}")
+    client = found.connect()
+    found.client.close()
+    client.timeout = 60
+    with contextlib.closing(client), nothing_left(client):
+        yield client
+
+
+@contextlib.contextmanager
+def nothing_left(client: docker.APIClient) -> Iterator[None]:
+    """Fail where the block leaves a container, image, volume or network behind."""
+    before = _everything(client)
+    yield
+    after = _everything(client)
+    left = {kind: after[kind] - before[kind] for kind in after if after[kind] - before[kind]}
+    assert left == {}
+
+
+def _everything(client: docker.APIClient) -> dict[str, set[str]]:
+    volumes: dict[str, Any] = client.volumes()
+    return {
+        "containers": {row["Names"][0] for row in client.containers(all=True)},
+        "images": {image["Id"] for image in client.images(all=True)},
+        "tags": {tag for image in client.images() for tag in image["RepoTags"] or ()},
+        "volumes": {row["Name"] for row in volumes["Volumes"] or ()},
+        "networks": {row["Name"] for row in client.networks()},
+    }
+
+
+@pytest.fixture(scope="session")
+def stand_in(api: docker.APIClient) -> Iterator[str]:
+    """The name of an image with a model server that starts at once and needs no model."""
+    with images.stand_in_image() as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def own(api: docker.APIClient) -> Iterator[str]:
+    """The name of our own image."""
+    with images.own_image() as name:
+        yield name
+
+
+@pytest.fixture
+async def ground(
+    workspace: Workspace, stand_in: str, api: docker.APIClient
+) -> AsyncIterator[DockerGround]:
+    made = DockerGround(workspace, stand_in, api)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@pytest.fixture
+def foreign(api: docker.APIClient, stand_in: str) -> Iterator[str]:
+    """The id of a container that is nobody's business, and that is untouched afterwards."""
+    made = api.create_container(
+        stand_in,
+        entrypoint=["sleep", "600"],
+        labels={names.WORKSPACE: "of-somebody-else", names.INSTANCE: "theirs"},
+        name="servery-test-foreign",
+    )
+    container = str(made["Id"])
+    try:
+        api.start(container)
+        before = api.inspect_container(container)["State"]
+        yield container
+        assert api.inspect_container(container)["State"] == before
+    finally:
+        api.remove_container(container, force=True)
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    """A small JPEG with something in it."""
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(out, "JPEG")
+    return out.getvalue()

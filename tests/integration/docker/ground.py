@@ -1,0 +1,125 @@
+"""A workspace whose fleets run in containers of a real engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import docker
+
+from serving.engines.docker import names
+from serving.engines.docker.endpoints import Endpoint
+from serving.engines.docker.engine import DockerEngine
+from serving.engines.protocol import InstanceState
+from serving.fleet.fleet import Fleet, FleetView, InstanceView
+from serving.models.repository import ModelRepository
+from serving.predict.client import PredictClient
+from serving.workspace import Workspace
+from tests.unit.serving.fleet.ground import until
+
+MODEL = "pets"
+READY_SECONDS = 60.0
+"""A container that starts on a busy machine takes its time."""
+
+
+class DockerGround:
+    """A workspace with a model of three versions, the first live, and a fleet on it.
+
+    `api` is for what other people do to the containers.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        image: str,
+        api: docker.APIClient,
+        candidates: Sequence[Endpoint] | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.image = image
+        self.api = api
+        self.engine = DockerEngine(workspace, [image], candidates)
+        self.repository = ModelRepository(workspace.models)
+        self.client = PredictClient(MODEL, patience=20)
+        self.fleet = Fleet(MODEL, self.engine, self.repository, workspace, self.client)
+        for number in (1, 2, 3):
+            folder = workspace.models / MODEL / str(number)
+            folder.mkdir(parents=True)
+            (folder / "saved_model.pb").touch()
+        self.repository.promote(MODEL, 1)
+
+    def behave(self, **behaviour: Any) -> None:
+        (self.workspace.models / MODEL / "behaviour.json").write_text(json.dumps(behaviour))
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Every container of the workspace, as the engine lists it."""
+        label = f"{names.WORKSPACE}={names.workspace_id(self.workspace)}"
+        found: list[dict[str, Any]] = self.api.containers(all=True, filters={"label": [label]})
+        return found
+
+    def container(self, instance_id: str) -> str:
+        """The container's id."""
+        (found,) = (
+            row["Id"] for row in self.containers() if row["Labels"][names.INSTANCE] == instance_id
+        )
+        return str(found)
+
+    async def until(
+        self, reached: Callable[[FleetView], bool], seconds: float = READY_SECONDS
+    ) -> FleetView:
+        return await until(self.fleet, reached, seconds)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """`fleet.run()` in the background."""
+        async with _background(self.fleet.run()):
+            yield
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """`fleet.watch()` in the background: nothing is changed."""
+        async with _background(self.fleet.watch()):
+            yield
+
+    async def close(self) -> None:
+        for row in await asyncio.to_thread(self.containers):
+            await asyncio.to_thread(self.api.remove_container, row["Id"], v=True, force=True)
+        await self.client.close()
+        await self.engine.close()
+
+
+@asynccontextmanager
+async def _background(work: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def view_of(view: FleetView, instance_id: str) -> InstanceView | None:
+    """The instance in a view; None where it is not there."""
+    found = [each for each in view.instances if each.instance.id == instance_id]
+    return found[0] if found else None
+
+
+def has_failed(instance_id: str, *words: str) -> Callable[[FleetView], bool]:
+    """Whether a view shows the instance as failed, with these words in the reason."""
+
+    def look(view: FleetView) -> bool:
+        each = view_of(view, instance_id)
+        return (
+            each is not None
+            and each.state is InstanceState.FAILED
+            and all(word in each.instance.failure for word in words)
+        )
+
+    return look
+
+
+def ids(view: FleetView) -> list[str]:
+    return [each.instance.id for each in view.instances]
