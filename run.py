@@ -141,7 +141,7 @@ def install(what: str) -> None:
         fetch_and_unpack(LOCKS[what])
         link_project()
         done = {name: fingerprint(name) for name in LOCKS if name in (what, "app")}
-        STAMP.write_text(json.dumps({"home": home(), **done}), encoding="utf-8")
+        STAMP.write_text(json.dumps({"folder": str(ROOT), **done}), encoding="utf-8")
         UNFINISHED.unlink()
 
 
@@ -153,14 +153,9 @@ def stamp() -> dict[str, str]:
     return content if isinstance(content, dict) else {}
 
 
-def home() -> str:
-    """What an environment is tied to: its folder and the interpreter that made it."""
-    return f"{ROOT} {sys.version}"
-
-
 def sound() -> bool:
-    """Whether `.venv` was completed here, by this interpreter, and not disturbed since."""
-    return not UNFINISHED.exists() and PYTHON.exists() and stamp().get("home") == home()
+    """Whether `.venv` was completed in this very folder, and its interpreter is still there."""
+    return not UNFINISHED.exists() and PYTHON.exists() and stamp().get("folder") == str(ROOT)
 
 
 def fingerprint(what: str) -> str:
@@ -201,7 +196,7 @@ def make_environment() -> None:
     if VENV.is_symlink():
         VENV.unlink()
     elif VENV.exists():
-        say("The last installation was not finished here; starting it anew.")
+        say("What is installed is not complete, or was moved here; starting anew.")
         shutil.rmtree(VENV)
     say("Making .venv")
     made = subprocess.run(
