@@ -53,7 +53,7 @@ class Settings:
     cycles: tuple[Cycle, ...] = (
         Cycle(24, 0.4, 1.0, 0.0, 0),
         Cycle(11, 0.15, 0.6, 0.6, 0),
-        Cycle(10, 0.12, 0.7, 0.6, 12),
+        Cycle(7, 0.12, 0.7, 0.6, 12),
     )
     batch: int = 256
     warmup_share: float = 0.2
