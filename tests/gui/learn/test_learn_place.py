@@ -74,6 +74,10 @@ def rows(place: Place) -> list[tuple[str, str]]:
     return [(row.heading.text(), row.state.text()) for row in place.page.timeline.rows]
 
 
+def states_of(place: Place, title: str) -> list[JobState]:
+    return [job.state for job in place.ended if job.title == title]
+
+
 def test_labels_and_versions_appear_and_follow_the_backend(
     run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
 ) -> None:
@@ -156,9 +160,9 @@ def test_a_run_can_be_cancelled_and_says_that_it_was(
             await until(lambda: place.page.strip.step.text() == "Fitting the head.")
             place.page.strip.cancel.click()
             await until(lambda: rows(place)[:1] == [("Training run", "Cancelled")])
-            assert place.page.learn.isEnabled()
-            learned = [job for job in place.ended if job.title == "Learn from the labels"]
-            assert [job.state for job in learned] == [JobState.CANCELLED]
+            await until(place.page.learn.isEnabled)
+            await until(lambda: states_of(place, "Learn from the labels") != [])
+            assert states_of(place, "Learn from the labels") == [JobState.CANCELLED]
             assert place.notices == []
 
     with backend(workspace, worker) as url:
