@@ -224,7 +224,8 @@ class Fleet:
                 log.exception("A listener to the fleet failed")
 
     def _trouble(self, error: ServeryError) -> None:
-        log.warning("%s", error)
+        if error.what != self.view.engine_reason:
+            log.warning("%s", error)
         self._reason = None
         instances = tuple(self._observer.seen)
         self._publish(replace(self.view, engine_reason=error.what, instances=instances))

@@ -16,7 +16,7 @@ import docker.constants
 from docker.tls import TLSConfig
 
 from serving.engines.docker.endpoints import Endpoint
-from serving.engines.docker.errors import LIBRARY_ERRORS, EngineAway
+from serving.engines.docker.errors import AWAY_ADVICE, LIBRARY_ERRORS, EngineAway
 
 ANSWER_SECONDS = 2
 """How long one engine is waited for."""
@@ -77,6 +77,13 @@ class FoundEngine:
     def connect(self) -> docker.APIClient:
         """Return another client of it, with connections of its own, to be closed."""
         return _client(self.endpoint, self.facts.api_version)
+
+    @property
+    def away(self) -> EngineAway:
+        """The error of work that it no longer answers."""
+        return EngineAway(
+            f"{self.facts.name} at {self.endpoint.url} does not answer any more.", AWAY_ADVICE
+        )
 
     @property
     def sentence(self) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from serving.engines.docker.discovery import FoundEngine, find_engine
 from serving.engines.docker.endpoints import Endpoint, Surroundings, endpoints
-from serving.engines.docker.errors import AWAY_ADVICE, EngineAway, translated
+from serving.engines.docker.errors import EngineAway, translated
 
 T = TypeVar("T")
 
@@ -31,7 +31,8 @@ class Link:
         self._pool = ThreadPoolExecutor(THREADS, "docker")
         self._finding = threading.Lock()
         self._found: FoundEngine | None = None
-        self._chosen: Endpoint | None = None
+        self._chosen: FoundEngine | None = None
+        """The one that answered first."""
 
     async def run(self, doing: str, work: Callable[[FoundEngine], T]) -> T:
         """Run blocking `work` on the engine in the pool; raises EngineError.
@@ -49,22 +50,21 @@ class Link:
         try:
             with translated(doing, found.endpoint.url):
                 return work(found)
-        except EngineAway:
-            self._lost(found)
-            raise
+        except EngineAway as error:
+            raise self.away(found) from error
 
     def find(self) -> FoundEngine:
         """Return the engine, within 3 s; raises EngineAway."""
         with self._finding:
             if self._found is None:
-                self._found = find_engine(self._endpoints())
-                self._chosen = self._found.endpoint
+                self._found = self._find()
+                self._chosen = self._found
             return self._found
 
     def away(self, found: FoundEngine) -> EngineAway:
         """Let go of an engine that ended a stream, and return the error that says so."""
         self._lost(found)
-        return EngineAway(f"The container engine at {found.endpoint.url} broke off.", AWAY_ADVICE)
+        return found.away
 
     async def close(self) -> None:
         """Let go of connections and threads; calls that run end first."""
@@ -74,12 +74,15 @@ class Link:
                 self._found.client.close()
                 self._found = None
 
-    def _endpoints(self) -> Sequence[Endpoint]:
+    def _find(self) -> FoundEngine:
         if self._chosen is not None:
-            return [self._chosen]
+            try:
+                return find_engine([self._chosen.endpoint])
+            except EngineAway as error:
+                raise self._chosen.away from error
         if self._candidates is not None:
-            return self._candidates
-        return endpoints(Surroundings.here())
+            return find_engine(self._candidates)
+        return find_engine(endpoints(Surroundings.here()))
 
     def _lost(self, lost: FoundEngine) -> None:
         with self._finding:

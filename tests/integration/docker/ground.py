@@ -37,13 +37,14 @@ class DockerGround:
         image: str,
         api: docker.APIClient,
         candidates: Sequence[Endpoint] | None = None,
+        patience: float = 20,
     ) -> None:
         self.workspace = workspace
         self.image = image
         self.api = api
         self.engine = DockerEngine(workspace, [image], candidates)
         self.repository = ModelRepository(workspace.models)
-        self.client = PredictClient(MODEL, patience=20)
+        self.client = PredictClient(MODEL, patience=patience)
         self.fleet = Fleet(MODEL, self.engine, self.repository, workspace, self.client)
         for number in (1, 2, 3):
             folder = workspace.models / MODEL / str(number)
