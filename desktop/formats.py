@@ -4,11 +4,10 @@ from __future__ import annotations
 
 
 def percent(share: float) -> str:
-    """Return a share of 1 as `91 %`; never a rounded 100 for what is not certain."""
+    """Return a share of 1 as `91 %`; a rounded 100 or 0 only for what is certain."""
     value = share * 100
-    if 99 <= value < 99.995:
-        whole = f"{value:.2f}".rstrip("0").rstrip(".")
-        return f"{whole} %"
+    if 99.5 <= value < 100:
+        return ">99 %"
     if 0 < value <= 0.5:
         return "<1 %"
     return f"{value:.0f} %"
