@@ -155,7 +155,7 @@ def _try(endpoint: Endpoint) -> FoundEngine:
             "It is not on this machine; instances are reached on the loopback of the machine "
             "that they run on."
         )
-    _knock(endpoint)
+    knock(endpoint)
     begun = time.monotonic()
     try:
         with contextlib.closing(
@@ -204,7 +204,7 @@ def _client(endpoint: Endpoint, api_version: str) -> docker.APIClient:
     )
 
 
-def _knock(endpoint: Endpoint) -> None:
+def knock(endpoint: Endpoint) -> None:
     """Raise EngineAway with the reason where nobody listens; "" where nothing is there."""
     try:
         if endpoint.socket is not None:

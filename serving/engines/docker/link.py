@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from serving.engines.docker.discovery import FoundEngine, find_engine
+from serving.engines.docker.discovery import FoundEngine, find_engine, knock
 from serving.engines.docker.endpoints import Endpoint, Surroundings, endpoints
 from serving.engines.docker.errors import EngineAway, translated
 
@@ -48,6 +48,8 @@ class Link:
         """The same in the calling thread."""
         found = self.find()
         try:
+            # Costs next to nothing; the package leaks a socket where it cannot connect.
+            knock(found.endpoint)
             with translated(doing, found.endpoint.url):
                 return work(found)
         except EngineAway as error:

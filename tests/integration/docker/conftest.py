@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -24,7 +25,7 @@ REQUIRE_DOCKER = "SERVERY_REQUIRE_DOCKER"
 
 
 @pytest.fixture(scope="session")
-def api() -> Iterator[docker.APIClient]:
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.APIClient]:
     """The engine's own interface, for what other people do to it."""
     link = Link()
     try:
@@ -36,29 +37,41 @@ def api() -> Iterator[docker.APIClient]:
     client = found.connect()
     found.client.close()
     client.timeout = 60
-    with contextlib.closing(client), nothing_left(client):
+    with contextlib.closing(client), nothing_left(client, tmp_path_factory.getbasetemp()):
         yield client
 
 
 @contextlib.contextmanager
-def nothing_left(client: docker.APIClient) -> Iterator[None]:
-    """Fail where the block leaves a container, image, volume or network behind."""
-    before = _everything(client)
+def nothing_left(client: docker.APIClient, folder: Path) -> Iterator[None]:
+    """Fail where the block leaves a container, image tag, volume or network behind.
+
+    Other test runs on the same engine are not looked at.
+    """
+    before = _unnamed(client)
     yield
-    after = _everything(client)
-    left = {kind: after[kind] - before[kind] for kind in after if after[kind] - before[kind]}
-    assert left == {}
-
-
-def _everything(client: docker.APIClient) -> dict[str, set[str]]:
-    volumes: dict[str, Any] = client.volumes()
-    return {
-        "containers": {row["Names"][0] for row in client.containers(all=True)},
-        "images": {image["Id"] for image in client.images(all=True)},
-        "tags": {tag for image in client.images() for tag in image["RepoTags"] or ()},
-        "volumes": {row["Name"] for row in volumes["Volumes"] or ()},
-        "networks": {row["Name"] for row in client.networks()},
+    containers = client.containers(all=True)
+    left = {
+        "containers": [
+            row["Names"][0]
+            for row in containers
+            if images.TOKEN in f"{row['Image']} {row['Names']}"
+            or row["Labels"].get(names.FOLDER, "").startswith(str(folder))
+        ],
+        "tags": [
+            tag
+            for image in client.images()
+            for tag in image["RepoTags"] or ()
+            if images.TOKEN in tag
+        ],
+        "volumes and networks": sorted(_unnamed(client) - before),
     }
+    assert not any(left.values()), left
+
+
+def _unnamed(client: docker.APIClient) -> set[str]:
+    volumes: dict[str, Any] = client.volumes()
+    networks = {str(row["Name"]) for row in client.networks()}
+    return networks | {str(row["Name"]) for row in volumes["Volumes"] or ()}
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +106,7 @@ def foreign(api: docker.APIClient, stand_in: str) -> Iterator[str]:
         stand_in,
         entrypoint=["sleep", "600"],
         labels={names.WORKSPACE: "of-somebody-else", names.INSTANCE: "theirs"},
-        name="servery-test-foreign",
+        name=f"servery-test-foreign-{images.TOKEN}",
     )
     container = str(made["Id"])
     try:

@@ -18,6 +18,8 @@ from serving.image.base import make_base
 from serving.image.build import build, build_context
 from serving.image.contents import Member, context, installed, own_modules
 
+TOKEN = secrets.token_hex(4)
+"""What tells the images and containers of this test run from those of another one."""
 PREFIX = "servery-test"
 OWN_IMAGE_VARIABLE = "SERVERY_TEST_OWN_IMAGE"
 """Names an image of the model server that is there already, to save building it."""
@@ -76,7 +78,7 @@ def own_image() -> Iterator[str]:
     if named:
         yield named
         return
-    tag = f"{PREFIX}/model-server:{secrets.token_hex(4)}"
+    tag = f"{PREFIX}/model-server:{TOKEN}"
     with removed(tag):
         asyncio.run(_with_store(lambda store: build(store, tag, str(base()))))
         yield tag
@@ -84,7 +86,7 @@ def own_image() -> Iterator[str]:
 
 @contextmanager
 def stand_in_image() -> Iterator[str]:
-    tag = f"{PREFIX}/stand-in:{secrets.token_hex(4)}"
+    tag = f"{PREFIX}/stand-in:{TOKEN}"
     members = [
         Member("Dockerfile", len(_DOCKERFILE), partial(io.BytesIO, _DOCKERFILE)),
         *(

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import docker
 
+from serving.engines.docker.discovery import knock
 from serving.engines.docker.endpoints import Endpoint
+from serving.errors import EngineError
 
 START_SECONDS = 60.0
 
@@ -72,12 +74,13 @@ class SecondEngine:
 
     def _answers(self) -> bool:
         try:
+            knock(self.endpoint)
             client = docker.APIClient(self.endpoint.url, version="1.41", timeout=2)
             try:
                 client.ping()
             finally:
                 client.close()
-        except (docker.errors.DockerException, OSError):
+        except (EngineError, docker.errors.DockerException, OSError):
             return False
         return True
 

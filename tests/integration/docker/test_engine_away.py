@@ -19,12 +19,7 @@ from tests.integration.docker.conftest import REQUIRE_DOCKER
 from tests.integration.docker.ground import DockerGround, ids
 from tests.integration.docker.second_engine import SecondEngine, can_be_made, second_engine
 
-pytestmark = [
-    pytest.mark.docker,
-    pytest.mark.timeout(600),
-    # The docker package leaves a socket to the garbage collector that it could not connect.
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket"),
-]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.errors import EngineError
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import Limits
+from tests.integration.docker import images
 from tests.integration.docker.ground import MODEL, DockerGround, has_failed, ids, view_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -188,7 +189,9 @@ async def test_an_instance_that_is_restarted_from_outside_joins_again(
 async def test_what_was_created_and_never_started_is_cleared_away(ground: DockerGround) -> None:
     labels = names.labels(ground.workspace, "pets-lost", MODEL, "0")
     labels[names.STARTER] = labels[names.STARTER].replace(" ", " 99999", 1)
-    made = ground.api.create_container(ground.image, labels=labels, name="servery-pets-lost")
+    made = ground.api.create_container(
+        ground.image, labels=labels, name=f"servery-pets-lost-{images.TOKEN}"
+    )
     (found,) = await ground.engine.instances()
     assert (found.id, found.state) == ("pets-lost", InstanceState.STOPPED)
     assert "ended while it was starting" in found.failure
