@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.engines.docker.container import ContainerPlan, container_config, shared_threads
+from serving.engines.docker.run_command import run_command
+from serving.engines.protocol import InstanceSpec
+
+SPEC = InstanceSpec(model="pets", config_file=Path("/home/me/models/pets/serving.config"))
+PLAN = ContainerPlan(
+    image="tensorflow/serving:2.19.1", labels={"io.servery.model": "pets"}, threads=2
+)
+
+
+def host(config: dict[str, Any]) -> dict[str, Any]:
+    return dict(config["HostConfig"])
+
+
+def test_the_official_image_is_told_the_model_by_its_own_flags() -> None:
+    config = container_config(SPEC, PLAN)
+    assert config["Image"] == "tensorflow/serving:2.19.1"
+    assert config["Cmd"] == [
+        "--model_config_file=/home/me/models/pets/serving.config",
+        "--model_config_file_poll_wait_seconds=1",
+        "--file_system_poll_wait_seconds=1",
+        "--tensorflow_intra_op_parallelism=2",
+        "--tensorflow_inter_op_parallelism=2",
+    ]
+    assert config["Env"] == ["MODEL_NAME=pets", "MODEL_BASE_PATH=/home/me/models"]
+    assert "Entrypoint" not in config
+    assert "User" not in config
+
+
+def test_the_folder_is_the_same_inside_and_cannot_be_written() -> None:
+    (mount,) = host(container_config(SPEC, PLAN))["Mounts"]
+    assert mount == {
+        "Type": "bind",
+        "Source": "/home/me/models/pets",
+        "Target": "/home/me/models/pets",
+        "ReadOnly": True,
+    }
+
+
+def test_ports_are_on_loopback_and_picked_by_the_engine() -> None:
+    bindings = host(container_config(SPEC, PLAN))["PortBindings"]
+    anywhere = [{"HostIp": "127.0.0.1", "HostPort": ""}]
+    assert bindings == {"8500/tcp": anywhere, "8501/tcp": anywhere}
+
+
+def test_a_container_can_do_no_more_than_it_must() -> None:
+    said = host(container_config(SPEC, PLAN))
+    assert said["CapDrop"] == ["ALL"]
+    assert said["SecurityOpt"] == ["no-new-privileges"]
+    assert said["ReadonlyRootfs"] is True
+    assert set(said["Tmpfs"]) == {"/tmp"}
+    assert said["RestartPolicy"] == {"Name": "no"}
+
+
+def test_limits_are_set_only_where_somebody_set_them() -> None:
+    without = host(container_config(SPEC, PLAN))
+    assert {"Memory", "MemorySwap", "NanoCpus"}.isdisjoint(without)
+    limited = InstanceSpec("pets", SPEC.config_file, memory_limit=2**30, cpu_limit=1.5)
+    said = host(container_config(limited, PLAN))
+    assert (said["Memory"], said["MemorySwap"], said["NanoCpus"]) == (2**30, 2**30, 1_500_000_000)
+    assert limited.hash != SPEC.hash
+
+
+@pytest.mark.parametrize(
+    ("threads", "cpu_limit", "cores", "sharing", "expected"),
+    [
+        (0, 0.0, 8, 1, 8),
+        (0, 0.0, 8, 3, 2),
+        (0, 0.0, 2, 4, 1),
+        (0, 0.0, 2, 0, 2),
+        (3, 0.0, 2, 4, 3),
+        (0, 2.0, 8, 1, 2),
+        (0, 0.5, 8, 1, 1),
+    ],
+)
+def test_instances_share_the_cores(
+    threads: int, cpu_limit: float, cores: int, sharing: int, expected: int
+) -> None:
+    spec = InstanceSpec("pets", SPEC.config_file, threads=threads, cpu_limit=cpu_limit)
+    assert shared_threads(spec, cores, sharing) == expected
+
+
+def test_the_command_says_all_that_the_engine_is_told() -> None:
+    spec = InstanceSpec(
+        "pets",
+        Path("/home/me/my models, old/pets/serving.config"),
+        memory_limit=2**30,
+        cpu_limit=1.5,
+    )
+    plan = ContainerPlan("servery/model-server:1", {"io.servery.model": "pets"}, 1, "1000:1000")
+    config = container_config(spec, plan)
+    text = run_command("servery-pets-1", config, config["HostConfig"], "unix:///run/mine.sock")
+    words = shlex.split(text.replace("\\\n", " "))
+    assert words[:7] == [
+        "docker",
+        "--host",
+        "unix:///run/mine.sock",
+        "run",
+        "--detach",
+        "--name",
+        "servery-pets-1",
+    ]
+    pairs = set(zip(words, words[1:], strict=False))
+    assert {
+        ("--publish", "127.0.0.1::8500"),
+        ("--publish", "127.0.0.1::8501"),
+        ("--label", "io.servery.model=pets"),
+        ("--env", "MODEL_NAME=pets"),
+        ("--cap-drop", "ALL"),
+        ("--security-opt", "no-new-privileges"),
+        ("--memory", str(2**30)),
+        ("--memory-swap", str(2**30)),
+        ("--cpus", "1.5"),
+        ("--user", "1000:1000"),
+        (
+            "--mount",
+            'type=bind,"source=/home/me/my models, old/pets","target=/home/me/my models, old/pets",'
+            "readonly",
+        ),
+    } <= pairs
+    assert {"--read-only", "--init"} <= set(words)
+    assert words[words.index("servery/model-server:1") + 1 :] == config["Cmd"]
+
+
+def test_what_the_image_says_anyway_is_left_out_of_the_command() -> None:
+    config = container_config(SPEC, PLAN)
+    config["Env"].append("PATH=/usr/bin")
+    config["Labels"]["maintainer"] = "somebody"
+    text = run_command("x", config, config["HostConfig"])
+    assert text.startswith("docker run --detach")
+    assert "PATH=" not in text
+    assert "maintainer" not in text

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from serving.engines.docker.discovery import EngineFacts, find_engine, negotiate
+from serving.engines.docker.endpoints import Endpoint
+from serving.engines.docker.errors import EngineAway
+from serving.engines.docker.link import Link
+from tests.unit.serving.engines.docker.scripted_engine import DOCKER, ScriptedEngine
+
+
+def endpoint(path: Path, origin: str = "of the test") -> Endpoint:
+    return Endpoint(f"unix://{path}", origin)
+
+
+def why(*candidates: Endpoint) -> EngineAway:
+    with pytest.raises(EngineAway) as caught:
+        find_engine(candidates)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("theirs", "least", "spoken"),
+    [
+        ("1.41", "1.12", "1.41"),
+        ("1.52", "1.44", "1.45"),
+        ("1.52", "1.46", "1.46"),
+        ("1.9", "1.9", "1.9"),
+        ("", "", "1.24"),
+    ],
+)
+def test_the_newest_version_that_both_sides_speak_is_spoken(
+    theirs: str, least: str, spoken: str
+) -> None:
+    assert negotiate({"ApiVersion": theirs, "MinAPIVersion": least}) == spoken
+
+
+def test_what_an_engine_says_of_itself_is_read() -> None:
+    version = {
+        "Version": "4.3.1",
+        "Arch": "amd64",
+        "Os": "linux",
+        "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}],
+    }
+    info = {
+        "NCPU": 8,
+        "MemTotal": 2**34,
+        "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
+        "Runtimes": {"runc": {}, "nvidia": {}},
+    }
+    facts = EngineFacts.read(version, info, "1.41")
+    assert facts.name == "Podman 4.3.1"
+    assert (facts.cores, facts.memory, facts.rootless, facts.init) == (8, 2**34, True, False)
+    assert facts.runtimes == ("nvidia", "runc")
+
+
+def test_the_first_engine_that_answers_is_taken(tmp_path: Path) -> None:
+    with (
+        ScriptedEngine(tmp_path / "a", {"/version": 500}) as broken,
+        ScriptedEngine(tmp_path / "b", DOCKER) as first,
+        ScriptedEngine(tmp_path / "c", DOCKER) as second,
+    ):
+        found = find_engine([broken.endpoint, first.endpoint, second.endpoint])
+        assert found.endpoint is first.endpoint
+        assert found.facts.name == "Docker Engine 27.1.0"
+        assert (found.facts.architecture, found.facts.api_version) == ("arm64", "1.45")
+        assert "/v1.45/info" in first.asked
+        found.client.close()
+
+
+def test_of_each_that_does_not_answer_it_is_said_why(tmp_path: Path) -> None:
+    deaf = tmp_path / "deaf"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(deaf))
+    with ScriptedEngine(tmp_path / "other", {"/version": 404}) as other:
+        error = why(
+            endpoint(tmp_path / "none"),
+            endpoint(deaf, "the usual socket of Docker"),
+            other.endpoint,
+            Endpoint("ssh://there", "the context far"),
+            Endpoint("", "the context gone", problem="Docker keeps no such context."),
+        )
+    assert error.what.startswith("No container engine answers on this machine.")
+    assert f"unix://{deaf} (the usual socket of Docker): Nobody listens there" in error.what
+    assert "What answers is no container engine" in error.what
+    assert "ssh://there (the context far): It is not on this machine" in error.what
+    assert "Docker keeps no such context." in error.what
+    assert f"Nothing is there at {tmp_path / 'none'}." in error.advice
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may use every socket")
+def test_a_socket_that_may_not_be_used_is_said_to_be_one(tmp_path: Path) -> None:
+    with ScriptedEngine(tmp_path / "s", DOCKER) as engine:
+        (tmp_path / "s").chmod(0)
+        assert "may not use it" in why(engine.endpoint).what
+
+
+def test_engines_that_say_nothing_are_waited_for_together_and_not_for_long(
+    tmp_path: Path,
+) -> None:
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    try:
+        for number, each in enumerate(silent):
+            each.bind(str(tmp_path / str(number)))
+            each.listen(16)
+        began = time.monotonic()
+        error = why(*(endpoint(tmp_path / str(number)) for number in range(3)))
+        assert time.monotonic() - began < 3
+        assert error.what.count("does not answer within 2 s") == 3
+    finally:
+        for each in silent:
+            each.close()
+
+
+async def test_an_engine_stays_the_one_and_is_taken_up_when_it_comes_back(tmp_path: Path) -> None:
+    chosen = endpoint(tmp_path / "chosen")
+    with ScriptedEngine(tmp_path / "other", DOCKER) as other:
+        link = Link([chosen, other.endpoint])
+        with ScriptedEngine(tmp_path / "chosen", DOCKER):
+            name = await link.run("say its name", lambda found: found.endpoint.url)
+            assert name == chosen.url
+        (tmp_path / "chosen").unlink()
+        with pytest.raises(EngineAway, match=r"27\.1\.0 at .*chosen does not answer any more"):
+            await link.run("say its name", lambda found: found.client.info())
+        with ScriptedEngine(tmp_path / "chosen", DOCKER):
+            info = await link.run("say its name", lambda found: found.client.info())
+            assert info["NCPU"] == 4
+        await link.close()

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.engines.docker.endpoints import Endpoint, Surroundings, endpoints
+
+LINUX_SOCKETS = [
+    "unix:///var/run/docker.sock",
+    "unix:///run/user/1000/docker.sock",
+    "unix://{home}/.docker/run/docker.sock",
+    "unix://{home}/.docker/desktop/docker.sock",
+    "unix://{home}/.orbstack/run/docker.sock",
+    "unix://{home}/.rd/docker.sock",
+    "unix://{home}/.colima/default/docker.sock",
+    "unix://{home}/.colima/docker.sock",
+    "unix:///run/user/1000/podman/podman.sock",
+    "unix:///run/podman/podman.sock",
+]
+
+
+def found(home: Path, platform: str = "linux", **environment: str) -> list[Endpoint]:
+    return endpoints(Surroundings(environment, home, platform, 1000))
+
+
+def urls(home: Path, platform: str = "linux", **environment: str) -> list[str]:
+    return [each.url for each in found(home, platform, **environment)]
+
+
+def usual(home: Path) -> list[str]:
+    return [url.format(home=home) for url in LINUX_SOCKETS]
+
+
+def write_context(home: Path, name: str, docker: dict[str, Any]) -> Path:
+    """Keep a context as the `docker` command does; returns the folder for its certificates."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    folder = home / ".docker/contexts/meta" / digest
+    folder.mkdir(parents=True)
+    content = {"Name": name, "Metadata": {}, "Endpoints": {"docker": docker}}
+    (folder / "meta.json").write_text(json.dumps(content))
+    return home / ".docker/contexts/tls" / digest / "docker"
+
+
+def write_config(home: Path, content: str) -> None:
+    (home / ".docker").mkdir(exist_ok=True)
+    (home / ".docker/config.json").write_text(content)
+
+
+def test_without_any_word_the_usual_sockets_are_tried(tmp_path: Path) -> None:
+    assert urls(tmp_path) == usual(tmp_path)
+
+
+def test_folders_that_the_environment_names_are_looked_in(tmp_path: Path) -> None:
+    named = urls(tmp_path, XDG_RUNTIME_DIR="/run/mine", COLIMA_HOME="/colima")
+    assert "unix:///run/mine/docker.sock" in named
+    assert "unix:///run/mine/podman/podman.sock" in named
+    assert "unix:///colima/default/docker.sock" in named
+
+
+def test_other_platforms_have_other_places(tmp_path: Path) -> None:
+    machines = f"{tmp_path}/.local/share/containers/podman/machine"
+    assert f"unix://{machines}/podman.sock" in urls(tmp_path, "darwin")
+    assert urls(tmp_path, "win32")[0] == "npipe:////./pipe/docker_engine"
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "local", "problem"),
+    [
+        ("unix:///run/x.sock", "unix:///run/x.sock", True, False),
+        ("/run/x.sock", "unix:///run/x.sock", True, False),
+        ("tcp://127.0.0.1:2375", "tcp://127.0.0.1:2375", True, False),
+        ("tcp://localhost:2375", "tcp://localhost:2375", True, False),
+        ("tcp://[::1]:2375", "tcp://[::1]:2375", True, False),
+        ("tcp://10.0.0.7:2376", "tcp://10.0.0.7:2376", False, False),
+        ("ssh://me@there", "ssh://me@there", False, False),
+        ("tcp://there:port", "tcp://there:port", False, False),
+        ("nonsense", "nonsense", False, True),
+    ],
+)
+def test_a_host_in_the_environment_is_the_only_one(
+    tmp_path: Path, host: str, url: str, local: bool, problem: bool
+) -> None:
+    write_context(tmp_path, "other", {"Host": "unix:///other.sock"})
+    write_config(tmp_path, json.dumps({"currentContext": "other"}))
+    (endpoint,) = found(tmp_path, DOCKER_HOST=host)
+    assert (endpoint.url, endpoint.local, bool(endpoint.problem)) == (url, local, problem)
+    assert endpoint.decisive
+    assert "DOCKER_HOST" in endpoint.origin
+
+
+def test_certificates_belong_to_a_host_that_is_verified(tmp_path: Path) -> None:
+    host = "tcp://127.0.0.1:2376"
+    (plain,) = found(tmp_path, DOCKER_HOST=host)
+    assert plain.tls is None
+    (secured,) = found(
+        tmp_path, DOCKER_HOST=host, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH="/certificates"
+    )
+    assert secured.tls is not None
+    assert secured.tls.key == Path("/certificates/key.pem")
+    (usual_place,) = found(tmp_path, DOCKER_HOST=host, DOCKER_TLS_VERIFY="1")
+    assert usual_place.tls is not None
+    assert usual_place.tls.folder == tmp_path / ".docker"
+
+
+def test_the_current_context_comes_first_and_is_not_tried_twice(tmp_path: Path) -> None:
+    write_context(tmp_path, "desktop-linux", {"Host": f"unix://{tmp_path}/.docker/run/docker.sock"})
+    write_config(tmp_path, json.dumps({"currentContext": "desktop-linux"}))
+    first, *others = found(tmp_path)
+    assert first.url == f"unix://{tmp_path}/.docker/run/docker.sock"
+    assert "desktop-linux" in first.origin
+    assert not first.decisive
+    assert [each.url for each in others] == [url for url in usual(tmp_path) if url != first.url]
+
+
+def test_a_context_that_the_environment_names_is_the_only_one(tmp_path: Path) -> None:
+    certificates = write_context(tmp_path, "far", {"Host": "tcp://far:2376", "SkipTLSVerify": True})
+    certificates.mkdir(parents=True)
+    (endpoint,) = found(tmp_path, DOCKER_CONTEXT="far")
+    assert (endpoint.url, endpoint.local, endpoint.decisive) == ("tcp://far:2376", False, True)
+    assert endpoint.tls is not None
+    assert (endpoint.tls.folder, endpoint.tls.verify) == (certificates, False)
+    assert urls(tmp_path, DOCKER_CONTEXT="default") == usual(tmp_path)
+
+
+def test_docker_keeps_its_files_where_the_environment_says(tmp_path: Path) -> None:
+    write_context(tmp_path, "here", {"Host": "unix:///here.sock"})
+    elsewhere = found(
+        Path("/nobody"), DOCKER_CONFIG=str(tmp_path / ".docker"), DOCKER_CONTEXT="here"
+    )
+    assert elsewhere[0].url == "unix:///here.sock"
+
+
+@pytest.mark.parametrize(
+    "config", ["", "no json", "[]", '{"currentContext": 7}', '{"currentContext": "default"}']
+)
+def test_a_configuration_that_says_nothing_changes_nothing(tmp_path: Path, config: str) -> None:
+    write_config(tmp_path, config)
+    assert urls(tmp_path) == usual(tmp_path)
+
+
+@pytest.mark.parametrize("docker", [{}, {"Host": ""}, {"Host": 7}])
+def test_a_context_without_an_engine_says_so(tmp_path: Path, docker: dict[str, Any]) -> None:
+    write_context(tmp_path, "broken", docker)
+    write_config(tmp_path, json.dumps({"currentContext": "broken"}))
+    first, *others = found(tmp_path)
+    assert "no context of that name" in first.problem
+    assert [each.url for each in others] == usual(tmp_path)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from serving.engines.docker import names
+from serving.engines.docker.signals import Signals
+from serving.engines.docker.states import Detail, instance
+from serving.engines.protocol import InstanceState
+
+STARTER_OF_OLD = f"{socket.gethostname()} 999999999 1.00"
+
+
+def row(state: str, name: str = "/servery-pets-1", **more: Any) -> dict[str, Any]:
+    labels = {names.INSTANCE: "pets-1", names.MODEL: "pets", names.SPEC: "abc"}
+    labels[names.STARTER] = STARTER_OF_OLD
+    made: dict[str, Any] = {"Id": "c1", "State": state, "Names": [name], "Labels": labels}
+    return {**made, "Created": time.time(), **more}
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "detail", "signalled", "expected", "words"),
+    [
+        ("running", "a", Detail(), "", InstanceState.STARTING, ""),
+        ("running", "a.stopping", Detail(), "", InstanceState.DRAINING, ""),
+        ("exited", "a.stopping", Detail(exit_status=143), "", InstanceState.STOPPED, ""),
+        ("removing", "a", Detail(), "", InstanceState.DRAINING, ""),
+        ("paused", "a", Detail(), "", InstanceState.FAILED, "paused from outside"),
+        ("restarting", "a", Detail(), "", InstanceState.STARTING, "keeps ending"),
+        ("created", "a", Detail(), "", InstanceState.STOPPED, "while it was starting"),
+        ("created", "a", Detail(trouble="no such file"), "", InstanceState.FAILED, "no such file"),
+        ("exited", "a", Detail(), "", InstanceState.FAILED, "exit status 0"),
+        ("exited", "a", Detail(exit_status=3), "", InstanceState.FAILED, "exit status 3"),
+        ("exited", "a", Detail(exit_status=137), "", InstanceState.FAILED, "SIGKILL"),
+        ("exited", "a", Detail(exit_status=255), "", InstanceState.FAILED, "exit status 255"),
+        ("exited", "a", Detail(), "15", InstanceState.FAILED, "from outside with SIGTERM"),
+        ("exited", "a", Detail(), "99", InstanceState.FAILED, "signal 99"),
+        ("exited", "a", Detail(137, out_of_memory=True), "9", InstanceState.FAILED, "more memory"),
+        ("dead", "a", Detail(exit_status=1), "", InstanceState.FAILED, "exit status 1"),
+    ],
+)
+def test_each_state_of_a_container_is_told_as_what_it_means(
+    state: str, name: str, detail: Detail, signalled: str, expected: InstanceState, words: str
+) -> None:
+    found = instance(row(state, name), detail, signalled)
+    assert found.state is expected
+    assert words in found.failure
+    assert bool(words) == bool(found.failure)
+
+
+def test_the_limit_and_the_last_words_are_told() -> None:
+    detail = Detail(137, out_of_memory=True, memory_limit=256 * 2**20, last_line="loading\n")
+    failure = instance(row("exited"), detail).failure
+    assert "its limit of 256 MiB" in failure
+    assert "The last line of its log: loading" in failure
+
+
+def test_an_instance_is_reached_where_the_engine_published_it() -> None:
+    ports = [
+        {"IP": "127.0.0.1", "PrivatePort": 8500, "PublicPort": 32768, "Type": "tcp"},
+        {"IP": "0.0.0.0", "PrivatePort": "8501", "PublicPort": "32769", "Type": "tcp"},
+        {"PrivatePort": 9000, "Type": "tcp"},
+    ]
+    found = instance(row("running", Ports=ports), Detail(started=12.5))
+    assert (found.id, found.model, found.spec_hash, found.engine) == (
+        "pets-1",
+        "pets",
+        "abc",
+        "docker",
+    )
+    assert found.grpc_address == "127.0.0.1:32768"
+    assert found.rest_address == "127.0.0.1:32769"
+    assert found.started == 12.5
+    assert instance(row("running"), Detail()).grpc_address is None
+
+
+def test_a_container_that_this_program_is_starting_is_starting() -> None:
+    own = row("created")
+    own["Labels"][names.STARTER] = names.starter()
+    assert instance(own, Detail()).state is InstanceState.STOPPED
+    with names.starting("pets-1"):
+        assert instance(own, Detail()).state is InstanceState.STARTING
+    assert instance(own, Detail()).state is InstanceState.STOPPED
+
+
+def test_a_container_made_on_another_host_has_a_minute_to_start() -> None:
+    theirs = row("created", Created=time.time() - 10)
+    theirs["Labels"][names.STARTER] = "elsewhere 17 1.00"
+    assert instance(theirs, Detail()).state is InstanceState.STARTING
+    theirs["Created"] -= 100
+    assert instance(theirs, Detail()).state is InstanceState.STOPPED
+
+
+def test_an_inspection_is_read() -> None:
+    detail = Detail.read(
+        {
+            "State": {
+                "StartedAt": "2026-11-23T01:35:30.006472123Z",
+                "ExitCode": 137,
+                "OOMKilled": True,
+                "Error": "",
+            },
+            "HostConfig": {"Memory": 1024},
+        },
+        "last words \n",
+    )
+    assert detail == Detail(1795397730.006472, 137, True, 1024, "", "last words")
+    assert Detail.read({"State": {"StartedAt": "0001-01-01T00:00:00Z"}}).started == 0
+
+
+def test_a_signal_from_outside_is_remembered_until_the_next_start() -> None:
+    signals = Signals()
+
+    def event(action: str, name: str = "servery-a", signal: str = "9") -> dict[str, Any]:
+        said = {"name": name, "signal": signal}
+        return {"Action": action, "Actor": {"ID": "c1", "Attributes": said}}
+
+    signals.note(event("kill", names.stopping_name("a")))
+    assert signals.last("c1") == ""
+    signals.note(event("kill"))
+    assert signals.last("c1") == "9"
+    signals.note(event("die"))
+    assert signals.last("c1") == "9"
+    signals.note(event("start"))
+    assert signals.last("c1") == ""
+    signals.note(event("kill"))
+    signals.keep_only({"c2"})
+    assert signals.last("c1") == ""
+
+
+def test_names_are_fit_for_containers_and_do_not_repeat() -> None:
+    made = {names.new_instance_id("Mänße & co/ v1") for _ in range(50)}
+    assert len(made) == 50
+    assert all(name.startswith("M-n-e-co-v1-") for name in made)
+    assert names.new_instance_id("///").startswith("model-")
