@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.engines.docker import ended_logs, users
+from serving.engines.docker import ended_logs
 from serving.engines.docker.ended_logs import EndedLogs
 from serving.engines.docker.users import readable_by_all, user_for
 
@@ -61,9 +61,9 @@ def test_a_container_runs_as_whoever_may_read_the_model(
     expected: str,
 ) -> None:
     tmp_path.chmod(mode)
-    monkeypatch.setattr(users.sys, "platform", "linux")
-    monkeypatch.setattr(users.os, "getuid", lambda: person)
-    monkeypatch.setattr(users.os, "getgid", lambda: 100)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("os.getuid", lambda: person)
+    monkeypatch.setattr("os.getgid", lambda: 100)
     assert user_for(tmp_path, rootless=rootless) == expected
-    monkeypatch.setattr(users.sys, "platform", "darwin")
+    monkeypatch.setattr("sys.platform", "darwin")
     assert user_for(tmp_path, rootless=rootless) == ""

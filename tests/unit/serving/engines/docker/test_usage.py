@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from serving.engines.docker import usage
 from serving.engines.docker.usage import ContainerUsage, Reading, seconds
 
 BEGAN = 1795397730.0
@@ -25,7 +24,7 @@ def answer(processor: int, system: int, memory: int = 500, **cached: int) -> dic
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr(usage.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     return now
 
 
