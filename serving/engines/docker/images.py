@@ -44,7 +44,7 @@ def first_present(client: APIClient, images: Sequence[str]) -> ImageFacts | None
     for name in images:
         try:
             return ImageFacts.read(name, inspect(name))
-        except docker.errors.ImageNotFound:
+        except docker.errors.NotFound:
             continue
     return None
 

@@ -82,6 +82,7 @@ async def test_twenty_starts_at_once_all_run_and_listen_on_loopback(ground: Dock
 async def test_four_instances_share_the_work_and_a_killed_one_gets_none(
     ground: DockerGround, picture: bytes
 ) -> None:
+    ground.behave(delay=0.02)
     names = ids(await ground.fleet.scale(4))
     async with ground.watching():
         await ground.until(lambda view: view.ready == 4)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from serving.engines.choose import choose_engine
 from serving.engines.process import ProcessEngine
+from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
+from serving.image.names import OWN_IMAGE
 from serving.workspace import Workspace
+from tests.unit.serving.engines.docker.scripted_engine import DOCKER, ScriptedEngine
 
 
 async def test_processes_are_there_for_whoever_asks_for_them(workspace: Workspace) -> None:
@@ -44,3 +49,46 @@ async def test_docker_that_is_asked_for_and_not_there_is_an_error_with_a_way_on(
     assert "none.sock" in caught.value.what
     assert "Start Docker" in caught.value.advice
     assert "another engine in the settings" in caught.value.advice
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEngine]:
+    """An engine that has our own image and no containers."""
+    answers = {
+        **DOCKER,
+        f"/images/{OWN_IMAGE}/json": {"Config": {}},
+        "/images/tensorflow/serving:2.19.1/json": 404,
+        "/containers/json": [],
+    }
+    with ScriptedEngine(tmp_path / "docker.sock", answers) as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.endpoint.url)
+        yield engine
+
+
+async def test_docker_is_preferred_where_it_has_an_image(
+    workspace: Workspace, docker: ScriptedEngine
+) -> None:
+    for name in ("auto", "docker"):
+        engine = await choose_engine(name, workspace)
+        assert engine.name == "docker"
+        reason = (await engine.availability()).reason
+        assert "Docker Engine 27.1.0 answers" in reason
+        assert f"from the image {OWN_IMAGE}" in reason
+        await engine.close()
+
+
+async def test_whoever_comes_later_joins_the_processes_that_run_already(
+    workspace: Workspace, docker: ScriptedEngine
+) -> None:
+    stand_in = "tests.unit.serving.engines.stand_in_server"
+    running = ProcessEngine(workspace, program=[sys.executable, "-m", stand_in])
+    instance = await running.start(InstanceSpec("pets", workspace.root / "serving.config"))
+    try:
+        engine = await choose_engine("auto", workspace)
+        assert engine.name == "process"
+        assert "They are running already" in (await engine.availability()).reason
+    finally:
+        await running.stop(instance.id, grace=0)
+    engine = await choose_engine("auto", workspace)
+    assert engine.name == "docker"
+    await engine.close()
