@@ -35,6 +35,9 @@ from serving.model_server.tensorflow_library import library
 
 log = logging.getLogger(__name__)
 
+FORGOTTEN_POLL_SECONDS = 2.0
+"""Between two looks whether the ports file is still there."""
+
 
 def main(arguments: list[str]) -> int:
     """Run the server until it is told to stop; returns the exit status."""
@@ -122,7 +125,9 @@ async def serve(flags: Flags) -> None:
         for background in (models.watch(), _follow_file(flags, models)):
             stack.callback(asyncio.create_task(background).cancel)
         if flags.ports_file:
-            _write_ports(Path(flags.ports_file), ports)
+            ports_file = Path(flags.ports_file)
+            _write_ports(ports_file, ports)
+            stack.callback(asyncio.create_task(_stop_when_forgotten(ports_file, stop)).cancel)
         log.info("Running ModelServer at %s, ports %s", flags.host, ports)
         await stop.wait()
         log.info("Stopping: what was accepted is finished first")
@@ -213,6 +218,15 @@ async def _follow_file(flags: Flags, models: ServedModels) -> None:
                 log.error("The configuration file was not applied: %s", error)
             complaint = str(error)
         await asyncio.sleep(flags.model_config_file_poll_wait_seconds)
+
+
+async def _stop_when_forgotten(ports_file: Path, stop: asyncio.Event) -> None:
+    """Set `stop` once the ports file is gone: nobody can find this server any more."""
+    while not stop.is_set():
+        await asyncio.sleep(FORGOTTEN_POLL_SECONDS)
+        if not await asyncio.to_thread(ports_file.exists):
+            log.info("The ports file %s was removed", ports_file)
+            stop.set()
 
 
 def _write_ports(path: Path, ports: dict[str, int]) -> None:

@@ -429,3 +429,12 @@ def test_a_unix_socket_answers_too(
     with grpc.insecure_channel(f"unix:{path}") as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         assert stub.Predict(half("default", 2.0)).outputs["y"].float_val[0] == 3.0
+
+
+def test_a_server_whose_ports_file_is_removed_ends(
+    start_server: StartServer, sample_models: Path
+) -> None:
+    server = start_server(f"--model_base_path={sample_models / 'half_plus_two'}")
+    (server.folder / "ports.json").unlink()
+    assert server.process.wait(30) == 0
+    assert "was removed" in server.log()
