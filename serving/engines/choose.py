@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from serving.engines.process import ProcessEngine
@@ -55,17 +56,45 @@ async def choose_engine(name: str, workspace: Workspace) -> Engine:
     )
 
 
+async def better_engine(
+    current: Engine, workspace: Workspace, *, leaving: bool = False
+) -> Engine | None:
+    """Return the engine that `auto` would choose now instead of `current`; None where it stays.
+
+    That is Docker which came up, or got an image, after processes were chosen.
+    While processes run instances `auto` stays with them; `leaving` disregards
+    that, for whoever would stop them and move on. Docker that does not answer
+    is never left: its instances may still run, and it is used again as soon as
+    it answers. The caller uses or closes what is returned. Never raises.
+    """
+    if current.name != ProcessEngine.name:
+        return None
+    docker, _ = await _docker_where_best(workspace, leaving=leaving)
+    return docker
+
+
 async def _best(workspace: Workspace) -> Engine:
-    docker = ENGINES["docker"](workspace)
+    docker, reason = await _docker_where_best(workspace)
+    if docker is not None:
+        return docker
+    return ProcessEngine(workspace, f"Instances run as processes of this machine. {reason}")
+
+
+async def _docker_where_best(
+    workspace: Workspace, *, leaving: bool = False
+) -> tuple[Engine | None, str]:
+    """Return Docker where it is better than processes, and otherwise why it is not."""
+    # Its package takes a while to load.
+    docker = await asyncio.to_thread(ENGINES["docker"], workspace)
     availability = await docker.availability()
     reason = availability.reason
     if availability.usable:
-        running = await _runs_instances(ENGINES["process"](workspace))
+        running = not leaving and await _runs_instances(ENGINES["process"](workspace))
         if not running or await _runs_instances(docker):
-            return docker
+            return docker, reason
         reason = "They are running already, and Docker is used once they are stopped."
     await docker.close()
-    return ProcessEngine(workspace, f"Instances run as processes of this machine. {reason}")
+    return None, reason
 
 
 async def _runs_instances(engine: Engine) -> bool:

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import psutil
 
 import serving
 from serving.engines import children
+from serving.engines.log_files import follow, tail
 from serving.engines.process_usage import ProcessUsage
 from serving.engines.protocol import (
     Availability,
@@ -28,10 +31,16 @@ from serving.engines.protocol import (
 )
 from serving.engines.run_files import RunFile, read_run_file, read_run_files
 from serving.errors import EngineError
+from serving.image.names import GRPC_PORT, REST_PORT
 from serving.programs import module_command
 from serving.workspace import Workspace
 
 PORTS_FLAG = "--ports_file"
+USUAL_PORTS = {
+    "--port=0": f"--port={GRPC_PORT}",
+    "--rest_api_port=0": f"--rest_api_port={REST_PORT}",
+}
+"""What a person says who starts a server by hand; only with a ports file it picks its own."""
 POLL_SECONDS = 0.5
 LOST_START_SECONDS = 10.0
 """A record without a process that is older than this was left by a start that never came."""
@@ -101,12 +110,33 @@ class ProcessEngine:
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:
         """Return the last `lines` lines it printed; raises EngineError for no such instance."""
-        record = read_run_file(self._folder, instance_id)
-        if record is None:
-            raise EngineError(
-                f"There is no instance {instance_id}.", "Look at the list of instances."
-            )
-        return await asyncio.to_thread(_tail, Path(record.log), lines)
+        return await asyncio.to_thread(tail, Path(self._record(instance_id).log), lines)
+
+    async def follow_logs(self, instance_id: str, lines: int = 200) -> AsyncGenerator[str, None]:
+        """Yield the last `lines` lines, then each new one at once, until it ends or is closed.
+
+        Raises EngineError for no such instance.
+        """
+        record = self._record(instance_id)
+        async with aclosing(follow(Path(record.log), lines, lambda: self._ends(record))) as new:
+            async for line in new:
+                yield line
+
+    async def run_command(self, instance_id: str) -> str:
+        """Return the command that starts such a server, one option a line.
+
+        It has the usual ports in place of the ports file, which tells the instance
+        from every other process. Raises EngineError for no such instance.
+        """
+        record = self._record(instance_id)
+        options = [word for word in record.command if word.startswith("--") and "=" in word]
+        program = record.command[: len(record.command) - len(options)]
+        shown = [
+            USUAL_PORTS.get(option, option) for option in options if option != self._mark(record)
+        ]
+        ours = _search_path()
+        words = ["env", f"PYTHONPATH={ours}", *program] if ours else [*program]
+        return " \\\n  ".join([shlex.join(words), *map(shlex.quote, shown)])
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
         """Return what it uses, the processor as a mean since the last time asked."""
@@ -131,6 +161,20 @@ class ProcessEngine:
     def _folder(self) -> Path:
         return self._workspace.instances
 
+    def _record(self, instance_id: str) -> RunFile:
+        """Return what is kept of an instance; raises EngineError where there is none."""
+        record = read_run_file(self._folder, instance_id)
+        if record is None:
+            raise EngineError(
+                f"There is no instance {instance_id}.", "Look at the list of instances."
+            )
+        return record
+
+    def _ends(self, record: RunFile) -> bool:
+        """Whether an instance will print nothing more."""
+        kept = read_run_file(self._folder, record.id)
+        return kept is None or (bool(kept.process) and self._process(kept) is None)
+
     def _instances(self, model: str | None) -> list[Instance]:
         records = read_run_files(self._folder)
         kept = {self._mark(record) for record in records}
@@ -148,9 +192,10 @@ class ProcessEngine:
             started=time.time(),
             log=str(self._workspace.logs / f"{instance_id}.log"),
         )
+        record = replace(record, command=self._command(record, spec, sharing))
         try:
             record.write(self._folder)
-            process = self._spawn(record, spec, sharing)
+            process = self._spawn(record, spec)
         except OSError as error:
             record.remove(self._folder)
             raise EngineError(
@@ -161,9 +206,9 @@ class ProcessEngine:
         self._remember(record)
         return self._seen(record)
 
-    def _spawn(self, record: RunFile, spec: InstanceSpec, sharing: int) -> subprocess.Popen[bytes]:
+    def _command(self, record: RunFile, spec: InstanceSpec, sharing: int) -> tuple[str, ...]:
         threads = spec.threads or max(1, _cores() // max(1, sharing))
-        command = [
+        return (
             *self._program,
             "--port=0",
             "--rest_api_port=0",
@@ -173,10 +218,12 @@ class ProcessEngine:
             f"--tensorflow_intra_op_parallelism={threads}",
             f"--tensorflow_inter_op_parallelism={threads}",
             self._mark(record),
-        ]
+        )
+
+    def _spawn(self, record: RunFile, spec: InstanceSpec) -> subprocess.Popen[bytes]:
         with Path(record.log).open("ab") as log:
             process = subprocess.Popen(
-                command,
+                record.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -231,7 +278,7 @@ class ProcessEngine:
         if not record.process and time.time() - record.started < LOST_START_SECONDS:
             return InstanceState.STARTING, ""
         reason = record.ended or self._ending(record)
-        last = _tail(Path(record.log), 1).strip()
+        last = tail(Path(record.log), 1).strip()
         return (
             InstanceState.FAILED,
             f"{reason} The last line of its log: {last}" if last else reason,
@@ -321,26 +368,18 @@ def _exit_sentence(status: int) -> str:
 def _environment() -> dict[str, str]:
     """The environment in which `python -m` finds this very code, from any folder."""
     environment = dict(os.environ, PYTHONUNBUFFERED="1")
-    if not getattr(sys, "frozen", False):
-        ours = str(Path(serving.__file__).resolve().parents[1])
+    if ours := _search_path():
         before = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = f"{ours}{os.pathsep}{before}" if before else ours
     return environment
+
+
+def _search_path() -> str:
+    """The folder in which Python finds this code; empty where it is part of the program."""
+    return "" if getattr(sys, "frozen", False) else str(Path(serving.__file__).resolve().parents[1])
 
 
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _tail(path: Path, lines: int) -> str:
-    """Return the last lines of a text file, reading its last quarter megabyte at most."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 2**18))
-            text = file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""

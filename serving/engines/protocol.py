@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -115,11 +115,19 @@ class Engine(Protocol):
         """Return the last `lines` lines that the instance printed."""
         ...
 
+    def follow_logs(self, instance_id: str, lines: int = 200) -> AsyncGenerator[str, None]:
+        """Yield the last `lines` lines, then each new one, until it ends or is closed."""
+        ...
+
+    async def run_command(self, instance_id: str) -> str:
+        """Return the command that starts such an instance by hand, for people to copy."""
+        ...
+
     async def stats(self, instance_id: str) -> InstanceStats | None:
         """Return what it uses now; None where it is gone or not known yet."""
         ...
 
-    def changes(self) -> AsyncIterator[None]:
+    def changes(self) -> AsyncGenerator[None, None]:
         """Yield whenever instances may have changed, until closed."""
         ...
 

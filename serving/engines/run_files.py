@@ -29,6 +29,8 @@ class RunFile:
     """Seconds since the epoch."""
     log: str
     """Path of the file that takes what it prints."""
+    command: tuple[str, ...] = ()
+    """What was run, word by word."""
     process: int = 0
     """Process id; 0 until it is known."""
     stopping: bool = False
@@ -64,7 +66,8 @@ def read_run_file(folder: Path, instance_id: str) -> RunFile | None:
     """Return the record of one instance, or None where there is none that reads."""
     try:
         raw = json.loads((folder / f"{instance_id}.json").read_text())
-        return RunFile(**{key: raw[key] for key in RunFile.__dataclass_fields__ if key in raw})
+        known = {key: raw[key] for key in RunFile.__dataclass_fields__ if key in raw}
+        return RunFile(**known | {"command": tuple(raw.get("command", ()))})
     except (OSError, ValueError, TypeError):
         return None
 

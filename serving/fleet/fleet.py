@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import asdict, replace
 
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
@@ -196,6 +196,17 @@ class Fleet:
     async def logs(self, instance_id: str, lines: int = 200) -> str:
         """Return the last `lines` lines that an instance printed; raises EngineError."""
         return await self._engine.logs(instance_id, lines)
+
+    def follow_logs(self, instance_id: str, lines: int = 200) -> AsyncGenerator[str, None]:
+        """Yield the last `lines` lines, then each new one at once, until it ends or is closed.
+
+        Raises EngineError.
+        """
+        return self._engine.follow_logs(instance_id, lines)
+
+    async def run_command(self, instance_id: str) -> str:
+        """Return the command that starts such an instance by hand; raises EngineError."""
+        return await self._engine.run_command(instance_id)
 
     async def _observe(self, patience: float) -> FleetView:
         if self._reason is None:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from serving.engines.choose import choose_engine
+from serving.engines.choose import better_engine, choose_engine
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
@@ -92,3 +93,43 @@ async def test_whoever_comes_later_joins_the_processes_that_run_already(
     engine = await choose_engine("auto", workspace)
     assert engine.name == "docker"
     await engine.close()
+
+
+async def test_docker_that_comes_up_later_is_better_than_processes(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = tmp_path / "later.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{socket}")
+    current = await choose_engine("auto", workspace)
+    assert current.name == "process"
+    assert await better_engine(current, workspace) is None
+    answers: dict[str, Any] = {**DOCKER, f"/images/{OWN_IMAGE}/json": 404, "/containers/json": []}
+    with ScriptedEngine(socket, answers):
+        assert await better_engine(current, workspace) is None
+        answers[f"/images/{OWN_IMAGE}/json"] = {"Config": {}}
+        better = await better_engine(current, workspace)
+        assert better is not None
+        assert better.name == "docker"
+        assert (await better.availability()).usable
+        assert await better_engine(better, workspace) is None
+    assert not (await better.availability()).usable
+    assert await better_engine(better, workspace) is None
+    await better.close()
+
+
+async def test_processes_that_run_instances_are_left_only_on_purpose(
+    workspace: Workspace, docker: ScriptedEngine
+) -> None:
+    stand_in = "tests.unit.serving.engines.stand_in_server"
+    current = ProcessEngine(workspace, program=[sys.executable, "-m", stand_in])
+    instance = await current.start(InstanceSpec("pets", workspace.root / "serving.config"))
+    try:
+        assert await better_engine(current, workspace) is None
+        better = await better_engine(current, workspace, leaving=True)
+    finally:
+        await current.stop(instance.id, grace=0)
+    assert better is not None
+    await better.close()
+    better = await better_engine(current, workspace)
+    assert better is not None
+    await better.close()

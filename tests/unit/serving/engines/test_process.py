@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,7 @@ from serving.engines.process import POLL_SECONDS, ProcessEngine
 from serving.engines.protocol import Instance, InstanceSpec, InstanceState
 from serving.engines.run_files import RunFile
 from serving.errors import EngineError
+from serving.programs import module_command
 from serving.workspace import Workspace
 
 PROGRAM = [sys.executable, str(Path(__file__).with_name("stand_in_server.py"))]
@@ -91,6 +93,75 @@ async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) ->
         "--tensorflow_intra_op_parallelism": "3",
         "--tensorflow_inter_op_parallelism": "3",
     }
+
+
+async def test_the_command_that_is_shown_starts_the_same_server(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    behave(workspace, exit=3)
+    instance = await engine.start(SPEC, sharing=2)
+    await until(engine, instance.id, failed)
+    printed, _ = (await engine.logs(instance.id)).splitlines()
+    flags = json.loads(printed.removeprefix("serving "))
+    command = await engine.run_command(instance.id)
+    assert "ports_file" not in command
+    again = await asyncio.create_subprocess_shell(
+        command, stdout=subprocess.PIPE, cwd=workspace.root
+    )
+    output, _ = await again.communicate()
+    assert again.returncode == 3
+    shown = json.loads(output.decode().splitlines()[0].removeprefix("serving "))
+    assert flags.pop("--ports_file")
+    assert shown == {**flags, "--port": "8500", "--rest_api_port": "8501"}
+
+
+async def test_our_own_server_is_shown_as_a_command_that_runs_anywhere(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    words = (*module_command("serving.model_server"), "--model_config_file=/none", "--port=0")
+    record = RunFile("pets-1", "pets", {}, "", 0.0, "x.log", command=words)
+    record.write(workspace.instances)
+    command = await ProcessEngine(workspace).run_command("pets-1")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    shown = await asyncio.create_subprocess_shell(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE
+    )
+    _, said = await shown.communicate()
+    assert shown.returncode == 1
+    assert "/none" in said.decode()
+    assert "Traceback" not in said.decode()
+
+
+async def test_a_log_is_followed_to_its_end(engine: ProcessEngine, workspace: Workspace) -> None:
+    instance = await engine.start(SPEC)
+    await until(engine, instance.id, listens)
+    log = workspace.logs / f"{instance.id}.log"
+    with log.open("a") as file:
+        file.write("one\ntwo\nthr")
+    async with asyncio.timeout(10), aclosing(engine.follow_logs(instance.id, 2)) as lines:
+        assert [await anext(lines), await anext(lines)] == ["one", "two"]
+        with log.open("a") as file:
+            file.write("ee\nfour")
+        assert await anext(lines) == "three"
+        await engine.stop(instance.id)
+        assert [line async for line in lines] == ["four"]
+
+
+async def test_a_log_that_is_followed_ends_with_its_process(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    behave(workspace, exit=3)
+    instance = await engine.start(SPEC)
+    async with asyncio.timeout(10):
+        lines = [line async for line in engine.follow_logs(instance.id)]
+    assert [line.split()[0] for line in lines] == ["serving", "the"]
+
+
+async def test_what_is_not_there_cannot_be_read(engine: ProcessEngine) -> None:
+    with pytest.raises(EngineError, match="no instance"):
+        await anext(engine.follow_logs("pets-none"))
+    with pytest.raises(EngineError, match="no instance"):
+        await engine.run_command("pets-none")
 
 
 @pytest.mark.parametrize(("cores", "sharing", "threads"), [(8, 2, 4), (8, 3, 2), (2, 5, 1)])

@@ -1,0 +1,62 @@
+"""What an instance prints, read from the file that takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+LOOK_SECONDS = 0.2
+"""Between two looks for new lines."""
+TAIL_BYTES = 2**18
+
+
+def tail(path: Path, lines: int) -> str:
+    """Return the last lines of a text file, reading its last quarter megabyte at most."""
+    text = _end(path)[0].decode(errors="replace")
+    return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
+
+
+async def follow(path: Path, lines: int, ended: Callable[[], bool]) -> AsyncGenerator[str, None]:
+    """Yield the last lines of a text file, then each new one, until `ended` or closed.
+
+    A line that is not complete is yielded at the end.
+    """
+    text, position = await asyncio.to_thread(_end, path)
+    *whole, unfinished = text.split(b"\n")
+    for line in whole[-lines:] if lines > 0 else ():
+        yield line.decode(errors="replace")
+    ends = False
+    while not ends:
+        # Asked first: what was printed before the end is read after it.
+        ends = await asyncio.to_thread(ended)
+        new = await asyncio.to_thread(_from, path, position)
+        position += len(new)
+        *whole, unfinished = (unfinished + new).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+        if not ends:
+            await asyncio.sleep(LOOK_SECONDS)
+    if unfinished:
+        yield unfinished.decode(errors="replace")
+
+
+def _end(path: Path) -> tuple[bytes, int]:
+    """Return the end of a file, and where in it that is."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            return file.read(), file.tell()
+    except FileNotFoundError:
+        return b"", 0
+
+
+def _from(path: Path, position: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            return file.read()
+    except FileNotFoundError:
+        return b""
