@@ -1,10 +1,10 @@
-"""What each instance did in the last minutes, for sparklines and charts."""
+"""What each instance did within the last hour, for sparklines and charts."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from desktop.formats import duration, rate, size
@@ -13,14 +13,20 @@ from serving.fleet.view import FleetView
 UNKNOWN = "—"
 """Where a number is not known (yet)."""
 
-WINDOW = 180.0
-"""Seconds that are kept and drawn."""
+KEPT = 3600.0
+"""Seconds that are kept."""
+SPARKLINE = 180.0
+"""Seconds that the table draws."""
+FINEST = 240
+"""Points that a chart has at most, so that an hour is drawn as fast as a minute."""
 
 _CLOSEST = 0.7
 """Seconds between two samples that are both worth keeping."""
+_GAP = 5.0
+"""Seconds without a value that leave a gap in the line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """An instance at one moment; None where it was not known."""
 
@@ -38,6 +44,8 @@ class Point:
 
     at: float
     value: float
+    joined: bool = True
+    """Whether the time since the point before is known too."""
 
 
 class Measure(Enum):
@@ -68,7 +76,7 @@ class Measure(Enum):
 
 
 class FleetHistory:
-    """The samples of the last `WINDOW` seconds of each instance that exists."""
+    """The samples of the last hour of each instance that exists."""
 
     def __init__(self) -> None:
         self._samples: dict[str, deque[Sample]] = {}
@@ -93,17 +101,36 @@ class FleetHistory:
                     each.p95_milliseconds,
                 )
             )
-            while now - samples[0].at > WINDOW:
+            while now - samples[0].at > KEPT:
                 samples.popleft()
 
-    def points(self, instance_id: str, measure: Measure) -> list[Point]:
-        """Return what is known of one measure, oldest first."""
-        points = []
-        for sample in self._samples.get(instance_id, ()):
+    def points(self, instance_id: str, measure: Measure, window: float = SPARKLINE) -> list[Point]:
+        """Return what is known of one measure in the last `window` seconds, oldest first.
+
+        Where samples lie closer than a chart can show, a point is the highest of
+        its stretch, so that no peak is lost.
+        """
+        stretch = window / FINEST
+        points: list[Point] = []
+        last = before = -1.0
+        for sample in self._recent(instance_id, window):
             value = measure.of(sample)
-            if value is not None:
-                points.append(Point(1 - (self._now - sample.at) / WINDOW, value))
+            if value is None:
+                continue
+            number = sample.at // stretch
+            if points and number == before:
+                value = max(value, points[-1].value)
+                points[-1] = replace(points[-1], value=value)
+            else:
+                joined = sample.at - last < max(_GAP, 2 * stretch)
+                at = 1 - (self._now - sample.at) / window
+                points.append(Point(at, value, joined))
+            last, before = sample.at, number
         return points
+
+    def _recent(self, instance_id: str, window: float) -> Iterator[Sample]:
+        samples = self._samples.get(instance_id, ())
+        return (sample for sample in samples if self._now - sample.at <= window)
 
 
 def milliseconds(value: float) -> str:
@@ -113,12 +140,12 @@ def milliseconds(value: float) -> str:
     return f"{value:.0f} ms" if value >= 9.95 else f"{value:.1f} ms"
 
 
-def described(measure: Measure, points: list[Point]) -> str:
+def described(measure: Measure, points: list[Point], window: float = SPARKLINE) -> str:
     """Return the facts of a chart as text: the latest value, and the range."""
     if not points:
         return f"{measure.title}: not known yet"
     values = [point.value for point in points]
-    span = duration((points[-1].at - points[0].at) * WINDOW)
+    span = duration((points[-1].at - points[0].at) * window)
     now = f"{measure.title}: {measure.text(values[-1])}"
     low, high = measure.text(min(values)), measure.text(max(values))
     if low == high:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSplitter,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from desktop import theme
 from desktop.fleet import wording
-from desktop.fleet.history import UNKNOWN, FleetHistory, Measure
+from desktop.fleet.activity import Activity
+from desktop.fleet.history import UNKNOWN, FleetHistory
 from desktop.fleet.instance_log import InstanceLog
-from desktop.fleet.sparkline import MeasureChart
 from desktop.widgets.copyable import Copyable
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.state_badge import StateBadge
@@ -31,21 +31,26 @@ class InstanceDetail(QWidget):
 
     restart_wanted = Signal(str)
     stop_wanted = Signal(str)
+    command_wanted = Signal(str)
+    """The command that makes such an instance is to be copied."""
 
     def __init__(self, history: FleetHistory, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._history = history
         self._each: InstanceView | None = None
         self.badge = StateBadge("stopped")
         self.name = ElidedLabel("", Qt.TextElideMode.ElideMiddle)
         theme.set_role(self.name, "heading")
         self.grpc, self.rest = Copyable(), Copyable()
+        self.command = QToolButton()
+        theme.set_icon(self.command, "copy", side=16)
+        self.command.setAccessibleName("Copy the command that starts such an instance")
+        self.command.setToolTip("Copy the command that starts such an instance")
         self.restart = QPushButton("Restart")
         theme.set_icon(self.restart, "restart", side=16)
         self.restart.setAccessibleName("Restart this instance")
         self.stop = QPushButton("Stop")
         theme.set_icon(self.stop, "stop", side=16)
-        self.stop.setAccessibleName("Stop this instance")
+        self.command.clicked.connect(lambda: self.command_wanted.emit(self._each_id()))
         self.restart.clicked.connect(lambda: self.restart_wanted.emit(self._each_id()))
         self.stop.clicked.connect(lambda: self.stop_wanted.emit(self._each_id()))
 
@@ -60,23 +65,15 @@ class InstanceDetail(QWidget):
             head.addWidget(label)
             head.addWidget(address)
         head.addSpacing(theme.S)
+        head.addWidget(self.command)
         head.addWidget(self.restart)
         head.addWidget(self.stop)
 
-        self.charts = {measure: MeasureChart(measure) for measure in Measure}
-        grid = QGridLayout()
-        grid.setContentsMargins(0, 0, theme.L, 0)
-        grid.setSpacing(theme.L)
-        for place, chart in enumerate(self.charts.values()):
-            grid.addWidget(chart, place // 2, place % 2)
-        for row, stretch in enumerate((100, 100, 1)):
-            grid.setRowStretch(row, stretch)
-        self._charts = QWidget()
-        self._charts.setLayout(grid)
+        self.activity = Activity(history)
         self.log = InstanceLog()
         sides = QSplitter(Qt.Orientation.Horizontal)
         sides.setChildrenCollapsible(False)
-        sides.addWidget(self._charts)
+        sides.addWidget(self.activity)
         sides.addWidget(self.log)
         sides.setStretchFactor(0, 2)
         sides.setStretchFactor(1, 3)
@@ -116,13 +113,14 @@ class InstanceDetail(QWidget):
         failed = each.state is InstanceState.FAILED
         if failed != (self.problem.property("role") == "error"):
             theme.set_role(self.problem, "error" if failed else "")
-        self._charts.setVisible(not failed)
+        self.activity.setVisible(not failed)
         self.log.setContentsMargins(0 if failed else theme.L, 0, 0, 0)
-        for measure, chart in self.charts.items():
-            chart.show_points(self._history.points(each.instance.id, measure))
+        self.activity.show_instance(each.instance.id)
         going = each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
         self.restart.setEnabled(not going)
         self.stop.setEnabled(not going)
+        self.stop.setText("Remove" if failed else "Stop")
+        self.stop.setAccessibleName(f"{self.stop.text()} this instance")
         self.log.show_instance(each.instance.id)
 
     def _each_id(self) -> str:

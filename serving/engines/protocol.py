@@ -89,7 +89,10 @@ class Availability:
 class Engine(Protocol):
     """Runs instances. Implementations translate every library error to EngineError."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in the settings: docker, process."""
+        ...
 
     async def availability(self) -> Availability:
         """Say within 3 s whether instances can be run here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
@@ -157,16 +157,46 @@ class Fleet:
         Raises EngineError where there is no such instance or the new one ends.
         """
         await self._find(instance_id)
+        await self._exchange([instance_id], no_report)
+
+    async def renew(self, report: Report = no_report) -> None:
+        """Exchange every instance for a new one, one after the other.
+
+        Each serves until a new one is ready. Where a new one ends, or the work
+        is cancelled, those not yet exchanged stay. Raises EngineError.
+        """
+        self._reason = None
+        before = await self._engine.instances(self._model)
+        ids = [instance.id for instance in before]
+        try:
+            await self._exchange(ids, report)
+        except (EngineError, asyncio.CancelledError):
+            await self._record.change(lambda record: _without(record, *ids))
+            raise
+
+    async def _exchange(self, ids: Sequence[str], report: Report) -> None:
         await self._want(
-            lambda record: replace(record, retiring=(*record.retiring, instance_id), failures=())
+            lambda record: replace(record, retiring=(*record.retiring, *ids), failures=())
         )
         before = await self._observe(SHORT_PATIENCE)
         while True:
             view = await self._step()
-            if all(each.instance.id != instance_id for each in view.instances):
+            left = sum(each.instance.id in ids for each in view.instances)
+            report(len(ids) - left, len(ids), f"{len(ids) - left} of {_instances(len(ids))} new.")
+            if not left:
                 return
             self._raise_if_failing(before, view)
             await asyncio.sleep(BUSY_LOOK_SECONDS)
+
+    async def remove(self, instance_id: str) -> None:
+        """Remove a failed instance, whose log is kept; as many are wanted as before.
+
+        Raises EngineError where there is no such instance.
+        """
+        await self._find(instance_id)
+        async with self._changing, exclusive(self._lock_file):
+            await self._retire(instance_id)
+        await self._observe(SHORT_PATIENCE)
 
     async def stop_instance(self, instance_id: str) -> None:
         """Stop this instance after it answered what it was sent, and want one fewer.
@@ -379,8 +409,8 @@ def _with_draining(view: FleetView, instance_id: str) -> FleetView:
     )
 
 
-def _without(record: FleetRecord, instance_id: str) -> FleetRecord:
-    return replace(record, retiring=tuple(name for name in record.retiring if name != instance_id))
+def _without(record: FleetRecord, *ids: str) -> FleetRecord:
+    return replace(record, retiring=tuple(name for name in record.retiring if name not in ids))
 
 
 def _instances(count: int) -> str:

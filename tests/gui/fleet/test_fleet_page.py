@@ -178,7 +178,7 @@ def test_a_click_on_a_port_copies_it(page: FleetPage) -> None:
 def test_charts_say_in_words_what_they_draw(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, cpu=5.0)))
     page.show_view(fleet_view(instance_view(1, cpu=80.0)))
-    facts = [chart.facts for chart in page.detail.charts.values()]
+    facts = [chart.facts for chart in page.detail.activity.charts.values()]
     assert facts[0].startswith("CPU: 80 %, between 5 % and 80 % in the last")
     cell = page.table.model().index(0, 5)
     assert cell.data(Qt.ItemDataRole.AccessibleTextRole) == facts[0]

@@ -4,18 +4,48 @@ from __future__ import annotations
 
 import pytest
 
-from desktop.fleet.history import WINDOW, FleetHistory, Measure, described, milliseconds
+from desktop.fleet.history import (
+    FINEST,
+    KEPT,
+    SPARKLINE,
+    FleetHistory,
+    Measure,
+    described,
+    milliseconds,
+)
 from serving.engines.protocol import InstanceState
 from tests.unit.desktop.fleet.views import fleet_view, instance_view
 
 
-def test_what_is_older_than_the_window_is_forgotten() -> None:
+def test_the_last_minutes_and_the_last_hour_can_be_drawn() -> None:
     history = FleetHistory()
-    for second in range(0, int(WINDOW) + 60, 10):
+    for second in range(0, int(KEPT) + 60, 10):
         history.add(fleet_view(instance_view(cpu=float(second))), now=float(second))
-    points = history.points("starter-000001", Measure.CPU)
-    assert [points[0].value, points[-1].value] == [50.0, 230.0]
-    assert [points[0].at, points[-1].at] == [0.0, 1.0]
+    minutes = history.points("starter-000001", Measure.CPU)
+    assert [minutes[0].value, minutes[-1].value] == [KEPT + 50 - SPARKLINE, KEPT + 50]
+    assert [minutes[0].at, minutes[-1].at] == [0.0, 1.0]
+    hour = history.points("starter-000001", Measure.CPU, KEPT)
+    assert hour[-1].value == KEPT + 50
+    assert 0.0 <= hour[0].at < 0.01
+
+
+def test_an_hour_has_few_points_and_still_every_peak() -> None:
+    history = FleetHistory()
+    for second in range(int(KEPT)):
+        peak = 90.0 if second == 1234 else 10.0
+        history.add(fleet_view(instance_view(cpu=peak)), now=float(second))
+    hour = history.points("starter-000001", Measure.CPU, KEPT)
+    assert len(hour) <= FINEST + 1
+    assert [point.value for point in hour].count(90.0) == 1
+    assert all(point.joined for point in hour[1:])
+
+
+def test_a_time_of_which_nothing_is_known_is_left_out_of_the_line() -> None:
+    history = FleetHistory()
+    for second in (*range(20), *range(60, 80)):
+        history.add(fleet_view(instance_view()), now=float(second))
+    joined = [point.joined for point in history.points("starter-000001", Measure.CPU)]
+    assert joined[1:].count(False) == 1
 
 
 def test_views_in_quick_succession_do_not_pile_up() -> None:
