@@ -95,7 +95,7 @@ class Engine(Protocol):
         ...
 
     async def availability(self) -> Availability:
-        """Say within 3 s whether instances can be run here."""
+        """Say within 3 s whether instances can be run here; within 9 s by way of ssh."""
         ...
 
     async def instances(self, model: str | None = None) -> list[Instance]:

@@ -190,7 +190,7 @@ class Observer:
                 InstanceState.FAILED,
                 f"It runs, but has not answered for {probe.silent_seconds:.0f} s.",
             )
-        problem = probe.problem if probe is not None else ""
+        problem = (probe.problem if probe is not None else "") or instance.failure
         if probe is not None and probe.ready:
             return InstanceState.READY, problem
         if not self._engine_answers:

@@ -14,10 +14,16 @@ CHUNK_BYTES = 2**20
 def tar(members: Iterable[Member]) -> Iterator[bytes]:
     """Yield a tar archive of `members`, which are read one after the other.
 
-    Equal files make equal archives, whenever and by whom they were written.
+    Equal files make equal archives, whenever and by whom they were written. A
+    member whose name ends with a slash is a folder.
     """
     for member in members:
-        header = tarfile.TarInfo(member.name)
+        header = tarfile.TarInfo(member.name.rstrip("/"))
+        if member.name.endswith("/"):
+            header.type = tarfile.DIRTYPE
+            header.mode = 0o755
+            yield header.tobuf()
+            continue
         header.size = member.size
         header.mode = 0o755 if member.executable else 0o644
         yield header.tobuf()

@@ -23,6 +23,8 @@ class ContainerPlan:
     """For arithmetic within one request, and for requests side by side."""
     user: str = ""
     """`uid:gid` to run as; the image's own user where empty."""
+    mount: Mapping[str, Any] | None = None
+    """What brings the model in; its folder itself where not given."""
     init: bool = True
     """Whether the engine's own init passes signals on: a shell as first process would not."""
 
@@ -30,16 +32,17 @@ class ContainerPlan:
 def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
     """Return the body of the API's "create a container" for an instance.
 
-    The model's folder is mounted read-only under its own path, so that the
+    The model is mounted read-only under the path of its own folder, so that the
     absolute path in `serving.config` is right inside as well; a folder, not the
     file, since the file is replaced at each promotion. Ports are published on
     loopback, and the engine picks them.
     """
     folder = str(spec.config_file.parent)
+    itself = {"Type": "bind", "Source": folder, "Target": folder, "ReadOnly": True}
     ports = [f"{port}/tcp" for port in (GRPC_PORT, REST_PORT)]
     host: dict[str, Any] = {
         "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in ports},
-        "Mounts": [{"Type": "bind", "Source": folder, "Target": folder, "ReadOnly": True}],
+        "Mounts": [dict(plan.mount or itself)],
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "ReadonlyRootfs": True,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillTrying
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import docker
@@ -17,11 +17,15 @@ from docker.tls import TLSConfig
 
 from serving.engines.docker.endpoints import Endpoint
 from serving.engines.docker.errors import AWAY_ADVICE, LIBRARY_ERRORS, EngineAway
+from serving.engines.docker.ssh_tunnel import SshTunnel
+from serving.engines.protocol import Instance
 
 ANSWER_SECONDS = 2
 """How long one engine is waited for."""
 SEARCH_SECONDS = 2.8
-"""How long the whole search takes at most."""
+"""How long the whole search takes at most, unless it goes by ssh."""
+SSH_SECONDS = 9.0
+"""How long it takes at most where it does."""
 CALL_SECONDS = 30
 """How long an engine that was found may take over an ordinary call."""
 _CONNECTIONS = 24
@@ -73,10 +77,33 @@ class FoundEngine:
     endpoint: Endpoint
     facts: EngineFacts
     client: docker.APIClient
+    tunnel: SshTunnel | None = None
+    """What leads to an engine on another machine."""
+
+    @property
+    def entrance(self) -> Endpoint:
+        """Where on this machine it is reached."""
+        return _entrance(self.endpoint, self.tunnel)
 
     def connect(self) -> docker.APIClient:
         """Return another client of it, with connections of its own, to be closed."""
-        return _client(self.endpoint, self.facts.api_version)
+        return _client(self.entrance, self.facts.api_version)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.client.close()
+        if self.tunnel is not None:
+            self.tunnel.close()
+
+    def reached(self, instance: Instance) -> Instance:
+        """Return the instance with the addresses by which it is reached on this machine."""
+        if self.tunnel is None:
+            return instance
+        return replace(
+            instance,
+            grpc_address=_through(self.tunnel, instance.grpc_address),
+            rest_address=_through(self.tunnel, instance.rest_address),
+        )
 
     @property
     def away(self) -> EngineAway:
@@ -87,16 +114,25 @@ class FoundEngine:
 
     @property
     def sentence(self) -> str:
-        return f"{self.facts.name} answers at {self.endpoint.url}, {self.endpoint.origin}."
+        said = f"{self.facts.name} answers at {self.endpoint.url}, {self.endpoint.origin}."
+        if self.tunnel is None:
+            return said
+        return f"{said} It is another machine: what is classified is sent there."
+
+
+def _through(tunnel: SshTunnel, address: str | None) -> str | None:
+    return f"127.0.0.1:{tunnel.port(int(address.rpartition(':')[2]))}" if address else None
 
 
 def find_engine(candidates: Sequence[Endpoint]) -> FoundEngine:
     """Return the first of `candidates` that answers, trying all at once.
 
-    Takes 3 s at most. Raises EngineAway, which says of each why not.
+    Takes 3 s at most, and 9 s where one is reached by ssh. Raises EngineAway,
+    which says of each why not.
     """
     pool = ThreadPoolExecutor(max(1, len(candidates)), "find-engine")
-    deadline = time.monotonic() + SEARCH_SECONDS
+    by_ssh = any(each.ssh for each in candidates)
+    deadline = time.monotonic() + (SSH_SECONDS if by_ssh else SEARCH_SECONDS)
     tried = [(each, pool.submit(_try, each)) for each in candidates]
     reasons: list[tuple[Endpoint, str]] = []
     found: FoundEngine | None = None
@@ -143,18 +179,37 @@ def why_none(reasons: Sequence[tuple[Endpoint, str]]) -> tuple[str, str]:
 def _close(attempt: Future[FoundEngine]) -> None:
     """Let go of an engine that answered, but was not needed or came too late."""
     if not attempt.cancelled() and attempt.exception() is None:
-        attempt.result().client.close()
+        attempt.result().close()
 
 
 def _try(endpoint: Endpoint) -> FoundEngine:
     """Ask one engine who it is; raises EngineAway with the reason, "" where nothing is there."""
     if endpoint.problem:
         raise EngineAway(endpoint.problem)
-    if not endpoint.local:
+    address = endpoint.ssh
+    if address is None and not endpoint.local:
         raise EngineAway(
-            "It is not on this machine; instances are reached on the loopback of the machine "
-            "that they run on."
+            "It is on another machine, where instances listen on the loopback of that machine "
+            "only. Reach it by ssh instead: DOCKER_HOST=ssh://USER@HOST, or a Docker context "
+            "with such an address."
         )
+    with contextlib.ExitStack() as stack:
+        tunnel = None
+        if address is not None:
+            tunnel = SshTunnel(address)
+            tunnel.open()
+            stack.callback(tunnel.close)
+        client, facts = _ask(_entrance(endpoint, tunnel))
+        stack.pop_all()
+        return FoundEngine(endpoint, facts, client, tunnel)
+
+
+def _entrance(endpoint: Endpoint, tunnel: SshTunnel | None) -> Endpoint:
+    return Endpoint(f"unix://{tunnel.socket}", endpoint.origin) if tunnel else endpoint
+
+
+def _ask(endpoint: Endpoint) -> tuple[docker.APIClient, EngineFacts]:
+    """Return a client of an engine, and what it says of itself; raises EngineAway."""
     knock(endpoint)
     begun = time.monotonic()
     try:
@@ -168,7 +223,7 @@ def _try(endpoint: Endpoint) -> FoundEngine:
             facts = EngineFacts.read(version, client.info(), client.api_version)
             client.timeout = CALL_SECONDS
             stack.pop_all()
-            return FoundEngine(endpoint, facts, client)
+            return client, facts
     except LIBRARY_ERRORS as error:
         if time.monotonic() - begun >= ANSWER_SECONDS:
             raise EngineAway(_SILENT) from error

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from serving.engines.docker.ssh_tunnel import SshAddress
+
 _LOOPBACK = ("localhost", "::1")
 
 
@@ -64,6 +66,20 @@ class Endpoint:
             return parts.hostname, parts.port or (2376 if self.tls else 2375)
         except ValueError:
             return None
+
+    @property
+    def ssh(self) -> SshAddress | None:
+        """Where an engine is that is reached by ssh."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "ssh" or not parts.hostname:
+            return None
+        try:
+            port = parts.port
+        except ValueError:
+            return None
+        user, at, _ = parts.netloc.rpartition("@")
+        name = user.partition(":")[0]
+        return SshAddress(f"{name}{at}{parts.hostname}", port, parts.path.rstrip("/"))
 
     @property
     def local(self) -> bool:

@@ -11,6 +11,7 @@ from docker import APIClient
 from docker.utils import version_gte
 
 from serving.engines.docker import names
+from serving.engines.docker.deliveries import Deliveries
 from serving.engines.docker.discovery import FoundEngine
 from serving.engines.docker.ended_logs import EndedLogs
 from serving.engines.docker.endpoints import Endpoint
@@ -19,6 +20,7 @@ from serving.engines.docker.image_store import ImageStore
 from serving.engines.docker.images import first_present, missing
 from serving.engines.docker.lifecycle import start, stop, tail
 from serving.engines.docker.link import Link
+from serving.engines.docker.model_volume import tidy
 from serving.engines.docker.run_command import run_command
 from serving.engines.docker.signals import Signals
 from serving.engines.docker.states import Detail, has_ended, instance
@@ -63,13 +65,15 @@ class DockerEngine:
         self._link = Link(candidates)
         self.images = ImageStore(self._link)
         """What its engine has to run, and how it gets more."""
+        self._deliveries = Deliveries(self._link, workspace)
+        self._tidied: FoundEngine | None = None
         self._usage = ContainerUsage()
         self._signals = Signals()
         self._ended = EndedLogs(workspace.logs / "ended")
         self._details: dict[str, tuple[object, Detail]] = {}
 
     async def availability(self) -> Availability:
-        """Say within 3 s which engine answers and whether it has an image to run."""
+        """Say within 3 s (9 s by ssh) which engine answers and whether it has an image to run."""
         try:
             found, image = await self._link.run(
                 "say which images it has",
@@ -84,15 +88,17 @@ class DockerEngine:
 
     async def instances(self, model: str | None = None) -> list[Instance]:
         """List own instances in any state, oldest first; raises EngineError."""
-        return await self._link.run(
-            "list its containers", lambda found: self._instances(found.client, model)
+        instances, rows = await self._link.run(
+            "list its containers", lambda found: self._instances(found, model)
         )
+        self._deliveries.keep_up(rows)
+        return self._deliveries.told(instances)
 
     async def start(self, spec: InstanceSpec, *, sharing: int = 1) -> Instance:
         """Start one instance; raises EngineError, and leaves nothing behind then."""
         return await self._link.run(
             "start an instance",
-            lambda found: start(found, self._workspace, self._choice, spec, sharing),
+            lambda found: found.reached(start(found, self._workspace, self._choice, spec, sharing)),
         )
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
@@ -106,6 +112,7 @@ class DockerEngine:
                 f"stop instance {instance_id}",
                 lambda found: stop(
                     found.client,
+                    self._workspace,
                     self._container(found.client, instance_id),
                     instance_id,
                     grace,
@@ -217,15 +224,26 @@ class DockerEngine:
 
     async def close(self) -> None:
         """Let go of the engine; instances run on."""
+        await self._deliveries.close()
         await self._link.close()
 
     @property
     def _label(self) -> str:
         return f"{names.WORKSPACE}={names.workspace_id(self._workspace)}"
 
-    def _instances(self, client: APIClient, model: str | None) -> list[Instance]:
+    def _instances(
+        self, engine: FoundEngine, model: str | None
+    ) -> tuple[list[Instance], list[dict[str, Any]]]:
+        """Return the instances, and the rows of the engine's list that they were read from."""
+        client = engine.client
+        if self._tidied is not engine:
+            tidy(client, self._workspace)
+            self._tidied = engine
         filters = {"label": [self._label]}
         rows: list[dict[str, Any]] = client.containers(all=True, filters=filters)
+        if engine.tunnel is not None:
+            ports = [port for row in rows for port in row.get("Ports") or ()]
+            engine.tunnel.keep_only({port.get("PublicPort") for port in ports})
         ids = {str(row["Id"]) for row in rows}
         for gone in self._details.keys() - ids:
             self._details.pop(gone, None)
@@ -238,8 +256,9 @@ class DockerEngine:
                     detail = self._detail(client, row)
                 except docker.errors.NotFound:
                     continue
-                found.append(instance(row, detail, self._signals.last(row["Id"])))
-        return sorted(found, key=lambda each: (each.started, each.id))
+                seen = instance(row, detail, self._signals.last(row["Id"]))
+                found.append(engine.reached(seen))
+        return sorted(found, key=lambda each: (each.started, each.id)), rows
 
     def _detail(self, client: APIClient, row: dict[str, Any]) -> Detail:
         """Inspect a container, or remember that nothing about it changed since the last time.

@@ -102,8 +102,8 @@ class ImageStore:
     async def import_base(self, path: Path, name: str, report: Report = no_report) -> None:
         """Make an image of a tar archive of a whole file system. Raises EngineError."""
         found = await self._link.run("import an image", _itself)
-        repository, _, tag = name.rpartition(":")
-        params = {"fromSrc": "-", "repo": repository, "tag": tag}
+        # Podman reads the tag here only.
+        params = {"fromSrc": "-", "repo": name}
         total = await asyncio.to_thread(_length, path)
         transfer = Transfer(found, "/images/create", params, _file(path))
         await self._send(transfer, f"import {path.name}", found, total, _ignore, report)

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import docker.errors
@@ -18,6 +19,14 @@ from serving.engines.docker.ended_logs import EndedLogs
 from serving.engines.docker.errors import LIBRARY_ERRORS, explanation
 from serving.engines.docker.fitness import check_fit
 from serving.engines.docker.images import ImageFacts, first_present, missing
+from serving.engines.docker.model_volume import (
+    Contents,
+    ModelVolume,
+    deliver,
+    delivered,
+    tidy,
+)
+from serving.engines.docker.sight import sees
 from serving.engines.docker.states import Detail, instance, why_ended
 from serving.engines.docker.users import user_for
 from serving.engines.protocol import Instance, InstanceSpec
@@ -67,23 +76,62 @@ def _start_once(
     found: FoundEngine, workspace: Workspace, image: ImageFacts, spec: InstanceSpec, sharing: int
 ) -> Instance:
     client, facts = found.client, found.facts
+    folder = spec.config_file.parent
     instance_id = names.new_instance_id(spec.model)
     plan = ContainerPlan(
         image=image.name,
         labels=names.labels(workspace, instance_id, spec.model, spec.hash),
         threads=shared_threads(spec, facts.cores, sharing),
-        user=user_for(spec.config_file.parent, rootless=facts.rootless),
+        user=user_for(folder, rootless=facts.rootless),
         init=facts.init and not image.own,
     )
-    config = container_config(spec, plan)
     with names.starting(instance_id), contextlib.ExitStack() as undo:
-        create: Callable[..., Mapping[str, str]] = client.create_container_from_config
-        container = create(config, names.container_name(instance_id))["Id"]
-        undo.callback(_discard, client, container)
+        container = _with_folder(client, spec, plan)
+        if container is None:
+            volume = ModelVolume(workspace, spec.model, folder)
+            # Everybody may read what is sent, so the image's own user can.
+            plan = replace(plan, user="", mount=volume.mount(read_only=True))
+            undo.callback(tidy, client, workspace)
+            container = _create(client, spec, plan)
+            undo.callback(_discard, client, container)
+            if delivered(client, container, folder) != Contents.read(folder).marks:
+                deliver(client, volume, image.name)
+        else:
+            undo.callback(_discard, client, container)
         client.start(container)
         said = client.inspect_container(container)
         undo.pop_all()
     return instance(_row(said), Detail.read(said))
+
+
+def _with_folder(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> str | None:
+    """Make a container that reads the model's folder on this machine.
+
+    None where the engine does not see the folder: it refuses then, or it has
+    another one of that name, or makes an empty one.
+    """
+    try:
+        container = _create(client, spec, plan)
+    except docker.errors.ImageNotFound:
+        raise
+    except docker.errors.APIError as error:
+        if error.status_code == CONFLICT:
+            raise
+        # Where it is something else that the engine does not like, it says so again.
+        log.info("%s", explanation(error))
+        return None
+    with contextlib.ExitStack() as undo:
+        undo.callback(_discard, client, container)
+        if not sees(client, container, spec.config_file.parent):
+            return None
+        undo.pop_all()
+    return container
+
+
+def _create(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> str:
+    create: Callable[..., Mapping[str, str]] = client.create_container_from_config
+    name = names.container_name(plan.labels[names.INSTANCE])
+    return create(container_config(spec, plan), name)["Id"]
 
 
 def _row(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,9 +155,14 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stop(
-    client: APIClient, container: str, instance_id: str, grace: float, ended: EndedLogs
+    client: APIClient,
+    workspace: Workspace,
+    container: str,
+    instance_id: str,
+    grace: float,
+    ended: EndedLogs,
 ) -> None:
-    """End a container within `grace` seconds and remove it.
+    """End a container within `grace` seconds and remove it, and the last one's volume.
 
     It is renamed first, which tells every program that it is being stopped, and
     tells whoever finds it later that this was never finished.
@@ -128,6 +181,8 @@ def stop(
     if state in ("running", "paused", "restarting"):
         client.stop(container, timeout=math.ceil(grace))
     _remove(client, container)
+    if any(mount["Type"] == "volume" for mount in said["Mounts"]):
+        tidy(client, workspace)
 
 
 def tail(client: APIClient, container: str, lines: int) -> str:

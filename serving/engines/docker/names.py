@@ -21,6 +21,8 @@ MODEL = "io.servery.model"
 SPEC = "io.servery.spec"
 STARTER = "io.servery.starter"
 """The program that made the container: host, process id and when the process began."""
+WRITER = "io.servery.writer"
+"""Label of a container that never runs: a model is sent through it; says the workspace."""
 FOLDER = "io.servery.folder"
 """The workspace's folder, for people who wonder whose container this is."""
 
@@ -45,8 +47,12 @@ def workspace_id(workspace: Workspace) -> str:
 
 def new_instance_id(model: str) -> str:
     """Return an id that is also fit to be part of a container's name."""
-    readable = re.sub(r"[^a-zA-Z0-9_.-]+", "-", model).strip("-._") or "model"
-    return f"{readable}-{secrets.token_hex(3)}"
+    return f"{readable(model)}-{secrets.token_hex(3)}"
+
+
+def readable(model: str) -> str:
+    """Return what of a model's name may be part of a container's name."""
+    return re.sub(r"[^a-zA-Z0-9_.-]+", "-", model).strip("-._") or "model"
 
 
 def container_name(instance_id: str) -> str:

@@ -79,6 +79,8 @@ def _mount(mount: Mapping[str, Any]) -> str:
     fields.append(f"target={mount['Target']}")
     if mount.get("ReadOnly"):
         fields.append("readonly")
+    if (mount.get("VolumeOptions") or {}).get("NoCopy"):
+        fields.append("volume-nocopy")
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.integration.docker import images
 from tests.integration.docker.ground import DockerGround
+from tests.integration.docker.second_engine import SecondEngine, can_be_made, second_engine
 
 REQUIRE_DOCKER = "SERVERY_REQUIRE_DOCKER"
 """Set where an engine must be there: its absence then fails a test instead of skipping it."""
@@ -86,6 +87,43 @@ def own(api: docker.APIClient) -> Iterator[str]:
     """The name of our own image."""
     with images.own_image() as name:
         yield name
+
+
+@pytest.fixture
+def second(api: docker.APIClient) -> Iterator[SecondEngine]:
+    """An engine of the test's own, without images."""
+    with second_engine(driver_of_the_second(api)) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def blind(
+    api: docker.APIClient, stand_in: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SecondEngine]:
+    """An engine that sees no folder of any test, with the stand-in's image."""
+    hidden = tmp_path_factory.getbasetemp()
+    archive = tmp_path_factory.mktemp("image") / "image.tar"
+    with second_engine(driver_of_the_second(api), hidden) as engine:
+        save(api, stand_in, archive)
+        with contextlib.closing(engine.client()) as client, archive.open("rb") as file:
+            load: Callable[..., object] = client.load_image
+            load(file)
+        archive.unlink()
+        yield engine
+
+
+def driver_of_the_second(api: docker.APIClient) -> str:
+    """Return the storage driver for a second engine; skips where there can be none."""
+    if reason := can_be_made():
+        (pytest.fail if os.environ.get(REQUIRE_DOCKER) else pytest.skip)(reason)
+    return str(api.info()["Driver"])
+
+
+def save(api: docker.APIClient, image: str, path: Path) -> None:
+    """Write an image of an engine to a file."""
+    with path.open("wb") as file:
+        for chunk in api.get_image(image):
+            file.write(chunk)
 
 
 @pytest.fixture

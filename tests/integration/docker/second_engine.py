@@ -27,10 +27,13 @@ class SecondEngine:
     """`dockerd` with folders, a socket and a network bridge that no other one uses.
 
     It leaves the firewall alone, since that belongs to the first one; ports on
-    loopback need no rules.
+    loopback need no rules. What is in the folder `hidden`, it does not see.
     """
 
-    def __init__(self, folder: Path, bridge: str, storage_driver: str) -> None:
+    def __init__(
+        self, folder: Path, bridge: str, storage_driver: str, hidden: Path | None = None
+    ) -> None:
+        self._hidden = hidden
         self._folder = folder
         self._bridge = bridge
         self._storage_driver = storage_driver
@@ -54,6 +57,9 @@ class SecondEngine:
             "--ip6tables=false",
             "--ip-masq=false",
         ]
+        if self._hidden is not None:
+            hide = 'mount -t tmpfs hidden "$0" && exec "$@"'
+            command = ["unshare", "--mount", "sh", "-c", hide, str(self._hidden), *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
@@ -68,6 +74,13 @@ class SecondEngine:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(60)
             self._process = None
+
+    def see(self, path: Path, text: str) -> None:
+        """Make a file that this engine alone sees, at a path that is hidden from it."""
+        assert self._process is not None
+        command = ["nsenter", f"--target={self._process.pid}", "--mount", "sh", "-c"]
+        write = 'mkdir -p "$(dirname "$0")" && cat >"$0"'
+        subprocess.run([*command, write, str(path)], input=text.encode(), check=True)
 
     def client(self) -> docker.APIClient:
         return docker.APIClient(self.endpoint.url, version="auto")
@@ -89,18 +102,18 @@ def can_be_made() -> str:
     """Return why there can be no second engine here; empty where there can."""
     if os.geteuid() != 0:
         return "a second engine needs root"
-    missing = [name for name in ("dockerd", "ip") if shutil.which(name) is None]
+    missing = [name for name in ("dockerd", "ip", "unshare") if shutil.which(name) is None]
     return f"a second engine needs {missing[0]}" if missing else ""
 
 
 @contextmanager
-def second_engine(storage_driver: str) -> Iterator[SecondEngine]:
+def second_engine(storage_driver: str, hidden: Path | None = None) -> Iterator[SecondEngine]:
     """Yield an engine that runs; all of it is gone afterwards."""
     number = secrets.randbelow(200) + 20
     bridge = f"svtest{number}"
     folder = Path(tempfile.mkdtemp(prefix="svtest-"))
     subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
-    engine = SecondEngine(folder, bridge, storage_driver)
+    engine = SecondEngine(folder, bridge, storage_driver, hidden)
     try:
         address = f"172.31.{number}.1/24"
         subprocess.run(["ip", "address", "add", address, "dev", bridge], check=True)

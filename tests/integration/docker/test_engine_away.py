@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -15,25 +13,11 @@ from serving.engines.docker.engine import DockerEngine
 from serving.engines.protocol import InstanceState
 from serving.errors import EngineError, FleetUnavailable
 from serving.workspace import Workspace
-from tests.integration.docker.conftest import REQUIRE_DOCKER
+from tests.integration.docker.conftest import save
 from tests.integration.docker.ground import DockerGround, ids
-from tests.integration.docker.second_engine import SecondEngine, can_be_made, second_engine
+from tests.integration.docker.second_engine import SecondEngine
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def second(api: docker.APIClient) -> Iterator[SecondEngine]:
-    if reason := can_be_made():
-        (pytest.fail if os.environ.get(REQUIRE_DOCKER) else pytest.skip)(reason)
-    with second_engine(str(api.info()["Driver"])) as engine:
-        yield engine
-
-
-def save(api: docker.APIClient, image: str, path: Path) -> None:
-    with path.open("wb") as file:
-        for chunk in api.get_image(image):
-            file.write(chunk)
 
 
 async def test_a_fleet_survives_its_engine_and_tells_the_truth_meanwhile(

@@ -72,11 +72,13 @@ def test_an_archive_reads_back_and_is_the_same_each_time() -> None:
         member("packages/" + "deep/" * 40 + "file.py", bytes(513)),
         Member("run.sh", 3, partial(io.BytesIO, b"#!/"), executable=True),
         member("empty", b""),
+        member("folder/", b""),
     ]
     data = b"".join(tar(members))
     assert data == b"".join(tar(members))
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        assert archive.getnames() == [each.name for each in members]
+        assert archive.getnames() == [each.name.rstrip("/") for each in members]
+        assert archive.getmember("folder").isdir()
         modes = {entry.name: entry.mode for entry in archive}
         assert (modes["Dockerfile"], modes["run.sh"]) == (0o644, 0o755)
         deep = archive.extractfile(members[1].name)

@@ -82,13 +82,14 @@ def test_of_each_that_does_not_answer_it_is_said_why(tmp_path: Path) -> None:
             endpoint(tmp_path / "none"),
             endpoint(deaf, "the usual socket of Docker"),
             other.endpoint,
-            Endpoint("ssh://there", "the context far"),
+            Endpoint("tcp://there:2375", "the context far"),
             Endpoint("", "the context gone", problem="Docker keeps no such context."),
         )
     assert error.what.startswith("No container engine answers on this machine.")
     assert f"unix://{deaf} (the usual socket of Docker): Nobody listens there" in error.what
     assert "What answers is no container engine" in error.what
-    assert "ssh://there (the context far): It is not on this machine" in error.what
+    assert "tcp://there:2375 (the context far): It is on another machine" in error.what
+    assert "DOCKER_HOST=ssh://USER@HOST" in error.what
     assert "Docker keeps no such context." in error.what
     assert f"Nothing is there at {tmp_path / 'none'}." in error.advice
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from serving.engines.docker.endpoints import Endpoint, Surroundings, endpoints
+from serving.engines.docker.ssh_tunnel import SshAddress
 
 LINUX_SOCKETS = [
     "unix:///var/run/docker.sock",
@@ -149,3 +150,20 @@ def test_a_context_without_an_engine_says_so(tmp_path: Path, docker: dict[str, A
     first, *others = found(tmp_path)
     assert "no context of that name" in first.problem
     assert [each.url for each in others] == usual(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("ssh://host", SshAddress("host")),
+        ("ssh://me@host:2222", SshAddress("me@host", 2222)),
+        ("ssh://me@host/run/podman.sock", SshAddress("me@host", None, "/run/podman.sock")),
+        ("ssh://me:secret@host/", SshAddress("me@host")),
+        ("ssh://", None),
+        ("ssh://host:port", None),
+        ("tcp://host:22", None),
+        ("unix:///run/docker.sock", None),
+    ],
+)
+def test_an_address_for_ssh_is_read(url: str, expected: SshAddress | None) -> None:
+    assert Endpoint(url, "the test").ssh == expected

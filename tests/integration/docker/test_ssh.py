@@ -1,0 +1,195 @@
+"""An engine on another machine, reached by ssh: a real sshd, and an engine that sees nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from serving.engines.choose import choose_engine
+from serving.engines.docker.discovery import find_engine
+from serving.engines.docker.endpoints import Endpoint
+from serving.engines.docker.engine import DockerEngine
+from serving.engines.docker.errors import EngineAway
+from serving.engines.docker.model_volume import prefix
+from serving.engines.protocol import InstanceSpec
+from serving.errors import EngineError
+from serving.workspace import Workspace
+from tests.conftest import ROOT
+from tests.integration.docker.ground import MODEL, DockerGround
+from tests.integration.docker.second_engine import SecondEngine
+from tests.integration.docker.ssh_server import SshServer, can_be_made
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
+    if reason := can_be_made():
+        pytest.skip(reason)
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    with SshServer(folder) as made:
+        monkeypatch.setenv("PATH", f"{made.bin}{os.pathsep}{os.environ['PATH']}")
+        yield made
+
+
+@pytest.fixture
+def far_host(server: SshServer, blind: SecondEngine, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an engine far away, as a person says it in DOCKER_HOST."""
+    address = f"{server.address}{blind.endpoint.socket}"
+    monkeypatch.setenv("DOCKER_HOST", address)
+    return address
+
+
+@pytest.fixture
+async def far(
+    workspace: Workspace, stand_in: str, blind: SecondEngine, far_host: str
+) -> AsyncIterator[DockerGround]:
+    with contextlib.closing(blind.client()) as theirs:
+        made = DockerGround(workspace, stand_in, theirs)
+        try:
+            yield made
+            await made.fleet.stop()
+        finally:
+            await made.close()
+        assert not theirs.volumes({"name": prefix(workspace)})["Volumes"]
+    assert ssh_processes() == []
+
+
+def ssh_processes() -> list[psutil.Process]:
+    """The connections of this very process."""
+    return [each for each in psutil.Process().children() if each.name() == "ssh"]
+
+
+async def test_a_fleet_on_another_machine_serves_is_watched_and_kept_up_to_date(
+    far: DockerGround, far_host: str, server: SshServer, picture: bytes
+) -> None:
+    assert f"answers at {far_host}" in (await far.engine.availability()).reason
+    await far.fleet.scale(2)
+    rows = far.containers()
+    assert {mount["Type"] for row in rows for mount in row["Mounts"]} == {"volume"}
+    theirs = {f"127.0.0.1:{port['PublicPort']}" for row in rows for port in row["Ports"]}
+    assert server.alive() == 1
+    async with far.running():
+        view = await far.until(lambda view: view.ready == 2)
+        addresses = {each.instance.grpc_address for each in view.instances}
+        # The engine is really on this machine, so that its own ports are taken here.
+        assert len(addresses) == 2
+        assert not addresses & theirs
+        answered = {(await far.client.classify(picture)).instance_id for _ in range(8)}
+        assert answered == {each.instance.id for each in view.instances}
+        far.repository.promote(MODEL, 2)
+        await far.until(lambda view: {each.version for each in view.instances} == {2}, 10)
+        await far.until(lambda view: all(each.stats for each in view.instances), 10)
+        name = view.instances[0].instance.id
+        assert "the stand-in server begins" in await far.fleet.logs(name)
+        async with contextlib.aclosing(far.fleet.follow_logs(name)) as lines:
+            assert await anext(lines) == "the stand-in server begins"
+        command = await far.fleet.run_command(name)
+        assert f"docker --host {far_host} run" in command
+        assert "type=volume" in command
+
+
+async def test_a_connection_that_breaks_is_made_again(
+    far: DockerGround, server: SshServer, picture: bytes
+) -> None:
+    await far.fleet.scale(1)
+    async with far.running():
+        before = (await far.until(lambda view: view.ready == 1)).instances[0].instance
+        server.cut()
+        await far.until(lambda view: view.ready == 0, 10)
+        view = await far.until(lambda view: view.ready == 1, 20)
+        assert view.instances[0].instance.id == before.id
+        assert (await far.client.classify(picture)).instance_id == before.id
+    assert len(ssh_processes()) == 1
+
+
+async def test_where_the_folder_is_seen_over_there_it_is_mounted(
+    ground: DockerGround, server: SshServer
+) -> None:
+    here = Endpoint(f"{server.address}/var/run/docker.sock", "the engine of this machine by ssh")
+    engine = DockerEngine(ground.workspace, [ground.image], [here])
+    try:
+        config_file = ground.repository.config_path(MODEL).resolve()
+        instance = await engine.start(InstanceSpec(model=MODEL, config_file=config_file))
+        (row,) = ground.containers()
+        assert [mount["Type"] for mount in row["Mounts"]] == ["bind"]
+        await engine.stop(instance.id, grace=1)
+    finally:
+        await engine.close()
+    assert ssh_processes() == []
+
+
+async def test_the_current_context_may_be_on_another_machine(
+    server: SshServer,
+    blind: SecondEngine,
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = f"{server.address}{blind.endpoint.socket}"
+    meta = tmp_path / "docker/contexts/meta" / hashlib.sha256(b"far").hexdigest() / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(json.dumps({"Name": "far", "Endpoints": {"docker": {"Host": address}}}))
+    (tmp_path / "docker" / "config.json").write_text(json.dumps({"currentContext": "far"}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    said = f"answers at {address}, the current Docker context far. It is another machine"
+    with pytest.raises(EngineError, match=re.escape(said)):
+        await choose_engine("docker", workspace)
+    assert ssh_processes() == []
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("{server}/nothing.sock", "No container engine listens at /nothing.sock on that machine"),
+        ("ssh://nobody@127.0.0.1:{port}", "without asking for anything"),
+        ("ssh://127.0.0.1:1", "(?i)refused"),
+    ],
+)
+def test_what_keeps_ssh_from_getting_there_is_said(
+    server: SshServer, address: str, words: str
+) -> None:
+    url = address.format(server=server.address, port=server.port)
+    with pytest.raises(EngineAway, match=words):
+        find_engine([Endpoint(url, "the test")])
+    assert ssh_processes() == []
+
+
+def test_a_host_that_is_not_known_is_not_trusted(server: SshServer, tmp_path: Path) -> None:
+    (tmp_path / "ssh" / "known_hosts").write_text("")
+    with pytest.raises(EngineAway, match="Host key verification failed"):
+        find_engine([Endpoint(server.address, "the test")])
+
+
+async def test_ssh_ends_with_the_program_however_that_ends(server: SshServer) -> None:
+    program = (
+        "import time\n"
+        "from serving.engines.docker.discovery import find_engine\n"
+        "from serving.engines.docker.endpoints import Endpoint\n"
+        f"find_engine([Endpoint({server.address!r}, 'the test')])\n"
+        "print('connected', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    assert owner.stdout is not None
+    assert await owner.stdout.readline() == b"connected\n"
+    (ssh,) = [each for each in psutil.Process(owner.pid).children() if each.name() == "ssh"]
+    assert server.alive() == 1
+    owner.kill()
+    await owner.wait()
+    _, alive = psutil.wait_procs([ssh], timeout=5)
+    assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
+    assert await asyncio.to_thread(server.left, 5)
