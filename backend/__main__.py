@@ -8,9 +8,10 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,7 +23,8 @@ from backend.run_file import AlreadyRunning, RunFile, only_backend
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
-from serving.engines.choose import choose_engine
+from serving.engines.choose import awaited_engine, engine_with_instances
+from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
@@ -34,6 +36,8 @@ EXIT_FAILED = 1
 EXIT_ALREADY_RUNNING = 3
 GRACE_SECONDS = 5
 """How long requests may go on after the program was asked to end."""
+FOLLOW_SECONDS = 2.0
+"""Between two looks where the instances run."""
 REWATCH_SECONDS = 1.0
 
 _log = logging.getLogger("backend")
@@ -64,9 +68,11 @@ async def application(
         stack.push_async_callback(store.close)
         classifier = PredictClient(model, patience=5.0)
         stack.push_async_callback(classifier.close)
-        engine = await choose_engine(engine_name, workspace)
+        engine = EngineSwitch(await awaited_engine(engine_name, workspace))
+        stack.push_async_callback(engine.close)
         fleet = Fleet(model, engine, repository, workspace, classifier)
-        await stack.enter_async_context(_watched(fleet))
+        await stack.enter_async_context(_going_on(_keep_watching(fleet)))
+        await stack.enter_async_context(_going_on(_follow_instances(engine, workspace)))
         trainer = Trainer(
             model=model, store=store, repository=repository, workspace=workspace, broker=broker
         )
@@ -110,14 +116,29 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 @asynccontextmanager
-async def _watched(fleet: Fleet) -> AsyncIterator[None]:
-    watching = asyncio.create_task(_keep_watching(fleet), name="fleet watch")
+async def _going_on(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
-        watching.cancel()
+        task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await watching
+            await task
+
+
+async def _follow_instances(switch: EngineSwitch, workspace: Workspace) -> None:
+    """Watch the other engine too once somebody moves the fleet there."""
+    while True:
+        await asyncio.sleep(FOLLOW_SECONDS)
+        try:
+            other = await engine_with_instances(switch.current, workspace)
+        except Exception:
+            _log.exception("Looking for the engine with the instances failed")
+            continue
+        if other is not None:
+            switch.to(other)
+        for left in await switch.leave_former():
+            await left.close()
 
 
 async def _keep_watching(fleet: Fleet) -> None:

@@ -24,7 +24,7 @@ from desktop.classify.history import History
 from desktop.classify.place import ClassifyPlace
 from desktop.event_loop import EventLoop
 from desktop.formats import plural
-from desktop.settings import OnQuit
+from desktop.settings import Choices, OnQuit
 from desktop.shell import Shell
 from serving.errors import BackendError, FleetUnavailable, ServeryError
 from serving.predict.prediction import Prediction
@@ -54,6 +54,7 @@ _HEAVY = (
     "serving.models.starter.install",
     "serving.engines.choose",
     "serving.fleet.fleet",
+    "desktop.fleet.engine_place",
     "desktop.fleet.place",
     "desktop.keep_backend",
     "desktop.learn.place",
@@ -155,9 +156,12 @@ async def build(
 async def _build_fleet(
     app: App, options: Options, stack: AsyncExitStack, engine: Engine | None
 ) -> None:
+    from desktop.fleet.engine_place import connect_engines
+    from desktop.fleet.engines import FleetEngines
     from desktop.fleet.page import FleetPage
     from desktop.fleet.place import connect_fleet
-    from serving.engines.choose import ENGINES, choose_engine
+    from serving.engines.choose import ENGINES, awaited_engine
+    from serving.engines.switch import EngineSwitch
     from serving.fleet.fleet import Fleet
     from serving.models.repository import ModelRepository
     from serving.models.starter.install import STARTER_MODEL, install_starter
@@ -167,19 +171,35 @@ async def _build_fleet(
     page = FleetPage()
     app.window.set_page(places.FLEET, page)
     app.shell.settings_page.set_engines(ENGINES)
+
+    def wished() -> str:
+        return options.engine or app.settings.choices.engine
+
     try:
         repository = ModelRepository(app.workspace.models)
         await asyncio.to_thread(install_starter, repository)
-        name = options.engine or app.settings.choices.engine
-        chosen = engine or await choose_engine(name, app.workspace)
+        chosen = engine or await awaited_engine(wished(), app.workspace)
     except ServeryError as error:
         app.window.status.show_failed(f"Fleet: {error.what}")
         raise
     client = PredictClient(STARTER_MODEL, patience=PATIENCE)
     stack.push_async_callback(client.close)
-    fleet = Fleet(STARTER_MODEL, chosen, repository, app.workspace, client)
+    switch = EngineSwitch(chosen)
+    stack.push_async_callback(switch.close)
+    fleet = Fleet(STARTER_MODEL, switch, repository, app.workspace, client)
+    engines = FleetEngines(fleet, switch, app.workspace, wished)
+    stack.push_async_callback(engines.close)
     stack.push_async_callback(_leave_fleet, app, fleet)
     connect_fleet(page, fleet, app.jobs, app.notifications)
+    look = connect_engines(page, fleet, engines, app.jobs, app.notifications)
+    page.strip.put_off.connect(lambda way: app.settings.change(put_off=way))
+    page.strip.show_put_off(app.settings.choices.put_off)
+
+    def chosen_anew(choices: Choices) -> None:
+        page.strip.show_put_off(choices.put_off)
+        look()
+
+    app.settings.subscribe(chosen_anew)
     show = _FleetWatcher(app, repository)
     stack.callback(fleet.subscribe(show))
     _run_until_closed(app, stack, fleet.run())

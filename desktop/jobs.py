@@ -33,11 +33,13 @@ class JobState(StrEnum):
 class Job(Generic[T]):
     """One piece of long work, as whoever watches it sees it."""
 
-    def __init__(self, number: int, title: str, quiet: bool) -> None:
+    def __init__(self, number: int, title: str, quiet: bool, tells_pace: bool) -> None:
         self.id = number
         self.title = title
         self.quiet = quiet
         """Not worth a place in the status bar, and its starter tells of its failure."""
+        self.tells_pace = tells_pace
+        """Its text says how fast it is and how long it takes still."""
         self.state = JobState.RUNNING
         self.done = 0
         self.total = 0
@@ -138,7 +140,12 @@ class Jobs(QObject):
         return self._closing
 
     def start(
-        self, title: str, work: Callable[[Report], Awaitable[T]], *, quiet: bool = False
+        self,
+        title: str,
+        work: Callable[[Report], Awaitable[T]],
+        *,
+        quiet: bool = False,
+        tells_pace: bool = False,
     ) -> Job[T]:
         """Start `work` with a report for it to call, and return its job at once.
 
@@ -147,7 +154,7 @@ class Jobs(QObject):
         unless `quiet`: then the caller does, from `result()`. Needs a running
         event loop.
         """
-        job: Job[T] = Job(next(self._numbers), title, quiet)
+        job: Job[T] = Job(next(self._numbers), title, quiet, tells_pace)
         self._running[job.id] = job
         job._task = asyncio.get_running_loop().create_task(self._carry_out(job, work), name=title)
         job._task.add_done_callback(lambda task: self._end(job, task))

@@ -32,6 +32,8 @@ class Choices:
     unsure_below: float = 0.5
     """Predictions whose best score is lower are marked as unsure."""
     on_quit: OnQuit = OnQuit.ASK
+    put_off: str = ""
+    """What Fleet offered to do about the engine and is not to offer again."""
     window: str = ""
     """Where the window was, as Qt wrote it, in base64."""
 

@@ -69,7 +69,7 @@ class SettingsPage(QWidget):
         self._add(
             "Engine",
             "What the instances run on; automatic takes the first that works here."
-            " A change counts from the next start.",
+            " Fleet offers to move those that run already.",
             self.engine,
         )
         folder = QPushButton("Open the folder")
@@ -84,7 +84,9 @@ class SettingsPage(QWidget):
             lambda: settings.change(appearance=self.appearance.currentData())
         )
         self.on_quit.activated.connect(lambda: settings.change(on_quit=self.on_quit.currentData()))
-        self.engine.activated.connect(lambda: settings.change(engine=self.engine.currentData()))
+        self.engine.activated.connect(
+            lambda: settings.change(engine=self.engine.currentData(), put_off="")
+        )
         self.unsure.valueChanged.connect(self._change_unsure)
 
     def set_engines(self, names: Iterable[str]) -> None:

@@ -111,6 +111,7 @@ class FleetHistory:
         its stretch, so that no peak is lost.
         """
         stretch = window / FINEST
+        crowded = stretch > 1
         points: list[Point] = []
         last = before = -1.0
         for sample in self._recent(instance_id, window):
@@ -118,7 +119,7 @@ class FleetHistory:
             if value is None:
                 continue
             number = sample.at // stretch
-            if points and number == before:
+            if crowded and points and number == before:
                 value = max(value, points[-1].value)
                 points[-1] = replace(points[-1], value=value)
             else:

@@ -131,19 +131,24 @@ class InstanceLog(QWidget):
         self.text.setPlaceholderText("Nothing has been printed yet." if instance_id else "")
         self.save.setEnabled(instance_id is not None)
 
-    def show_latest(self, instance_id: str, latest: str) -> None:
+    def show_latest(self, instance_id: str, latest: list[str]) -> None:
         """Take in the last lines of an instance's log; those of another are dropped."""
         if instance_id != self._instance_id:
             return
-        lines = latest.splitlines()
-        added = new_lines(self._lines, lines)
-        if added is None:
-            self._replace(lines)
-        elif added:
-            self._lines = (self._lines + added)[-MOST_LINES:]
-            self.text.appendPlainText("\n".join(added))
-        else:
+        added = new_lines(self._lines, latest)
+        if added is not None:
+            self.add(instance_id, added)
             return
+        self._replace(latest)
+        if self.follow.isChecked():
+            self._to_end()
+
+    def add(self, instance_id: str, new: list[str]) -> None:
+        """Take in what an instance printed since; what another did is dropped."""
+        if instance_id != self._instance_id or not new:
+            return
+        self._lines = (self._lines + new)[-MOST_LINES:]
+        self.text.appendPlainText("\n".join(new))
         if self.follow.isChecked():
             self._to_end()
         if self.search.text():

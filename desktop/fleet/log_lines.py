@@ -1,8 +1,9 @@
-"""Following a log of which only the last lines can be asked for."""
+"""Following a log that begins with its last lines again whenever it is opened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 
 def new_lines(shown: Sequence[str], latest: Sequence[str]) -> list[str] | None:
@@ -17,3 +18,35 @@ def new_lines(shown: Sequence[str], latest: Sequence[str]) -> list[str] | None:
         if list(shown[-length:]) == list(latest[:length]):
             return list(latest[length:])
     return None
+
+
+async def batches(
+    lines: AsyncIterator[str], quiet: float, most: int
+) -> AsyncGenerator[list[str], None]:
+    """Yield together what comes within `quiet` seconds of each other, at most `most` lines."""
+    batch: list[str] = []
+    coming: asyncio.Future[str | None] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(_next(lines))
+            await asyncio.wait([coming], timeout=quiet if batch else None)
+            if coming.done():
+                line, coming = coming.result(), None
+                if line is None:
+                    break
+                batch.append(line)
+                if len(batch) < most:
+                    continue
+            yield batch
+            batch = []
+        if batch:
+            yield batch
+    finally:
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+
+async def _next(lines: AsyncIterator[str]) -> str | None:
+    """Return the next line; None after the last."""
+    return await anext(lines, None)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from desktop import theme
 from desktop.fleet import wording
+from desktop.fleet.engine_strip import EngineStrip
 from desktop.fleet.history import FleetHistory
 from desktop.fleet.instance_count import InstanceCount
 from desktop.fleet.instance_detail import InstanceDetail
@@ -42,6 +43,9 @@ class FleetPage(QWidget):
     scale_wanted = Signal(int)
     restart_wanted = Signal(str)
     stop_wanted = Signal(str)
+    """Stop this instance, and want one fewer; a failed one is only removed."""
+    command_wanted = Signal(str)
+    limits_wanted = Signal()
     log_save_wanted = Signal(str, str)
     """Path and text."""
     selected = Signal(object)
@@ -65,6 +69,17 @@ class FleetPage(QWidget):
         )
         self.stop_all = QPushButton("Stop all")
         theme.set_icon(self.stop_all, "stop", side=16)
+        self.limits = QPushButton("Limits…")
+        theme.set_icon(self.limits, "settings", side=16)
+        self.limits.setToolTip("What each instance may use, and what it runs from")
+        self.strip = EngineStrip()
+        self.images = QPushButton("Image")
+        self.images.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        theme.set_icon(self.images, "chevron-down", side=12)
+        self.images.setToolTip("Get an image that containers run from")
+        self.images.setMenu(self._image_menu())
+        self.images.hide()
+        self.header.add(self.images)
 
         self._split = QSplitter(Qt.Orientation.Vertical)
         self._split.setChildrenCollapsible(False)
@@ -82,6 +97,7 @@ class FleetPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.header)
+        layout.addWidget(self.strip)
         layout.addWidget(self._summary())
         layout.addWidget(self._body, 1)
 
@@ -92,6 +108,8 @@ class FleetPage(QWidget):
         self.table.menu_wanted.connect(self._open_menu)
         self.detail.restart_wanted.connect(self.restart_wanted)
         self.detail.stop_wanted.connect(self.stop_wanted)
+        self.detail.command_wanted.connect(self.command_wanted)
+        self.limits.clicked.connect(self.limits_wanted)
         self.detail.log.save_wanted.connect(self.log_save_wanted)
 
     @property
@@ -113,11 +131,15 @@ class FleetPage(QWidget):
         if rows != len(view.instances):
             self._fit_split()
 
-    def show_log(self, instance_id: str, latest: str) -> None:
+    def show_log(self, instance_id: str, latest: list[str]) -> None:
         """Show the last lines that an instance printed, where it is still selected."""
         self.detail.log.show_latest(instance_id, latest)
 
-    def _summary(self) -> QFrame:
+    def add_to_log(self, instance_id: str, new: list[str]) -> None:
+        """Show the lines that an instance printed since, where it is still selected."""
+        self.detail.log.add(instance_id, new)
+
+    def _summary(self) -> QWidget:
         card = QFrame()
         theme.set_role(card, "card")
         self.ready_figure = QLabel("0")
@@ -152,12 +174,19 @@ class FleetPage(QWidget):
         row.setSpacing(theme.XL)
         row.addLayout(wanted)
         row.addLayout(ready, 1)
-        row.addWidget(self.stop_all)
-        around = QFrame()
-        frame = QVBoxLayout(around)
-        frame.setContentsMargins(theme.L, 0, theme.L, theme.M)
-        frame.addWidget(card)
-        return around
+        buttons = QHBoxLayout()
+        buttons.setSpacing(theme.S)
+        buttons.addWidget(self.limits)
+        buttons.addWidget(self.stop_all)
+        row.addLayout(buttons)
+        return _framed(card)
+
+    def _image_menu(self) -> QMenu:
+        menu = QMenu(self.images)
+        menu.addAction("Pull…").triggered.connect(self.strip.ask_for_name)
+        menu.addAction("Load from a file…").triggered.connect(self.strip.ask_for_file)
+        menu.addAction("Build our own").triggered.connect(self.strip.build_wanted)
+        return menu
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -210,10 +239,13 @@ class FleetPage(QWidget):
         _entry(menu, "Restart", self.detail.restart.isEnabled()).triggered.connect(
             lambda: self.restart_wanted.emit(instance.id)
         )
-        _entry(menu, "Stop", self.detail.stop.isEnabled()).triggered.connect(
+        _entry(menu, self.detail.stop.text(), self.detail.stop.isEnabled()).triggered.connect(
             lambda: self.stop_wanted.emit(instance.id)
         )
         menu.addSeparator()
+        _entry(menu, "Copy the command", True).triggered.connect(
+            lambda: self.command_wanted.emit(instance.id)
+        )
         for name, value in (
             ("Copy gRPC address", instance.grpc_address),
             ("Copy REST address", instance.rest_address),
@@ -224,6 +256,14 @@ class FleetPage(QWidget):
                 lambda _checked=False, text=text: QGuiApplication.clipboard().setText(text)
             )
         menu.popup(place)
+
+
+def _framed(widget: QWidget) -> QWidget:
+    around = QWidget()
+    layout = QVBoxLayout(around)
+    layout.setContentsMargins(theme.L, 0, theme.L, theme.M)
+    layout.addWidget(widget)
+    return around
 
 
 def _caption(text: str) -> QLabel:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
+from PySide6.QtGui import QGuiApplication
+
+from desktop.fleet.log_lines import batches
 from desktop.fleet.page import FleetPage
 from desktop.formats import plural
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
-from serving.errors import EngineError, ServeryError
+from serving.engines.protocol import InstanceState
+from serving.errors import ServeryError
 from serving.files import write_aside
 from serving.fleet.fleet import Fleet
 from serving.progress import Report
@@ -18,8 +23,13 @@ from serving.progress import Report
 SAMPLE_SECONDS = 1.0
 """Between two points of a chart."""
 LOG_SECONDS = 1.0
-"""Between two looks at the log of the selected instance."""
+"""Between two looks whether the log that is followed is still the one that can be seen."""
 LOG_LINES = 1000
+"""Of what was printed before."""
+QUIET_SECONDS = 0.1
+"""Lines that come closer together are shown together."""
+MOST_AT_ONCE = 1000
+"""Lines that wait to be shown."""
 
 
 class LogNotSaved(ServeryError):
@@ -36,6 +46,7 @@ def connect_fleet(page: FleetPage, fleet: Fleet, jobs: Jobs, notifications: Noti
     page.scale_wanted.connect(place.scale)
     page.restart_wanted.connect(place.restart)
     page.stop_wanted.connect(place.stop)
+    page.command_wanted.connect(place.copy_command)
     page.log_save_wanted.connect(place.save_log)
     page.selected.connect(place.look_at_log)
     jobs.start("Show the fleet", place.show, quiet=True)
@@ -64,19 +75,30 @@ class _FleetPlace:
 
     async def follow_log(self, report: Report) -> None:
         """Show the log of the selected instance while the page can be seen, until cancelled."""
-        while True:
-            self._look_at_log.clear()
-            instance_id = self._page.selected_id
-            if instance_id is not None and self._page.isVisible():
-                try:
-                    latest = await self._fleet.logs(instance_id, LOG_LINES)
-                except EngineError:
-                    latest = None
-                if latest is not None:
-                    self._page.show_log(instance_id, latest)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOG_SECONDS):
-                    await self._look_at_log.wait()
+        followed: str | None = None
+        following: asyncio.Task[None] | None = None
+        try:
+            while True:
+                self._look_at_log.clear()
+                seen = self._page.selected_id if self._page.isVisible() else None
+                if seen != followed or (following is not None and following.done()):
+                    await _ended(following)
+                    followed, following = seen, None
+                    if seen is not None:
+                        following = asyncio.create_task(self._follow(seen))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOG_SECONDS):
+                        await self._look_at_log.wait()
+        finally:
+            await _ended(following)
+
+    async def _follow(self, instance_id: str) -> None:
+        """Show what an instance printed and prints, until it ends."""
+        show: Callable[[str, list[str]], None] = self._page.show_log
+        async with contextlib.aclosing(self._fleet.follow_logs(instance_id, LOG_LINES)) as log:
+            async for lines in batches(log, QUIET_SECONDS, MOST_AT_ONCE):
+                show(instance_id, lines)
+                show = self._page.add_to_log
 
     def look_at_log(self) -> None:
         self._look_at_log.set()
@@ -96,11 +118,27 @@ class _FleetPlace:
         self._jobs.start(f"Restart {instance_id}", work)
 
     def stop(self, instance_id: str) -> None:
-        async def work(report: Report) -> None:
+        failed = any(
+            each.instance.id == instance_id and each.state is InstanceState.FAILED
+            for each in self._fleet.view.instances
+        )
+
+        async def stop(report: Report) -> None:
             report(0, 0, "It finishes what it accepted.")
             await self._fleet.stop_instance(instance_id)
 
-        self._jobs.start(f"Stop {instance_id}", work)
+        if failed:
+            self._jobs.start(f"Remove {instance_id}", lambda _: self._fleet.remove(instance_id))
+        else:
+            self._jobs.start(f"Stop {instance_id}", stop)
+
+    def copy_command(self, instance_id: str) -> None:
+        async def work(report: Report) -> None:
+            command = await self._fleet.run_command(instance_id)
+            QGuiApplication.clipboard().setText(command)
+            self._notifications.info("The command that starts such an instance was copied.")
+
+        self._jobs.start("Copy the command", work)
 
     def save_log(self, path: str, text: str) -> None:
         async def work(report: Report) -> None:
@@ -114,3 +152,10 @@ class _FleetPlace:
             self._notifications.info(f"The log was saved to {path}.")
 
         self._jobs.start("Save the log", work)
+
+
+async def _ended(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and wait for its end; what went wrong in it is tried again later."""
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

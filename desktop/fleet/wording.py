@@ -30,6 +30,8 @@ def state_sentence(view: FleetView) -> str:
         missing = plural(view.wanted - view.ready, "instance")
         return f"{missing} not ready yet." if view.ready else "Photos wait until one is ready."
     if len(view.instances) > view.wanted:
+        if any(each.state is InstanceState.STARTING for each in view.instances):
+            return "A new one starts before an old one stops."
         return "Those that stop finish what they accepted."
     serving = f", serving v{view.live_version}" if view.live_version is not None else ""
     return f"{'The only one is' if view.ready == 1 else 'All are'} ready{serving}."

@@ -26,6 +26,8 @@ PATIENCE = 0.6
 
 def describe(job: Job[Any]) -> str:
     """Return how a running job is doing, as one line."""
+    if job.tells_pace:
+        return f"{job.title}: {job.text}" if job.text else job.title
     parts = [job.text or job.title]
     if job.total and not job.text:
         parts[0] = f"{job.title}: {formats.count(job.done)} of {formats.count(job.total)}"

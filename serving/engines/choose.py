@@ -56,6 +56,34 @@ async def choose_engine(name: str, workspace: Workspace) -> Engine:
     )
 
 
+async def awaited_engine(name: str, workspace: Workspace) -> Engine:
+    """Return what `choose_engine` does, but one that was named whether it is usable yet or not.
+
+    For programs that run on, and use it as soon as it answers. Raises
+    EngineError where there is no such engine.
+    """
+    if name in ENGINES:
+        return await asyncio.to_thread(ENGINES[name], workspace)
+    return await choose_engine(name, workspace)
+
+
+async def engine_with_instances(current: Engine, workspace: Workspace) -> Engine | None:
+    """Return the other engine where the instances run by now; None where it is `current`.
+
+    For programs that only watch a fleet, which somebody else may move. The
+    caller uses or closes what is returned.
+    """
+    if await _runs_instances(current):
+        return await better_engine(current, workspace)
+    for name in ENGINES:
+        if name != current.name:
+            other = await asyncio.to_thread(ENGINES[name], workspace)
+            if await _runs_instances(other):
+                return other
+            await other.close()
+    return None
+
+
 async def better_engine(
     current: Engine, workspace: Workspace, *, leaving: bool = False
 ) -> Engine | None:

@@ -20,8 +20,7 @@ class EngineSwitch:
     """The engine that instances are started on, and those that still run some.
 
     Every instance is looked after by the engine that runs it, so that a fleet
-    moves from one to the other one instance at a time. An engine that was left
-    is let go of by `leave_former`, or when the switch is closed.
+    moves from one to the other one instance at a time.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -50,16 +49,19 @@ class EngineSwitch:
         self._current = engine
         self._switched.set()
 
-    async def leave_former(self) -> None:
-        """Let go of every engine before the current one that runs no instance any more.
+    async def leave_former(self) -> list[Engine]:
+        """Forget every engine before the current one that runs no instance any more.
 
-        One that does not answer is kept, since nobody knows what it runs.
+        Returns them, to be closed. One that does not answer is kept, since
+        nobody knows what it runs.
         """
+        left = []
         for engine in list(self._former):
             with contextlib.suppress(EngineError):
                 if not await engine.instances():
                     self._former.remove(engine)
-                    await engine.close()
+                    left.append(engine)
+        return left
 
     async def availability(self) -> Availability:
         """Say whether instances can be started now."""

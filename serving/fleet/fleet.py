@@ -182,7 +182,8 @@ class Fleet:
         while True:
             view = await self._step()
             left = sum(each.instance.id in ids for each in view.instances)
-            report(len(ids) - left, len(ids), f"{len(ids) - left} of {_instances(len(ids))} new.")
+            done = len(ids) - left
+            report(done, len(ids), f"{done} of {_instances(len(ids))} exchanged.")
             if not left:
                 return
             self._raise_if_failing(before, view)

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,16 +47,22 @@ async def build(
     base: str = DEFAULT_BASE,
     wheels: Path | None = None,
     report: Report = no_report,
+    say: Callable[[str], None] = print,
 ) -> ImageFacts:
-    """Build the image and return it; raises EngineError."""
+    """Build the image and return it; `say` gets each line that is printed. Raises EngineError."""
     with tempfile.TemporaryDirectory(prefix="servery-image-") as scratch:
         packages = installed() if wheels is None else wheeled(wheels)
         members = await asyncio.to_thread(lambda: stripped(context(packages), Path(scratch)))
-        return await build_context(store, tag, base, members, report)
+        return await build_context(store, tag, base, members, report, say)
 
 
 async def build_context(
-    store: ImageStore, tag: str, base: str, members: Sequence[Member], report: Report = no_report
+    store: ImageStore,
+    tag: str,
+    base: str,
+    members: Sequence[Member],
+    report: Report = no_report,
+    say: Callable[[str], None] = print,
 ) -> ImageFacts:
     """Build an image from these files, a Dockerfile with an argument BASE among them."""
     imported = await asyncio.to_thread(Path(base).is_file)
@@ -69,6 +75,7 @@ async def build_context(
             sum(member.size for member in members),
             {"BASE": IMPORTED_BASE if imported else base, "VERSION": VERSION},
             report,
+            say,
         )
     finally:
         if imported:

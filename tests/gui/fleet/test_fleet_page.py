@@ -96,7 +96,7 @@ def test_only_cells_that_changed_are_drawn_anew(page: FleetPage) -> None:
 
 def test_a_failed_instance_says_why_above_its_last_words(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, FAILED, failure="It was killed.")))
-    page.show_log("starter-000001", "loading\nout of memory")
+    page.show_log("starter-000001", ["loading", "out of memory"])
     assert page.detail.problem.isVisible()
     assert page.detail.problem.text() == "It was killed."
     assert page.detail.log.text.toPlainText() == "loading\nout of memory"
@@ -157,10 +157,16 @@ def test_the_menu_of_a_row_does_the_same(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1)))
     stopped = QSignalSpy(page.stop_wanted)
     page.table.menu_wanted.emit(QPoint(0, 0))
-    menu = page.findChild(QMenu)
-    assert menu is not None
+    (menu,) = (menu for menu in page.findChildren(QMenu) if menu.parent() is page)
     entries = {action.text(): action for action in menu.actions() if action.text()}
-    assert list(entries) == ["Restart", "Stop", "Copy gRPC address", "Copy REST address", "Copy id"]
+    assert list(entries) == [
+        "Restart",
+        "Stop",
+        "Copy the command",
+        "Copy gRPC address",
+        "Copy REST address",
+        "Copy id",
+    ]
     entries["Stop"].trigger()
     entries["Copy REST address"].trigger()
     menu.close()

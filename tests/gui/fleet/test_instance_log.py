@@ -20,8 +20,12 @@ def log(application: QApplication) -> InstanceLog:
     return made
 
 
-def lines(first: int, last: int) -> str:
-    return "\n".join(f"line {number}" for number in range(first, last + 1))
+def lines(first: int, last: int) -> list[str]:
+    return [f"line {number}" for number in range(first, last + 1)]
+
+
+def text(first: int, last: int) -> str:
+    return "\n".join(lines(first, last))
 
 
 def at_end(log: InstanceLog) -> bool:
@@ -32,13 +36,13 @@ def at_end(log: InstanceLog) -> bool:
 def test_new_lines_are_added_and_followed(log: InstanceLog) -> None:
     log.show_latest("one", lines(1, 200))
     log.show_latest("one", lines(51, 250))
-    assert log.text.toPlainText() == lines(1, 250)
+    assert log.text.toPlainText() == text(1, 250)
     assert at_end(log)
 
 
 def test_a_log_that_began_anew_replaces_the_old_one(log: InstanceLog) -> None:
     log.show_latest("one", lines(1, 20))
-    log.show_latest("one", "another start")
+    log.show_latest("one", ["another start"])
     assert log.text.toPlainText() == "another start"
 
 
@@ -95,4 +99,4 @@ def test_saving_asks_where_without_stopping_the_window(log: InstanceLog) -> None
     assert dialog is not None
     dialog.fileSelected.emit("/somewhere/one.log")
     dialog.close()
-    assert saved.at(0) == ["/somewhere/one.log", lines(1, 3) + "\n"]
+    assert saved.at(0) == ["/somewhere/one.log", text(1, 3) + "\n"]

@@ -1,0 +1,162 @@
+"""What a fleet runs on and what it could run on: images got, and the move from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+
+from serving.engines.choose import PROCESS_REASON
+from serving.engines.docker.engine import DockerEngine
+from serving.engines.docker.images import ImageFacts
+from serving.engines.process import ProcessEngine
+from serving.engines.protocol import Engine
+from serving.engines.switch import EngineSwitch
+from serving.errors import EngineError
+from serving.fleet.fleet import Fleet
+from serving.image.build import build
+from serving.image.names import IMAGES
+from serving.progress import Report
+from serving.workspace import Workspace
+
+
+class Way(Enum):
+    """What a person could do about the engine now."""
+
+    NONE = ""
+    GET_IMAGE = "get an image"
+    """An engine answers that is wanted, and has nothing to run."""
+    MOVE = "move"
+    """The instances run on another engine than the one that is wanted."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is offered, and why, as a sentence."""
+
+    way: Way = Way.NONE
+    heading: str = ""
+    sentence: str = ""
+
+
+class FleetEngines:
+    """The engines of one fleet, and the images of the one with containers.
+
+    `wished` says what the settings ask for: auto, docker or process.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        switch: EngineSwitch,
+        workspace: Workspace,
+        wished: Callable[[], str],
+    ) -> None:
+        self._fleet = fleet
+        self._switch = switch
+        self._workspace = workspace
+        self._wished = wished
+        self._docker = (
+            switch.current if isinstance(switch.current, DockerEngine) else DockerEngine(workspace)
+        )
+
+    @property
+    def in_containers(self) -> bool:
+        """Whether instances are started in containers."""
+        return self._switch.current is self._docker
+
+    async def offer(self) -> Offer:
+        """Say what can be done about the engine now. Takes 3 s at most; never raises."""
+        if self._wished() == ProcessEngine.name:
+            return _TO_PROCESSES if self.in_containers else Offer()
+        image = self._fleet.limits.image
+        try:
+            found = await self._docker.images.find([image] if image else IMAGES)
+            if found is None:
+                return Offer(
+                    Way.GET_IMAGE,
+                    "Containers need an image",
+                    f"The container engine answers, but it does not have {image or 'an image'} to"
+                    " run instances from.",
+                )
+        except EngineError:
+            return Offer()
+        if self.in_containers:
+            return Offer()
+        return Offer(
+            Way.MOVE,
+            "Instances can run in containers",
+            f"The container engine has the image {found.name}. Each instance is exchanged once"
+            " its successor is ready, so no photo fails.",
+        )
+
+    async def images(self) -> list[ImageFacts]:
+        """Return the serving images that the engine has; none where it does not answer."""
+        try:
+            found = [await self._docker.images.find([name]) for name in IMAGES]
+        except EngineError:
+            return []
+        return [image for image in found if image is not None]
+
+    async def pull(self, name: str, report: Report) -> str:
+        """Pull an image from its registry and have instances run from it; raises EngineError."""
+        image = await self._docker.images.pull(name, report)
+        await self._run_from(image.name)
+        return image.name
+
+    async def load(self, path: Path, report: Report) -> str:
+        """Load what `docker save` wrote and have instances run from it; raises EngineError."""
+        names = await self._docker.images.load(path, report)
+        name = next((name for name in names if name in IMAGES), names[0])
+        await self._run_from(name)
+        return name
+
+    async def _run_from(self, image: str) -> None:
+        """Set the image of the fleet, unless it is one that is taken by itself."""
+        if image not in IMAGES:
+            await self._fleet.limit(replace(self._fleet.limits, image=image))
+
+    async def build(self, report: Report) -> str:
+        """Build our own image from what is installed here; raises EngineError."""
+        return (await build(self._docker.images, report=report, say=_unsaid)).name
+
+    async def move(self, report: Report) -> None:
+        """Have every instance run on the engine that is wanted, one exchanged after the other.
+
+        Raises EngineError where it does not run there; the fleet is as before then,
+        and so it is where the move is cancelled, but for what has moved.
+        """
+        before = self._switch.current
+        self._switch.to(self._target())
+        try:
+            await self._fleet.renew(report)
+        except BaseException:
+            self._switch.to(before)
+            raise
+        finally:
+            for engine in await self._switch.leave_former():
+                if engine is not self._docker:
+                    await engine.close()
+
+    async def close(self) -> None:
+        """Let go of an engine that the fleet does not use."""
+        if not self.in_containers:
+            await self._docker.close()
+
+    def _target(self) -> Engine:
+        if self._wished() == ProcessEngine.name:
+            return ProcessEngine(self._workspace, PROCESS_REASON)
+        return self._docker
+
+
+_TO_PROCESSES = Offer(
+    Way.MOVE,
+    "Instances still run in containers",
+    "The settings ask for processes. Each instance is exchanged once its successor is ready, so"
+    " no photo fails.",
+)
+
+
+def _unsaid(line: str) -> None:
+    """What the build prints is for a terminal."""

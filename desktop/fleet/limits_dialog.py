@@ -1,0 +1,139 @@
+"""What every instance may use, and what it runs from: asked for in a small dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import theme
+from desktop.widgets.choice import Choice
+from serving.fleet.record import Limits
+
+MEGABYTE = 2**20
+MEMORY_STEP = 256
+SMALLEST_MEMORY = 128
+"""Megabytes; no model server starts with less."""
+
+
+class LimitsDialog(QDialog):
+    """Shows `limits` and tells of others; what cannot be limited here is not asked for."""
+
+    chosen = Signal(object)
+    """Limits"""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        in_containers: bool,
+        images: Sequence[str] = (),
+        cores: int = 1,
+        memory: int = 0,
+        parent: QWidget | None = None,
+    ) -> None:
+        """`images` are what the engine has, `memory` is in bytes."""
+        super().__init__(parent)
+        self.setWindowTitle("Limits of each instance")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._limits = limits
+        self.memory = QSpinBox()
+        self.memory.setRange(0, max(memory // MEGABYTE, limits.memory_limit // MEGABYTE))
+        self.memory.setSingleStep(MEMORY_STEP)
+        self.memory.setSuffix(" MB")
+        self.memory.setSpecialValueText("No limit")
+        self.memory.setValue(limits.memory_limit // MEGABYTE)
+        self.cpu = QDoubleSpinBox()
+        self.cpu.setDecimals(1)
+        self.cpu.setRange(0, max(float(cores), limits.cpu_limit))
+        self.cpu.setSingleStep(0.5)
+        self.cpu.setSpecialValueText("No limit")
+        self.cpu.setValue(limits.cpu_limit)
+        self.threads = QSpinBox()
+        self.threads.setRange(0, max(2 * cores, limits.threads))
+        self.threads.setSpecialValueText("Shared out")
+        self.threads.setValue(limits.threads)
+        self.image = _image_choice(images, limits.image)
+
+        form = QFormLayout()
+        form.setHorizontalSpacing(theme.XL)
+        form.setVerticalSpacing(theme.M)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        if in_containers:
+            form.addRow("Memory", self.memory)
+            form.addRow("Processor cores", self.cpu)
+        form.addRow("Threads", self.threads)
+        if in_containers:
+            form.addRow("Image", self.image)
+        for title, field in (
+            ("Memory", self.memory),
+            ("Processor cores", self.cpu),
+            ("Threads", self.threads),
+            ("Image", self.image),
+        ):
+            field.setAccessibleName(title)
+            field.setMinimumWidth(240)
+            if isinstance(field, QAbstractSpinBox):
+                field.lineEdit().setTextMargins(theme.S, 0, 0, 0)
+
+        how = QLabel(
+            "A change is rolled out one instance at a time, each new one ready before an old one"
+            " goes. Threads are shared out among the instances unless you set them."
+            if in_containers
+            else "A change is rolled out one instance at a time. Memory, processor cores and the"
+            " image can be set where instances run in containers."
+        )
+        how.setWordWrap(True)
+        theme.set_role(how, "muted")
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Apply | QDialogButtonBox.StandardButton.Cancel
+        )
+        self.apply = buttons.button(QDialogButtonBox.StandardButton.Apply)
+        theme.set_role(self.apply, "primary")
+        self.apply.setDefault(True)
+        self.apply.clicked.connect(self._choose)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.L)
+        layout.setSpacing(theme.L)
+        layout.addWidget(how)
+        layout.addLayout(form)
+        layout.addWidget(buttons)
+        self.setMinimumWidth(460)
+
+    def wanted(self) -> Limits:
+        """What the controls say now."""
+        memory = self.memory.value()
+        return Limits(
+            threads=self.threads.value(),
+            memory_limit=max(memory, SMALLEST_MEMORY) * MEGABYTE if memory else 0,
+            cpu_limit=self.cpu.value(),
+            image=self.image.currentData() or "",
+        )
+
+    def _choose(self) -> None:
+        if self.wanted() != self._limits:
+            self.chosen.emit(self.wanted())
+        self.accept()
+
+
+def _image_choice(images: Sequence[str], chosen: str) -> QComboBox:
+    box = Choice()
+    box.addItem("Automatic", "")
+    for name in dict.fromkeys([*images, *([chosen] if chosen else [])]):
+        box.addItem(name, name)
+    box.setCurrentIndex(max(0, box.findData(chosen)))
+    return box
