@@ -160,7 +160,9 @@ async def _build_fleet(
     from desktop.fleet.engines import FleetEngines
     from desktop.fleet.page import FleetPage
     from desktop.fleet.place import connect_fleet
-    from serving.engines.choose import ENGINES, awaited_engine
+    from serving.engines.choose import ENGINES, awaited_engine, process_engine
+    from serving.engines.docker.engine import DockerEngine
+    from serving.engines.process import ProcessEngine
     from serving.engines.switch import EngineSwitch
     from serving.fleet.fleet import Fleet
     from serving.models.repository import ModelRepository
@@ -185,9 +187,10 @@ async def _build_fleet(
     client = PredictClient(STARTER_MODEL, patience=PATIENCE)
     stack.push_async_callback(client.close)
     switch = EngineSwitch(chosen)
-    stack.push_async_callback(switch.close)
+    docker = chosen if isinstance(chosen, DockerEngine) else DockerEngine(app.workspace)
+    process = chosen if isinstance(chosen, ProcessEngine) else process_engine(app.workspace)
     fleet = Fleet(STARTER_MODEL, switch, repository, app.workspace, client)
-    engines = FleetEngines(fleet, switch, app.workspace, wished)
+    engines = FleetEngines(fleet, switch, docker, process, wished)
     stack.push_async_callback(engines.close)
     stack.push_async_callback(_leave_fleet, app, fleet)
     connect_fleet(page, fleet, app.jobs, app.notifications)

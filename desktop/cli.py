@@ -18,6 +18,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "classify": "desktop.commands.classify",
     "fleet": "desktop.commands.fleet",
+    "image": "desktop.commands.image",
     "label": "desktop.commands.learn",
     "models": "desktop.commands.learn",
     "promote": "desktop.commands.learn",

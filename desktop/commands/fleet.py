@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 import click
 
 from desktop.commands import options
+from desktop.commands.amounts import bytes_of
 from desktop.commands.session import open_fleet
 from desktop.commands.terminal import Progress, print_json, print_table, say
 from desktop.formats import duration, plural, size
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
+from serving.fleet.record import Limits
 from serving.progress import Report
 from serving.workspace import Workspace
+
+T = TypeVar("T")
 
 
 @click.group()
@@ -76,6 +82,118 @@ def status(workspace: Workspace, model: str, engine: str, as_json: bool) -> None
     _show(view, as_json)
     if not as_json and view.engine_reason:
         say(view.engine_reason)
+
+
+@fleet.command()
+@click.argument("instance")
+@options.model
+@options.engine
+@click.pass_obj
+def restart(workspace: Workspace, instance: str, model: str, engine: str) -> None:
+    """Exchange INSTANCE for a new one, which is ready before it goes."""
+    _on_instance(workspace, model, engine, lambda fleet: fleet.restart(instance))
+    say(f"{instance} was exchanged for a new instance.")
+
+
+@fleet.command()
+@click.argument("instance")
+@click.option("--lines", default=200, show_default=True, help="How many of the last lines.")
+@click.option("--follow", is_flag=True, help="Go on until Ctrl+C or the end of the instance.")
+@options.model
+@options.engine
+@click.pass_obj
+def logs(
+    workspace: Workspace, instance: str, lines: int, follow: bool, model: str, engine: str
+) -> None:
+    """Print what INSTANCE printed."""
+
+    async def show(fleet: Fleet) -> None:
+        if not follow:
+            click.echo(await fleet.logs(instance, lines))
+            return
+        async with aclosing(fleet.follow_logs(instance, lines)) as log:
+            async for line in log:
+                click.echo(line)
+
+    _on_instance(workspace, model, engine, show)
+
+
+@fleet.command()
+@click.argument("instance")
+@options.model
+@options.engine
+@click.pass_obj
+def command(workspace: Workspace, instance: str, model: str, engine: str) -> None:
+    """Print the command that starts such an instance by hand: docker run, for a container."""
+
+    async def show(fleet: Fleet) -> None:
+        click.echo(await fleet.run_command(instance))
+
+    _on_instance(workspace, model, engine, show)
+
+
+@fleet.command()
+@click.option(
+    "--memory",
+    type=bytes_of,
+    metavar="AMOUNT",
+    help="Of each instance, as 512MB or 2GB; 0: no limit.",
+)
+@click.option("--cpus", type=click.FloatRange(min=0), help="Cores of each instance; 0: no limit.")
+@click.option("--threads", type=click.IntRange(min=0), help="Of each instance; 0: shared out.")
+@click.option("--image", help="What containers run from; empty: the first that is there.")
+@options.model
+@options.engine
+@options.as_json
+@click.pass_obj
+def limit(
+    workspace: Workspace,
+    memory: int | None,
+    cpus: float | None,
+    threads: int | None,
+    image: str | None,
+    model: str,
+    engine: str,
+    as_json: bool,
+) -> None:
+    """Set what every instance may use, one exchanged after the other; without options, show it."""
+    asked = {"memory_limit": memory, "cpu_limit": cpus, "threads": threads, "image": image}
+    changed = {name: value for name, value in asked.items() if value is not None}
+
+    async def carry_out(fleet: Fleet) -> Limits:
+        limits = Limits.of({**asdict(fleet.limits), **changed})
+        if changed:
+            await fleet.limit(limits)
+            with Progress() as report:
+                await fleet.settle(report)
+        return fleet.limits
+
+    limits = _on_instance(workspace, model, engine, carry_out)
+    if as_json:
+        print_json(asdict(limits))
+    else:
+        click.echo(
+            f"Memory {size(limits.memory_limit) if limits.memory_limit else 'unlimited'}, "
+            f"{_cores(limits.cpu_limit)}, "
+            f"{plural(limits.threads, 'thread') if limits.threads else 'threads shared out'}, "
+            f"image {limits.image or 'chosen automatically'}."
+        )
+
+
+def _cores(limit: float) -> str:
+    if not limit:
+        return "any number of cores"
+    return "1 core" if limit == 1 else f"{limit:g} cores"
+
+
+def _on_instance(
+    workspace: Workspace, model: str, engine: str, work: Callable[[Fleet], Awaitable[T]]
+) -> T:
+    async def carry_out() -> T:
+        async with open_fleet(workspace, model, engine) as (fleet, _):
+            return await work(fleet)
+
+    return asyncio.run(carry_out())
 
 
 def _change(

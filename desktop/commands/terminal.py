@@ -48,8 +48,18 @@ class Progress:
     def report(self, done: int, total: int, text: str) -> None:
         if self._terminal:
             self._shown = True
-            self._write(f"{text}  {done} of {total}" if total else text)
+            self._write(self._line(done, total, text))
+
+    def _line(self, done: int, total: int, text: str) -> str:
+        return f"{text}  {done} of {total}" if total else text
 
     def _write(self, text: str) -> None:
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()
+
+
+class Percent(Progress):
+    """The line of work whose text says the amounts already."""
+
+    def _line(self, done: int, total: int, text: str) -> str:
+        return f"{done:3d} %  {text}"

@@ -122,7 +122,11 @@ class _EnginePlace:
         self._jobs.start("Ask for limits", ask)
 
     def _limit(self, limits: Limits) -> None:
-        self._jobs.start("Change the limits", lambda report: self._fleet.limit(limits))
+        async def work(report: Report) -> None:
+            await self._fleet.limit(limits)
+            await self._fleet.settle(report)
+
+        self._jobs.start("Change the limits", work)
 
     def _start(
         self,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from serving.engines.choose import PROCESS_REASON
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.docker.images import ImageFacts
 from serving.engines.process import ProcessEngine
@@ -16,9 +15,7 @@ from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError
 from serving.fleet.fleet import Fleet
 from serving.image.build import build
-from serving.image.names import IMAGES
 from serving.progress import Report
-from serving.workspace import Workspace
 
 
 class Way(Enum):
@@ -50,16 +47,15 @@ class FleetEngines:
         self,
         fleet: Fleet,
         switch: EngineSwitch,
-        workspace: Workspace,
+        docker: DockerEngine,
+        process: ProcessEngine,
         wished: Callable[[], str],
     ) -> None:
         self._fleet = fleet
         self._switch = switch
-        self._workspace = workspace
+        self._docker = docker
+        self._process = process
         self._wished = wished
-        self._docker = (
-            switch.current if isinstance(switch.current, DockerEngine) else DockerEngine(workspace)
-        )
 
     @property
     def in_containers(self) -> bool:
@@ -68,11 +64,11 @@ class FleetEngines:
 
     async def offer(self) -> Offer:
         """Say what can be done about the engine now. Takes 3 s at most; never raises."""
-        if self._wished() == ProcessEngine.name:
+        if self._wished() == self._process.name:
             return _TO_PROCESSES if self.in_containers else Offer()
         image = self._fleet.limits.image
         try:
-            found = await self._docker.images.find([image] if image else IMAGES)
+            found = await self._docker.images.find([image] if image else self._docker.choice)
             if found is None:
                 return Offer(
                     Way.GET_IMAGE,
@@ -94,7 +90,7 @@ class FleetEngines:
     async def images(self) -> list[ImageFacts]:
         """Return the serving images that the engine has; none where it does not answer."""
         try:
-            found = [await self._docker.images.find([name]) for name in IMAGES]
+            found = [await self._docker.images.find([name]) for name in self._docker.choice]
         except EngineError:
             return []
         return [image for image in found if image is not None]
@@ -108,13 +104,13 @@ class FleetEngines:
     async def load(self, path: Path, report: Report) -> str:
         """Load what `docker save` wrote and have instances run from it; raises EngineError."""
         names = await self._docker.images.load(path, report)
-        name = next((name for name in names if name in IMAGES), names[0])
+        name = next((name for name in names if name in self._docker.choice), names[0])
         await self._run_from(name)
         return name
 
     async def _run_from(self, image: str) -> None:
         """Set the image of the fleet, unless it is one that is taken by itself."""
-        if image not in IMAGES:
+        if image not in self._docker.choice:
             await self._fleet.limit(replace(self._fleet.limits, image=image))
 
     async def build(self, report: Report) -> str:
@@ -135,19 +131,15 @@ class FleetEngines:
             self._switch.to(before)
             raise
         finally:
-            for engine in await self._switch.leave_former():
-                if engine is not self._docker:
-                    await engine.close()
+            await self._switch.leave_former()
 
     async def close(self) -> None:
-        """Let go of an engine that the fleet does not use."""
-        if not self.in_containers:
-            await self._docker.close()
+        """Let go of both engines; instances run on."""
+        await self._docker.close()
+        await self._process.close()
 
     def _target(self) -> Engine:
-        if self._wished() == ProcessEngine.name:
-            return ProcessEngine(self._workspace, PROCESS_REASON)
-        return self._docker
+        return self._process if self._wished() == self._process.name else self._docker
 
 
 _TO_PROCESSES = Offer(

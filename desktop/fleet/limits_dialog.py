@@ -22,8 +22,8 @@ from desktop import theme
 from desktop.widgets.choice import Choice
 from serving.fleet.record import Limits
 
-MEGABYTE = 2**20
-MEMORY_STEP = 256
+MEGABYTE = 10**6
+MEMORY_STEP = 250
 SMALLEST_MEMORY = 128
 """Megabytes; no model server starts with less."""
 
@@ -103,7 +103,6 @@ class LimitsDialog(QDialog):
         )
         self.apply = buttons.button(QDialogButtonBox.StandardButton.Apply)
         theme.set_role(self.apply, "primary")
-        self.apply.setDefault(True)
         self.apply.clicked.connect(self._choose)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -113,6 +112,7 @@ class LimitsDialog(QDialog):
         layout.addLayout(form)
         layout.addWidget(buttons)
         self.setMinimumWidth(460)
+        self.apply.setDefault(True)
 
     def wanted(self) -> Limits:
         """What the controls say now."""

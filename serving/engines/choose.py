@@ -21,11 +21,12 @@ def _docker(workspace: Workspace) -> Engine:
     return DockerEngine(workspace)
 
 
-def _process(workspace: Workspace) -> Engine:
+def process_engine(workspace: Workspace) -> ProcessEngine:
+    """Return the engine that everybody has."""
     return ProcessEngine(workspace, PROCESS_REASON)
 
 
-ENGINES: dict[str, Callable[[Workspace], Engine]] = {"docker": _docker, "process": _process}
+ENGINES: dict[str, Callable[[Workspace], Engine]] = {"docker": _docker, "process": process_engine}
 """How each engine is made, by its name."""
 
 

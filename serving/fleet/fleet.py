@@ -147,9 +147,26 @@ class Fleet:
     async def limit(self, limits: Limits) -> None:
         """Set the limits of every instance; `run` exchanges one instance after the other.
 
-        Raises EngineError where the file cannot be written.
+        So does `settle`. Raises EngineError where the file cannot be written.
         """
         await self._want(lambda record: replace(record, limits=limits, failures=()))
+
+    async def settle(self, report: Report = no_report) -> FleetView:
+        """Return once as many instances as are wanted are ready, all with the limits that are set.
+
+        Raises EngineError where an instance cannot be started or keeps ending;
+        those that were there before serve on then, and `run` goes on trying.
+        """
+        before = await self._observe(SHORT_PATIENCE)
+        while True:
+            view = await self._step()
+            spec = self._spec().hash
+            right = sum(each.instance.spec_hash == spec for each in view.instances)
+            if right == len(view.instances) == view.ready == view.wanted:
+                return view
+            report(right, view.wanted, f"{right} of {_instances(view.wanted)} as they should be.")
+            self._raise_if_failing(before, view)
+            await asyncio.sleep(BUSY_LOOK_SECONDS)
 
     async def restart(self, instance_id: str) -> None:
         """Exchange an instance for a new one; it serves until the new one is ready.
@@ -332,6 +349,7 @@ class Fleet:
                 each.state,
                 each.instance.spec_hash,
                 each.instance.started,
+                each.instance.returns_until,
             )
             for each in self.view.instances
         ]

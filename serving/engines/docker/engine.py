@@ -61,7 +61,8 @@ class DockerEngine:
         candidates: Sequence[Endpoint] | None = None,
     ) -> None:
         self._workspace = workspace
-        self._choice = tuple(images)
+        self.choice = tuple(images)
+        """What is run where a spec names no image: the first of these that is there."""
         self._link = Link(candidates)
         self.images = ImageStore(self._link)
         """What its engine has to run, and how it gets more."""
@@ -77,12 +78,12 @@ class DockerEngine:
         try:
             found, image = await self._link.run(
                 "say which images it has",
-                lambda found: (found, first_present(found.client, self._choice)),
+                lambda found: (found, first_present(found.client, self.choice)),
             )
         except EngineError as error:
             return Availability(False, error.what, error.advice)
         if image is None:
-            trouble = missing(self._choice)
+            trouble = missing(self.choice)
             return Availability(False, f"{found.sentence} {trouble.what}", trouble.advice)
         return Availability(True, f"{found.sentence} Instances run from the image {image.name}.")
 
@@ -98,7 +99,7 @@ class DockerEngine:
         """Start one instance; raises EngineError, and leaves nothing behind then."""
         return await self._link.run(
             "start an instance",
-            lambda found: found.reached(start(found, self._workspace, self._choice, spec, sharing)),
+            lambda found: found.reached(start(found, self._workspace, self.choice, spec, sharing)),
         )
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:

@@ -1,0 +1,158 @@
+"""What is offered about the engine, and the limits that can be set."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from PySide6.QtTest import QSignalSpy, QTest
+from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog
+
+from desktop.fleet.engine_strip import EngineStrip
+from desktop.fleet.engines import Offer, Way
+from desktop.fleet.limits_dialog import SMALLEST_MEMORY, LimitsDialog
+from desktop.jobs import Jobs
+from serving.fleet.record import Limits
+from serving.image.names import OFFICIAL_IMAGE
+from serving.progress import Report
+from tests.gui.conftest import Run
+
+GET_IMAGE = Offer(Way.GET_IMAGE, "Containers need an image", "There is none.")
+MOVE = Offer(Way.MOVE, "Instances can run in containers", "One by one.")
+
+
+@pytest.fixture
+def strip(application: QApplication) -> EngineStrip:
+    made = EngineStrip()
+    made.resize(1000, 80)
+    return made
+
+
+def shown(strip: EngineStrip) -> list[str]:
+    buttons = (
+        strip.pull,
+        strip.load,
+        strip.build,
+        strip.move_over,
+        strip.cancel,
+        strip.later,
+    )
+    return [button.text() for button in buttons if button.isVisibleTo(strip)]
+
+
+def test_without_an_offer_there_is_nothing_to_see(strip: EngineStrip) -> None:
+    assert strip.isHidden()
+    strip.show_offer(GET_IMAGE)
+    assert not strip.isHidden()
+    strip.show_offer(Offer())
+    assert strip.isHidden()
+
+
+def test_each_way_has_its_buttons(strip: EngineStrip) -> None:
+    strip.show_offer(GET_IMAGE)
+    assert shown(strip) == [
+        "Pull TensorFlow Serving",
+        "Load from a file…",
+        "Build our own",
+        "Not now",
+    ]
+    pulled = QSignalSpy(strip.pull_wanted)
+    strip.pull.click()
+    assert pulled.at(0) == [OFFICIAL_IMAGE]
+    strip.show_offer(MOVE)
+    assert shown(strip) == ["Move them", "Not now"]
+    assert strip.heading.text() == MOVE.heading
+
+
+def test_what_was_put_off_is_not_offered_again_but_something_else_is(strip: EngineStrip) -> None:
+    strip.show_offer(GET_IMAGE)
+    told = QSignalSpy(strip.put_off)
+    strip.later.click()
+    assert told.at(0) == ["get an image"]
+    assert strip.isHidden()
+    strip.show_offer(Offer(Way.GET_IMAGE, "Containers need an image", "Another sentence."))
+    assert strip.isHidden()
+    strip.show_offer(MOVE)
+    assert not strip.isHidden()
+
+
+def test_another_image_is_pulled_by_its_name_and_one_is_loaded_from_a_file(
+    strip: EngineStrip, tmp_path: Path
+) -> None:
+    pulled, loaded = QSignalSpy(strip.pull_wanted), QSignalSpy(strip.load_wanted)
+    strip.ask_for_name()
+    asked = strip.findChild(QInputDialog)
+    assert asked is not None
+    assert asked.textValue() == OFFICIAL_IMAGE
+    asked.setTextValue("  registry.example/serving:3 ")
+    asked.accept()
+    assert pulled.at(0) == ["registry.example/serving:3"]
+    archive = tmp_path / "image.tar"
+    archive.touch()
+    strip.ask_for_file()
+    dialog = strip.findChild(QFileDialog)
+    assert dialog is not None
+    dialog.fileSelected.emit(str(archive))
+    dialog.reject()
+    assert loaded.at(0) == [archive]
+
+
+def test_work_is_shown_with_its_bar_and_can_be_cancelled(run: Run, strip: EngineStrip) -> None:
+    async def scenario() -> None:
+        jobs = Jobs()
+
+        async def work(report: Report) -> None:
+            report(40, 100, "12 MB of 30 MB, 4 MB/s, 5 s left")
+            await asyncio.sleep(60)
+
+        job = jobs.start("Pull an image", work)
+        await asyncio.sleep(0)
+        strip.show_offer(MOVE)
+        strip.show_job(job)
+        assert shown(strip) == ["Cancel"]
+        assert (strip.bar.value(), strip.bar.maximum()) == (40, 100)
+        assert strip.sentence.text() == "12 MB of 30 MB, 4 MB/s, 5 s left"
+        strip.cancel.click()
+        await asyncio.sleep(0.05)
+        assert not job.running
+        strip.show_job(None)
+        assert shown(strip) == ["Move them", "Not now"]
+        await jobs.close()
+
+    run(scenario)
+
+
+def test_limits_are_told_only_where_they_differ(application: QApplication) -> None:
+    before = Limits(memory_limit=500_000_000, cpu_limit=1.5, image="pets/server:2")
+    dialog = LimitsDialog(before, in_containers=True, images=["a:1"], cores=4, memory=8_000_000_000)
+    told = QSignalSpy(dialog.chosen)
+    assert dialog.wanted() == before
+    dialog.apply.click()
+    assert told.count() == 0
+
+
+def test_limits_are_typed_and_no_server_gets_less_memory_than_it_starts_with(
+    application: QApplication,
+) -> None:
+    dialog = LimitsDialog(
+        Limits(), in_containers=True, images=["a:1"], cores=4, memory=8_000_000_000
+    )
+    dialog.show()
+    told = QSignalSpy(dialog.chosen)
+    dialog.memory.selectAll()
+    QTest.keyClicks(dialog.memory, "5")
+    dialog.cpu.setValue(0.5)
+    dialog.image.setCurrentText("a:1")
+    assert dialog.apply.isDefault()
+    dialog.apply.click()
+    assert told.at(0) == [Limits(memory_limit=SMALLEST_MEMORY * 10**6, cpu_limit=0.5, image="a:1")]
+
+
+def test_processes_have_threads_and_nothing_else_to_limit(application: QApplication) -> None:
+    before = Limits(memory_limit=500_000_000)
+    dialog = LimitsDialog(before, in_containers=False, cores=4)
+    dialog.show()
+    assert not dialog.memory.isVisible()
+    dialog.threads.setValue(2)
+    assert dialog.wanted() == Limits(threads=2, memory_limit=500_000_000)
