@@ -15,6 +15,8 @@ from serving.model_server.status import Code, ServingError
 from serving.model_server.tensors import Tensor
 
 _THREADS_PER_CORE = 8
+_ROWS_PER_CORE = 4
+"""Of a batch. More make nothing faster, and take more memory and longer to answer."""
 
 
 class Computer:
@@ -24,7 +26,7 @@ class Computer:
     """
 
     def __init__(self, limits: Limits | None) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or Limits(largest_batch=_ROWS_PER_CORE * max(2, core_count()))
         self._batches_all = limits is not None
         threads = _THREADS_PER_CORE * core_count()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="compute")

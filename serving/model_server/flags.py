@@ -78,6 +78,11 @@ class Flags:
     enable_serialization_as_tensor_content: bool = _flag(
         False, "Answer Predict with tensor_content instead of the typed fields"
     )
+    runtime: str = _flag(
+        "auto",
+        "What computes: auto takes OpenVINO where it is installed and answers as TensorFlow "
+        "does, and TensorFlow otherwise; tensorflow; openvino, which complains where it is missing",
+    )
     flush_filesystem_caches: bool = _idle(True)
     grpc_max_threads: int = _idle(0)
     mixed_precision: str = _idle("")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from serving.model_server import examples, inference
-from serving.model_server.inference import Job
+from serving.model_server.accelerated import NotAccelerated, accelerated, check_agreement
 from serving.model_server.servable import Servable
 from serving.model_server.session import Session
-from serving.model_server.status import Code, ServingError, invalid
-from serving.predict.messages import prediction_log_pb2
+from serving.model_server.warm_up import replay, warm_up_logs
 
-WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
-WARM_UP_LIMIT = 1000
-_LENGTH_BYTES, _CHECKSUM_BYTES = 8, 4
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,6 +25,8 @@ class Loader:
     warm_up: bool = True
     warm_up_iterations: int = 1
     checks_methods: bool = False
+    accelerates: bool = False
+    """Whether OpenVINO does the arithmetic of the versions that it answers as TensorFlow does."""
 
     def __call__(self, model: str, version: int, folder: Path) -> Servable:
         """Load and warm up; raises ServingError, having freed everything."""
@@ -36,55 +34,36 @@ class Loader:
         try:
             servable = Servable(model, version, session, self.checks_methods)
             if self.warm_up:
-                self._warm_up(servable, folder / WARM_UP_FILE)
+                for record in warm_up_logs(folder):
+                    for _ in range(max(1, self.warm_up_iterations)):
+                        replay(servable, record)
+                if self.accelerates:
+                    return self._accelerated(servable, session, folder)
         except BaseException:
             session.close()
             raise
         return servable
 
-    def _warm_up(self, servable: Servable, path: Path) -> None:
-        if not path.is_file():
-            return
-        for number, record in enumerate(records(path.read_bytes()), start=1):
-            if number > WARM_UP_LIMIT:
-                raise invalid(
-                    f"Number of warmup records exceeds the maximum ({WARM_UP_LIMIT}) at {path}"
-                )
-            try:
-                log = prediction_log_pb2.PredictionLog.FromString(record)
-            except Exception as error:
-                raise invalid(f"Failed to parse warmup record: {error}") from error
-            for _ in range(max(1, self.warm_up_iterations)):
-                _replay(servable, log)
-
-
-def records(data: bytes) -> Iterator[bytes]:
-    """Yield the records of a TFRecord file; raises ServingError (DATA_LOSS) if cut short."""
-    at = 0
-    while at < len(data):
-        length = int.from_bytes(data[at : at + _LENGTH_BYTES], "little")
-        start = at + _LENGTH_BYTES + _CHECKSUM_BYTES
-        at = start + length + _CHECKSUM_BYTES
-        if at > len(data):
-            raise ServingError(
-                Code.DATA_LOSS,
-                f"truncated record at {start}. "
-                "Please verify your warmup data is in TFRecord format.",
+    def _accelerated(self, plain: Servable, session: Session, folder: Path) -> Servable:
+        """Return the version on OpenVINO if that works and agrees, or else as it is."""
+        try:
+            other = accelerated(session, folder, self.tags, self.intra_op_threads)
+            faster = Servable(plain.model, plain.version, other, self.checks_methods)
+            compared = False
+            for record in warm_up_logs(folder):
+                check_agreement(replay(plain, record), replay(faster, record))
+                compared = True
+            if other.failure:
+                raise NotAccelerated("OpenVINO failed on its warm-up records.")
+            if not compared:
+                raise NotAccelerated("It has no warm-up records on which to compare.")
+        except Exception as reason:
+            log.info(
+                "Model %s version %d runs on TensorFlow alone: %s",
+                plain.model,
+                plain.version,
+                reason,
             )
-        yield data[start : start + length]
-
-
-_JOBS: dict[str | None, Callable[[Servable, Any], Job]] = {
-    "predict_log": inference.predict_job,
-    "classify_log": examples.classify_job,
-    "regress_log": examples.regress_job,
-    "multi_inference_log": examples.multi_inference_job,
-}
-
-
-def _replay(servable: Servable, log: Any) -> None:
-    kind = log.WhichOneof("log_type")
-    if kind not in _JOBS:
-        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
-    job = _JOBS[kind](servable, getattr(log, kind).request)
-    job.finish(job.computation(job.feeds, None))
+            return plain
+        log.info("Model %s version %d: OpenVINO does the arithmetic", plain.model, plain.version)
+        return faster

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from serving.model_server.accelerated import AcceleratedSession
 from serving.model_server.batching import Batcher, Limits
 from serving.model_server.session import Computation, Session
 from serving.predict.messages import types_pb2
@@ -62,7 +63,11 @@ class Servable:
     """
 
     def __init__(
-        self, model: str, version: int, session: Session, checks_methods: bool = False
+        self,
+        model: str,
+        version: int,
+        session: Session | AcceleratedSession,
+        checks_methods: bool = False,
     ) -> None:
         self.model = model
         self.version = version

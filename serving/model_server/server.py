@@ -11,6 +11,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from serving.model_server import openvino_runtime
 from serving.model_server.computing import Computer
 from serving.model_server.configuration import (
     ModelConfig,
@@ -35,6 +36,7 @@ from serving.model_server.tensorflow_library import library
 
 log = logging.getLogger(__name__)
 
+RUNTIMES = ("auto", "tensorflow", "openvino")
 FORGOTTEN_POLL_SECONDS = 2.0
 """Between two looks whether the ports file is still there."""
 
@@ -166,7 +168,20 @@ def _loader(flags: Flags) -> Loader:
         warm_up=flags.enable_model_warmup,
         warm_up_iterations=flags.num_request_iterations_for_warmup,
         checks_methods=flags.enable_signature_method_name_check,
+        accelerates=_accelerates(flags.runtime),
     )
+
+
+def _accelerates(runtime: str) -> bool:
+    """Say whether versions may run on OpenVINO; raises ServingError for an unknown name."""
+    if runtime not in RUNTIMES:
+        raise invalid(f"--runtime must be one of {', '.join(RUNTIMES)}, not {runtime}.")
+    installed = openvino_runtime.is_installed()
+    if runtime == "openvino" and not installed:
+        log.warning(
+            "OpenVINO is not installed, so TensorFlow computes; `pip install openvino` installs it"
+        )
+    return installed and runtime != "tensorflow"
 
 
 def _first_configuration(flags: Flags) -> dict[str, ModelConfig]:

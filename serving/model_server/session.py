@@ -23,6 +23,8 @@ from serving.model_server.tensors import CARRIERS, Tensor, type_name
 from serving.predict.messages import config_pb2, meta_graph_pb2, types_pb2
 
 _STRING_SIZE = 24
+_WORTH_LENDING = 1 << 16
+"""Bytes from which a result is shown where it lies instead of being copied."""
 
 Computation = Callable[[Sequence[Tensor], float | None], list[Tensor]]
 """Feeds in order, and seconds until it must be done (None: any); the fetches in order."""
@@ -120,13 +122,21 @@ class Session:
                         status,
                     )
                 )
-                return [_from_native(handle) for handle in fetched if handle]
+                results = []
+                for index, handle in enumerate(fetched):
+                    fetched[index] = None
+                    results.append(_from_native(handle))
+                return results
             finally:
                 for handle in (*fed, *fetched):
                     if handle:
                         tensorflow.TF_DeleteTensor(handle)
 
         return compute
+
+    def has_operation(self, name: str) -> bool:
+        """Say whether the graph has a node of this name."""
+        return self._tensorflow.TF_GraphOperationByName(self._graph, name.encode()) is not None
 
     def _output(self, name: str) -> Output:
         operation, _, index = name.partition(":")
@@ -192,21 +202,47 @@ def _strings_to_native(array: Any) -> int:
     return handle
 
 
+class _Lent:
+    """A `TF_Tensor` whose memory an array shows; freed with the last such array."""
+
+    def __init__(self, handle: int, data: int, carrier: Any, shape: tuple[int, ...]) -> None:
+        self._handle, self._delete = handle, library().TF_DeleteTensor
+        self.__array_interface__ = {
+            "data": (data, False),
+            "shape": shape,
+            "typestr": carrier.str,
+            "version": 3,
+        }
+
+    def __del__(self) -> None:
+        self._delete(self._handle)
+
+
 def _from_native(handle: int) -> Tensor:
+    """Return the values of a `TF_Tensor`, which is freed now or, if large, with the array."""
     tensorflow = library()
-    dtype: int = tensorflow.TF_TensorType(handle)
-    shape = tuple(tensorflow.TF_Dim(handle, axis) for axis in range(tensorflow.TF_NumDims(handle)))
-    data = tensorflow.TF_TensorData(handle)
-    if dtype == types_pb2.DT_STRING:
-        return Tensor(dtype, _strings_from_native(data, math.prod(shape)).reshape(shape))
-    carrier = CARRIERS.get(dtype)
-    if carrier is None:
-        raise ServingError(
-            Code.UNIMPLEMENTED, f"Results of type {type_name(dtype)} cannot be sent."
-        )
-    size = tensorflow.TF_TensorByteSize(handle)
-    content = ctypes.string_at(data, size) if size else b""
-    return Tensor(dtype, np.frombuffer(content, carrier).reshape(shape))
+    lent = False
+    try:
+        dtype: int = tensorflow.TF_TensorType(handle)
+        axes = range(tensorflow.TF_NumDims(handle))
+        shape = tuple(tensorflow.TF_Dim(handle, axis) for axis in axes)
+        data = tensorflow.TF_TensorData(handle)
+        if dtype == types_pb2.DT_STRING:
+            return Tensor(dtype, _strings_from_native(data, math.prod(shape)).reshape(shape))
+        carrier = CARRIERS.get(dtype)
+        if carrier is None:
+            raise ServingError(
+                Code.UNIMPLEMENTED, f"Results of type {type_name(dtype)} cannot be sent."
+            )
+        size = tensorflow.TF_TensorByteSize(handle)
+        if size >= _WORTH_LENDING:
+            lent = True
+            return Tensor(dtype, np.asarray(_Lent(handle, data, carrier, shape)))
+        content = ctypes.string_at(data, size) if size else b""
+        return Tensor(dtype, np.frombuffer(content, carrier).reshape(shape))
+    finally:
+        if not lent:
+            tensorflow.TF_DeleteTensor(handle)
 
 
 def _strings_from_native(data: int, count: int) -> Any:

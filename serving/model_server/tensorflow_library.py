@@ -108,6 +108,9 @@ def library() -> Any:
     Raises ServingError (FAILED_PRECONDITION) where TensorFlow is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # By itself TensorFlow uses oneDNN's kernels only on processors with VNNI or AMX. They are
+    # twice as fast with AVX2 too.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     spec = importlib.util.find_spec("tensorflow")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     for folder in map(Path, folders):

@@ -13,6 +13,7 @@ import grpc
 import numpy as np
 import pytest
 
+from serving.model_server.crc32c import crc32c, masked
 from serving.predict.messages import (
     get_model_status_pb2,
     model_management_pb2,
@@ -302,7 +303,8 @@ def _with_warm_up(two: Path, folder: Path, *logs: Any) -> None:
     records = b""
     for log in logs:
         data = log.SerializeToString()
-        records += len(data).to_bytes(8, "little") + bytes(4) + data + bytes(4)
+        for part in (len(data).to_bytes(8, "little"), data):
+            records += part + masked(crc32c(part)).to_bytes(4, "little")
     (extra / "tf_serving_warmup_requests").write_bytes(records)
 
 
@@ -320,6 +322,19 @@ def test_warm_up_records_run_before_a_version_counts(
         "--model_name=m", f"--model_base_path={model}", "--enable_model_warmup=false", *QUICK
     )
     assert _answer(server) == 3.0
+
+
+def test_damaged_warm_up_records_fail_the_load(
+    start_server: StartServer, model: Path, two: Path
+) -> None:
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.CopyFrom(half("m"))
+    _with_warm_up(two, model, log)
+    records = model / "1" / "assets.extra" / "tf_serving_warmup_requests"
+    records.write_bytes(records.read_bytes()[:-1] + b"?")
+    failed = start_server("--model_name=m", f"--model_base_path={model}", *QUICK, wait=False)
+    assert failed.process.wait(60) != 0
+    assert "DATA_LOSS: corrupted record at 12. Please verify your warmup data" in failed.log()
 
 
 def test_the_ports_open_once_the_first_version_is_there(

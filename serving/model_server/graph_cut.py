@@ -1,0 +1,92 @@
+"""Finding, in a version that we exported, the part that is nothing but arithmetic.
+
+Such a version decodes each photo in a loop, stacks the pixels into one tensor, and maps
+that to the embedding, on which all answers rest. Between stack and embedding there are
+neither strings nor loops, so that another runtime can compute it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serving.model_server.tensors import from_proto
+from serving.predict.messages import types_pb2
+
+EMBEDDING = "servery/embedding"
+"""The node that `serving.models.servable` gives this name."""
+_STACK = "TensorListStack"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The arithmetic of a version: a graph from `pixels` to `EMBEDDING`."""
+
+    pixels: str
+    """Name of the node that stacks the decoded photos, float [N, side, side, 3]."""
+    row: tuple[int, ...]
+    """Shape of one photo: [side, side, 3]."""
+    graph: Any
+    """`GraphDef`, with a placeholder in the place of `pixels`."""
+
+
+def find_cut(graph: Any, answers: Sequence[str]) -> Cut | None:
+    """Return the arithmetic in a `GraphDef`, or None where it is not of the known form.
+
+    `answers` are the nodes that callers fetch: all must rest on the embedding alone.
+    """
+    nodes = {node.name: node for node in graph.node}
+    if EMBEDDING not in nodes or any(map(_is_given, _behind(nodes, answers, EMBEDDING))):
+        return None
+    stacks = {node.name for node in _behind(nodes, [EMBEDDING]) if node.op == _STACK}
+    if len(stacks) != 1:
+        return None
+    (pixels,) = stacks
+    row = _row_of(nodes, nodes[pixels])
+    between = {node.name for node in _behind(nodes, [EMBEDDING], pixels)}
+    if row is None or any(_is_given(nodes[name]) for name in between):
+        return None
+    return Cut(pixels, row, _middle(graph, between, pixels, row))
+
+
+def _behind(
+    nodes: Mapping[str, Any], names: Sequence[str], stop: str | None = None
+) -> Iterator[Any]:
+    """Yield the nodes that these rest on, themselves included; `stop` and its past are not."""
+    seen = {stop}
+    waiting = [name.lstrip("^").split(":")[0] for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in nodes:
+            continue
+        seen.add(name)
+        yield nodes[name]
+        waiting += [other.lstrip("^").split(":")[0] for other in nodes[name].input]
+
+
+def _is_given(node: Any) -> bool:
+    return str(node.op) == "Placeholder"
+
+
+def _row_of(nodes: Mapping[str, Any], stack: Any) -> tuple[int, ...] | None:
+    """The shape of one row of the stack, from the constant that the export wrote."""
+    shape = nodes.get(stack.input[1].split(":")[0]) if len(stack.input) > 1 else None
+    is_float = stack.attr["element_dtype"].type == types_pb2.DT_FLOAT
+    if shape is None or shape.op != "Const" or not is_float:
+        return None
+    sizes = tuple(int(size) for size in from_proto(shape.attr["value"].tensor, "shape").array.flat)
+    return sizes if sizes and min(sizes) > 0 else None
+
+
+def _middle(graph: Any, between: set[str], pixels: str, row: tuple[int, ...]) -> Any:
+    middle = type(graph)()
+    middle.versions.CopyFrom(graph.versions)
+    placeholder = middle.node.add(name=pixels, op="Placeholder")
+    placeholder.attr["dtype"].type = types_pb2.DT_FLOAT
+    for size in (-1, *row):
+        placeholder.attr["shape"].shape.dim.add(size=size)
+    for node in graph.node:
+        if node.name in between:
+            middle.node.add().CopyFrom(node)
+    return middle

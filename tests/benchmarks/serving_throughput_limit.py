@@ -1,0 +1,45 @@
+"""How fast TensorFlow itself answers, without a server: `python -m ... VERSION BATCH`.
+
+Says `0` once it is warm; then, for every number of seconds that it reads from standard
+input, the images that it answered a second.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import tensorflow as tf
+
+from tests.benchmarks.serving_throughput_load import photos
+
+SIGNATURE = "serving_default"
+
+
+def main() -> None:
+    folder, batch = sys.argv[1], int(sys.argv[2])
+    model = tf.saved_model.load(folder)
+    serve = model.signatures[SIGNATURE]
+    images = photos()
+    batches = [
+        [images[(start + at) % len(images)] for at in range(batch)]
+        for start in range(0, len(images), 8)
+    ]
+
+    def rate(seconds: float) -> float:
+        answered, began = 0, time.perf_counter()
+        while (spent := time.perf_counter() - began) < seconds:
+            results = serve(images=tf.constant(batches[answered // batch % len(batches)]))
+            for result in results.values():
+                result.numpy()
+            answered += batch
+        return answered / spent
+
+    rate(0.1)
+    print(0, flush=True)
+    for line in sys.stdin:
+        print(rate(float(line)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

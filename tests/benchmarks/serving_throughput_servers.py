@@ -1,0 +1,183 @@
+"""What the benchmark runs: our server, the peer, and TensorFlow without any server."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from tests.benchmarks.reference_model import DATA
+from tests.benchmarks.serving_throughput_load import MODEL
+
+ROOT = Path(__file__).resolve().parents[2]
+PEER = Path(__file__).with_name("serving_throughput_peer.py")
+START_SECONDS = 120.0
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+"""TensorFlow's switch for oneDNN's kernels, which our server turns on."""
+
+
+class Program:
+    """A process with its children, ended with the block and stopped while others are measured."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, **environment: str) -> None:
+        self.name = name
+        self._log = log
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+        with log.open("w") as output:
+            self.asked = time.perf_counter()
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if log.suffix == ".json" else output,
+                stderr=output,
+                text=True,
+                env={**os.environ, **quiet, **environment},
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        family = self._family()
+        for process in family:
+            process.resume()
+            process.terminate()
+        _, stubborn = psutil.wait_procs(family, timeout=10)
+        for process in stubborn:
+            process.kill()
+        self.process.communicate()
+
+    def _family(self) -> list[psutil.Process]:
+        try:
+            first = psutil.Process(self.process.pid)
+            return [first, *first.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    @property
+    def memory(self) -> float:
+        """Megabytes of it and its children; what they share counts once."""
+        return sum(process.memory_full_info().pss for process in self._family()) / 1e6
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let it run until the end of the block; it sleeps before and after."""
+        for process in self._family():
+            process.resume()
+        try:
+            yield
+        finally:
+            self.sleep()
+
+    def sleep(self) -> None:
+        """Take the processor from it, so that it does not disturb what is measured."""
+        for process in self._family():
+            process.suspend()
+
+    def check(self) -> None:
+        """Raise SystemExit, with the log, where it is no longer running or takes too long."""
+        waited = time.perf_counter() - self.asked
+        if self.process.poll() is not None or waited > START_SECONDS:
+            raise SystemExit(f"{self.name} did not start:\n{self._log.read_text()[-2000:]}")
+
+
+class OurServer(Program):
+    """`python -m serving.model_server` on one model, ready when made."""
+
+    def __init__(
+        self, name: str, model: Path, folder: Path, *flags: str, wait: bool = True
+    ) -> None:
+        folder.mkdir(parents=True)
+        self._ports_file = folder / "ports.json"
+        super().__init__(
+            name,
+            [
+                *(sys.executable, "-m", "serving.model_server", "--port=0"),
+                *(f"--ports_file={self._ports_file}", f"--model_name={MODEL}"),
+                *(f"--model_base_path={model}", *flags),
+            ],
+            folder / "log.txt",
+        )
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until it listens, which it does once the model is AVAILABLE."""
+        while not self._ports_file.exists():
+            self.check()
+            time.sleep(0.005)
+        self.start_seconds = time.perf_counter() - self.asked
+        self.port: int = json.loads(self._ports_file.read_text())["grpc"]
+
+
+class Peer(Program):
+    """LitServe on the plain export, ready when made."""
+
+    def __init__(self, name: str, python: str, model: Path, log: Path, **environment: str) -> None:
+        # LitServe takes no port 0 and tells no port, so a free one is looked for.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        classes = DATA / "imagenet_classes.txt"
+        command = [python, str(PEER), str(model / "1"), str(classes), str(self.port)]
+        super().__init__(name, command, log, **environment)
+        address = f"http://127.0.0.1:{self.port}/health"
+        while True:
+            self.check()
+            try:
+                with urllib.request.urlopen(address, timeout=5):
+                    break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        self.start_seconds = time.perf_counter() - self.asked
+
+
+class InProcess(Program):
+    """Batch after batch through TensorFlow's own Python, with nothing in between."""
+
+    def __init__(self, name: str, model: Path, batch: int, log: Path, **environment: str) -> None:
+        module = "tests.benchmarks.serving_throughput_limit"
+        command = [sys.executable, "-m", module, str(model / "1"), str(batch)]
+        super().__init__(name, command, log.with_suffix(".json"), **environment)
+        self._answer()
+
+    def rate(self, seconds: float) -> float:
+        """Return images a second."""
+        assert self.process.stdin is not None
+        print(seconds, file=self.process.stdin, flush=True)
+        return float(self._answer())
+
+    def _answer(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            self.check()
+        return json.loads(line)
+
+
+@contextmanager
+def asleep(programs: Sequence[Program]) -> Iterator[None]:
+    """Keep all of these asleep but where one is told to be awake, and end them at the end."""
+    with ExitStack() as stack:
+        for program in programs:
+            stack.enter_context(program)
+            program.sleep()
+        yield
