@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
@@ -45,7 +46,7 @@ class EngineStrip(QWidget):
         theme.set_role(card, "card")
         self._offer = Offer()
         self._put_off = ""
-        self._job: Job[object] | None = None
+        self._job: Job[Any] | None = None
 
         self.heading, self.sentence = QLabel(), QLabel()
         theme.set_role(self.heading, "heading")
@@ -105,7 +106,7 @@ class EngineStrip(QWidget):
         self._put_off = way
         self._show()
 
-    def show_job(self, job: Job[object] | None) -> None:
+    def show_job(self, job: Job[Any] | None) -> None:
         """Show how far a job is; None goes back to the offer."""
         self._job = job
         self._show()

@@ -142,6 +142,38 @@ def test_a_dozen_labels_teach_a_new_class(shell: Shell) -> None:
 
 
 @pytest.mark.slow
+def test_an_instance_is_looked_into_limited_and_exchanged(shell: Shell) -> None:
+    before = [one["id"] for one in shell.json("fleet", "start", "2")["instances"]]
+    log = shell.run("fleet", "logs", before[0], "--lines", "5").stdout
+    assert "Running ModelServer" in log
+    command = shell.run("fleet", "command", before[0]).stdout
+    assert "-m serving.model_server" in command
+    assert shell.json("fleet", "limit", "--threads", "1", "--memory", "2GB") == {
+        "threads": 1,
+        "memory_limit": 2_000_000_000,
+        "cpu_limit": 0.0,
+        "image": "",
+    }
+    limited = [one["id"] for one in shell.json("fleet", "status")["instances"]]
+    assert len(limited) == 2
+    assert not set(before) & set(limited)
+    assert shell.run("fleet", "limit").stdout.startswith("Memory 2.0 GB, any number of cores, 1 ")
+    assert shell.run("fleet", "restart", limited[0]).returncode == 0
+    after = [one["id"] for one in shell.json("fleet", "status")["instances"]]
+    assert limited[0] not in after
+    assert limited[1] in after
+    shell.json("fleet", "limit", "--threads", "0", "--memory", "0")
+    gone = shell.run("fleet", "logs", "nobody")
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr == (
+        "servery: There is no instance nobody. Look at the list of instances.\n"
+    )
+    amount = shell.run("fleet", "limit", "--memory", "much")
+    assert amount.returncode == 2
+    assert "much is not an amount of memory" in amount.stderr
+
+
+@pytest.mark.slow
 def test_a_file_that_is_no_image_harms_no_other(shell: Shell) -> None:
     (shell.folder / "empty.jpg").touch()
     (shell.folder / "cut.jpg").write_bytes((shell.folder / "photo.jpg").read_bytes()[:900])
