@@ -30,6 +30,7 @@ from serving.engines.protocol import (
     InstanceStats,
 )
 from serving.engines.run_files import RunFile, read_run_file, read_run_files
+from serving.engines.server_flags import server_flags
 from serving.errors import EngineError
 from serving.image.names import GRPC_PORT, REST_PORT
 from serving.programs import module_command
@@ -212,11 +213,7 @@ class ProcessEngine:
             *self._program,
             "--port=0",
             "--rest_api_port=0",
-            f"--model_config_file={spec.config_file}",
-            "--model_config_file_poll_wait_seconds=1",
-            "--file_system_poll_wait_seconds=1",
-            f"--tensorflow_intra_op_parallelism={threads}",
-            f"--tensorflow_inter_op_parallelism={threads}",
+            *server_flags(spec, threads),
             self._mark(record),
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from serving.engines.protocol import Engine, Instance, InstanceState, InstanceStats
 from serving.errors import EngineError, ModelError
 from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
+from serving.fleet.server_metrics import ServerMetrics
 from serving.fleet.view import InstanceView
 from serving.models.repository import ModelRepository
 from serving.predict.client import Endpoint, PredictClient
@@ -31,6 +32,7 @@ class _Watched:
     probe: InstanceProbe | None = None
     probing: asyncio.Task[None] | None = None
     stats: InstanceStats | None = None
+    metrics: ServerMetrics | None = None
     measuring: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -40,6 +42,8 @@ class _Watched:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self.probe is not None:
             await self.probe.close()
+        if self.metrics is not None:
+            await self.metrics.close()
 
 
 class Observer:
@@ -136,7 +140,7 @@ class Observer:
             if not self._engine_answers:
                 continue
             if watched.measuring is None or watched.measuring.done():
-                watched.measuring = _task(self._measure(instance.id, watched))
+                watched.measuring = _task(self._measure(instance, watched))
             tasks.add(watched.measuring)
         if tasks:
             await asyncio.wait(tasks, timeout=patience)
@@ -144,13 +148,17 @@ class Observer:
     async def _probe(self, watched: _Watched, address: str) -> InstanceProbe:
         if watched.probe is not None and watched.probe.address != address:
             await watched.close()
-            watched.probe = watched.probing = None
+            watched.probe = watched.probing = watched.metrics = None
         if watched.probe is None:
             watched.probe = InstanceProbe(self._model, address)
         return watched.probe
 
-    async def _measure(self, instance_id: str, watched: _Watched) -> None:
-        watched.stats = await self._engine.stats(instance_id)
+    async def _measure(self, instance: Instance, watched: _Watched) -> None:
+        watched.stats = await self._engine.stats(instance.id)
+        if instance.rest_address is not None and watched.probe is not None:
+            if watched.metrics is None:
+                watched.metrics = ServerMetrics(self._model, instance.rest_address)
+            await watched.metrics.ask()
 
     def _judge(self, instances: list[Instance]) -> list[InstanceView]:
         counters = self._client.counters()
@@ -160,7 +168,7 @@ class Observer:
         ]
         self._tell_client()
         for each in self.seen:
-            if each.state is InstanceState.FAILED and each.requests:
+            if each.state is InstanceState.FAILED and each.instance.id in counters:
                 self._client.give_up(each.instance.id)
         return self.seen
 
@@ -170,14 +178,24 @@ class Observer:
         if probe is not None and traffic.seconds_since_answer is not None:
             probe.heard(traffic.seconds_since_answer)
         state, failure = self._state(instance, probe)
+        metrics = watched.metrics
+        counted = metrics.requests if metrics is not None else None
         return InstanceView(
             instance=replace(instance, failure=failure),
             state=state,
             version=probe.version if probe and state in _ANSWERING else None,
             stats=watched.stats if state is not InstanceState.FAILED else None,
-            requests=traffic.requests,
-            requests_per_second=traffic.requests_per_second,
-            p95_milliseconds=traffic.p95_milliseconds,
+            requests=traffic.requests if counted is None else counted,
+            requests_per_second=(
+                traffic.requests_per_second
+                if metrics is None or counted is None
+                else metrics.requests_per_second
+            ),
+            p95_milliseconds=(
+                traffic.p95_milliseconds
+                if metrics is None or traffic.requests
+                else metrics.p95_milliseconds
+            ),
         )
 
     def _state(self, instance: Instance, probe: InstanceProbe | None) -> tuple[InstanceState, str]:

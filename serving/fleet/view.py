@@ -18,9 +18,10 @@ class InstanceView:
     """The version that it answers with; None until it answers."""
     stats: InstanceStats | None
     requests: int
-    """Sent by this program, as are the next two."""
+    """Since it was started, whoever sent them; this program's alone where it does not count."""
     requests_per_second: float
     p95_milliseconds: float | None
+    """As this program saw it, or as the instance says where it sent none."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
     <root>/<model>/<version>/saved_model.pb, assets.extra/servery.json, ...
     <root>/<model>/serving.config             which version the fleet serves
+    <root>/<model>/monitoring.config          that its servers count requests
 
 `serving.config` is a `ModelServerConfig` in text form, the file that
 `tensorflow_model_server --model_config_file` polls, so promoting is one atomic
@@ -27,6 +28,9 @@ from serving.models.card import ModelCard
 from serving.predict.messages import model_server_config_pb2
 
 CONFIG_NAME = "serving.config"
+MONITORING_NAME = "monitoring.config"
+MONITORING = "prometheus_config { enable: true }\n"
+"""Has a server count what it is asked, for whoever asks `/monitoring/prometheus/metrics`."""
 _STAGING_PREFIX = ".staging-"
 
 
@@ -100,6 +104,7 @@ class ModelRepository:
         entry.base_path = str(version.path.parent.resolve())
         entry.model_platform = "tensorflow"
         entry.model_version_policy.specific.versions.append(number)
+        write_aside(self.root / model / MONITORING_NAME, MONITORING)
         write_aside(self.config_path(model), text_format.MessageToString(config))
         return version
 

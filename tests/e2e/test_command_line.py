@@ -45,6 +45,7 @@ class Shell:
         self.environment = {
             **os.environ,
             "SERVERY_WORKSPACE": str(self.workspace),
+            "SERVERY_ENGINE": "process",
             "PYTHONPATH": str(ROOT),
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }

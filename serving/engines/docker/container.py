@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.engines.protocol import InstanceSpec
+from serving.engines.server_flags import server_flags
 from serving.image.names import GRPC_PORT, REST_PORT
 
 TEMPORARY_BYTES = 64 * 2**20
@@ -57,13 +58,7 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
         host["NanoCpus"] = round(spec.cpu_limit * 1e9)
     config: dict[str, Any] = {
         "Image": plan.image,
-        "Cmd": [
-            f"--model_config_file={spec.config_file}",
-            "--model_config_file_poll_wait_seconds=1",
-            "--file_system_poll_wait_seconds=1",
-            f"--tensorflow_intra_op_parallelism={plan.threads}",
-            f"--tensorflow_inter_op_parallelism={plan.threads}",
-        ],
+        "Cmd": server_flags(spec, plan.threads),
         "Env": [f"MODEL_NAME={spec.model}", f"MODEL_BASE_PATH={spec.config_file.parent.parent}"],
         "ExposedPorts": {port: {} for port in ports},
         "Labels": dict(plan.labels),

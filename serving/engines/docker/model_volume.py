@@ -30,7 +30,7 @@ from serving.engines.docker.errors import LIBRARY_ERRORS, ContainerGone
 from serving.errors import EngineError
 from serving.image.archive import tar
 from serving.image.contents import Member
-from serving.models.repository import CONFIG_NAME, ModelRepository
+from serving.models.repository import CONFIG_NAME, MONITORING, MONITORING_NAME, ModelRepository
 from serving.workspace import Workspace
 
 LIST_NAME = ".delivered.json"
@@ -144,7 +144,7 @@ def deliver(client: APIClient, volume: ModelVolume, image: str) -> dict[str, str
         for name, path in contents.versions.items():
             if there.get(name) != contents.marks[name]:
                 put(_version(name, path))
-        put([_file(CONFIG_NAME, contents.config)])
+        put([_file(MONITORING_NAME, MONITORING.encode()), _file(CONFIG_NAME, contents.config)])
         # The API cannot remove: an empty file takes the folder's place, and no server reads it.
         put([_file(name) for name in there if name not in contents.marks])
         put([_file(LIST_NAME, json.dumps(dict(contents.marks)).encode())])

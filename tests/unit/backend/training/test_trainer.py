@@ -56,7 +56,7 @@ async def start(service: Service, worker_script: Path, body: str) -> TrainingRun
 
 def nothing_staged(service: Service) -> bool:
     names = {path.name for path in (service.repository.root / "starter").iterdir()}
-    return all(name.isdecimal() or name == "serving.config" for name in names)
+    return all(name.isdecimal() or name.endswith(".config") for name in names)
 
 
 async def test_a_good_version_goes_live(service: Service, worker_script: Path) -> None:

@@ -1,0 +1,24 @@
+"""What every model server is told, whichever engine runs it."""
+
+from __future__ import annotations
+
+from serving.engines.protocol import InstanceSpec
+from serving.models.repository import MONITORING_NAME
+
+
+def server_flags(spec: InstanceSpec, threads: int) -> list[str]:
+    """Return the flags, all of which `tensorflow_model_server` knows.
+
+    `threads` are for arithmetic within one request, and for requests side by side.
+    """
+    flags = [
+        f"--model_config_file={spec.config_file}",
+        "--model_config_file_poll_wait_seconds=1",
+        "--file_system_poll_wait_seconds=1",
+        f"--tensorflow_intra_op_parallelism={threads}",
+        f"--tensorflow_inter_op_parallelism={threads}",
+    ]
+    monitoring = spec.config_file.with_name(MONITORING_NAME)
+    if monitoring.is_file():
+        flags.append(f"--monitoring_config_file={monitoring}")
+    return flags

@@ -1,0 +1,137 @@
+"""What an instance says itself of the requests it got, whoever sent them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import httpx
+
+METRICS_PATH = "/monitoring/prometheus/metrics"
+ASK_SECONDS = 1.0
+"""Between two questions to one instance."""
+PATIENCE_SECONDS = 2.0
+RATE_SECONDS = 10.0
+"""The rate is counted over this long."""
+LATENCY_SECONDS = 60.0
+"""The 95th percentile is taken over this long."""
+
+_COUNT = ":tensorflow:serving:request_count"
+_LATENCY = ":tensorflow:serving:request_latency_bucket"
+_LINE = re.compile(r"^(?P<name>[^{\s]+)\{(?P<labels>.*)\}\s(?P<value>\S+)$")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Everything since the server was started."""
+
+    requests: int = 0
+    """Of any outcome."""
+    passed: dict[float, int] = field(default_factory=dict)
+    """How many answers took at most so many microseconds."""
+
+
+def read_counters(page: str, model: str) -> Counters:
+    """Read a page in Prometheus' text format; what is not about `model` is left out."""
+    requests = 0
+    passed: dict[float, int] = {}
+    for line in page.splitlines():
+        found = _LINE.match(line)
+        if found is None or found["name"] not in (_COUNT, _LATENCY):
+            continue
+        labels = dict(_LABEL.findall(found["labels"]))
+        if labels.get("model_name") != model:
+            continue
+        value = int(float(found["value"]))
+        if found["name"] == _COUNT:
+            requests += value
+        else:
+            bound = float(labels.get("le", "inf"))
+            passed[bound] = passed.get(bound, 0) + value
+    return Counters(requests, passed)
+
+
+class ServerMetrics:
+    """Asks one instance again and again; knows nothing of one that does not count."""
+
+    def __init__(self, model: str, rest_address: str) -> None:
+        self.address = rest_address
+        self._model = model
+        self._http = httpx.AsyncClient(
+            base_url=f"http://{rest_address}", timeout=PATIENCE_SECONDS, trust_env=False
+        )
+        self._samples: deque[tuple[float, Counters]] = deque()
+        self._asked = float("-inf")
+
+    async def ask(self) -> None:
+        """Ask once, unless that was done a moment ago; no answer is no error."""
+        now = time.monotonic()
+        if now - self._asked < ASK_SECONDS:
+            return
+        self._asked = now
+        try:
+            response = await self._http.get(METRICS_PATH)
+            response.raise_for_status()
+        except httpx.HTTPError:
+            return
+        self.take(read_counters(response.text, self._model), time.monotonic())
+
+    def take(self, counters: Counters, now: float) -> None:
+        """Take note of an answer, given at `now` in monotonic seconds."""
+        self._samples.append((now, counters))
+        while now - self._samples[0][0] > LATENCY_SECONDS:
+            self._samples.popleft()
+
+    @property
+    def requests(self) -> int | None:
+        """How many requests it got since it was started; None where it does not say."""
+        return self._samples[-1][1].requests if self._samples else None
+
+    @property
+    def requests_per_second(self) -> float:
+        """Over the last 10 s."""
+        recent = [sample for sample in self._samples if self._age(sample[0]) <= RATE_SECONDS]
+        if len(recent) < 2:
+            return 0.0
+        (began, before), (ended, after) = recent[0], recent[-1]
+        return max(0, after.requests - before.requests) / (ended - began)
+
+    @property
+    def p95_milliseconds(self) -> float | None:
+        """Of the last minute, as far as the server's histogram tells; None without a request."""
+        if len(self._samples) < 2:
+            return None
+        before, after = self._samples[0][1].passed, self._samples[-1][1].passed
+        return percentile_95(
+            sorted((bound, count - before.get(bound, 0)) for bound, count in after.items())
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    def _age(self, when: float) -> float:
+        return self._samples[-1][0] - when
+
+
+def percentile_95(passed: Iterable[tuple[float, int]]) -> float | None:
+    """Return the 95th percentile in milliseconds of a histogram in microseconds.
+
+    `passed` says how many took at most how long, by rising time. Within a bucket
+    the answers are taken to lie evenly, as Prometheus does.
+    """
+    rows = [(0.0, 0), *passed]
+    wanted = 0.95 * rows[-1][1]
+    if wanted <= 0:
+        return None
+    for (low, before), (high, until) in pairwise(rows):
+        if until >= wanted:
+            if high == float("inf"):
+                return low / 1000
+            share = (wanted - before) / (until - before)
+            return (low + share * (high - low)) / 1000
+    return None
