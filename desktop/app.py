@@ -220,7 +220,7 @@ async def _build_fleet(
 async def _build_learning(app: App, options: Options, stack: AsyncExitStack) -> None:
     from backend.client import BackendClient
     from desktop.keep_backend import kept_backend
-    from desktop.learn.outbox import Outbox
+    from desktop.learn.outbox import AbsentBackend, Outbox
     from desktop.learn.page import LearnPage
     from desktop.learn.place import connect_learn
 
@@ -238,6 +238,8 @@ async def _build_learning(app: App, options: Options, stack: AsyncExitStack) -> 
         url = await stack.enter_async_context(kept)
     except BackendError as error:
         page.show_unavailable(str(error))
+        waiting = Outbox(app.workspace.desktop_database, AbsentBackend(error))
+        app.outbox.set_result(await stack.enter_async_context(waiting))
         raise
     backend = await stack.enter_async_context(BackendClient(url))
     outbox = await stack.enter_async_context(Outbox(app.workspace.desktop_database, backend))

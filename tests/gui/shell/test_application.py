@@ -20,6 +20,7 @@ from backend.run_file import RunFile
 from desktop.app import App, Options, run
 from desktop.settings import OnQuit, Settings
 from serving.engines.process import ProcessEngine
+from serving.errors import BackendError
 from serving.workspace import Workspace
 from tests.conftest import ROOT
 from tests.gui.waiting import until
@@ -99,6 +100,30 @@ def test_a_backend_that_dies_is_started_again_and_loses_no_label(
         assert (await backend.health()).process != before
 
     run(Options(workspace, engine="process"), script)
+
+
+def test_labels_wait_on_disk_for_a_backend_that_cannot_be_started(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    photo = image_file(tmp_path / "photo.jpg")
+    workspace.backend_database.mkdir(parents=True)
+
+    async def label(app: App) -> None:
+        app.classify.classify([photo])
+        await until(lambda: app.classify_page.pane.chart.text() != "")
+        await app.classify.label([str(photo)], "teal").result()
+        assert (await app.outbox).view.pending == 1
+        with pytest.raises(BackendError):
+            await app.backend
+
+    async def deliver(app: App) -> None:
+        outbox = await app.outbox
+        await until(lambda: outbox.view.pending == 0)
+        assert (await (await app.backend).labels()).total == 1
+
+    run(Options(workspace, engine="process"), label)
+    workspace.backend_database.rmdir()
+    run(Options(workspace, engine="process"), deliver)
 
 
 def test_photos_wait_for_a_fleet_that_was_stopped(workspace: Workspace, tmp_path: Path) -> None:
