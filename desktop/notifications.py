@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
@@ -34,8 +34,10 @@ class Notifications(QObject):
     posted = Signal(object)
     """Notice"""
 
-    def error(self, problem: BaseException | str) -> None:
-        """Tell of a failure. A ServeryError shows its own words; any other exception is
+    def error(self, problem: BaseException | str, details: str = "") -> None:
+        """Tell of a failure, with `details` for a report in place of where it came from.
+
+        A ServeryError shows its own words; any other exception is
         shown as a defect of Servery, with its traceback behind "Copy details".
 
         Cancellation is no failure and is not shown.
@@ -43,6 +45,8 @@ class Notifications(QObject):
         if isinstance(problem, (asyncio.CancelledError, KeyboardInterrupt)):
             return
         notice = _error_notice(problem)
+        if details:
+            notice = replace(notice, details=details)
         if isinstance(problem, BaseException) and not isinstance(problem, ServeryError):
             log.error("Unexpected error", exc_info=problem)
         self.posted.emit(notice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtGui import QGuiApplication
@@ -14,10 +15,11 @@ from desktop.fleet.page import FleetPage
 from desktop.formats import plural
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
-from serving.engines.protocol import InstanceState
-from serving.errors import ServeryError
+from serving.engines.protocol import Instance, InstanceState
+from serving.errors import EngineError, ServeryError
 from serving.files import write_aside
 from serving.fleet.fleet import Fleet
+from serving.fleet.view import FleetView
 from serving.progress import Report
 
 SAMPLE_SECONDS = 1.0
@@ -26,6 +28,8 @@ LOG_SECONDS = 1.0
 """Between two looks whether the log that is followed is still the one that can be seen."""
 LOG_LINES = 1000
 """Of what was printed before."""
+TOLD_LINES = 50
+"""Of the log of an instance that failed."""
 QUIET_SECONDS = 0.1
 """Lines that come closer together are shown together."""
 MOST_AT_ONCE = 1000
@@ -62,16 +66,40 @@ class _FleetPlace:
         self._jobs = jobs
         self._notifications = notifications
         self._look_at_log = asyncio.Event()
+        self._told: set[str] = set()
+        """Instances that failed and were told of."""
 
     async def show(self, report: Report) -> None:
         """Show every view as it comes, and sample the charts in between, until cancelled."""
-        unsubscribe = self._fleet.subscribe(self._page.show_view)
+        unsubscribe = self._fleet.subscribe(self._show)
         try:
             while True:
                 self._page.show_view(self._fleet.view)
                 await asyncio.sleep(SAMPLE_SECONDS)
         finally:
             unsubscribe()
+
+    def _show(self, view: FleetView) -> None:
+        self._page.show_view(view)
+        failed = {
+            each.instance.id: each.instance
+            for each in view.instances
+            if each.instance.state is InstanceState.FAILED
+        }
+        for new in failed.keys() - self._told:
+            self._jobs.start("Tell of a failure", partial(self._tell, failed[new]), quiet=True)
+        self._told = set(failed)
+
+    async def _tell(self, instance: Instance, report: Report) -> None:
+        """Say why an instance failed, with the last lines of its log: it is replaced soon."""
+        try:
+            log = await self._fleet.logs(instance.id, TOLD_LINES)
+        except EngineError as error:
+            log = str(error)
+        self._notifications.error(
+            EngineError(f"Instance {instance.id} failed.", instance.failure),
+            f"{instance.failure}\n\nThe last lines of its log:\n{log}",
+        )
 
     async def follow_log(self, report: Report) -> None:
         """Show the log of the selected instance while the page can be seen, until cancelled."""

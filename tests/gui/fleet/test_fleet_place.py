@@ -167,5 +167,11 @@ def test_an_instance_that_is_killed_is_told_with_its_reason(run: Run, workspace:
             assert place.page.detail.problem.text()
             assert place.page.ready_figure.text() == "0"
             assert place.page.state.text() == "Photos wait until one is ready."
+            await until(lambda: bool(place.notices))
+            told = place.notices[0]
+            assert told.what == f"Instance {each.instance.id} failed."
+            assert "SIGKILL" in told.advice
+            assert told.details.startswith(told.advice)
+            assert "The last lines of its log:" in told.details
 
     run(scenario)
