@@ -27,7 +27,7 @@ class NotAccelerated(Exception):
 
 
 def accelerated(
-    session: Session, folder: Path, tags: Sequence[str], threads: int
+    session: Session | AcceleratedSession, folder: Path, tags: Sequence[str], threads: int
 ) -> AcceleratedSession:
     """Return a session that computes what `session`, loaded from `folder`, does.
 
@@ -36,6 +36,8 @@ def accelerated(
     inputs = {
         tuple(info.name for info in proto.inputs.values()) for proto in session.signatures.values()
     }
+    if isinstance(session, AcceleratedSession):
+        raise NotAccelerated("It is already.")
     if not session.has_operation(EMBEDDING) or len(inputs) != 1:
         raise NotAccelerated("It was not exported by Servery.")
     try:

@@ -80,8 +80,8 @@ class Flags:
     )
     runtime: str = _flag(
         "auto",
-        "What computes: auto takes OpenVINO where it is installed and answers as TensorFlow "
-        "does, and TensorFlow otherwise; tensorflow; openvino, which complains where it is missing",
+        "What computes: tensorflow; openvino, where it is installed and answers as TensorFlow "
+        "does; auto, which takes openvino only where it is faster as well",
     )
     flush_filesystem_caches: bool = _idle(True)
     grpc_max_threads: int = _idle(0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from serving.model_server.accelerated import AcceleratedSession
 from serving.model_server.configuration import ModelConfig
 from serving.model_server.servable import Servable
 from serving.model_server.status import (
@@ -25,6 +26,8 @@ from serving.model_server.versions import State, aspired, plan, version_folders
 log = logging.getLogger(__name__)
 
 Load = Callable[[str, int, Path], Servable]
+Improve = Callable[[Servable, Path], AcceleratedSession | None]
+"""Looks for a faster way to compute a version that is served already; never raises."""
 
 
 @dataclass
@@ -52,13 +55,19 @@ class ServedModel:
     """One model: keeps the versions that its policy wants loaded."""
 
     def __init__(
-        self, config: ModelConfig, load: Load, threads: ThreadPoolExecutor, patience: Patience
+        self,
+        config: ModelConfig,
+        load: Load,
+        improve: Improve | None,
+        threads: ThreadPoolExecutor,
+        patience: Patience,
     ) -> None:
         self.config = config
         self.labels: dict[str, int] = {}
         self.records: dict[int, VersionRecord] = {}
         self.changed = asyncio.Condition()
-        self._load, self._threads, self._patience = load, threads, patience
+        self._load, self._improve = load, improve
+        self._threads, self._patience = threads, patience
         self._folders: dict[int, str] = {}
         self._wanted: frozenset[int] = frozenset()
         self._retired = False
@@ -159,9 +168,19 @@ class ServedModel:
         if record.servable is not None:
             record.state = State.AVAILABLE
             log.info("Model %s version %d is available", name, number)
+            if self._improve is not None:
+                self._begin(self._improve_version(record.servable, folder, self._improve))
         else:
             record.state = State.END
         await self._tell()
+
+    async def _improve_version(self, servable: Servable, folder: Path, improve: Improve) -> None:
+        with servable.use():
+            session = await asyncio.get_running_loop().run_in_executor(
+                self._threads, improve, servable, folder
+            )
+            if session is not None:
+                servable.run_on(session)
 
     async def _unload_version(self, record: VersionRecord) -> None:
         servable, record.servable = record.servable, None
@@ -205,13 +224,14 @@ class ServedModels:
     def __init__(
         self,
         load: Load,
+        improve: Improve | None = None,
         *,
         patience: Patience,
         poll_seconds: float,
         labels_may_wait: bool,
         load_threads: int,
     ) -> None:
-        self._load, self._patience = load, patience
+        self._load, self._improve, self._patience = load, improve, patience
         self._poll_seconds = poll_seconds
         self._labels_may_wait = labels_may_wait
         self._threads = ThreadPoolExecutor(load_threads, thread_name_prefix="load")
@@ -254,7 +274,7 @@ class ServedModels:
     def _adopt(self, config: ModelConfig) -> None:
         model = self._models.get(config.name)
         if model is None:
-            model = ServedModel(config, self._load, self._threads, self._patience)
+            model = ServedModel(config, self._load, self._improve, self._threads, self._patience)
             earlier = self._former.pop(config.name, None)
             if earlier is not None:
                 model.records.update(earlier.records)

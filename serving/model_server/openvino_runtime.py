@@ -6,7 +6,9 @@ Nothing depends on it; `pip install openvino` brings it.
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,9 @@ _SIZES = (4, 1)
 """Rows computed at a time, each by a program made for just so many. Sizes left open cost a
 sixth of the speed, and more rows at a time no longer fit into the processor's caches."""
 
+_REPORTERS = ("openvino.tools.ovc", "openvino_telemetry")
+"""Modules that openvino imports by itself and does without where they are missing."""
+
 
 def is_installed() -> bool:
     """Say whether OpenVINO can be imported."""
@@ -29,10 +34,23 @@ def is_installed() -> bool:
 
 
 @functools.cache
-def _core() -> Any:
-    import openvino
+def _openvino() -> Any:
+    """Import the package without its converter, which reports every import to its makers."""
+    kept = {name: sys.modules.get(name) for name in _REPORTERS}
+    sys.modules.update(dict.fromkeys(_REPORTERS))  # type: ignore[arg-type]
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        for name, module in kept.items():
+            if module is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = module
 
-    return openvino.Core()
+
+@functools.cache
+def _core() -> Any:
+    return _openvino().Core()
 
 
 def compiled(cut: Cut, threads: int) -> Callable[[Array], Array]:
@@ -42,8 +60,7 @@ def compiled(cut: Cut, threads: int) -> Callable[[Array], Array]:
     there are cores where that is 0. Raises whatever OpenVINO raises where it cannot
     compile the graph or compute.
     """
-    import openvino
-
+    openvino = _openvino()
     settings = {
         "INFERENCE_NUM_THREADS": threads or core_count(),
         "NUM_STREAMS": 1,
@@ -67,7 +84,7 @@ def compiled(cut: Cut, threads: int) -> Callable[[Array], Array]:
         for start, rows in _pieces(len(pixels)):
             requests = idle[rows]
             request = requests.pop() if requests else programs[rows].create_infer_request()
-            given = np.ascontiguousarray(pixels[start : start + rows])
+            given = np.require(pixels[start : start + rows], np.float32, ("C", "W"))
             request.infer([openvino.Tensor(given, shared_memory=True)])
             parts.append(request.get_output_tensor(0).data.copy())
             requests.append(request)

@@ -101,6 +101,12 @@ class Servable:
             self._batchers[computation] = known
         return known
 
+    def run_on(self, session: AcceleratedSession) -> None:
+        """Let `session`, which holds this version's own, compute what is asked from now on."""
+        self.session = session
+        self._computations.clear()
+        self._batchers.clear()
+
     @contextmanager
     def use(self) -> Iterator[None]:
         """Keep the version loaded until the end of the block."""

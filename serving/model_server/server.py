@@ -85,8 +85,10 @@ async def serve(flags: Flags) -> None:
     metrics_path = read_metrics_path(flags.monitoring_config_file)
     configs = _first_configuration(flags)
     async with AsyncExitStack() as stack:
+        loader = _loader(flags)
         models = ServedModels(
-            _loader(flags),
+            loader,
+            loader.on_openvino if _may_accelerate(flags) else None,
             patience=Patience(
                 flags.max_num_load_retries, flags.load_retry_interval_micros / 1_000_000
             ),
@@ -144,6 +146,8 @@ def _check(flags: Flags) -> None:
         raise invalid(
             "--batching_parameters_file is set without setting --enable_batching to true."
         )
+    if flags.runtime not in RUNTIMES:
+        raise invalid(f"--runtime must be one of {', '.join(RUNTIMES)}, not {flags.runtime}.")
     if flags.port == 0 and not flags.ports_file:
         raise invalid("--port is not set.")
     if (
@@ -168,20 +172,19 @@ def _loader(flags: Flags) -> Loader:
         warm_up=flags.enable_model_warmup,
         warm_up_iterations=flags.num_request_iterations_for_warmup,
         checks_methods=flags.enable_signature_method_name_check,
-        accelerates=_accelerates(flags.runtime),
+        prefers_openvino=flags.runtime == "openvino",
     )
 
 
-def _accelerates(runtime: str) -> bool:
-    """Say whether versions may run on OpenVINO; raises ServingError for an unknown name."""
-    if runtime not in RUNTIMES:
-        raise invalid(f"--runtime must be one of {', '.join(RUNTIMES)}, not {runtime}.")
+def _may_accelerate(flags: Flags) -> bool:
+    """Say whether versions may run on OpenVINO."""
+    runtime = flags.runtime
     installed = openvino_runtime.is_installed()
     if runtime == "openvino" and not installed:
         log.warning(
             "OpenVINO is not installed, so TensorFlow computes; `pip install openvino` installs it"
         )
-    return installed and runtime != "tensorflow"
+    return installed and runtime != "tensorflow" and flags.enable_model_warmup
 
 
 def _first_configuration(flags: Flags) -> dict[str, ModelConfig]:

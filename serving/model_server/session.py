@@ -18,6 +18,7 @@ from serving.model_server.tensorflow_library import (
     dimensions,
     has_gpu,
     library,
+    return_free_memory,
 )
 from serving.model_server.tensors import CARRIERS, Tensor, type_name
 from serving.predict.messages import config_pb2, meta_graph_pb2, types_pb2
@@ -89,6 +90,7 @@ class Session:
         graph, self._graph = self._graph, None
         if graph is not None:
             self._tensorflow.TF_DeleteGraph(graph)
+            return_free_memory()
 
     def computation(self, feeds: Sequence[str], fetches: Sequence[str]) -> Computation:
         """Return a function from the tensors named `feeds` to those named `fetches`.

@@ -134,6 +134,16 @@ def has_gpu() -> bool:
     return Path("/proc/driver/nvidia").exists()
 
 
+def return_free_memory() -> None:
+    """Hand memory that is free but kept for later back to the system, where that is possible.
+
+    Loading a version takes and frees much more than the version then needs.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what the libraries print while they open, before they know their log level."""

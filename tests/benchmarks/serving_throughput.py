@@ -141,6 +141,9 @@ def compare(plan: Plan) -> None:
         OurServer(f"b) ours, {runtime}", plan.servable, logs / runtime, f"--runtime={runtime}")
         for runtime in runtimes()
     ]
+    for server, runtime in zip(servers, runtimes(), strict=True):
+        if runtime != "tensorflow":
+            server.settle()
     peers = []
     if plan.peer:
         peers = [

@@ -93,10 +93,15 @@ class Program:
             process.suspend()
 
     def check(self) -> None:
-        """Raise SystemExit, with the log, where it is no longer running or takes too long."""
-        waited = time.perf_counter() - self.asked
-        if self.process.poll() is not None or waited > START_SECONDS:
-            raise SystemExit(f"{self.name} did not start:\n{self._log.read_text()[-2000:]}")
+        """Raise SystemExit where it does not run, or still starts after so long."""
+        self.check_alive()
+        if time.perf_counter() - self.asked > START_SECONDS:
+            raise SystemExit(f"{self.name} takes too long to start:\n{self._log.read_text()}")
+
+    def check_alive(self) -> None:
+        """Raise SystemExit, with the log, where it is no longer running."""
+        if self.process.poll() is not None:
+            raise SystemExit(f"{self.name} has ended:\n{self._log.read_text()}")
 
 
 class OurServer(Program):
@@ -126,6 +131,12 @@ class OurServer(Program):
             time.sleep(0.005)
         self.start_seconds = time.perf_counter() - self.asked
         self.port: int = json.loads(self._ports_file.read_text())["grpc"]
+
+    def settle(self) -> None:
+        """Wait until it has found out whether the version runs on OpenVINO."""
+        while " runs on " not in self._log.read_text():
+            self.check()
+            time.sleep(0.02)
 
 
 class Peer(Program):

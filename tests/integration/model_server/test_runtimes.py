@@ -1,0 +1,271 @@
+"""OpenVINO beside TensorFlow: the same answers, and never a reason to fail."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.model_server.accelerated import (
+    AcceleratedSession,
+    NotAccelerated,
+    accelerated,
+    check_agreement,
+)
+from serving.model_server.graph_cut import EMBEDDING, find_cut
+from serving.model_server.session import Session
+from serving.model_server.tensors import Array, Tensor
+from serving.model_server.warm_up import WARM_UP_FILE, records, warm_up_logs
+from serving.models.repository import ModelRepository
+from serving.models.starter.install import install_starter
+from serving.predict.messages import saved_model_pb2, types_pb2
+from tests.integration.model_server.calls import array, predict_request
+from tests.integration.model_server.conftest import ROOT, RunningServer, StartServer, launch
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the starter model's only version."""
+    return install_starter(ModelRepository(tmp_path_factory.mktemp("models"))).path
+
+
+@pytest.fixture
+def session(starter: Path) -> Iterator[Session]:
+    opened = Session(starter, ["serve"], 1, 1)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def faster(session: Session, starter: Path) -> AcceleratedSession:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed.")
+    return accelerated(session, starter, ["serve"], 1)
+
+
+def picture(starter: Path) -> bytes:
+    """The JPEG file in the starter's own warm-up records."""
+    log = next(iter(warm_up_logs(starter)))
+    return bytes(log.predict_log.request.inputs["images"].string_val[0])
+
+
+def pictures(images: Sequence[bytes]) -> list[Tensor]:
+    values = np.empty(len(images), object)
+    values[:] = images
+    return [Tensor(types_pb2.DT_STRING, values)]
+
+
+def computed(session: Session | AcceleratedSession, signature: str, images: Any) -> list[Tensor]:
+    proto = session.signatures[signature]
+    computation = session.computation(
+        [proto.inputs["images"].name], [info.name for info in proto.outputs.values()]
+    )
+    return computation(pictures(images), None)
+
+
+@pytest.mark.parametrize("signature", ["predict_images", "embed"])
+def test_both_answer_alike_whatever_the_number_of_images(
+    session: Session, faster: AcceleratedSession, starter: Path, signature: str
+) -> None:
+    image = picture(starter)
+    for count in (1, 3, 4, 9):
+        expected = computed(session, signature, [image] * count)
+        given = computed(faster, signature, [image] * count)
+        assert [len(tensor.array) for tensor in given] == [count] * len(expected)
+        check_agreement(expected, given)
+    assert faster.failure is None
+
+
+def test_photos_get_the_same_answers(
+    session: Session, faster: AcceleratedSession, shared_data: Path
+) -> None:
+    with (shared_data / "photos" / "labels.csv").open() as file:
+        names = [row["file"] for row in csv.DictReader(file)]
+    photos = [(shared_data / "photos" / name).read_bytes() for name in names]
+    expected = computed(session, "predict_images", photos)
+    given = computed(faster, "predict_images", photos)
+    check_agreement(expected, given)
+
+
+def test_once_openvino_fails_tensorflow_takes_over(
+    session: Session, starter: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = find_cut(graph_of(starter), [EMBEDDING])
+    assert cut is not None
+    failing = AcceleratedSession(session, cut, failing_arithmetic)
+    image = picture(starter)
+    for _ in range(2):
+        given = computed(failing, "predict_images", [image])
+        check_agreement(computed(session, "predict_images", [image]), given)
+    assert isinstance(failing.failure, MemoryError)
+    assert caplog.text.count("OpenVINO failed") == 1
+
+
+def failing_arithmetic(_pixels: Array) -> Array:
+    raise MemoryError
+
+
+def strings(*values: bytes) -> Tensor:
+    return Tensor(types_pb2.DT_STRING, np.array([values], object))
+
+
+def floats(*values: float) -> Tensor:
+    return Tensor(types_pb2.DT_FLOAT, np.array([values], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("expected", "given", "agree"),
+    [
+        (floats(0.5, 0.4), floats(0.509, 0.391), True),
+        (floats(0.5, 0.4), floats(0.52, 0.4), False),
+        (floats(50, 4), floats(50.4, 4), True),
+        (floats(50, 4), floats(50.6, 4), False),
+        (floats(0.5), floats(float("nan")), False),
+        (floats(0.5), floats(0.5, 0.5), False),
+        (strings(b"a", b"b", b"c"), strings(b"a", b"c", b"b"), True),
+        (strings(b"a", b"b", b"c"), strings(b"b", b"a", b"c"), False),
+        (floats(), floats(), True),
+    ],
+)
+def test_what_counts_as_the_same_answer(expected: Tensor, given: Tensor, agree: bool) -> None:
+    if agree:
+        check_agreement([expected], [given])
+    else:
+        with pytest.raises(NotAccelerated):
+            check_agreement([expected], [given])
+
+
+def graph_of(starter: Path) -> Any:
+    saved = saved_model_pb2.SavedModel.FromString((starter / "saved_model.pb").read_bytes())
+    return saved.meta_graphs[0].graph_def
+
+
+def test_the_arithmetic_of_our_versions_is_found_and_is_all_numbers(starter: Path) -> None:
+    cut = find_cut(graph_of(starter), ["servery/classes:0", "servery/scores:0", EMBEDDING])
+    assert cut is not None
+    assert cut.row == (32, 32, 3)
+    ops = {node.op for node in cut.graph.node}
+    assert "Conv2D" in ops
+    assert not ops & {"StatelessWhile", "DecodeJpeg", "TensorListStack", "GatherV2"}
+    assert [node.name for node in cut.graph.node if node.op == "Placeholder"] == [cut.pixels]
+
+
+def test_graphs_of_another_form_are_left_alone(starter: Path) -> None:
+    graph = graph_of(starter)
+    assert find_cut(graph, ["images"]) is None
+    for node in graph.node:
+        if node.op == "TensorListStack":
+            node.op = "Other"
+    assert find_cut(graph, ["servery/scores:0"]) is None
+    graph.node.remove(next(node for node in graph.node if node.name == EMBEDDING))
+    assert find_cut(graph, ["servery/scores:0"]) is None
+
+
+def classify(server: RunningServer, starter: Path) -> Any:
+    request = predict_request("starter", {}, signature="predict_images")
+    given = next(iter(warm_up_logs(starter))).predict_log.request.inputs["images"]
+    request.inputs["images"].CopyFrom(given)
+    return server.predictions.Predict(request, timeout=PATIENCE)
+
+
+def until_logged(server: RunningServer, *sentences: str) -> str:
+    deadline = time.monotonic() + PATIENCE
+    while not any(sentence in server.log() for sentence in sentences):
+        assert server.process.poll() is None, server.log()
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.05)
+    return server.log()
+
+
+def test_a_server_moves_to_openvino_while_it_serves(
+    start_server: StartServer, starter: Path
+) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed.")
+    flags = ("--model_name=starter", f"--model_base_path={starter.parent}")
+    plain = classify(start_server(*flags, "--runtime=tensorflow"), starter)
+    server = start_server(*flags, "--runtime=openvino")
+    for _ in range(2):
+        answer = classify(server, starter)
+        assert np.allclose(array(answer, "scores"), array(plain, "scores"), atol=0.001)
+        assert array(answer, "classes")[0, 0] == array(plain, "classes")[0, 0]
+        until_logged(server, "starter version 1 runs on OpenVINO")
+
+
+def test_records_that_say_nothing_leave_the_version_on_tensorflow(
+    start_server: StartServer, starter: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed.")
+    version = tmp_path / "model" / "1"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").symlink_to(starter / "saved_model.pb")
+    server = start_server(
+        "--model_name=starter", f"--model_base_path={version.parent}", "--runtime=openvino"
+    )
+    until_logged(server, "on TensorFlow alone: It has no warm-up records on which to compare.")
+    assert classify(server, starter).outputs["scores"].float_val
+
+
+@pytest.mark.parametrize("runtime", ["auto", "openvino"])
+def test_a_broken_installation_of_openvino_is_no_reason_to_fail(
+    server_processes: list[subprocess.Popen[str]],
+    starter: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    runtime: str,
+) -> None:
+    package = tmp_path / "packages" / "openvino"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('libopenvino.so.1 is missing')")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    server = launch(
+        server_processes,
+        tmp_path / "server",
+        "--model_name=starter",
+        f"--model_base_path={starter.parent}",
+        f"--runtime={runtime}",
+    ).wait()
+    until_logged(server, "OpenVINO did not take it: libopenvino.so.1 is missing")
+    assert classify(server, starter).outputs["scores"].float_val
+    assert server.stop() == 0
+
+
+def test_an_unknown_runtime_is_refused(start_server: StartServer, starter: Path) -> None:
+    server = start_server(f"--model_base_path={starter.parent}", "--runtime=abacus", wait=False)
+    assert server.process.wait(PATIENCE) == 1
+    assert "--runtime must be one of auto, tensorflow, openvino, not abacus." in server.log()
+
+
+def test_openvino_reports_to_nobody(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from serving.model_server import openvino_runtime\n"
+        "if not openvino_runtime.is_installed(): sys.exit(3)\n"
+        "openvino_runtime._core()\n"
+        "print([name for name in sys.modules if 'telemetry' in name])\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    if told.returncode == 3:
+        pytest.skip("OpenVINO is not installed.")
+    assert told.stdout == "[]\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_starters_own_records_have_sound_checksums(starter: Path) -> None:
+    assert len(list(records((starter / WARM_UP_FILE).read_bytes()))) == 3
