@@ -95,7 +95,8 @@ class AcceleratedSession:
     """
 
     def __init__(self, session: Session, cut: Cut, arithmetic: Callable[[Array], Array]) -> None:
-        self._session, self._cut, self._arithmetic = session, cut, arithmetic
+        self._session, self._cut = session, cut
+        self._arithmetic: Callable[[Array], Array] | None = arithmetic
         self.failure: Exception | None = None
 
     @property
@@ -103,6 +104,8 @@ class AcceleratedSession:
         return self._session.signatures
 
     def close(self) -> None:
+        """Free everything; no computation may follow."""
+        self._arithmetic = None
         self._session.close()
 
     def computation(self, feeds: Sequence[str], fetches: Sequence[str]) -> Computation:
@@ -115,13 +118,14 @@ class AcceleratedSession:
 
         def compute(tensors: Sequence[Tensor], seconds: float | None) -> list[Tensor]:
             began = time.monotonic()
-            if self.failure or not len(tensors[0].array):
+            arithmetic = self._arithmetic
+            if arithmetic is None or not len(tensors[0].array):
                 return whole(tensors, seconds)
             (pixels,) = decode(tensors, seconds)
             try:
-                embedding = self._arithmetic(pixels.array)
+                embedding = arithmetic(pixels.array)
             except Exception as error:
-                self.failure = error
+                self.failure, self._arithmetic = error, None
                 log.exception("OpenVINO failed: TensorFlow computes everything from now on")
                 return whole(tensors, _left(seconds, began))
             found = Tensor(types_pb2.DT_FLOAT, embedding)

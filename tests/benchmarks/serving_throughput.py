@@ -29,6 +29,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class Plan:
 
 
 class Results:
-    """Figures by name, in the order in which they were first added."""
+    """Figures by name, one value a round, in the order in which they were first added."""
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[str, list[float]]] = {}
@@ -98,13 +99,15 @@ class Results:
         for name, (unit, values) in self._values.items():
             print(Figure(name, values, unit), flush=True)
 
-    def ratio(self, name: str, more: str, less: str, aim: str = "") -> None:
-        """Print the ratio of two medians, if both were measured."""
-        if more in self._values and less in self._values:
-            value = statistics.median(self._values[more][1]) / statistics.median(
-                self._values[less][1]
-            )
-            print(f"{name:<58} {value:6.2f} {aim and f'(aim: {aim})'}", flush=True)
+    def ratio(self, name: str, more: str, less: str, aim: str) -> None:
+        """Print the median of the rounds' own ratios, which a busy machine disturbs least."""
+        pairs = zip(self._values[more][1], self._values[less][1], strict=True)
+        values = [over / under for over, under in pairs]
+        print(
+            f"{name:<62} {statistics.median(values):6.2f} times "
+            f"({min(values):.2f} to {max(values):.2f}; aim: {aim})",
+            flush=True,
+        )
 
 
 def runtimes() -> list[str]:
@@ -135,57 +138,62 @@ def compare(plan: Plan) -> None:
     ours_as_set = {ONEDNN: "1"}
     limits = [
         InProcess("a) in-process, our version", plan.servable, BATCH, logs / "a1", **ours_as_set),
-        InProcess("a) in-process, plain export", plan.plain, BATCH, logs / "a2", **ours_as_set),
+        InProcess("a) in-process, plain export", plan.plain, BATCH, logs / "a2"),
     ]
-    servers = [
-        OurServer(f"b) ours, {runtime}", plan.servable, logs / runtime, f"--runtime={runtime}")
-        for runtime in runtimes()
-    ]
-    for server, runtime in zip(servers, runtimes(), strict=True):
-        if runtime != "tensorflow":
-            server.settle()
+    servers = [_ours(plan, runtime, logs / runtime) for runtime in runtimes()]
     peers = []
     if plan.peer:
         peers = [
             Peer("c) LitServe", plan.peer, plan.plain, logs / "c1"),
             Peer("c) LitServe with oneDNN", plan.peer, plan.plain, logs / "c2", **ours_as_set),
         ]
-    programs: list[Program] = [*limits, *servers, *peers]
-    with asleep(programs):
+    with asleep([*limits, *servers, *peers]):
         for _ in range(plan.rounds):
-            for limit in limits:
-                with limit.awake():
-                    results.add(limit.name, limit.rate(plan.seconds), "/s")
-            for callers in CALLERS:
+            # What is compared is measured one right after the other.
+            for callers in sorted(CALLERS, key=lambda count: count != BATCH):
+                for limit in limits if callers == BATCH else ():
+                    with limit.awake():
+                        results.add(limit.name, limit.rate(plan.seconds), "/s")
                 for server in servers:
                     with server.awake():
                         came = flood_ours([server.port], callers, plan.seconds)
-                        _add_flood(results, server, callers, came)
+                    _add_flood(results, server, callers, came)
                 for peer in peers if callers in PEER_CALLERS else ():
                     with peer.awake():
                         came = flood_peer(peer.port, callers, plan.seconds)
-                        _add_flood(results, peer, callers, came)
+                    _add_flood(results, peer, callers, came)
         for program in (*servers, *peers):
             results.add(f"{program.name}, memory after load", program.memory, "MB")
-    print(f"\nReference MobileNetV2, {len(photos())} photos in turn")
+    print(f"\nReference MobileNetV2, {len(photos())} photos in turn, {plan.rounds} rounds")
     results.print()
-    limit_name = limits[0].name
     for server in servers:
-        at_32 = f"{server.name}, 32 callers"
-        results.ratio(f"{server.name} to a), 32 callers", at_32, limit_name, "0.9")
+        at_32, alone = (_about(server, count) for count in (BATCH, 1))
+        results.ratio(f"{at_32}, to a)", at_32, limits[0].name, "0.9")
         for peer in peers:
+            of_peer, peer_alone = (_about(peer, count) for count in (BATCH, 1))
+            results.ratio(f"{at_32}, to {peer.name}", at_32, of_peer, "1.8")
             results.ratio(
-                f"{server.name} to {peer.name}, 32 callers",
-                at_32,
-                f"{peer.name}, 32 callers",
-                "1.8",
+                f"{alone}, median, to {peer.name}",
+                f"{alone}, median",
+                f"{peer_alone}, median",
+                "0.6 at most",
             )
-            results.ratio(
-                f"{server.name} to {peer.name}, median of 1 caller",
-                f"{server.name}, 1 caller, median",
-                f"{peer.name}, 1 caller, median",
-                "0.6 or less",
-            )
+
+
+def _ours(plan: Plan, runtime: str, folder: Path) -> OurServer:
+    server = OurServer(f"b) ours, {runtime}", plan.servable, folder, f"--runtime={runtime}")
+    if runtime != "tensorflow":
+        server.settle()
+    return server
+
+
+def _settle(server: OurServer) -> None:
+    if len(runtimes()) > 1:
+        server.settle()
+
+
+def _about(program: Program, callers: int) -> str:
+    return f"{program.name}, {callers} caller{'s' if callers > 1 else ''}"
 
 
 def _add_flood(results: Results, program: Program, callers: int, came: Flood) -> None:
@@ -193,7 +201,7 @@ def _add_flood(results: Results, program: Program, callers: int, came: Flood) ->
         raise SystemExit(f"{program.name} refused calls: {dict(came.refusals)}")
     if not came.latencies:
         raise SystemExit(f"{program.name} answered none of {callers} callers.")
-    name = f"{program.name}, {callers} caller{'s' if callers > 1 else ''}"
+    name = _about(program, callers)
     results.add(name, came.rate, "/s")
     results.add(f"{name}, median", came.median, "ms")
     results.add(f"{name}, p99", came.p99, "ms")
@@ -202,6 +210,7 @@ def _add_flood(results: Results, program: Program, callers: int, came: Flood) ->
 def overload(plan: Plan) -> None:
     """More callers than may wait: the rest is refused at once, and memory stays."""
     with OurServer("ours", plan.servable, plan.folder / "overload") as server:
+        _settle(server)
         rest = server.memory
         calm = flood_ours([server.port], BATCH, plan.seconds)
         loaded = server.memory
@@ -222,13 +231,17 @@ def start(plan: Plan) -> None:
     """Cold start to AVAILABLE and memory, of the starter model and of the reference."""
     results = Results()
     starter = install_starter(ModelRepository(plan.folder / "models")).path.parent
-    for number in range(plan.rounds + 2):
+    for number in range(plan.rounds):
         for name, model in (("starter", starter), ("reference", plan.servable)):
             for runtime in runtimes():
                 folder = plan.folder / f"start-{name}-{runtime}-{number}"
                 about = f"{name}, {runtime}"
                 with OurServer(about, model, folder, f"--runtime={runtime}") as server:
                     results.add(f"{about}, to AVAILABLE", server.start_seconds, "s")
+                    if runtime != "tensorflow":
+                        server.settle()
+                        spent = time.perf_counter() - server.asked
+                        results.add(f"{about}, to its own speed", spent, "s")
                     results.add(f"{about}, memory at rest", server.memory, "MB")
     print("\nCold start (aim for the starter: 4 s)")
     results.print()
@@ -257,6 +270,8 @@ def _grow(plan: Plan, results: Results, count: int) -> None:
             stack.enter_context(server)
         for server in servers:
             server.wait()
+        for server in servers:
+            _settle(server)
         name = f"{count} instance{'s' if count > 1 else ''} of {threads} threads"
         results.add(f"{name}, all AVAILABLE", max(s.start_seconds for s in servers), "s")
         results.add(f"{name}, memory at rest", sum(s.memory for s in servers), "MB")

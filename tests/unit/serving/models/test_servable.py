@@ -102,6 +102,16 @@ def test_a_large_photo_looks_like_its_middle_square_scaled_down(size: tuple[int,
     assert np.abs(got - expected).mean() < 2.5
 
 
+def test_decoding_at_a_reduced_scale_keeps_the_detail_that_a_score_depends_on() -> None:
+    side, edge = 224, 2000
+    detail = np.random.default_rng(1).integers(0, 256, (edge // 8, edge // 8, 3), np.uint8)
+    data = jpeg(detail.repeat(8, axis=0).repeat(8, axis=1), quality=92)
+    with Image.open(io.BytesIO(data)) as whole:
+        scaled = whole.resize((side, side), Image.Resampling.BILINEAR)
+    got = decode_upright(tf.constant(data), side).numpy()
+    assert np.abs(got - np.asarray(scaled, np.float32)).mean() < 1.4
+
+
 def test_the_head_can_be_found_by_name(tmp_path: Path) -> None:
     write_servable(
         tmp_path,

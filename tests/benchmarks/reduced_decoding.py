@@ -1,0 +1,113 @@
+"""What decoding large photos at a reduced scale saves, and what it does to the scores.
+
+    python -m tests.benchmarks.reduced_decoding [--models FOLDER]
+
+The shared photos are enlarged to 1,200 and 3,000 pixels, with some noise as a camera
+adds it, and classified by the reference MobileNetV2: from pixels decoded in full, and
+from pixels decoded at the scale that leaves 2 and 4 times the model's side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from serving.model_server.graph_cut import find_cut
+from serving.model_server.session import Session
+from serving.model_server.tensors import Tensor
+from serving.models.servable import decode_upright
+from serving.predict.messages import saved_model_pb2, types_pb2
+from tests.benchmarks.reference_model import DATA, SIDE, write_reference_models
+
+IN_FULL = 10_000
+SPARE_DETAILS = (IN_FULL, 2, 4)
+PHOTOS = 16
+COMPARED = 5
+"""Scores of each photo that are compared, the highest."""
+
+
+def enlarged(path: Path, edge: int) -> bytes:
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    factor = edge / min(image.size)
+    image = image.resize(
+        (round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC
+    )
+    noise = np.random.default_rng(0).normal(0, 4, (image.height, image.width, 1))
+    pixels = (np.asarray(image, np.float32) + noise).clip(0, 255).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=92)
+    return out.getvalue()
+
+
+def decoder(spare_detail: int) -> Callable[[Any], Any]:
+    decode: Callable[[Any], Any] = tf.function(
+        lambda image: decode_upright(image, SIDE, spare_detail),
+        input_signature=[tf.TensorSpec([], tf.string)],
+    ).get_concrete_function()
+    return decode
+
+
+def compare(version: Path) -> None:
+    session = Session(version, ["serve"], 0, 0)
+    saved = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    cut = find_cut(saved.meta_graphs[0].graph_def, ["servery/scores"])
+    assert cut is not None
+    classify = session.computation([cut.pixels], ["servery/classes", "servery/scores"])
+    for edge in (1200, 3000):
+        files = [enlarged(path, edge) for path in sorted((DATA / "photos").glob("*.JPEG"))[:PHOTOS]]
+        expected: list[dict[bytes, float]] = []
+        for spare_detail in SPARE_DETAILS:
+            decode = decoder(spare_detail)
+            decode(tf.constant(files[0]))
+            began = time.perf_counter()
+            pixels = np.stack([decode(tf.constant(file)).numpy() for file in files])
+            spent = (time.perf_counter() - began) / len(files)
+            classes, scores = classify([Tensor(types_pb2.DT_FLOAT, pixels)], None)
+            answers = [
+                dict(zip(*row, strict=True))
+                for row in zip(classes.array, scores.array, strict=True)
+            ]
+            expected = expected or answers
+            differences = [
+                max(abs(other[name] - one.get(name, 0.0)) for name in list(other)[:COMPARED])
+                for one, other in zip(answers, expected, strict=True)
+            ]
+            name = "in full" if spare_detail == IN_FULL else f"leaving {spare_detail} times"
+            print(
+                f"{edge} pixels, {name:<16} {1000 * spent:6.1f} ms a photo; scores differ by "
+                f"{statistics.median(differences):.4f}, and {max(differences):.4f} at most",
+                flush=True,
+            )
+    session.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare decoding at several scales.")
+    parser.add_argument("--models", type=Path, help="what reference_model wrote before")
+    given = parser.parse_args()
+    if not DATA.is_dir():
+        sys.exit(f"The data for this benchmark is not at {DATA}.")
+    with tempfile.TemporaryDirectory() as folder:
+        models = given.models or Path(folder)
+        if given.models is None:
+            write_reference_models(models)
+        compare(models / "servable" / "1")
+
+
+if __name__ == "__main__":
+    main()
