@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -177,14 +178,22 @@ def _loader(flags: Flags) -> Loader:
 
 
 def _may_accelerate(flags: Flags) -> bool:
-    """Say whether versions may run on OpenVINO."""
-    runtime = flags.runtime
-    installed = openvino_runtime.is_installed()
-    if runtime == "openvino" and not installed:
-        log.warning(
-            "OpenVINO is not installed, so TensorFlow computes; `pip install openvino` installs it"
-        )
-    return installed and runtime != "tensorflow" and flags.enable_model_warmup
+    """Say whether versions may run on OpenVINO.
+
+    Where the process may take only so much memory, nothing is tried that TensorFlow does
+    without: the libraries end a process that gets no more.
+    """
+    if flags.runtime == "tensorflow" or not flags.enable_model_warmup:
+        return False
+    if not openvino_runtime.is_installed():
+        if flags.runtime == "openvino":
+            log.warning(
+                "OpenVINO is not installed, so TensorFlow computes; "
+                "`pip install openvino` installs it"
+            )
+        return False
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return flags.runtime == "openvino" or limit == resource.RLIM_INFINITY
 
 
 def _first_configuration(flags: Flags) -> dict[str, ModelConfig]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serving.model_server import openvino_runtime
 from serving.model_server.accelerated import (
     AcceleratedSession,
     NotAccelerated,
@@ -33,6 +34,12 @@ from tests.integration.model_server.conftest import ROOT, RunningServer, StartSe
 PATIENCE = 60.0
 
 
+def need_openvino() -> None:
+    """Skip where OpenVINO is missing; it is not imported here, where nothing keeps it quiet."""
+    if not openvino_runtime.is_installed():
+        pytest.skip("OpenVINO is not installed.")
+
+
 @pytest.fixture(scope="module")
 def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the starter model's only version."""
@@ -48,7 +55,7 @@ def session(starter: Path) -> Iterator[Session]:
 
 @pytest.fixture
 def faster(session: Session, starter: Path) -> AcceleratedSession:
-    pytest.importorskip("openvino", reason="OpenVINO is not installed.")
+    need_openvino()
     return accelerated(session, starter, ["serve"], 1)
 
 
@@ -189,7 +196,7 @@ def until_logged(server: RunningServer, *sentences: str) -> str:
 def test_a_server_moves_to_openvino_while_it_serves(
     start_server: StartServer, starter: Path
 ) -> None:
-    pytest.importorskip("openvino", reason="OpenVINO is not installed.")
+    need_openvino()
     flags = ("--model_name=starter", f"--model_base_path={starter.parent}")
     plain = classify(start_server(*flags, "--runtime=tensorflow"), starter)
     server = start_server(*flags, "--runtime=openvino")
@@ -203,7 +210,7 @@ def test_a_server_moves_to_openvino_while_it_serves(
 def test_records_that_say_nothing_leave_the_version_on_tensorflow(
     start_server: StartServer, starter: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("openvino", reason="OpenVINO is not installed.")
+    need_openvino()
     version = tmp_path / "model" / "1"
     version.mkdir(parents=True)
     (version / "saved_model.pb").symlink_to(starter / "saved_model.pb")
@@ -244,27 +251,41 @@ def test_an_unknown_runtime_is_refused(start_server: StartServer, starter: Path)
     assert "--runtime must be one of auto, tensorflow, openvino, not abacus." in server.log()
 
 
+def told_by(program: str, home: Path) -> str:
+    """What a program prints in a process of its own; skips where OpenVINO is not installed."""
+    need_openvino()
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "HOME": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    ).stdout
+
+
 def test_openvino_reports_to_nobody(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from serving.model_server import openvino_runtime\n"
-        "if not openvino_runtime.is_installed(): sys.exit(3)\n"
         "openvino_runtime._core()\n"
         "print([name for name in sys.modules if 'telemetry' in name])\n"
     )
-    told = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**os.environ, "HOME": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    if told.returncode == 3:
-        pytest.skip("OpenVINO is not installed.")
-    assert told.stdout == "[]\n"
+    assert told_by(program, tmp_path) == "[]\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_memory_is_limited_openvino_is_taken_only_if_asked_for(tmp_path: Path) -> None:
+    program = (
+        "import resource\n"
+        "from serving.model_server.flags import Flags\n"
+        "from serving.model_server.server import _may_accelerate\n"
+        "print(_may_accelerate(Flags()))\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (1 << 33, 1 << 33))\n"
+        "print(_may_accelerate(Flags()), _may_accelerate(Flags(runtime='openvino')))\n"
+    )
+    assert told_by(program, tmp_path) == "True\nFalse True\n"
 
 
 def test_the_starters_own_records_have_sound_checksums(starter: Path) -> None:
