@@ -63,6 +63,9 @@ class Instance:
     """Seconds since the epoch."""
     failure: str = ""
     """Why it failed, as a sentence; empty otherwise."""
+    returns_until: float = 0.0
+    """In seconds since the epoch; until then one that failed may come back by itself, since
+    somebody seems to be restarting it."""
     process: int | None = None
     """Process id on this machine, where there is one."""
 
@@ -74,6 +77,7 @@ class InstanceStats:
     cpu_percent: float
     """100 is one whole core."""
     memory_bytes: int
+    """What it holds for itself; files that are mapped, code above all, are not counted."""
 
 
 @dataclass(frozen=True)

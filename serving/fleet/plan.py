@@ -22,6 +22,8 @@ class Seen:
     spec_hash: str
     started: float
     """Seconds since the epoch."""
+    returns_until: float = 0.0
+    """Until when a failed one may come back by itself, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def plan(desired: Desired, observed: Sequence[Seen], now: float) -> list[Step]:
 
     The oldest instances that are ready are kept. Whatever an earlier, broken off
     change left behind is finished. A failed instance is replaced when its
-    back-off is over (see `back_off`), or forgotten where it is not missed. An
+    back-off is over (see `back_off`) and it has not come back by itself, or
+    forgotten where it is not missed. An
     instance with another spec, or one that is retiring, is exchanged: one
     instance more than wanted is started, and the old one goes when the new one
     is ready, one after the other.
@@ -84,7 +87,7 @@ def plan(desired: Desired, observed: Sequence[Seen], now: float) -> list[Step]:
     missed, forgotten = failed[:room], failed[room:]
     steps += [Stop(each.id) for each in forgotten]
     if back_off(desired.failures, now) <= 0:
-        steps += [Replace(each.id) for each in missed]
+        steps += [Replace(each.id) for each in missed if each.returns_until <= now]
     steps += [Start()] * (desired.wanted - len(alive) - len(missed))
     if exchanging:
         return steps + _exchange(desired, alive, may_start=not missed)

@@ -257,7 +257,12 @@ class DockerEngine:
                     detail = self._detail(client, row)
                 except docker.errors.NotFound:
                     continue
-                seen = instance(row, detail, self._signals.last(row["Id"]))
+                seen = instance(
+                    row,
+                    detail,
+                    self._signals.last(row["Id"]),
+                    asked_to_end=self._signals.was_asked_to_end(row["Id"]),
+                )
                 found.append(engine.reached(seen))
         return sorted(found, key=lambda each: (each.started, each.id)), rows
 

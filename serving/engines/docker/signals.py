@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from typing import Any
 
 from serving.engines.docker import names
 
+STOP_SIGNAL = str(int(signal.SIGTERM))
+
 
 class Signals:
-    """Remembers the last one of each container, from the engine's events.
+    """Remembers those of each container since its start, from the engine's events.
 
     Servery renames a container before it stops it, and the events carry the name.
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, str] = {}
+        self._got: dict[str, list[str]] = {}
 
     def note(self, event: Mapping[str, Any]) -> None:
         """Take in one event."""
@@ -24,15 +27,19 @@ class Signals:
         container = str(actor.get("ID") or "")
         action = event.get("Action")
         if action == "start":
-            self._last.pop(container, None)
+            self._got.pop(container, None)
         elif action == "kill" and not names.is_stopping([str(said.get("name", ""))]):
-            self._last[container] = str(said.get("signal", ""))
+            self._got.setdefault(container, []).append(str(said.get("signal", "")))
 
     def last(self, container: str) -> str:
         """Return the number of the last signal; empty where none was seen."""
-        return self._last.get(container, "")
+        return self._got.get(container, [""])[-1]
+
+    def was_asked_to_end(self, container: str) -> bool:
+        """Whether one of them was what a container gets that is stopped, or restarted."""
+        return STOP_SIGNAL in self._got.get(container, [])
 
     def keep_only(self, containers: set[str]) -> None:
         """Forget every other container."""
-        for container in self._last.keys() - containers:
-            self._last.pop(container, None)
+        for container in self._got.keys() - containers:
+            self._got.pop(container, None)

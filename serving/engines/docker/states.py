@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from serving.engines.docker import names
@@ -13,6 +14,10 @@ from serving.engines.protocol import Instance, InstanceState
 from serving.image.names import GRPC_PORT, REST_PORT
 
 _ENDED = ("exited", "dead")
+
+
+RETURN_SECONDS = 3.0
+"""A container that somebody stopped and does not start within this is not being restarted."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Detail:
     """What the engine says went wrong."""
     last_line: str = ""
     """Of the log, where it ended."""
+    seen: float = field(default=0.0, compare=False)
+    """When this was read, in seconds since the epoch by the clock of this machine."""
 
     @classmethod
     def read(cls, inspected: Mapping[str, Any], last_line: str = "") -> Detail:
@@ -39,6 +46,7 @@ class Detail:
             memory_limit=int((inspected.get("HostConfig") or {}).get("Memory") or 0),
             trouble=str(state.get("Error") or ""),
             last_line=last_line.strip(),
+            seen=time.time(),
         )
 
 
@@ -47,11 +55,14 @@ def has_ended(row: Mapping[str, Any]) -> bool:
     return row.get("State") in _ENDED
 
 
-def instance(row: Mapping[str, Any], detail: Detail, signalled: str = "") -> Instance:
+def instance(
+    row: Mapping[str, Any], detail: Detail, signalled: str = "", *, asked_to_end: bool = False
+) -> Instance:
     """Return a listed container of this workspace as an instance.
 
     `signalled` is the signal that somebody other than Servery sent it last,
-    where that was seen.
+    where that was seen. `asked_to_end` says whether one of them was that of a
+    stop: it may be the first half of a restart.
     """
     said: Mapping[str, str] = row.get("Labels") or {}
     state, failure = _state(row, detail, signalled)
@@ -70,6 +81,7 @@ def instance(row: Mapping[str, Any], detail: Detail, signalled: str = "") -> Ins
         rest_address=ports.get(REST_PORT),
         started=detail.started or float(row.get("Created") or 0),
         failure=failure,
+        returns_until=detail.seen + RETURN_SECONDS if asked_to_end and has_ended(row) else 0.0,
     )
 
 

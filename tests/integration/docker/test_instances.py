@@ -171,8 +171,8 @@ async def test_a_server_that_ends_at_once_is_an_error_with_its_last_words(
 async def test_an_instance_that_is_restarted_from_outside_joins_again(
     ground: DockerGround, picture: bytes
 ) -> None:
-    await ground.fleet.scale(2)
-    async with ground.watching():
+    both = ids(await ground.fleet.scale(2))
+    async with ground.running():
         name = ids(await ground.until(lambda view: view.ready == 2))[0]
         before = ground.fleet.view.instances[0].instance.grpc_address
         await asyncio.to_thread(ground.api.restart, ground.container(name), 5)
@@ -186,6 +186,7 @@ async def test_an_instance_that_is_restarted_from_outside_joins_again(
         each = view_of(view, name)
         assert each is not None
         assert each.instance.grpc_address != before
+        assert sorted(ids(view)) == sorted(both)
         async with asyncio.timeout(2):
             while (await ground.client.classify(picture)).instance_id != name:
                 pass

@@ -113,6 +113,13 @@ def test_in_its_back_off_a_failed_instance_is_neither_replaced_nor_forgotten(pic
     assert plan(desired, seen(picture), NOW + 2) == [Replace("f2")]
 
 
+def test_a_failed_instance_that_may_come_back_by_itself_is_waited_for() -> None:
+    desired = Desired(wanted=1, spec_hash="new")
+    failed = Seen("a", InstanceState.FAILED, "new", 0.0, returns_until=10.0)
+    assert plan(desired, [failed], now=9.0) == []
+    assert plan(desired, [failed], now=10.0) == [Replace("a")]
+
+
 def test_the_back_off_grows_and_is_forgotten() -> None:
     failures: list[float] = []
     pauses = []

@@ -8,7 +8,7 @@ import pytest
 
 from serving.engines.docker import names
 from serving.engines.docker.signals import Signals
-from serving.engines.docker.states import Detail, instance
+from serving.engines.docker.states import RETURN_SECONDS, Detail, instance
 from serving.engines.protocol import InstanceState
 
 STARTER_OF_OLD = f"{socket.gethostname()} 999999999 1.00"
@@ -49,6 +49,13 @@ def test_each_state_of_a_container_is_told_as_what_it_means(
     assert found.state is expected
     assert words in found.failure
     assert bool(words) == bool(found.failure)
+
+
+def test_one_that_was_asked_to_end_may_be_on_its_way_back() -> None:
+    stopped = instance(row("exited"), Detail(seen=100.0), "15", asked_to_end=True)
+    assert stopped.returns_until == 100.0 + RETURN_SECONDS
+    assert instance(row("exited"), Detail(seen=100.0), "9").returns_until == 0
+    assert instance(row("running"), Detail(seen=100.0), "15", asked_to_end=True).returns_until == 0
 
 
 def test_the_limit_and_the_last_words_are_told() -> None:
@@ -122,10 +129,15 @@ def test_a_signal_from_outside_is_remembered_until_the_next_start() -> None:
     assert signals.last("c1") == ""
     signals.note(event("kill"))
     assert signals.last("c1") == "9"
+    assert not signals.was_asked_to_end("c1")
+    signals.note(event("kill", signal="15"))
+    signals.note(event("kill"))
     signals.note(event("die"))
     assert signals.last("c1") == "9"
+    assert signals.was_asked_to_end("c1")
     signals.note(event("start"))
     assert signals.last("c1") == ""
+    assert not signals.was_asked_to_end("c1")
     signals.note(event("kill"))
     signals.keep_only({"c2"})
     assert signals.last("c1") == ""
