@@ -9,7 +9,7 @@ Everything runs on the reference MobileNetV2 and the photos of the shared data:
   gRPC with 1, 8, 32 and 128 callers, on each runtime that is installed; LitServe with
   dynamic batching over the plain Keras export. All are started first, then measured in
   turn, round after round, while the others sleep;
-- `overload`: four times as many callers as may wait;
+- `overload`: twice as many callers as may wait;
 - `start`: cold start to AVAILABLE and memory of the starter model;
 - `growth`: from 1 to 4 instances that share the processor's cores.
 
@@ -61,7 +61,7 @@ LEAD = 2.0
 """Seconds of calls that are not counted: batches grow to their size."""
 CALLERS = (1, 8, 32, 128)
 PEER_CALLERS = (1, 32)
-OVERLOAD = 1024
+OVERLOAD = 512
 MOST_INSTANCES = 4
 PARTS = ("compare", "overload", "start", "growth")
 
@@ -217,7 +217,7 @@ def overload(plan: Plan) -> None:
         storm = flood_ours([server.port], OVERLOAD, 2 * plan.seconds)
         after = server.memory
     refused = storm.refusals.total()
-    print(f"\nOverload: {OVERLOAD} callers, each trying again 50 ms after a refusal")
+    print(f"\nOverload: {OVERLOAD} callers, each waiting longer after each refusal")
     print(f"answers a second: {storm.rate:.1f} (with {BATCH} callers {calm.rate:.1f})")
     print(
         f"refused: {refused / (refused + len(storm.latencies)):.0%} of the calls, "

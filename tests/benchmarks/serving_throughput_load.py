@@ -21,8 +21,8 @@ MODEL = "model"
 ANSWER_SECONDS = 60.0
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _MOST_CHANNELS = 8
-_BACK_OFF = 0.05
-"""Seconds that a refused caller waits before its next request."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+"""Seconds that a refused caller waits before its next request; twice as long each time."""
 
 Call = Callable[[int], Awaitable[str]]
 """Send the photo of this number; returns "" once answered, or why it was not."""
@@ -66,6 +66,7 @@ async def flood(call: Call, callers: int, seconds: float, lead: float) -> Flood:
     outcome = Flood(seconds)
 
     async def caller(number: int) -> None:
+        pause = _FIRST_PAUSE
         while (sent := clock()) < end:
             refusal = await call(number)
             number += callers
@@ -76,7 +77,8 @@ async def flood(call: Call, callers: int, seconds: float, lead: float) -> Flood:
                 else:
                     outcome.latencies.append(now - sent)
             if refusal:
-                await asyncio.sleep(_BACK_OFF)
+                await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE) if refusal else _FIRST_PAUSE
 
     await asyncio.gather(*map(caller, range(callers)))
     return outcome
