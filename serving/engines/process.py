@@ -86,6 +86,9 @@ class ProcessEngine:
         """Start one instance; raises EngineError where the process cannot be made."""
         return await asyncio.to_thread(self._start, spec, sharing)
 
+    async def full_share(self, instance_id: str) -> None:
+        """Nothing: only an administrator could give back what a start was denied."""
+
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """End the instance and remove what is kept of it; nothing where there is none.
 

@@ -114,6 +114,10 @@ class Engine(Protocol):
         """
         ...
 
+    async def full_share(self, instance_id: str) -> None:
+        """Give an instance that became ready as much of the processor as the others have."""
+        ...
+
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """Ask it to finish what it accepted; kill it after `grace` seconds; forget it."""
         ...

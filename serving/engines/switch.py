@@ -91,6 +91,10 @@ class EngineSwitch:
         self._homes[instance.id] = self._current
         return instance
 
+    async def full_share(self, instance_id: str) -> None:
+        """Give it as much of the processor as the others have; raises EngineError."""
+        await self._home(instance_id).full_share(instance_id)
+
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """End an instance where it runs; nothing where there is none."""
         await self._home(instance_id).stop(instance_id, grace)

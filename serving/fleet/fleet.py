@@ -61,6 +61,8 @@ class Fleet:
         self._observer = Observer(model, engine, repository, client)
         self._listeners: list[Callable[[FleetView], None]] = []
         self._changing = asyncio.Lock()
+        self._computing: set[str] = set()
+        """Instances that have their full share of the processor."""
         self._reason: str | None = None
         self._awake = asyncio.Event()
         self._looked = asyncio.Event()
@@ -325,6 +327,7 @@ class Fleet:
     async def _carry_out_plan(self) -> None:
         """Do what the latest view asks for, and look again if that was anything."""
         async with self._changing:
+            await self._let_compute()
             if not self._plan():
                 return
             async with exclusive(self._lock_file):
@@ -334,6 +337,14 @@ class Fleet:
                     await self._record.change(lambda record: record.after_failure(time.time()))
                 await _all(self._carry_out(step) for step in steps)
             await self._observe(SHORT_PATIENCE)
+
+    async def _let_compute(self) -> None:
+        """Give instances that became ready their full share of the processor."""
+        ready = {
+            each.instance.id for each in self.view.instances if each.state is InstanceState.READY
+        }
+        await _all(self._engine.full_share(name) for name in ready - self._computing)
+        self._computing = ready
 
     def _plan(self) -> list[Step]:
         record = self._record.read()

@@ -10,6 +10,8 @@ from serving.engines.protocol import InstanceSpec
 from serving.engines.server_flags import server_flags
 from serving.image.names import GRPC_PORT, REST_PORT
 
+FULL_SHARE, STARTING_SHARE = 1024, 256
+"""Of the processor, in the engine's own unit: what a container counts for beside others."""
 TEMPORARY_BYTES = 64 * 2**20
 LOG_OPTIONS = {"max-size": "5m", "max-file": "2"}
 
@@ -26,6 +28,8 @@ class ContainerPlan:
     """`uid:gid` to run as; the image's own user where empty."""
     mount: Mapping[str, Any] | None = None
     """What brings the model in; its folder itself where not given."""
+    weak_start: bool = True
+    """Whether it gets little of the processor while others want it, until it is ready."""
     init: bool = True
     """Whether the engine's own init passes signals on: a shell as first process would not."""
 
@@ -54,6 +58,8 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
     }
     if spec.memory_limit:
         host |= {"Memory": spec.memory_limit, "MemorySwap": spec.memory_limit}
+    if plan.weak_start:
+        host["CpuShares"] = STARTING_SHARE
     if spec.cpu_limit:
         host["NanoCpus"] = round(spec.cpu_limit * 1e9)
     config: dict[str, Any] = {

@@ -11,6 +11,7 @@ from docker import APIClient
 from docker.utils import version_gte
 
 from serving.engines.docker import names
+from serving.engines.docker.container import FULL_SHARE
 from serving.engines.docker.deliveries import Deliveries
 from serving.engines.docker.discovery import FoundEngine
 from serving.engines.docker.ended_logs import EndedLogs
@@ -101,6 +102,23 @@ class DockerEngine:
             "start an instance",
             lambda found: found.reached(start(found, self._workspace, self.choice, spec, sharing)),
         )
+
+    async def full_share(self, instance_id: str) -> None:
+        """Give it as much of the processor as the others have.
+
+        Until then it leaves the processor to those that serve, since loading a model
+        takes all that it can get. Raises EngineError.
+        """
+
+        def give(found: FoundEngine) -> None:
+            if not found.facts.rootless:
+                container = self._container(found.client, instance_id)
+                found.client.update_container(container, cpu_shares=FULL_SHARE)
+
+        try:
+            await self._link.run(f"let instance {instance_id} compute", give)
+        except ContainerGone:
+            return
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """End the instance and remove its container; nothing where there is none.

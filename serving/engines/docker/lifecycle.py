@@ -83,6 +83,7 @@ def _start_once(
         labels=names.labels(workspace, instance_id, spec.model, spec.hash),
         threads=shared_threads(spec, facts.cores, sharing),
         user=user_for(folder, rootless=facts.rootless),
+        weak_start=not facts.rootless,
         init=facts.init and not image.own,
     )
     with names.starting(instance_id), contextlib.ExitStack() as undo:

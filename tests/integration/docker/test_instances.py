@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from serving.engines.docker import names
+from serving.engines.docker.container import FULL_SHARE, STARTING_SHARE
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.errors import EngineError
 from serving.fleet.fleet import FleetView
@@ -190,6 +191,26 @@ async def test_an_instance_that_is_restarted_from_outside_joins_again(
         async with asyncio.timeout(2):
             while (await ground.client.classify(picture)).instance_id != name:
                 pass
+
+
+async def test_an_instance_leaves_the_processor_to_the_others_until_it_is_ready(
+    ground: DockerGround,
+) -> None:
+    spec = InstanceSpec(MODEL, ground.repository.config_path(MODEL).resolve())
+    started = await ground.engine.start(spec)
+
+    def share(instance_id: str) -> int:
+        said = ground.api.inspect_container(ground.container(instance_id))
+        return int(said["HostConfig"]["CpuShares"])
+
+    assert share(started.id) == STARTING_SHARE
+    await ground.engine.full_share(started.id)
+    assert share(started.id) == FULL_SHARE
+    await ground.engine.stop(started.id)
+    await ground.engine.full_share(started.id)
+    ready = ids(await ground.fleet.scale(2))
+    async with ground.running():
+        await ground.until(lambda view: all(share(name) == FULL_SHARE for name in ready))
 
 
 async def test_what_was_created_and_never_started_is_cleared_away(ground: DockerGround) -> None:

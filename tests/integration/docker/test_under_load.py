@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable
 import docker
 import pytest
 
+from serving.engines.docker import names
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.fleet.fleet import Fleet, FleetView
@@ -20,6 +21,7 @@ from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.integration.docker.ground import MODEL, DockerGround, ids
 from tests.integration.fleet.load import Callers
+from tests.unit.serving.fleet.ground import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -65,6 +67,38 @@ async def test_growing_and_shrinking_under_fifty_callers_loses_no_request(
     assert set(callers.answers) == set(four)
 
 
+async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_instance_or_a_change(
+    starter: OwnFleet, picture: bytes, api: docker.APIClient
+) -> None:
+    before = ids(await starter.fleet.scale(4))
+    taken: Counter[str] = Counter()
+    for _ in range(50):
+        wave = (starter.client.classify(picture) for _ in range(8))
+        taken.update(prediction.instance_id for prediction in await asyncio.gather(*wave))
+    assert {name: 80 <= taken[name] <= 120 for name in before} == dict.fromkeys(before, True), taken
+    async with Callers(starter.client, picture, 2) as callers:
+        label = f"{names.INSTANCE}={before[0]}"
+        (row,) = api.containers(filters={"label": [label]})
+        api.kill(row["Id"])
+        await asyncio.sleep(1)
+        sent = starter.client.counters()[before[0]].requests
+        view = await until(
+            starter.fleet, lambda view: view.ready == 4 and before[0] not in ids(view), 120
+        )
+        assert starter.client.counters()[before[0]].requests == sent
+        ready: list[int] = []
+        forget = starter.fleet.subscribe(lambda view: ready.append(view.ready))
+        await starter.fleet.limit(Limits(memory_limit=10**9))
+        after = ids(await starter.fleet.settle())
+        forget()
+    assert callers.failures == []
+    assert min(ready) >= 3
+    assert not set(after) & set(ids(view))
+    label = f"{names.INSTANCE}={after[0]}"
+    (row,) = api.containers(filters={"label": [label]})
+    assert api.inspect_container(row["Id"])["HostConfig"]["Memory"] == 10**9
+
+
 async def test_twenty_starts_at_once_all_run_and_listen_on_loopback(ground: DockerGround) -> None:
     config_file = ground.repository.config_path(MODEL).resolve()
     spec = InstanceSpec(model=MODEL, config_file=config_file, memory_limit=256 * 2**20)
@@ -83,7 +117,7 @@ async def test_four_instances_share_the_work_and_a_killed_one_gets_none(
     ground: DockerGround, picture: bytes
 ) -> None:
     ground.behave(delay=0.02)
-    names = ids(await ground.fleet.scale(4))
+    four = ids(await ground.fleet.scale(4))
     async with ground.watching():
         await ground.until(lambda view: view.ready == 4)
         predictions = [await ground.client.classify(picture) for _ in range(200)]
@@ -91,17 +125,15 @@ async def test_four_instances_share_the_work_and_a_killed_one_gets_none(
             wave = (ground.client.classify(picture) for _ in range(8))
             predictions += await asyncio.gather(*wave)
         taken = Counter(prediction.instance_id for prediction in predictions)
-        assert {name: 80 <= taken[name] <= 120 for name in names} == dict.fromkeys(names, True), (
-            taken
-        )
-        ground.api.kill(ground.container(names[0]))
+        assert {name: 80 <= taken[name] <= 120 for name in four} == dict.fromkeys(four, True), taken
+        ground.api.kill(ground.container(four[0]))
         await asyncio.sleep(1)
-        before = ground.client.counters()[names[0]].requests
+        before = ground.client.counters()[four[0]].requests
         async with Callers(ground.client, picture, 8) as callers:
             await asyncio.sleep(2)
     assert callers.failures == []
-    assert set(callers.answers) == set(names[1:])
-    assert ground.client.counters()[names[0]].requests == before
+    assert set(callers.answers) == set(four[1:])
+    assert ground.client.counters()[four[0]].requests == before
 
 
 async def test_a_changed_limit_is_rolled_out_one_by_one_and_nobody_notices(
