@@ -166,9 +166,7 @@ def test_an_instance_is_looked_into_limited_and_exchanged(shell: Shell) -> None:
     shell.json("fleet", "limit", "--threads", "0", "--memory", "0")
     gone = shell.run("fleet", "logs", "nobody")
     assert (gone.returncode, gone.stdout) == (1, "")
-    assert gone.stderr == (
-        "servery: There is no instance nobody. Look at the list of instances.\n"
-    )
+    assert gone.stderr == ("servery: There is no instance nobody. Look at the list of instances.\n")
     amount = shell.run("fleet", "limit", "--memory", "much")
     assert amount.returncode == 2
     assert "much is not an amount of memory" in amount.stderr

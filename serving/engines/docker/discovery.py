@@ -85,6 +85,12 @@ class FoundEngine:
         """Where on this machine it is reached."""
         return _entrance(self.endpoint, self.tunnel)
 
+    @property
+    def processor(self) -> frozenset[str] | None:
+        """Features of its processor, as `check_fit` takes them: those of this machine, unless
+        it is another one."""
+        return None if self.tunnel is None else frozenset()
+
     def connect(self) -> docker.APIClient:
         """Return another client of it, with connections of its own, to be closed."""
         return _client(self.entrance, self.facts.api_version)

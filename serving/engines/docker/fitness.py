@@ -20,7 +20,8 @@ def check_fit(
 ) -> None:
     """Raise ImageUnfit where the image cannot run here, saying what can.
 
-    `features` are the processor's, as Linux names them; looked up unless given.
+    `features` are the processor's, as Linux names them, empty where they are not
+    known; those of this machine unless given.
     """
     platforms = [platform for platform in image.platforms if platform]
     wanted = f"{engine.system}/{engine.architecture}"
@@ -28,7 +29,7 @@ def check_fit(
         raise ImageUnfit(
             f"The image {image.name} is made for {' and '.join(sorted(platforms))}, and "
             f"{engine.name} runs {wanted}.",
-            "Build our own image for this machine: python -m serving.image.build.",
+            "Build our own image for this machine: servery image build.",
         )
     _, _, tag = image.name.rpartition(":")
     if "gpu" in tag.split("-") and "nvidia" not in engine.runtimes:

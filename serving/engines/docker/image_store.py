@@ -72,7 +72,7 @@ class ImageStore:
                 f"The image {name} could not be pulled. {error.what}",
                 "See that the registry can be reached and try again; what was loaded "
                 "completely is kept. On a machine without a registry, load the image from a "
-                "file or build our own: python -m serving.image.build.",
+                "file or build our own: servery image build.",
             ) from error
         return await self._got(name)
 
@@ -159,7 +159,7 @@ class ImageStore:
                     "ask the registry", lambda found: _distribution(found, name)
                 )
             image = ImageFacts(name, platforms=tuple(_platforms(said)))
-        check_fit(image, found.facts)
+        check_fit(image, found.facts, found.processor)
 
     async def _send(
         self,

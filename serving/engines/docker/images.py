@@ -52,7 +52,7 @@ def first_present(client: APIClient, images: Sequence[str]) -> ImageFacts | None
 def missing(images: Sequence[str]) -> ImageMissing:
     """Return the error of an engine that has none of `images`."""
     has = " or ".join(images)
-    ways = ["load one from a file", "build our own: python -m serving.image.build"]
+    ways = ["load one from a file", "build our own: servery image build"]
     if OFFICIAL_IMAGE in images:
         ways.insert(0, f"Pull the image (docker pull {OFFICIAL_IMAGE})")
     advice = ", or ".join(ways)

@@ -59,7 +59,7 @@ def start(
     image = first_present(found.client, [spec.image] if spec.image else images)
     if image is None:
         raise missing([spec.image] if spec.image else images)
-    check_fit(image, found.facts)
+    check_fit(image, found.facts, found.processor)
     tries = START_TRIES
     while True:
         tries -= 1

@@ -57,7 +57,7 @@ def test_where_no_image_is_there_the_ways_to_one_are_told() -> None:
     error = missing(IMAGES)
     assert all(name in error.what for name in IMAGES)
     assert "docker pull tensorflow/serving" in error.advice
-    assert "serving.image.build" in error.advice
+    assert "servery image build" in error.advice
     assert "docker pull" not in missing(["mine:1"]).advice
 
 
