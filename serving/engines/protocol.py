@@ -115,7 +115,10 @@ class Engine(Protocol):
         ...
 
     async def full_share(self, instance_id: str) -> None:
-        """Give an instance that became ready as much of the processor as the others have."""
+        """Give an instance as much of the processor as the others have.
+
+        Until then one that starts may have less, where others want it too.
+        """
         ...
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:

@@ -31,6 +31,8 @@ SHORT_PATIENCE = 0.3
 LONG_PATIENCE = 3.0
 DRAIN_SECONDS = 30.0
 """How long an instance may take to answer what this program sent it."""
+POLITE_SECONDS = 15.0
+"""How long an instance leaves the processor to the others at most while it starts."""
 TROUBLE_SECONDS = 5.0
 """Before trying again what an engine refused."""
 
@@ -339,12 +341,16 @@ class Fleet:
             await self._observe(SHORT_PATIENCE)
 
     async def _let_compute(self) -> None:
-        """Give instances that became ready their full share of the processor."""
-        ready = {
-            each.instance.id for each in self.view.instances if each.state is InstanceState.READY
+        """Give instances their full share of the processor that are ready, or waited for long."""
+        patient = time.time() - POLITE_SECONDS
+        due = {
+            each.instance.id
+            for each in self.view.instances
+            if each.state is InstanceState.READY
+            or (each.state is InstanceState.STARTING and each.instance.started < patient)
         }
-        await _all(self._engine.full_share(name) for name in ready - self._computing)
-        self._computing = ready
+        await _all(self._engine.full_share(name) for name in due - self._computing)
+        self._computing = due
 
     def _plan(self) -> list[Step]:
         record = self._record.read()

@@ -10,7 +10,7 @@ from serving.engines.protocol import InstanceSpec
 from serving.engines.server_flags import server_flags
 from serving.image.names import GRPC_PORT, REST_PORT
 
-FULL_SHARE, STARTING_SHARE = 1024, 256
+FULL_SHARE, STARTING_SHARE = 1024, 64
 """Of the processor, in the engine's own unit: what a container counts for beside others."""
 TEMPORARY_BYTES = 64 * 2**20
 LOG_OPTIONS = {"max-size": "5m", "max-file": "2"}

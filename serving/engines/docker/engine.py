@@ -22,7 +22,7 @@ from serving.engines.docker.images import first_present, missing
 from serving.engines.docker.lifecycle import start, stop, tail
 from serving.engines.docker.link import Link
 from serving.engines.docker.model_volume import tidy
-from serving.engines.docker.run_command import run_command
+from serving.engines.docker.run_command import host_config, run_command
 from serving.engines.docker.signals import Signals
 from serving.engines.docker.states import Detail, has_ended, instance
 from serving.engines.docker.streams import Stream, StreamEnded
@@ -235,8 +235,9 @@ class DockerEngine:
             return run_command(
                 names.container_name(instance_id),
                 said["Config"],
-                said["HostConfig"],
+                host_config(said),
                 url if url != USUAL_SOCKET else "",
+                "podman" if found.facts.name.startswith("Podman") else "docker",
             )
 
         return await self._link.run(f"describe instance {instance_id}", command)
@@ -321,7 +322,12 @@ class DockerEngine:
 
 
 def _measured(client: APIClient, container: str) -> Any:
-    """Ask for one reading; engines before API 1.41 take a second over it."""
-    if version_gte(client.api_version, "1.41"):
-        return client.stats(container, stream=False, one_shot=True)
-    return client.stats(container, stream=False)
+    """Ask for one reading; engines before API 1.41 take a second over it.
+
+    An engine may say nothing at all of a container that ends meanwhile.
+    """
+    options = {"one_shot": True} if version_gte(client.api_version, "1.41") else {}
+    try:
+        return client.stats(container, stream=False, **options)
+    except ValueError:
+        return {}

@@ -15,18 +15,42 @@ _VARIABLES = ("MODEL_NAME=", "MODEL_BASE_PATH=")
 
 
 def run_command(
-    name: str, config: Mapping[str, Any], host: Mapping[str, Any], engine: str = ""
+    name: str,
+    config: Mapping[str, Any],
+    host: Mapping[str, Any],
+    engine: str = "",
+    program: str = "docker",
 ) -> str:
     """Return the command, one option a line.
 
-    `config` and `host` are as the API takes them and as it inspects them.
-    `engine` is the address of one that the `docker` command would not take by
-    itself. What the image says anyway is left out.
+    `config` and `host` are as the API takes them and as it inspects them (see
+    `host_config`). `engine` is the address of one that `program`, which is
+    `docker` or `podman`, would not take by itself. What the image says anyway is
+    left out.
     """
-    command = ["docker", *(["--host", engine] if engine else []), "run", "--detach"]
+    address = ["--url" if program == "podman" else "--host", engine] if engine else []
+    command = [program, *address, "run", "--detach"]
     options = [[option, value] if value else [option] for option, value in _options(config, host)]
     lines = [command, ["--name", name], *options, [str(config["Image"]), *(config["Cmd"] or ())]]
     return " \\\n  ".join(shlex.join(words) for words in lines)
+
+
+def host_config(inspected: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an engine was asked to do with a container, as the API takes it.
+
+    Podman tells of mounts and ports what they came to, in place of what it was asked.
+    """
+    host = dict(inspected["HostConfig"])
+    host["Mounts"] = host.get("Mounts") or [
+        {
+            "Type": mount["Type"],
+            "Source": mount["Name"] if mount["Type"] == "volume" else mount["Source"],
+            "Target": mount["Destination"],
+            "ReadOnly": not mount["RW"],
+        }
+        for mount in inspected.get("Mounts") or ()
+    ]
+    return host
 
 
 def _options(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -36,8 +60,7 @@ def _options(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[tup
             yield "--label", f"{label}={said[label]}"
     for inside, outsides in (host.get("PortBindings") or {}).items():
         for outside in outsides:
-            ip, port = outside.get("HostIp") or "", outside.get("HostPort") or ""
-            yield "--publish", f"{ip}:{port if port != '0' else ''}:{inside.removesuffix('/tcp')}"
+            yield "--publish", f"{outside.get('HostIp') or ''}::{inside.removesuffix('/tcp')}"
     for mount in host.get("Mounts") or ():
         yield "--mount", _mount(mount)
     for variable in config.get("Env") or ():

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -181,15 +182,21 @@ async def test_ssh_ends_with_the_program_however_that_ends(server: SshServer) ->
         "print('connected', flush=True)\n"
         "time.sleep(60)\n"
     )
-    owner = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, cwd=ROOT
-    )
-    assert owner.stdout is not None
-    assert await owner.stdout.readline() == b"connected\n"
-    (ssh,) = [each for each in psutil.Process(owner.pid).children() if each.name() == "ssh"]
-    assert server.alive() == 1
-    owner.kill()
-    await owner.wait()
+    with tempfile.TemporaryDirectory(prefix="svtest-") as scratch:
+        owner = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+            env=dict(os.environ, TMPDIR=scratch),
+        )
+        assert owner.stdout is not None
+        assert await owner.stdout.readline() == b"connected\n"
+        (ssh,) = [each for each in psutil.Process(owner.pid).children() if each.name() == "ssh"]
+        assert server.alive() == 1
+        owner.kill()
+        await owner.wait()
     _, alive = psutil.wait_procs([ssh], timeout=5)
     assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
     assert await asyncio.to_thread(server.left, 5)
