@@ -53,6 +53,11 @@ class EngineFacts:
     """Whether it can put a small init before what an image starts."""
     runtimes: tuple[str, ...]
 
+    @property
+    def podman(self) -> bool:
+        """Whether it is Podman, which is spoken to as Docker is."""
+        return self.name.startswith("Podman")
+
     @classmethod
     def read(cls, version: Mapping[str, Any], info: Mapping[str, Any], api: str) -> EngineFacts:
         """Read the answers to `/version` and `/info`."""

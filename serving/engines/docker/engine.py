@@ -160,7 +160,7 @@ class DockerEngine:
     async def follow_logs(self, instance_id: str, lines: int = 200) -> AsyncGenerator[str, None]:
         """Yield the last `lines` lines, then each new one at once, until it ends or is closed.
 
-        Raises EngineError for no such instance.
+        Podman tells all that it keeps. Raises EngineError for no such instance.
         """
         found, stream = await self._link.run(
             f"follow the log of instance {instance_id}",
@@ -170,7 +170,8 @@ class DockerEngine:
                     self._container(found.client, instance_id),
                     stream=True,
                     follow=True,
-                    tail=lines,
+                    # Podman 4.3 leaves the last lines of a short log out when asked for those.
+                    tail="all" if found.facts.podman else lines,
                 ),
             ),
         )
@@ -237,7 +238,7 @@ class DockerEngine:
                 said["Config"],
                 host_config(said),
                 url if url != USUAL_SOCKET else "",
-                "podman" if found.facts.name.startswith("Podman") else "docker",
+                "podman" if found.facts.podman else "docker",
             )
 
         return await self._link.run(f"describe instance {instance_id}", command)

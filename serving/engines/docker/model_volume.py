@@ -39,6 +39,8 @@ CONFLICT = 409
 WAIT_SECONDS = 0.2
 """Between two tries to be the one who writes."""
 LONGEST_WAIT_SECONDS = 900.0
+TRIES = 3
+"""How often that may fail for no reason that the engine tells."""
 
 
 @dataclass(frozen=True)
@@ -209,12 +211,16 @@ def _only_one(client: APIClient, volume: ModelVolume, image: str, name: str) -> 
     }
     create: Callable[..., Mapping[str, str]] = client.create_container_from_config
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    tries = TRIES
     while True:
         try:
             return create(config, name)["Id"]
         except docker.errors.APIError as error:
-            if error.status_code != CONFLICT:
-                raise
+            # Podman does not tell a name that is taken from any other failure.
+            if error.status_code != CONFLICT and not _is_taken(client, name):
+                tries -= 1
+                if not tries:
+                    raise
         if time.monotonic() > deadline:
             raise EngineError(
                 f"Another program has been sending the model {volume.model} to the engine for "
@@ -223,6 +229,14 @@ def _only_one(client: APIClient, volume: ModelVolume, image: str, name: str) -> 
             )
         remove_unused(client, volume.workspace)
         time.sleep(WAIT_SECONDS)
+
+
+def _is_taken(client: APIClient, name: str) -> bool:
+    try:
+        client.inspect_container(name)
+    except docker.errors.NotFound:
+        return False
+    return True
 
 
 def _put(client: APIClient, container: str, folder: Path, members: Iterable[Member]) -> None:

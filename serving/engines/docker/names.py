@@ -36,8 +36,8 @@ CLOCK_SECONDS = 2.0
 _PREFIX = "servery-"
 _STOPPING = ".stopping"
 
-_starting: set[str] = set()
-"""Instances that this very program is starting at this moment."""
+_starting: list[str] = []
+"""What this very program is starting at this moment, once for each thread that is at it."""
 
 
 def workspace_id(workspace: Workspace) -> str:
@@ -89,11 +89,11 @@ def starter() -> str:
 @contextmanager
 def starting(instance_id: str) -> Iterator[None]:
     """Say that this program is starting the instance, for as long as the block runs."""
-    _starting.add(instance_id)
+    _starting.append(instance_id)
     try:
         yield
     finally:
-        _starting.discard(instance_id)
+        _starting.remove(instance_id)
 
 
 def is_being_started(said: Mapping[str, str], created: float) -> bool:

@@ -101,7 +101,7 @@ def _mount(mount: Mapping[str, Any]) -> str:
         fields.append(f"source={mount['Source']}")
     fields.append(f"target={mount['Target']}")
     if mount.get("ReadOnly"):
-        fields.append("readonly")
+        fields.append("ro")
     if (mount.get("VolumeOptions") or {}).get("NoCopy"):
         fields.append("volume-nocopy")
     line = io.StringIO()

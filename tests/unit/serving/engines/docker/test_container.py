@@ -117,7 +117,7 @@ def test_the_command_says_all_that_the_engine_is_told() -> None:
         (
             "--mount",
             'type=bind,"source=/home/me/my models, old/pets","target=/home/me/my models, old/pets",'
-            "readonly",
+            "ro",
         ),
     } <= pairs
     assert {"--read-only", "--init"} <= set(words)

@@ -93,6 +93,16 @@ def test_a_container_that_this_program_is_starting_is_starting() -> None:
     assert instance(own, Detail()).state is InstanceState.STOPPED
 
 
+def test_what_two_threads_start_is_being_started_until_both_are_done() -> None:
+    own = row("created")
+    own["Labels"][names.STARTER] = names.starter()
+    with names.starting("pets-1"):
+        with names.starting("pets-1"):
+            pass
+        assert instance(own, Detail()).state is InstanceState.STARTING
+    assert instance(own, Detail()).state is InstanceState.STOPPED
+
+
 def test_a_container_made_on_another_host_has_a_minute_to_start() -> None:
     theirs = row("created", Created=time.time() - 10)
     theirs["Labels"][names.STARTER] = "elsewhere 17 1.00"

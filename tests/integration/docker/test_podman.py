@@ -1,0 +1,157 @@
+"""Podman in place of Docker: the same engine object, by Podman's own service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from serving.engines.docker.discovery import knock
+from serving.engines.docker.endpoints import Endpoint
+from serving.engines.docker.model_volume import prefix
+from serving.errors import EngineError
+from serving.fleet.record import Limits
+from serving.workspace import Workspace
+from tests.integration.docker.conftest import save
+from tests.integration.docker.ground import MODEL, DockerGround, has_failed, ids
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+START_SECONDS = 20.0
+
+
+@contextlib.contextmanager
+def podman(hidden: Path | None = None) -> Iterator[Endpoint]:
+    """Yield the address of a service with folders of its own, which does not see `hidden`."""
+    program = shutil.which("podman")
+    if program is None or os.geteuid() != 0:
+        pytest.skip("there is no podman that root may run")
+    folder = Path(tempfile.mkdtemp(prefix="svtest-"))
+    # Podman asks for more than this machine may give, where nobody says otherwise.
+    files = min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    settings = folder / "containers.conf"
+    settings.write_text(
+        "[containers]\n"
+        f'default_ulimits = ["nofile={files}:{files}", "nproc=4096:4096"]\n'
+        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+    )
+    own = [program, "--root", str(folder / "root"), "--runroot", str(folder / "run")]
+    endpoint = Endpoint(f"unix://{folder}/podman.sock", "the tests' own Podman")
+    command = [*own, "system", "service", "--time=0", endpoint.url]
+    if hidden is not None:
+        hide = 'mount -t tmpfs hidden "$0" && exec "$@"'
+        command = ["unshare", "--mount", "sh", "-c", hide, str(hidden), *command]
+    environment = dict(os.environ, CONTAINERS_CONF=str(settings))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _listens(endpoint):
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield endpoint
+    finally:
+        process.terminate()
+        process.wait(10)
+        subprocess.run([*own, "system", "reset", "--force"], env=environment, capture_output=True)
+        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for mount in sorted((m for m in mounts if m.startswith(f"{folder}/")), reverse=True):
+            subprocess.run(["umount", "--lazy", mount], check=True)
+        shutil.rmtree(folder)
+
+
+def _listens(endpoint: Endpoint) -> bool:
+    try:
+        knock(endpoint)
+    except EngineError:
+        return False
+    return True
+
+
+@pytest.fixture(params=["seeing", "blind"])
+async def far(
+    request: pytest.FixtureRequest,
+    workspace: Workspace,
+    stand_in: str,
+    api: docker.APIClient,
+    tmp_path: Path,
+) -> AsyncIterator[DockerGround]:
+    """A fleet on a Podman that sees the workspace, and on one that does not."""
+    archive = tmp_path / "image.tar"
+    await asyncio.to_thread(save, api, stand_in, archive)
+    with podman(tmp_path if request.param == "blind" else None) as endpoint:
+        theirs = docker.APIClient(endpoint.url, version="1.41", timeout=60)
+        ground = DockerGround(workspace, stand_in, theirs, [endpoint])
+        try:
+            (loaded,) = await ground.engine.images.load(archive)
+            assert loaded.endswith(stand_in)
+            yield ground
+            assert theirs.containers(all=True) == []
+            assert not theirs.volumes({"name": prefix(workspace)})["Volumes"]
+        finally:
+            await ground.close()
+            theirs.close()
+
+
+async def test_a_fleet_lives_in_podman(
+    far: DockerGround, picture: bytes, request: pytest.FixtureRequest
+) -> None:
+    assert "Podman" in (await far.engine.availability()).reason
+    await far.fleet.limit(Limits(memory_limit=256 * 2**20, cpu_limit=0.5))
+    name, other = ids(await far.fleet.scale(2))
+    rows = far.containers()
+    kind = "volume" if "blind" in request.node.name else "bind"
+    assert {mount["Type"] for row in rows for mount in row["Mounts"]} == {kind}
+    assert {port["IP"] for row in rows for port in row["Ports"]} == {"127.0.0.1"}
+    async with far.running():
+        view = await far.until(lambda view: view.ready == 2)
+        answered = {(await far.client.classify(picture)).instance_id for _ in range(8)}
+        assert answered == {name, other}
+        await far.until(lambda view: all(each.stats for each in view.instances), 10)
+        far.repository.promote(MODEL, 2)
+        await far.until(lambda view: {each.version for each in view.instances} == {2}, 15)
+        assert "the stand-in server begins" in await far.fleet.logs(name)
+        async with asyncio.timeout(10), contextlib.aclosing(far.fleet.follow_logs(name)) as lines:
+            assert await anext(lines) == "the stand-in server begins"
+        await _the_command_makes_the_same(far, name)
+        began = time.monotonic()
+        far.api.kill(far.container(name))
+        await far.until(lambda view: has_failed(name, "SIGKILL")(view) or name not in ids(view), 10)
+        assert time.monotonic() - began < 5
+        view = await far.until(lambda view: view.ready == 2, 30)
+        assert other in ids(view)
+        assert name not in ids(view)
+    await far.fleet.stop()
+
+
+async def _the_command_makes_the_same(far: DockerGround, name: str) -> None:
+    command = await far.fleet.run_command(name)
+    assert command.startswith("podman --url unix://")
+    before = far.api.inspect_container(far.container(name))
+    copy = command.replace(f"--name servery-{name}", "--name by-hand").replace(
+        "--label io.servery.workspace=", "--label by-hand="
+    )
+    made = await asyncio.to_thread(
+        subprocess.run, ["sh", "-c", copy], capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    after = far.api.inspect_container(made.stdout.strip())
+    far.api.remove_container(made.stdout.strip(), force=True)
+    for key in ("Cmd", "User", "Entrypoint"):
+        assert after["Config"][key] == before["Config"][key], key
+    for key in ("ReadonlyRootfs", "Memory", "NanoCpus"):
+        assert after["HostConfig"][key] == before["HostConfig"][key], key
+    assert [(m["Source"], m["Destination"], m["RW"]) for m in after["Mounts"]] == [
+        (m["Source"], m["Destination"], m["RW"]) for m in before["Mounts"]
+    ]
