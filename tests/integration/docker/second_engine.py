@@ -109,10 +109,8 @@ def can_be_made() -> str:
 @contextmanager
 def second_engine(storage_driver: str, hidden: Path | None = None) -> Iterator[SecondEngine]:
     """Yield an engine that runs; all of it is gone afterwards."""
-    number = secrets.randbelow(200) + 20
-    bridge = f"svtest{number}"
+    number, bridge = _new_bridge()
     folder = Path(tempfile.mkdtemp(prefix="svtest-"))
-    subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
     engine = SecondEngine(folder, bridge, storage_driver, hidden)
     try:
         address = f"172.31.{number}.1/24"
@@ -125,6 +123,19 @@ def second_engine(storage_driver: str, hidden: Path | None = None) -> Iterator[S
         subprocess.run(["ip", "link", "delete", bridge], check=True)
         _unmount(folder)
         shutil.rmtree(folder)
+
+
+def _new_bridge() -> tuple[int, str]:
+    """Make a bridge that no other test run has, and return its number and name."""
+    while True:
+        number = secrets.randbelow(200) + 20
+        bridge = f"svtest{number}"
+        made = subprocess.run(
+            ["ip", "link", "add", bridge, "type", "bridge"], capture_output=True, text=True
+        )
+        if made.returncode == 0:
+            return number, bridge
+        assert "File exists" in made.stderr, made.stderr
 
 
 def _unmount(folder: Path) -> None:
