@@ -15,6 +15,10 @@ from serving.errors import EngineError
 from serving.files import write_aside
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
 
+MOST_MEMORY = 2**60
+"""Bytes; with the next, the most that can be written down: engines allow less, and say so."""
+MOST_CORES = 65536.0
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -29,11 +33,14 @@ class Limits:
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Limits:
-        """Read what was written; raises ValueError or TypeError."""
+        """Read what was written; raises ValueError, TypeError or OverflowError.
+
+        What no machine has is taken for the most that an engine can be told.
+        """
         return cls(
             threads=max(0, int(raw.get("threads", 0))),
-            memory_limit=max(0, int(raw.get("memory_limit", 0))),
-            cpu_limit=max(0.0, float(raw.get("cpu_limit", 0))),
+            memory_limit=min(MOST_MEMORY, max(0, int(raw.get("memory_limit", 0)))),
+            cpu_limit=min(MOST_CORES, max(0.0, float(raw.get("cpu_limit", 0)))),
             image=str(raw.get("image", "")),
         )
 
@@ -74,7 +81,7 @@ class RecordFile:
                 failures=tuple(float(when) for when in raw.get("failures", ())),
                 limits=Limits.of(raw.get("limits", {})),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return FleetRecord()
 
     async def change(self, change: Callable[[FleetRecord], FleetRecord]) -> FleetRecord:

@@ -8,7 +8,7 @@ import pytest
 
 from serving.errors import EngineError
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
-from serving.fleet.record import FleetRecord, RecordFile, exclusive
+from serving.fleet.record import MOST_CORES, MOST_MEMORY, FleetRecord, Limits, RecordFile, exclusive
 
 
 async def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -87,3 +87,15 @@ async def test_a_lock_keeps_others_out_until_its_holder_is_killed(tmp_path: Path
     await holder.wait()
     async with asyncio.timeout(5), exclusive(lock):
         pass
+
+
+def test_limits_beyond_every_machine_are_the_most_that_an_engine_understands() -> None:
+    beyond = {"memory_limit": 10**40, "cpu_limit": float("inf")}
+    assert Limits.of(beyond) == Limits(memory_limit=MOST_MEMORY, cpu_limit=MOST_CORES)
+    assert Limits.of({"cpu_limit": float("nan")}) == Limits()
+
+
+def test_a_record_with_an_endless_limit_counts_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "pets.json"
+    path.write_text('{"wanted": 2, "limits": {"memory_limit": Infinity}}')
+    assert RecordFile(path).read() == FleetRecord()
