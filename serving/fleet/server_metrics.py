@@ -37,7 +37,10 @@ class Counters:
 
 
 def read_counters(page: str, model: str) -> Counters:
-    """Read a page in Prometheus' text format; what is not about `model` is left out."""
+    """Read a page in Prometheus' text format; what is not about `model` is left out.
+
+    Raises ValueError or OverflowError for a page that is none.
+    """
     requests = 0
     passed: dict[float, int] = {}
     for line in page.splitlines():
@@ -77,9 +80,10 @@ class ServerMetrics:
         try:
             response = await self._http.get(METRICS_PATH)
             response.raise_for_status()
-        except httpx.HTTPError:
+            counters = read_counters(response.text, self._model)
+        except (httpx.HTTPError, ValueError, OverflowError):
             return
-        self.take(read_counters(response.text, self._model), time.monotonic())
+        self.take(counters, time.monotonic())
 
     def take(self, counters: Counters, now: float) -> None:
         """Take note of an answer, given at `now` in monotonic seconds."""
