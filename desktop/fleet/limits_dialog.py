@@ -72,8 +72,8 @@ class LimitsDialog(QDialog):
         form.setVerticalSpacing(theme.M)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Memory", self.memory)
         if in_containers:
-            form.addRow("Memory", self.memory)
             form.addRow("Processor cores", self.cpu)
         form.addRow("Threads", self.threads)
         if in_containers:
@@ -93,8 +93,8 @@ class LimitsDialog(QDialog):
             "A change is rolled out one instance at a time, each new one ready before an old one"
             " goes. Threads are shared out among the instances unless you set them."
             if in_containers
-            else "A change is rolled out one instance at a time. Memory, processor cores and the"
-            " image can be set where instances run in containers."
+            else "A change is rolled out one instance at a time. Processor cores and the image can"
+            " be set where instances run in containers."
         )
         how.setWordWrap(True)
         theme.set_role(how, "muted")

@@ -149,10 +149,12 @@ def test_limits_are_typed_and_no_server_gets_less_memory_than_it_starts_with(
     assert told.at(0) == [Limits(memory_limit=SMALLEST_MEMORY * 10**6, cpu_limit=0.5, image="a:1")]
 
 
-def test_processes_have_threads_and_nothing_else_to_limit(application: QApplication) -> None:
+def test_processes_have_memory_and_threads_to_limit_but_no_image(application: QApplication) -> None:
     before = Limits(memory_limit=500_000_000)
     dialog = LimitsDialog(before, in_containers=False, cores=4)
     dialog.show()
-    assert not dialog.memory.isVisible()
+    assert dialog.memory.isVisible()
+    assert not dialog.image.isVisible()
+    assert not dialog.cpu.isVisible()
     dialog.threads.setValue(2)
     assert dialog.wanted() == Limits(threads=2, memory_limit=500_000_000)
