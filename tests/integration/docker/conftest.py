@@ -17,9 +17,13 @@ from serving.engines.docker import names
 from serving.engines.docker.link import Link
 from serving.errors import EngineError
 from serving.workspace import Workspace
+from tests.gui.conftest import _application, application, run
 from tests.integration.docker import images
 from tests.integration.docker.ground import DockerGround
 from tests.integration.docker.second_engine import SecondEngine, can_be_made, second_engine
+
+__all__ = ["_application", "application", "run"]
+"""Fixtures of the tests that open windows."""
 
 REQUIRE_DOCKER = "SERVERY_REQUIRE_DOCKER"
 """Set where an engine must be there: its absence then fails a test instead of skipping it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,8 @@ from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import Fleet
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.gui.conftest import Run, _application, application, run  # noqa: F401
+from tests.gui.conftest import Run
+from tests.gui.waiting import until
 from tests.integration.docker.images import PREFIX, TOKEN
 from tests.integration.docker.registry import Registry
 from tests.integration.fleet.load import Callers
@@ -46,12 +47,6 @@ class Place:
     async def offered(self, heading: str) -> None:
         strip = self.page.strip
         await until(lambda: strip.isVisible() and strip.heading.text() == heading)
-
-
-async def until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not happened():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +82,7 @@ async def connected(workspace: Workspace, *images: str) -> AsyncIterator[Place]:
 
 
 def test_a_pull_has_one_bar_is_cancelled_by_a_click_and_then_carried_out(
-    run: Run,  # noqa: F811
+    run: Run,
     workspace: Workspace,
     api: docker.APIClient,
 ) -> None:
@@ -121,7 +116,7 @@ def test_a_pull_has_one_bar_is_cancelled_by_a_click_and_then_carried_out(
 
 
 def test_an_image_is_loaded_from_a_file_and_the_instances_move_while_photos_are_classified(
-    run: Run,  # noqa: F811
+    run: Run,
     workspace: Workspace,
     api: docker.APIClient,
     stand_in: str,
@@ -164,7 +159,7 @@ def test_an_image_is_loaded_from_a_file_and_the_instances_move_while_photos_are_
 
 
 def test_the_command_of_a_container_can_be_copied_and_its_log_followed(
-    run: Run,  # noqa: F811
+    run: Run,
     workspace: Workspace,
     stand_in: str,
 ) -> None:
