@@ -35,13 +35,13 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 PACKAGES = VENV / ("Lib" if os.name == "nt" else "lib/python3.11") / "site-packages"
 STAMP = VENV / "installed.json"
 """What was installed completely; written last."""
-UNFINISHED = VENV / "unfinished"
+INCOMPLETE = VENV / "unfinished"
 """There while an installation is under way, and after one that was cut off."""
 LOG = VENV / "install.log"
 LOCKS = {"app": "requirements.lock", "test": "requirements-test.lock"}
-WANTED = (3, 11)
+REQUIRED_PYTHON = (3, 11)
 
-LIBRARIES = {
+QT_LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
     "libX11-xcb.so.1": "libx11-xcb1",
@@ -59,7 +59,7 @@ LIBRARIES = {
 }
 """System libraries that Qt's wheel leaves to the system, and the Debian package of each."""
 
-FOREIGN = (
+REDIRECTING_VARIABLES = (
     *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
     *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"),
 )
@@ -73,30 +73,30 @@ CHECKS = {
 }
 
 
-class Trouble(Exception):
+class InstallError(Exception):
     """What is wrong and what to do about it, in words for the person at the terminal."""
 
 
 def main(arguments: list[str]) -> int:
-    if sys.version_info[:2] != WANTED:
-        return with_wanted_python(arguments)
+    if sys.version_info[:2] != REQUIRED_PYTHON:
+        return run_with_required_python(arguments)
     try:
         if arguments[:1] == ["test"]:
             install("test")
-            need_libraries()
+            ensure_libraries()
             return run_tests(arguments[1:])
         install("app")
         if arguments:
             return start("desktop.cli", *arguments)
-        if has_screen():
-            need_libraries()
+        if has_display():
+            ensure_libraries()
             return start("desktop")
-        say(
+        echo(
             "There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set), "
             "so Servery starts without its window. Ctrl+C stops it."
         )
         return start("desktop.cli", "serve")
-    except Trouble as trouble:
+    except InstallError as trouble:
         print(f"run.py: {trouble}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -104,12 +104,12 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def with_wanted_python(arguments: list[str]) -> int:
+def run_with_required_python(arguments: list[str]) -> int:
     """Go on under python3.11 where there is one."""
     found = shutil.which("python3.11")
     if found:
-        ask = [found, "-c", "import sys; print(sys.version_info[:2] == (3, 11))"]
-        if subprocess.run(ask, capture_output=True, text=True).stdout.strip() == "True":
+        command = [found, "-c", "import sys; print(sys.version_info[:2] == (3, 11))"]
+        if subprocess.run(command, capture_output=True, text=True).stdout.strip() == "True":
             return subprocess.call([found, str(ROOT / "run.py"), *arguments])
     print(
         f"run.py: Servery needs Python 3.11; this is Python {sys.version_info[0]}."
@@ -120,7 +120,7 @@ def with_wanted_python(arguments: list[str]) -> int:
     return 1
 
 
-def say(text: str) -> None:
+def echo(text: str) -> None:
     print(text, flush=True)
 
 
@@ -129,23 +129,23 @@ def say(text: str) -> None:
 
 def install(what: str) -> None:
     """Make `.venv` hold what the lock of `what` names; quick where it does already."""
-    if stamp().get(what) == fingerprint(what) and sound():
+    if read_stamp().get(what) == fingerprint(what) and is_complete():
         return
-    with only_one():
-        if stamp().get(what) == fingerprint(what) and sound():
+    with exclusive():
+        if read_stamp().get(what) == fingerprint(what) and is_complete():
             return
-        if not sound():
-            make_environment()
-        UNFINISHED.touch()
+        if not is_complete():
+            create_venv()
+        INCOMPLETE.touch()
         STAMP.unlink(missing_ok=True)
-        fetch_and_unpack(LOCKS[what])
-        link_project()
+        install_requirements(LOCKS[what])
+        install_project()
         done = {name: fingerprint(name) for name in LOCKS if name in (what, "app")}
         STAMP.write_text(json.dumps({"folder": str(ROOT), **done}), encoding="utf-8")
-        UNFINISHED.unlink()
+        INCOMPLETE.unlink()
 
 
-def stamp() -> dict[str, str]:
+def read_stamp() -> dict[str, str]:
     try:
         content = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -153,9 +153,9 @@ def stamp() -> dict[str, str]:
     return content if isinstance(content, dict) else {}
 
 
-def sound() -> bool:
+def is_complete() -> bool:
     """Whether `.venv` was completed in this very folder, and its interpreter is still there."""
-    return not UNFINISHED.exists() and PYTHON.exists() and stamp().get("folder") == str(ROOT)
+    return not INCOMPLETE.exists() and PYTHON.exists() and read_stamp().get("folder") == str(ROOT)
 
 
 def fingerprint(what: str) -> str:
@@ -167,12 +167,12 @@ def fingerprint(what: str) -> str:
 
 
 @contextlib.contextmanager
-def only_one() -> Iterator[None]:
+def exclusive() -> Iterator[None]:
     """Let two starts at the same moment install one after the other."""
     try:
         lock = (ROOT / ".venv.lock").open("w")
     except OSError as error:
-        raise Trouble(
+        raise InstallError(
             f"The folder {ROOT} cannot be written to ({error.strerror}). "
             "Copy Servery to a folder of yours and run it there."
         ) from error
@@ -183,28 +183,31 @@ def only_one() -> Iterator[None]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say("Another run.py is installing here; waiting for it to finish.")
+                echo("Another run.py is installing here; waiting for it to finish.")
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def make_environment() -> None:
+def create_venv() -> None:
     interpreter = base_interpreter()
     probe = [interpreter, "-c", "import ensurepip, venv"]
-    if subprocess.run(probe, env=environment(), capture_output=True).returncode:
-        need_packages(["python3.11-venv"], "Python's venv module is not installed.")
+    if subprocess.run(probe, env=clean_environment(), capture_output=True).returncode:
+        ensure_packages(["python3.11-venv"], "Python's venv module is not installed.")
     if VENV.is_symlink():
         VENV.unlink()
     elif VENV.exists():
-        say("What is installed is not complete, or was moved here; starting anew.")
+        echo("What is installed is not complete, or was moved here; starting anew.")
         shutil.rmtree(VENV)
-    say("Making .venv")
+    echo("Making .venv")
     made = subprocess.run(
-        [interpreter, "-m", "venv", str(VENV)], env=environment(), capture_output=True, text=True
+        [interpreter, "-m", "venv", str(VENV)],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
     )
     if made.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
-        raise Trouble(explain(made.stdout + made.stderr, f"Python could not make {VENV}."))
+        raise InstallError(explain(made.stdout + made.stderr, f"Python could not make {VENV}."))
 
 
 def base_interpreter() -> str:
@@ -214,9 +217,9 @@ def base_interpreter() -> str:
     return str(getattr(sys, "_base_executable", sys.executable))
 
 
-def environment(**more: str) -> dict[str, str]:
+def clean_environment(**more: str) -> dict[str, str]:
     """The variables of this process, less those that lead elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    kept = {name: value for name, value in os.environ.items() if name not in REDIRECTING_VARIABLES}
     return {**kept, **more}
 
 
@@ -224,7 +227,7 @@ def pip(*arguments: str) -> list[str]:
     return [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
 
 
-def fetch_and_unpack(lock: str) -> None:
+def install_requirements(lock: str) -> None:
     """Install a lock file with pip, saying how far it is."""
     names = re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE)
     temporary = VENV / "tmp"
@@ -233,21 +236,21 @@ def fetch_and_unpack(lock: str) -> None:
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=environment(PYTHONUNBUFFERED="1", TMPDIR=str(temporary)),
+        env=clean_environment(PYTHONUNBUFFERED="1", TMPDIR=str(temporary)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
         errors="replace",
     )
-    said = follow(process, Meter(len(names)), temporary)
-    LOG.write_text(said, encoding="utf-8")
+    output = show_progress(process, ProgressLine(len(names)), temporary)
+    LOG.write_text(output, encoding="utf-8")
     shutil.rmtree(temporary, ignore_errors=True)
     if process.returncode:
-        raise Trouble(explain(said, "The packages could not be installed."))
+        raise InstallError(explain(output, "The packages could not be installed."))
 
 
-def follow(process: subprocess.Popen[str], meter: Meter, temporary: Path) -> str:
+def show_progress(process: subprocess.Popen[str], progress: ProgressLine, temporary: Path) -> str:
     """Show what pip says as progress until it ends; return all that it said."""
     lines: queue.Queue[str | None] = queue.Queue()
 
@@ -258,28 +261,28 @@ def follow(process: subprocess.Popen[str], meter: Meter, temporary: Path) -> str
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
-    said = []
+    output = []
     try:
         while True:
             try:
                 line = lines.get(timeout=0.25)
             except queue.Empty:
-                meter.tick(temporary)
+                progress.poll(temporary)
                 continue
             if line is None:
                 break
-            said.append(line)
-            meter.hear(line)
+            output.append(line)
+            progress.on_output(line)
     except BaseException:
         process.terminate()
         process.wait()
         raise
     process.wait()
-    meter.close()
-    return "".join(said)
+    progress.close()
+    return "".join(output)
 
 
-class Meter:
+class ProgressLine:
     """One line that says which package of how many is being fetched or unpacked."""
 
     def __init__(self, total: int) -> None:
@@ -288,11 +291,11 @@ class Meter:
         self.text = ""
         self.megabytes = 0.0
         self.unpacking = False
-        self.unpacked_before = self.unpacked()
+        self.installed_before = self.installed_count()
         self.terminal = sys.stdout.isatty()
         self.shown = False
 
-    def hear(self, line: str) -> None:
+    def on_output(self, line: str) -> None:
         words = line.split()
         if line.startswith("Ignoring "):
             self.total -= 1
@@ -312,10 +315,10 @@ class Meter:
             self.text, self.megabytes = "", 0.0
             self.show()
 
-    def tick(self, temporary: Path) -> None:
+    def poll(self, temporary: Path) -> None:
         """Bring in what pip does not say: bytes so far, packages unpacked so far."""
         if self.unpacking:
-            number = min(self.total, self.unpacked() - self.unpacked_before)
+            number = min(self.total, self.installed_count() - self.installed_before)
             if number != self.number:
                 self.number = number
                 self.show()
@@ -327,7 +330,7 @@ class Meter:
             self.show(f" {fetched / 1e6:.0f} of {self.megabytes:.0f} MB")
 
     @staticmethod
-    def unpacked() -> int:
+    def installed_count() -> int:
         """Count the packages whose last file is written."""
         return sum((folder / "INSTALLER").exists() for folder in PACKAGES.glob("*.dist-info"))
 
@@ -335,7 +338,7 @@ class Meter:
         act = "Unpacking" if self.unpacking else "Fetching"
         if not self.terminal:
             if not self.unpacking or self.number in (0, self.total):
-                say(f"{act} {self.number} of {self.total} {self.text}".rstrip())
+                echo(f"{act} {self.number} of {self.total} {self.text}".rstrip())
             return
         self.shown = True
         filled = 24 * self.number // max(1, self.total)
@@ -349,19 +352,19 @@ class Meter:
             print(flush=True)
 
 
-def link_project() -> None:
+def install_project() -> None:
     """Make the packages of this folder, and the `servery` command, part of `.venv`."""
     linked = subprocess.run(
         pip("install", "--no-deps", "--no-index", "--no-build-isolation", "-e", "."),
         cwd=ROOT,
-        env=environment(),
+        env=clean_environment(),
         capture_output=True,
         text=True,
     )
     if linked.returncode:
-        said = linked.stdout + linked.stderr
-        LOG.write_text(said, encoding="utf-8")
-        raise Trouble(explain(said, "The servery command could not be installed."))
+        output = linked.stdout + linked.stderr
+        LOG.write_text(output, encoding="utf-8")
+        raise InstallError(explain(output, "The servery command could not be installed."))
 
 
 CAUSES = {
@@ -385,30 +388,30 @@ CAUSES = {
 }
 
 
-def explain(said: str, otherwise: str) -> str:
+def explain(output: str, fallback: str) -> str:
     """Put what pip or venv said into a sentence and a way on."""
     for pattern, sentence in CAUSES.items():
-        if re.search(pattern, said):
+        if re.search(pattern, output):
             return sentence
-    told = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in told if line.lower().startswith("error")] or told[-1:]
-    return " ".join([otherwise, *errors[-1:], f"All it said is in {LOG}." if LOG.exists() else ""])
+    stripped = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in stripped if line.lower().startswith("error")] or stripped[-1:]
+    return " ".join([fallback, *errors[-1:], f"All it said is in {LOG}." if LOG.exists() else ""])
 
 
 # What the system must bring
 
 
-def need_libraries() -> None:
+def ensure_libraries() -> None:
     """Have the system libraries that Qt needs, or raise Trouble."""
     if not sys.platform.startswith("linux"):
         return
-    missing = [package for library, package in LIBRARIES.items() if not loadable(library)]
+    missing = [package for library, package in QT_LIBRARIES.items() if not is_loadable(library)]
     if missing:
-        need_packages(missing, "Qt needs system libraries that are not installed.")
+        ensure_packages(missing, "Qt needs system libraries that are not installed.")
 
 
-def loadable(library: str) -> bool:
-    if library in cached_libraries():
+def is_loadable(library: str) -> bool:
+    if library in known_libraries():
         return True
     try:
         ctypes.CDLL(library)
@@ -417,7 +420,7 @@ def loadable(library: str) -> bool:
     return True
 
 
-def cached_libraries() -> frozenset[str]:
+def known_libraries() -> frozenset[str]:
     """Names that the dynamic loader knows; asked once, a few milliseconds."""
     global _cached
     if _cached is None:
@@ -432,26 +435,28 @@ def cached_libraries() -> frozenset[str]:
 _cached: frozenset[str] | None = None
 
 
-def need_packages(packages: list[str], why: str) -> None:
+def ensure_packages(packages: list[str], why: str) -> None:
     """Install Debian packages where that is possible, else raise Trouble with the command."""
     apt = shutil.which("apt-get")
     if apt is None:
-        raise Trouble(f"{why} Install what Debian calls {' '.join(packages)}, then run this again.")
+        raise InstallError(
+            f"{why} Install what Debian calls {' '.join(packages)}, then run this again."
+        )
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if sys.platform == "win32" or os.geteuid() != 0:
-        raise Trouble(f"{why} Install with: sudo {shlex.join(command)}")
-    say(f"{why} Installing {' '.join(packages)}")
-    variables = environment(DEBIAN_FRONTEND="noninteractive")
+        raise InstallError(f"{why} Install with: sudo {shlex.join(command)}")
+    echo(f"{why} Installing {' '.join(packages)}")
+    variables = clean_environment(DEBIAN_FRONTEND="noninteractive")
     updated = subprocess.run(["apt-get", "update"], env=variables, capture_output=True, text=True)
     installed = subprocess.run(command, env=variables, capture_output=True, text=True)
     if installed.returncode:
-        said = [line for line in (updated.stderr + installed.stderr).splitlines() if line.strip()]
-        raise Trouble(
-            f"{why} apt-get could not install {' '.join(packages)}: {' '.join(said[-1:])}"
+        output = [line for line in (updated.stderr + installed.stderr).splitlines() if line.strip()]
+        raise InstallError(
+            f"{why} apt-get could not install {' '.join(packages)}: {' '.join(output[-1:])}"
         )
 
 
-def has_screen() -> bool:
+def has_display() -> bool:
     if not sys.platform.startswith("linux"):
         return True
     return any(os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
@@ -463,7 +468,7 @@ def has_screen() -> bool:
 def start(module: str, *arguments: str) -> int:
     """Become the program, or run it to its end where a process cannot be replaced."""
     command = [str(PYTHON), "-m", module, *arguments]
-    variables = environment(PYTHONSAFEPATH="1")
+    variables = clean_environment(PYTHONSAFEPATH="1")
     sys.stdout.flush()
     if os.name == "posix":
         os.execve(command[0], command, variables)
@@ -474,15 +479,15 @@ def run_tests(arguments: list[str]) -> int:
     """Run every check and every test; with arguments, pytest alone with those."""
     failed = []
     for name, (program, *options) in CHECKS.items() if not arguments else ():
-        say(f"== {name}")
-        began = time.monotonic()
+        echo(f"== {name}")
+        started = time.monotonic()
         command = [str(PYTHON.with_name(program)), *options]
-        status = subprocess.call(command, cwd=ROOT, env=environment())
-        say(f"   {'failed' if status else 'passed'} in {time.monotonic() - began:.0f} s")
+        status = subprocess.call(command, cwd=ROOT, env=clean_environment())
+        echo(f"   {'failed' if status else 'passed'} in {time.monotonic() - started:.0f} s")
         if status:
             failed.append(name)
-    say("== pytest")
-    variables = environment(SERVERY_FAILED_CHECKS=", ".join(failed))
+    echo("== pytest")
+    variables = clean_environment(SERVERY_FAILED_CHECKS=", ".join(failed))
     status = subprocess.call([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=variables)
     return status or (1 if failed else 0)
 

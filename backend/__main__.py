@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from backend.contract import DEFAULT_PORT
 from backend.events import EventBroker
 from backend.http_app import create_app
-from backend.run_file import AlreadyRunning, RunFile, only_backend
+from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
@@ -66,7 +66,7 @@ async def application(
         store = Store(workspace)
         await store.open()
         stack.push_async_callback(store.close)
-        classifier = PredictClient(model, patience=5.0)
+        classifier = PredictClient(model, timeout=5.0)
         stack.push_async_callback(classifier.close)
         engine = EngineSwitch(await awaited_engine(engine_name, workspace))
         stack.push_async_callback(engine.close)
@@ -93,7 +93,7 @@ async def application(
 async def serve(arguments: argparse.Namespace) -> None:
     """Run until a signal ends it; raises ServeryError where it cannot begin."""
     workspace = Workspace(arguments.workspace.expanduser().resolve()).create()
-    with only_backend(workspace), listening_socket(arguments.host, arguments.port) as listener:
+    with backend_lock(workspace), listening_socket(arguments.host, arguments.port) as listener:
         host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         url = url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
@@ -109,7 +109,7 @@ async def serve(arguments: argparse.Namespace) -> None:
             )
 
             def listening() -> None:
-                RunFile(os.getpid(), url).write(workspace)
+                BackendRunFile(os.getpid(), url).write(workspace)
                 print(f"The backend listens at {url}", flush=True)
 
             await Server(config, listening, broker.close).serve([listener])
@@ -136,8 +136,8 @@ async def _follow_instances(switch: EngineSwitch, workspace: Workspace) -> None:
             _log.exception("Looking for the engine with the instances failed")
             continue
         if other is not None:
-            switch.to(other)
-        for left in await switch.leave_former():
+            switch.switch_to(other)
+        for left in await switch.release_idle():
             await left.close()
 
 

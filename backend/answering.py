@@ -11,7 +11,7 @@ class Classifier(Protocol):
     """Answers what an image shows."""
 
     async def classify(self, jpeg: bytes) -> Prediction:
-        """Classify upright bytes; raises ImageError, ModelError, FleetUnavailable."""
+        """Classify a normalized JPEG; raises ImageError, ModelError, FleetUnavailable."""
         ...
 
 

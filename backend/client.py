@@ -21,18 +21,18 @@ from backend.contract import (
     TrainingRun,
     VersionSummary,
 )
-from backend.run_file import RunFile
-from backend.wire import decode
+from backend.json_decode import decode
+from backend.run_file import BackendRunFile
 from serving.errors import BackendError
 from serving.workspace import Workspace
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
+REQUEST_TIMEOUT = 30.0
 """Seconds that an answer may take."""
-_SILENCE = 40.0
+_EVENT_TIMEOUT = 40.0
 """Seconds without an event or a heartbeat after which the connection counts as lost."""
-_LONGEST_PAUSE = 5.0
+_MAX_RECONNECT_DELAY = 5.0
 _TOPICS = ("labels", "training", "models")
 
 
@@ -56,7 +56,7 @@ class BackendClient:
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=self.url,
-            timeout=httpx.Timeout(PATIENCE, connect=5.0),
+            timeout=httpx.Timeout(REQUEST_TIMEOUT, connect=5.0),
             transport=transport,
             trust_env=False,
         )
@@ -64,12 +64,12 @@ class BackendClient:
     @classmethod
     async def find(cls, workspace: Workspace) -> BackendClient | None:
         """Return a client of the workspace's running backend, or None without one."""
-        running = RunFile.read(workspace)
+        running = BackendRunFile.read(workspace)
         if running is None:
             return None
         client = cls(running.url)
         try:
-            health = await client.health(patience=3.0)
+            health = await client.health(timeout_seconds=3.0)
         except BackendError:
             health = None
         if health is None or health.process != running.pid:
@@ -92,8 +92,8 @@ class BackendClient:
         """End every connection; a running `events` ends with an error."""
         await self._http.aclose()
 
-    async def health(self, *, patience: float = PATIENCE) -> Health:
-        return await self._ask(Health, "GET", "/health", timeout=patience)
+    async def health(self, *, timeout_seconds: float = REQUEST_TIMEOUT) -> Health:
+        return await self._ask(Health, "GET", "/health", timeout=timeout_seconds)
 
     async def classify(self, image: bytes) -> Classification:
         """Classify an image file of any kind that Servery reads."""
@@ -157,7 +157,7 @@ class BackendClient:
             self._check_open()
             try:
                 async with self._http.stream(
-                    "GET", "/events", timeout=httpx.Timeout(_SILENCE, connect=5.0)
+                    "GET", "/events", timeout=httpx.Timeout(_EVENT_TIMEOUT, connect=5.0)
                 ) as response:
                     response.raise_for_status()
                     pause = 0.25
@@ -170,7 +170,7 @@ class BackendClient:
             except (httpx.HTTPError, httpx.StreamError):
                 pass
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, _MAX_RECONNECT_DELAY)
 
     async def _ask(self, kind: type[T], method: str, path: str, **request: Any) -> T:
         response = await self._send(method, path, **request)

@@ -52,7 +52,7 @@ class Label:
 
     id: int
     image: str
-    """SHA-256 of the upright bytes, in hex."""
+    """SHA-256 of the normalized JPEG, in hex."""
     class_name: str
     created: str
     new_class: bool = False

@@ -8,9 +8,9 @@ from fastapi import FastAPI
 
 from backend import http_errors
 from backend.answering import Classifier, ReadyInstances
-from backend.catalogue import Catalogue
 from backend.events import EventBroker
-from backend.guard import OwnSiteOnly
+from backend.model_catalog import ModelCatalog
+from backend.origin_check import OriginCheck
 from backend.routes import classify, events, health, labels, models, page, training
 from backend.store.store import Store
 from backend.training.trainer import Trainer
@@ -32,20 +32,20 @@ def create_app(
 
     `hosts` are names, besides this machine's own, under which people reach it.
     """
-    catalogue = Catalogue(repository)
+    catalog = ModelCatalog(repository)
     app = FastAPI(
         title="Servery backend",
         description="Classifies photos, keeps labels and learns from them.",
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(OwnSiteOnly, hosts=hosts)
-    http_errors.install(app)
+    app.add_middleware(OriginCheck, hosts=hosts)
+    http_errors.install_error_handlers(app)
     app.include_router(page.routes())
-    app.include_router(health.routes(model, fleet, catalogue))
+    app.include_router(health.routes(model, fleet, catalog))
     app.include_router(classify.routes(classifier))
-    app.include_router(labels.routes(model, store, catalogue, broker))
+    app.include_router(labels.routes(model, store, catalog, broker))
     app.include_router(training.routes(trainer))
-    app.include_router(models.routes(repository, catalogue, store, broker))
+    app.include_router(models.routes(repository, catalog, store, broker))
     app.include_router(events.routes(broker))
     return app

@@ -18,7 +18,7 @@ from serving.errors import (
     ModelError,
     ServeryError,
 )
-from serving.upright import ImageFault, UnusableImage
+from serving.normalize_image import ImageFault, UnusableImage
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ _SENTENCES = {
 }
 
 
-class Refusal(ServeryError):
+class HttpError(ServeryError):
     """A request that cannot be carried out as it came, and its status code."""
 
     def __init__(self, status: int, what: str, advice: str) -> None:
@@ -55,13 +55,13 @@ class Refusal(ServeryError):
         self.status = status
 
 
-def problem(status: int, what: str, advice: str) -> JSONResponse:
+def error_response(status: int, what: str, advice: str) -> JSONResponse:
     """Return an error response."""
     headers = {"Retry-After": "2"} if status == 503 else None
     return JSONResponse({"error": what, "advice": advice}, status, headers=headers)
 
 
-def install(app: FastAPI) -> None:
+def install_error_handlers(app: FastAPI) -> None:
     """Make `app` answer every error in this form, its own and the framework's."""
     app.add_exception_handler(ServeryError, _servery_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -71,7 +71,7 @@ def install(app: FastAPI) -> None:
 
 def status_of(error: ServeryError) -> int:
     """Return the status code for an error that a person can meet."""
-    if isinstance(error, Refusal):
+    if isinstance(error, HttpError):
         return error.status
     if isinstance(error, UnusableImage):
         return _FAULT_STATUS[error.fault]
@@ -83,7 +83,7 @@ async def _servery_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status == 500:
         _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
-    return problem(status, error.what, error.advice)
+    return error_response(status, error.what, error.advice)
 
 
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:
@@ -91,7 +91,7 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     what, advice = _SENTENCES.get(
         error.status_code, (f"{error.detail}.".replace("..", "."), "Check the request.")
     )
-    response = problem(error.status_code, what, advice)
+    response = error_response(error.status_code, what, advice)
     response.headers.update(error.headers or {})
     return response
 
@@ -100,7 +100,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = " ".join(str(part) for part in first["loc"])
-    return problem(
+    return error_response(
         400,
         f"The request is not right at {place}: {first['msg']}.",
         "The service describes itself at /openapi.json.",
@@ -108,7 +108,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    return problem(
+    return error_response(
         500,
         "The backend met an error that it did not expect.",
         "Its log says more; try again, and report it if it comes back.",

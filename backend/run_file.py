@@ -15,14 +15,14 @@ from serving.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class RunFile:
+class BackendRunFile:
     """What a running backend says of itself."""
 
     pid: int
     url: str
 
     @classmethod
-    def read(cls, workspace: Workspace) -> RunFile | None:
+    def read(cls, workspace: Workspace) -> BackendRunFile | None:
         """Return what the last backend of the workspace said; it may have crashed since."""
         try:
             raw = json.loads(workspace.backend_run_file.read_bytes())
@@ -39,7 +39,7 @@ class AlreadyRunning(BackendError):
 
 
 @contextmanager
-def only_backend(workspace: Workspace) -> Iterator[None]:
+def backend_lock(workspace: Workspace) -> Iterator[None]:
     """Hold the workspace for this process; remove its run file at the end.
 
     The system lets go of it when the process ends, however it ends. Raises
@@ -58,7 +58,7 @@ def only_backend(workspace: Workspace) -> Iterator[None]:
 
 
 def _already_running(workspace: Workspace) -> AlreadyRunning:
-    running = RunFile.read(workspace)
+    running = BackendRunFile.read(workspace)
     where = f"at {running.url} (process {running.pid})" if running else "and is just starting"
     return AlreadyRunning(
         f"A backend for the workspace {workspace.root} is running already, {where}.",

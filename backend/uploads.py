@@ -13,8 +13,8 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from backend.http_errors import Refusal
-from serving.upright import MAX_BYTES, upright_jpeg
+from backend.http_errors import HttpError
+from serving.normalize_image import MAX_BYTES, normalize_image
 
 MAX_CLASS_NAME = 100
 _FORM_OVERHEAD = 64 * 1024
@@ -22,7 +22,7 @@ _FORM_OVERHEAD = 64 * 1024
 _DRAIN = 256 * 1024 * 1024
 """An upload that is too large is read on up to here, so that the sender gets to
 read the answer rather than a broken connection."""
-_PATIENCE = 120.0
+_UPLOAD_TIMEOUT = 120.0
 """Seconds that an upload may take."""
 
 _decoder = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="decoder")
@@ -48,15 +48,15 @@ async def read_upload(request: Request) -> Upload:
     if declared.isdecimal() and int(declared) > MAX_BYTES + _DRAIN:
         raise _too_large()
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_UPLOAD_TIMEOUT):
             data, class_name = await _body(request)
     except TimeoutError as error:
-        raise Refusal(
-            408, f"The photo did not arrive within {_PATIENCE:.0f} s.", "Send it again."
+        raise HttpError(
+            408, f"The photo did not arrive within {_UPLOAD_TIMEOUT:.0f} s.", "Send it again."
         ) from error
     except ClientDisconnect as error:
-        raise Refusal(400, "The connection ended before the photo had arrived.", "") from error
-    jpeg = await asyncio.get_running_loop().run_in_executor(_decoder, upright_jpeg, data)
+        raise HttpError(400, "The connection ended before the photo had arrived.", "") from error
+    jpeg = await asyncio.get_running_loop().run_in_executor(_decoder, normalize_image, data)
     return Upload(jpeg, class_name)
 
 
@@ -67,21 +67,21 @@ def checked_class_name(name: str | None) -> str:
     or has control characters.
     """
     if name is None:
-        raise Refusal(
+        raise HttpError(
             400, "The class is missing.", "Send it as the form's field `class`, or in the query."
         )
     blanks_only = "".join(" " if char in "\t\r\n" else char for char in name)
     tidy = unicodedata.normalize("NFC", " ".join(blanks_only.split()))
     if not tidy:
-        raise Refusal(400, "The class has no name.", "Say in a word or two what the photo shows.")
+        raise HttpError(400, "The class has no name.", "Say in a word or two what the photo shows.")
     if len(tidy) > MAX_CLASS_NAME:
-        raise Refusal(
+        raise HttpError(
             400,
             f"The class name is longer than {MAX_CLASS_NAME} characters.",
             "Say in a word or two what the photo shows.",
         )
     if any(unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") for char in tidy):
-        raise Refusal(
+        raise HttpError(
             400, "The class name has control characters in it.", "Use letters and digits."
         )
     return tidy
@@ -122,16 +122,16 @@ def _limited(request: Request) -> Receive:
     return receive
 
 
-def _too_large() -> Refusal:
-    return Refusal(
+def _too_large() -> HttpError:
+    return HttpError(
         413,
         f"The file is larger than {MAX_BYTES // 2**20} MB.",
         "Save the photo smaller and try again.",
     )
 
 
-def _missing_file() -> Refusal:
-    return Refusal(
+def _missing_file() -> HttpError:
+    return HttpError(
         400,
         "The request has no photo in it.",
         "Send one as the form's field `file`, or as the whole body.",

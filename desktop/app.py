@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QApplication
 
-from desktop import main_window as places
+from desktop import main_window as pages
 from desktop.classify.history import History
-from desktop.classify.place import ClassifyPlace
+from desktop.classify.presenter import ClassifyPresenter
 from desktop.event_loop import EventLoop
 from desktop.formats import plural
-from desktop.settings import Choices, OnQuit
+from desktop.settings import OnQuit, Preferences
 from desktop.shell import Shell
 from serving.errors import BackendError, FleetUnavailable, ServeryError
 from serving.predict.prediction import Prediction
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIRST_INSTANCES = 2
+DEFAULT_INSTANCES = 2
 """What a fleet gets that nobody has sized yet, on a machine with as many cores."""
 PATIENCE = 30.0
 """Seconds that a photo waits for an instance: a cold start included."""
@@ -54,10 +54,10 @@ _HEAVY = (
     "serving.models.starter.install",
     "serving.engines.choose",
     "serving.fleet.fleet",
-    "desktop.fleet.engine_place",
-    "desktop.fleet.place",
-    "desktop.keep_backend",
-    "desktop.learn.place",
+    "desktop.fleet.engine_presenter",
+    "desktop.fleet.presenter",
+    "desktop.backend_supervisor",
+    "desktop.learn.presenter",
 )
 """Imported off the main thread, so that the window answers meanwhile."""
 
@@ -91,7 +91,7 @@ class App:
         self.backend: asyncio.Future[BackendClient] = loop.create_future()
         self.outbox: asyncio.Future[Outbox] = loop.create_future()
         self.history = History(shell.workspace.desktop_database)
-        self.classify = ClassifyPlace(
+        self.classify = ClassifyPresenter(
             shell.classify_page,
             self._predict,
             self.history,
@@ -99,17 +99,17 @@ class App:
             shell.notifications,
             label=self._label,
             unlabel=self._unlabel,
-            pasted=shell.workspace.root / "pasted",
+            pasted_folder=shell.workspace.root / "pasted",
         )
 
-    def leave(self, on_quit: OnQuit = OnQuit.STOP) -> None:
+    def quit(self, on_quit: OnQuit = OnQuit.STOP) -> None:
         """End the application."""
-        self.shell.leave(on_quit)
+        self.shell.quit(on_quit)
 
     async def _predict(self, jpeg: bytes) -> Prediction:
         client = await asyncio.shield(self.client)
         fleet = await asyncio.shield(self.fleet)
-        if fleet.sized and fleet.view.wanted == 0 and not fleet.view.instances:
+        if fleet.configured and fleet.view.desired_count == 0 and not fleet.view.instances:
             raise FleetUnavailable(
                 "The fleet is stopped.",
                 "Start an instance in Fleet; this photo then gets its turn.",
@@ -156,10 +156,10 @@ async def build(
 async def _build_fleet(
     app: App, options: Options, stack: AsyncExitStack, engine: Engine | None
 ) -> None:
-    from desktop.fleet.engine_place import connect_engines
+    from desktop.fleet.engine_presenter import connect_engines
     from desktop.fleet.engines import FleetEngines
     from desktop.fleet.page import FleetPage
-    from desktop.fleet.place import connect_fleet
+    from desktop.fleet.presenter import connect_fleet
     from serving.engines.choose import ENGINES, awaited_engine, process_engine
     from serving.engines.docker.engine import DockerEngine
     from serving.engines.process import ProcessEngine
@@ -171,11 +171,11 @@ async def _build_fleet(
 
     app.classify_page.set_note("The starter model is starting; photos can be dropped already.")
     page = FleetPage()
-    app.window.set_page(places.FLEET, page)
+    app.window.set_page(pages.FLEET, page)
     app.shell.settings_page.set_engines(ENGINES)
 
     def wished() -> str:
-        return options.engine or app.settings.choices.engine
+        return options.engine or app.settings.preferences.engine
 
     try:
         repository = ModelRepository(app.workspace.models)
@@ -184,7 +184,7 @@ async def _build_fleet(
     except ServeryError as error:
         app.window.status.show_failed(f"Fleet: {error.what}")
         raise
-    client = PredictClient(STARTER_MODEL, patience=PATIENCE)
+    client = PredictClient(STARTER_MODEL, timeout=PATIENCE)
     stack.push_async_callback(client.close)
     switch = EngineSwitch(chosen)
     docker = chosen if isinstance(chosen, DockerEngine) else DockerEngine(app.workspace)
@@ -195,11 +195,11 @@ async def _build_fleet(
     stack.push_async_callback(_leave_fleet, app, fleet)
     connect_fleet(page, fleet, app.jobs, app.notifications)
     look = connect_engines(page, fleet, engines, app.jobs, app.notifications)
-    page.strip.put_off.connect(lambda way: app.settings.change(put_off=way))
-    page.strip.show_put_off(app.settings.choices.put_off)
+    page.strip.dismiss_requested.connect(lambda way: app.settings.change(put_off=way))
+    page.strip.set_dismissed(app.settings.preferences.put_off)
 
-    def chosen_anew(choices: Choices) -> None:
-        page.strip.show_put_off(choices.put_off)
+    def chosen_anew(preferences: Preferences) -> None:
+        page.strip.set_dismissed(preferences.put_off)
         look()
 
     app.settings.subscribe(chosen_anew)
@@ -207,8 +207,8 @@ async def _build_fleet(
     stack.callback(fleet.subscribe(show))
     _run_until_closed(app, stack, fleet.run())
     show(fleet.view)
-    if not fleet.sized:
-        count = min(FIRST_INSTANCES, os.cpu_count() or 1)
+    if not fleet.configured:
+        count = min(DEFAULT_INSTANCES, os.cpu_count() or 1)
         app.jobs.start(
             f"Start {plural(count, 'instance')}", lambda report: fleet.scale(count, report)
         )
@@ -219,26 +219,26 @@ async def _build_fleet(
 
 async def _build_learning(app: App, options: Options, stack: AsyncExitStack) -> None:
     from backend.client import BackendClient
-    from desktop.keep_backend import kept_backend
-    from desktop.learn.outbox import AbsentBackend, Outbox
+    from desktop.backend_supervisor import supervised_backend
+    from desktop.learn.outbox import Outbox, UnavailableBackend
     from desktop.learn.page import LearnPage
-    from desktop.learn.place import connect_learn
+    from desktop.learn.presenter import connect_learn
 
     page = LearnPage()
-    page.classify_wanted.connect(lambda: app.window.go_to(places.CLASSIFY))
-    app.window.set_page(places.LEARN, page)
-    engine = options.engine or app.settings.choices.engine
-    kept = kept_backend(
+    page.classify_requested.connect(lambda: app.window.show_page(pages.CLASSIFY))
+    app.window.set_page(pages.LEARN, page)
+    engine = options.engine or app.settings.preferences.engine
+    kept = supervised_backend(
         app.workspace,
         engine,
-        stop_at_end=lambda: app.shell.on_quit is OnQuit.STOP,
-        on_trouble=app.notifications.error,
+        stop_on_exit=lambda: app.shell.on_quit is OnQuit.STOP,
+        on_error=app.notifications.error,
     )
     try:
         url = await stack.enter_async_context(kept)
     except BackendError as error:
         page.show_unavailable(str(error))
-        waiting = Outbox(app.workspace.desktop_database, AbsentBackend(error))
+        waiting = Outbox(app.workspace.desktop_database, UnavailableBackend(error))
         app.outbox.set_result(await stack.enter_async_context(waiting))
         raise
     backend = await stack.enter_async_context(BackendClient(url))
@@ -258,7 +258,7 @@ class _FleetWatcher:
 
     def __call__(self, view: FleetView) -> None:
         status = self._app.window.status
-        status.show_fleet(view.ready, view.wanted, view.model, view.live_version)
+        status.show_fleet(view.ready, view.desired_count, view.model, view.live_version)
         self._app.classify.fleet_changed(view.ready, view.live_version)
         version = view.live_version
         if version is not None and version != self._classes_of:
@@ -274,7 +274,7 @@ class _FleetWatcher:
 async def _leave_fleet(app: App, fleet: Fleet) -> None:
     if app.shell.on_quit is OnQuit.STOP:
         try:
-            await fleet.rest()
+            await fleet.stop_and_remember()
         except ServeryError as error:
             log.error("The fleet could not be stopped: %s", error)
 
@@ -346,7 +346,7 @@ async def _live(shell: Shell, options: Options, script: Script | None) -> int:
         stack.enter_context(_ended_by_signals(shell))
         app = App(shell)
         living = asyncio.create_task(_start(app, options, stack, script))
-        await shell.left.wait()
+        await shell.quit_requested.wait()
         await _cancelled(living)
         await app.close()
     if script is not None and not living.cancelled():
@@ -364,20 +364,20 @@ async def _start(app: App, options: Options, stack: AsyncExitStack, script: Scri
         raise
     finally:
         if script is not None:
-            app.leave(app.shell.on_quit)
+            app.quit(app.shell.on_quit)
 
 
 @contextmanager
 def _ended_by_signals(shell: Shell) -> Iterator[None]:
     """Leave in good order on Ctrl+C and when the system asks the process to end."""
     loop = asyncio.get_running_loop()
-    remembered = shell.settings.choices.on_quit
+    remembered = shell.settings.preferences.on_quit
     on_quit = OnQuit.STOP if remembered is OnQuit.ASK else remembered
 
-    def leave(number: int, frame: object) -> None:
-        loop.call_soon_threadsafe(shell.leave, on_quit)
+    def quit(number: int, frame: object) -> None:
+        loop.call_soon_threadsafe(shell.quit, on_quit)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, quit) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -13,14 +13,14 @@ from serving.errors import BackendError
 from serving.programs import module_command
 from serving.workspace import Workspace
 
-START_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 60.0
 """How long a backend may take until it answers."""
-STOP_SECONDS = 15.0
+STOP_TIMEOUT_SECONDS = 15.0
 """How long it may take to end, before it is killed."""
 LOG_NAME = "backend.log"
 ALREADY_RUNNING = 3
 """The exit code of a backend that found another one serving its workspace."""
-_PAUSE = 0.05
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,18 @@ class BackendHandle:
     def started_here(self) -> bool:
         return self.process is not None
 
-    async def ended(self) -> int:
+    async def exited(self) -> int:
         """Return the exit code once the process ends; never where it was not started here."""
         while True:
             code = None if self.process is None else self.process.poll()
             if code is not None:
                 return code
-            await asyncio.sleep(4 * _PAUSE)
+            await asyncio.sleep(4 * _POLL_SECONDS)
 
     async def stop(self) -> None:
         """End what was started here, in good order; leave any other backend running."""
         if self.process is not None:
-            await _end(self.process)
+            await _terminate(self.process)
 
 
 async def ensure_backend(
@@ -57,16 +57,16 @@ async def ensure_backend(
     It listens at `port`, or at a free one where that is taken. Raises
     BackendError where it does not come up.
     """
-    found = await _answering(workspace)
+    found = await _find_running(workspace)
     if found is not None:
         return BackendHandle(found[0])
     log = workspace.create().logs / LOG_NAME
     arguments = ["--workspace", str(workspace.root), "--host", host, "--port", str(port)]
     process = _spawn([*module_command("backend"), *arguments, "--engine", engine], log)
     try:
-        return await _come_up(workspace, process, log)
+        return await _wait_until_ready(workspace, process, log)
     except BaseException:
-        await asyncio.shield(_end(process))
+        await asyncio.shield(_terminate(process))
         raise
 
 
@@ -82,14 +82,14 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-async def _come_up(
+async def _wait_until_ready(
     workspace: Workspace, process: subprocess.Popen[bytes], log: Path
 ) -> BackendHandle:
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + START_SECONDS
-    while loop.time() < give_up:
+    deadline = loop.time() + START_TIMEOUT_SECONDS
+    while loop.time() < deadline:
         code = process.poll()
-        found = await _answering(workspace)
+        found = await _find_running(workspace)
         if found is not None:
             url, number = found
             return BackendHandle(url, process if number == process.pid else None)
@@ -98,13 +98,13 @@ async def _come_up(
                 f"The backend ended as it started: {_last_line(log)}",
                 f"All it said is in {log}.",
             )
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_POLL_SECONDS)
     raise BackendError(
-        f"The backend did not answer within {START_SECONDS:.0f} s.", f"Look at {log}."
+        f"The backend did not answer within {START_TIMEOUT_SECONDS:.0f} s.", f"Look at {log}."
     )
 
 
-async def _answering(workspace: Workspace) -> tuple[str, int] | None:
+async def _find_running(workspace: Workspace) -> tuple[str, int] | None:
     """Return the address and the process id of the backend that answers, if one does."""
     client = await BackendClient.find(workspace)
     if client is None:
@@ -114,14 +114,14 @@ async def _answering(workspace: Workspace) -> tuple[str, int] | None:
     return client.url, health.process
 
 
-async def _end(process: subprocess.Popen[bytes]) -> None:
+async def _terminate(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + STOP_SECONDS
+    deadline = loop.time() + STOP_TIMEOUT_SECONDS
     while process.poll() is None:
-        if loop.time() > give_up:
+        if loop.time() > deadline:
             process.kill()
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _last_line(log: Path) -> str:

@@ -12,7 +12,7 @@ from serving.errors import ServeryError
 from serving.version import VERSION
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
 
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 """The exit code that shells expect after Ctrl+C."""
 
 COMMANDS = {
@@ -44,13 +44,13 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ServeryError as error:
-            raise Failure(str(error)) from error
+            raise CliError(str(error)) from error
         except KeyboardInterrupt:
             click.echo(err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(EXIT_INTERRUPTED)
 
 
-class Failure(click.ClickException):
+class CliError(click.ClickException):
     """Ends the command with exit code 1 and a sentence on stderr."""
 
     def show(self, file: Any = None) -> None:

@@ -13,14 +13,14 @@ from typing import Any
 import qasync
 from PySide6.QtWidgets import QApplication
 
-from desktop.garbage import collected_here
+from desktop.main_thread_gc import gc_on_loop_thread
 
 log = logging.getLogger(__name__)
 
-WORKERS = min(8, (os.cpu_count() or 2) + 2)
+MAX_WORKERS = min(8, (os.cpu_count() or 2) + 2)
 """Threads for blocking calls; whatever needs more waits its turn."""
 
-Listener = Callable[[BaseException], None]
+ErrorHandler = Callable[[BaseException], None]
 
 
 class EventLoop:
@@ -32,7 +32,7 @@ class EventLoop:
 
     def __init__(self, application: QApplication) -> None:
         self._application = application
-        self.on_error: Listener = lambda error: log.error("Unhandled error", exc_info=error)
+        self.on_error: ErrorHandler = lambda error: log.error("Unhandled error", exc_info=error)
 
     def run(self, main: Callable[[], Awaitable[int]]) -> int:
         """Run `main` and return its exit code, after every other task has ended.
@@ -43,10 +43,10 @@ class EventLoop:
         loop = qasync.QEventLoop(self._application)
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(self._handle)
-        pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="servery")
+        pool = ThreadPoolExecutor(max_workers=MAX_WORKERS, thread_name_prefix="servery")
         loop.set_default_executor(pool)
         try:
-            with collected_here(loop):
+            with gc_on_loop_thread(loop):
                 try:
                     return int(loop.run_until_complete(main()))
                 finally:

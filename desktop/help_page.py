@@ -14,10 +14,10 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
-from desktop.widgets.place_header import PlaceHeader
+from desktop.widgets.page_header import PageHeader
 from serving.version import VERSION
 
-_WIDEST = 680
+_MAX_WIDTH = 680
 _STEPS = (
     ("Classify", "Drop photos or folders. Each gets its best classes as bars."),
     (
@@ -57,12 +57,12 @@ class HelpPage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         inner = QWidget()
-        inner.setMaximumWidth(_WIDEST)
+        inner.setMaximumWidth(_MAX_WIDTH)
         column = QVBoxLayout(inner)
         column.setContentsMargins(theme.L, theme.S, theme.L, theme.L)
         column.setSpacing(theme.M)
-        column.addWidget(_card("How it goes", _STEPS, keys=False))
-        column.addWidget(_card("Keys", _KEYS, keys=True))
+        column.addWidget(_panel("How it goes", _STEPS, keys=False))
+        column.addWidget(_panel("Keys", _KEYS, keys=True))
         column.addStretch(1)
         area = QScrollArea()
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -74,15 +74,15 @@ class HelpPage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(PlaceHeader("Help", f"Servery {VERSION}"))
+        layout.addWidget(PageHeader("Help", f"Servery {VERSION}"))
         layout.addWidget(area, 1)
         self.setFocusProxy(area)
 
 
-def _card(title: str, rows: tuple[tuple[str, str], ...], *, keys: bool) -> QFrame:
-    card = QFrame()
-    theme.set_role(card, "card")
-    grid = QGridLayout(card)
+def _panel(title: str, rows: tuple[tuple[str, str], ...], *, keys: bool) -> QFrame:
+    panel = QFrame()
+    theme.set_role(panel, "panel")
+    grid = QGridLayout(panel)
     grid.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
     grid.setHorizontalSpacing(theme.XL)
     grid.setVerticalSpacing(theme.S)
@@ -100,4 +100,4 @@ def _card(title: str, rows: tuple[tuple[str, str], ...], *, keys: bool) -> QFram
         meaning.setWordWrap(True)
         grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
         grid.addWidget(meaning, number, 1)
-    return card
+    return panel

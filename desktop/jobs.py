@@ -33,12 +33,12 @@ class JobState(StrEnum):
 class Job(Generic[T]):
     """One piece of long work, as whoever watches it sees it."""
 
-    def __init__(self, number: int, title: str, quiet: bool, tells_pace: bool) -> None:
+    def __init__(self, number: int, title: str, quiet: bool, has_own_eta: bool) -> None:
         self.id = number
         self.title = title
         self.quiet = quiet
         """Not worth a place in the status bar, and its starter tells of its failure."""
-        self.tells_pace = tells_pace
+        self.has_own_eta = has_own_eta
         """Its text says how fast it is and how long it takes still."""
         self.state = JobState.RUNNING
         self.done = 0
@@ -48,7 +48,7 @@ class Job(Generic[T]):
         self.error: BaseException | None = None
         """Why it failed; None in every other state."""
         self.started = time.monotonic()
-        self.ended: float | None = None
+        self.finished: float | None = None
         self._samples: deque[tuple[float, int]] = deque([(self.started, 0)])
         self._task: asyncio.Task[T] | None = None
         self._changed = True
@@ -60,7 +60,7 @@ class Job(Generic[T]):
     @property
     def seconds(self) -> float:
         """How long it has been running, or ran."""
-        return (self.ended or time.monotonic()) - self.started
+        return (self.finished or time.monotonic()) - self.started
 
     @property
     def rate(self) -> float | None:
@@ -115,7 +115,7 @@ class Jobs(QObject):
     """Job"""
     changed = Signal(object)
     """Job; at most ten times a second for each."""
-    ended = Signal(object)
+    finished = Signal(object)
     """Job, in its end state."""
     failed = Signal(object)
     """Job that nobody else tells the person about: it failed and was not quiet."""
@@ -145,7 +145,7 @@ class Jobs(QObject):
         work: Callable[[Report], Awaitable[T]],
         *,
         quiet: bool = False,
-        tells_pace: bool = False,
+        has_own_eta: bool = False,
     ) -> Job[T]:
         """Start `work` with a report for it to call, and return its job at once.
 
@@ -154,7 +154,7 @@ class Jobs(QObject):
         unless `quiet`: then the caller does, from `result()`. Needs a running
         event loop.
         """
-        job: Job[T] = Job(next(self._numbers), title, quiet, tells_pace)
+        job: Job[T] = Job(next(self._numbers), title, quiet, has_own_eta)
         self._running[job.id] = job
         job._task = asyncio.get_running_loop().create_task(self._carry_out(job, work), name=title)
         job._task.add_done_callback(lambda task: self._end(job, task))
@@ -183,12 +183,12 @@ class Jobs(QObject):
             job.state, job.error = JobState.FAILED, error
         else:
             job.state = JobState.SUCCEEDED
-        job.ended = time.monotonic()
+        job.finished = time.monotonic()
         self._running.pop(job.id, None)
         if not self._running:
             self._timer.stop()
         self.changed.emit(job)
-        self.ended.emit(job)
+        self.finished.emit(job)
         if job.state is JobState.FAILED and not job.quiet:
             self.failed.emit(job)
 

@@ -24,15 +24,15 @@ from desktop.widgets.status_bar import StatusBar
 
 CLASSIFY, FLEET, LEARN, SETTINGS, HELP = "classify", "fleet", "learn", "settings", "help"
 
-_PLACES = (
+_PAGES = (
     (CLASSIFY, "Classify", "classify", "Ctrl+1", False),
     (FLEET, "Fleet", "fleet", "Ctrl+2", False),
     (LEARN, "Learn", "learn", "Ctrl+3", False),
     (SETTINGS, "Settings", "settings", "Ctrl+,", True),
     (HELP, "Help", "help", "F1", True),
 )
-SMALLEST = (720, 480)
-FIRST_SIZE = (1200, 780)
+MIN_SIZE = (720, 480)
+DEFAULT_SIZE = (1200, 780)
 
 
 class MainWindow(QMainWindow):
@@ -40,16 +40,16 @@ class MainWindow(QMainWindow):
 
     painted = Signal()
     """The window is on the screen; emitted once."""
-    close_asked = Signal()
+    close_requested = Signal()
     """A person wants to leave; whoever listens ends the application."""
 
     def __init__(self, jobs: Jobs, notifications: Notifications) -> None:
         super().__init__()
         self.setWindowTitle("Servery")
         self.setWindowIcon(QIcon(str(theme.RESOURCES / "icons" / "servery.svg")))
-        self.setMinimumSize(*SMALLEST)
+        self.setMinimumSize(*MIN_SIZE)
         self.setAcceptDrops(True)
-        self.resize(*FIRST_SIZE)
+        self.resize(*DEFAULT_SIZE)
         self._may_close = self._painted = False
         self.sidebar = Sidebar()
         self.status = StatusBar(jobs)
@@ -69,21 +69,21 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.notices = NoticeStack(notifications, self._stack)
         self._stack.currentChanged.connect(self.notices.raise_)
-        for name, title, icon, keys, foot in _PLACES:
+        for name, title, icon, keys, foot in _PAGES:
             shortcut = QKeySequence(keys)
             self.sidebar.add(name, title, icon, shortcut, foot=foot)
             self.set_page(name, QWidget())
-            self._bind(shortcut, partial(self.go_to, name))
-        self._bind(QKeySequence("?"), lambda: self.go_to(HELP))
+            self._bind(shortcut, partial(self.show_page, name))
+        self._bind(QKeySequence("?"), lambda: self.show_page(HELP))
         self._bind(QKeySequence(QKeySequence.StandardKey.Quit), self.close)
         self._bind(QKeySequence(Qt.Key.Key_Escape), self._leave)
-        self.sidebar.chosen.connect(self.go_to)
-        self.status.fleet_clicked.connect(lambda: self.go_to(FLEET))
-        self.status.version_clicked.connect(lambda: self.go_to(LEARN))
-        self.go_to(CLASSIFY)
+        self.sidebar.page_requested.connect(self.show_page)
+        self.status.fleet_clicked.connect(lambda: self.show_page(FLEET))
+        self.status.version_clicked.connect(lambda: self.show_page(LEARN))
+        self.show_page(CLASSIFY)
 
     @property
-    def place(self) -> str:
+    def current_page(self) -> str:
         """The name of the place that is shown."""
         shown = self._stack.currentWidget()
         return next(name for name, page in self._pages.items() if page is shown)
@@ -102,19 +102,19 @@ class MainWindow(QMainWindow):
     def page(self, name: str) -> QWidget:
         return self._pages[name]
 
-    def go_to(self, name: str) -> None:
+    def show_page(self, name: str) -> None:
         """Show the place called `name`, and put the keyboard there."""
         self._stack.setCurrentWidget(self._pages[name])
-        self.sidebar.show_chosen(name)
+        self.sidebar.set_current(name)
         self._pages[name].setFocus(Qt.FocusReason.OtherFocusReason)
 
-    def where(self) -> str:
+    def saved_geometry(self) -> str:
         """Return size and position, to be given to `put` the next time."""
         return bytes(self.saveGeometry().toBase64().data()).decode()
 
-    def put(self, where: str) -> None:
+    def restore_saved_geometry(self, saved_geometry: str) -> None:
         """Take the size and position that `where()` returned once; nonsense is ignored."""
-        self.restoreGeometry(QByteArray.fromBase64(where.encode()))
+        self.restoreGeometry(QByteArray.fromBase64(saved_geometry.encode()))
 
     def close_now(self) -> None:
         """Close without asking."""
@@ -123,8 +123,10 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Show the place that takes photos as soon as some are dragged over another one."""
-        if self.place != CLASSIFY and (event.mimeData().hasUrls() or event.mimeData().hasImage()):
-            self.go_to(CLASSIFY)
+        if self.current_page != CLASSIFY and (
+            event.mimeData().hasUrls() or event.mimeData().hasImage()
+        ):
+            self.show_page(CLASSIFY)
         event.ignore()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -138,11 +140,11 @@ class MainWindow(QMainWindow):
             event.accept()
             return
         event.ignore()
-        self.close_asked.emit()
+        self.close_requested.emit()
 
     def _leave(self) -> None:
-        if not self.notices.close_newest() and self.place in (SETTINGS, HELP):
-            self.go_to(CLASSIFY)
+        if not self.notices.close_newest() and self.current_page in (SETTINGS, HELP):
+            self.show_page(CLASSIFY)
 
     def _bind(self, keys: QKeySequence, act: Callable[[], object]) -> None:
         QShortcut(keys, self).activated.connect(act)

@@ -23,7 +23,7 @@ class OnQuit(StrEnum):
 
 
 @dataclass(frozen=True)
-class Choices:
+class Preferences:
     """Every choice, with what holds until a person chooses otherwise."""
 
     appearance: Appearance = Appearance.SYSTEM
@@ -47,44 +47,44 @@ class Settings:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._listeners: list[Callable[[Choices], None]] = []
-        self.choices = _read(path)
+        self._listeners: list[Callable[[Preferences], None]] = []
+        self.preferences = _read(path)
 
-    def change(self, **chosen: Any) -> Choices:
+    def change(self, **chosen: Any) -> Preferences:
         """Remember new values under the names of `Choices`, on disk and at once.
 
         Only what differs from the defaults is written, so that defaults can improve.
         """
-        self.choices = replace(self.choices, **chosen)
-        defaults = asdict(Choices())
+        self.preferences = replace(self.preferences, **chosen)
+        defaults = asdict(Preferences())
         lines = [
             f"{name} = {json.dumps(value)}\n"
-            for name, value in asdict(self.choices).items()
+            for name, value in asdict(self.preferences).items()
             if value != defaults[name]
         ]
         write_aside(self._path, "".join(lines))
         for listener in list(self._listeners):
-            listener(self.choices)
-        return self.choices
+            listener(self.preferences)
+        return self.preferences
 
-    def subscribe(self, listener: Callable[[Choices], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[Preferences], None]) -> Callable[[], None]:
         """Call `listener` after each change; returns how to end that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
 
-def _read(path: Path) -> Choices:
+def _read(path: Path) -> Preferences:
     try:
         raw = tomllib.loads(path.read_text())
     except (OSError, ValueError):
-        return Choices()
+        return Preferences()
     known: dict[str, Any] = {}
-    for field in fields(Choices):
+    for field in fields(Preferences):
         if field.name not in raw:
             continue
-        kind = type(getattr(Choices, field.name))
+        kind = type(getattr(Preferences, field.name))
         try:
             known[field.name] = kind(raw[field.name])
         except (TypeError, ValueError):
             continue
-    return Choices(**known)
+    return Preferences(**known)

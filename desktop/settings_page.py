@@ -20,12 +20,12 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
-from desktop.settings import Choices, OnQuit, Settings
+from desktop.settings import OnQuit, Preferences, Settings
 from desktop.theme import Appearance
-from desktop.widgets.choice import Choice
-from desktop.widgets.place_header import PlaceHeader
+from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.page_header import PageHeader
 
-_WIDEST = 680
+_MAX_WIDTH = 680
 _APPEARANCES = (
     (Appearance.SYSTEM, "Follow the system"),
     (Appearance.LIGHT, "Light"),
@@ -78,7 +78,7 @@ class SettingsPage(QWidget):
         self._add("Workspace", f"Everything of yours is kept in {workspace}.", folder)
         self._rows.addStretch(1)
         self._lay_out()
-        self._show(settings.choices)
+        self._show(settings.preferences)
         settings.subscribe(self._show)
         self.appearance.activated.connect(
             lambda: settings.change(appearance=self.appearance.currentData())
@@ -94,11 +94,11 @@ class SettingsPage(QWidget):
         for name in names:
             if self.engine.findData(name) < 0:
                 self.engine.addItem(_ENGINES.get(name, name.capitalize()), name)
-        _select(self.engine, self._settings.choices.engine)
+        _select(self.engine, self._settings.preferences.engine)
 
     def _lay_out(self) -> None:
         inner = QWidget()
-        inner.setMaximumWidth(_WIDEST)
+        inner.setMaximumWidth(_MAX_WIDTH)
         inner.setLayout(self._rows)
         area = QScrollArea()
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -110,13 +110,13 @@ class SettingsPage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(PlaceHeader("Settings"))
+        layout.addWidget(PageHeader("Settings"))
         layout.addWidget(area, 1)
         self.setFocusProxy(self.appearance)
 
     def _add(self, title: str, sentence: str, control: QWidget) -> None:
-        card = QFrame()
-        theme.set_role(card, "card")
+        panel = QFrame()
+        theme.set_role(panel, "panel")
         name, meaning = QLabel(title), QLabel(sentence)
         theme.set_role(name, "heading")
         theme.set_role(meaning, "muted")
@@ -128,19 +128,19 @@ class SettingsPage(QWidget):
         words.setSpacing(theme.XS)
         words.addWidget(name)
         words.addWidget(meaning)
-        line = QHBoxLayout(card)
+        line = QHBoxLayout(panel)
         line.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
         line.setSpacing(theme.L)
         line.addLayout(words, 1)
         line.addWidget(control)
-        self._rows.addWidget(card)
+        self._rows.addWidget(panel)
 
-    def _show(self, choices: Choices) -> None:
-        _select(self.appearance, choices.appearance)
-        _select(self.on_quit, choices.on_quit)
-        _select(self.engine, choices.engine)
+    def _show(self, preferences: Preferences) -> None:
+        _select(self.appearance, preferences.appearance)
+        _select(self.on_quit, preferences.on_quit)
+        _select(self.engine, preferences.engine)
         self.unsure.blockSignals(True)
-        self.unsure.setValue(round(choices.unsure_below * 100))
+        self.unsure.setValue(round(preferences.unsure_below * 100))
         self.unsure.blockSignals(False)
 
     def _change_unsure(self, percent: int) -> None:
@@ -148,7 +148,7 @@ class SettingsPage(QWidget):
 
 
 def _choice(options: tuple[tuple[str, str], ...]) -> QComboBox:
-    box = Choice()
+    box = ComboBox()
     for value, words in options:
         box.addItem(words, value)
     return box

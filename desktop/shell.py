@@ -6,14 +6,14 @@ import asyncio
 
 from PySide6.QtWidgets import QApplication
 
-from desktop import main_window as places
+from desktop import main_window as pages
 from desktop.classify.page import ClassifyPage
 from desktop.help_page import HelpPage
 from desktop.jobs import Job, Jobs
-from desktop.leaving import ask_on_quit
 from desktop.main_window import MainWindow
 from desktop.notifications import Notifications
-from desktop.settings import Choices, OnQuit, Settings
+from desktop.quit_dialog import ask_what_to_keep
+from desktop.settings import OnQuit, Preferences, Settings
 from desktop.settings_page import SettingsPage
 from desktop.theme import Theme
 from serving.workspace import Workspace
@@ -28,21 +28,21 @@ class Shell:
     def __init__(self, application: QApplication, workspace: Workspace) -> None:
         self.workspace = workspace.create()
         self.settings = Settings(workspace.settings)
-        self.theme = Theme(application, self.settings.choices.appearance)
+        self.theme = Theme(application, self.settings.preferences.appearance)
         self.notifications = Notifications()
         self.jobs = Jobs()
         self.jobs.failed.connect(self._tell)
         self.window = MainWindow(self.jobs, self.notifications)
-        self.classify_page = ClassifyPage(self.settings.choices.unsure_below)
-        self.window.set_page(places.CLASSIFY, self.classify_page)
+        self.classify_page = ClassifyPage(self.settings.preferences.unsure_below)
+        self.window.set_page(pages.CLASSIFY, self.classify_page)
         self.settings_page = SettingsPage(self.settings, workspace.root)
-        self.window.set_page(places.SETTINGS, self.settings_page)
-        self.window.set_page(places.HELP, HelpPage())
-        self.window.put(self.settings.choices.window)
-        self.window.go_to(places.CLASSIFY)
-        self.window.close_asked.connect(self._ask_to_leave)
+        self.window.set_page(pages.SETTINGS, self.settings_page)
+        self.window.set_page(pages.HELP, HelpPage())
+        self.window.restore_saved_geometry(self.settings.preferences.window)
+        self.window.show_page(pages.CLASSIFY)
+        self.window.close_requested.connect(self._on_close_requested)
         self.settings.subscribe(self._apply)
-        self.left = asyncio.Event()
+        self.quit_requested = asyncio.Event()
         """Set once the application is to end."""
         self.has_fleet = False
         """There is something that could go on running without the window."""
@@ -56,31 +56,31 @@ class Shell:
         self.window.show()
         await painted.wait()
 
-    def leave(self, on_quit: OnQuit = OnQuit.STOP) -> None:
+    def quit(self, on_quit: OnQuit = OnQuit.STOP) -> None:
         """End the application, asking nobody."""
         self.on_quit = on_quit
-        self.settings.change(window=self.window.where())
+        self.settings.change(window=self.window.saved_geometry())
         self.window.hide()
-        self.left.set()
+        self.quit_requested.set()
 
-    def _ask_to_leave(self) -> None:
-        remembered = self.settings.choices.on_quit
+    def _on_close_requested(self) -> None:
+        remembered = self.settings.preferences.on_quit
         if not self.has_fleet:
-            self.leave()
+            self.quit()
         elif remembered is not OnQuit.ASK:
-            self.leave(remembered)
+            self.quit(remembered)
         elif all(job.title != _LEAVING for job in self.jobs.running):
             self.jobs.start(_LEAVING, lambda report: self._decide(), quiet=True)
 
     async def _decide(self) -> None:
-        chosen = await ask_on_quit(self.window)
+        chosen = await ask_what_to_keep(self.window)
         if chosen is not None:
             self.settings.change(on_quit=chosen)
-            self.leave(chosen)
+            self.quit(chosen)
 
-    def _apply(self, choices: Choices) -> None:
-        self.theme.choose(choices.appearance)
-        self.classify_page.model.set_unsure_below(choices.unsure_below)
+    def _apply(self, preferences: Preferences) -> None:
+        self.theme.set_appearance(preferences.appearance)
+        self.classify_page.model.set_unsure_below(preferences.unsure_below)
 
     def _tell(self, job: Job[object]) -> None:
         if job.error is not None:

@@ -142,7 +142,7 @@ def tokens() -> Tokens:
     return _shown
 
 
-def colour(name: str) -> QColor:
+def color(name: str) -> QColor:
     """Return the token called `name` in the scheme that the application shows now."""
     return QColor(getattr(tokens(), name))
 
@@ -170,8 +170,8 @@ class StateMark:
     token: str
 
     @property
-    def colour(self) -> QColor:
-        return colour(self.token)
+    def color(self) -> QColor:
+        return color(self.token)
 
 
 _MARKS = {
@@ -209,14 +209,14 @@ def paint_mark(painter: QPainter, rect: QRectF, mark: StateMark) -> None:
     box = QRectF(0, 0, side, side)
     box.moveCenter(rect.center())
     inner = box.adjusted(side * 0.12, side * 0.12, -side * 0.12, -side * 0.12)
-    pen = QPen(mark.colour, max(1.5, side * 0.14))
+    pen = QPen(mark.color, max(1.5, side * 0.14))
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(pen)
     painter.setBrush(Qt.BrushStyle.NoBrush)
-    _SHAPES[mark.shape](painter, inner, mark.colour)
+    _SHAPES[mark.shape](painter, inner, mark.color)
     painter.restore()
 
 
@@ -323,7 +323,7 @@ def set_role(widget: QWidget, role: str) -> None:
     """Say what `widget` is, for the style sheet.
 
     Labels: `title`, `heading`, `muted`, `small`, `number`, `mono`, `error`.
-    Buttons: `primary`, `quiet`, `danger`. Frames: `card`, `sidebar`, `bar`.
+    Buttons: `primary`, `quiet`, `danger`. Frames: `panel`, `sidebar`, `bar`.
     """
     widget.setProperty("role", role)
     style = widget.style()
@@ -426,7 +426,7 @@ _PREFERRED_FONTS = (
 )
 """Where the desktop names no font of its own, the first of these that is installed."""
 
-_SMALLEST_BODY = 10.0
+_MIN_BODY_POINTS = 10.0
 """Points; some systems name a font too small for a window full of numbers."""
 
 
@@ -447,13 +447,13 @@ class Theme(QObject):
         application.setFont(_system_font(application.font()))
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(self._follow)
-        self.choose(appearance)
+        self.set_appearance(appearance)
 
     @property
     def appearance(self) -> Appearance:
         return self._appearance
 
-    def choose(self, appearance: Appearance) -> None:
+    def set_appearance(self, appearance: Appearance) -> None:
         """Follow the system, or hold one scheme whatever the system does."""
         self._appearance = appearance
         hints = QGuiApplication.styleHints()
@@ -490,7 +490,7 @@ def _system_font(named: QFont) -> QFont:
         family = next((name for name in _PREFERRED_FONTS if name in installed), None)
         if family:
             made.setFamily(family)
-    made.setPointSizeF(max(made.pointSizeF(), _SMALLEST_BODY))
+    made.setPointSizeF(max(made.pointSizeF(), _MIN_BODY_POINTS))
     made.setHintingPreference(QFont.HintingPreference.PreferVerticalHinting)
     return made
 

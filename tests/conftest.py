@@ -25,7 +25,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
 @pytest.fixture(autouse=True)
-def _home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _isolated_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes what the person running it keeps."""
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "workspace"))
 
@@ -54,7 +54,7 @@ def photos(shared_data: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_left_running() -> Iterator[None]:
+def _no_leftover_processes() -> Iterator[None]:
     """Every process that a test started has ended when the tests have."""
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield

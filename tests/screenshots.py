@@ -16,13 +16,13 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
-from desktop import main_window as places
+from desktop import main_window as pages
 from desktop.app import App, Options, run
 from desktop.learn.page import LearnPage
 from desktop.theme import Appearance
 from serving.workspace import Workspace
-from tests.gui.drops import drop_files
-from tests.gui.waiting import until
+from tests.support.drag_and_drop import drop_files
+from tests.support.waiting import wait_until
 
 PHOTOS = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "photos"
 _SETTLE = 0.7
@@ -39,21 +39,21 @@ async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -
     window, page = app.window, app.classify_page
     window.resize(*size)
     fleet = await app.fleet
-    await until(lambda: fleet.view.ready == fleet.view.wanted > 0)
+    await wait_until(lambda: fleet.view.ready == fleet.view.desired_count > 0)
     await _save(window, out / "classify-empty.png")
     if photos:
         assert drop_files(page, photos)
-        await until(lambda: len(page.model.photos) == len(photos))
-        await until(lambda: _all_answered(app))
+        await wait_until(lambda: len(page.model.photos) == len(photos))
+        await wait_until(lambda: _all_answered(app))
         await _teach(app, photos[: len(photos) * 2 // 3])
-        page.choose(str(photos[0]))
+        page.select(str(photos[0]))
     while window.notices.close_newest():
         pass
     for appearance in (Appearance.LIGHT, Appearance.DARK):
-        app.theme.choose(appearance)
-        for place in (places.CLASSIFY, places.FLEET, places.LEARN, places.SETTINGS, places.HELP):
-            window.go_to(place)
-            await _save(window, out / f"{place}-{appearance.value}.png")
+        app.theme.set_appearance(appearance)
+        for page_name in (pages.CLASSIFY, pages.FLEET, pages.LEARN, pages.SETTINGS, pages.HELP):
+            window.show_page(page_name)
+            await _save(window, out / f"{page_name}-{appearance.value}.png")
 
 
 async def _teach(app: App, photos: list[Path]) -> None:
@@ -62,16 +62,16 @@ async def _teach(app: App, photos: list[Path]) -> None:
     for photo in photos:
         _, _, name = photo.stem.partition("_")
         await app.classify.label([str(photo)], name.replace("_", " ").lower()).result()
-    learn = app.window.page(places.LEARN)
+    learn = app.window.page(pages.LEARN)
     assert isinstance(learn, LearnPage)
-    app.window.go_to(places.LEARN)
-    await until(learn.learn.isEnabled)
+    app.window.show_page(pages.LEARN)
+    await wait_until(learn.learn.isEnabled)
     learn.learn.click()
-    await until(lambda: any(job.title.startswith("Learn") for job in app.jobs.running))
-    await until(lambda: all(not job.title.startswith("Learn") for job in app.jobs.running))
+    await wait_until(lambda: any(job.title.startswith("Learn") for job in app.jobs.running))
+    await wait_until(lambda: all(not job.title.startswith("Learn") for job in app.jobs.running))
     await asyncio.sleep(2)
-    app.classify.classify_again(app.classify_page.outdated())
-    await until(lambda: _all_answered(app))
+    app.classify.reclassify(app.classify_page.outdated())
+    await wait_until(lambda: _all_answered(app))
 
 
 def _all_answered(app: App) -> bool:

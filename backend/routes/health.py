@@ -8,17 +8,17 @@ import os
 from fastapi import APIRouter
 
 from backend.answering import ReadyInstances
-from backend.catalogue import Catalogue
 from backend.contract import Health
+from backend.model_catalog import ModelCatalog
 
 
-def routes(model: str, fleet: ReadyInstances, catalogue: Catalogue) -> APIRouter:
+def routes(model: str, fleet: ReadyInstances, catalog: ModelCatalog) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
     async def health() -> Health:
         """Say whether a photo could be classified now; 200 whenever the backend works."""
-        live = await asyncio.to_thread(catalogue.live_number, model)
+        live = await asyncio.to_thread(catalog.live_number, model)
         ready = fleet.ready
         if live is None:
             status = f"No version of model {model} is live."

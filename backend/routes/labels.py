@@ -7,15 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
-from backend.catalogue import Catalogue
 from backend.contract import ClassCount, Event, Label, LabelSummary
 from backend.events import EventBroker
-from backend.http_errors import Refusal
+from backend.http_errors import HttpError
+from backend.model_catalog import ModelCatalog
 from backend.store.store import Store
 from backend.uploads import checked_class_name, read_upload
 
 
-def routes(model: str, store: Store, catalogue: Catalogue, broker: EventBroker) -> APIRouter:
+def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker) -> APIRouter:
     router = APIRouter()
 
     @router.post("/labels", status_code=201)
@@ -31,7 +31,7 @@ def routes(model: str, store: Store, catalogue: Catalogue, broker: EventBroker) 
         """
         upload = await read_upload(request)
         wanted = checked_class_name(upload.class_name)
-        known = await asyncio.to_thread(catalogue.known_classes, model)
+        known = await asyncio.to_thread(catalog.known_classes, model)
         spelling = {name.casefold(): name for name in known}
         name = spelling.get(wanted.casefold(), wanted)
         label, made = await store.labels.add(
@@ -47,7 +47,7 @@ def routes(model: str, store: Store, catalogue: Catalogue, broker: EventBroker) 
     async def undo(label_id: int) -> None:
         """Take a label back; the one it replaced counts again."""
         if label_id >= 2**63:
-            raise Refusal(404, f"There is no label {label_id}.", "Check the number.")
+            raise HttpError(404, f"There is no label {label_id}.", "Check the number.")
         await store.labels.undo(label_id)
         broker.publish(Event("labels", str(label_id)))
 
@@ -56,7 +56,7 @@ def routes(model: str, store: Store, catalogue: Catalogue, broker: EventBroker) 
         """Count the labels that hold now, per class."""
         after = await store.runs.last_label_learned()
         counts, newer = await store.labels.counts(after)
-        live = frozenset(await asyncio.to_thread(catalogue.live_classes, model))
+        live = frozenset(await asyncio.to_thread(catalog.live_classes, model))
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0].casefold()))
         return LabelSummary(
             total=sum(counts.values()),

@@ -6,29 +6,29 @@ import asyncio
 
 from fastapi import APIRouter
 
-from backend.catalogue import Catalogue
 from backend.contract import Event, ModelSummary, VersionSummary
 from backend.events import EventBroker
-from backend.http_errors import Refusal
+from backend.http_errors import HttpError
+from backend.model_catalog import ModelCatalog
 from backend.store.store import Store
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
 
 
 def routes(
-    repository: ModelRepository, catalogue: Catalogue, store: Store, broker: EventBroker
+    repository: ModelRepository, catalog: ModelCatalog, store: Store, broker: EventBroker
 ) -> APIRouter:
     router = APIRouter()
 
     @router.get("/models")
     async def models() -> list[ModelSummary]:
-        return await asyncio.to_thread(catalogue.models)
+        return await asyncio.to_thread(catalog.models)
 
     @router.get("/models/{model}/versions")
     async def versions(model: str) -> list[VersionSummary]:
         """Return the versions of `model`, newest first."""
         await _known(model)
-        return await asyncio.to_thread(catalogue.versions, model)
+        return await asyncio.to_thread(catalog.versions, model)
 
     @router.post("/models/{model}/versions/{number}/promote")
     async def promote(model: str, number: int) -> VersionSummary:
@@ -37,14 +37,14 @@ def routes(
         try:
             await asyncio.to_thread(repository.version, model, number)
         except ModelError as error:
-            raise Refusal(404, error.what, error.advice) from error
+            raise HttpError(404, error.what, error.advice) from error
         await asyncio.to_thread(repository.promote, model, number)
         await store.runs.record_promotion(model, number)
         broker.publish(Event("models", model))
-        return await asyncio.to_thread(catalogue.version, model, number)
+        return await asyncio.to_thread(catalog.version, model, number)
 
     async def _known(model: str) -> None:
         if model not in await asyncio.to_thread(repository.models):
-            raise Refusal(404, f"There is no model {model}.", "Choose one of the list of models.")
+            raise HttpError(404, f"There is no model {model}.", "Choose one of the list of models.")
 
     return router

@@ -1,4 +1,4 @@
-"""Labelled images, each kept once, under the SHA-256 of its upright bytes."""
+"""Labelled images, each kept once, under the SHA-256 of its normalized JPEG."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ImageFolder:
         return self.root / image[:2] / f"{image}.jpg"
 
     def put(self, jpeg: bytes) -> str:
-        """Keep upright bytes and return their hash; they are on disk when it returns.
+        """Keep a normalized JPEG and return its hash; they are on disk when it returns.
 
         Raises BackendError where the disk refuses them.
         """

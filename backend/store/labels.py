@@ -29,12 +29,12 @@ class UnknownLabel(BackendError):
 
 
 @dataclass(frozen=True)
-class LabelledImages:
+class LabelSnapshot:
     """A frozen view of the labels, for one training run."""
 
     current: tuple[Label, ...]
     """One an image, the newest that was not undone; oldest first."""
-    images_ever_labelled: frozenset[str]
+    images_ever_labeled: frozenset[str]
     last_label: int
     """The highest label id there is; 0 without labels."""
 
@@ -53,7 +53,7 @@ class LabelStore:
         is_new: Callable[[str], bool],
         key: str | None = None,
     ) -> tuple[Label, bool]:
-        """Keep a label for upright bytes; returns it and whether it was made now.
+        """Keep a label for a normalized JPEG; returns it and whether it was made now.
 
         Image and label are on disk when this returns. A second call with the same
         `key` returns the first one's label and makes nothing; raises LabelConflict
@@ -98,14 +98,14 @@ class LabelStore:
 
         await self._database.transaction(work)
 
-    async def labelled_images(self) -> LabelledImages:
+    async def snapshot(self) -> LabelSnapshot:
         """Return all that a training run needs, as it is now."""
 
-        def work(connection: sqlite3.Connection) -> LabelledImages:
+        def work(connection: sqlite3.Connection) -> LabelSnapshot:
             current = tuple(_label(row) for row in connection.execute(_CURRENT + " ORDER BY id"))
             ever = connection.execute("SELECT DISTINCT image FROM labels")
             last = connection.execute("SELECT COALESCE(MAX(id), 0) FROM labels").fetchone()
-            return LabelledImages(current, frozenset(row[0] for row in ever), int(last[0]))
+            return LabelSnapshot(current, frozenset(row[0] for row in ever), int(last[0]))
 
         return await self._database.transaction(work)
 

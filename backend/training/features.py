@@ -120,7 +120,7 @@ class Features:
         taught = (*self.train.classes, *self.held_out.classes)
         return tuple(dict.fromkeys((*self.foundation.classes, *taught)))
 
-    def relabelled(self, labelled: Rows, decided: frozenset[str]) -> Features:
+    def relabeled(self, labeled: Rows, decided: frozenset[str]) -> Features:
         """Return features with exactly `labelled` in place of every row of a decided image.
 
         `labelled` has each image once. An image that was held out before stays
@@ -131,21 +131,21 @@ class Features:
         """
         held_before = frozenset(self.held_out.images)
         learned_before = frozenset(self.train.images)
-        hold = _held_out(labelled, held_before, learned_before)
+        hold = _held_out(labeled, held_before, learned_before)
         train = self.train.where(image not in decided for image in self.train.images)
         held_out = self.held_out.where(image not in decided for image in self.held_out.images)
         return Features(
-            train.joined(labelled.where(image not in hold for image in labelled.images)),
-            held_out.joined(labelled.where(image in hold for image in labelled.images)),
+            train.joined(labeled.where(image not in hold for image in labeled.images)),
+            held_out.joined(labeled.where(image in hold for image in labeled.images)),
             self.foundation,
         )
 
 
 def _held_out(
-    labelled: Rows, held_before: frozenset[str], learned_before: frozenset[str]
+    labeled: Rows, held_before: frozenset[str], learned_before: frozenset[str]
 ) -> frozenset[str]:
     by_class: dict[str, list[str]] = {}
-    for name, image in zip(labelled.classes, labelled.images, strict=True):
+    for name, image in zip(labeled.classes, labeled.images, strict=True):
         by_class.setdefault(name, []).append(image)
     held: set[str] = set()
     for images in by_class.values():

@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.training.features import Rows
 from backend.training.head import Floats, Head, softmax
-from backend.training.minimise import minimise
+from backend.training.minimize import minimize
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def fit_head(
         value = -np.vdot(weights, np.log(likelihoods)) + 0.5 * np.vdot(pull, moved)
         return float(value), inputs.T @ (errors * weights[:, None]) + pull
 
-    lowest = minimise(loss, start, steps=settings.steps, tolerance=settings.tolerance)
+    lowest = minimize(loss, start, steps=settings.steps, tolerance=settings.tolerance)
     return Head((lowest[:-1] / scale).astype(np.float32), lowest[-1], classes)
 
 
@@ -75,10 +75,10 @@ def _weights(rows: Rows, half: float) -> Floats:
     for key in keys:
         counts[key] = counts.get(key, 0) + 1
 
-    def share(name: str, labelled: bool) -> float:
-        if (name, not labelled) not in counts:
+    def share(name: str, labeled: bool) -> float:
+        if (name, not labeled) not in counts:
             return 1.0
         labels = counts[name, True]
-        return labels / (labels + half) if labelled else half / (labels + half)
+        return labels / (labels + half) if labeled else half / (labels + half)
 
     return np.array([share(*key) / counts[key] for key in keys], np.float32)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from backend.training.job import Measured
+from backend.training.worker_protocol import Evaluation
 
 MARGIN = 0.02
 """How much accuracy on old classes a new version may lose; 0.02 is two in a hundred."""
 
 
-def reason_against(measured: Measured, margin: float = MARGIN) -> str | None:
+def reason_not_to_promote(evaluation: Evaluation, margin: float = MARGIN) -> str | None:
     """Return why a version is not to go live, as a sentence, or None where it may.
 
     A version goes live unless it answers more than `margin` fewer of the
     held-out images right that show what the base version already knew.
     """
-    if measured.old_accuracy is None or measured.old_base_accuracy is None:
+    if evaluation.old_accuracy is None or evaluation.old_base_accuracy is None:
         return None
-    if measured.old_base_accuracy - measured.old_accuracy <= margin + 1e-9:
+    if evaluation.old_base_accuracy - evaluation.old_accuracy <= margin + 1e-9:
         return None
     return (
         "On what the model already knew, accuracy fell from "
-        f"{_percent(measured.old_base_accuracy)} to {_percent(measured.old_accuracy)}, "
+        f"{_percent(evaluation.old_base_accuracy)} to {_percent(evaluation.old_accuracy)}, "
         "so the version did not go live."
     )
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.errors import ModelError
-from serving.predict.messages import saved_model_pb2, types_pb2
+from serving.tf.messages import saved_model_pb2, types_pb2
 
 HEAD_KERNEL = "servery/head/kernel"
 HEAD_BIAS = "servery/head/bias"

@@ -14,11 +14,11 @@ from pathlib import Path
 from backend.clock import utc_now
 from backend.contract import Event, RunState, TrainingRun
 from backend.events import EventBroker
-from backend.store.labels import LabelledImages
+from backend.store.labels import LabelSnapshot
 from backend.store.store import Store
 from backend.training import gate
-from backend.training.job import Job, LabelledImage, Progress
 from backend.training.worker_process import WorkerKilled, WorkerProcess
+from backend.training.worker_protocol import LabeledImage, TrainingProgress, TrainingSpec
 from serving.errors import BackendError, ServeryError
 from serving.models.repository import ModelRepository, Version
 from serving.programs import module_command
@@ -94,7 +94,7 @@ class Trainer:
         async with self._changed:
             if self._waiting is not None:
                 return self._waiting
-            labels = await self._store.labels.labelled_images()
+            labels = await self._store.labels.snapshot()
             if not labels.current and not await self._store.runs.last_label_learned():
                 raise NothingToLearn(
                     "There is nothing to learn from yet.",
@@ -172,23 +172,23 @@ class Trainer:
                     self._changed.notify_all()
 
     async def _carry_out(self, run: TrainingRun, process: WorkerProcess) -> None:
-        labels = await self._store.labels.labelled_images()
+        labels = await self._store.labels.snapshot()
         run = replace(run, state=RunState.RUNNING, labels=len(labels.current), step="Starting.")
         await self._store.runs.save(run, last_label=labels.last_label)
         self._show(run)
         base = self._repository.live(self._model)
         with self._repository.staged(self._model) as staged:
-            result = await process.run(self._job(run, base, staged, labels), self._progressed)
+            result = await process.run(self._spec(run, base, staged, labels), self._progressed)
             self._show(replace(run, progress=0.95, step="Putting the new version in place."))
             version = self._repository.adopt(self._model, staged)
         run = replace(
             run,
             version=version.number,
-            accuracy=result.measured.accuracy,
-            base_accuracy=result.measured.base_accuracy,
+            accuracy=result.evaluation.accuracy,
+            base_accuracy=result.evaluation.base_accuracy,
         )
         self._show(run)
-        reason = gate.reason_against(result.measured, self._margin)
+        reason = gate.reason_not_to_promote(result.evaluation, self._margin)
         if reason is None and self._repository.live(self._model).number != base.number:
             reason = "Another version was made live meanwhile, so this one was not."
         if reason is None:
@@ -201,8 +201,10 @@ class Trainer:
         self._broker.publish(Event("models", self._model))
         self._broker.publish(Event("labels"))
 
-    def _job(self, run: TrainingRun, base: Version, staged: Path, labels: LabelledImages) -> Job:
-        return Job(
+    def _spec(
+        self, run: TrainingRun, base: Version, staged: Path, labels: LabelSnapshot
+    ) -> TrainingSpec:
+        return TrainingSpec(
             run_id=run.id,
             model=self._model,
             base_version=base.number,
@@ -210,15 +212,15 @@ class Trainer:
             staging_folder=str(staged),
             embeddings_folder=str(self._workspace.training_runs / "embeddings"),
             images=tuple(
-                LabelledImage(
+                LabeledImage(
                     label.image, str(self._store.images.path(label.image)), label.class_name
                 )
                 for label in labels.current
             ),
-            images_ever_labelled=tuple(sorted(labels.images_ever_labelled)),
+            images_ever_labeled=tuple(sorted(labels.images_ever_labeled)),
         )
 
-    def _progressed(self, progress: Progress) -> None:
+    def _progressed(self, progress: TrainingProgress) -> None:
         if self._current is not None:
             self._show(replace(self._current, progress=progress.progress, step=progress.step))
 

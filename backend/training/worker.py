@@ -24,17 +24,17 @@ from backend.training.embeddings import EmbeddingCache
 from backend.training.features import FEATURES_PATH, Features, Rows
 from backend.training.fit import fit_head
 from backend.training.head import Floats, Head, ServableGraph, softmax
-from backend.training.job import (
-    Failure,
-    Job,
-    LabelledImage,
-    Measured,
+from backend.training.loaded_version import LoadedVersion
+from backend.training.worker_protocol import (
+    Evaluation,
+    LabeledImage,
     Message,
-    Progress,
-    Result,
+    TrainingFailure,
+    TrainingProgress,
+    TrainingResult,
+    TrainingSpec,
     to_line,
 )
-from backend.training.loaded import LoadedVersion
 from serving.errors import ModelError, ServeryError
 from serving.models.card import CARD_PATH, ModelCard
 
@@ -42,35 +42,35 @@ BATCH = 16
 TOLERANCE = 1e-3
 """How far the finished version's scores may be from those that were computed here."""
 
-Say = Callable[[Message], None]
+Send = Callable[[Message], None]
 
 
-def learn(job: Job, say: Say) -> Result:
+def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     """Write the version that `job` asks for into its staging folder, and check it.
 
     Raises ServeryError where no version can come of it.
     """
-    base_folder = Path(job.base_folder)
+    base_folder = Path(spec.base_folder)
     graph = ServableGraph(base_folder)
     base = graph.head()
     before = Features.read(base_folder, base)
-    labelled, unreadable = _labelled_rows(job, graph, say)
+    labeled, unreadable = _labelled_rows(spec, graph, send)
 
-    say(Progress(0.6, f"Learning from {_photos(len(labelled))}."))
-    after = before.relabelled(labelled, frozenset(job.images_ever_labelled))
+    send(TrainingProgress(0.6, f"Learning from {_photos(len(labeled))}."))
+    after = before.relabeled(labeled, frozenset(spec.images_ever_labeled))
     head = fit_head(after.foundation, after.train, after.classes())
-    measured = measure(base, head, after.held_out)
+    evaluation = evaluate(base, head, after.held_out)
 
-    say(Progress(0.8, "Writing the new version."))
-    staged = Path(job.staging_folder)
-    _write_version(job, staged, graph, head, after, measured)
+    send(TrainingProgress(0.8, "Writing the new version."))
+    staged = Path(spec.staging_folder)
+    _write_version(spec, staged, graph, head, after, evaluation)
 
-    say(Progress(0.9, "Checking the new version."))
-    _check(staged, head, _sample(job, labelled))
-    return Result(measured, len(labelled), unreadable)
+    send(TrainingProgress(0.9, "Checking the new version."))
+    _check(staged, head, _sample(spec, labeled))
+    return TrainingResult(evaluation, len(labeled), unreadable)
 
 
-def measure(base: Head, head: Head, held_out: Rows) -> Measured:
+def evaluate(base: Head, head: Head, held_out: Rows) -> Evaluation:
     """Count right answers of both heads on the held-out rows.
 
     A row whose class the base cannot answer with is wrong for the base.
@@ -79,7 +79,7 @@ def measure(base: Head, head: Head, held_out: Rows) -> Measured:
     old = np.array([name in base.classes for name in held_out.classes], bool)
     right = _answers(head, held_out.embeddings) == truth
     base_right = _answers(base, held_out.embeddings) == truth
-    return Measured(
+    return Evaluation(
         images=len(held_out),
         accuracy=_share(right),
         base_accuracy=_share(base_right),
@@ -89,17 +89,17 @@ def measure(base: Head, head: Head, held_out: Rows) -> Measured:
     )
 
 
-def _labelled_rows(job: Job, graph: ServableGraph, say: Say) -> tuple[Rows, int]:
+def _labelled_rows(spec: TrainingSpec, graph: ServableGraph, send: Send) -> tuple[Rows, int]:
     """Return a row for each labelled image, and how many images could not be read."""
-    cache = EmbeddingCache(Path(job.embeddings_folder), graph.backbone_hash())
-    missing = [image for image in job.images if cache.get(image.image) is None]
+    cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash())
+    missing = [image for image in spec.images if cache.get(image.image) is None]
     if missing:
-        say(Progress(0.1, f"Looking at {_photos(len(missing))}."))
-        with LoadedVersion(Path(job.base_folder)) as version:
-            cache.keep(_embed(version, missing, say))
-    found = [(image, cache.get(image.image)) for image in job.images]
+        send(TrainingProgress(0.1, f"Looking at {_photos(len(missing))}."))
+        with LoadedVersion(Path(spec.base_folder)) as version:
+            cache.keep(_embed(version, missing, send))
+    found = [(image, cache.get(image.image)) for image in spec.images]
     known = [(image, embedding) for image, embedding in found if embedding is not None]
-    if job.images and not known:
+    if spec.images and not known:
         raise ModelError(
             "None of the labelled photos can be read any more.",
             "Label some photos again, then train.",
@@ -114,7 +114,7 @@ def _labelled_rows(job: Job, graph: ServableGraph, say: Say) -> tuple[Rows, int]
     return rows, len(found) - len(known)
 
 
-def _embed(version: LoadedVersion, images: list[LabelledImage], say: Say) -> dict[str, Floats]:
+def _embed(version: LoadedVersion, images: list[LabeledImage], send: Send) -> dict[str, Floats]:
     found: dict[str, Floats] = {}
     for start in range(0, len(images), BATCH):
         batch = [(image, _read(image)) for image in images[start : start + BATCH]]
@@ -125,8 +125,8 @@ def _embed(version: LoadedVersion, images: list[LabelledImage], say: Say) -> dic
                 (image.image, row) for (image, _), row in zip(readable, answer, strict=True)
             )
         done = start + len(batch)
-        say(
-            Progress(
+        send(
+            TrainingProgress(
                 0.1 + 0.5 * done / len(images),
                 f"Looked at {done} of {_photos(len(images))}.",
             )
@@ -134,7 +134,7 @@ def _embed(version: LoadedVersion, images: list[LabelledImage], say: Say) -> dic
     return found
 
 
-def _read(image: LabelledImage) -> bytes | None:
+def _read(image: LabeledImage) -> bytes | None:
     try:
         return Path(image.path).read_bytes()
     except OSError:
@@ -142,38 +142,38 @@ def _read(image: LabelledImage) -> bytes | None:
 
 
 def _write_version(
-    job: Job,
+    spec: TrainingSpec,
     staged: Path,
     graph: ServableGraph,
     head: Head,
     features: Features,
-    measured: Measured,
+    evaluation: Evaluation,
 ) -> None:
-    base_folder = Path(job.base_folder)
+    base_folder = Path(spec.base_folder)
     replaced = {"saved_model.pb", CARD_PATH.name, FEATURES_PATH.name}
     shutil.copytree(
         base_folder, staged, dirs_exist_ok=True, ignore=lambda _folder, names: replaced & set(names)
     )
     (staged / "saved_model.pb").write_bytes(graph.with_head(head))
     features.write(staged, head.classes)
-    labelled = sum(map(bool, features.held_out.images))
+    labeled = sum(map(bool, features.held_out.images))
     metrics = {
-        "accuracy": measured.accuracy,
-        "measured_images": measured.images,
+        "accuracy": evaluation.accuracy,
+        "measured_images": evaluation.images,
         "measured_on": (
-            f"{measured.images - labelled} held-out images of the classes it began with"
-            f" and {labelled} held-out labelled photos"
+            f"{evaluation.images - labeled} held-out images of the classes it began with"
+            f" and {labeled} held-out labelled photos"
         ),
-        "base_accuracy": measured.base_accuracy,
-        "old_classes_accuracy": measured.old_accuracy,
-        "old_classes_base_accuracy": measured.old_base_accuracy,
+        "base_accuracy": evaluation.base_accuracy,
+        "old_classes_accuracy": evaluation.old_accuracy,
+        "old_classes_base_accuracy": evaluation.old_base_accuracy,
     }
     card = replace(
         ModelCard.read(base_folder),
         classes=head.classes,
         created=utc_now(),
-        base_version=job.base_version,
-        training_run=job.run_id,
+        base_version=spec.base_version,
+        training_run=spec.run_id,
         metrics=metrics,
         training={
             "method": "head fitted to embeddings",
@@ -204,9 +204,9 @@ def _check(staged: Path, head: Head, sample: list[tuple[bytes, Floats]]) -> None
                     )
 
 
-def _sample(job: Job, labelled: Rows) -> list[tuple[bytes, Floats]]:
-    paths = {image.image: image for image in job.images}
-    chosen = zip(labelled.images[-4:], labelled.embeddings[-4:], strict=True)
+def _sample(spec: TrainingSpec, labeled: Rows) -> list[tuple[bytes, Floats]]:
+    paths = {image.image: image for image in spec.images}
+    chosen = zip(labeled.images[-4:], labeled.embeddings[-4:], strict=True)
     read = ((_read(paths[image]), embedding) for image, embedding in chosen)
     return [(data, embedding) for data, embedding in read if data is not None]
 
@@ -236,19 +236,19 @@ def _end_with_the_backend() -> None:
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
-    (job_file,) = sys.argv[1:] if arguments is None else arguments
+    (spec_file,) = sys.argv[1:] if arguments is None else arguments
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _end_with_the_backend()
 
-    def say(message: Message) -> None:
+    def send(message: Message) -> None:
         messages.write(to_line(message))
         messages.flush()
 
     try:
-        say(learn(Job.read(Path(job_file)), say))
+        send(learn(TrainingSpec.read(Path(spec_file)), send))
     except ServeryError as error:
-        say(Failure(error.what, error.advice))
+        send(TrainingFailure(error.what, error.advice))
         return 1
     return 0
 

@@ -8,7 +8,13 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from backend.training.job import Failure, Job, Progress, Result, from_line
+from backend.training.worker_protocol import (
+    TrainingFailure,
+    TrainingProgress,
+    TrainingResult,
+    TrainingSpec,
+    from_line,
+)
 from serving.errors import BackendError
 
 _LINE_LIMIT = 1024 * 1024
@@ -28,19 +34,21 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._killed = False
 
-    async def run(self, job: Job, show: Callable[[Progress], None]) -> Result:
+    async def run(
+        self, spec: TrainingSpec, show: Callable[[TrainingProgress], None]
+    ) -> TrainingResult:
         """Carry out `job`, handing progress to `show`; no process is left afterwards.
 
         Raises BackendError unless a version was written, WorkerKilled after `kill`.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        job_file = self._folder / "job.json"
-        job.write(job_file)
+        spec_file = self._folder / "job.json"
+        spec.write(spec_file)
         log_file = self._folder / "worker.log"
         with log_file.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
-                str(job_file),
+                str(spec_file),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
@@ -59,7 +67,7 @@ class WorkerProcess:
                 await process.wait()
         if self._killed:
             raise WorkerKilled
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, TrainingFailure):
             raise BackendError(outcome.what, outcome.advice)
         if outcome is None or code != 0:
             raise BackendError(
@@ -77,13 +85,13 @@ class WorkerProcess:
 
 
 async def _outcome(
-    process: asyncio.subprocess.Process, show: Callable[[Progress], None]
-) -> Result | Failure | None:
+    process: asyncio.subprocess.Process, show: Callable[[TrainingProgress], None]
+) -> TrainingResult | TrainingFailure | None:
     assert process.stdout is not None
-    outcome: Result | Failure | None = None
+    outcome: TrainingResult | TrainingFailure | None = None
     async for line in process.stdout:
         message = from_line(line)
-        if isinstance(message, Progress):
+        if isinstance(message, TrainingProgress):
             show(message)
         elif message is not None:
             outcome = message

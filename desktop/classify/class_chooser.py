@@ -23,7 +23,7 @@ from desktop import theme
 class ClassChooser(QWidget):
     """A field that offers the known classes as one types and takes any other name too."""
 
-    chosen = Signal(str)
+    label_requested = Signal(str)
     """The name of a class, without spaces around it; never empty."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -72,7 +72,7 @@ class ClassChooser(QWidget):
         name = " ".join(text.split())
         if name:
             self.field.clear()
-            self.chosen.emit(self._known.get(name.lower(), name))
+            self.label_requested.emit(self._known.get(name.lower(), name))
 
     def _explain(self, text: str) -> None:
         name = " ".join(text.split())

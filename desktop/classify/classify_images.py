@@ -7,26 +7,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from serving.errors import FleetUnavailable, ImageError, ServeryError
+from serving.normalize_image import MAX_BYTES, normalize_image
 from serving.predict.prediction import Prediction
 from serving.progress import Report, no_report
-from serving.upright import MAX_BYTES, upright_jpeg
 
-AT_ONCE = 8
+MAX_CONCURRENCY = 8
 """Photos on their way at the same time; the instances share them."""
 
 Predict = Callable[[bytes], Awaitable[Prediction]]
-"""Takes upright bytes; raises ServeryError."""
+"""Takes a normalized JPEG; raises ServeryError."""
 
-Answered = Callable[[Path, Prediction | ServeryError], None]
+OnResult = Callable[[Path, Prediction | ServeryError], None]
 
 
 async def classify_images(
     photos: Sequence[Path],
     predict: Predict,
-    answered: Answered,
+    on_result: OnResult,
     report: Report = no_report,
     *,
-    at_once: int = AT_ONCE,
+    max_concurrency: int = MAX_CONCURRENCY,
 ) -> int:
     """Classify `photos` and call `answered` once for each, as the answers come.
 
@@ -37,36 +37,36 @@ async def classify_images(
     """
     waiting = iter(photos)
     done = predicted = 0
-    fleet_problem: FleetUnavailable | None = None
+    fleet_error: FleetUnavailable | None = None
 
     async def work() -> None:
-        nonlocal done, predicted, fleet_problem
+        nonlocal done, predicted, fleet_error
         for photo in waiting:
-            if fleet_problem is not None:
-                answered(photo, fleet_problem)
+            if fleet_error is not None:
+                on_result(photo, fleet_error)
             else:
                 try:
-                    jpeg = await asyncio.to_thread(read_upright, photo)
+                    jpeg = await asyncio.to_thread(read_normalized_image, photo)
                     prediction = await predict(jpeg)
                 except ServeryError as error:
                     if isinstance(error, FleetUnavailable):
-                        fleet_problem = error
-                    answered(photo, error)
+                        fleet_error = error
+                    on_result(photo, error)
                 else:
                     predicted += 1
-                    answered(photo, prediction)
+                    on_result(photo, prediction)
             done += 1
             report(done, len(photos), f"{done:,} of {len(photos):,} classified")
 
     report(0, len(photos), f"0 of {len(photos):,} classified")
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(at_once, len(photos))):
+        for _ in range(min(max_concurrency, len(photos))):
             group.create_task(work())
     return predicted
 
 
-def read_upright(path: Path) -> bytes:
-    """Return the upright bytes of the image file at `path`; raises ImageError."""
+def read_normalized_image(path: Path) -> bytes:
+    """Return the normalized JPEG of the image file at `path`; raises ImageError."""
     try:
         if not path.is_file():
             raise ImageError(
@@ -84,4 +84,4 @@ def read_upright(path: Path) -> bytes:
             f"The file cannot be read: {error.strerror or error}.",
             "Check the disk or the connection it is on, then try again.",
         ) from error
-    return upright_jpeg(data)
+    return normalize_image(data)

@@ -22,46 +22,46 @@ from desktop import formats, theme
 from desktop.classify.class_chooser import ClassChooser
 from desktop.classify.photo import Photo, PhotoState
 from desktop.classify.photo_view import PhotoView
-from desktop.classify.pictures import Pictures
 from desktop.classify.score_chart import ScoreChart
+from desktop.classify.thumbnails import Thumbnails
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.state_badge import StateBadge
 from serving.predict.prediction import Score
 
-SMALLEST_WIDTH = 300
+MIN_WIDTH = 300
 
 
 class DetailPane(QFrame):
     """Shows one photo with its chart, or how many are selected, and takes their label."""
 
-    label_asked = Signal(str)
+    label_requested = Signal(str)
     """The class that the selected photos show."""
-    undo_asked = Signal()
-    again_asked = Signal()
+    undo_requested = Signal()
+    reclassify_requested = Signal()
 
-    def __init__(self, pictures: Pictures, parent: QWidget | None = None) -> None:
+    def __init__(self, thumbnails: Thumbnails, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.set_role(self, "pane")
-        self.setMinimumWidth(SMALLEST_WIDTH)
+        self.setMinimumWidth(MIN_WIDTH)
         self._photo: Photo | None = None
-        self.view = PhotoView(pictures)
+        self.view = PhotoView(thumbnails)
         self.name = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         theme.set_role(self.name, "heading")
         self.badge = StateBadge("queued")
         self.source = ElidedLabel()
         theme.set_role(self.source, "small")
-        self.again = QToolButton()
-        theme.set_role(self.again, "quiet")
-        theme.set_icon(self.again, "refresh", "muted", side=16)
-        self.again.setToolTip("Classify again")
-        self.again.setAccessibleName("Classify again")
-        self.again.clicked.connect(self.again_asked)
+        self.reclassify = QToolButton()
+        theme.set_role(self.reclassify, "quiet")
+        theme.set_icon(self.reclassify, "refresh", "muted", side=16)
+        self.reclassify.setToolTip("Classify again")
+        self.reclassify.setAccessibleName("Classify again")
+        self.reclassify.clicked.connect(self.reclassify_requested)
         self.chart = ScoreChart()
-        self.problem = _Problem()
-        self.problem.again.clicked.connect(self.again_asked)
+        self.failure = _FailurePanel()
+        self.failure.reclassify.clicked.connect(self.reclassify_requested)
         self._answer = QStackedWidget()
         self._answer.addWidget(self.chart)
-        self._answer.addWidget(self.problem)
+        self._answer.addWidget(self.failure)
         self._answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._label = self._label_box()
 
@@ -72,7 +72,7 @@ class DetailPane(QFrame):
         origin = QHBoxLayout()
         origin.setSpacing(theme.XS)
         origin.addWidget(self.source, 1)
-        origin.addWidget(self.again)
+        origin.addWidget(self.reclassify)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.L, theme.L, theme.L, theme.M)
         layout.setSpacing(theme.S)
@@ -103,7 +103,7 @@ class DetailPane(QFrame):
         many = len(photos) > 1
         self._label.setVisible(photo is not None)
         self.badge.setVisible(photo is not None and not many)
-        self.again.setVisible(photo is not None and (many or photo.problem is None))
+        self.reclassify.setVisible(photo is not None and (many or photo.failure is None))
         if photo is None or state is None:
             self.name.setText("No photo selected")
             self.source.setText("Select one to see its scores.")
@@ -114,9 +114,9 @@ class DetailPane(QFrame):
         self.name.setText(f"{formats.count(len(photos))} photos selected" if many else photo.name)
         self.source.setText(_summary(photos) if many else _origin(photo, live_version))
         self.chart.show_scores(_best_classes(photos) if many else _scores(photo))
-        if photo.problem is not None and not many:
-            self.problem.show_problem(photo.problem.what, photo.problem.advice)
-            self._answer.setCurrentWidget(self.problem)
+        if photo.failure is not None and not many:
+            self.failure.show_failure(photo.failure.what, photo.failure.advice)
+            self._answer.setCurrentWidget(self.failure)
         else:
             self._answer.setCurrentWidget(self.chart)
         self._show_label(photos)
@@ -131,10 +131,10 @@ class DetailPane(QFrame):
         theme.set_role(self.undo, "quiet")
         theme.set_icon(self.undo, "undo", side=16)
         self.undo.setToolTip("Take the label back (Ctrl+Z)")
-        self.undo.clicked.connect(self.undo_asked)
+        self.undo.clicked.connect(self.undo_requested)
         self.labelled = StateBadge("labelled")
         self.chooser = ClassChooser()
-        self.chooser.chosen.connect(self.label_asked)
+        self.chooser.label_requested.connect(self.label_requested)
         line = QHBoxLayout()
         line.setSpacing(theme.S)
         line.addWidget(self.question)
@@ -170,10 +170,10 @@ class DetailPane(QFrame):
 
     def _confirm(self) -> None:
         if self._photo is not None and self._photo.top is not None:
-            self.label_asked.emit(self._photo.top.name)
+            self.label_requested.emit(self._photo.top.name)
 
 
-class _Problem(QWidget):
+class _FailurePanel(QWidget):
     """In place of the chart: why there is no answer, and what can be done."""
 
     def __init__(self) -> None:
@@ -185,21 +185,21 @@ class _Problem(QWidget):
         for label in (self._what, self._advice):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.again = QPushButton("Classify again")
-        theme.set_icon(self.again, "refresh", side=16)
+        self.reclassify = QPushButton("Classify again")
+        theme.set_icon(self.reclassify, "refresh", side=16)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(theme.S)
         layout.addWidget(self._what)
         layout.addWidget(self._advice)
-        layout.addWidget(self.again, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.reclassify, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addStretch(1)
 
     @property
     def text(self) -> str:
         return f"{self._what.text()} {self._advice.text()}"
 
-    def show_problem(self, what: str, advice: str) -> None:
+    def show_failure(self, what: str, advice: str) -> None:
         self._what.setText(what)
         self._advice.setText(advice)
 

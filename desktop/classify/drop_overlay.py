@@ -32,10 +32,10 @@ class DropOverlay(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        veil = QColor(theme.colour("surface"))
+        veil = QColor(theme.color("surface"))
         veil.setAlphaF(0.86)
         painter.fillRect(self.rect(), veil)
-        pen = QPen(theme.colour("accent"), 2, Qt.PenStyle.DashLine)
+        pen = QPen(theme.color("accent"), 2, Qt.PenStyle.DashLine)
         painter.setPen(pen)
         inset = theme.M
         frame = self.rect().toRectF().adjusted(inset, inset, -inset, -inset)

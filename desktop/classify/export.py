@@ -19,7 +19,7 @@ class ExportError(ServeryError):
     """The file could not be written."""
 
 
-def export(photos: Sequence[Photo], target: Path, unsure_below: float) -> None:
+def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) -> None:
     """Write `photos` to `target`, as JSON where it ends so and as CSV otherwise.
 
     CSV has a row a photo with its best class; JSON has every score. Raises
@@ -68,6 +68,6 @@ def _record(photo: Photo, unsure_below: float) -> dict[str, object]:
         photo.label or None,
         prediction.model if prediction else None,
         prediction.version if prediction else None,
-        photo.problem.what if photo.problem else None,
+        photo.failure.what if photo.failure else None,
     )
     return dict(zip(_COLUMNS, values, strict=True))

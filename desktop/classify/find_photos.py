@@ -19,15 +19,15 @@ _SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPhotos:
     """The photos in what was dropped, in the order of their names."""
 
     photos: tuple[Path, ...]
-    left_out: int
+    skipped: int
     """Files in folders that neither are images nor claim to be."""
 
 
-async def find_photos(dropped: Iterable[Path], report: Report = no_report) -> Found:
+async def find_photos(dropped: Iterable[Path], report: Report = no_report) -> FoundPhotos:
     """Return the image files among `dropped` and, however deep, in its folders.
 
     In folders the content decides, not the name; but a file that is named as an
@@ -42,9 +42,9 @@ async def find_photos(dropped: Iterable[Path], report: Report = no_report) -> Fo
         stop.set()
 
 
-def _find(dropped: tuple[Path, ...], report: Report, stop: threading.Event) -> Found:
+def _find(dropped: tuple[Path, ...], report: Report, stop: threading.Event) -> FoundPhotos:
     photos: dict[Path, None] = {}
-    left_out = 0
+    skipped = 0
     for path in dropped:
         if not path.is_dir():
             photos[path.absolute()] = None
@@ -56,8 +56,8 @@ def _find(dropped: tuple[Path, ...], report: Report, stop: threading.Event) -> F
                 photos[file] = None
                 report(len(photos), 0, f"Looking for photos, {len(photos):,} found")
             else:
-                left_out += 1
-    return Found(tuple(photos), left_out)
+                skipped += 1
+    return FoundPhotos(tuple(photos), skipped)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -129,12 +129,12 @@ class GalleryFilter(QSortFilterProxyModel):
         self.setSourceModel(model)
         self.setDynamicSortFilter(True)
 
-    def look_for(self, text: str) -> None:
+    def set_text(self, text: str) -> None:
         """Show only photos whose name, best class or label has `text` in it."""
         self._text = text.strip().lower()
         self.invalidate()
 
-    def show_only(self, state: PhotoState | None) -> None:
+    def set_state(self, state: PhotoState | None) -> None:
         """Show only photos in `state`; None shows all."""
         self._state = state
         self.invalidate()

@@ -8,24 +8,24 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QWidget
 
 from desktop.classify.gallery_model import PHOTO, GalleryFilter, GalleryModel
 from desktop.classify.photo import Photo
-from desktop.classify.pictures import Pictures, Wanted
+from desktop.classify.thumbnails import ThumbnailKey, Thumbnails
 from desktop.classify.tile_delegate import TileDelegate
 
 
 class GalleryView(QListView):
     """Shows the photos of a model as tiles, and tells which are selected."""
 
-    selected = Signal()
-    remove_asked = Signal()
+    selection_changed = Signal()
+    remove_requested = Signal()
     """Delete was pressed."""
 
     def __init__(
-        self, model: GalleryModel, pictures: Pictures, parent: QWidget | None = None
+        self, model: GalleryModel, thumbnails: Thumbnails, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._model = model
         self.filter = GalleryFilter(model, self)
-        self._tiles = TileDelegate(pictures, self)
+        self._tiles = TileDelegate(thumbnails, self)
         self.setModel(self.filter)
         self.setItemDelegate(self._tiles)
         self.setAccessibleName("Photos")
@@ -40,15 +40,15 @@ class GalleryView(QListView):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMouseTracking(True)
         self.verticalScrollBar().setSingleStep(24)
-        pictures.ready.connect(self._repaint_tile)
+        thumbnails.ready.connect(self._repaint_tile)
 
     @property
-    def chosen(self) -> list[Photo]:
+    def selected_photos(self) -> list[Photo]:
         """The selected photos, from the top."""
         indexes = sorted(self.selectionModel().selectedIndexes(), key=lambda index: index.row())
         return [index.data(PHOTO) for index in indexes]
 
-    def choose(self, key: str) -> None:
+    def select(self, key: str) -> None:
         """Select one photo, and scroll to it."""
         index = self.filter.mapFromSource(self._model.index_of(key))
         if index.isValid():
@@ -57,11 +57,11 @@ class GalleryView(QListView):
 
     def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
         super().selectionChanged(selected, deselected)
-        self.selected.emit()
+        self.selection_changed.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Delete:
-            self.remove_asked.emit()
+            self.remove_requested.emit()
         else:
             super().keyPressEvent(event)
 
@@ -72,7 +72,7 @@ class GalleryView(QListView):
             self.setGridSize(QSize(cell))
         super().resizeEvent(event)
 
-    def _repaint_tile(self, wanted: Wanted) -> None:
-        index = self.filter.mapFromSource(self._model.index_of(str(wanted.path)))
+    def _repaint_tile(self, key: ThumbnailKey) -> None:
+        index = self.filter.mapFromSource(self._model.index_of(str(key.path)))
         if index.isValid():
             self.update(index)

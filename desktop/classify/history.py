@@ -14,13 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from desktop.classify.photo import Photo, Problem
+from desktop.classify.photo import Photo, PhotoFailure
 from serving.errors import ServeryError
 from serving.predict.prediction import Prediction, Score
 
 T = TypeVar("T")
 
-MOST = 5000
+MAX_PHOTOS = 5000
 """Photos that are remembered; older ones are forgotten when the history is opened."""
 
 _SCHEMA = """
@@ -101,7 +101,7 @@ class History:
             connection.execute(
                 "DELETE FROM history WHERE path NOT IN"
                 " (SELECT path FROM history ORDER BY added DESC LIMIT ?)",
-                (MOST,),
+                (MAX_PHOTOS,),
             )
 
     def _close(self) -> None:
@@ -137,22 +137,22 @@ def _row(photo: Photo) -> tuple[str, str, float, str, str | None, str | None]:
         photo.added,
         photo.label,
         json.dumps(asdict(photo.prediction)) if photo.prediction else None,
-        json.dumps(asdict(photo.problem)) if photo.problem else None,
+        json.dumps(asdict(photo.failure)) if photo.failure else None,
     )
 
 
 def _photo(
-    path: str, name: str, added: float, label: str, prediction: str | None, problem: str | None
+    path: str, name: str, added: float, label: str, prediction: str | None, failure: str | None
 ) -> Photo:
-    answer, trouble = _prediction(prediction), _problem(problem)
+    answer, failed = _prediction(prediction), _failure(failure)
     return Photo(
         path=Path(path),
         name=name,
         added=added,
         prediction=answer,
         label=label,
-        problem=trouble,
-        waiting=answer is None and trouble is None,
+        failure=failed,
+        waiting=answer is None and failed is None,
     )
 
 
@@ -168,8 +168,8 @@ def _prediction(text: str | None) -> Prediction | None:
         return None
 
 
-def _problem(text: str | None) -> Problem | None:
+def _failure(text: str | None) -> PhotoFailure | None:
     try:
-        return Problem(**json.loads(text)) if text else None
+        return PhotoFailure(**json.loads(text)) if text else None
     except (ValueError, TypeError):
         return None

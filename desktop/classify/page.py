@@ -35,11 +35,11 @@ from desktop.classify.drop_overlay import DropOverlay
 from desktop.classify.gallery_model import PHOTO, GalleryModel
 from desktop.classify.gallery_view import GalleryView
 from desktop.classify.photo import Photo, PhotoState
-from desktop.classify.pictures import Pictures
 from desktop.classify.score_chart import ROWS
-from desktop.widgets.choice import Choice
+from desktop.classify.thumbnails import Thumbnails
+from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.empty_state import EmptyState
-from desktop.widgets.place_header import PlaceHeader
+from desktop.widgets.page_header import PageHeader
 from desktop.widgets.search_field import SearchField
 
 _READABLE = "Photos (*.jpg *.jpeg *.png *.webp *.gif *.bmp *.tif *.tiff *.avif);;All files (*)"
@@ -50,7 +50,7 @@ _REFRESH_MILLISECONDS = 30
 class ClassifyPage(QWidget):
     """Shows the gallery and the selected photo; what a person wants leaves as signals."""
 
-    files_given = Signal(list)
+    classify_requested = Signal(list)
     """list[Path]: files and folders that were dropped, opened or pasted."""
     image_pasted = Signal(QImage)
     """A picture from the clipboard that is no file."""
@@ -58,7 +58,7 @@ class ClassifyPage(QWidget):
     """list[str] of photo keys, and the class that a person gave them."""
     undo_requested = Signal(list)
     """list[str] of photo keys whose label is to be taken back; empty for the last one given."""
-    again_requested = Signal(list)
+    reclassify_requested = Signal(list)
     """list[str] of photo keys to classify again."""
     remove_requested = Signal(list)
     """list[str] of photo keys to take out of the gallery."""
@@ -69,10 +69,10 @@ class ClassifyPage(QWidget):
         super().__init__(parent)
         self.setAcceptDrops(True)
         self._live_version: int | None = None
-        self.pictures = Pictures(self)
+        self.thumbnails = Thumbnails(self)
         self.model = GalleryModel(unsure_below, self)
-        self.gallery = GalleryView(self.model, self.pictures)
-        self.pane = DetailPane(self.pictures)
+        self.gallery = GalleryView(self.model, self.thumbnails)
+        self.pane = DetailPane(self.thumbnails)
         self.empty = EmptyState(
             "empty-photos",
             "Drop photos here",
@@ -145,26 +145,26 @@ class ClassifyPage(QWidget):
             and not photo.waiting
         ]
 
-    def choose(self, key: str) -> None:
+    def select(self, key: str) -> None:
         """Select one photo and show it."""
-        self.gallery.choose(key)
+        self.gallery.select(key)
 
     def shown(self) -> Photo | None:
         """The photo in the pane; None where none or more than one is selected."""
-        chosen = self.gallery.chosen
-        return chosen[0] if len(chosen) == 1 else None
+        selected_photos = self.gallery.selected_photos
+        return selected_photos[0] if len(selected_photos) == 1 else None
 
     def open_photos(self) -> None:
         """Ask for files in a dialog that does not block."""
         dialog = QFileDialog(self, "Open photos", "", _READABLE)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        self._give_chosen(dialog)
+        self._classify_selected_files(dialog)
 
     def open_folder(self) -> None:
         """Ask for a folder in a dialog that does not block."""
         dialog = QFileDialog(self, "Open a folder of photos")
         dialog.setFileMode(QFileDialog.FileMode.Directory)
-        self._give_chosen(dialog)
+        self._classify_selected_files(dialog)
 
     def paste(self) -> None:
         """Take files or a picture from the clipboard."""
@@ -202,19 +202,19 @@ class ClassifyPage(QWidget):
         around.addWidget(zone)
         return whole
 
-    def _header(self) -> PlaceHeader:
-        self.header = PlaceHeader("Classify")
+    def _header(self) -> PageHeader:
+        self.header = PageHeader("Classify")
         self.search = SearchField("Search photos by name, class or label")
         self.search.setToolTip("Name, class or label (Ctrl+F)")
         self.search.setMinimumWidth(104)
         self.search.setMaximumWidth(220)
-        self.states = Choice("Show only photos in a state")
+        self.states = ComboBox("Show only photos in a state")
         self.states.addItem("All", None)
         for state in PhotoState:
             self.states.addItem(state.value.capitalize(), state)
-        self.again = QPushButton()
-        theme.set_icon(self.again, "refresh", side=16)
-        self.again.hide()
+        self.reclassify = QPushButton()
+        theme.set_icon(self.reclassify, "refresh", side=16)
+        self.reclassify.hide()
         self.open = QPushButton("Open")
         theme.set_icon(self.open, "photo-add", side=16)
         self.more = QToolButton()
@@ -224,7 +224,7 @@ class ClassifyPage(QWidget):
         self.more.setAccessibleName("More")
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more.setMenu(self._menu())
-        for control in (self.search, self.states, self.again, self.open, self.more):
+        for control in (self.search, self.states, self.reclassify, self.open, self.more):
             self.header.add(control)
         return self.header
 
@@ -255,16 +255,16 @@ class ClassifyPage(QWidget):
         self.addAction(action)
 
     def _connect(self) -> None:
-        self.empty.acted.connect(self.open_photos)
+        self.empty.action_requested.connect(self.open_photos)
         self.open.clicked.connect(self.open_photos)
-        self.again.clicked.connect(lambda: self.again_requested.emit(self.outdated()))
-        self.search.textChanged.connect(self.gallery.filter.look_for)
+        self.reclassify.clicked.connect(lambda: self.reclassify_requested.emit(self.outdated()))
+        self.search.textChanged.connect(self.gallery.filter.set_text)
         self.states.currentIndexChanged.connect(self._show_state)
-        self.gallery.selected.connect(self._show_selected)
-        self.gallery.remove_asked.connect(self._remove_selected)
-        self.pane.label_asked.connect(self._label_selected)
-        self.pane.undo_asked.connect(lambda: self.undo_requested.emit(self._chosen_keys()))
-        self.pane.again_asked.connect(self._again_selected)
+        self.gallery.selection_changed.connect(self._show_selected)
+        self.gallery.remove_requested.connect(self._remove_selected)
+        self.pane.label_requested.connect(self._label_selected)
+        self.pane.undo_requested.connect(lambda: self.undo_requested.emit(self._selected_keys()))
+        self.pane.reclassify_requested.connect(self._again_selected)
         for signal in (
             self.model.rowsInserted,
             self.model.rowsRemoved,
@@ -291,7 +291,7 @@ class ClassifyPage(QWidget):
 
     def _take(self, data: QMimeData) -> bool:
         if files := _local_files(data):
-            self.files_given.emit(files)
+            self.classify_requested.emit(files)
             return True
         if data.hasImage():
             image = QImage(data.imageData())
@@ -300,18 +300,18 @@ class ClassifyPage(QWidget):
                 return True
         return False
 
-    def _give_chosen(self, dialog: QFileDialog) -> None:
+    def _classify_selected_files(self, dialog: QFileDialog) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.filesSelected.connect(
-            lambda names: self.files_given.emit([Path(name) for name in names])
+            lambda names: self.classify_requested.emit([Path(name) for name in names])
         )
         dialog.open()
 
-    def _chosen_keys(self) -> list[str]:
-        return [photo.key for photo in self.gallery.chosen]
+    def _selected_keys(self) -> list[str]:
+        return [photo.key for photo in self.gallery.selected_photos]
 
     def _label_selected(self, name: str) -> None:
-        if keys := self._chosen_keys():
+        if keys := self._selected_keys():
             self.label_requested.emit(keys, name)
 
     def _label_by_number(self, number: int) -> None:
@@ -321,17 +321,17 @@ class ClassifyPage(QWidget):
 
     def _show_state(self) -> None:
         state = self.states.currentData()
-        self.gallery.filter.show_only(PhotoState(state) if state else None)
+        self.gallery.filter.set_state(PhotoState(state) if state else None)
 
     def _undo_last(self) -> None:
         self.undo_requested.emit([])
 
     def _again_selected(self) -> None:
-        if keys := self._chosen_keys():
-            self.again_requested.emit(keys)
+        if keys := self._selected_keys():
+            self.reclassify_requested.emit(keys)
 
     def _remove_selected(self) -> None:
-        if keys := self._chosen_keys():
+        if keys := self._selected_keys():
             self.remove_requested.emit(keys)
 
     def _remove_all(self) -> None:
@@ -344,7 +344,7 @@ class ClassifyPage(QWidget):
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.filterSelected.connect(
-            lambda chosen: dialog.setDefaultSuffix("json" if "JSON" in chosen else "csv")
+            lambda name: dialog.setDefaultSuffix("json" if "JSON" in name else "csv")
         )
         dialog.setDefaultSuffix("csv")
         dialog.fileSelected.connect(lambda name: self.export_to(Path(name)))
@@ -357,9 +357,9 @@ class ClassifyPage(QWidget):
         self.export_requested.emit(shown, target)
 
     def _show_selected(self) -> None:
-        chosen = self.gallery.chosen
-        state = chosen[0].state(self.model.unsure_below) if chosen else None
-        self.pane.show_photos(chosen, state, self._live_version)
+        selected_photos = self.gallery.selected_photos
+        state = selected_photos[0].state(self.model.unsure_below) if selected_photos else None
+        self.pane.show_photos(selected_photos, state, self._live_version)
 
     def _refresh_soon(self) -> None:
         if not self._soon.isActive():
@@ -375,9 +375,11 @@ class ClassifyPage(QWidget):
         else:
             self.header.sentence.setText(f"{formats.count(shown)} of {formats.count(total)}")
         outdated = len(self.outdated())
-        self.again.setVisible(outdated > 0)
-        self.again.setText(f"Classify {formats.count(outdated)} again")
-        self.again.setToolTip(f"Their answers came from another version than v{self._live_version}")
+        self.reclassify.setVisible(outdated > 0)
+        self.reclassify.setText(f"Classify {formats.count(outdated)} again")
+        self.reclassify.setToolTip(
+            f"Their answers came from another version than v{self._live_version}"
+        )
 
 
 def _nothing_found() -> QLabel:

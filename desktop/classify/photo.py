@@ -21,12 +21,12 @@ class PhotoState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Problem:
+class PhotoFailure:
     """Why a photo has no answer."""
 
     what: str
     advice: str
-    passing: bool = False
+    transient: bool = False
     """No fault of the photo: it is worth trying again when the fleet is ready."""
 
 
@@ -43,7 +43,7 @@ class Photo:
     """The class that a person gave it; empty where nobody has."""
     label_can_be_undone: bool = False
     """It was given since the application started."""
-    problem: Problem | None = None
+    failure: PhotoFailure | None = None
     waiting: bool = True
     """It is to be classified, for the first time or again."""
 
@@ -59,7 +59,7 @@ class Photo:
 
     def state(self, unsure_below: float) -> PhotoState:
         """Return its one state; scores under `unsure_below` (0 to 1) count as unsure."""
-        if self.problem is not None:
+        if self.failure is not None:
             return PhotoState.FAILED
         if self.label:
             return PhotoState.LABELLED
@@ -75,8 +75,8 @@ class Photo:
     def describe(self, unsure_below: float) -> str:
         """Return its name, answer and state as one line of text."""
         parts = [self.name]
-        if self.problem is not None:
-            parts.append(self.problem.what)
+        if self.failure is not None:
+            parts.append(self.failure.what)
         elif self.top is not None:
             parts.append(f"{self.top.name} {formats.percent(self.top.score)}")
         state = self.state(unsure_below)

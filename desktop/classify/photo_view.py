@@ -9,24 +9,24 @@ from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import theme
-from desktop.classify.pictures import Pictures, Wanted
+from desktop.classify.thumbnails import ThumbnailKey, Thumbnails
 
 _STEP = 128
 """Pictures are asked for in steps of this many pixels, so that resizing decodes seldom."""
 
-_TALLEST = 0.75
+_MAX_HEIGHT_SHARE = 0.75
 """Of its width; beyond that, room is better left below the scores."""
 
 
 class PhotoView(QWidget):
     """Shows the whole photo inside its frame, never enlarged beyond twice its pixels."""
 
-    def __init__(self, pictures: Pictures, parent: QWidget | None = None) -> None:
+    def __init__(self, thumbnails: Thumbnails, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._pictures = pictures
+        self._thumbnails = thumbnails
         self._path: Path | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        pictures.ready.connect(self._refresh)
+        thumbnails.ready.connect(self._refresh)
 
     def show_photo(self, path: Path | None, name: str = "") -> None:
         """Show the photo at `path`; None shows an empty frame."""
@@ -39,19 +39,19 @@ class PhotoView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.setMaximumHeight(round(self.width() * _TALLEST))
+        self.setMaximumHeight(round(self.width() * _MAX_HEIGHT_SHARE))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(160, 120)
 
-    def _wanted(self) -> Wanted | None:
+    def _thumbnail_key(self) -> ThumbnailKey | None:
         if self._path is None:
             return None
         pixels = max(self.width(), self.height()) * self.devicePixelRatioF()
-        return Wanted(self._path, -(-int(pixels) // _STEP) * _STEP, cover=False)
+        return ThumbnailKey(self._path, -(-int(pixels) // _STEP) * _STEP, cover=False)
 
-    def _refresh(self, wanted: Wanted) -> None:
-        if wanted == self._wanted():
+    def _refresh(self, key: ThumbnailKey) -> None:
+        if key == self._thumbnail_key():
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -60,19 +60,19 @@ class PhotoView(QWidget):
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
         )
         frame = self.rect().toRectF()
-        wanted = self._wanted()
-        picture = self._pictures.get(wanted) if wanted else None
+        key = self._thumbnail_key()
+        picture = self._thumbnails.get(key) if key else None
         if picture is None or picture.isNull():
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.colour("sunken"))
+            painter.setBrush(theme.color("sunken"))
             painter.drawRoundedRect(frame, theme.CORNER, theme.CORNER)
         if picture is None:
             return
         if picture.isNull():
             side = 48
             broken = theme.pixmap("broken", "muted", side, self.devicePixelRatioF(), theme.tokens())
-            centre = frame.center()
-            painter.drawPixmap(round(centre.x() - side / 2), round(centre.y() - side / 2), broken)
+            center = frame.center()
+            painter.drawPixmap(round(center.x() - side / 2), round(center.y() - side / 2), broken)
             return
         fitted = QSizeF(picture.size()).scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
         if fitted.width() > 2 * picture.width():

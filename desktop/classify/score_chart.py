@@ -57,7 +57,7 @@ class ScoreChart(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.hasFocus():
-            painter.setPen(theme.colour("accent"))
+            painter.setPen(theme.color("accent"))
             frame = self.rect().toRectF().adjusted(0.5, 0.5, -0.5, -0.5)
             painter.drawRoundedRect(frame, theme.CORNER, theme.CORNER)
         for row in range(ROWS):
@@ -69,17 +69,17 @@ class ScoreChart(QWidget):
         line = QRectF(0, top, self.width(), QFontMetrics(body).height())
         track = QRectF(0, line.bottom() + theme.XS, self.width(), _BAR)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.colour("sunken"))
+        painter.setBrush(theme.color("sunken"))
         painter.drawRoundedRect(track, _BAR / 2, _BAR / 2)
         if row >= len(self._scores):
             return
         score = self._scores[row]
-        painter.setBrush(theme.colour("accent" if row == 0 else "line_strong"))
+        painter.setBrush(theme.color("accent" if row == 0 else "line_strong"))
         share = max(0.0, min(1.0, score.score))
         bar = QRectF(track)
         bar.setWidth(max(_BAR, track.width() * share) if share >= 0.005 else 0)
         painter.drawRoundedRect(bar, _BAR / 2, _BAR / 2)
-        painter.setPen(theme.colour("text" if row == 0 else "muted"))
+        painter.setPen(theme.color("text" if row == 0 else "muted"))
         percentage = formats.percent(score.score)
         room = line.adjusted(0, 0, -QFontMetrics(numbers).horizontalAdvance(percentage) - 8, 0)
         painter.setFont(body)

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from desktop import formats, theme
 from desktop.classify.gallery_model import PHOTO, STATE
 from desktop.classify.photo import Photo, PhotoState
-from desktop.classify.pictures import Pictures, Wanted
+from desktop.classify.thumbnails import ThumbnailKey, Thumbnails
 
-SMALLEST_WIDTH = 152
+MIN_WIDTH = 152
 _GAP = theme.XS
 """Between a tile and the edge of its cell."""
 _PAD = theme.S
@@ -21,18 +21,18 @@ _MARK = 10
 class TileDelegate(QStyledItemDelegate):
     """Paints tiles of the cell size that it is given."""
 
-    def __init__(self, pictures: Pictures, parent: QObject | None = None) -> None:
+    def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pictures = pictures
+        self._thumbnails = thumbnails
         self._body, self._strong = _Face(theme.font()), _Face(theme.font(strong=True))
         self._numbers = _Face(theme.font(numbers=True))
         self._small = _Face(theme.font(theme.Size.SMALL))
-        self._cell = QSize(SMALLEST_WIDTH, SMALLEST_WIDTH)
+        self._cell = QSize(MIN_WIDTH, MIN_WIDTH)
         self.ratio = 1.0
 
     def fit(self, width: int, ratio: float) -> QSize:
         """Choose the cell size so that cells fill `width`; returns it."""
-        columns = max(1, width // SMALLEST_WIDTH)
+        columns = max(1, width // MIN_WIDTH)
         cell = width // columns
         picture = round((cell - 2 * _GAP) * 3 / 4)
         lines = self._body.height + self._small.height
@@ -45,9 +45,9 @@ class TileDelegate(QStyledItemDelegate):
     ) -> QSize:
         return self._cell
 
-    def wanted(self, photo: Photo) -> Wanted:
+    def thumbnail_key(self, photo: Photo) -> ThumbnailKey:
         """Return the picture that a tile of `photo` shows."""
-        return Wanted(photo.path, round((self._cell.width() - 2 * _GAP) * self.ratio))
+        return ThumbnailKey(photo.path, round((self._cell.width() - 2 * _GAP) * self.ratio))
 
     def paint(
         self,
@@ -60,12 +60,12 @@ class TileDelegate(QStyledItemDelegate):
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
         marked = selected or bool(option.state & QStyle.StateFlag.State_HasFocus)
-        colours = theme.tokens()
+        colors = theme.tokens()
         tile = QRectF(option.rect).adjusted(_GAP, _GAP, -_GAP, -_GAP)
         picture = QRectF(tile.x(), tile.y(), tile.width(), round(tile.width() * 3 / 4))
         outline = QPainterPath()
         outline.addRoundedRect(tile.adjusted(0.5, 0.5, -0.5, -0.5), theme.CORNER, theme.CORNER)
-        fill = colours.accent_soft if selected else colours.hover if hovered else colours.raised
+        fill = colors.accent_soft if selected else colors.hover if hovered else colors.raised
         painter.save()
         painter.setRenderHints(
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
@@ -74,7 +74,7 @@ class TileDelegate(QStyledItemDelegate):
         painter.setClipPath(outline)
         self._paint_picture(painter, picture, photo)
         painter.setClipping(False)
-        edge = colours.accent if marked else colours.line
+        edge = colors.accent if marked else colors.line
         painter.setPen(QPen(QColor(edge), 2 if marked else 1))
         painter.drawPath(outline)
         text = QRectF(
@@ -83,32 +83,32 @@ class TileDelegate(QStyledItemDelegate):
             tile.width() - 2 * _PAD,
             tile.bottom() - picture.bottom() - 2 * _PAD,
         )
-        self._paint_answer(painter, text, photo, colours)
+        self._paint_answer(painter, text, photo, colors)
         self._paint_state(painter, text, photo, state)
         painter.restore()
 
     def _paint_picture(self, painter: QPainter, frame: QRectF, photo: Photo) -> None:
-        picture = self._pictures.get(self.wanted(photo))
+        picture = self._thumbnails.get(self.thumbnail_key(photo))
         if picture is not None and not picture.isNull():
-            painter.drawPixmap(frame, picture, covering(picture, frame))
+            painter.drawPixmap(frame, picture, center_crop(picture, frame))
             return
-        painter.fillRect(frame, theme.colour("sunken"))
+        painter.fillRect(frame, theme.color("sunken"))
         if picture is not None:
             side = 32
             broken = theme.pixmap("broken", "muted", side, self.ratio, theme.tokens())
-            centre = frame.center()
-            painter.drawPixmap(round(centre.x() - side / 2), round(centre.y() - side / 2), broken)
+            center = frame.center()
+            painter.drawPixmap(round(center.x() - side / 2), round(center.y() - side / 2), broken)
 
     def _paint_answer(
-        self, painter: QPainter, box: QRectF, photo: Photo, colours: theme.Tokens
+        self, painter: QPainter, box: QRectF, photo: Photo, colors: theme.Tokens
     ) -> None:
         line = QRectF(box.x(), box.y(), box.width(), self._strong.height)
         top = photo.top
-        if photo.problem is not None or top is None:
-            painter.setPen(QColor(colours.muted))
+        if photo.failure is not None or top is None:
+            painter.setPen(QColor(colors.muted))
             self._body.draw(painter, line, photo.name, Qt.TextElideMode.ElideMiddle)
             return
-        painter.setPen(QColor(colours.text))
+        painter.setPen(QColor(colors.text))
         score = formats.percent(top.score)
         painter.setFont(self._numbers.font)
         painter.drawText(line, Qt.AlignmentFlag.AlignRight, score)
@@ -121,7 +121,7 @@ class TileDelegate(QStyledItemDelegate):
         mark = theme.state_mark(state)
         spot = QRectF(line.x(), line.center().y() - _MARK / 2, _MARK, _MARK)
         theme.paint_mark(painter, spot, mark)
-        painter.setPen(mark.colour)
+        painter.setPen(mark.color)
         room = line.adjusted(_MARK + theme.XS + 2, 0, 0, 0)
         self._small.draw(painter, room, _words(photo, state))
 
@@ -146,7 +146,7 @@ class _Face:
         painter.drawText(room, Qt.AlignmentFlag.AlignLeft, shown)
 
 
-def covering(picture: QPixmap, frame: QRectF) -> QRectF:
+def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
     """Return the middle part of `picture` that has the shape of `frame`."""
     width, height = float(picture.width()), float(picture.height())
     shape = frame.width() / frame.height()
@@ -158,8 +158,8 @@ def covering(picture: QPixmap, frame: QRectF) -> QRectF:
 def _words(photo: Photo, state: PhotoState) -> str:
     if state is PhotoState.LABELLED:
         return f"Labelled {photo.label}"
-    if photo.problem is not None:
-        return f"Failed: {photo.problem.what}"
+    if photo.failure is not None:
+        return f"Failed: {photo.failure.what}"
     if photo.waiting and photo.prediction is not None:
         return "Queued again"
     return theme.state_mark(state).word.capitalize()

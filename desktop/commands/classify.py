@@ -12,22 +12,22 @@ from typing import Any
 import click
 
 from desktop.commands import options
+from desktop.commands.connections import open_fleet
 from desktop.commands.images import read_image
-from desktop.commands.session import open_fleet
-from desktop.commands.terminal import Progress, print_json, say
+from desktop.commands.terminal import ProgressLine, print_json, say
 from desktop.formats import percent, plural
 from serving.engines.protocol import InstanceState
 from serving.errors import FleetUnavailable, ServeryError
 from serving.fleet.fleet import Fleet
+from serving.normalize_image import normalize_image
 from serving.predict.client import PredictClient
 from serving.predict.prediction import Prediction
 from serving.progress import Report
-from serving.upright import upright_jpeg
 from serving.workspace import Workspace
 
 AT_ONCE = 16
 """Files that are read and sent at the same time."""
-START_SECONDS = 120.0
+START_TIMEOUT_SECONDS = 120.0
 """How long to wait for an instance that is starting."""
 
 
@@ -86,7 +86,7 @@ async def _classify_all(
     workspace: Workspace, files: Sequence[Path], model: str, engine: str, start: bool
 ) -> list[Answer]:
     async with open_fleet(workspace, model, engine) as (fleet, client):
-        with Progress() as report:
+        with ProgressLine() as report:
             await _have_instance(fleet, start, report)
             async with _watched(fleet):
                 return await _answers(client, files, report)
@@ -96,13 +96,13 @@ async def _have_instance(fleet: Fleet, start: bool, report: Report) -> None:
     """Return once an instance is ready; raises FleetUnavailable where none will be."""
     view = await fleet.observe()
     if not view.ready and start:
-        await fleet.scale(max(1, view.wanted), report)
+        await fleet.scale(max(1, view.desired_count), report)
         view = await fleet.observe()
     loop = asyncio.get_running_loop()
-    give_up = loop.time() + START_SECONDS
+    deadline = loop.time() + START_TIMEOUT_SECONDS
     while not view.ready:
         starting = any(one.state is InstanceState.STARTING for one in view.instances)
-        if not starting or loop.time() > give_up:
+        if not starting or loop.time() > deadline:
             raise FleetUnavailable(
                 "No instance is running.",
                 "Start one with `servery fleet start`, or add --start to this command.",
@@ -141,14 +141,14 @@ async def _answers(client: PredictClient, files: Sequence[Path], report: Report)
 
 async def _answer(client: PredictClient, file: Path) -> Answer:
     try:
-        jpeg = await asyncio.to_thread(_upright, file)
+        jpeg = await asyncio.to_thread(_normalized, file)
         return Answer(file, prediction=await client.classify(jpeg))
     except ServeryError as error:
         return Answer(file, error=error)
 
 
-def _upright(file: Path) -> bytes:
-    return upright_jpeg(read_image(file))
+def _normalized(file: Path) -> bytes:
+    return normalize_image(read_image(file))
 
 
 def _as_json(answer: Answer) -> dict[str, Any]:

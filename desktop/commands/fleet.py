@@ -13,11 +13,11 @@ import click
 
 from desktop.commands import options
 from desktop.commands.amounts import bytes_of
-from desktop.commands.session import open_fleet
-from desktop.commands.terminal import Progress, print_json, print_table, say
+from desktop.commands.connections import open_fleet
+from desktop.commands.terminal import ProgressLine, print_json, print_table, say
 from desktop.formats import duration, plural, size
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
-from serving.fleet.record import Limits
+from serving.fleet.record import InstanceLimits
 from serving.progress import Report
 from serving.workspace import Workspace
 
@@ -39,7 +39,7 @@ def start(workspace: Workspace, count: int | None, model: str, engine: str, as_j
     """Start COUNT instances, or as many as there were last; one at first."""
 
     async def carry_out(fleet: Fleet, report: Report) -> FleetView:
-        wanted = count or (await fleet.observe()).wanted or 1
+        wanted = count or (await fleet.observe()).desired_count or 1
         return await fleet.scale(wanted, report)
 
     _change(workspace, model, engine, as_json, carry_out)
@@ -160,12 +160,12 @@ def limit(
     asked = {"memory_limit": memory, "cpu_limit": cpus, "threads": threads, "image": image}
     changed = {name: value for name, value in asked.items() if value is not None}
 
-    async def carry_out(fleet: Fleet) -> Limits:
-        limits = Limits.of({**asdict(fleet.limits), **changed})
+    async def carry_out(fleet: Fleet) -> InstanceLimits:
+        limits = InstanceLimits.of({**asdict(fleet.limits), **changed})
         if changed:
-            await fleet.limit(limits)
-            with Progress() as report:
-                await fleet.settle(report)
+            await fleet.set_limits(limits)
+            with ProgressLine() as report:
+                await fleet.wait_until_converged(report)
         return fleet.limits
 
     limits = _on_instance(workspace, model, engine, carry_out)
@@ -205,7 +205,7 @@ def _change(
 ) -> None:
     async def change() -> FleetView:
         async with open_fleet(workspace, model, engine) as (fleet, _):
-            with Progress() as report:
+            with ProgressLine() as report:
                 await carry_out(fleet, report)
             return await fleet.observe()
 
@@ -218,7 +218,7 @@ def _show(view: FleetView, as_json: bool) -> None:
         return
     live = "" if view.live_version is None else f" with version {view.live_version}"
     click.echo(
-        f"{view.ready} of {plural(view.wanted, 'wanted instance')} of {view.model} ready{live}, "
+        f"{view.ready} of {plural(view.desired_count, 'instance')} of {view.model} ready{live}, "
         f"on {view.engine}."
     )
     if view.instances:
@@ -250,7 +250,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
         "model": view.model,
         "engine": view.engine,
         "engine_reason": view.engine_reason,
-        "wanted": view.wanted,
+        "wanted": view.desired_count,
         "ready": view.ready,
         "live_version": view.live_version,
         "instances": [

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import click
 
-from desktop.commands.terminal import Percent, print_table, say
+from desktop.commands.terminal import PercentLine, print_table, say
 from desktop.formats import size
-from serving.engines.docker.image_store import ImageStore
-from serving.engines.docker.link import Link
-from serving.image.build import DEFAULT_BASE, build
-from serving.image.names import IMAGES, OFFICIAL_IMAGE, OWN_IMAGE
+from serving.engines.docker.connection import EngineConnection
+from serving.engines.docker.image.build import DEFAULT_BASE, build
+from serving.engines.docker.image.constants import IMAGES, OFFICIAL_IMAGE, OWN_IMAGE
+from serving.engines.docker.image.store import ImageStore
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ def pull(name: str) -> None:
     """Pull NAME from its registry; TensorFlow Serving unless given."""
 
     async def work(store: ImageStore) -> str:
-        with Percent() as report:
+        with PercentLine() as report:
             return (await store.pull(name, report)).name
 
     say(f"The container engine has the image {_with_store(work)} now.")
@@ -42,7 +42,7 @@ def load(file: Path) -> None:
     """Load the images in FILE, which `docker save` wrote, where no registry can be reached."""
 
     async def work(store: ImageStore) -> list[str]:
-        with Percent() as report:
+        with PercentLine() as report:
             return await store.load(file, report)
 
     for name in _with_store(work):
@@ -57,7 +57,7 @@ def build_own(base: str, tag: str, verbose: bool) -> None:
     """Build our own image of the model server from what is installed here."""
 
     async def work(store: ImageStore) -> str:
-        with Percent() as report:
+        with PercentLine() as report:
             say_line = say if verbose else _nothing
             return (await build(store, tag, base, report=report, say=say_line)).name
 
@@ -80,11 +80,11 @@ def list_images() -> None:
 
 def _with_store(work: Callable[[ImageStore], Awaitable[T]]) -> T:
     async def carry_out() -> T:
-        link = Link()
+        connection = EngineConnection()
         try:
-            return await work(ImageStore(link))
+            return await work(ImageStore(connection))
         finally:
-            await link.close()
+            await connection.close()
 
     return asyncio.run(carry_out())
 

@@ -12,9 +12,9 @@ import click
 from backend.client import BackendClient
 from backend.contract import ModelSummary, RunState, TrainingRun, VersionSummary
 from desktop.commands import options
+from desktop.commands.connections import open_backend
 from desktop.commands.images import read_image
-from desktop.commands.session import open_backend
-from desktop.commands.terminal import Progress, print_json, print_table, say
+from desktop.commands.terminal import ProgressLine, print_json, print_table, say
 from desktop.formats import percent, plural
 from serving.errors import ServeryError
 from serving.progress import Report
@@ -23,7 +23,7 @@ from serving.workspace import Workspace
 POLL_SECONDS = 0.3
 
 
-class TrainingFailed(ServeryError):
+class TrainingRunFailed(ServeryError):
     """A training run ended without a version."""
 
 
@@ -66,7 +66,7 @@ def train(workspace: Workspace, wait: bool, as_json: bool) -> None:
         async with open_backend(workspace) as (client, handle):
             run = await client.train()
             if wait or handle.started_here:
-                with Progress() as report:
+                with ProgressLine() as report:
                     run = await _ended(client, run, report)
             return run
 
@@ -74,7 +74,7 @@ def train(workspace: Workspace, wait: bool, as_json: bool) -> None:
     if as_json:
         print_json(asdict(run))
     if run.state in (RunState.FAILED, RunState.CANCELLED):
-        raise TrainingFailed(
+        raise TrainingRunFailed(
             f"Training run {run.id} {run.state.value}: {run.step or 'no reason was given.'}"
         )
     if not as_json:

@@ -11,14 +11,14 @@ import click
 from backend.contract import DEFAULT_PORT
 from desktop.backend_process import BackendHandle, ensure_backend
 from desktop.commands import options
-from desktop.commands.session import open_fleet
-from desktop.commands.terminal import Progress, say
+from desktop.commands.connections import open_fleet
+from desktop.commands.terminal import ProgressLine, say
 from desktop.formats import plural
 from serving.errors import BackendError
 from serving.fleet.fleet import Fleet
 from serving.workspace import Workspace
 
-LASTS_SECONDS = 10.0
+MIN_UPTIME_SECONDS = 10.0
 """A backend that ends sooner than this after its start is not started again."""
 
 
@@ -53,9 +53,9 @@ async def _serve(
             asyncio.create_task(_keep_fleet(fleet, instances), name="fleet"),
         ]
         stack.push_async_callback(_cancelled, *parts)
-        ended = asyncio.create_task(ending.wait(), name="signal")
-        stack.push_async_callback(_cancelled, ended)
-        await asyncio.wait([*parts, ended], return_when=asyncio.FIRST_COMPLETED)
+        exited = asyncio.create_task(ending.wait(), name="signal")
+        stack.push_async_callback(_cancelled, exited)
+        await asyncio.wait([*parts, exited], return_when=asyncio.FIRST_COMPLETED)
         say("Stopping")
         for part in parts:
             if part.done():
@@ -66,13 +66,13 @@ async def _keep_fleet(fleet: Fleet, instances: int | None) -> None:
     """Have instances until cancelled, then stop them unless they were there before."""
     before = await fleet.observe()
     try:
-        with Progress() as report:
-            view = await fleet.scale(instances or before.wanted or 1, report)
+        with ProgressLine() as report:
+            view = await fleet.scale(instances or before.desired_count or 1, report)
         say(f"{plural(view.ready, 'instance')} ready on {view.engine}.")
         await fleet.run()
     finally:
         if not before.instances:
-            await asyncio.shield(fleet.rest())
+            await asyncio.shield(fleet.stop_and_remember())
 
 
 async def _keep_backend(workspace: Workspace, host: str, port: int, engine: str) -> None:
@@ -83,10 +83,10 @@ async def _keep_backend(workspace: Workspace, host: str, port: int, engine: str)
         began = loop.time()
         click.echo(f"Servery answers at {handle.url}")
         try:
-            code = await handle.ended()
+            code = await handle.exited()
         finally:
             await asyncio.shield(handle.stop())
-        if loop.time() - began < LASTS_SECONDS:
+        if loop.time() - began < MIN_UPTIME_SECONDS:
             raise _died(handle, code)
         say(f"The backend ended with code {code}; starting it again.")
 

@@ -31,7 +31,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-class Progress:
+class ProgressLine:
     """One line on a terminal that says how far the work is; silent anywhere else."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Progress:
         sys.stderr.flush()
 
 
-class Percent(Progress):
+class PercentLine(ProgressLine):
     """The line of work whose text says the amounts already."""
 
     def _line(self, done: int, total: int, text: str) -> str:

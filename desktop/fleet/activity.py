@@ -13,23 +13,23 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
-from desktop.fleet.history import KEPT, SPARKLINE, FleetHistory, Measure
-from desktop.fleet.measure_chart import MeasureChart
+from desktop.fleet.metric_chart import MetricChart
+from desktop.fleet.metric_history import HISTORY_SECONDS, SPARKLINE_SECONDS, Metric, MetricHistory
 
-WINDOWS = {"3 min": SPARKLINE, "15 min": 900.0, "1 h": KEPT}
+WINDOWS = {"3 min": SPARKLINE_SECONDS, "15 min": 900.0, "1 h": HISTORY_SECONDS}
 """The times that can be chosen, in seconds, by what their buttons say."""
 
 
 class Activity(QWidget):
     """The charts of one instance."""
 
-    def __init__(self, history: FleetHistory, parent: QWidget | None = None) -> None:
+    def __init__(self, history: MetricHistory, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._history = history
         self._instance_id = ""
-        self.charts = {measure: MeasureChart(measure) for measure in Measure}
+        self.charts = {metric: MetricChart(metric) for metric in Metric}
         self.windows = {text: _choice(text) for text in WINDOWS}
-        self._window = SPARKLINE
+        self._window = SPARKLINE_SECONDS
 
         heading = QLabel("Activity")
         theme.set_role(heading, "heading")
@@ -58,8 +58,8 @@ class Activity(QWidget):
     def show_instance(self, instance_id: str) -> None:
         """Draw what is known of this instance now."""
         self._instance_id = instance_id
-        for measure, chart in self.charts.items():
-            points = self._history.points(instance_id, measure, self._window)
+        for metric, chart in self.charts.items():
+            points = self._history.points(instance_id, metric, self._window)
             chart.show_points(points, self._window)
 
     def _choose(self, window: float) -> None:

@@ -21,9 +21,9 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
-from desktop.fleet.engines import Offer, Way
+from desktop.fleet.engines import EngineAction, EngineSuggestion
 from desktop.jobs import Job
-from serving.image.names import OFFICIAL_IMAGE
+from serving.engines.docker.image.constants import OFFICIAL_IMAGE
 
 _NARROW = 900
 """Pixels below which the buttons go under the words."""
@@ -32,20 +32,20 @@ _NARROW = 900
 class EngineStrip(QWidget):
     """Shows an offer with its buttons, or work that somebody started; hidden without either."""
 
-    pull_wanted = Signal(str)
+    pull_requested = Signal(str)
     """The name of an image."""
-    load_wanted = Signal(Path)
-    build_wanted = Signal()
-    move_wanted = Signal()
-    put_off = Signal(str)
+    load_requested = Signal(Path)
+    build_requested = Signal()
+    move_requested = Signal()
+    dismiss_requested = Signal(str)
     """The value of the Way that is not to be offered any more."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        card = QFrame()
-        theme.set_role(card, "card")
-        self._offer = Offer()
-        self._put_off = ""
+        panel = QFrame()
+        theme.set_role(panel, "panel")
+        self._suggestion = EngineSuggestion()
+        self._dismissed = ""
         self._job: Job[Any] | None = None
 
         self.heading, self.sentence = QLabel(), QLabel()
@@ -58,13 +58,13 @@ class EngineStrip(QWidget):
         self.pull = _button("Pull TensorFlow Serving", "primary")
         self.load = _button("Load from a file…")
         self.build = _button("Build our own")
-        self.move_over = _button("Move them", "primary")
+        self.move_instances = _button("Move them", "primary")
         self.cancel = _button("Cancel")
         self.later = _button("Not now", "quiet")
-        self.pull.clicked.connect(lambda: self.pull_wanted.emit(OFFICIAL_IMAGE))
-        self.load.clicked.connect(self.ask_for_file)
-        self.build.clicked.connect(self.build_wanted)
-        self.move_over.clicked.connect(self.move_wanted)
+        self.pull.clicked.connect(lambda: self.pull_requested.emit(OFFICIAL_IMAGE))
+        self.load.clicked.connect(self.open_file_dialog)
+        self.build.clicked.connect(self.build_requested)
+        self.move_instances.clicked.connect(self.move_requested)
         self.cancel.clicked.connect(self._cancel_job)
         self.later.clicked.connect(self._dismiss)
 
@@ -76,7 +76,7 @@ class EngineStrip(QWidget):
         buttons = QHBoxLayout()
         buttons.setSpacing(theme.S)
         buttons.addStretch(1)
-        self._row = QHBoxLayout(card)
+        self._row = QHBoxLayout(panel)
         self._row.setContentsMargins(theme.L, theme.M, theme.M, theme.M)
         self._row.setSpacing(theme.M)
         self._row.addLayout(words, 1)
@@ -85,25 +85,25 @@ class EngineStrip(QWidget):
             self.build,
             self.load,
             self.pull,
-            self.move_over,
+            self.move_instances,
             self.cancel,
             self.later,
         ):
             buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.L, 0, theme.L, theme.M)
-        layout.addWidget(card)
+        layout.addWidget(panel)
         self._show()
 
-    def show_offer(self, offer: Offer) -> None:
+    def show_suggestion(self, suggestion: EngineSuggestion) -> None:
         """Show what is offered, unless that was put off."""
-        if offer != self._offer:
-            self._offer = offer
+        if suggestion != self._suggestion:
+            self._suggestion = suggestion
             self._show()
 
-    def show_put_off(self, way: str) -> None:
+    def set_dismissed(self, action: str) -> None:
         """Do not offer the Way of this value any more."""
-        self._put_off = way
+        self._dismissed = action
         self._show()
 
     def show_job(self, job: Job[Any] | None) -> None:
@@ -111,15 +111,15 @@ class EngineStrip(QWidget):
         self._job = job
         self._show()
 
-    def ask_for_file(self) -> None:
+    def open_file_dialog(self) -> None:
         """Ask which image file to load."""
         dialog = QFileDialog(self, "Load an image", "", "Image archives (*.tar *.tar.gz *.tgz)")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(lambda path: self.load_wanted.emit(Path(path)))
+        dialog.fileSelected.connect(lambda path: self.load_requested.emit(Path(path)))
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
-    def ask_for_name(self) -> None:
+    def open_name_dialog(self) -> None:
         """Ask which image to pull."""
         dialog = QInputDialog(self)
         dialog.setWindowTitle("Pull an image")
@@ -142,14 +142,14 @@ class EngineStrip(QWidget):
 
     def _pull(self, name: str) -> None:
         if name.strip():
-            self.pull_wanted.emit(name.strip())
+            self.pull_requested.emit(name.strip())
 
     def _show(self) -> None:
-        job, offer = self._job, self._offer
-        offered = job is None and offer.way.value not in ("", self._put_off)
+        job, suggestion = self._job, self._suggestion
+        offered = job is None and suggestion.action.value not in ("", self._dismissed)
         for button in (self.pull, self.load, self.build):
-            button.setVisible(offered and offer.way is Way.GET_IMAGE)
-        self.move_over.setVisible(offered and offer.way is Way.MOVE)
+            button.setVisible(offered and suggestion.action is EngineAction.GET_IMAGE)
+        self.move_instances.setVisible(offered and suggestion.action is EngineAction.MOVE)
         self.later.setVisible(offered)
         self.cancel.setVisible(job is not None)
         self.bar.setVisible(job is not None)
@@ -160,8 +160,8 @@ class EngineStrip(QWidget):
             self.bar.setValue(job.done)
             self.bar.setAccessibleName(f"{job.title}: {job.text}")
         else:
-            self.heading.setText(offer.heading)
-            self.sentence.setText(offer.sentence)
+            self.heading.setText(suggestion.heading)
+            self.sentence.setText(suggestion.sentence)
         self.setVisible(job is not None or offered)
 
     def _cancel_job(self) -> None:
@@ -169,8 +169,8 @@ class EngineStrip(QWidget):
             self._job.cancel()
 
     def _dismiss(self) -> None:
-        self.show_put_off(self._offer.way.value)
-        self.put_off.emit(self._offer.way.value)
+        self.set_dismissed(self._suggestion.action.value)
+        self.dismiss_requested.emit(self._suggestion.action.value)
 
 
 def _button(text: str, role: str = "") -> QPushButton:

@@ -8,17 +8,17 @@ from enum import Enum
 from pathlib import Path
 
 from serving.engines.docker.engine import DockerEngine
-from serving.engines.docker.images import ImageFacts
+from serving.engines.docker.image.build import build
+from serving.engines.docker.image.lookup import ImageInfo
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Engine
 from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError
 from serving.fleet.fleet import Fleet
-from serving.image.build import build
 from serving.progress import Report
 
 
-class Way(Enum):
+class EngineAction(Enum):
     """What a person could do about the engine now."""
 
     NONE = ""
@@ -29,10 +29,10 @@ class Way(Enum):
 
 
 @dataclass(frozen=True)
-class Offer:
+class EngineSuggestion:
     """What is offered, and why, as a sentence."""
 
-    way: Way = Way.NONE
+    action: EngineAction = EngineAction.NONE
     heading: str = ""
     sentence: str = ""
 
@@ -49,48 +49,48 @@ class FleetEngines:
         switch: EngineSwitch,
         docker: DockerEngine,
         process: ProcessEngine,
-        wished: Callable[[], str],
+        engine_setting: Callable[[], str],
     ) -> None:
         self._fleet = fleet
         self._switch = switch
         self._docker = docker
         self._process = process
-        self._wished = wished
+        self._wished = engine_setting
 
     @property
     def in_containers(self) -> bool:
         """Whether instances are started in containers."""
         return self._switch.current is self._docker
 
-    async def offer(self) -> Offer:
+    async def suggestion(self) -> EngineSuggestion:
         """Say what can be done about the engine now. Takes 3 s at most; never raises."""
         if self._wished() == self._process.name:
-            return _TO_PROCESSES if self.in_containers else Offer()
+            return _TO_PROCESSES if self.in_containers else EngineSuggestion()
         image = self._fleet.limits.image
         try:
-            found = await self._docker.images.find([image] if image else self._docker.choice)
+            found = await self._docker.images.find([image] if image else self._docker.image_names)
             if found is None:
-                return Offer(
-                    Way.GET_IMAGE,
+                return EngineSuggestion(
+                    EngineAction.GET_IMAGE,
                     "Containers need an image",
                     f"The container engine answers, but it does not have {image or 'an image'} to"
                     " run instances from.",
                 )
         except EngineError:
-            return Offer()
+            return EngineSuggestion()
         if self.in_containers:
-            return Offer()
-        return Offer(
-            Way.MOVE,
+            return EngineSuggestion()
+        return EngineSuggestion(
+            EngineAction.MOVE,
             "Instances can run in containers",
             f"The container engine has the image {found.name}. Each instance is exchanged once"
             " its successor is ready, so no photo fails.",
         )
 
-    async def images(self) -> list[ImageFacts]:
+    async def images(self) -> list[ImageInfo]:
         """Return the serving images that the engine has; none where it does not answer."""
         try:
-            found = [await self._docker.images.find([name]) for name in self._docker.choice]
+            found = [await self._docker.images.find([name]) for name in self._docker.image_names]
         except EngineError:
             return []
         return [image for image in found if image is not None]
@@ -104,14 +104,14 @@ class FleetEngines:
     async def load(self, path: Path, report: Report) -> str:
         """Load what `docker save` wrote and have instances run from it; raises EngineError."""
         names = await self._docker.images.load(path, report)
-        name = next((name for name in names if name in self._docker.choice), names[0])
+        name = next((name for name in names if name in self._docker.image_names), names[0])
         await self._run_from(name)
         return name
 
     async def _run_from(self, image: str) -> None:
         """Set the image of the fleet, unless it is one that is taken by itself."""
-        if image not in self._docker.choice:
-            await self._fleet.limit(replace(self._fleet.limits, image=image))
+        if image not in self._docker.image_names:
+            await self._fleet.set_limits(replace(self._fleet.limits, image=image))
 
     async def build(self, report: Report) -> str:
         """Build our own image from what is installed here; raises EngineError."""
@@ -124,14 +124,14 @@ class FleetEngines:
         and so it is where the move is cancelled, but for what has moved.
         """
         before = self._switch.current
-        self._switch.to(self._target())
+        self._switch.switch_to(self._target())
         try:
-            await self._fleet.renew(report)
+            await self._fleet.rolling_restart(report)
         except BaseException:
-            self._switch.to(before)
+            self._switch.switch_to(before)
             raise
         finally:
-            await self._switch.leave_former()
+            await self._switch.release_idle()
 
     async def close(self) -> None:
         """Let go of both engines; instances run on."""
@@ -142,8 +142,8 @@ class FleetEngines:
         return self._process if self._wished() == self._process.name else self._docker
 
 
-_TO_PROCESSES = Offer(
-    Way.MOVE,
+_TO_PROCESSES = EngineSuggestion(
+    EngineAction.MOVE,
     "Instances still run in containers",
     "The settings ask for processes. Each instance is exchanged once its successor is ready, so"
     " no photo fails.",

@@ -15,10 +15,10 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
-from desktop.fleet.history import UNKNOWN
+from desktop.fleet.metric_history import UNKNOWN
 from desktop.fleet.sparkline import paint_sparkline
 
-NARROWEST_SPARKLINE = 36
+MIN_SPARKLINE_WIDTH = 36
 """Pixels; with less room only the number is shown."""
 
 
@@ -29,7 +29,7 @@ class Role(IntEnum):
     """The instance's state, a word that `theme.state_mark` knows."""
     POINTS = Qt.ItemDataRole.UserRole + 1
     """list[Point] to draw, or None."""
-    LEAST = Qt.ItemDataRole.UserRole + 2
+    MIN_SCALE = Qt.ItemDataRole.UserRole + 2
     """The least height of their scale."""
     SAMPLE = Qt.ItemDataRole.UserRole + 3
     """The longest text of the column, so that its sparklines are equally long."""
@@ -61,7 +61,7 @@ class InstanceCells(QStyledItemDelegate):
             self._paint_state(painter, inner, state, text)
             return
         painter.setFont(index.data(Qt.ItemDataRole.FontRole) or theme.font(numbers=True))
-        painter.setPen(theme.colour("muted" if text == UNKNOWN else "text"))
+        painter.setPen(theme.color("muted" if text == UNKNOWN else "text"))
         shown = painter.fontMetrics().elidedText(
             text, Qt.TextElideMode.ElideMiddle, int(inner.width()) + 1
         )
@@ -69,15 +69,15 @@ class InstanceCells(QStyledItemDelegate):
         if points := index.data(Role.POINTS):
             texts = painter.fontMetrics().horizontalAdvance(index.data(Role.SAMPLE))
             room = inner.adjusted(0, 6, -texts - theme.S, -6)
-            if room.width() >= NARROWEST_SPARKLINE:
-                least = index.data(Role.LEAST)
-                paint_sparkline(painter, room, points, least, theme.colour("accent"))
+            if room.width() >= MIN_SPARKLINE_WIDTH:
+                min_scale = index.data(Role.MIN_SCALE)
+                paint_sparkline(painter, room, points, min_scale, theme.color("accent"))
 
     def _paint_focus(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
         if not self._table.hasFocus() or not option.state & QStyle.StateFlag.State_Selected:
             return
         edge = QRectF(option.rect.left(), option.rect.top(), 3, option.rect.height() - 1)
-        painter.fillRect(edge, theme.colour("accent"))
+        painter.fillRect(edge, theme.color("accent"))
 
     def _paint_state(self, painter: QPainter, inner: QRectF, state: str, text: str) -> None:
         mark = theme.state_mark(state)
@@ -85,6 +85,6 @@ class InstanceCells(QStyledItemDelegate):
         box = QRectF(inner.left(), inner.center().y() - side / 2, side, side)
         theme.paint_mark(painter, box, mark)
         painter.setFont(theme.font())
-        painter.setPen(mark.colour)
+        painter.setPen(mark.color)
         align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.drawText(inner.adjusted(side + theme.S, 0, 0, 0), align, text)

@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QHBoxLayout, QSpinBox, QToolButton, QWidget
 
 from desktop import theme
 
-MOST = 16
-SETTLE_MILLISECONDS = 500
+MAX_INSTANCES = 16
+DEBOUNCE_MILLISECONDS = 500
 """After the last press of + or -; Enter does not wait."""
 
 _WITHOUT_ARROWS = """
@@ -40,7 +40,7 @@ class InstanceCount(QWidget):
     settled.
     """
 
-    chosen = Signal(int)
+    count_requested = Signal(int)
     """How many instances the person wants."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -48,18 +48,18 @@ class InstanceCount(QWidget):
         self._wanted = 0
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
-        self._settling.setInterval(SETTLE_MILLISECONDS)
+        self._settling.setInterval(DEBOUNCE_MILLISECONDS)
         self._settling.timeout.connect(self._choose)
 
         self.number = _Number()
-        self.number.setRange(0, MOST)
+        self.number.setRange(0, MAX_INSTANCES)
         self.number.setStyleSheet(_WITHOUT_ARROWS)
         self.number.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.number.setKeyboardTracking(False)
         self.number.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.number.setFixedSize(72, 44)
         self.number.setAccessibleName("Wanted instances")
-        self.number.setToolTip(f"How many instances should run, 0 to {MOST}")
+        self.number.setToolTip(f"How many instances should run, 0 to {MAX_INSTANCES}")
         self.number.valueChanged.connect(self._changed)
         self.number.editingFinished.connect(self._choose)
         self.number.abandoned.connect(self._abandon)
@@ -75,7 +75,7 @@ class InstanceCount(QWidget):
             layout.addWidget(widget)
         self._enable_steps()
 
-    def show_wanted(self, wanted: int) -> None:
+    def show_desired_count(self, wanted: int) -> None:
         """Show what the fleet aims at, unless a person is changing it right now."""
         self._wanted = wanted
         typing = self.number.hasFocus() and self.number.lineEdit().isModified()
@@ -101,7 +101,7 @@ class InstanceCount(QWidget):
         self.number.lineEdit().setModified(False)
         if self.number.value() != self._wanted:
             self._wanted = self.number.value()
-            self.chosen.emit(self._wanted)
+            self.count_requested.emit(self._wanted)
 
     def _abandon(self) -> None:
         self._settling.stop()
@@ -116,4 +116,4 @@ class InstanceCount(QWidget):
 
     def _enable_steps(self) -> None:
         self.fewer.setEnabled(self.number.value() > 0)
-        self.more.setEnabled(self.number.value() < MOST)
+        self.more.setEnabled(self.number.value() < MAX_INSTANCES)

@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.fleet import wording
 from desktop.fleet.activity import Activity
-from desktop.fleet.history import UNKNOWN, FleetHistory
 from desktop.fleet.instance_log import InstanceLog
+from desktop.fleet.metric_history import UNKNOWN, MetricHistory
 from desktop.widgets.copyable import Copyable
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.state_badge import StateBadge
@@ -29,12 +29,12 @@ from serving.fleet.view import InstanceView
 class InstanceDetail(QWidget):
     """Shows one instance; its buttons act on that one."""
 
-    restart_wanted = Signal(str)
-    stop_wanted = Signal(str)
-    command_wanted = Signal(str)
+    restart_requested = Signal(str)
+    stop_requested = Signal(str)
+    copy_command_requested = Signal(str)
     """The command that makes such an instance is to be copied."""
 
-    def __init__(self, history: FleetHistory, parent: QWidget | None = None) -> None:
+    def __init__(self, history: MetricHistory, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._each: InstanceView | None = None
         self.badge = StateBadge("stopped")
@@ -50,9 +50,9 @@ class InstanceDetail(QWidget):
         self.restart.setAccessibleName("Restart this instance")
         self.stop = QPushButton("Stop")
         theme.set_icon(self.stop, "stop", side=16)
-        self.command.clicked.connect(lambda: self.command_wanted.emit(self._each_id()))
-        self.restart.clicked.connect(lambda: self.restart_wanted.emit(self._each_id()))
-        self.stop.clicked.connect(lambda: self.stop_wanted.emit(self._each_id()))
+        self.command.clicked.connect(lambda: self.copy_command_requested.emit(self._each_id()))
+        self.restart.clicked.connect(lambda: self.restart_requested.emit(self._each_id()))
+        self.stop.clicked.connect(lambda: self.stop_requested.emit(self._each_id()))
 
         head = QHBoxLayout()
         head.setSpacing(theme.S)
@@ -82,7 +82,7 @@ class InstanceDetail(QWidget):
         self.problem.setWordWrap(True)
         self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._banner = QFrame()
-        theme.set_role(self._banner, "card")
+        theme.set_role(self._banner, "panel")
         banner = QVBoxLayout(self._banner)
         banner.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
         banner.addWidget(self.problem)

@@ -27,9 +27,9 @@ from desktop import theme
 from desktop.fleet.log_lines import new_lines
 from desktop.formats import count, plural
 
-MOST_LINES = 10_000
-MOST_MARKS = 1_000
-SEARCH_PAUSE = 150
+MAX_LINES = 10_000
+MAX_HIGHLIGHTS = 1_000
+SEARCH_DEBOUNCE_MILLISECONDS = 150
 """Milliseconds after the last key before the log is searched."""
 
 
@@ -52,7 +52,7 @@ class _Search(QLineEdit):
 class InstanceLog(QWidget):
     """The log of one instance. It follows the end until a person scrolls away from it."""
 
-    save_wanted = Signal(str, str)
+    save_requested = Signal(str, str)
     """Path and text."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -68,7 +68,7 @@ class InstanceLog(QWidget):
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.text.setMaximumBlockCount(MOST_LINES)
+        self.text.setMaximumBlockCount(MAX_LINES)
         self.text.setUndoRedoEnabled(False)
         self.text.setFont(theme.monospace(theme.Size.SMALL))
         self.text.setAccessibleName("Log")
@@ -83,7 +83,7 @@ class InstanceLog(QWidget):
         self.search.stepped.connect(self._step)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
-        self._pause.setInterval(SEARCH_PAUSE)
+        self._pause.setInterval(SEARCH_DEBOUNCE_MILLISECONDS)
         self._pause.timeout.connect(self._find)
         self.search.textChanged.connect(self._pause.start)
         self.hits = QLabel()
@@ -147,7 +147,7 @@ class InstanceLog(QWidget):
         """Take in what an instance printed since; what another did is dropped."""
         if instance_id != self._instance_id or not new:
             return
-        self._lines = (self._lines + new)[-MOST_LINES:]
+        self._lines = (self._lines + new)[-MAX_LINES:]
         self.text.appendPlainText("\n".join(new))
         if self.follow.isChecked():
             self._to_end()
@@ -155,7 +155,7 @@ class InstanceLog(QWidget):
             self._mark()
 
     def _replace(self, lines: list[str]) -> None:
-        self._lines = lines[-MOST_LINES:]
+        self._lines = lines[-MAX_LINES:]
         self._hits = []
         self.text.setPlainText("\n".join(self._lines))
         self._mark()
@@ -211,9 +211,9 @@ class InstanceLog(QWidget):
         self._hits = _occurrences(document, wanted) if wanted else []
         marks = []
         look = QTextCharFormat()
-        look.setBackground(theme.colour("accent_soft"))
-        look.setForeground(theme.colour("text"))
-        for hit in self._hits[-MOST_MARKS:]:
+        look.setBackground(theme.color("accent_soft"))
+        look.setForeground(theme.color("text"))
+        for hit in self._hits[-MAX_HIGHLIGHTS:]:
             mark = QTextEdit.ExtraSelection()
             mark.cursor, mark.format = hit, look
             marks.append(mark)
@@ -227,7 +227,7 @@ class InstanceLog(QWidget):
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(
-            lambda path: self.save_wanted.emit(path, "\n".join(self._lines) + "\n")
+            lambda path: self.save_requested.emit(path, "\n".join(self._lines) + "\n")
         )
         dialog.open()
 

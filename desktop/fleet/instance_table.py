@@ -18,8 +18,8 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QToolT
 
 from desktop import theme
 from desktop.fleet import wording
-from desktop.fleet.history import UNKNOWN, FleetHistory, Measure, Point, described
 from desktop.fleet.instance_cells import InstanceCells, Role
+from desktop.fleet.metric_history import UNKNOWN, Metric, MetricHistory, Point, describe
 from serving.fleet.view import FleetView, InstanceView
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -31,7 +31,7 @@ ROOT = QModelIndex()
 class Column:
     title: str
     text: Callable[[InstanceView], str]
-    measure: Measure | None = None
+    metric: Metric | None = None
     number: bool = True
     fixed_width: bool = False
     sample: str = ""
@@ -55,10 +55,10 @@ COLUMNS = (
         sample="65535",
     ),
     Column("Uptime", wording.uptime, sample="59 min"),
-    Column("CPU", wording.cpu, Measure.CPU, sample="100 %"),
-    Column("Memory", wording.memory, Measure.MEMORY, sample="99.9 MB"),
+    Column("CPU", wording.cpu, Metric.CPU, sample="100 %"),
+    Column("Memory", wording.memory, Metric.MEMORY, sample="99.9 MB"),
     Column("Requests", wording.requests, sample="10,000", dispensable=2),
-    Column("Requests/s", wording.requests_rate, Measure.REQUESTS, sample="100/s"),
+    Column("Requests/s", wording.requests_rate, Metric.REQUESTS, sample="100/s"),
     Column("p95", wording.p95, sample="100 ms"),
 )
 
@@ -70,7 +70,7 @@ class InstanceTableModel(QAbstractTableModel):
     changed are announced, so a selection stays and nothing flickers.
     """
 
-    def __init__(self, history: FleetHistory) -> None:
+    def __init__(self, history: MetricHistory) -> None:
         super().__init__()
         self._history = history
         self._rows: list[InstanceView] = []
@@ -145,8 +145,8 @@ class InstanceTableModel(QAbstractTableModel):
                 return str(each.state) if index.column() == STATE else None
             case Role.POINTS:
                 return self._points(each, column)
-            case Role.LEAST:
-                return column.measure.least if column.measure else None
+            case Role.MIN_SCALE:
+                return column.metric.min_scale if column.metric else None
             case Role.SAMPLE:
                 return column.sample
             case _:
@@ -156,23 +156,23 @@ class InstanceTableModel(QAbstractTableModel):
         before, self._rows[row] = self._texts[row], each
         self._texts[row] = after = _texts(each)
         for column, description in enumerate(COLUMNS):
-            if description.measure or before[column] != after[column]:
+            if description.metric or before[column] != after[column]:
                 cell = self.index(row, column)
                 self.dataChanged.emit(cell, cell)
 
     def _points(self, each: InstanceView, column: Column) -> list[Point] | None:
-        if column.measure is None:
+        if column.metric is None:
             return None
-        return self._history.points(each.instance.id, column.measure)
+        return self._history.points(each.instance.id, column.metric)
 
     def _spoken(self, each: InstanceView, column: int) -> str:
         described_by = COLUMNS[column]
-        if described_by.measure is not None:
-            return described(described_by.measure, self._points(each, described_by) or [])
+        if described_by.metric is not None:
+            return describe(described_by.metric, self._points(each, described_by) or [])
         return f"{described_by.title}: {described_by.text(each)}"
 
     def _tip(self, each: InstanceView, column: int) -> str | None:
-        if COLUMNS[column].measure is not None:
+        if COLUMNS[column].metric is not None:
             return self._spoken(each, column)
         if column == PORT and each.instance.grpc_address:
             return f"gRPC at {each.instance.grpc_address}. A click copies the port."
@@ -184,9 +184,9 @@ class InstanceTableModel(QAbstractTableModel):
 class InstanceTable(QTableView):
     """The table on screen: one selected row, a menu for each, ports copied by a click."""
 
-    selected = Signal(object)
+    selection_changed = Signal(object)
     """The id of the selected instance, or None."""
-    menu_wanted = Signal(object)
+    menu_requested = Signal(object)
     """A global QPoint: a menu for the selected instance is to open there."""
 
     def __init__(self, model: InstanceTableModel, parent: QWidget | None = None) -> None:
@@ -241,7 +241,7 @@ class InstanceTable(QTableView):
         by_mouse = event.reason() is QContextMenuEvent.Reason.Mouse
         below = self.visualRect(self.currentIndex()).bottomLeft()
         place = event.globalPos() if by_mouse else self.viewport().mapToGlobal(below)
-        self.menu_wanted.emit(place)
+        self.menu_requested.emit(place)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
@@ -257,9 +257,9 @@ class InstanceTable(QTableView):
         for rank in (1, 2):
             if sum(needed.values()) > width:
                 needed = {i: w for i, w in needed.items() if COLUMNS[i].dispensable != rank}
-        charts = sum(COLUMNS[index].measure is not None for index in needed)
+        charts = sum(COLUMNS[index].metric is not None for index in needed)
         for_charts = min(140, max(0, width - sum(needed.values())) // charts)
-        needed = {i: w + for_charts * bool(COLUMNS[i].measure) for i, w in needed.items()}
+        needed = {i: w + for_charts * bool(COLUMNS[i].metric) for i, w in needed.items()}
         for_all = max(0, width - sum(needed.values())) // len(needed)
         for index in range(len(COLUMNS)):
             self.setColumnHidden(index, index not in needed)
@@ -287,7 +287,7 @@ class InstanceTable(QTableView):
             self.selectRow(0)
 
     def _tell_selection(self) -> None:
-        self.selected.emit(self.selected_id)
+        self.selection_changed.emit(self.selected_id)
 
     def _copy_port(self, index: QModelIndex) -> None:
         text = index.data()

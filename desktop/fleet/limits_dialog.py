@@ -19,24 +19,24 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
-from desktop.widgets.choice import Choice
-from serving.fleet.record import Limits
+from desktop.widgets.combo_box import ComboBox
+from serving.fleet.record import InstanceLimits
 
 MEGABYTE = 10**6
 MEMORY_STEP = 250
-SMALLEST_MEMORY = 128
+MIN_MEMORY = 128
 """Megabytes; no model server starts with less."""
 
 
 class LimitsDialog(QDialog):
     """Shows `limits` and tells of others; what cannot be limited here is not asked for."""
 
-    chosen = Signal(object)
+    limits_requested = Signal(object)
     """Limits"""
 
     def __init__(
         self,
-        limits: Limits,
+        limits: InstanceLimits,
         *,
         in_containers: bool,
         images: Sequence[str] = (),
@@ -114,26 +114,26 @@ class LimitsDialog(QDialog):
         self.setMinimumWidth(460)
         self.apply.setDefault(True)
 
-    def wanted(self) -> Limits:
+    def selected_limits(self) -> InstanceLimits:
         """What the controls say now."""
         memory = self.memory.value()
-        return Limits(
+        return InstanceLimits(
             threads=self.threads.value(),
-            memory_limit=max(memory, SMALLEST_MEMORY) * MEGABYTE if memory else 0,
+            memory_limit=max(memory, MIN_MEMORY) * MEGABYTE if memory else 0,
             cpu_limit=self.cpu.value(),
             image=self.image.currentData() or "",
         )
 
     def _choose(self) -> None:
-        if self.wanted() != self._limits:
-            self.chosen.emit(self.wanted())
+        if self.selected_limits() != self._limits:
+            self.limits_requested.emit(self.selected_limits())
         self.accept()
 
 
-def _image_choice(images: Sequence[str], chosen: str) -> QComboBox:
-    box = Choice()
+def _image_choice(images: Sequence[str], limits_requested: str) -> QComboBox:
+    box = ComboBox()
     box.addItem("Automatic", "")
-    for name in dict.fromkeys([*images, *([chosen] if chosen else [])]):
+    for name in dict.fromkeys([*images, *([limits_requested] if limits_requested else [])]):
         box.addItem(name, name)
-    box.setCurrentIndex(max(0, box.findData(chosen)))
+    box.setCurrentIndex(max(0, box.findData(limits_requested)))
     return box

@@ -21,7 +21,7 @@ def new_lines(shown: Sequence[str], latest: Sequence[str]) -> list[str] | None:
 
 
 async def batches(
-    lines: AsyncIterator[str], quiet: float, most: int
+    lines: AsyncIterator[str], max_gap_seconds: float, max_lines: int
 ) -> AsyncGenerator[list[str], None]:
     """Yield together what comes within `quiet` seconds of each other, at most `most` lines."""
     batch: list[str] = []
@@ -29,13 +29,13 @@ async def batches(
     try:
         while True:
             coming = coming or asyncio.ensure_future(_next(lines))
-            await asyncio.wait([coming], timeout=quiet if batch else None)
+            await asyncio.wait([coming], timeout=max_gap_seconds if batch else None)
             if coming.done():
                 line, coming = coming.result(), None
                 if line is None:
                     break
                 batch.append(line)
-                if len(batch) < most:
+                if len(batch) < max_lines:
                     continue
             yield batch
             batch = []

@@ -21,14 +21,14 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.fleet import wording
 from desktop.fleet.engine_strip import EngineStrip
-from desktop.fleet.history import FleetHistory
 from desktop.fleet.instance_count import InstanceCount
 from desktop.fleet.instance_detail import InstanceDetail
 from desktop.fleet.instance_table import InstanceTable, InstanceTableModel
+from desktop.fleet.metric_history import MetricHistory
 from desktop.formats import plural
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.empty_state import EmptyState
-from desktop.widgets.place_header import PlaceHeader
+from desktop.widgets.page_header import PageHeader
 from desktop.widgets.state_badge import StateBadge
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import FleetView
@@ -40,23 +40,23 @@ FIRST_COUNT = 2
 class FleetPage(QWidget):
     """Shows a FleetView; everything a person wants to do leaves as a signal."""
 
-    scale_wanted = Signal(int)
-    restart_wanted = Signal(str)
-    stop_wanted = Signal(str)
+    scale_requested = Signal(int)
+    restart_requested = Signal(str)
+    stop_requested = Signal(str)
     """Stop this instance, and want one fewer; a failed one is only removed."""
-    command_wanted = Signal(str)
-    limits_wanted = Signal()
-    log_save_wanted = Signal(str, str)
+    copy_command_requested = Signal(str)
+    limits_dialog_requested = Signal()
+    save_log_requested = Signal(str, str)
     """Path and text."""
-    selected = Signal(object)
+    selection_changed = Signal(object)
     """The id of the selected instance, or None."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._history = FleetHistory()
+        self._history = MetricHistory()
         self._model = InstanceTableModel(self._history)
 
-        self.header = PlaceHeader("Fleet")
+        self.header = PageHeader("Fleet")
         self.count = InstanceCount()
         self.table = InstanceTable(self._model)
         self.detail = InstanceDetail(self._history)
@@ -101,16 +101,16 @@ class FleetPage(QWidget):
         layout.addWidget(self._summary())
         layout.addWidget(self._body, 1)
 
-        self.count.chosen.connect(self.scale_wanted)
-        self.stop_all.clicked.connect(lambda: self.scale_wanted.emit(0))
-        self.empty.acted.connect(lambda: self.scale_wanted.emit(FIRST_COUNT))
-        self.table.selected.connect(self._select)
-        self.table.menu_wanted.connect(self._open_menu)
-        self.detail.restart_wanted.connect(self.restart_wanted)
-        self.detail.stop_wanted.connect(self.stop_wanted)
-        self.detail.command_wanted.connect(self.command_wanted)
-        self.limits.clicked.connect(self.limits_wanted)
-        self.detail.log.save_wanted.connect(self.log_save_wanted)
+        self.count.count_requested.connect(self.scale_requested)
+        self.stop_all.clicked.connect(lambda: self.scale_requested.emit(0))
+        self.empty.action_requested.connect(lambda: self.scale_requested.emit(FIRST_COUNT))
+        self.table.selection_changed.connect(self._select)
+        self.table.menu_requested.connect(self._open_menu)
+        self.detail.restart_requested.connect(self.restart_requested)
+        self.detail.stop_requested.connect(self.stop_requested)
+        self.detail.copy_command_requested.connect(self.copy_command_requested)
+        self.limits.clicked.connect(self.limits_dialog_requested)
+        self.detail.log.save_requested.connect(self.save_log_requested)
 
     @property
     def selected_id(self) -> str | None:
@@ -122,11 +122,11 @@ class FleetPage(QWidget):
         self._history.add(view, time.monotonic())
         self._model.show_view(view)
         self.header.sentence.setText(wording.engine_sentence(view))
-        self.count.show_wanted(view.wanted)
+        self.count.show_desired_count(view.desired_count)
         self.ready_figure.setText(str(view.ready))
         self._show_states(view)
-        self.stop_all.setEnabled(view.wanted > 0 or bool(view.instances))
-        self._body.setCurrentIndex(1 if view.instances or view.wanted else 0)
+        self.stop_all.setEnabled(view.desired_count > 0 or bool(view.instances))
+        self._body.setCurrentIndex(1 if view.instances or view.desired_count else 0)
         self._show_detail()
         if rows != len(view.instances):
             self._fit_split()
@@ -140,8 +140,8 @@ class FleetPage(QWidget):
         self.detail.log.add(instance_id, new)
 
     def _summary(self) -> QWidget:
-        card = QFrame()
-        theme.set_role(card, "card")
+        panel = QFrame()
+        theme.set_role(panel, "panel")
         self.ready_figure = QLabel("0")
         self.ready_figure.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.ready_figure.setAccessibleName("Ready instances")
@@ -169,7 +169,7 @@ class FleetPage(QWidget):
         figure.addWidget(self.state, 1)
         ready.addLayout(figure, 1)
 
-        row = QHBoxLayout(card)
+        row = QHBoxLayout(panel)
         row.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
         row.setSpacing(theme.XL)
         row.addLayout(wanted)
@@ -179,13 +179,13 @@ class FleetPage(QWidget):
         buttons.addWidget(self.limits)
         buttons.addWidget(self.stop_all)
         row.addLayout(buttons)
-        return _framed(card)
+        return _framed(panel)
 
     def _image_menu(self) -> QMenu:
         menu = QMenu(self.images)
-        menu.addAction("Pull…").triggered.connect(self.strip.ask_for_name)
-        menu.addAction("Load from a file…").triggered.connect(self.strip.ask_for_file)
-        menu.addAction("Build our own").triggered.connect(self.strip.build_wanted)
+        menu.addAction("Pull…").triggered.connect(self.strip.open_name_dialog)
+        menu.addAction("Load from a file…").triggered.connect(self.strip.open_file_dialog)
+        menu.addAction("Build our own").triggered.connect(self.strip.build_requested)
         return menu
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -221,7 +221,7 @@ class FleetPage(QWidget):
 
     def _select(self, instance_id: str | None) -> None:
         self._show_detail()
-        self.selected.emit(instance_id)
+        self.selection_changed.emit(instance_id)
 
     def _show_detail(self) -> None:
         each = self._model.at(self.table.currentIndex().row())
@@ -237,14 +237,14 @@ class FleetPage(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         _entry(menu, "Restart", self.detail.restart.isEnabled()).triggered.connect(
-            lambda: self.restart_wanted.emit(instance.id)
+            lambda: self.restart_requested.emit(instance.id)
         )
         _entry(menu, self.detail.stop.text(), self.detail.stop.isEnabled()).triggered.connect(
-            lambda: self.stop_wanted.emit(instance.id)
+            lambda: self.stop_requested.emit(instance.id)
         )
         menu.addSeparator()
         _entry(menu, "Copy the command", True).triggered.connect(
-            lambda: self.command_wanted.emit(instance.id)
+            lambda: self.copy_command_requested.emit(instance.id)
         )
         for name, value in (
             ("Copy gRPC address", instance.grpc_address),

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 
-from desktop.fleet.history import Point
+from desktop.fleet.metric_history import Point
 
 
 def paint_sparkline(
-    painter: QPainter, rect: QRectF, points: Sequence[Point], least: float, ink: QColor
+    painter: QPainter, rect: QRectF, points: Sequence[Point], min_scale: float, ink: QColor
 ) -> None:
     """Paint `points` as a line over a soft area, with a gap where nothing is known.
 
@@ -20,7 +20,7 @@ def paint_sparkline(
     """
     if not points:
         return
-    top = max(least, max(point.value for point in points))
+    top = max(min_scale, max(point.value for point in points))
     box = rect.adjusted(1, 2, -2, -1)
     stretches: list[list[QPointF]] = []
     for point in points:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from desktop.fleet.history import UNKNOWN, milliseconds
+from desktop.fleet.metric_history import UNKNOWN, milliseconds
 from desktop.formats import count, duration, plural, rate, size
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import FleetView, InstanceView
@@ -24,12 +24,12 @@ def state_counts(view: FleetView) -> dict[InstanceState, str]:
 
 def state_sentence(view: FleetView) -> str:
     """Say how far the fleet is from what is wanted."""
-    if not view.wanted and not view.instances:
+    if not view.desired_count and not view.instances:
         return "Nothing is running."
-    if view.ready < view.wanted:
-        missing = plural(view.wanted - view.ready, "instance")
+    if view.ready < view.desired_count:
+        missing = plural(view.desired_count - view.ready, "instance")
         return f"{missing} not ready yet." if view.ready else "Photos wait until one is ready."
-    if len(view.instances) > view.wanted:
+    if len(view.instances) > view.desired_count:
         if any(each.state is InstanceState.STARTING for each in view.instances):
             return "A new one starts before an old one stops."
         return "Those that stop finish what they accepted."

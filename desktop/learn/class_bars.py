@@ -38,7 +38,7 @@ class Role(IntEnum):
 
     COUNT = Qt.ItemDataRole.UserRole
     """ClassCount"""
-    MOST = Qt.ItemDataRole.UserRole + 1
+    MAX_LABELS = Qt.ItemDataRole.UserRole + 1
     """The labels of the class that has most."""
 
 
@@ -78,7 +78,7 @@ class ClassBarsModel(QAbstractListModel):
                 return _facts(each)
             case Role.COUNT:
                 return each
-            case Role.MOST:
+            case Role.MAX_LABELS:
                 return max(1, *(other.labels for other in self._counts))
             case _:
                 return None
@@ -126,18 +126,18 @@ class _BarRow(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._view.hasFocus() and option.state & QStyle.StateFlag.State_HasFocus:
-            painter.setPen(QPen(theme.colour("accent"), 1))
+            painter.setPen(QPen(theme.color("accent"), 1))
             inner = QRectF(option.rect).adjusted(0.5, 0.5, -0.5, -0.5)
             painter.drawRoundedRect(inner, theme.CORNER, theme.CORNER)
         self._paint_text(painter, text, each)
         bar = QRectF(area.left(), area.bottom() - _BAR, area.width(), _BAR)
-        self._paint_bar(painter, bar, each.labels / index.data(Role.MOST), each.known)
+        self._paint_bar(painter, bar, each.labels / index.data(Role.MAX_LABELS), each.known)
         painter.restore()
 
     def _paint_text(self, painter: QPainter, area: QRectF, each: ClassCount) -> None:
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.setFont(theme.font(numbers=True))
-        painter.setPen(theme.colour("text"))
+        painter.setPen(theme.color("text"))
         number = count(each.labels)
         painter.drawText(area, middle | Qt.AlignmentFlag.AlignRight, number)
         metrics = painter.fontMetrics()
@@ -148,22 +148,22 @@ class _BarRow(QStyledItemDelegate):
         if mark:
             after = area.adjusted(metrics.horizontalAdvance(name) + theme.S, 0, 0, 0)
             painter.setFont(theme.font(theme.Size.SMALL, strong=True))
-            painter.setPen(theme.colour("accent"))
+            painter.setPen(theme.color("accent"))
             painter.drawText(after, middle | Qt.AlignmentFlag.AlignLeft, _NEW)
 
     def _paint_bar(self, painter: QPainter, bar: QRectF, share: float, known: bool) -> None:
         round_by = bar.height() / 2
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.colour("sunken"))
+        painter.setBrush(theme.color("sunken"))
         painter.drawRoundedRect(bar, round_by, round_by)
         if not share:
             return
         bar.setWidth(max(bar.height(), bar.width() * share))
         if known:
-            painter.setBrush(theme.colour("accent"))
+            painter.setBrush(theme.color("accent"))
         else:
-            painter.setBrush(theme.colour("raised"))
-            painter.setPen(QPen(theme.colour("accent"), 1.5))
+            painter.setBrush(theme.color("raised"))
+            painter.setPen(QPen(theme.color("accent"), 1.5))
             bar.adjust(0.75, 0.75, -0.75, -0.75)
         painter.drawRoundedRect(bar, round_by, round_by)
 

@@ -9,18 +9,18 @@ from collections.abc import Callable
 from backend.client import BackendClient
 from backend.contract import RunState, TrainingRun
 from desktop.learn.outbox import Outbox
-from desktop.learn.timeline import ENDED
+from desktop.learn.timeline import FINISHED
 from serving.errors import BackendError, ServeryError
 from serving.progress import Report
 
-LABELS_PATIENCE = 10.0
+LABELS_TIMEOUT = 10.0
 """Seconds to wait for labels that are still on their way to the backend."""
-_LOOK_EVERY = 0.5
+_POLL_SECONDS = 0.5
 """Seconds between two looks at a training run."""
 _STEPS = 100
 
 
-class TrainingFailed(ServeryError):
+class TrainingRunFailed(ServeryError):
     """A training run ended without a version."""
 
 
@@ -29,7 +29,7 @@ async def learn_now(
     outbox: Outbox,
     report: Report,
     *,
-    leaving: Callable[[], bool] = lambda: False,
+    closing: Callable[[], bool] = lambda: False,
 ) -> TrainingRun:
     """Start a training run on every label given so far, and return it when it has ended.
 
@@ -43,14 +43,14 @@ async def learn_now(
     try:
         run = await _ended(backend, run, report)
     except asyncio.CancelledError:
-        if not leaving():
+        if not closing():
             with contextlib.suppress(BackendError):
                 await backend.cancel_training(run.id)
         raise
     if run.state is RunState.CANCELLED:
         raise asyncio.CancelledError
     if run.state is RunState.FAILED:
-        raise TrainingFailed(
+        raise TrainingRunFailed(
             run.step or "The training run ended without saying why.",
             "The live version stays as it is, and the labels are kept for the next run.",
         )
@@ -58,9 +58,9 @@ async def learn_now(
 
 
 async def _ended(backend: BackendClient, run: TrainingRun, report: Report) -> TrainingRun:
-    while run.state not in ENDED:
+    while run.state not in FINISHED:
         report(round(run.progress * _STEPS), _STEPS, run.step)
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(_POLL_SECONDS)
         run = await backend.training_run(run.id)
     return run
 
@@ -71,9 +71,9 @@ async def _delivered(outbox: Outbox) -> None:
     unsubscribe = outbox.subscribe(lambda view: None if view.pending else empty.set())
     try:
         if outbox.view.pending:
-            outbox.nudge()
+            outbox.retry_now()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LABELS_PATIENCE):
+                async with asyncio.timeout(LABELS_TIMEOUT):
                     await empty.wait()
     finally:
         unsubscribe()

@@ -25,8 +25,8 @@ from backend.contract import Label
 from desktop.learn.outbox_store import OutboxEntry, OutboxStore
 from serving.errors import BackendError, ServeryError
 
-FIRST_WAIT = 0.5
-LONGEST_WAIT = 30.0
+INITIAL_BACKOFF = 0.5
+MAX_BACKOFF = 30.0
 """Seconds between two tries while the backend is away; doubled from first to longest."""
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class LabelReceiver(Protocol):
     async def undo_label(self, label_id: int) -> None: ...
 
 
-class AbsentBackend:
+class UnavailableBackend:
     """Stands for a backend that could not be started: labels wait for the next one."""
 
     def __init__(self, reason: BackendError) -> None:
@@ -95,13 +95,13 @@ class Outbox:
         database: Path,
         receiver: LabelReceiver,
         *,
-        first_wait: float = FIRST_WAIT,
-        longest_wait: float = LONGEST_WAIT,
+        initial_backoff: float = INITIAL_BACKOFF,
+        max_backoff: float = MAX_BACKOFF,
     ) -> None:
         self._store = OutboxStore(database)
         self._receiver = receiver
-        self._first_wait = first_wait
-        self._longest_wait = longest_wait
+        self._initial_backoff = initial_backoff
+        self._max_backoff = max_backoff
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._view = OutboxView()
         self._listeners: list[Callable[[OutboxView], None]] = []
@@ -144,7 +144,7 @@ class Outbox:
         return partial(self._listeners.remove, listener)
 
     async def submit(self, jpeg: bytes, class_name: str) -> QueuedLabel:
-        """Return once the label is on disk. `jpeg` must be upright bytes.
+        """Return once the label is on disk. `jpeg` must be a normalized JPEG.
 
         Raises LabelNotKept where it cannot be written.
         """
@@ -170,7 +170,7 @@ class Outbox:
     async def retry_refused(self) -> None:
         """Offer the labels that were refused once more."""
         await self._on_disk(self._store.accept_refused)
-        self.nudge()
+        self.retry_now()
         await self._refresh(self._view.problem)
 
     async def discard_refused(self) -> None:
@@ -178,7 +178,7 @@ class Outbox:
         await self._on_disk(self._store.discard_refused)
         await self._refresh(self._view.problem)
 
-    def nudge(self) -> None:
+    def retry_now(self) -> None:
         """Try at once: the backend is known to answer again."""
         self._wake.set()
 
@@ -187,7 +187,7 @@ class Outbox:
         self._thread.shutdown()
 
     async def _deliver(self) -> None:
-        wait = self._first_wait
+        wait = self._initial_backoff
         while True:
             self._wake.clear()
             try:
@@ -197,9 +197,9 @@ class Outbox:
             if problem:
                 await self._refresh(problem)
                 woken = await self._woken(wait * random.uniform(0.8, 1.2))
-                wait = self._first_wait if woken else min(wait * 2, self._longest_wait)
+                wait = self._initial_backoff if woken else min(wait * 2, self._max_backoff)
             else:
-                wait = self._first_wait
+                wait = self._initial_backoff
                 await self._refresh("")
                 await self._wake.wait()
 

@@ -13,12 +13,12 @@ from desktop.learn.outbox import OutboxView
 class OutboxNotes(QFrame):
     """Labels that wait and labels that were refused; hidden while there is nothing to say."""
 
-    retry_wanted = Signal()
-    discard_wanted = Signal()
+    retry_requested = Signal()
+    discard_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        theme.set_role(self, "card")
+        theme.set_role(self, "panel")
         self.waiting = QLabel()
         self.waiting.setWordWrap(True)
         self.refused = QLabel()
@@ -28,8 +28,8 @@ class OutboxNotes(QFrame):
         self.retry.setAccessibleName("Send the refused labels again")
         self.discard = QPushButton("Discard")
         self.discard.setAccessibleName("Discard the refused labels")
-        self.retry.clicked.connect(self.retry_wanted)
-        self.discard.clicked.connect(self.discard_wanted)
+        self.retry.clicked.connect(self.retry_requested)
+        self.discard.clicked.connect(self.discard_requested)
         second = QHBoxLayout()
         second.setSpacing(theme.S)
         second.addWidget(self.refused, 1)

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 """
 
 
-class LabelNotKept(ServeryError):
+class LabelNotSaved(ServeryError):
     """The label could not be written to disk, so it was not taken."""
 
 
@@ -38,7 +38,7 @@ class OutboxEntry:
     order: int
     key: str
     image: str
-    """SHA-256 of the upright bytes, in hex."""
+    """SHA-256 of the normalized JPEG, in hex."""
     class_name: str
     label_id: int | None
     """The backend's id, where it has acknowledged the label and is to remove it again."""
@@ -160,7 +160,7 @@ class OutboxStore:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         if self._connection is None:
-            raise LabelNotKept("The outbox of labels is closed.", "Start Servery again.")
+            raise LabelNotSaved("The outbox of labels is closed.", "Start Servery again.")
         with self._translated():
             yield self._connection
 
@@ -180,7 +180,7 @@ class OutboxStore:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise LabelNotKept(
+            raise LabelNotSaved(
                 f"The label could not be written to {self._path}: {error}.",
                 "Make sure that the disk has space and the folder can be written, then"
                 " label the photo again.",

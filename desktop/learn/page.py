@@ -26,20 +26,20 @@ from desktop.learn.timeline import active_run, entries
 from desktop.learn.timeline_list import TimelineList
 from desktop.learn.training_strip import TrainingStrip
 from desktop.widgets.empty_state import EmptyState
-from desktop.widgets.place_header import PlaceHeader
+from desktop.widgets.page_header import PageHeader
 
 
 class LearnPage(QWidget):
     """Shows what the backend knows; everything a person wants to do leaves as a signal."""
 
-    learn_wanted = Signal()
-    cancel_wanted = Signal(str)
+    learn_requested = Signal()
+    cancel_requested = Signal(str)
     """The id of a training run."""
-    promote_wanted = Signal(int)
+    promote_requested = Signal(int)
     """The number of a version."""
-    retry_refused_wanted = Signal()
-    discard_refused_wanted = Signal()
-    classify_wanted = Signal()
+    retry_refused_requested = Signal()
+    discard_refused_requested = Signal()
+    classify_requested = Signal()
     """The person wants to go and label photos."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -51,17 +51,17 @@ class LearnPage(QWidget):
         self._starting = False
         self._promoting = False
 
-        self.header = PlaceHeader("Learn")
+        self.header = PageHeader("Learn")
         self.learn = QPushButton("Learn now")
         theme.set_role(self.learn, "primary")
         self.learn.setAccessibleName("Learn from the labels now")
-        self.learn.clicked.connect(self.learn_wanted)
+        self.learn.clicked.connect(self.learn_requested)
         self.header.add(self.learn)
         self.strip = TrainingStrip()
-        self.strip.cancel_wanted.connect(self.cancel_wanted)
+        self.strip.cancel_requested.connect(self.cancel_requested)
         self.notes = OutboxNotes()
-        self.notes.retry_wanted.connect(self.retry_refused_wanted)
-        self.notes.discard_wanted.connect(self.discard_refused_wanted)
+        self.notes.retry_requested.connect(self.retry_refused_requested)
+        self.notes.discard_requested.connect(self.discard_refused_requested)
 
         self.bars = ClassBars()
         self.no_labels = EmptyState(
@@ -71,7 +71,7 @@ class LearnPage(QWidget):
             " are enough to teach a new class.",
             "Go to Classify",
         )
-        self.no_labels.acted.connect(self.classify_wanted)
+        self.no_labels.action_requested.connect(self.classify_requested)
         self._labels_body = QStackedWidget()
         self._labels_body.addWidget(self.no_labels)
         self._labels_body.addWidget(self.bars)
@@ -79,7 +79,7 @@ class LearnPage(QWidget):
         theme.set_role(self.labels_summary, "muted")
 
         self.timeline = TimelineList()
-        self.timeline.promote_wanted.connect(self.promote_wanted)
+        self.timeline.promote_requested.connect(self.promote_requested)
         self.no_versions = QLabel()
         self.no_versions.setWordWrap(True)
         self.no_versions.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -6,9 +6,9 @@ import asyncio
 
 from desktop.learn.outbox import Outbox, QueuedLabel
 from serving.errors import ServeryError
-from serving.upright import upright_jpeg
+from serving.normalize_image import normalize_image
 
-LONGEST_CLASS_NAME = 100
+MAX_CLASS_NAME = 100
 """Characters."""
 
 
@@ -22,7 +22,7 @@ async def submit_label(outbox: Outbox, image: bytes, class_name: str) -> QueuedL
     Raises ClassNameError, ImageError (the bytes are no image) or LabelNotKept.
     """
     name = checked_class_name(class_name)
-    jpeg = await asyncio.to_thread(upright_jpeg, image)
+    jpeg = await asyncio.to_thread(normalize_image, image)
     return await outbox.submit(jpeg, name)
 
 
@@ -35,9 +35,9 @@ def checked_class_name(text: str) -> str:
         raise ClassNameError(
             "The class name holds characters that cannot be shown.", "Type the name anew."
         )
-    if len(name) > LONGEST_CLASS_NAME:
+    if len(name) > MAX_CLASS_NAME:
         raise ClassNameError(
-            f"The class name is longer than {LONGEST_CLASS_NAME} characters.",
+            f"The class name is longer than {MAX_CLASS_NAME} characters.",
             "Choose a shorter name.",
         )
     return name

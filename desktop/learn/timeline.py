@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from backend.contract import RunState, TrainingRun, VersionSummary
 
-ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+FINISHED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 
 
 @dataclass(frozen=True)
-class Entry:
+class TimelineEntry:
     """A version, with the run that made it where one did; or a run that made none."""
 
     version: VersionSummary | None
@@ -32,7 +32,7 @@ class Entry:
         return self.version.created if self.version is not None else ""
 
 
-def entries(versions: Sequence[VersionSummary], runs: Sequence[TrainingRun]) -> list[Entry]:
+def entries(versions: Sequence[VersionSummary], runs: Sequence[TrainingRun]) -> list[TimelineEntry]:
     """Pair each version with the run that made it, and add the runs that ended without one.
 
     A run whose version is not in `versions` (yet) is left out.
@@ -40,10 +40,12 @@ def entries(versions: Sequence[VersionSummary], runs: Sequence[TrainingRun]) -> 
     by_id = {run.id: run for run in runs}
     by_version = {run.version: run for run in runs if run.version is not None}
     made = [
-        Entry(each, by_id.get(each.training_run or "") or by_version.get(each.number))
+        TimelineEntry(each, by_id.get(each.training_run or "") or by_version.get(each.number))
         for each in versions
     ]
-    made += [Entry(None, run) for run in runs if run.version is None and run.state in ENDED]
+    made += [
+        TimelineEntry(None, run) for run in runs if run.version is None and run.state in FINISHED
+    ]
     return sorted(
         made,
         key=lambda entry: (entry.when, entry.version.number if entry.version else 0),
@@ -53,6 +55,8 @@ def entries(versions: Sequence[VersionSummary], runs: Sequence[TrainingRun]) -> 
 
 def active_run(runs: Sequence[TrainingRun]) -> TrainingRun | None:
     """Return the run that is being worked on, or else the one that waits longest."""
-    waiting = sorted((run for run in runs if run.state not in ENDED), key=lambda run: run.created)
+    waiting = sorted(
+        (run for run in runs if run.state not in FINISHED), key=lambda run: run.created
+    )
     running = [run for run in waiting if run.state is RunState.RUNNING]
     return next(iter(running + waiting), None)

@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWi
 
 from desktop import theme
 from desktop.formats import count
-from desktop.learn.timeline import Entry
+from desktop.learn.timeline import TimelineEntry
 from desktop.learn.timeline_row import TimelineRow
 
-AT_FIRST = 30
+INITIAL_ROWS = 30
 """Rows that are shown before a person asks for the older ones."""
 _REFRESH_MILLISECONDS = 30_000
 
@@ -20,7 +20,7 @@ _REFRESH_MILLISECONDS = 30_000
 class TimelineList(QScrollArea):
     """Rows are kept for as long as their entry exists, so focus and place stay."""
 
-    promote_wanted = Signal(int)
+    promote_requested = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -28,10 +28,10 @@ class TimelineList(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._entries: Sequence[Entry] = ()
+        self._entries: Sequence[TimelineEntry] = ()
         self._live: int | None = None
         self._busy = False
-        self._shown = AT_FIRST
+        self._shown = INITIAL_ROWS
         self._rows: dict[str, TimelineRow] = {}
         self.older = QPushButton()
         theme.set_role(self.older, "quiet")
@@ -55,7 +55,9 @@ class TimelineList(QScrollArea):
         """The rows on screen, newest first."""
         return [self._rows[entry.key] for entry in self._entries[: self._shown]]
 
-    def show_entries(self, entries: Sequence[Entry], live: int | None, *, busy: bool) -> None:
+    def show_entries(
+        self, entries: Sequence[TimelineEntry], live: int | None, *, busy: bool
+    ) -> None:
         """Show `entries`, newest first; `busy` while a version is being promoted."""
         self._entries, self._live, self._busy = entries, live, busy
         shown = entries[: self._shown]
@@ -71,11 +73,11 @@ class TimelineList(QScrollArea):
         self.older.setVisible(hidden > 0)
         self.older.setText(f"Show {count(hidden)} older")
 
-    def _row_at(self, place: int, entry: Entry) -> TimelineRow:
+    def _row_at(self, place: int, entry: TimelineEntry) -> TimelineRow:
         row = self._rows.get(entry.key)
         if row is None:
             row = self._rows[entry.key] = TimelineRow(entry, self.widget())
-            row.promote_wanted.connect(self.promote_wanted)
+            row.promote_requested.connect(self.promote_requested)
             self._layout.insertWidget(place, row)
         elif self._layout.indexOf(row) != place:
             self._layout.removeWidget(row)

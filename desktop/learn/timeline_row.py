@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVB
 from desktop import theme
 from desktop.formats import percent
 from desktop.learn import wording
-from desktop.learn.timeline import Entry
+from desktop.learn.timeline import TimelineEntry
 from desktop.widgets.elided_label import ElidedLabel
 
 _RAIL = 20
@@ -19,9 +19,9 @@ _MARK = 12
 class TimelineRow(QWidget):
     """Shows an Entry, with the button that makes its version the live one."""
 
-    promote_wanted = Signal(int)
+    promote_requested = Signal(int)
 
-    def __init__(self, entry: Entry, parent: QWidget | None = None) -> None:
+    def __init__(self, entry: TimelineEntry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rail = _Rail()
         self.heading = QLabel()
@@ -63,7 +63,7 @@ class TimelineRow(QWidget):
         self.show_entry(entry, None, busy=False, first=True, last=True)
 
     def show_entry(
-        self, entry: Entry, live: int | None, *, busy: bool, first: bool, last: bool
+        self, entry: TimelineEntry, live: int | None, *, busy: bool, first: bool, last: bool
     ) -> None:
         """Show `entry`; `live` is the number of the live version, `busy` while one is promoted."""
         version, run = entry.version, entry.run
@@ -108,7 +108,7 @@ class TimelineRow(QWidget):
 
     def _colour_state(self) -> None:
         if word := self.state.text().lower():
-            ink = theme.state_mark(word).colour.name()
+            ink = theme.state_mark(word).color.name()
             self.state.setStyleSheet(f"color: {ink}; font-weight: 600;")
 
     def _show_accuracy(self, accuracy: float | None, measured_on: str) -> None:
@@ -130,7 +130,7 @@ class TimelineRow(QWidget):
 
     def _promote(self) -> None:
         if self._entry.version is not None:
-            self.promote_wanted.emit(self._entry.version.number)
+            self.promote_requested.emit(self._entry.version.number)
 
 
 class _Rail(QWidget):
@@ -152,7 +152,7 @@ class _Rail(QWidget):
         painter = QPainter(self)
         middle = self.width() / 2
         top = theme.M + 3.0
-        painter.setPen(QPen(theme.colour("line"), 2))
+        painter.setPen(QPen(theme.color("line"), 2))
         if not self._first:
             painter.drawLine(round(middle), 0, round(middle), round(top) - 3)
         if not self._last:

@@ -23,13 +23,13 @@ from desktop.widgets.state_badge import StateBadge
 class TrainingStrip(QFrame):
     """State, step, progress and the way to stop it; hidden while nothing is going on."""
 
-    cancel_wanted = Signal(str)
+    cancel_requested = Signal(str)
     """The id of the run."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._run_id = ""
-        theme.set_role(self, "card")
+        theme.set_role(self, "panel")
         self.badge = StateBadge("queued")
         self.step = ElidedLabel()
         self.share = QLabel()
@@ -73,4 +73,4 @@ class TrainingStrip(QFrame):
 
     def _cancel(self) -> None:
         self.cancel.setEnabled(False)
-        self.cancel_wanted.emit(self._run_id)
+        self.cancel_requested.emit(self._run_id)

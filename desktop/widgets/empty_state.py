@@ -11,7 +11,7 @@ from desktop import theme
 class EmptyState(QWidget):
     """An invitation to do the first thing here."""
 
-    acted = Signal()
+    action_requested = Signal()
     """The button was pressed."""
 
     def __init__(
@@ -37,7 +37,7 @@ class EmptyState(QWidget):
         self.button = QPushButton(action, self)
         theme.set_role(self.button, "primary")
         self.button.setVisible(bool(action))
-        self.button.clicked.connect(self.acted)
+        self.button.clicked.connect(self.action_requested)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.XL)
         layout.setSpacing(theme.S)

@@ -20,13 +20,13 @@ from desktop import formats, theme
 from desktop.jobs import Job, Jobs
 from desktop.widgets.elided_label import ElidedLabel
 
-PATIENCE = 0.6
+SHOW_AFTER_SECONDS = 0.6
 """Seconds a job runs before it is worth showing."""
 
 
 def describe(job: Job[Any]) -> str:
     """Return how a running job is doing, as one line."""
-    if job.tells_pace:
+    if job.has_own_eta:
         return f"{job.title}: {job.text}" if job.text else job.title
     parts = [job.text or job.title]
     if job.total and not job.text:
@@ -71,7 +71,7 @@ class JobLine(QWidget):
         self._timer.setInterval(200)
         self._timer.timeout.connect(self._refresh)
         jobs.started.connect(self._timer.start)
-        jobs.ended.connect(self._refresh)
+        jobs.finished.connect(self._refresh)
         self._refresh()
 
     @property
@@ -80,7 +80,9 @@ class JobLine(QWidget):
         return self._text.text() if self._shown else ""
 
     def _worth_showing(self) -> list[Job[Any]]:
-        return [job for job in self._jobs.running if not job.quiet and job.seconds >= PATIENCE]
+        return [
+            job for job in self._jobs.running if not job.quiet and job.seconds >= SHOW_AFTER_SECONDS
+        ]
 
     def _refresh(self) -> None:
         jobs = self._worth_showing()

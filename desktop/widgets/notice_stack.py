@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.notifications import Notice, Notifications
 
-MOST = 3
+MAX_NOTICES = 3
 INFO_MILLISECONDS = 6000
-_WIDEST = 440
+_MAX_WIDTH = 440
 
 
 class NoticeStack(QWidget):
@@ -52,12 +52,12 @@ class NoticeStack(QWidget):
                 bar.count_up()
                 return
         bar = NoticeBar(notice, self)
-        bar.gone.connect(self._place)
+        bar.dismissed.connect(self._reposition)
         self._layout.addWidget(bar)
         bar.show()
-        for oldest in self.bars[:-MOST]:
+        for oldest in self.bars[:-MAX_NOTICES]:
             oldest.close_notice()
-        self._place()
+        self._reposition()
 
     def close_newest(self) -> bool:
         """Close the newest notice, as Escape does; returns whether there was one."""
@@ -68,15 +68,15 @@ class NoticeStack(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() is QEvent.Type.Resize:
-            self._place()
+            self._reposition()
         return False
 
-    def _place(self) -> None:
+    def _reposition(self) -> None:
         bars = self.bars
         self.setVisible(bool(bars))
         if not bars:
             return
-        width = min(_WIDEST, self._over.width() - 2 * theme.L)
+        width = min(_MAX_WIDTH, self._over.width() - 2 * theme.L)
         self.setFixedWidth(width)
         height = sum(bar.heightForWidth(width) for bar in bars) + theme.S * (len(bars) - 1)
         self.setGeometry(theme.L, self._over.height() - height - theme.L, width, height)
@@ -86,7 +86,7 @@ class NoticeStack(QWidget):
 class NoticeBar(QFrame):
     """One notice: its mark, its sentences, "Copy details" where there are some, and a close."""
 
-    gone = Signal()
+    dismissed = Signal()
 
     def __init__(self, notice: Notice, parent: QWidget) -> None:
         super().__init__(parent)
@@ -143,7 +143,7 @@ class NoticeBar(QFrame):
         self.closed = True
         self.hide()
         self.deleteLater()
-        self.gone.emit()
+        self.dismissed.emit()
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.notice.details)

@@ -14,7 +14,7 @@ WIDTH = 80
 class Sidebar(QFrame):
     """Says which place is shown and lets a person go to another."""
 
-    chosen = Signal(str)
+    page_requested = Signal(str)
     """The name of the place that a person asked for."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -34,7 +34,7 @@ class Sidebar(QFrame):
     ) -> None:
         """Add a place below the ones there are, or at the foot."""
         button = QToolButton()
-        theme.set_role(button, "place")
+        theme.set_role(button, "page")
         button.setText(title)
         button.setCheckable(True)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
@@ -43,7 +43,7 @@ class Sidebar(QFrame):
         button.setToolTip(f"{title} ({keys})" if keys else title)
         button.setAccessibleName(title)
         theme.set_icon(button, icon, "muted", checked="accent", side=24)
-        button.clicked.connect(lambda: self.chosen.emit(name))
+        button.clicked.connect(lambda: self.page_requested.emit(name))
         self._group.addButton(button)
         self._buttons[name] = button
         if foot:
@@ -51,7 +51,7 @@ class Sidebar(QFrame):
         else:
             self._layout.insertWidget(self._stretch_index(), button)
 
-    def show_chosen(self, name: str) -> None:
+    def set_current(self, name: str) -> None:
         """Mark the place called `name` as the one that is shown."""
         self._buttons[name].setChecked(True)
 

@@ -56,14 +56,14 @@ class StatusBar(QFrame):
         self._show_fleet("failed", sentence)
         self._version.hide()
 
-    def show_fleet(self, ready: int, wanted: int, model: str, live_version: int | None) -> None:
+    def show_fleet(self, ready: int, desired: int, model: str, live_version: int | None) -> None:
         """Say how many instances of `model` are ready and which version they serve."""
-        if wanted == 0 and ready == 0:
+        if desired == 0 and ready == 0:
             self._show_fleet("stopped", "Fleet: stopped")
-        elif ready >= wanted:
+        elif ready >= desired:
             self._show_fleet("ready", f"Fleet: {ready} ready")
         else:
-            self._show_fleet("starting", f"Fleet: {ready} of {wanted} ready")
+            self._show_fleet("starting", f"Fleet: {ready} of {desired} ready")
         self._version.setVisible(live_version is not None)
         if live_version is not None:
             self._version.setText(f"{model} v{live_version}")

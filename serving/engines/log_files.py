@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 """Between two looks for new lines."""
 TAIL_BYTES = 2**18
 
@@ -37,7 +37,7 @@ async def follow(path: Path, lines: int, ended: Callable[[], bool]) -> AsyncGene
         for line in whole:
             yield line.decode(errors="replace")
         if not ends:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
     if unfinished:
         yield unfinished.decode(errors="replace")
 

@@ -19,7 +19,13 @@ from pathlib import Path
 import psutil
 
 import serving
-from serving.engines import children
+from serving.engines import child_processes
+from serving.engines.docker.image.constants import GRPC_PORT, REST_PORT
+from serving.engines.instance_records import (
+    InstanceRecord,
+    read_instance_record,
+    read_instance_records,
+)
 from serving.engines.log_files import follow, tail
 from serving.engines.process_usage import ProcessUsage
 from serving.engines.protocol import (
@@ -29,15 +35,13 @@ from serving.engines.protocol import (
     InstanceState,
     InstanceStats,
 )
-from serving.engines.run_files import RunFile, read_run_file, read_run_files
 from serving.engines.server_flags import server_flags
 from serving.errors import EngineError
-from serving.image.names import GRPC_PORT, REST_PORT
 from serving.programs import module_command
 from serving.workspace import Workspace
 
 PORTS_FLAG = "--ports_file"
-USUAL_PORTS = {
+DEFAULT_PORTS = {
     "--port=0": f"--port={GRPC_PORT}",
     "--rest_api_port=0": f"--rest_api_port={REST_PORT}",
 }
@@ -82,11 +86,11 @@ class ProcessEngine:
         """List the instances, of `model` only where it is given, oldest first."""
         return await asyncio.to_thread(self._instances, model)
 
-    async def start(self, spec: InstanceSpec, *, sharing: int = 1) -> Instance:
+    async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance; raises EngineError where the process cannot be made."""
-        return await asyncio.to_thread(self._start, spec, sharing)
+        return await asyncio.to_thread(self._start, spec, fleet_size)
 
-    async def full_share(self, instance_id: str) -> None:
+    async def grant_full_cpu(self, instance_id: str) -> None:
         """Nothing: only an administrator could give back what a start was denied."""
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
@@ -95,7 +99,7 @@ class ProcessEngine:
         It finishes what it accepted, for `grace` seconds at most. Raises
         EngineError where it cannot be ended.
         """
-        record = read_run_file(self._folder, instance_id)
+        record = read_instance_record(self._folder, instance_id)
         if record is None:
             return
         record = replace(record, stopping=True)
@@ -136,7 +140,7 @@ class ProcessEngine:
         options = [word for word in record.command if word.startswith("--") and "=" in word]
         program = record.command[: len(record.command) - len(options)]
         shown = [
-            USUAL_PORTS.get(option, option) for option in options if option != self._mark(record)
+            DEFAULT_PORTS.get(option, option) for option in options if option != self._mark(record)
         ]
         ours = _search_path()
         words = ["env", f"PYTHONPATH={ours}", *program] if ours else [*program]
@@ -144,7 +148,7 @@ class ProcessEngine:
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
         """Return what it uses, the processor as a mean since the last time asked."""
-        record = read_run_file(self._folder, instance_id)
+        record = read_instance_record(self._folder, instance_id)
         process = record and self._process(record)
         return self._usage.read(instance_id, process) if process else None
 
@@ -165,30 +169,30 @@ class ProcessEngine:
     def _folder(self) -> Path:
         return self._workspace.instances
 
-    def _record(self, instance_id: str) -> RunFile:
+    def _record(self, instance_id: str) -> InstanceRecord:
         """Return what is kept of an instance; raises EngineError where there is none."""
-        record = read_run_file(self._folder, instance_id)
+        record = read_instance_record(self._folder, instance_id)
         if record is None:
             raise EngineError(
                 f"There is no instance {instance_id}.", "Look at the list of instances."
             )
         return record
 
-    def _ends(self, record: RunFile) -> bool:
+    def _ends(self, record: InstanceRecord) -> bool:
         """Whether an instance will print nothing more."""
-        kept = read_run_file(self._folder, record.id)
+        kept = read_instance_record(self._folder, record.id)
         return kept is None or (bool(kept.process) and self._process(kept) is None)
 
     def _instances(self, model: str | None) -> list[Instance]:
-        records = read_run_files(self._folder)
+        records = read_instance_records(self._folder)
         kept = {self._mark(record) for record in records}
-        children.see_off(f"{PORTS_FLAG}={self._folder}{os.sep}", kept)
+        child_processes.reap(f"{PORTS_FLAG}={self._folder}{os.sep}", kept)
         return [self._seen(record) for record in records if model in (None, record.model)]
 
-    def _start(self, spec: InstanceSpec, sharing: int) -> Instance:
+    def _start(self, spec: InstanceSpec, fleet_size: int) -> Instance:
         self._workspace.create()
         instance_id = f"{spec.model}-{secrets.token_hex(3)}"
-        record = RunFile(
+        record = InstanceRecord(
             id=instance_id,
             model=spec.model,
             spec=asdict(spec),
@@ -196,7 +200,7 @@ class ProcessEngine:
             started=time.time(),
             log=str(self._workspace.logs / f"{instance_id}.log"),
         )
-        record = replace(record, command=self._command(record, spec, sharing))
+        record = replace(record, command=self._command(record, spec, fleet_size))
         try:
             record.write(self._folder)
             process = self._spawn(record, spec)
@@ -210,8 +214,10 @@ class ProcessEngine:
         self._remember(record)
         return self._seen(record)
 
-    def _command(self, record: RunFile, spec: InstanceSpec, sharing: int) -> tuple[str, ...]:
-        threads = spec.threads or max(1, _cores() // max(1, sharing))
+    def _command(
+        self, record: InstanceRecord, spec: InstanceSpec, fleet_size: int
+    ) -> tuple[str, ...]:
+        threads = spec.threads or max(1, _cores() // max(1, fleet_size))
         return (
             *self._program,
             "--port=0",
@@ -220,7 +226,7 @@ class ProcessEngine:
             self._mark(record),
         )
 
-    def _spawn(self, record: RunFile, spec: InstanceSpec) -> subprocess.Popen[bytes]:
+    def _spawn(self, record: InstanceRecord, spec: InstanceSpec) -> subprocess.Popen[bytes]:
         with Path(record.log).open("ab") as log:
             process = subprocess.Popen(
                 record.command,
@@ -231,13 +237,13 @@ class ProcessEngine:
                 env=_environment(),
                 start_new_session=True,
             )
-        children.add(self._mark(record), process)
+        child_processes.add(self._mark(record), process)
         if spec.memory_limit and sys.platform == "linux":
             limit = (spec.memory_limit, spec.memory_limit)
             psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA, limit)
         return process
 
-    def _remember(self, record: RunFile) -> None:
+    def _remember(self, record: InstanceRecord) -> None:
         """Write what became known of an instance that is not removed meanwhile.
 
         On a full disk it stays unwritten: an instance can be stopped all the same.
@@ -246,11 +252,11 @@ class ProcessEngine:
             with contextlib.suppress(OSError):
                 record.write(self._folder)
 
-    def _mark(self, record: RunFile) -> str:
+    def _mark(self, record: InstanceRecord) -> str:
         """The argument by which a process is known to be this instance."""
         return f"{PORTS_FLAG}={record.ports_path(self._folder)}"
 
-    def _seen(self, record: RunFile) -> Instance:
+    def _seen(self, record: InstanceRecord) -> Instance:
         process = self._process(record)
         if process is not None and record.process != process.pid:
             record = replace(record, process=process.pid)
@@ -270,7 +276,7 @@ class ProcessEngine:
             process=process.pid if process is not None else None,
         )
 
-    def _state(self, record: RunFile, *, alive: bool) -> tuple[InstanceState, str]:
+    def _state(self, record: InstanceRecord, *, alive: bool) -> tuple[InstanceState, str]:
         if alive:
             return (InstanceState.DRAINING if record.stopping else InstanceState.STARTING), ""
         if record.stopping:
@@ -284,9 +290,9 @@ class ProcessEngine:
             f"{reason} The last line of its log: {last}" if last else reason,
         )
 
-    def _ending(self, record: RunFile) -> str:
+    def _ending(self, record: InstanceRecord) -> str:
         """Say why a process ended, and keep it where its parent is the one who asks."""
-        child = children.find(self._mark(record))
+        child = child_processes.find(self._mark(record))
         if child is None or child.poll() is None:
             if not record.process:
                 return "Servery ended while it was starting this instance."
@@ -295,9 +301,9 @@ class ProcessEngine:
         self._remember(replace(record, ended=reason))
         return reason
 
-    def _process(self, record: RunFile) -> psutil.Process | None:
+    def _process(self, record: InstanceRecord) -> psutil.Process | None:
         """Return the live process of the instance."""
-        child = children.find(self._mark(record))
+        child = child_processes.find(self._mark(record))
         try:
             if child is not None:
                 return psutil.Process(child.pid) if child.poll() is None else None
@@ -314,10 +320,10 @@ class ProcessEngine:
                 continue
         return None
 
-    def _is_instance(self, process: psutil.Process, record: RunFile) -> bool:
+    def _is_instance(self, process: psutil.Process, record: InstanceRecord) -> bool:
         return self._mark(record) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
 
-    async def _end(self, record: RunFile, process: psutil.Process, grace: float) -> None:
+    async def _end(self, record: InstanceRecord, process: psutil.Process, grace: float) -> None:
         try:
             process.terminate()
             if await self._gone(record, process, grace):
@@ -332,7 +338,7 @@ class ProcessEngine:
             "It waits for the disk or the kernel; look at it with the system's process list.",
         )
 
-    async def _gone(self, record: RunFile, process: psutil.Process, seconds: float) -> bool:
+    async def _gone(self, record: InstanceRecord, process: psutil.Process, seconds: float) -> bool:
         end = time.monotonic() + seconds
         while not self._has_ended(record, process):
             if time.monotonic() >= end:
@@ -340,8 +346,8 @@ class ProcessEngine:
             await asyncio.sleep(0.02)
         return True
 
-    def _has_ended(self, record: RunFile, process: psutil.Process) -> bool:
-        child = children.find(self._mark(record))
+    def _has_ended(self, record: InstanceRecord, process: psutil.Process) -> bool:
+        child = child_processes.find(self._mark(record))
         if child is not None:
             return child.poll() is not None
         try:

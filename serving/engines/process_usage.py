@@ -10,7 +10,7 @@ import psutil
 
 from serving.engines.protocol import InstanceStats
 
-SHORTEST_SPAN = 0.2
+MIN_INTERVAL_SECONDS = 0.2
 """Seconds; over less, the processor's own clock is too coarse to divide by."""
 
 
@@ -37,7 +37,7 @@ class ProcessUsage:
             with process.oneshot():
                 times = process.cpu_times()
                 memory = _alone(process.memory_info())
-                age = max(SHORTEST_SPAN, time.time() - process.create_time())
+                age = max(MIN_INTERVAL_SECONDS, time.time() - process.create_time())
         except psutil.Error:
             self.forget(instance_id)
             return None
@@ -46,7 +46,7 @@ class ProcessUsage:
         last = self._readings.get(instance_id)
         if last is None or last.process != process.pid:
             percent = 100 * used / age
-        elif now - last.at < SHORTEST_SPAN:
+        elif now - last.at < MIN_INTERVAL_SECONDS:
             return InstanceStats(last.cpu_percent, memory)
         else:
             percent = 100 * (used - last.processor_seconds) / (now - last.at)

@@ -63,7 +63,7 @@ class Instance:
     """Seconds since the epoch."""
     failure: str = ""
     """Why it failed, as a sentence; empty otherwise."""
-    returns_until: float = 0.0
+    may_restart_until: float = 0.0
     """In seconds since the epoch; until then one that failed may come back by itself, since
     somebody seems to be restarting it."""
     process: int | None = None
@@ -106,7 +106,7 @@ class Engine(Protocol):
         """List own instances in any state, oldest first; the engine is the database."""
         ...
 
-    async def start(self, spec: InstanceSpec, *, sharing: int = 1) -> Instance:
+    async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance and return at once, in state STARTING.
 
         `sharing` instances are to share the machine, which decides the threads of a
@@ -114,7 +114,7 @@ class Engine(Protocol):
         """
         ...
 
-    async def full_share(self, instance_id: str) -> None:
+    async def grant_full_cpu(self, instance_id: str) -> None:
         """Give an instance as much of the processor as the others have.
 
         Until then one that starts may have less, where others want it too.

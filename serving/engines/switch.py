@@ -40,7 +40,7 @@ class EngineSwitch:
         """What instances are started on."""
         return self._current
 
-    def to(self, engine: Engine) -> None:
+    def switch_to(self, engine: Engine) -> None:
         """Start instances on `engine` from now on; those on the one before run on.
 
         `engine` may be one that was left before.
@@ -49,7 +49,7 @@ class EngineSwitch:
         self._current = engine
         self._switched.set()
 
-    async def leave_former(self) -> list[Engine]:
+    async def release_idle(self) -> list[Engine]:
         """Forget every engine before the current one that runs no instance any more.
 
         Returns them, to be closed. One that does not answer is kept, since
@@ -85,15 +85,15 @@ class EngineSwitch:
             found += listed
         return sorted(found, key=lambda instance: (instance.started, instance.id))
 
-    async def start(self, spec: InstanceSpec, *, sharing: int = 1) -> Instance:
+    async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance on the current engine; raises EngineError."""
-        instance = await self._current.start(spec, sharing=sharing)
+        instance = await self._current.start(spec, fleet_size=fleet_size)
         self._homes[instance.id] = self._current
         return instance
 
-    async def full_share(self, instance_id: str) -> None:
+    async def grant_full_cpu(self, instance_id: str) -> None:
         """Give it as much of the processor as the others have; raises EngineError."""
-        await self._home(instance_id).full_share(instance_id)
+        await self._home(instance_id).grant_full_cpu(instance_id)
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """End an instance where it runs; nothing where there is none."""

@@ -11,8 +11,8 @@ from dataclasses import asdict, replace
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
 from serving.errors import EngineError, ServeryError
 from serving.fleet.observer import Observer
-from serving.fleet.plan import Desired, Replace, Seen, Start, Step, Stop, back_off, plan
-from serving.fleet.record import FleetRecord, Limits, RecordFile, exclusive
+from serving.fleet.plan import Desired, Observed, Replace, Start, Step, Stop, back_off, plan
+from serving.fleet.record import FleetRecord, InstanceLimits, RecordFile, exclusive
 from serving.fleet.view import FleetView, InstanceView
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
@@ -23,17 +23,17 @@ __all__ = ["Fleet", "FleetView", "InstanceView"]
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 """Between two looks while nothing happens."""
-BUSY_LOOK_SECONDS = 0.2
+BUSY_POLL_SECONDS = 0.2
 """Between two looks while something is changing."""
-SHORT_PATIENCE = 0.3
-LONG_PATIENCE = 3.0
+SHORT_TIMEOUT = 0.3
+LONG_TIMEOUT = 3.0
 DRAIN_SECONDS = 30.0
 """How long an instance may take to answer what this program sent it."""
-POLITE_SECONDS = 15.0
+LOW_CPU_SECONDS = 15.0
 """How long an instance leaves the processor to the others at most while it starts."""
-TROUBLE_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 """Before trying again what an engine refused."""
 
 
@@ -69,12 +69,15 @@ class Fleet:
         self._awake = asyncio.Event()
         self._looked = asyncio.Event()
         self.view = FleetView(
-            model=model, engine=engine.name, engine_reason="", wanted=self._record.read().wanted
+            model=model,
+            engine=engine.name,
+            engine_reason="",
+            desired_count=self._record.read().desired_count,
         )
         """The latest view; see `observe`, `watch` and `run`."""
 
     @property
-    def sized(self) -> bool:
+    def configured(self) -> bool:
         """Whether anybody has ever said how many instances are wanted."""
         return self._record.exists()
 
@@ -88,7 +91,7 @@ class Fleet:
 
         Waits up to 3 s for instances to answer. Raises EngineError.
         """
-        return await self._observe(LONG_PATIENCE)
+        return await self._observe(LONG_TIMEOUT)
 
     async def watch(self) -> None:
         """Look again and again until cancelled, changing nothing.
@@ -102,10 +105,10 @@ class Fleet:
             while True:
                 self._awake.clear()
                 try:
-                    await self._observe(SHORT_PATIENCE)
+                    await self._observe(SHORT_TIMEOUT)
                 except EngineError as error:
                     self._trouble(error)
-                await _wait(self._awake, LOOK_SECONDS if self._settled() else BUSY_LOOK_SECONDS)
+                await _wait(self._awake, POLL_SECONDS if self._settled() else BUSY_POLL_SECONDS)
         finally:
             forget()
             changes.cancel()
@@ -118,7 +121,7 @@ class Fleet:
             group.create_task(self.watch())
             group.create_task(self._keep())
 
-    async def scale(self, wanted: int, report: Report = no_report) -> FleetView:
+    async def scale(self, desired_count: int, report: Report = no_report) -> FleetView:
         """Want this many instances, and return once they are ready and no others run.
 
         Returns early where somebody else wants another number meanwhile. Raises
@@ -126,51 +129,59 @@ class Fleet:
         instance cannot be started or keeps ending; what is wanted stays then,
         and `run` goes on trying.
         """
-        if wanted > 0:
+        if desired_count > 0:
             await asyncio.to_thread(self._repository.live, self._model)
-        await self._want(lambda record: replace(record, wanted=max(0, wanted), failures=()))
-        before = await self._observe(SHORT_PATIENCE)
-        surplus = len(before.instances) - wanted
+        await self._want(
+            lambda record: replace(record, desired_count=max(0, desired_count), failures=())
+        )
+        before = await self._observe(SHORT_TIMEOUT)
+        surplus = len(before.instances) - desired_count
         while True:
             view = await self._step()
-            extra = len(view.instances) - view.wanted
-            if view.wanted != wanted or (view.ready == wanted and not extra):
+            extra = len(view.instances) - view.desired_count
+            if view.desired_count != desired_count or (view.ready == desired_count and not extra):
                 return view
             if surplus > 0:
                 report(max(0, surplus - extra), surplus, f"Stopping {_instances(surplus)}.")
             else:
-                report(view.ready, wanted, f"{view.ready} of {_instances(wanted)} ready.")
+                report(
+                    view.ready, desired_count, f"{view.ready} of {_instances(desired_count)} ready."
+                )
             self._raise_if_failing(before, view)
-            await asyncio.sleep(BUSY_LOOK_SECONDS)
+            await asyncio.sleep(BUSY_POLL_SECONDS)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> InstanceLimits:
         """What is set for every instance."""
         return self._record.read().limits
 
-    async def limit(self, limits: Limits) -> None:
+    async def set_limits(self, limits: InstanceLimits) -> None:
         """Set the limits of every instance; `run` exchanges one instance after the other.
 
         So does `settle`. Raises EngineError where the file cannot be written.
         """
         await self._want(lambda record: replace(record, limits=limits, failures=()))
 
-    async def settle(self, report: Report = no_report) -> FleetView:
+    async def wait_until_converged(self, report: Report = no_report) -> FleetView:
         """Return once as many instances as are wanted are ready, all with the limits that are set.
 
         Raises EngineError where an instance cannot be started or keeps ending;
         those that were there before serve on then, and `run` goes on trying.
         """
-        before = await self._observe(SHORT_PATIENCE)
+        before = await self._observe(SHORT_TIMEOUT)
         while True:
             view = await self._step()
             spec = self._spec().hash
             right = sum(each.instance.spec_hash == spec for each in view.instances)
-            if right == len(view.instances) == view.ready == view.wanted:
+            if right == len(view.instances) == view.ready == view.desired_count:
                 return view
-            report(right, view.wanted, f"{right} of {_instances(view.wanted)} as they should be.")
+            report(
+                right,
+                view.desired_count,
+                f"{right} of {_instances(view.desired_count)} as they should be.",
+            )
             self._raise_if_failing(before, view)
-            await asyncio.sleep(BUSY_LOOK_SECONDS)
+            await asyncio.sleep(BUSY_POLL_SECONDS)
 
     async def restart(self, instance_id: str) -> None:
         """Exchange an instance for a new one; it serves until the new one is ready.
@@ -180,7 +191,7 @@ class Fleet:
         await self._find(instance_id)
         await self._exchange([instance_id], no_report)
 
-    async def renew(self, report: Report = no_report) -> None:
+    async def rolling_restart(self, report: Report = no_report) -> None:
         """Exchange every instance for a new one, one after the other.
 
         Each serves until a new one is ready. Where a new one ends, or the work
@@ -199,7 +210,7 @@ class Fleet:
         await self._want(
             lambda record: replace(record, retiring=(*record.retiring, *ids), failures=())
         )
-        before = await self._observe(SHORT_PATIENCE)
+        before = await self._observe(SHORT_TIMEOUT)
         while True:
             view = await self._step()
             left = sum(each.instance.id in ids for each in view.instances)
@@ -208,7 +219,7 @@ class Fleet:
             if not left:
                 return
             self._raise_if_failing(before, view)
-            await asyncio.sleep(BUSY_LOOK_SECONDS)
+            await asyncio.sleep(BUSY_POLL_SECONDS)
 
     async def remove(self, instance_id: str) -> None:
         """Remove a failed instance, whose log is kept; as many are wanted as before.
@@ -218,7 +229,7 @@ class Fleet:
         await self._find(instance_id)
         async with self._changing, exclusive(self._lock_file):
             await self._retire(instance_id)
-        await self._observe(SHORT_PATIENCE)
+        await self._observe(SHORT_TIMEOUT)
 
     async def stop_instance(self, instance_id: str) -> None:
         """Stop this instance after it answered what it was sent, and want one fewer.
@@ -227,15 +238,17 @@ class Fleet:
         """
         await self._find(instance_id)
         async with self._changing, exclusive(self._lock_file):
-            await self._want(lambda record: replace(record, wanted=max(0, record.wanted - 1)))
+            await self._want(
+                lambda record: replace(record, desired_count=max(0, record.desired_count - 1))
+            )
             await self._retire(instance_id)
-        await self._observe(SHORT_PATIENCE)
+        await self._observe(SHORT_TIMEOUT)
 
     async def stop(self) -> None:
         """Want no instance, and return once none runs."""
         await self.scale(0)
 
-    async def rest(self) -> None:
+    async def stop_and_remember(self) -> None:
         """Stop every instance but remember how many are wanted, for the next `run`.
 
         A `run` that still goes on, here or in another program, starts them again.
@@ -243,7 +256,7 @@ class Fleet:
         async with self._changing, exclusive(self._lock_file):
             instances = await self._engine.instances(self._model)
             await _all(self._retire(instance.id) for instance in instances)
-        await self._observe(SHORT_PATIENCE)
+        await self._observe(SHORT_TIMEOUT)
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:
         """Return the last `lines` lines that an instance printed; raises EngineError."""
@@ -260,16 +273,16 @@ class Fleet:
         """Return the command that starts such an instance by hand; raises EngineError."""
         return await self._engine.run_command(instance_id)
 
-    async def _observe(self, patience: float) -> FleetView:
+    async def _observe(self, timeout_seconds: float) -> FleetView:
         if self._reason is None:
             self._reason = (await self._engine.availability()).reason
-        instances = await self._observer.look(patience)
+        instances = await self._observer.poll(timeout_seconds)
         self._publish(
             FleetView(
                 model=self._model,
                 engine=self._engine.name,
                 engine_reason=self._reason,
-                wanted=self._record.read().wanted,
+                desired_count=self._record.read().desired_count,
                 instances=tuple(instances),
             )
         )
@@ -308,7 +321,7 @@ class Fleet:
                     self._awake.set()
             except EngineError as error:
                 log.info("%s", error)
-            await asyncio.sleep(TROUBLE_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _keep(self) -> None:
         while True:
@@ -318,11 +331,11 @@ class Fleet:
                 await self._carry_out_plan()
             except EngineError as error:
                 self._trouble(error)
-                await asyncio.sleep(TROUBLE_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _step(self) -> FleetView:
         """Look, do what is to be done, and look again."""
-        await self._observe(SHORT_PATIENCE)
+        await self._observe(SHORT_TIMEOUT)
         await self._carry_out_plan()
         return self.view
 
@@ -333,40 +346,40 @@ class Fleet:
             if not self._plan():
                 return
             async with exclusive(self._lock_file):
-                await self._observe(SHORT_PATIENCE)
+                await self._observe(SHORT_TIMEOUT)
                 steps = self._plan()
                 if any(isinstance(step, Replace) for step in steps):
                     await self._record.change(lambda record: record.after_failure(time.time()))
                 await _all(self._carry_out(step) for step in steps)
-            await self._observe(SHORT_PATIENCE)
+            await self._observe(SHORT_TIMEOUT)
 
     async def _let_compute(self) -> None:
         """Give instances their full share of the processor that are ready, or waited for long."""
-        patient = time.time() - POLITE_SECONDS
+        patient = time.time() - LOW_CPU_SECONDS
         due = {
             each.instance.id
             for each in self.view.instances
             if each.state is InstanceState.READY
             or (each.state is InstanceState.STARTING and each.instance.started < patient)
         }
-        await _all(self._engine.full_share(name) for name in due - self._computing)
+        await _all(self._engine.grant_full_cpu(name) for name in due - self._computing)
         self._computing = due
 
     def _plan(self) -> list[Step]:
         record = self._record.read()
         desired = Desired(
-            wanted=record.wanted,
+            desired_count=record.desired_count,
             spec_hash=self._spec().hash,
             retiring=frozenset(record.retiring),
             failures=record.failures,
         )
         seen = [
-            Seen(
+            Observed(
                 each.instance.id,
                 each.state,
                 each.instance.spec_hash,
                 each.instance.started,
-                each.instance.returns_until,
+                each.instance.may_restart_until,
             )
             for each in self.view.instances
         ]
@@ -383,7 +396,9 @@ class Fleet:
                 await self._retire(instance_id)
 
     async def _start(self) -> None:
-        instance = await self._engine.start(self._spec(), sharing=self._record.read().wanted)
+        instance = await self._engine.start(
+            self._spec(), fleet_size=self._record.read().desired_count
+        )
         log.info("Started instance %s", instance.id)
 
     async def _retire(self, instance_id: str) -> None:
@@ -392,7 +407,7 @@ class Fleet:
         self._publish(_with_draining(self.view, instance_id))
         try:
             if not await self._client.drained(instance_id, DRAIN_SECONDS):
-                self._client.give_up(instance_id)
+                self._client.fail_over(instance_id)
             await self._engine.stop(instance_id)
             log.info("Stopped instance %s", instance_id)
             if instance_id in self._record.read().retiring:
@@ -402,7 +417,7 @@ class Fleet:
 
     async def _want(self, change: Callable[[FleetRecord], FleetRecord]) -> None:
         record = await self._record.change(change)
-        self._publish(replace(self.view, wanted=record.wanted))
+        self._publish(replace(self.view, desired_count=record.desired_count))
         self._awake.set()
 
     async def _find(self, instance_id: str) -> None:

@@ -14,7 +14,7 @@ from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
 from serving.fleet.server_metrics import ServerMetrics
 from serving.fleet.view import InstanceView
 from serving.models.repository import ModelRepository
-from serving.predict.client import Endpoint, PredictClient
+from serving.predict.client import InstanceAddress, PredictClient
 from serving.predict.traffic import InstanceTraffic
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Observer:
         self.live_version: int | None = None
         """The version that the repository said was live, at the last look."""
 
-    async def look(self, patience: float) -> list[InstanceView]:
+    async def poll(self, timeout_seconds: float) -> list[InstanceView]:
         """Return the instances, oldest first; raises EngineError.
 
         Waits up to `patience` seconds for instances to answer; what one says
@@ -81,23 +81,23 @@ class Observer:
         """
         async with self._looking:
             ended = [name for name, has_ended in self._draining.items() if has_ended]
-            instances = await self._listed(patience)
+            instances = await self._listed(timeout_seconds)
             for name in ended:
                 if self._draining.get(name):
                     del self._draining[name]
             self.live_version = await asyncio.to_thread(self._promoted)
             await self._forget_others({instance.id for instance in instances})
-            self._judge(instances)
-            await self._ask(instances, patience)
-            return self._judge(instances)
+            self._evaluate(instances)
+            await self._ask(instances, timeout_seconds)
+            return self._evaluate(instances)
 
-    async def _listed(self, patience: float) -> list[Instance]:
+    async def _listed(self, timeout_seconds: float) -> list[Instance]:
         try:
             self._instances = await self._engine.instances(self._model)
         except EngineError:
             self._engine_answers = False
-            await self._ask(self._instances, patience)
-            self._judge(self._instances)
+            await self._ask(self._instances, timeout_seconds)
+            self._evaluate(self._instances)
             raise
         self._engine_answers = True
         return self._instances
@@ -126,7 +126,7 @@ class Observer:
         for instance_id in [name for name in self._watched if name not in ids]:
             await self._watched.pop(instance_id).close()
 
-    async def _ask(self, instances: list[Instance], patience: float) -> None:
+    async def _ask(self, instances: list[Instance], timeout_seconds: float) -> None:
         tasks: set[asyncio.Task[None]] = set()
         for instance in instances:
             watched = self._watched.setdefault(instance.id, _Watched())
@@ -143,7 +143,7 @@ class Observer:
                 watched.measuring = _task(self._measure(instance, watched))
             tasks.add(watched.measuring)
         if tasks:
-            await asyncio.wait(tasks, timeout=patience)
+            await asyncio.wait(tasks, timeout=timeout_seconds)
 
     async def _probe(self, watched: _Watched, address: str) -> InstanceProbe:
         if watched.probe is not None and watched.probe.address != address:
@@ -158,9 +158,9 @@ class Observer:
         if instance.rest_address is not None and watched.probe is not None:
             if watched.metrics is None:
                 watched.metrics = ServerMetrics(self._model, instance.rest_address)
-            await watched.metrics.ask()
+            await watched.metrics.poll()
 
-    def _judge(self, instances: list[Instance]) -> list[InstanceView]:
+    def _evaluate(self, instances: list[Instance]) -> list[InstanceView]:
         counters = self._client.counters()
         self.seen = [
             self._view(instance, counters.get(instance.id, InstanceTraffic()))
@@ -169,14 +169,14 @@ class Observer:
         self._tell_client()
         for each in self.seen:
             if each.state is InstanceState.FAILED and each.instance.id in counters:
-                self._client.give_up(each.instance.id)
+                self._client.fail_over(each.instance.id)
         return self.seen
 
     def _view(self, instance: Instance, traffic: InstanceTraffic) -> InstanceView:
         watched = self._watched.get(instance.id, _Watched())
         probe = watched.probe
         if probe is not None and traffic.seconds_since_answer is not None:
-            probe.heard(traffic.seconds_since_answer)
+            probe.answer_received(traffic.seconds_since_answer)
         state, failure = self._state(instance, probe)
         metrics = watched.metrics
         counted = metrics.requests if metrics is not None else None
@@ -222,8 +222,8 @@ class Observer:
         return InstanceState.STARTING, problem
 
     def _tell_client(self) -> None:
-        self._client.use(
-            Endpoint(each.instance.id, each.instance.grpc_address)
+        self._client.set_instances(
+            InstanceAddress(each.instance.id, each.instance.grpc_address)
             for each in self.seen
             if each.state is InstanceState.READY
             and each.instance.id not in self._draining

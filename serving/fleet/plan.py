@@ -14,7 +14,7 @@ FAILURE_MEMORY_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observed:
     """What planning needs to know of an instance."""
 
     id: str
@@ -22,7 +22,7 @@ class Seen:
     spec_hash: str
     started: float
     """Seconds since the epoch."""
-    returns_until: float = 0.0
+    may_restart_until: float = 0.0
     """Until when a failed one may come back by itself, in seconds since the epoch."""
 
 
@@ -30,7 +30,7 @@ class Seen:
 class Desired:
     """What a fleet should be."""
 
-    wanted: int
+    desired_count: int
     """How many instances."""
     spec_hash: str
     """The spec that they should have."""
@@ -62,7 +62,7 @@ class Replace:
 Step = Start | Stop | Replace
 
 
-def plan(desired: Desired, observed: Sequence[Seen], now: float) -> list[Step]:
+def plan(desired: Desired, observed: Sequence[Observed], now: float) -> list[Step]:
     """Return the steps from `observed` towards `desired`; none where it is reached.
 
     The oldest instances that are ready are kept. Whatever an earlier, broken off
@@ -82,16 +82,16 @@ def plan(desired: Desired, observed: Sequence[Seen], now: float) -> list[Step]:
         for each in observed
         if each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
     ]
-    exchanging = desired.wanted > 0 and any(_outdated(desired, each) for each in alive)
-    room = max(0, desired.wanted + exchanging - len(alive))
-    missed, forgotten = failed[:room], failed[room:]
+    exchanging = desired.desired_count > 0 and any(_outdated(desired, each) for each in alive)
+    slots = max(0, desired.desired_count + exchanging - len(alive))
+    replacements, forgotten = failed[:slots], failed[slots:]
     steps += [Stop(each.id) for each in forgotten]
     if back_off(desired.failures, now) <= 0:
-        steps += [Replace(each.id) for each in missed if each.returns_until <= now]
-    steps += [Start()] * (desired.wanted - len(alive) - len(missed))
+        steps += [Replace(each.id) for each in replacements if each.may_restart_until <= now]
+    steps += [Start()] * (desired.desired_count - len(alive) - len(replacements))
     if exchanging:
-        return steps + _exchange(desired, alive, may_start=not missed)
-    return steps + [Stop(each.id) for each in _best_first(desired, alive)[desired.wanted :]]
+        return steps + _exchange(desired, alive, may_start=not replacements)
+    return steps + [Stop(each.id) for each in _best_first(desired, alive)[desired.desired_count :]]
 
 
 def back_off(failures: Sequence[float], now: float) -> float:
@@ -107,30 +107,30 @@ def back_off(failures: Sequence[float], now: float) -> float:
     return max(0.0, max(lately) + pause - now)
 
 
-def _outdated(desired: Desired, each: Seen) -> bool:
+def _outdated(desired: Desired, each: Observed) -> bool:
     return each.spec_hash != desired.spec_hash or each.id in desired.retiring
 
 
-def _best_first(desired: Desired, alive: Sequence[Seen]) -> list[Seen]:
-    def worth(each: Seen) -> tuple[bool, bool, float, str]:
+def _best_first(desired: Desired, alive: Sequence[Observed]) -> list[Observed]:
+    def sort_key(each: Observed) -> tuple[bool, bool, float, str]:
         starting = each.state is InstanceState.STARTING
         return starting, _outdated(desired, each), each.started, each.id
 
-    return sorted(alive, key=worth)
+    return sorted(alive, key=sort_key)
 
 
-def _exchange(desired: Desired, alive: Sequence[Seen], *, may_start: bool) -> list[Step]:
+def _exchange(desired: Desired, alive: Sequence[Observed], *, may_start: bool) -> list[Step]:
     """Return the next step of exchanging outdated instances, with one more than wanted."""
     best_first = _best_first(desired, alive)
-    kept, excess = best_first[: desired.wanted + 1], best_first[desired.wanted + 1 :]
+    kept, excess = best_first[: desired.desired_count + 1], best_first[desired.desired_count + 1 :]
     if excess:
         return [Stop(each.id) for each in excess]
-    if len(kept) > desired.wanted:
+    if len(kept) > desired.desired_count:
         old = [each for each in kept if _outdated(desired, each)]
         starting = [each for each in old if each.state is InstanceState.STARTING]
         ready = sum(each.state is InstanceState.READY for each in kept)
-        if starting or ready > desired.wanted:
+        if starting or ready > desired.desired_count:
             return [Stop((starting or old)[0].id)]
-    elif len(kept) == desired.wanted and may_start:
+    elif len(kept) == desired.desired_count and may_start:
         return [Start()]
     return []

@@ -9,16 +9,16 @@ import grpc
 import grpc.aio
 
 from serving.predict.channels import open_channel
-from serving.predict.messages import (
+from serving.predict.request import (
+    CLASSIFY_SIGNATURE,
+    predict_request,
+    probe_jpeg,
+    response_version,
+)
+from serving.tf.messages import (
     get_model_status_pb2,
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
-)
-from serving.predict.request import (
-    CLASSIFY_SIGNATURE,
-    answered_version,
-    predict_request,
-    probe_jpeg,
 )
 
 STATUS_SECONDS = 5.0
@@ -55,7 +55,7 @@ class InstanceProbe:
         """How long since it last answered; 0 where it never did."""
         return 0.0 if self._last_answer is None else time.monotonic() - self._last_answer
 
-    def heard(self, seconds_ago: float) -> None:
+    def answer_received(self, seconds_ago: float) -> None:
         """Count an answer that somebody else got from it."""
         self._last_answer = max(self._last_answer or 0.0, time.monotonic() - seconds_ago)
 
@@ -90,7 +90,7 @@ class InstanceProbe:
         request = predict_request(self._model, CLASSIFY_SIGNATURE, probe_jpeg())
         response = await self._predict(request, timeout=PREDICT_SECONDS)
         self._last_answer = time.monotonic()
-        return answered_version(response)
+        return response_version(response)
 
     def _failed(self, error: grpc.aio.AioRpcError) -> None:
         code = error.code()

@@ -15,13 +15,13 @@ from serving.errors import EngineError
 from serving.files import write_aside
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
 
-MOST_MEMORY = 2**60
+MAX_MEMORY = 2**60
 """Bytes; with the next, the most that can be written down: engines allow less, and say so."""
-MOST_CORES = 65536.0
+MAX_CORES = 65536.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class InstanceLimits:
     """What a person sets for every instance; 0 and the empty image leave it to the engine."""
 
     threads: int = 0
@@ -32,15 +32,15 @@ class Limits:
     image: str = ""
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> Limits:
+    def of(cls, raw: Mapping[str, Any]) -> InstanceLimits:
         """Read what was written; raises ValueError, TypeError or OverflowError.
 
         What no machine has is taken for the most that an engine can be told.
         """
         return cls(
             threads=max(0, int(raw.get("threads", 0))),
-            memory_limit=min(MOST_MEMORY, max(0, int(raw.get("memory_limit", 0)))),
-            cpu_limit=min(MOST_CORES, max(0.0, float(raw.get("cpu_limit", 0)))),
+            memory_limit=min(MAX_MEMORY, max(0, int(raw.get("memory_limit", 0)))),
+            cpu_limit=min(MAX_CORES, max(0.0, float(raw.get("cpu_limit", 0)))),
             image=str(raw.get("image", "")),
         )
 
@@ -49,12 +49,12 @@ class Limits:
 class FleetRecord:
     """How many instances are wanted, and what the next change has to remember."""
 
-    wanted: int = 0
+    desired_count: int = 0
     retiring: tuple[str, ...] = ()
     """Ids of instances to exchange for new ones."""
     failures: tuple[float, ...] = ()
     """When failed instances were replaced lately, in seconds since the epoch."""
-    limits: Limits = Limits()
+    limits: InstanceLimits = InstanceLimits()
 
     def after_failure(self, now: float) -> FleetRecord:
         lately = [when for when in self.failures if now - when < FAILURE_MEMORY_SECONDS]
@@ -76,10 +76,10 @@ class RecordFile:
         try:
             raw = json.loads(self.path.read_text())
             return FleetRecord(
-                wanted=max(0, int(raw["wanted"])),
+                desired_count=max(0, int(raw["wanted"])),
                 retiring=tuple(str(name) for name in raw.get("retiring", ())),
                 failures=tuple(float(when) for when in raw.get("failures", ())),
-                limits=Limits.of(raw.get("limits", {})),
+                limits=InstanceLimits.of(raw.get("limits", {})),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             return FleetRecord()
@@ -91,13 +91,19 @@ class RecordFile:
             after = change(before)
             if after != before or not self.exists():
                 try:
-                    write_aside(self.path, json.dumps(asdict(after), indent=2) + "\n")
+                    write_aside(self.path, json.dumps(_to_json(after), indent=2) + "\n")
                 except OSError as error:
                     raise EngineError(
                         f"The file {self.path} cannot be written: {error.strerror}.",
                         "Make room on the disk, or give yourself the right to write there.",
                     ) from error
             return after
+
+
+def _to_json(record: FleetRecord) -> dict[str, Any]:
+    # The file says "wanted", as the first release wrote it: programs of both may be running.
+    fields = asdict(record)
+    return {"wanted": fields.pop("desired_count"), **fields}
 
 
 @asynccontextmanager

@@ -12,9 +12,9 @@ from itertools import pairwise
 import httpx
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
-ASK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 """Between two questions to one instance."""
-PATIENCE_SECONDS = 2.0
+TIMEOUT_SECONDS = 2.0
 RATE_SECONDS = 10.0
 """The rate is counted over this long."""
 LATENCY_SECONDS = 60.0
@@ -32,7 +32,7 @@ class Counters:
 
     requests: int = 0
     """Of any outcome."""
-    passed: dict[float, int] = field(default_factory=dict)
+    latency_buckets: dict[float, int] = field(default_factory=dict)
     """How many answers took at most so many microseconds."""
 
 
@@ -42,7 +42,7 @@ def read_counters(page: str, model: str) -> Counters:
     Raises ValueError or OverflowError for a page that is none.
     """
     requests = 0
-    passed: dict[float, int] = {}
+    latency_buckets: dict[float, int] = {}
     for line in page.splitlines():
         found = _LINE.match(line)
         if found is None or found["name"] not in (_COUNT, _LATENCY):
@@ -55,8 +55,8 @@ def read_counters(page: str, model: str) -> Counters:
             requests += value
         else:
             bound = float(labels.get("le", "inf"))
-            passed[bound] = passed.get(bound, 0) + value
-    return Counters(requests, passed)
+            latency_buckets[bound] = latency_buckets.get(bound, 0) + value
+    return Counters(requests, latency_buckets)
 
 
 class ServerMetrics:
@@ -66,15 +66,15 @@ class ServerMetrics:
         self.address = rest_address
         self._model = model
         self._http = httpx.AsyncClient(
-            base_url=f"http://{rest_address}", timeout=PATIENCE_SECONDS, trust_env=False
+            base_url=f"http://{rest_address}", timeout=TIMEOUT_SECONDS, trust_env=False
         )
         self._samples: deque[tuple[float, Counters]] = deque()
         self._asked = float("-inf")
 
-    async def ask(self) -> None:
+    async def poll(self) -> None:
         """Ask once, unless that was done a moment ago; no answer is no error."""
         now = time.monotonic()
-        if now - self._asked < ASK_SECONDS:
+        if now - self._asked < POLL_SECONDS:
             return
         self._asked = now
         try:
@@ -83,9 +83,9 @@ class ServerMetrics:
             counters = read_counters(response.text, self._model)
         except (httpx.HTTPError, ValueError, OverflowError):
             return
-        self.take(counters, time.monotonic())
+        self.add_sample(counters, time.monotonic())
 
-    def take(self, counters: Counters, now: float) -> None:
+    def add_sample(self, counters: Counters, now: float) -> None:
         """Take note of an answer, given at `now` in monotonic seconds."""
         self._samples.append((now, counters))
         while now - self._samples[0][0] > LATENCY_SECONDS:
@@ -110,7 +110,7 @@ class ServerMetrics:
         """Of the last minute, as far as the server's histogram tells; None without a request."""
         if len(self._samples) < 2:
             return None
-        before, after = self._samples[0][1].passed, self._samples[-1][1].passed
+        before, after = self._samples[0][1].latency_buckets, self._samples[-1][1].latency_buckets
         return percentile_95(
             sorted((bound, count - before.get(bound, 0)) for bound, count in after.items())
         )
@@ -122,13 +122,13 @@ class ServerMetrics:
         return self._samples[-1][0] - when
 
 
-def percentile_95(passed: Iterable[tuple[float, int]]) -> float | None:
+def percentile_95(latency_buckets: Iterable[tuple[float, int]]) -> float | None:
     """Return the 95th percentile in milliseconds of a histogram in microseconds.
 
     `passed` says how many took at most how long, by rising time. Within a bucket
     the answers are taken to lie evenly, as Prometheus does.
     """
-    rows = [(0.0, 0), *passed]
+    rows = [(0.0, 0), *latency_buckets]
     wanted = 0.95 * rows[-1][1]
     if wanted <= 0:
         return None

@@ -32,7 +32,7 @@ class FleetView:
     engine: str
     engine_reason: str
     """Why this engine was chosen, or what is wrong with it, as a sentence."""
-    wanted: int
+    desired_count: int
     instances: tuple[InstanceView, ...] = ()
 
     @property

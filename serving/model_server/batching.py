@@ -16,29 +16,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.model_server.session import Computation
-from serving.model_server.status import Code, ServingError, failed_precondition, invalid
-from serving.model_server.tensors import Array, Tensor
+from serving.tf.session import Computation
+from serving.tf.status import Code, ServingError, failed_precondition, invalid
+from serving.tf.tensors import Array, Tensor
 
 
 @dataclass(frozen=True)
-class Limits:
+class BatchLimits:
     """How batches are formed; sizes count rows."""
 
-    largest_batch: int = 32
+    max_batch_size: int = 32
     slots: int = 2
-    longest_queue: int = 256
+    max_queued_rows: int = 256
     """Rows that may wait; more are refused."""
-    refusal: Code = Code.RESOURCE_EXHAUSTED
-    patience: float = 0.0
+    overload_code: Code = Code.RESOURCE_EXHAUSTED
+    timeout_seconds: float = 0.0
     """Seconds that a batch waits to fill up; 0 computes at once."""
-    splits: bool = True
+    splits_large_requests: bool = True
     """Whether a request larger than a batch is computed in parts, or refused."""
-    largest_request: int | None = None
+    max_request_rows: int | None = None
     """Rows of one request where it may be split; None sets no limit."""
-    sizes: tuple[int, ...] = ()
+    allowed_sizes: tuple[int, ...] = ()
     """If given, batches are padded up to one of these sizes, with copies of the first row."""
-    pads_lengths: bool = False
+    pads_variable_lengths: bool = False
     """Whether rows of unequal shape are padded to the largest, or computed apart."""
 
 
@@ -64,7 +64,7 @@ class Batcher:
     def __init__(
         self,
         computation: Computation,
-        limits: Limits,
+        limits: BatchLimits,
         threads: Executor,
         hold: Callable[[], AbstractContextManager[None]],
     ) -> None:
@@ -79,17 +79,21 @@ class Batcher:
         """Return this request's rows of the results.
 
         Raises ServingError: INVALID_ARGUMENT where the feeds have no common number of rows
-        or too many, `Limits.refusal` where too much is waiting. Cancelling takes the
+        or too many, `BatchLimits.refusal` where too much is waiting. Cancelling takes the
         request out of the queue.
         """
         rows = _row_count(feeds)
         limits = self._limits
-        largest = (limits.largest_request or rows) if limits.splits else limits.largest_batch
+        largest = (
+            (limits.max_request_rows or rows)
+            if limits.splits_large_requests
+            else limits.max_batch_size
+        )
         if rows > largest:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {largest}")
-        if self._waiting_rows and self._waiting_rows + rows > limits.longest_queue:
+        if self._waiting_rows and self._waiting_rows + rows > limits.max_queued_rows:
             raise ServingError(
-                limits.refusal,
+                limits.overload_code,
                 "The batch scheduling queue to which this task was submitted is full; "
                 f"{self._waiting_rows} rows are waiting.",
             )
@@ -113,11 +117,11 @@ class Batcher:
         kind = tuple(
             (
                 tensor.dtype,
-                tensor.array.ndim if self._limits.pads_lengths else tensor.array.shape[1:],
+                tensor.array.ndim if self._limits.pads_variable_lengths else tensor.array.shape[1:],
             )
             for tensor in feeds
         )
-        step = self._limits.largest_batch
+        step = self._limits.max_batch_size
         pieces = []
         for start in range(0, max(rows, 1), step):
             stop = min(start + step, rows)
@@ -151,10 +155,10 @@ class Batcher:
             self._queue.popleft()
 
     def _is_due(self) -> bool:
-        if self._limits.patience <= 0 or self._waiting_rows >= self._limits.largest_batch:
+        if self._limits.timeout_seconds <= 0 or self._waiting_rows >= self._limits.max_batch_size:
             return True
         loop = asyncio.get_running_loop()
-        due = self._queue[0].arrived + self._limits.patience
+        due = self._queue[0].arrived + self._limits.timeout_seconds
         if loop.time() >= due:
             return True
         if self._alarm is None:
@@ -168,18 +172,18 @@ class Batcher:
     def _take(self) -> list[_Piece]:
         batch: list[_Piece] = []
         left: deque[_Piece] = deque()
-        room = self._limits.largest_batch
-        while self._queue and room > 0:
+        free_rows = self._limits.max_batch_size
+        while self._queue and free_rows > 0:
             piece = self._queue.popleft()
             if not piece.waits:
                 continue
-            if batch and (piece.rows > room or piece.kind != batch[0].kind):
+            if batch and (piece.rows > free_rows or piece.kind != batch[0].kind):
                 left.append(piece)
-                if piece.rows > room:
+                if piece.rows > free_rows:
                     break
             else:
                 batch.append(piece)
-                room -= piece.rows
+                free_rows -= piece.rows
                 self._leave(piece)
         self._queue.extendleft(reversed(left))
         return batch
@@ -222,7 +226,7 @@ class Batcher:
 
     def _together(self, batch: list[_Piece]) -> list[list[Tensor]]:
         rows = sum(piece.rows for piece in batch)
-        padding = next((size for size in self._limits.sizes if size >= rows), rows) - rows
+        padding = next((size for size in self._limits.allowed_sizes if size >= rows), rows) - rows
         feeds = [
             _joined([piece.feeds[index] for piece in batch], padding)
             for index in range(len(batch[0].feeds))
@@ -270,7 +274,7 @@ def _joined(tensors: Sequence[Tensor], padding: int) -> Tensor:
 
 def _padded(arrays: Sequence[Array], shapes: set[tuple[int, ...]]) -> list[Array]:
     """Grow every row to the largest shape, with copies of the row's first value."""
-    target = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
+    target = tuple(max(allowed_sizes) for allowed_sizes in zip(*shapes, strict=True))
     grown = []
     for array in arrays:
         result = np.empty((array.shape[0], *target), array.dtype)

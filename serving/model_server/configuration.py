@@ -11,23 +11,23 @@ from typing import Any
 
 from google.protobuf import text_format
 
-from serving.model_server.batching import Limits
+from serving.model_server.batching import BatchLimits
 from serving.model_server.configuration_messages import (
     BatchingParameters,
     MonitoringConfig,
     SSLConfig,
 )
-from serving.model_server.cores import core_count
 from serving.model_server.monitoring import DEFAULT_PATH
-from serving.model_server.status import Code, invalid
 from serving.model_server.versions import Policy, policy_from_proto
-from serving.predict.messages import model_server_config_pb2
+from serving.tf.cores import core_count
+from serving.tf.messages import model_server_config_pb2
+from serving.tf.status import Code, invalid
 
 PLATFORM = "tensorflow"
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_LARGEST_BATCH = 1000
-_MOST_BATCHES = 10
+_DEFAULT_BATCH_SIZE = 1000
+_DEFAULT_QUEUED_BATCHES = 10
 
 
 @dataclass(frozen=True)
@@ -122,55 +122,57 @@ def single_model(name: str, base_path: str) -> dict[str, ModelConfig]:
     return models_from_proto(proto)
 
 
-def read_batching(path: str) -> Limits:
+def read_batching(path: str) -> BatchLimits:
     """Return the limits of a `BatchingParameters` file, or the original's where it is empty.
 
     Raises ServingError (INVALID_ARGUMENT).
     """
-    given = read_text(path, BatchingParameters()) if path else BatchingParameters()
+    parameters = read_text(path, BatchingParameters()) if path else BatchingParameters()
 
     def value(name: str, default: int) -> int:
-        return int(getattr(given, name).value) if given.HasField(name) else default
+        return int(getattr(parameters, name).value) if parameters.HasField(name) else default
 
-    largest = value("max_batch_size", _LARGEST_BATCH)
-    splits = given.HasField("enable_large_batch_splitting") and (
-        given.enable_large_batch_splitting.value
+    largest = value("max_batch_size", _DEFAULT_BATCH_SIZE)
+    splits_large_requests = parameters.HasField("enable_large_batch_splitting") and (
+        parameters.enable_large_batch_splitting.value
     )
-    computed = value("max_execution_batch_size", largest) if splits else largest
-    sizes = tuple(given.allowed_batch_sizes)
+    computed = value("max_execution_batch_size", largest) if splits_large_requests else largest
+    allowed_sizes = tuple(parameters.allowed_batch_sizes)
     slots = value("num_batch_threads", core_count())
-    queue = value("max_enqueued_batches", _MOST_BATCHES)
-    patience = value("batch_timeout_micros", 0)
-    if min(largest, computed, slots, queue) < 1 or patience < 0:
+    queue = value("max_enqueued_batches", _DEFAULT_QUEUED_BATCHES)
+    timeout_seconds = value("batch_timeout_micros", 0)
+    if min(largest, computed, slots, queue) < 1 or timeout_seconds < 0:
         raise invalid(f"The batching parameters in {path} must be positive.")
-    _check_sizes(sizes, largest, computed, splits)
-    return Limits(
-        largest_batch=computed,
+    _check_sizes(allowed_sizes, largest, computed, splits_large_requests)
+    return BatchLimits(
+        max_batch_size=computed,
         slots=slots,
-        longest_queue=queue * largest,
-        refusal=Code.UNAVAILABLE,
-        patience=patience / 1_000_000,
-        splits=splits,
-        largest_request=largest,
-        sizes=sizes,
-        pads_lengths=given.pad_variable_length_inputs,
+        max_queued_rows=queue * largest,
+        overload_code=Code.UNAVAILABLE,
+        timeout_seconds=timeout_seconds / 1_000_000,
+        splits_large_requests=splits_large_requests,
+        max_request_rows=largest,
+        allowed_sizes=allowed_sizes,
+        pads_variable_lengths=parameters.pad_variable_length_inputs,
     )
 
 
-def _check_sizes(sizes: tuple[int, ...], largest: int, computed: int, splits: bool) -> None:
-    if not sizes:
+def _check_sizes(
+    allowed_sizes: tuple[int, ...], largest: int, computed: int, splits_large_requests: bool
+) -> None:
+    if not allowed_sizes:
         return
-    if any(after <= before for before, after in pairwise(sizes)):
+    if any(after <= before for before, after in pairwise(allowed_sizes)):
         raise invalid("allowed_batch_sizes entries must be monotonically increasing")
-    if splits and sizes[-1] != computed:
+    if splits_large_requests and allowed_sizes[-1] != computed:
         raise invalid(
             "Last entry in allowed_batch_sizes must be equal to max_execution_batch_size; "
-            f"last entry was {sizes[-1]}; expected {computed}"
+            f"last entry was {allowed_sizes[-1]}; expected {computed}"
         )
-    if not splits and sizes[-1] != largest:
+    if not splits_large_requests and allowed_sizes[-1] != largest:
         raise invalid(
             "Last entry in allowed_batch_sizes must match max_batch_size; "
-            f"last entry was {sizes[-1]}; expected {largest}"
+            f"last entry was {allowed_sizes[-1]}; expected {largest}"
         )
 
 

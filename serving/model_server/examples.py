@@ -12,18 +12,18 @@ from serving.model_server.inference import (
     CLASSIFY,
     DEFAULT_SIGNATURE,
     REGRESS,
-    Job,
+    PreparedCall,
     fill_spec,
 )
 from serving.model_server.servable import Servable, Signature
-from serving.model_server.status import Code, ServingError, invalid
-from serving.model_server.tensors import Tensor
-from serving.predict.messages import (
+from serving.tf.messages import (
     classification_pb2,
     inference_pb2,
     regression_pb2,
     types_pb2,
 )
+from serving.tf.status import Code, ServingError, invalid
+from serving.tf.tensors import Tensor
 
 _INPUTS = "inputs"
 _CLASSES, _SCORES = "classes", "scores"
@@ -33,7 +33,7 @@ _Results = Mapping[str, Tensor]
 """Results by the tensor's name in the graph."""
 
 
-def classify_job(servable: Servable, request: Any) -> Job:
+def prepare_classify(servable: Servable, request: Any) -> PreparedCall:
     """Prepare a Classify call; raises ServingError."""
     name, signature = _signature(servable, request.model_spec)
     fetches = _classify_outputs(servable, signature)
@@ -47,7 +47,7 @@ def classify_job(servable: Servable, request: Any) -> Job:
     return _job(servable, signature, request.input, fetches, finish)
 
 
-def regress_job(servable: Servable, request: Any) -> Job:
+def prepare_regress(servable: Servable, request: Any) -> PreparedCall:
     """Prepare a Regress call; raises ServingError."""
     name, signature = _signature(servable, request.model_spec)
     fetches = _regress_outputs(servable, signature)
@@ -61,7 +61,7 @@ def regress_job(servable: Servable, request: Any) -> Job:
     return _job(servable, signature, request.input, fetches, finish)
 
 
-def multi_inference_job(servable: Servable, request: Any) -> Job:
+def prepare_multi_inference(servable: Servable, request: Any) -> PreparedCall:
     """Prepare a MultiInference call: all its tasks in one computation.
 
     Raises ServingError: UNIMPLEMENTED for a method other than classify and regress.
@@ -116,11 +116,11 @@ def multi_inference_job(servable: Servable, request: Any) -> Job:
 def _job(
     servable: Servable,
     signature: Signature,
-    given: Any,
+    input_proto: Any,
     fetches: Sequence[str],
     finish: Callable[[_Results, int], Any],
-) -> Job:
-    examples = serialized_examples(given)
+) -> PreparedCall:
+    examples = serialized_examples(input_proto)
     count = len(examples)
     array = np.empty(count, object)
     array[:] = examples
@@ -129,20 +129,22 @@ def _job(
         return finish(dict(zip(fetches, results, strict=True)), count)
 
     computation = servable.computation([signature.inputs[_INPUTS].name], fetches)
-    return Job(computation, [Tensor(types_pb2.DT_STRING, array)], fill, signature.splits_by_row)
+    return PreparedCall(
+        computation, [Tensor(types_pb2.DT_STRING, array)], fill, signature.splits_by_row
+    )
 
 
-def serialized_examples(given: Any) -> list[bytes]:
+def serialized_examples(input_proto: Any) -> list[bytes]:
     """Return each example of an `Input`, with the context's features merged in.
 
     Raises ServingError (INVALID_ARGUMENT) where there is none.
     """
-    if given.WhichOneof("kind") == "example_list_with_context":
-        context = given.example_list_with_context.context.SerializeToString()
-        examples = given.example_list_with_context.examples
+    if input_proto.WhichOneof("kind") == "example_list_with_context":
+        context = input_proto.example_list_with_context.context.SerializeToString()
+        examples = input_proto.example_list_with_context.examples
     else:
         context = b""
-        examples = given.example_list.examples
+        examples = input_proto.example_list.examples
     if not examples:
         raise invalid("Input is empty.")
     return [context + example.SerializeToString() for example in examples]

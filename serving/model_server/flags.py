@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class BadFlag(Exception):
+class InvalidFlag(Exception):
     """A flag's value cannot be read."""
 
 
@@ -17,7 +17,7 @@ def _flag(default: Any, usage: str) -> Any:
     return field(default=default, metadata={"usage": usage})
 
 
-def _idle(default: Any) -> Any:
+def _ignored(default: Any) -> Any:
     """Declare a flag of the original that is accepted and has no effect here."""
     return field(default=default, metadata={"usage": "Accepted; has no effect here", "idle": True})
 
@@ -83,22 +83,22 @@ class Flags:
         "What computes: tensorflow; openvino, where it is installed and answers as TensorFlow "
         "does; auto, which takes openvino only where it is faster as well",
     )
-    flush_filesystem_caches: bool = _idle(True)
-    grpc_max_threads: int = _idle(0)
-    mixed_precision: str = _idle("")
-    num_tflite_interpreters_per_pool: int = _idle(0)
-    num_tflite_pools: int = _idle(1)
-    per_process_gpu_memory_fraction: float = _idle(0.0)
-    platform_config_file: str = _idle("")
-    prefer_tflite_model: bool = _idle(False)
-    enable_profiler: bool = _idle(False)
-    remove_unused_fields_from_bundle_metagraph: bool = _idle(True)
-    rest_api_num_threads: int = _idle(0)
-    skip_initialize_tpu: bool = _idle(False)
-    thread_pool_factory_config_file: str = _idle("")
-    total_model_memory_limit_bytes: int = _idle(0)
-    use_alts_credentials: bool = _idle(False)
-    xla_cpu_compilation_enabled: bool = _idle(False)
+    flush_filesystem_caches: bool = _ignored(True)
+    grpc_max_threads: int = _ignored(0)
+    mixed_precision: str = _ignored("")
+    num_tflite_interpreters_per_pool: int = _ignored(0)
+    num_tflite_pools: int = _ignored(1)
+    per_process_gpu_memory_fraction: float = _ignored(0.0)
+    platform_config_file: str = _ignored("")
+    prefer_tflite_model: bool = _ignored(False)
+    enable_profiler: bool = _ignored(False)
+    remove_unused_fields_from_bundle_metagraph: bool = _ignored(True)
+    rest_api_num_threads: int = _ignored(0)
+    skip_initialize_tpu: bool = _ignored(False)
+    thread_pool_factory_config_file: str = _ignored("")
+    total_model_memory_limit_bytes: int = _ignored(0)
+    use_alts_credentials: bool = _ignored(False)
+    xla_cpu_compilation_enabled: bool = _ignored(False)
     help: bool = _flag(False, "Print this list and exit")
     stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls when told to stop")
     version: bool = _flag(False, "Print the version and exit")
@@ -141,10 +141,10 @@ def _value(name: str, kind: type, text: str | None) -> Any:
             return text
         with suppress(ValueError):
             return kind(text)
-    raise BadFlag(f"Couldn't interpret value {text or ''} for flag {name}.")
+    raise InvalidFlag(f"Couldn't interpret value {text or ''} for flag {name}.")
 
 
-def without_effect(flags: Flags) -> list[str]:
+def ignored_flags(flags: Flags) -> list[str]:
     """Return the names of the flags that were set and have no effect here."""
     return [
         item.name

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from serving.model_server.tensors import from_proto
-from serving.predict.messages import types_pb2
+from serving.tf.messages import types_pb2
+from serving.tf.tensors import from_proto
 
 EMBEDDING = "servery/embedding"
 """The node that `serving.models.servable` gives this name."""
@@ -37,7 +37,7 @@ def find_cut(graph: Any, answers: Sequence[str]) -> Cut | None:
     `answers` are the nodes that callers fetch: all must rest on the embedding alone.
     """
     nodes = {node.name: node for node in graph.node}
-    if EMBEDDING not in nodes or any(map(_is_given, _behind(nodes, answers, EMBEDDING))):
+    if EMBEDDING not in nodes or any(map(_is_placeholder, _behind(nodes, answers, EMBEDDING))):
         return None
     stacks = {node.name for node in _behind(nodes, [EMBEDDING]) if node.op == _STACK}
     if len(stacks) != 1:
@@ -45,7 +45,7 @@ def find_cut(graph: Any, answers: Sequence[str]) -> Cut | None:
     (pixels,) = stacks
     row = _row_of(nodes, nodes[pixels])
     between = {node.name for node in _behind(nodes, [EMBEDDING], pixels)}
-    if row is None or any(_is_given(nodes[name]) for name in between):
+    if row is None or any(_is_placeholder(nodes[name]) for name in between):
         return None
     return Cut(pixels, row, _middle(graph, between, pixels, row))
 
@@ -65,7 +65,7 @@ def _behind(
         waiting += [other.lstrip("^").split(":")[0] for other in nodes[name].input]
 
 
-def _is_given(node: Any) -> bool:
+def _is_placeholder(node: Any) -> bool:
     return str(node.op) == "Placeholder"
 
 

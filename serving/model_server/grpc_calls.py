@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from serving.model_server.status import MESSAGE_LIMIT, Code, ServingError
+from serving.tf.status import MAX_MESSAGE_LENGTH, Code, ServingError
 
 log = logging.getLogger(__name__)
 
@@ -66,4 +66,4 @@ def _call(method: Method) -> Callable[[bytes, CallContext], Awaitable[bytes]]:
 
 def _refuse(context: CallContext, code: Code, message: str) -> None:
     context.set_code(_GRPC_CODES[code])
-    context.set_details(message[:MESSAGE_LIMIT])
+    context.set_details(message[:MAX_MESSAGE_LENGTH])

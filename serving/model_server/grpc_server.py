@@ -10,7 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from serving.model_server.configuration import read_ssl
 from serving.model_server.flags import Flags
-from serving.model_server.status import Code, ServingError
+from serving.tf.status import Code, ServingError
 
 _UNLIMITED = 2**31 - 1
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import uvicorn
 
 from serving.model_server.rest import RestApi
-from serving.model_server.status import Code, ServingError
+from serving.tf.status import Code, ServingError
 
-_WAITING_CONNECTIONS = 1024
-_LONGEST_HEAD = 1 << 16
+_BACKLOG = 1024
+_MAX_HEADER_BYTES = 1 << 16
 
 
 class _Server(uvicorn.Server):
@@ -45,8 +45,8 @@ class HttpServer:
                 log_config=None,
                 log_level="warning",
                 server_header=False,
-                backlog=_WAITING_CONNECTIONS,
-                h11_max_incomplete_event_size=_LONGEST_HEAD,
+                backlog=_BACKLOG,
+                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
             )
         )
         self._serving: asyncio.Task[None] | None = None

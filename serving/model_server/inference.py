@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.model_server.servable import Servable, Signature
-from serving.model_server.session import Computation
-from serving.model_server.status import Code, ServingError, failed_precondition, invalid
-from serving.model_server.tensors import Tensor, from_proto, to_proto
-from serving.predict.messages import predict_pb2
+from serving.tf.messages import predict_pb2
+from serving.tf.session import Computation
+from serving.tf.status import Code, ServingError, failed_precondition, invalid
+from serving.tf.tensors import Tensor, from_proto, to_proto
 
 DEFAULT_SIGNATURE = "serving_default"
 CLASSIFY = "tensorflow/serving/classify"
@@ -20,7 +20,7 @@ _METHODS = (PREDICT, CLASSIFY, REGRESS)
 
 
 @dataclass(frozen=True)
-class Job:
+class PreparedCall:
     """One request, checked: feed `computation` with `feeds`, give its results to `finish`."""
 
     computation: Computation
@@ -31,7 +31,7 @@ class Job:
     """Whether each row of the results depends on the same row of the feeds alone."""
 
 
-def predict_job(servable: Servable, request: Any, as_content: bool = False) -> Job:
+def prepare_predict(servable: Servable, request: Any, as_content: bool = False) -> PreparedCall:
     """Prepare a Predict call; raises ServingError with the original's message.
 
     With `as_content` the response's tensors are bytes in `tensor_content`.
@@ -55,26 +55,26 @@ def predict_job(servable: Servable, request: Any, as_content: bool = False) -> J
             response.outputs[alias].CopyFrom(to_proto(tensor, as_content))
         return response
 
-    return signature_job(servable, signature, feeds, request.output_filter, finish)
+    return prepare_signature(servable, signature, feeds, request.output_filter, finish)
 
 
-def signature_job(
+def prepare_signature(
     servable: Servable,
     signature: Signature,
     feeds: Sequence[Tensor],
-    wanted: Sequence[str],
+    output_filter: Sequence[str],
     finish: Callable[[Mapping[str, Tensor]], Any],
-) -> Job:
+) -> PreparedCall:
     """Prepare the computation of a signature's outputs, those in `wanted` or else all.
 
     `feeds` are in the order of the signature's inputs; `finish` gets the results by alias.
     """
-    aliases = _chosen_outputs(signature, wanted)
+    aliases = _selected_outputs(signature, output_filter)
     computation = servable.computation(
         [info.name for info in signature.inputs.values()],
         [signature.outputs[alias].name for alias in aliases],
     )
-    return Job(
+    return PreparedCall(
         computation,
         feeds,
         lambda results: finish(dict(zip(aliases, results, strict=True))),
@@ -90,33 +90,33 @@ def fill_spec(spec: Any, servable: Servable, signature: str) -> None:
         spec.signature_name = signature
 
 
-def _feeds(signature: Signature, given: Any) -> list[Tensor]:
+def _feeds(signature: Signature, request_inputs: Any) -> list[Tensor]:
     defaults = signature.proto.defaults
-    _check_size(signature, given)
+    _check_size(signature, request_inputs)
     feeds = []
     for alias, info in signature.inputs.items():
-        if alias in given:
-            proto = given[alias]
+        if alias in request_inputs:
+            proto = request_inputs[alias]
         elif alias in defaults:
             proto = defaults[alias]
         else:
             raise invalid(
                 f"Signature input alias: {alias}(feed name: {info.name}) not found in request and "
                 f"no default value provided. Inputs expected to be in the request "
-                f"{{{_names(given)}}}, or default input alias set: {_names(defaults)}"
+                f"{{{_names(request_inputs)}}}, or default input alias set: {_names(defaults)}"
             )
         feeds.append(from_proto(proto, alias))
-    used = [alias for alias in signature.inputs if alias in given]
-    if len(used) != len(given):
+    used = [alias for alias in signature.inputs if alias in request_inputs]
+    if len(used) != len(request_inputs):
         raise invalid(
             f"Inputs contains invalid name. Used request inputs: {_names(used)}, "
-            f"request input: {_names(given)}"
+            f"request input: {_names(request_inputs)}"
         )
     return feeds
 
 
-def _check_size(signature: Signature, given: Any) -> None:
-    expected, sent = set(signature.inputs), set(given)
+def _check_size(signature: Signature, request_inputs: Any) -> None:
+    expected, sent = set(signature.inputs), set(request_inputs)
     if len(sent) == len(expected) or (len(sent) < len(expected) and signature.proto.defaults):
         return
     raise invalid(
@@ -131,14 +131,14 @@ def _names(aliases: Iterable[str]) -> str:
     return ",".join(sorted(aliases))
 
 
-def _chosen_outputs(signature: Signature, wanted: Sequence[str]) -> tuple[str, ...]:
+def _selected_outputs(signature: Signature, output_filter: Sequence[str]) -> tuple[str, ...]:
     """Return the aliases to fetch, in one order, so that a choice has one computation."""
-    for index, alias in enumerate(wanted):
+    for index, alias in enumerate(output_filter):
         if alias not in signature.outputs:
             raise invalid(
                 f"output tensor alias not found in signature: {alias} Outputs expected to be in "
                 f"the set {{{_names(signature.outputs)}}}."
             )
-        if alias in wanted[:index]:
+        if alias in output_filter[:index]:
             raise invalid(f"duplicate output tensor alias: {alias}")
-    return tuple(sorted(wanted or signature.outputs))
+    return tuple(sorted(output_filter or signature.outputs))

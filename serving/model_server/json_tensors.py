@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from serving.model_server.status import Code, ServingError, invalid
-from serving.model_server.tensors import CARRIERS, LARGEST_RANK, Array, Tensor, type_name
-from serving.predict.messages import types_pb2
+from serving.tf.messages import types_pb2
+from serving.tf.status import Code, ServingError, invalid
+from serving.tf.tensors import MAX_RANK, NUMPY_DTYPES, Array, Tensor, type_name
 
 _BASE64_KEY = "b64"
 _BYTES_SUFFIX = "_bytes"
-_SHOWN = 200
+_MAX_QUOTED = 200
 """Characters of a value that an error message quotes."""
 
 _INT64 = range(-(2**63), 2**63)
@@ -57,7 +57,7 @@ def to_tensor(value: Any, dtype: int) -> Tensor:
     return Tensor(dtype, _array(leaves, dtype).reshape(shape))
 
 
-def stacked(rows: Sequence[Any], dtype: int, describe: Callable[[int], str]) -> Tensor:
+def stack_rows(rows: Sequence[Any], dtype: int, describe: Callable[[int], str]) -> Tensor:
     """Return the tensor of the values in `rows`, which must be of equal shape.
 
     Raises ServingError (INVALID_ARGUMENT), introduced by what `describe` says of the row.
@@ -100,7 +100,7 @@ def _shape(value: Any) -> tuple[int, ...]:
         if not value:
             break
         value = value[0]
-    if len(shape) >= LARGEST_RANK:
+    if len(shape) >= MAX_RANK:
         raise invalid(f"Lists are nested {len(shape)} deep; a tensor has fewer dimensions.")
     return tuple(shape)
 
@@ -121,7 +121,7 @@ def _collect(value: Any, level: int, shape: tuple[int, ...], leaves: list[Any]) 
     if not isinstance(value, list):
         if level != rank:
             raise invalid(
-                f"JSON Value: {shown(value)} found at incorrect level: {level + 1} "
+                f"JSON Value: {quoted(value)} found at incorrect level: {level + 1} "
                 f"in the JSON DOM. Expected at level: {rank}"
             )
         leaves.append(value)
@@ -154,7 +154,7 @@ def _array(leaves: list[Any], dtype: int) -> Array:
         return _integers(leaves, dtype)
     raise ServingError(
         Code.UNIMPLEMENTED,
-        f"Conversion of JSON Value: {shown(leaves[0] if leaves else [])} "
+        f"Conversion of JSON Value: {quoted(leaves[0] if leaves else [])} "
         f"to type: {type_name(dtype)}",
     )
 
@@ -168,7 +168,7 @@ def _check_kinds(leaves: list[Any], kinds: set[type], allowed: set[type], dtype:
 
 def _type_error(value: Any, dtype: int) -> ServingError:
     return invalid(
-        f"JSON Value: {shown(value)} Type: {kind(value)} is not of expected type: "
+        f"JSON Value: {quoted(value)} Type: {kind(value)} is not of expected type: "
         f"{type_name(dtype)}"
     )
 
@@ -188,12 +188,12 @@ def _floats(leaves: list[Any], has_whole: bool, dtype: int) -> Array:
     if dtype == types_pb2.DT_BFLOAT16:
         return _to_bfloat16(doubles.astype(np.float32))
     with np.errstate(over="ignore"):
-        return doubles.astype(CARRIERS[dtype])
+        return doubles.astype(NUMPY_DTYPES[dtype])
 
 
 def _lossy(value: Any, name: str) -> ServingError:
     return invalid(
-        f"Cannot convert JSON value: {shown(value)} to {name} without loss of precision."
+        f"Cannot convert JSON value: {quoted(value)} to {name} without loss of precision."
     )
 
 
@@ -208,7 +208,7 @@ def _integers(leaves: list[Any], dtype: int) -> Array:
     if leaves and (min(leaves) not in allowed or max(leaves) not in allowed):
         raise _type_error(next(leaf for leaf in leaves if leaf not in allowed), dtype)
     wide = np.uint64 if dtype == types_pb2.DT_UINT64 else np.int64
-    return np.array(leaves, wide).astype(CARRIERS[dtype])
+    return np.array(leaves, wide).astype(NUMPY_DTYPES[dtype])
 
 
 def _bytes(leaf: Any) -> bytes:
@@ -231,7 +231,7 @@ def is_base64(value: Any) -> bool:
 def decode_base64(value: Any) -> bytes:
     """Return the bytes of `{"b64": text}`; raises ServingError (INVALID_ARGUMENT)."""
     if not is_base64(value):
-        raise invalid(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
+        raise invalid(f"JSON Value: {quoted(value)} not formatted correctly for base64 data")
     text = value[_BASE64_KEY].rstrip("=")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -247,10 +247,10 @@ def kind(value: Any) -> str:
     return names.get(type(value), "Number")
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """Return a value as JSON, cut short, for a message."""
     text = json.dumps(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
 
 
 def row_text(outputs: Mapping[str, Tensor]) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from serving.model_server.configuration import models_from_proto
 from serving.model_server.grpc_calls import CallContext, Method, service_handler
 from serving.model_server.models import ServedModels, VersionRecord
-from serving.model_server.status import ServingError, invalid
-from serving.predict.messages import get_model_status_pb2, model_management_pb2
+from serving.tf.messages import get_model_status_pb2, model_management_pb2
+from serving.tf.status import ServingError, invalid
 
 log = logging.getLogger(__name__)
 

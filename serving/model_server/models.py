@@ -11,22 +11,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serving.model_server.accelerated import AcceleratedSession
+from serving.model_server.accelerated_session import AcceleratedSession
 from serving.model_server.configuration import ModelConfig
 from serving.model_server.servable import Servable
-from serving.model_server.status import (
+from serving.model_server.versions import (
+    VersionState,
+    aspired_versions,
+    next_steps,
+    version_folders,
+)
+from serving.tf.status import (
     Code,
     ServingError,
     failed_precondition,
     invalid,
     not_found,
 )
-from serving.model_server.versions import State, aspired, plan, version_folders
 
 log = logging.getLogger(__name__)
 
 Load = Callable[[str, int, Path], Servable]
-Improve = Callable[[Servable, Path], AcceleratedSession | None]
+Accelerate = Callable[[Servable, Path], AcceleratedSession | None]
 """Looks for a faster way to compute a version that is served already; never raises."""
 
 
@@ -35,16 +40,16 @@ class VersionRecord:
     """What is known of one version; END rows stay, for GetModelStatus to tell."""
 
     number: int
-    state: State = State.START
+    state: VersionState = VersionState.START
     error: ServingError | None = None
     servable: Servable | None = None
     retired: bool = False
     """Ended and not wanted: it may be loaded anew when it is wanted again."""
-    given_up: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How failed loads are tried again."""
 
     retries: int = 5
@@ -58,22 +63,22 @@ class ServedModel:
         self,
         config: ModelConfig,
         load: Load,
-        improve: Improve | None,
+        accelerate: Accelerate | None,
         threads: ThreadPoolExecutor,
-        patience: Patience,
+        retry_policy: RetryPolicy,
     ) -> None:
         self.config = config
         self.labels: dict[str, int] = {}
         self.records: dict[int, VersionRecord] = {}
         self.changed = asyncio.Condition()
-        self._load, self._improve = load, improve
-        self._threads, self._patience = threads, patience
+        self._load, self._accelerate = load, accelerate
+        self._threads, self._retry_policy = threads, retry_policy
         self._folders: dict[int, str] = {}
-        self._wanted: frozenset[int] = frozenset()
+        self._aspired: frozenset[int] = frozenset()
         self._retired = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Read the base folder once and begin what follows from it.
 
         A missing folder changes nothing; an empty one unloads every version.
@@ -87,12 +92,12 @@ class ServedModel:
         if self._retired:
             return
         self._folders = version_folders(names)
-        self._want(aspired(self.config.policy, self._folders))
+        self._set_aspired(aspired_versions(self.config.policy, self._folders))
 
     async def retire(self) -> None:
         """Want nothing more, and wait until every version is unloaded."""
         self._retired = True
-        self._want(frozenset())
+        self._set_aspired(frozenset())
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -101,40 +106,40 @@ class ServedModel:
         return [
             record.servable
             for _, record in sorted(self.records.items(), reverse=True)
-            if record.state is State.AVAILABLE and record.servable is not None
+            if record.state is VersionState.AVAILABLE and record.servable is not None
         ]
 
-    async def settled(self) -> None:
+    async def wait_until_loaded(self) -> None:
         """Wait until a version is available or all wanted ones ended."""
 
         def reached() -> bool:
-            wanted = [self.records[number] for number in self._wanted if number in self.records]
-            ended = all(record.state is State.END for record in wanted)
-            return bool(self.available()) or (bool(wanted) and ended)
+            aspired = [self.records[number] for number in self._aspired if number in self.records]
+            ended = all(record.state is VersionState.END for record in aspired)
+            return bool(self.available()) or (bool(aspired) and ended)
 
         async with self.changed:
             await self.changed.wait_for(reached)
 
-    def _want(self, wanted: frozenset[int]) -> None:
-        self._wanted = wanted
+    def _set_aspired(self, aspired: frozenset[int]) -> None:
+        self._aspired = aspired
         self._advance()
 
     def _advance(self) -> None:
         for number, record in self.records.items():
-            if record.state is State.END and number not in self._wanted:
+            if record.state is VersionState.END and number not in self._aspired:
                 record.retired = True
         states = {
             number: record.state for number, record in self.records.items() if not record.retired
         }
-        steps = plan(self._wanted, states)
-        for number in steps.give_up:
-            self.records[number].given_up.set()
+        steps = next_steps(self._aspired, states)
+        for number in steps.cancel:
+            self.records[number].cancelled.set()
         for number in steps.load:
             record = self.records[number] = VersionRecord(number)
             folder = Path(self.config.base_path) / self._folders[number]
             self._begin(self._load_version(record, folder))
         for number in steps.unload:
-            self.records[number].state = State.UNLOADING
+            self.records[number].state = VersionState.UNLOADING
             self._begin(self._unload_version(self.records[number]))
 
     def _begin(self, work: Any) -> None:
@@ -145,12 +150,14 @@ class ServedModel:
     async def _load_version(self, record: VersionRecord, folder: Path) -> None:
         name, number = self.config.name, record.number
         loop = asyncio.get_running_loop()
-        record.state = State.LOADING
-        for attempt in range(self._patience.retries + 1):
+        record.state = VersionState.LOADING
+        for attempt in range(self._retry_policy.retries + 1):
             if attempt:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(record.given_up.wait(), self._patience.seconds_between)
-            if record.given_up.is_set():
+                    await asyncio.wait_for(
+                        record.cancelled.wait(), self._retry_policy.seconds_between
+                    )
+            if record.cancelled.is_set():
                 record.error = ServingError(Code.CANCELLED, "Loading was given up.")
                 break
             try:
@@ -166,33 +173,35 @@ class ServedModel:
                 record.error = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
                 log.exception("Model %s version %d failed to load", name, number)
         if record.servable is not None:
-            record.state = State.AVAILABLE
+            record.state = VersionState.AVAILABLE
             log.info("Model %s version %d is available", name, number)
-            if self._improve is not None:
-                self._begin(self._improve_version(record.servable, folder, self._improve))
+            if self._accelerate is not None:
+                self._begin(self._accelerate_version(record.servable, folder, self._accelerate))
         else:
-            record.state = State.END
-        await self._tell()
+            record.state = VersionState.END
+        await self._notify_changed()
 
-    async def _improve_version(self, servable: Servable, folder: Path, improve: Improve) -> None:
+    async def _accelerate_version(
+        self, servable: Servable, folder: Path, accelerate: Accelerate
+    ) -> None:
         with servable.use():
             session = await asyncio.get_running_loop().run_in_executor(
-                self._threads, improve, servable, folder
+                self._threads, accelerate, servable, folder
             )
             if session is not None:
-                servable.run_on(session)
+                servable.replace_session(session)
 
     async def _unload_version(self, record: VersionRecord) -> None:
         servable, record.servable = record.servable, None
         if servable is not None:
-            await servable.released()
+            await servable.wait_until_unused()
             await asyncio.get_running_loop().run_in_executor(self._threads, servable.session.close)
-        record.state = State.END
+        record.state = VersionState.END
         record.retired = True
         log.info("Model %s version %d is unloaded", self.config.name, record.number)
-        await self._tell()
+        await self._notify_changed()
 
-    async def _tell(self) -> None:
+    async def _notify_changed(self) -> None:
         self._advance()
         async with self.changed:
             self.changed.notify_all()
@@ -224,19 +233,19 @@ class ServedModels:
     def __init__(
         self,
         load: Load,
-        improve: Improve | None = None,
+        accelerate: Accelerate | None = None,
         *,
-        patience: Patience,
+        retry_policy: RetryPolicy,
         poll_seconds: float,
-        labels_may_wait: bool,
+        allow_unavailable_labels: bool,
         load_threads: int,
     ) -> None:
-        self._load, self._improve, self._patience = load, improve, patience
+        self._load, self._accelerate, self._retry_policy = load, accelerate, retry_policy
         self._poll_seconds = poll_seconds
-        self._labels_may_wait = labels_may_wait
+        self._allow_unavailable_labels = allow_unavailable_labels
         self._threads = ThreadPoolExecutor(load_threads, thread_name_prefix="load")
         self._models: dict[str, ServedModel] = {}
-        self._former: dict[str, ServedModel] = {}
+        self._removed: dict[str, ServedModel] = {}
         self._reloading = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -254,7 +263,7 @@ class ServedModels:
             new = [name for name in configs if name not in self._models]
             for config in configs.values():
                 self._adopt(config)
-            await asyncio.gather(*(self._models[name].look() for name in configs))
+            await asyncio.gather(*(self._models[name].poll() for name in configs))
             models = [self._models[name] for name in new]
             await asyncio.gather(*(self._first_version(model) for model in models))
             _check_available(models)
@@ -265,7 +274,9 @@ class ServedModels:
             available = {servable.version for servable in model.available()} if model else set()
             for label, number in config.labels.items():
                 before = model.labels.get(label, number) if model else number
-                if number not in available and not (self._labels_may_wait and before == number):
+                if number not in available and not (
+                    self._allow_unavailable_labels and before == number
+                ):
                     raise failed_precondition(
                         f"Request to assign label to version {number} of model {name}, "
                         "which is not currently available for inference"
@@ -274,8 +285,10 @@ class ServedModels:
     def _adopt(self, config: ModelConfig) -> None:
         model = self._models.get(config.name)
         if model is None:
-            model = ServedModel(config, self._load, self._improve, self._threads, self._patience)
-            earlier = self._former.pop(config.name, None)
+            model = ServedModel(
+                config, self._load, self._accelerate, self._threads, self._retry_policy
+            )
+            earlier = self._removed.pop(config.name, None)
             if earlier is not None:
                 model.records.update(earlier.records)
             self._models[config.name] = model
@@ -283,18 +296,18 @@ class ServedModels:
         model.labels = dict(config.labels)
 
     def _retire(self, model: ServedModel) -> None:
-        self._former[model.config.name] = model
+        self._removed[model.config.name] = model
         task = asyncio.get_running_loop().create_task(model.retire())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
     async def _first_version(self, model: ServedModel) -> None:
-        waiting = asyncio.ensure_future(model.settled())
+        waiting = asyncio.ensure_future(model.wait_until_loaded())
         try:
             while not waiting.done():
                 await asyncio.wait([waiting], timeout=self._poll_seconds or None)
                 if not waiting.done():
-                    await model.look()
+                    await model.poll()
         finally:
             waiting.cancel()
 
@@ -303,7 +316,7 @@ class ServedModels:
         while self._poll_seconds > 0:
             await asyncio.sleep(self._poll_seconds)
             for model in list(self._models.values()):
-                await model.look()
+                await model.poll()
 
     async def close(self) -> None:
         """Unload everything, once nobody uses it."""
@@ -342,7 +355,7 @@ class ServedModels:
 
         Raises ServingError (NOT_FOUND) where there is none. Labels are not looked at.
         """
-        model = self._models.get(spec.name) or self._former.get(spec.name)
+        model = self._models.get(spec.name) or self._removed.get(spec.name)
         rows = sorted(
             model.records.values() if model else (), key=lambda row: row.number, reverse=True
         )

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from serving.model_server.status import Code, ServingError
+from serving.tf.status import Code, ServingError
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 
 _BOUNDS = tuple(10 * 1.8**power for power in range(33))
 """Upper bounds of the latency buckets in microseconds, the original's."""
 
-_MOST_ROWS = 10_000
+_MAX_SERIES = 10_000
 """Callers can make up model names; that many are told apart, and no more."""
 
 _REQUEST_COUNT = ":tensorflow:serving:request_count"
@@ -58,10 +58,10 @@ class Metrics:
 
     def _count(self, model: str, code: Code) -> None:
         key = model, code.name
-        if key in self._counts or len(self._counts) < _MOST_ROWS:
+        if key in self._counts or len(self._counts) < _MAX_SERIES:
             self._counts[key] += 1
 
-    def page(self) -> str:
+    def prometheus_text(self) -> str:
         """Return everything in Prometheus' text format."""
         lines: list[str] = []
         if self._latencies:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from serving.model_server.cores import core_count
 from serving.model_server.graph_cut import Cut
-from serving.model_server.tensors import Array
+from serving.tf.cores import core_count
+from serving.tf.tensors import Array
 
 _SIZES = (4, 1)
 """Rows computed at a time, each by a program made for just so many. Sizes left open cost a
@@ -53,7 +53,7 @@ def _core() -> Any:
     return _openvino().Core()
 
 
-def compiled(cut: Cut, threads: int) -> Callable[[Array], Array]:
+def compile_cut(cut: Cut, threads: int) -> Callable[[Array], Array]:
     """Return the function from pixels to embeddings, both float32 with rows first.
 
     It may be called from several threads and uses `threads` of its own, or as many as
@@ -84,8 +84,8 @@ def compiled(cut: Cut, threads: int) -> Callable[[Array], Array]:
         for start, rows in _pieces(len(pixels)):
             requests = idle[rows]
             request = requests.pop() if requests else programs[rows].create_infer_request()
-            given = np.require(pixels[start : start + rows], np.float32, ("C", "W"))
-            request.infer([openvino.Tensor(given, shared_memory=True)])
+            batch = np.require(pixels[start : start + rows], np.float32, ("C", "W"))
+            request.infer([openvino.Tensor(batch, shared_memory=True)])
             parts.append(request.get_output_tensor(0).data.copy())
             requests.append(request)
         return np.concatenate(parts)

@@ -8,14 +8,13 @@ from functools import partial
 from typing import Any
 
 from serving.model_server import examples, inference
-from serving.model_server.computing import Computer
 from serving.model_server.grpc_calls import CallContext, Method, service_handler
-from serving.model_server.inference import Job
+from serving.model_server.inference import PreparedCall
 from serving.model_server.models import ServedModels
 from serving.model_server.monitoring import Metrics
+from serving.model_server.scheduler import InferenceScheduler
 from serving.model_server.servable import Servable
-from serving.model_server.status import invalid
-from serving.predict.messages import (
+from serving.tf.messages import (
     classification_pb2,
     get_model_metadata_pb2,
     inference_pb2,
@@ -23,17 +22,18 @@ from serving.predict.messages import (
     predict_pb2,
     regression_pb2,
 )
+from serving.tf.status import invalid
 
 SIGNATURES_FIELD = "signature_def"
 
-_LONGEST_DEADLINE = 86_400.0
+_MAX_DEADLINE_SECONDS = 86_400.0
 """Seconds; a call that may take longer has no deadline worth telling TensorFlow."""
 
-_Prepare = Callable[[Servable, Any], Job]
+_Prepare = Callable[[Servable, Any], PreparedCall]
 
 
 @dataclass(frozen=True)
-class Answers:
+class GrpcOptions:
     """How calls over gRPC are answered."""
 
     as_content: bool = False
@@ -46,10 +46,14 @@ class PredictionService:
     """Answers inference and metadata calls; every method raises ServingError."""
 
     def __init__(
-        self, models: ServedModels, computer: Computer, metrics: Metrics, answers: Answers
+        self,
+        models: ServedModels,
+        scheduler: InferenceScheduler,
+        metrics: Metrics,
+        options: GrpcOptions,
     ) -> None:
-        self._models, self._computer, self._metrics = models, computer, metrics
-        self._answers = answers
+        self._models, self._scheduler, self._metrics = models, scheduler, metrics
+        self._options = options
 
     def handler(self) -> Any:
         """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
@@ -59,18 +63,18 @@ class PredictionService:
                 "Predict": self._inference(
                     "Predict",
                     predict_pb2.PredictRequest,
-                    partial(inference.predict_job, as_content=self._answers.as_content),
+                    partial(inference.prepare_predict, as_content=self._options.as_content),
                 ),
                 "Classify": self._inference(
-                    "Classify", classification_pb2.ClassificationRequest, examples.classify_job
+                    "Classify", classification_pb2.ClassificationRequest, examples.prepare_classify
                 ),
                 "Regress": self._inference(
-                    "Regress", regression_pb2.RegressionRequest, examples.regress_job
+                    "Regress", regression_pb2.RegressionRequest, examples.prepare_regress
                 ),
                 "MultiInference": self._inference(
                     "MultiInference",
                     inference_pb2.MultiInferenceRequest,
-                    examples.multi_inference_job,
+                    examples.prepare_multi_inference,
                 ),
                 "GetModelMetadata": Method(
                     get_model_metadata_pb2.GetModelMetadataRequest, self._metadata
@@ -83,7 +87,7 @@ class PredictionService:
         api: str,
         entrypoint: str,
         spec: Any,
-        prepare: Callable[[Servable], Job],
+        prepare: Callable[[Servable], PreparedCall],
         seconds: float | None,
     ) -> Any:
         """Compute a job on the version that `spec` asks for, within `seconds`.
@@ -92,7 +96,7 @@ class PredictionService:
         """
         with self._metrics.request(spec.name, api, entrypoint):
             servable = self._models.servable(spec)
-            return await self._computer.answer(servable, prepare, seconds)
+            return await self._scheduler.answer(servable, prepare, seconds)
 
     def metadata(self, request: Any) -> Any:
         """Return the signatures of a version."""
@@ -127,7 +131,7 @@ class PredictionService:
         return Method(request_type, answer)
 
     def _enforced(self, seconds: float) -> bool:
-        return self._answers.enforces_deadlines and seconds <= _LONGEST_DEADLINE
+        return self._options.enforces_deadlines and seconds <= _MAX_DEADLINE_SECONDS
 
 
 def _task_spec(request: Any) -> Any:

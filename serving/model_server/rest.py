@@ -15,17 +15,17 @@ from urllib.parse import unquote
 from google.protobuf.json_format import MessageToDict
 
 from serving.model_server import examples, rest_bodies
-from serving.model_server.inference import Job
+from serving.model_server.inference import PreparedCall
 from serving.model_server.model_service import ModelService
 from serving.model_server.monitoring import Metrics
 from serving.model_server.prediction_service import SIGNATURES_FIELD, PredictionService
 from serving.model_server.servable import Servable
-from serving.model_server.status import Code, ServingError, invalid
-from serving.predict.messages import (
+from serving.tf.messages import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_pb2,
 )
+from serving.tf.status import Code, ServingError, invalid
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ _HTTP_CODES = {
     Code.UNAVAILABLE: 503,
     Code.DEADLINE_EXCEEDED: 504,
 }
-_LARGEST_UNZIPPED = 1 << 30
+_MAX_UNZIPPED_BYTES = 1 << 30
 _CORS_HEADERS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
@@ -98,11 +98,11 @@ class RestApi:
             return
         path = scope["raw_path"].partition(b"?")[0].decode("latin-1")
         if path == self._options.metrics_path:
-            await self._send(send, 200, "text/plain", self._metrics.page())
+            await self._send(send, 200, "text/plain", self._metrics.prometheus_text())
         elif not path.lower().startswith(_API_PREFIX):
             await self._send(send, 404, "text/html", "<h1>Not Found</h1>")
         else:
-            answer = await _unless_gone(receive, self._answer(scope, path, body))
+            answer = await _unless_disconnected(receive, self._answer(scope, path, body))
             if answer is not None:
                 await self._send(send, answer[0], "application/json", answer[1])
 
@@ -142,24 +142,26 @@ class RestApi:
         if method == "predict":
             return str(
                 await self._compute(
-                    "Predict", spec, lambda version: rest_bodies.predict_job(version, document)
+                    "Predict", spec, lambda version: rest_bodies.prepare_predict(version, document)
                 )
             )
         if method == "classify":
             request = rest_bodies.classification_request(document)
             return rest_bodies.classification_text(
                 await self._compute(
-                    "Classify", spec, lambda version: examples.classify_job(version, request)
+                    "Classify", spec, lambda version: examples.prepare_classify(version, request)
                 )
             )
         request = rest_bodies.regression_request(document)
         return rest_bodies.regression_text(
             await self._compute(
-                "Regress", spec, lambda version: examples.regress_job(version, request)
+                "Regress", spec, lambda version: examples.prepare_regress(version, request)
             )
         )
 
-    async def _compute(self, api: str, spec: Any, prepare: Callable[[Servable], Job]) -> Any:
+    async def _compute(
+        self, api: str, spec: Any, prepare: Callable[[Servable], PreparedCall]
+    ) -> Any:
         return await self._predictions.answer(api, "REST", spec, prepare, self._options.seconds)
 
     def _status(self, spec: Any) -> str:
@@ -216,18 +218,18 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(chunks)
 
 
-async def _unless_gone(
+async def _unless_disconnected(
     receive: Receive, answer: Coroutine[Any, Any, tuple[int, str]]
 ) -> tuple[int, str] | None:
     """Return the answer; None, with the work given up, where the client goes away."""
     working = asyncio.create_task(answer)
-    leaving = asyncio.ensure_future(receive())
+    disconnecting = asyncio.ensure_future(receive())
     try:
-        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([working, disconnecting], return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None
     finally:
         working.cancel()
-        leaving.cancel()
+        disconnecting.cancel()
 
 
 def _unzipped(scope: Scope, body: bytes) -> bytes:
@@ -236,7 +238,7 @@ def _unzipped(scope: Scope, body: bytes) -> bytes:
         return body
     unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        data = unzip.decompress(body, _LARGEST_UNZIPPED)
+        data = unzip.decompress(body, _MAX_UNZIPPED_BYTES)
     except zlib.error as error:
         raise invalid(f"The request body is not gzip: {error}") from None
     if not unzip.eof:

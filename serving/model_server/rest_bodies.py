@@ -8,28 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from serving.model_server.inference import DEFAULT_SIGNATURE, Job, signature_job
+from serving.model_server.inference import DEFAULT_SIGNATURE, PreparedCall, prepare_signature
 from serving.model_server.json_tensors import (
     column_text,
     decode_base64,
     float_texts,
     is_base64,
     kind,
+    quoted,
     row_text,
-    shown,
-    stacked,
+    stack_rows,
     string_text,
     to_tensor,
 )
 from serving.model_server.servable import Servable, Signature
-from serving.model_server.status import invalid
-from serving.model_server.tensors import Tensor
-from serving.predict.messages import (
+from serving.tf.messages import (
     classification_pb2,
     example_pb2,
     regression_pb2,
     types_pb2,
 )
+from serving.tf.status import invalid
+from serving.tf.tensors import Tensor
 
 _SIGNATURE = "signature_name"
 _INSTANCES, _INPUTS = "instances", "inputs"
@@ -66,11 +66,11 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except ValueError:
         raise invalid("JSON Parse error: Number too big to be stored in double.") from None
     if not isinstance(document, dict):
-        raise invalid(f"JSON Value: {shown(document)} Is not object")
+        raise invalid(f"JSON Value: {quoted(document)} Is not object")
     return document
 
 
-def predict_job(servable: Servable, document: Mapping[str, Any]) -> Job:
+def prepare_predict(servable: Servable, document: Mapping[str, Any]) -> PreparedCall:
     """Prepare `:predict`; the response is JSON text. Raises ServingError."""
     name = _signature_name(document) or DEFAULT_SIGNATURE
     signature = servable.signatures.get(name)
@@ -80,7 +80,7 @@ def predict_job(servable: Servable, document: Mapping[str, Any]) -> Job:
         raise invalid(f"Failed to get input map for signature: {name}")
     if _INSTANCES in document and _INPUTS in document:
         raise invalid(
-            f"JSON Value: {shown(document)} Not formatted correctly expecting only one of "
+            f"JSON Value: {quoted(document)} Not formatted correctly expecting only one of "
             f"'{_INPUTS}' or '{_INSTANCES}' keys to exist "
         )
     if _INSTANCES in document:
@@ -98,14 +98,14 @@ def predict_job(servable: Servable, document: Mapping[str, Any]) -> Job:
     else:
         raise invalid(f"Missing '{_INPUTS}' or '{_INSTANCES}' key")
     ordered = [feeds[alias] for alias in signature.inputs]
-    return signature_job(servable, signature, ordered, (), finish)
+    return prepare_signature(servable, signature, ordered, (), finish)
 
 
 def _signature_name(document: Mapping[str, Any]) -> str:
     name = document.get(_SIGNATURE, "")
     if not isinstance(name, str):
         raise invalid(
-            f"JSON Value: {shown(document)} not formatted correctly. "
+            f"JSON Value: {quoted(document)} not formatted correctly. "
             f"'{_SIGNATURE}' key must be a string value."
         )
     return name
@@ -114,9 +114,11 @@ def _signature_name(document: Mapping[str, Any]) -> str:
 def _from_instances(document: Mapping[str, Any], signature: Signature) -> dict[str, Tensor]:
     rows = document[_INSTANCES]
     if not isinstance(rows, list):
-        raise invalid(f"JSON Value: {shown(document)} Excepting '{_INSTANCES}' to be an list/array")
+        raise invalid(
+            f"JSON Value: {quoted(document)} Excepting '{_INSTANCES}' to be an list/array"
+        )
     if not rows:
-        raise invalid(f"JSON Value: {shown(document)} No values in '{_INSTANCES}' array")
+        raise invalid(f"JSON Value: {quoted(document)} No values in '{_INSTANCES}' array")
     if not isinstance(rows[0], dict) and len(signature.inputs) > 1:
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple "
@@ -128,7 +130,7 @@ def _from_instances(document: Mapping[str, Any], signature: Signature) -> dict[s
         if _is_named(row):
             raise invalid(f"Expecting value/list but got object at item {number} of input list")
     alias, info = next(iter(signature.inputs.items()))
-    tensor = stacked(
+    tensor = stack_rows(
         rows,
         info.dtype,
         lambda number: f"Failed to process element: {number} of '{_INSTANCES}' list.",
@@ -154,10 +156,10 @@ def _from_named_rows(rows: list[Any], signature: Signature) -> dict[str, Tensor]
         if set(row) != expected:
             raise invalid(
                 f"Failed to process element: {number} of '{_INSTANCES}' list. JSON object: "
-                f"{shown(row)} keys must be equal to: {','.join(signature.inputs)}"
+                f"{quoted(row)} keys must be equal to: {','.join(signature.inputs)}"
             )
     return {
-        alias: stacked([row[alias] for row in rows], info.dtype, _describing(alias))
+        alias: stack_rows([row[alias] for row in rows], info.dtype, _describing(alias))
         for alias, info in signature.inputs.items()
     }
 
@@ -204,16 +206,16 @@ def _fill_examples(document: Mapping[str, Any], request: Any) -> Any:
         target.context.CopyFrom(_example(document[_CONTEXT]))
     if _EXAMPLES not in document:
         raise invalid(
-            f"JSON Value: {shown(document)} When method is classify, key '{_EXAMPLES}' is "
+            f"JSON Value: {quoted(document)} When method is classify, key '{_EXAMPLES}' is "
             "expected and was not found"
         )
     examples = document[_EXAMPLES]
     if not isinstance(examples, list):
         raise invalid(
-            f"JSON Value: {shown(document)} Expecting '{_EXAMPLES}' value to be an list/array"
+            f"JSON Value: {quoted(document)} Expecting '{_EXAMPLES}' value to be an list/array"
         )
     if not examples:
-        raise invalid(f"JSON Value: {shown(document)} '{_EXAMPLES}' value is an empty array")
+        raise invalid(f"JSON Value: {quoted(document)} '{_EXAMPLES}' value is an empty array")
     target.examples.extend(map(_example, examples))
     return request
 
@@ -248,14 +250,14 @@ def _add_value(feature: Any, name: str, value: Any) -> None:
         raise invalid(f"Feature: {name} has element with unexpected JSON type: {kind(value)}")
 
 
-def _list_of_kind(feature: Any, wanted: str, name: str) -> Any:
+def _list_of_kind(feature: Any, expected: str, name: str) -> Any:
     present = feature.WhichOneof("kind")
-    if present not in (None, f"{wanted}_list"):
+    if present not in (None, f"{expected}_list"):
         raise invalid(
             f"Unexpected element type in feature: {name} "
             f"expecting type: {present.removesuffix('_list')}"
         )
-    return getattr(feature, f"{wanted}_list").value
+    return getattr(feature, f"{expected}_list").value
 
 
 def classification_text(response: Any) -> str:

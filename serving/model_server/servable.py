@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from serving.model_server.accelerated import AcceleratedSession
-from serving.model_server.batching import Batcher, Limits
-from serving.model_server.session import Computation, Session
-from serving.predict.messages import types_pb2
+from serving.model_server.accelerated_session import AcceleratedSession
+from serving.model_server.batching import Batcher, BatchLimits
+from serving.tf.messages import types_pb2
+from serving.tf.session import Computation, Session
 
 IMAGES_INPUT = "images"
 
-_MOST_COMPUTATIONS = 256
+_MAX_COMPUTATIONS = 256
 """Combinations of outputs that are remembered; callers may ask for any."""
 
 
@@ -87,13 +87,13 @@ class Servable:
         key = tuple(feeds), tuple(fetches)
         known = self._computations.get(key)
         if known is None:
-            if len(self._computations) >= _MOST_COMPUTATIONS:
+            if len(self._computations) >= _MAX_COMPUTATIONS:
                 self._computations.clear()
                 self._batchers.clear()
             known = self._computations[key] = self.session.computation(feeds, fetches)
         return known
 
-    def batcher(self, computation: Computation, limits: Limits, threads: Executor) -> Batcher:
+    def batcher(self, computation: Computation, limits: BatchLimits, threads: Executor) -> Batcher:
         """Return the one queue in front of a computation, made when first asked for."""
         known = self._batchers.get(computation)
         if known is None:
@@ -101,7 +101,7 @@ class Servable:
             self._batchers[computation] = known
         return known
 
-    def run_on(self, session: AcceleratedSession) -> None:
+    def replace_session(self, session: AcceleratedSession) -> None:
         """Let `session`, which holds this version's own, compute what is asked from now on."""
         self.session = session
         self._computations.clear()
@@ -119,6 +119,6 @@ class Servable:
             if not self._users:
                 self._unused.set()
 
-    async def released(self) -> None:
+    async def wait_until_unused(self) -> None:
         """Wait until nobody uses the version."""
         await self._unused.wait()

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from serving.model_server import openvino_runtime
-from serving.model_server.computing import Computer
 from serving.model_server.configuration import (
     ModelConfig,
     read_batching,
@@ -21,24 +20,25 @@ from serving.model_server.configuration import (
     read_models,
     single_model,
 )
-from serving.model_server.cores import core_count
-from serving.model_server.flags import BadFlag, Flags, parse, usage, without_effect
+from serving.model_server.flags import Flags, InvalidFlag, ignored_flags, parse, usage
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
-from serving.model_server.left_out import LeftOut
-from serving.model_server.loading import Loader
+from serving.model_server.loader import Loader
 from serving.model_server.model_service import ModelService
-from serving.model_server.models import Patience, ServedModels
+from serving.model_server.models import RetryPolicy, ServedModels
 from serving.model_server.monitoring import Metrics
-from serving.model_server.prediction_service import Answers, PredictionService
+from serving.model_server.prediction_service import GrpcOptions, PredictionService
 from serving.model_server.rest import RestApi, RestOptions
-from serving.model_server.status import ServingError, invalid
-from serving.model_server.tensorflow_library import library
+from serving.model_server.scheduler import InferenceScheduler
+from serving.model_server.unimplemented import UnimplementedCalls
+from serving.tf.c_api import library
+from serving.tf.cores import core_count
+from serving.tf.status import ServingError, invalid
 
 log = logging.getLogger(__name__)
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
-FORGOTTEN_POLL_SECONDS = 2.0
+PORTS_FILE_POLL_SECONDS = 2.0
 """Between two looks whether the ports file is still there."""
 
 
@@ -57,10 +57,10 @@ def main(arguments: list[str]) -> int:
             return 0
         for argument in command_line.unknown:
             print(f"unknown argument: {argument}\n{usage()}")
-        for name in without_effect(command_line.flags):
+        for name in ignored_flags(command_line.flags):
             log.warning("--%s has no effect here", name)
         asyncio.run(serve(command_line.flags))
-    except BadFlag as error:
+    except InvalidFlag as error:
         print(f"{error}\n{usage()}")
         return 1
     except ServingError as error:
@@ -89,25 +89,25 @@ async def serve(flags: Flags) -> None:
         loader = _loader(flags)
         models = ServedModels(
             loader,
-            loader.on_openvino if _may_accelerate(flags) else None,
-            patience=Patience(
+            loader.accelerate if _may_accelerate(flags) else None,
+            retry_policy=RetryPolicy(
                 flags.max_num_load_retries, flags.load_retry_interval_micros / 1_000_000
             ),
             poll_seconds=flags.file_system_poll_wait_seconds,
-            labels_may_wait=flags.allow_version_labels_for_unavailable_models,
+            allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
             load_threads=flags.num_load_threads or core_count(),
         )
         stack.push_async_callback(models.close)
-        if not await _loaded(models, configs, stop):
+        if not await _load_first_models(models, configs, stop):
             return
         metrics = Metrics()
-        computer = Computer(limits)
-        stack.callback(computer.close)
+        scheduler = InferenceScheduler(limits)
+        stack.callback(scheduler.close)
         predictions = PredictionService(
             models,
-            computer,
+            scheduler,
             metrics,
-            Answers(
+            GrpcOptions(
                 as_content=flags.enable_serialization_as_tensor_content,
                 enforces_deadlines=flags.enforce_session_run_timeout,
             ),
@@ -115,10 +115,12 @@ async def serve(flags: Flags) -> None:
         status = ModelService(models)
         listening: list[GrpcServer | HttpServer] = []
         stack.push_async_callback(_stop_together, listening, flags.stop_grace_seconds)
-        grpc_server = GrpcServer(flags, (predictions.handler(), status.handler(), LeftOut()))
+        grpc_server = GrpcServer(
+            flags, (predictions.handler(), status.handler(), UnimplementedCalls())
+        )
         ports = {"grpc": await grpc_server.start()}
         listening.append(grpc_server)
-        if _wants_rest(flags):
+        if _has_rest(flags):
             options = RestOptions(
                 flags.rest_api_timeout_in_ms / 1000 if flags.rest_api_timeout_in_ms > 0 else None,
                 flags.rest_api_enable_cors_support,
@@ -127,12 +129,12 @@ async def serve(flags: Flags) -> None:
             http_server = HttpServer(RestApi(predictions, status, metrics, options))
             ports["rest"] = await http_server.start(flags.host, flags.rest_api_port)
             listening.append(http_server)
-        for background in (models.watch(), _follow_file(flags, models)):
+        for background in (models.watch(), _watch_config_file(flags, models)):
             stack.callback(asyncio.create_task(background).cancel)
         if flags.ports_file:
             ports_file = Path(flags.ports_file)
             _write_ports(ports_file, ports)
-            stack.callback(asyncio.create_task(_stop_when_forgotten(ports_file, stop)).cancel)
+            stack.callback(asyncio.create_task(_stop_without_ports_file(ports_file, stop)).cancel)
         log.info("Running ModelServer at %s, ports %s", flags.host, ports)
         await stop.wait()
         log.info("Stopping: what was accepted is finished first")
@@ -202,7 +204,7 @@ def _first_configuration(flags: Flags) -> dict[str, ModelConfig]:
     return single_model(flags.model_name, flags.model_base_path)
 
 
-def _wants_rest(flags: Flags) -> bool:
+def _has_rest(flags: Flags) -> bool:
     if flags.rest_api_port and flags.rest_api_port == flags.port:
         log.error(
             "--rest_api_port cannot be same as --port. Please use a different port for the "
@@ -212,7 +214,7 @@ def _wants_rest(flags: Flags) -> bool:
     return bool(flags.rest_api_port or flags.ports_file)
 
 
-async def _loaded(
+async def _load_first_models(
     models: ServedModels, configs: dict[str, ModelConfig], stop: asyncio.Event
 ) -> bool:
     """Say whether the first models are available; False where the server is told to stop."""
@@ -228,29 +230,29 @@ async def _loaded(
     return True
 
 
-async def _follow_file(flags: Flags, models: ServedModels) -> None:
+async def _watch_config_file(flags: Flags, models: ServedModels) -> None:
     """Apply the configuration file anew whenever its text changed, until cancelled."""
     if not (flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0):
         return
     path = Path(flags.model_config_file)
-    applied = complaint = None
+    applied = last_error = None
     while True:
         try:
             text = await asyncio.to_thread(path.read_text)
             if text != applied:
                 await models.configure(read_models(flags.model_config_file))
-                applied, complaint = text, None
+                applied, last_error = text, None
         except (OSError, UnicodeDecodeError, ServingError) as error:
-            if str(error) != complaint:
+            if str(error) != last_error:
                 log.error("The configuration file was not applied: %s", error)
-            complaint = str(error)
+            last_error = str(error)
         await asyncio.sleep(flags.model_config_file_poll_wait_seconds)
 
 
-async def _stop_when_forgotten(ports_file: Path, stop: asyncio.Event) -> None:
+async def _stop_without_ports_file(ports_file: Path, stop: asyncio.Event) -> None:
     """Set `stop` once the ports file is gone: nobody can find this server any more."""
     while not stop.is_set():
-        await asyncio.sleep(FORGOTTEN_POLL_SECONDS)
+        await asyncio.sleep(PORTS_FILE_POLL_SECONDS)
         if not await asyncio.to_thread(ports_file.exists):
             log.info("The ports file %s was removed", ports_file)
             stop.set()

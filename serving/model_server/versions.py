@@ -10,7 +10,7 @@ from typing import Any
 _INT64_LIMIT = 2**63
 
 
-class State(IntEnum):
+class VersionState(IntEnum):
     """Where a version is in its life, numbered as `ModelVersionStatus.State`."""
 
     START = 10
@@ -64,7 +64,7 @@ def version_folders(names: Iterable[str]) -> dict[int, str]:
     return folders
 
 
-def aspired(policy: Policy, existing: Collection[int]) -> frozenset[int]:
+def aspired_versions(policy: Policy, existing: Collection[int]) -> frozenset[int]:
     """Return the versions that the policy wants, out of those that exist."""
     match policy:
         case Latest(count):
@@ -76,34 +76,34 @@ def aspired(policy: Policy, existing: Collection[int]) -> frozenset[int]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class VersionSteps:
     """What to begin now, in this order."""
 
     load: tuple[int, ...] = ()
     unload: tuple[int, ...] = ()
-    give_up: tuple[int, ...] = ()
+    cancel: tuple[int, ...] = ()
     """Versions that are being loaded and are wanted no more."""
 
 
-def plan(wanted: Collection[int], states: Mapping[int, State]) -> Plan:
+def next_steps(aspired: Collection[int], states: Mapping[int, VersionState]) -> VersionSteps:
     """Say what to begin, so that a model that is served stays served.
 
     `states` holds the versions at hand; one that ended is not tried again while it
     is wanted. Versions are loaded highest first. Unwanted ones go, lowest first,
     as soon as a wanted one is available or none is wanted at all.
     """
-    load = tuple(sorted((number for number in wanted if number not in states), reverse=True))
-    give_up = tuple(
+    load = tuple(sorted((number for number in aspired if number not in states), reverse=True))
+    cancel = tuple(
         number
         for number, state in sorted(states.items())
-        if number not in wanted and state in (State.START, State.LOADING)
+        if number not in aspired and state in (VersionState.START, VersionState.LOADING)
     )
-    replaced = any(states.get(number) is State.AVAILABLE for number in wanted)
+    replaced = any(states.get(number) is VersionState.AVAILABLE for number in aspired)
     unload: tuple[int, ...] = ()
-    if replaced or not wanted:
+    if replaced or not aspired:
         unload = tuple(
             number
             for number, state in sorted(states.items())
-            if number not in wanted and state is State.AVAILABLE
+            if number not in aspired and state is VersionState.AVAILABLE
         )
-    return Plan(load, unload, give_up)
+    return VersionSteps(load, unload, cancel)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from serving.model_server import examples, inference
-from serving.model_server.crc32c import crc32c, masked
-from serving.model_server.inference import Job
+from serving.model_server.inference import PreparedCall
 from serving.model_server.servable import Servable
-from serving.model_server.status import Code, ServingError, invalid
-from serving.model_server.tensors import Tensor
-from serving.predict.messages import prediction_log_pb2
+from serving.tf.messages import prediction_log_pb2
+from serving.tf.status import Code, ServingError, invalid
+from serving.tf.tensors import Tensor
+from serving.tf.tfrecord import crc32c, masked
 
 WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
-WARM_UP_LIMIT = 1000
+MAX_WARM_UP_RECORDS = 1000
 _LENGTH_BYTES, _CHECKSUM_BYTES = 8, 4
 
 
@@ -28,9 +28,9 @@ def warm_up_logs(folder: Path) -> Iterator[Any]:
     if not path.is_file():
         return
     for number, record in enumerate(records(path.read_bytes()), start=1):
-        if number > WARM_UP_LIMIT:
+        if number > MAX_WARM_UP_RECORDS:
             raise invalid(
-                f"Number of warmup records exceeds the maximum ({WARM_UP_LIMIT}) at {path}"
+                f"Number of warmup records exceeds the maximum ({MAX_WARM_UP_RECORDS}) at {path}"
             )
         try:
             yield prediction_log_pb2.PredictionLog.FromString(record)
@@ -70,20 +70,20 @@ def _lost(what: str) -> ServingError:
     )
 
 
-_JOBS: dict[str | None, Callable[[Servable, Any], Job]] = {
-    "predict_log": inference.predict_job,
-    "classify_log": examples.classify_job,
-    "regress_log": examples.regress_job,
-    "multi_inference_log": examples.multi_inference_job,
+_PREPARERS: dict[str | None, Callable[[Servable, Any], PreparedCall]] = {
+    "predict_log": inference.prepare_predict,
+    "classify_log": examples.prepare_classify,
+    "regress_log": examples.prepare_regress,
+    "multi_inference_log": examples.prepare_multi_inference,
 }
 
 
 def replay(servable: Servable, log: Any) -> list[Tensor]:
     """Answer the request of a `PredictionLog` and return what was computed for it."""
     kind = log.WhichOneof("log_type")
-    if kind not in _JOBS:
+    if kind not in _PREPARERS:
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
-    job = _JOBS[kind](servable, getattr(log, kind).request)
-    results = job.computation(job.feeds, None)
-    job.finish(results)
+    call = _PREPARERS[kind](servable, getattr(log, kind).request)
+    results = call.computation(call.feeds, None)
+    call.finish(results)
     return results

@@ -30,13 +30,13 @@ def frozen(
         tf.TensorSpec(input_shape, tf.float32, name="frozen_input")
     )
     constant = convert_variables_to_constants_v2(concrete)
-    (given,) = constant.inputs
-    (wanted,) = constant.outputs
-    graph = fold_batch_norms(constant.graph.as_graph_def(), _node_name(wanted.name))
+    (input_tensor,) = constant.inputs
+    (output_tensor,) = constant.outputs
+    graph = fold_batch_norms(constant.graph.as_graph_def(), _node_name(output_tensor.name))
 
     def run(images: Any) -> Any:
         (answer,) = tf.graph_util.import_graph_def(
-            graph, {given.name: images}, [wanted.name], name="servery/network"
+            graph, {input_tensor.name: images}, [output_tensor.name], name="servery/network"
         )
         return answer
 

@@ -25,7 +25,7 @@ from google.protobuf import text_format
 from serving.errors import ModelError
 from serving.files import write_aside
 from serving.models.card import ModelCard
-from serving.predict.messages import model_server_config_pb2
+from serving.tf.messages import model_server_config_pb2
 
 CONFIG_NAME = "serving.config"
 MONITORING_NAME = "monitoring.config"

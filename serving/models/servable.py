@@ -31,7 +31,7 @@ HEAD_BIAS = "servery/head/bias"
 HEAD_CLASSES = "servery/head/classes"
 """string [C]"""
 
-ANSWERS = 20
+TOP_K = 20
 """Most classes that one answer lists."""
 WARMUP_PATH = Path("assets.extra") / "tf_serving_warmup_requests"
 
@@ -42,7 +42,7 @@ side remains. On the reference network that changes scores by less than 0.005;
 with twice the side remaining it would be up to 0.03."""
 
 
-def decode_upright(image: Any, side: int, spare_detail: int = _SPARE_DETAIL) -> Any:
+def decode_square(image: Any, side: int, spare_detail: int = _SPARE_DETAIL) -> Any:
     """Turn one JPEG file (a string tensor) into float pixels `[side, side, 3]`, 0 to 255.
 
     The shorter side is scaled to `side` with antialiasing, the aspect ratio is
@@ -89,7 +89,7 @@ def write_servable(
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         images = tf.compat.v1.placeholder(tf.string, [None], name="images")
         pixels = tf.map_fn(
-            lambda image: decode_upright(image, side),
+            lambda image: decode_square(image, side),
             images,
             fn_output_signature=tf.TensorSpec([side, side, 3], tf.float32),
             parallel_iterations=32,
@@ -102,7 +102,7 @@ def write_servable(
         # may be baked into the nodes behind it.
         kernel, bias, names = (_of_unknown_width(part) for part in (kernel, bias, names))
         probabilities = tf.nn.softmax(tf.linalg.matmul(embedding, kernel) + bias)
-        top = tf.math.top_k(probabilities, tf.minimum(ANSWERS, tf.shape(bias)[0]))
+        top = tf.math.top_k(probabilities, tf.minimum(TOP_K, tf.shape(bias)[0]))
         answers = {
             "classes": tf.gather(names, top.indices, name="servery/classes"),
             "scores": tf.identity(top.values, "servery/scores"),

@@ -16,34 +16,34 @@ from typing import Any
 import grpc
 
 from serving.errors import FleetUnavailable, ImageError, ModelError
-from serving.predict.peer import InstanceLost, Peer, RequestRefused
 from serving.predict.prediction import Prediction
 from serving.predict.request import (
     CLASSIFY_SIGNATURE,
     EMBED_SIGNATURE,
-    answered_embedding,
-    answered_scores,
-    answered_version,
     predict_request,
     probe_jpeg,
+    response_embedding,
+    response_scores,
+    response_version,
 )
 from serving.predict.traffic import InstanceTraffic, TrafficMeter
+from serving.predict.upstream import InstanceLost, RequestRefused, Upstream
 
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 60.0
 """How long a request may take once it has been sent, retries included."""
-MOST_OUTSTANDING = max(8, os.cpu_count() or 1)
+MAX_OUTSTANDING = max(8, os.cpu_count() or 1)
 """Requests that one instance works on at a time. More wait here, where they can still
 go to any instance: sent all at once they only slow each other down."""
-MOST_LOSSES = 4
+MAX_LOSSES = 4
 """An image that was being answered by this many instances as they ended is given up,
 so that an image that kills servers does not kill a whole fleet again and again."""
-METERS_KEPT = 64
+MAX_METERS = 64
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class InstanceAddress:
     """Where a ready instance answers."""
 
     instance_id: str
@@ -52,7 +52,7 @@ class Endpoint:
 
 
 @dataclass
-class _Journey:
+class RequestState:
     """One request on its way, from the first try to the answer."""
 
     started: float
@@ -79,11 +79,11 @@ class PredictClient:
     is, requests wait up to `patience` seconds for one.
     """
 
-    def __init__(self, model: str, *, patience: float = 15.0) -> None:
+    def __init__(self, model: str, *, timeout: float = 15.0) -> None:
         self.model = model
-        self.patience = patience
-        self._ready: dict[str, Peer] = {}
-        self._leaving: dict[str, list[Peer]] = {}
+        self.timeout = timeout
+        self._ready: dict[str, Upstream] = {}
+        self._draining: dict[str, list[Upstream]] = {}
         self._meters: dict[str, TrafficMeter] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._turn = itertools.count(1)
@@ -91,38 +91,38 @@ class PredictClient:
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def use(self, endpoints: Iterable[Endpoint]) -> None:
+    def set_instances(self, instances: Iterable[InstanceAddress]) -> None:
         """Make `endpoints` the ready set.
 
         An instance that is no longer in it gets no new request and keeps those
         it has, see `drained`.
         """
-        wanted = {endpoint.instance_id: endpoint for endpoint in endpoints}
-        for instance_id, peer in list(self._ready.items()):
-            endpoint = wanted.get(instance_id)
-            if endpoint is None or endpoint.address != peer.address:
+        ready = {instance.instance_id: instance for instance in instances}
+        for instance_id, upstream in list(self._ready.items()):
+            instance = ready.get(instance_id)
+            if instance is None or instance.address != upstream.address:
                 del self._ready[instance_id]
-                self._leave(peer)
-        for endpoint in wanted.values():
-            if endpoint.instance_id not in self._ready:
-                self._ready[endpoint.instance_id] = Peer(
-                    endpoint.instance_id, endpoint.address, self._meter(endpoint.instance_id)
+                self._drain(upstream)
+        for instance in ready.values():
+            if instance.instance_id not in self._ready:
+                self._ready[instance.instance_id] = Upstream(
+                    instance.instance_id, instance.address, self._meter(instance.instance_id)
                 )
         self._wake_all()
 
-    def give_up(self, instance_id: str) -> None:
+    def fail_over(self, instance_id: str) -> None:
         """Send what this instance has not answered to another one, now.
 
         For an instance that is known to be gone or to hang; take it out of the
         ready set first.
         """
-        for peer in self._peers(instance_id):
-            peer.give_up()
+        for upstream in self._upstreams(instance_id):
+            upstream.fail_over()
 
     async def drained(self, instance_id: str, seconds: float) -> bool:
         """Wait until the instance has answered all it was sent; False after `seconds`."""
         end = time.monotonic() + seconds
-        while any(peer.outstanding for peer in self._peers(instance_id)):
+        while any(upstream.outstanding for upstream in self._upstreams(instance_id)):
             if time.monotonic() >= end:
                 return False
             await asyncio.sleep(0.02)
@@ -134,7 +134,7 @@ class PredictClient:
         return lambda: self._listeners.remove(listener)
 
     async def classify(self, jpeg: bytes) -> Prediction:
-        """Return the ranked classes for one image of upright bytes.
+        """Return the ranked classes for one normalized JPEG.
 
         Raises ImageError where the model cannot decode the image, ModelError
         where it answers outside its contract or fails on it, FleetUnavailable
@@ -144,90 +144,92 @@ class PredictClient:
         response, instance_id = await self._predict(CLASSIFY_SIGNATURE, jpeg)
         return Prediction(
             model=self.model,
-            version=answered_version(response),
-            scores=answered_scores(response),
+            version=response_version(response),
+            scores=response_scores(response),
             instance_id=instance_id,
             milliseconds=(time.monotonic() - started) * 1000,
         )
 
     async def embed(self, jpeg: bytes) -> tuple[int, list[float]]:
-        """Return the version that answered and the embedding of one upright image.
+        """Return the version that answered and the embedding of one normalized JPEG.
 
         Raises as `classify` does.
         """
         response, _ = await self._predict(EMBED_SIGNATURE, jpeg)
-        return answered_version(response), answered_embedding(response)
+        return response_version(response), response_embedding(response)
 
     def counters(self) -> Mapping[str, InstanceTraffic]:
         """Return what this client sent to each instance, by instance id."""
         return {
-            instance_id: meter.read(sum(peer.outstanding for peer in self._peers(instance_id)))
+            instance_id: meter.read(
+                sum(upstream.outstanding for upstream in self._upstreams(instance_id))
+            )
             for instance_id, meter in self._meters.items()
         }
 
     async def close(self) -> None:
         """Close every connection; requests on their way raise FleetUnavailable."""
         self._closed = True
-        peers = [*self._ready.values(), *itertools.chain(*self._leaving.values())]
+        upstreams = [*self._ready.values(), *itertools.chain(*self._draining.values())]
         self._ready.clear()
-        self._leaving.clear()
+        self._draining.clear()
         self._wake_all()
-        for peer in peers:
-            await peer.close()
+        for upstream in upstreams:
+            await upstream.close()
         await asyncio.gather(*self._closing)
 
     async def _predict(self, signature: str, jpeg: bytes) -> tuple[Any, str]:
         request = predict_request(self.model, signature, jpeg)
-        journey = _Journey(started=time.monotonic(), deadline=0.0)
+        state = RequestState(started=time.monotonic(), deadline=0.0)
         while True:
-            peer = await self._acquire(journey)
-            journey.deadline = journey.deadline or time.monotonic() + DEADLINE_SECONDS
+            upstream = await self._acquire(state)
+            state.deadline = state.deadline or time.monotonic() + DEADLINE_SECONDS
             try:
-                return await self._send(peer, request, journey), peer.instance_id
+                return await self._send(upstream, request, state), upstream.instance_id
             except InstanceLost as loss:
-                self._lost(peer, loss, journey)
+                self._on_lost(upstream, loss, state)
             except RequestRefused as refusal:
                 if refusal.code is not grpc.StatusCode.INVALID_ARGUMENT:
                     raise self._model_error(refusal) from refusal
-                if await self._answers_probe(peer, signature, journey):
+                if await self._answers_probe(upstream, signature, state):
                     raise ImageError(
                         "The model cannot decode this image.",
                         "Save the image as a JPEG file again and try that one.",
                     ) from refusal
                 raise self._model_error(refusal) from refusal
             finally:
-                self._released(peer)
+                self._release(upstream)
 
-    async def _send(self, peer: Peer, request: Any, journey: _Journey) -> Any:
-        remaining = journey.deadline - time.monotonic()
+    async def _send(self, upstream: Upstream, request: Any, state: RequestState) -> Any:
+        remaining = state.deadline - time.monotonic()
         if remaining <= 0:
-            raise _too_slow(peer.instance_id)
+            raise _deadline_exceeded(upstream.instance_id)
         try:
-            return await peer.predict(request, remaining)
+            return await upstream.predict(request, remaining)
         except TimeoutError as error:
-            raise _too_slow(peer.instance_id) from error
+            raise _deadline_exceeded(upstream.instance_id) from error
 
-    async def _answers_probe(self, peer: Peer, signature: str, journey: _Journey) -> bool:
+    async def _answers_probe(self, upstream: Upstream, signature: str, state: RequestState) -> bool:
         """Say whether a known good image is answered, so that a refused one is at fault."""
         try:
-            await self._send(peer, predict_request(self.model, signature, probe_jpeg()), journey)
+            await self._send(upstream, predict_request(self.model, signature, probe_jpeg()), state)
         except (InstanceLost, RequestRefused):
             return False
         return True
 
-    def _lost(self, peer: Peer, loss: InstanceLost, journey: _Journey) -> None:
-        log.debug("Instance %s lost a request: %s", peer.instance_id, loss)
-        journey.avoid = peer.instance_id
-        journey.reason = str(loss)
-        if loss.under_way:
-            journey.losses += 1
-        if journey.losses >= MOST_LOSSES:
+    def _on_lost(self, upstream: Upstream, loss: InstanceLost, state: RequestState) -> None:
+        log.debug("Instance %s lost a request: %s", upstream.instance_id, loss)
+        state.avoid = upstream.instance_id
+        state.reason = str(loss)
+        if loss.in_flight:
+            state.losses += 1
+        if state.losses >= MAX_LOSSES:
             raise FleetUnavailable(
-                f"{journey.losses} instances ended while they answered this image.",
+                f"{state.losses} instances ended while they answered this image.",
                 "Look at the instances' logs; if other images work, leave this one out.",
             ) from loss
         for listener in list(self._listeners):
-            listener(peer.instance_id)
+            listener(upstream.instance_id)
 
     def _model_error(self, refusal: RequestRefused) -> ModelError:
         return ModelError(
@@ -235,7 +237,7 @@ class PredictClient:
             "Try again; if it fails again, make an earlier version live.",
         )
 
-    async def _acquire(self, journey: _Journey) -> Peer:
+    async def _acquire(self, state: RequestState) -> Upstream:
         """Return the best peer with one more request outstanding; see `_released`."""
         first = True
         while True:
@@ -244,41 +246,43 @@ class PredictClient:
                     "The connection to the instances has been closed.", "Start Servery again."
                 )
             now = time.monotonic()
-            peer = self._best(journey.avoid, now)
-            if peer is not None:
-                peer.outstanding += 1
-                peer.turn = next(self._turn)
-                return peer
-            pause = self._until_trusted(now)
-            if all(peer.suspect_until > now for peer in self._ready.values()):
-                pause = min(pause, self._patience_left(journey, now))
+            upstream = self._best(state.avoid, now)
+            if upstream is not None:
+                upstream.outstanding += 1
+                upstream.turn = next(self._turn)
+                return upstream
+            pause = self._until_retry(now)
+            if all(upstream.ejected_until > now for upstream in self._ready.values()):
+                pause = min(pause, self._timeout_left(state, now))
             await self._wait(pause, first=first)
             first = False
 
-    def _best(self, avoid: str, now: float) -> Peer | None:
+    def _best(self, avoid: str, now: float) -> Upstream | None:
         free = [
-            peer
-            for peer in self._ready.values()
-            if peer.suspect_until <= now and peer.outstanding < MOST_OUTSTANDING
+            upstream
+            for upstream in self._ready.values()
+            if upstream.ejected_until <= now and upstream.outstanding < MAX_OUTSTANDING
         ]
-        preferred = [peer for peer in free if peer.instance_id != avoid] or free
-        return min(preferred, key=lambda peer: (peer.outstanding, peer.turn), default=None)
+        preferred = [upstream for upstream in free if upstream.instance_id != avoid] or free
+        return min(
+            preferred, key=lambda upstream: (upstream.outstanding, upstream.turn), default=None
+        )
 
-    def _until_trusted(self, now: float) -> float:
+    def _until_retry(self, now: float) -> float:
         """Return in how many seconds the next suspect may be tried again."""
-        pauses = [peer.suspect_until - now for peer in self._ready.values()]
+        pauses = [upstream.ejected_until - now for upstream in self._ready.values()]
         return min((pause for pause in pauses if pause > 0), default=math.inf)
 
-    def _patience_left(self, journey: _Journey, now: float) -> float:
+    def _timeout_left(self, state: RequestState, now: float) -> float:
         """Return how long to wait for a ready instance; raises FleetUnavailable for no more."""
-        if journey.waiting_since is None:
-            journey.waiting_since = now
-        left = journey.waiting_since + self.patience - now
+        if state.waiting_since is None:
+            state.waiting_since = now
+        left = state.waiting_since + self.timeout - now
         if left > 0:
             return left
         raise FleetUnavailable(
-            f"No instance could answer ({journey.reason})."
-            if journey.reason
+            f"No instance could answer ({state.reason})."
+            if state.reason
             else "No instance is ready to answer.",
             "Start one on the Fleet page, or with `servery fleet start`.",
         )
@@ -301,11 +305,11 @@ class PredictClient:
                 woken.cancel()
                 self._waiting.remove(woken)
 
-    def _released(self, peer: Peer) -> None:
-        peer.outstanding -= 1
+    def _release(self, upstream: Upstream) -> None:
+        upstream.outstanding -= 1
         self._wake_one()
-        if not peer.outstanding and peer in self._leaving.get(peer.instance_id, ()):
-            self._shut(peer)
+        if not upstream.outstanding and upstream in self._draining.get(upstream.instance_id, ()):
+            self._close_drained(upstream)
 
     def _wake_one(self) -> None:
         if self._waiting:
@@ -315,37 +319,37 @@ class PredictClient:
         while self._waiting:
             self._wake_one()
 
-    def _leave(self, peer: Peer) -> None:
-        self._leaving.setdefault(peer.instance_id, []).append(peer)
-        if not peer.outstanding:
-            self._shut(peer)
+    def _drain(self, upstream: Upstream) -> None:
+        self._draining.setdefault(upstream.instance_id, []).append(upstream)
+        if not upstream.outstanding:
+            self._close_drained(upstream)
 
-    def _shut(self, peer: Peer) -> None:
-        leaving = self._leaving[peer.instance_id]
-        leaving.remove(peer)
-        if not leaving:
-            del self._leaving[peer.instance_id]
-        task = asyncio.get_running_loop().create_task(peer.close())
+    def _close_drained(self, upstream: Upstream) -> None:
+        draining = self._draining[upstream.instance_id]
+        draining.remove(upstream)
+        if not draining:
+            del self._draining[upstream.instance_id]
+        task = asyncio.get_running_loop().create_task(upstream.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _peers(self, instance_id: str) -> list[Peer]:
+    def _upstreams(self, instance_id: str) -> list[Upstream]:
         ready = self._ready.get(instance_id)
-        leaving = self._leaving.get(instance_id, [])
-        return [*leaving, ready] if ready is not None else list(leaving)
+        draining = self._draining.get(instance_id, [])
+        return [*draining, ready] if ready is not None else list(draining)
 
     def _meter(self, instance_id: str) -> TrafficMeter:
         if instance_id not in self._meters:
             for old in list(self._meters):
-                if len(self._meters) < METERS_KEPT:
+                if len(self._meters) < MAX_METERS:
                     break
-                if not self._peers(old):
+                if not self._upstreams(old):
                     del self._meters[old]
             self._meters[instance_id] = TrafficMeter()
         return self._meters[instance_id]
 
 
-def _too_slow(instance_id: str) -> FleetUnavailable:
+def _deadline_exceeded(instance_id: str) -> FleetUnavailable:
     return FleetUnavailable(
         f"Instance {instance_id} did not answer within {DEADLINE_SECONDS:.0f} s.",
         "Start more instances, or send fewer images at a time.",

@@ -11,8 +11,8 @@ from PIL import Image
 
 from serving.errors import ModelError
 from serving.predict import tensors
-from serving.predict.messages import predict_pb2
 from serving.predict.prediction import Score
+from serving.tf.messages import predict_pb2
 
 CLASSIFY_SIGNATURE = "predict_images"
 EMBED_SIGNATURE = "embed"
@@ -37,12 +37,12 @@ def predict_request(model: str, signature: str, jpeg: bytes) -> Any:
     return request
 
 
-def answered_version(response: Any) -> int:
+def response_version(response: Any) -> int:
     """Return the number of the version that answered."""
     return int(response.model_spec.version.value)
 
 
-def answered_scores(response: Any) -> tuple[Score, ...]:
+def response_scores(response: Any) -> tuple[Score, ...]:
     """Return the classes and probabilities for the first image, best first.
 
     Raises ModelError where the answer has no `classes` and `scores` of one length.
@@ -61,7 +61,7 @@ def answered_scores(response: Any) -> tuple[Score, ...]:
     return tuple(sorted(scores, key=lambda score: -score.score))
 
 
-def answered_embedding(response: Any) -> list[float]:
+def response_embedding(response: Any) -> list[float]:
     """Return the embedding of the first image; raises ModelError without one."""
     return _first_row(response, "embedding", tensors.floats)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from serving.errors import ModelError
-from serving.predict.messages import tensor_pb2, types_pb2
+from serving.tf.messages import tensor_pb2, types_pb2
 
 _Value = TypeVar("_Value", float, bytes)
 

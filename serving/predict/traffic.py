@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 WINDOW_SECONDS = 10.0
 """The rate is counted over this long."""
-LATENCIES = 200
+MAX_LATENCIES = 200
 """The 95th percentile is taken over this many latest answers."""
 
 
@@ -39,7 +39,7 @@ class TrafficMeter:
         self._requests = 0
         self._failures = 0
         self._finished: deque[float] = deque()
-        self._milliseconds: deque[float] = deque(maxlen=LATENCIES)
+        self._milliseconds: deque[float] = deque(maxlen=MAX_LATENCIES)
         self._last_answer: float | None = None
 
     def answered(self, milliseconds: float) -> None:

@@ -28,7 +28,7 @@ VIOLATIONS = {
 
 def lint_imports(folder: Path) -> dict[str, bool]:
     """Check the packages in `folder`; return whether each contract is kept, by its name."""
-    told = subprocess.run(
+    result = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -41,8 +41,8 @@ def lint_imports(folder: Path) -> dict[str, bool]:
         timeout=120,
         env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", "NO_COLOR": "1"},
     )
-    found = re.findall(r"^(.+?) (KEPT|BROKEN)\b", told.stdout, re.MULTILINE)
-    assert found, told.stdout + told.stderr
+    found = re.findall(r"^(.+?) (KEPT|BROKEN)\b", result.stdout, re.MULTILINE)
+    assert found, result.stdout + result.stderr
     return {name: state == "KEPT" for name, state in found}
 
 

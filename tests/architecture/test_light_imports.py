@@ -16,11 +16,11 @@ COMMAND_LINE = ", ".join(["desktop.cli", *sorted(set(COMMANDS.values()))])
 def imported_with(modules: str) -> set[str]:
     """Return the names of all modules that importing `modules` in a new process brings."""
     program = f"import {modules}, sys; print(*sorted(sys.modules), sep='\\n')"
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
-    assert told.returncode == 0, told.stderr
-    return set(told.stdout.split())
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
 
 
 @pytest.mark.parametrize("modules", ["desktop.app", "backend.http_app", COMMAND_LINE])

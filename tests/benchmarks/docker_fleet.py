@@ -27,19 +27,19 @@ import docker
 from PIL import Image
 
 from serving.engines.docker import names
+from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.engine import DockerEngine
-from serving.engines.docker.link import Link
+from serving.engines.docker.image.constants import OWN_IMAGE
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.fleet.fleet import Fleet, FleetView
-from serving.fleet.record import Limits
-from serving.image.names import OWN_IMAGE
+from serving.fleet.record import InstanceLimits
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.benchmarks.measure import Figure
-from tests.integration.fleet.load import Callers
-from tests.unit.serving.fleet.ground import until
+from tests.support.fleet_env import wait_for_view
+from tests.support.load_generator import LoadGenerator
 
 PACED_CALLERS = 4
 PAUSE = 0.1
@@ -47,7 +47,7 @@ PAUSE = 0.1
 
 
 @dataclass
-class Ground:
+class DockerFleet:
     """One fleet of the starter model, and the engine's own interface."""
 
     workspace: Workspace
@@ -67,15 +67,17 @@ class Ground:
         (found,) = (row["Id"] for row in rows if row["Labels"][names.INSTANCE] == instance_id)
         return str(found)
 
-    async def until_ready(self, count: int) -> FleetView:
-        return await until(self.fleet, lambda view: view.ready == len(view.instances) == count, 120)
+    async def wait_until_ready(self, count: int) -> FleetView:
+        return await wait_for_view(
+            self.fleet, lambda view: view.ready == len(view.instances) == count, 120
+        )
 
 
 @asynccontextmanager
-async def fleet_of(image: str, *, kept: bool) -> AsyncIterator[Ground]:
+async def fleet_of(image: str, *, kept: bool) -> AsyncIterator[DockerFleet]:
     """A fleet on a new workspace; `kept` runs it, otherwise it is only watched."""
-    link = Link()
-    found = await asyncio.to_thread(link.find)
+    connection = EngineConnection()
+    found = await asyncio.to_thread(connection.find)
     api = found.connect()
     out = io.BytesIO()
     Image.linear_gradient("L").resize((640, 480)).convert("RGB").save(out, "JPEG")
@@ -84,110 +86,112 @@ async def fleet_of(image: str, *, kept: bool) -> AsyncIterator[Ground]:
         repository = ModelRepository(workspace.models)
         install_starter(repository)
         engine = DockerEngine(workspace, [image])
-        client = PredictClient(STARTER_MODEL, patience=60)
+        client = PredictClient(STARTER_MODEL, timeout=60)
         fleet = Fleet(STARTER_MODEL, engine, repository, workspace, client)
-        ground = Ground(workspace, engine, client, fleet, api, out.getvalue())
+        docker_fleet = DockerFleet(workspace, engine, client, fleet, api, out.getvalue())
         going_on = asyncio.create_task(fleet.run() if kept else fleet.watch())
         try:
-            yield ground
+            yield docker_fleet
         finally:
             going_on.cancel()
             await asyncio.gather(going_on, return_exceptions=True)
-            for row in ground.containers():
+            for row in docker_fleet.containers():
                 await asyncio.to_thread(api.remove_container, row["Id"], v=True, force=True)
             await client.close()
             await engine.close()
-            await link.close()
+            await connection.close()
             api.close()
 
 
-def say(name: str, measured: str, aim: str) -> None:
+def print_row(name: str, measured: str, aim: str) -> None:
     print(f"{name:<58} {measured:<26} aim: {aim}", flush=True)
 
 
 async def starting(image: str, rounds: int) -> None:
     seconds, memory = [], []
-    async with fleet_of(image, kept=False) as ground:
+    async with fleet_of(image, kept=False) as docker_fleet:
         for _ in range(rounds):
             began = time.monotonic()
-            await ground.fleet.scale(1)
+            await docker_fleet.fleet.scale(1)
             seconds.append(time.monotonic() - began)
-            (only,) = ground.fleet.view.instances
+            (only,) = docker_fleet.fleet.view.instances
             await asyncio.sleep(2)
-            stats = await ground.engine.stats(only.instance.id)
+            stats = await docker_fleet.engine.stats(only.instance.id)
             if stats is not None:
                 memory.append(stats.memory_bytes / 1e6)
-            await ground.fleet.scale(0)
+            await docker_fleet.fleet.scale(0)
     print(Figure("start of one instance to ready", seconds, "s"), flush=True)
     print(Figure("memory of an instance", memory, "MB"), flush=True)
 
 
 async def growing(image: str) -> None:
-    async with fleet_of(image, kept=True) as ground:
-        (first,) = ids(await ground.fleet.scale(1))
-        async with Callers(ground.client, ground.jpeg, 50) as callers:
-            four = ids(await ground.fleet.scale(4))
+    async with fleet_of(image, kept=True) as docker_fleet:
+        (first,) = ids(await docker_fleet.fleet.scale(1))
+        async with LoadGenerator(docker_fleet.client, docker_fleet.jpeg, 50) as load:
+            four = ids(await docker_fleet.fleet.scale(4))
             await asyncio.sleep(3)
-            two = ids(await ground.fleet.scale(2))
+            two = ids(await docker_fleet.fleet.scale(2))
             await asyncio.sleep(3)
         kept = first in four and set(two) < set(four)
-        total = sum(callers.answers.values())
-        say(
+        total = sum(load.answers.values())
+        print_row(
             f"1 to 4 to 2 under 50 callers: failed of {total:,}",
-            str(len(callers.failures)),
+            str(len(load.failures)),
             "0",
         )
-        say("ids of survivors unchanged", "yes" if kept else "no", "yes")
+        print_row("ids of survivors unchanged", "yes" if kept else "no", "yes")
 
 
-async def sharing(image: str) -> None:
-    async with fleet_of(image, kept=False) as ground:
-        four = ids(await ground.fleet.scale(4))
+async def fleet_size(image: str) -> None:
+    async with fleet_of(image, kept=False) as docker_fleet:
+        four = ids(await docker_fleet.fleet.scale(4))
         taken: Counter[str] = Counter()
         for _ in range(50):
-            wave = (ground.client.classify(ground.jpeg) for _ in range(8))
+            wave = (docker_fleet.client.classify(docker_fleet.jpeg) for _ in range(8))
             taken.update(answer.instance_id for answer in await asyncio.gather(*wave))
         shares = [100 * taken[name] / 400 for name in four]
-        say("share of 400 requests, four instances", _range(shares, "%"), "25 ± 5 %")
-        await losing(ground, four[0])
+        print_row("share of 400 requests, four instances", _range(shares, "%"), "25 ± 5 %")
+        await losing(docker_fleet, four[0])
 
 
-async def losing(ground: Ground, lost: str) -> None:
-    container = ground.container(lost)
-    async with Callers(ground.client, ground.jpeg, 8) as callers:
+async def losing(docker_fleet: DockerFleet, lost: str) -> None:
+    container = docker_fleet.container(lost)
+    async with LoadGenerator(docker_fleet.client, docker_fleet.jpeg, 8) as load:
         await asyncio.sleep(1)
-        await asyncio.to_thread(ground.api.kill, container)
+        await asyncio.to_thread(docker_fleet.api.kill, container)
         killed = time.monotonic()
-        last, before = killed, _requests(ground, lost)
+        last, before = killed, _requests(docker_fleet, lost)
         while time.monotonic() - killed < 4:
             await asyncio.sleep(0.01)
-            if (now := _requests(ground, lost)) != before:
+            if (now := _requests(docker_fleet, lost)) != before:
                 last, before = time.monotonic(), now
-        say("killed one: last request to it after", f"{last - killed:.2f} s", "1 s")
-        await asyncio.to_thread(ground.api.start, container)
-        await ground.until_ready(4)
+        print_row("killed one: last request to it after", f"{last - killed:.2f} s", "1 s")
+        await asyncio.to_thread(docker_fleet.api.start, container)
+        await docker_fleet.wait_until_ready(4)
         ready = time.monotonic()
-        await callers.answered(lost, callers.answers[lost] + 1)
-        say("started again: from ready to an answer", f"{time.monotonic() - ready:.2f} s", "2 s")
-    say("requests that failed meanwhile", str(len(callers.failures)), "0")
+        await load.wait_for_answers(lost, load.answers[lost] + 1)
+        print_row(
+            "started again: from ready to an answer", f"{time.monotonic() - ready:.2f} s", "2 s"
+        )
+    print_row("requests that failed meanwhile", str(len(load.failures)), "0")
 
 
 async def changing(image: str) -> None:
-    async with fleet_of(image, kept=True) as ground:
-        await ground.fleet.scale(3)
-        before = set(ids(await ground.until_ready(3)))
+    async with fleet_of(image, kept=True) as docker_fleet:
+        await docker_fleet.fleet.scale(3)
+        before = set(ids(await docker_fleet.wait_until_ready(3)))
         least: list[int] = []
-        ground.fleet.subscribe(lambda view: least.append(view.ready))
-        baseline = await paced(ground, asyncio.sleep(15))
-        await ground.fleet.limit(Limits(memory_limit=1_000_000_000))
-        during = await paced(ground, ground.fleet.settle())
-        after = set(ids(ground.fleet.view))
+        docker_fleet.fleet.subscribe(lambda view: least.append(view.ready))
+        baseline = await paced(docker_fleet, asyncio.sleep(15))
+        await docker_fleet.fleet.set_limits(InstanceLimits(memory_limit=1_000_000_000))
+        during = await paced(docker_fleet, docker_fleet.fleet.wait_until_converged())
+        after = set(ids(docker_fleet.fleet.view))
         failed = baseline.failures + during.failures
-        say(f"rolling change of 3: failed of {during.count:,}", str(failed), "0")
-        say("exchanged", f"{len(after - before)} of 3", "3 of 3")
-        say("least ready meanwhile", str(min(least)), "2")
+        print_row(f"rolling change of 3: failed of {during.count:,}", str(failed), "0")
+        print_row("exchanged", f"{len(after - before)} of 3", "3 of 3")
+        print_row("least ready meanwhile", str(min(least)), "2")
         ratio = during.p99 / baseline.p99
-        say(
+        print_row(
             f"p99 before {1000 * baseline.p99:.0f} ms, during {1000 * during.p99:.0f} ms",
             f"{ratio:.2f} times",
             "2 times",
@@ -201,7 +205,7 @@ class Paced:
     p99: float
 
 
-async def paced(ground: Ground, work: Any) -> Paced:
+async def paced(docker_fleet: DockerFleet, work: Any) -> Paced:
     """Let callers with pauses send requests while `work` goes on."""
     going_on = asyncio.ensure_future(work)
     seconds: list[float] = []
@@ -212,7 +216,7 @@ async def paced(ground: Ground, work: Any) -> Paced:
         while not going_on.done():
             began = time.perf_counter()
             try:
-                await ground.client.classify(ground.jpeg)
+                await docker_fleet.client.classify(docker_fleet.jpeg)
             except Exception:
                 failures += 1
             seconds.append(time.perf_counter() - began)
@@ -224,44 +228,45 @@ async def paced(ground: Ground, work: Any) -> Paced:
 
 
 async def crowding(image: str) -> None:
-    async with fleet_of(image, kept=False) as ground:
-        config_file = ground.workspace.models / STARTER_MODEL / "serving.config"
+    async with fleet_of(image, kept=False) as docker_fleet:
+        config_file = docker_fleet.workspace.models / STARTER_MODEL / "serving.config"
         spec = InstanceSpec(model=STARTER_MODEL, config_file=config_file.resolve())
         started = await asyncio.gather(
-            *(ground.engine.start(spec, sharing=20) for _ in range(20)), return_exceptions=True
+            *(docker_fleet.engine.start(spec, fleet_size=20) for _ in range(20)),
+            return_exceptions=True,
         )
         failed = sum(isinstance(each, BaseException) for each in started)
-        rows = ground.containers()
+        rows = docker_fleet.containers()
         created = sum(row["State"] == "created" for row in rows)
         bound = {port["IP"] for row in rows for port in row["Ports"]}
-        say("20 starts in parallel: failed", str(failed), "0")
-        say("left over in state Created", str(created), "0")
-        say("bound to", " ".join(sorted(bound)), "127.0.0.1")
+        print_row("20 starts in parallel: failed", str(failed), "0")
+        print_row("left over in state Created", str(created), "0")
+        print_row("bound to", " ".join(sorted(bound)), "127.0.0.1")
 
 
 async def killing(image: str, rounds: int) -> None:
     choice = random.Random(3)
     seconds: list[float] = []
     found: Counter[str] = Counter()
-    async with fleet_of(image, kept=False) as ground:
+    async with fleet_of(image, kept=False) as docker_fleet:
         for seed in range(rounds):
             owner = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.integration.docker.owner"),
+                *(sys.executable, "-m", "tests.support.docker.fleet_owner"),
                 *(STARTER_MODEL, str(seed), image),
                 stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, "SERVERY_WORKSPACE": str(ground.workspace.root)},
+                env={**os.environ, "SERVERY_WORKSPACE": str(docker_fleet.workspace.root)},
             )
             assert owner.stdout is not None
             await owner.stdout.readline()
             await asyncio.sleep(choice.uniform(0, 6))
             owner.kill()
             await owner.wait()
-            found.update(row["State"] for row in ground.containers())
+            found.update(row["State"] for row in docker_fleet.containers())
             began = time.monotonic()
-            keeping = asyncio.create_task(ground.fleet.run())
+            keeping = asyncio.create_task(docker_fleet.fleet.run())
             while True:
-                view = await ground.fleet.observe()
-                running = {row["State"] for row in ground.containers()} <= {"running"}
+                view = await docker_fleet.fleet.observe()
+                running = {row["State"] for row in docker_fleet.containers()} <= {"running"}
                 states = {each.state for each in view.instances}
                 if running and states <= {InstanceState.STARTING, InstanceState.READY}:
                     break
@@ -269,11 +274,11 @@ async def killing(image: str, rounds: int) -> None:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
     met = ", ".join(f"{number} {state}" for state, number in sorted(found.items()))
-    say(f"{rounds} owners killed; met {met}", _range(seconds, "s", 1), "5 s")
+    print_row(f"{rounds} owners killed; met {met}", _range(seconds, "s", 1), "5 s")
 
 
-def _requests(ground: Ground, instance_id: str) -> int:
-    counters = ground.client.counters()
+def _requests(docker_fleet: DockerFleet, instance_id: str) -> int:
+    counters = docker_fleet.client.counters()
     return counters[instance_id].requests if instance_id in counters else 0
 
 
@@ -288,7 +293,7 @@ def ids(view: FleetView) -> list[str]:
 async def measure(image: str, rounds: int) -> None:
     await starting(image, 5)
     await growing(image)
-    await sharing(image)
+    await fleet_size(image)
     await changing(image)
     await crowding(image)
     await killing(image, rounds)

@@ -17,7 +17,7 @@ import sys
 from tests.benchmarks.measure import Figure, print_ratio
 
 WAYS = {
-    "light": "import serving.predict.messages",
+    "light": "import serving.tf.messages",
     "plain": (
         "from tensorflow_serving.apis import predict_pb2, get_model_status_pb2, "
         "get_model_metadata_pb2, prediction_service_pb2_grpc, model_service_pb2_grpc"
@@ -35,14 +35,14 @@ print(json.dumps([seconds, psutil.Process().memory_info().rss / 1e6]))
 
 def measure(statement: str) -> tuple[float, float]:
     """Return the seconds and megabytes of one import in a new process."""
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(statement=statement)],
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
     )
-    seconds, megabytes = json.loads(told.stdout.splitlines()[-1])
+    seconds, megabytes = json.loads(result.stdout.splitlines()[-1])
     return seconds, megabytes
 
 

@@ -27,10 +27,10 @@ import tensorflow as tf
 from PIL import Image
 
 from serving.model_server.graph_cut import find_cut
-from serving.model_server.session import Session
-from serving.model_server.tensors import Tensor
-from serving.models.servable import decode_upright
-from serving.predict.messages import saved_model_pb2, types_pb2
+from serving.models.servable import decode_square
+from serving.tf.messages import saved_model_pb2, types_pb2
+from serving.tf.session import Session
+from serving.tf.tensors import Tensor
 from tests.benchmarks.reference_model import DATA, SIDE, write_reference_models
 
 IN_FULL = 10_000
@@ -56,7 +56,7 @@ def enlarged(path: Path, edge: int) -> bytes:
 
 def decoder(spare_detail: int) -> Callable[[Any], Any]:
     decode: Callable[[Any], Any] = tf.function(
-        lambda image: decode_upright(image, SIDE, spare_detail),
+        lambda image: decode_square(image, SIDE, spare_detail),
         input_signature=[tf.TensorSpec([], tf.string)],
     ).get_concrete_function()
     return decode
@@ -99,12 +99,12 @@ def compare(version: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare decoding at several scales.")
     parser.add_argument("--models", type=Path, help="what reference_model wrote before")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"The data for this benchmark is not at {DATA}.")
     with tempfile.TemporaryDirectory() as folder:
-        models = given.models or Path(folder)
-        if given.models is None:
+        models = arguments.models or Path(folder)
+        if arguments.models is None:
             write_reference_models(models)
         compare(models / "servable" / "1")
 

@@ -26,7 +26,7 @@ def write_reference_models(folder: Path) -> None:
 
     from serving.models.card import CARD_PATH, ModelCard
     from serving.models.freezing import frozen
-    from serving.models.servable import decode_upright, write_servable
+    from serving.models.servable import decode_square, write_servable
 
     names = (DATA / "imagenet_classes.txt").read_text().splitlines()
     network = keras.applications.MobileNetV2(weights="imagenet")
@@ -55,7 +55,7 @@ def write_reference_models(folder: Path) -> None:
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
         def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
             pixels = tf.map_fn(
-                lambda image: decode_upright(image, SIDE),
+                lambda image: decode_square(image, SIDE),
                 images,
                 fn_output_signature=tf.TensorSpec([SIDE, SIDE, 3], tf.float32),
             )

@@ -21,7 +21,7 @@ import grpc
 
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import install_starter
-from serving.predict.messages import get_model_status_pb2
+from serving.tf.messages import get_model_status_pb2
 from tests.benchmarks.reference_model import DATA
 from tests.benchmarks.serving_throughput_load import MODEL, flood, grpc_callers, photos
 from tests.benchmarks.serving_throughput_servers import OurServer
@@ -59,18 +59,18 @@ async def change_versions(server: OurServer, model: Path, seconds: float, pause:
     return number - 1
 
 
-async def soak(server: OurServer, model: Path, given: argparse.Namespace) -> bool:
+async def soak(server: OurServer, model: Path, arguments: argparse.Namespace) -> bool:
     """Print what came of it, and say whether every call was answered."""
     memory = [server.memory]
 
     async def look_half_way() -> None:
-        await asyncio.sleep(given.seconds / 2)
+        await asyncio.sleep(arguments.seconds / 2)
         memory.append(server.memory)
 
-    async with grpc_callers([server.port], given.callers, photos()) as call:
+    async with grpc_callers([server.port], arguments.callers, photos()) as call:
         came, changes, _ = await asyncio.gather(
-            flood(call, given.callers, given.seconds, 0.0),
-            change_versions(server, model, given.seconds, given.change),
+            flood(call, arguments.callers, arguments.seconds, 0.0),
+            change_versions(server, model, arguments.seconds, arguments.change),
             look_half_way(),
         )
     failures = ", ".join(f"{count} {name}" for name, count in came.refusals.items())
@@ -88,15 +88,15 @@ def main() -> None:
     parser.add_argument("--change", type=float, default=5.0, help="seconds between changes")
     parser.add_argument("--callers", type=int, default=32)
     parser.add_argument("--runtime", default="auto")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"The data for this benchmark is not at {DATA}.")
     print(f"load of the last minute: {os.getloadavg()[0]:.2f}")
     with tempfile.TemporaryDirectory(prefix="servery-soak-") as name:
         folder = Path(name)
         model = install_starter(ModelRepository(folder / "models")).path.parent
-        with OurServer("ours", model, folder / "run", f"--runtime={given.runtime}") as server:
-            sys.exit(not asyncio.run(soak(server, model, given)))
+        with OurServer("ours", model, folder / "run", f"--runtime={arguments.runtime}") as server:
+            sys.exit(not asyncio.run(soak(server, model, arguments)))
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.model_server.cores import core_count
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import install_starter
+from serving.tf.cores import core_count
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.reference_model import DATA
 from tests.benchmarks.serving_throughput_load import (
@@ -50,8 +50,8 @@ from tests.benchmarks.serving_throughput_load import (
 from tests.benchmarks.serving_throughput_servers import (
     ONEDNN,
     InProcess,
+    LitServer,
     OurServer,
-    Peer,
     Program,
     asleep,
 )
@@ -62,7 +62,7 @@ LEAD = 2.0
 CALLERS = (1, 8, 32, 128)
 PEER_CALLERS = (1, 32)
 OVERLOAD = 512
-MOST_INSTANCES = 4
+MAX_INSTANCES = 4
 PARTS = ("compare", "overload", "start", "growth")
 
 
@@ -75,7 +75,7 @@ class Plan:
     """For logs and ports files."""
     rounds: int
     seconds: float
-    peer: str | None
+    litserve: str | None
 
     @property
     def servable(self) -> Path:
@@ -142,10 +142,12 @@ def compare(plan: Plan) -> None:
     ]
     servers = [_ours(plan, runtime, logs / runtime) for runtime in runtimes()]
     peers = []
-    if plan.peer:
+    if plan.litserve:
         peers = [
-            Peer("c) LitServe", plan.peer, plan.plain, logs / "c1"),
-            Peer("c) LitServe with oneDNN", plan.peer, plan.plain, logs / "c2", **ours_as_set),
+            LitServer("c) LitServe", plan.litserve, plan.plain, logs / "c1"),
+            LitServer(
+                "c) LitServe with oneDNN", plan.litserve, plan.plain, logs / "c2", **ours_as_set
+            ),
         ]
     with asleep([*limits, *servers, *peers]):
         for _ in range(plan.rounds):
@@ -158,10 +160,10 @@ def compare(plan: Plan) -> None:
                     with server.awake():
                         came = flood_ours([server.port], callers, plan.seconds)
                     _add_flood(results, server, callers, came)
-                for peer in peers if callers in PEER_CALLERS else ():
-                    with peer.awake():
-                        came = flood_peer(peer.port, callers, plan.seconds)
-                    _add_flood(results, peer, callers, came)
+                for litserve in peers if callers in PEER_CALLERS else ():
+                    with litserve.awake():
+                        came = flood_peer(litserve.port, callers, plan.seconds)
+                    _add_flood(results, litserve, callers, came)
         for program in (*servers, *peers):
             results.add(f"{program.name}, memory after load", program.memory, "MB")
     print(f"\nReference MobileNetV2, {len(photos())} photos in turn, {plan.rounds} rounds")
@@ -169,11 +171,11 @@ def compare(plan: Plan) -> None:
     for server in servers:
         at_32, alone = (_about(server, count) for count in (BATCH, 1))
         results.ratio(f"{at_32}, to a)", at_32, limits[0].name, "0.9")
-        for peer in peers:
-            of_peer, peer_alone = (_about(peer, count) for count in (BATCH, 1))
-            results.ratio(f"{at_32}, to {peer.name}", at_32, of_peer, "1.8")
+        for litserve in peers:
+            of_peer, peer_alone = (_about(litserve, count) for count in (BATCH, 1))
+            results.ratio(f"{at_32}, to {litserve.name}", at_32, of_peer, "1.8")
             results.ratio(
-                f"{alone}, median, to {peer.name}",
+                f"{alone}, median, to {litserve.name}",
                 f"{alone}, median",
                 f"{peer_alone}, median",
                 "0.6 at most",
@@ -240,7 +242,7 @@ def start(plan: Plan) -> None:
                     results.add(f"{about}, to AVAILABLE", server.start_seconds, "s")
                     if runtime != "tensorflow":
                         server.settle()
-                        spent = time.perf_counter() - server.asked
+                        spent = time.perf_counter() - server.started_at
                         results.add(f"{about}, to its own speed", spent, "s")
                     results.add(f"{about}, memory at rest", server.memory, "MB")
     print("\nCold start (aim for the starter: 4 s)")
@@ -251,7 +253,7 @@ def growth(plan: Plan) -> None:
     """1 to 4 instances, threads shared out as the engine of processes does it."""
     results = Results()
     for _ in range(max(1, plan.rounds - 1)):
-        for count in range(1, MOST_INSTANCES + 1):
+        for count in range(1, MAX_INSTANCES + 1):
             _grow(plan, results, count)
     print(f"\nInstances on {core_count()} cores, 32 callers over all of them")
     results.print()
@@ -306,7 +308,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, help="what reference_model wrote before")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"The data for this benchmark is not at {DATA}.")
     steps: dict[str, Callable[[Plan], None]] = {
@@ -316,16 +318,16 @@ def main() -> None:
         "growth": growth,
     }
     with tempfile.TemporaryDirectory(prefix="servery-throughput-") as folder:
-        models = given.models or _write_models(Path(folder) / "reference")
+        models = arguments.models or _write_models(Path(folder) / "reference")
         plan = Plan(
             models=models,
             folder=Path(folder),
-            rounds=1 if given.quick else given.rounds,
-            seconds=2.0 if given.quick else given.seconds,
-            peer=_peer(given.peer) if "compare" in given.parts else None,
+            rounds=1 if arguments.quick else arguments.rounds,
+            seconds=2.0 if arguments.quick else arguments.seconds,
+            litserve=_peer(arguments.litserve) if "compare" in arguments.parts else None,
         )
         for part in PARTS:
-            if part in given.parts:
+            if part in arguments.parts:
                 print(f"load of the last minute before `{part}`: {os.getloadavg()[0]:.2f}")
                 steps[part](plan)
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from serving.predict.messages import predict_pb2
+from serving.tf.messages import predict_pb2
 from tests.benchmarks.reference_model import DATA
 
 MODEL = "model"
 ANSWER_SECONDS = 60.0
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
-_MOST_CHANNELS = 8
+_MAX_CHANNELS = 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 """Seconds that a refused caller waits before its next request; twice as long each time."""
 
@@ -103,7 +103,7 @@ async def grpc_callers(
     """Yield a call over gRPC; with several servers, to each in turn."""
     requests = [grpc_request(image) for image in images]
     options = [("grpc.use_local_subchannel_pool", 1)]
-    count = len(ports) * max(1, min(callers, _MOST_CHANNELS) // len(ports))
+    count = len(ports) * max(1, min(callers, _MAX_CHANNELS) // len(ports))
     channels = [
         grpc.aio.insecure_channel(f"127.0.0.1:{ports[number % len(ports)]}", options)
         for number in range(count)

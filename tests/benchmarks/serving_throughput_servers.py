@@ -36,7 +36,7 @@ class Program:
         self._log = log
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
         with log.open("w") as output:
-            self.asked = time.perf_counter()
+            self.started_at = time.perf_counter()
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
@@ -95,7 +95,7 @@ class Program:
     def check(self) -> None:
         """Raise SystemExit where it does not run, or still starts after so long."""
         self.check_alive()
-        if time.perf_counter() - self.asked > START_SECONDS:
+        if time.perf_counter() - self.started_at > START_SECONDS:
             raise SystemExit(f"{self.name} takes too long to start:\n{self._log.read_text()}")
 
     def check_alive(self) -> None:
@@ -129,7 +129,7 @@ class OurServer(Program):
         while not self._ports_file.exists():
             self.check()
             time.sleep(0.005)
-        self.start_seconds = time.perf_counter() - self.asked
+        self.start_seconds = time.perf_counter() - self.started_at
         self.port: int = json.loads(self._ports_file.read_text())["grpc"]
 
     def settle(self) -> None:
@@ -139,7 +139,7 @@ class OurServer(Program):
             time.sleep(0.02)
 
 
-class Peer(Program):
+class LitServer(Program):
     """LitServe on the plain export, ready when made."""
 
     def __init__(self, name: str, python: str, model: Path, log: Path, **environment: str) -> None:
@@ -157,7 +157,7 @@ class Peer(Program):
                     break
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
-        self.start_seconds = time.perf_counter() - self.asked
+        self.start_seconds = time.perf_counter() - self.started_at
 
 
 class InProcess(Program):

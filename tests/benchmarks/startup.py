@@ -68,7 +68,7 @@ def measure() -> dict[str, float]:
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             environment.setdefault("QT_QPA_PLATFORM", "offscreen")
-        told = subprocess.run(
+        result = subprocess.run(
             [*command, "--asked", str(time.time())],
             stdout=subprocess.PIPE,
             text=True,
@@ -76,7 +76,7 @@ def measure() -> dict[str, float]:
             timeout=LIMIT_SECONDS,
             env=environment,
         )
-    measured: dict[str, float] = json.loads(told.stdout.splitlines()[-1])
+    measured: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
     return measured
 
 

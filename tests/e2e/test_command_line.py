@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 
 from tests.conftest import ROOT
 
-LIMIT_SECONDS = 150
+TIMEOUT_SECONDS = 150
 
 
 def draw_stripes(path: Path, seed: int) -> Path:
@@ -36,7 +36,7 @@ def draw_stripes(path: Path, seed: int) -> Path:
     return path
 
 
-class Shell:
+class CommandLine:
     """Runs `servery` in a folder with a workspace of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -60,19 +60,19 @@ class Shell:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=LIMIT_SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
 
     def json(self, *arguments: str) -> Any:
         """Run a command that must succeed, and return what it printed as JSON."""
-        told = self.run(*arguments, "--json")
-        assert told.returncode == 0, told.stderr
-        return json.loads(told.stdout)
+        result = self.run(*arguments, "--json")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    shell = Shell(tmp_path_factory.mktemp("shell"))
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    shell = CommandLine(tmp_path_factory.mktemp("shell"))
     draw_stripes(shell.folder / "photo.jpg", 0)
     yield shell
     stopped = shell.run("fleet", "stop")
@@ -95,31 +95,31 @@ def readme_lines(beginning: str) -> list[str]:
     [["nonsense"], ["classify"], ["fleet", "scale"], ["fleet", "scale", "-1"], ["promote", "x"]],
 )
 def test_a_command_that_is_not_understood_exits_with_2(
-    shell: Shell, arguments: Sequence[str]
+    shell: CommandLine, arguments: Sequence[str]
 ) -> None:
-    told = shell.run(*arguments)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert "Usage: servery" in told.stderr
+    result = shell.run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Usage: servery" in result.stderr
 
 
-def test_without_a_fleet_classify_says_how_to_start_one(shell: Shell) -> None:
-    told = shell.run("classify", "photo.jpg")
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == (
+def test_without_a_fleet_classify_says_how_to_start_one(shell: CommandLine) -> None:
+    result = shell.run("classify", "photo.jpg")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
         "servery: No instance is running. Start one with `servery fleet start`, "
         "or add --start to this command.\n"
     )
 
 
-def test_help_names_every_command(shell: Shell) -> None:
-    told = shell.run("--help")
-    assert told.returncode == 0
+def test_help_names_every_command(shell: CommandLine) -> None:
+    result = shell.run("--help")
+    assert result.returncode == 0
     for line in readme_lines("servery "):
-        assert f"\n  {line.split()[1]} " in told.stdout
+        assert f"\n  {line.split()[1]} " in result.stdout
 
 
 @pytest.mark.slow
-def test_a_dozen_labels_teach_a_new_class(shell: Shell) -> None:
+def test_a_dozen_labels_teach_a_new_class(shell: CommandLine) -> None:
     started = shell.json("fleet", "start", "2")
     assert started["ready"] == 2
     dozen = [str(draw_stripes(shell.folder / f"{n}.jpg", n)) for n in range(1, 13)]
@@ -143,7 +143,7 @@ def test_a_dozen_labels_teach_a_new_class(shell: Shell) -> None:
 
 
 @pytest.mark.slow
-def test_an_instance_is_looked_into_limited_and_exchanged(shell: Shell) -> None:
+def test_an_instance_is_looked_into_limited_and_exchanged(shell: CommandLine) -> None:
     before = [one["id"] for one in shell.json("fleet", "start", "2")["instances"]]
     log = shell.run("fleet", "logs", before[0]).stdout
     assert "Running ModelServer" in log
@@ -173,13 +173,13 @@ def test_an_instance_is_looked_into_limited_and_exchanged(shell: Shell) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_that_is_no_image_harms_no_other(shell: Shell) -> None:
+def test_a_file_that_is_no_image_harms_no_other(shell: CommandLine) -> None:
     (shell.folder / "empty.jpg").touch()
     (shell.folder / "cut.jpg").write_bytes((shell.folder / "photo.jpg").read_bytes()[:900])
     files = ["empty.jpg", "photo.jpg", "missing.jpg", "cut.jpg"]
-    told = shell.run("classify", *files, "--start", "--json")
-    answers = json.loads(told.stdout)
-    assert told.returncode == 1
+    result = shell.run("classify", *files, "--start", "--json")
+    answers = json.loads(result.stdout)
+    assert result.returncode == 1
     assert [answer["file"] for answer in answers] == files
     assert [answer.get("error") for answer in answers] == [
         "The file is empty.",
@@ -187,24 +187,24 @@ def test_a_file_that_is_no_image_harms_no_other(shell: Shell) -> None:
         "The file cannot be read: No such file or directory.",
         "The image is damaged or cut off.",
     ]
-    assert len(told.stderr.splitlines()) == 3
+    assert len(result.stderr.splitlines()) == 3
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_readme_do_what_it_says(shell: Shell) -> None:
+def test_the_commands_of_the_readme_do_what_it_says(shell: CommandLine) -> None:
     for line in readme_lines("servery "):
         words = shlex.split(line)[1:]
         files = [sorted(shell.folder.glob(word)) if "*" in word else [word] for word in words]
-        told = shell.run(*(str(one) for some in files for one in some))
+        result = shell.run(*(str(one) for some in files for one in some))
         if "*.jpg" in words:
-            assert told.returncode == 1, "two of the files are no images"
+            assert result.returncode == 1, "two of the files are no images"
         else:
-            assert told.returncode == 0, f"{line}: {told.stderr}"
+            assert result.returncode == 0, f"{line}: {result.stderr}"
     assert shell.json("fleet", "status")["instances"] == []
 
 
 @pytest.mark.slow
-def test_serve_answers_until_it_is_told_to_end(shell: Shell) -> None:
+def test_serve_answers_until_it_is_told_to_end(shell: CommandLine) -> None:
     command = shell.command("serve", "--port", "0", "--instances", "1")
     serving = subprocess.Popen(
         command,
@@ -224,8 +224,8 @@ def test_serve_answers_until_it_is_told_to_end(shell: Shell) -> None:
         if shutil.which("curl"):
             for line in readme_lines("curl "):
                 words = shlex.split(line.replace("http://127.0.0.1:8080", address))
-                told = subprocess.run(words, cwd=shell.folder, capture_output=True, timeout=60)
-                answer = json.loads(told.stdout)
+                result = subprocess.run(words, cwd=shell.folder, capture_output=True, timeout=60)
+                answer = json.loads(result.stdout)
                 assert "error" not in answer, line
         serving.send_signal(signal.SIGINT)
         _, said = serving.communicate(timeout=60)

@@ -33,7 +33,7 @@ sys.exit(run(Options(Workspace(Path(sys.argv[1])), engine="process"), look))
 @pytest.mark.gui
 @pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")
 def test_the_window_is_seen_on_an_x_server(tmp_path: Path) -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [
             *("xvfb-run", "--auto-servernum", "--server-args=-screen 0 1280x800x24"),
             *(sys.executable, "-c", PROGRAM, str(tmp_path / "workspace")),
@@ -44,7 +44,7 @@ def test_the_window_is_seen_on_an_x_server(tmp_path: Path) -> None:
         text=True,
         timeout=120,
     )
-    assert told.returncode == 0, told.stderr
-    platform, visible, colours = told.stdout.split()[-3:]
+    assert result.returncode == 0, result.stderr
+    platform, visible, colours = result.stdout.split()[-3:]
     assert (platform, visible) == ("xcb", "True")
     assert int(colours) > 20, "an empty screen has one colour"

@@ -10,15 +10,15 @@ import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtTest import QTest
 
-from desktop import main_window as places
+from desktop import main_window as pages
 from desktop.app import App, Options, run
 from desktop.classify.photo import PhotoState
 from desktop.learn.page import LearnPage
 from serving.engines.protocol import InstanceState
 from serving.workspace import Workspace
-from tests.e2e.drawings import draw, smiley, stripes
-from tests.gui.drops import drop_files
-from tests.gui.waiting import until
+from tests.support.drag_and_drop import drop_files
+from tests.support.sample_images import draw_photos, smiley, stripes
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
 
@@ -30,10 +30,10 @@ LEARNING = 90.0
 def test_a_person_drops_photos_loses_an_instance_and_teaches_a_class(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    first = draw(tmp_path / "first", "stripes", stripes, 3)
-    many = draw(tmp_path / "many", "more", stripes, 50, seed=1)
-    lessons = draw(tmp_path / "lessons", NEW_CLASS, smiley, 12)
-    unseen = draw(tmp_path / "unseen", "another", smiley, 1, seed=2)
+    first = draw_photos(tmp_path / "first", "stripes", stripes, 3)
+    many = draw_photos(tmp_path / "many", "more", stripes, 50, seed=1)
+    lessons = draw_photos(tmp_path / "lessons", NEW_CLASS, smiley, 12)
+    unseen = draw_photos(tmp_path / "unseen", "another", smiley, 1, seed=2)
 
     async def person(app: App) -> None:
         await two_instances_ready(app)
@@ -50,16 +50,16 @@ def test_a_person_drops_photos_loses_an_instance_and_teaches_a_class(
 async def two_instances_ready(app: App) -> None:
     assert app.window.isVisible()
     fleet = await app.fleet
-    await until(lambda: fleet.view.ready >= 1)
+    await wait_until(lambda: fleet.view.ready >= 1)
     await fleet.scale(2)
-    await until(lambda: fleet.view.ready == 2)
+    await wait_until(lambda: fleet.view.ready == 2)
 
 
 async def sees(app: App, photos: list[Path]) -> None:
     """Drop photos and wait until each has an answer; the first one is then in the pane."""
     assert drop_files(app.classify_page, photos)
     await answered(app, photos)
-    app.classify_page.choose(str(photos[0]))
+    app.classify_page.select(str(photos[0]))
 
 
 async def answered(app: App, photos: list[Path]) -> None:
@@ -67,7 +67,7 @@ async def answered(app: App, photos: list[Path]) -> None:
         found = [app.classify_page.model.photo(str(path)) for path in photos]
         return all(photo is not None and not photo.waiting for photo in found)
 
-    await until(done)
+    await wait_until(done)
 
 
 async def sees_charts_of_dropped_photos(app: App, photos: list[Path]) -> None:
@@ -75,14 +75,14 @@ async def sees_charts_of_dropped_photos(app: App, photos: list[Path]) -> None:
     broken.write_bytes(photos[0].read_bytes()[:900])
     await sees(app, [*photos, broken])
     chart = app.classify_page.pane.chart
-    await until(lambda: len(chart.scores) == 5)
+    await wait_until(lambda: len(chart.scores) == 5)
     assert chart.isVisible()
     assert chart.scores[0].name in chart.accessibleName()
     spoilt = app.classify_page.model.photo(str(broken))
     assert spoilt is not None
     assert spoilt.state(0.5) is PhotoState.FAILED
-    assert spoilt.problem is not None
-    assert "damaged" in spoilt.problem.what
+    assert spoilt.failure is not None
+    assert "damaged" in spoilt.failure.what
 
 
 async def loses_no_photo_with_an_instance(app: App, photos: list[Path]) -> None:
@@ -94,14 +94,14 @@ async def loses_no_photo_with_an_instance(app: App, photos: list[Path]) -> None:
         found = (app.classify_page.model.photo(str(path)) for path in photos)
         return sum(photo is not None and photo.prediction is not None for photo in found)
 
-    await until(lambda: answers() >= 2)
+    await wait_until(lambda: answers() >= 2)
     assert answers() < len(photos)
     victim = fleet.view.instances[0].instance
     assert victim.process is not None
     os.kill(victim.process, signal.SIGKILL)
     await answered(app, photos)
     assert answers() == len(photos)
-    await until(lambda: fleet.view.ready == 2)
+    await wait_until(lambda: fleet.view.ready == 2)
     ready = {view.instance.id for view in fleet.view.instances if view.state is InstanceState.READY}
     assert victim.id not in ready
     assert len(ready & before) == 1
@@ -117,7 +117,7 @@ async def teaches(app: App, photos: list[Path], class_name: str) -> None:
         index = gallery.model().index(row, 0)
         if any(path.name in str(index.data()) for path in photos):
             gallery.selectionModel().select(index, QItemSelectionModel.SelectionFlag.Select)
-    assert len(gallery.chosen) == len(photos)
+    assert len(gallery.selected_photos) == len(photos)
     field = page.pane.chooser.field
     field.setFocus()
     QTest.keyClicks(field, class_name)
@@ -127,20 +127,20 @@ async def teaches(app: App, photos: list[Path], class_name: str) -> None:
         found = [page.model.photo(str(path)) for path in photos]
         return all(photo is not None and photo.label == class_name for photo in found)
 
-    await until(all_labelled)
-    app.window.go_to(places.LEARN)
-    learn = app.window.page(places.LEARN)
+    await wait_until(all_labelled)
+    app.window.show_page(pages.LEARN)
+    learn = app.window.page(pages.LEARN)
     assert isinstance(learn, LearnPage)
-    await until(lambda: learn.learn.isEnabled())
+    await wait_until(lambda: learn.learn.isEnabled())
     QTest.mouseClick(learn.learn, Qt.MouseButton.LeftButton)
     fleet = await app.fleet
-    await until(lambda: fleet.view.live_version == 2, LEARNING)
+    await wait_until(lambda: fleet.view.live_version == 2, LEARNING)
 
 
 async def finds_the_new_class_first(app: App, photo: Path) -> None:
-    app.window.go_to(places.CLASSIFY)
-    app.classify_page.choose(str(photo))
-    await until(lambda: shown_class(app) == NEW_CLASS, LEARNING)
+    app.window.show_page(pages.CLASSIFY)
+    app.classify_page.select(str(photo))
+    await wait_until(lambda: shown_class(app) == NEW_CLASS, LEARNING)
     shown = app.classify_page.model.photo(str(photo))
     assert shown is not None
     assert shown.prediction is not None

@@ -40,7 +40,7 @@ async def test_one_that_dies_is_replaced(workspace: Workspace) -> None:
     first = await ensure_backend(workspace, port=0)
     assert first.process is not None
     first.process.kill()
-    assert await first.ended() != 0
+    assert await first.exited() != 0
     second = await ensure_backend(workspace, port=0)
     try:
         assert second.started_here
@@ -50,7 +50,7 @@ async def test_one_that_dies_is_replaced(workspace: Workspace) -> None:
 
 async def test_one_that_cannot_start_says_why(workspace: Workspace) -> None:
     workspace.backend_database.mkdir()
-    with pytest.raises(BackendError) as told:
+    with pytest.raises(BackendError) as raised:
         await ensure_backend(workspace, port=0)
-    assert "ended as it started" in told.value.what
-    assert str(workspace.logs) in told.value.advice
+    assert "ended as it started" in raised.value.what
+    assert str(workspace.logs) in raised.value.advice

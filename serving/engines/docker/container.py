@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from serving.engines.docker.image.constants import GRPC_PORT, REST_PORT
 from serving.engines.protocol import InstanceSpec
 from serving.engines.server_flags import server_flags
-from serving.image.names import GRPC_PORT, REST_PORT
 
-FULL_SHARE, STARTING_SHARE = 1024, 64
+NORMAL_CPU_SHARES, STARTING_CPU_SHARES = 1024, 64
 """Of the processor, in the engine's own unit: what a container counts for beside others."""
-TEMPORARY_BYTES = 64 * 2**20
+TMPFS_BYTES = 64 * 2**20
 LOG_OPTIONS = {"max-size": "5m", "max-file": "2"}
 
 
@@ -28,7 +28,7 @@ class ContainerPlan:
     """`uid:gid` to run as; the image's own user where empty."""
     mount: Mapping[str, Any] | None = None
     """What brings the model in; its folder itself where not given."""
-    weak_start: bool = True
+    low_cpu_until_ready: bool = True
     """Whether it gets little of the processor while others want it, until it is ready."""
     init: bool = True
     """Whether the engine's own init passes signals on: a shell as first process would not."""
@@ -51,15 +51,15 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "ReadonlyRootfs": True,
-        "Tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,size={TEMPORARY_BYTES}"},
+        "Tmpfs": {"/tmp": f"rw,nosuid,nodev,noexec,size={TMPFS_BYTES}"},
         "Init": plan.init,
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "json-file", "Config": dict(LOG_OPTIONS)},
     }
     if spec.memory_limit:
         host |= {"Memory": spec.memory_limit, "MemorySwap": spec.memory_limit}
-    if plan.weak_start:
-        host["CpuShares"] = STARTING_SHARE
+    if plan.low_cpu_until_ready:
+        host["CpuShares"] = STARTING_CPU_SHARES
     if spec.cpu_limit:
         host["NanoCpus"] = round(spec.cpu_limit * 1e9)
     config: dict[str, Any] = {
@@ -75,9 +75,9 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
     return config
 
 
-def shared_threads(spec: InstanceSpec, cores: int, sharing: int) -> int:
+def threads_per_instance(spec: InstanceSpec, cores: int, fleet_size: int) -> int:
     """Return the threads of one of `sharing` instances on `cores` cores, at least 1."""
     if spec.threads:
         return spec.threads
-    share = max(1, cores // max(1, sharing))
+    share = max(1, cores // max(1, fleet_size))
     return min(share, max(1, round(spec.cpu_limit))) if spec.cpu_limit else share

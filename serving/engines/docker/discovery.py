@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as StillTrying
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,26 +15,26 @@ import docker
 import docker.constants
 from docker.tls import TLSConfig
 
-from serving.engines.docker.endpoints import Endpoint
-from serving.engines.docker.errors import AWAY_ADVICE, LIBRARY_ERRORS, EngineAway
+from serving.engines.docker.endpoints import DockerEndpoint
+from serving.engines.docker.errors import LIBRARY_ERRORS, UNAVAILABLE_ADVICE, EngineUnavailable
 from serving.engines.docker.ssh_tunnel import SshTunnel
 from serving.engines.protocol import Instance
 
-ANSWER_SECONDS = 2
+ANSWER_TIMEOUT_SECONDS = 2
 """How long one engine is waited for."""
-SEARCH_SECONDS = 2.8
+SEARCH_TIMEOUT_SECONDS = 2.8
 """How long the whole search takes at most, unless it goes by ssh."""
-SSH_SECONDS = 9.0
+SSH_SEARCH_TIMEOUT_SECONDS = 9.0
 """How long it takes at most where it does."""
-CALL_SECONDS = 30
+CALL_TIMEOUT_SECONDS = 30
 """How long an engine that was found may take over an ordinary call."""
 _CONNECTIONS = 24
 """Kept open to one engine for the next call."""
-_SILENT = f"It takes connections, but does not answer within {ANSWER_SECONDS} s."
+_TIMED_OUT = f"It takes connections, but does not answer within {ANSWER_TIMEOUT_SECONDS} s."
 
 
 @dataclass(frozen=True)
-class EngineFacts:
+class EngineInfo:
     """What an engine says of itself."""
 
     name: str
@@ -59,7 +59,7 @@ class EngineFacts:
         return self.name.startswith("Podman")
 
     @classmethod
-    def read(cls, version: Mapping[str, Any], info: Mapping[str, Any], api: str) -> EngineFacts:
+    def read(cls, version: Mapping[str, Any], info: Mapping[str, Any], api: str) -> EngineInfo:
         """Read the answers to `/version` and `/info`."""
         options = [str(option) for option in info.get("SecurityOptions") or ()]
         return cls(
@@ -79,26 +79,26 @@ class EngineFacts:
 class FoundEngine:
     """An engine that answers."""
 
-    endpoint: Endpoint
-    facts: EngineFacts
+    endpoint: DockerEndpoint
+    info: EngineInfo
     client: docker.APIClient
     tunnel: SshTunnel | None = None
     """What leads to an engine on another machine."""
 
     @property
-    def entrance(self) -> Endpoint:
+    def local_endpoint(self) -> DockerEndpoint:
         """Where on this machine it is reached."""
-        return _entrance(self.endpoint, self.tunnel)
+        return _local_endpoint(self.endpoint, self.tunnel)
 
     @property
-    def processor(self) -> frozenset[str] | None:
+    def cpu_features(self) -> frozenset[str] | None:
         """Features of its processor, as `check_fit` takes them: those of this machine, unless
         it is another one."""
         return None if self.tunnel is None else frozenset()
 
     def connect(self) -> docker.APIClient:
         """Return another client of it, with connections of its own, to be closed."""
-        return _client(self.entrance, self.facts.api_version)
+        return _client(self.local_endpoint, self.info.api_version)
 
     def close(self) -> None:
         """Let go of it."""
@@ -106,36 +106,36 @@ class FoundEngine:
         if self.tunnel is not None:
             self.tunnel.close()
 
-    def reached(self, instance: Instance) -> Instance:
+    def with_local_addresses(self, instance: Instance) -> Instance:
         """Return the instance with the addresses by which it is reached on this machine."""
         if self.tunnel is None:
             return instance
         return replace(
             instance,
-            grpc_address=_through(self.tunnel, instance.grpc_address),
-            rest_address=_through(self.tunnel, instance.rest_address),
+            grpc_address=_forwarded_address(self.tunnel, instance.grpc_address),
+            rest_address=_forwarded_address(self.tunnel, instance.rest_address),
         )
 
     @property
-    def away(self) -> EngineAway:
+    def unavailable(self) -> EngineUnavailable:
         """The error of work that it no longer answers."""
-        return EngineAway(
-            f"{self.facts.name} at {self.endpoint.url} does not answer any more.", AWAY_ADVICE
+        return EngineUnavailable(
+            f"{self.info.name} at {self.endpoint.url} does not answer any more.", UNAVAILABLE_ADVICE
         )
 
     @property
-    def sentence(self) -> str:
-        said = f"{self.facts.name} answers at {self.endpoint.url}, {self.endpoint.origin}."
+    def description(self) -> str:
+        said = f"{self.info.name} answers at {self.endpoint.url}, {self.endpoint.origin}."
         if self.tunnel is None:
             return said
         return f"{said} It is another machine: what is classified is sent there."
 
 
-def _through(tunnel: SshTunnel, address: str | None) -> str | None:
+def _forwarded_address(tunnel: SshTunnel, address: str | None) -> str | None:
     return f"127.0.0.1:{tunnel.port(int(address.rpartition(':')[2]))}" if address else None
 
 
-def find_engine(candidates: Sequence[Endpoint]) -> FoundEngine:
+def find_engine(candidates: Sequence[DockerEndpoint]) -> FoundEngine:
     """Return the first of `candidates` that answers, trying all at once.
 
     Takes 3 s at most, and 9 s where one is reached by ssh. Raises EngineAway,
@@ -143,30 +143,30 @@ def find_engine(candidates: Sequence[Endpoint]) -> FoundEngine:
     """
     pool = ThreadPoolExecutor(max(1, len(candidates)), "find-engine")
     by_ssh = any(each.ssh for each in candidates)
-    deadline = time.monotonic() + (SSH_SECONDS if by_ssh else SEARCH_SECONDS)
-    tried = [(each, pool.submit(_try, each)) for each in candidates]
-    reasons: list[tuple[Endpoint, str]] = []
+    deadline = time.monotonic() + (SSH_SEARCH_TIMEOUT_SECONDS if by_ssh else SEARCH_TIMEOUT_SECONDS)
+    attempts = [(each, pool.submit(_try, each)) for each in candidates]
+    reasons: list[tuple[DockerEndpoint, str]] = []
     found: FoundEngine | None = None
     try:
-        for endpoint, attempt in tried:
+        for endpoint, attempt in attempts:
             if found is not None:
                 attempt.add_done_callback(_close)
                 continue
             try:
                 found = attempt.result(max(0.0, deadline - time.monotonic()))
-            except StillTrying:
+            except FutureTimeoutError:
                 attempt.add_done_callback(_close)
-                reasons.append((endpoint, _SILENT))
-            except EngineAway as error:
+                reasons.append((endpoint, _TIMED_OUT))
+            except EngineUnavailable as error:
                 reasons.append((endpoint, error.what))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     if found is not None:
         return found
-    raise EngineAway(*why_none(reasons))
+    raise EngineUnavailable(*none_answers(reasons))
 
 
-def why_none(reasons: Sequence[tuple[Endpoint, str]]) -> tuple[str, str]:
+def none_answers(reasons: Sequence[tuple[DockerEndpoint, str]]) -> tuple[str, str]:
     """Say what is wrong with each endpoint, and what can be done.
 
     Those where nothing is at all, with "" as the reason, are told of in the advice.
@@ -179,9 +179,9 @@ def why_none(reasons: Sequence[tuple[Endpoint, str]]) -> tuple[str, str]:
     ]
     what = "No container engine answers on this machine."
     advice = "Start Docker or Podman, or say in DOCKER_HOST where it is."
-    decisive = [endpoint for endpoint in missing if endpoint.decisive]
-    told += [f"{each.url} ({each.origin}): Nothing is there." for each in decisive]
-    if usual := [each for each in missing if not each.decisive]:
+    exclusive = [endpoint for endpoint in missing if endpoint.exclusive]
+    told += [f"{each.url} ({each.origin}): Nothing is there." for each in exclusive]
+    if usual := [each for each in missing if not each.exclusive]:
         names = ", ".join(each.url.removeprefix("unix://") for each in usual)
         advice = f"{advice} Nothing is there at {names}."
     return " ".join([what, *told]), advice
@@ -193,13 +193,13 @@ def _close(attempt: Future[FoundEngine]) -> None:
         attempt.result().close()
 
 
-def _try(endpoint: Endpoint) -> FoundEngine:
+def _try(endpoint: DockerEndpoint) -> FoundEngine:
     """Ask one engine who it is; raises EngineAway with the reason, "" where nothing is there."""
-    if endpoint.problem:
-        raise EngineAway(endpoint.problem)
+    if endpoint.error:
+        raise EngineUnavailable(endpoint.error)
     address = endpoint.ssh
     if address is None and not endpoint.local:
-        raise EngineAway(
+        raise EngineUnavailable(
             "It is on another machine, where instances listen on the loopback of that machine "
             "only. Reach it by ssh instead: DOCKER_HOST=ssh://USER@HOST, or a Docker context "
             "with such an address."
@@ -210,35 +210,35 @@ def _try(endpoint: Endpoint) -> FoundEngine:
             tunnel = SshTunnel(address)
             tunnel.open()
             stack.callback(tunnel.close)
-        client, facts = _ask(_entrance(endpoint, tunnel))
+        client, info = _connect(_local_endpoint(endpoint, tunnel))
         stack.pop_all()
-        return FoundEngine(endpoint, facts, client, tunnel)
+        return FoundEngine(endpoint, info, client, tunnel)
 
 
-def _entrance(endpoint: Endpoint, tunnel: SshTunnel | None) -> Endpoint:
-    return Endpoint(f"unix://{tunnel.socket}", endpoint.origin) if tunnel else endpoint
+def _local_endpoint(endpoint: DockerEndpoint, tunnel: SshTunnel | None) -> DockerEndpoint:
+    return DockerEndpoint(f"unix://{tunnel.socket}", endpoint.origin) if tunnel else endpoint
 
 
-def _ask(endpoint: Endpoint) -> tuple[docker.APIClient, EngineFacts]:
+def _connect(endpoint: DockerEndpoint) -> tuple[docker.APIClient, EngineInfo]:
     """Return a client of an engine, and what it says of itself; raises EngineAway."""
-    knock(endpoint)
-    begun = time.monotonic()
+    ping(endpoint)
+    started = time.monotonic()
     try:
         with contextlib.closing(
             _client(endpoint, docker.constants.DEFAULT_DOCKER_API_VERSION)
-        ) as asker:
-            version = asker.version(api_version=False)
+        ) as probe_client:
+            version = probe_client.version(api_version=False)
         with contextlib.ExitStack() as stack:
             client = _client(endpoint, negotiate(version))
             stack.callback(client.close)
-            facts = EngineFacts.read(version, client.info(), client.api_version)
-            client.timeout = CALL_SECONDS
+            info = EngineInfo.read(version, client.info(), client.api_version)
+            client.timeout = CALL_TIMEOUT_SECONDS
             stack.pop_all()
-            return client, facts
+            return client, info
     except LIBRARY_ERRORS as error:
-        if time.monotonic() - begun >= ANSWER_SECONDS:
-            raise EngineAway(_SILENT) from error
-        raise EngineAway(f"What answers is no container engine: {error}") from error
+        if time.monotonic() - started >= ANSWER_TIMEOUT_SECONDS:
+            raise EngineUnavailable(_TIMED_OUT) from error
+        raise EngineUnavailable(f"What answers is no container engine: {error}") from error
 
 
 def negotiate(version: Mapping[str, Any]) -> str:
@@ -253,7 +253,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
-def _client(endpoint: Endpoint, api_version: str) -> docker.APIClient:
+def _client(endpoint: DockerEndpoint, api_version: str) -> docker.APIClient:
     tls: TLSConfig | bool = False
     if endpoint.tls is not None:
         tls = TLSConfig(
@@ -264,34 +264,34 @@ def _client(endpoint: Endpoint, api_version: str) -> docker.APIClient:
     return docker.APIClient(
         base_url=endpoint.url,
         version=api_version,
-        timeout=ANSWER_SECONDS,
+        timeout=ANSWER_TIMEOUT_SECONDS,
         tls=tls,
         max_pool_size=_CONNECTIONS,
     )
 
 
-def knock(endpoint: Endpoint) -> None:
+def ping(endpoint: DockerEndpoint) -> None:
     """Raise EngineAway with the reason where nobody listens; "" where nothing is there."""
     try:
         if endpoint.socket is not None:
-            with socket.socket(socket.AF_UNIX) as knocking:
-                knocking.settimeout(ANSWER_SECONDS)
-                knocking.connect(str(endpoint.socket))
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(ANSWER_TIMEOUT_SECONDS)
+                probe.connect(str(endpoint.socket))
         elif endpoint.address is not None:
-            socket.create_connection(endpoint.address, ANSWER_SECONDS).close()
+            socket.create_connection(endpoint.address, ANSWER_TIMEOUT_SECONDS).close()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise EngineAway("") from error
+        raise EngineUnavailable("") from error
     except PermissionError as error:
-        raise EngineAway(
+        raise EngineUnavailable(
             "This user may not use it; a member of the group that owns the socket may "
             "(for Docker: sudo usermod -aG docker $USER, then log in again)."
         ) from error
     except ConnectionRefusedError as error:
-        raise EngineAway("Nobody listens there; the engine is not running.") from error
+        raise EngineUnavailable("Nobody listens there; the engine is not running.") from error
     except TimeoutError as error:
-        raise EngineAway(_SILENT) from error
+        raise EngineUnavailable(_TIMED_OUT) from error
     except OSError as error:
-        raise EngineAway(f"It cannot be reached: {error.strerror or error}.") from error
+        raise EngineUnavailable(f"It cannot be reached: {error.strerror or error}.") from error
 
 
 def _name(version: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ class TlsFiles:
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class DockerEndpoint:
     """One address at which an engine may answer."""
 
     url: str
@@ -46,9 +46,9 @@ class Endpoint:
     origin: str
     """Who named it, to go into a sentence: `the environment variable DOCKER_HOST`."""
     tls: TlsFiles | None = None
-    decisive: bool = False
+    exclusive: bool = False
     """A person named this one for this program, so no other is tried."""
-    problem: str = ""
+    error: str = ""
     """Why it cannot even be tried, as a sentence; empty otherwise."""
 
     @property
@@ -91,7 +91,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class HostEnvironment:
     """What decides where engines may answer."""
 
     environment: Mapping[str, str]
@@ -102,7 +102,7 @@ class Surroundings:
     """User id; 0 where the platform has none."""
 
     @classmethod
-    def here(cls) -> Surroundings:
+    def current(cls) -> HostEnvironment:
         return cls(
             environment=dict(os.environ),
             home=Path.home(),
@@ -111,75 +111,75 @@ class Surroundings:
         )
 
 
-def endpoints(surroundings: Surroundings) -> list[Endpoint]:
+def candidate_endpoints(host_environment: HostEnvironment) -> list[DockerEndpoint]:
     """Return every endpoint to try, the best first.
 
     `DOCKER_HOST`, or else the context that `DOCKER_CONTEXT` names, is the only
     one where it is set; otherwise the current Docker context comes before the
     sockets that engines usually listen on.
     """
-    environment = surroundings.environment
+    environment = host_environment.environment
     if host := environment.get("DOCKER_HOST", "").strip():
-        return [_from_environment(host, surroundings)]
+        return [_from_environment(host, host_environment)]
     if name := environment.get("DOCKER_CONTEXT", "").strip():
         if name == "default":
-            return _usual(surroundings)
+            return _default(host_environment)
         origin = f"the Docker context {name}, which DOCKER_CONTEXT names"
-        return [_from_context(name, origin, surroundings, decisive=True)]
-    found = _usual(surroundings)
-    if name := _current_context(surroundings):
+        return [_from_context(name, origin, host_environment, exclusive=True)]
+    found = _default(host_environment)
+    if name := _current_context(host_environment):
         origin = f"the current Docker context {name}"
-        found = [_from_context(name, origin, surroundings), *found]
-    distinct: dict[str, Endpoint] = {}
+        found = [_from_context(name, origin, host_environment), *found]
+    distinct: dict[str, DockerEndpoint] = {}
     for each in found:
         distinct.setdefault(each.url, each)
     return list(distinct.values())
 
 
-def _from_environment(host: str, surroundings: Surroundings) -> Endpoint:
-    environment = surroundings.environment
+def _from_environment(host: str, host_environment: HostEnvironment) -> DockerEndpoint:
+    environment = host_environment.environment
     tls = None
     if environment.get("DOCKER_TLS_VERIFY"):
-        folder = environment.get("DOCKER_CERT_PATH") or str(_docker_folder(surroundings))
+        folder = environment.get("DOCKER_CERT_PATH") or str(_docker_folder(host_environment))
         tls = TlsFiles(Path(folder))
-    return _endpoint(host, "the environment variable DOCKER_HOST", tls, decisive=True)
+    return _endpoint(host, "the environment variable DOCKER_HOST", tls, exclusive=True)
 
 
-def _endpoint(host: str, origin: str, tls: TlsFiles | None, *, decisive: bool) -> Endpoint:
+def _endpoint(host: str, origin: str, tls: TlsFiles | None, *, exclusive: bool) -> DockerEndpoint:
     if host.startswith("/"):
         host = f"unix://{host}"
-    problem = ""
+    error = ""
     if "://" not in host:
-        problem = f"{host} is not an address of a container engine."
-    return Endpoint(host, origin, tls, decisive, problem)
+        error = f"{host} is not an address of a container engine."
+    return DockerEndpoint(host, origin, tls, exclusive, error)
 
 
-def _docker_folder(surroundings: Surroundings) -> Path:
-    named = surroundings.environment.get("DOCKER_CONFIG")
-    return Path(named) if named else surroundings.home / ".docker"
+def _docker_folder(host_environment: HostEnvironment) -> Path:
+    named = host_environment.environment.get("DOCKER_CONFIG")
+    return Path(named) if named else host_environment.home / ".docker"
 
 
-def _current_context(surroundings: Surroundings) -> str:
-    name = _json(_docker_folder(surroundings) / "config.json").get("currentContext")
+def _current_context(host_environment: HostEnvironment) -> str:
+    name = _json(_docker_folder(host_environment) / "config.json").get("currentContext")
     return name if isinstance(name, str) and name != "default" else ""
 
 
 def _from_context(
-    name: str, origin: str, surroundings: Surroundings, *, decisive: bool = False
-) -> Endpoint:
+    name: str, origin: str, host_environment: HostEnvironment, *, exclusive: bool = False
+) -> DockerEndpoint:
     """Read a context from where the `docker` command keeps it."""
     digest = hashlib.sha256(name.encode()).hexdigest()
-    folder = _docker_folder(surroundings) / "contexts"
+    folder = _docker_folder(host_environment) / "contexts"
     said = _json(folder / "meta" / digest / "meta.json").get("Endpoints")
     docker = said.get("docker") if isinstance(said, dict) else None
     host = docker.get("Host") if isinstance(docker, dict) else None
     if not isinstance(docker, dict) or not isinstance(host, str) or not host:
-        problem = "Docker keeps no context of that name with the address of an engine."
-        return Endpoint("", origin, None, decisive, problem)
+        error = "Docker keeps no context of that name with the address of an engine."
+        return DockerEndpoint("", origin, None, exclusive, error)
     certificates = folder / "tls" / digest / "docker"
     verify = not docker.get("SkipTLSVerify")
     tls = TlsFiles(certificates, verify) if certificates.is_dir() else None
-    return _endpoint(host, origin, tls, decisive=decisive)
+    return _endpoint(host, origin, tls, exclusive=exclusive)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -190,23 +190,23 @@ def _json(path: Path) -> dict[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
-def _usual(surroundings: Surroundings) -> list[Endpoint]:
+def _default(host_environment: HostEnvironment) -> list[DockerEndpoint]:
     """Return what engines listen on unless told otherwise, by platform."""
-    if surroundings.platform == "win32":
+    if host_environment.platform == "win32":
         pipes = {
             "docker_engine": "Docker",
             "dockerDesktopLinuxEngine": "Docker Desktop",
             "podman-machine-default": "Podman",
         }
         return [
-            Endpoint(f"npipe:////./pipe/{pipe}", f"the usual pipe of {engine}")
+            DockerEndpoint(f"npipe:////./pipe/{pipe}", f"the usual pipe of {engine}")
             for pipe, engine in pipes.items()
         ]
-    home = surroundings.home
+    home = host_environment.home
     runtime = Path(
-        surroundings.environment.get("XDG_RUNTIME_DIR") or f"/run/user/{surroundings.user}"
+        host_environment.environment.get("XDG_RUNTIME_DIR") or f"/run/user/{host_environment.user}"
     )
-    colima = Path(surroundings.environment.get("COLIMA_HOME") or home / ".colima")
+    colima = Path(host_environment.environment.get("COLIMA_HOME") or home / ".colima")
     sockets = {
         Path("/var/run/docker.sock"): "Docker",
         runtime / "docker.sock": "Docker without root",
@@ -219,8 +219,10 @@ def _usual(surroundings: Surroundings) -> list[Endpoint]:
         runtime / "podman/podman.sock": "Podman",
         Path("/run/podman/podman.sock"): "Podman",
     }
-    if surroundings.platform == "darwin":
+    if host_environment.platform == "darwin":
         machines = home / ".local/share/containers/podman/machine"
         sockets[machines / "podman.sock"] = "Podman"
         sockets[machines / "podman-machine-default/podman.sock"] = "Podman"
-    return [Endpoint(f"unix://{path}", f"the usual socket of {e}") for path, e in sockets.items()]
+    return [
+        DockerEndpoint(f"unix://{path}", f"the usual socket of {e}") for path, e in sockets.items()
+    ]

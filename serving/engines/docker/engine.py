@@ -11,30 +11,30 @@ from docker import APIClient
 from docker.utils import version_gte
 
 from serving.engines.docker import names
-from serving.engines.docker.container import FULL_SHARE
-from serving.engines.docker.deliveries import Deliveries
+from serving.engines.docker.connection import EngineConnection
+from serving.engines.docker.container import NORMAL_CPU_SHARES
 from serving.engines.docker.discovery import FoundEngine
-from serving.engines.docker.ended_logs import EndedLogs
-from serving.engines.docker.endpoints import Endpoint
-from serving.engines.docker.errors import ContainerGone
-from serving.engines.docker.image_store import ImageStore
-from serving.engines.docker.images import first_present, missing
+from serving.engines.docker.endpoints import DockerEndpoint
+from serving.engines.docker.errors import ContainerNotFound
+from serving.engines.docker.failed_logs import FailedLogs
+from serving.engines.docker.image.constants import IMAGES
+from serving.engines.docker.image.lookup import first_present, image_missing
+from serving.engines.docker.image.store import ImageStore
 from serving.engines.docker.lifecycle import start, stop, tail
-from serving.engines.docker.link import Link
-from serving.engines.docker.model_volume import tidy
+from serving.engines.docker.model_volume import clean_up
 from serving.engines.docker.run_command import host_config, run_command
-from serving.engines.docker.signals import Signals
-from serving.engines.docker.states import Detail, has_ended, instance
+from serving.engines.docker.states import Inspection, has_exited, to_instance
+from serving.engines.docker.stop_signals import StopSignals
 from serving.engines.docker.streams import Stream, StreamEnded
 from serving.engines.docker.usage import ContainerUsage
+from serving.engines.docker.volume_sync import VolumeSync
 from serving.engines.protocol import Availability, Instance, InstanceSpec, InstanceStats
 from serving.errors import EngineError
-from serving.image.names import IMAGES
 from serving.workspace import Workspace
 
 RELIST_SECONDS = 5.0
 """After this long without an event, instances may have changed all the same."""
-USUAL_SOCKET = "unix:///var/run/docker.sock"
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 """Where the `docker` command looks by itself."""
 
 
@@ -59,51 +59,53 @@ class DockerEngine:
         self,
         workspace: Workspace,
         images: Sequence[str] = IMAGES,
-        candidates: Sequence[Endpoint] | None = None,
+        candidates: Sequence[DockerEndpoint] | None = None,
     ) -> None:
         self._workspace = workspace
-        self.choice = tuple(images)
+        self.image_names = tuple(images)
         """What is run where a spec names no image: the first of these that is there."""
-        self._link = Link(candidates)
-        self.images = ImageStore(self._link)
+        self._connection = EngineConnection(candidates)
+        self.images = ImageStore(self._connection)
         """What its engine has to run, and how it gets more."""
-        self._deliveries = Deliveries(self._link, workspace)
-        self._tidied: FoundEngine | None = None
+        self._volume_sync = VolumeSync(self._connection, workspace)
+        self._cleaned_up: FoundEngine | None = None
         self._usage = ContainerUsage()
-        self._signals = Signals()
-        self._ended = EndedLogs(workspace.logs / "ended")
-        self._details: dict[str, tuple[object, Detail]] = {}
+        self._signals = StopSignals()
+        self._failed_logs = FailedLogs(workspace.logs / "ended")
+        self._inspections: dict[str, tuple[object, Inspection]] = {}
 
     async def availability(self) -> Availability:
         """Say within 3 s (9 s by ssh) which engine answers and whether it has an image to run."""
         try:
-            found, image = await self._link.run(
+            found, image = await self._connection.run(
                 "say which images it has",
-                lambda found: (found, first_present(found.client, self.choice)),
+                lambda found: (found, first_present(found.client, self.image_names)),
             )
         except EngineError as error:
             return Availability(False, error.what, error.advice)
         if image is None:
-            trouble = missing(self.choice)
-            return Availability(False, f"{found.sentence} {trouble.what}", trouble.advice)
-        return Availability(True, f"{found.sentence} Instances run from the image {image.name}.")
+            trouble = image_missing(self.image_names)
+            return Availability(False, f"{found.description} {trouble.what}", trouble.advice)
+        return Availability(True, f"{found.description} Instances run from the image {image.name}.")
 
     async def instances(self, model: str | None = None) -> list[Instance]:
         """List own instances in any state, oldest first; raises EngineError."""
-        instances, rows = await self._link.run(
+        instances, rows = await self._connection.run(
             "list its containers", lambda found: self._instances(found, model)
         )
-        self._deliveries.keep_up(rows)
-        return self._deliveries.told(instances)
+        self._volume_sync.sync(rows)
+        return self._volume_sync.with_failures(instances)
 
-    async def start(self, spec: InstanceSpec, *, sharing: int = 1) -> Instance:
+    async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance; raises EngineError, and leaves nothing behind then."""
-        return await self._link.run(
+        return await self._connection.run(
             "start an instance",
-            lambda found: found.reached(start(found, self._workspace, self.choice, spec, sharing)),
+            lambda found: found.with_local_addresses(
+                start(found, self._workspace, self.image_names, spec, fleet_size)
+            ),
         )
 
-    async def full_share(self, instance_id: str) -> None:
+    async def grant_full_cpu(self, instance_id: str) -> None:
         """Give it as much of the processor as the others have.
 
         Until then it leaves the processor to those that serve, since loading a model
@@ -111,13 +113,13 @@ class DockerEngine:
         """
 
         def give(found: FoundEngine) -> None:
-            if not found.facts.rootless:
+            if not found.info.rootless:
                 container = self._container(found.client, instance_id)
-                found.client.update_container(container, cpu_shares=FULL_SHARE)
+                found.client.update_container(container, cpu_shares=NORMAL_CPU_SHARES)
 
         try:
-            await self._link.run(f"let instance {instance_id} compute", give)
-        except ContainerGone:
+            await self._connection.run(f"let instance {instance_id} compute", give)
+        except ContainerNotFound:
             return
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
@@ -127,7 +129,7 @@ class DockerEngine:
         sees it as DRAINING meanwhile. Raises EngineError where it cannot be ended.
         """
         try:
-            await self._link.run(
+            await self._connection.run(
                 f"stop instance {instance_id}",
                 lambda found: stop(
                     found.client,
@@ -135,10 +137,10 @@ class DockerEngine:
                     self._container(found.client, instance_id),
                     instance_id,
                     grace,
-                    self._ended,
+                    self._failed_logs,
                 ),
             )
-        except ContainerGone:
+        except ContainerNotFound:
             return
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:
@@ -147,12 +149,12 @@ class DockerEngine:
         Those of an instance that failed are there after it is gone, too.
         """
         try:
-            return await self._link.run(
+            return await self._connection.run(
                 f"read the log of instance {instance_id}",
                 lambda found: tail(found.client, self._container(found.client, instance_id), lines),
             )
-        except ContainerGone:
-            kept = await asyncio.to_thread(self._ended.read, instance_id, lines)
+        except ContainerNotFound:
+            kept = await asyncio.to_thread(self._failed_logs.read, instance_id, lines)
             if kept is None:
                 raise
             return kept
@@ -162,7 +164,7 @@ class DockerEngine:
 
         Podman tells all that it keeps. Raises EngineError for no such instance.
         """
-        found, stream = await self._link.run(
+        found, stream = await self._connection.run(
             f"follow the log of instance {instance_id}",
             lambda found: (
                 found,
@@ -171,7 +173,7 @@ class DockerEngine:
                     stream=True,
                     follow=True,
                     # Podman 4.3 leaves the last lines of a short log out when asked for those.
-                    tail="all" if found.facts.podman else lines,
+                    tail="all" if found.info.podman else lines,
                 ),
             ),
         )
@@ -190,11 +192,11 @@ class DockerEngine:
     async def stats(self, instance_id: str) -> InstanceStats | None:
         """Return what it uses, the processor as a mean since the last time asked."""
         try:
-            return await self._link.run(
+            return await self._connection.run(
                 f"measure instance {instance_id}",
                 lambda found: self._stats(found.client, instance_id),
             )
-        except ContainerGone:
+        except ContainerNotFound:
             return None
 
     async def changes(self) -> AsyncGenerator[None, None]:
@@ -202,7 +204,7 @@ class DockerEngine:
 
         Raises EngineError where the engine goes away.
         """
-        found, stream = await self._link.run(
+        found, stream = await self._connection.run(
             "report changes",
             lambda found: (
                 found,
@@ -217,13 +219,13 @@ class DockerEngine:
             while True:
                 try:
                     async with asyncio.timeout(RELIST_SECONDS):
-                        self._signals.note(await events.next())
-                    while events.waiting():
-                        self._signals.note(await events.next())
+                        self._signals.record(await events.next())
+                    while events.has_items():
+                        self._signals.record(await events.next())
                 except TimeoutError:
                     pass
                 except StreamEnded as error:
-                    raise self._link.away(found) from error
+                    raise self._connection.unavailable(found) from error
                 yield
 
     async def run_command(self, instance_id: str) -> str:
@@ -231,22 +233,22 @@ class DockerEngine:
 
         def command(found: FoundEngine) -> str:
             container = self._container(found.client, instance_id)
-            said = found.client.inspect_container(container)
+            inspected = found.client.inspect_container(container)
             url = found.endpoint.url
             return run_command(
                 names.container_name(instance_id),
-                said["Config"],
-                host_config(said),
-                url if url != USUAL_SOCKET else "",
-                "podman" if found.facts.podman else "docker",
+                inspected["Config"],
+                host_config(inspected),
+                url if url != DEFAULT_SOCKET else "",
+                "podman" if found.info.podman else "docker",
             )
 
-        return await self._link.run(f"describe instance {instance_id}", command)
+        return await self._connection.run(f"describe instance {instance_id}", command)
 
     async def close(self) -> None:
         """Let go of the engine; instances run on."""
-        await self._deliveries.close()
-        await self._link.close()
+        await self._volume_sync.close()
+        await self._connection.close()
 
     @property
     def _label(self) -> str:
@@ -257,36 +259,36 @@ class DockerEngine:
     ) -> tuple[list[Instance], list[dict[str, Any]]]:
         """Return the instances, and the rows of the engine's list that they were read from."""
         client = engine.client
-        if self._tidied is not engine:
-            tidy(client, self._workspace)
-            self._tidied = engine
+        if self._cleaned_up is not engine:
+            clean_up(client, self._workspace)
+            self._cleaned_up = engine
         filters = {"label": [self._label]}
         rows: list[dict[str, Any]] = client.containers(all=True, filters=filters)
         if engine.tunnel is not None:
             ports = [port for row in rows for port in row.get("Ports") or ()]
             engine.tunnel.keep_only({port.get("PublicPort") for port in ports})
         ids = {str(row["Id"]) for row in rows}
-        for gone in self._details.keys() - ids:
-            self._details.pop(gone, None)
+        for gone in self._inspections.keys() - ids:
+            self._inspections.pop(gone, None)
         self._usage.keep_only(ids)
         self._signals.keep_only(ids)
         found = []
         for row in rows:
             if model in (None, (row.get("Labels") or {}).get(names.MODEL)):
                 try:
-                    detail = self._detail(client, row)
+                    inspection = self._inspection(client, row)
                 except docker.errors.NotFound:
                     continue
-                seen = instance(
+                seen = to_instance(
                     row,
-                    detail,
+                    inspection,
                     self._signals.last(row["Id"]),
-                    asked_to_end=self._signals.was_asked_to_end(row["Id"]),
+                    stop_requested=self._signals.stop_requested(row["Id"]),
                 )
-                found.append(engine.reached(seen))
+                found.append(engine.with_local_addresses(seen))
         return sorted(found, key=lambda each: (each.started, each.id)), rows
 
-    def _detail(self, client: APIClient, row: dict[str, Any]) -> Detail:
+    def _inspection(self, client: APIClient, row: dict[str, Any]) -> Inspection:
         """Inspect a container, or remember that nothing about it changed since the last time.
 
         A container that is started again gets other ports.
@@ -294,20 +296,20 @@ class DockerEngine:
         container = str(row["Id"])
         ports = sorted(str(port.get("PublicPort")) for port in row.get("Ports") or ())
         mark = (row.get("State"), ports)
-        known = self._details.get(container)
+        known = self._inspections.get(container)
         if known is not None and known[0] == mark:
             return known[1]
-        last_line = tail(client, container, 1) if has_ended(row) else ""
-        detail = Detail.read(client.inspect_container(container), last_line)
-        self._details[container] = (mark, detail)
-        return detail
+        last_line = tail(client, container, 1) if has_exited(row) else ""
+        inspection = Inspection.read(client.inspect_container(container), last_line)
+        self._inspections[container] = (mark, inspection)
+        return inspection
 
     def _container(self, client: APIClient, instance_id: str) -> str:
         """Return the id of the container of an own instance; raises ContainerGone."""
         filters = {"label": [self._label, f"{names.INSTANCE}={instance_id}"]}
         rows: list[dict[str, Any]] = client.containers(all=True, filters=filters)
         if not rows:
-            raise ContainerGone(
+            raise ContainerNotFound(
                 f"There is no instance {instance_id}.", "Look at the list of instances."
             )
         return str(rows[0]["Id"])
@@ -317,7 +319,7 @@ class DockerEngine:
         recent = self._usage.recent(container)
         if recent is not None:
             return recent
-        known = self._details.get(container)
+        known = self._inspections.get(container)
         started = known[1].started if known is not None else 0.0
         return self._usage.add(container, _measured(client, container), started)
 

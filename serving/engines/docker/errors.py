@@ -10,14 +10,14 @@ import urllib3.exceptions
 
 from serving.errors import EngineError
 
-AWAY_ADVICE = "Start it; it is used again as soon as it answers."
+UNAVAILABLE_ADVICE = "Start it; it is used again as soon as it answers."
 
 
-class EngineAway(EngineError):
+class EngineUnavailable(EngineError):
     """The container engine does not answer, or broke off in the middle."""
 
 
-class ContainerGone(EngineError):
+class ContainerNotFound(EngineError):
     """The engine has no container of that name any more."""
 
 
@@ -35,7 +35,7 @@ LIBRARY_ERRORS = (
 
 
 @contextmanager
-def translated(doing: str, engine: str) -> Iterator[None]:
+def translate_errors(doing: str, engine: str) -> Iterator[None]:
     """Turn library errors of the block into EngineErrors.
 
     `doing` completes "The container engine could not …"; `engine` says which one.
@@ -50,7 +50,7 @@ def translated(doing: str, engine: str) -> Iterator[None]:
             "Pull the image, load it from a file, or build it.",
         ) from error
     except docker.errors.NotFound as error:
-        raise ContainerGone(
+        raise ContainerNotFound(
             f"The container engine could not {doing}: {explanation(error)}",
             "Look at the list of instances.",
         ) from error
@@ -60,8 +60,8 @@ def translated(doing: str, engine: str) -> Iterator[None]:
             "Try it again; if it stays like this, look at the engine's own log.",
         ) from error
     except LIBRARY_ERRORS as error:
-        raise EngineAway(
-            f"The container engine at {engine} does not answer.", AWAY_ADVICE
+        raise EngineUnavailable(
+            f"The container engine at {engine} does not answer.", UNAVAILABLE_ADVICE
         ) from error
 
 

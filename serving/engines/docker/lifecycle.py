@@ -13,22 +13,22 @@ import docker.errors
 from docker import APIClient
 
 from serving.engines.docker import names
-from serving.engines.docker.container import ContainerPlan, container_config, shared_threads
+from serving.engines.docker.container import ContainerPlan, container_config, threads_per_instance
+from serving.engines.docker.container_user import container_user
 from serving.engines.docker.discovery import FoundEngine
-from serving.engines.docker.ended_logs import EndedLogs
 from serving.engines.docker.errors import LIBRARY_ERRORS, explanation
-from serving.engines.docker.fitness import check_fit
-from serving.engines.docker.images import ImageFacts, first_present, missing
+from serving.engines.docker.failed_logs import FailedLogs
+from serving.engines.docker.image.compatibility import check_compatible
+from serving.engines.docker.image.lookup import ImageInfo, first_present, image_missing
 from serving.engines.docker.model_volume import (
-    Contents,
+    ModelFiles,
     ModelVolume,
-    deliver,
-    delivered,
-    tidy,
+    clean_up,
+    upload,
+    uploaded_marks,
 )
-from serving.engines.docker.sight import sees
-from serving.engines.docker.states import Detail, instance, why_ended
-from serving.engines.docker.users import user_for
+from serving.engines.docker.mount_check import is_mounted
+from serving.engines.docker.states import Inspection, exit_reason, to_instance
 from serving.engines.protocol import Instance, InstanceSpec
 from serving.errors import EngineError
 from serving.workspace import Workspace
@@ -37,9 +37,9 @@ log = logging.getLogger(__name__)
 
 CONFLICT = 409
 """The HTTP status of an engine that is in the middle of something else."""
-START_TRIES = 3
+MAX_START_ATTEMPTS = 3
 """How often a container is made anew that the engine fails to start."""
-KEPT_LINES = 1000
+KEPT_LOG_LINES = 1000
 """Of the log of an instance that failed, when its container is removed."""
 
 
@@ -48,7 +48,7 @@ def start(
     workspace: Workspace,
     images: Sequence[str],
     spec: InstanceSpec,
-    sharing: int,
+    fleet_size: int,
 ) -> Instance:
     """Make and start one container; one that could not be started is removed again."""
     if not spec.config_file.is_file():
@@ -58,13 +58,13 @@ def start(
         )
     image = first_present(found.client, [spec.image] if spec.image else images)
     if image is None:
-        raise missing([spec.image] if spec.image else images)
-    check_fit(image, found.facts, found.processor)
-    tries = START_TRIES
+        raise image_missing([spec.image] if spec.image else images)
+    check_compatible(image, found.info, found.cpu_features)
+    tries = MAX_START_ATTEMPTS
     while True:
         tries -= 1
         try:
-            return _start_once(found, workspace, image, spec, sharing)
+            return _start_once(found, workspace, image, spec, fleet_size)
         except docker.errors.APIError as error:
             # The engine itself may fail under many starts at once: a port that it
             # picked is taken by then, a name is in use. Made anew, it works.
@@ -73,18 +73,18 @@ def start(
 
 
 def _start_once(
-    found: FoundEngine, workspace: Workspace, image: ImageFacts, spec: InstanceSpec, sharing: int
+    found: FoundEngine, workspace: Workspace, image: ImageInfo, spec: InstanceSpec, fleet_size: int
 ) -> Instance:
-    client, facts = found.client, found.facts
+    client, info = found.client, found.info
     folder = spec.config_file.parent
     instance_id = names.new_instance_id(spec.model)
     plan = ContainerPlan(
         image=image.name,
         labels=names.labels(workspace, instance_id, spec.model, spec.hash),
-        threads=shared_threads(spec, facts.cores, sharing),
-        user=user_for(folder, rootless=facts.rootless),
-        weak_start=not facts.rootless,
-        init=facts.init and not image.own,
+        threads=threads_per_instance(spec, info.cores, fleet_size),
+        user=container_user(folder, rootless=info.rootless),
+        low_cpu_until_ready=not info.rootless,
+        init=info.init and not image.own,
     )
     with names.starting(instance_id), contextlib.ExitStack() as undo:
         container = _with_folder(client, spec, plan)
@@ -92,17 +92,17 @@ def _start_once(
             volume = ModelVolume(workspace, spec.model, folder)
             # Everybody may read what is sent, so the image's own user can.
             plan = replace(plan, user="", mount=volume.mount(read_only=True))
-            undo.callback(tidy, client, workspace)
+            undo.callback(clean_up, client, workspace)
             container = _create(client, spec, plan)
             undo.callback(_discard, client, container)
-            if delivered(client, container, folder) != Contents.read(folder).marks:
-                deliver(client, volume, image.name)
+            if uploaded_marks(client, container, folder) != ModelFiles.read(folder).marks:
+                upload(client, volume, image.name)
         else:
             undo.callback(_discard, client, container)
         client.start(container)
-        said = client.inspect_container(container)
+        inspected = client.inspect_container(container)
         undo.pop_all()
-    return instance(_row(said), Detail.read(said))
+    return to_instance(_row(inspected), Inspection.read(inspected))
 
 
 def _with_folder(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> str | None:
@@ -123,7 +123,7 @@ def _with_folder(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> 
         return None
     with contextlib.ExitStack() as undo:
         undo.callback(_discard, client, container)
-        if not sees(client, container, spec.config_file.parent):
+        if not is_mounted(client, container, spec.config_file.parent):
             return None
         undo.pop_all()
     return container
@@ -135,7 +135,7 @@ def _create(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> str:
     return create(container_config(spec, plan), name)["Id"]
 
 
-def _row(said: Mapping[str, Any]) -> dict[str, Any]:
+def _row(inspected: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a list of containers would say of an inspected one."""
     ports = [
         {
@@ -143,14 +143,14 @@ def _row(said: Mapping[str, Any]) -> dict[str, Any]:
             "PrivatePort": inside.split("/")[0],
             "PublicPort": place["HostPort"],
         }
-        for inside, places in (said["NetworkSettings"].get("Ports") or {}).items()
+        for inside, places in (inspected["NetworkSettings"].get("Ports") or {}).items()
         for place in places or ()
     ]
     return {
-        "Id": said["Id"],
-        "Names": [said["Name"]],
-        "Labels": said["Config"]["Labels"],
-        "State": said["State"]["Status"],
+        "Id": inspected["Id"],
+        "Names": [inspected["Name"]],
+        "Labels": inspected["Config"]["Labels"],
+        "State": inspected["State"]["Status"],
         "Ports": ports,
     }
 
@@ -161,29 +161,29 @@ def stop(
     container: str,
     instance_id: str,
     grace: float,
-    ended: EndedLogs,
+    failed_logs: FailedLogs,
 ) -> None:
     """End a container within `grace` seconds and remove it, and the last one's volume.
 
     It is renamed first, which tells every program that it is being stopped, and
     tells whoever finds it later that this was never finished.
     """
-    said = client.inspect_container(container)
-    state = said["State"]["Status"]
+    inspected = client.inspect_container(container)
+    state = inspected["State"]["Status"]
     if state == "removing":
         return
-    if state in ("exited", "dead") and not names.is_stopping([said["Name"]]):
-        why = why_ended(Detail.read(said))
-        ended.keep(instance_id, why, tail(client, container, KEPT_LINES))
-    if not names.is_stopping([said["Name"]]):
+    if state in ("exited", "dead") and not names.is_stopping([inspected["Name"]]):
+        why = exit_reason(Inspection.read(inspected))
+        failed_logs.keep(instance_id, why, tail(client, container, KEPT_LOG_LINES))
+    if not names.is_stopping([inspected["Name"]]):
         _unless_refused(client.rename, container, names.stopping_name(instance_id))
     if state == "paused":
         _unless_refused(client.unpause, container)
     if state in ("running", "paused", "restarting"):
         client.stop(container, timeout=math.ceil(grace))
     _remove(client, container)
-    if any(mount["Type"] == "volume" for mount in said["Mounts"]):
-        tidy(client, workspace)
+    if any(mount["Type"] == "volume" for mount in inspected["Mounts"]):
+        clean_up(client, workspace)
 
 
 def tail(client: APIClient, container: str, lines: int) -> str:

@@ -26,20 +26,20 @@ import docker.errors
 from docker import APIClient
 
 from serving.engines.docker import names
-from serving.engines.docker.errors import LIBRARY_ERRORS, ContainerGone
+from serving.engines.docker.errors import LIBRARY_ERRORS, ContainerNotFound
+from serving.engines.docker.image.contents import Member
+from serving.engines.docker.tar_archive import tar_archive
 from serving.errors import EngineError
-from serving.image.archive import tar
-from serving.image.contents import Member
 from serving.models.repository import CONFIG_NAME, MONITORING, MONITORING_NAME, ModelRepository
 from serving.workspace import Workspace
 
 LIST_NAME = ".delivered.json"
 """In the volume: the mark of each thing that was delivered, by its name."""
 CONFLICT = 409
-WAIT_SECONDS = 0.2
+RETRY_SECONDS = 0.2
 """Between two tries to be the one who writes."""
-LONGEST_WAIT_SECONDS = 900.0
-TRIES = 3
+MAX_WAIT_SECONDS = 900.0
+MAX_ATTEMPTS = 3
 """How often that may fail for no reason that the engine tells."""
 
 
@@ -81,7 +81,7 @@ def prefix(workspace: Workspace) -> str:
 
 
 @dataclass(frozen=True)
-class Contents:
+class ModelFiles:
     """What a model's folder holds for its servers, at one moment."""
 
     config: bytes
@@ -90,7 +90,7 @@ class Contents:
     """What tells each thing, by its name, from any other of the same name."""
 
     @classmethod
-    def read(cls, folder: Path) -> Contents:
+    def read(cls, folder: Path) -> ModelFiles:
         """Read the folder; raises EngineError where nothing is live.
 
         The configuration is read first: the version that it names is complete
@@ -118,7 +118,7 @@ def _mark(path: Path) -> str:
     return f"{said.st_ino}-{said.st_mtime_ns}"
 
 
-def delivered(client: APIClient, container: str, folder: Path) -> dict[str, str]:
+def uploaded_marks(client: APIClient, container: str, folder: Path) -> dict[str, str]:
     """Return the marks of what a container, which need not run, has of the model."""
     try:
         chunks, _ = client.get_archive(container, str(folder / LIST_NAME))
@@ -130,7 +130,7 @@ def delivered(client: APIClient, container: str, folder: Path) -> dict[str, str]
     return dict(said) if isinstance(said, dict) else {}
 
 
-def deliver(client: APIClient, volume: ModelVolume, image: str) -> dict[str, str]:
+def upload(client: APIClient, volume: ModelVolume, image: str) -> dict[str, str]:
     """Bring the volume up to what is in the folder, and return the marks of that.
 
     New versions come first, then the configuration, so that it never names one
@@ -138,8 +138,8 @@ def deliver(client: APIClient, volume: ModelVolume, image: str) -> dict[str, str
     program that is at it. Raises EngineError.
     """
     with _writer(client, volume, image) as container:
-        contents = Contents.read(volume.folder)
-        there = delivered(client, container, volume.folder)
+        contents = ModelFiles.read(volume.folder)
+        there = uploaded_marks(client, container, volume.folder)
         if there == contents.marks:
             return there
         put = partial(_put, client, container, volume.folder)
@@ -165,7 +165,7 @@ def remove_unused(client: APIClient, workspace: Workspace) -> None:
             _remove(client.remove_volume, row["Name"])
 
 
-def tidy(client: APIClient, workspace: Workspace) -> None:
+def clean_up(client: APIClient, workspace: Workspace) -> None:
     """Remove what no instance needs, as far as the engine lets us."""
     with contextlib.suppress(*LIBRARY_ERRORS):
         remove_unused(client, workspace)
@@ -187,7 +187,7 @@ def _writer(client: APIClient, volume: ModelVolume, image: str) -> Iterator[str]
     """Be the only one who writes to the volume; yield the container to write through."""
     name = f"{volume.name}.writer"
     with names.starting(name):
-        container = _only_one(client, volume, image, name)
+        container = _create_writer(client, volume, image, name)
         try:
             yield container
         finally:
@@ -195,14 +195,14 @@ def _writer(client: APIClient, volume: ModelVolume, image: str) -> Iterator[str]
                 client.remove_container(container, force=True)
 
 
-def _only_one(client: APIClient, volume: ModelVolume, image: str, name: str) -> str:
+def _create_writer(client: APIClient, volume: ModelVolume, image: str, name: str) -> str:
     """Make the container that there can be only one of; raises EngineError after a long wait."""
     config: dict[str, Any] = {
         "Image": image,
         "Labels": {
             names.WRITER: names.workspace_id(volume.workspace),
             names.INSTANCE: name,
-            names.STARTER: names.starter(),
+            names.CREATOR: names.creator(),
         },
         "HostConfig": {
             "Mounts": [volume.mount(read_only=False)],
@@ -210,8 +210,8 @@ def _only_one(client: APIClient, volume: ModelVolume, image: str, name: str) -> 
         },
     }
     create: Callable[..., Mapping[str, str]] = client.create_container_from_config
-    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
-    tries = TRIES
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    tries = MAX_ATTEMPTS
     while True:
         try:
             return create(config, name)["Id"]
@@ -224,11 +224,11 @@ def _only_one(client: APIClient, volume: ModelVolume, image: str, name: str) -> 
         if time.monotonic() > deadline:
             raise EngineError(
                 f"Another program has been sending the model {volume.model} to the engine for "
-                f"{LONGEST_WAIT_SECONDS / 60:.0f} min.",
+                f"{MAX_WAIT_SECONDS / 60:.0f} min.",
                 f"See that it goes on, or remove the container {name}.",
             )
         remove_unused(client, volume.workspace)
-        time.sleep(WAIT_SECONDS)
+        time.sleep(RETRY_SECONDS)
 
 
 def _is_taken(client: APIClient, name: str) -> bool:
@@ -241,9 +241,9 @@ def _is_taken(client: APIClient, name: str) -> bool:
 
 def _put(client: APIClient, container: str, folder: Path, members: Iterable[Member]) -> None:
     try:
-        client.put_archive(container, str(folder), tar(members))
+        client.put_archive(container, str(folder), tar_archive(members))
     except docker.errors.NotFound as error:
-        raise ContainerGone(
+        raise ContainerNotFound(
             "The container that the model is sent through was removed meanwhile.",
             "It is tried again.",
         ) from error

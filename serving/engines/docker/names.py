@@ -19,18 +19,18 @@ WORKSPACE = "io.servery.workspace"
 INSTANCE = "io.servery.instance"
 MODEL = "io.servery.model"
 SPEC = "io.servery.spec"
-STARTER = "io.servery.starter"
+CREATOR = "io.servery.starter"
 """The program that made the container: host, process id and when the process began."""
 WRITER = "io.servery.writer"
 """Label of a container that never runs: a model is sent through it; says the workspace."""
 FOLDER = "io.servery.folder"
 """The workspace's folder, for people who wonder whose container this is."""
 
-LOST_START_SECONDS = 60.0
+ABANDONED_START_SECONDS = 60.0
 """After this, a container that was never started counts as left behind where the
 program that made it cannot be looked up."""
 
-CLOCK_SECONDS = 2.0
+CLOCK_TOLERANCE_SECONDS = 2.0
 """How far two looks at the beginning of one process may differ, since clocks are set."""
 
 _PREFIX = "servery-"
@@ -75,12 +75,12 @@ def labels(workspace: Workspace, instance_id: str, model: str, spec_hash: str) -
         INSTANCE: instance_id,
         MODEL: model,
         SPEC: spec_hash,
-        STARTER: starter(),
+        CREATOR: creator(),
         FOLDER: str(workspace.root),
     }
 
 
-def starter() -> str:
+def creator() -> str:
     """Return what tells this process from every other one, earlier and later ones included."""
     began = psutil.Process().create_time()
     return f"{socket.gethostname()} {os.getpid()} {began:.2f}"
@@ -101,13 +101,15 @@ def is_being_started(said: Mapping[str, str], created: float) -> bool:
 
     `created` is when it was made, in seconds since the epoch.
     """
-    if said.get(STARTER) == starter():
+    if said.get(CREATOR) == creator():
         return said.get(INSTANCE) in _starting
-    host, _, process = said.get(STARTER, "").partition(" ")
+    host, _, process = said.get(CREATOR, "").partition(" ")
     number, _, began = process.partition(" ")
     if host != socket.gethostname() or not number.isdecimal():
-        return time.time() - created < LOST_START_SECONDS
+        return time.time() - created < ABANDONED_START_SECONDS
     try:
-        return abs(psutil.Process(int(number)).create_time() - float(began)) < CLOCK_SECONDS
+        return (
+            abs(psutil.Process(int(number)).create_time() - float(began)) < CLOCK_TOLERANCE_SECONDS
+        )
     except (psutil.Error, ValueError):
         return False

@@ -54,10 +54,10 @@ def host_config(inspected: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _options(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    said = config.get("Labels") or {}
+    labels = config.get("Labels") or {}
     for label in _LABELS:
-        if label in said:
-            yield "--label", f"{label}={said[label]}"
+        if label in labels:
+            yield "--label", f"{label}={labels[label]}"
     for inside, outsides in (host.get("PortBindings") or {}).items():
         for outside in outsides:
             yield "--publish", f"{outside.get('HostIp') or ''}::{inside.removesuffix('/tcp')}"

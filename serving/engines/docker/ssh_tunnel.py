@@ -24,16 +24,16 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.engines.docker.errors import EngineAway
+from serving.engines.docker.errors import EngineUnavailable
 from serving.errors import EngineError
 
-OPEN_SECONDS = 7.0
+LOGIN_TIMEOUT_SECONDS = 7.0
 """How long logging in may take."""
-END_SECONDS = 2.0
-FORWARD_SECONDS = 5.0
+CLOSE_TIMEOUT_SECONDS = 2.0
+FORWARD_TIMEOUT_SECONDS = 5.0
 PORTS = range(49152, 65536)
 """What the port of an instance may become here where its own number is taken."""
-TRIES = 20
+MAX_ATTEMPTS = 20
 
 _OPTIONS = (
     "BatchMode=yes",
@@ -86,7 +86,7 @@ class SshTunnel:
     def open(self) -> None:
         """Connect; raises EngineAway with the reason where that does not work."""
         if sys.platform == "win32":
-            raise EngineAway("Engines are reached over ssh from Linux and macOS only.")
+            raise EngineUnavailable("Engines are reached over ssh from Linux and macOS only.")
         try:
             self._open()
         except BaseException:
@@ -118,7 +118,7 @@ class SshTunnel:
                     with contextlib.suppress(OSError):
                         stream.close()
             try:
-                process.wait(END_SECONDS)
+                process.wait(CLOSE_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -135,21 +135,21 @@ class SshTunnel:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise EngineAway(f"ssh cannot be run: {error.strerror or error}.") from error
+                raise EngineUnavailable(f"ssh cannot be run: {error.strerror or error}.") from error
         there = self._socket_there(self._process)
         if not there:
             place = f"at {self._address.socket}" if self._address.socket else "at the usual places"
-            raise EngineAway(
+            raise EngineUnavailable(
                 f"No container engine listens {place} on that machine, or the user that ssh "
                 "logs in as may not use it."
             )
         if trouble := self._ask("forward", f"{self.socket}:{there}"):
-            raise EngineAway(f"ssh does not lead to {there} on that machine: {trouble}")
+            raise EngineUnavailable(f"ssh does not lead to {there} on that machine: {trouble}")
 
     def _socket_there(self, process: subprocess.Popen[bytes]) -> str:
         """Wait for the login, and return where the engine listens; raises EngineAway."""
         assert process.stdout is not None
-        deadline = time.monotonic() + OPEN_SECONDS
+        deadline = time.monotonic() + LOGIN_TIMEOUT_SECONDS
         text = b""
         while (left := deadline - time.monotonic()) > 0:
             if not select.select([process.stdout], [], [], left)[0]:
@@ -164,16 +164,16 @@ class SshTunnel:
                 said = (self._folder / "said").read_text(errors="replace").strip().splitlines()
                 reason = said[-1].strip() if said else "it ended without a word"
                 login = shlex.join(["ssh", *self._where(), "true"])
-                raise EngineAway(
+                raise EngineUnavailable(
                     f"ssh does not get there: {reason.rstrip('.')}. See that `{login}` works "
                     "without asking for anything."
                 )
-        raise EngineAway(f"ssh did not get there within {OPEN_SECONDS:.0f} s.")
+        raise EngineUnavailable(f"ssh did not get there within {LOGIN_TIMEOUT_SECONDS:.0f} s.")
 
     def _forwarded(self, there: int) -> int:
         # Whether a port is free is for ssh to say, which takes it or refuses; nothing is probed.
         trouble = ""
-        for here in [there, *random.sample(PORTS, TRIES)]:
+        for here in [there, *random.sample(PORTS, MAX_ATTEMPTS)]:
             trouble = self._ask("forward", _loopback(here, there))
             if not trouble:
                 return here
@@ -190,7 +190,7 @@ class SshTunnel:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=FORWARD_SECONDS,
+                timeout=FORWARD_TIMEOUT_SECONDS,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
-from serving.engines.docker.errors import LIBRARY_ERRORS, translated
+from serving.engines.docker.errors import LIBRARY_ERRORS, translate_errors
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-JOIN_SECONDS = 5.0
+JOIN_TIMEOUT_SECONDS = 5.0
 
 
 class Closable(Protocol[T_co]):
@@ -68,14 +68,14 @@ class Stream(Generic[T]):
             raise item
         return item
 
-    def waiting(self) -> bool:
+    def has_items(self) -> bool:
         """Whether `next` would return at once."""
         return not self._items.empty()
 
     def _read(self) -> None:
         end: BaseException = StreamEnded()
         try:
-            with translated(self._doing, self._engine):
+            with translate_errors(self._doing, self._engine):
                 for item in self._stream:
                     self._hand_over(item)
         except Exception as error:
@@ -90,7 +90,7 @@ class Stream(Generic[T]):
     def _end(self) -> None:
         with contextlib.suppress(*LIBRARY_ERRORS, AttributeError):
             self._stream.close()
-        self._thread.join(JOIN_SECONDS)
+        self._thread.join(JOIN_TIMEOUT_SECONDS)
 
 
 class WithOwnClient(Generic[T]):

@@ -10,7 +10,7 @@ from typing import Any
 
 from serving.engines.protocol import InstanceStats
 
-SHORTEST_SPAN = 0.8
+MIN_INTERVAL_SECONDS = 0.8
 """Seconds; a reading that follows sooner repeats the last result."""
 
 
@@ -44,7 +44,7 @@ class Reading:
             system=int(processor.get("system_cpu_usage") or 0),
             cores=int(processor.get("online_cpus") or len(usage.get("percpu_usage") or ()) or 1),
             memory=used - int(inactive) if inactive < used else used,
-            read=seconds(str(answer.get("read", ""))),
+            read=parse_timestamp(str(answer.get("read", ""))),
         )
 
     def percent_since(self, before: Reading) -> float:
@@ -68,7 +68,7 @@ class ContainerUsage:
     def recent(self, container: str) -> InstanceStats | None:
         """Return the last result where it is too fresh to ask the engine again."""
         last = self._last.get(container)
-        if last is None or time.monotonic() - last[0] >= SHORTEST_SPAN:
+        if last is None or time.monotonic() - last[0] >= MIN_INTERVAL_SECONDS:
             return None
         return last[2]
 
@@ -97,7 +97,7 @@ class ContainerUsage:
             self._last.pop(container, None)
 
 
-def seconds(stamp: str) -> float:
+def parse_timestamp(stamp: str) -> float:
     """Return an engine's time stamp as seconds since the epoch; 0 where it says none."""
     whole, dot, rest = stamp.partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]

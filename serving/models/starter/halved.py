@@ -13,7 +13,7 @@ import math
 import struct
 import sys
 
-from serving.predict.messages import saved_model_pb2, types_pb2
+from serving.tf.messages import saved_model_pb2, types_pb2
 
 SMALLEST = 64
 """Constants with fewer elements than this stay as they are."""

@@ -201,7 +201,7 @@ def _with_a_square_hidden(pixels: network.Tensor, hidden: network.Tensor) -> net
     return tf.where(square, 255 * tf.constant(network.PIXEL_MEAN), pixels)
 
 
-class Trainer:
+class NetworkTrainer:
     """Stochastic gradient descent with Nesterov momentum and a cyclic rate."""
 
     def __init__(self, settings: Settings, class_count: int, batches: int) -> None:
@@ -272,7 +272,7 @@ def train(source: Path, out: Path, settings: Settings) -> None:
     tf.random.set_seed(settings.seed)
     classes, training, test = read_cifar(source)
     batches = len(training.images) // settings.batch
-    trainer = Trainer(settings, len(classes), batches)
+    trainer = NetworkTrainer(settings, len(classes), batches)
     checkpoint = tf.train.Checkpoint(
         model=trainer.model.variables,
         averaged=trainer.averaged.variables,
@@ -316,11 +316,11 @@ def train(source: Path, out: Path, settings: Settings) -> None:
     )
 
 
-def _values(trainer: Trainer) -> list[Any]:
+def _values(trainer: NetworkTrainer) -> list[Any]:
     return [variable.numpy() for variable in trainer.averaged.variables]
 
 
-def _blend(trainer: Trainer, training: Split, test: Split, out: Path) -> float:
+def _blend(trainer: NetworkTrainer, training: Split, test: Split, out: Path) -> float:
     """Blend the weights that the cycles ended with, and return their accuracy.
 
     The cycles end in different places of one valley; between them it is flatter,

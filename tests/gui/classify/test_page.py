@@ -10,19 +10,19 @@ from PySide6.QtWidgets import QApplication
 
 from desktop.classify.detail_pane import DetailPane
 from desktop.classify.page import ClassifyPage
-from desktop.classify.photo import Photo, PhotoState, Problem
+from desktop.classify.photo import Photo, PhotoFailure, PhotoState
 from tests.gui.conftest import Run
-from tests.gui.waiting import until
-from tests.unit.desktop.classify.answers import answered, image_file
+from tests.support.predictions import answered_photo, image_file
+from tests.support.waiting import wait_until
 
-CAT = answered(Path("/album/tabby.jpg"), ("cat", 0.9), ("dog", 0.06), ("ship", 0.04))
-UNSURE = answered(Path("/album/blur.jpg"), ("dog", 0.3), ("cat", 0.29))
-LABELLED = answered(Path("/album/lion.jpg"), ("cat", 0.6), label="lion")
+CAT = answered_photo(Path("/album/tabby.jpg"), ("cat", 0.9), ("dog", 0.06), ("ship", 0.04))
+UNSURE = answered_photo(Path("/album/blur.jpg"), ("dog", 0.3), ("cat", 0.29))
+LABELLED = answered_photo(Path("/album/lion.jpg"), ("cat", 0.6), label="lion")
 FAILED = Photo(
     Path("/album/cut.jpg"),
     "cut.jpg",
     1.0,
-    problem=Problem("The image is damaged or cut off.", "Copy the file again."),
+    failure=PhotoFailure("The image is damaged or cut off.", "Copy the file again."),
     waiting=False,
 )
 ALL = [CAT, UNSURE, LABELLED, FAILED]
@@ -33,14 +33,14 @@ def page(application: QApplication) -> Iterator[ClassifyPage]:
     made = ClassifyPage(0.5)
     made.resize(1000, 640)
     yield made
-    made.pictures.close()
+    made.thumbnails.close()
 
 
 @pytest.fixture
 def filled(page: ClassifyPage, run: Run) -> ClassifyPage:
     page.model.add(ALL)
     page.show()
-    run(lambda: until(lambda: page.header.sentence.text() == "4 photos"))
+    run(lambda: wait_until(lambda: page.header.sentence.text() == "4 photos"))
     return page
 
 
@@ -62,7 +62,7 @@ def test_search_and_state_narrow_the_gallery(filled: ClassifyPage, run: Run) -> 
     filled.search.clear()
     filled.states.setCurrentIndex(filled.states.findData(PhotoState.UNSURE))
     assert shown_names(filled) == ["blur.jpg"]
-    run(lambda: until(lambda: filled.header.sentence.text() == "1 of 4"))
+    run(lambda: wait_until(lambda: filled.header.sentence.text() == "1 of 4"))
     filled.states.setCurrentIndex(0)
     assert len(shown_names(filled)) == 4
 
@@ -76,24 +76,24 @@ def test_a_photo_leaves_the_filter_as_its_state_changes(filled: ClassifyPage) ->
 
 def test_the_pane_says_what_the_photo_is(filled: ClassifyPage) -> None:
     pane: DetailPane = filled.pane
-    filled.choose(CAT.key)
+    filled.select(CAT.key)
     assert pane.name.text() == "tabby.jpg"
     assert pane.source.text() == "starter v1, 12 ms"
     assert pane.chart.text() == "cat 90 %, dog 6 %, ship 4 %"
     assert pane.yes.accessibleName() == "Yes, cat"
-    filled.choose(LABELLED.key)
+    filled.select(LABELLED.key)
     assert pane.labelled.text == "Labelled lion"
     assert not pane.yes.isVisible()
     assert not pane.undo.isVisible(), "it was given before this start"
 
 
 def test_a_failed_photo_says_why_and_what_to_do(filled: ClassifyPage) -> None:
-    filled.choose(FAILED.key)
-    assert filled.pane.problem.isVisible()
-    assert filled.pane.problem.text == "The image is damaged or cut off. Copy the file again."
+    filled.select(FAILED.key)
+    assert filled.pane.failure.isVisible()
+    assert filled.pane.failure.text == "The image is damaged or cut off. Copy the file again."
     asked: list[list[str]] = []
-    filled.again_requested.connect(asked.append)
-    filled.pane.problem.again.click()
+    filled.reclassify_requested.connect(asked.append)
+    filled.pane.failure.reclassify.click()
     assert asked == [[FAILED.key]]
 
 
@@ -106,7 +106,7 @@ def test_several_photos_show_how_often_each_class_is_best(filled: ClassifyPage) 
 def test_a_number_key_labels_with_that_class(filled: ClassifyPage) -> None:
     asked: list[tuple[list[str], str]] = []
     filled.label_requested.connect(lambda keys, name: asked.append((keys, name)))
-    filled.choose(CAT.key)
+    filled.select(CAT.key)
     filled.activateWindow()
     filled.gallery.setFocus()
     QTest.keyClick(filled.gallery, Qt.Key.Key_2)
@@ -116,13 +116,13 @@ def test_a_number_key_labels_with_that_class(filled: ClassifyPage) -> None:
 def test_delete_asks_to_remove_what_is_selected(filled: ClassifyPage) -> None:
     asked: list[list[str]] = []
     filled.remove_requested.connect(asked.append)
-    filled.choose(UNSURE.key)
+    filled.select(UNSURE.key)
     QTest.keyClick(filled.gallery, Qt.Key.Key_Delete)
     assert asked == [[UNSURE.key]]
 
 
 def test_removing_from_the_middle_keeps_the_others_findable(page: ClassifyPage) -> None:
-    photos = [answered(Path(f"/album/{number}.jpg"), ("cat", 0.9)) for number in range(10)]
+    photos = [answered_photo(Path(f"/album/{number}.jpg"), ("cat", 0.9)) for number in range(10)]
     page.model.add(photos)
     gone = page.model.remove([photos[number].key for number in (1, 2, 3, 7, 9)])
     assert {photo.name for photo in gone} == {"1.jpg", "2.jpg", "3.jpg", "7.jpg", "9.jpg"}
@@ -136,7 +136,7 @@ def test_the_chooser_offers_known_classes_and_takes_them_as_they_are_written(
     asked: list[str] = []
     filled.label_requested.connect(lambda keys, name: asked.append(name))
     filled.set_classes(["African elephant", "cat"])
-    filled.choose(CAT.key)
+    filled.select(CAT.key)
     chooser = filled.pane.chooser
     chooser.field.setText("african ELEPHANT")
     chooser.button.click()
@@ -149,15 +149,15 @@ def test_the_chooser_offers_known_classes_and_takes_them_as_they_are_written(
 def test_thumbnails_are_decoded_upright_and_a_broken_file_is_tried_once(
     page: ClassifyPage, run: Run, tmp_path: Path
 ) -> None:
-    good = image_file(tmp_path / "good.png", "PNG", colour="red")
+    good = image_file(tmp_path / "good.png", "PNG", color="red")
     bad = tmp_path / "bad.jpg"
     bad.write_text("no image")
-    page.model.add([answered(good, ("cat", 0.9)), answered(bad, ("cat", 0.9))])
+    page.model.add([answered_photo(good, ("cat", 0.9)), answered_photo(bad, ("cat", 0.9))])
     page.show()
     ready: list[Path] = []
-    page.pictures.ready.connect(lambda wanted: ready.append(wanted.path))
-    run(lambda: until(lambda: {good, bad} <= set(ready)))
-    page.choose(str(good))
+    page.thumbnails.ready.connect(lambda key: ready.append(key.path))
+    run(lambda: wait_until(lambda: {good, bad} <= set(ready)))
+    page.select(str(good))
     picture = page.grab().toImage()
     reds = sum(
         picture.pixelColor(x, y).name() in ("#fe0000", "#ff0000")

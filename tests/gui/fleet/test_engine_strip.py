@@ -10,16 +10,16 @@ from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog
 
 from desktop.fleet.engine_strip import EngineStrip
-from desktop.fleet.engines import Offer, Way
-from desktop.fleet.limits_dialog import SMALLEST_MEMORY, LimitsDialog
+from desktop.fleet.engines import EngineAction, EngineSuggestion
+from desktop.fleet.limits_dialog import MIN_MEMORY, LimitsDialog
 from desktop.jobs import Jobs
-from serving.fleet.record import Limits
-from serving.image.names import OFFICIAL_IMAGE
+from serving.engines.docker.image.constants import OFFICIAL_IMAGE
+from serving.fleet.record import InstanceLimits
 from serving.progress import Report
 from tests.gui.conftest import Run
 
-GET_IMAGE = Offer(Way.GET_IMAGE, "Containers need an image", "There is none.")
-MOVE = Offer(Way.MOVE, "Instances can run in containers", "One by one.")
+GET_IMAGE = EngineSuggestion(EngineAction.GET_IMAGE, "Containers need an image", "There is none.")
+MOVE = EngineSuggestion(EngineAction.MOVE, "Instances can run in containers", "One by one.")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def shown(strip: EngineStrip) -> list[str]:
         strip.pull,
         strip.load,
         strip.build,
-        strip.move_over,
+        strip.move_instances,
         strip.cancel,
         strip.later,
     )
@@ -43,45 +43,47 @@ def shown(strip: EngineStrip) -> list[str]:
 
 def test_without_an_offer_there_is_nothing_to_see(strip: EngineStrip) -> None:
     assert strip.isHidden()
-    strip.show_offer(GET_IMAGE)
+    strip.show_suggestion(GET_IMAGE)
     assert not strip.isHidden()
-    strip.show_offer(Offer())
+    strip.show_suggestion(EngineSuggestion())
     assert strip.isHidden()
 
 
 def test_each_way_has_its_buttons(strip: EngineStrip) -> None:
-    strip.show_offer(GET_IMAGE)
+    strip.show_suggestion(GET_IMAGE)
     assert shown(strip) == [
         "Pull TensorFlow Serving",
         "Load from a file…",
         "Build our own",
         "Not now",
     ]
-    pulled = QSignalSpy(strip.pull_wanted)
+    pulled = QSignalSpy(strip.pull_requested)
     strip.pull.click()
     assert pulled.at(0) == [OFFICIAL_IMAGE]
-    strip.show_offer(MOVE)
+    strip.show_suggestion(MOVE)
     assert shown(strip) == ["Move them", "Not now"]
     assert strip.heading.text() == MOVE.heading
 
 
 def test_what_was_put_off_is_not_offered_again_but_something_else_is(strip: EngineStrip) -> None:
-    strip.show_offer(GET_IMAGE)
-    told = QSignalSpy(strip.put_off)
+    strip.show_suggestion(GET_IMAGE)
+    told = QSignalSpy(strip.dismiss_requested)
     strip.later.click()
     assert told.at(0) == ["get an image"]
     assert strip.isHidden()
-    strip.show_offer(Offer(Way.GET_IMAGE, "Containers need an image", "Another sentence."))
+    strip.show_suggestion(
+        EngineSuggestion(EngineAction.GET_IMAGE, "Containers need an image", "Another sentence.")
+    )
     assert strip.isHidden()
-    strip.show_offer(MOVE)
+    strip.show_suggestion(MOVE)
     assert not strip.isHidden()
 
 
 def test_another_image_is_pulled_by_its_name_and_one_is_loaded_from_a_file(
     strip: EngineStrip, tmp_path: Path
 ) -> None:
-    pulled, loaded = QSignalSpy(strip.pull_wanted), QSignalSpy(strip.load_wanted)
-    strip.ask_for_name()
+    pulled, loaded = QSignalSpy(strip.pull_requested), QSignalSpy(strip.load_requested)
+    strip.open_name_dialog()
     asked = strip.findChild(QInputDialog)
     assert asked is not None
     assert asked.textValue() == OFFICIAL_IMAGE
@@ -90,7 +92,7 @@ def test_another_image_is_pulled_by_its_name_and_one_is_loaded_from_a_file(
     assert pulled.at(0) == ["registry.example/serving:3"]
     archive = tmp_path / "image.tar"
     archive.touch()
-    strip.ask_for_file()
+    strip.open_file_dialog()
     dialog = strip.findChild(QFileDialog)
     assert dialog is not None
     dialog.fileSelected.emit(str(archive))
@@ -108,7 +110,7 @@ def test_work_is_shown_with_its_bar_and_can_be_cancelled(run: Run, strip: Engine
 
         job = jobs.start("Pull an image", work)
         await asyncio.sleep(0)
-        strip.show_offer(MOVE)
+        strip.show_suggestion(MOVE)
         strip.show_job(job)
         assert shown(strip) == ["Cancel"]
         assert (strip.bar.value(), strip.bar.maximum()) == (40, 100)
@@ -124,10 +126,10 @@ def test_work_is_shown_with_its_bar_and_can_be_cancelled(run: Run, strip: Engine
 
 
 def test_limits_are_told_only_where_they_differ(application: QApplication) -> None:
-    before = Limits(memory_limit=500_000_000, cpu_limit=1.5, image="pets/server:2")
+    before = InstanceLimits(memory_limit=500_000_000, cpu_limit=1.5, image="pets/server:2")
     dialog = LimitsDialog(before, in_containers=True, images=["a:1"], cores=4, memory=8_000_000_000)
-    told = QSignalSpy(dialog.chosen)
-    assert dialog.wanted() == before
+    told = QSignalSpy(dialog.limits_requested)
+    assert dialog.selected_limits() == before
     dialog.apply.click()
     assert told.count() == 0
 
@@ -136,25 +138,27 @@ def test_limits_are_typed_and_no_server_gets_less_memory_than_it_starts_with(
     application: QApplication,
 ) -> None:
     dialog = LimitsDialog(
-        Limits(), in_containers=True, images=["a:1"], cores=4, memory=8_000_000_000
+        InstanceLimits(), in_containers=True, images=["a:1"], cores=4, memory=8_000_000_000
     )
     dialog.show()
-    told = QSignalSpy(dialog.chosen)
+    told = QSignalSpy(dialog.limits_requested)
     dialog.memory.selectAll()
     QTest.keyClicks(dialog.memory, "5")
     dialog.cpu.setValue(0.5)
     dialog.image.setCurrentText("a:1")
     assert dialog.apply.isDefault()
     dialog.apply.click()
-    assert told.at(0) == [Limits(memory_limit=SMALLEST_MEMORY * 10**6, cpu_limit=0.5, image="a:1")]
+    assert told.at(0) == [
+        InstanceLimits(memory_limit=MIN_MEMORY * 10**6, cpu_limit=0.5, image="a:1")
+    ]
 
 
 def test_processes_have_memory_and_threads_to_limit_but_no_image(application: QApplication) -> None:
-    before = Limits(memory_limit=500_000_000)
+    before = InstanceLimits(memory_limit=500_000_000)
     dialog = LimitsDialog(before, in_containers=False, cores=4)
     dialog.show()
     assert dialog.memory.isVisible()
     assert not dialog.image.isVisible()
     assert not dialog.cpu.isVisible()
     dialog.threads.setValue(2)
-    assert dialog.wanted() == Limits(threads=2, memory_limit=500_000_000)
+    assert dialog.selected_limits() == InstanceLimits(threads=2, memory_limit=500_000_000)

@@ -10,11 +10,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMenu
 
-from desktop.fleet.instance_count import MOST
+from desktop.fleet.instance_count import MAX_INSTANCES
 from desktop.fleet.instance_table import COLUMNS, PORT
 from desktop.fleet.page import FleetPage
 from serving.engines.protocol import InstanceState
-from tests.unit.desktop.fleet.views import REASON, fleet_view, instance_view
+from tests.support.fleet_views import REASON, fleet_view, instance_view
 
 STARTING, FAILED = InstanceState.STARTING, InstanceState.FAILED
 
@@ -38,7 +38,7 @@ def test_an_empty_fleet_invites_to_start_one(page: FleetPage) -> None:
     assert page.empty.isVisible()
     assert page.header.sentence.text() == REASON
     assert not page.stop_all.isEnabled()
-    wanted = QSignalSpy(page.scale_wanted)
+    wanted = QSignalSpy(page.scale_requested)
     page.empty.button.click()
     assert wanted.at(0) == [2]
 
@@ -82,7 +82,7 @@ def test_only_cells_that_changed_are_drawn_anew(page: FleetPage) -> None:
     model = page.table.model()
     resets, changes = QSignalSpy(model.modelReset), QSignalSpy(model.dataChanged)
     page.show_view(fleet_view(instance_view(1, requests=2), instance_view(2, requests=1)))
-    charted = [index for index, column in enumerate(COLUMNS) if column.measure]
+    charted = [index for index, column in enumerate(COLUMNS) if column.metric]
     changed = []
     for number in range(changes.count()):
         first, last, _roles = changes.at(number)
@@ -104,7 +104,7 @@ def test_a_failed_instance_says_why_above_its_last_words(page: FleetPage) -> Non
 
 def test_typing_a_count_and_pressing_enter_asks_for_it_once(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1)))
-    wanted = QSignalSpy(page.scale_wanted)
+    wanted = QSignalSpy(page.scale_requested)
     page.count.number.setFocus()
     page.count.number.selectAll()
     QTest.keyClicks(page.count.number, "12")
@@ -126,7 +126,7 @@ def test_a_number_that_is_being_typed_is_not_overwritten(page: FleetPage) -> Non
 
 def test_several_presses_of_plus_become_one_wish(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1)))
-    wanted = QSignalSpy(page.scale_wanted)
+    wanted = QSignalSpy(page.scale_requested)
     for _ in range(3):
         page.count.more.click()
     page.show_view(fleet_view(instance_view(1)))
@@ -135,11 +135,13 @@ def test_several_presses_of_plus_become_one_wish(page: FleetPage) -> None:
     assert [wanted.at(i) for i in range(wanted.count())] == [[4]]
 
 
-@pytest.mark.parametrize(("wanted", "fewer", "more"), [(0, False, True), (MOST, True, False)])
+@pytest.mark.parametrize(
+    ("wanted", "fewer", "more"), [(0, False, True), (MAX_INSTANCES, True, False)]
+)
 def test_the_count_stays_between_none_and_sixteen(
     page: FleetPage, wanted: int, fewer: bool, more: bool
 ) -> None:
-    page.show_view(fleet_view(wanted=wanted))
+    page.show_view(fleet_view(desired_count=wanted))
     assert page.count.fewer.isEnabled() is fewer
     assert page.count.more.isEnabled() is more
 
@@ -147,7 +149,7 @@ def test_the_count_stays_between_none_and_sixteen(
 def test_stop_and_restart_name_the_selected_instance(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1), instance_view(2)))
     page.table.select("starter-000002")
-    stopped, restarted = QSignalSpy(page.stop_wanted), QSignalSpy(page.restart_wanted)
+    stopped, restarted = QSignalSpy(page.stop_requested), QSignalSpy(page.restart_requested)
     page.detail.stop.click()
     page.detail.restart.click()
     assert [stopped.at(0), restarted.at(0)] == [["starter-000002"], ["starter-000002"]]
@@ -155,8 +157,8 @@ def test_stop_and_restart_name_the_selected_instance(page: FleetPage) -> None:
 
 def test_the_menu_of_a_row_does_the_same(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1)))
-    stopped = QSignalSpy(page.stop_wanted)
-    page.table.menu_wanted.emit(QPoint(0, 0))
+    stopped = QSignalSpy(page.stop_requested)
+    page.table.menu_requested.emit(QPoint(0, 0))
     (menu,) = (menu for menu in page.findChildren(QMenu) if menu.parent() is page)
     entries = {action.text(): action for action in menu.actions() if action.text()}
     assert list(entries) == [
@@ -227,5 +229,5 @@ def test_columns_fit_the_window(page: FleetPage, width: int) -> None:
     page.resize(width, 600)
     page.show_view(fleet_view(*(instance_view(n, requests=1000) for n in range(1, 17))))
     QApplication.processEvents()
-    assert page.table.model().rowCount() == MOST
+    assert page.table.model().rowCount() == MAX_INSTANCES
     assert not page.table.horizontalScrollBar().isVisible()

@@ -92,7 +92,7 @@ def test_a_search_without_a_hit_says_so(log: InstanceLog) -> None:
 
 def test_saving_asks_where_without_stopping_the_window(log: InstanceLog) -> None:
     log.show_latest("one", lines(1, 3))
-    saved = QSignalSpy(log.save_wanted)
+    saved = QSignalSpy(log.save_requested)
     log.save.click()
     QCoreApplication.processEvents()
     dialog = log.findChild(QFileDialog)

@@ -19,7 +19,7 @@ from backend.contract import (
 )
 from desktop.learn.outbox import OutboxView
 from desktop.learn.page import LearnPage
-from desktop.learn.timeline_list import AT_FIRST
+from desktop.learn.timeline_list import INITIAL_ROWS
 from desktop.theme import DARK, LIGHT, Appearance, Theme
 
 FIFTY = [ClassCount(f"class {number}", 1 + number * 7, number % 5 > 0) for number in range(50)]
@@ -63,7 +63,7 @@ def dark(application: QApplication) -> Iterator[Theme]:
     theme = application.findChild(Theme)
     assert isinstance(theme, Theme)
     yield theme
-    theme.choose(Appearance.LIGHT)
+    theme.set_appearance(Appearance.LIGHT)
 
 
 def test_before_anything_is_known_it_says_what_it_waits_for(page: LearnPage) -> None:
@@ -75,7 +75,7 @@ def test_before_anything_is_known_it_says_what_it_waits_for(page: LearnPage) -> 
 
 def test_without_labels_it_leads_to_where_they_are_given(page: LearnPage) -> None:
     page.show_labels(LabelSummary(0, 0, []))
-    wanted = QSignalSpy(page.classify_wanted)
+    wanted = QSignalSpy(page.classify_requested)
     page.no_labels.button.click()
     assert wanted.count() == 1
     assert not page.learn.isEnabled()
@@ -111,7 +111,7 @@ def test_the_run_that_goes_on_can_be_watched_and_cancelled_once(page: LearnPage)
     assert (page.strip.step.text(), page.strip.share.text()) == ("Fitting the head.", "42 %")
     assert page.strip.bar.value() == 420
     assert not page.learn.isEnabled()
-    cancelled = QSignalSpy(page.cancel_wanted)
+    cancelled = QSignalSpy(page.cancel_requested)
     page.strip.cancel.click()
     page.strip.cancel.click()
     assert [cancelled.at(i) for i in range(cancelled.count())] == [["r"]]
@@ -133,7 +133,7 @@ def test_the_live_version_is_marked_and_the_others_can_be_made_live(page: LearnP
     ]
     names = [row.promote.accessibleName() for row in page.timeline.rows]
     assert (names[0], names[2]) == ("Promote version 3", "Roll back to version 1")
-    wanted = QSignalSpy(page.promote_wanted)
+    wanted = QSignalSpy(page.promote_requested)
     page.timeline.rows[2].promote.setFocus()
     QTest.keyClick(page.timeline.rows[2].promote, Qt.Key.Key_Space)
     assert wanted.at(0) == [1]
@@ -149,11 +149,11 @@ def test_a_new_version_leaves_the_rows_below_as_they_are(page: LearnPage) -> Non
 
 
 def test_many_versions_are_shown_when_asked_for(page: LearnPage) -> None:
-    page.show_model(model(AT_FIRST + 20, live=1))
-    assert len(page.timeline.rows) == AT_FIRST
+    page.show_model(model(INITIAL_ROWS + 20, live=1))
+    assert len(page.timeline.rows) == INITIAL_ROWS
     assert page.timeline.older.text() == "Show 20 older"
     page.timeline.older.click()
-    assert len(page.timeline.rows) == AT_FIRST + 20
+    assert len(page.timeline.rows) == INITIAL_ROWS + 20
     assert not page.timeline.older.isVisible()
 
 
@@ -172,7 +172,7 @@ def test_the_mark_of_the_live_version_follows_the_colour_scheme(
     page.show_model(model(1, live=1))
     row = page.timeline.rows[0]
     assert LIGHT.ready in row.state.styleSheet()
-    dark.choose(Appearance.DARK)
+    dark.set_appearance(Appearance.DARK)
     QApplication.processEvents()
     assert DARK.ready in row.state.styleSheet()
 

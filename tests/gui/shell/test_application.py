@@ -16,22 +16,22 @@ import psutil
 import pytest
 
 from backend.client import BackendClient
-from backend.run_file import RunFile
+from backend.run_file import BackendRunFile
 from desktop.app import App, Options, run
 from desktop.settings import OnQuit, Settings
 from serving.engines.process import ProcessEngine
 from serving.errors import BackendError
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.gui.waiting import until
-from tests.unit.desktop.classify.answers import image_file
+from tests.support.predictions import image_file
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 async def one_ready(app: App) -> None:
     fleet = await app.fleet
-    await until(lambda: fleet.view.ready >= 1)
+    await wait_until(lambda: fleet.view.ready >= 1)
 
 
 def test_what_was_started_is_stopped_and_photos_of_that_day_come_back(
@@ -41,7 +41,7 @@ def test_what_was_started_is_stopped_and_photos_of_that_day_come_back(
 
     async def first(app: App) -> None:
         app.classify.classify([photo])
-        await until(lambda: app.classify_page.pane.chart.text() != "")
+        await wait_until(lambda: app.classify_page.pane.chart.text() != "")
         await app.classify.label([str(photo)], "teal").result()
 
     async def second(app: App) -> None:
@@ -61,7 +61,7 @@ def test_a_fleet_that_is_kept_is_there_at_once_the_next_time(workspace: Workspac
     Settings(workspace.settings).change(engine="process", on_quit=OnQuit.KEEP)
     assert ended_by_the_system(workspace) == 0
     kept = {instance.id for instance in asyncio.run(ProcessEngine(workspace).instances())}
-    backend = RunFile.read(workspace)
+    backend = BackendRunFile.read(workspace)
     assert kept
     assert backend is not None
     seen: set[str] = set()
@@ -84,7 +84,7 @@ def test_a_fleet_that_is_kept_is_there_at_once_the_next_time(workspace: Workspac
 def test_a_backend_that_dies_is_started_again_and_loses_no_label(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("desktop.keep_backend.LASTS_SECONDS", 0.0)
+    monkeypatch.setattr("desktop.backend_supervisor.MIN_UPTIME_SECONDS", 0.0)
     photo = image_file(tmp_path / "photo.jpg")
 
     async def script(app: App) -> None:
@@ -92,10 +92,10 @@ def test_a_backend_that_dies_is_started_again_and_loses_no_label(
         before = (await backend.health()).process
         os.kill(before, signal.SIGKILL)
         app.classify.classify([photo])
-        await until(lambda: app.classify_page.pane.chart.text() != "")
+        await wait_until(lambda: app.classify_page.pane.chart.text() != "")
         await app.classify.label([str(photo)], "teal").result()
         outbox = await app.outbox
-        await until(lambda: outbox.view.pending == 0)
+        await wait_until(lambda: outbox.view.pending == 0)
         assert (await backend.labels()).total == 1
         assert (await backend.health()).process != before
 
@@ -110,7 +110,7 @@ def test_labels_wait_on_disk_for_a_backend_that_cannot_be_started(
 
     async def label(app: App) -> None:
         app.classify.classify([photo])
-        await until(lambda: app.classify_page.pane.chart.text() != "")
+        await wait_until(lambda: app.classify_page.pane.chart.text() != "")
         await app.classify.label([str(photo)], "teal").result()
         assert (await app.outbox).view.pending == 1
         with pytest.raises(BackendError):
@@ -118,7 +118,7 @@ def test_labels_wait_on_disk_for_a_backend_that_cannot_be_started(
 
     async def deliver(app: App) -> None:
         outbox = await app.outbox
-        await until(lambda: outbox.view.pending == 0)
+        await wait_until(lambda: outbox.view.pending == 0)
         assert (await (await app.backend).labels()).total == 1
 
     run(Options(workspace, engine="process"), label)
@@ -135,11 +135,11 @@ def test_photos_wait_for_a_fleet_that_was_stopped(workspace: Workspace, tmp_path
         await fleet.stop()
         await app.classify.classify([photo]).result()
         (shown,) = app.classify_page.model.photos
-        assert shown.problem is not None
-        assert shown.problem.what == "The fleet is stopped."
+        assert shown.failure is not None
+        assert shown.failure.what == "The fleet is stopped."
         assert app.window.status.fleet_text == "Fleet: stopped"
         await fleet.scale(1)
-        await until(lambda: app.classify_page.model.photos[0].prediction is not None)
+        await wait_until(lambda: app.classify_page.model.photos[0].prediction is not None)
 
     run(Options(workspace, engine="process"), script)
 

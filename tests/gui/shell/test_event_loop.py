@@ -6,7 +6,7 @@ import threading
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from desktop.event_loop import WORKERS, EventLoop
+from desktop.event_loop import MAX_WORKERS, EventLoop
 from tests.gui.conftest import Run
 
 CALLBACKS = 20_000
@@ -45,17 +45,17 @@ def test_blocking_calls_share_a_bounded_pool(run: Run) -> None:
         with lock:
             running += 1
             most = max(most, running)
-            if running == WORKERS:
+            if running == MAX_WORKERS:
                 full.set()
         full.wait(5)
         with lock:
             running -= 1
 
     async def main() -> None:
-        await asyncio.gather(*(asyncio.to_thread(block) for _ in range(3 * WORKERS)))
+        await asyncio.gather(*(asyncio.to_thread(block) for _ in range(3 * MAX_WORKERS)))
 
     run(main)
-    assert most == WORKERS
+    assert most == MAX_WORKERS
 
 
 def test_tasks_left_behind_are_ended_in_order(application: QApplication) -> None:
@@ -80,9 +80,9 @@ def test_tasks_left_behind_are_ended_in_order(application: QApplication) -> None
 
 
 def test_an_error_that_nobody_handled_is_told(application: QApplication) -> None:
-    told: list[BaseException] = []
+    reported: list[BaseException] = []
     loop = EventLoop(application)
-    loop.on_error = told.append
+    loop.on_error = reported.append
 
     def fail() -> None:
         raise ValueError("nobody")
@@ -93,7 +93,7 @@ def test_an_error_that_nobody_handled_is_told(application: QApplication) -> None
         return 0
 
     assert loop.run(main) == 0
-    assert [type(error) for error in told] == [ValueError]
+    assert [type(error) for error in reported] == [ValueError]
 
 
 def test_what_the_main_coroutine_raises_comes_out(application: QApplication) -> None:

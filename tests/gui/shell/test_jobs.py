@@ -9,7 +9,7 @@ from desktop.jobs import Job, Jobs, JobState
 from desktop.widgets.job_line import JobLine, describe
 from serving.progress import Report
 from tests.gui.conftest import Run
-from tests.gui.waiting import until
+from tests.support.waiting import wait_until
 
 
 def test_every_job_ends_in_one_of_three_states(run: Run) -> None:
@@ -24,9 +24,9 @@ def test_every_job_ends_in_one_of_three_states(run: Run) -> None:
 
     async def main() -> None:
         jobs = Jobs()
-        ended: list[Job[Any]] = []
+        finished: list[Job[Any]] = []
         failed: list[Job[Any]] = []
-        jobs.ended.connect(ended.append)
+        jobs.finished.connect(finished.append)
         jobs.failed.connect(failed.append)
         good, bad, quiet, endless = (
             jobs.start("good", succeed),
@@ -39,7 +39,7 @@ def test_every_job_ends_in_one_of_three_states(run: Run) -> None:
         with pytest.raises(ValueError, match="no"):
             await bad.result()
         endless.cancel()
-        await until(lambda: len(ended) == 4)
+        await wait_until(lambda: len(finished) == 4)
         assert good.state is JobState.SUCCEEDED
         assert (bad.state, type(bad.error)) == (JobState.FAILED, ValueError)
         assert endless.state is JobState.CANCELLED
@@ -60,7 +60,7 @@ def test_closing_cancels_what_runs_and_what_comes_later(run: Run) -> None:
         await asyncio.sleep(0)
         await jobs.close()
         late = jobs.start("late", wait)
-        await until(lambda: not jobs.running)
+        await wait_until(lambda: not jobs.running)
         assert early.state is JobState.CANCELLED
         assert late.state is JobState.CANCELLED
 
@@ -101,7 +101,7 @@ def test_progress_from_a_thread_gives_rate_and_time_left(run: Run) -> None:
 
         job = jobs.start("Classify 100 photos", work)
         assert job.rate is None
-        await until(lambda: job.done == 5)
+        await wait_until(lambda: job.done == 5)
         assert job.rate is not None
         assert 2 < job.rate < 12
         assert job.seconds_left == pytest.approx(95 / job.rate)
@@ -127,10 +127,10 @@ def test_the_line_shows_a_job_only_once_it_lasts_and_can_cancel_it(run: Run) -> 
         job = jobs.start("Classify", wait)
         await asyncio.sleep(0.2)
         assert line.text == ""
-        await until(lambda: line.text.startswith("3 of 10 classified"))
+        await wait_until(lambda: line.text.startswith("3 of 10 classified"))
         line.cancel_shown()
-        await until(lambda: not job.running)
-        await until(lambda: line.text == "")
+        await wait_until(lambda: not job.running)
+        await wait_until(lambda: line.text == "")
 
     run(main)
 

@@ -9,17 +9,17 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QToolButton
 
-from desktop import main_window as places
+from desktop import main_window as pages
 from desktop.notifications import Notifications
 from desktop.settings import OnQuit, Settings
 from desktop.shell import Shell
 from desktop.theme import Appearance, is_dark
-from desktop.widgets.notice_stack import MOST
+from desktop.widgets.notice_stack import MAX_NOTICES
 from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
-from tests.gui.drops import drop_files
-from tests.gui.waiting import until
+from tests.support.drag_and_drop import drop_files
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -35,19 +35,19 @@ def test_every_place_is_a_key_away(shell: Shell, run: Run) -> None:
     async def main() -> None:
         await shell.show()
         shell.window.activateWindow()
-        assert shell.window.place == places.CLASSIFY
-        for key, place in (
-            (Qt.Key.Key_2, places.FLEET),
-            (Qt.Key.Key_3, places.LEARN),
-            (Qt.Key.Key_Comma, places.SETTINGS),
-            (Qt.Key.Key_1, places.CLASSIFY),
+        assert shell.window.current_page == pages.CLASSIFY
+        for key, page_name in (
+            (Qt.Key.Key_2, pages.FLEET),
+            (Qt.Key.Key_3, pages.LEARN),
+            (Qt.Key.Key_Comma, pages.SETTINGS),
+            (Qt.Key.Key_1, pages.CLASSIFY),
         ):
             press(shell, key, Qt.KeyboardModifier.ControlModifier)
-            assert shell.window.place == place
+            assert shell.window.current_page == page_name
         press(shell, Qt.Key.Key_F1, Qt.KeyboardModifier.NoModifier)
-        assert shell.window.place == places.HELP
+        assert shell.window.current_page == pages.HELP
         press(shell, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
-        assert shell.window.place == places.CLASSIFY
+        assert shell.window.current_page == pages.CLASSIFY
 
     run(main)
 
@@ -76,25 +76,25 @@ def test_the_status_bar_answers_and_leads_there(shell: Shell) -> None:
     status.show_fleet(0, 0, "starter", None)
     assert status.fleet_text == "Fleet: stopped"
     status.fleet_clicked.emit()
-    assert shell.window.place == places.FLEET
+    assert shell.window.current_page == pages.FLEET
     status.version_clicked.emit()
-    assert shell.window.place == places.LEARN
+    assert shell.window.current_page == pages.LEARN
 
 
 def test_a_page_that_comes_later_takes_the_place_on_show(shell: Shell) -> None:
-    shell.window.go_to(places.FLEET)
+    shell.window.show_page(pages.FLEET)
     page = QPushButton("Fleet")
-    shell.window.set_page(places.FLEET, page)
-    assert shell.window.place == places.FLEET
-    assert shell.window.page(places.FLEET) is page
+    shell.window.set_page(pages.FLEET, page)
+    assert shell.window.current_page == pages.FLEET
+    assert shell.window.page(pages.FLEET) is page
 
 
 def test_dragging_photos_over_another_place_shows_the_one_that_takes_them(
     shell: Shell, tmp_path: Path
 ) -> None:
-    shell.window.go_to(places.FLEET)
+    shell.window.show_page(pages.FLEET)
     assert not drop_files(shell.window, [tmp_path / "photo.jpg"])
-    assert shell.window.place == places.CLASSIFY
+    assert shell.window.current_page == pages.CLASSIFY
 
 
 def test_only_the_engines_that_there_are_can_be_chosen(shell: Shell) -> None:
@@ -111,15 +111,15 @@ def test_notices_count_up_instead_of_piling_up(shell: Shell) -> None:
     for _ in range(3):
         notifications.error(EngineError("The engine is gone.", "Start it again."))
     assert len(notices.bars) == 1
-    for number in range(MOST + 2):
+    for number in range(MAX_NOTICES + 2):
         notifications.info(f"News {number}")
-    assert len(notices.bars) == MOST
+    assert len(notices.bars) == MAX_NOTICES
 
 
 def test_notices_stay_above_the_place_that_is_shown(shell: Shell) -> None:
     shell.notifications.error("First.")
-    shell.window.go_to(places.FLEET)
-    shell.window.go_to(places.CLASSIFY)
+    shell.window.show_page(pages.FLEET)
+    shell.window.show_page(pages.CLASSIFY)
     stack = shell.window.notices.parentWidget()
     assert stack is not None
     assert [each for each in stack.children() if each.isWidgetType()][-1] is shell.window.notices
@@ -150,7 +150,7 @@ def test_a_failed_job_is_told(shell: Shell, run: Run) -> None:
 
     async def main() -> None:
         shell.jobs.start("Start", fail)
-        await until(lambda: bool(shell.window.notices.bars))
+        await wait_until(lambda: bool(shell.window.notices.bars))
 
     run(main)
 
@@ -161,7 +161,7 @@ def test_settings_take_effect_and_last(shell: Shell, workspace: Workspace) -> No
     assert shell.classify_page.model.unsure_below == 0.8
     shell.settings.change(appearance=Appearance.LIGHT)
     assert not is_dark()
-    assert Settings(workspace.settings).choices.unsure_below == 0.8
+    assert Settings(workspace.settings).preferences.unsure_below == 0.8
 
 
 def close_with(answer: str | None) -> None:
@@ -185,11 +185,11 @@ def test_closing_asks_once_about_the_fleet_and_remembers(
         shell.window.close()
         shell.window.close()
         await asyncio.sleep(0.05)
-        assert not shell.left.is_set()
+        assert not shell.quit_requested.is_set()
         close_with(answer)
-        await asyncio.wait_for(shell.left.wait(), 5)
+        await asyncio.wait_for(shell.quit_requested.wait(), 5)
         assert shell.on_quit is chosen
-        assert shell.settings.choices.on_quit is chosen
+        assert shell.settings.preferences.on_quit is chosen
 
     run(main)
 
@@ -201,10 +201,10 @@ def test_a_person_can_stay(shell: Shell, run: Run) -> None:
         shell.window.close()
         await asyncio.sleep(0.05)
         close_with(None)
-        await until(lambda: not shell.jobs.running)
-        assert not shell.left.is_set()
+        await wait_until(lambda: not shell.jobs.running)
+        assert not shell.quit_requested.is_set()
         assert shell.window.isVisible()
-        assert shell.settings.choices.on_quit is OnQuit.ASK
+        assert shell.settings.preferences.on_quit is OnQuit.ASK
 
     run(main)
 
@@ -215,7 +215,7 @@ def test_nothing_is_asked_where_it_was_answered_or_nothing_runs(shell: Shell, ru
         shell.settings.change(on_quit=OnQuit.KEEP)
         shell.has_fleet = True
         shell.window.close()
-        assert shell.left.is_set()
+        assert shell.quit_requested.is_set()
         assert shell.on_quit is OnQuit.KEEP
 
     run(main)
@@ -228,7 +228,7 @@ def test_the_window_comes_back_where_it_was(
         first = Shell(application, Workspace(tmp_path))
         await first.show()
         first.window.resize(760, 520)
-        first.leave()
+        first.quit()
         second = Shell(application, Workspace(tmp_path))
         assert second.window.size().width() == 760
 
@@ -236,8 +236,8 @@ def test_the_window_comes_back_where_it_was(
 
 
 def test_notifications_reach_nobody_twice(application: QApplication) -> None:
-    heard: list[object] = []
+    received: list[object] = []
     notifications = Notifications()
-    notifications.posted.connect(heard.append)
+    notifications.posted.connect(received.append)
     notifications.info("Once.")
-    assert len(heard) == 1
+    assert len(received) == 1

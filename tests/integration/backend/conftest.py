@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from backend.client import BackendClient
-from backend.run_file import RunFile
+from backend.run_file import BackendRunFile
 from serving.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,7 +38,7 @@ def started(workspace: Workspace, *more: str) -> Iterator[subprocess.Popen[str]]
     )
     try:
         deadline = time.monotonic() + START_SECONDS
-        while RunFile.read(workspace) is None:
+        while BackendRunFile.read(workspace) is None:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
                 pytest.fail(f"the backend did not start: {process.communicate()[0]}")

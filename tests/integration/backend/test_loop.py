@@ -15,7 +15,7 @@ from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
-from tests.integration.backend.drawings import drawing
+from tests.integration.backend.sample_images import draw_image
 
 SECONDS_TO_LIVE = 30.0
 """Generous: the machine may be busy with other tests. Alone it takes about three."""
@@ -50,12 +50,12 @@ async def classified(client: BackendClient, image: bytes) -> Classification:
 async def test_a_dozen_labels_go_live_and_no_request_fails(
     client: BackendClient, fleet: Fleet
 ) -> None:
-    probe = drawing("stripes", 100)
+    probe = draw_image("stripes", 100)
     before = await classified(client, probe)
     assert before.version == 1
     assert (await client.health()).status == "ok"
     for seed in range(12):
-        await client.label(drawing("stripes", seed), "stripes")
+        await client.label(draw_image("stripes", seed), "stripes")
     began = time.monotonic()
     run = await client.train()
     answer = before

@@ -15,8 +15,8 @@ from PIL import Image
 
 from backend.client import BackendClient
 from backend.contract import Event
-from backend.run_file import RunFile
-from serving.upright import MAX_BYTES
+from backend.run_file import BackendRunFile
+from serving.normalize_image import MAX_BYTES
 from serving.workspace import Workspace
 from tests.integration.backend.conftest import ROOT, command
 
@@ -31,7 +31,7 @@ def photo(side: int = 40) -> bytes:
 
 async def test_a_second_one_says_where_the_first_is(workspace: Workspace, start: Start) -> None:
     with start(workspace):
-        running = RunFile.read(workspace)
+        running = BackendRunFile.read(workspace)
         assert running is not None
         second = await asyncio.to_thread(
             subprocess.run, command(workspace), cwd=ROOT, capture_output=True, text=True
@@ -39,7 +39,7 @@ async def test_a_second_one_says_where_the_first_is(workspace: Workspace, start:
         assert second.returncode == 3
         assert running.url in second.stderr
         assert "Traceback" not in second.stderr
-        assert RunFile.read(workspace) == running
+        assert BackendRunFile.read(workspace) == running
 
 
 async def test_a_taken_port_is_replaced_by_a_free_one(workspace: Workspace, start: Start) -> None:

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 
 from serving.engines.docker import names
-from serving.engines.docker.link import Link
+from serving.engines.docker.connection import EngineConnection
 from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.gui.conftest import _application, application, run
-from tests.integration.docker import images
-from tests.integration.docker.ground import DockerGround
-from tests.integration.docker.second_engine import SecondEngine, can_be_made, second_engine
+from tests.integration.docker.docker_env import DockerEnv
+from tests.support.docker import images
+from tests.support.docker.second_engine import SecondEngine, second_engine, unavailable_reason
 
 __all__ = ["_application", "application", "run"]
 """Fixtures of the tests that open windows."""
@@ -32,9 +32,9 @@ REQUIRE_DOCKER = "SERVERY_REQUIRE_DOCKER"
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.APIClient]:
     """The engine's own interface, for what other people do to it."""
-    link = Link()
+    connection = EngineConnection()
     try:
-        found = link.find()
+        found = connection.find()
     except EngineError as error:
         if os.environ.get(REQUIRE_DOCKER):
             pytest.fail(f"a container engine is required here: {error}")
@@ -42,12 +42,12 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.APIClient]:
     client = found.connect()
     found.client.close()
     client.timeout = 60
-    with contextlib.closing(client), nothing_left(client, tmp_path_factory.getbasetemp()):
+    with contextlib.closing(client), no_leftovers(client, tmp_path_factory.getbasetemp()):
         yield client
 
 
 @contextlib.contextmanager
-def nothing_left(client: docker.APIClient, folder: Path) -> Iterator[None]:
+def no_leftovers(client: docker.APIClient, folder: Path) -> Iterator[None]:
     """Fail where the block leaves a container, image tag, volume or network behind.
 
     Other test runs on the same engine are not looked at.
@@ -80,35 +80,35 @@ def _unnamed(client: docker.APIClient) -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def stand_in(api: docker.APIClient) -> Iterator[str]:
+def fake_server_image(api: docker.APIClient) -> Iterator[str]:
     """The name of an image with a model server that starts at once and needs no model."""
-    with images.stand_in_image() as name:
+    with images.build_fake_server_image() as name:
         yield name
 
 
 @pytest.fixture(scope="session")
-def own(api: docker.APIClient) -> Iterator[str]:
+def model_server_image(api: docker.APIClient) -> Iterator[str]:
     """The name of our own image."""
-    with images.own_image() as name:
+    with images.build_model_server_image() as name:
         yield name
 
 
 @pytest.fixture
 def second(api: docker.APIClient) -> Iterator[SecondEngine]:
     """An engine of the test's own, without images."""
-    with second_engine(driver_of_the_second(api)) as engine:
+    with second_engine(second_engine_driver(api)) as engine:
         yield engine
 
 
 @pytest.fixture(scope="session")
-def blind(
-    api: docker.APIClient, stand_in: str, tmp_path_factory: pytest.TempPathFactory
+def isolated_engine(
+    api: docker.APIClient, fake_server_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SecondEngine]:
     """An engine that sees no folder of any test, with the stand-in's image."""
     hidden = tmp_path_factory.getbasetemp()
     archive = tmp_path_factory.mktemp("image") / "image.tar"
-    with second_engine(driver_of_the_second(api), hidden) as engine:
-        save(api, stand_in, archive)
+    with second_engine(second_engine_driver(api), hidden) as engine:
+        save(api, fake_server_image, archive)
         with contextlib.closing(engine.client()) as client, archive.open("rb") as file:
             load: Callable[..., object] = client.load_image
             load(file)
@@ -116,9 +116,9 @@ def blind(
         yield engine
 
 
-def driver_of_the_second(api: docker.APIClient) -> str:
+def second_engine_driver(api: docker.APIClient) -> str:
     """Return the storage driver for a second engine; skips where there can be none."""
-    if reason := can_be_made():
+    if reason := unavailable_reason():
         (pytest.fail if os.environ.get(REQUIRE_DOCKER) else pytest.skip)(reason)
     return str(api.info()["Driver"])
 
@@ -131,10 +131,10 @@ def save(api: docker.APIClient, image: str, path: Path) -> None:
 
 
 @pytest.fixture
-async def ground(
-    workspace: Workspace, stand_in: str, api: docker.APIClient
-) -> AsyncIterator[DockerGround]:
-    made = DockerGround(workspace, stand_in, api)
+async def docker_env(
+    workspace: Workspace, fake_server_image: str, api: docker.APIClient
+) -> AsyncIterator[DockerEnv]:
+    made = DockerEnv(workspace, fake_server_image, api)
     try:
         yield made
     finally:
@@ -142,10 +142,10 @@ async def ground(
 
 
 @pytest.fixture
-def foreign(api: docker.APIClient, stand_in: str) -> Iterator[str]:
+def foreign_container(api: docker.APIClient, fake_server_image: str) -> Iterator[str]:
     """The id of a container that is nobody's business, and that is untouched afterwards."""
     made = api.create_container(
-        stand_in,
+        fake_server_image,
         entrypoint=["sleep", "600"],
         labels={names.WORKSPACE: "of-somebody-else", names.INSTANCE: "theirs"},
         name=f"servery-test-foreign-{images.TOKEN}",
@@ -161,7 +161,7 @@ def foreign(api: docker.APIClient, stand_in: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def picture() -> bytes:
+def sample_jpeg() -> bytes:
     """A small JPEG with something in it."""
     out = io.BytesIO()
     Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(out, "JPEG")

@@ -14,8 +14,8 @@ from serving.engines.protocol import InstanceState
 from serving.errors import EngineError, FleetUnavailable
 from serving.workspace import Workspace
 from tests.integration.docker.conftest import save
-from tests.integration.docker.ground import DockerGround, ids
-from tests.integration.docker.second_engine import SecondEngine
+from tests.integration.docker.docker_env import DockerEnv, ids
+from tests.support.docker.second_engine import SecondEngine
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -23,51 +23,51 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 async def test_a_fleet_survives_its_engine_and_tells_the_truth_meanwhile(
     second: SecondEngine,
     api: docker.APIClient,
-    stand_in: str,
+    fake_server_image: str,
     workspace: Workspace,
     tmp_path: Path,
-    picture: bytes,
+    sample_jpeg: bytes,
 ) -> None:
     theirs = second.client()
-    ground = DockerGround(workspace, stand_in, theirs, [second.endpoint], patience=0.5)
+    docker_env = DockerEnv(workspace, fake_server_image, theirs, [second.endpoint], timeout=0.5)
     try:
-        await _survives(second, ground, api, tmp_path, picture)
+        await _survives(second, docker_env, api, tmp_path, sample_jpeg)
     finally:
-        await ground.close()
+        await docker_env.close()
         theirs.close()
 
 
 async def _survives(
     second: SecondEngine,
-    ground: DockerGround,
+    docker_env: DockerEnv,
     api: docker.APIClient,
     tmp_path: Path,
-    picture: bytes,
+    sample_jpeg: bytes,
 ) -> None:
-    assert not (await ground.engine.availability()).usable
+    assert not (await docker_env.engine.availability()).usable
     archive = tmp_path / "image.tar"
-    await asyncio.to_thread(save, api, ground.image, archive)
-    assert await ground.engine.images.load(archive) == [ground.image]
-    assert (await ground.engine.availability()).usable
-    async with ground.running():
-        before = ids(await ground.fleet.scale(2))
+    await asyncio.to_thread(save, api, docker_env.image, archive)
+    assert await docker_env.engine.images.load(archive) == [docker_env.image]
+    assert (await docker_env.engine.availability()).usable
+    async with docker_env.running():
+        before = ids(await docker_env.fleet.scale(2))
         assert len(before) == 2
         await asyncio.to_thread(second.stop)
         began = time.monotonic()
-        away = await ground.until(
+        away = await docker_env.wait_for_view(
             lambda view: "does not answer any more" in view.engine_reason and view.ready == 0, 10
         )
         assert time.monotonic() - began < 5
         assert {each.state for each in away.instances} <= {InstanceState.FAILED}
         with pytest.raises(FleetUnavailable):
-            await ground.client.classify(picture)
+            await docker_env.client.classify(sample_jpeg)
         await asyncio.to_thread(second.start)
-        view = await ground.until(lambda view: view.ready == 2, 60)
+        view = await docker_env.wait_for_view(lambda view: view.ready == 2, 60)
         assert "answers at" in view.engine_reason
         assert len(view.instances) == 2
         assert not set(ids(view)) & set(before)
-        assert len(ground.containers()) == 2
-        assert (await ground.client.classify(picture)).version == 1
+        assert len(docker_env.containers()) == 2
+        assert (await docker_env.client.classify(sample_jpeg)).version == 1
 
 
 async def test_an_engine_that_comes_later_is_found_without_a_restart(

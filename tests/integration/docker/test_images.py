@@ -17,13 +17,13 @@ import docker
 import pytest
 
 from serving.engines.docker.engine import DockerEngine
-from serving.engines.docker.fitness import ImageUnfit
+from serving.engines.docker.image.compatibility import IncompatibleImage
 from serving.errors import EngineError
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.workspace import Workspace
-from tests.integration.docker.images import PREFIX, TOKEN
-from tests.integration.docker.registry import Registry
+from tests.support.docker.images import PREFIX, TOKEN
+from tests.support.docker.registry import Registry
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -123,7 +123,7 @@ async def test_an_image_for_another_machine_is_refused_before_anything_is_loaded
     engine: DockerEngine, api: docker.APIClient
 ) -> None:
     with Registry(architecture="s390x") as registry:
-        with pytest.raises(ImageUnfit, match="made for linux/s390x"):
+        with pytest.raises(IncompatibleImage, match="made for linux/s390x"):
             await engine.images.pull(registry.image)
         assert registry.sent < 10_000
         assert not has(api, registry.image)
@@ -163,7 +163,7 @@ async def test_a_file_without_an_image_is_an_error(
 
 
 async def test_our_own_image_serves_as_the_official_one_is_told_to(
-    own: str, api: docker.APIClient, workspace: Workspace
+    model_server_image: str, api: docker.APIClient, workspace: Workspace
 ) -> None:
     repository = ModelRepository(workspace.models)
     install_starter(repository)
@@ -175,7 +175,7 @@ async def test_our_own_image_serves_as_the_official_one_is_told_to(
         cap_drop=["ALL"],
     )
     made = api.create_container(
-        own,
+        model_server_image,
         ports=[8501],
         environment={"MODEL_NAME": STARTER_MODEL},
         host_config=host,

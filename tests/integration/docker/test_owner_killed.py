@@ -12,7 +12,7 @@ import pytest
 
 from serving.engines.protocol import InstanceState
 from tests.conftest import ROOT
-from tests.integration.docker.ground import MODEL, DockerGround
+from tests.integration.docker.docker_env import MODEL, DockerEnv
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -24,7 +24,7 @@ _ADOPTED = (InstanceState.STARTING, InstanceState.READY)
 
 
 async def test_an_owner_killed_at_any_moment_leaves_nothing_that_is_not_adopted_or_removed(
-    ground: DockerGround, foreign: str, monkeypatch: pytest.MonkeyPatch
+    docker_env: DockerEnv, foreign_container: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     choice = random.Random(3)
@@ -34,10 +34,10 @@ async def test_an_owner_killed_at_any_moment_leaves_nothing_that_is_not_adopted_
         owner = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.integration.docker.owner",
+            "tests.support.docker.fleet_owner",
             MODEL,
             str(seed),
-            ground.image,
+            docker_env.image,
             stdout=asyncio.subprocess.PIPE,
         )
         assert owner.stdout is not None
@@ -46,17 +46,17 @@ async def test_an_owner_killed_at_any_moment_leaves_nothing_that_is_not_adopted_
         owner.kill()
         await owner.wait()
         began = time.monotonic()
-        found.update(row["State"] for row in ground.containers())
-        async with ground.running():
-            await ground.until(
+        found.update(row["State"] for row in docker_env.containers())
+        async with docker_env.running():
+            await docker_env.wait_for_view(
                 lambda view: all(each.state in _ADOPTED for each in view.instances), SECONDS
             )
-            while {row["State"] for row in ground.containers()} - {"running"}:
+            while {row["State"] for row in docker_env.containers()} - {"running"}:
                 assert time.monotonic() - began < SECONDS
                 await asyncio.sleep(0.1)
         longest = max(longest, time.monotonic() - began)
-    view = await ground.fleet.scale(2)
+    view = await docker_env.fleet.scale(2)
     assert view.ready == 2
-    assert [row["State"] for row in ground.containers()] == ["running", "running"]
+    assert [row["State"] for row in docker_env.containers()] == ["running", "running"]
     assert longest < SECONDS
     assert found["created"] > 0, "no owner was killed while it started an instance"

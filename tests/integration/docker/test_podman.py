@@ -16,14 +16,14 @@ from pathlib import Path
 import docker
 import pytest
 
-from serving.engines.docker.discovery import knock
-from serving.engines.docker.endpoints import Endpoint
+from serving.engines.docker.discovery import ping
+from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.model_volume import prefix
 from serving.errors import EngineError
-from serving.fleet.record import Limits
+from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
 from tests.integration.docker.conftest import save
-from tests.integration.docker.ground import MODEL, DockerGround, has_failed, ids
+from tests.integration.docker.docker_env import MODEL, DockerEnv, has_failed, ids
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -31,7 +31,7 @@ START_SECONDS = 20.0
 
 
 @contextlib.contextmanager
-def podman(hidden: Path | None = None) -> Iterator[Endpoint]:
+def podman(hidden: Path | None = None) -> Iterator[DockerEndpoint]:
     """Yield the address of a service with folders of its own, which does not see `hidden`."""
     program = shutil.which("podman")
     if program is None or os.geteuid() != 0:
@@ -46,7 +46,7 @@ def podman(hidden: Path | None = None) -> Iterator[Endpoint]:
         '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
     )
     own = [program, "--root", str(folder / "root"), "--runroot", str(folder / "run")]
-    endpoint = Endpoint(f"unix://{folder}/podman.sock", "the tests' own Podman")
+    endpoint = DockerEndpoint(f"unix://{folder}/podman.sock", "the tests' own Podman")
     command = [*own, "system", "service", "--time=0", endpoint.url]
     if hidden is not None:
         hide = 'mount -t tmpfs hidden "$0" && exec "$@"'
@@ -71,74 +71,81 @@ def podman(hidden: Path | None = None) -> Iterator[Endpoint]:
         shutil.rmtree(folder)
 
 
-def _listens(endpoint: Endpoint) -> bool:
+def _listens(endpoint: DockerEndpoint) -> bool:
     try:
-        knock(endpoint)
+        ping(endpoint)
     except EngineError:
         return False
     return True
 
 
 @pytest.fixture(params=["seeing", "blind"])
-async def far(
+async def remote_env(
     request: pytest.FixtureRequest,
     workspace: Workspace,
-    stand_in: str,
+    fake_server_image: str,
     api: docker.APIClient,
     tmp_path: Path,
-) -> AsyncIterator[DockerGround]:
+) -> AsyncIterator[DockerEnv]:
     """A fleet on a Podman that sees the workspace, and on one that does not."""
     archive = tmp_path / "image.tar"
-    await asyncio.to_thread(save, api, stand_in, archive)
+    await asyncio.to_thread(save, api, fake_server_image, archive)
     with podman(tmp_path if request.param == "blind" else None) as endpoint:
         theirs = docker.APIClient(endpoint.url, version="1.41", timeout=60)
-        ground = DockerGround(workspace, stand_in, theirs, [endpoint])
+        docker_env = DockerEnv(workspace, fake_server_image, theirs, [endpoint])
         try:
-            (loaded,) = await ground.engine.images.load(archive)
-            assert loaded.endswith(stand_in)
-            yield ground
+            (loaded,) = await docker_env.engine.images.load(archive)
+            assert loaded.endswith(fake_server_image)
+            yield docker_env
             assert theirs.containers(all=True) == []
             assert not theirs.volumes({"name": prefix(workspace)})["Volumes"]
         finally:
-            await ground.close()
+            await docker_env.close()
             theirs.close()
 
 
 async def test_a_fleet_lives_in_podman(
-    far: DockerGround, picture: bytes, request: pytest.FixtureRequest
+    remote_env: DockerEnv, sample_jpeg: bytes, request: pytest.FixtureRequest
 ) -> None:
-    assert "Podman" in (await far.engine.availability()).reason
-    await far.fleet.limit(Limits(memory_limit=256 * 2**20, cpu_limit=0.5))
-    name, other = ids(await far.fleet.scale(2))
-    rows = far.containers()
+    assert "Podman" in (await remote_env.engine.availability()).reason
+    await remote_env.fleet.set_limits(InstanceLimits(memory_limit=256 * 2**20, cpu_limit=0.5))
+    name, other = ids(await remote_env.fleet.scale(2))
+    rows = remote_env.containers()
     kind = "volume" if "blind" in request.node.name else "bind"
     assert {mount["Type"] for row in rows for mount in row["Mounts"]} == {kind}
     assert {port["IP"] for row in rows for port in row["Ports"]} == {"127.0.0.1"}
-    async with far.running():
-        view = await far.until(lambda view: view.ready == 2)
-        answered = {(await far.client.classify(picture)).instance_id for _ in range(8)}
+    async with remote_env.running():
+        view = await remote_env.wait_for_view(lambda view: view.ready == 2)
+        answered = {(await remote_env.client.classify(sample_jpeg)).instance_id for _ in range(8)}
         assert answered == {name, other}
-        await far.until(lambda view: all(each.stats for each in view.instances), 10)
-        far.repository.promote(MODEL, 2)
-        await far.until(lambda view: {each.version for each in view.instances} == {2}, 15)
-        assert "the stand-in server begins" in await far.fleet.logs(name)
-        async with asyncio.timeout(10), contextlib.aclosing(far.fleet.follow_logs(name)) as lines:
-            assert await anext(lines) == "the stand-in server begins"
-        await _the_command_makes_the_same(far, name)
+        await remote_env.wait_for_view(lambda view: all(each.stats for each in view.instances), 10)
+        remote_env.repository.promote(MODEL, 2)
+        await remote_env.wait_for_view(
+            lambda view: {each.version for each in view.instances} == {2}, 15
+        )
+        assert "the fake server begins" in await remote_env.fleet.logs(name)
+        async with (
+            asyncio.timeout(10),
+            contextlib.aclosing(remote_env.fleet.follow_logs(name)) as lines,
+        ):
+            assert await anext(lines) == "the fake server begins"
+        await _the_command_makes_the_same(remote_env, name)
         began = time.monotonic()
-        far.api.kill(far.container(name))
-        await far.until(lambda view: has_failed(name, "SIGKILL")(view) or name not in ids(view), 10)
+        remote_env.api.kill(remote_env.container(name))
+        await remote_env.wait_for_view(
+            lambda view: has_failed(name, "SIGKILL")(view) or name not in ids(view), 10
+        )
         assert time.monotonic() - began < 5
-        view = await far.until(lambda view: view.ready == 2, 30)
+        view = await remote_env.wait_for_view(lambda view: view.ready == 2, 30)
         assert other in ids(view)
         assert name not in ids(view)
-    await far.fleet.stop()
+    await remote_env.fleet.stop()
 
 
-async def _the_command_makes_the_same(far: DockerGround, name: str) -> None:
-    command = await far.fleet.run_command(name)
+async def _the_command_makes_the_same(remote_env: DockerEnv, name: str) -> None:
+    command = await remote_env.fleet.run_command(name)
     assert command.startswith("podman --url unix://")
-    before = far.api.inspect_container(far.container(name))
+    before = remote_env.api.inspect_container(remote_env.container(name))
     copy = command.replace(f"--name servery-{name}", "--name by-hand").replace(
         "--label io.servery.workspace=", "--label by-hand="
     )
@@ -146,8 +153,8 @@ async def _the_command_makes_the_same(far: DockerGround, name: str) -> None:
         subprocess.run, ["sh", "-c", copy], capture_output=True, text=True
     )
     assert made.returncode == 0, made.stderr
-    after = far.api.inspect_container(made.stdout.strip())
-    far.api.remove_container(made.stdout.strip(), force=True)
+    after = remote_env.api.inspect_container(made.stdout.strip())
+    remote_env.api.remove_container(made.stdout.strip(), force=True)
     for key in ("Cmd", "User", "Entrypoint"):
         assert after["Config"][key] == before["Config"][key], key
     for key in ("ReadonlyRootfs", "Memory", "NanoCpus"):

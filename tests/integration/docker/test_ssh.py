@@ -18,24 +18,24 @@ import pytest
 
 from serving.engines.choose import choose_engine
 from serving.engines.docker.discovery import find_engine
-from serving.engines.docker.endpoints import Endpoint
+from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.engine import DockerEngine
-from serving.engines.docker.errors import EngineAway
+from serving.engines.docker.errors import EngineUnavailable
 from serving.engines.docker.model_volume import prefix
 from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.integration.docker.ground import MODEL, DockerGround
-from tests.integration.docker.second_engine import SecondEngine
-from tests.integration.docker.ssh_server import SshServer, can_be_made
+from tests.integration.docker.docker_env import MODEL, DockerEnv
+from tests.support.docker.second_engine import SecondEngine
+from tests.support.docker.ssh_server import SshServer, unavailable_reason
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
-    if reason := can_be_made():
+    if reason := unavailable_reason():
         pytest.skip(reason)
     folder = tmp_path / "ssh"
     folder.mkdir()
@@ -45,19 +45,21 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServe
 
 
 @pytest.fixture
-def far_host(server: SshServer, blind: SecondEngine, monkeypatch: pytest.MonkeyPatch) -> str:
+def far_host(
+    server: SshServer, isolated_engine: SecondEngine, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """The address of an engine far away, as a person says it in DOCKER_HOST."""
-    address = f"{server.address}{blind.endpoint.socket}"
+    address = f"{server.address}{isolated_engine.endpoint.socket}"
     monkeypatch.setenv("DOCKER_HOST", address)
     return address
 
 
 @pytest.fixture
-async def far(
-    workspace: Workspace, stand_in: str, blind: SecondEngine, far_host: str
-) -> AsyncIterator[DockerGround]:
-    with contextlib.closing(blind.client()) as theirs:
-        made = DockerGround(workspace, stand_in, theirs)
+async def remote_env(
+    workspace: Workspace, fake_server_image: str, isolated_engine: SecondEngine, far_host: str
+) -> AsyncIterator[DockerEnv]:
+    with contextlib.closing(isolated_engine.client()) as theirs:
+        made = DockerEnv(workspace, fake_server_image, theirs)
         try:
             yield made
             await made.fleet.stop()
@@ -73,57 +75,63 @@ def ssh_processes() -> list[psutil.Process]:
 
 
 async def test_a_fleet_on_another_machine_serves_is_watched_and_kept_up_to_date(
-    far: DockerGround, far_host: str, server: SshServer, picture: bytes
+    remote_env: DockerEnv, far_host: str, server: SshServer, sample_jpeg: bytes
 ) -> None:
-    assert f"answers at {far_host}" in (await far.engine.availability()).reason
-    await far.fleet.scale(2)
-    rows = far.containers()
+    assert f"answers at {far_host}" in (await remote_env.engine.availability()).reason
+    await remote_env.fleet.scale(2)
+    rows = remote_env.containers()
     assert {mount["Type"] for row in rows for mount in row["Mounts"]} == {"volume"}
     theirs = {f"127.0.0.1:{port['PublicPort']}" for row in rows for port in row["Ports"]}
     assert server.alive() == 1
-    async with far.running():
-        view = await far.until(lambda view: view.ready == 2)
+    async with remote_env.running():
+        view = await remote_env.wait_for_view(lambda view: view.ready == 2)
         addresses = {each.instance.grpc_address for each in view.instances}
         # The engine is really on this machine, so that its own ports are taken here.
         assert len(addresses) == 2
         assert not addresses & theirs
-        answered = {(await far.client.classify(picture)).instance_id for _ in range(8)}
+        answered = {(await remote_env.client.classify(sample_jpeg)).instance_id for _ in range(8)}
         assert answered == {each.instance.id for each in view.instances}
-        far.repository.promote(MODEL, 2)
-        await far.until(lambda view: {each.version for each in view.instances} == {2}, 10)
-        await far.until(lambda view: all(each.stats for each in view.instances), 10)
+        remote_env.repository.promote(MODEL, 2)
+        await remote_env.wait_for_view(
+            lambda view: {each.version for each in view.instances} == {2}, 10
+        )
+        await remote_env.wait_for_view(lambda view: all(each.stats for each in view.instances), 10)
         name = view.instances[0].instance.id
-        assert "the stand-in server begins" in await far.fleet.logs(name)
-        async with contextlib.aclosing(far.fleet.follow_logs(name)) as lines:
-            assert await anext(lines) == "the stand-in server begins"
-        command = await far.fleet.run_command(name)
+        assert "the fake server begins" in await remote_env.fleet.logs(name)
+        async with contextlib.aclosing(remote_env.fleet.follow_logs(name)) as lines:
+            assert await anext(lines) == "the fake server begins"
+        command = await remote_env.fleet.run_command(name)
         assert f"docker --host {far_host} run" in command
         assert "type=volume" in command
 
 
 async def test_a_connection_that_breaks_is_made_again(
-    far: DockerGround, server: SshServer, picture: bytes
+    remote_env: DockerEnv, server: SshServer, sample_jpeg: bytes
 ) -> None:
-    await far.fleet.scale(1)
-    async with far.running():
-        before = (await far.until(lambda view: view.ready == 1)).instances[0].instance
-        server.cut()
-        await far.until(lambda view: view.ready == 0, 10)
-        view = await far.until(lambda view: view.ready == 1, 20)
+    await remote_env.fleet.scale(1)
+    async with remote_env.running():
+        before = (
+            (await remote_env.wait_for_view(lambda view: view.ready == 1)).instances[0].instance
+        )
+        server.drop_connections()
+        await remote_env.wait_for_view(lambda view: view.ready == 0, 10)
+        view = await remote_env.wait_for_view(lambda view: view.ready == 1, 20)
         assert view.instances[0].instance.id == before.id
-        assert (await far.client.classify(picture)).instance_id == before.id
+        assert (await remote_env.client.classify(sample_jpeg)).instance_id == before.id
     assert len(ssh_processes()) == 1
 
 
 async def test_where_the_folder_is_seen_over_there_it_is_mounted(
-    ground: DockerGround, server: SshServer
+    docker_env: DockerEnv, server: SshServer
 ) -> None:
-    here = Endpoint(f"{server.address}/var/run/docker.sock", "the engine of this machine by ssh")
-    engine = DockerEngine(ground.workspace, [ground.image], [here])
+    here = DockerEndpoint(
+        f"{server.address}/var/run/docker.sock", "the engine of this machine by ssh"
+    )
+    engine = DockerEngine(docker_env.workspace, [docker_env.image], [here])
     try:
-        config_file = ground.repository.config_path(MODEL).resolve()
+        config_file = docker_env.repository.config_path(MODEL).resolve()
         instance = await engine.start(InstanceSpec(model=MODEL, config_file=config_file))
-        (row,) = ground.containers()
+        (row,) = docker_env.containers()
         assert [mount["Type"] for mount in row["Mounts"]] == ["bind"]
         await engine.stop(instance.id, grace=1)
     finally:
@@ -133,12 +141,12 @@ async def test_where_the_folder_is_seen_over_there_it_is_mounted(
 
 async def test_the_current_context_may_be_on_another_machine(
     server: SshServer,
-    blind: SecondEngine,
+    isolated_engine: SecondEngine,
     workspace: Workspace,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    address = f"{server.address}{blind.endpoint.socket}"
+    address = f"{server.address}{isolated_engine.endpoint.socket}"
     meta = tmp_path / "docker/contexts/meta" / hashlib.sha256(b"far").hexdigest() / "meta.json"
     meta.parent.mkdir(parents=True)
     meta.write_text(json.dumps({"Name": "far", "Endpoints": {"docker": {"Host": address}}}))
@@ -162,23 +170,23 @@ def test_what_keeps_ssh_from_getting_there_is_said(
     server: SshServer, address: str, words: str
 ) -> None:
     url = address.format(server=server.address, port=server.port)
-    with pytest.raises(EngineAway, match=words):
-        find_engine([Endpoint(url, "the test")])
+    with pytest.raises(EngineUnavailable, match=words):
+        find_engine([DockerEndpoint(url, "the test")])
     assert ssh_processes() == []
 
 
 def test_a_host_that_is_not_known_is_not_trusted(server: SshServer, tmp_path: Path) -> None:
     (tmp_path / "ssh" / "known_hosts").write_text("")
-    with pytest.raises(EngineAway, match="Host key verification failed"):
-        find_engine([Endpoint(server.address, "the test")])
+    with pytest.raises(EngineUnavailable, match="Host key verification failed"):
+        find_engine([DockerEndpoint(server.address, "the test")])
 
 
 async def test_ssh_ends_with_the_program_however_that_ends(server: SshServer) -> None:
     program = (
         "import time\n"
         "from serving.engines.docker.discovery import find_engine\n"
-        "from serving.engines.docker.endpoints import Endpoint\n"
-        f"find_engine([Endpoint({server.address!r}, 'the test')])\n"
+        "from serving.engines.docker.endpoints import DockerEndpoint\n"
+        f"find_engine([DockerEndpoint({server.address!r}, 'the test')])\n"
         "print('connected', flush=True)\n"
         "time.sleep(60)\n"
     )

@@ -14,14 +14,14 @@ from serving.engines.docker import names
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.fleet.fleet import Fleet, FleetView
-from serving.fleet.record import Limits
+from serving.fleet.record import InstanceLimits
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
-from tests.integration.docker.ground import MODEL, DockerGround, ids
-from tests.integration.fleet.load import Callers
-from tests.unit.serving.fleet.ground import until
+from tests.integration.docker.docker_env import MODEL, DockerEnv, ids
+from tests.support.fleet_env import wait_for_view
+from tests.support.load_generator import LoadGenerator
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -33,13 +33,15 @@ class OwnFleet:
         repository = ModelRepository(workspace.models)
         install_starter(repository)
         self.engine = DockerEngine(workspace, [image])
-        self.client = PredictClient(STARTER_MODEL, patience=60)
+        self.client = PredictClient(STARTER_MODEL, timeout=60)
         self.fleet = Fleet(STARTER_MODEL, self.engine, repository, workspace, self.client)
 
 
 @pytest.fixture
-async def starter(workspace: Workspace, own: str, api: docker.APIClient) -> AsyncIterator[OwnFleet]:
-    made = OwnFleet(workspace, own)
+async def starter(
+    workspace: Workspace, model_server_image: str, api: docker.APIClient
+) -> AsyncIterator[OwnFleet]:
+    made = OwnFleet(workspace, model_server_image)
     run = asyncio.create_task(made.fleet.run())
     yield made
     run.cancel()
@@ -51,47 +53,47 @@ async def starter(workspace: Workspace, own: str, api: docker.APIClient) -> Asyn
 
 
 async def test_growing_and_shrinking_under_fifty_callers_loses_no_request(
-    starter: OwnFleet, picture: bytes
+    starter: OwnFleet, sample_jpeg: bytes
 ) -> None:
     (first,) = ids(await starter.fleet.scale(1))
-    async with Callers(starter.client, picture, 50) as callers:
+    async with LoadGenerator(starter.client, sample_jpeg, 50) as load:
         four = ids(await starter.fleet.scale(4))
         for name in four:
-            await callers.answered(name, callers.answers[name] + 5)
+            await load.wait_for_answers(name, load.answers[name] + 5)
         two = ids(await starter.fleet.scale(2))
         for name in two:
-            await callers.answered(name, callers.answers[name] + 5)
-    assert callers.failures == []
+            await load.wait_for_answers(name, load.answers[name] + 5)
+    assert load.failures == []
     assert first in four
     assert set(two) < set(four)
-    assert set(callers.answers) == set(four)
+    assert set(load.answers) == set(four)
 
 
 async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_instance_or_a_change(
-    starter: OwnFleet, picture: bytes, api: docker.APIClient
+    starter: OwnFleet, sample_jpeg: bytes, api: docker.APIClient
 ) -> None:
     before = ids(await starter.fleet.scale(4))
     taken: Counter[str] = Counter()
     for _ in range(50):
-        wave = (starter.client.classify(picture) for _ in range(8))
+        wave = (starter.client.classify(sample_jpeg) for _ in range(8))
         taken.update(prediction.instance_id for prediction in await asyncio.gather(*wave))
     assert {name: 80 <= taken[name] <= 120 for name in before} == dict.fromkeys(before, True), taken
-    async with Callers(starter.client, picture, 2) as callers:
+    async with LoadGenerator(starter.client, sample_jpeg, 2) as load:
         label = f"{names.INSTANCE}={before[0]}"
         (row,) = api.containers(filters={"label": [label]})
         api.kill(row["Id"])
         await asyncio.sleep(1)
         sent = starter.client.counters()[before[0]].requests
-        view = await until(
+        view = await wait_for_view(
             starter.fleet, lambda view: view.ready == 4 and before[0] not in ids(view), 120
         )
         assert starter.client.counters()[before[0]].requests == sent
         ready: list[int] = []
         forget = starter.fleet.subscribe(lambda view: ready.append(view.ready))
-        await starter.fleet.limit(Limits(memory_limit=10**9))
-        after = ids(await starter.fleet.settle())
+        await starter.fleet.set_limits(InstanceLimits(memory_limit=10**9))
+        after = ids(await starter.fleet.wait_until_converged())
         forget()
-    assert callers.failures == []
+    assert load.failures == []
     assert min(ready) >= 3
     assert not set(after) & set(ids(view))
     label = f"{names.INSTANCE}={after[0]}"
@@ -99,47 +101,49 @@ async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_inst
     assert api.inspect_container(row["Id"])["HostConfig"]["Memory"] == 10**9
 
 
-async def test_twenty_starts_at_once_all_run_and_listen_on_loopback(ground: DockerGround) -> None:
-    config_file = ground.repository.config_path(MODEL).resolve()
+async def test_twenty_starts_at_once_all_run_and_listen_on_loopback(docker_env: DockerEnv) -> None:
+    config_file = docker_env.repository.config_path(MODEL).resolve()
     spec = InstanceSpec(model=MODEL, config_file=config_file, memory_limit=256 * 2**20)
-    started = await asyncio.gather(*(ground.engine.start(spec, sharing=20) for _ in range(20)))
-    rows = ground.containers()
+    started = await asyncio.gather(
+        *(docker_env.engine.start(spec, fleet_size=20) for _ in range(20))
+    )
+    rows = docker_env.containers()
     assert Counter(row["State"] for row in rows) == {"running": 20}
     assert {port["IP"] for row in rows for port in row["Ports"]} == {"127.0.0.1"}
     addresses = {instance.grpc_address for instance in started}
     assert len(addresses) == 20
-    listed = await ground.engine.instances()
+    listed = await docker_env.engine.instances()
     assert {instance.grpc_address for instance in listed} == addresses
     assert all(instance.state is InstanceState.STARTING for instance in listed)
 
 
 async def test_four_instances_share_the_work_and_a_killed_one_gets_none(
-    ground: DockerGround, picture: bytes
+    docker_env: DockerEnv, sample_jpeg: bytes
 ) -> None:
-    ground.behave(delay=0.02)
-    four = ids(await ground.fleet.scale(4))
-    async with ground.watching():
-        await ground.until(lambda view: view.ready == 4)
-        predictions = [await ground.client.classify(picture) for _ in range(200)]
+    docker_env.configure(delay=0.02)
+    four = ids(await docker_env.fleet.scale(4))
+    async with docker_env.watching():
+        await docker_env.wait_for_view(lambda view: view.ready == 4)
+        predictions = [await docker_env.client.classify(sample_jpeg) for _ in range(200)]
         for _ in range(25):
-            wave = (ground.client.classify(picture) for _ in range(8))
+            wave = (docker_env.client.classify(sample_jpeg) for _ in range(8))
             predictions += await asyncio.gather(*wave)
         taken = Counter(prediction.instance_id for prediction in predictions)
         assert {name: 80 <= taken[name] <= 120 for name in four} == dict.fromkeys(four, True), taken
-        ground.api.kill(ground.container(four[0]))
+        docker_env.api.kill(docker_env.container(four[0]))
         await asyncio.sleep(1)
-        before = ground.client.counters()[four[0]].requests
-        async with Callers(ground.client, picture, 8) as callers:
+        before = docker_env.client.counters()[four[0]].requests
+        async with LoadGenerator(docker_env.client, sample_jpeg, 8) as load:
             await asyncio.sleep(2)
-    assert callers.failures == []
-    assert set(callers.answers) == set(four[1:])
-    assert ground.client.counters()[four[0]].requests == before
+    assert load.failures == []
+    assert set(load.answers) == set(four[1:])
+    assert docker_env.client.counters()[four[0]].requests == before
 
 
 async def test_a_changed_limit_is_rolled_out_one_by_one_and_nobody_notices(
-    ground: DockerGround, picture: bytes
+    docker_env: DockerEnv, sample_jpeg: bytes
 ) -> None:
-    before = ids(await ground.fleet.scale(3))
+    before = ids(await docker_env.fleet.scale(3))
     ready: list[int] = []
     counts: list[int] = []
 
@@ -147,54 +151,58 @@ async def test_a_changed_limit_is_rolled_out_one_by_one_and_nobody_notices(
         ready.append(view.ready)
         counts.append(len(view.instances))
 
-    async with ground.running():
-        await ground.until(lambda view: view.ready == 3)
-        ground.fleet.subscribe(look)
-        async with Callers(ground.client, picture, 20) as callers:
-            baseline = await _p99(ground, picture, asyncio.sleep(4))
-            await ground.fleet.limit(Limits(memory_limit=256 * 2**20))
+    async with docker_env.running():
+        await docker_env.wait_for_view(lambda view: view.ready == 3)
+        docker_env.fleet.subscribe(look)
+        async with LoadGenerator(docker_env.client, sample_jpeg, 20) as load:
+            baseline = await _p99(docker_env, sample_jpeg, asyncio.sleep(4))
+            await docker_env.fleet.set_limits(InstanceLimits(memory_limit=256 * 2**20))
             changed = asyncio.create_task(
-                ground.until(lambda view: view.ready == 3 and not set(ids(view)) & set(before), 120)
+                docker_env.wait_for_view(
+                    lambda view: view.ready == 3 and not set(ids(view)) & set(before), 120
+                )
             )
-            during = await _p99(ground, picture, asyncio.shield(changed))
+            during = await _p99(docker_env, sample_jpeg, asyncio.shield(changed))
             view = await changed
-    assert callers.failures == []
+    assert load.failures == []
     assert min(ready) >= 2
     assert during <= max(2 * baseline, 0.25), (baseline, during)
     assert max(counts) <= 5
     assert len(view.instances) == 3
     limits = {
-        ground.api.inspect_container(row["Id"])["HostConfig"]["Memory"]
-        for row in ground.containers()
+        docker_env.api.inspect_container(row["Id"])["HostConfig"]["Memory"]
+        for row in docker_env.containers()
     }
     assert limits == {256 * 2**20}
 
 
 async def test_a_change_that_does_not_come_up_leaves_the_fleet_as_it_was(
-    ground: DockerGround, picture: bytes
+    docker_env: DockerEnv, sample_jpeg: bytes
 ) -> None:
-    before = ids(await ground.fleet.scale(2))
-    async with ground.running():
-        await ground.until(lambda view: view.ready == 2)
-        async with Callers(ground.client, picture, 8) as callers:
-            await ground.fleet.limit(Limits(image="nobody/nothing:1"))
-            view = await ground.until(lambda view: "nobody/nothing" in view.engine_reason)
+    before = ids(await docker_env.fleet.scale(2))
+    async with docker_env.running():
+        await docker_env.wait_for_view(lambda view: view.ready == 2)
+        async with LoadGenerator(docker_env.client, sample_jpeg, 8) as load:
+            await docker_env.fleet.set_limits(InstanceLimits(image="nobody/nothing:1"))
+            view = await docker_env.wait_for_view(
+                lambda view: "nobody/nothing" in view.engine_reason
+            )
             await asyncio.sleep(3)
             assert ids(view) == before
-            assert ground.fleet.view.ready == 2
-            await ground.fleet.limit(Limits())
-            await ground.until(lambda view: "nobody/nothing" not in view.engine_reason)
-    assert callers.failures == []
-    assert ids(ground.fleet.view) == before
+            assert docker_env.fleet.view.ready == 2
+            await docker_env.fleet.set_limits(InstanceLimits())
+            await docker_env.wait_for_view(lambda view: "nobody/nothing" not in view.engine_reason)
+    assert load.failures == []
+    assert ids(docker_env.fleet.view) == before
 
 
-async def _p99(ground: DockerGround, picture: bytes, meanwhile: Awaitable[object]) -> float:
+async def _p99(docker_env: DockerEnv, sample_jpeg: bytes, meanwhile: Awaitable[object]) -> float:
     """Return the seconds that 99 % of the answers took while something else went on."""
     going_on = asyncio.ensure_future(meanwhile)
     seconds = []
     while not going_on.done():
         began = time.perf_counter()
-        await ground.client.classify(picture)
+        await docker_env.client.classify(sample_jpeg)
         seconds.append(time.perf_counter() - began)
         await asyncio.sleep(0.01)
     return sorted(seconds)[len(seconds) * 99 // 100]

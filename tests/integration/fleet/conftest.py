@@ -15,7 +15,7 @@ from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.unit.serving.fleet.ground import Ground, ground_on
+from tests.support.fleet_env import FleetEnv, open_fleet_env
 
 
 class StarterFleet:
@@ -55,14 +55,16 @@ async def starter(workspace: Workspace) -> AsyncIterator[StarterFleet]:
 
 
 @pytest.fixture
-async def ground(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
+async def fleet_env(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[FleetEnv]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    async with ground_on(workspace) as made:
+    async with open_fleet_env(workspace) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def picture() -> bytes:
+def sample_jpeg() -> bytes:
     """A small JPEG with something in it."""
     out = io.BytesIO()
     Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(out, "JPEG")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from serving.engines.protocol import InstanceState
-from tests.unit.serving.fleet.ground import MODEL, PROGRAM, Ground
+from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv
 
 ROUNDS = 6
 
@@ -28,14 +28,14 @@ def processes(folder: Path) -> set[int]:
 
 
 async def test_an_owner_killed_at_any_moment_leaves_a_fleet_that_can_be_kept(
-    ground: Ground,
+    fleet_env: FleetEnv,
 ) -> None:
     choice = random.Random(7)
     for seed in range(ROUNDS):
         owner = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.integration.fleet.owner",
+            "tests.support.fleet_owner",
             MODEL,
             str(seed),
             *PROGRAM,
@@ -48,14 +48,14 @@ async def test_an_owner_killed_at_any_moment_leaves_a_fleet_that_can_be_kept(
         await owner.wait()
         alive = {
             instance.process
-            for instance in await ground.engine.instances()
+            for instance in await fleet_env.engine.instances()
             if instance.state is not InstanceState.FAILED and instance.process
         }
-        assert alive == processes(ground.workspace.instances)
-    view = await ground.fleet.scale(2)
+        assert alive == processes(fleet_env.workspace.instances)
+    view = await fleet_env.fleet.scale(2)
     assert view.ready == 2
     served = {each.instance.process for each in view.instances}
-    assert served == processes(ground.workspace.instances)
-    left = sorted(path.suffix for path in ground.workspace.instances.iterdir())
+    assert served == processes(fleet_env.workspace.instances)
+    left = sorted(path.suffix for path in fleet_env.workspace.instances.iterdir())
     assert left == [".json", ".json", ".ports", ".ports"]
-    assert len(list(ground.workspace.logs.iterdir())) == 2
+    assert len(list(fleet_env.workspace.logs.iterdir())) == 2

@@ -9,8 +9,8 @@ from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import FleetView
 from serving.models.starter.install import STARTER_MODEL
 from tests.integration.fleet.conftest import StarterFleet
-from tests.integration.fleet.load import Callers
-from tests.unit.serving.fleet.ground import until
+from tests.support.fleet_env import wait_for_view
+from tests.support.load_generator import LoadGenerator
 
 LONG = 60
 """Seconds; a model server that starts beside fifty busy callers takes its time."""
@@ -21,53 +21,53 @@ def ids(view: FleetView) -> list[str]:
 
 
 async def test_growing_and_shrinking_loses_no_request(
-    starter: StarterFleet, picture: bytes
+    starter: StarterFleet, sample_jpeg: bytes
 ) -> None:
     await starter.fleet.scale(1)
-    async with Callers(starter.client, picture) as callers:
-        for wanted in (3, 1):
-            view = await starter.fleet.scale(wanted)
+    async with LoadGenerator(starter.client, sample_jpeg) as load:
+        for desired_count in (3, 1):
+            view = await starter.fleet.scale(desired_count)
             for name in ids(view):
-                await callers.answered(name, callers.answers[name] + 5)
-    assert callers.failures == []
-    assert len(callers.answers) == 3
+                await load.wait_for_answers(name, load.answers[name] + 5)
+    assert load.failures == []
+    assert len(load.answers) == 3
     assert all(traffic.failures == 0 for traffic in starter.client.counters().values())
 
 
 async def test_an_instance_that_is_killed_costs_no_request_and_is_replaced(
-    starter: StarterFleet, picture: bytes
+    starter: StarterFleet, sample_jpeg: bytes
 ) -> None:
     killed, other = ids(await starter.fleet.scale(2))
-    async with Callers(starter.client, picture) as callers:
-        await callers.answered(killed)
+    async with LoadGenerator(starter.client, sample_jpeg) as load:
+        await load.wait_for_answers(killed)
         os.kill(starter.process(0), signal.SIGKILL)
-        view = await until(
+        view = await wait_for_view(
             starter.fleet, lambda view: view.ready == 2 and killed not in ids(view), LONG
         )
         for name in ids(view):
-            await callers.answered(name, callers.answers[name] + 5)
-    assert callers.failures == []
+            await load.wait_for_answers(name, load.answers[name] + 5)
+    assert load.failures == []
     assert starter.client.counters()[killed].failures > 0
     assert starter.client.counters()[other].failures == 0
 
 
 async def test_a_promotion_costs_no_request_and_no_instance(
-    starter: StarterFleet, picture: bytes
+    starter: StarterFleet, sample_jpeg: bytes
 ) -> None:
     before = await starter.fleet.scale(2)
     states: set[InstanceState] = set()
     starter.fleet.subscribe(lambda view: states.update(each.state for each in view.instances))
-    async with Callers(starter.client, picture) as callers:
+    async with LoadGenerator(starter.client, sample_jpeg) as load:
         for name in ids(before):
-            await callers.answered(name)
+            await load.wait_for_answers(name)
         starter.repository.promote(STARTER_MODEL, starter.next_version().number)
-        view = await until(starter.fleet, lambda view: view.live_version == 2, LONG)
-        await until(
+        view = await wait_for_view(starter.fleet, lambda view: view.live_version == 2, LONG)
+        await wait_for_view(
             starter.fleet,
             lambda view: all(each.version == 2 for each in view.instances),
             LONG,
         )
-    assert callers.failures == []
-    assert set(callers.versions) == {1, 2}
+    assert load.failures == []
+    assert set(load.versions) == {1, 2}
     assert states == {InstanceState.READY}
     assert ids(view) == ids(before)

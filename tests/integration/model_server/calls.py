@@ -9,14 +9,14 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.model_server.tensors import Array, Tensor, from_proto, to_proto
-from serving.predict.messages import (
+from serving.tf.messages import (
     classification_pb2,
     example_pb2,
     predict_pb2,
     regression_pb2,
     types_pb2,
 )
+from serving.tf.tensors import Array, Tensor, from_proto, to_proto
 
 DTYPES = {
     "float32": types_pb2.DT_FLOAT,

@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.predict.messages import (
+from serving.tf.messages import (
     get_model_status_pb2,
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
@@ -27,7 +27,7 @@ from serving.predict.messages import (
 
 ROOT = Path(__file__).resolve().parents[3]
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-_PATIENCE = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ class RunningServer:
     def wait(self) -> RunningServer:
         """Wait until it listens."""
         file = self.folder / "ports.json"
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while not file.exists():
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
@@ -101,7 +101,7 @@ class RunningServer:
             method=verb,
         )
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
                 return Reply(response.status, response.read(), response.headers["content-type"])
         except urllib.error.HTTPError as error:
             with error:
@@ -112,16 +112,18 @@ class RunningServer:
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = model
         try:
-            rows = self.models.GetModelStatus(request, timeout=_PATIENCE).model_version_status
+            rows = self.models.GetModelStatus(
+                request, timeout=_TIMEOUT_SECONDS
+            ).model_version_status
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 return {}
             raise
         return {row.version: row.State.Name(row.state) for row in rows}
 
-    def until(self, model: str, expected: dict[int, str]) -> None:
+    def wait_for_states(self, model: str, expected: dict[int, str]) -> None:
         """Wait until these versions are in these states."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         states: dict[int, str] = {}
         while time.monotonic() < deadline:
             states = self.states(model)
@@ -133,7 +135,7 @@ class RunningServer:
     def stop(self) -> int:
         """Tell it to stop; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(_PATIENCE)
+        return self.process.wait(_TIMEOUT_SECONDS)
 
 
 StartServer = Callable[..., RunningServer]
@@ -193,7 +195,7 @@ def start_server(
     for server in started:
         server.process.terminate()
     for server in started:
-        server.process.wait(_PATIENCE)
+        server.process.wait(_TIMEOUT_SECONDS)
 
 
 def config_text(models: dict[str, Path], *, extra: str = "") -> str:
@@ -206,7 +208,7 @@ def config_text(models: dict[str, Path], *, extra: str = "") -> str:
 
 
 @pytest.fixture(scope="session")
-def zoo(
+def sample_server(
     server_processes: list[subprocess.Popen[str]],
     sample_models: Path,
     tmp_path_factory: pytest.TempPathFactory,

@@ -33,21 +33,21 @@ def _batch(*values: float) -> Any:
 
 
 def test_images_are_batched_unasked_and_everyone_gets_their_own(
-    zoo: RunningServer, callers: ThreadPoolExecutor
+    sample_server: RunningServer, callers: ThreadPoolExecutor
 ) -> None:
     requests = [_images(str(number).encode()) for number in range(300)]
-    responses = list(callers.map(zoo.predictions.Predict, requests))
+    responses = list(callers.map(sample_server.predictions.Predict, requests))
     scores = [response.outputs["scores"].float_val[0] for response in responses]
     assert scores == [float(number) for number in range(300)]
     assert max(response.outputs["rows"].int_val[0] for response in responses) > 1
 
 
-def test_a_bad_image_fails_alone(zoo: RunningServer, callers: ThreadPoolExecutor) -> None:
+def test_a_bad_image_fails_alone(sample_server: RunningServer, callers: ThreadPoolExecutor) -> None:
     requests = [_images(b"bad" if number % 7 == 0 else b"1") for number in range(70)]
 
     def call(request: Any) -> str:
         try:
-            zoo.predictions.Predict(request)
+            sample_server.predictions.Predict(request)
         except grpc.RpcError as error:
             return str(error.code().name)
         return "OK"
@@ -56,24 +56,24 @@ def test_a_bad_image_fails_alone(zoo: RunningServer, callers: ThreadPoolExecutor
     assert outcomes == ["INVALID_ARGUMENT" if n % 7 == 0 else "OK" for n in range(70)]
 
 
-def test_a_large_request_of_images_is_answered_whole(zoo: RunningServer) -> None:
-    response = zoo.predictions.Predict(_images(*(str(n).encode() for n in range(100))))
+def test_a_large_request_of_images_is_answered_whole(sample_server: RunningServer) -> None:
+    response = sample_server.predictions.Predict(_images(*(str(n).encode() for n in range(100))))
     assert list(response.outputs["scores"].float_val) == [float(n) for n in range(100)]
 
 
 def test_other_models_are_not_batched_unasked(
-    zoo: RunningServer, callers: ThreadPoolExecutor
+    sample_server: RunningServer, callers: ThreadPoolExecutor
 ) -> None:
-    responses = list(callers.map(zoo.predictions.Predict, [_batch(1.0)] * 200))
+    responses = list(callers.map(sample_server.predictions.Predict, [_batch(1.0)] * 200))
     assert {response.outputs["rows"].int_val[0] for response in responses} == {1}
 
 
-def test_a_lone_call_is_not_delayed(zoo: RunningServer) -> None:
-    zoo.predictions.Predict(_images(b"1"))
+def test_a_lone_call_is_not_delayed(sample_server: RunningServer) -> None:
+    sample_server.predictions.Predict(_images(b"1"))
     durations = []
     for _ in range(20):
         start = time.perf_counter()
-        zoo.predictions.Predict(_images(b"1"))
+        sample_server.predictions.Predict(_images(b"1"))
         durations.append(time.perf_counter() - start)
     assert sorted(durations)[10] < 0.05
 
@@ -127,15 +127,15 @@ def test_unequal_inputs_cannot_be_batched(batching_server: RunningServer) -> Non
     assert message == "Batching session Run() input tensors must have equal 0th-dimension size"
 
 
-def test_cancelled_calls_do_not_hold_up_the_others(zoo: RunningServer) -> None:
+def test_cancelled_calls_do_not_hold_up_the_others(sample_server: RunningServer) -> None:
     slow = predict_request("odds", {"steps": tensor([500], "int32")}, signature="slow")
-    calls = [zoo.predictions.Predict.future(slow) for _ in range(200)]
+    calls = [sample_server.predictions.Predict.future(slow) for _ in range(200)]
     time.sleep(0.2)
     for call in calls:
         call.cancel()
     start = time.monotonic()
     done = threading.Event()
-    future = zoo.predictions.Predict.future(_batch(1.0), timeout=60)
+    future = sample_server.predictions.Predict.future(_batch(1.0), timeout=60)
     future.add_done_callback(lambda _: done.set())
     assert done.wait(60)
     assert future.result().outputs["x"].float_val[0] == 2.0

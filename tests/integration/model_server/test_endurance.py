@@ -82,12 +82,12 @@ def _rest_path(random_: random.Random) -> str:
     return "/" + "".join(c if "!" <= c <= "~" else f"%{ord(c):02X}" for c in path).lstrip("/")
 
 
-def test_malformed_http_requests_end_in_errors(zoo: RunningServer) -> None:
+def test_malformed_http_requests_end_in_errors(sample_server: RunningServer) -> None:
     random_ = random.Random(1)
-    process = psutil.Process(zoo.process.pid)
+    process = psutil.Process(sample_server.process.pid)
     failures: list[bytes] = []
     wordless = memory = 0
-    connection = http.client.HTTPConnection("127.0.0.1", zoo.ports["rest"], timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", sample_server.ports["rest"], timeout=60)
     for number in range(MALFORMED):
         if number == MALFORMED // 2:
             memory = process.memory_info().rss
@@ -104,24 +104,24 @@ def test_malformed_http_requests_end_in_errors(zoo: RunningServer) -> None:
     connection.close()
     assert (failures, wordless) == ([], 0)
     assert process.memory_info().rss - memory < 50 * MEBIBYTE
-    assert zoo.predictions.Predict(half("half_plus_two")).outputs["y"].float_val[0] == 2.5
+    assert sample_server.predictions.Predict(half("half_plus_two")).outputs["y"].float_val[0] == 2.5
 
 
-def test_what_is_no_http_at_all_harms_nothing(zoo: RunningServer) -> None:
+def test_what_is_no_http_at_all_harms_nothing(sample_server: RunningServer) -> None:
     import socket
 
     random_ = random.Random(2)
-    for port in zoo.ports.values():
+    for port in sample_server.ports.values():
         for _ in range(50):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
                 connection.sendall(random_.randbytes(random_.randrange(1, 2000)))
-    assert zoo.http("/v1/models/half_plus_two").status == 200
-    assert zoo.predictions.Predict(half("half_plus_two")).outputs["y"].float_val[0] == 2.5
+    assert sample_server.http("/v1/models/half_plus_two").status == 200
+    assert sample_server.predictions.Predict(half("half_plus_two")).outputs["y"].float_val[0] == 2.5
 
 
-def test_malformed_messages_end_in_errors(zoo: RunningServer) -> None:
+def test_malformed_messages_end_in_errors(sample_server: RunningServer) -> None:
     random_ = random.Random(3)
-    process = psutil.Process(zoo.process.pid)
+    process = psutil.Process(sample_server.process.pid)
     regress = regression_request("half_plus_two", "regress_x_to_y", example(x=1.0))
     mixed = half("odds", signature="mixed")
     mixed.inputs["c"].CopyFrom(tensor([b"abc"], "object"))
@@ -141,12 +141,12 @@ def test_malformed_messages_end_in_errors(zoo: RunningServer) -> None:
         data = random_.choice(requests[method])
         for _ in range(random_.randrange(1, 4)):
             data = _mutated(random_, data)
-        call = zoo.channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")
+        call = sample_server.channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")
         codes.add(call.future(data, timeout=60).code())
     assert not codes & {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
     assert process.memory_info().rss - memory < 50 * MEBIBYTE
-    assert "not foreseen" not in zoo.log()
-    assert zoo.predictions.Predict(half("half_plus_two")).outputs["y"].float_val[0] == 2.5
+    assert "not foreseen" not in sample_server.log()
+    assert sample_server.predictions.Predict(half("half_plus_two")).outputs["y"].float_val[0] == 2.5
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ def test_versions_change_under_load_without_a_failed_call(
         time.sleep(pause)
         number += 1
         add_version(sources[number % 2 == 0], model, number)
-        server.until("m", {number: "AVAILABLE", number - 1: "END"})
+        server.wait_for_states("m", {number: "AVAILABLE", number - 1: "END"})
         shutil.rmtree(model / str(number - 1))
         memory = memory or process.memory_info().rss
     stop.set()

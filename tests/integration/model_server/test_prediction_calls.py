@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from serving.predict.messages import (
+from serving.tf.messages import (
     get_model_metadata_pb2,
     inference_pb2,
     predict_pb2,
@@ -32,8 +32,8 @@ CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
 
 @pytest.mark.parametrize("model", ["half_plus_two", "half_plus_two_2"])
-def test_predict_answers_and_says_who_answered(zoo: RunningServer, model: str) -> None:
-    response = zoo.predictions.Predict(half(model, 3.0))
+def test_predict_answers_and_says_who_answered(sample_server: RunningServer, model: str) -> None:
+    response = sample_server.predictions.Predict(half(model, 3.0))
     assert list(response.outputs["y"].float_val) == [3.5]
     assert [dim.size for dim in response.outputs["y"].tensor_shape.dim] == [1, 1]
     assert response.model_spec.name == model
@@ -41,36 +41,38 @@ def test_predict_answers_and_says_who_answered(zoo: RunningServer, model: str) -
     assert response.model_spec.signature_name == "serving_default"
 
 
-def test_a_feed_of_another_rank_is_the_graphs_own_affair(zoo: RunningServer) -> None:
+def test_a_feed_of_another_rank_is_the_graphs_own_affair(sample_server: RunningServer) -> None:
     request = predict_request("half_plus_two", {"x": tensor([1.0, 2.0])})
-    assert list(zoo.predictions.Predict(request).outputs["y"].float_val) == [2.5, 3.0]
+    assert list(sample_server.predictions.Predict(request).outputs["y"].float_val) == [2.5, 3.0]
 
 
-def test_a_named_signature_and_an_output_filter(zoo: RunningServer) -> None:
-    both = zoo.predictions.Predict(half("half_plus_two", 2.0, signature="two_outputs"))
+def test_a_named_signature_and_an_output_filter(sample_server: RunningServer) -> None:
+    both = sample_server.predictions.Predict(half("half_plus_two", 2.0, signature="two_outputs"))
     assert {alias: both.outputs[alias].float_val[0] for alias in both.outputs} == {
         "y": 3.0,
         "y2": 4.0,
     }
-    one = zoo.predictions.Predict(half("half_plus_two", signature="two_outputs", outputs=["y2"]))
+    one = sample_server.predictions.Predict(
+        half("half_plus_two", signature="two_outputs", outputs=["y2"])
+    )
     assert list(one.outputs) == ["y2"]
 
 
-def test_assets_are_found(zoo: RunningServer) -> None:
-    response = zoo.predictions.Predict(half("half_plus_two", signature="with_asset"))
+def test_assets_are_found(sample_server: RunningServer) -> None:
+    response = sample_server.predictions.Predict(half("half_plus_two", signature="with_asset"))
     assert list(response.outputs["asset"].string_val) == [b"asset-file-contents"]
 
 
-def test_initialisation_ran(zoo: RunningServer) -> None:
+def test_initialisation_ran(sample_server: RunningServer) -> None:
     words = tensor([b"two", b"zero", b"nine"], "object")
-    response = zoo.predictions.Predict(predict_request("lookup", {"words": words}))
+    response = sample_server.predictions.Predict(predict_request("lookup", {"words": words}))
     assert list(response.outputs["numbers"].int64_val) == [2, 0, -1]
 
 
-def test_signatures_without_inputs_keep_state(zoo: RunningServer) -> None:
+def test_signatures_without_inputs_keep_state(sample_server: RunningServer) -> None:
     def call(signature: str, **inputs: Any) -> float:
         request = predict_request("counter", inputs, signature=signature)
-        return float(zoo.predictions.Predict(request).outputs["output"].float_val[0])
+        return float(sample_server.predictions.Predict(request).outputs["output"].float_val[0])
 
     call("reset_counter")
     assert call("incr_counter") == 1.0
@@ -78,19 +80,19 @@ def test_signatures_without_inputs_keep_state(zoo: RunningServer) -> None:
     assert call("get_counter") == 3.5
 
 
-def test_what_a_graph_keeps_of_a_feed_outlives_the_call(zoo: RunningServer) -> None:
+def test_what_a_graph_keeps_of_a_feed_outlives_the_call(sample_server: RunningServer) -> None:
     recall = predict_request("odds", {}, signature="recall")
     for letter in (b"a", b"b", b"c"):
         text, numbers = letter * 100_000, [float(letter[0])] * 5_000
         inputs = {"text": tensor(text, "object"), "numbers": tensor(numbers)}
-        zoo.predictions.Predict(predict_request("odds", inputs, signature="remember"))
+        sample_server.predictions.Predict(predict_request("odds", inputs, signature="remember"))
         for _ in range(3):
-            response = zoo.predictions.Predict(recall)
+            response = sample_server.predictions.Predict(recall)
             assert list(response.outputs["text"].string_val) == [text]
             assert list(response.outputs["numbers"].float_val) == numbers
 
 
-def test_every_type_goes_in_and_comes_out_in_its_field(zoo: RunningServer) -> None:
+def test_every_type_goes_in_and_comes_out_in_its_field(sample_server: RunningServer) -> None:
     given = {
         "float32": tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[1.5]),
         "float64": tensor_pb2.TensorProto(dtype=types_pb2.DT_DOUBLE, double_val=[2.5]),
@@ -114,53 +116,53 @@ def test_every_type_goes_in_and_comes_out_in_its_field(zoo: RunningServer) -> No
     request = predict_request(
         "odds", {f"in_{name}": value for name, value in given.items()}, signature="echo"
     )
-    response = zoo.predictions.Predict(request)
+    response = sample_server.predictions.Predict(request)
     for name, value in given.items():
         value.tensor_shape.SetInParent()
         assert response.outputs[f"out_{name}"] == value, name
 
 
-def test_several_inputs_of_several_types_as_content(zoo: RunningServer) -> None:
+def test_several_inputs_of_several_types_as_content(sample_server: RunningServer) -> None:
     a = tensor_pb2.TensorProto(
         dtype=types_pb2.DT_FLOAT,
         tensor_shape={"dim": [{"size": 2}, {"size": 2}]},
         tensor_content=np.array([[1, 2], [3, 4]], np.float32).tobytes(),
     )
     inputs = {"a": a, "b": tensor([1, 2], "int64"), "c": tensor([b"p", b"q"], "object")}
-    response = zoo.predictions.Predict(predict_request("odds", inputs, signature="mixed"))
+    response = sample_server.predictions.Predict(predict_request("odds", inputs, signature="mixed"))
     assert list(response.outputs["sum"].float_val) == [4.0, 9.0]
     assert list(response.outputs["joined_bytes"].string_val) == [b"p-1", b"q-2"]
     assert list(response.outputs["flags"].bool_val) == [False, True]
 
 
-def test_messages_far_above_four_megabytes(zoo: RunningServer) -> None:
+def test_messages_far_above_four_megabytes(sample_server: RunningServer) -> None:
     values = np.arange(5_000_000, dtype=np.float32)
-    response = zoo.predictions.Predict(
+    response = sample_server.predictions.Predict(
         predict_request("odds", {"x": tensor(values)}, signature="batch"), timeout=60
     )
     np.testing.assert_array_equal(array(response, "x"), values * 2)
 
 
-def test_classify_and_regress(zoo: RunningServer) -> None:
-    classified = zoo.predictions.Classify(
+def test_classify_and_regress(sample_server: RunningServer) -> None:
+    classified = sample_server.predictions.Classify(
         classification_request("half_plus_two", "classify_x_to_y", example(x=2.0), example(x=4.0))
     )
     rows = classified.result.classifications
     assert [[item.score for item in row.classes] for row in rows] == [[3.0], [4.0]]
     assert rows[1].classes[0].label.startswith("4")
     assert classified.model_spec.signature_name == "classify_x_to_y"
-    regressed = zoo.predictions.Regress(
+    regressed = sample_server.predictions.Regress(
         regression_request("half_plus_two", "regress_x_to_y", example(x=2.0), example(x=6.0))
     )
     assert [item.value for item in regressed.result.regressions] == [3.0, 5.0]
     assert regressed.model_spec.version.value == 123
 
 
-def test_the_context_is_part_of_every_example(zoo: RunningServer) -> None:
+def test_the_context_is_part_of_every_example(sample_server: RunningServer) -> None:
     request = regression_request("half_plus_two", "regress_x_to_y")
     request.input.example_list_with_context.context.CopyFrom(example(x=8.0))
     request.input.example_list_with_context.examples.extend([example(), example()])
-    response = zoo.predictions.Regress(request)
+    response = sample_server.predictions.Regress(request)
     assert [item.value for item in response.result.regressions] == [6.0, 6.0]
 
 
@@ -173,8 +175,8 @@ def _tasks(*tasks: tuple[str, str, str], x: float = 2.0) -> Any:
     return request
 
 
-def test_multi_inference(zoo: RunningServer) -> None:
-    response = zoo.predictions.MultiInference(
+def test_multi_inference(sample_server: RunningServer) -> None:
+    response = sample_server.predictions.MultiInference(
         _tasks(
             ("half_plus_two", "regress_x_to_y", REGRESS),
             ("half_plus_two", "classify_x_to_y", CLASSIFY),
@@ -216,15 +218,15 @@ def test_multi_inference(zoo: RunningServer) -> None:
     ],
 )
 def test_multi_inference_refuses(
-    zoo: RunningServer, request_: Any, expected: tuple[str, str]
+    sample_server: RunningServer, request_: Any, expected: tuple[str, str]
 ) -> None:
-    assert refusal(zoo.predictions.MultiInference, request_) == expected
+    assert refusal(sample_server.predictions.MultiInference, request_) == expected
 
 
-def test_metadata_is_what_the_model_stores(zoo: RunningServer) -> None:
+def test_metadata_is_what_the_model_stores(sample_server: RunningServer) -> None:
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = "half_plus_two_2"
-    response = zoo.predictions.GetModelMetadata(request)
+    response = sample_server.predictions.GetModelMetadata(request)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(signatures)
     assert set(signatures.signature_def) == {"serving_default", "__saved_model_init_op"}
@@ -234,8 +236,8 @@ def test_metadata_is_what_the_model_stores(zoo: RunningServer) -> None:
     assert response.model_spec.version.value == 123
 
 
-def test_metadata_refuses(zoo: RunningServer) -> None:
-    call = zoo.predictions.GetModelMetadata
+def test_metadata_refuses(sample_server: RunningServer) -> None:
+    call = sample_server.predictions.GetModelMetadata
     request = get_model_metadata_pb2.GetModelMetadataRequest()
     assert refusal(call, request) == ("INVALID_ARGUMENT", "Missing ModelSpec")
     request.model_spec.name = "half_plus_two"
@@ -307,23 +309,23 @@ PREDICT_REFUSALS = {
 
 
 @pytest.mark.parametrize("case", PREDICT_REFUSALS)
-def test_predict_refuses(zoo: RunningServer, case: str) -> None:
+def test_predict_refuses(sample_server: RunningServer, case: str) -> None:
     request, expected = PREDICT_REFUSALS[case]
-    assert refusal(zoo.predictions.Predict, request) == expected
+    assert refusal(sample_server.predictions.Predict, request) == expected
 
 
-def test_a_misnamed_input_of_the_right_number(zoo: RunningServer) -> None:
+def test_a_misnamed_input_of_the_right_number(sample_server: RunningServer) -> None:
     code, message = refusal(
-        zoo.predictions.Predict, predict_request("half_plus_two", {"w": tensor([[1.0]])})
+        sample_server.predictions.Predict, predict_request("half_plus_two", {"w": tensor([[1.0]])})
     )
     assert code == "INVALID_ARGUMENT"
     assert "Signature input alias: x" in message
 
 
 @pytest.mark.parametrize("model", ["half_plus_two", "half_plus_two_2"])
-def test_a_wrong_type_is_tensorflows_own_refusal(zoo: RunningServer, model: str) -> None:
+def test_a_wrong_type_is_tensorflows_own_refusal(sample_server: RunningServer, model: str) -> None:
     code, message = refusal(
-        zoo.predictions.Predict, predict_request(model, {"x": tensor([[1]], "int32")})
+        sample_server.predictions.Predict, predict_request(model, {"x": tensor([[1]], "int32")})
     )
     assert code == "INVALID_ARGUMENT"
     assert "float" in message
@@ -331,44 +333,47 @@ def test_a_wrong_type_is_tensorflows_own_refusal(zoo: RunningServer, model: str)
 
 
 def test_a_failing_computation_is_an_error_of_at_most_1024_characters(
-    zoo: RunningServer,
+    sample_server: RunningServer,
 ) -> None:
     request = predict_request("odds", {"text": tensor([b"n" * 3000], "object")}, signature="number")
-    code, message = refusal(zoo.predictions.Predict, request)
+    code, message = refusal(sample_server.predictions.Predict, request)
     assert code == "INVALID_ARGUMENT"
     assert message.startswith("StringToNumberOp could not correctly convert string: nnn")
     assert len(message) == 1024
 
 
-def test_examples_refused(zoo: RunningServer) -> None:
+def test_examples_refused(sample_server: RunningServer) -> None:
     empty = classification_request("half_plus_two", "classify_x_to_y")
-    assert refusal(zoo.predictions.Classify, empty) == ("INVALID_ARGUMENT", "Input is empty.")
+    assert refusal(sample_server.predictions.Classify, empty) == (
+        "INVALID_ARGUMENT",
+        "Input is empty.",
+    )
     unknown = regression_request("half_plus_two", "nope", example(x=1.0))
-    assert refusal(zoo.predictions.Regress, unknown) == (
+    assert refusal(sample_server.predictions.Regress, unknown) == (
         "INVALID_ARGUMENT",
         "No signature was found with the name: nope",
     )
     unfit = classification_request("half_plus_two", "regress_x_to_y", example(x=1.0))
-    code, message = refusal(zoo.predictions.Classify, unfit)
+    code, message = refusal(sample_server.predictions.Classify, unfit)
     assert code == "INVALID_ARGUMENT"
     assert message.startswith("Expected classification signature outputs")
 
 
-def test_bytes_that_are_no_message_are_refused(zoo: RunningServer) -> None:
-    call = zoo.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+def test_bytes_that_are_no_message_are_refused(sample_server: RunningServer) -> None:
+    call = sample_server.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
     assert refusal(call, b"\xff\xff\xff\xff")[0] == "INTERNAL"
 
 
-def test_a_deadline_ends_a_slow_call(zoo: RunningServer) -> None:
+def test_a_deadline_ends_a_slow_call(sample_server: RunningServer) -> None:
     request = predict_request("odds", {"steps": tensor([3000], "int32")}, signature="slow")
     with pytest.raises(grpc.RpcError) as caught:
-        zoo.predictions.Predict(request, timeout=0.2)
+        sample_server.predictions.Predict(request, timeout=0.2)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    zoo.predictions.Predict(half("half_plus_two"), timeout=30)
+    sample_server.predictions.Predict(half("half_plus_two"), timeout=30)
 
 
-def test_health_and_reflection(zoo: RunningServer) -> None:
-    health = health_pb2_grpc.HealthStub(zoo.channel)
+def test_health_and_reflection(sample_server: RunningServer) -> None:
+    health = health_pb2_grpc.HealthStub(sample_server.channel)
     for service in ("", "tensorflow.serving.PredictionService"):
         response = health.Check(health_pb2.HealthCheckRequest(service=service))
         assert response.status == health_pb2.HealthCheckResponse.SERVING
@@ -376,7 +381,7 @@ def test_health_and_reflection(zoo: RunningServer) -> None:
         ProtoReflectionDescriptorDatabase,
     )
 
-    services = ProtoReflectionDescriptorDatabase(zoo.channel).get_services()
+    services = ProtoReflectionDescriptorDatabase(sample_server.channel).get_services()
     assert "tensorflow.serving.PredictionService" in services
 
 
@@ -388,14 +393,16 @@ def test_health_and_reflection(zoo: RunningServer) -> None:
         "tensorflow.serving.PredictionService/NoSuchMethod",
     ],
 )
-def test_what_is_left_out_says_so(zoo: RunningServer, method: str) -> None:
-    code, message = refusal(zoo.channel.unary_unary(f"/{method}"), b"")
+def test_what_is_left_out_says_so(sample_server: RunningServer, method: str) -> None:
+    code, message = refusal(sample_server.channel.unary_unary(f"/{method}"), b"")
     assert code == "UNIMPLEMENTED"
     assert message
 
 
-def test_streamed_predictions_are_left_out(zoo: RunningServer) -> None:
-    call = zoo.channel.unary_stream("/tensorflow.serving.PredictionService/PredictStreamed")
+def test_streamed_predictions_are_left_out(sample_server: RunningServer) -> None:
+    call = sample_server.channel.unary_stream(
+        "/tensorflow.serving.PredictionService/PredictStreamed"
+    )
     with pytest.raises(grpc.RpcError) as caught:
         list(call(b"", timeout=30))
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

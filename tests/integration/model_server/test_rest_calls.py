@@ -16,35 +16,35 @@ from tests.integration.model_server.conftest import RunningServer
 
 
 @pytest.mark.parametrize("model", ["half_plus_two", "half_plus_two_2"])
-def test_rows_and_columns(zoo: RunningServer, model: str) -> None:
-    rows = zoo.http(f"/v1/models/{model}:predict", {"instances": [[1.0], [2], [5.0]]})
+def test_rows_and_columns(sample_server: RunningServer, model: str) -> None:
+    rows = sample_server.http(f"/v1/models/{model}:predict", {"instances": [[1.0], [2], [5.0]]})
     assert rows.status == 200
     assert rows.content_type == "application/json"
     assert rows.json == {"predictions": [[2.5], [3.0], [4.5]]}
-    columns = zoo.http(f"/v1/models/{model}:predict", {"inputs": [[1.0]]})
+    columns = sample_server.http(f"/v1/models/{model}:predict", {"inputs": [[1.0]]})
     assert columns.json == {"outputs": [[2.5]]}
-    named = zoo.http(f"/v1/models/{model}:predict", {"inputs": {"x": [[1.0]]}})
+    named = sample_server.http(f"/v1/models/{model}:predict", {"inputs": {"x": [[1.0]]}})
     assert named.json == {"outputs": [[2.5]]}
 
 
-def test_a_list_of_values_for_a_column_of_rows(zoo: RunningServer) -> None:
-    reply = zoo.http("/v1/models/half_plus_two:predict", {"instances": [1.0, 2.0, 5.0]})
+def test_a_list_of_values_for_a_column_of_rows(sample_server: RunningServer) -> None:
+    reply = sample_server.http("/v1/models/half_plus_two:predict", {"instances": [1.0, 2.0, 5.0]})
     assert reply.json == {"predictions": [2.5, 3.0, 4.5]}
 
 
-def test_several_outputs_keep_their_names(zoo: RunningServer) -> None:
+def test_several_outputs_keep_their_names(sample_server: RunningServer) -> None:
     body: dict[str, Any] = {
         "signature_name": "two_outputs",
         "instances": [{"x": [1.0]}, {"x": [2.0]}],
     }
-    reply = zoo.http("/v1/models/half_plus_two:predict", body)
+    reply = sample_server.http("/v1/models/half_plus_two:predict", body)
     assert reply.json == {"predictions": [{"y": [2.5], "y2": [3.5]}, {"y": [3.0], "y2": [4.0]}]}
     body = {"signature_name": "two_outputs", "inputs": [[1.0]]}
-    reply = zoo.http("/v1/models/half_plus_two:predict", body)
+    reply = sample_server.http("/v1/models/half_plus_two:predict", body)
     assert reply.json == {"outputs": {"y": [[2.5]], "y2": [[3.5]]}}
 
 
-def test_bytes_go_in_and_out_as_base64(zoo: RunningServer) -> None:
+def test_bytes_go_in_and_out_as_base64(sample_server: RunningServer) -> None:
     coded = base64.b64encode(b"\xff\x00").decode()
     body = {
         "signature_name": "mixed",
@@ -53,7 +53,7 @@ def test_bytes_go_in_and_out_as_base64(zoo: RunningServer) -> None:
             {"a": [0, 0], "b": 2, "c": "text"},
         ],
     }
-    reply = zoo.http("/v1/models/odds:predict", body)
+    reply = sample_server.http("/v1/models/odds:predict", body)
     assert reply.json == {
         "predictions": [
             {
@@ -70,71 +70,75 @@ def test_bytes_go_in_and_out_as_base64(zoo: RunningServer) -> None:
     }
 
 
-def test_every_number_type_survives(zoo: RunningServer) -> None:
+def test_every_number_type_survives(sample_server: RunningServer) -> None:
     given: dict[str, Any] = {
         "in_float32": 0.1, "in_float64": 0.1, "in_float16": 1.5, "in_bfloat16": 1.5,
         "in_int8": -8, "in_int16": -16, "in_int32": -32, "in_int64": -(2**63),
         "in_uint8": 255, "in_uint16": 65535, "in_uint32": 2**32 - 1, "in_uint64": 2**64 - 1,
         "in_bool": True, "in_string": "x", "in_complex64": 1, "in_complex128": 1,
     }  # fmt: skip
-    reply = zoo.http("/v1/models/odds:predict", {"signature_name": "echo", "inputs": given})
+    reply = sample_server.http(
+        "/v1/models/odds:predict", {"signature_name": "echo", "inputs": given}
+    )
     assert reply.status == 501
     assert "complex" in reply.json["error"]
 
 
-def test_floats_are_short_and_special_values_bare(zoo: RunningServer) -> None:
+def test_floats_are_short_and_special_values_bare(sample_server: RunningServer) -> None:
     body = '{"signature_name": "batch", "inputs": [0.05, NaN, Infinity, -Infinity, 1e10, 1]}'
-    reply = zoo.http("/v1/models/odds:predict", body)
+    reply = sample_server.http("/v1/models/odds:predict", body)
     text = reply.body.decode()
     assert "0.1, NaN, Infinity, -Infinity, 2e+10, 2.0" in text
     values = reply.json["outputs"]["x"]
     assert math.isnan(values[1])
 
 
-def test_versions_in_the_path(zoo: RunningServer) -> None:
+def test_versions_in_the_path(sample_server: RunningServer) -> None:
     body = {"instances": [[1.0]]}
-    assert zoo.http("/v1/models/half_plus_two/versions/123:predict", body).status == 200
-    missing = zoo.http("/v1/models/half_plus_two/versions/9:predict", body)
+    assert sample_server.http("/v1/models/half_plus_two/versions/123:predict", body).status == 200
+    missing = sample_server.http("/v1/models/half_plus_two/versions/9:predict", body)
     assert missing.status == 404
     assert missing.json == {"error": "Servable not found for request: Specific(half_plus_two, 9)"}
-    label = zoo.http("/v1/models/half_plus_two/labels/stable:predict", body)
+    label = sample_server.http("/v1/models/half_plus_two/labels/stable:predict", body)
     assert label.status == 400
     assert label.json == {"error": "Unrecognized servable version label: stable"}
 
 
-def test_classify_and_regress(zoo: RunningServer) -> None:
+def test_classify_and_regress(sample_server: RunningServer) -> None:
     body = {"signature_name": "classify_scores", "examples": [{"x": 1.0}, {"x": [2.0]}]}
-    reply = zoo.http("/v1/models/half_plus_two:classify", body)
+    reply = sample_server.http("/v1/models/half_plus_two:classify", body)
     assert reply.json == {"results": [[["", 2.5]], [["", 3.0]]]}
     body = {"signature_name": "regress_x_to_y", "examples": [{"x": 1.0}, {"x": 2.0}]}
-    reply = zoo.http("/v1/models/half_plus_two:regress", body)
+    reply = sample_server.http("/v1/models/half_plus_two:regress", body)
     assert reply.json == {"results": [2.5, 3.0]}
     shared = {"signature_name": "regress_x_to_y", "context": {"x": 4.0}, "examples": [{}, {}]}
-    assert zoo.http("/v1/models/half_plus_two:regress", shared).json == {"results": [4.0, 4.0]}
+    assert sample_server.http("/v1/models/half_plus_two:regress", shared).json == {
+        "results": [4.0, 4.0]
+    }
 
 
-def test_a_whole_number_in_an_example_is_an_int64_feature(zoo: RunningServer) -> None:
+def test_a_whole_number_in_an_example_is_an_int64_feature(sample_server: RunningServer) -> None:
     body = {"signature_name": "regress_x_to_y", "examples": [{"x": 2}]}
-    reply = zoo.http("/v1/models/half_plus_two:regress", body)
+    reply = sample_server.http("/v1/models/half_plus_two:regress", body)
     assert reply.status == 400
     assert "int64" in reply.json["error"]
 
 
-def test_status_and_metadata(zoo: RunningServer) -> None:
-    status = zoo.http("/v1/models/half_plus_two")
+def test_status_and_metadata(sample_server: RunningServer) -> None:
+    status = sample_server.http("/v1/models/half_plus_two")
     row = {
         "version": "123",
         "state": "AVAILABLE",
         "status": {"error_code": "OK", "error_message": ""},
     }
     assert status.json == {"model_version_status": [row]}
-    assert zoo.http("/v1/models/half_plus_two/versions/123").json == status.json
-    missing = zoo.http("/v1/models/half_plus_two/versions/9")
+    assert sample_server.http("/v1/models/half_plus_two/versions/123").json == status.json
+    missing = sample_server.http("/v1/models/half_plus_two/versions/9")
     assert (missing.status, missing.json) == (
         404,
         {"error": "Could not find version 9 of model half_plus_two"},
     )
-    metadata = zoo.http("/v1/models/half_plus_two_2/metadata").json
+    metadata = sample_server.http("/v1/models/half_plus_two_2/metadata").json
     assert metadata["model_spec"] == {
         "name": "half_plus_two_2",
         "signature_name": "",
@@ -163,20 +167,20 @@ def test_status_and_metadata(zoo: RunningServer) -> None:
         ("POST", "/v1/models/half_plus_two:guess"),
     ],
 )
-def test_malformed_requests(zoo: RunningServer, verb: str, path: str) -> None:
+def test_malformed_requests(sample_server: RunningServer, verb: str, path: str) -> None:
     body = b"{}" if verb in ("POST", "PUT") else None
-    reply = zoo.http(path, body, verb=verb)
+    reply = sample_server.http(path, body, verb=verb)
     assert (reply.status, reply.json) == (400, {"error": f"Malformed request: {verb} {path}"})
 
 
-def test_outside_the_api_nothing_is_json(zoo: RunningServer) -> None:
-    reply = zoo.http("/elsewhere")
+def test_outside_the_api_nothing_is_json(sample_server: RunningServer) -> None:
+    reply = sample_server.http("/elsewhere")
     assert reply.status == 404
     assert reply.content_type != "application/json"
 
 
-def test_a_model_needs_a_name(zoo: RunningServer) -> None:
-    reply = zoo.http("/v1/models")
+def test_a_model_needs_a_name(sample_server: RunningServer) -> None:
+    reply = sample_server.http("/v1/models")
     assert (reply.status, reply.json) == (400, {"error": "Missing model name in request."})
 
 
@@ -206,8 +210,8 @@ def test_a_model_needs_a_name(zoo: RunningServer) -> None:
         (b"\xff\xfe", "JSON Parse error: Invalid encoding in string."),
     ],
 )
-def test_predict_refuses(zoo: RunningServer, body: str, message: str) -> None:
-    reply = zoo.http("/v1/models/half_plus_two:predict", body or b"", verb="POST")
+def test_predict_refuses(sample_server: RunningServer, body: str, message: str) -> None:
+    reply = sample_server.http("/v1/models/half_plus_two:predict", body or b"", verb="POST")
     assert reply.status == 400
     assert message in reply.json["error"]
 
@@ -225,35 +229,35 @@ def test_predict_refuses(zoo: RunningServer, body: str, message: str) -> None:
         ({"examples": [{"x": 1.0}]}, "Expected one or two"),
     ],
 )
-def test_classify_refuses(zoo: RunningServer, body: dict[str, Any], message: str) -> None:
+def test_classify_refuses(sample_server: RunningServer, body: dict[str, Any], message: str) -> None:
     body = {"signature_name": "two_outputs", **body}
     if message == "Expected one or two":
         body["signature_name"] = "missing"
         message = "No signature was found with the name: missing"
-    reply = zoo.http("/v1/models/half_plus_two:classify", body)
+    reply = sample_server.http("/v1/models/half_plus_two:classify", body)
     assert reply.status == 400
     assert message in reply.json["error"]
 
 
-def test_the_content_type_does_not_matter_and_gzip_is_read(zoo: RunningServer) -> None:
+def test_the_content_type_does_not_matter_and_gzip_is_read(sample_server: RunningServer) -> None:
     body = json.dumps({"instances": [[1.0]]}).encode()
     path = "/v1/models/half_plus_two:predict"
-    assert zoo.http(path, body, headers={"Content-Type": "text/plain"}).status == 200
-    zipped = zoo.http(path, gzip.compress(body), headers={"Content-Encoding": "gzip"})
+    assert sample_server.http(path, body, headers={"Content-Type": "text/plain"}).status == 200
+    zipped = sample_server.http(path, gzip.compress(body), headers={"Content-Encoding": "gzip"})
     assert zipped.json == {"predictions": [[2.5]]}
-    broken = zoo.http(path, b"no gzip", headers={"Content-Encoding": "gzip"})
+    broken = sample_server.http(path, b"no gzip", headers={"Content-Encoding": "gzip"})
     assert broken.status == 400
 
 
-def test_bodies_far_above_a_megabyte(zoo: RunningServer) -> None:
+def test_bodies_far_above_a_megabyte(sample_server: RunningServer) -> None:
     count = 300_000
     body = {"signature_name": "batch", "inputs": [0.5] * count}
-    reply = zoo.http("/v1/models/odds:predict", body)
+    reply = sample_server.http("/v1/models/odds:predict", body)
     assert reply.json["outputs"]["x"] == [1.0] * count
 
 
-def test_connections_are_kept(zoo: RunningServer) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", zoo.ports["rest"], timeout=30)
+def test_connections_are_kept(sample_server: RunningServer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", sample_server.ports["rest"], timeout=30)
     for _ in range(3):
         connection.request("GET", "/v1/models/half_plus_two")
         response = connection.getresponse()
@@ -262,8 +266,8 @@ def test_connections_are_kept(zoo: RunningServer) -> None:
     connection.close()
 
 
-def test_a_small_answer_is_sent_at_once(zoo: RunningServer) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", zoo.ports["rest"], timeout=30)
+def test_a_small_answer_is_sent_at_once(sample_server: RunningServer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", sample_server.ports["rest"], timeout=30)
     durations = []
     for _ in range(20):
         start = time.perf_counter()
@@ -274,10 +278,10 @@ def test_a_small_answer_is_sent_at_once(zoo: RunningServer) -> None:
     assert sorted(durations)[10] < 0.03
 
 
-def test_metrics(zoo: RunningServer) -> None:
-    zoo.http("/v1/models/half_plus_two:predict", {"instances": [[1.0]]})
-    zoo.http("/v1/models/unheard_of:predict", {"instances": [[1.0]]})
-    reply = zoo.http("/monitoring/prometheus/metrics")
+def test_metrics(sample_server: RunningServer) -> None:
+    sample_server.http("/v1/models/half_plus_two:predict", {"instances": [[1.0]]})
+    sample_server.http("/v1/models/unheard_of:predict", {"instances": [[1.0]]})
+    reply = sample_server.http("/monitoring/prometheus/metrics")
     assert reply.status == 200
     assert reply.content_type.startswith("text/plain")
     page = reply.body.decode()

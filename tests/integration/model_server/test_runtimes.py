@@ -15,23 +15,23 @@ import numpy as np
 import pytest
 
 from serving.model_server import openvino_runtime
-from serving.model_server.accelerated import (
+from serving.model_server.accelerated_session import (
     AcceleratedSession,
     NotAccelerated,
     accelerated,
     check_agreement,
 )
 from serving.model_server.graph_cut import EMBEDDING, find_cut
-from serving.model_server.session import Session
-from serving.model_server.tensors import Array, Tensor
 from serving.model_server.warm_up import WARM_UP_FILE, records, warm_up_logs
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import install_starter
-from serving.predict.messages import saved_model_pb2, types_pb2
+from serving.tf.messages import saved_model_pb2, types_pb2
+from serving.tf.session import Session
+from serving.tf.tensors import Array, Tensor
 from tests.integration.model_server.calls import array, predict_request
 from tests.integration.model_server.conftest import ROOT, RunningServer, StartServer, launch
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def need_openvino() -> None:
@@ -181,11 +181,11 @@ def classify(server: RunningServer, starter: Path) -> Any:
     request = predict_request("starter", {}, signature="predict_images")
     given = next(iter(warm_up_logs(starter))).predict_log.request.inputs["images"]
     request.inputs["images"].CopyFrom(given)
-    return server.predictions.Predict(request, timeout=PATIENCE)
+    return server.predictions.Predict(request, timeout=TIMEOUT_SECONDS)
 
 
 def until_logged(server: RunningServer, *sentences: str) -> str:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not any(sentence in server.log() for sentence in sentences):
         assert server.process.poll() is None, server.log()
         assert time.monotonic() < deadline, server.log()
@@ -247,7 +247,7 @@ def test_a_broken_installation_of_openvino_is_no_reason_to_fail(
 
 def test_an_unknown_runtime_is_refused(start_server: StartServer, starter: Path) -> None:
     server = start_server(f"--model_base_path={starter.parent}", "--runtime=abacus", wait=False)
-    assert server.process.wait(PATIENCE) == 1
+    assert server.process.wait(TIMEOUT_SECONDS) == 1
     assert "--runtime must be one of auto, tensorflow, openvino, not abacus." in server.log()
 
 
@@ -261,7 +261,7 @@ def told_by(program: str, home: Path) -> str:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT_SECONDS,
     ).stdout
 
 

@@ -13,12 +13,12 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.model_server.crc32c import crc32c, masked
-from serving.predict.messages import (
+from serving.tf.messages import (
     get_model_status_pb2,
     model_management_pb2,
     prediction_log_pb2,
 )
+from serving.tf.tfrecord import crc32c, masked
 from tests.integration.model_server.calls import (
     classification_request,
     example,
@@ -79,9 +79,9 @@ def test_a_new_version_replaces_the_old_one_without_a_failed_call(
     for caller in callers:
         caller.start()
     add_version(three, model, 2)
-    server.until("m", {2: "AVAILABLE", 1: "END"})
+    server.wait_for_states("m", {2: "AVAILABLE", 1: "END"})
     shutil.rmtree(model / "2")
-    server.until("m", {1: "AVAILABLE", 2: "END"})
+    server.wait_for_states("m", {1: "AVAILABLE", 2: "END"})
     stop.set()
     for caller in callers:
         caller.join()
@@ -96,7 +96,7 @@ def test_a_broken_version_harms_nothing(start_server: StartServer, model: Path, 
     broken = model / "2"
     broken.mkdir()
     (broken / "saved_model.pb").write_bytes(b"this is no model")
-    server.until("m", {2: "END", 1: "AVAILABLE"})
+    server.wait_for_states("m", {2: "END", 1: "AVAILABLE"})
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "m"
     row = server.models.GetModelStatus(request).model_version_status[0]
@@ -117,9 +117,9 @@ def test_a_half_copied_version_is_tried_again(
         "--load_retry_interval_micros=200000",
     )
     (model / "2").mkdir()
-    server.until("m", {2: "LOADING", 1: "AVAILABLE"})
+    server.wait_for_states("m", {2: "LOADING", 1: "AVAILABLE"})
     shutil.copytree(three, model / "2", dirs_exist_ok=True)
-    server.until("m", {2: "AVAILABLE", 1: "END"})
+    server.wait_for_states("m", {2: "AVAILABLE", 1: "END"})
     assert _answer(server) == 4.0
 
 
@@ -133,7 +133,7 @@ def test_a_missing_folder_changes_nothing_and_an_empty_one_unloads(
     assert _answer(server) == 3.0
     aside.rename(model)
     shutil.rmtree(model / "7")
-    server.until("m", {7: "END"})
+    server.wait_for_states("m", {7: "END"})
     assert refusal(server.predictions.Predict, half("m")) == (
         "NOT_FOUND",
         "Servable not found for request: Latest(m)",
@@ -156,11 +156,11 @@ def test_policies_and_labels_by_configuration_file(
     server = start_server(
         f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1", *QUICK
     )
-    server.until("m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "AVAILABLE"})
+    server.wait_for_states("m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "AVAILABLE"})
     assert [_answer(server, version=number) for number in (1, 2, 3)] == [3.0, 4.0, 3.0]
     labels = 'version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 }'
     configure(f"model_version_policy {{ specific {{ versions: 1 versions: 2 }} }} {labels}")
-    server.until("m", {3: "END", 2: "AVAILABLE", 1: "AVAILABLE"})
+    server.wait_for_states("m", {3: "END", 2: "AVAILABLE", 1: "AVAILABLE"})
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
@@ -172,7 +172,7 @@ def test_policies_and_labels_by_configuration_file(
     reply = server.http("/v1/models/m/labels/canary:predict", {"instances": [[2.0]]})
     assert reply.json == {"predictions": [[4.0]]}
     configure("model_version_policy { latest { num_versions: 2 } }")
-    server.until("m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "END"})
+    server.wait_for_states("m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "END"})
     assert refusal(server.predictions.Predict, half("m", label="stable"))[0] == "INVALID_ARGUMENT"
 
 
@@ -195,7 +195,7 @@ def test_reload_adds_and_removes_models(
     _reload(server, config_text({"three": three}))
     assert refusal(server.predictions.Predict, half("two"))[0] == "NOT_FOUND"
     assert _answer(server, "three") == 4.0
-    server.until("two", {123: "END"})
+    server.wait_for_states("two", {123: "END"})
     _reload(server, config_text({"two": two, "three": three}))
     assert _answer(server, "two") == 3.0
     assert server.states("two") == {123: "AVAILABLE"}
@@ -211,7 +211,7 @@ def test_a_reload_that_is_given_up_still_counts(
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     late.mkdir()
     add_version(two / "00000123", late, 5)
-    server.until("late", {5: "AVAILABLE"})
+    server.wait_for_states("late", {5: "AVAILABLE"})
     _reload(server, config_text({"two": two}))
 
 
@@ -439,7 +439,7 @@ def test_a_unix_socket_answers_too(
     start_server(
         f"--model_base_path={sample_models / 'half_plus_two'}", f"--grpc_socket_path={path}"
     )
-    from serving.predict.messages import prediction_service_pb2_grpc
+    from serving.tf.messages import prediction_service_pb2_grpc
 
     with grpc.insecure_channel(f"unix:{path}") as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)

@@ -29,7 +29,7 @@ CLASSES = ("bird", "cat", "dog")
 URL = "http://127.0.0.1:8080"
 
 
-def picture(colour: str = "teal", side: int = 24, kind: str = "JPEG") -> bytes:
+def image_bytes(colour: str = "teal", side: int = 24, kind: str = "JPEG") -> bytes:
     """Return an image file of one colour."""
     out = io.BytesIO()
     Image.new("RGB", (side, side), colour).save(out, kind)
@@ -47,22 +47,22 @@ def add_version(repository: ModelRepository, classes: tuple[str, ...] = CLASSES)
 
 
 @dataclass
-class Answers:
+class FakeClassifier:
     """A classifier that says what it was told to, and keeps what it was asked."""
 
     scores: tuple[Score, ...] = (Score("cat", 0.9), Score("dog", 0.1))
     failure: Exception | None = None
-    asked: list[bytes] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
 
     async def classify(self, jpeg: bytes) -> Prediction:
-        self.asked.append(jpeg)
+        self.received.append(jpeg)
         if self.failure is not None:
             raise self.failure
         return Prediction(MODEL, 1, self.scores, "one", 2.5)
 
 
 @dataclass
-class ReadyCount:
+class FakeFleet:
     ready: int = 1
 
 
@@ -74,8 +74,8 @@ class Service:
     workspace: Workspace
     store: Store
     repository: ModelRepository
-    classifier: Answers
-    fleet: ReadyCount
+    classifier: FakeClassifier
+    fleet: FakeFleet
     trainer: Trainer
     broker: EventBroker
     http: httpx.AsyncClient
@@ -91,13 +91,13 @@ def worker_script(tmp_path: Path) -> Path:
 
 
 def write_worker(path: Path, body: str) -> None:
-    """Write a worker that has `job`, `say(message)` and the names of `job.py` at hand."""
+    """Write a worker that knows `spec`, `send(message)` and the names in `worker_protocol.py`."""
     path.write_text(
         "import sys, time, os, shutil\n"
         "from pathlib import Path\n"
-        "from backend.training.job import *\n"
-        "job = Job.read(Path(sys.argv[1]))\n"
-        "def say(message): print(to_line(message), end='', flush=True)\n" + textwrap.dedent(body)
+        "from backend.training.worker_protocol import *\n"
+        "spec = TrainingSpec.read(Path(sys.argv[1]))\n"
+        "def send(message): print(to_line(message), end='', flush=True)\n" + textwrap.dedent(body)
     )
 
 
@@ -118,7 +118,7 @@ async def service(workspace: Workspace, worker_script: Path) -> AsyncIterator[Se
         worker=[sys.executable, str(worker_script)],
     )
     await trainer.open()
-    classifier, fleet = Answers(), ReadyCount()
+    classifier, fleet = FakeClassifier(), FakeFleet()
     app = create_app(
         model=MODEL,
         store=store,

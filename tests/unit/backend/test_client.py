@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from backend.client import BackendClient, BackendRefused
-from backend.run_file import RunFile
+from backend.run_file import BackendRunFile
 from serving.errors import BackendError
 from serving.workspace import Workspace
-from tests.unit.backend.conftest import Service, picture
+from tests.unit.backend.conftest import Service, image_bytes
 
 
 def client_of(answer: httpx.Response | Exception) -> BackendClient:
@@ -25,8 +25,8 @@ def client_of(answer: httpx.Response | Exception) -> BackendClient:
 
 async def test_every_route_has_its_method(service: Service) -> None:
     client = service.client
-    assert (await client.classify(picture())).scores[0].name == "cat"
-    label = await client.label(picture(), "zebra")
+    assert (await client.classify(image_bytes())).scores[0].name == "cat"
+    label = await client.label(image_bytes(), "zebra")
     run = await client.train()
     assert (await client.training_run(run.id)).id == run.id
     assert [one.id for one in await client.training_runs()] == [run.id]
@@ -72,7 +72,7 @@ async def test_a_closed_client_says_so() -> None:
 
 async def test_find_needs_a_run_file_and_a_living_backend(workspace: Workspace) -> None:
     assert await BackendClient.find(workspace) is None
-    RunFile(os.getpid(), "http://127.0.0.1:9").write(workspace)
+    BackendRunFile(os.getpid(), "http://127.0.0.1:9").write(workspace)
     assert await BackendClient.find(workspace) is None
     workspace.backend_run_file.write_text("{}")
     assert await BackendClient.find(workspace) is None

@@ -7,17 +7,17 @@ import sys
 
 import pytest
 
-from backend.run_file import AlreadyRunning, RunFile, only_backend
+from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from serving.workspace import Workspace
 
 HOLD = """
 import sys
 from pathlib import Path
-from backend.run_file import RunFile, only_backend
+from backend.run_file import BackendRunFile, backend_lock
 from serving.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
-with only_backend(workspace):
-    RunFile(12345, "http://127.0.0.1:4321").write(workspace)
+with backend_lock(workspace):
+    BackendRunFile(12345, "http://127.0.0.1:4321").write(workspace)
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -32,18 +32,18 @@ def test_a_second_backend_is_told_where_the_first_is(workspace: Workspace) -> No
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(AlreadyRunning, match=r"http://127.0.0.1:4321 \(process 12345\)"),
-            only_backend(workspace),
+            backend_lock(workspace),
         ):
             pass
-        assert RunFile.read(workspace) == RunFile(12345, "http://127.0.0.1:4321")
+        assert BackendRunFile.read(workspace) == BackendRunFile(12345, "http://127.0.0.1:4321")
         holder.kill()
-    with only_backend(workspace):
-        assert RunFile.read(workspace) is None, "a crashed backend's address was kept"
+    with backend_lock(workspace):
+        assert BackendRunFile.read(workspace) is None, "a crashed backend's address was kept"
 
 
 def test_the_run_file_goes_with_the_backend(workspace: Workspace) -> None:
-    with only_backend(workspace):
-        RunFile(1, "http://127.0.0.1:1").write(workspace)
+    with backend_lock(workspace):
+        BackendRunFile(1, "http://127.0.0.1:1").write(workspace)
     assert not workspace.backend_run_file.exists()
-    with only_backend(workspace):
+    with backend_lock(workspace):
         pass

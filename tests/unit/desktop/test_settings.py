@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from desktop.settings import Choices, OnQuit, Settings
+from desktop.settings import OnQuit, Preferences, Settings
 from desktop.theme import Appearance
 
 
 def test_choices_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     Settings(path).change(appearance=Appearance.DARK, unsure_below=0.25, window='odd "text" \\ é')
-    read = Settings(path).choices
-    assert read == Choices(appearance=Appearance.DARK, unsure_below=0.25, window='odd "text" \\ é')
+    read = Settings(path).preferences
+    assert read == Preferences(
+        appearance=Appearance.DARK, unsure_below=0.25, window='odd "text" \\ é'
+    )
     assert isinstance(read.appearance, Appearance)
 
 
@@ -23,16 +25,16 @@ def test_only_what_differs_from_the_defaults_is_written(tmp_path: Path) -> None:
 def test_a_file_that_makes_no_sense_counts_as_not_chosen(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text("appearance = [")
-    assert Settings(path).choices == Choices()
+    assert Settings(path).preferences == Preferences()
     path.write_text('appearance = "pink"\nengine = "process"\nunknown = 1\n')
-    assert Settings(path).choices == Choices(engine="process")
+    assert Settings(path).preferences == Preferences(engine="process")
 
 
 def test_listeners_hear_of_changes_until_they_end_it(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "settings.toml")
-    heard: list[str] = []
-    end = settings.subscribe(lambda choices: heard.append(choices.engine))
+    received: list[str] = []
+    end = settings.subscribe(lambda preferences: received.append(preferences.engine))
     settings.change(engine="docker")
     end()
     settings.change(engine="auto")
-    assert heard == ["docker"]
+    assert received == ["docker"]

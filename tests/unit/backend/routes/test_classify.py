@@ -10,29 +10,29 @@ from PIL import Image
 
 from backend import uploads
 from serving.errors import FleetUnavailable, ImageError, ModelError
-from serving.upright import MAX_BYTES
-from tests.unit.backend.conftest import Service, picture
+from serving.normalize_image import MAX_BYTES
+from tests.unit.backend.conftest import Service, image_bytes
 
 
 async def test_a_form_with_a_photo_is_classified(service: Service) -> None:
-    jpeg = picture()
+    jpeg = image_bytes()
     answer = await service.http.post("/classify", files={"file": ("a.jpg", jpeg)})
     assert answer.status_code == 200
     assert answer.json()["scores"][0] == {"name": "cat", "score": 0.9}
     assert answer.json()["version"] == 1
-    assert service.classifier.asked == [jpeg]
+    assert service.classifier.received == [jpeg]
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "application/octet-stream", None])
 async def test_a_bare_body_is_the_photo(service: Service, kind: str | None) -> None:
     headers = {} if kind is None else {"Content-Type": kind}
-    answer = await service.http.post("/classify", content=picture(), headers=headers)
+    answer = await service.http.post("/classify", content=image_bytes(), headers=headers)
     assert answer.status_code == 200
 
 
 async def test_what_is_no_upright_jpeg_becomes_one_first(service: Service) -> None:
-    await service.http.post("/classify", content=picture(kind="PNG"))
-    with Image.open(io.BytesIO(service.classifier.asked[0])) as image:
+    await service.http.post("/classify", content=image_bytes(kind="PNG"))
+    with Image.open(io.BytesIO(service.classifier.received[0])) as image:
         assert image.format == "JPEG"
 
 
@@ -41,8 +41,8 @@ async def test_what_is_no_upright_jpeg_becomes_one_first(service: Service) -> No
     [
         (b"", 400),
         (b"not an image at all", 415),
-        (picture(side=300)[:-200], 422),
-        (picture(side=300, kind="PNG")[:60], 422),
+        (image_bytes(side=300)[:-200], 422),
+        (image_bytes(side=300, kind="PNG")[:60], 422),
     ],
     ids=["empty", "text", "cut-off JPEG", "cut-off PNG"],
 )
@@ -53,7 +53,7 @@ async def test_a_bad_photo_is_refused_with_a_sentence(
     assert answer.status_code == status
     assert set(answer.json()) == {"error", "advice"}
     assert answer.json()["error"].endswith(".")
-    assert (await service.http.post("/classify", content=picture())).status_code == 200
+    assert (await service.http.post("/classify", content=image_bytes())).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_a_photo_over_the_limit_is_413(
     content = bytes(200_000) if declared else chunks()
     answer = await service.http.post("/classify", content=content)
     assert answer.status_code == 413
-    assert service.classifier.asked == []
+    assert service.classifier.received == []
 
 
 async def test_an_absurd_length_is_refused_unread(service: Service) -> None:
@@ -116,7 +116,7 @@ async def test_a_failing_fleet_is_told_apart(
     service: Service, failure: Exception, status: int
 ) -> None:
     service.classifier.failure = failure
-    answer = await service.http.post("/classify", content=picture())
+    answer = await service.http.post("/classify", content=image_bytes())
     assert answer.status_code == status
     assert answer.json()["advice"]
     assert "defect" not in answer.text

@@ -8,11 +8,11 @@ import sqlite3
 import pytest
 
 from backend.contract import ClassCount
-from tests.unit.backend.conftest import Service, picture
+from tests.unit.backend.conftest import Service, image_bytes
 
 
 async def test_a_label_is_on_disk_when_it_is_acknowledged(service: Service) -> None:
-    jpeg = picture()
+    jpeg = image_bytes()
     label = await service.client.label(jpeg, "zebra")
     assert service.store.images.path(label.image).read_bytes() == jpeg
     with sqlite3.connect(service.workspace.backend_database) as other:
@@ -22,14 +22,14 @@ async def test_a_label_is_on_disk_when_it_is_acknowledged(service: Service) -> N
 
 
 async def test_a_class_is_new_until_a_version_answers_with_it(service: Service) -> None:
-    assert (await service.client.label(picture("red"), "zebra")).new_class
-    assert not (await service.client.label(picture("blue"), "cat")).new_class
+    assert (await service.client.label(image_bytes("red"), "zebra")).new_class
+    assert not (await service.client.label(image_bytes("blue"), "cat")).new_class
 
 
 async def test_names_are_tidied_and_spelled_as_before(service: Service) -> None:
-    first = await service.client.label(picture("red"), "  Giant \n Panda ")
-    again = await service.client.label(picture("blue"), "giant panda")
-    known = await service.client.label(picture("green"), "CAT")
+    first = await service.client.label(image_bytes("red"), "  Giant \n Panda ")
+    again = await service.client.label(image_bytes("blue"), "giant panda")
+    known = await service.client.label(image_bytes("green"), "CAT")
     assert first.class_name == again.class_name == "Giant Panda"
     assert known.class_name == "cat"
 
@@ -39,20 +39,20 @@ async def test_names_are_tidied_and_spelled_as_before(service: Service) -> None:
 )
 async def test_a_name_that_is_none_is_400(service: Service, name: str | None) -> None:
     data = {} if name is None else {"class": name}
-    answer = await service.http.post("/labels", files={"file": picture()}, data=data)
+    answer = await service.http.post("/labels", files={"file": image_bytes()}, data=data)
     assert answer.status_code == 400
     assert (await service.client.labels()).total == 0
 
 
 async def test_a_bare_body_takes_the_class_from_the_query(service: Service) -> None:
-    answer = await service.http.post("/labels?class=zebra", content=picture())
+    answer = await service.http.post("/labels?class=zebra", content=image_bytes())
     assert answer.status_code == 201
     assert answer.json()["class_name"] == "zebra"
 
 
 async def test_a_newer_label_replaces_and_undo_brings_back(service: Service) -> None:
-    await service.client.label(picture(), "cat")
-    newer = await service.client.label(picture(), "zebra")
+    await service.client.label(image_bytes(), "cat")
+    newer = await service.client.label(image_bytes(), "zebra")
     assert (await service.client.labels()).classes == [ClassCount("zebra", 1, known=False)]
     await service.client.undo_label(newer.id)
     await service.client.undo_label(newer.id)
@@ -68,13 +68,13 @@ async def test_undoing_what_never_was_is_404(service: Service) -> None:
 
 async def test_a_resent_label_is_kept_once(service: Service) -> None:
     answers = await asyncio.gather(
-        *(service.client.label(picture(), "zebra", key="k1") for _ in range(5))
+        *(service.client.label(image_bytes(), "zebra", key="k1") for _ in range(5))
     )
     assert len({answer.id for answer in answers}) == 1
     again = await service.http.post(
         "/labels",
         headers={"Idempotency-Key": "k1"},
-        files={"file": picture()},
+        files={"file": image_bytes()},
         data={"class": "zebra"},
     )
     assert again.status_code == 200
@@ -82,11 +82,11 @@ async def test_a_resent_label_is_kept_once(service: Service) -> None:
 
 
 async def test_a_key_cannot_mean_two_things(service: Service) -> None:
-    await service.client.label(picture(), "zebra", key="k1")
+    await service.client.label(image_bytes(), "zebra", key="k1")
     answer = await service.http.post(
         "/labels",
         headers={"Idempotency-Key": "k1"},
-        files={"file": picture()},
+        files={"file": image_bytes()},
         data={"class": "horse"},
     )
     assert answer.status_code == 409
@@ -95,7 +95,7 @@ async def test_a_key_cannot_mean_two_things(service: Service) -> None:
 async def test_many_at_once_are_all_kept(service: Service) -> None:
     colours = [f"#{value:02x}8040" for value in range(0, 256, 8)]
     labels = await asyncio.gather(
-        *(service.client.label(picture(colour), "zebra") for colour in colours)
+        *(service.client.label(image_bytes(colour), "zebra") for colour in colours)
     )
     summary = await service.client.labels()
     assert summary.total == summary.since_last_run == len(colours)

@@ -32,9 +32,9 @@ async def test_the_page_may_load_nothing_from_elsewhere(service: Service) -> Non
 async def test_every_element_the_script_asks_for_is_on_the_page(service: Service) -> None:
     page = (await service.http.get("/")).text
     script = (await service.http.get("/page.js")).text
-    asked = set(re.findall(r'el\("([\w-]+)"\)', script))
-    assert asked
-    assert asked <= set(re.findall(r'id="([\w-]+)"', page))
+    requested = set(re.findall(r'el\("([\w-]+)"\)', script))
+    assert requested
+    assert requested <= set(re.findall(r'id="([\w-]+)"', page))
 
 
 async def test_no_documentation_page_that_needs_a_network(service: Service) -> None:

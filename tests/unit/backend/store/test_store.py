@@ -36,7 +36,7 @@ async def test_a_restart_forgets_nothing(workspace: Workspace) -> None:
     assert made
     store = Store(workspace)
     await store.open()
-    assert (await store.labels.labelled_images()).current == (label,)
+    assert (await store.labels.snapshot()).current == (label,)
     assert await store.labels.add(b"jpeg", "cat", is_new=lambda name: True, key="k") == (
         label,
         False,
@@ -69,15 +69,15 @@ async def test_no_row_is_written_for_an_image_that_was_not(
     monkeypatch.setattr(images, "write_aside", full)
     with pytest.raises(BackendError, match="No space left"):
         await store.labels.add(b"jpeg", "cat", is_new=lambda name: False)
-    assert (await store.labels.labelled_images()).last_label == 0
+    assert (await store.labels.snapshot()).last_label == 0
 
 
 async def test_undone_labels_are_still_decided_about(store: Store) -> None:
     label, _ = await store.labels.add(b"jpeg", "cat", is_new=lambda name: False)
     await store.labels.undo(label.id)
-    view = await store.labels.labelled_images()
+    view = await store.labels.snapshot()
     assert view.current == ()
-    assert view.images_ever_labelled == {label.image}
+    assert view.images_ever_labeled == {label.image}
     assert view.last_label == label.id
 
 

@@ -28,7 +28,7 @@ BEFORE = Features(rows(("cat", ""), ("dog", "")), rows(("dog", "")), FOUNDATION)
 
 def test_there_and_back(tmp_path: Path) -> None:
     images = labelled("owl", 2)
-    after = BEFORE.relabelled(rows(*images), frozenset(image for _, image in images))
+    after = BEFORE.relabeled(rows(*images), frozenset(image for _, image in images))
     classes = after.classes()
     assert classes == ("cat", "dog", "owl")
     after.write(tmp_path, classes)
@@ -65,7 +65,7 @@ def test_arrays_that_do_not_fit_the_head_are_named(tmp_path: Path) -> None:
 
 def test_a_fifth_of_each_class_is_held_out() -> None:
     images = labelled("owl", 12) + labelled("fox", 4)
-    after = BEFORE.relabelled(rows(*images), frozenset(image for _, image in images))
+    after = BEFORE.relabeled(rows(*images), frozenset(image for _, image in images))
     assert after.held_out.classes.count("owl") == 2
     assert after.held_out.classes.count("fox") == 0
     assert len(after.train) + len(after.held_out) == 3 + 16
@@ -73,9 +73,9 @@ def test_a_fifth_of_each_class_is_held_out() -> None:
 
 def test_no_image_changes_sides() -> None:
     few = labelled("owl", 10)
-    first = BEFORE.relabelled(rows(*few), frozenset(image for _, image in few))
+    first = BEFORE.relabeled(rows(*few), frozenset(image for _, image in few))
     many = labelled("owl", 40)
-    second = first.relabelled(rows(*many), frozenset(image for _, image in many))
+    second = first.relabeled(rows(*many), frozenset(image for _, image in many))
     held = {image for image in second.held_out.images if image}
     assert {image for image in first.held_out.images if image} <= held
     assert not held & set(first.train.images)
@@ -85,8 +85,8 @@ def test_no_image_changes_sides() -> None:
 def test_a_label_taken_back_leaves_and_its_class_with_it() -> None:
     images = labelled("owl", 6)
     decided = frozenset(image for _, image in images)
-    taught = BEFORE.relabelled(rows(*images), decided)
-    unlearned = taught.relabelled(rows(), decided)
+    taught = BEFORE.relabeled(rows(*images), decided)
+    unlearned = taught.relabeled(rows(), decided)
     assert unlearned.classes() == ("cat", "dog")
     assert len(unlearned.train) == 2
     assert len(unlearned.held_out) == 1
@@ -94,7 +94,7 @@ def test_a_label_taken_back_leaves_and_its_class_with_it() -> None:
 
 def test_what_another_workspace_taught_stays() -> None:
     theirs = labelled("owl", 6)
-    taught = BEFORE.relabelled(rows(*theirs), frozenset(image for _, image in theirs))
+    taught = BEFORE.relabeled(rows(*theirs), frozenset(image for _, image in theirs))
     mine = labelled("fox", 3)
-    both = taught.relabelled(rows(*mine), frozenset(image for _, image in mine))
+    both = taught.relabeled(rows(*mine), frozenset(image for _, image in mine))
     assert both.classes() == ("cat", "dog", "owl", "fox")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from backend.training.gate import reason_against
-from backend.training.job import Measured
+from backend.training.gate import reason_not_to_promote
+from backend.training.worker_protocol import Evaluation
 
 
-def measured(base: float | None, new: float | None) -> Measured:
-    return Measured(100, 0.5, 0.5, 100, new, base)
+def evaluation(base: float | None, new: float | None) -> Evaluation:
+    return Evaluation(100, 0.5, 0.5, 100, new, base)
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,10 @@ def measured(base: float | None, new: float | None) -> Measured:
     ],
 )
 def test_the_margin(base: float | None, new: float | None, passes: bool) -> None:
-    reason = reason_against(measured(base, new), margin=0.02)
+    reason = reason_not_to_promote(evaluation(base, new), margin=0.02)
     assert (reason is None) == passes
 
 
 def test_what_is_new_cannot_make_up_for_what_was_lost() -> None:
-    better_overall = Measured(200, 0.9, 0.5, 100, 0.8, 0.95)
-    assert reason_against(better_overall, margin=0.02)
+    better_overall = Evaluation(200, 0.9, 0.5, 100, 0.8, 0.95)
+    assert reason_not_to_promote(better_overall, margin=0.02)

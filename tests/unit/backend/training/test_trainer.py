@@ -12,14 +12,16 @@ import pytest
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
 from serving.errors import BackendError
-from tests.unit.backend.conftest import Service, add_version, picture, write_worker
+from tests.unit.backend.conftest import Service, add_version, image_bytes, write_worker
 
 WRITE = """
-staged = Path(job.staging_folder)
-shutil.copytree(job.base_folder, staged, dirs_exist_ok=True)
+staged = Path(spec.staging_folder)
+shutil.copytree(spec.base_folder, staged, dirs_exist_ok=True)
 """
-RESULT = "say(Result(Measured({images}, {new}, {base}, {images}, {new}, {base}), 1, 0))\n"
-SLEEP = "say(Progress(0.1, str(os.getpid())))\ntime.sleep(60)\n"
+RESULT = (
+    "send(TrainingResult(Evaluation({images}, {new}, {base}, {images}, {new}, {base}), 1, 0))\n"
+)
+SLEEP = "send(TrainingProgress(0.1, str(os.getpid())))\ntime.sleep(60)\n"
 GOOD = WRITE + RESULT.format(images=50, new=0.85, base=0.8)
 
 
@@ -50,7 +52,7 @@ async def worker_started(service: Service, run_id: str) -> str:
 
 async def start(service: Service, worker_script: Path, body: str) -> TrainingRun:
     write_worker(worker_script, body)
-    await service.client.label(picture(), "zebra")
+    await service.client.label(image_bytes(), "zebra")
     return await service.client.train()
 
 
@@ -60,7 +62,7 @@ def nothing_staged(service: Service) -> bool:
 
 
 async def test_a_good_version_goes_live(service: Service, worker_script: Path) -> None:
-    run = await start(service, worker_script, "say(Progress(0.5, 'Half way.'))\n" + GOOD)
+    run = await start(service, worker_script, "send(TrainingProgress(0.5, 'Half way.'))\n" + GOOD)
     assert run.state is RunState.QUEUED
     run = await ended(service, run.id)
     assert (run.state, run.version, run.step) == (RunState.SUCCEEDED, 2, "Version 2 is live.")
@@ -84,7 +86,7 @@ async def test_a_version_that_forgot_stays_unpromoted(
 async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: Path) -> None:
     add_version(service.repository)
     wait = (
-        "say(Progress(0.1, str(os.getpid())))\n"
+        "send(TrainingProgress(0.1, str(os.getpid())))\n"
         "while not Path(sys.argv[0]).with_name('go').exists(): time.sleep(0.02)\n"
     )
     run = await start(service, worker_script, wait + GOOD)
@@ -100,7 +102,10 @@ async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: P
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("say(Failure('It cannot learn.', 'Import it.')); sys.exit(1)", "It cannot learn. Import"),
+        (
+            "send(TrainingFailure('It cannot learn.', 'Import it.')); sys.exit(1)",
+            "It cannot learn. Import",
+        ),
         ("os.kill(os.getpid(), 9)", "ended unexpectedly (code -9)"),
         ("raise RuntimeError('a defect')", "ended unexpectedly (code 1)"),
         ("pass", "ended unexpectedly (code 0)"),

@@ -8,9 +8,9 @@ import pytest
 
 from desktop.classify.classify_images import classify_images
 from serving.errors import FleetUnavailable, ModelError, ServeryError
+from serving.normalize_image import ImageFault, UnusableImage
 from serving.predict.prediction import Prediction
-from serving.upright import ImageFault, UnusableImage
-from tests.unit.desktop.classify.answers import image_bytes, image_file, prediction
+from tests.support.predictions import image_bytes, image_file, prediction
 
 Answers = dict[Path, Prediction | ServeryError]
 
@@ -57,7 +57,7 @@ async def test_each_bad_file_gets_its_own_named_error_and_harms_no_other(
     assert isinstance(answers[gone], ServeryError)
 
 
-async def test_the_instance_gets_upright_bytes(
+async def test_the_instance_gets_normalized_bytes(
     tmp_path: Path, note: Callable[[Path, Prediction | ServeryError], None]
 ) -> None:
     sent: list[bytes] = []
@@ -68,7 +68,7 @@ async def test_the_instance_gets_upright_bytes(
 
     jpeg = image_file(tmp_path / "a.jpg")
     png = image_file(tmp_path / "b.png", "PNG")
-    await classify_images([jpeg, png], keep, note, at_once=1)
+    await classify_images([jpeg, png], keep, note, max_concurrency=1)
     assert sent[0] == jpeg.read_bytes()
     assert sent[1].startswith(b"\xff\xd8")
 
@@ -87,7 +87,7 @@ async def test_no_more_are_on_their_way_than_allowed(
         return prediction(("cat", 1.0))
 
     photos = [image_file(tmp_path / f"{number}.jpg") for number in range(12)]
-    await classify_images(photos, slow, note, at_once=3)
+    await classify_images(photos, slow, note, max_concurrency=3)
     assert most == 3
 
 
@@ -112,7 +112,7 @@ async def test_without_a_fleet_nobody_waits_for_each_photo_in_turn(
         raise FleetUnavailable("No instance is ready.", "Start one.")
 
     photos = [image_file(tmp_path / f"{number}.jpg") for number in range(10)]
-    assert await classify_images(photos, nobody, note, at_once=2) == 0
+    assert await classify_images(photos, nobody, note, max_concurrency=2) == 0
     assert asked <= 2
     assert len(answers) == 10
     assert all(isinstance(answer, FleetUnavailable) for answer in answers.values())
@@ -121,8 +121,8 @@ async def test_without_a_fleet_nobody_waits_for_each_photo_in_turn(
 async def test_an_error_of_the_model_concerns_one_photo_only(
     tmp_path: Path, answers: Answers, note: Callable[[Path, Prediction | ServeryError], None]
 ) -> None:
-    bad = image_file(tmp_path / "bad.jpg", colour="red")
-    good = image_file(tmp_path / "good.jpg", colour="blue")
+    bad = image_file(tmp_path / "bad.jpg", color="red")
+    good = image_file(tmp_path / "good.jpg", color="blue")
 
     async def picky(jpeg: bytes) -> Prediction:
         if jpeg == bad.read_bytes():
@@ -144,7 +144,7 @@ async def test_cancelling_leaves_the_rest_unanswered(
         raise AssertionError
 
     photos = [image_file(tmp_path / f"{number}.jpg") for number in range(4)]
-    task = asyncio.create_task(classify_images(photos, endless, note, at_once=2))
+    task = asyncio.create_task(classify_images(photos, endless, note, max_concurrency=2))
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

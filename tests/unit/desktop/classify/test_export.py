@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from desktop.classify.export import ExportError, export
-from desktop.classify.photo import Photo, Problem
-from tests.unit.desktop.classify.answers import answered
+from desktop.classify.export import ExportError, export_photos
+from desktop.classify.photo import Photo, PhotoFailure
+from tests.support.predictions import answered_photo
 
 PHOTOS = [
-    answered(Path("/album/a, b.jpg"), ("cat", 0.75), ("dog", 0.25), label="tiger"),
-    Photo(Path("/album/c.jpg"), "c.jpg", 1.0, problem=Problem("Empty.", ""), waiting=False),
+    answered_photo(Path("/album/a, b.jpg"), ("cat", 0.75), ("dog", 0.25), label="tiger"),
+    Photo(Path("/album/c.jpg"), "c.jpg", 1.0, failure=PhotoFailure("Empty.", ""), waiting=False),
 ]
 
 
 def test_csv_has_a_row_a_photo(tmp_path: Path) -> None:
     target = tmp_path / "answers.csv"
-    export(PHOTOS, target, 0.5)
+    export_photos(PHOTOS, target, 0.5)
     with target.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == ["/album/a, b.jpg", "/album/c.jpg"]
@@ -33,7 +33,7 @@ def test_csv_has_a_row_a_photo(tmp_path: Path) -> None:
 
 def test_json_has_every_score(tmp_path: Path) -> None:
     target = tmp_path / "answers.json"
-    export(PHOTOS, target, 0.5)
+    export_photos(PHOTOS, target, 0.5)
     records = json.loads(target.read_text())
     assert records[0]["scores"] == {"cat": 0.75, "dog": 0.25}
     assert records[0]["state"] == "labelled"
@@ -43,4 +43,4 @@ def test_json_has_every_score(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_an_error_with_words(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match="could not be written"):
-        export(PHOTOS, tmp_path / "file" / "answers.csv", 0.5)
+        export_photos(PHOTOS, tmp_path / "file" / "answers.csv", 0.5)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from desktop.classify.find_photos import find_photos
-from tests.unit.desktop.classify.answers import image_file
+from tests.support.predictions import image_file
 
 
 async def test_folders_are_searched_however_deep_and_by_content(tmp_path: Path) -> None:
@@ -14,7 +14,7 @@ async def test_folders_are_searched_however_deep_and_by_content(tmp_path: Path) 
     (tmp_path / "notes.txt").write_text("not a photo")
     found = await find_photos([tmp_path])
     assert set(found.photos) == {photo, second}
-    assert found.left_out == 1
+    assert found.skipped == 1
 
 
 async def test_what_claims_to_be_an_image_is_kept_to_be_told_why_not(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ async def test_what_claims_to_be_an_image_is_kept_to_be_told_why_not(tmp_path: P
     (tmp_path / "text.PNG").write_text("hello")
     found = await find_photos([tmp_path])
     assert {path.name for path in found.photos} == {"empty.jpg", "text.PNG"}
-    assert found.left_out == 0
+    assert found.skipped == 0
 
 
 async def test_files_dropped_themselves_never_vanish(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from desktop.classify import history as module
 from desktop.classify.history import History, HistoryError
-from desktop.classify.photo import Photo, Problem
-from tests.unit.desktop.classify.answers import answered
+from desktop.classify.photo import Photo, PhotoFailure
+from tests.support.predictions import answered_photo
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def no_database(database: Path) -> Path:
 
 
 async def test_photos_come_back_as_they_were(database: Path) -> None:
-    first = replace(answered(Path("/a.jpg"), ("cat", 0.9), ("dog", 0.1)), label="tiger")
+    first = replace(answered_photo(Path("/a.jpg"), ("cat", 0.9), ("dog", 0.1)), label="tiger")
     failed = Photo(
-        Path("/b.jpg"), "b.jpg", 2.0, problem=Problem("Empty.", "Choose.", True), waiting=False
+        Path("/b.jpg"), "b.jpg", 2.0, failure=PhotoFailure("Empty.", "Choose.", True), waiting=False
     )
     queued = Photo(Path("/c.jpg"), "c.jpg", 3.0)
     async with History(database) as history:
@@ -36,7 +36,7 @@ async def test_photos_come_back_as_they_were(database: Path) -> None:
 
 
 async def test_the_newest_state_of_a_photo_counts(database: Path) -> None:
-    photo = answered(Path("/a.jpg"), ("cat", 0.9))
+    photo = answered_photo(Path("/a.jpg"), ("cat", 0.9))
     async with History(database) as history:
         await history.remember([Photo(photo.path, photo.name, 1.0)])
         await history.remember([photo])
@@ -44,7 +44,7 @@ async def test_the_newest_state_of_a_photo_counts(database: Path) -> None:
 
 
 async def test_forgotten_photos_stay_away(database: Path) -> None:
-    photos = [answered(Path(f"/{number}.jpg"), ("cat", 0.9)) for number in range(3)]
+    photos = [answered_photo(Path(f"/{number}.jpg"), ("cat", 0.9)) for number in range(3)]
     async with History(database) as history:
         await history.remember(photos)
         await history.forget(photos[:2])
@@ -54,7 +54,7 @@ async def test_forgotten_photos_stay_away(database: Path) -> None:
 async def test_the_oldest_are_forgotten_beyond_the_limit(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST", 2)
+    monkeypatch.setattr(module, "MAX_PHOTOS", 2)
     photos = [Photo(Path(f"/{n}.jpg"), f"{n}.jpg", float(n)) for n in range(4)]
     async with History(database) as history:
         await history.remember(photos)
@@ -64,7 +64,7 @@ async def test_the_oldest_are_forgotten_beyond_the_limit(
 
 async def test_a_row_that_cannot_be_read_loses_its_answer_only(database: Path) -> None:
     async with History(database) as history:
-        await history.remember([answered(Path("/a.jpg"), ("cat", 0.9))])
+        await history.remember([answered_photo(Path("/a.jpg"), ("cat", 0.9))])
     with sqlite3.connect(database) as connection:
         connection.execute("UPDATE history SET prediction = '{\"model\": 1}'")
     connection.close()

@@ -3,12 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from desktop.classify.photo import Photo, PhotoState, Problem
-from tests.unit.desktop.classify.answers import answered
+from desktop.classify.photo import Photo, PhotoFailure, PhotoState
+from tests.support.predictions import answered_photo
 
 PATH = Path("album/tabby.jpg")
-SURE = answered(PATH, ("cat", 0.9), ("dog", 0.1))
-PROBLEM = Problem("The file is empty.", "Choose another.")
+SURE = answered_photo(PATH, ("cat", 0.9), ("dog", 0.1))
+FAILURE = PhotoFailure("The file is empty.", "Choose another.")
 
 
 def test_a_photo_is_in_exactly_one_state() -> None:
@@ -16,7 +16,7 @@ def test_a_photo_is_in_exactly_one_state() -> None:
     assert SURE.state(0.5) is PhotoState.ANSWERED
     assert SURE.state(0.95) is PhotoState.UNSURE
     assert replace(SURE, label="tiger").state(0.95) is PhotoState.LABELLED
-    assert replace(SURE, label="tiger", problem=PROBLEM).state(0.5) is PhotoState.FAILED
+    assert replace(SURE, label="tiger", failure=FAILURE).state(0.5) is PhotoState.FAILED
 
 
 def test_a_photo_classified_again_keeps_its_answer_until_then() -> None:
@@ -34,4 +34,4 @@ def test_search_looks_at_name_class_and_label() -> None:
 def test_the_description_says_what_the_tile_shows() -> None:
     assert SURE.describe(0.5) == "tabby.jpg, cat 90 %, answered"
     assert replace(SURE, label="tiger").describe(0.5) == "tabby.jpg, cat 90 %, labelled tiger"
-    assert replace(SURE, problem=PROBLEM).describe(0.5) == "tabby.jpg, The file is empty., failed"
+    assert replace(SURE, failure=FAILURE).describe(0.5) == "tabby.jpg, The file is empty., failed"

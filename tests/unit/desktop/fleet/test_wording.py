@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from desktop.fleet import wording
-from desktop.fleet.history import UNKNOWN
+from desktop.fleet.metric_history import UNKNOWN
 from serving.engines.protocol import InstanceState
-from tests.unit.desktop.fleet.views import REASON, STARTED, fleet_view, instance_view
+from tests.support.fleet_views import REASON, STARTED, fleet_view, instance_view
 
 STARTING, DRAINING, FAILED = (
     InstanceState.STARTING,
@@ -23,13 +23,15 @@ def test_the_state_of_the_fleet() -> None:
     assert wording.state_sentence(fleet_view()) == "Nothing is running."
     assert wording.state_sentence(fleet_view(ready)) == "The only one is ready, serving v3."
     assert wording.state_sentence(fleet_view(ready, other)) == "All are ready, serving v3."
-    assert wording.state_sentence(fleet_view(ready, wanted=3)) == "2 instances not ready yet."
+    assert (
+        wording.state_sentence(fleet_view(ready, desired_count=3)) == "2 instances not ready yet."
+    )
     assert (
         wording.state_sentence(fleet_view(instance_view(1, STARTING)))
         == "Photos wait until one is ready."
     )
     assert (
-        wording.state_sentence(fleet_view(ready, instance_view(2, DRAINING), wanted=1))
+        wording.state_sentence(fleet_view(ready, instance_view(2, DRAINING), desired_count=1))
         == "Those that stop finish what they accepted."
     )
 

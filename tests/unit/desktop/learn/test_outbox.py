@@ -13,9 +13,9 @@ import pytest
 from backend.client import BackendRefused
 from backend.contract import Label
 from desktop.learn.outbox import Outbox, OutboxView
-from desktop.learn.outbox_store import LabelNotKept
+from desktop.learn.outbox_store import LabelNotSaved
 from serving.errors import BackendError
-from tests.unit.desktop.learn.waiting import emptied, reached
+from tests.unit.desktop.learn.outbox_states import wait_for_view, wait_until_empty
 
 JPEG = b"\xff\xd8 one photo"
 OTHER = b"\xff\xd8 another photo"
@@ -64,7 +64,7 @@ class Receiver:
 
 @asynccontextmanager
 async def entered(path: Path, receiver: Receiver) -> AsyncIterator[Outbox]:
-    async with Outbox(path, receiver, first_wait=0.02, longest_wait=0.05) as outbox:
+    async with Outbox(path, receiver, initial_backoff=0.02, max_backoff=0.05) as outbox:
         yield outbox
 
 
@@ -79,7 +79,7 @@ async def test_a_label_reaches_the_backend_and_leaves_the_outbox(database: Path)
     async with entered(database, receiver) as outbox:
         outbox.subscribe(views.append)
         await outbox.submit(JPEG, "panda")
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.classes == ["panda"]
     assert views[0].pending == 1
 
@@ -116,10 +116,10 @@ async def test_labels_wait_while_the_backend_is_away_and_follow_when_it_is_back(
     async with entered(database, receiver) as outbox:
         for name in ("one", "two", "three"):
             await outbox.submit(name.encode(), name)
-        view = await reached(outbox, lambda view: bool(view.problem) and view.pending == 3)
+        view = await wait_for_view(outbox, lambda view: bool(view.problem) and view.pending == 3)
         assert view.problem == "The backend does not answer. It is tried again."
         receiver.away = False
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert sorted(receiver.classes) == ["one", "three", "two"]
 
 
@@ -130,7 +130,7 @@ async def test_labels_survive_the_end_of_the_application(database: Path) -> None
         await outbox.submit(JPEG, "panda")
     receiver.away = False
     async with entered(database, receiver) as outbox:
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.classes == ["panda"]
 
 
@@ -139,7 +139,7 @@ async def test_an_answer_that_got_lost_does_not_store_the_label_twice(database: 
     receiver.drops_answers = 2
     async with entered(database, receiver) as outbox:
         await outbox.submit(JPEG, "panda")
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.calls == ["panda"] * 3
     assert receiver.classes == ["panda"]
 
@@ -152,7 +152,7 @@ async def test_a_refused_label_is_kept_aside_with_the_reason_and_the_rest_goes_o
     async with entered(database, receiver) as outbox:
         await outbox.submit(JPEG, "broken")
         await outbox.submit(OTHER, "panda")
-        await reached(outbox, lambda view: not view.pending)
+        await wait_for_view(outbox, lambda view: not view.pending)
         (refused,) = outbox.view.refused
         assert (refused.class_name, refused.reason) == (
             "broken",
@@ -161,7 +161,7 @@ async def test_a_refused_label_is_kept_aside_with_the_reason_and_the_rest_goes_o
         assert receiver.classes == ["panda"]
         receiver.refuses.clear()
         await outbox.retry_refused()
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.classes == ["panda", "broken"]
 
 
@@ -172,10 +172,10 @@ async def test_an_answer_that_may_change_is_asked_for_again(database: Path, stat
     receiver.refuses.add("panda")
     async with entered(database, receiver) as outbox:
         await outbox.submit(JPEG, "panda")
-        view = await reached(outbox, lambda view: bool(view.problem))
+        view = await wait_for_view(outbox, lambda view: bool(view.problem))
         assert view.refused == ()
         receiver.refuses.clear()
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.classes == ["panda"]
 
 
@@ -184,7 +184,7 @@ async def test_refused_labels_can_be_discarded(database: Path) -> None:
     receiver.refuses.add("broken")
     async with entered(database, receiver) as outbox:
         await outbox.submit(JPEG, "broken")
-        await reached(outbox, lambda view: bool(view.refused))
+        await wait_for_view(outbox, lambda view: bool(view.refused))
         await outbox.discard_refused()
         assert outbox.view == OutboxView()
 
@@ -198,7 +198,7 @@ async def test_undoing_a_label_that_was_never_sent_forgets_it(database: Path) ->
         second = await outbox.submit(OTHER, "second")
         await outbox.undo(second)
         receiver.gate.set()
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.calls == ["first"]
     assert receiver.removed == []
 
@@ -214,7 +214,7 @@ async def test_undoing_a_label_on_its_way_removes_it_once_the_backend_has_it(
         await outbox.undo(label)
         assert outbox.view.pending == 1
         receiver.gate.set()
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.removed == [1]
 
 
@@ -222,13 +222,13 @@ async def test_undoing_an_acknowledged_label_waits_for_the_backend_too(database:
     receiver = Receiver()
     async with entered(database, receiver) as outbox:
         label = await outbox.submit(JPEG, "panda")
-        await emptied(outbox)
+        await wait_until_empty(outbox)
         receiver.away = True
         await outbox.undo(label)
         assert outbox.view.pending == 1
     receiver.away = False
     async with entered(database, receiver) as outbox:
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.removed == [1]
 
 
@@ -236,10 +236,10 @@ async def test_undoing_twice_removes_once(database: Path) -> None:
     receiver = Receiver()
     async with entered(database, receiver) as outbox:
         label = await outbox.submit(JPEG, "panda")
-        await emptied(outbox)
+        await wait_until_empty(outbox)
         await outbox.undo(label)
         await outbox.undo(label)
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert receiver.removed == [1]
 
 
@@ -250,7 +250,7 @@ async def test_labels_of_one_image_keep_their_order_through_failures(database: P
         await outbox.submit(JPEG, "wrong")
         await outbox.submit(JPEG, "right")
         await outbox.submit(OTHER, "other")
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     order = receiver.classes
     assert order.index("wrong") < order.index("right")
     assert sorted(order) == ["other", "right", "wrong"]
@@ -262,16 +262,16 @@ async def test_it_ends_when_told_to_even_just_after_it_was_woken(
 ) -> None:
     receiver = Receiver()
     receiver.away = True
-    async with asyncio.timeout(5), Outbox(database, receiver, first_wait=60) as outbox:
+    async with asyncio.timeout(5), Outbox(database, receiver, initial_backoff=60) as outbox:
         await outbox.submit(JPEG, "panda")
-        await reached(outbox, lambda view: bool(view.problem))
-        outbox.nudge()
+        await wait_for_view(outbox, lambda view: bool(view.problem))
+        outbox.retry_now()
         for _ in range(turns):
             await asyncio.sleep(0)
 
 
 async def test_a_disk_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(LabelNotKept, match="could not be written"):
+    with pytest.raises(LabelNotSaved, match="could not be written"):
         async with entered(tmp_path / "file" / "desktop.sqlite", Receiver()):
             pass

@@ -12,7 +12,7 @@ from backend.contract import Label
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.submit_label import ClassNameError, checked_class_name, submit_label
 from serving.errors import ImageError
-from tests.unit.desktop.learn.waiting import emptied
+from tests.unit.desktop.learn.outbox_states import wait_until_empty
 
 
 class Receiver:
@@ -37,7 +37,7 @@ async def test_the_backend_gets_upright_jpeg_bytes_and_a_tidy_name(tmp_path: Pat
     receiver = Receiver()
     async with Outbox(tmp_path / "d.sqlite", receiver) as outbox:
         queued = await submit_label(outbox, _png(), "  giant   panda ")
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     ((jpeg, name),) = receiver.received
     assert name == queued.class_name == "giant panda"
     assert Image.open(io.BytesIO(jpeg)).format == "JPEG"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.contract import RunState, TrainingRun, VersionSummary
-from desktop.learn.timeline import Entry, active_run, entries
+from desktop.learn.timeline import TimelineEntry, active_run, entries
 
 
 def version(number: int, hour: int, run: str | None = None) -> VersionSummary:
@@ -20,12 +20,15 @@ def run(name: str, state: RunState, hour: int, made: int | None = None) -> Train
 def test_a_version_and_the_run_that_made_it_are_one_entry() -> None:
     first, second = version(1, 1), version(2, 3, run="a")
     made = run("a", RunState.SUCCEEDED, 3, made=2)
-    assert entries([second, first], [made]) == [Entry(second, made), Entry(first, None)]
+    assert entries([second, first], [made]) == [
+        TimelineEntry(second, made),
+        TimelineEntry(first, None),
+    ]
 
 
 def test_a_version_that_does_not_name_its_run_is_found_by_its_number() -> None:
     made = run("a", RunState.SUCCEEDED, 3, made=2)
-    assert entries([version(2, 3)], [made]) == [Entry(version(2, 3), made)]
+    assert entries([version(2, 3)], [made]) == [TimelineEntry(version(2, 3), made)]
 
 
 def test_runs_without_a_version_stand_between_the_versions_by_time() -> None:

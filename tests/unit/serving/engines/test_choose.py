@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from serving.engines.choose import better_engine, choose_engine
+from serving.engines.docker.image.constants import OWN_IMAGE
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
-from serving.image.names import OWN_IMAGE
 from serving.workspace import Workspace
-from tests.unit.serving.engines.docker.scripted_engine import DOCKER, ScriptedEngine
+from tests.support.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
 
 
 async def test_processes_are_there_for_whoever_asks_for_them(workspace: Workspace) -> None:
@@ -53,21 +53,21 @@ async def test_docker_that_is_asked_for_and_not_there_is_an_error_with_a_way_on(
 
 
 @pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEngine]:
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDockerApi]:
     """An engine that has our own image and no containers."""
     answers = {
-        **DOCKER,
+        **DOCKER_ANSWERS,
         f"/images/{OWN_IMAGE}/json": {"Config": {}},
         "/images/tensorflow/serving:2.19.1/json": 404,
         "/containers/json": [],
     }
-    with ScriptedEngine(tmp_path / "docker.sock", answers) as engine:
+    with FakeDockerApi(tmp_path / "docker.sock", answers) as engine:
         monkeypatch.setenv("DOCKER_HOST", engine.endpoint.url)
         yield engine
 
 
 async def test_docker_is_preferred_where_it_has_an_image(
-    workspace: Workspace, docker: ScriptedEngine
+    workspace: Workspace, docker: FakeDockerApi
 ) -> None:
     for name in ("auto", "docker"):
         engine = await choose_engine(name, workspace)
@@ -79,10 +79,10 @@ async def test_docker_is_preferred_where_it_has_an_image(
 
 
 async def test_whoever_comes_later_joins_the_processes_that_run_already(
-    workspace: Workspace, docker: ScriptedEngine
+    workspace: Workspace, docker: FakeDockerApi
 ) -> None:
-    stand_in = "tests.unit.serving.engines.stand_in_server"
-    running = ProcessEngine(workspace, program=[sys.executable, "-m", stand_in])
+    fake_program = "tests.support.fake_program"
+    running = ProcessEngine(workspace, program=[sys.executable, "-m", fake_program])
     instance = await running.start(InstanceSpec("pets", workspace.root / "serving.config"))
     try:
         engine = await choose_engine("auto", workspace)
@@ -103,8 +103,12 @@ async def test_docker_that_comes_up_later_is_better_than_processes(
     current = await choose_engine("auto", workspace)
     assert current.name == "process"
     assert await better_engine(current, workspace) is None
-    answers: dict[str, Any] = {**DOCKER, f"/images/{OWN_IMAGE}/json": 404, "/containers/json": []}
-    with ScriptedEngine(socket, answers):
+    answers: dict[str, Any] = {
+        **DOCKER_ANSWERS,
+        f"/images/{OWN_IMAGE}/json": 404,
+        "/containers/json": [],
+    }
+    with FakeDockerApi(socket, answers):
         assert await better_engine(current, workspace) is None
         answers[f"/images/{OWN_IMAGE}/json"] = {"Config": {}}
         better = await better_engine(current, workspace)
@@ -118,10 +122,10 @@ async def test_docker_that_comes_up_later_is_better_than_processes(
 
 
 async def test_processes_that_run_instances_are_left_only_on_purpose(
-    workspace: Workspace, docker: ScriptedEngine
+    workspace: Workspace, docker: FakeDockerApi
 ) -> None:
-    stand_in = "tests.unit.serving.engines.stand_in_server"
-    current = ProcessEngine(workspace, program=[sys.executable, "-m", stand_in])
+    fake_program = "tests.support.fake_program"
+    current = ProcessEngine(workspace, program=[sys.executable, "-m", fake_program])
     instance = await current.start(InstanceSpec("pets", workspace.root / "serving.config"))
     try:
         assert await better_engine(current, workspace) is None

@@ -6,11 +6,13 @@ import pytest
 
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.unit.serving.fleet.ground import Ground, ground_on
+from tests.support.fleet_env import FleetEnv, open_fleet_env
 
 
 @pytest.fixture
-async def ground(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
+async def fleet_env(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[FleetEnv]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    async with ground_on(workspace) as made:
+    async with open_fleet_env(workspace) as made:
         yield made

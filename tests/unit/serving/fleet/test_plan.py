@@ -8,8 +8,8 @@ from serving.fleet.plan import (
     BACK_OFF_SECONDS,
     FAILURE_MEMORY_SECONDS,
     Desired,
+    Observed,
     Replace,
-    Seen,
     Start,
     Step,
     Stop,
@@ -27,10 +27,10 @@ STATES = {
 }
 
 
-def seen(picture: str) -> list[Seen]:
+def seen(picture: str) -> list[Observed]:
     """`r1 s2 R3`: ready, starting, and ready with an old spec, oldest first."""
     return [
-        Seen(
+        Observed(
             id=word.lower(),
             state=STATES[word[0].lower()],
             spec_hash="old" if word[0].isupper() else "new",
@@ -45,7 +45,7 @@ def stops(*ids: str) -> list[Step]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "picture", "steps"),
+    ("desired_count", "picture", "steps"),
     [
         (0, "", []),
         (2, "", [Start(), Start()]),
@@ -68,12 +68,12 @@ def stops(*ids: str) -> list[Step]:
         (1, "x1 r2", stops("x1")),
     ],
 )
-def test_counts(wanted: int, picture: str, steps: Sequence[Step]) -> None:
-    assert plan(Desired(wanted, "new"), seen(picture), NOW) == list(steps)
+def test_counts(desired_count: int, picture: str, steps: Sequence[Step]) -> None:
+    assert plan(Desired(desired_count, "new"), seen(picture), NOW) == list(steps)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "picture", "steps"),
+    ("desired_count", "picture", "steps"),
     [
         (1, "R1", [Start()]),
         (1, "R1 s2", []),
@@ -94,9 +94,9 @@ def test_counts(wanted: int, picture: str, steps: Sequence[Step]) -> None:
     ],
 )
 def test_an_outdated_instance_serves_until_its_successor_is_ready(
-    wanted: int, picture: str, steps: Sequence[Step]
+    desired_count: int, picture: str, steps: Sequence[Step]
 ) -> None:
-    assert plan(Desired(wanted, "new"), seen(picture), NOW) == list(steps)
+    assert plan(Desired(desired_count, "new"), seen(picture), NOW) == list(steps)
 
 
 def test_a_retiring_instance_is_exchanged_as_an_outdated_one_is() -> None:
@@ -114,8 +114,8 @@ def test_in_its_back_off_a_failed_instance_is_neither_replaced_nor_forgotten(pic
 
 
 def test_a_failed_instance_that_may_come_back_by_itself_is_waited_for() -> None:
-    desired = Desired(wanted=1, spec_hash="new")
-    failed = Seen("a", InstanceState.FAILED, "new", 0.0, returns_until=10.0)
+    desired = Desired(desired_count=1, spec_hash="new")
+    failed = Observed("a", InstanceState.FAILED, "new", 0.0, may_restart_until=10.0)
     assert plan(desired, [failed], now=9.0) == []
     assert plan(desired, [failed], now=10.0) == [Replace("a")]
 
@@ -135,19 +135,19 @@ def test_the_back_off_grows_and_is_forgotten() -> None:
     assert back_off(failures, now + FAILURE_MEMORY_SECONDS) == 0
 
 
-def _further(each: Seen) -> Seen:
+def _further(each: Observed) -> Observed:
     starting = each.state is InstanceState.STARTING
     return replace(each, state=InstanceState.READY) if starting else each
 
 
-@pytest.mark.parametrize("wanted", range(4))
+@pytest.mark.parametrize("desired_count", range(4))
 @pytest.mark.parametrize("picture", ["", "r1 r2", "R1 R2", "f1 s2 r3 R4", "d1 x2 f3", "S1 S2 S3"])
-def test_a_plan_carried_out_again_and_again_comes_to_rest(wanted: int, picture: str) -> None:
+def test_a_plan_carried_out_again_and_again_comes_to_rest(desired_count: int, picture: str) -> None:
     """Instances that start are ready one look later; no step stops more than may go."""
     fleet = {each.id: each for each in seen(picture)}
     clock = NOW
     for _ in range(20):
-        steps = plan(Desired(wanted, "new"), list(fleet.values()), clock)
+        steps = plan(Desired(desired_count, "new"), list(fleet.values()), clock)
         if not steps and all(each.state is InstanceState.READY for each in fleet.values()):
             break
         ready_before = sum(each.state is InstanceState.READY for each in fleet.values())
@@ -157,10 +157,10 @@ def test_a_plan_carried_out_again_and_again_comes_to_rest(wanted: int, picture: 
             if isinstance(step, Start | Replace):
                 clock += 1
                 name = f"n{clock:.0f}"
-                fleet[name] = Seen(name, InstanceState.STARTING, "new", clock)
+                fleet[name] = Observed(name, InstanceState.STARTING, "new", clock)
         ready = sum(each.state is InstanceState.READY for each in fleet.values())
-        assert ready >= min(wanted, ready_before)
+        assert ready >= min(desired_count, ready_before)
         fleet = {name: _further(each) for name, each in fleet.items()}
-    assert len(fleet) == wanted
+    assert len(fleet) == desired_count
     assert {each.spec_hash for each in fleet.values()} <= {"new"}
     assert all(each.state is not InstanceState.FAILED for each in fleet.values())

@@ -8,21 +8,30 @@ import pytest
 
 from serving.errors import EngineError
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
-from serving.fleet.record import MOST_CORES, MOST_MEMORY, FleetRecord, Limits, RecordFile, exclusive
+from serving.fleet.record import (
+    MAX_CORES,
+    MAX_MEMORY,
+    FleetRecord,
+    InstanceLimits,
+    RecordFile,
+    exclusive,
+)
 
 
 async def test_what_is_written_is_read(tmp_path: Path) -> None:
     file = RecordFile(tmp_path / "fleet" / "pets.json")
     assert not file.exists()
-    assert file.read() == FleetRecord(wanted=0)
-    await file.change(lambda record: replace(record, wanted=3, retiring=("a",), failures=(1.5,)))
+    assert file.read() == FleetRecord(desired_count=0)
+    await file.change(
+        lambda record: replace(record, desired_count=3, retiring=("a",), failures=(1.5,))
+    )
     assert file.exists()
     assert file.read() == FleetRecord(3, ("a",), (1.5,))
 
 
 async def test_wanting_none_is_said_too(tmp_path: Path) -> None:
     file = RecordFile(tmp_path / "pets.json")
-    await file.change(lambda record: replace(record, wanted=0))
+    await file.change(lambda record: replace(record, desired_count=0))
     assert file.exists()
 
 
@@ -44,7 +53,9 @@ async def test_changes_at_once_do_not_undo_each_other(tmp_path: Path) -> None:
 
     async def add() -> None:
         for _ in range(5):
-            await RecordFile(path).change(lambda record: replace(record, wanted=record.wanted + 1))
+            await RecordFile(path).change(
+                lambda record: replace(record, desired_count=record.desired_count + 1)
+            )
 
     await asyncio.gather(*(add() for _ in range(4)))
     assert json.loads(path.read_text())["wanted"] == 20
@@ -54,7 +65,7 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path = tmp_path / "pets.json"
     path.mkdir()
     with pytest.raises(EngineError, match=r"pets\.json cannot be written"):
-        await RecordFile(path).change(lambda record: replace(record, wanted=1))
+        await RecordFile(path).change(lambda record: replace(record, desired_count=1))
 
 
 async def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
@@ -91,8 +102,8 @@ async def test_a_lock_keeps_others_out_until_its_holder_is_killed(tmp_path: Path
 
 def test_limits_beyond_every_machine_are_the_most_that_an_engine_understands() -> None:
     beyond = {"memory_limit": 10**40, "cpu_limit": float("inf")}
-    assert Limits.of(beyond) == Limits(memory_limit=MOST_MEMORY, cpu_limit=MOST_CORES)
-    assert Limits.of({"cpu_limit": float("nan")}) == Limits()
+    assert InstanceLimits.of(beyond) == InstanceLimits(memory_limit=MAX_MEMORY, cpu_limit=MAX_CORES)
+    assert InstanceLimits.of({"cpu_limit": float("nan")}) == InstanceLimits()
 
 
 def test_a_record_with_an_endless_limit_counts_as_none(tmp_path: Path) -> None:

@@ -36,13 +36,13 @@ def test_our_own_server_is_understood() -> None:
     for _ in range(3):
         with metrics.request('a "model"', "Predict", "GRPC"):
             pass
-    counters = read_counters(metrics.page(), 'a \\"model\\"')
+    counters = read_counters(metrics.prometheus_text(), 'a \\"model\\"')
     assert counters.requests == 3
-    assert max(counters.passed.values()) == 3
+    assert max(counters.latency_buckets.values()) == 3
 
 
 @pytest.mark.parametrize(
-    ("passed", "milliseconds"),
+    ("latency_buckets", "milliseconds"),
     [
         ([], None),
         ([(1000.0, 0), (math.inf, 0)], None),
@@ -52,9 +52,11 @@ def test_our_own_server_is_understood() -> None:
     ],
 )
 def test_the_percentile_of_a_histogram(
-    passed: list[tuple[float, int]], milliseconds: float | None
+    latency_buckets: list[tuple[float, int]], milliseconds: float | None
 ) -> None:
-    assert percentile_95(passed) == (None if milliseconds is None else pytest.approx(milliseconds))
+    assert percentile_95(latency_buckets) == (
+        None if milliseconds is None else pytest.approx(milliseconds)
+    )
 
 
 async def test_rate_and_latency_are_those_of_lately() -> None:
@@ -62,7 +64,7 @@ async def test_rate_and_latency_are_those_of_lately() -> None:
     assert metrics.requests is None
     for second in range(120):
         fast = max(0, 5 * (second - 50))
-        metrics.take(Counters(5 * second, {1000.0: fast, 1e6: 5 * second}), float(second))
+        metrics.add_sample(Counters(5 * second, {1000.0: fast, 1e6: 5 * second}), float(second))
     assert metrics.requests == 595
     assert metrics.requests_per_second == pytest.approx(5)
     assert metrics.p95_milliseconds == pytest.approx(0.95)
@@ -71,7 +73,7 @@ async def test_rate_and_latency_are_those_of_lately() -> None:
 
 async def test_an_instance_that_does_not_count_is_no_error() -> None:
     metrics = ServerMetrics("pets", "127.0.0.1:1")
-    await metrics.ask()
+    await metrics.poll()
     assert metrics.requests is None
     assert metrics.p95_milliseconds is None
     await metrics.close()

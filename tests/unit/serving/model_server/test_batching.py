@@ -12,10 +12,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from serving.model_server.batching import Batcher, Limits
-from serving.model_server.status import Code, ServingError
-from serving.model_server.tensors import Tensor
-from serving.predict.messages import types_pb2
+from serving.model_server.batching import Batcher, BatchLimits
+from serving.tf.messages import types_pb2
+from serving.tf.status import Code, ServingError
+from serving.tf.tensors import Tensor
 
 
 class Doubler:
@@ -45,7 +45,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def make(computation: Doubler, threads: ThreadPoolExecutor, limits: Limits) -> Batcher:
+def make(computation: Doubler, threads: ThreadPoolExecutor, limits: BatchLimits) -> Batcher:
     return Batcher(computation, limits, threads, nullcontext)
 
 
@@ -59,7 +59,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def test_a_lone_request_does_not_wait(threads: ThreadPoolExecutor) -> None:
     doubler = Doubler()
-    batcher = make(doubler, threads, Limits())
+    batcher = make(doubler, threads, BatchLimits())
     results = await asyncio.wait_for(batcher.compute(rows(1, 2)), 1)
     assert results[0].array.tolist() == [2, 4]
 
@@ -69,7 +69,7 @@ async def test_those_who_wait_are_computed_together_and_get_their_own_rows(
 ) -> None:
     doubler = Doubler()
     doubler.gate.clear()
-    batcher = make(doubler, threads, Limits(largest_batch=3, slots=1))
+    batcher = make(doubler, threads, BatchLimits(max_batch_size=3, slots=1))
     calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(6)]
     await until(lambda: doubler.batches)
     doubler.gate.set()
@@ -81,7 +81,7 @@ async def test_those_who_wait_are_computed_together_and_get_their_own_rows(
 async def test_a_cancelled_request_leaves_the_queue(threads: ThreadPoolExecutor) -> None:
     doubler = Doubler()
     doubler.gate.clear()
-    batcher = make(doubler, threads, Limits(slots=1, longest_queue=2))
+    batcher = make(doubler, threads, BatchLimits(slots=1, max_queued_rows=2))
     calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(3)]
     await until(lambda: doubler.batches)
     calls[1].cancel()
@@ -97,7 +97,7 @@ async def test_a_cancelled_request_leaves_the_queue(threads: ThreadPoolExecutor)
 async def test_a_full_queue_refuses(threads: ThreadPoolExecutor) -> None:
     doubler = Doubler()
     doubler.gate.clear()
-    batcher = make(doubler, threads, Limits(slots=1, longest_queue=2))
+    batcher = make(doubler, threads, BatchLimits(slots=1, max_queued_rows=2))
     calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(3)]
     await until(lambda: doubler.batches)
     with pytest.raises(ServingError) as caught:
@@ -111,7 +111,7 @@ async def test_a_full_queue_refuses(threads: ThreadPoolExecutor) -> None:
 async def test_one_bad_request_harms_only_itself(threads: ThreadPoolExecutor) -> None:
     doubler = Doubler()
     doubler.gate.clear()
-    batcher = make(doubler, threads, Limits(slots=1))
+    batcher = make(doubler, threads, BatchLimits(slots=1))
     calls = [asyncio.create_task(batcher.compute(rows(value))) for value in (0, 1, -1, 2)]
     await until(lambda: doubler.batches)
     doubler.gate.set()
@@ -125,18 +125,18 @@ async def test_a_large_request_is_computed_in_parts_or_refused(
     threads: ThreadPoolExecutor,
 ) -> None:
     doubler = Doubler()
-    splitting = make(doubler, threads, Limits(largest_batch=2, slots=1))
+    splitting = make(doubler, threads, BatchLimits(max_batch_size=2, slots=1))
     results = await splitting.compute(rows(1, 2, 3, 4, 5))
     assert results[0].array.tolist() == [2, 4, 6, 8, 10]
     assert doubler.batches == [[1, 2], [3, 4], [5]]
-    strict = make(doubler, threads, Limits(largest_batch=2, splits=False))
+    strict = make(doubler, threads, BatchLimits(max_batch_size=2, splits_large_requests=False))
     with pytest.raises(ServingError, match="Task size 3 is larger than maximum input batch size 2"):
         await strict.compute(rows(1, 2, 3))
 
 
 async def test_batches_are_padded_to_an_allowed_size(threads: ThreadPoolExecutor) -> None:
     doubler = Doubler()
-    batcher = make(doubler, threads, Limits(largest_batch=8, sizes=(4, 8)))
+    batcher = make(doubler, threads, BatchLimits(max_batch_size=8, allowed_sizes=(4, 8)))
     results = await batcher.compute(rows(5, 6))
     assert results[0].array.tolist() == [10, 12]
     assert doubler.batches == [[5, 6, 5, 5]]
@@ -151,7 +151,7 @@ async def test_rows_of_unequal_shape_are_kept_apart_or_padded(
     for pads, expected in ((False, [[0], [1], [2]]), (True, [[0], [1, 2]])):
         doubler = Doubler()
         doubler.gate.clear()
-        batcher = make(doubler, threads, Limits(slots=1, pads_lengths=pads))
+        batcher = make(doubler, threads, BatchLimits(slots=1, pads_variable_lengths=pads))
         calls = [
             asyncio.create_task(batcher.compute(row(*values))) for values in ((0,), (1,), (2, 3))
         ]
@@ -164,7 +164,7 @@ async def test_rows_of_unequal_shape_are_kept_apart_or_padded(
 
 async def test_a_batch_waits_no_longer_than_it_may(threads: ThreadPoolExecutor) -> None:
     doubler = Doubler()
-    batcher = make(doubler, threads, Limits(largest_batch=3, patience=0.05))
+    batcher = make(doubler, threads, BatchLimits(max_batch_size=3, timeout_seconds=0.05))
     first = asyncio.create_task(batcher.compute(rows(1)))
     await asyncio.sleep(0.01)
     assert doubler.batches == []
@@ -190,13 +190,13 @@ async def test_feeds_without_rows_in_common(
     threads: ThreadPoolExecutor, feeds: list[Tensor], message: str
 ) -> None:
     with pytest.raises(ServingError, match=message):
-        await make(Doubler(), threads, Limits()).compute(feeds)
+        await make(Doubler(), threads, BatchLimits()).compute(feeds)
 
 
 async def test_results_without_the_rows(threads: ThreadPoolExecutor) -> None:
     def mean(feeds: Sequence[Tensor], seconds: float | None) -> list[Tensor]:
         return [Tensor(1, feeds[0].array.mean(keepdims=True))]
 
-    batcher = Batcher(mean, Limits(sizes=(4,)), threads, nullcontext)
+    batcher = Batcher(mean, BatchLimits(allowed_sizes=(4,)), threads, nullcontext)
     with pytest.raises(ServingError, match="0th dimension does not equal the sum"):
         await batcher.compute(rows(1, 2))

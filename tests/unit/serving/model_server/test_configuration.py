@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.model_server.batching import Limits
+from serving.model_server.batching import BatchLimits
 from serving.model_server.configuration import (
     read_batching,
     read_metrics_path,
@@ -14,8 +14,8 @@ from serving.model_server.configuration import (
     read_ssl,
     single_model,
 )
-from serving.model_server.status import Code, ServingError
 from serving.model_server.versions import All, Latest
+from serving.tf.status import Code, ServingError
 
 
 @pytest.fixture
@@ -63,16 +63,16 @@ def test_batching(file: Path) -> None:
         thread_pool_name { value: "pool" } allowed_batch_sizes: 2 allowed_batch_sizes: 8
         pad_variable_length_inputs: true"""
     )
-    assert read_batching(str(file)) == Limits(
-        largest_batch=8,
+    assert read_batching(str(file)) == BatchLimits(
+        max_batch_size=8,
         slots=4,
-        longest_queue=24,
-        refusal=Code.UNAVAILABLE,
-        patience=0.002,
-        splits=False,
-        largest_request=8,
-        sizes=(2, 8),
-        pads_lengths=True,
+        max_queued_rows=24,
+        overload_code=Code.UNAVAILABLE,
+        timeout_seconds=0.002,
+        splits_large_requests=False,
+        max_request_rows=8,
+        allowed_sizes=(2, 8),
+        pads_variable_lengths=True,
     )
 
 
@@ -82,7 +82,11 @@ def test_batching_with_splitting(file: Path) -> None:
         max_execution_batch_size { value: 10 } allowed_batch_sizes: 10"""
     )
     limits = read_batching(str(file))
-    assert (limits.largest_batch, limits.largest_request, limits.splits) == (10, 100, True)
+    assert (limits.max_batch_size, limits.max_request_rows, limits.splits_large_requests) == (
+        10,
+        100,
+        True,
+    )
 
 
 @pytest.mark.parametrize(

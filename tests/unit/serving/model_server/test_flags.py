@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.model_server.flags import BadFlag, Flags, parse, usage
+from serving.model_server.flags import Flags, InvalidFlag, parse, usage
 
 
 def test_the_defaults_are_the_originals() -> None:
@@ -41,7 +41,7 @@ def test_unknown_arguments_are_kept_apart() -> None:
 
 @pytest.mark.parametrize("argument", ["--port=x", "--port", "--enable_batching=maybe"])
 def test_values_that_cannot_be_read(argument: str) -> None:
-    with pytest.raises(BadFlag, match=argument[2:].partition("=")[0]):
+    with pytest.raises(InvalidFlag, match=argument[2:].partition("=")[0]):
         parse([argument])
 
 

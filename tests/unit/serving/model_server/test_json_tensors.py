@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.model_server.json_tensors import column_text, row_text, stacked, to_tensor
-from serving.model_server.status import Code, ServingError
-from serving.model_server.tensors import Tensor
-from serving.predict.messages import types_pb2 as types
+from serving.model_server.json_tensors import column_text, row_text, stack_rows, to_tensor
+from serving.tf.messages import types_pb2 as types
+from serving.tf.status import Code, ServingError
+from serving.tf.tensors import Tensor
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,15 @@ def test_types_that_json_has_no_word_for() -> None:
 
 
 def test_rows_of_unequal_shape_name_the_row() -> None:
-    assert stacked([[1], [2]], types.DT_FLOAT, str).array.tolist() == [[1.0], [2.0]]
+    assert stack_rows([[1], [2]], types.DT_FLOAT, str).array.tolist() == [[1.0], [2.0]]
     with pytest.raises(
         ServingError, match=r"^row 1 Error: INVALID_ARGUMENT: Expecting tensor size"
     ):
-        stacked([[1], [2, 3]], types.DT_FLOAT, lambda number: f"row {number}")
+        stack_rows([[1], [2, 3]], types.DT_FLOAT, lambda number: f"row {number}")
     with pytest.raises(ServingError, match=r"^row 1 Error: .* shape \[2,1\] but got: \[1,2\]"):
-        stacked([[[1], [2]], [[3, 4]]], types.DT_FLOAT, lambda number: f"row {number}")
+        stack_rows([[[1], [2]], [[3, 4]]], types.DT_FLOAT, lambda number: f"row {number}")
     with pytest.raises(ServingError, match=r"^row 1 Error: .* Type: String"):
-        stacked([1, "a"], types.DT_FLOAT, lambda number: f"row {number}")
+        stack_rows([1, "a"], types.DT_FLOAT, lambda number: f"row {number}")
 
 
 def _floats(*values: float) -> Tensor:

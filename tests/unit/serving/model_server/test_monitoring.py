@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from serving.model_server.monitoring import Metrics
-from serving.model_server.status import not_found
+from serving.tf.status import not_found
 
 
 def test_requests_are_counted_by_outcome() -> None:
@@ -19,7 +19,7 @@ def test_requests_are_counted_by_outcome() -> None:
         raise not_found("nothing")
     with pytest.raises(asyncio.CancelledError), metrics.request("m", "Predict", "GRPC"):
         raise asyncio.CancelledError
-    lines = metrics.page().splitlines()
+    lines = metrics.prometheus_text().splitlines()
     assert ':tensorflow:serving:request_count{model_name="m",status="OK"} 2' in lines
     assert ':tensorflow:serving:request_count{model_name="m",status="NOT_FOUND"} 1' in lines
     assert ':tensorflow:serving:request_count{model_name="m",status="CANCELLED"} 1' in lines
@@ -35,4 +35,4 @@ def test_names_are_escaped() -> None:
     metrics = Metrics()
     with metrics.request('a"b\\c\n', "Predict", "GRPC"):
         pass
-    assert 'model_name="a\\"b\\\\c\\n"' in metrics.page()
+    assert 'model_name="a\\"b\\\\c\\n"' in metrics.prometheus_text()

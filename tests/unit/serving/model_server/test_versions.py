@@ -8,18 +8,18 @@ from google.protobuf import text_format
 from serving.model_server.versions import (
     All,
     Latest,
-    Plan,
     Policy,
     Specific,
-    State,
-    aspired,
-    plan,
+    VersionState,
+    VersionSteps,
+    aspired_versions,
+    next_steps,
     policy_from_proto,
     version_folders,
 )
-from serving.predict.messages import file_system_storage_path_source_pb2
+from serving.tf.messages import file_system_storage_path_source_pb2
 
-START, LOADING, AVAILABLE, UNLOADING, END = State
+START, LOADING, AVAILABLE, UNLOADING, END = VersionState
 
 
 @pytest.mark.parametrize(
@@ -64,29 +64,31 @@ def test_policy_from_proto(text: str, expected: Policy) -> None:
         (Specific(frozenset({1, 7})), {1}),
     ],
 )
-def test_aspired(policy: Policy, expected: set[int]) -> None:
-    assert aspired(policy, [1, 5, 9]) == expected
-    assert aspired(policy, []) == set()
+def test_aspired_versions(policy: Policy, expected: set[int]) -> None:
+    assert aspired_versions(policy, [1, 5, 9]) == expected
+    assert aspired_versions(policy, []) == set()
 
 
 @pytest.mark.parametrize(
-    ("wanted", "states", "expected"),
+    ("aspired", "states", "expected"),
     [
-        ({1}, {}, Plan(load=(1,))),
-        ({1, 2, 3}, {}, Plan(load=(3, 2, 1))),
-        ({1}, {1: AVAILABLE}, Plan()),
-        ({2}, {1: AVAILABLE}, Plan(load=(2,))),
-        ({2}, {1: AVAILABLE, 2: LOADING}, Plan()),
-        ({2}, {1: AVAILABLE, 2: AVAILABLE}, Plan(unload=(1,))),
-        ({2}, {1: AVAILABLE, 2: END}, Plan()),
-        (set(), {1: AVAILABLE, 2: AVAILABLE}, Plan(unload=(1, 2))),
-        (set(), {1: AVAILABLE, 2: LOADING}, Plan(unload=(1,), give_up=(2,))),
-        ({3}, {1: AVAILABLE, 2: LOADING}, Plan(load=(3,), give_up=(2,))),
-        ({2, 3}, {1: AVAILABLE, 2: AVAILABLE}, Plan(load=(3,), unload=(1,))),
-        ({1}, {1: UNLOADING}, Plan()),
-        ({1}, {1: START}, Plan()),
-        (set(), {1: END, 2: UNLOADING}, Plan()),
+        ({1}, {}, VersionSteps(load=(1,))),
+        ({1, 2, 3}, {}, VersionSteps(load=(3, 2, 1))),
+        ({1}, {1: AVAILABLE}, VersionSteps()),
+        ({2}, {1: AVAILABLE}, VersionSteps(load=(2,))),
+        ({2}, {1: AVAILABLE, 2: LOADING}, VersionSteps()),
+        ({2}, {1: AVAILABLE, 2: AVAILABLE}, VersionSteps(unload=(1,))),
+        ({2}, {1: AVAILABLE, 2: END}, VersionSteps()),
+        (set(), {1: AVAILABLE, 2: AVAILABLE}, VersionSteps(unload=(1, 2))),
+        (set(), {1: AVAILABLE, 2: LOADING}, VersionSteps(unload=(1,), cancel=(2,))),
+        ({3}, {1: AVAILABLE, 2: LOADING}, VersionSteps(load=(3,), cancel=(2,))),
+        ({2, 3}, {1: AVAILABLE, 2: AVAILABLE}, VersionSteps(load=(3,), unload=(1,))),
+        ({1}, {1: UNLOADING}, VersionSteps()),
+        ({1}, {1: START}, VersionSteps()),
+        (set(), {1: END, 2: UNLOADING}, VersionSteps()),
     ],
 )
-def test_plan(wanted: set[int], states: dict[int, State], expected: Plan) -> None:
-    assert plan(wanted, states) == expected
+def test_next_steps(
+    aspired: set[int], states: dict[int, VersionState], expected: VersionSteps
+) -> None:
+    assert next_steps(aspired, states) == expected

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from serving.model_server.crc32c import crc32c, masked
-from serving.model_server.status import Code, ServingError
 from serving.model_server.warm_up import records
+from serving.tf.status import Code, ServingError
+from serving.tf.tfrecord import crc32c, masked
 
 
 @pytest.mark.parametrize(

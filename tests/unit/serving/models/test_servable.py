@@ -12,15 +12,15 @@ import tensorflow as tf
 from PIL import Image
 
 from serving.models.servable import (
-    ANSWERS,
     HEAD_BIAS,
     HEAD_CLASSES,
     HEAD_KERNEL,
-    decode_upright,
+    TOP_K,
+    decode_square,
     write_servable,
 )
 from serving.models.starter.export import LoadedServable
-from serving.predict.messages import saved_model_pb2
+from serving.tf.messages import saved_model_pb2
 
 SIDE = 32
 
@@ -87,7 +87,7 @@ def test_an_image_of_the_models_size_is_left_as_it_is() -> None:
     data = jpeg(smooth(SIDE, SIDE), quality=95)
     with Image.open(io.BytesIO(data)) as image:
         expected = np.asarray(image, np.float32)
-    np.testing.assert_array_equal(decode_upright(tf.constant(data), SIDE).numpy(), expected)
+    np.testing.assert_array_equal(decode_square(tf.constant(data), SIDE).numpy(), expected)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (100, 150), (700, 500), (33, 400), (1200, 1600)])
@@ -98,7 +98,7 @@ def test_a_large_photo_looks_like_its_middle_square_scaled_down(size: tuple[int,
     top, left = (height - edge) // 2, (width - edge) // 2
     square = Image.fromarray(picture[top : top + edge, left : left + edge].astype(np.uint8))
     expected = np.asarray(square.resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float32)
-    got = decode_upright(tf.constant(jpeg(picture, quality=95)), SIDE).numpy()
+    got = decode_square(tf.constant(jpeg(picture, quality=95)), SIDE).numpy()
     assert np.abs(got - expected).mean() < 2.5
 
 
@@ -108,7 +108,7 @@ def test_decoding_at_a_reduced_scale_keeps_the_detail_that_a_score_depends_on() 
     data = jpeg(detail.repeat(8, axis=0).repeat(8, axis=1), quality=92)
     with Image.open(io.BytesIO(data)) as whole:
         scaled = whole.resize((side, side), Image.Resampling.BILINEAR)
-    got = decode_upright(tf.constant(data), side).numpy()
+    got = decode_square(tf.constant(data), side).numpy()
     assert np.abs(got - np.asarray(scaled, np.float32)).mean() < 1.4
 
 
@@ -122,7 +122,7 @@ def test_the_head_can_be_found_by_name(tmp_path: Path) -> None:
         classes=[f"class {number}" for number in range(30)],
     )
     answer = LoadedServable(tmp_path).run("predict_images", [jpeg(smooth(32, 32))])
-    assert answer["classes"].shape == (1, ANSWERS)
+    assert answer["classes"].shape == (1, TOP_K)
     assert answer["classes"][0, 0] == b"class 29"
     graph = saved_model_pb2.SavedModel.FromString((tmp_path / "saved_model.pb").read_bytes())
     names = [node.name for node in graph.meta_graphs[0].graph_def.node if node.op == "Const"]

@@ -17,7 +17,7 @@ from serving.models.starter.install import (
     STARTER_MODEL,
     install_starter,
 )
-from serving.predict.messages import saved_model_pb2, types_pb2
+from serving.tf.messages import saved_model_pb2, types_pb2
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from serving.errors import FleetUnavailable, ImageError, ModelError
 from serving.predict import client as client_module
-from serving.predict.client import MOST_OUTSTANDING, Endpoint, PredictClient
-from serving.predict.messages import predict_pb2
+from serving.predict.client import MAX_OUTSTANDING, InstanceAddress, PredictClient
 from serving.predict.request import probe_jpeg
-from tests.unit.serving.predict.scripted_server import ScriptedServer, cat, scores_response
+from serving.tf.messages import predict_pb2
+from tests.support.fake_prediction_server import FakePredictionServer, cat, scores_response
 
 NOWHERE = "127.0.0.1:1"
 """A port that nothing listens on."""
@@ -19,7 +19,7 @@ NOWHERE = "127.0.0.1:1"
 
 @pytest.fixture
 async def client() -> AsyncIterator[PredictClient]:
-    made = PredictClient("pets", patience=5)
+    made = PredictClient("pets", timeout=5)
     yield made
     await made.close()
 
@@ -39,13 +39,13 @@ def slow(seconds: float) -> Any:
     return answer
 
 
-def use(client: PredictClient, **servers: ScriptedServer) -> None:
-    client.use(Endpoint(name, server.address) for name, server in servers.items())
+def set_instances(client: PredictClient, **servers: FakePredictionServer) -> None:
+    client.set_instances(InstanceAddress(name, server.address) for name, server in servers.items())
 
 
 async def test_a_prediction_says_what_who_and_which_version(client: PredictClient) -> None:
-    async with ScriptedServer(cat) as server:
-        use(client, a=server)
+    async with FakePredictionServer(cat) as server:
+        set_instances(client, a=server)
         prediction = await client.classify(b"picture")
     assert [(score.name, score.score) for score in prediction.scores] == [
         ("cat", 0.75),
@@ -70,21 +70,25 @@ async def test_an_embedding_comes_with_its_version(client: PredictClient) -> Non
         response.model_spec.version.value = 3
         return response
 
-    async with ScriptedServer(answer) as server:
-        use(client, a=server)
+    async with FakePredictionServer(answer) as server:
+        set_instances(client, a=server)
         assert await client.embed(b"picture") == (3, [0.5, -1.0])
 
 
 async def test_requests_one_by_one_go_round_the_instances(client: PredictClient) -> None:
-    async with ScriptedServer(cat) as one, ScriptedServer(cat) as two, ScriptedServer(cat) as three:
-        use(client, a=one, b=two, c=three)
+    async with (
+        FakePredictionServer(cat) as one,
+        FakePredictionServer(cat) as two,
+        FakePredictionServer(cat) as three,
+    ):
+        set_instances(client, a=one, b=two, c=three)
         answers = [(await client.classify(b"x")).instance_id for _ in range(9)]
     assert Counter(answers) == {"a": 3, "b": 3, "c": 3}
 
 
 async def test_a_slow_instance_gets_fewer(client: PredictClient) -> None:
-    async with ScriptedServer(slow(0.2)) as one, ScriptedServer(slow(0.01)) as two:
-        use(client, slow=one, quick=two)
+    async with FakePredictionServer(slow(0.2)) as one, FakePredictionServer(slow(0.01)) as two:
+        set_instances(client, slow=one, quick=two)
 
         answers: Counter[str] = Counter()
 
@@ -104,8 +108,8 @@ async def test_what_one_instance_loses_another_answers(
 ) -> None:
     lost: list[str] = []
     client.on_loss(lost.append)
-    async with ScriptedServer(ends_with(code)) as bad, ScriptedServer(cat) as good:
-        use(client, bad=bad, good=good)
+    async with FakePredictionServer(ends_with(code)) as bad, FakePredictionServer(cat) as good:
+        set_instances(client, bad=bad, good=good)
         answers = [(await client.classify(b"x")).instance_id for _ in range(4)]
     assert answers == ["good"] * 4
     assert lost == ["bad"]
@@ -114,15 +118,20 @@ async def test_what_one_instance_loses_another_answers(
 
 
 async def test_an_instance_that_is_not_there_costs_no_request(client: PredictClient) -> None:
-    async with ScriptedServer(cat) as good:
-        client.use([Endpoint("gone", NOWHERE), Endpoint("good", good.address)])
+    async with FakePredictionServer(cat) as good:
+        client.set_instances(
+            [InstanceAddress("gone", NOWHERE), InstanceAddress("good", good.address)]
+        )
         answers = await asyncio.gather(*(client.classify(b"x") for _ in range(40)))
     assert {answer.instance_id for answer in answers} == {"good"}
 
 
 async def test_an_instance_that_ends_mid_request_costs_no_request(client: PredictClient) -> None:
-    async with ScriptedServer(slow(60)) as ending, ScriptedServer(slow(0.01)) as staying:
-        use(client, ending=ending, staying=staying)
+    async with (
+        FakePredictionServer(slow(60)) as ending,
+        FakePredictionServer(slow(0.01)) as staying,
+    ):
+        set_instances(client, ending=ending, staying=staying)
         calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(20)]
         await asyncio.sleep(0.3)
         assert len(ending.requests) > 0
@@ -134,8 +143,8 @@ async def test_an_instance_that_ends_mid_request_costs_no_request(client: Predic
 async def test_what_is_given_up_goes_elsewhere_and_a_cancelled_caller_stays_cancelled(
     client: PredictClient,
 ) -> None:
-    async with ScriptedServer(slow(60)) as hanging, ScriptedServer(cat) as good:
-        use(client, hanging=hanging)
+    async with FakePredictionServer(slow(60)) as hanging, FakePredictionServer(cat) as good:
+        set_instances(client, hanging=hanging)
         call = asyncio.ensure_future(client.classify(b"x"))
         cancelled = asyncio.ensure_future(client.classify(b"x"))
         await asyncio.sleep(0.2)
@@ -143,32 +152,32 @@ async def test_what_is_given_up_goes_elsewhere_and_a_cancelled_caller_stays_canc
         with pytest.raises(asyncio.CancelledError):
             await cancelled
         assert client.counters()["hanging"].outstanding == 1
-        use(client, good=good)
-        client.give_up("hanging")
+        set_instances(client, good=good)
+        client.fail_over("hanging")
         assert (await call).instance_id == "good"
 
 
 async def test_requests_wait_for_the_first_ready_instance(client: PredictClient) -> None:
     calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(5)]
     await asyncio.sleep(0.1)
-    async with ScriptedServer(cat) as server:
-        use(client, late=server)
+    async with FakePredictionServer(cat) as server:
+        set_instances(client, late=server)
         answers = await asyncio.gather(*calls)
     assert {answer.instance_id for answer in answers} == {"late"}
 
 
 async def test_patience_ends(client: PredictClient) -> None:
-    client.patience = 0.3
+    client.timeout = 0.3
     with pytest.raises(FleetUnavailable, match="No instance is ready"):
         await client.classify(b"x")
-    client.use([Endpoint("gone", NOWHERE)])
+    client.set_instances([InstanceAddress("gone", NOWHERE)])
     with pytest.raises(FleetUnavailable, match="no connection"):
         await client.classify(b"x")
 
 
 async def test_an_instance_that_recovers_is_used_again(client: PredictClient) -> None:
-    async with ScriptedServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as server:
-        use(client, only=server)
+    async with FakePredictionServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as server:
+        set_instances(client, only=server)
         call = asyncio.ensure_future(client.classify(b"x"))
         await asyncio.sleep(0.1)
         server.answer = cat
@@ -176,19 +185,19 @@ async def test_an_instance_that_recovers_is_used_again(client: PredictClient) ->
 
 
 async def test_an_image_that_ends_every_instance_is_given_up(client: PredictClient) -> None:
-    async with ScriptedServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as server:
-        use(client, only=server)
+    async with FakePredictionServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as server:
+        set_instances(client, only=server)
         with pytest.raises(FleetUnavailable, match="ended while they answered"):
             await client.classify(b"poison")
-    assert len(server.requests) == client_module.MOST_LOSSES
+    assert len(server.requests) == client_module.MAX_LOSSES
 
 
 async def test_a_request_has_a_deadline(
     client: PredictClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "DEADLINE_SECONDS", 0.3)
-    async with ScriptedServer(slow(60)) as server:
-        use(client, a=server)
+    async with FakePredictionServer(slow(60)) as server:
+        set_instances(client, a=server)
         with pytest.raises(FleetUnavailable, match="did not answer within"):
             await client.classify(b"x")
     assert client.counters()["a"].failures == 1
@@ -202,8 +211,8 @@ async def test_a_refused_image_is_told_from_a_model_that_refuses_all(
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Invalid JPEG data")
         return scores_response(1, cat=1.0)
 
-    async with ScriptedServer(refuses_bad) as server:
-        use(client, a=server)
+    async with FakePredictionServer(refuses_bad) as server:
+        set_instances(client, a=server)
         with pytest.raises(ImageError):
             await client.classify(b"bad")
         server.answer = ends_with(grpc.StatusCode.INVALID_ARGUMENT, "input size does not match")
@@ -219,8 +228,8 @@ async def test_an_answer_outside_the_contract(client: PredictClient, response: A
     async def answer(request: Any, context: Any) -> Any:
         return response
 
-    async with ScriptedServer(answer) as server:
-        use(client, a=server)
+    async with FakePredictionServer(answer) as server:
+        set_instances(client, a=server)
         if response.outputs:
             assert (await client.classify(b"x")).scores == ()
         else:
@@ -229,11 +238,11 @@ async def test_an_answer_outside_the_contract(client: PredictClient, response: A
 
 
 async def test_a_leaving_instance_finishes_what_it_has(client: PredictClient) -> None:
-    async with ScriptedServer(slow(0.3)) as leaving, ScriptedServer(cat) as staying:
-        use(client, leaving=leaving)
+    async with FakePredictionServer(slow(0.3)) as leaving, FakePredictionServer(cat) as staying:
+        set_instances(client, leaving=leaving)
         call = asyncio.ensure_future(client.classify(b"x"))
         await asyncio.sleep(0.1)
-        use(client, staying=staying)
+        set_instances(client, staying=staying)
         assert (await client.classify(b"x")).instance_id == "staying"
         assert not await client.drained("leaving", 0.05)
         assert await client.drained("leaving", 5)
@@ -251,19 +260,19 @@ async def test_more_than_an_instance_takes_waits_its_turn(client: PredictClient)
         busy -= 1
         return scores_response(1, cat=1.0)
 
-    async with ScriptedServer(answer) as server:
-        use(client, a=server)
+    async with FakePredictionServer(answer) as server:
+        set_instances(client, a=server)
         answers = await asyncio.gather(*(client.classify(b"x") for _ in range(300)))
     assert len(answers) == 300
-    assert most == MOST_OUTSTANDING
+    assert most == MAX_OUTSTANDING
 
 
 async def test_a_caller_that_gives_up_passes_its_turn_on(client: PredictClient) -> None:
-    async with ScriptedServer(slow(0.2)) as server:
-        use(client, a=server)
-        first = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MOST_OUTSTANDING)]
+    async with FakePredictionServer(slow(0.2)) as server:
+        set_instances(client, a=server)
+        first = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MAX_OUTSTANDING)]
         await asyncio.sleep(0.1)
-        impatient = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MOST_OUTSTANDING)]
+        impatient = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MAX_OUTSTANDING)]
         last = asyncio.ensure_future(client.classify(b"x"))
         first[-1].add_done_callback(lambda done: [call.cancel() for call in impatient])
         await asyncio.gather(*first, *impatient, return_exceptions=True)
@@ -272,24 +281,24 @@ async def test_a_caller_that_gives_up_passes_its_turn_on(client: PredictClient) 
 
 async def test_a_suspect_is_tried_again_while_the_others_are_busy(client: PredictClient) -> None:
     async with (
-        ScriptedServer(slow(60)) as hanging,
-        ScriptedServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as stumbling,
+        FakePredictionServer(slow(60)) as hanging,
+        FakePredictionServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as stumbling,
     ):
-        use(client, hanging=hanging, stumbling=stumbling)
-        calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MOST_OUTSTANDING + 1)]
+        set_instances(client, hanging=hanging, stumbling=stumbling)
+        calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MAX_OUTSTANDING + 1)]
         await asyncio.sleep(0.1)
         stumbling.answer = cat
         done, pending = await asyncio.wait(calls, timeout=2)
         assert {call.result().instance_id for call in done} == {"stumbling"}
-        assert len(pending) <= MOST_OUTSTANDING
+        assert len(pending) <= MAX_OUTSTANDING
         for call in pending:
             call.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
 
 
 async def test_a_large_image_passes(client: PredictClient) -> None:
-    async with ScriptedServer(cat) as server:
-        use(client, a=server)
+    async with FakePredictionServer(cat) as server:
+        set_instances(client, a=server)
         await client.classify(b"x" * 30_000_000)
     assert len(server.requests[0].inputs["images"].string_val[0]) == 30_000_000
 
@@ -298,8 +307,8 @@ async def test_closing_ends_what_waits_and_what_is_on_its_way() -> None:
     client = PredictClient("pets")
     waiting = asyncio.ensure_future(client.classify(b"x"))
     await asyncio.sleep(0.05)
-    async with ScriptedServer(slow(60)) as server:
-        use(client, a=server)
+    async with FakePredictionServer(slow(60)) as server:
+        set_instances(client, a=server)
         await asyncio.sleep(0.2)
         await client.close()
         with pytest.raises(FleetUnavailable, match="closed"):

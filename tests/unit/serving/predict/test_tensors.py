@@ -5,7 +5,7 @@ import pytest
 
 from serving.errors import ModelError
 from serving.predict import tensors
-from serving.predict.messages import tensor_pb2, types_pb2
+from serving.tf.messages import tensor_pb2, types_pb2
 
 
 def tensor(dtype: int, *sizes: int, **fields: Any) -> Any:

@@ -1,6 +1,6 @@
 import pytest
 
-from serving.predict.traffic import LATENCIES, TrafficMeter
+from serving.predict.traffic import MAX_LATENCIES, TrafficMeter
 
 
 class Clock:
@@ -44,8 +44,8 @@ def test_a_young_meter_does_not_dilute_its_rate() -> None:
 
 def test_the_percentile_is_over_the_latest_answers() -> None:
     meter = TrafficMeter(Clock())
-    for _ in range(LATENCIES):
+    for _ in range(MAX_LATENCIES):
         meter.answered(1000)
-    for milliseconds in range(1, LATENCIES + 1):
+    for milliseconds in range(1, MAX_LATENCIES + 1):
         meter.answered(milliseconds)
-    assert meter.read(0).p95_milliseconds == LATENCIES * 0.95
+    assert meter.read(0).p95_milliseconds == MAX_LATENCIES * 0.95

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serving.engines.docker.container import ContainerPlan, container_config, shared_threads
+from serving.engines.docker.container import ContainerPlan, container_config, threads_per_instance
 from serving.engines.docker.run_command import run_command
 from serving.engines.protocol import InstanceSpec
 
@@ -71,7 +71,7 @@ def test_limits_are_set_only_where_somebody_set_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("threads", "cpu_limit", "cores", "sharing", "expected"),
+    ("threads", "cpu_limit", "cores", "fleet_size", "expected"),
     [
         (0, 0.0, 8, 1, 8),
         (0, 0.0, 8, 3, 2),
@@ -83,10 +83,10 @@ def test_limits_are_set_only_where_somebody_set_them() -> None:
     ],
 )
 def test_instances_share_the_cores(
-    threads: int, cpu_limit: float, cores: int, sharing: int, expected: int
+    threads: int, cpu_limit: float, cores: int, fleet_size: int, expected: int
 ) -> None:
     spec = InstanceSpec("pets", SPEC.config_file, threads=threads, cpu_limit=cpu_limit)
-    assert shared_threads(spec, cores, sharing) == expected
+    assert threads_per_instance(spec, cores, fleet_size) == expected
 
 
 def test_the_command_says_all_that_the_engine_is_told() -> None:

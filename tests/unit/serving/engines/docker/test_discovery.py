@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from serving.engines.docker.discovery import EngineFacts, find_engine, negotiate
-from serving.engines.docker.endpoints import Endpoint
-from serving.engines.docker.errors import EngineAway
-from serving.engines.docker.link import Link
-from tests.unit.serving.engines.docker.scripted_engine import DOCKER, ScriptedEngine
+from serving.engines.docker.connection import EngineConnection
+from serving.engines.docker.discovery import EngineInfo, find_engine, negotiate
+from serving.engines.docker.endpoints import DockerEndpoint
+from serving.engines.docker.errors import EngineUnavailable
+from tests.support.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
 
 
-def endpoint(path: Path, origin: str = "of the test") -> Endpoint:
-    return Endpoint(f"unix://{path}", origin)
+def endpoint(path: Path, origin: str = "of the test") -> DockerEndpoint:
+    return DockerEndpoint(f"unix://{path}", origin)
 
 
-def why(*candidates: Endpoint) -> EngineAway:
-    with pytest.raises(EngineAway) as caught:
+def why(*candidates: DockerEndpoint) -> EngineUnavailable:
+    with pytest.raises(EngineUnavailable) as caught:
         find_engine(candidates)
     return caught.value
 
@@ -53,7 +53,7 @@ def test_what_an_engine_says_of_itself_is_read() -> None:
         "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
         "Runtimes": {"runc": {}, "nvidia": {}},
     }
-    facts = EngineFacts.read(version, info, "1.41")
+    facts = EngineInfo.read(version, info, "1.41")
     assert facts.name == "Podman 4.3.1"
     assert (facts.cores, facts.memory, facts.rootless, facts.init) == (8, 2**34, True, False)
     assert facts.runtimes == ("nvidia", "runc")
@@ -61,15 +61,15 @@ def test_what_an_engine_says_of_itself_is_read() -> None:
 
 def test_the_first_engine_that_answers_is_taken(tmp_path: Path) -> None:
     with (
-        ScriptedEngine(tmp_path / "a", {"/version": 500}) as broken,
-        ScriptedEngine(tmp_path / "b", DOCKER) as first,
-        ScriptedEngine(tmp_path / "c", DOCKER) as second,
+        FakeDockerApi(tmp_path / "a", {"/version": 500}) as broken,
+        FakeDockerApi(tmp_path / "b", DOCKER_ANSWERS) as first,
+        FakeDockerApi(tmp_path / "c", DOCKER_ANSWERS) as second,
     ):
         found = find_engine([broken.endpoint, first.endpoint, second.endpoint])
         assert found.endpoint is first.endpoint
-        assert found.facts.name == "Docker Engine 27.1.0"
-        assert (found.facts.architecture, found.facts.api_version) == ("arm64", "1.45")
-        assert "/v1.45/info" in first.asked
+        assert found.info.name == "Docker Engine 27.1.0"
+        assert (found.info.architecture, found.info.api_version) == ("arm64", "1.45")
+        assert "/v1.45/info" in first.requests
         found.client.close()
 
 
@@ -77,13 +77,13 @@ def test_of_each_that_does_not_answer_it_is_said_why(tmp_path: Path) -> None:
     deaf = tmp_path / "deaf"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(deaf))
-    with ScriptedEngine(tmp_path / "other", {"/version": 404}) as other:
+    with FakeDockerApi(tmp_path / "other", {"/version": 404}) as other:
         error = why(
             endpoint(tmp_path / "none"),
             endpoint(deaf, "the usual socket of Docker"),
             other.endpoint,
-            Endpoint("tcp://there:2375", "the context far"),
-            Endpoint("", "the context gone", problem="Docker keeps no such context."),
+            DockerEndpoint("tcp://there:2375", "the context far"),
+            DockerEndpoint("", "the context gone", error="Docker keeps no such context."),
         )
     assert error.what.startswith("No container engine answers on this machine.")
     assert f"unix://{deaf} (the usual socket of Docker): Nobody listens there" in error.what
@@ -96,7 +96,7 @@ def test_of_each_that_does_not_answer_it_is_said_why(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may use every socket")
 def test_a_socket_that_may_not_be_used_is_said_to_be_one(tmp_path: Path) -> None:
-    with ScriptedEngine(tmp_path / "s", DOCKER) as engine:
+    with FakeDockerApi(tmp_path / "s", DOCKER_ANSWERS) as engine:
         (tmp_path / "s").chmod(0)
         assert "may not use it" in why(engine.endpoint).what
 
@@ -120,15 +120,17 @@ def test_engines_that_say_nothing_are_waited_for_together_and_not_for_long(
 
 async def test_an_engine_stays_the_one_and_is_taken_up_when_it_comes_back(tmp_path: Path) -> None:
     chosen = endpoint(tmp_path / "chosen")
-    with ScriptedEngine(tmp_path / "other", DOCKER) as other:
-        link = Link([chosen, other.endpoint])
-        with ScriptedEngine(tmp_path / "chosen", DOCKER):
-            name = await link.run("say its name", lambda found: found.endpoint.url)
+    with FakeDockerApi(tmp_path / "other", DOCKER_ANSWERS) as other:
+        connection = EngineConnection([chosen, other.endpoint])
+        with FakeDockerApi(tmp_path / "chosen", DOCKER_ANSWERS):
+            name = await connection.run("say its name", lambda found: found.endpoint.url)
             assert name == chosen.url
         (tmp_path / "chosen").unlink()
-        with pytest.raises(EngineAway, match=r"27\.1\.0 at .*chosen does not answer any more"):
-            await link.run("say its name", lambda found: found.client.info())
-        with ScriptedEngine(tmp_path / "chosen", DOCKER):
-            info = await link.run("say its name", lambda found: found.client.info())
+        with pytest.raises(
+            EngineUnavailable, match=r"27\.1\.0 at .*chosen does not answer any more"
+        ):
+            await connection.run("say its name", lambda found: found.client.info())
+        with FakeDockerApi(tmp_path / "chosen", DOCKER_ANSWERS):
+            info = await connection.run("say its name", lambda found: found.client.info())
             assert info["NCPU"] == 4
-        await link.close()
+        await connection.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serving.engines.docker.endpoints import Endpoint, Surroundings, endpoints
+from serving.engines.docker.endpoints import DockerEndpoint, HostEnvironment, candidate_endpoints
 from serving.engines.docker.ssh_tunnel import SshAddress
 
 LINUX_SOCKETS = [
@@ -24,8 +24,8 @@ LINUX_SOCKETS = [
 ]
 
 
-def found(home: Path, platform: str = "linux", **environment: str) -> list[Endpoint]:
-    return endpoints(Surroundings(environment, home, platform, 1000))
+def found(home: Path, platform: str = "linux", **environment: str) -> list[DockerEndpoint]:
+    return candidate_endpoints(HostEnvironment(environment, home, platform, 1000))
 
 
 def urls(home: Path, platform: str = "linux", **environment: str) -> list[str]:
@@ -69,7 +69,7 @@ def test_other_platforms_have_other_places(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "url", "local", "problem"),
+    ("host", "url", "local", "error"),
     [
         ("unix:///run/x.sock", "unix:///run/x.sock", True, False),
         ("/run/x.sock", "unix:///run/x.sock", True, False),
@@ -83,13 +83,13 @@ def test_other_platforms_have_other_places(tmp_path: Path) -> None:
     ],
 )
 def test_a_host_in_the_environment_is_the_only_one(
-    tmp_path: Path, host: str, url: str, local: bool, problem: bool
+    tmp_path: Path, host: str, url: str, local: bool, error: bool
 ) -> None:
     write_context(tmp_path, "other", {"Host": "unix:///other.sock"})
     write_config(tmp_path, json.dumps({"currentContext": "other"}))
     (endpoint,) = found(tmp_path, DOCKER_HOST=host)
-    assert (endpoint.url, endpoint.local, bool(endpoint.problem)) == (url, local, problem)
-    assert endpoint.decisive
+    assert (endpoint.url, endpoint.local, bool(endpoint.error)) == (url, local, error)
+    assert endpoint.exclusive
     assert "DOCKER_HOST" in endpoint.origin
 
 
@@ -113,7 +113,7 @@ def test_the_current_context_comes_first_and_is_not_tried_twice(tmp_path: Path) 
     first, *others = found(tmp_path)
     assert first.url == f"unix://{tmp_path}/.docker/run/docker.sock"
     assert "desktop-linux" in first.origin
-    assert not first.decisive
+    assert not first.exclusive
     assert [each.url for each in others] == [url for url in usual(tmp_path) if url != first.url]
 
 
@@ -121,7 +121,7 @@ def test_a_context_that_the_environment_names_is_the_only_one(tmp_path: Path) ->
     certificates = write_context(tmp_path, "far", {"Host": "tcp://far:2376", "SkipTLSVerify": True})
     certificates.mkdir(parents=True)
     (endpoint,) = found(tmp_path, DOCKER_CONTEXT="far")
-    assert (endpoint.url, endpoint.local, endpoint.decisive) == ("tcp://far:2376", False, True)
+    assert (endpoint.url, endpoint.local, endpoint.exclusive) == ("tcp://far:2376", False, True)
     assert endpoint.tls is not None
     assert (endpoint.tls.folder, endpoint.tls.verify) == (certificates, False)
     assert urls(tmp_path, DOCKER_CONTEXT="default") == usual(tmp_path)
@@ -148,7 +148,7 @@ def test_a_context_without_an_engine_says_so(tmp_path: Path, docker: dict[str, A
     write_context(tmp_path, "broken", docker)
     write_config(tmp_path, json.dumps({"currentContext": "broken"}))
     first, *others = found(tmp_path)
-    assert "no context of that name" in first.problem
+    assert "no context of that name" in first.error
     assert [each.url for each in others] == usual(tmp_path)
 
 
@@ -166,4 +166,4 @@ def test_a_context_without_an_engine_says_so(tmp_path: Path, docker: dict[str, A
     ],
 )
 def test_an_address_for_ssh_is_read(url: str, expected: SshAddress | None) -> None:
-    assert Endpoint(url, "the test").ssh == expected
+    assert DockerEndpoint(url, "the test").ssh == expected

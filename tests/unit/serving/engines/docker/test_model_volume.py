@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.engines.docker.model_volume import Contents, ModelVolume
+from serving.engines.docker.model_volume import ModelFiles, ModelVolume
 from serving.errors import EngineError
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
@@ -25,7 +25,7 @@ def repository(tmp_path: Path) -> ModelRepository:
 
 
 def marks(repository: ModelRepository) -> dict[str, str]:
-    return dict(Contents.read(repository.root / "pets").marks)
+    return dict(ModelFiles.read(repository.root / "pets").marks)
 
 
 def test_versions_and_the_configuration_are_sent_and_nothing_half_done(
@@ -35,7 +35,7 @@ def test_versions_and_the_configuration_are_sent_and_nothing_half_done(
     (folder / "7").mkdir()
     (folder / ".staging-1").mkdir()
     (folder / "notes.txt").touch()
-    contents = Contents.read(folder)
+    contents = ModelFiles.read(folder)
     assert set(contents.versions) == {"1"}
     assert set(contents.marks) == {"1", "serving.config"}
     assert contents.config == (folder / "serving.config").read_bytes()
@@ -58,7 +58,7 @@ def test_each_change_has_another_mark(repository: ModelRepository) -> None:
 
 def test_without_a_live_version_nothing_can_be_sent(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cannot be read: No such file"):
-        Contents.read(tmp_path / "pets")
+        ModelFiles.read(tmp_path / "pets")
 
 
 def test_each_model_of_each_workspace_has_a_volume_of_its_own(tmp_path: Path) -> None:

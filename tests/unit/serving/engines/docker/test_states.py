@@ -7,60 +7,86 @@ from typing import Any
 import pytest
 
 from serving.engines.docker import names
-from serving.engines.docker.signals import Signals
-from serving.engines.docker.states import RETURN_SECONDS, Detail, instance
+from serving.engines.docker.states import RESTART_GRACE_SECONDS, Inspection, to_instance
+from serving.engines.docker.stop_signals import StopSignals
 from serving.engines.protocol import InstanceState
 
-STARTER_OF_OLD = f"{socket.gethostname()} 999999999 1.00"
+DEAD_CREATOR = f"{socket.gethostname()} 999999999 1.00"
 
 
 def row(state: str, name: str = "/servery-pets-1", **more: Any) -> dict[str, Any]:
     labels = {names.INSTANCE: "pets-1", names.MODEL: "pets", names.SPEC: "abc"}
-    labels[names.STARTER] = STARTER_OF_OLD
+    labels[names.CREATOR] = DEAD_CREATOR
     made: dict[str, Any] = {"Id": "c1", "State": state, "Names": [name], "Labels": labels}
     return {**made, "Created": time.time(), **more}
 
 
 @pytest.mark.parametrize(
-    ("state", "name", "detail", "signalled", "expected", "words"),
+    ("state", "name", "inspection", "last_signal", "expected", "words"),
     [
-        ("running", "a", Detail(), "", InstanceState.STARTING, ""),
-        ("running", "a.stopping", Detail(), "", InstanceState.DRAINING, ""),
-        ("exited", "a.stopping", Detail(exit_status=143), "", InstanceState.STOPPED, ""),
-        ("removing", "a", Detail(), "", InstanceState.DRAINING, ""),
-        ("paused", "a", Detail(), "", InstanceState.FAILED, "paused from outside"),
-        ("restarting", "a", Detail(), "", InstanceState.STARTING, "keeps ending"),
-        ("created", "a", Detail(), "", InstanceState.STOPPED, "while it was starting"),
-        ("created", "a", Detail(trouble="no such file"), "", InstanceState.FAILED, "no such file"),
-        ("exited", "a", Detail(), "", InstanceState.FAILED, "exit status 0"),
-        ("exited", "a", Detail(exit_status=3), "", InstanceState.FAILED, "exit status 3"),
-        ("exited", "a", Detail(exit_status=137), "", InstanceState.FAILED, "SIGKILL"),
-        ("exited", "a", Detail(exit_status=255), "", InstanceState.FAILED, "exit status 255"),
-        ("exited", "a", Detail(), "15", InstanceState.FAILED, "from outside with SIGTERM"),
-        ("exited", "a", Detail(), "99", InstanceState.FAILED, "signal 99"),
-        ("exited", "a", Detail(137, out_of_memory=True), "9", InstanceState.FAILED, "more memory"),
-        ("dead", "a", Detail(exit_status=1), "", InstanceState.FAILED, "exit status 1"),
+        ("running", "a", Inspection(), "", InstanceState.STARTING, ""),
+        ("running", "a.stopping", Inspection(), "", InstanceState.DRAINING, ""),
+        ("exited", "a.stopping", Inspection(exit_status=143), "", InstanceState.STOPPED, ""),
+        ("removing", "a", Inspection(), "", InstanceState.DRAINING, ""),
+        ("paused", "a", Inspection(), "", InstanceState.FAILED, "paused from outside"),
+        ("restarting", "a", Inspection(), "", InstanceState.STARTING, "keeps ending"),
+        ("created", "a", Inspection(), "", InstanceState.STOPPED, "while it was starting"),
+        (
+            "created",
+            "a",
+            Inspection(error="no such file"),
+            "",
+            InstanceState.FAILED,
+            "no such file",
+        ),
+        ("exited", "a", Inspection(), "", InstanceState.FAILED, "exit status 0"),
+        ("exited", "a", Inspection(exit_status=3), "", InstanceState.FAILED, "exit status 3"),
+        ("exited", "a", Inspection(exit_status=137), "", InstanceState.FAILED, "SIGKILL"),
+        ("exited", "a", Inspection(exit_status=255), "", InstanceState.FAILED, "exit status 255"),
+        ("exited", "a", Inspection(), "15", InstanceState.FAILED, "from outside with SIGTERM"),
+        ("exited", "a", Inspection(), "99", InstanceState.FAILED, "signal 99"),
+        (
+            "exited",
+            "a",
+            Inspection(137, out_of_memory=True),
+            "9",
+            InstanceState.FAILED,
+            "more memory",
+        ),
+        ("dead", "a", Inspection(exit_status=1), "", InstanceState.FAILED, "exit status 1"),
     ],
 )
 def test_each_state_of_a_container_is_told_as_what_it_means(
-    state: str, name: str, detail: Detail, signalled: str, expected: InstanceState, words: str
+    state: str,
+    name: str,
+    inspection: Inspection,
+    last_signal: str,
+    expected: InstanceState,
+    words: str,
 ) -> None:
-    found = instance(row(state, name), detail, signalled)
+    found = to_instance(row(state, name), inspection, last_signal)
     assert found.state is expected
     assert words in found.failure
     assert bool(words) == bool(found.failure)
 
 
 def test_one_that_was_asked_to_end_may_be_on_its_way_back() -> None:
-    stopped = instance(row("exited"), Detail(seen=100.0), "15", asked_to_end=True)
-    assert stopped.returns_until == 100.0 + RETURN_SECONDS
-    assert instance(row("exited"), Detail(seen=100.0), "9").returns_until == 0
-    assert instance(row("running"), Detail(seen=100.0), "15", asked_to_end=True).returns_until == 0
+    stopped = to_instance(row("exited"), Inspection(read_at=100.0), "15", stop_requested=True)
+    assert stopped.may_restart_until == 100.0 + RESTART_GRACE_SECONDS
+    assert to_instance(row("exited"), Inspection(read_at=100.0), "9").may_restart_until == 0
+    assert (
+        to_instance(
+            row("running"), Inspection(read_at=100.0), "15", stop_requested=True
+        ).may_restart_until
+        == 0
+    )
 
 
 def test_the_limit_and_the_last_words_are_told() -> None:
-    detail = Detail(137, out_of_memory=True, memory_limit=256 * 2**20, last_line="loading\n")
-    failure = instance(row("exited"), detail).failure
+    inspection = Inspection(
+        137, out_of_memory=True, memory_limit=256 * 2**20, last_line="loading\n"
+    )
+    failure = to_instance(row("exited"), inspection).failure
     assert "its limit of 256 MiB" in failure
     assert "The last line of its log: loading" in failure
 
@@ -71,7 +97,7 @@ def test_an_instance_is_reached_where_the_engine_published_it() -> None:
         {"IP": "0.0.0.0", "PrivatePort": "8501", "PublicPort": "32769", "Type": "tcp"},
         {"PrivatePort": 9000, "Type": "tcp"},
     ]
-    found = instance(row("running", Ports=ports), Detail(started=12.5))
+    found = to_instance(row("running", Ports=ports), Inspection(started=12.5))
     assert (found.id, found.model, found.spec_hash, found.engine) == (
         "pets-1",
         "pets",
@@ -81,38 +107,38 @@ def test_an_instance_is_reached_where_the_engine_published_it() -> None:
     assert found.grpc_address == "127.0.0.1:32768"
     assert found.rest_address == "127.0.0.1:32769"
     assert found.started == 12.5
-    assert instance(row("running"), Detail()).grpc_address is None
+    assert to_instance(row("running"), Inspection()).grpc_address is None
 
 
 def test_a_container_that_this_program_is_starting_is_starting() -> None:
     own = row("created")
-    own["Labels"][names.STARTER] = names.starter()
-    assert instance(own, Detail()).state is InstanceState.STOPPED
+    own["Labels"][names.CREATOR] = names.creator()
+    assert to_instance(own, Inspection()).state is InstanceState.STOPPED
     with names.starting("pets-1"):
-        assert instance(own, Detail()).state is InstanceState.STARTING
-    assert instance(own, Detail()).state is InstanceState.STOPPED
+        assert to_instance(own, Inspection()).state is InstanceState.STARTING
+    assert to_instance(own, Inspection()).state is InstanceState.STOPPED
 
 
 def test_what_two_threads_start_is_being_started_until_both_are_done() -> None:
     own = row("created")
-    own["Labels"][names.STARTER] = names.starter()
+    own["Labels"][names.CREATOR] = names.creator()
     with names.starting("pets-1"):
         with names.starting("pets-1"):
             pass
-        assert instance(own, Detail()).state is InstanceState.STARTING
-    assert instance(own, Detail()).state is InstanceState.STOPPED
+        assert to_instance(own, Inspection()).state is InstanceState.STARTING
+    assert to_instance(own, Inspection()).state is InstanceState.STOPPED
 
 
 def test_a_container_made_on_another_host_has_a_minute_to_start() -> None:
     theirs = row("created", Created=time.time() - 10)
-    theirs["Labels"][names.STARTER] = "elsewhere 17 1.00"
-    assert instance(theirs, Detail()).state is InstanceState.STARTING
+    theirs["Labels"][names.CREATOR] = "elsewhere 17 1.00"
+    assert to_instance(theirs, Inspection()).state is InstanceState.STARTING
     theirs["Created"] -= 100
-    assert instance(theirs, Detail()).state is InstanceState.STOPPED
+    assert to_instance(theirs, Inspection()).state is InstanceState.STOPPED
 
 
 def test_an_inspection_is_read() -> None:
-    detail = Detail.read(
+    inspection = Inspection.read(
         {
             "State": {
                 "StartedAt": "2026-11-23T01:35:30.006472123Z",
@@ -124,33 +150,33 @@ def test_an_inspection_is_read() -> None:
         },
         "last words \n",
     )
-    assert detail == Detail(1795397730.006472, 137, True, 1024, "", "last words")
-    assert Detail.read({"State": {"StartedAt": "0001-01-01T00:00:00Z"}}).started == 0
+    assert inspection == Inspection(1795397730.006472, 137, True, 1024, "", "last words")
+    assert Inspection.read({"State": {"StartedAt": "0001-01-01T00:00:00Z"}}).started == 0
 
 
 def test_a_signal_from_outside_is_remembered_until_the_next_start() -> None:
-    signals = Signals()
+    stop_signals = StopSignals()
 
     def event(action: str, name: str = "servery-a", signal: str = "9") -> dict[str, Any]:
         said = {"name": name, "signal": signal}
         return {"Action": action, "Actor": {"ID": "c1", "Attributes": said}}
 
-    signals.note(event("kill", names.stopping_name("a")))
-    assert signals.last("c1") == ""
-    signals.note(event("kill"))
-    assert signals.last("c1") == "9"
-    assert not signals.was_asked_to_end("c1")
-    signals.note(event("kill", signal="15"))
-    signals.note(event("kill"))
-    signals.note(event("die"))
-    assert signals.last("c1") == "9"
-    assert signals.was_asked_to_end("c1")
-    signals.note(event("start"))
-    assert signals.last("c1") == ""
-    assert not signals.was_asked_to_end("c1")
-    signals.note(event("kill"))
-    signals.keep_only({"c2"})
-    assert signals.last("c1") == ""
+    stop_signals.record(event("kill", names.stopping_name("a")))
+    assert stop_signals.last("c1") == ""
+    stop_signals.record(event("kill"))
+    assert stop_signals.last("c1") == "9"
+    assert not stop_signals.stop_requested("c1")
+    stop_signals.record(event("kill", signal="15"))
+    stop_signals.record(event("kill"))
+    stop_signals.record(event("die"))
+    assert stop_signals.last("c1") == "9"
+    assert stop_signals.stop_requested("c1")
+    stop_signals.record(event("start"))
+    assert stop_signals.last("c1") == ""
+    assert not stop_signals.stop_requested("c1")
+    stop_signals.record(event("kill"))
+    stop_signals.keep_only({"c2"})
+    assert stop_signals.last("c1") == ""
 
 
 def test_names_are_fit_for_containers_and_do_not_repeat() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serving.engines.docker.usage import ContainerUsage, Reading, seconds
+from serving.engines.docker.usage import ContainerUsage, Reading, parse_timestamp
 
 BEGAN = 1795397730.0
 
@@ -105,4 +105,4 @@ def test_engines_that_say_nothing_of_the_system_are_measured_by_the_clock() -> N
     ],
 )
 def test_time_stamps_are_read(stamp: str, expected: float) -> None:
-    assert seconds(stamp) == pytest.approx(expected)
+    assert parse_timestamp(stamp) == pytest.approx(expected)

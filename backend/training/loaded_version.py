@@ -1,0 +1,76 @@
+"""A version loaded in this process, by the loader that instances use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from serving.errors import ModelError
+from serving.tf.messages import types_pb2
+from serving.tf.session import Session
+from serving.tf.status import ServingError
+from serving.tf.tensors import Tensor
+
+INPUT = "images"
+TAG = "serve"
+
+
+class LoadedVersion:
+    """A servable version that answers here, for embedding images and for checking it.
+
+    Through TensorFlow's C interface: `import tensorflow` would take longer than
+    all of a training run.
+    """
+
+    def __init__(self, version_folder: Path) -> None:
+        """Load it; raises ModelError where TensorFlow cannot."""
+        try:
+            self._session = Session(version_folder, [TAG], 0, 0)
+        except ServingError as error:
+            raise ModelError(
+                f"Version {version_folder.name} cannot be loaded.",
+                "Promote another version, then train again.",
+            ) from error
+
+    def __enter__(self) -> LoadedVersion:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._session.close()
+
+    def embed(self, images: list[bytes]) -> Any:
+        """Return float32 [N, D] for N whole JPEG files; raises ModelError where it cannot."""
+        (embeddings,) = self._run("embed", ["embedding"], images)
+        return embeddings
+
+    def predict(self, images: list[bytes]) -> tuple[Any, Any]:
+        """Return classes (bytes) and scores (float32), both [N, k], best first.
+
+        Raises ModelError where the version cannot.
+        """
+        classes, scores = self._run("predict_images", ["classes", "scores"], images)
+        return classes, scores
+
+    def _run(self, signature: str, outputs: list[str], images: list[bytes]) -> list[Any]:
+        try:
+            definition = self._session.signatures[signature]
+            feed = definition.inputs[INPUT].name
+            fetches = [definition.outputs[name].name for name in outputs]
+            files = np.array(images, object)
+            answers = self._session.computation([feed], fetches)(
+                [Tensor(types_pb2.DT_STRING, files)], None
+            )
+        except (KeyError, ServingError) as error:
+            raise ModelError(
+                f"The version does not answer the signature {signature}: {error}.",
+                "Promote another version, then train again.",
+            ) from error
+        return [answer.array for answer in answers]

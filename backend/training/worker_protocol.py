@@ -1,0 +1,116 @@
+"""What the trainer and its worker process say to each other.
+
+The trainer writes a Job to a file and names it on the worker's command line. The
+worker answers on its standard output, one JSON object a line: `progress` as
+often as it likes, then one `result` or one `failure`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LabeledImage:
+    """One image to learn from."""
+
+    image: str
+    """SHA-256 of the normalized JPEG, in hex."""
+    path: str
+    class_name: str
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """Everything that one training run depends on; equal jobs give equal versions."""
+
+    run_id: str
+    model: str
+    base_version: int
+    base_folder: str
+    staging_folder: str
+    """An empty folder, for the new version."""
+    embeddings_folder: str
+    """Where embeddings are kept from run to run."""
+    images: tuple[LabeledImage, ...]
+    images_ever_labeled: tuple[str, ...]
+    """Images that the store decides about; what the base version learned from
+    others (labelled in another workspace) is kept."""
+    seed: int = 0
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> TrainingSpec:
+        raw = json.loads(path.read_text())
+        raw["images"] = tuple(LabeledImage(**image) for image in raw["images"])
+        raw["images_ever_labeled"] = tuple(raw["images_ever_labeled"])
+        return cls(**raw)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Shares of held-out images that are answered right, 0 to 1; None without images."""
+
+    images: int
+    accuracy: float | None
+    base_accuracy: float | None
+    """Of the version that training started from, on the same images."""
+    old_images: int
+    """Those of classes that the base version could answer with."""
+    old_accuracy: float | None
+    old_base_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    progress: float
+    """0 to 1."""
+    step: str
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A version lies in the staging folder, checked."""
+
+    evaluation: Evaluation
+    learned_images: int
+    unreadable_images: int
+
+
+@dataclass(frozen=True)
+class TrainingFailure:
+    """No version came of it, and why."""
+
+    what: str
+    advice: str
+
+
+Message = TrainingProgress | TrainingResult | TrainingFailure
+_KINDS: dict[str, type[TrainingProgress] | type[TrainingResult] | type[TrainingFailure]] = {
+    "progress": TrainingProgress,
+    "result": TrainingResult,
+    "failure": TrainingFailure,
+}
+
+
+def to_line(message: Message) -> str:
+    """Return a message as one line, its end included."""
+    kind = next(name for name, kind in _KINDS.items() if isinstance(message, kind))
+    return json.dumps({"kind": kind, **asdict(message)}) + "\n"
+
+
+def from_line(line: bytes) -> Message | None:
+    """Return the message in a line, or None for anything else that a library printed."""
+    try:
+        raw: dict[str, Any] = json.loads(line)
+        kind = _KINDS[raw.pop("kind")]
+        if kind is TrainingResult:
+            raw["evaluation"] = Evaluation(**raw["evaluation"])
+        return kind(**raw)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

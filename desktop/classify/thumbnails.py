@@ -1,0 +1,131 @@
+"""Photos as pictures of the size that is shown, decoded off the main thread."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QImage, QPixmap
+
+from serving.normalize_image import MAX_PIXELS
+
+MAX_BYTES_KEPT = 48 * 2**20
+"""Bytes of decoded pictures that are kept."""
+MAX_THREADS = 2
+MAX_REQUESTS = 400
+"""More than fit on a screen; what was asked for before these has been scrolled away."""
+
+
+@dataclass(frozen=True)
+class ThumbnailKey:
+    """A photo, scaled so that it just covers or just fits a square of `side` pixels."""
+
+    path: Path
+    side: int
+    cover: bool = True
+    """The shorter side is as long as the square's; otherwise the longer one is."""
+
+
+class Thumbnails(QObject):
+    """Decodes the newest request first, and keeps what was asked for lately.
+
+    A file that cannot be decoded gives a null pixmap, once, and is not tried again
+    until it is forgotten.
+    """
+
+    ready = Signal(object)
+    """Wanted, which `get` now answers."""
+    _decoded = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._kept: OrderedDict[ThumbnailKey, QPixmap] = OrderedDict()
+        self._size = 0
+        self._asked: dict[ThumbnailKey, None] = {}
+        self._under_way: set[ThumbnailKey] = set()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(MAX_THREADS, "pictures")
+        self._decoded.connect(self._keep, Qt.ConnectionType.QueuedConnection)
+
+    def get(self, key: ThumbnailKey) -> QPixmap | None:
+        """Return the picture, or None and have it decoded; `ready` tells when."""
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept
+        with self._lock:
+            if key in self._under_way:
+                return None
+            again = key in self._asked
+            self._asked.pop(key, None)
+            self._asked[key] = None
+            if again:
+                return None
+            if len(self._asked) > MAX_REQUESTS:
+                del self._asked[next(iter(self._asked))]
+        self._pool.submit(self._work)
+        return None
+
+    def forget(self, path: Path) -> None:
+        """Drop what is kept of a photo, because its file may have changed."""
+        for key in [each for each in self._kept if each.path == path]:
+            self._size -= _bytes(self._kept.pop(key))
+
+    def close(self) -> None:
+        """Stop decoding, and wait for the threads."""
+        with self._lock:
+            self._asked.clear()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _work(self) -> None:
+        with self._lock:
+            if not self._asked:
+                return
+            key, _ = self._asked.popitem()
+            self._under_way.add(key)
+        self._decoded.emit(key, decode(key))
+
+    def _keep(self, key: ThumbnailKey, image: QImage) -> None:
+        with self._lock:
+            self._under_way.discard(key)
+        picture = QPixmap.fromImage(image)
+        self._kept[key] = picture
+        self._size += _bytes(picture)
+        while self._size > MAX_BYTES_KEPT and len(self._kept) > 1:
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= _bytes(oldest)
+        self.ready.emit(key)
+
+
+def decode(key: ThumbnailKey) -> QImage:
+    """Return the picture, upright; a null image where the file cannot be decoded."""
+    try:
+        with Image.open(key.path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return QImage()
+            longer, shorter = max(image.size), min(image.size)
+            share = min(1.0, key.side / max(1, shorter if key.cover else longer))
+            target = (max(1, round(image.width * share)), max(1, round(image.height * share)))
+            image.draft("RGB", target)
+            small = image.convert("RGBA" if _has_alpha(image) else "RGB")
+            small = small.resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
+            oriented = ImageOps.exif_transpose(small)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        return QImage()
+    form = QImage.Format.Format_RGBA8888 if oriented.mode == "RGBA" else QImage.Format.Format_RGB888
+    data = oriented.tobytes()
+    stride = len(oriented.mode) * oriented.width
+    return QImage(data, oriented.width, oriented.height, stride, form).copy()
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+
+
+def _bytes(picture: QPixmap) -> int:
+    return picture.width() * picture.height() * 4

@@ -1,0 +1,153 @@
+"""Joins the Fleet place to the engines: images, limits, and the move from one to another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from desktop.fleet.engines import EngineAction, FleetEngines
+from desktop.fleet.limits_dialog import LimitsDialog
+from desktop.fleet.page import FleetPage
+from desktop.jobs import Job, Jobs
+from desktop.notifications import Notifications
+from serving.fleet.fleet import Fleet
+from serving.fleet.record import InstanceLimits
+from serving.progress import Report
+
+POLL_SECONDS = 5.0
+"""Between two looks at what can be done about the engine."""
+
+
+def connect_engines(
+    page: FleetPage,
+    fleet: Fleet,
+    engines: FleetEngines,
+    jobs: Jobs,
+    notifications: Notifications,
+) -> Callable[[], None]:
+    """Keep the strip of `page` up to date and carry out what it asks for.
+
+    Returns what to call where the settings ask for another engine. Needs a
+    running event loop; ends when `jobs` is closed.
+    """
+    place = EnginePresenter(page, fleet, engines, jobs, notifications)
+    page.strip.pull_requested.connect(place.pull)
+    page.strip.load_requested.connect(place.load)
+    page.strip.build_requested.connect(place.build)
+    page.strip.move_requested.connect(place.move)
+    page.limits_dialog_requested.connect(place.open_limits_dialog)
+    jobs.changed.connect(place.show_job)
+    jobs.start("Watch the engines", place.watch, quiet=True)
+    return place.refresh
+
+
+class EnginePresenter:
+    def __init__(
+        self,
+        page: FleetPage,
+        fleet: Fleet,
+        engines: FleetEngines,
+        jobs: Jobs,
+        notifications: Notifications,
+    ) -> None:
+        self._page = page
+        self._fleet = fleet
+        self._engines = engines
+        self._jobs = jobs
+        self._notifications = notifications
+        self._awake = asyncio.Event()
+        self._job: Job[Any] | None = None
+        """Work on images or a move, one at a time."""
+
+    def refresh(self) -> None:
+        """Look at once at what can be done."""
+        self._awake.set()
+
+    async def watch(self, report: Report) -> None:
+        """Look again and again at what can be done, until cancelled."""
+        while True:
+            self._awake.clear()
+            suggestion = await self._engines.suggestion()
+            self._page.strip.show_suggestion(suggestion)
+            self._page.images.setVisible(
+                self._engines.in_containers or suggestion.action is EngineAction.GET_IMAGE
+            )
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._awake.wait()
+            except TimeoutError:
+                continue
+
+    def show_job(self, job: Job[Any]) -> None:
+        if job is self._job:
+            if not job.running:
+                self._job = None
+                self.refresh()
+            self._page.strip.show_job(self._job)
+
+    def pull(self, name: str) -> None:
+        self._start(f"Pull {name}", lambda report: self._engines.pull(name, report), _has)
+
+    def load(self, path: Path) -> None:
+        self._start(f"Load {path.name}", lambda report: self._engines.load(path, report), _has)
+
+    def build(self) -> None:
+        self._start("Build our own image", self._engines.build, _has)
+
+    def move(self) -> None:
+        async def work(report: Report) -> str:
+            report(0, 0, "The new instances start before the old ones stop.")
+            await self._engines.move(report)
+            return self._fleet.view.engine_reason
+
+        self._start("Move the instances", work, str)
+
+    def open_limits_dialog(self) -> None:
+        async def ask(report: Report) -> None:
+            images = [image.name for image in await self._engines.images()]
+            dialog = LimitsDialog(
+                self._fleet.limits,
+                in_containers=self._engines.in_containers,
+                images=images,
+                cores=os.cpu_count() or 1,
+                memory=psutil.virtual_memory().total,
+                parent=self._page.window(),
+            )
+            dialog.limits_requested.connect(self._limit)
+            dialog.open()
+
+        self._jobs.start("Ask for limits", ask)
+
+    def _limit(self, limits: InstanceLimits) -> None:
+        async def work(report: Report) -> None:
+            await self._fleet.set_limits(limits)
+            await self._fleet.wait_until_converged(report)
+
+        self._jobs.start("Change the limits", work)
+
+    def _start(
+        self,
+        title: str,
+        work: Callable[[Report], Awaitable[str]],
+        news: Callable[[str], str],
+    ) -> None:
+        """Start work that the strip shows, unless some goes on; tell of its result."""
+        if self._job is not None:
+            self._notifications.info(f"{self._job.title} goes on; start this when it has ended.")
+            return
+
+        async def carry_out(report: Report) -> None:
+            result = await work(report)
+            self._notifications.info(news(result))
+
+        self._job = self._jobs.start(title, carry_out, has_own_eta=True)
+        self._page.strip.show_job(self._job)
+
+
+def _has(image: str) -> str:
+    return f"The container engine has the image {image} now."

@@ -1,0 +1,156 @@
+"""What each instance did within the last hour, for sparklines and charts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from desktop.formats import duration, rate, size
+from serving.fleet.view import FleetView
+
+UNKNOWN = "—"
+"""Where a number is not known (yet)."""
+
+HISTORY_SECONDS = 3600.0
+"""Seconds that are kept."""
+SPARKLINE_SECONDS = 180.0
+"""Seconds that the table draws."""
+MAX_POINTS = 240
+"""Points that a chart has at most, so that an hour is drawn as fast as a minute."""
+
+_CLOSEST = 0.7
+"""Seconds between two samples that are both worth keeping."""
+_GAP = 5.0
+"""Seconds without a value that leave a gap in the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An instance at one moment; None where it was not known."""
+
+    at: float
+    """Monotonic seconds."""
+    cpu_percent: float | None
+    memory_bytes: int | None
+    requests_per_second: float | None
+    p95_milliseconds: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """`at` is the place in the window, 0 (oldest) to 1 (now); `value` is in the measure's unit."""
+
+    at: float
+    value: float
+    joined: bool = True
+    """Whether the time since the point before is known too."""
+
+
+class Metric(Enum):
+    """What can be drawn over time: title, least height of the scale, and how a value reads."""
+
+    title: str
+    min_scale: float
+    text: Callable[[float], str]
+
+    CPU = ("CPU", 25.0, lambda value: f"{value:.0f} %")
+    MEMORY = ("Memory", 1.0, lambda value: size(round(value)))
+    REQUESTS = ("Requests/s", 5.0, rate)
+    P95 = ("p95", 20.0, lambda value: milliseconds(value))
+
+    def __init__(self, title: str, min_scale: float, text: Callable[[float], str]) -> None:
+        self.title = title
+        self.min_scale = min_scale
+        self.text = text
+
+    def of(self, sample: Sample) -> float | None:
+        """Return this measure of one sample."""
+        return {
+            Metric.CPU: sample.cpu_percent,
+            Metric.MEMORY: sample.memory_bytes,
+            Metric.REQUESTS: sample.requests_per_second,
+            Metric.P95: sample.p95_milliseconds,
+        }[self]
+
+
+class MetricHistory:
+    """The samples of the last hour of each instance that exists."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, deque[Sample]] = {}
+        self._now = 0.0
+
+    def add(self, view: FleetView, now: float) -> None:
+        """Take note of `view`; instances that are no longer in it are forgotten."""
+        self._now = now
+        present = {each.instance.id for each in view.instances}
+        for gone in self._samples.keys() - present:
+            del self._samples[gone]
+        for each in view.instances:
+            samples = self._samples.setdefault(each.instance.id, deque())
+            if len(samples) > 1 and now - samples[-2].at < _CLOSEST:
+                samples.pop()
+            samples.append(
+                Sample(
+                    now,
+                    each.stats.cpu_percent if each.stats else None,
+                    each.stats.memory_bytes if each.stats else None,
+                    each.requests_per_second if each.version is not None else None,
+                    each.p95_milliseconds,
+                )
+            )
+            while now - samples[0].at > HISTORY_SECONDS:
+                samples.popleft()
+
+    def points(
+        self, instance_id: str, metric: Metric, window: float = SPARKLINE_SECONDS
+    ) -> list[Point]:
+        """Return what is known of one measure in the last `window` seconds, oldest first.
+
+        Where samples lie closer than a chart can show, a point is the highest of
+        its stretch, so that no peak is lost.
+        """
+        stretch = window / MAX_POINTS
+        crowded = stretch > 1
+        points: list[Point] = []
+        last = before = -1.0
+        for sample in self._recent(instance_id, window):
+            value = metric.of(sample)
+            if value is None:
+                continue
+            number = sample.at // stretch
+            if crowded and points and number == before:
+                value = max(value, points[-1].value)
+                points[-1] = replace(points[-1], value=value)
+            else:
+                joined = sample.at - last < max(_GAP, 2 * stretch)
+                at = 1 - (self._now - sample.at) / window
+                points.append(Point(at, value, joined))
+            last, before = sample.at, number
+        return points
+
+    def _recent(self, instance_id: str, window: float) -> Iterator[Sample]:
+        samples = self._samples.get(instance_id, ())
+        return (sample for sample in samples if self._now - sample.at <= window)
+
+
+def milliseconds(value: float) -> str:
+    """Return `8.4 ms`, `120 ms` or `1.2 s`."""
+    if value >= 999.5:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value >= 9.95 else f"{value:.1f} ms"
+
+
+def describe(metric: Metric, points: list[Point], window: float = SPARKLINE_SECONDS) -> str:
+    """Return the facts of a chart as text: the latest value, and the range."""
+    if not points:
+        return f"{metric.title}: not known yet"
+    values = [point.value for point in points]
+    span = duration((points[-1].at - points[0].at) * window)
+    now = f"{metric.title}: {metric.text(values[-1])}"
+    low, high = metric.text(min(values)), metric.text(max(values))
+    if low == high:
+        return f"{now} throughout the last {span}"
+    return f"{now}, between {low} and {high} in the last {span}"

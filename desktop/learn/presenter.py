@@ -1,0 +1,184 @@
+"""Joins the Learn place to the backend: what is shown, and what the buttons do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from backend.client import BackendClient
+from backend.contract import ModelSummary
+from desktop.jobs import Job, Jobs
+from desktop.learn.learn_now import learn_now
+from desktop.learn.outbox import Outbox, OutboxView
+from desktop.learn.page import LearnPage
+from desktop.learn.wording import outcome_sentence
+from desktop.notifications import Notifications
+from serving.errors import BackendError
+from serving.progress import Report
+
+_RETRY_SECONDS = 2.0
+
+
+def connect_learn(
+    page: LearnPage,
+    backend: BackendClient,
+    outbox: Outbox,
+    jobs: Jobs,
+    notifications: Notifications,
+) -> None:
+    """Keep `page` up to date with the backend and carry out what it asks for.
+
+    Needs a running event loop and an entered outbox; ends when `jobs` is closed.
+    """
+    place = LearnPresenter(page, backend, outbox, jobs, notifications)
+    page.learn_requested.connect(place.learn)
+    page.cancel_requested.connect(place.cancel)
+    page.promote_requested.connect(place.promote)
+    page.retry_refused_requested.connect(place.retry_refused)
+    page.discard_refused_requested.connect(place.discard_refused)
+    jobs.start("Follow the backend", place.follow, quiet=True)
+
+
+class LearnPresenter:
+    def __init__(
+        self,
+        page: LearnPage,
+        backend: BackendClient,
+        outbox: Outbox,
+        jobs: Jobs,
+        notifications: Notifications,
+    ) -> None:
+        self._page = page
+        self._backend = backend
+        self._outbox = outbox
+        self._jobs = jobs
+        self._notifications = notifications
+        self._model: ModelSummary | None = None
+        self._learning: Job[None] | None = None
+        self._refused = len(outbox.view.refused)
+        self._stale: set[str] = set()
+        self._changed = asyncio.Event()
+
+    async def follow(self, report: Report) -> None:
+        """Show what the backend knows, and again whatever it says has changed, until cancelled."""
+        self._page.show_outbox(self._outbox.view)
+        unsubscribe = self._outbox.subscribe(self.show_outbox)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen())
+                group.create_task(self._refresh())
+        finally:
+            unsubscribe()
+
+    async def _listen(self) -> None:
+        """Note what changed, and nothing else, so that the stream of events never waits."""
+        try:
+            async with aclosing(self._backend.events()) as events:
+                async for event in events:
+                    if event.topic == "labels":
+                        self._outbox.retry_now()
+                    self._stale.add(event.topic)
+                    self._changed.set()
+        except BackendError as error:
+            self._page.show_unavailable(str(error))
+
+    async def _refresh(self) -> None:
+        """Ask for what has changed; changes in quick succession are asked for once."""
+        refresh = {
+            "labels": self._refresh_labels,
+            "training": self._refresh_runs,
+            "models": self._refresh_model,
+        }
+        self._stale.update(refresh)
+        while True:
+            self._changed.clear()
+            stale, self._stale = self._stale, set()
+            try:
+                for topic in refresh:
+                    if topic in stale:
+                        await refresh[topic]()
+            except BackendError as error:
+                self._page.show_unavailable(str(error))
+                self._stale |= stale
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                await self._changed.wait()
+
+    async def _refresh_labels(self) -> None:
+        self._page.show_labels(await self._backend.labels())
+
+    async def _refresh_runs(self) -> None:
+        self._page.show_runs(await self._backend.training_runs())
+
+    async def _refresh_model(self) -> None:
+        health = await self._backend.health()
+        models = await self._backend.models()
+        self._model = next((each for each in models if each.name == health.model), None)
+        self._page.show_model(self._model)
+        await self._refresh_labels()
+
+    def show_outbox(self, view: OutboxView) -> None:
+        self._page.show_outbox(view)
+        if len(view.refused) > self._refused:
+            newest = view.refused[-1]
+            self._notifications.error(
+                f"The backend refused the label “{newest.class_name}”. {newest.reason}"
+            )
+        self._refused = len(view.refused)
+
+    def learn(self) -> None:
+        self._page.show_starting(True)
+
+        async def work(report: Report) -> None:
+            try:
+                run = await learn_now(
+                    self._backend, self._outbox, report, closing=lambda: self._jobs.closing
+                )
+                await self._refresh_runs()
+                await self._refresh_model()
+            finally:
+                self._page.show_starting(False)
+            live = self._model.live_version if self._model else None
+            self._notifications.info(outcome_sentence(run, live))
+
+        self._learning = self._jobs.start("Learn from the labels", work)
+
+    def cancel(self, run_id: str) -> None:
+        if self._learning is not None and self._learning.running:
+            self._learning.cancel()
+            return
+
+        async def work(report: Report) -> None:
+            await self._backend.cancel_training(run_id)
+            await self._refresh_runs()
+
+        self._jobs.start("Cancel the training run", work)
+
+    def promote(self, number: int) -> None:
+        if self._model is None:
+            return
+        model = self._model.name
+        self._page.show_promoting(True)
+
+        async def work(report: Report) -> None:
+            try:
+                await self._backend.promote(model, number)
+                await self._refresh_model()
+            finally:
+                self._page.show_promoting(False)
+            self._notifications.info(f"Version {number} is live.")
+
+        self._jobs.start(f"Promote version {number}", work)
+
+    def retry_refused(self) -> None:
+        self._do("Send the refused labels again", self._outbox.retry_refused)
+
+    def discard_refused(self) -> None:
+        self._do("Discard the refused labels", self._outbox.discard_refused)
+
+    def _do(self, title: str, act: Callable[[], Awaitable[None]]) -> None:
+        async def work(report: Report) -> None:
+            await act()
+
+        self._jobs.start(title, work)

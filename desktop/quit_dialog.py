@@ -1,0 +1,40 @@
+"""What becomes of the fleet when a person closes the window."""
+
+from __future__ import annotations
+
+import asyncio
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from desktop.settings import OnQuit
+
+
+async def ask_what_to_keep(window: QWidget) -> OnQuit | None:
+    """Ask whether the fleet keeps running, without blocking; None where the person stays."""
+    box = QMessageBox(window)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setIcon(QMessageBox.Icon.NoIcon)
+    box.setWindowTitle("Quit Servery")
+    box.setText("Keep the fleet running?")
+    box.setInformativeText(
+        "A fleet that keeps running answers the command line and other programs, and is"
+        " there at once when you come back. Your answer is remembered; the settings change it."
+    )
+    stop = box.addButton("Stop the fleet", QMessageBox.ButtonRole.AcceptRole)
+    keep = box.addButton("Keep it running", QMessageBox.ButtonRole.AcceptRole)
+    stay = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(stop)
+    box.setEscapeButton(stay)
+    answer: asyncio.Future[OnQuit | None] = asyncio.get_running_loop().create_future()
+
+    def take() -> None:
+        if answer.done():
+            return
+        clicked = box.clickedButton()
+        choices = ((stop, OnQuit.STOP), (keep, OnQuit.KEEP))
+        answer.set_result(next((choice for button, choice in choices if button == clicked), None))
+
+    box.finished.connect(lambda _: take())
+    box.open()
+    return await answer

@@ -1,0 +1,45 @@
+"""What failed instances printed, kept after their containers are gone."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from serving.files import write_aside
+
+MAX_LOGS = 20
+"""How many logs; the oldest go."""
+
+
+class FailedLogs:
+    """One file an instance in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, instance_id: str, why: str, text: str) -> None:
+        """Write what it printed, and why it ended as the last line; not on a full disk."""
+        with contextlib.suppress(OSError):
+            write_aside(self._path(instance_id), f"{text.rstrip()}\n{why}\n".lstrip("\n"))
+            for old in sorted(self._folder.glob("*.log"), key=_age)[:-MAX_LOGS]:
+                old.unlink(missing_ok=True)
+
+    def read(self, instance_id: str, lines: int) -> str | None:
+        """Return the last lines of what it printed; None where nothing is kept of it."""
+        if Path(instance_id).name != instance_id:
+            return None
+        try:
+            text = self._path(instance_id).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
+
+    def _path(self, instance_id: str) -> Path:
+        return self._folder / f"{instance_id}.log"
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

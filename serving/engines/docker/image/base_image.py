@@ -1,0 +1,87 @@
+"""A base for our image where no registry can be reached: Debian, made from its packages.
+
+python -m serving.engines.docker.image.base_image debian.tar
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from serving.errors import EngineError, ServeryError
+
+SUITE = "bookworm"
+PACKAGES = ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "libgcc-s1")
+_SKIPPED = (
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    "var/log",
+    "usr/share/doc",
+    "usr/share/info",
+    "usr/share/locale",
+    "usr/share/man",
+    "dev",
+)
+
+
+def make_base(target: Path) -> None:
+    """Write a tar archive of a small Debian with Python; needs root and takes a minute.
+
+    Raises EngineError where `debootstrap` is missing or fails.
+    """
+    program = shutil.which("debootstrap")
+    if program is None or os.geteuid() != 0:
+        raise EngineError(
+            "A base is made by debootstrap as root.",
+            "Install debootstrap and run this as root, or name an image with --base.",
+        )
+    with tempfile.TemporaryDirectory(prefix="servery-base-") as scratch:
+        root = Path(scratch) / "root"
+        include = f"--include={','.join(PACKAGES)}"
+        made = subprocess.run(
+            [program, "--variant=minbase", include, SUITE, str(root)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if made.returncode:
+            last = made.stdout.strip().splitlines()[-1:] or ["It said nothing."]
+            raise EngineError(
+                f"debootstrap ended with exit status {made.returncode}: {last[0]}",
+                "See that Debian's packages can be reached, and try again.",
+            )
+        aside = target.with_name(f".{target.name}.part")
+        try:
+            with tarfile.open(aside, "w") as archive:
+                archive.add(root, arcname=".", filter=_skip_unneeded)
+            aside.replace(target)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _skip_unneeded(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    name = member.name.removeprefix("./")
+    return None if any(name.startswith(f"{folder}/") for folder in _SKIPPED) else member
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m serving.engines.docker.image.base_image", description=__doc__
+    )
+    parser.add_argument("target", type=Path, help="the tar archive to write")
+    try:
+        make_base(parser.parse_args(arguments).target)
+    except ServeryError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,175 @@
+"""What goes into our own image: the model server and the little that it imports."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import serving
+from serving.errors import EngineError
+
+SERVER = "serving.model_server.__main__"
+PACKAGES = (
+    "click",
+    "grpcio",
+    "grpcio-health-checking",
+    "grpcio-reflection",
+    "h11",
+    "numpy",
+    "protobuf",
+    "tensorflow",
+    "tensorflow-serving-api",
+    "typing-extensions",
+    "uvicorn",
+)
+"""What the model server imports, and TensorFlow for its shared libraries and messages."""
+LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")
+
+_SKIPPED = re.compile(
+    r"(^|/)(tests?|testing|__pycache__|include|f2py|distutils|_pyinstaller)/"
+    r"|\.(pyi|a|h|c|pxd|pyx|pyc|typed)$|^\.\./|\.dist-info/(?!METADATA|licenses/|LICENSE)"
+)
+_MESSAGES = re.compile(r"^tensorflow/(compiler|core|tsl)/.*_pb2\.py$")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a build context."""
+
+    name: str
+    """Path inside, with slashes."""
+    size: int
+    open: Callable[[], IO[bytes]]
+    executable: bool = False
+
+    @classmethod
+    def of(cls, name: str, path: Path, *, executable: bool = False) -> Member:
+        return cls(name, path.stat().st_size, partial(open_binary, path), executable)
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def build_files(packages: Iterable[Member]) -> list[Member]:
+    """Return everything that the Dockerfile copies, and itself.
+
+    `packages` are the files of the installed or wheeled packages, by the paths
+    that they have in `site-packages`.
+    """
+    here = Path(__file__).parent
+    members = [
+        Member.of("Dockerfile", here / "Dockerfile"),
+        Member.of("tf_serving_entrypoint.sh", here / "tf_serving_entrypoint.sh", executable=True),
+        *(_under("packages", member) for member in own_modules()),
+    ]
+    for member in packages:
+        path = PurePosixPath(member.name)
+        if path.name in LIBRARIES:
+            members.append(Member(f"libraries/{path.name}", member.size, member.open))
+        elif _is_needed(member.name):
+            members.append(_under("packages", member))
+    names = {member.name for member in members}
+    missing = [name for name in LIBRARIES if f"libraries/{name}" not in names]
+    if missing:
+        raise EngineError(
+            f"TensorFlow's shared library {missing[0]} was not found among the packages.",
+            "Install TensorFlow, or name a folder with its wheel for Linux with --wheels.",
+        )
+    return members
+
+
+def _under(folder: str, member: Member) -> Member:
+    return Member(f"{folder}/{member.name}", member.size, member.open, member.executable)
+
+
+def _is_needed(name: str) -> bool:
+    if name.startswith("tensorflow/"):
+        return bool(_MESSAGES.search(name))
+    return not _SKIPPED.search(name)
+
+
+def own_modules(first: str = SERVER) -> list[Member]:
+    """Return the modules of this project that a program needs, found by their imports."""
+    root = Path(serving.__file__).resolve().parents[1]
+    found: dict[str, Path] = {}
+    waiting = [first]
+    while waiting:
+        module = waiting.pop()
+        path = root.joinpath(*module.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if module in found or not module or not file.is_file():
+            continue
+        found[module] = file
+        waiting.append(module.rpartition(".")[0])
+        waiting += _imports(ast.parse(file.read_bytes()))
+    return [Member.of(file.relative_to(root).as_posix(), file) for file in found.values()]
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def installed_files(packages: Sequence[str] = PACKAGES) -> Iterator[Member]:
+    """Yield the files of packages that are installed beside this program.
+
+    Raises EngineError where one is not installed.
+    """
+    for package in packages:
+        try:
+            files = importlib.metadata.files(package)
+        except importlib.metadata.PackageNotFoundError as error:
+            raise EngineError(
+                f"The package {package} is not installed here, and the image needs it.",
+                "Install Servery from its sources, or name a folder of wheels with --wheels.",
+            ) from error
+        for file in files or ():
+            path = Path(str(file.locate()))
+            if path.is_file():
+                yield Member.of(file.as_posix(), path)
+
+
+def wheel_files(folder: Path, packages: Sequence[str] = PACKAGES) -> Iterator[Member]:
+    """Yield the files of packages out of the wheels in `folder`.
+
+    Raises EngineError where a wheel is missing or cannot be read.
+    """
+    wheels = {_normalized(path.name.split("-")[0]): path for path in folder.glob("*.whl")}
+    for package in packages:
+        path = wheels.get(_normalized(package))
+        if path is None:
+            raise EngineError(
+                f"There is no wheel of the package {package} in {folder}.",
+                "Download the wheels for Linux and Python 3.11 into that folder.",
+            )
+        try:
+            with zipfile.ZipFile(path) as wheel:
+                entries = [entry for entry in wheel.infolist() if not entry.is_dir()]
+        except (OSError, zipfile.BadZipFile) as error:
+            raise EngineError(
+                f"The wheel {path} cannot be read: {error}.", "Download it again."
+            ) from error
+        for entry in entries:
+            yield Member(
+                entry.filename, entry.file_size, partial(_open_entry, path, entry.filename)
+            )
+
+
+def _open_entry(wheel: Path, name: str) -> IO[bytes]:
+    return zipfile.ZipFile(wheel).open(name)
+
+
+def _normalized(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()

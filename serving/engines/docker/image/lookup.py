@@ -1,0 +1,59 @@
+"""The images that an engine has, and how it gets others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import docker.errors
+from docker import APIClient
+
+from serving.engines.docker.errors import ImageMissing
+from serving.engines.docker.image.constants import OFFICIAL_IMAGE, OWN_LABEL
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What is known of an image."""
+
+    name: str
+    platforms: tuple[str, ...] = ()
+    """`linux/amd64`; none where it is not known."""
+    size: int = 0
+    """Bytes; 0 where it is not known."""
+    own: bool = False
+    """Whether it is our own, which needs no init before it."""
+
+    @classmethod
+    def read(cls, name: str, inspected: Mapping[str, Any]) -> ImageInfo:
+        """Read what an engine says of an image that it has."""
+        labels = (inspected.get("Config") or {}).get("Labels") or {}
+        system, architecture = inspected.get("Os"), inspected.get("Architecture")
+        return cls(
+            name=name,
+            platforms=(f"{system}/{architecture}",) if system and architecture else (),
+            size=int(inspected.get("Size") or 0),
+            own=OWN_LABEL in labels,
+        )
+
+
+def first_present(client: APIClient, images: Sequence[str]) -> ImageInfo | None:
+    """Return the first of `images` that the engine has."""
+    inspect: Callable[[str], Mapping[str, Any]] = client.inspect_image
+    for name in images:
+        try:
+            return ImageInfo.read(name, inspect(name))
+        except docker.errors.NotFound:
+            continue
+    return None
+
+
+def image_missing(images: Sequence[str]) -> ImageMissing:
+    """Return the error of an engine that has none of `images`."""
+    has = " or ".join(images)
+    ways = ["load one from a file", "build our own: servery image build"]
+    if OFFICIAL_IMAGE in images:
+        ways.insert(0, f"Pull the image (docker pull {OFFICIAL_IMAGE})")
+    advice = ", or ".join(ways)
+    return ImageMissing(f"It does not have the image {has}.", f"{advice[0].upper()}{advice[1:]}.")

@@ -1,0 +1,114 @@
+"""How far a pull is: one figure that never falls, out of messages about many layers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from serving.units import format_bytes, format_duration
+
+DOWNLOAD_SHARE = 0.8
+"""Of the whole work of a layer; unpacking is the rest."""
+RATE_SECONDS = 5.0
+"""What the rate is judged by."""
+
+_WAITING = ("Pulling fs layer", "Waiting")
+_LOADED = ("Verifying Checksum", "Download complete")
+_DONE = ("Pull complete", "Already exists")
+
+
+@dataclass
+class _Layer:
+    total: int = 0
+    """Bytes; 0 until the registry has said it."""
+    loaded: int = 0
+    unpacked: float = 0.0
+    """Share of 1."""
+    done: bool = False
+
+    @property
+    def share(self) -> float:
+        if self.done:
+            return 1.0
+        loaded = self.loaded / self.total if self.total else 0.0
+        return DOWNLOAD_SHARE * loaded + (1 - DOWNLOAD_SHARE) * self.unpacked
+
+
+class PullProgress:
+    """Takes in the engine's messages; the layers whose size is not known count as average ones."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, _Layer] = {}
+        self._samples: deque[tuple[float, int]] = deque()
+        self._furthest = 0.0
+        self._retrying = ""
+
+    def take(self, message: Mapping[str, Any], now: float) -> None:
+        """Take in one message at a time in seconds, by any clock."""
+        name, status = str(message.get("id") or ""), str(message.get("status") or "")
+        self._retrying = status if status.startswith("Retrying") else ""
+        known = name in self._layers
+        if not known and not status.startswith((*_WAITING, *_DONE, "Downloading")):
+            return
+        layer = self._layers.setdefault(name, _Layer())
+        detail = message.get("progressDetail") or {}
+        current, total = int(detail.get("current") or 0), int(detail.get("total") or 0)
+        if status == "Downloading":
+            layer.total = max(total, layer.total)
+            layer.loaded = current
+        elif status == "Extracting":
+            layer.loaded = layer.total = layer.total or total
+            layer.unpacked = current / total if total else layer.unpacked
+        elif status in _LOADED:
+            layer.loaded = layer.total
+        elif status in _DONE:
+            layer.loaded, layer.done = layer.total, True
+        self._samples.append((now, self.loaded))
+        while now - self._samples[0][0] > RATE_SECONDS:
+            self._samples.popleft()
+
+    @property
+    def loaded(self) -> int:
+        """Bytes that came over the network so far."""
+        return sum(layer.loaded for layer in self._layers.values())
+
+    @property
+    def total(self) -> int:
+        """Bytes in all; 0 while that is not known."""
+        layers = [layer for layer in self._layers.values() if layer.total or not layer.done]
+        return sum(layer.total for layer in layers) if all(each.total for each in layers) else 0
+
+    @property
+    def share(self) -> float:
+        """What is done, as a share of 1; never less than before."""
+        sizes = [layer.total for layer in self._layers.values() if layer.total]
+        average = sum(sizes) / len(sizes) if sizes else 1
+        weights = [(layer.total or average, layer) for layer in self._layers.values()]
+        whole = sum(weight for weight, _ in weights)
+        done = sum(weight * layer.share for weight, layer in weights)
+        self._furthest = max(self._furthest, done / whole if whole else 0.0)
+        return self._furthest
+
+    def text(self, now: float) -> str:
+        """Return bytes, rate and time left in words."""
+        loaded, total = self.loaded, self.total
+        if self._retrying:
+            return f"{format_bytes(loaded)}; the connection broke. {self._retrying}."
+        if total and loaded >= total:
+            return f"{format_bytes(total)}, unpacking"
+        parts = [
+            f"{format_bytes(loaded)} of {format_bytes(total)}" if total else format_bytes(loaded)
+        ]
+        if rate := self._rate(now):
+            parts.append(f"{format_bytes(rate)}/s")
+            if total:
+                parts.append(f"{format_duration((total - loaded) / rate)} left")
+        return ", ".join(parts)
+
+    def _rate(self, now: float) -> float:
+        if not self._samples:
+            return 0.0
+        began, before = self._samples[0]
+        return max(0, self.loaded - before) / (now - began) if now - began >= 0.5 else 0.0

@@ -1,0 +1,92 @@
+"""Requests whose body and answer are both long: loading, building, pulling."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from docker.types import CancellableStream
+
+from serving.engines.docker.discovery import FoundEngine
+from serving.errors import EngineError
+
+
+class TransferClosed(Exception):
+    """The transfer was ended from outside."""
+
+
+class Transfer:
+    """Posts `body` and yields the messages of the answer; another thread may close it.
+
+    Raises EngineError where the engine refuses.
+    """
+
+    def __init__(
+        self,
+        found: FoundEngine,
+        path: str,
+        params: Mapping[str, str],
+        body: Iterable[bytes] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.sent = 0
+        """Bytes of the body so far."""
+        self._client = found.connect()
+        self._url = f"{self._client.base_url}/v{self._client.api_version}{path}"
+        self._params = params
+        self._headers = {"Content-Type": "application/x-tar", **(headers or {})}
+        self._body = body
+        self._answer: CancellableStream[bytes] | None = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with self._client.post(
+            self._url,
+            params=dict(self._params),
+            headers=self._headers,
+            data=self._chunks(),
+            stream=True,
+            timeout=None,
+        ) as response:
+            if response.status_code >= 400:
+                raise EngineError(
+                    f"The container engine refused: {_said(response.text)}", "Try it again."
+                )
+            self._answer = CancellableStream(response.iter_lines(), response)
+            if self._closed:
+                raise TransferClosed
+            for line in self._answer:
+                if line.strip():
+                    yield json.loads(line)
+
+    def close(self) -> None:
+        self._closed = True
+        try:
+            if self._answer is not None:
+                self._answer.close()
+        finally:
+            self._client.close()
+
+    def _chunks(self) -> Iterator[bytes]:
+        chunks = iter(self._body)
+        while not self._closed:
+            try:
+                chunk = next(chunks)
+            except StopIteration:
+                return
+            except OSError as error:
+                raise EngineError(
+                    f"What was being sent cannot be read: {error.strerror or error}.",
+                    "See that the files are there and stay as they are meanwhile.",
+                ) from error
+            yield chunk
+            self.sent += len(chunk)
+        raise TransferClosed
+
+
+def _said(text: str) -> str:
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip()

@@ -1,0 +1,45 @@
+"""Whether an engine sees a folder of this machine: tried, not guessed.
+
+An engine on a socket of this machine may run in a virtual machine or in a
+container, and one on another machine may have a folder of the same name.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from pathlib import Path
+
+from docker import APIClient
+
+log = logging.getLogger(__name__)
+
+NOT_FOUND = 404
+
+
+def is_mounted(client: APIClient, container: str, folder: Path) -> bool:
+    """Say whether a container with `folder` mounted under the same path has this very folder.
+
+    It need not run. What is looked for is a file that is in there for a moment
+    only; servers take no notice of it.
+    """
+    token = folder / f".seen-{secrets.token_hex(6)}"
+    try:
+        token.touch(exist_ok=False)
+    except OSError as error:
+        log.warning("Nothing can be written to %s: %s", folder, error.strerror)
+        return False
+    try:
+        return file_exists(client, container, token)
+    finally:
+        token.unlink(missing_ok=True)
+
+
+def file_exists(client: APIClient, container: str, path: Path) -> bool:
+    """Say whether there is such a file in a container, which need not run."""
+    url = f"{client.base_url}/v{client.api_version}/containers/{container}/archive"
+    answer = client.head(url, params={"path": str(path)}, timeout=client.timeout)
+    if answer.status_code == NOT_FOUND:
+        return False
+    answer.raise_for_status()
+    return True

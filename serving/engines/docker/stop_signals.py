@@ -1,0 +1,45 @@
+"""Which signals containers got from somebody other than Servery."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from serving.engines.docker import names
+
+STOP_SIGNAL = str(int(signal.SIGTERM))
+
+
+class StopSignals:
+    """Remembers those of each container since its start, from the engine's events.
+
+    Servery renames a container before it stops it, and the events carry the name.
+    """
+
+    def __init__(self) -> None:
+        self._got: dict[str, list[str]] = {}
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Take in one event."""
+        actor = event.get("Actor") or {}
+        attributes = actor.get("Attributes") or {}
+        container = str(actor.get("ID") or "")
+        action = event.get("Action")
+        if action == "start":
+            self._got.pop(container, None)
+        elif action == "kill" and not names.is_stopping([str(attributes.get("name", ""))]):
+            self._got.setdefault(container, []).append(str(attributes.get("signal", "")))
+
+    def last(self, container: str) -> str:
+        """Return the number of the last signal; empty where none was seen."""
+        return self._got.get(container, [""])[-1]
+
+    def stop_requested(self, container: str) -> bool:
+        """Whether one of them was what a container gets that is stopped, or restarted."""
+        return STOP_SIGNAL in self._got.get(container, [])
+
+    def keep_only(self, containers: set[str]) -> None:
+        """Forget every other container."""
+        for container in self._got.keys() - containers:
+            self._got.pop(container, None)

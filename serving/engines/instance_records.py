@@ -1,0 +1,84 @@
+"""Run files: what the process engine knows of its instances, kept on disk.
+
+    <instances>/<id>.json     this record, written before the process starts
+    <instances>/<id>.ports    the ports, written by the model server once it listens
+
+The record is written first, so that whoever looks for instances later finds a
+process even where the program that started it ended a moment after.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from serving.files import write_aside
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """One instance that was started and has not been removed."""
+
+    id: str
+    model: str
+    spec: dict[str, Any]
+    spec_hash: str
+    started: float
+    """Seconds since the epoch."""
+    log: str
+    """Path of the file that takes what it prints."""
+    command: tuple[str, ...] = ()
+    """What was run, word by word."""
+    process: int = 0
+    """Process id; 0 until it is known."""
+    stopping: bool = False
+    """Someone asked it to finish."""
+    ended: str = ""
+    """Why it ended, as a sentence, where its parent saw it."""
+
+    def path(self, folder: Path) -> Path:
+        return folder / f"{self.id}.json"
+
+    def ports_path(self, folder: Path) -> Path:
+        return folder / f"{self.id}.ports"
+
+    def write(self, folder: Path) -> None:
+        write_aside(self.path(folder), json.dumps(asdict(self), indent=2, default=str) + "\n")
+
+    def ports(self, folder: Path) -> dict[str, int]:
+        """Return the ports by `grpc` and `rest`; empty until the server has said them."""
+        try:
+            raw = json.loads(self.ports_path(folder).read_text())
+            return {str(name): int(port) for name, port in raw.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def remove(self, folder: Path) -> None:
+        """Remove all that is kept of the instance, its log included."""
+        self.ports_path(folder).unlink(missing_ok=True)
+        Path(self.log).unlink(missing_ok=True)
+        self.path(folder).unlink(missing_ok=True)
+
+
+def read_instance_record(folder: Path, instance_id: str) -> InstanceRecord | None:
+    """Return the record of one instance, or None where there is none that reads."""
+    try:
+        raw = json.loads((folder / f"{instance_id}.json").read_text())
+        known = {key: raw[key] for key in InstanceRecord.__dataclass_fields__ if key in raw}
+        return InstanceRecord(**known | {"command": tuple(raw.get("command", ()))})
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def read_instance_records(folder: Path) -> list[InstanceRecord]:
+    """Return every record in `folder`, oldest first."""
+    if not folder.is_dir():
+        return []
+    names = [path.stem for path in folder.glob("*.json") if not path.name.startswith(".")]
+    records = (read_instance_record(folder, name) for name in names)
+    return sorted(
+        (record for record in records if record is not None),
+        key=lambda record: (record.started, record.id),
+    )

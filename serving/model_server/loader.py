@@ -1,0 +1,107 @@
+"""How a version gets from its folder into memory, ready to answer at full speed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serving.model_server.accelerated_session import (
+    AcceleratedSession,
+    NotAccelerated,
+    accelerated,
+    check_agreement,
+)
+from serving.model_server.servable import Servable
+from serving.model_server.warm_up import replay, warm_up_logs
+from serving.tf.c_api import return_free_memory
+from serving.tf.session import Session
+
+log = logging.getLogger(__name__)
+
+_TIMED_RECORDS = 5
+"""Warm-up records that are timed."""
+_MAX_TIME_SHARE = 0.9
+"""Share of TensorFlow's time below which another runtime is worth its memory."""
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Loads versions one way; safe to call from several threads."""
+
+    tags: Sequence[str] = ("serve",)
+    intra_op_threads: int = 0
+    inter_op_threads: int = 0
+    warm_up: bool = True
+    warm_up_iterations: int = 1
+    checks_methods: bool = False
+    prefers_openvino: bool = False
+    """Whether OpenVINO is taken wherever it agrees, or only where it is faster as well."""
+
+    def __call__(self, model: str, version: int, folder: Path) -> Servable:
+        """Load and warm up; raises ServingError, having freed everything."""
+        session = Session(folder, self.tags, self.intra_op_threads, self.inter_op_threads)
+        try:
+            servable = Servable(model, version, session, self.checks_methods)
+            if self.warm_up:
+                for record in warm_up_logs(folder):
+                    for _ in range(max(1, self.warm_up_iterations)):
+                        replay(servable, record)
+        except BaseException:
+            session.close()
+            raise
+        return_free_memory()
+        return servable
+
+    def accelerate(self, servable: Servable, folder: Path) -> AcceleratedSession | None:
+        """Return the version's session on OpenVINO if that agrees with TensorFlow and pays.
+
+        Whatever goes wrong here, the version is served as it is: the reason goes to the log.
+        """
+        about = f"Model {servable.model} version {servable.version}"
+        try:
+            session = accelerated(servable.session, folder, self.tags, self.intra_op_threads)
+            other = Servable(servable.model, servable.version, session, self.checks_methods)
+            spent = _compared(servable, other, folder)
+            if session.failure:
+                raise NotAccelerated("OpenVINO failed on its warm-up records.")
+            if spent[1] > _MAX_TIME_SHARE * spent[0] and not self.prefers_openvino:
+                raise NotAccelerated("OpenVINO is not faster.")
+        except Exception as reason:
+            log.info("%s runs on TensorFlow alone: %s", about, reason)
+            return None
+        finally:
+            return_free_memory()
+        log.info(
+            "%s runs on OpenVINO: %.0f ms where TensorFlow takes %.0f",
+            about,
+            *(1000 * seconds for seconds in reversed(spent)),
+        )
+        return session
+
+
+def _compared(plain: Servable, faster: Servable, folder: Path) -> tuple[float, float]:
+    """Return the seconds that each takes to answer the first warm-up records.
+
+    Raises NotAccelerated where they answer any record differently, or where there is none.
+    """
+    spent = [0.0, 0.0]
+    timed = 0
+    for record in warm_up_logs(folder):
+        check_agreement(replay(plain, record), replay(faster, record))
+        if timed < _TIMED_RECORDS:
+            timed += 1
+            trials = [(_seconds(plain, record), _seconds(faster, record)) for _ in range(2)]
+            spent = [sum(pair) for pair in zip(spent, map(min, *trials), strict=True)]
+    if not timed:
+        raise NotAccelerated("It has no warm-up records on which to compare.")
+    return spent[0], spent[1]
+
+
+def _seconds(servable: Servable, record: Any) -> float:
+    began = time.perf_counter()
+    replay(servable, record)
+    return time.perf_counter() - began

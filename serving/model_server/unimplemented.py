@@ -1,0 +1,36 @@
+"""Calls of the original that this server does not answer, and how it says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from serving.model_server.grpc_calls import CallContext
+
+_REASONS = {
+    "/tensorflow.serving.PredictionService/PredictStreamed": (
+        "This server does not stream predictions. Use Predict."
+    ),
+    "/tensorflow.serving.SessionService/SessionRun": (
+        "This server does not run sessions for its callers. Use Predict with a signature."
+    ),
+    "/tensorflow.ProfilerService/Profile": "This server has no profiler.",
+    "/tensorflow.ProfilerService/Monitor": "This server has no profiler.",
+    "/tensorflow.ProfilerService/Terminate": "This server has no profiler.",
+}
+
+
+class UnimplementedCalls:
+    """A generic gRPC handler: answers UNIMPLEMENTED with a sentence to each of these calls."""
+
+    def service(self, handler_call_details: Any) -> Any:
+        """Return the handler of a call that is left out; None for every other."""
+        reason = _REASONS.get(handler_call_details.method)
+        if reason is None:
+            return None
+
+        async def refuse(_requests: Any, context: CallContext) -> None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, reason)
+
+        return grpc.stream_stream_rpc_method_handler(refuse)

@@ -1,0 +1,105 @@
+"""Upright bytes: the one way from a file that a person has to what a model gets."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from enum import StrEnum
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from serving.errors import ImageError
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_PIXELS = 200_000_000
+MAX_SIDE = 4096
+"""A longer side than this is scaled down: no model here looks at more."""
+JPEG_QUALITY = 92
+
+_ORIENTATION_TAG = 0x0112
+
+
+class ImageFault(StrEnum):
+    """Why bytes are not an image that can be classified."""
+
+    EMPTY = "empty"
+    TOO_LARGE = "too large"
+    NOT_AN_IMAGE = "not an image"
+    DAMAGED = "damaged"
+
+
+class UnusableImage(ImageError):
+    """An ImageError that says which fault it is."""
+
+    def __init__(self, fault: ImageFault, what: str, advice: str) -> None:
+        super().__init__(what, advice)
+        self.fault = fault
+
+
+def normalize_image(data: bytes) -> bytes:
+    """Return `data` as an upright RGB (or grey) JPEG.
+
+    An upright JPEG passes through untouched, byte for byte. PNG, WebP, GIF, BMP,
+    TIFF, CMYK, rotated (EXIF) and oversized images are converted. Raises
+    UnusableImage for anything else.
+    """
+    if not data:
+        raise UnusableImage(
+            ImageFault.EMPTY, "The file is empty.", "Choose a file that holds a photo."
+        )
+    if len(data) > MAX_BYTES:
+        raise UnusableImage(
+            ImageFault.TOO_LARGE,
+            f"The file is larger than {MAX_BYTES // 2**20} MB.",
+            "Save the photo smaller and try again.",
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as image:
+                return _normalized(image, data)
+    except UnidentifiedImageError as error:
+        raise UnusableImage(
+            ImageFault.NOT_AN_IMAGE,
+            "The file is not an image that Servery can read.",
+            "Choose a JPEG, PNG, WebP, GIF, BMP or TIFF file.",
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels() from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise UnusableImage(
+            ImageFault.DAMAGED,
+            "The image is damaged or cut off.",
+            "Copy the file again from where it came from.",
+        ) from error
+
+
+def _normalized(image: Image.Image, data: bytes) -> bytes:
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_many_pixels()
+    untouched = (
+        image.format == "JPEG"
+        and image.mode in ("RGB", "L")
+        and image.getexif().get(_ORIENTATION_TAG, 1) == 1
+        and max(image.size) <= MAX_SIDE
+    )
+    image.load()
+    if untouched:
+        return data
+    turned = ImageOps.exif_transpose(image)
+    turned.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    if turned.mode in ("RGBA", "LA", "PA") or "transparency" in turned.info:
+        flat = turned.convert("RGBA")
+        turned = Image.new("RGB", flat.size, "white")
+        turned.paste(flat, mask=flat.getchannel("A"))
+    out = io.BytesIO()
+    turned.convert("RGB").save(out, "JPEG", quality=JPEG_QUALITY)
+    return out.getvalue()
+
+
+def _too_many_pixels() -> UnusableImage:
+    return UnusableImage(
+        ImageFault.TOO_LARGE,
+        f"The image has more than {MAX_PIXELS // 1_000_000} million pixels.",
+        "Save the photo smaller and try again.",
+    )

@@ -1,0 +1,148 @@
+"""One instance as the client sees it: its connection, and what a failed call means."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from serving.predict.channels import open_channel
+from serving.predict.traffic import TrafficMeter
+from serving.tf.messages import prediction_service_pb2_grpc
+
+CONNECT_SECONDS = 2.0
+MIN_EJECTION_SECONDS = 0.2
+MAX_EJECTION_SECONDS = 5.0
+
+_LOST = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.NOT_FOUND,
+    }
+)
+"""What another instance, or this one a little later, may well answer."""
+_LOST_IN_FLIGHT = _LOST - {grpc.StatusCode.NOT_FOUND}
+
+
+class InstanceLost(Exception):
+    """The instance did not answer, and another one may; `under_way` if it had begun."""
+
+    def __init__(self, reason: str, *, in_flight: bool) -> None:
+        super().__init__(reason)
+        self.in_flight = in_flight
+
+
+class RequestRefused(Exception):
+    """The instance answered with an error that another one would repeat."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(f"{code.name}: {details}")
+        self.code = code
+        self.details = details
+
+
+class Upstream:
+    """A connection to one instance, the requests on it, and whether it is trusted."""
+
+    def __init__(self, instance_id: str, address: str, meter: TrafficMeter) -> None:
+        self.instance_id = instance_id
+        self.address = address
+        self.outstanding = 0
+        self.turn = 0
+        """Grows with each request; the peer with the smallest one is next in turn."""
+        self.ejected_until = 0.0
+        """On the monotonic clock: not to be chosen before then."""
+        self._losses = 0
+        self._meter = meter
+        self._channel = open_channel(address)
+        self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel).Predict
+        self._calls: set[Any] = set()
+
+    async def predict(self, request: Any, seconds: float) -> Any:
+        """Return the PredictResponse.
+
+        Raises InstanceLost, RequestRefused, or TimeoutError after that many `seconds`.
+        """
+        started = time.monotonic()
+        try:
+            await self._connect()
+            response = await self._call(request, seconds)
+        except InstanceLost:
+            self._meter.failed()
+            self._eject()
+            raise
+        except TimeoutError:
+            self._meter.failed()
+            raise
+        except RequestRefused:
+            self._answered(started)
+            raise
+        self._answered(started)
+        return response
+
+    def fail_over(self) -> None:
+        """End every call on its way with InstanceLost."""
+        for call in list(self._calls):
+            call.cancel()
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    def _answered(self, started: float) -> None:
+        self._meter.answered((time.monotonic() - started) * 1000)
+        self._losses = 0
+        self.ejected_until = 0.0
+
+    def _eject(self) -> None:
+        now = time.monotonic()
+        if self.ejected_until <= now:
+            pause = min(MIN_EJECTION_SECONDS * 2**self._losses, MAX_EJECTION_SECONDS)
+            self.ejected_until = now + pause
+            self._losses += 1
+
+    async def _connect(self) -> None:
+        """Return once connected; a request lost before that never began."""
+        ready = grpc.ChannelConnectivity.READY
+        state = self._channel.get_state(try_to_connect=True)
+        if state is ready:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                while state is not ready and state is not grpc.ChannelConnectivity.SHUTDOWN:
+                    await self._channel.wait_for_state_change(state)
+                    state = self._channel.get_state(try_to_connect=True)
+                    if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                        break
+        if state is not ready:
+            raise InstanceLost(f"no connection to {self.address}", in_flight=False)
+
+    async def _call(self, request: Any, seconds: float) -> Any:
+        try:
+            call = self._predict(request, timeout=seconds)
+        except grpc.aio.UsageError as error:
+            raise InstanceLost("the connection was closed", in_flight=False) from error
+        self._calls.add(call)
+        try:
+            return await call
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise InstanceLost("the request was given up", in_flight=True) from error
+        except grpc.aio.AioRpcError as error:
+            code, details = error.code(), error.details() or ""
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise TimeoutError from error
+            if code in _LOST:
+                raise InstanceLost(
+                    f"{code.name}: {details}", in_flight=code in _LOST_IN_FLIGHT
+                ) from error
+            raise RequestRefused(code, details) from error
+        finally:
+            self._calls.discard(call)

@@ -1,0 +1,257 @@
+"""One loaded SavedModel: a TensorFlow session and what it can compute."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serving.tf.c_api import (
+    Buffer,
+    Output,
+    checked,
+    dimensions,
+    has_gpu,
+    library,
+    return_free_memory,
+)
+from serving.tf.messages import config_pb2, meta_graph_pb2, types_pb2
+from serving.tf.status import Code, ServingError, invalid
+from serving.tf.tensors import NUMPY_DTYPES, Tensor, type_name
+
+_STRING_SIZE = 24
+_MIN_ZERO_COPY_BYTES = 1 << 16
+"""Bytes from which a result is shown where it lies instead of being copied."""
+
+Computation = Callable[[Sequence[Tensor], float | None], list[Tensor]]
+"""Feeds in order, and seconds until it must be done (None: any); the fetches in order."""
+
+
+class Session:
+    """A SavedModel loaded by the original's own loader, variables and all.
+
+    Thread-safe but for `close`, which must come after the last computation ended.
+    """
+
+    def __init__(
+        self, folder: Path, tags: Sequence[str], intra_op_threads: int, inter_op_threads: int
+    ) -> None:
+        """Load `folder`; raises ServingError with TensorFlow's code and message."""
+        self._tensorflow = library()
+        self._graph = self._tensorflow.TF_NewGraph()
+        self._session: int | None = None
+        meta_graph = self._tensorflow.TF_NewBuffer()
+        options = self._options(intra_op_threads, inter_op_threads)
+        try:
+            names = (ctypes.c_char_p * len(tags))(*(tag.encode() for tag in tags))
+            self._session = checked(
+                lambda status: self._tensorflow.TF_LoadSessionFromSavedModel(
+                    options,
+                    None,
+                    str(folder).encode(),
+                    names,
+                    len(tags),
+                    self._graph,
+                    meta_graph,
+                    status,
+                )
+            )
+            contents = meta_graph.contents
+            serialized = ctypes.string_at(contents.data, contents.length)
+            self.signatures = _signatures(serialized)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._tensorflow.TF_DeleteSessionOptions(options)
+            self._tensorflow.TF_DeleteBuffer(meta_graph)
+
+    def _options(self, intra_op_threads: int, inter_op_threads: int) -> int:
+        config = config_pb2.ConfigProto(
+            intra_op_parallelism_threads=intra_op_threads,
+            inter_op_parallelism_threads=inter_op_threads,
+            allow_soft_placement=True,
+            device_count={} if has_gpu() else {"GPU": 0},
+        ).SerializeToString()
+        options: int = self._tensorflow.TF_NewSessionOptions()
+        checked(lambda status: self._tensorflow.TF_SetConfig(options, config, len(config), status))
+        return options
+
+    def close(self) -> None:
+        """Free everything; a second call does nothing."""
+        session, self._session = self._session, None
+        if session is not None:
+            checked(lambda status: self._tensorflow.TF_CloseSession(session, status))
+            checked(lambda status: self._tensorflow.TF_DeleteSession(session, status))
+        graph, self._graph = self._graph, None
+        if graph is not None:
+            self._tensorflow.TF_DeleteGraph(graph)
+            return_free_memory()
+
+    def computation(self, feeds: Sequence[str], fetches: Sequence[str]) -> Computation:
+        """Return a function from the tensors named `feeds` to those named `fetches`.
+
+        Raises ServingError (INVALID_ARGUMENT) where the graph has no such tensor.
+        """
+        inputs = (Output * len(feeds))(*map(self._output, feeds))
+        outputs = (Output * len(fetches))(*map(self._output, fetches))
+        tensorflow, session = self._tensorflow, self._session
+
+        def compute(tensors: Sequence[Tensor], seconds: float | None) -> list[Tensor]:
+            fed = (ctypes.c_void_p * len(inputs))()
+            fetched = (ctypes.c_void_p * len(outputs))()
+            try:
+                for index, tensor in enumerate(tensors):
+                    fed[index] = _to_native(tensor)
+                options, _keep_alive = _run_options(seconds)
+                checked(
+                    lambda status: tensorflow.TF_SessionRun(
+                        session,
+                        options,
+                        inputs,
+                        fed,
+                        len(inputs),
+                        outputs,
+                        fetched,
+                        len(outputs),
+                        None,
+                        0,
+                        None,
+                        status,
+                    )
+                )
+                results = []
+                for index, handle in enumerate(fetched):
+                    fetched[index] = None
+                    results.append(_from_native(handle))
+                return results
+            finally:
+                for handle in (*fed, *fetched):
+                    if handle:
+                        tensorflow.TF_DeleteTensor(handle)
+
+        return compute
+
+    def has_operation(self, name: str) -> bool:
+        """Say whether the graph has a node of this name."""
+        return self._tensorflow.TF_GraphOperationByName(self._graph, name.encode()) is not None
+
+    def _output(self, name: str) -> Output:
+        operation, _, index = name.partition(":")
+        handle = self._tensorflow.TF_GraphOperationByName(self._graph, operation.encode())
+        number = int(index) if index.isdecimal() else 0
+        if handle is None or number >= self._tensorflow.TF_OperationNumOutputs(handle):
+            raise invalid(f"Tensor {name}, specified in a signature, was not found in the graph")
+        return Output(handle, number)
+
+
+def _signatures(serialized: bytes) -> dict[str, Any]:
+    """Copy the signatures out of a `MetaGraphDef`, whose weights would stay with them."""
+    signatures = meta_graph_pb2.MetaGraphDef.FromString(serialized).signature_def
+    return {
+        name: meta_graph_pb2.SignatureDef.FromString(signature.SerializeToString())
+        for name, signature in signatures.items()
+    }
+
+
+def _run_options(seconds: float | None) -> tuple[Any, bytes]:
+    if seconds is None:
+        return None, b""
+    milliseconds = max(1, math.ceil(seconds * 1000))
+    serialized = config_pb2.RunOptions(timeout_in_ms=milliseconds).SerializeToString()
+    pointer = ctypes.cast(ctypes.c_char_p(serialized), ctypes.c_void_p)
+    return ctypes.byref(Buffer(pointer, len(serialized), None)), serialized
+
+
+def _to_native(tensor: Tensor) -> int:
+    """Return a `TF_Tensor` with a copy of the values.
+
+    A graph may keep a fed tensor's memory (a variable that is assigned does), so
+    it cannot be lent; and TensorFlow's own memory is aligned as its kernels like.
+    """
+    dtype, array = tensor
+    if dtype == types_pb2.DT_STRING:
+        return _strings_to_native(array)
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    handle = _allocated(dtype, array.shape, array.nbytes)
+    if array.nbytes:
+        ctypes.memmove(library().TF_TensorData(handle), array.ctypes.data, array.nbytes)
+    return handle
+
+
+def _allocated(dtype: int, shape: Sequence[int], size: int) -> int:
+    handle: int | None = library().TF_AllocateTensor(dtype, dimensions(shape), len(shape), size)
+    if handle is None:
+        raise ServingError(
+            Code.RESOURCE_EXHAUSTED,
+            f"There is no memory for a {type_name(dtype)} tensor of shape {list(shape)}.",
+        )
+    return handle
+
+
+def _strings_to_native(array: Any) -> int:
+    tensorflow = library()
+    handle = _allocated(types_pb2.DT_STRING, array.shape, array.size * _STRING_SIZE)
+    at = tensorflow.TF_TensorData(handle)
+    for value in array.flat:
+        tensorflow.TF_StringInit(at)
+        tensorflow.TF_StringCopy(at, value, len(value))
+        at += _STRING_SIZE
+    return handle
+
+
+class _BorrowedArray:
+    """A `TF_Tensor` whose memory an array shows; freed with the last such array."""
+
+    def __init__(self, handle: int, data: int, numpy_dtype: Any, shape: tuple[int, ...]) -> None:
+        self._handle, self._delete = handle, library().TF_DeleteTensor
+        self.__array_interface__ = {
+            "data": (data, False),
+            "shape": shape,
+            "typestr": numpy_dtype.str,
+            "version": 3,
+        }
+
+    def __del__(self) -> None:
+        self._delete(self._handle)
+
+
+def _from_native(handle: int) -> Tensor:
+    """Return the values of a `TF_Tensor`, which is freed now or, if large, with the array."""
+    tensorflow = library()
+    borrowed = False
+    try:
+        dtype: int = tensorflow.TF_TensorType(handle)
+        axes = range(tensorflow.TF_NumDims(handle))
+        shape = tuple(tensorflow.TF_Dim(handle, axis) for axis in axes)
+        data = tensorflow.TF_TensorData(handle)
+        if dtype == types_pb2.DT_STRING:
+            return Tensor(dtype, _strings_from_native(data, math.prod(shape)).reshape(shape))
+        numpy_dtype = NUMPY_DTYPES.get(dtype)
+        if numpy_dtype is None:
+            raise ServingError(
+                Code.UNIMPLEMENTED, f"Results of type {type_name(dtype)} cannot be sent."
+            )
+        size = tensorflow.TF_TensorByteSize(handle)
+        if size >= _MIN_ZERO_COPY_BYTES:
+            borrowed = True
+            return Tensor(dtype, np.asarray(_BorrowedArray(handle, data, numpy_dtype, shape)))
+        content = ctypes.string_at(data, size) if size else b""
+        return Tensor(dtype, np.frombuffer(content, numpy_dtype).reshape(shape))
+    finally:
+        if not borrowed:
+            tensorflow.TF_DeleteTensor(handle)
+
+
+def _strings_from_native(data: int, count: int) -> Any:
+    tensorflow = library()
+    array = np.empty(count, object)
+    for index in range(count):
+        at = data + index * _STRING_SIZE
+        size = tensorflow.TF_StringGetSize(at)
+        array[index] = ctypes.string_at(tensorflow.TF_StringGetDataPointer(at), size)
+    return array

@@ -1,0 +1,238 @@
+"""Tensors as numpy arrays, and their way in and out of `TensorProto`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from serving.tf.messages import tensor_pb2, tensor_shape_pb2, types_pb2
+from serving.tf.status import ServingError, invalid
+
+Array = npt.NDArray[Any]
+
+NUMPY_DTYPES: dict[int, np.dtype[Any]] = {
+    types_pb2.DT_FLOAT: np.dtype(np.float32),
+    types_pb2.DT_DOUBLE: np.dtype(np.float64),
+    types_pb2.DT_INT32: np.dtype(np.int32),
+    types_pb2.DT_UINT8: np.dtype(np.uint8),
+    types_pb2.DT_INT16: np.dtype(np.int16),
+    types_pb2.DT_INT8: np.dtype(np.int8),
+    types_pb2.DT_STRING: np.dtype(object),
+    types_pb2.DT_COMPLEX64: np.dtype(np.complex64),
+    types_pb2.DT_INT64: np.dtype(np.int64),
+    types_pb2.DT_BOOL: np.dtype(np.bool_),
+    types_pb2.DT_QINT8: np.dtype(np.int8),
+    types_pb2.DT_QUINT8: np.dtype(np.uint8),
+    types_pb2.DT_QINT32: np.dtype(np.int32),
+    types_pb2.DT_BFLOAT16: np.dtype(np.uint16),
+    types_pb2.DT_QINT16: np.dtype(np.int16),
+    types_pb2.DT_QUINT16: np.dtype(np.uint16),
+    types_pb2.DT_UINT16: np.dtype(np.uint16),
+    types_pb2.DT_COMPLEX128: np.dtype(np.complex128),
+    types_pb2.DT_HALF: np.dtype(np.float16),
+    types_pb2.DT_UINT32: np.dtype(np.uint32),
+    types_pb2.DT_UINT64: np.dtype(np.uint64),
+}
+"""How each data type lies in memory; bfloat16 and the quantised ones as integers."""
+
+_FIELDS: dict[int, str] = {
+    types_pb2.DT_FLOAT: "float_val",
+    types_pb2.DT_DOUBLE: "double_val",
+    types_pb2.DT_INT32: "int_val",
+    types_pb2.DT_UINT8: "int_val",
+    types_pb2.DT_INT16: "int_val",
+    types_pb2.DT_INT8: "int_val",
+    types_pb2.DT_STRING: "string_val",
+    types_pb2.DT_COMPLEX64: "scomplex_val",
+    types_pb2.DT_INT64: "int64_val",
+    types_pb2.DT_BOOL: "bool_val",
+    types_pb2.DT_QINT8: "int_val",
+    types_pb2.DT_QUINT8: "int_val",
+    types_pb2.DT_QINT32: "int_val",
+    types_pb2.DT_BFLOAT16: "half_val",
+    types_pb2.DT_QINT16: "int_val",
+    types_pb2.DT_QUINT16: "int_val",
+    types_pb2.DT_UINT16: "int_val",
+    types_pb2.DT_COMPLEX128: "dcomplex_val",
+    types_pb2.DT_HALF: "half_val",
+    types_pb2.DT_UINT32: "uint32_val",
+    types_pb2.DT_UINT64: "uint64_val",
+}
+_COMPLEX_PARTS: dict[int, type[np.floating[Any]]] = {
+    types_pb2.DT_COMPLEX64: np.float32,
+    types_pb2.DT_COMPLEX128: np.float64,
+}
+_MAX_BYTES = 2**32
+"""Bytes; a shape that claims more, with few values sent, is refused rather than filled."""
+_VARINT_BITS = 63
+MAX_RANK = 64
+"""Dimensions that a numpy array can have; no model needs more."""
+_FLOAT_FIELD_TAG = b"\x2a"
+_DOUBLE_FIELD_TAG = b"\x32"
+
+
+class Tensor(NamedTuple):
+    """A data type (`DataType` number) and the values, carried as `CARRIERS` says.
+
+    Strings are an object array of `bytes`.
+    """
+
+    dtype: int
+    array: Array
+
+
+def type_name(dtype: int) -> str:
+    """Return TensorFlow's short name of a data type, such as `float` or `int64`."""
+    names: dict[int, str] = {types_pb2.DT_HALF: "half"}
+    if dtype in names:
+        return names[dtype]
+    return str(types_pb2.DataType.Name(dtype)).removeprefix("DT_").lower()
+
+
+def from_proto(proto: Any, alias: str) -> Tensor:
+    """Return the tensor that a `TensorProto` describes.
+
+    As TensorFlow reads it: `tensor_content` must hold exactly the shape's values;
+    of the typed field, missing values repeat the last one (or are zero where there
+    is none), and surplus ones are dropped. Raises ServingError (INVALID_ARGUMENT)
+    that names `alias`.
+    """
+    dtype = proto.dtype
+    numpy_dtype = NUMPY_DTYPES.get(dtype)
+    shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
+    count = math.prod(shape)
+    unsound = proto.tensor_shape.unknown_rank or any(size < 0 for size in shape)
+    unsound = unsound or len(shape) > MAX_RANK
+    if numpy_dtype is None or unsound or count * numpy_dtype.itemsize > _MAX_BYTES:
+        raise _unparsable(alias)
+    if proto.tensor_content:
+        values = _from_content(proto, numpy_dtype, count, alias)
+    elif dtype == types_pb2.DT_STRING:
+        values = _strings(proto.string_val, count)
+    else:
+        values = _filled(_from_field(dtype, getattr(proto, _FIELDS[dtype]), numpy_dtype), count)
+    return Tensor(dtype, values.reshape(shape))
+
+
+def _unparsable(alias: str) -> ServingError:
+    return invalid(f"tensor parsing error: {alias}")
+
+
+def _from_content(proto: Any, numpy_dtype: np.dtype[Any], count: int, alias: str) -> Array:
+    content = proto.tensor_content
+    if proto.dtype == types_pb2.DT_STRING:
+        strings = _split_strings(content, count)
+        if strings is None:
+            raise _unparsable(alias)
+        return _strings(strings, count)
+    if len(content) != count * numpy_dtype.itemsize:
+        raise _unparsable(alias)
+    return np.frombuffer(content, numpy_dtype)
+
+
+def _split_strings(content: bytes, count: int) -> list[bytes] | None:
+    """Split `count` varint lengths followed by the strings' bytes; None if they do not fit."""
+    lengths: list[int] = []
+    length = shift = at = 0
+    while len(lengths) < count:
+        if at >= len(content) or shift > _VARINT_BITS:
+            return None
+        byte = content[at]
+        at += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            lengths.append(length)
+            length = shift = 0
+    if at + sum(lengths) != len(content):
+        return None
+    strings = []
+    for length in lengths:
+        strings.append(content[at : at + length])
+        at += length
+    return strings
+
+
+def _strings(values: Any, count: int) -> Array:
+    array = np.empty(count, object)
+    given = list(values[:count])
+    array[: len(given)] = given
+    array[len(given) :] = given[-1] if given else b""
+    return array
+
+
+def _from_field(dtype: int, values: Any, numpy_dtype: np.dtype[Any]) -> Array:
+    if dtype in _COMPLEX_PARTS:
+        parts = np.array(values, _COMPLEX_PARTS[dtype])
+        return parts[: len(parts) // 2 * 2].view(numpy_dtype)
+    if dtype == types_pb2.DT_HALF:
+        return np.array(values, np.int32).astype(np.uint16).view(np.float16)
+    if numpy_dtype.kind in "iu" and numpy_dtype.itemsize < np.dtype(np.int32).itemsize:
+        return np.array(values, np.int32).astype(numpy_dtype)
+    return np.array(values, numpy_dtype)
+
+
+def _filled(array: Array, count: int) -> Array:
+    given = len(array)
+    if given == count:
+        return array
+    if given > count:
+        return array[:count]
+    result = np.zeros(count, array.dtype)
+    if given:
+        result[:given] = array
+        result[given:] = array[-1]
+    return result
+
+
+def to_proto(tensor: Tensor, as_content: bool = False) -> Any:
+    """Return a `TensorProto` with the typed field filled, as clients read it.
+
+    With `as_content`, the values are bytes in `tensor_content` (strings are not).
+    """
+    dtype, array = tensor
+    shape = tensor_shape_pb2.TensorShapeProto(
+        dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in array.shape]
+    )
+    if as_content and dtype != types_pb2.DT_STRING:
+        proto = tensor_pb2.TensorProto(tensor_content=array.tobytes())
+    elif dtype == types_pb2.DT_FLOAT:
+        proto = _packed(_FLOAT_FIELD_TAG, array)
+    elif dtype == types_pb2.DT_DOUBLE:
+        proto = _packed(_DOUBLE_FIELD_TAG, array)
+    else:
+        proto = tensor_pb2.TensorProto()
+        getattr(proto, _FIELDS[dtype]).extend(_field_values(dtype, array))
+    proto.dtype = dtype
+    proto.tensor_shape.CopyFrom(shape)
+    return proto
+
+
+def _packed(tag: bytes, array: Array) -> Any:
+    """Parse a packed field out of the array's own bytes: no Python float is made."""
+    data = np.ascontiguousarray(array).tobytes()
+    if not data:
+        return tensor_pb2.TensorProto()
+    return tensor_pb2.TensorProto.FromString(tag + _varint(len(data)) + data)
+
+
+def _varint(value: int) -> bytes:
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+def _field_values(dtype: int, array: Array) -> list[Any]:
+    flat = array.ravel()
+    if dtype in _COMPLEX_PARTS:
+        flat = np.ascontiguousarray(flat).view(_COMPLEX_PARTS[dtype])
+    elif dtype == types_pb2.DT_HALF:
+        flat = np.ascontiguousarray(flat).view(np.uint16)
+    values: list[Any] = flat.tolist()
+    return values

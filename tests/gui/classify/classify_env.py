@@ -1,0 +1,107 @@
+"""A Classify place with a model that a test writes, and everything else real."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from desktop.classify.history import History
+from desktop.classify.page import ClassifyPage
+from desktop.classify.presenter import ClassifyPresenter
+from desktop.jobs import Job, Jobs
+from desktop.notifications import Notice, Notifications
+from serving.errors import ServeryError
+from serving.predict.prediction import Prediction
+from tests.support.predictions import prediction
+
+
+@dataclass
+class FakeModel:
+    """Answers every image alike, when it may."""
+
+    scores: tuple[tuple[str, float], ...] = (("cat", 0.8), ("dog", 0.15), ("ship", 0.05))
+    version: int = 1
+    error: ServeryError | None = None
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    request_count: int = 0
+
+    async def predict(self, jpeg: bytes) -> Prediction:
+        self.request_count += 1
+        await self.released.wait()
+        if self.error is not None:
+            raise self.error
+        return prediction(*self.scores, version=self.version)
+
+
+@dataclass
+class FakeLabels:
+    """Takes labels as the outbox does."""
+
+    accepted: dict[int, tuple[bytes, str]] = field(default_factory=dict)
+    error: ServeryError | None = None
+
+    async def label(self, jpeg: bytes, class_name: str) -> int:
+        if self.error is not None:
+            raise self.error
+        number = len(self.accepted) + 1
+        self.accepted[number] = (jpeg, class_name)
+        return number
+
+    async def unlabel(self, number: int) -> None:
+        del self.accepted[number]
+
+
+class ClassifyEnv:
+    """The page on the screen, joined to a model, labels and a history on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.page = ClassifyPage(0.5)
+        self.page.resize(1000, 640)
+        self.jobs = Jobs()
+        self.notifications = Notifications()
+        self.notices: list[Notice] = []
+        self.notifications.posted.connect(self.notices.append)
+        self.jobs.failed.connect(self._show_error)
+        self.model = FakeModel()
+        self.model.released.set()
+        self.labels = FakeLabels()
+        self.history = History(folder / "desktop.sqlite")
+        self.presenter = ClassifyPresenter(
+            self.page,
+            self.model.predict,
+            self.history,
+            self.jobs,
+            self.notifications,
+            label=self.labels.label,
+            unlabel=self.labels.unlabel,
+            pasted_folder=folder / "pasted",
+        )
+
+    def state(self, path: Path) -> str:
+        photo = self.page.model.photo(str(path))
+        return "" if photo is None else photo.state(self.page.model.unsure_below).value
+
+    async def close(self) -> None:
+        await self.jobs.close()
+        await self.presenter.close()
+
+    def _show_error(self, job: Job[object]) -> None:
+        if job.error is not None:
+            self.notifications.error(job.error)
+
+
+async def with_classify_env(
+    folder: Path, scenario: Callable[[ClassifyEnv], Awaitable[None]]
+) -> None:
+    """Act on a stage over `folder`, and close it as the application does."""
+    env = ClassifyEnv(folder)
+    async with env.history:
+        await env.presenter.load()
+        env.page.show()
+        try:
+            await scenario(env)
+        finally:
+            await env.close()
+            env.page.close()

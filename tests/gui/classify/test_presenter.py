@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QColor, QGuiApplication, QImage
+
+from serving.errors import BackendError, FleetUnavailable
+from tests.gui.classify.classify_env import ClassifyEnv, with_classify_env
+from tests.gui.conftest import Run
+from tests.support.drag_and_drop import drop_files
+from tests.support.predictions import image_file
+from tests.support.waiting import wait_until
+
+NOBODY = FleetUnavailable("No instance is ready.", "Start one in Fleet.")
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    colors = ("red", "green", "blue", "gold")
+    return [image_file(folder / f"{color}.jpg", color=color) for color in colors]
+
+
+def test_a_dropped_photo_becomes_bars_on_a_chart(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        assert drop_files(env.page, album)
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album))
+        shown = env.page.shown()
+        assert shown is not None
+        assert shown.path == album[0]
+        chart = env.page.pane.chart
+        await wait_until(lambda: [score.name for score in chart.scores] == ["cat", "dog", "ship"])
+        assert chart.accessibleName() == "cat 80 %, dog 15 %, ship 5 %"
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_a_folder_is_dropped_with_one_bad_file(run: Run, tmp_path: Path, album: list[Path]) -> None:
+    bad = album[0].parent / "bad.jpg"
+    bad.write_bytes(album[0].read_bytes()[:200])
+    (album[0].parent / "notes.txt").write_text("hello")
+
+    async def scenario(env: ClassifyEnv) -> None:
+        drop_files(env.page, [album[0].parent])
+        await wait_until(lambda: env.state(bad) == "failed")
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album))
+        failure = env.page.model.photo(str(bad))
+        assert failure is not None
+        assert failure.failure is not None
+        assert failure.failure.what == "The image is damaged or cut off."
+        assert [notice.what for notice in env.notices] == ["1 file is not an image and stayed out."]
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_text_that_is_dragged_in_is_not_taken(run: Run, tmp_path: Path) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        assert not drop_files(env.page, [])
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_photos_wait_as_queued_until_they_are_answered(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        env.model.released.clear()
+        drop_files(env.page, album)
+        await wait_until(lambda: env.model.request_count == len(album))
+        assert all(env.state(path) == "queued" for path in album)
+        env.model.released.set()
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album))
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_a_cancelled_job_leaves_no_photo_waiting_for_ever(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        env.model.released.clear()
+        drop_files(env.page, album)
+        await wait_until(lambda: env.model.request_count == len(album))
+        env.jobs.running[0].cancel()
+        await wait_until(lambda: all(env.state(path) == "failed" for path in album))
+        assert "cancelled" in env.page.model.photos[0].describe(0.5)
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_photos_that_found_no_instance_are_tried_again_when_there_is_one(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        env.model.error = NOBODY
+        drop_files(env.page, album)
+        await wait_until(lambda: all(env.state(path) == "failed" for path in album))
+        env.model.error = None
+        env.presenter.fleet_changed(0, None)
+        env.presenter.fleet_changed(1, 1)
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album))
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_a_new_version_answers_the_photo_on_show_at_once_and_the_others_when_asked(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        env.presenter.fleet_changed(2, 1)
+        drop_files(env.page, album)
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album))
+        env.page.select(str(album[1]))
+        env.model.version, env.model.scores = 2, (("panda", 0.9), ("cat", 0.1))
+        env.presenter.fleet_changed(2, 2)
+        chart = env.page.pane.chart
+        await wait_until(lambda: bool(chart.scores) and chart.scores[0].name == "panda")
+        assert len(env.page.outdated()) == len(album) - 1
+        await wait_until(lambda: env.page.reclassify.text() == "Classify 3 again")
+        env.page.reclassify.click()
+        await wait_until(lambda: not env.page.outdated())
+        await wait_until(env.page.reclassify.isHidden)
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_an_old_answer_stays_on_show_while_a_new_one_is_on_its_way(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        drop_files(env.page, album[:1])
+        await wait_until(lambda: env.state(album[0]) == "answered")
+        env.model.released.clear()
+        env.presenter.reclassify([str(album[0])])
+        await wait_until(lambda: env.model.request_count == 2)
+        assert env.state(album[0]) == "answered"
+        assert env.page.pane.chart.scores
+        env.model.released.set()
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_yes_labels_the_photo_with_its_best_class_and_undo_takes_it_back(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        drop_files(env.page, album)
+        await wait_until(lambda: env.state(album[0]) == "answered")
+        await wait_until(env.page.pane.yes.isVisible)
+        env.page.pane.yes.click()
+        await wait_until(lambda: env.state(album[0]) == "labelled")
+        assert env.labels.accepted == {1: (album[0].read_bytes(), "cat")}
+        await wait_until(env.page.pane.undo.isVisible)
+        assert not env.page.pane.yes.isVisible()
+        env.page.pane.undo.click()
+        await wait_until(lambda: env.state(album[0]) == "answered")
+        assert not env.labels.accepted
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_several_photos_are_taught_a_new_class_at_once(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        drop_files(env.page, album)
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album))
+        env.page.gallery.selectAll()
+        chooser = env.page.pane.chooser
+        chooser.field.setText("  red   panda ")
+        assert "new class" in chooser.hint.text()
+        chooser.field.returnPressed.emit()
+        await wait_until(lambda: all(env.state(path) == "labelled" for path in album))
+        assert {name for _, name in env.labels.accepted.values()} == {"red panda"}
+        chooser.field.setText("RED panda")
+        assert "new class" not in chooser.hint.text()
+        env.page.undo_requested.emit([])
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album))
+        assert not env.labels.accepted
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_undo_brings_an_earlier_label_back(run: Run, tmp_path: Path, album: list[Path]) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        key = str(album[0])
+        await env.presenter.classify(album[:1]).result()
+        await env.presenter.label([key], "lion").result()
+        await env.presenter.label([key], "tiger").result()
+        undone = env.presenter.undo([key])
+        assert undone is not None
+        await undone.result()
+        photo = env.page.model.photo(key)
+        assert photo is not None
+        assert photo.label == "lion"
+        assert [name for _, name in env.labels.accepted.values()] == ["lion"]
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_a_label_that_could_not_be_kept_is_not_shown_as_kept(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        await env.presenter.classify(album[:1]).result()
+        env.labels.error = BackendError("The label could not be written.", "Make room.")
+        await env.presenter.label([str(album[0])], "tiger").result()
+        assert env.state(album[0]) == "answered"
+        assert [notice.what for notice in env.notices] == ["The label could not be written."]
+        assert env.presenter.undo([]) is None
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_the_gallery_is_there_again_after_a_restart(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def first(env: ClassifyEnv) -> None:
+        await env.presenter.classify(album[:2]).result()
+        await env.presenter.label([str(album[0])], "tiger").result()
+        env.model.released.clear()
+        env.presenter.classify(album[2:])
+        await wait_until(lambda: len(env.page.model.photos) == 4)
+
+    async def second(env: ClassifyEnv) -> None:
+        assert env.state(album[0]) == "labelled"
+        assert env.state(album[1]) == "answered"
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album[2:]))
+
+    run(lambda: with_classify_env(tmp_path, first))
+    run(lambda: with_classify_env(tmp_path, second))
+
+
+def test_removed_photos_stay_away_and_their_files_stay(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def first(env: ClassifyEnv) -> None:
+        await env.presenter.classify(album).result()
+        env.page.select(str(album[1]))
+        env.page.gallery.remove_requested.emit()
+        await wait_until(lambda: len(env.page.model.photos) == 3)
+        await wait_until(lambda: not env.jobs.running)
+
+    async def second(env: ClassifyEnv) -> None:
+        assert len(env.page.model.photos) == 3
+        assert album[1].exists()
+
+    run(lambda: with_classify_env(tmp_path, first))
+    run(lambda: with_classify_env(tmp_path, second))
+
+
+def test_a_picture_is_pasted(run: Run, tmp_path: Path) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        image = QImage(32, 24, QImage.Format.Format_RGB32)
+        image.fill(QColor("orange"))
+        QGuiApplication.clipboard().setImage(image)
+        env.page.paste()
+        await wait_until(lambda: len(env.page.model.photos) == 1)
+        (photo,) = env.page.model.photos
+        await wait_until(lambda: env.state(photo.path) == "answered")
+        assert photo.path.is_file()
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_what_is_shown_is_exported(run: Run, tmp_path: Path, album: list[Path]) -> None:
+    target = tmp_path / "answers.json"
+
+    async def scenario(env: ClassifyEnv) -> None:
+        await env.presenter.classify(album).result()
+        env.page.search.setText("gold")
+        env.page.export_to(target)
+        await wait_until(target.exists)
+        assert [Path(record["file"]).name for record in json.loads(target.read_text())] == [
+            "gold.jpg"
+        ]
+
+    run(lambda: with_classify_env(tmp_path, scenario))

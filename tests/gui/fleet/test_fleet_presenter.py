@@ -1,0 +1,177 @@
+"""The Fleet place against a real fleet of real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from desktop.fleet.page import FleetPage
+from desktop.fleet.presenter import connect_fleet
+from desktop.jobs import Job, Jobs, JobState
+from desktop.notifications import Notice, Notifications
+from serving.workspace import Workspace
+from tests.conftest import ROOT
+from tests.gui.conftest import Run
+from tests.support.fleet_env import FleetEnv, open_fleet_env
+
+
+@dataclass
+class Place:
+    page: FleetPage
+    fleet_env: FleetEnv
+    jobs: Jobs
+    notices: list[Notice]
+    finished: list[Job[object]]
+
+    def states(self) -> list[str]:
+        model = self.page.table.model()
+        return [model.index(row, 0).data() for row in range(model.rowCount())]
+
+
+@pytest.fixture(autouse=True)
+def _stand_in_servers_find_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@asynccontextmanager
+async def connected(workspace: Workspace) -> AsyncIterator[Place]:
+    async with open_fleet_env(workspace) as fleet_env:
+        page, jobs, notifications = FleetPage(), Jobs(), Notifications()
+        page.resize(1000, 700)
+        page.show()
+        notices: list[Notice] = []
+        finished: list[Job[object]] = []
+        notifications.posted.connect(notices.append)
+        jobs.finished.connect(finished.append)
+        connect_fleet(page, fleet_env.fleet, jobs, notifications)
+        async with fleet_env.running():
+            try:
+                yield Place(page, fleet_env, jobs, notices, finished)
+            finally:
+                await jobs.close()
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+
+
+def test_instances_are_started_scaled_and_stopped_by_hand(run: Run, workspace: Workspace) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            page = place.page
+            await wait_until(page.empty.isVisible)
+            page.empty.button.click()
+            await wait_until(lambda: place.states() == ["Ready", "Ready"])
+            assert page.ready_figure.text() == "2"
+            page.count.number.setFocus()
+            page.count.number.selectAll()
+            QTest.keyClicks(page.count.number, "1")
+            QTest.keyClick(page.count.number, Qt.Key.Key_Return)
+            await wait_until(lambda: place.states() == ["Ready"])
+            page.stop_all.click()
+            await wait_until(page.empty.isVisible)
+            await wait_until(lambda: len(place.finished) == 3)
+            assert {job.title for job in place.finished} == {
+                "Run 2 instances",
+                "Run 1 instance",
+                "Stop all instances",
+            }
+            assert {job.state for job in place.finished} == {JobState.SUCCEEDED}
+            assert page.count.number.value() == 0
+
+    run(scenario)
+
+
+def test_the_selected_instance_is_stopped_and_fewer_are_wanted(
+    run: Run, workspace: Workspace
+) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            place.page.scale_requested.emit(2)
+            await wait_until(lambda: place.states() == ["Ready", "Ready"])
+            kept, stopped = (each.instance.id for each in place.fleet_env.fleet.view.instances)
+            place.page.table.select(stopped)
+            place.page.detail.stop.click()
+            await wait_until(lambda: place.states() == ["Ready"])
+            assert place.page.selected_id == kept
+            await wait_until(lambda: place.page.count.number.value() == 1)
+
+    run(scenario)
+
+
+def test_the_selected_instance_is_exchanged_for_a_new_one(run: Run, workspace: Workspace) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            place.page.scale_requested.emit(1)
+            await wait_until(lambda: place.states() == ["Ready"])
+            (before,) = place.fleet_env.fleet.view.instances
+            place.page.detail.restart.click()
+            await wait_until(
+                lambda: place.states() == ["Ready"] and place.page.selected_id != before.instance.id
+            )
+            assert place.page.count.number.value() == 1
+
+    run(scenario)
+
+
+def test_the_log_of_the_selected_instance_is_followed_and_saved(
+    run: Run, workspace: Workspace, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            place.page.scale_requested.emit(1)
+            await wait_until(lambda: place.states() == ["Ready"])
+            (each,) = place.fleet_env.fleet.view.instances
+            log = workspace.logs / f"{each.instance.id}.log"
+            with log.open("a") as file:
+                file.write("a line of the server\n")
+            shown = place.page.detail.log.text
+            await wait_until(lambda: shown.toPlainText().endswith("a line of the server"))
+            saved = tmp_path / "saved.log"
+            place.page.save_log_requested.emit(str(saved), shown.toPlainText())
+            await wait_until(lambda: bool(place.notices))
+            assert place.notices[0].text == f"The log was saved to {saved}."
+            assert saved.read_text() == shown.toPlainText()
+            place.page.save_log_requested.emit(str(tmp_path / "saved.log" / "below"), "x")
+            await wait_until(lambda: place.finished[-1].state is JobState.FAILED)
+            assert str(place.finished[-1].error).startswith("The log could not be saved to")
+
+    run(scenario)
+
+
+def test_an_instance_that_is_killed_is_told_with_its_reason(run: Run, workspace: Workspace) -> None:
+    async def scenario() -> None:
+        async with connected(workspace) as place:
+            place.page.scale_requested.emit(1)
+            await wait_until(lambda: place.states() == ["Ready"])
+            (each,) = place.fleet_env.fleet.view.instances
+            assert each.instance.process is not None
+            place.fleet_env.configure(exit=3)
+            os.kill(each.instance.process, signal.SIGKILL)
+            await wait_until(lambda: "Failed" in place.states())
+            place.page.table.selectRow(place.states().index("Failed"))
+            await wait_until(place.page.detail.problem.isVisible)
+            assert place.page.detail.problem.text()
+            assert place.page.ready_figure.text() == "0"
+            assert place.page.state.text() == "Photos wait until one is ready."
+            await wait_until(lambda: bool(place.notices))
+            told = place.notices[0]
+            assert told.what == f"Instance {each.instance.id} failed."
+            assert "SIGKILL" in told.advice
+            assert told.details.startswith(told.advice)
+            assert "The last lines of its log:" in told.details
+
+    run(scenario)

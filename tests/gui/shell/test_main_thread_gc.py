@@ -1,0 +1,47 @@
+"""Qt objects that nobody refers to any more end on the thread that they live on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import weakref
+
+from PySide6.QtCore import QTimer
+
+from tests.gui.conftest import Run
+
+
+class Cycle:
+    """Holds a running timer, and itself, so that only the collector ends it."""
+
+    def __init__(self) -> None:
+        self.timer = QTimer()
+        self.timer.start(5)
+        self.itself = self
+
+
+def allocate() -> None:
+    """Do what makes Python look for garbage, again and again."""
+    kept = [[number] for number in range(50_000)]
+    assert len(kept) == 50_000
+
+
+def test_the_collector_never_ends_a_qt_object_on_another_thread(run: Run) -> None:
+    ended_on: list[threading.Thread] = []
+
+    def note_thread() -> None:
+        ended_on.append(threading.current_thread())
+
+    async def main() -> None:
+        for _ in range(20):
+            weakref.finalize(Cycle(), note_thread)
+            await asyncio.to_thread(allocate)
+        deadline = time.monotonic() + 20
+        while not ended_on:
+            assert time.monotonic() < deadline, "nothing is collected while the loop runs"
+            await asyncio.to_thread(allocate)
+
+    run(main)
+    assert len(ended_on) == 20
+    assert set(ended_on) == {threading.main_thread()}

@@ -1,0 +1,181 @@
+"""The Fleet place against a real container engine: images got, and the fleet moved there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+import pytest
+from PySide6.QtGui import QGuiApplication
+
+from desktop.fleet.engine_presenter import connect_engines
+from desktop.fleet.engines import FleetEngines
+from desktop.fleet.page import FleetPage
+from desktop.fleet.presenter import connect_fleet
+from desktop.jobs import Jobs, JobState
+from desktop.notifications import Notice, Notifications
+from serving.engines.docker.engine import DockerEngine
+from serving.engines.switch import EngineSwitch
+from serving.fleet.fleet import Fleet
+from serving.workspace import Workspace
+from tests.conftest import ROOT
+from tests.gui.conftest import Run
+from tests.support.docker.images import PREFIX, TOKEN
+from tests.support.docker.registry import Registry
+from tests.support.fleet_env import MODEL, open_fleet_env
+from tests.support.load_generator import LoadGenerator
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.docker, pytest.mark.gui, pytest.mark.timeout(600)]
+
+
+@dataclass
+class Place:
+    """The page of a fleet that runs as processes, with an engine that has none of `images`."""
+
+    page: FleetPage
+    fleet: Fleet
+    docker: DockerEngine
+    jobs: Jobs
+    notices: list[Notice] = field(default_factory=list)
+    bars: list[int] = field(default_factory=list)
+
+    async def offered(self, heading: str) -> None:
+        strip = self.page.strip
+        await wait_until(lambda: strip.isVisible() and strip.heading.text() == heading)
+
+
+@pytest.fixture(autouse=True)
+def _stand_in_servers_find_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@asynccontextmanager
+async def connected(workspace: Workspace, *images: str) -> AsyncIterator[Place]:
+    async with open_fleet_env(workspace) as fleet_env:
+        engine = DockerEngine(workspace, images)
+        switch = EngineSwitch(fleet_env.engine)
+        fleet = Fleet(MODEL, switch, fleet_env.repository, workspace, fleet_env.client)
+        engines = FleetEngines(fleet, switch, engine, fleet_env.engine, lambda: "auto")
+        page, jobs, notifications = FleetPage(), Jobs(), Notifications()
+        page.resize(1100, 760)
+        page.show()
+        place = Place(page, fleet, engine, jobs)
+        notifications.posted.connect(place.notices.append)
+        jobs.changed.connect(lambda job: place.bars.append(page.strip.bar.value()))
+        connect_fleet(page, fleet, jobs, notifications)
+        connect_engines(page, fleet, engines, jobs, notifications)
+        running = asyncio.create_task(fleet.run())
+        try:
+            yield place
+        finally:
+            await jobs.close()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            for instance in await engine.instances():
+                await engine.stop(instance.id, grace=0)
+            await engines.close()
+
+
+def test_a_pull_has_one_bar_is_cancelled_by_a_click_and_then_carried_out(
+    run: Run,
+    workspace: Workspace,
+    api: docker.APIClient,
+) -> None:
+    async def scenario() -> None:
+        async with connected(workspace, f"{PREFIX}:{TOKEN}-nowhere") as place:
+            page = place.page
+            await place.offered("Containers need an image")
+            assert "does not have an image" in page.strip.sentence.text()
+            with Registry(size=6 * 2**20, rate=3e6) as registry:
+                page.strip.pull_requested.emit(registry.image)
+                await wait_until(lambda: "MB/s" in page.strip.sentence.text())
+                assert page.strip.cancel.isVisible()
+                (job,) = (job for job in place.jobs.running if not job.quiet)
+                page.strip.cancel.click()
+                async with asyncio.timeout(1):
+                    await wait_until(lambda: not job.running)
+                assert job.state is JobState.CANCELLED
+                await place.offered("Containers need an image")
+                place.bars.clear()
+                registry.rate = 1e9
+                page.strip.pull_requested.emit(registry.image)
+                await wait_until(lambda: bool(place.notices))
+                assert place.notices[-1].text == (
+                    f"The container engine has the image {registry.image} now."
+                )
+                assert place.bars == sorted(place.bars)
+                assert place.fleet.limits.image == registry.image
+                await place.docker.images.remove(registry.image)
+
+    run(scenario)
+
+
+def test_an_image_is_loaded_from_a_file_and_the_instances_move_while_photos_are_classified(
+    run: Run,
+    workspace: Workspace,
+    api: docker.APIClient,
+    fake_server_image: str,
+    tmp_path: Path,
+    sample_jpeg: bytes,
+) -> None:
+    name = f"{PREFIX}:{TOKEN}-loaded"
+    api.tag(fake_server_image, PREFIX, f"{TOKEN}-loaded")
+    archive = tmp_path / "image.tar"
+    with archive.open("wb") as file:
+        for chunk in api.get_image(name):
+            file.write(chunk)
+    api.remove_image(name)
+
+    async def scenario() -> None:
+        async with connected(workspace, name) as place:
+            page = place.page
+            await place.fleet.scale(2)
+            await place.offered("Containers need an image")
+            page.strip.load_requested.emit(archive)
+            await place.offered("Instances can run in containers")
+            assert place.notices[-1].text == f"The container engine has the image {name} now."
+            async with LoadGenerator(place.fleet._client, sample_jpeg, 8) as load:
+                page.strip.move_instances.click()
+                await wait_until(lambda: place.fleet.view.engine == "docker")
+                await wait_until(lambda: not page.strip.isVisible())
+                both = {each.instance.id for each in place.fleet.view.instances}
+                for each in both:
+                    await load.wait_for_answers(each, 5)
+            assert load.failures == []
+            assert {each.instance.engine for each in place.fleet.view.instances} == {"docker"}
+            assert len(both) == 2
+            assert name in page.header.sentence.text()
+            await place.fleet.stop()
+
+    try:
+        run(scenario)
+    finally:
+        api.remove_image(name, force=True)
+
+
+def test_the_command_of_a_container_can_be_copied_and_its_log_followed(
+    run: Run,
+    workspace: Workspace,
+    fake_server_image: str,
+) -> None:
+    async def scenario() -> None:
+        async with connected(workspace, fake_server_image) as place:
+            page = place.page
+            await place.offered("Instances can run in containers")
+            page.strip.move_instances.click()
+            await wait_until(lambda: place.fleet.view.engine == "docker")
+            await place.fleet.scale(1)
+            await wait_until(lambda: page.selected_id is not None)
+            page.detail.command.click()
+            board = QGuiApplication.clipboard()
+            await wait_until(lambda: board.text().startswith("docker run"))
+            assert f"servery-{page.selected_id}" in board.text()
+            assert fake_server_image in board.text()
+            await place.fleet.stop()
+
+    run(scenario)

@@ -1,0 +1,221 @@
+"""An engine that does not see this machine's folders gets the model by a volume."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import tarfile
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from serving.engines.docker import names
+from serving.engines.docker.engine import DockerEngine
+from serving.engines.docker.model_volume import ModelVolume, prefix
+from serving.engines.protocol import InstanceSpec
+from serving.errors import EngineError
+from serving.fleet.record import InstanceLimits
+from serving.workspace import Workspace
+from tests.integration.docker.docker_env import MODEL, DockerEnv
+from tests.support.docker.second_engine import SecondEngine
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+DELIVERED_SECONDS = 5.0
+"""Within which the instances answer with a version that was promoted."""
+
+
+@pytest.fixture
+async def remote_env(
+    workspace: Workspace, fake_server_image: str, isolated_engine: SecondEngine
+) -> AsyncIterator[DockerEnv]:
+    """A fleet on an engine that does not see the workspace."""
+    with contextlib.closing(isolated_engine.client()) as theirs:
+        made = DockerEnv(workspace, fake_server_image, theirs, [isolated_engine.endpoint])
+        try:
+            yield made
+        finally:
+            await made.close()
+            left = volumes(made)
+            for name in left:
+                theirs.remove_volume(name, force=True)
+        assert all_containers(theirs) == []
+        assert left == []
+
+
+def volumes(docker_env: DockerEnv) -> list[str]:
+    said = docker_env.api.volumes({"name": prefix(docker_env.workspace)})
+    return [str(row["Name"]) for row in said["Volumes"] or ()]
+
+
+def all_containers(api: docker.APIClient) -> list[str]:
+    return [str(row["Names"][0]) for row in api.containers(all=True)]
+
+
+def delivered(docker_env: DockerEnv) -> dict[str, bytes | None]:
+    """What the first instance reads: the content of each file by its path, None of a folder."""
+    folder = docker_env.workspace.models / MODEL
+    (row, *_) = docker_env.containers()
+    chunks, _ = docker_env.api.get_archive(row["Id"], str(folder))
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+        found: dict[str, bytes | None] = {}
+        for member in archive:
+            file = archive.extractfile(member)
+            found[member.name.removeprefix(f"{MODEL}/")] = file.read() if file else None
+    return found
+
+
+def add_version(docker_env: DockerEnv, content: bytes) -> int:
+    with docker_env.repository.staged(MODEL) as folder:
+        (folder / "variables").mkdir()
+        (folder / "assets").mkdir()
+        (folder / "variables" / "numbers").write_bytes(content)
+        (folder / "saved_model.pb").write_bytes(b"graph")
+        return docker_env.repository.adopt(MODEL, folder).number
+
+
+async def test_the_model_goes_in_by_a_volume_that_is_kept_up_to_date(
+    remote_env: DockerEnv, sample_jpeg: bytes
+) -> None:
+    folder = remote_env.workspace.models / MODEL
+    await remote_env.fleet.scale(2)
+    for row in remote_env.containers():
+        (mount,) = remote_env.api.inspect_container(row["Id"])["Mounts"]
+        assert (mount["Type"], mount["RW"]) == ("volume", False)
+        assert mount["Destination"] == str(folder)
+    (name,) = volumes(remote_env)
+    labels = remote_env.api.inspect_volume(name)["Labels"]
+    assert labels[names.WORKSPACE] == names.workspace_id(remote_env.workspace)
+    assert labels[names.MODEL] == MODEL
+    async with remote_env.running():
+        await remote_env.wait_for_view(lambda view: view.ready == 2)
+        assert (await remote_env.client.classify(sample_jpeg)).version == 1
+        number = add_version(remote_env, b"x" * 3_000_000)
+        remote_env.repository.promote(MODEL, number)
+        began = time.monotonic()
+        await remote_env.wait_for_view(
+            lambda view: {each.version for each in view.instances} == {number}
+        )
+        assert time.monotonic() - began < DELIVERED_SECONDS
+        assert (await remote_env.client.classify(sample_jpeg)).version == number
+        inside = delivered(remote_env)
+        assert inside[f"{number}/variables/numbers"] == b"x" * 3_000_000
+        assert inside[f"{number}/assets"] is None
+        assert inside["serving.config"] == (folder / "serving.config").read_bytes()
+        for path in (folder / "2").iterdir():
+            path.unlink()
+        (folder / "2").rmdir()
+        await remote_env.wait_for_view(
+            lambda view: "2/saved_model.pb" not in delivered(remote_env), DELIVERED_SECONDS
+        )
+        assert {"1/saved_model.pb", "3/saved_model.pb"} < delivered(remote_env).keys()
+        assert len(all_containers(remote_env.api)) == 2
+        await remote_env.fleet.stop()
+    assert volumes(remote_env) == []
+
+
+async def test_another_folder_of_the_same_name_is_not_taken_for_the_model(
+    remote_env: DockerEnv, isolated_engine: SecondEngine, sample_jpeg: bytes
+) -> None:
+    remote_env.repository.promote(MODEL, 3)
+    config = remote_env.repository.config_path(MODEL)
+    isolated_engine.write_hidden_file(
+        config, config.read_text().replace("versions: 3", "versions: 1")
+    )
+    isolated_engine.write_hidden_file(config.parent / "1" / "saved_model.pb", "an old one")
+    await remote_env.fleet.scale(1)
+    (row,) = remote_env.containers()
+    assert [mount["Type"] for mount in row["Mounts"]] == ["volume"]
+    assert (await remote_env.client.classify(sample_jpeg)).version == 3
+    await remote_env.fleet.stop()
+
+
+async def test_many_starts_and_programs_at_once_deliver_one_after_the_other(
+    remote_env: DockerEnv, isolated_engine: SecondEngine
+) -> None:
+    add_version(remote_env, b"y" * 20_000_000)
+    other = DockerEngine(remote_env.workspace, [remote_env.image], [isolated_engine.endpoint])
+    spec = InstanceSpec(model=MODEL, config_file=remote_env.repository.config_path(MODEL).resolve())
+    try:
+        starts = [
+            engine.start(spec, fleet_size=6)
+            for engine in (remote_env.engine, other)
+            for _ in range(3)
+        ]
+        started = await asyncio.gather(*starts)
+        assert len(volumes(remote_env)) == 1
+        assert len(all_containers(remote_env.api)) == 6
+        assert len(delivered(remote_env)["4/variables/numbers"] or b"") == 20_000_000
+        await asyncio.gather(*(other.stop(instance.id, grace=1) for instance in started))
+    finally:
+        await other.close()
+
+
+async def test_what_a_killed_program_left_is_cleared_away(
+    remote_env: DockerEnv, isolated_engine: SecondEngine
+) -> None:
+    volume = ModelVolume(remote_env.workspace, MODEL, remote_env.workspace.models / MODEL)
+    config: dict[str, Any] = {
+        "Image": remote_env.image,
+        "Labels": {
+            names.WRITER: names.workspace_id(remote_env.workspace),
+            names.CREATOR: names.creator().replace(" ", " 99999", 1),
+        },
+        "HostConfig": {"Mounts": [volume.mount(read_only=False)]},
+    }
+    create: Callable[..., object] = remote_env.api.create_container_from_config
+    create(config, f"{volume.name}.writer")
+    assert volumes(remote_env) == [volume.name]
+    assert await remote_env.engine.instances() == []
+    assert volumes(remote_env) == []
+    assert all_containers(remote_env.api) == []
+    create(config, f"{volume.name}.writer")
+    await remote_env.fleet.scale(1)
+    assert remote_env.fleet.view.ready == 1
+    await remote_env.fleet.stop()
+
+
+async def test_a_start_that_fails_leaves_neither_container_nor_volume(
+    remote_env: DockerEnv,
+) -> None:
+    await remote_env.fleet.set_limits(InstanceLimits(memory_limit=1000))
+    with pytest.raises(EngineError, match=r"(?i)memory limit"):
+        await remote_env.fleet.scale(1)
+    assert volumes(remote_env) == []
+    assert all_containers(remote_env.api) == []
+
+
+async def test_a_volume_that_cannot_be_written_is_said_and_the_old_version_goes_on(
+    remote_env: DockerEnv, sample_jpeg: bytes
+) -> None:
+    await remote_env.fleet.scale(1)
+    async with remote_env.running():
+        await remote_env.wait_for_view(lambda view: view.ready == 1)
+        config = remote_env.repository.config_path(MODEL)
+        aside = config.with_name("gone")
+        config.rename(aside)
+        view = await remote_env.wait_for_view(
+            lambda view: "cannot be read" in view.instances[0].instance.failure
+        )
+        assert view.ready == 1
+        assert (await remote_env.client.classify(sample_jpeg)).version == 1
+        aside.rename(config)
+        remote_env.repository.promote(MODEL, 2)
+        await remote_env.wait_for_view(lambda view: view.instances[0].version == 2, 15)
+        assert remote_env.fleet.view.instances[0].instance.failure == ""
+        await remote_env.fleet.stop()
+
+
+def test_the_folder_is_hidden_from_the_engine(
+    isolated_engine: SecondEngine, tmp_path: Path
+) -> None:
+    with contextlib.closing(isolated_engine.client()) as client:
+        mount = {"Type": "bind", "Source": str(tmp_path), "Target": "/x", "ReadOnly": True}
+        create: Callable[..., object] = client.create_container_from_config
+        with pytest.raises(docker.errors.APIError, match="does not exist"):
+            create({"Image": "any", "HostConfig": {"Mounts": [mount]}}, "servery-test-hidden")

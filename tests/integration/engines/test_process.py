@@ -1,0 +1,391 @@
+import asyncio
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from serving.engines.instance_records import InstanceRecord
+from serving.engines.process import POLL_SECONDS, ProcessEngine
+from serving.engines.protocol import Instance, InstanceSpec, InstanceState
+from serving.errors import EngineError
+from serving.programs import module_command
+from serving.workspace import Workspace
+
+PROGRAM = [sys.executable, str(Path(__file__).parents[2] / "support" / "fake_program.py")]
+SPEC = InstanceSpec(model="pets", config_file=Path("/models/pets/serving.config"))
+
+
+@pytest.fixture
+async def engine(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
+    made = ProcessEngine(workspace, program=PROGRAM)
+    yield made
+    for instance in await made.instances():
+        await made.stop(instance.id, grace=0)
+
+
+async def wait_for_instance(
+    engine: ProcessEngine, instance_id: str, condition: Callable[[Instance], bool]
+) -> Instance:
+    async with asyncio.timeout(10):
+        while True:
+            for instance in await engine.instances():
+                if instance.id == instance_id and condition(instance):
+                    return instance
+            await asyncio.sleep(0.02)
+
+
+def listens(instance: Instance) -> bool:
+    return instance.grpc_address is not None
+
+
+def failed(instance: Instance) -> bool:
+    return instance.state is InstanceState.FAILED
+
+
+def configure(workspace: Workspace, **settings: int) -> None:
+    (workspace.root / "fake_server.json").write_text(json.dumps(settings))
+
+
+def files_left(workspace: Workspace) -> list[str]:
+    return [
+        path.name for folder in (workspace.instances, workspace.logs) for path in folder.iterdir()
+    ]
+
+
+async def test_it_starts_says_its_addresses_and_stops(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    started = await engine.start(SPEC)
+    assert (started.state, started.model, started.spec_hash) == (
+        InstanceState.STARTING,
+        "pets",
+        SPEC.hash,
+    )
+    listening = await wait_for_instance(engine, started.id, listens)
+    assert listening.grpc_address == "127.0.0.1:40001"
+    assert listening.rest_address == "127.0.0.1:40002"
+    assert listening.process is not None
+    assert os.getsid(listening.process) == listening.process != os.getsid(0)
+    await engine.stop(started.id)
+    assert await engine.instances() == []
+    assert not psutil.pid_exists(listening.process)
+    assert files_left(workspace) == []
+
+
+async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) -> None:
+    instance = await engine.start(InstanceSpec("pets", SPEC.config_file, threads=3))
+    await wait_for_instance(engine, instance.id, listens)
+    flags = json.loads((await engine.logs(instance.id)).removeprefix("serving "))
+    assert flags.pop("--ports_file").endswith(f"{instance.id}.ports")
+    assert flags == {
+        "--port": "0",
+        "--rest_api_port": "0",
+        "--model_config_file": "/models/pets/serving.config",
+        "--model_config_file_poll_wait_seconds": "1",
+        "--file_system_poll_wait_seconds": "1",
+        "--tensorflow_intra_op_parallelism": "3",
+        "--tensorflow_inter_op_parallelism": "3",
+    }
+
+
+async def test_the_command_that_is_shown_starts_the_same_server(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    configure(workspace, exit=3)
+    instance = await engine.start(SPEC, fleet_size=2)
+    await wait_for_instance(engine, instance.id, failed)
+    printed, _ = (await engine.logs(instance.id)).splitlines()
+    flags = json.loads(printed.removeprefix("serving "))
+    command = await engine.run_command(instance.id)
+    assert "ports_file" not in command
+    again = await asyncio.create_subprocess_shell(
+        command, stdout=subprocess.PIPE, cwd=workspace.root
+    )
+    output, _ = await again.communicate()
+    assert again.returncode == 3
+    shown = json.loads(output.decode().splitlines()[0].removeprefix("serving "))
+    assert flags.pop("--ports_file")
+    assert shown == {**flags, "--port": "8500", "--rest_api_port": "8501"}
+
+
+async def test_our_own_server_is_shown_as_a_command_that_runs_anywhere(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    words = (*module_command("serving.model_server"), "--model_config_file=/none", "--port=0")
+    record = InstanceRecord("pets-1", "pets", {}, "", 0.0, "x.log", command=words)
+    record.write(workspace.instances)
+    command = await ProcessEngine(workspace).run_command("pets-1")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    shown = await asyncio.create_subprocess_shell(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE
+    )
+    _, said = await shown.communicate()
+    assert shown.returncode == 1
+    assert "/none" in said.decode()
+    assert "Traceback" not in said.decode()
+
+
+async def test_a_log_is_followed_to_its_end(engine: ProcessEngine, workspace: Workspace) -> None:
+    instance = await engine.start(SPEC)
+    await wait_for_instance(engine, instance.id, listens)
+    log = workspace.logs / f"{instance.id}.log"
+    with log.open("a") as file:
+        file.write("one\ntwo\nthr")
+    async with asyncio.timeout(10), aclosing(engine.follow_logs(instance.id, 2)) as lines:
+        assert [await anext(lines), await anext(lines)] == ["one", "two"]
+        with log.open("a") as file:
+            file.write("ee\nfour")
+        assert await anext(lines) == "three"
+        await engine.stop(instance.id)
+        assert [line async for line in lines] == ["four"]
+
+
+async def test_a_log_that_is_followed_ends_with_its_process(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    configure(workspace, exit=3)
+    instance = await engine.start(SPEC)
+    async with asyncio.timeout(10):
+        lines = [line async for line in engine.follow_logs(instance.id)]
+    assert [line.split()[0] for line in lines] == ["serving", "the"]
+
+
+async def test_what_is_not_there_cannot_be_read(engine: ProcessEngine) -> None:
+    with pytest.raises(EngineError, match="no instance"):
+        await anext(engine.follow_logs("pets-none"))
+    with pytest.raises(EngineError, match="no instance"):
+        await engine.run_command("pets-none")
+
+
+@pytest.mark.parametrize(("cores", "fleet_size", "threads"), [(8, 2, 4), (8, 3, 2), (2, 5, 1)])
+async def test_instances_share_the_cores(
+    engine: ProcessEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+    fleet_size: int,
+    threads: int,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)))
+    instance = await engine.start(SPEC, fleet_size=fleet_size)
+    await wait_for_instance(engine, instance.id, listens)
+    assert f'parallelism": "{threads}"' in await engine.logs(instance.id)
+
+
+async def test_oldest_first_and_only_of_the_model_asked_for(engine: ProcessEngine) -> None:
+    ids = [(await engine.start(SPEC)).id for _ in range(3)]
+    other = await engine.start(InstanceSpec("birds", SPEC.config_file))
+    assert [instance.id for instance in await engine.instances("pets")] == ids
+    assert [instance.id for instance in await engine.instances()] == [*ids, other.id]
+
+
+async def test_a_killed_instance_is_listed_as_failed_until_it_is_stopped(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
+    assert instance.process is not None
+    psutil.Process(instance.process).kill()
+    dead = await wait_for_instance(engine, instance.id, failed)
+    assert dead.failure.startswith("The process was ended by SIGKILL. The last line of its log:")
+    assert dead.grpc_address is None
+    assert not psutil.pid_exists(instance.process)
+    (again,) = await ProcessEngine(workspace).instances()
+    assert again.failure == dead.failure
+    await engine.stop(instance.id)
+    assert files_left(workspace) == []
+
+
+async def test_one_that_exits_says_its_status_and_keeps_its_log(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    configure(workspace, exit=3)
+    dead = await wait_for_instance(engine, (await engine.start(SPEC)).id, failed)
+    assert dead.failure == (
+        "The process ended with exit status 3. The last line of its log: the model is broken"
+    )
+    assert (await engine.logs(dead.id, lines=1)) == "the model is broken"
+
+
+async def test_one_that_ignores_the_request_is_killed_after_its_grace(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    configure(workspace, deaf=1)
+    instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
+    stopping = asyncio.ensure_future(engine.stop(instance.id, grace=0.5))
+    await asyncio.sleep(0.2)
+    (seen,) = await engine.instances()
+    assert seen.state is InstanceState.DRAINING
+    await stopping
+    assert instance.process is not None
+    assert not psutil.pid_exists(instance.process)
+
+
+async def test_a_stop_that_was_broken_off_can_be_finished_by_anyone(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    configure(workspace, deaf=1)
+    instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
+    stopping = asyncio.ensure_future(engine.stop(instance.id, grace=60))
+    await asyncio.sleep(0.1)
+    stopping.cancel()
+    other = ProcessEngine(workspace, program=PROGRAM)
+    (seen,) = await other.instances()
+    assert seen.state is InstanceState.DRAINING
+    await other.stop(instance.id, grace=0.1)
+    assert await engine.instances() == []
+
+
+async def test_a_child_that_another_program_stops_leaves_no_zombie(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
+    script = (
+        "import asyncio, sys\n"
+        "from serving.engines.process import ProcessEngine\n"
+        "from serving.workspace import Workspace\n"
+        "asyncio.run(ProcessEngine(Workspace.default()).stop(sys.argv[1]))\n"
+    )
+    stopper = await asyncio.create_subprocess_exec(sys.executable, "-c", script, instance.id)
+    assert await stopper.wait() == 0
+    assert await engine.instances() == []
+    assert instance.process is not None
+    assert not psutil.pid_exists(instance.process)
+
+
+async def test_stopping_what_is_gone_does_nothing(engine: ProcessEngine) -> None:
+    await engine.stop("pets-000000")
+    with pytest.raises(EngineError, match="no instance pets-000000"):
+        await engine.logs("pets-000000")
+
+
+async def test_it_is_adopted_by_another_program_and_its_death_is_seen_there(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    script = (
+        "import asyncio, pathlib, sys\n"
+        "from serving.engines.process import ProcessEngine\n"
+        "from serving.engines.protocol import InstanceSpec\n"
+        "from serving.workspace import Workspace\n"
+        "engine = ProcessEngine(Workspace.default(), program=sys.argv[1:])\n"
+        "spec = InstanceSpec('pets', pathlib.Path('/models/pets/serving.config'))\n"
+        "print(asyncio.run(engine.start(spec)).id)\n"
+    )
+    starter = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, *PROGRAM, stdout=subprocess.PIPE
+    )
+    said, _ = await starter.communicate()
+    instance = await wait_for_instance(engine, said.decode().strip(), listens)
+    assert instance.spec_hash == SPEC.hash
+    assert instance.process is not None
+    psutil.Process(instance.process).kill()
+    dead = await wait_for_instance(engine, instance.id, failed)
+    assert dead.failure.startswith("The process ended while nobody was watching it.")
+
+
+async def test_a_start_that_was_broken_off_before_it_knew_the_process_is_adopted(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
+    path = workspace.instances / f"{instance.id}.json"
+    raw = json.loads(path.read_text())
+    path.write_text(json.dumps({**raw, "process": 0}))
+    (seen,) = await ProcessEngine(workspace).instances()
+    assert seen == instance
+    assert json.loads(path.read_text())["process"] == instance.process
+
+
+@pytest.mark.parametrize(
+    ("age", "state"), [(1.0, InstanceState.STARTING), (60.0, InstanceState.FAILED)]
+)
+async def test_a_start_that_never_came_fails_after_a_while(
+    engine: ProcessEngine,
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    age: float,
+    state: InstanceState,
+) -> None:
+    log = workspace.logs / "pets-1.log"
+    InstanceRecord("pets-1", "pets", {}, SPEC.hash, started=1000.0, log=str(log)).write(
+        workspace.instances
+    )
+    monkeypatch.setattr("serving.engines.process.time.time", lambda: 1000.0 + age)
+    (seen,) = await engine.instances()
+    assert seen.state is state
+
+
+async def test_a_number_that_another_process_got_is_not_an_instance(
+    engine: ProcessEngine, workspace: Workspace
+) -> None:
+    log = workspace.logs / "pets-1.log"
+    InstanceRecord(
+        "pets-1", "pets", {}, SPEC.hash, started=0.0, log=str(log), process=os.getpid()
+    ).write(workspace.instances)
+    (seen,) = await engine.instances()
+    assert seen.state is InstanceState.FAILED
+    await engine.stop("pets-1", grace=0)
+    assert await engine.instances() == []
+
+
+async def test_a_damaged_run_file_is_left_out(engine: ProcessEngine, workspace: Workspace) -> None:
+    (workspace.instances / "pets-1.json").write_text("{")
+    assert await engine.instances() == []
+
+
+async def test_a_program_that_cannot_be_started_leaves_nothing(workspace: Workspace) -> None:
+    engine = ProcessEngine(workspace, program=["/no/such/program"])
+    with pytest.raises(EngineError, match="could not be started"):
+        await engine.start(SPEC)
+    assert files_left(workspace) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process from outside")
+async def test_a_memory_limit_is_set(engine: ProcessEngine) -> None:
+    limit = 2**31
+    instance = await engine.start(InstanceSpec("pets", SPEC.config_file, memory_limit=limit))
+    process = psutil.Process(instance.process)
+    assert process.rlimit(psutil.RLIMIT_DATA) == (limit, limit)
+
+
+async def test_an_instance_is_stopped_even_where_nothing_can_be_written(
+    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes | str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
+    monkeypatch.setattr("serving.engines.instance_records.write_aside", full)
+    await engine.stop(instance.id)
+    assert await engine.instances() == []
+    with pytest.raises(EngineError, match="No space left"):
+        await engine.start(SPEC)
+
+
+async def test_what_it_uses_is_measured(engine: ProcessEngine) -> None:
+    instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
+    stats = await engine.stats(instance.id)
+    assert stats is not None
+    assert 1e6 < stats.memory_bytes < 1e9
+    assert 0 < stats.cpu_percent <= 400
+    await engine.stop(instance.id)
+    assert await engine.stats(instance.id) is None
+
+
+async def test_changes_are_told(engine: ProcessEngine) -> None:
+    changes = engine.changes()
+    told = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0.1)
+    assert not told.done()
+    instance = await engine.start(SPEC)
+    await asyncio.wait_for(told, 2)
+    await wait_for_instance(engine, instance.id, listens)
+    await asyncio.sleep(2 * POLL_SECONDS)
+    assert instance.process is not None
+    psutil.Process(instance.process).kill()
+    await asyncio.wait_for(anext(changes), 2)
+    await changes.aclose()

@@ -1,0 +1,104 @@
+"""The images that these tests run: our own, and one with a fake server that starts at once."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import secrets
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from serving.engines.docker.connection import EngineConnection
+from serving.engines.docker.image.base_image import make_base
+from serving.engines.docker.image.build import build, build_from_files
+from serving.engines.docker.image.contents import Member, build_files, installed_files, own_modules
+from serving.engines.docker.image.store import ImageStore
+
+TOKEN = secrets.token_hex(4)
+"""What tells the images and containers of this test run from those of another one."""
+PREFIX = "servery-test"
+OWN_IMAGE_VARIABLE = "SERVERY_TEST_OWN_IMAGE"
+"""Names an image of the model server that is there already, to save building it."""
+
+_DOCKERFILE = b"""\
+ARG BASE
+FROM ${BASE} AS python
+COPY packages /opt/servery
+RUN python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/servery
+ENV PYTHONPATH=/opt/servery PYTHONUNBUFFERED=1
+EXPOSE 8500 8501
+LABEL io.servery.image=stand-in
+USER 65532:65532
+ENTRYPOINT ["python3.11", "-m", "tests.integration.docker.fake_server"]
+"""
+_STAND_IN_PACKAGES = (
+    "grpcio",
+    "protobuf",
+    "tensorflow",
+    "tensorflow-serving-api",
+    "typing-extensions",
+)
+
+
+def base() -> Path:
+    """Return a tar archive of a Debian with Python; made once on a machine."""
+    folder = Path(tempfile.gettempdir()) / f"servery-tests-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "base.tar"
+    if not path.is_file():
+        make_base(path)
+    return path
+
+
+@contextmanager
+def removed(tag: str) -> Iterator[None]:
+    """Take an image away at the end, and whatever it alone was built upon."""
+    try:
+        yield
+    finally:
+        asyncio.run(_with_store(lambda store: store.remove(tag)))
+
+
+async def _with_store(work: Callable[[ImageStore], Awaitable[object]]) -> None:
+    connection = EngineConnection()
+    try:
+        await work(ImageStore(connection))
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def build_model_server_image() -> Iterator[str]:
+    """Yield our own image, which is removed afterwards unless it was there before."""
+    named = os.environ.get(OWN_IMAGE_VARIABLE)
+    if named:
+        yield named
+        return
+    tag = f"{PREFIX}/model-server:{TOKEN}"
+    with removed(tag):
+        asyncio.run(_with_store(lambda store: build(store, tag, str(base()))))
+        yield tag
+
+
+@contextmanager
+def build_fake_server_image() -> Iterator[str]:
+    tag = f"{PREFIX}/stand-in:{TOKEN}"
+    members = [
+        Member("Dockerfile", len(_DOCKERFILE), partial(io.BytesIO, _DOCKERFILE)),
+        *(
+            Member(f"packages/{member.name}", member.size, member.open)
+            for member in own_modules("tests.integration.docker.fake_server")
+        ),
+        *(
+            member
+            for member in build_files(installed_files(_STAND_IN_PACKAGES))
+            if member.name.startswith("packages/") and "/serving/" not in member.name
+        ),
+    ]
+    with removed(tag):
+        asyncio.run(_with_store(lambda store: build_from_files(store, tag, str(base()), members)))
+        yield tag

@@ -1,0 +1,77 @@
+"""A gRPC server on the real wire that answers what a test tells it to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from serving.predict import tensors
+from serving.tf.messages import (
+    predict_pb2,
+    tensor_pb2,
+    types_pb2,
+)
+
+Answer = Callable[[Any, Any], Awaitable[Any]]
+
+
+def scores_response(version: int = 1, **scores: float) -> Any:
+    """A PredictResponse with these classes, in this order."""
+    response = predict_pb2.PredictResponse()
+    response.model_spec.version.value = version
+    classes = tensors.strings_tensor([name.encode() for name in scores])
+    values = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=scores.values())
+    for tensor in (classes, values):
+        del tensor.tensor_shape.dim[:]
+        tensor.tensor_shape.dim.add().size = 1
+        tensor.tensor_shape.dim.add().size = len(scores)
+    response.outputs["classes"].CopyFrom(classes)
+    response.outputs["scores"].CopyFrom(values)
+    return response
+
+
+class FakePredictionServer:
+    """Answers every Predict with `answer(request, context)` and counts them."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.requests: list[Any] = []
+        self.address = ""
+        self._server: Any = None
+
+    async def __aenter__(self) -> FakePredictionServer:
+        server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
+        handler = grpc.unary_unary_rpc_method_handler(
+            self._predict,
+            request_deserializer=predict_pb2.PredictRequest.FromString,
+            response_serializer=predict_pb2.PredictResponse.SerializeToString,
+        )
+        server.add_generic_rpc_handlers(
+            [
+                grpc.method_handlers_generic_handler(
+                    "tensorflow.serving.PredictionService", {"Predict": handler}
+                )
+            ]
+        )
+        self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        await server.start()
+        self._server = server
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Break off whatever is on its way."""
+        await self._server.stop(None)
+
+    async def _predict(self, request: Any, context: Any) -> Any:
+        self.requests.append(request)
+        return await self.answer(request, context)
+
+
+async def cat(request: Any, context: Any) -> Any:
+    return scores_response(7, cat=0.75, dog=0.25)

@@ -1,0 +1,54 @@
+"""Fleets as tests need them."""
+
+from __future__ import annotations
+
+from serving.engines.protocol import Instance, InstanceState, InstanceStats
+from serving.fleet.view import FleetView, InstanceView
+
+REASON = "Instances run as processes of this machine, which needs nothing installed."
+STARTED = 1_700_000_000.0
+
+
+def instance_view(
+    number: int = 1,
+    state: InstanceState = InstanceState.READY,
+    *,
+    failure: str = "",
+    requests: int = 0,
+    rate: float = 0.0,
+    cpu: float = 12.0,
+    version: int = 3,
+) -> InstanceView:
+    """Return one instance; those with higher numbers started later."""
+    ready = state is InstanceState.READY
+    known = state is not InstanceState.STARTING
+    return InstanceView(
+        instance=Instance(
+            id=f"starter-{number:06x}",
+            engine="process",
+            model="starter",
+            spec_hash="0123456789ab",
+            state=state,
+            grpc_address=f"127.0.0.1:{40000 + number}" if known else None,
+            rest_address=f"127.0.0.1:{50000 + number}" if known else None,
+            started=STARTED + number,
+            failure=failure,
+            process=1000 + number,
+        ),
+        state=state,
+        version=version if ready else None,
+        stats=None if state is InstanceState.FAILED else InstanceStats(cpu, 412_000_000),
+        requests=requests,
+        requests_per_second=rate,
+        p95_milliseconds=22.4 if requests else None,
+    )
+
+
+def fleet_view(*instances: InstanceView, desired_count: int | None = None) -> FleetView:
+    return FleetView(
+        model="starter",
+        engine="process",
+        engine_reason=REASON,
+        desired_count=len(instances) if desired_count is None else desired_count,
+        instances=instances,
+    )

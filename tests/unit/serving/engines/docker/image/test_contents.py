@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from serving.engines.docker.image.contents import (
+    LIBRARIES,
+    PACKAGES,
+    Member,
+    build_files,
+    installed_files,
+    own_modules,
+    wheel_files,
+)
+from serving.engines.docker.tar_archive import tar_archive
+from serving.errors import EngineError
+
+
+def member(name: str, content: bytes = b"x") -> Member:
+    return Member(name, len(content), partial(io.BytesIO, content))
+
+
+def test_the_image_holds_the_model_server_and_nothing_else_of_servery() -> None:
+    names = {each.name for each in own_modules()}
+    assert "serving/model_server/__main__.py" in names
+    assert "serving/tf/messages.py" in names
+    assert "serving/__init__.py" in names
+    assert not any(name.startswith(("desktop/", "backend/")) for name in names)
+    assert not any("engines" in name or "fleet" in name for name in names)
+
+
+def test_of_tensorflow_only_libraries_and_messages_are_taken() -> None:
+    names = {each.name for each in build_files(installed_files())}
+    assert {f"libraries/{name}" for name in LIBRARIES} <= names
+    assert "packages/tensorflow/core/framework/tensor_pb2.py" in names
+    assert "packages/tensorflow_serving/apis/predict_pb2.py" in names
+    assert not any(name.startswith("packages/tensorflow/python/") for name in names)
+    assert "packages/tensorflow/__init__.py" not in names
+    assert not any("__pycache__" in name or "/tests/" in name for name in names)
+    assert {"Dockerfile", "tf_serving_entrypoint.sh"} <= names
+
+
+def test_without_the_libraries_there_is_no_image() -> None:
+    with pytest.raises(EngineError, match=r"libtensorflow_cc\.so\.2 was not found"):
+        build_files([member("click/__init__.py")])
+
+
+def test_wheels_are_read_as_they_are(tmp_path: Path) -> None:
+    for package in PACKAGES:
+        name = package.replace("-", "_")
+        with zipfile.ZipFile(tmp_path / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{name}/code.py", "text")
+            if package == "tensorflow":
+                for library in LIBRARIES:
+                    wheel.writestr(f"tensorflow/{library}", "bytes")
+    members = {each.name: each for each in build_files(wheel_files(tmp_path))}
+    assert members["packages/h11/code.py"].open().read() == b"text"
+    assert members[f"libraries/{LIBRARIES[0]}"].size == 5
+    (tmp_path / "numpy-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(EngineError, match="no wheel of the package numpy"):
+        list(wheel_files(tmp_path))
+
+
+def test_an_archive_reads_back_and_is_the_same_each_time() -> None:
+    members = [
+        member("Dockerfile", b"FROM scratch\n"),
+        member("packages/" + "deep/" * 40 + "file.py", bytes(513)),
+        Member("run.sh", 3, partial(io.BytesIO, b"#!/"), executable=True),
+        member("empty", b""),
+        member("folder/", b""),
+    ]
+    data = b"".join(tar_archive(members))
+    assert data == b"".join(tar_archive(members))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert archive.getnames() == [each.name.rstrip("/") for each in members]
+        assert archive.getmember("folder").isdir()
+        modes = {entry.name: entry.mode for entry in archive}
+        assert (modes["Dockerfile"], modes["run.sh"]) == (0o644, 0o755)
+        deep = archive.extractfile(members[1].name)
+        assert deep is not None
+        assert deep.read() == bytes(513)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_an_error() -> None:
+    with pytest.raises(OSError, match="became shorter"):
+        list(tar_archive([Member("a", 10, partial(io.BytesIO, b"short"))]))
