@@ -1,4 +1,4 @@
-"""What happens when a person drops photos: each gets an answer or a named error."""
+"""The use case of window and command line: each image file gets an answer or an error."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from serving.predict.prediction import Prediction
 from serving.progress import Report, no_report
 
 MAX_CONCURRENCY = 8
-"""Photos on their way at the same time; the instances share them."""
+"""Photos that are read and sent at the same time; the instances share them."""
 
 Predict = Callable[[bytes], Awaitable[Prediction]]
 """Takes a normalized JPEG; raises ServeryError."""
 
 OnResult = Callable[[Path, Prediction | ServeryError], None]
+"""Takes each photo once, with its answer or the reason why there is none."""
 
 
 async def classify_images(
@@ -28,34 +29,36 @@ async def classify_images(
     *,
     max_concurrency: int = MAX_CONCURRENCY,
 ) -> int:
-    """Classify `photos` and call `answered` once for each, as the answers come.
+    """Classify `photos` and call `on_result` once for each, as the answers come.
 
-    A photo that cannot be read or classified is answered with its error and harms
-    no other. When the fleet cannot answer at all, the photos not begun are answered
-    with the same error at once, so that nobody waits for each of them in turn.
-    Returns how many got a prediction. Cancelling leaves the rest unanswered.
+    A photo that cannot be read or classified gets its error and does not affect
+    the others. If the fleet cannot answer at all, the photos not yet started get
+    the same error at once, so that nobody waits for each of them in turn.
+    Returns how many got a prediction. If cancelled, the rest get no result.
     """
-    waiting = iter(photos)
+    waiting = iter(photos)  # shared by the workers: each takes the next photo from it
     done = predicted = 0
     fleet_error: FleetUnavailable | None = None
 
+    async def classify(photo: Path) -> Prediction | ServeryError:
+        nonlocal fleet_error
+        if fleet_error is not None:
+            return fleet_error
+        try:
+            jpeg = await asyncio.to_thread(read_normalized_image, photo)
+            return await predict(jpeg)
+        except ServeryError as error:
+            if isinstance(error, FleetUnavailable):
+                fleet_error = error
+            return error
+
     async def work() -> None:
-        nonlocal done, predicted, fleet_error
+        nonlocal done, predicted
         for photo in waiting:
-            if fleet_error is not None:
-                on_result(photo, fleet_error)
-            else:
-                try:
-                    jpeg = await asyncio.to_thread(read_normalized_image, photo)
-                    prediction = await predict(jpeg)
-                except ServeryError as error:
-                    if isinstance(error, FleetUnavailable):
-                        fleet_error = error
-                    on_result(photo, error)
-                else:
-                    predicted += 1
-                    on_result(photo, prediction)
+            result = await classify(photo)
             done += 1
+            predicted += isinstance(result, Prediction)
+            on_result(photo, result)
             report(done, len(photos), f"{done:,} of {len(photos):,} classified")
 
     report(0, len(photos), f"0 of {len(photos):,} classified")
@@ -70,14 +73,14 @@ def read_normalized_image(path: Path) -> bytes:
     try:
         if not path.is_file():
             raise ImageError(
-                "The file is gone or is no file." if not path.is_dir() else "This is a folder.",
-                "Drop the photo again from where it is now.",
+                "This is a folder." if path.is_dir() else "There is no file of this name.",
+                "Check where the file is now, then try again from there.",
             )
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except PermissionError as error:
         raise ImageError(
-            "The file may not be read.", "Give yourself permission to read it, then try again."
+            "You may not read this file.", "Give yourself permission to read it, then try again."
         ) from error
     except OSError as error:
         raise ImageError(

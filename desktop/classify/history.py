@@ -157,7 +157,7 @@ def _photo(
 
 
 def _prediction(text: str | None) -> Prediction | None:
-    """Return what was written, or None where another version of Servery wrote it otherwise."""
+    """Return what was written, or None if another version of Servery wrote it differently."""
     if not text:
         return None
     try:
@@ -169,7 +169,13 @@ def _prediction(text: str | None) -> Prediction | None:
 
 
 def _failure(text: str | None) -> PhotoFailure | None:
+    """Return what was written, or None if another version of Servery wrote it differently."""
+    if not text:
+        return None
     try:
-        return PhotoFailure(**json.loads(text)) if text else None
+        raw = json.loads(text)
+        if "passing" in raw:  # the name of `transient` in databases of version 0.1.0
+            raw["transient"] = raw.pop("passing")
+        return PhotoFailure(**raw)
     except (ValueError, TypeError):
         return None

@@ -79,3 +79,18 @@ async def test_a_database_that_cannot_be_used_is_an_error_with_words(no_database
     with pytest.raises(HistoryError, match="cannot be used"):
         await history.__aenter__()
     await history.__aexit__(None, None, None)
+
+
+async def test_a_failure_that_an_earlier_version_wrote_is_read(database: Path) -> None:
+    async with History(database) as history:
+        await history.remember([Photo(Path("/a.jpg"), "a.jpg", 1.0)])
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "UPDATE history SET problem = ?",
+            ('{"what": "No instance is ready.", "advice": "Start one.", "passing": true}',),
+        )
+    connection.close()
+    async with History(database) as history:
+        (photo,) = await history.photos()
+    assert photo.failure == PhotoFailure("No instance is ready.", "Start one.", transient=True)
+    assert not photo.waiting
