@@ -98,7 +98,11 @@ class TrainingRun:
     """What it is doing, or what came of it, as a sentence."""
     labels: int = 0
     version: int | None = None
-    """The version that came out of it; `step` says whether it went live, or why not."""
+    """The version that came out of it, live or not."""
+    promoted: bool = False
+    """That version went live when the run ended; it may have been replaced since."""
+    not_promoted_because: str = ""
+    """Why that version did not go live, as a sentence; empty if it did or there is none."""
     accuracy: float | None = None
     """Of that version, on held-out images of all classes."""
     base_accuracy: float | None = None

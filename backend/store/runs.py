@@ -19,6 +19,8 @@ _COLUMNS = (
     "step",
     "labels",
     "version",
+    "promoted",
+    "not_promoted_because",
     "accuracy",
     "base_accuracy",
 )
@@ -152,6 +154,8 @@ def _run(row: sqlite3.Row) -> TrainingRun:
         step=row["step"],
         labels=row["labels"],
         version=row["version"],
+        promoted=bool(row["promoted"]),
+        not_promoted_because=row["not_promoted_because"],
         accuracy=row["accuracy"],
         base_accuracy=row["base_accuracy"],
     )

@@ -45,6 +45,22 @@ MIGRATIONS = (
         created TEXT NOT NULL
     );
     """,
+    # Until schema 2 only the sentence in `step` said whether a run's version went live.
+    """
+    ALTER TABLE training_runs ADD COLUMN promoted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE training_runs ADD COLUMN not_promoted_because TEXT NOT NULL DEFAULT '';
+    UPDATE training_runs SET promoted = 1
+    WHERE state = 'succeeded' AND (
+        id IN (SELECT training_run FROM promotions)
+        OR step LIKE 'Version ' || version || ' is live.%'
+    );
+    UPDATE training_runs SET not_promoted_because =
+        CASE instr(step, ' Photos that could not be read any more: ')
+            WHEN 0 THEN step
+            ELSE substr(step, 1, instr(step, ' Photos that could not be read any more: ') - 1)
+        END
+    WHERE state = 'succeeded' AND version IS NOT NULL AND promoted = 0;
+    """,
 )
 
 

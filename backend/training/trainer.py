@@ -194,10 +194,11 @@ class Trainer:
         if reason is None:
             self._repository.promote(self._model, version.number)
             await self._store.runs.record_promotion(self._model, version.number, run.id)
-            reason = f"Version {version.number} is live."
+        run = replace(run, progress=1.0, promoted=reason is None, not_promoted_because=reason or "")
+        step = reason or f"Version {version.number} is live."
         if result.unreadable_images:
-            reason += f" Photos that could not be read any more: {result.unreadable_images:,}."
-        await self._end(replace(run, progress=1.0), RunState.SUCCEEDED, reason)
+            step += f" Photos that could not be read any more: {result.unreadable_images:,}."
+        await self._end(run, RunState.SUCCEEDED, step)
         self._broker.publish(Event("models", self._model))
         self._broker.publish(Event("labels"))
 

@@ -66,6 +66,8 @@ async def test_a_good_version_goes_live(service: Service, worker_script: Path) -
     assert run.state is RunState.QUEUED
     run = await ended(service, run.id)
     assert (run.state, run.version, run.step) == (RunState.SUCCEEDED, 2, "Version 2 is live.")
+    assert (run.promoted, run.not_promoted_because) == (True, "")
+    assert await service.store.runs.get(run.id) == run
     assert (run.accuracy, run.base_accuracy, run.labels, run.progress) == (0.85, 0.8, 1, 1.0)
     assert service.repository.live("starter").number == 2
     assert (await service.store.runs.promotions("starter"))[0].training_run == run.id
@@ -78,7 +80,9 @@ async def test_a_version_that_forgot_stays_unpromoted(
 ) -> None:
     run = await start(service, worker_script, WRITE + RESULT.format(images=50, new=0.6, base=0.8))
     run = await ended(service, run.id)
-    assert (run.state, run.version) == (RunState.SUCCEEDED, 2)
+    assert (run.state, run.version, run.promoted) == (RunState.SUCCEEDED, 2, False)
+    assert run.not_promoted_because == run.step
+    assert await service.store.runs.get(run.id) == run
     assert "fell from 80.0 % to 60.0 %" in run.step
     assert service.repository.live("starter").number == 1
 
@@ -95,7 +99,8 @@ async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: P
     worker_script.with_name("go").touch()
     run = await ended(service, run.id)
     assert run.version == 3
-    assert "meanwhile" in run.step
+    assert not run.promoted
+    assert "meanwhile" in run.not_promoted_because
     assert service.repository.live("starter").number == 2
 
 
