@@ -1,4 +1,4 @@
-"""Find the workspace's backend, or start one and stop it again."""
+"""Finds the workspace's backend, or starts one and stops it again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from serving.workspace import Workspace
 START_TIMEOUT_SECONDS = 60.0
 """How long a backend may take until it answers."""
 STOP_TIMEOUT_SECONDS = 15.0
-"""How long it may take to end, before it is killed."""
+"""How long it may take to exit before it is killed."""
 LOG_NAME = "backend.log"
 ALREADY_RUNNING = 3
 """The exit code of a backend that found another one serving its workspace."""
@@ -29,14 +29,14 @@ class BackendHandle:
 
     url: str
     process: subprocess.Popen[bytes] | None = None
-    """The process, where it was started here."""
+    """The process if it was started here."""
 
     @property
     def started_here(self) -> bool:
         return self.process is not None
 
     async def exited(self) -> int:
-        """Return the exit code once the process ends; never where it was not started here."""
+        """Return the exit code once the process exits; never returns if it was not started here."""
         while True:
             code = None if self.process is None else self.process.poll()
             if code is not None:
@@ -44,7 +44,7 @@ class BackendHandle:
             await asyncio.sleep(4 * _POLL_SECONDS)
 
     async def stop(self) -> None:
-        """End what was started here, in good order; leave any other backend running."""
+        """Stop the process if it was started here, gracefully; any other backend runs on."""
         if self.process is not None:
             await _terminate(self.process)
 
@@ -52,10 +52,11 @@ class BackendHandle:
 async def ensure_backend(
     workspace: Workspace, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, engine: str = "auto"
 ) -> BackendHandle:
-    """Return the workspace's backend, started now where none answers.
+    """Return the workspace's backend; start one if none answers.
 
-    It listens at `port`, or at a free one where that is taken. Raises
-    BackendError where it does not come up.
+    It listens on `port`, or on a free one if that is taken. Raises BackendError
+    if it does not come up. However this ends, a process that it started and does
+    not return has been waited for.
     """
     found = await _find_running(workspace)
     if found is not None:
@@ -63,11 +64,16 @@ async def ensure_backend(
     log = workspace.create().logs / LOG_NAME
     arguments = ["--workspace", str(workspace.root), "--host", host, "--port", str(port)]
     process = _spawn([*module_command("backend"), *arguments, "--engine", engine], log)
+    keep = False
     try:
-        return await _wait_until_ready(workspace, process, log)
-    except BaseException:
-        await asyncio.shield(_terminate(process))
-        raise
+        url, pid = await _wait_until_ready(workspace, process, log)
+        keep = pid == process.pid
+    finally:
+        # Another program may have started its backend first. Ours cannot serve the workspace
+        # then, and nobody else would wait for it.
+        if not keep:
+            await asyncio.shield(_terminate(process))
+    return BackendHandle(url, process if keep else None)
 
 
 def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -84,19 +90,19 @@ def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 async def _wait_until_ready(
     workspace: Workspace, process: subprocess.Popen[bytes], log: Path
-) -> BackendHandle:
+) -> tuple[str, int]:
+    """Return the URL and the process id of the backend that answers, be it `process` or not."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + START_TIMEOUT_SECONDS
     while loop.time() < deadline:
         code = process.poll()
         found = await _find_running(workspace)
         if found is not None:
-            url, number = found
-            return BackendHandle(url, process if number == process.pid else None)
+            return found
         if code not in (None, ALREADY_RUNNING):
             raise BackendError(
-                f"The backend ended as it started: {_last_line(log)}",
-                f"All it said is in {log}.",
+                f"The backend exited while starting: {_last_line(log)}",
+                f"Its output is in {log}.",
             )
         await asyncio.sleep(_POLL_SECONDS)
     raise BackendError(
@@ -105,7 +111,7 @@ async def _wait_until_ready(
 
 
 async def _find_running(workspace: Workspace) -> tuple[str, int] | None:
-    """Return the address and the process id of the backend that answers, if one does."""
+    """Return the URL and the process id of the backend that answers; None if none does."""
     client = await BackendClient.find(workspace)
     if client is None:
         return None
@@ -126,4 +132,4 @@ async def _terminate(process: subprocess.Popen[bytes]) -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing.")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing.")

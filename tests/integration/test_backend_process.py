@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
+import threading
+from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
+import psutil
 import pytest
 
+from backend.contract import Health
+from backend.run_file import BackendRunFile
 from desktop.backend_process import ensure_backend
 from serving.errors import BackendError
 from serving.workspace import Workspace
@@ -36,6 +46,50 @@ async def test_two_that_start_it_at_once_share_one(workspace: Workspace) -> None
             await handle.stop()
 
 
+class OtherBackend(BaseHTTPRequestHandler):
+    """Answers as the backend that another program, this one, runs."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(asdict(Health("ok", 0, "starter", None, os.getpid()))).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+async def test_the_loser_of_a_race_is_waited_for(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loser may live on for a while after the winner answers; it never becomes a zombie."""
+    with HTTPServer(("127.0.0.1", 0), OtherBackend) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        run_file = json.dumps(
+            asdict(BackendRunFile(os.getpid(), f"http://127.0.0.1:{server.server_port}"))
+        )
+        loser = tmp_path / "loser.py"
+        loser.write_text(
+            "import pathlib, time\n"
+            f"pathlib.Path({str(workspace.backend_run_file)!r}).write_text({run_file!r})\n"
+            "time.sleep(120)\n"
+        )
+        monkeypatch.setattr(
+            "desktop.backend_process.module_command", lambda module: [sys.executable, str(loser)]
+        )
+        try:
+            handle = await ensure_backend(workspace, port=0)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert not handle.started_here
+    left = [child for child in psutil.Process().children() if str(loser) in child.cmdline()]
+    assert not left
+    assert all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children())
+
+
 async def test_one_that_dies_is_replaced(workspace: Workspace) -> None:
     first = await ensure_backend(workspace, port=0)
     assert first.process is not None
@@ -52,5 +106,5 @@ async def test_one_that_cannot_start_says_why(workspace: Workspace) -> None:
     workspace.backend_database.mkdir()
     with pytest.raises(BackendError) as raised:
         await ensure_backend(workspace, port=0)
-    assert "ended as it started" in raised.value.what
+    assert "exited while starting" in raised.value.what
     assert str(workspace.logs) in raised.value.advice
