@@ -156,10 +156,10 @@ async def build(
 async def _build_fleet(
     app: App, options: Options, stack: AsyncExitStack, engine: Engine | None
 ) -> None:
-    from desktop.fleet.engine_presenter import connect_engines
+    from desktop.fleet.engine_presenter import EnginePresenter
     from desktop.fleet.engines import FleetEngines
     from desktop.fleet.page import FleetPage
-    from desktop.fleet.presenter import connect_fleet
+    from desktop.fleet.presenter import FleetPresenter
     from serving.engines.choose import ENGINES, awaited_engine, process_engine
     from serving.engines.docker.engine import DockerEngine
     from serving.engines.process import ProcessEngine
@@ -193,14 +193,14 @@ async def _build_fleet(
     engines = FleetEngines(fleet, switch, docker, process, wished)
     stack.push_async_callback(engines.close)
     stack.push_async_callback(_leave_fleet, app, fleet)
-    connect_fleet(page, fleet, app.jobs, app.notifications)
-    look = connect_engines(page, fleet, engines, app.jobs, app.notifications)
+    FleetPresenter(page, fleet, switch, app.jobs, app.notifications)
+    presenter = EnginePresenter(page, fleet, engines, app.jobs, app.notifications)
     page.strip.dismiss_requested.connect(lambda way: app.settings.change(put_off=way))
     page.strip.set_dismissed(app.settings.preferences.put_off)
 
     def chosen_anew(preferences: Preferences) -> None:
         page.strip.set_dismissed(preferences.put_off)
-        look()
+        presenter.refresh()
 
     app.settings.subscribe(chosen_anew)
     show = _FleetWatcher(app, repository)
@@ -222,7 +222,7 @@ async def _build_learning(app: App, options: Options, stack: AsyncExitStack) -> 
     from desktop.backend_supervisor import supervised_backend
     from desktop.learn.outbox import Outbox, UnavailableBackend
     from desktop.learn.page import LearnPage
-    from desktop.learn.presenter import connect_learn
+    from desktop.learn.presenter import LearnPresenter
 
     page = LearnPage()
     page.classify_requested.connect(lambda: app.window.show_page(pages.CLASSIFY))
@@ -243,7 +243,7 @@ async def _build_learning(app: App, options: Options, stack: AsyncExitStack) -> 
         raise
     backend = await stack.enter_async_context(BackendClient(url))
     outbox = await stack.enter_async_context(Outbox(app.workspace.desktop_database, backend))
-    connect_learn(page, backend, outbox, app.jobs, app.notifications)
+    LearnPresenter(page, backend, outbox, app.jobs, app.notifications)
     app.backend.set_result(backend)
     app.outbox.set_result(outbox)
 

@@ -1,4 +1,4 @@
-"""Joins the Fleet place to the engines: images, limits, and the move from one to another."""
+"""Connects the Fleet page to the engines: images, limits, and the move between engines."""
 
 from __future__ import annotations
 
@@ -20,33 +20,15 @@ from serving.fleet.record import InstanceLimits
 from serving.progress import Report
 
 POLL_SECONDS = 5.0
-"""Between two looks at what can be done about the engine."""
-
-
-def connect_engines(
-    page: FleetPage,
-    fleet: Fleet,
-    engines: FleetEngines,
-    jobs: Jobs,
-    notifications: Notifications,
-) -> Callable[[], None]:
-    """Keep the strip of `page` up to date and carry out what it asks for.
-
-    Returns what to call where the settings ask for another engine. Needs a
-    running event loop; ends when `jobs` is closed.
-    """
-    place = EnginePresenter(page, fleet, engines, jobs, notifications)
-    page.strip.pull_requested.connect(place.pull)
-    page.strip.load_requested.connect(place.load)
-    page.strip.build_requested.connect(place.build)
-    page.strip.move_requested.connect(place.move)
-    page.limits_dialog_requested.connect(place.open_limits_dialog)
-    jobs.changed.connect(place.show_job)
-    jobs.start("Watch the engines", place.watch, quiet=True)
-    return place.refresh
+"""Between two questions to the engines what can be done."""
 
 
 class EnginePresenter:
+    """Keeps the Fleet page's strip up to date and carries out what a person asks of the engines.
+
+    Needs a running event loop; ends when `jobs` is closed.
+    """
+
     def __init__(
         self,
         page: FleetPage,
@@ -60,18 +42,25 @@ class EnginePresenter:
         self._engines = engines
         self._jobs = jobs
         self._notifications = notifications
-        self._awake = asyncio.Event()
+        self._refresh_requested = asyncio.Event()
         self._job: Job[Any] | None = None
         """Work on images or a move, one at a time."""
+        page.strip.pull_requested.connect(self.pull)
+        page.strip.load_requested.connect(self.load)
+        page.strip.build_requested.connect(self.build)
+        page.strip.move_requested.connect(self.move)
+        page.limits.clicked.connect(self.open_limits_dialog)
+        jobs.changed.connect(self._show_job)
+        jobs.start("Watch the engines", self._watch, quiet=True)
 
     def refresh(self) -> None:
-        """Look at once at what can be done."""
-        self._awake.set()
+        """Find out at once what can be done; belongs after a change of the settings."""
+        self._refresh_requested.set()
 
-    async def watch(self, report: Report) -> None:
-        """Look again and again at what can be done, until cancelled."""
+    async def _watch(self, report: Report) -> None:
+        """Show what can be done, again and again, until cancelled."""
         while True:
-            self._awake.clear()
+            self._refresh_requested.clear()
             suggestion = await self._engines.suggestion()
             self._page.strip.show_suggestion(suggestion)
             self._page.images.setVisible(
@@ -79,11 +68,11 @@ class EnginePresenter:
             )
             try:
                 async with asyncio.timeout(POLL_SECONDS):
-                    await self._awake.wait()
+                    await self._refresh_requested.wait()
             except TimeoutError:
                 continue
 
-    def show_job(self, job: Job[Any]) -> None:
+    def _show_job(self, job: Job[Any]) -> None:
         if job is self._job:
             if not job.running:
                 self._job = None

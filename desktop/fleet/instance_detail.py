@@ -31,8 +31,9 @@ class InstanceDetail(QWidget):
 
     restart_requested = Signal(str)
     stop_requested = Signal(str)
+    """Stop this instance, and run one fewer; a failed one is only removed."""
     copy_command_requested = Signal(str)
-    """The command that makes such an instance is to be copied."""
+    """Copy the command that starts such an instance."""
 
     def __init__(self, history: MetricHistory, parent: QWidget | None = None) -> None:
         super().__init__(parent)

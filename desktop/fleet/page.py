@@ -1,4 +1,4 @@
-"""The Fleet place: how many instances there are and should be, and how each one is."""
+"""The Fleet page: how many instances there are and should be, and how each one is."""
 
 from __future__ import annotations
 
@@ -38,16 +38,9 @@ FIRST_COUNT = 2
 
 
 class FleetPage(QWidget):
-    """Shows a FleetView; everything a person wants to do leaves as a signal."""
+    """Shows a FleetView; the page and its parts emit what a person asks for."""
 
     scale_requested = Signal(int)
-    restart_requested = Signal(str)
-    stop_requested = Signal(str)
-    """Stop this instance, and want one fewer; a failed one is only removed."""
-    copy_command_requested = Signal(str)
-    limits_dialog_requested = Signal()
-    save_log_requested = Signal(str, str)
-    """Path and text."""
     selection_changed = Signal(object)
     """The id of the selected instance, or None."""
 
@@ -106,11 +99,6 @@ class FleetPage(QWidget):
         self.empty.action_requested.connect(lambda: self.scale_requested.emit(FIRST_COUNT))
         self.table.selection_changed.connect(self._select)
         self.table.menu_requested.connect(self._open_menu)
-        self.detail.restart_requested.connect(self.restart_requested)
-        self.detail.stop_requested.connect(self.stop_requested)
-        self.detail.copy_command_requested.connect(self.copy_command_requested)
-        self.limits.clicked.connect(self.limits_dialog_requested)
-        self.detail.log.save_requested.connect(self.save_log_requested)
 
     @property
     def selected_id(self) -> str | None:
@@ -229,22 +217,23 @@ class FleetPage(QWidget):
         if each is not None:
             self.detail.show_instance(each)
 
-    def _open_menu(self, place: QPoint) -> None:
+    def _open_menu(self, position: QPoint) -> None:
         each = self._model.at(self.table.currentIndex().row())
         if each is None:
             return
+        # Kept for the actions below: the selection may move while the menu is open.
         instance = each.instance
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         _entry(menu, "Restart", self.detail.restart.isEnabled()).triggered.connect(
-            lambda: self.restart_requested.emit(instance.id)
+            lambda: self.detail.restart_requested.emit(instance.id)
         )
         _entry(menu, self.detail.stop.text(), self.detail.stop.isEnabled()).triggered.connect(
-            lambda: self.stop_requested.emit(instance.id)
+            lambda: self.detail.stop_requested.emit(instance.id)
         )
         menu.addSeparator()
         _entry(menu, "Copy the command", True).triggered.connect(
-            lambda: self.copy_command_requested.emit(instance.id)
+            lambda: self.detail.copy_command_requested.emit(instance.id)
         )
         for name, value in (
             ("Copy gRPC address", instance.grpc_address),
@@ -255,7 +244,7 @@ class FleetPage(QWidget):
             _entry(menu, name, bool(text)).triggered.connect(
                 lambda _checked=False, text=text: QGuiApplication.clipboard().setText(text)
             )
-        menu.popup(place)
+        menu.popup(position)
 
 
 def _framed(widget: QWidget) -> QWidget:

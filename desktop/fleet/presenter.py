@@ -1,4 +1,4 @@
-"""Joins the Fleet place to the fleet: what is shown, and what the buttons do."""
+"""Connects the Fleet page to a fleet: what is shown, and what the buttons do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from desktop.fleet.page import FleetPage
 from desktop.formats import plural
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
-from serving.engines.protocol import Instance, InstanceState
+from serving.engines.protocol import Engine, Instance, InstanceState
 from serving.errors import EngineError, ServeryError
 from serving.files import write_aside
 from serving.fleet.fleet import Fleet
@@ -40,36 +40,39 @@ class LogSaveError(ServeryError):
     """A log could not be written to the file that a person chose."""
 
 
-def connect_fleet(page: FleetPage, fleet: Fleet, jobs: Jobs, notifications: Notifications) -> None:
-    """Keep `page` up to date with `fleet` and carry out what it asks for.
+class FleetPresenter:
+    """Keeps a FleetPage up to date with a fleet and carries out what the page asks for.
 
     Needs a running event loop and a fleet that somebody runs or watches; ends when
-    `jobs` is closed.
+    `jobs` is closed. `engine` is what the fleet runs on.
     """
-    place = FleetPresenter(page, fleet, jobs, notifications)
-    page.scale_requested.connect(place.scale)
-    page.restart_requested.connect(place.restart)
-    page.stop_requested.connect(place.stop)
-    page.copy_command_requested.connect(place.copy_command)
-    page.save_log_requested.connect(place.save_log)
-    page.selection_changed.connect(place.check_log)
-    jobs.start("Show the fleet", place.show, quiet=True)
-    jobs.start("Follow the log", place.follow_log, quiet=True)
 
-
-class FleetPresenter:
     def __init__(
-        self, page: FleetPage, fleet: Fleet, jobs: Jobs, notifications: Notifications
+        self,
+        page: FleetPage,
+        fleet: Fleet,
+        engine: Engine,
+        jobs: Jobs,
+        notifications: Notifications,
     ) -> None:
         self._page = page
         self._fleet = fleet
+        self._engine = engine
         self._jobs = jobs
         self._notifications = notifications
-        self._look_at_log = asyncio.Event()
-        self._told: set[str] = set()
-        """Instances that failed and were told of."""
+        self._selection_changed = asyncio.Event()
+        self._reported: set[str] = set()
+        """Failed instances that a notice was shown for."""
+        page.scale_requested.connect(self.scale)
+        page.selection_changed.connect(lambda _: self._selection_changed.set())
+        page.detail.restart_requested.connect(self.restart)
+        page.detail.stop_requested.connect(self.stop)
+        page.detail.copy_command_requested.connect(self.copy_command)
+        page.detail.log.save_requested.connect(self.save_log)
+        jobs.start("Show the fleet", self._show_views, quiet=True)
+        jobs.start("Follow the log", self._follow_log, quiet=True)
 
-    async def show(self, report: Report) -> None:
+    async def _show_views(self, report: Report) -> None:
         """Show every view as it comes, and sample the charts in between, until cancelled."""
         unsubscribe = self._fleet.subscribe(self._show)
         try:
@@ -86,14 +89,19 @@ class FleetPresenter:
             for each in view.instances
             if each.instance.state is InstanceState.FAILED
         }
-        for new in failed.keys() - self._told:
-            self._jobs.start("Tell of a failure", partial(self._tell, failed[new]), quiet=True)
-        self._told = set(failed)
+        for new in failed.keys() - self._reported:
+            self._jobs.start(
+                "Report a failure", partial(self._report_failure, failed[new]), quiet=True
+            )
+        self._reported = set(failed)
 
-    async def _tell(self, instance: Instance, report: Report) -> None:
-        """Say why an instance failed, with the last lines of its log: it is replaced soon."""
+    async def _report_failure(self, instance: Instance, report: Report) -> None:
+        """Say why an instance failed, with the last lines of its log.
+
+        The log is read now because the fleet replaces the instance, and its log goes with it.
+        """
         try:
-            log = await self._fleet.logs(instance.id, FAILURE_LOG_LINES)
+            log = await self._engine.logs(instance.id, FAILURE_LOG_LINES)
         except EngineError as error:
             log = str(error)
         self._notifications.error(
@@ -101,35 +109,34 @@ class FleetPresenter:
             f"{instance.failure}\n\nThe last lines of its log:\n{log}",
         )
 
-    async def follow_log(self, report: Report) -> None:
+    async def _follow_log(self, report: Report) -> None:
         """Show the log of the selected instance while the page can be seen, until cancelled."""
         followed: str | None = None
         following: asyncio.Task[None] | None = None
         try:
             while True:
-                self._look_at_log.clear()
-                seen = self._page.selected_id if self._page.isVisible() else None
-                if seen != followed or (following is not None and following.done()):
-                    await _ended(following)
-                    followed, following = seen, None
-                    if seen is not None:
-                        following = asyncio.create_task(self._follow(seen))
+                self._selection_changed.clear()
+                shown = self._page.selected_id if self._page.isVisible() else None
+                # A log that broke off (the instance restarted, the engine went away) is opened
+                # again at the next turn.
+                if shown != followed or (following is not None and following.done()):
+                    await _cancel(following)
+                    followed, following = shown, None
+                    if shown is not None:
+                        following = asyncio.create_task(self._follow(shown))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOG_POLL_SECONDS):
-                        await self._look_at_log.wait()
+                        await self._selection_changed.wait()
         finally:
-            await _ended(following)
+            await _cancel(following)
 
     async def _follow(self, instance_id: str) -> None:
         """Show what an instance printed and prints, until it ends."""
         show: Callable[[str, list[str]], None] = self._page.show_log
-        async with contextlib.aclosing(self._fleet.follow_logs(instance_id, LOG_LINES)) as log:
+        async with contextlib.aclosing(self._engine.follow_logs(instance_id, LOG_LINES)) as log:
             async for lines in batches(log, BATCH_SECONDS, MAX_BATCH_LINES):
                 show(instance_id, lines)
                 show = self._page.add_to_log
-
-    def check_log(self) -> None:
-        self._look_at_log.set()
 
     def scale(self, wanted: int) -> None:
         async def work(report: Report) -> None:
@@ -162,7 +169,7 @@ class FleetPresenter:
 
     def copy_command(self, instance_id: str) -> None:
         async def work(report: Report) -> None:
-            command = await self._fleet.run_command(instance_id)
+            command = await self._engine.run_command(instance_id)
             QGuiApplication.clipboard().setText(command)
             self._notifications.info("The command that starts such an instance was copied.")
 
@@ -182,7 +189,7 @@ class FleetPresenter:
         self._jobs.start("Save the log", work)
 
 
-async def _ended(task: asyncio.Task[None] | None) -> None:
+async def _cancel(task: asyncio.Task[None] | None) -> None:
     """Cancel a task and wait for its end; what went wrong in it is tried again later."""
     if task is not None:
         task.cancel()

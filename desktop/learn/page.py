@@ -1,4 +1,4 @@
-"""The Learn place: labels so far, training, and the versions that came of it."""
+"""The Learn page: labels so far, training, and the versions that came of it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,9 @@ from desktop.widgets.page_header import PageHeader
 
 
 class LearnPage(QWidget):
-    """Shows what the backend knows; everything a person wants to do leaves as a signal."""
+    """Shows what the backend knows; the page and its parts emit what a person asks for."""
 
     learn_requested = Signal()
-    cancel_requested = Signal(str)
-    """The id of a training run."""
-    promote_requested = Signal(int)
-    """The number of a version."""
-    retry_refused_requested = Signal()
-    discard_refused_requested = Signal()
     classify_requested = Signal()
     """The person wants to go and label photos."""
 
@@ -58,10 +52,7 @@ class LearnPage(QWidget):
         self.learn.clicked.connect(self.learn_requested)
         self.header.add(self.learn)
         self.strip = TrainingStrip()
-        self.strip.cancel_requested.connect(self.cancel_requested)
         self.notes = OutboxNotes()
-        self.notes.retry_requested.connect(self.retry_refused_requested)
-        self.notes.discard_requested.connect(self.discard_refused_requested)
 
         self.bars = ClassBars()
         self.no_labels = EmptyState(
@@ -79,7 +70,6 @@ class LearnPage(QWidget):
         theme.set_role(self.labels_summary, "muted")
 
         self.timeline = TimelineList()
-        self.timeline.promote_requested.connect(self.promote_requested)
         self.no_versions = QLabel()
         self.no_versions.setWordWrap(True)
         self.no_versions.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -1,9 +1,8 @@
-"""Joins the Learn place to the backend: what is shown, and what the buttons do."""
+"""Connects the Learn page to the backend: what is shown, and what the buttons do."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from backend.client import BackendClient
@@ -20,27 +19,12 @@ from serving.progress import Report
 _RETRY_SECONDS = 2.0
 
 
-def connect_learn(
-    page: LearnPage,
-    backend: BackendClient,
-    outbox: Outbox,
-    jobs: Jobs,
-    notifications: Notifications,
-) -> None:
-    """Keep `page` up to date with the backend and carry out what it asks for.
+class LearnPresenter:
+    """Keeps a LearnPage up to date with the backend and carries out what the page asks for.
 
     Needs a running event loop and an entered outbox; ends when `jobs` is closed.
     """
-    place = LearnPresenter(page, backend, outbox, jobs, notifications)
-    page.learn_requested.connect(place.learn)
-    page.cancel_requested.connect(place.cancel)
-    page.promote_requested.connect(place.promote)
-    page.retry_refused_requested.connect(place.retry_refused)
-    page.discard_refused_requested.connect(place.discard_refused)
-    jobs.start("Follow the backend", place.follow, quiet=True)
 
-
-class LearnPresenter:
     def __init__(
         self,
         page: LearnPage,
@@ -59,11 +43,17 @@ class LearnPresenter:
         self._refused = len(outbox.view.refused)
         self._stale: set[str] = set()
         self._changed = asyncio.Event()
+        page.learn_requested.connect(self.learn)
+        page.strip.cancel_requested.connect(self.cancel)
+        page.timeline.promote_requested.connect(self.promote)
+        page.notes.retry_requested.connect(self.retry_refused)
+        page.notes.discard_requested.connect(self.discard_refused)
+        jobs.start("Follow the backend", self._follow, quiet=True)
 
-    async def follow(self, report: Report) -> None:
+    async def _follow(self, report: Report) -> None:
         """Show what the backend knows, and again whatever it says has changed, until cancelled."""
         self._page.show_outbox(self._outbox.view)
-        unsubscribe = self._outbox.subscribe(self.show_outbox)
+        unsubscribe = self._outbox.subscribe(self._show_outbox)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
@@ -118,7 +108,7 @@ class LearnPresenter:
         self._page.show_model(self._model)
         await self._refresh_labels()
 
-    def show_outbox(self, view: OutboxView) -> None:
+    def _show_outbox(self, view: OutboxView) -> None:
         self._page.show_outbox(view)
         if len(view.refused) > self._refused:
             newest = view.refused[-1]
@@ -172,13 +162,11 @@ class LearnPresenter:
         self._jobs.start(f"Promote version {number}", work)
 
     def retry_refused(self) -> None:
-        self._do("Send the refused labels again", self._outbox.retry_refused)
+        self._jobs.start(
+            "Send the refused labels again", lambda report: self._outbox.retry_refused()
+        )
 
     def discard_refused(self) -> None:
-        self._do("Discard the refused labels", self._outbox.discard_refused)
-
-    def _do(self, title: str, act: Callable[[], Awaitable[None]]) -> None:
-        async def work(report: Report) -> None:
-            await act()
-
-        self._jobs.start(title, work)
+        self._jobs.start(
+            "Discard the refused labels", lambda report: self._outbox.discard_refused()
+        )

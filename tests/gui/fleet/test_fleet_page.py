@@ -149,7 +149,10 @@ def test_the_count_stays_between_none_and_sixteen(
 def test_stop_and_restart_name_the_selected_instance(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1), instance_view(2)))
     page.table.select("starter-000002")
-    stopped, restarted = QSignalSpy(page.stop_requested), QSignalSpy(page.restart_requested)
+    stopped, restarted = (
+        QSignalSpy(page.detail.stop_requested),
+        QSignalSpy(page.detail.restart_requested),
+    )
     page.detail.stop.click()
     page.detail.restart.click()
     assert [stopped.at(0), restarted.at(0)] == [["starter-000002"], ["starter-000002"]]
@@ -157,7 +160,7 @@ def test_stop_and_restart_name_the_selected_instance(page: FleetPage) -> None:
 
 def test_the_menu_of_a_row_does_the_same(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1)))
-    stopped = QSignalSpy(page.stop_requested)
+    stopped = QSignalSpy(page.detail.stop_requested)
     page.table.menu_requested.emit(QPoint(0, 0))
     (menu,) = (menu for menu in page.findChildren(QMenu) if menu.parent() is page)
     entries = {action.text(): action for action in menu.actions() if action.text()}

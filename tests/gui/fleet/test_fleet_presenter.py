@@ -15,7 +15,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from desktop.fleet.page import FleetPage
-from desktop.fleet.presenter import connect_fleet
+from desktop.fleet.presenter import FleetPresenter
 from desktop.jobs import Job, Jobs, JobState
 from desktop.notifications import Notice, Notifications
 from serving.workspace import Workspace
@@ -52,7 +52,7 @@ async def connected(workspace: Workspace) -> AsyncIterator[Place]:
         finished: list[Job[object]] = []
         notifications.posted.connect(notices.append)
         jobs.finished.connect(finished.append)
-        connect_fleet(page, fleet_env.fleet, jobs, notifications)
+        FleetPresenter(page, fleet_env.fleet, fleet_env.engine, jobs, notifications)
         async with fleet_env.running():
             try:
                 yield Place(page, fleet_env, jobs, notices, finished)
@@ -141,11 +141,11 @@ def test_the_log_of_the_selected_instance_is_followed_and_saved(
             shown = place.page.detail.log.text
             await wait_until(lambda: shown.toPlainText().endswith("a line of the server"))
             saved = tmp_path / "saved.log"
-            place.page.save_log_requested.emit(str(saved), shown.toPlainText())
+            place.page.detail.log.save_requested.emit(str(saved), shown.toPlainText())
             await wait_until(lambda: bool(place.notices))
             assert place.notices[0].text == f"The log was saved to {saved}."
             assert saved.read_text() == shown.toPlainText()
-            place.page.save_log_requested.emit(str(tmp_path / "saved.log" / "below"), "x")
+            place.page.detail.log.save_requested.emit(str(tmp_path / "saved.log" / "below"), "x")
             await wait_until(lambda: place.finished[-1].state is JobState.FAILED)
             assert str(place.finished[-1].error).startswith("The log could not be saved to")
 

@@ -111,7 +111,7 @@ def test_the_run_that_goes_on_can_be_watched_and_cancelled_once(page: LearnPage)
     assert (page.strip.step.text(), page.strip.share.text()) == ("Fitting the head.", "42 %")
     assert page.strip.bar.value() == 420
     assert not page.learn.isEnabled()
-    cancelled = QSignalSpy(page.cancel_requested)
+    cancelled = QSignalSpy(page.strip.cancel_requested)
     page.strip.cancel.click()
     page.strip.cancel.click()
     assert [cancelled.at(i) for i in range(cancelled.count())] == [["r"]]
@@ -133,7 +133,7 @@ def test_the_live_version_is_marked_and_the_others_can_be_made_live(page: LearnP
     ]
     names = [row.promote.accessibleName() for row in page.timeline.rows]
     assert (names[0], names[2]) == ("Promote version 3", "Roll back to version 1")
-    wanted = QSignalSpy(page.promote_requested)
+    wanted = QSignalSpy(page.timeline.promote_requested)
     page.timeline.rows[2].promote.setFocus()
     QTest.keyClick(page.timeline.rows[2].promote, Qt.Key.Key_Space)
     assert wanted.at(0) == [1]

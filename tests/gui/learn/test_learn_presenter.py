@@ -16,7 +16,7 @@ from backend.contract import RunState
 from desktop.jobs import Job, Jobs, JobState
 from desktop.learn.outbox import Outbox
 from desktop.learn.page import LearnPage
-from desktop.learn.presenter import connect_learn
+from desktop.learn.presenter import LearnPresenter
 from desktop.notifications import Notice, Notifications
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
@@ -55,7 +55,7 @@ async def connected(url: str, database: Path) -> AsyncIterator[Place]:
         BackendClient(url) as client,
         Outbox(database, client, initial_backoff=0.05, max_backoff=0.1) as outbox,
     ):
-        connect_learn(page, client, outbox, jobs, notifications)
+        LearnPresenter(page, client, outbox, jobs, notifications)
         try:
             yield Place(page, client, outbox, jobs, notices, finished)
         finally:

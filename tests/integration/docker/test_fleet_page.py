@@ -12,10 +12,10 @@ import docker
 import pytest
 from PySide6.QtGui import QGuiApplication
 
-from desktop.fleet.engine_presenter import connect_engines
+from desktop.fleet.engine_presenter import EnginePresenter
 from desktop.fleet.engines import FleetEngines
 from desktop.fleet.page import FleetPage
-from desktop.fleet.presenter import connect_fleet
+from desktop.fleet.presenter import FleetPresenter
 from desktop.jobs import Jobs, JobState
 from desktop.notifications import Notice, Notifications
 from serving.engines.docker.engine import DockerEngine
@@ -67,8 +67,8 @@ async def connected(workspace: Workspace, *images: str) -> AsyncIterator[Place]:
         place = Place(page, fleet, engine, jobs)
         notifications.posted.connect(place.notices.append)
         jobs.changed.connect(lambda job: place.bars.append(page.strip.bar.value()))
-        connect_fleet(page, fleet, jobs, notifications)
-        connect_engines(page, fleet, engines, jobs, notifications)
+        FleetPresenter(page, fleet, switch, jobs, notifications)
+        EnginePresenter(page, fleet, engines, jobs, notifications)
         running = asyncio.create_task(fleet.run())
         try:
             yield place
