@@ -1,4 +1,4 @@
-"""The only way to start long work: it has an id at once and an end state always."""
+"""The only way to start long work: a job has an id at once, and always an end state."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from serving.progress import Report
 T = TypeVar("T")
 
 POLL_MILLISECONDS = 100
-_RATE_WINDOW = 10.0
-"""Seconds of progress that rate and time left are judged by."""
+_RATE_SECONDS = 10.0
+"""How much of the latest progress the rate and the time left are computed from."""
+_MIN_RATE_SECONDS = 0.2
 
 
 class JobState(StrEnum):
-    """A job runs, then ends in one of the other three, whatever happens."""
+    """A job runs, then always ends in one of the other three states."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -31,25 +32,28 @@ class JobState(StrEnum):
 
 
 class Job(Generic[T]):
-    """One piece of long work, as whoever watches it sees it."""
+    """One piece of long work, as its observers see it."""
 
-    def __init__(self, number: int, title: str, quiet: bool, has_own_eta: bool) -> None:
+    def __init__(
+        self, number: int, title: str, *, quiet: bool, has_own_eta: bool, clock: Callable[[], float]
+    ) -> None:
         self.id = number
         self.title = title
         self.quiet = quiet
-        """Not worth a place in the status bar, and its starter tells of its failure."""
+        """Not shown in the status bar; whoever started it reports its failure."""
         self.has_own_eta = has_own_eta
-        """Its text says how fast it is and how long it takes still."""
+        """Its text already says how fast it is and how long it will take."""
         self.state = JobState.RUNNING
         self.done = 0
         self.total = 0
-        """Units in all; 0 where unknown."""
+        """Units in all; 0 if unknown."""
         self.text = ""
         self.error: BaseException | None = None
         """Why it failed; None in every other state."""
-        self.started = time.monotonic()
-        self.finished: float | None = None
-        self._samples: deque[tuple[float, int]] = deque([(self.started, 0)])
+        self._clock = clock
+        self._started_at = clock()
+        self._finished_at: float | None = None
+        self._samples: deque[tuple[float, int]] = deque([(self._started_at, 0)])
         self._task: asyncio.Task[T] | None = None
         self._changed = True
 
@@ -60,56 +64,53 @@ class Job(Generic[T]):
     @property
     def seconds(self) -> float:
         """How long it has been running, or ran."""
-        return (self.finished or time.monotonic()) - self.started
+        end = self._clock() if self._finished_at is None else self._finished_at
+        return end - self._started_at
 
     @property
     def rate(self) -> float | None:
-        """Units a second lately; None until that can be said."""
+        """Units per second in the last few seconds; None if it is too early to tell."""
         (first, before), (last, after) = self._samples[0], self._samples[-1]
-        if after <= before or last - first < 0.2:
+        if after <= before or last - first < _MIN_RATE_SECONDS:
             return None
         return (after - before) / (last - first)
 
     @property
     def seconds_left(self) -> float | None:
-        """None until it can be said."""
+        """None if it cannot be estimated."""
         rate = self.rate
         if not rate or not self.total or not self.running:
             return None
         return max(0, self.total - self.done) / rate
 
     def cancel(self) -> None:
-        """Ask it to stop; it ends as CANCELLED unless it had ended already."""
+        """Ask it to stop; it ends as CANCELLED unless it has ended already."""
         if self._task is not None:
             self._task.cancel()
 
     async def result(self) -> T:
         """Wait for its end and return what the work returned, or raise what it raised.
 
-        Raises CancelledError where the job was cancelled. Cancelling the waiter
+        Raises CancelledError if the job was cancelled. Cancelling the waiter
         leaves the job running.
         """
         assert self._task is not None
         return await asyncio.shield(self._task)
 
     def report(self, done: int, total: int, text: str) -> None:
-        """Take note of progress; may be called from any thread."""
+        """Record progress; may be called from any thread."""
         self.done, self.total, self.text = done, total, text
-        now = time.monotonic()
+        now = self._clock()
         if now - self._samples[-1][0] >= POLL_MILLISECONDS / 1000 or done == total:
             self._samples.append((now, done))
-            while now - self._samples[0][0] > _RATE_WINDOW and len(self._samples) > 2:
+            while now - self._samples[0][0] > _RATE_SECONDS and len(self._samples) > 2:
                 self._samples.popleft()
+        # Only noted here: signals are emitted by the poll, on Qt's thread.
         self._changed = True
-
-    def take_change(self) -> bool:
-        """Whether there was progress since the last time somebody asked."""
-        changed, self._changed = self._changed, False
-        return changed
 
 
 class Jobs(QObject):
-    """Starts jobs, knows the running ones, and tells of each step."""
+    """Starts jobs, knows the running ones, and signals each step."""
 
     started = Signal(object)
     """Job"""
@@ -118,10 +119,13 @@ class Jobs(QObject):
     finished = Signal(object)
     """Job, in its end state."""
     failed = Signal(object)
-    """Job that nobody else tells the person about: it failed and was not quiet."""
+    """Job that failed and is not quiet: the application reports it."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(
+        self, parent: QObject | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(parent)
+        self._clock = clock
         self._numbers = itertools.count(1)
         self._running: dict[int, Job[Any]] = {}
         self._closing = False
@@ -136,7 +140,7 @@ class Jobs(QObject):
 
     @property
     def closing(self) -> bool:
-        """The application is ending; jobs are cancelled for no reason of their own."""
+        """The application is quitting, and so the jobs are cancelled."""
         return self._closing
 
     def start(
@@ -147,17 +151,23 @@ class Jobs(QObject):
         quiet: bool = False,
         has_own_eta: bool = False,
     ) -> Job[T]:
-        """Start `work` with a report for it to call, and return its job at once.
+        """Start `work` with a report function to call, and return its job at once.
 
         `title` names the work as a person would ("Classify 12 photos"). The job
-        ends in SUCCEEDED, FAILED or CANCELLED. A failure is told to the person,
-        unless `quiet`: then the caller does, from `result()`. Needs a running
-        event loop.
+        ends as SUCCEEDED, FAILED or CANCELLED. A failure is reported to the person,
+        unless the job is `quiet`: then the caller reports it, from `result()`.
+        Needs a running event loop.
         """
-        job: Job[T] = Job(next(self._numbers), title, quiet, has_own_eta)
+        job: Job[T] = Job(
+            next(self._numbers), title, quiet=quiet, has_own_eta=has_own_eta, clock=self._clock
+        )
         self._running[job.id] = job
-        job._task = asyncio.get_running_loop().create_task(self._carry_out(job, work), name=title)
-        job._task.add_done_callback(lambda task: self._end(job, task))
+
+        async def carry_out() -> T:
+            return await work(job.report)
+
+        job._task = asyncio.get_running_loop().create_task(carry_out(), name=title)
+        job._task.add_done_callback(lambda task: self._on_finished(job, task))
         if self._closing:
             job.cancel()
         self.started.emit(job)
@@ -166,24 +176,21 @@ class Jobs(QObject):
         return job
 
     async def close(self) -> None:
-        """Cancel what runs and wait for its end; what is started later is cancelled at once."""
+        """Cancel the running jobs and wait for their end; later ones are cancelled at once."""
         self._closing = True
         tasks = [job._task for job in self._running.values() if job._task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _carry_out(self, job: Job[T], work: Callable[[Report], Awaitable[T]]) -> T:
-        return await work(job.report)
-
-    def _end(self, job: Job[T], task: asyncio.Task[T]) -> None:
+    def _on_finished(self, job: Job[T], task: asyncio.Task[T]) -> None:
         if task.cancelled():
             job.state = JobState.CANCELLED
         elif (error := task.exception()) is not None:
             job.state, job.error = JobState.FAILED, error
         else:
             job.state = JobState.SUCCEEDED
-        job.finished = time.monotonic()
+        job._finished_at = self._clock()
         self._running.pop(job.id, None)
         if not self._running:
             self._timer.stop()
@@ -194,5 +201,6 @@ class Jobs(QObject):
 
     def _poll(self) -> None:
         for job in self.running:
-            if job.take_change():
+            changed, job._changed = job._changed, False
+            if changed:
                 self.changed.emit(job)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from desktop.jobs import Job, Jobs, JobState
-from desktop.widgets.job_line import JobLine, describe
+from desktop.widgets.job_line import SHOW_AFTER_SECONDS, JobLine, describe
 from serving.progress import Report
 from tests.gui.conftest import Run
 from tests.support.waiting import wait_until
@@ -86,27 +86,39 @@ def test_giving_up_waiting_leaves_the_job_running(run: Run) -> None:
     run(main)
 
 
+class Clock:
+    """Stands still until it is told to go on."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def nothing(report: Report) -> None:
+    pass
+
+
 def test_progress_from_a_thread_gives_rate_and_time_left(run: Run) -> None:
     async def main() -> None:
-        jobs = Jobs()
+        clock = Clock()
+        jobs = Jobs(clock=clock)
         go = asyncio.Event()
         seen: list[int] = []
         jobs.changed.connect(lambda job: seen.append(job.done))
 
         async def work(report: Report) -> None:
             for done in range(1, 6):
-                await asyncio.sleep(0.11)
+                clock.now += 0.2
                 await asyncio.to_thread(report, done, 100, "")
             await go.wait()
 
         job = jobs.start("Classify 100 photos", work)
         assert job.rate is None
         await wait_until(lambda: job.done == 5)
-        assert job.rate is not None
-        assert 2 < job.rate < 12
-        assert job.seconds_left == pytest.approx(95 / job.rate)
-        assert describe(job).startswith("Classify 100 photos: 5 of 100, ")
-        assert "left" in describe(job)
+        assert job.rate == pytest.approx(5)
+        assert job.seconds_left == pytest.approx(19)
+        assert describe(job) == "Classify 100 photos: 5 of 100, 5.0/s, 19 s left"
         go.set()
         await job.result()
         assert seen == sorted(seen)
@@ -117,7 +129,8 @@ def test_progress_from_a_thread_gives_rate_and_time_left(run: Run) -> None:
 
 def test_the_line_shows_a_job_only_once_it_lasts_and_can_cancel_it(run: Run) -> None:
     async def main() -> None:
-        jobs = Jobs()
+        clock = Clock()
+        jobs = Jobs(clock=clock)
         line = JobLine(jobs)
 
         async def wait(report: Report) -> None:
@@ -125,8 +138,10 @@ def test_the_line_shows_a_job_only_once_it_lasts_and_can_cancel_it(run: Run) -> 
             await asyncio.Event().wait()
 
         job = jobs.start("Classify", wait)
-        await asyncio.sleep(0.2)
+        clock.now += SHOW_AFTER_SECONDS - 0.1
+        await refreshed(jobs)
         assert line.text == ""
+        clock.now += 0.2
         await wait_until(lambda: line.text.startswith("3 of 10 classified"))
         line.cancel_shown()
         await wait_until(lambda: not job.running)
@@ -137,13 +152,23 @@ def test_the_line_shows_a_job_only_once_it_lasts_and_can_cancel_it(run: Run) -> 
 
 def test_quiet_jobs_stay_off_the_line(run: Run) -> None:
     async def main() -> None:
-        jobs = Jobs()
+        clock = Clock()
+        jobs = Jobs(clock=clock)
         line = JobLine(jobs)
 
         async def wait(report: Report) -> None:
-            await asyncio.sleep(0.9)
+            await asyncio.Event().wait()
 
-        await jobs.start("Follow", wait, quiet=True).result()
+        job = jobs.start("Follow", wait, quiet=True)
+        clock.now += 2 * SHOW_AFTER_SECONDS
+        await refreshed(jobs)
         assert line.text == ""
+        job.cancel()
 
     run(main)
+
+
+async def refreshed(jobs: Jobs) -> None:
+    """Return once the line was brought up to date, which the end of any job does."""
+    other = jobs.start("other", nothing, quiet=True)
+    await wait_until(lambda: not other.running)
