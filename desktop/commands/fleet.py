@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 import click
 
 from desktop.commands import options
-from desktop.commands.amounts import bytes_of
 from desktop.commands.connections import open_fleet
 from desktop.commands.terminal import ProgressLine, print_json, print_table, say
-from desktop.formats import duration, plural, size
+from desktop.formats import plural
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
+from serving.units import format_bytes, format_duration, parse_bytes
 from serving.workspace import Workspace
 
 T = TypeVar("T")
@@ -132,11 +132,18 @@ def command(workspace: Workspace, instance: str, model: str, engine: str) -> Non
     _on_instance(workspace, model, engine, show)
 
 
+def _memory(text: str) -> int:
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @fleet.command()
 @click.option(
     "--memory",
-    type=bytes_of,
-    metavar="AMOUNT",
+    type=_memory,
+    metavar="SIZE",
     help="Of each instance, as 512MB or 2GB; 0: no limit.",
 )
 @click.option("--cpus", type=click.FloatRange(min=0), help="Cores of each instance; 0: no limit.")
@@ -173,7 +180,7 @@ def limit(
         print_json(asdict(limits))
     else:
         click.echo(
-            f"Memory {size(limits.memory_limit) if limits.memory_limit else 'unlimited'}, "
+            f"Memory {format_bytes(limits.memory_limit) if limits.memory_limit else 'unlimited'}, "
             f"{_cores(limits.cpu_limit)}, "
             f"{plural(limits.threads, 'thread') if limits.threads else 'threads shared out'}, "
             f"image {limits.image or 'chosen automatically'}."
@@ -239,9 +246,9 @@ def _row(view: InstanceView) -> tuple[str, ...]:
         "-" if view.version is None else str(view.version),
         instance.grpc_address or "-",
         instance.rest_address or "-",
-        duration(time.time() - instance.started) if instance.started else "-",
+        format_duration(time.time() - instance.started) if instance.started else "-",
         "-" if stats is None else f"{stats.cpu_percent:.0f} %",
-        "-" if stats is None else size(stats.memory_bytes),
+        "-" if stats is None else format_bytes(stats.memory_bytes),
     )
 
 

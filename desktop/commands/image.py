@@ -10,11 +10,11 @@ from typing import TypeVar
 import click
 
 from desktop.commands.terminal import PercentLine, print_table, say
-from desktop.formats import size
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.image.build import DEFAULT_BASE, build
 from serving.engines.docker.image.constants import IMAGES, OFFICIAL_IMAGE, OWN_IMAGE
 from serving.engines.docker.image.store import ImageStore
+from serving.units import format_bytes
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ def list_images() -> None:
         rows: list[tuple[str, ...]] = []
         for name in IMAGES:
             found = await store.find([name])
-            rows.append((name, "-") if found is None else (name, size(found.size)))
+            rows.append((name, "-") if found is None else (name, format_bytes(found.size)))
         return rows
 
     print_table(("IMAGE", "SIZE"), _with_store(work))

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from desktop import theme
 from desktop.fleet.metric_history import SPARKLINE_SECONDS, UNKNOWN, Metric, Point, describe
 from desktop.fleet.sparkline import paint_sparkline
-from desktop.formats import duration
+from serving.units import format_duration
 
 
 class MetricChart(QWidget):
@@ -48,7 +48,7 @@ class MetricChart(QWidget):
         if point is None:
             return ""
         ago = (1 - point.at) * self._window
-        when = f"{duration(ago)} ago" if ago >= 1 else "now"
+        when = f"{format_duration(ago)} ago" if ago >= 1 else "now"
         return f"{self._metric.text(point.value)}, {when}"
 
     def sizeHint(self) -> QSize:

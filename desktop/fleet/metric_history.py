@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from desktop.formats import duration, rate, size
+from desktop.formats import rate
 from serving.fleet.view import FleetView
+from serving.units import format_bytes, format_duration
 
 UNKNOWN = "—"
 """Where a number is not known (yet)."""
@@ -56,7 +57,7 @@ class Metric(Enum):
     text: Callable[[float], str]
 
     CPU = ("CPU", 25.0, lambda value: f"{value:.0f} %")
-    MEMORY = ("Memory", 1.0, lambda value: size(round(value)))
+    MEMORY = ("Memory", 1.0, format_bytes)
     REQUESTS = ("Requests/s", 5.0, rate)
     P95 = ("p95", 20.0, lambda value: milliseconds(value))
 
@@ -148,7 +149,7 @@ def describe(metric: Metric, points: list[Point], window: float = SPARKLINE_SECO
     if not points:
         return f"{metric.title}: not known yet"
     values = [point.value for point in points]
-    span = duration((points[-1].at - points[0].at) * window)
+    span = format_duration((points[-1].at - points[0].at) * window)
     now = f"{metric.title}: {metric.text(values[-1])}"
     low, high = metric.text(min(values)), metric.text(max(values))
     if low == high:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from desktop.fleet.metric_history import UNKNOWN, milliseconds
-from desktop.formats import count, duration, plural, rate, size
+from desktop.formats import count, plural, rate
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import FleetView, InstanceView
+from serving.units import format_bytes, format_duration
 
 
 def engine_sentence(view: FleetView) -> str:
@@ -51,7 +52,7 @@ def uptime(each: InstanceView, now: float | None = None) -> str:
     alive = each.state not in (InstanceState.FAILED, InstanceState.STOPPED)
     if not each.instance.started or not alive:
         return UNKNOWN
-    return duration(max(1.0, (time.time() if now is None else now) - each.instance.started))
+    return format_duration(max(1.0, (time.time() if now is None else now) - each.instance.started))
 
 
 def cpu(each: InstanceView) -> str:
@@ -59,7 +60,7 @@ def cpu(each: InstanceView) -> str:
 
 
 def memory(each: InstanceView) -> str:
-    return UNKNOWN if each.stats is None else size(each.stats.memory_bytes)
+    return UNKNOWN if each.stats is None else format_bytes(each.stats.memory_bytes)
 
 
 def requests(each: InstanceView) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from backend.contract import LabelSummary, RunState, TrainingRun, VersionSummary
-from desktop.formats import count, duration, percent, plural
+from desktop.formats import count, percent, plural
 from desktop.learn.outbox import OutboxView
+from serving.units import format_duration
 
 
 def next_step(labels: LabelSummary) -> str:
@@ -112,7 +113,7 @@ def ago(moment: str, now: datetime | None = None) -> str:
     if seconds < 90:
         return "1 min ago"
     if seconds < 7 * 86400:
-        return f"{duration(seconds)} ago"
+        return f"{format_duration(seconds)} ago"
     return then.astimezone().strftime("%Y-%m-%d")
 
 

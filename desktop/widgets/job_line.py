@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from desktop import formats, theme
 from desktop.jobs import Job, Jobs
 from desktop.widgets.elided_label import ElidedLabel
+from serving.units import format_duration
 
 SHOW_AFTER_SECONDS = 0.6
 """Seconds a job runs before it is worth showing."""
@@ -34,7 +35,7 @@ def describe(job: Job[Any]) -> str:
     if (rate := job.rate) is not None and job.total > 1:
         parts.append(formats.rate(rate))
     if (left := job.seconds_left) is not None:
-        parts.append(f"{formats.duration(max(1, left))} left")
+        parts.append(f"{format_duration(max(1, left))} left")
     return ", ".join(parts)
 
 

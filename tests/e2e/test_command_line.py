@@ -169,7 +169,7 @@ def test_an_instance_is_looked_into_limited_and_exchanged(shell: CommandLine) ->
     assert gone.stderr == ("servery: There is no instance nobody. Look at the list of instances.\n")
     amount = shell.run("fleet", "limit", "--memory", "much")
     assert amount.returncode == 2
-    assert "much is not an amount of memory" in amount.stderr
+    assert "much is not a size such as 512MB" in amount.stderr
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from serving.engines.docker import names
 from serving.engines.docker.image.constants import GRPC_PORT, REST_PORT
 from serving.engines.docker.usage import parse_timestamp
 from serving.engines.protocol import Instance, InstanceState
+from serving.units import format_bytes
 
 _EXITED = ("exited", "dead")
 
@@ -132,7 +133,7 @@ def exit_reason(inspection: Inspection, last_signal: str = "") -> str:
 
 def _exit_cause(inspection: Inspection, last_signal: str) -> str:
     if inspection.out_of_memory:
-        limit = f" of {inspection.memory_limit / 2**20:,.0f} MiB" if inspection.memory_limit else ""
+        limit = f" of {format_bytes(inspection.memory_limit)}" if inspection.memory_limit else ""
         return f"It needed more memory than its limit{limit}, so the system ended it."
     if inspection.error:
         return f"Its container did not start: {inspection.error}"

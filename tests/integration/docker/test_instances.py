@@ -156,7 +156,7 @@ async def test_running_out_of_memory_is_told_with_the_limit(docker_env: DockerEn
         ended = asyncio.create_task(asyncio.to_thread(docker_env.api.wait, container, timeout=60))
         await ended
         began = time.monotonic()
-        await docker_env.wait_for_view(has_failed(name, "more memory than its limit of 160 MiB"))
+        await docker_env.wait_for_view(has_failed(name, "more memory than its limit of 168 MB"))
         assert time.monotonic() - began < SHOWN_SECONDS
 
 

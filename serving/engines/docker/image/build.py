@@ -35,6 +35,7 @@ from serving.engines.docker.image.store import ImageStore
 from serving.engines.docker.tar_archive import tar_archive
 from serving.errors import ServeryError
 from serving.progress import Report, no_report
+from serving.units import format_bytes
 from serving.version import VERSION
 
 DEFAULT_BASE = "debian:bookworm-slim"
@@ -121,7 +122,7 @@ async def _main(arguments: argparse.Namespace) -> None:
         )
     finally:
         await connection.close()
-    print(f"Built {image.name}, {image.size / 1e6:,.0f} MB.")
+    print(f"Built {image.name}, {format_bytes(image.size)}.")
 
 
 class _Printed:

@@ -87,7 +87,7 @@ def test_the_limit_and_the_last_words_are_told() -> None:
         137, out_of_memory=True, memory_limit=256 * 2**20, last_line="loading\n"
     )
     failure = to_instance(row("exited"), inspection).failure
-    assert "its limit of 256 MiB" in failure
+    assert "its limit of 268 MB" in failure
     assert "The last line of its log: loading" in failure
 
 

@@ -7,7 +7,6 @@ from serving.engines.docker.image.compatibility import IncompatibleImage, check_
 from serving.engines.docker.image.constants import IMAGES
 from serving.engines.docker.image.lookup import ImageInfo, image_missing
 from serving.engines.docker.image.pull_progress import PullProgress
-from serving.units import format_bytes, format_duration
 
 
 def info(architecture: str = "amd64", *runtimes: str) -> EngineInfo:
@@ -112,23 +111,3 @@ def test_a_pull_tells_bytes_rate_and_time_left() -> None:
     assert "the connection broke. Retrying in 5 seconds." in progress.text(3)
     take(progress, 9, "a", "Download complete")
     assert progress.text(9) == "100 MB, unpacking"
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (99_600, "100 kB"),
-        (1.25e9, "1.2 GB"),
-        (999_600, "1.0 MB"),
-    ],
-)
-def test_sizes_read_well(count: float, text: str) -> None:
-    assert format_bytes(count) == text
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(15, "15 s"), (100, "2 min"), (7300, "2 h")])
-def test_durations_read_well(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
