@@ -10,9 +10,10 @@ from dataclasses import asdict, replace
 
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
 from serving.errors import EngineError, ServeryError
+from serving.file_lock import file_lock
 from serving.fleet.observer import Observer
 from serving.fleet.plan import Desired, Observed, Replace, Start, Step, Stop, back_off, plan
-from serving.fleet.record import FleetRecord, InstanceLimits, RecordFile, exclusive
+from serving.fleet.record import FleetRecord, InstanceLimits, RecordFile
 from serving.fleet.view import FleetView, InstanceView
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
@@ -227,7 +228,7 @@ class Fleet:
         Raises EngineError where there is no such instance.
         """
         await self._find(instance_id)
-        async with self._changing, exclusive(self._lock_file):
+        async with self._changing, file_lock(self._lock_file):
             await self._retire(instance_id)
         await self._observe(SHORT_TIMEOUT)
 
@@ -237,7 +238,7 @@ class Fleet:
         Raises EngineError where there is no such instance.
         """
         await self._find(instance_id)
-        async with self._changing, exclusive(self._lock_file):
+        async with self._changing, file_lock(self._lock_file):
             await self._want(
                 lambda record: replace(record, desired_count=max(0, record.desired_count - 1))
             )
@@ -253,7 +254,7 @@ class Fleet:
 
         A `run` that still goes on, here or in another program, starts them again.
         """
-        async with self._changing, exclusive(self._lock_file):
+        async with self._changing, file_lock(self._lock_file):
             instances = await self._engine.instances(self._model)
             await _all(self._retire(instance.id) for instance in instances)
         await self._observe(SHORT_TIMEOUT)
@@ -345,7 +346,7 @@ class Fleet:
             await self._let_compute()
             if not self._plan():
                 return
-            async with exclusive(self._lock_file):
+            async with file_lock(self._lock_file):
                 await self._observe(SHORT_TIMEOUT)
                 steps = self._plan()
                 if any(isinstance(step, Replace) for step in steps):

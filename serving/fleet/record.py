@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from serving.errors import EngineError
+from serving.file_lock import file_lock
 from serving.files import write_aside
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
 
@@ -86,7 +84,7 @@ class RecordFile:
 
     async def change(self, change: Callable[[FleetRecord], FleetRecord]) -> FleetRecord:
         """Write what `change` makes of the record; raises EngineError where it cannot."""
-        async with exclusive(self.path.with_suffix(".lock")):
+        async with file_lock(self.path.with_suffix(".lock")):
             before = self.read()
             after = change(before)
             if after != before or not self.exists():
@@ -104,28 +102,3 @@ def _to_json(record: FleetRecord) -> dict[str, Any]:
     # The file says "wanted", as the first release wrote it: programs of both may be running.
     fields = asdict(record)
     return {"wanted": fields.pop("desired_count"), **fields}
-
-
-@asynccontextmanager
-async def exclusive(path: Path) -> AsyncIterator[None]:
-    """Hold the lock file `path` alone among all programs; waits for as long as it takes.
-
-    The operating system lets go of it when its holder ends, however that ends.
-    Raises EngineError where the file cannot be opened.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-    except OSError as error:
-        raise EngineError(
-            f"The lock file {path} cannot be opened: {error.strerror}.",
-            "Make room on the disk, or give yourself the right to write there.",
-        ) from error
-    with file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(0.05)
-        yield

@@ -1,6 +1,5 @@
 import asyncio
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from serving.fleet.record import (
     FleetRecord,
     InstanceLimits,
     RecordFile,
-    exclusive,
 )
 
 
@@ -66,38 +64,6 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(EngineError, match=r"pets\.json cannot be written"):
         await RecordFile(path).change(lambda record: replace(record, desired_count=1))
-
-
-async def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    (tmp_path / "fleet.lock").mkdir()
-    with pytest.raises(EngineError, match=r"fleet\.lock cannot be opened"):
-        async with exclusive(tmp_path / "fleet.lock"):
-            pass
-
-
-async def test_a_lock_keeps_others_out_until_its_holder_is_killed(tmp_path: Path) -> None:
-    lock = tmp_path / "run" / "fleet.lock"
-    script = (
-        "import asyncio, pathlib, sys\n"
-        "from serving.fleet.record import exclusive\n"
-        "async def main():\n"
-        "    async with exclusive(pathlib.Path(sys.argv[1])):\n"
-        "        print('held', flush=True)\n"
-        "        await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
-    )
-    holder = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, str(lock), stdout=asyncio.subprocess.PIPE
-    )
-    assert holder.stdout is not None
-    assert await holder.stdout.readline() == b"held\n"
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3), exclusive(lock):
-            pass
-    holder.kill()
-    await holder.wait()
-    async with asyncio.timeout(5), exclusive(lock):
-        pass
 
 
 def test_limits_beyond_every_machine_are_the_most_that_an_engine_understands() -> None:
