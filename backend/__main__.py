@@ -24,6 +24,7 @@ from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.engines.choose import awaited_engine, engine_with_instances
+from serving.engines.names import AUTO, ENGINE_CHOICES
 from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
@@ -167,9 +168,7 @@ def main() -> int:
         "--port", type=int, default=DEFAULT_PORT, help="default: %(default)s; 0: any free one"
     )
     parser.add_argument("--model", default=STARTER_MODEL, help="default: %(default)s")
-    parser.add_argument(
-        "--engine", default="auto", choices=("auto", "docker", "process"), help="default: auto"
-    )
+    parser.add_argument("--engine", default=AUTO, choices=ENGINE_CHOICES, help=f"default: {AUTO}")
     parser.add_argument(
         "--allow-host",
         action="append",

@@ -160,7 +160,7 @@ async def _build_fleet(
     from desktop.fleet.engines import FleetEngines
     from desktop.fleet.page import FleetPage
     from desktop.fleet.presenter import FleetPresenter
-    from serving.engines.choose import ENGINES, awaited_engine, process_engine
+    from serving.engines.choose import awaited_engine, process_engine
     from serving.engines.docker.engine import DockerEngine
     from serving.engines.process import ProcessEngine
     from serving.engines.switch import EngineSwitch
@@ -172,7 +172,6 @@ async def _build_fleet(
     app.classify_page.set_note("The starter model is starting; photos can be dropped already.")
     page = FleetPage()
     app.window.set_page(pages.FLEET, page)
-    app.shell.settings_page.set_engines(ENGINES)
 
     def wished() -> str:
         return options.engine or app.settings.preferences.engine

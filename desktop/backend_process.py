@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backend.client import BackendClient
 from backend.contract import DEFAULT_PORT
+from serving.engines.names import AUTO
 from serving.errors import BackendError
 from serving.programs import module_command
 from serving.workspace import Workspace
@@ -50,7 +51,7 @@ class BackendHandle:
 
 
 async def ensure_backend(
-    workspace: Workspace, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, engine: str = "auto"
+    workspace: Workspace, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, engine: str = AUTO
 ) -> BackendHandle:
     """Return the workspace's backend; start one if none answers.
 

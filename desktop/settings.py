@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop.theme import Appearance
+from serving.engines.names import AUTO
 from serving.files import write_aside
 
 
@@ -27,7 +28,7 @@ class Preferences:
     """Every choice, with what holds until a person chooses otherwise."""
 
     appearance: Appearance = Appearance.SYSTEM
-    engine: str = "auto"
+    engine: str = AUTO
     """auto, docker or process."""
     unsure_below: float = 0.5
     """Predictions whose best score is lower are marked as unsure."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
@@ -24,6 +23,7 @@ from desktop.settings import OnQuit, Preferences, Settings
 from desktop.theme import Appearance
 from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.page_header import PageHeader
+from serving.engines.names import AUTO, DOCKER, PROCESS
 
 _MAX_WIDTH = 680
 _APPEARANCES = (
@@ -36,8 +36,7 @@ _ENDINGS = (
     (OnQuit.STOP, "Stop the fleet"),
     (OnQuit.KEEP, "Keep the fleet running"),
 )
-_AUTOMATIC = (("auto", "Automatic"),)
-_ENGINES = {"docker": "Docker", "process": "Processes", "swarm": "Docker Swarm"}
+_ENGINES = ((AUTO, "Automatic"), (DOCKER, "Docker"), (PROCESS, "Processes"))
 
 
 class SettingsPage(QWidget):
@@ -48,7 +47,7 @@ class SettingsPage(QWidget):
         self._settings = settings
         self.appearance = _choice(_APPEARANCES)
         self.on_quit = _choice(_ENDINGS)
-        self.engine = _choice(_AUTOMATIC)
+        self.engine = _choice(_ENGINES)
         self.unsure = QSpinBox()
         self.unsure.setRange(0, 100)
         self.unsure.setSingleStep(5)
@@ -88,13 +87,6 @@ class SettingsPage(QWidget):
             lambda: settings.change(engine=self.engine.currentData(), put_off="")
         )
         self.unsure.valueChanged.connect(self._change_unsure)
-
-    def set_engines(self, names: Iterable[str]) -> None:
-        """Offer the engines called `names`, beside the automatic choice among them."""
-        for name in names:
-            if self.engine.findData(name) < 0:
-                self.engine.addItem(_ENGINES.get(name, name.capitalize()), name)
-        _select(self.engine, self._settings.preferences.engine)
 
     def _lay_out(self) -> None:
         inner = QWidget()

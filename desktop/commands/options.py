@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from serving.engines.names import AUTO, ENGINE_CHOICES
 from serving.models.starter.install import STARTER_MODEL
 
 engine = click.option(
     "--engine",
-    type=click.Choice(["auto", "docker", "process"]),
-    default="auto",
+    type=click.Choice(ENGINE_CHOICES),
+    default=AUTO,
     envvar="SERVERY_ENGINE",
     show_default=True,
     show_envvar=True,

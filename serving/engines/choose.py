@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from serving.engines.names import AUTO, DOCKER, ENGINE_CHOICES, ENGINE_NAMES, PROCESS
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Engine, InstanceState
 from serving.errors import EngineError
 from serving.workspace import Workspace
 
-AUTO = "auto"
 PROCESS_REASON = "Processes work on every machine, with nothing else to install."
 
 
@@ -26,7 +26,7 @@ def process_engine(workspace: Workspace) -> ProcessEngine:
     return ProcessEngine(workspace, PROCESS_REASON)
 
 
-ENGINES: dict[str, Callable[[Workspace], Engine]] = {"docker": _docker, "process": process_engine}
+ENGINES: dict[str, Callable[[Workspace], Engine]] = {DOCKER: _docker, PROCESS: process_engine}
 """How each engine is made, by its name."""
 
 
@@ -41,10 +41,10 @@ async def choose_engine(name: str, workspace: Workspace) -> Engine:
     """
     if name == AUTO:
         return await _best(workspace)
-    if name not in ENGINES:
+    if name not in ENGINE_NAMES:
         raise EngineError(
             f"There is no engine called {name}.",
-            f"Choose one of {', '.join([AUTO, *ENGINES])}.",
+            f"Choose one of {', '.join(ENGINE_CHOICES)}.",
         )
     engine = ENGINES[name](workspace)
     availability = await engine.availability()
@@ -63,7 +63,7 @@ async def awaited_engine(name: str, workspace: Workspace) -> Engine:
     For programs that run on, and use it as soon as it answers. Raises
     EngineError where there is no such engine.
     """
-    if name in ENGINES:
+    if name in ENGINE_NAMES:
         return await asyncio.to_thread(ENGINES[name], workspace)
     return await choose_engine(name, workspace)
 
@@ -76,7 +76,7 @@ async def engine_with_instances(current: Engine, workspace: Workspace) -> Engine
     """
     if await _runs_instances(current):
         return await better_engine(current, workspace)
-    for name in ENGINES:
+    for name in ENGINE_NAMES:
         if name != current.name:
             other = await asyncio.to_thread(ENGINES[name], workspace)
             if await _runs_instances(other):
@@ -114,11 +114,11 @@ async def _docker_where_best(
 ) -> tuple[Engine | None, str]:
     """Return Docker where it is better than processes, and otherwise why it is not."""
     # Its package takes a while to load.
-    docker = await asyncio.to_thread(ENGINES["docker"], workspace)
+    docker = await asyncio.to_thread(ENGINES[DOCKER], workspace)
     availability = await docker.availability()
     reason = availability.reason
     if availability.usable:
-        running = not leaving and await _runs_instances(ENGINES["process"](workspace))
+        running = not leaving and await _runs_instances(ENGINES[PROCESS](workspace))
         if not running or await _runs_instances(docker):
             return docker, reason
         reason = "They are running already, and Docker is used once they are stopped."

@@ -27,6 +27,7 @@ from serving.engines.instance_records import (
     read_instance_records,
 )
 from serving.engines.log_files import follow, tail
+from serving.engines.names import PROCESS
 from serving.engines.process_usage import ProcessUsage
 from serving.engines.protocol import (
     Availability,
@@ -65,7 +66,7 @@ class ProcessEngine:
     `tensorflow_model_server`; our own model server unless given.
     """
 
-    name = "process"
+    name = PROCESS
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ from serving.engines.docker.stop_signals import StopSignals
 from serving.engines.docker.streams import Stream, StreamEnded
 from serving.engines.docker.usage import ContainerUsage
 from serving.engines.docker.volume_sync import VolumeSync
+from serving.engines.names import DOCKER
 from serving.engines.protocol import Availability, Instance, InstanceSpec, InstanceStats
 from serving.errors import EngineError
 from serving.workspace import Workspace
@@ -53,7 +54,7 @@ class DockerEngine:
     unless given.
     """
 
-    name = "docker"
+    name = DOCKER
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 from serving.engines.docker import names
 from serving.engines.docker.image.constants import GRPC_PORT, REST_PORT
 from serving.engines.docker.usage import parse_timestamp
+from serving.engines.names import DOCKER
 from serving.engines.protocol import Instance, InstanceState
 from serving.units import format_bytes
 
@@ -78,7 +79,7 @@ def to_instance(
     }
     return Instance(
         id=labels.get(names.INSTANCE, ""),
-        engine="docker",
+        engine=DOCKER,
         model=labels.get(names.MODEL, ""),
         spec_hash=labels.get(names.SPEC, ""),
         state=state,
