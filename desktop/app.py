@@ -194,11 +194,11 @@ async def _build_fleet(
     stack.push_async_callback(_leave_fleet, app, fleet)
     FleetPresenter(page, fleet, switch, app.jobs, app.notifications)
     presenter = EnginePresenter(page, fleet, engines, app.jobs, app.notifications)
-    page.strip.dismiss_requested.connect(lambda way: app.settings.change(put_off=way))
-    page.strip.set_dismissed(app.settings.preferences.put_off)
+    page.strip.dismiss_requested.connect(lambda name: app.settings.change(dismissed_action=name))
+    page.strip.set_dismissed(app.settings.preferences.dismissed_action)
 
     def chosen_anew(preferences: Preferences) -> None:
-        page.strip.set_dismissed(preferences.put_off)
+        page.strip.set_dismissed(preferences.dismissed_action)
         presenter.refresh()
 
     app.settings.subscribe(chosen_anew)

@@ -1,7 +1,8 @@
-"""What a person chose, kept in the workspace as `settings.toml`."""
+"""A person's preferences, kept in the workspace as `settings.toml`."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tomllib
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from serving.files import write_aside
 
 
 class OnQuit(StrEnum):
-    """What becomes of the fleet and the backend when the window is closed."""
+    """What happens to the fleet and the backend when the window is closed."""
 
     ASK = "ask"
     STOP = "stop"
@@ -25,25 +26,29 @@ class OnQuit(StrEnum):
 
 @dataclass(frozen=True)
 class Preferences:
-    """Every choice, with what holds until a person chooses otherwise."""
+    """Every preference with its default; the field names are the keys of the file."""
 
     appearance: Appearance = Appearance.SYSTEM
     engine: str = AUTO
     """auto, docker or process."""
     unsure_below: float = 0.5
-    """Predictions whose best score is lower are marked as unsure."""
+    """Predictions whose best score is lower are marked unsure."""
     on_quit: OnQuit = OnQuit.ASK
-    put_off: str = ""
-    """What Fleet offered to do about the engine and is not to offer again."""
+    dismissed_action: str = ""
+    """The EngineAction that Fleet suggested and is not to suggest again."""
     window: str = ""
-    """Where the window was, as Qt wrote it, in base64."""
+    """Size and position of the window as Qt saves them, in base64."""
+
+
+_FORMER_KEYS = {"dismissed_action": "put_off"}
+"""Keys that files of earlier versions use."""
 
 
 class Settings:
-    """Reads, remembers and announces choices.
+    """Reads and writes the preferences, and notifies listeners of changes.
 
-    A missing or unreadable file, and a value that makes no sense, count as not
-    chosen: settings never stop the application from starting.
+    A missing or unreadable file and an invalid value count as the default:
+    settings never stop the application from starting.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,12 +56,12 @@ class Settings:
         self._listeners: list[Callable[[Preferences], None]] = []
         self.preferences = _read(path)
 
-    def change(self, **chosen: Any) -> Preferences:
-        """Remember new values under the names of `Choices`, on disk and at once.
+    def change(self, **values: Any) -> Preferences:
+        """Set fields of `Preferences`, in memory and on disk.
 
         Only what differs from the defaults is written, so that defaults can improve.
         """
-        self.preferences = replace(self.preferences, **chosen)
+        self.preferences = replace(self.preferences, **values)
         defaults = asdict(Preferences())
         lines = [
             f"{name} = {json.dumps(value)}\n"
@@ -69,7 +74,7 @@ class Settings:
         return self.preferences
 
     def subscribe(self, listener: Callable[[Preferences], None]) -> Callable[[], None]:
-        """Call `listener` after each change; returns how to end that."""
+        """Call `listener` after each change; returns a function that ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -79,13 +84,12 @@ def _read(path: Path) -> Preferences:
         raw = tomllib.loads(path.read_text())
     except (OSError, ValueError):
         return Preferences()
-    known: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for field in fields(Preferences):
-        if field.name not in raw:
-            continue
-        kind = type(getattr(Preferences, field.name))
-        try:
-            known[field.name] = kind(raw[field.name])
-        except (TypeError, ValueError):
-            continue
-    return Preferences(**known)
+        key = field.name if field.name in raw else _FORMER_KEYS.get(field.name, "")
+        if key in raw:
+            kind = type(getattr(Preferences, field.name))
+            # A value of the wrong type or of no member of the enum keeps the default.
+            with contextlib.suppress(TypeError, ValueError):
+                values[field.name] = kind(raw[key])
+    return Preferences(**values)

@@ -84,7 +84,7 @@ class SettingsPage(QWidget):
         )
         self.on_quit.activated.connect(lambda: settings.change(on_quit=self.on_quit.currentData()))
         self.engine.activated.connect(
-            lambda: settings.change(engine=self.engine.currentData(), put_off="")
+            lambda: settings.change(engine=self.engine.currentData(), dismissed_action="")
         )
         self.unsure.valueChanged.connect(self._change_unsure)
 

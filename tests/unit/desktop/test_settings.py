@@ -16,6 +16,26 @@ def test_choices_survive_a_restart(tmp_path: Path) -> None:
     assert isinstance(read.appearance, Appearance)
 
 
+def test_the_file_of_the_version_before_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(
+        'appearance = "dark"\n'
+        'engine = "process"\n'
+        "unsure_below = 0.7\n"
+        'on_quit = "keep running"\n'
+        'put_off = "get an image"\n'
+        'window = "AdnQywAD"\n'
+    )
+    assert Settings(path).preferences == Preferences(
+        appearance=Appearance.DARK,
+        engine="process",
+        unsure_below=0.7,
+        on_quit=OnQuit.KEEP,
+        dismissed_action="get an image",
+        window="AdnQywAD",
+    )
+
+
 def test_only_what_differs_from_the_defaults_is_written(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     Settings(path).change(on_quit=OnQuit.KEEP)
@@ -30,11 +50,11 @@ def test_a_file_that_makes_no_sense_counts_as_not_chosen(tmp_path: Path) -> None
     assert Settings(path).preferences == Preferences(engine="process")
 
 
-def test_listeners_hear_of_changes_until_they_end_it(tmp_path: Path) -> None:
+def test_listeners_are_notified_until_they_unsubscribe(tmp_path: Path) -> None:
     settings = Settings(tmp_path / "settings.toml")
     received: list[str] = []
-    end = settings.subscribe(lambda preferences: received.append(preferences.engine))
+    unsubscribe = settings.subscribe(lambda preferences: received.append(preferences.engine))
     settings.change(engine="docker")
-    end()
+    unsubscribe()
     settings.change(engine="auto")
     assert received == ["docker"]
