@@ -4,13 +4,13 @@ from __future__ import annotations
 
 
 def percent(share: float) -> str:
-    """Return a share of 1 as `91 %`; a rounded 100 or 0 only for what is certain."""
+    """Return a share of 1 as `91%`; a rounded 100 or 0 only for what is certain."""
     value = share * 100
     if 99.5 <= value < 100:
-        return ">99 %"
+        return ">99%"
     if 0 < value <= 0.5:
-        return "<1 %"
-    return f"{value:.0f} %"
+        return "<1%"
+    return f"{value:.0f}%"
 
 
 def count(number: int) -> str:

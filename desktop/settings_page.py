@@ -51,7 +51,7 @@ class SettingsPage(QWidget):
         self.unsure = QSpinBox()
         self.unsure.setRange(0, 100)
         self.unsure.setSingleStep(5)
-        self.unsure.setSuffix(" %")
+        self.unsure.setSuffix("%")
         self.unsure.lineEdit().setTextMargins(theme.S, 0, 0, 0)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(theme.M)

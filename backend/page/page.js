@@ -32,9 +32,9 @@ async function ask(method, path, options = {}) {
 
 function percent(share) {
   const value = Math.round(share * 100);
-  if (value === 0 && share > 0) return "<1 %";
-  if (value === 100 && share < 1) return ">99 %";
-  return `${value} %`;
+  if (value === 0 && share > 0) return "<1%";
+  if (value === 100 && share < 1) return ">99%";
+  return `${value}%`;
 }
 
 function showProblem(problem) {

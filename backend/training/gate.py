@@ -26,4 +26,4 @@ def reason_not_to_promote(evaluation: Evaluation, margin: float = MARGIN) -> str
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"

@@ -247,7 +247,7 @@ def _row(view: InstanceView) -> tuple[str, ...]:
         instance.grpc_address or "-",
         instance.rest_address or "-",
         format_duration(time.time() - instance.started) if instance.started else "-",
-        "-" if stats is None else f"{stats.cpu_percent:.0f} %",
+        "-" if stats is None else f"{stats.cpu_percent:.0f}%",
         "-" if stats is None else format_bytes(stats.memory_bytes),
     )
 

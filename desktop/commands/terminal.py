@@ -62,4 +62,4 @@ class PercentLine(ProgressLine):
     """The line of work whose text says the amounts already."""
 
     def _line(self, done: int, total: int, text: str) -> str:
-        return f"{done:3d} %  {text}"
+        return f"{done:3d}%  {text}"

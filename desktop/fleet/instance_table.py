@@ -55,7 +55,7 @@ COLUMNS = (
         sample="65535",
     ),
     Column("Uptime", wording.uptime, sample="59 min"),
-    Column("CPU", wording.cpu, Metric.CPU, sample="100 %"),
+    Column("CPU", wording.cpu, Metric.CPU, sample="100%"),
     Column("Memory", wording.memory, Metric.MEMORY, sample="99.9 MB"),
     Column("Requests", wording.requests, sample="10,000", dispensable=2),
     Column("Requests/s", wording.requests_rate, Metric.REQUESTS, sample="100/s"),

@@ -56,7 +56,7 @@ class Metric(Enum):
     min_scale: float
     text: Callable[[float], str]
 
-    CPU = ("CPU", 25.0, lambda value: f"{value:.0f} %")
+    CPU = ("CPU", 25.0, lambda value: f"{value:.0f}%")
     MEMORY = ("Memory", 1.0, format_bytes)
     REQUESTS = ("Requests/s", 5.0, rate)
     P95 = ("p95", 20.0, lambda value: milliseconds(value))

@@ -56,7 +56,7 @@ def uptime(each: InstanceView, now: float | None = None) -> str:
 
 
 def cpu(each: InstanceView) -> str:
-    return UNKNOWN if each.stats is None else f"{each.stats.cpu_percent:.0f} %"
+    return UNKNOWN if each.stats is None else f"{each.stats.cpu_percent:.0f}%"
 
 
 def memory(each: InstanceView) -> str:

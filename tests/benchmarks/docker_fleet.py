@@ -150,7 +150,7 @@ async def fleet_size(image: str) -> None:
             wave = (docker_fleet.client.classify(docker_fleet.jpeg) for _ in range(8))
             taken.update(answer.instance_id for answer in await asyncio.gather(*wave))
         shares = [100 * taken[name] / 400 for name in four]
-        print_row("share of 400 requests, four instances", _range(shares, "%"), "25 ± 5 %")
+        print_row("share of 400 requests, four instances", _range(shares, "%"), "25 ± 5%")
         await losing(docker_fleet, four[0])
 
 

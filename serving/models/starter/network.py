@@ -143,8 +143,8 @@ def embed(images: Tensor, weights: Mapping[str, Tensor]) -> Tensor:
     Normalised images `[N, 32, 32, 3]` to embeddings `[N, 256]`. The views are the
     image and its mirror image, each shifted by a pixel up and left, and down and
     right: where a thing stands and which way it faces says nothing about what it
-    is. On CIFAR-10's test files the four are right on 91.16 %, an image and its
-    unshifted mirror image on 90.76 %.
+    is. On CIFAR-10's test files the four are right on 91.16%, an image and its
+    unshifted mirror image on 90.76%.
     """
 
     def convolve(name: str, x: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def test_the_pane_says_what_the_photo_is(filled: ClassifyPage) -> None:
     filled.select(CAT.key)
     assert pane.name.text() == "tabby.jpg"
     assert pane.source.text() == "starter v1, 12 ms"
-    assert pane.chart.text() == "cat 90 %, dog 6 %, ship 4 %"
+    assert pane.chart.text() == "cat 90%, dog 6%, ship 4%"
     assert pane.yes.accessibleName() == "Yes, cat"
     filled.select(LABELLED.key)
     assert pane.labelled.text == "Labelled lion"
@@ -100,7 +100,7 @@ def test_a_failed_photo_says_why_and_what_to_do(filled: ClassifyPage) -> None:
 def test_several_photos_show_how_often_each_class_is_best(filled: ClassifyPage) -> None:
     filled.gallery.selectAll()
     assert filled.pane.name.text() == "4 photos selected"
-    assert filled.pane.chart.text() == "cat 50 %, dog 25 %"
+    assert filled.pane.chart.text() == "cat 50%, dog 25%"
 
 
 def test_a_number_key_labels_with_that_class(filled: ClassifyPage) -> None:

@@ -35,7 +35,7 @@ def test_a_dropped_photo_becomes_bars_on_a_chart(
         assert shown.path == album[0]
         chart = env.page.pane.chart
         await wait_until(lambda: [score.name for score in chart.scores] == ["cat", "dog", "ship"])
-        assert chart.accessibleName() == "cat 80 %, dog 15 %, ship 5 %"
+        assert chart.accessibleName() == "cat 80%, dog 15%, ship 5%"
 
     run(lambda: with_classify_env(tmp_path, scenario))
 

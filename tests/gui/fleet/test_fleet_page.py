@@ -48,7 +48,7 @@ def test_a_row_tells_everything_about_an_instance(page: FleetPage) -> None:
     row = spoken(page, 0)
     assert row[0] == "Ready"
     assert row[1:4] == ["starter-000001", "v3", "40001"]
-    assert row[5:] == ["12 %", "412 MB", "1,234", "38/s", "22 ms"]
+    assert row[5:] == ["12%", "412 MB", "1,234", "38/s", "22 ms"]
     assert page.ready_figure.text() == "1"
     assert page.state.text() == "The only one is ready, serving v3."
 
@@ -190,7 +190,7 @@ def test_charts_say_in_words_what_they_draw(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, cpu=5.0)))
     page.show_view(fleet_view(instance_view(1, cpu=80.0)))
     facts = [chart.facts for chart in page.detail.activity.charts.values()]
-    assert facts[0].startswith("CPU: 80 %, between 5 % and 80 % in the last")
+    assert facts[0].startswith("CPU: 80%, between 5% and 80% in the last")
     cell = page.table.model().index(0, 5)
     assert cell.data(Qt.ItemDataRole.AccessibleTextRole) == facts[0]
 

@@ -108,7 +108,7 @@ def test_the_run_that_goes_on_can_be_watched_and_cancelled_once(page: LearnPage)
     page.show_labels(LabelSummary(3, 3, [ClassCount("cat", 3, True)]))
     page.show_runs([going(RunState.RUNNING, 0.42, "Fitting the head.")])
     assert page.strip.isVisible()
-    assert (page.strip.step.text(), page.strip.share.text()) == ("Fitting the head.", "42 %")
+    assert (page.strip.step.text(), page.strip.share.text()) == ("Fitting the head.", "42%")
     assert page.strip.bar.value() == 420
     assert not page.learn.isEnabled()
     cancelled = QSignalSpy(page.strip.cancel_requested)
@@ -127,9 +127,9 @@ def test_the_live_version_is_marked_and_the_others_can_be_made_live(page: LearnP
         for row in page.timeline.rows
     ]
     assert facts == [
-        ("Version 3", "", "90 %", True),
-        ("Version 2", "Live", "90 %", False),
-        ("Version 1", "", "90 %", True),
+        ("Version 3", "", "90%", True),
+        ("Version 2", "Live", "90%", False),
+        ("Version 1", "", "90%", True),
     ]
     names = [row.promote.accessibleName() for row in page.timeline.rows]
     assert (names[0], names[2]) == ("Promote version 3", "Roll back to version 1")

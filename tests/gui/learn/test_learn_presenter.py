@@ -115,10 +115,10 @@ def test_learning_shows_its_progress_and_ends_with_a_live_version(
             assert not place.page.learn.isEnabled()
             await wait_until(lambda: place.page.strip.step.text() == "Fitting the head.")
             assert place.page.strip.isVisible()
-            assert place.page.strip.share.text() == "42 %"
+            assert place.page.strip.share.text() == "42%"
             await wait_until(lambda: bool(place.notices))
             assert place.notices[0].text == (
-                "Version 2 is live. From 80 % to 85 % on the images it was not shown."
+                "Version 2 is live. From 80% to 85% on the images it was not shown."
             )
             assert rows(place) == [("Version 2", "Live"), ("Version 1", "")]
             assert place.page.timeline.rows[1].promote.text() == "Roll back"
@@ -140,7 +140,7 @@ def test_a_version_that_forgot_says_why_it_is_not_live(
             await wait_until(place.page.learn.isEnabled)
             place.page.learn.click()
             await wait_until(lambda: bool(place.notices))
-            assert "fell from 80.0 % to 60.0 %" in place.notices[0].text
+            assert "fell from 80.0% to 60.0%" in place.notices[0].text
             newest = place.page.timeline.rows[0]
             assert "so the version did not go live" in newest.change.text()
             assert newest.promote.text() == "Promote"

@@ -197,7 +197,7 @@ async def test_a_change_that_does_not_come_up_leaves_the_fleet_as_it_was(
 
 
 async def _p99(docker_env: DockerEnv, sample_jpeg: bytes, meanwhile: Awaitable[object]) -> float:
-    """Return the seconds that 99 % of the answers took while something else went on."""
+    """Return the seconds that 99% of the answers took while something else went on."""
     going_on = asyncio.ensure_future(meanwhile)
     seconds = []
     while not going_on.done():

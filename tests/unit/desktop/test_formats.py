@@ -8,14 +8,14 @@ from desktop import formats
 @pytest.mark.parametrize(
     ("share", "text"),
     [
-        (0.0, "0 %"),
-        (0.0004, "<1 %"),
-        (0.005, "<1 %"),
-        (0.912, "91 %"),
-        (0.994, "99 %"),
-        (0.996, ">99 %"),
-        (0.99999, ">99 %"),
-        (1.0, "100 %"),
+        (0.0, "0%"),
+        (0.0004, "<1%"),
+        (0.005, "<1%"),
+        (0.912, "91%"),
+        (0.994, "99%"),
+        (0.996, ">99%"),
+        (0.99999, ">99%"),
+        (1.0, "100%"),
     ],
 )
 def test_percent(share: float, text: str) -> None:
@@ -23,7 +23,7 @@ def test_percent(share: float, text: str) -> None:
 
 
 def test_a_score_that_is_not_certain_never_reads_as_certain() -> None:
-    assert formats.percent(0.9961) != "100 %"
+    assert formats.percent(0.9961) != "100%"
 
 
 @pytest.mark.parametrize(

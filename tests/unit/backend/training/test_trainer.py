@@ -83,7 +83,7 @@ async def test_a_version_that_forgot_stays_unpromoted(
     assert (run.state, run.version, run.promoted) == (RunState.SUCCEEDED, 2, False)
     assert run.not_promoted_because == run.step
     assert await service.store.runs.get(run.id) == run
-    assert "fell from 80.0 % to 60.0 %" in run.step
+    assert "fell from 80.0% to 60.0%" in run.step
     assert service.repository.live("starter").number == 1
 
 

@@ -32,6 +32,6 @@ def test_search_looks_at_name_class_and_label() -> None:
 
 
 def test_the_description_says_what_the_tile_shows() -> None:
-    assert SURE.describe(0.5) == "tabby.jpg, cat 90 %, answered"
-    assert replace(SURE, label="tiger").describe(0.5) == "tabby.jpg, cat 90 %, labelled tiger"
+    assert SURE.describe(0.5) == "tabby.jpg, cat 90%, answered"
+    assert replace(SURE, label="tiger").describe(0.5) == "tabby.jpg, cat 90%, labelled tiger"
     assert replace(SURE, failure=FAILURE).describe(0.5) == "tabby.jpg, The file is empty., failed"

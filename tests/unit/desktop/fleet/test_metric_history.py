@@ -82,7 +82,7 @@ def test_the_facts_of_a_chart_can_be_read() -> None:
     for second, cpu in enumerate((5.0, 80.0, 12.0)):
         history.add(fleet_view(instance_view(cpu=cpu)), now=float(second * 10))
     points = history.points("starter-000001", Metric.CPU)
-    assert describe(Metric.CPU, points) == "CPU: 12 %, between 5 % and 80 % in the last 20 s"
+    assert describe(Metric.CPU, points) == "CPU: 12%, between 5% and 80% in the last 20 s"
     memory = history.points("starter-000001", Metric.MEMORY)
     assert describe(Metric.MEMORY, memory) == "Memory: 412 MB throughout the last 20 s"
 

@@ -57,7 +57,7 @@ def test_numbers_of_an_instance() -> None:
         wording.requests(each),
         wording.requests_rate(each),
         wording.p95(each),
-    ] == ["v3", "40001", "3 h", "12 %", "412 MB", "12,345", "38/s", "22 ms"]
+    ] == ["v3", "40001", "3 h", "12%", "412 MB", "12,345", "38/s", "22 ms"]
 
 
 def test_what_a_failed_instance_does_not_have_is_not_made_up() -> None:

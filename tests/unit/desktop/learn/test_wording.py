@@ -49,14 +49,14 @@ def test_where_a_version_came_from() -> None:
 
 
 def test_what_a_run_changed() -> None:
-    assert wording.change_sentence(RUN) == "From 88 % to 95 % on the images it was not shown."
+    assert wording.change_sentence(RUN) == "From 88% to 95% on the images it was not shown."
     same = replace(RUN, accuracy=0.88)
-    assert wording.change_sentence(same) == "Stayed at 88 % on the images it was not shown."
+    assert wording.change_sentence(same) == "Stayed at 88% on the images it was not shown."
     assert wording.change_sentence(replace(RUN, base_accuracy=None)) == ""
 
 
 def test_what_came_of_a_run() -> None:
-    assert wording.outcome_sentence(RUN, live=2).startswith("Version 2 is live. From 88 %")
+    assert wording.outcome_sentence(RUN, live=2).startswith("Version 2 is live. From 88%")
     forgot = replace(RUN, step="Accuracy fell, so the version did not go live.")
     assert (
         wording.outcome_sentence(forgot, live=1)
