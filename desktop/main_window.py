@@ -15,9 +15,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop import theme
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
+from desktop.theme.tokens import RESOURCES
 from desktop.widgets.notice_stack import NoticeStack
 from desktop.widgets.sidebar import Sidebar
 from desktop.widgets.status_bar import StatusBar
@@ -46,7 +46,7 @@ class MainWindow(QMainWindow):
     def __init__(self, jobs: Jobs, notifications: Notifications) -> None:
         super().__init__()
         self.setWindowTitle("Servery")
-        self.setWindowIcon(QIcon(str(theme.RESOURCES / "icons" / "servery.svg")))
+        self.setWindowIcon(QIcon(str(RESOURCES / "icons" / "servery.svg")))
         self.setMinimumSize(*MIN_SIZE)
         self.setAcceptDrops(True)
         self.resize(*DEFAULT_SIZE)

@@ -69,10 +69,8 @@ class PhotoView(QWidget):
         if picture is None:
             return
         if picture.isNull():
-            side = 48
-            broken = theme.pixmap("broken", "muted", side, self.devicePixelRatioF(), theme.tokens())
-            center = frame.center()
-            painter.drawPixmap(round(center.x() - side / 2), round(center.y() - side / 2), broken)
+            ratio = self.devicePixelRatioF()
+            theme.paint_icon(painter, frame.center(), "broken", "muted", 48, ratio)
             return
         fitted = QSizeF(picture.size()).scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
         if fitted.width() > 2 * picture.width():

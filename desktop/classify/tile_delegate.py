@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop import formats, theme
@@ -60,22 +60,21 @@ class TileDelegate(QStyledItemDelegate):
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
         marked = selected or bool(option.state & QStyle.StateFlag.State_HasFocus)
-        colors = theme.tokens()
         tile = QRectF(option.rect).adjusted(_GAP, _GAP, -_GAP, -_GAP)
         picture = QRectF(tile.x(), tile.y(), tile.width(), round(tile.width() * 3 / 4))
         outline = QPainterPath()
         outline.addRoundedRect(tile.adjusted(0.5, 0.5, -0.5, -0.5), theme.CORNER, theme.CORNER)
-        fill = colors.accent_soft if selected else colors.hover if hovered else colors.raised
+        fill = "accent_soft" if selected else "hover" if hovered else "raised"
         painter.save()
         painter.setRenderHints(
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
         )
-        painter.fillPath(outline, QColor(fill))
+        painter.fillPath(outline, theme.color(fill))
         painter.setClipPath(outline)
         self._paint_picture(painter, picture, photo)
         painter.setClipping(False)
-        edge = colors.accent if marked else colors.line
-        painter.setPen(QPen(QColor(edge), 2 if marked else 1))
+        edge = theme.color("accent" if marked else "line")
+        painter.setPen(QPen(edge, 2 if marked else 1))
         painter.drawPath(outline)
         text = QRectF(
             tile.x() + _PAD,
@@ -83,7 +82,7 @@ class TileDelegate(QStyledItemDelegate):
             tile.width() - 2 * _PAD,
             tile.bottom() - picture.bottom() - 2 * _PAD,
         )
-        self._paint_answer(painter, text, photo, colors)
+        self._paint_answer(painter, text, photo)
         self._paint_state(painter, text, photo, state)
         painter.restore()
 
@@ -94,21 +93,16 @@ class TileDelegate(QStyledItemDelegate):
             return
         painter.fillRect(frame, theme.color("sunken"))
         if picture is not None:
-            side = 32
-            broken = theme.pixmap("broken", "muted", side, self.ratio, theme.tokens())
-            center = frame.center()
-            painter.drawPixmap(round(center.x() - side / 2), round(center.y() - side / 2), broken)
+            theme.paint_icon(painter, frame.center(), "broken", "muted", 32, self.ratio)
 
-    def _paint_answer(
-        self, painter: QPainter, box: QRectF, photo: Photo, colors: theme.Tokens
-    ) -> None:
+    def _paint_answer(self, painter: QPainter, box: QRectF, photo: Photo) -> None:
         line = QRectF(box.x(), box.y(), box.width(), self._strong.height)
         top = photo.top
         if photo.failure is not None or top is None:
-            painter.setPen(QColor(colors.muted))
+            painter.setPen(theme.color("muted"))
             self._body.draw(painter, line, photo.name, Qt.TextElideMode.ElideMiddle)
             return
-        painter.setPen(QColor(colors.text))
+        painter.setPen(theme.color("text"))
         score = formats.percent(top.score)
         painter.setFont(self._numbers.font)
         painter.drawText(line, Qt.AlignmentFlag.AlignRight, score)

@@ -29,6 +29,5 @@ class SearchField(QLineEdit):
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         painter = QPainter(self)
-        ratio = self.devicePixelRatioF()
-        glass = theme.pixmap("search", "muted", _ICON, ratio, theme.tokens())
+        glass = theme.pixmap("search", "muted", _ICON, self.devicePixelRatioF())
         painter.drawPixmap(theme.S, (self.height() - _ICON) // 2, glass)

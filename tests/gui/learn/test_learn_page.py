@@ -20,7 +20,8 @@ from backend.contract import (
 from desktop.learn.outbox import OutboxView
 from desktop.learn.page import LearnPage
 from desktop.learn.timeline_list import INITIAL_ROWS
-from desktop.theme import DARK, LIGHT, Appearance, Theme
+from desktop.theme import Appearance, Theme
+from desktop.theme.tokens import DARK, LIGHT
 
 FIFTY = [ClassCount(f"class {number}", 1 + number * 7, number % 5 > 0) for number in range(50)]
 

@@ -13,7 +13,8 @@ from desktop import main_window as pages
 from desktop.notifications import Notifications
 from desktop.settings import OnQuit, Settings
 from desktop.shell import Shell
-from desktop.theme import Appearance, is_dark
+from desktop.theme import Appearance, tokens
+from desktop.theme.tokens import DARK, LIGHT
 from desktop.widgets.notice_stack import MAX_NOTICES
 from serving.errors import EngineError
 from serving.workspace import Workspace
@@ -156,10 +157,10 @@ def test_a_failed_job_is_told(shell: Shell, run: Run) -> None:
 
 def test_settings_take_effect_and_last(shell: Shell, workspace: Workspace) -> None:
     shell.settings.change(appearance=Appearance.DARK, unsure_below=0.8)
-    assert is_dark()
+    assert tokens() is DARK
     assert shell.classify_page.model.unsure_below == 0.8
     shell.settings.change(appearance=Appearance.LIGHT)
-    assert not is_dark()
+    assert tokens() is LIGHT
     assert Settings(workspace.settings).preferences.unsure_below == 0.8
 
 

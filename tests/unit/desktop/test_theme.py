@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from PySide6.QtGui import QColor
 
-from desktop.theme import DARK, LIGHT, RESOURCES, Tokens, state_mark
+from desktop.theme import state_mark
+from desktop.theme.tokens import DARK, LIGHT, RESOURCES, Tokens
 
 STATES = (
     "queued", "starting", "ready", "draining", "stopped", "failed", "answered", "unsure",
