@@ -18,10 +18,7 @@ import numpy.typing as npt
 
 from serving.errors import ModelError
 from serving.tf.messages import saved_model_pb2, types_pb2
-
-HEAD_KERNEL = "servery/head/kernel"
-HEAD_BIAS = "servery/head/bias"
-HEAD_CLASSES = "servery/head/classes"
+from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 
 Floats = npt.NDArray[np.float32]
 
@@ -46,7 +43,7 @@ class ServableGraph:
         """Read the graph; raises ModelError where it has no head to replace."""
         self._message = saved_model_pb2.SavedModel()
         try:
-            self._message.ParseFromString((version_folder / "saved_model.pb").read_bytes())
+            self._message.ParseFromString((version_folder / SAVED_MODEL_FILE).read_bytes())
         except Exception as error:
             raise ModelError(
                 f"Version {version_folder.name} cannot be read, so nothing can be learned from it.",

@@ -10,12 +10,18 @@ import numpy as np
 
 from serving.errors import ModelError
 from serving.tf.messages import types_pb2
+from serving.tf.names import (
+    CLASSES,
+    CLASSIFY_SIGNATURE,
+    EMBED_SIGNATURE,
+    EMBEDDING,
+    IMAGES,
+    SCORES,
+    SERVE_TAG,
+)
 from serving.tf.session import Session
 from serving.tf.status import ServingError
 from serving.tf.tensors import Tensor
-
-INPUT = "images"
-TAG = "serve"
 
 
 class LoadedVersion:
@@ -28,7 +34,7 @@ class LoadedVersion:
     def __init__(self, version_folder: Path) -> None:
         """Load it; raises ModelError where TensorFlow cannot."""
         try:
-            self._session = Session(version_folder, [TAG], 0, 0)
+            self._session = Session(version_folder, [SERVE_TAG], 0, 0)
         except ServingError as error:
             raise ModelError(
                 f"Version {version_folder.name} cannot be loaded.",
@@ -48,7 +54,7 @@ class LoadedVersion:
 
     def embed(self, images: list[bytes]) -> Any:
         """Return float32 [N, D] for N whole JPEG files; raises ModelError where it cannot."""
-        (embeddings,) = self._run("embed", ["embedding"], images)
+        (embeddings,) = self._run(EMBED_SIGNATURE, [EMBEDDING], images)
         return embeddings
 
     def predict(self, images: list[bytes]) -> tuple[Any, Any]:
@@ -56,13 +62,13 @@ class LoadedVersion:
 
         Raises ModelError where the version cannot.
         """
-        classes, scores = self._run("predict_images", ["classes", "scores"], images)
+        classes, scores = self._run(CLASSIFY_SIGNATURE, [CLASSES, SCORES], images)
         return classes, scores
 
     def _run(self, signature: str, outputs: list[str], images: list[bytes]) -> list[Any]:
         try:
             definition = self._session.signatures[signature]
-            feed = definition.inputs[INPUT].name
+            feed = definition.inputs[IMAGES].name
             fetches = [definition.outputs[name].name for name in outputs]
             files = np.array(images, object)
             answers = self._session.computation([feed], fetches)(

@@ -39,6 +39,7 @@ from serving.engines.protocol import (
 from serving.engines.server_flags import server_flags
 from serving.errors import EngineError
 from serving.programs import module_command
+from serving.tf.cores import core_count
 from serving.workspace import Workspace
 
 PORTS_FLAG = "--ports_file"
@@ -218,7 +219,7 @@ class ProcessEngine:
     def _command(
         self, record: InstanceRecord, spec: InstanceSpec, fleet_size: int
     ) -> tuple[str, ...]:
-        threads = spec.threads or max(1, _cores() // max(1, fleet_size))
+        threads = spec.threads or max(1, core_count() // max(1, fleet_size))
         return (
             *self._program,
             "--port=0",
@@ -384,9 +385,3 @@ def _environment() -> dict[str, str]:
 def _search_path() -> str:
     """The folder in which Python finds this code; empty where it is part of the program."""
     return "" if getattr(sys, "frozen", False) else str(Path(serving.__file__).resolve().parents[1])
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -10,7 +10,6 @@ import grpc.aio
 
 from serving.predict.channels import open_channel
 from serving.predict.request import (
-    CLASSIFY_SIGNATURE,
     predict_request,
     probe_jpeg,
     response_version,
@@ -20,6 +19,7 @@ from serving.tf.messages import (
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
+from serving.tf.names import CLASSIFY_SIGNATURE
 
 STATUS_SECONDS = 5.0
 PREDICT_SECONDS = 30.0

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from serving.model_server import openvino_runtime
-from serving.model_server.graph_cut import EMBEDDING, Cut, find_cut
+from serving.model_server.graph_cut import Cut, find_cut
 from serving.tf.messages import saved_model_pb2, types_pb2
+from serving.tf.names import EMBEDDING_NODE, SAVED_MODEL_FILE
 from serving.tf.session import Computation, Session
 from serving.tf.tensors import Array, Tensor
 
@@ -38,7 +39,7 @@ def accelerated(
     }
     if isinstance(session, AcceleratedSession):
         raise NotAccelerated("It is already.")
-    if not session.has_operation(EMBEDDING) or len(inputs) != 1:
+    if not session.has_operation(EMBEDDING_NODE) or len(inputs) != 1:
         raise NotAccelerated("It was not exported by Servery.")
     try:
         cut = find_cut(
@@ -59,7 +60,7 @@ def accelerated(
 
 def _graph(folder: Path, tags: Sequence[str]) -> Any:
     """Return the `GraphDef` that the tags choose."""
-    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    saved = saved_model_pb2.SavedModel.FromString((folder / SAVED_MODEL_FILE).read_bytes())
     for meta_graph in saved.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == set(tags):
             return meta_graph.graph_def
@@ -112,9 +113,9 @@ class AcceleratedSession:
         """As `Session.computation`."""
         whole = self._session.computation(feeds, fetches)
         decode = self._session.computation(feeds, [self._cut.pixels])
-        is_embedding = [name.removesuffix(":0") == EMBEDDING for name in fetches]
+        is_embedding = [name.removesuffix(":0") == EMBEDDING_NODE for name in fetches]
         rest = [name for name, found in zip(fetches, is_embedding, strict=True) if not found]
-        answer = self._session.computation([EMBEDDING], rest)
+        answer = self._session.computation([EMBEDDING_NODE], rest)
 
         def compute(tensors: Sequence[Tensor], seconds: float | None) -> list[Tensor]:
             began = time.monotonic()

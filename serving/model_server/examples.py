@@ -10,7 +10,6 @@ import numpy as np
 
 from serving.model_server.inference import (
     CLASSIFY,
-    DEFAULT_SIGNATURE,
     REGRESS,
     PreparedCall,
     fill_spec,
@@ -22,6 +21,7 @@ from serving.tf.messages import (
     regression_pb2,
     types_pb2,
 )
+from serving.tf.names import DEFAULT_SIGNATURE
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.tensors import Tensor
 

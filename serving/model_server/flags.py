@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from serving.tf.names import SERVE_TAG
+
 
 class InvalidFlag(Exception):
     """A flag's value cannot be read."""
@@ -53,7 +55,7 @@ class Flags:
     num_unload_threads: int = _flag(0, "Threads for unloading")
     enable_model_warmup: bool = _flag(True, "Run the warm-up records of a version before serving")
     num_request_iterations_for_warmup: int = _flag(0, "How often each warm-up record is run")
-    saved_model_tags: str = _flag("serve", "Comma-separated tags of the meta graph to load")
+    saved_model_tags: str = _flag(SERVE_TAG, "Comma-separated tags of the meta graph to load")
     tensorflow_session_parallelism: int = _flag(0, "Threads for running a session, if not 0")
     tensorflow_intra_op_parallelism: int = _flag(0, "Threads for one operation")
     tensorflow_inter_op_parallelism: int = _flag(0, "Threads for operations side by side")

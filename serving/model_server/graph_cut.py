@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.tf.messages import types_pb2
+from serving.tf.names import EMBEDDING_NODE
 from serving.tf.tensors import from_proto
 
-EMBEDDING = "servery/embedding"
-"""The node that `serving.models.servable` gives this name."""
 _STACK = "TensorListStack"
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The arithmetic of a version: a graph from `pixels` to `EMBEDDING`."""
+    """The arithmetic of a version: a graph from `pixels` to `EMBEDDING_NODE`."""
 
     pixels: str
     """Name of the node that stacks the decoded photos, float [N, side, side, 3]."""
@@ -37,14 +36,16 @@ def find_cut(graph: Any, answers: Sequence[str]) -> Cut | None:
     `answers` are the nodes that callers fetch: all must rest on the embedding alone.
     """
     nodes = {node.name: node for node in graph.node}
-    if EMBEDDING not in nodes or any(map(_is_placeholder, _behind(nodes, answers, EMBEDDING))):
+    if EMBEDDING_NODE not in nodes or any(
+        map(_is_placeholder, _behind(nodes, answers, EMBEDDING_NODE))
+    ):
         return None
-    stacks = {node.name for node in _behind(nodes, [EMBEDDING]) if node.op == _STACK}
+    stacks = {node.name for node in _behind(nodes, [EMBEDDING_NODE]) if node.op == _STACK}
     if len(stacks) != 1:
         return None
     (pixels,) = stacks
     row = _row_of(nodes, nodes[pixels])
-    between = {node.name for node in _behind(nodes, [EMBEDDING], pixels)}
+    between = {node.name for node in _behind(nodes, [EMBEDDING_NODE], pixels)}
     if row is None or any(_is_placeholder(nodes[name]) for name in between):
         return None
     return Cut(pixels, row, _middle(graph, between, pixels, row))

@@ -8,11 +8,11 @@ from typing import Any
 
 from serving.model_server.servable import Servable, Signature
 from serving.tf.messages import predict_pb2
+from serving.tf.names import DEFAULT_SIGNATURE
 from serving.tf.session import Computation
 from serving.tf.status import Code, ServingError, failed_precondition, invalid
 from serving.tf.tensors import Tensor, from_proto, to_proto
 
-DEFAULT_SIGNATURE = "serving_default"
 CLASSIFY = "tensorflow/serving/classify"
 PREDICT = "tensorflow/serving/predict"
 REGRESS = "tensorflow/serving/regress"

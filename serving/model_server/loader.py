@@ -18,6 +18,7 @@ from serving.model_server.accelerated_session import (
 from serving.model_server.servable import Servable
 from serving.model_server.warm_up import replay, warm_up_logs
 from serving.tf.c_api import return_free_memory
+from serving.tf.names import SERVE_TAG
 from serving.tf.session import Session
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ _MAX_TIME_SHARE = 0.9
 class Loader:
     """Loads versions one way; safe to call from several threads."""
 
-    tags: Sequence[str] = ("serve",)
+    tags: Sequence[str] = (SERVE_TAG,)
     intra_op_threads: int = 0
     inter_op_threads: int = 0
     warm_up: bool = True

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.model_server.inference import DEFAULT_SIGNATURE, PreparedCall, prepare_signature
+from serving.model_server.inference import PreparedCall, prepare_signature
 from serving.model_server.json_tensors import (
     column_text,
     decode_base64,
@@ -28,6 +28,7 @@ from serving.tf.messages import (
     regression_pb2,
     types_pb2,
 )
+from serving.tf.names import DEFAULT_SIGNATURE
 from serving.tf.status import invalid
 from serving.tf.tensors import Tensor
 

@@ -12,9 +12,8 @@ from typing import Any
 from serving.model_server.accelerated_session import AcceleratedSession
 from serving.model_server.batching import Batcher, BatchLimits
 from serving.tf.messages import types_pb2
+from serving.tf.names import IMAGES
 from serving.tf.session import Computation, Session
-
-IMAGES_INPUT = "images"
 
 _MAX_COMPUTATIONS = 256
 """Combinations of outputs that are remembered; callers may ask for any."""
@@ -41,9 +40,9 @@ class Signature:
         no other: a counter or a mean over the batch has unknown leading dimensions too.
         """
         return (
-            list(self.inputs) == [IMAGES_INPUT]
-            and self.inputs[IMAGES_INPUT].dtype == types_pb2.DT_STRING
-            and _rank(self.inputs[IMAGES_INPUT]) == 1
+            list(self.inputs) == [IMAGES]
+            and self.inputs[IMAGES].dtype == types_pb2.DT_STRING
+            and _rank(self.inputs[IMAGES]) == 1
             and all(map(_has_free_rows, (*self.inputs.values(), *self.outputs.values())))
         )
 

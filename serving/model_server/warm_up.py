@@ -10,11 +10,11 @@ from serving.model_server import examples, inference
 from serving.model_server.inference import PreparedCall
 from serving.model_server.servable import Servable
 from serving.tf.messages import prediction_log_pb2
+from serving.tf.names import WARM_UP_FILE
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.tensors import Tensor
 from serving.tf.tfrecord import crc32c, masked
 
-WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_WARM_UP_RECORDS = 1000
 _LENGTH_BYTES, _CHECKSUM_BYTES = 8, 4
 

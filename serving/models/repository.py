@@ -26,6 +26,7 @@ from serving.errors import ModelError
 from serving.files import write_aside
 from serving.models.card import ModelCard
 from serving.tf.messages import model_server_config_pb2
+from serving.tf.names import SAVED_MODEL_FILE
 
 CONFIG_NAME = "serving.config"
 MONITORING_NAME = "monitoring.config"
@@ -68,7 +69,7 @@ class ModelRepository:
         numbers = {
             int(entry.name): entry
             for entry in folder.iterdir()
-            if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()
+            if entry.name.isdecimal() and (entry / SAVED_MODEL_FILE).is_file()
         }
         return [Version(model, number, numbers[number]) for number in sorted(numbers)]
 

@@ -24,16 +24,27 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-HEAD_KERNEL = "servery/head/kernel"
-"""float [D, C]"""
-HEAD_BIAS = "servery/head/bias"
-"""float [C]"""
-HEAD_CLASSES = "servery/head/classes"
-"""string [C]"""
+from serving.tf.names import (
+    CLASSES,
+    CLASSES_NODE,
+    CLASSIFY_SIGNATURE,
+    DEFAULT_SIGNATURE,
+    EMBED_SIGNATURE,
+    EMBEDDING,
+    EMBEDDING_NODE,
+    HEAD_BIAS,
+    HEAD_CLASSES,
+    HEAD_KERNEL,
+    IMAGES,
+    SAVED_MODEL_FILE,
+    SCORES,
+    SCORES_NODE,
+    SERVE_TAG,
+    WARM_UP_FILE,
+)
 
 TOP_K = 20
 """Most classes that one answer lists."""
-WARMUP_PATH = Path("assets.extra") / "tf_serving_warmup_requests"
 
 _DECODE_RATIOS = (8, 4, 2)
 _SPARE_DETAIL = 4
@@ -87,14 +98,14 @@ def write_servable(
     `[N, D]`, using constants only. `head_kernel` is `[D, C]`, `head_bias` `[C]`.
     """
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        images = tf.compat.v1.placeholder(tf.string, [None], name="images")
+        images = tf.compat.v1.placeholder(tf.string, [None], name=IMAGES)
         pixels = tf.map_fn(
             lambda image: decode_square(image, side),
             images,
             fn_output_signature=tf.TensorSpec([side, side, 3], tf.float32),
             parallel_iterations=32,
         )
-        embedding = tf.identity(embed(pixels), "servery/embedding")
+        embedding = tf.identity(embed(pixels), EMBEDDING_NODE)
         kernel = tf.constant(head_kernel, tf.float32, name=HEAD_KERNEL)
         bias = tf.constant(head_bias, tf.float32, name=HEAD_BIAS)
         names = tf.constant(list(classes), tf.string, name=HEAD_CLASSES)
@@ -104,26 +115,26 @@ def write_servable(
         probabilities = tf.nn.softmax(tf.linalg.matmul(embedding, kernel) + bias)
         top = tf.math.top_k(probabilities, tf.minimum(TOP_K, tf.shape(bias)[0]))
         answers = {
-            "classes": tf.gather(names, top.indices, name="servery/classes"),
-            "scores": tf.identity(top.values, "servery/scores"),
+            CLASSES: tf.gather(names, top.indices, name=CLASSES_NODE),
+            SCORES: tf.identity(top.values, SCORES_NODE),
         }
-        predict = tf.compat.v1.saved_model.predict_signature_def({"images": images}, answers)
+        predict = tf.compat.v1.saved_model.predict_signature_def({IMAGES: images}, answers)
         embedding_signature = tf.compat.v1.saved_model.predict_signature_def(
-            {"images": images}, {"embedding": embedding}
+            {IMAGES: images}, {EMBEDDING: embedding}
         )
         builder = tf.compat.v1.saved_model.Builder(str(folder / "export"))
         builder.add_meta_graph_and_variables(
             session,
-            [tf.saved_model.SERVING],
+            [SERVE_TAG],
             signature_def_map={
-                "predict_images": predict,
-                tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: predict,
-                "embed": embedding_signature,
+                CLASSIFY_SIGNATURE: predict,
+                DEFAULT_SIGNATURE: predict,
+                EMBED_SIGNATURE: embedding_signature,
             },
             strip_default_attrs=True,
         )
         builder.save()
-    (folder / "export" / "saved_model.pb").rename(folder / "saved_model.pb")
+    (folder / "export" / SAVED_MODEL_FILE).rename(folder / SAVED_MODEL_FILE)
     (folder / "export" / "variables").rmdir()
     (folder / "export").rmdir()
     write_warmup(folder)
@@ -131,17 +142,21 @@ def write_servable(
 
 def write_warmup(folder: Path) -> None:
     """Write warm-up records for lone requests and for batches of both signatures."""
-    path = folder / WARMUP_PATH
+    path = folder / WARM_UP_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     ramp = np.add.outer(np.arange(240), np.arange(320)) % 256
     picture = np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=-1).astype(np.uint8)
     jpeg = io.BytesIO()
     Image.fromarray(picture).save(jpeg, "JPEG")
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, count in (("predict_images", 1), ("predict_images", 8), ("embed", 1)):
+        for signature, count in (
+            (CLASSIFY_SIGNATURE, 1),
+            (CLASSIFY_SIGNATURE, 8),
+            (EMBED_SIGNATURE, 1),
+        ):
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = signature
-            request.inputs["images"].CopyFrom(
+            request.inputs[IMAGES].CopyFrom(
                 tf.make_tensor_proto([jpeg.getvalue()] * count, tf.string)
             )
             log = prediction_log_pb2.PredictionLog()

@@ -18,8 +18,6 @@ import grpc
 from serving.errors import FleetUnavailable, ImageError, ModelError
 from serving.predict.prediction import Prediction
 from serving.predict.request import (
-    CLASSIFY_SIGNATURE,
-    EMBED_SIGNATURE,
     predict_request,
     probe_jpeg,
     response_embedding,
@@ -28,6 +26,7 @@ from serving.predict.request import (
 )
 from serving.predict.traffic import InstanceTraffic, TrafficMeter
 from serving.predict.upstream import InstanceLost, RequestRefused, Upstream
+from serving.tf.names import CLASSIFY_SIGNATURE, EMBED_SIGNATURE
 
 log = logging.getLogger(__name__)
 

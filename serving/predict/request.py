@@ -13,9 +13,7 @@ from serving.errors import ModelError
 from serving.predict import tensors
 from serving.predict.prediction import Score
 from serving.tf.messages import predict_pb2
-
-CLASSIFY_SIGNATURE = "predict_images"
-EMBED_SIGNATURE = "embed"
+from serving.tf.names import CLASSES, EMBEDDING, IMAGES, SCORES
 
 _Value = TypeVar("_Value")
 
@@ -33,7 +31,7 @@ def predict_request(model: str, signature: str, jpeg: bytes) -> Any:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = signature
-    request.inputs["images"].CopyFrom(tensors.strings_tensor([jpeg]))
+    request.inputs[IMAGES].CopyFrom(tensors.strings_tensor([jpeg]))
     return request
 
 
@@ -47,8 +45,8 @@ def response_scores(response: Any) -> tuple[Score, ...]:
 
     Raises ModelError where the answer has no `classes` and `scores` of one length.
     """
-    names = _first_row(response, "classes", tensors.strings)
-    values = _first_row(response, "scores", tensors.floats)
+    names = _first_row(response, CLASSES, tensors.strings)
+    values = _first_row(response, SCORES, tensors.floats)
     if len(names) != len(values):
         raise ModelError(
             f"The model answered with {len(names)} classes but {len(values)} scores.",
@@ -63,7 +61,7 @@ def response_scores(response: Any) -> tuple[Score, ...]:
 
 def response_embedding(response: Any) -> list[float]:
     """Return the embedding of the first image; raises ModelError without one."""
-    return _first_row(response, "embedding", tensors.floats)
+    return _first_row(response, EMBEDDING, tensors.floats)
 
 
 def _first_row(response: Any, output: str, read: Callable[[Any], list[_Value]]) -> list[_Value]:

@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""How many processor cores there are for TensorFlow to share out."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ VIOLATIONS = {
     "Classify, fleet and learn": ("desktop/classify/planted.py", "import desktop.learn"),
     "Qt stays in the desktop": ("serving/fleet/planted.py", "import PySide6.QtCore"),
     "TensorFlow stays": ("desktop/fleet/planted.py", "import serving.models.starter.train"),
+    "The model server knows": ("serving/model_server/planted.py", "import serving.errors"),
     "gRPC and Docker stay": ("backend/planted.py", "import grpc"),
     "Docker stays in its engine": ("serving/models/planted.py", "import docker"),
     "HTTP is asked": ("desktop/learn/planted.py", "import httpx"),

@@ -14,7 +14,7 @@ import pytest
 
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import FEATURES_PATH, Features
-from backend.training.head import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, ServableGraph
+from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
 from backend.training.worker import learn
 from backend.training.worker_protocol import (
@@ -25,10 +25,10 @@ from backend.training.worker_protocol import (
     TrainingSpec,
 )
 from serving.errors import ModelError
-from serving.models import servable
 from serving.models.card import ModelCard
 from serving.models.repository import ModelRepository, Version
 from serving.models.starter.install import install_starter
+from serving.tf.names import WARM_UP_FILE
 from serving.workspace import Workspace
 from tests.integration.backend.sample_images import draw_image
 
@@ -106,8 +106,8 @@ def test_the_version_is_whole_and_says_where_it_came_from(training_env: Training
     assert card.metrics["measured_images"] == 1002
     assert card.embedding_size == before.embedding_size
     assert card.licence == before.licence
-    warmup = servable.WARMUP_PATH
-    assert (version.path / warmup).read_bytes() == (base.path / warmup).read_bytes()
+    records = [(folder / WARM_UP_FILE).read_bytes() for folder in (version.path, base.path)]
+    assert records[0] == records[1]
     head = ServableGraph(version.path).head()
     assert head.classes == card.classes
     kept = Features.read(version.path, head)
@@ -207,12 +207,6 @@ def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
         )
     assert orphan.returncode == 3
     assert b'"result"' not in orphan.stdout
-
-
-def test_the_head_is_found_where_the_exporter_puts_it() -> None:
-    assert servable.HEAD_KERNEL == HEAD_KERNEL
-    assert servable.HEAD_BIAS == HEAD_BIAS
-    assert servable.HEAD_CLASSES == HEAD_CLASSES
 
 
 def test_a_damaged_cache_counts_as_empty(tmp_path: Path) -> None:

@@ -21,11 +21,12 @@ from serving.model_server.accelerated_session import (
     accelerated,
     check_agreement,
 )
-from serving.model_server.graph_cut import EMBEDDING, find_cut
-from serving.model_server.warm_up import WARM_UP_FILE, records, warm_up_logs
+from serving.model_server.graph_cut import find_cut
+from serving.model_server.warm_up import records, warm_up_logs
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import install_starter
 from serving.tf.messages import saved_model_pb2, types_pb2
+from serving.tf.names import EMBEDDING_NODE, WARM_UP_FILE
 from serving.tf.session import Session
 from serving.tf.tensors import Array, Tensor
 from tests.integration.model_server.calls import array, predict_request
@@ -106,7 +107,7 @@ def test_photos_get_the_same_answers(
 def test_once_openvino_fails_tensorflow_takes_over(
     session: Session, starter: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cut = find_cut(graph_of(starter), [EMBEDDING])
+    cut = find_cut(graph_of(starter), [EMBEDDING_NODE])
     assert cut is not None
     failing = AcceleratedSession(session, cut, failing_arithmetic)
     image = picture(starter)
@@ -157,7 +158,7 @@ def graph_of(starter: Path) -> Any:
 
 
 def test_the_arithmetic_of_our_versions_is_found_and_is_all_numbers(starter: Path) -> None:
-    cut = find_cut(graph_of(starter), ["servery/classes:0", "servery/scores:0", EMBEDDING])
+    cut = find_cut(graph_of(starter), ["servery/classes:0", "servery/scores:0", EMBEDDING_NODE])
     assert cut is not None
     assert cut.row == (32, 32, 3)
     ops = {node.op for node in cut.graph.node}
@@ -173,7 +174,7 @@ def test_graphs_of_another_form_are_left_alone(starter: Path) -> None:
         if node.op == "TensorListStack":
             node.op = "Other"
     assert find_cut(graph, ["servery/scores:0"]) is None
-    graph.node.remove(next(node for node in graph.node if node.name == EMBEDDING))
+    graph.node.remove(next(node for node in graph.node if node.name == EMBEDDING_NODE))
     assert find_cut(graph, ["servery/scores:0"]) is None
 
 

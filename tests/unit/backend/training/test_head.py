@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.training.head import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, Head, ServableGraph
+from backend.training.head import Head, ServableGraph
 from serving.errors import ModelError
 from serving.tf.messages import saved_model_pb2, types_pb2
+from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL
 
 HEAD = Head(
     np.arange(6, dtype=np.float32).reshape(3, 2), np.array([0.5, 0.5], np.float32), ("cat", "Bär")

@@ -12,15 +12,13 @@ import tensorflow as tf
 from PIL import Image
 
 from serving.models.servable import (
-    HEAD_BIAS,
-    HEAD_CLASSES,
-    HEAD_KERNEL,
     TOP_K,
     decode_square,
     write_servable,
 )
 from serving.models.starter.export import LoadedServable
 from serving.tf.messages import saved_model_pb2
+from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL
 
 SIDE = 32
 

@@ -1,0 +1,37 @@
+"""The names by which a version that we exported is read: files, signatures, tensors and nodes.
+
+Versions on disk carry these names and are never rewritten. Whoever changes one here must go
+on reading the old one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SAVED_MODEL_FILE = "saved_model.pb"
+WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+"""TFRecord file of `PredictionLog`s; its place is TensorFlow Serving's."""
+
+SERVE_TAG = "serve"
+DEFAULT_SIGNATURE = "serving_default"
+CLASSIFY_SIGNATURE = "predict_images"
+EMBED_SIGNATURE = "embed"
+
+IMAGES = "images"
+"""Input of every signature: string [N], whole JPEG files."""
+CLASSES = "classes"
+"""Output of `CLASSIFY_SIGNATURE`: string [N, k], best first."""
+SCORES = "scores"
+"""Output of `CLASSIFY_SIGNATURE`: float [N, k], probabilities."""
+EMBEDDING = "embedding"
+"""Output of `EMBED_SIGNATURE`: float [N, D]."""
+
+EMBEDDING_NODE = "servery/embedding"
+CLASSES_NODE = "servery/classes"
+SCORES_NODE = "servery/scores"
+HEAD_KERNEL = "servery/head/kernel"
+"""Constant, float [D, C]."""
+HEAD_BIAS = "servery/head/bias"
+"""Constant, float [C]."""
+HEAD_CLASSES = "servery/head/classes"
+"""Constant, string [C]."""
