@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from backend.contract import ClassNameError
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
 from backend.training.trainer import NothingToLearn, RunIsOver
@@ -31,6 +32,7 @@ _FAULT_STATUS = {
 _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (ImageError, 422),
     (FleetUnavailable, 503),
+    (ClassNameError, 400),
     (UnknownLabel, 404),
     (UnknownRun, 404),
     (LabelConflict, 409),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from starlette.types import Message, Receive
 from backend.http_errors import HttpError
 from serving.normalize_image import MAX_BYTES, normalize_image
 
-MAX_CLASS_NAME = 100
 _FORM_OVERHEAD = 64 * 1024
 """What a form adds to the file in it, at most."""
 _DRAIN = 256 * 1024 * 1024
@@ -34,14 +32,14 @@ class Upload:
     """An uploaded photo, and the class that came with it, if any."""
 
     jpeg: bytes
-    """Upright bytes."""
+    """Normalized."""
     class_name: str | None
 
 
 async def read_upload(request: Request) -> Upload:
     """Read the one photo of a request: the form's field `file`, or the whole body.
 
-    The class is the form's field `class`, or else the query's. Raises Refusal or
+    The class is the form's field `class`, or else the query's. Raises HttpError or
     UnusableImage for anything that is not one photo of at most MAX_BYTES.
     """
     declared = request.headers.get("content-length", "")
@@ -58,33 +56,6 @@ async def read_upload(request: Request) -> Upload:
         raise HttpError(400, "The connection ended before the photo had arrived.", "") from error
     jpeg = await asyncio.get_running_loop().run_in_executor(_decoder, normalize_image, data)
     return Upload(jpeg, class_name)
-
-
-def checked_class_name(name: str | None) -> str:
-    """Return a class name as it is kept: trimmed, inner blanks single, composed (NFC).
-
-    Raises Refusal for one that is missing, empty, over MAX_CLASS_NAME characters
-    or has control characters.
-    """
-    if name is None:
-        raise HttpError(
-            400, "The class is missing.", "Send it as the form's field `class`, or in the query."
-        )
-    blanks_only = "".join(" " if char in "\t\r\n" else char for char in name)
-    tidy = unicodedata.normalize("NFC", " ".join(blanks_only.split()))
-    if not tidy:
-        raise HttpError(400, "The class has no name.", "Say in a word or two what the photo shows.")
-    if len(tidy) > MAX_CLASS_NAME:
-        raise HttpError(
-            400,
-            f"The class name is longer than {MAX_CLASS_NAME} characters.",
-            "Say in a word or two what the photo shows.",
-        )
-    if any(unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") for char in tidy):
-        raise HttpError(
-            400, "The class name has control characters in it.", "Use letters and digits."
-        )
-    return tidy
 
 
 async def _body(request: Request) -> tuple[bytes, str | None]:

@@ -116,10 +116,10 @@ class App:
             )
         return await client.classify(jpeg)
 
-    async def _label(self, jpeg: bytes, class_name: str) -> QueuedLabel:
+    async def _label(self, image: bytes, class_name: str) -> QueuedLabel:
         from desktop.learn.submit_label import submit_label
 
-        return await submit_label(await asyncio.shield(self.outbox), jpeg, class_name)
+        return await submit_label(await asyncio.shield(self.outbox), image, class_name)
 
     async def _unlabel(self, label: QueuedLabel) -> None:
         await (await asyncio.shield(self.outbox)).undo(label)

@@ -1,10 +1,11 @@
-"""Upright bytes: the one way from a file that a person has to what a model gets."""
+"""The one way from an image file of any kind to the JPEG that a model gets."""
 
 from __future__ import annotations
 
 import io
 import warnings
 from enum import StrEnum
+from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -36,12 +37,38 @@ class UnusableImage(ImageError):
         self.fault = fault
 
 
-def normalize_image(data: bytes) -> bytes:
-    """Return `data` as an upright RGB (or grey) JPEG.
+def read_image(path: Path) -> bytes:
+    """Return the bytes of a file, at most one more than MAX_BYTES; raises ImageError."""
+    try:
+        if not (path.is_file() or path.is_fifo()):  # a shell's `<(…)` is a pipe
+            raise ImageError(
+                "This is a folder." if path.is_dir() else "There is no file of this name.",
+                "Check where the file is now, then try again from there.",
+            )
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except PermissionError as error:
+        raise ImageError(
+            "You may not read this file.", "Give yourself permission to read it, then try again."
+        ) from error
+    except OSError as error:
+        raise ImageError(
+            f"The file cannot be read: {error.strerror or error}.",
+            "Check the disk or the connection it is on, then try again.",
+        ) from error
 
-    An upright JPEG passes through untouched, byte for byte. PNG, WebP, GIF, BMP,
-    TIFF, CMYK, rotated (EXIF) and oversized images are converted. Raises
-    UnusableImage for anything else.
+
+def read_normalized_image(path: Path) -> bytes:
+    """Return the normalized JPEG of the image file at `path`; raises ImageError."""
+    return normalize_image(read_image(path))
+
+
+def normalize_image(data: bytes) -> bytes:
+    """Return `data` as an upright RGB (or grey) JPEG no longer than MAX_SIDE.
+
+    A JPEG that is normalized already passes through unchanged, byte for byte, so this
+    may be done again wherever bytes come in. PNG, WebP, GIF, BMP, TIFF, CMYK, rotated
+    (EXIF) and oversized images are converted. Raises UnusableImage for anything else.
     """
     if not data:
         raise UnusableImage(
@@ -77,14 +104,14 @@ def normalize_image(data: bytes) -> bytes:
 def _normalized(image: Image.Image, data: bytes) -> bytes:
     if image.width * image.height > MAX_PIXELS:
         raise _too_many_pixels()
-    untouched = (
+    unchanged = (
         image.format == "JPEG"
         and image.mode in ("RGB", "L")
         and image.getexif().get(_ORIENTATION_TAG, 1) == 1
         and max(image.size) <= MAX_SIDE
     )
-    image.load()
-    if untouched:
+    image.load()  # only decoding it whole shows whether a file is damaged
+    if unchanged:
         return data
     turned = ImageOps.exif_transpose(image)
     turned.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)

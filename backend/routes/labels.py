@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
-from backend.contract import ClassCount, Event, Label, LabelSummary
+from backend.contract import ClassCount, Event, Label, LabelSummary, checked_class_name
 from backend.events import EventBroker
 from backend.http_errors import HttpError
 from backend.model_catalog import ModelCatalog
 from backend.store.store import Store
-from backend.uploads import checked_class_name, read_upload
+from backend.uploads import read_upload
 
 
 def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker) -> APIRouter:
@@ -30,10 +30,16 @@ def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker)
         answers 200 with the first.
         """
         upload = await read_upload(request)
-        wanted = checked_class_name(upload.class_name)
+        if upload.class_name is None:
+            raise HttpError(
+                400,
+                "The class is missing.",
+                "Send it as the form's field `class`, or in the query.",
+            )
+        requested = checked_class_name(upload.class_name)
         known = await asyncio.to_thread(catalog.known_classes, model)
         spelling = {name.casefold(): name for name in known}
-        name = spelling.get(wanted.casefold(), wanted)
+        name = spelling.get(requested.casefold(), requested)
         label, made = await store.labels.add(
             upload.jpeg, name, is_new=lambda final: final not in known, key=idempotency_key
         )

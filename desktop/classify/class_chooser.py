@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from backend.contract import MAX_CLASS_NAME
 from desktop import theme
 
 
@@ -32,7 +33,7 @@ class ClassChooser(QWidget):
         self.field = QLineEdit()
         self.field.setPlaceholderText("Other class…")
         self.field.setAccessibleName("Class that the photo shows")
-        self.field.setMaxLength(100)
+        self.field.setMaxLength(MAX_CLASS_NAME)
         self.field.setClearButtonEnabled(False)
         self._names = QStringListModel(self)
         completer = QCompleter(self._names, self)

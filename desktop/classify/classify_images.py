@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from serving.errors import FleetUnavailable, ImageError, ServeryError
-from serving.normalize_image import MAX_BYTES, normalize_image
+from serving.errors import FleetUnavailable, ServeryError
+from serving.normalize_image import read_normalized_image
 from serving.predict.prediction import Prediction
 from serving.progress import Report, no_report
 
@@ -66,25 +66,3 @@ async def classify_images(
         for _ in range(min(max_concurrency, len(photos))):
             group.create_task(work())
     return predicted
-
-
-def read_normalized_image(path: Path) -> bytes:
-    """Return the normalized JPEG of the image file at `path`; raises ImageError."""
-    try:
-        if not path.is_file():
-            raise ImageError(
-                "This is a folder." if path.is_dir() else "There is no file of this name.",
-                "Check where the file is now, then try again from there.",
-            )
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except PermissionError as error:
-        raise ImageError(
-            "You may not read this file.", "Give yourself permission to read it, then try again."
-        ) from error
-    except OSError as error:
-        raise ImageError(
-            f"The file cannot be read: {error.strerror or error}.",
-            "Check the disk or the connection it is on, then try again.",
-        ) from error
-    return normalize_image(data)

@@ -14,7 +14,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QImage
 
 from desktop import formats
-from desktop.classify.classify_images import Predict, classify_images, read_normalized_image
+from desktop.classify.classify_images import Predict, classify_images
 from desktop.classify.export import export_photos
 from desktop.classify.find_photos import find_photos
 from desktop.classify.history import History
@@ -23,6 +23,7 @@ from desktop.classify.photo import Photo, PhotoFailure
 from desktop.jobs import Job, Jobs
 from desktop.notifications import Notifications
 from serving.errors import FleetUnavailable, ImageError, ServeryError
+from serving.normalize_image import read_image
 from serving.predict.prediction import Prediction
 from serving.progress import Report
 
@@ -65,7 +66,7 @@ class ClassifyPresenter(Generic[L]):
         unlabel: Callable[[L], Awaitable[None]],
         pasted_folder: Path,
     ) -> None:
-        """`label` takes a normalized JPEG and a class name and returns once they are safe;
+        """`label` takes an image file and a class name and returns once they are safe;
         `pasted` is the folder where pictures from the clipboard are kept."""
         self._page = page
         self._predict = predict
@@ -224,8 +225,8 @@ class ClassifyPresenter(Generic[L]):
         if photo is None:
             return
         try:
-            jpeg = await asyncio.to_thread(read_normalized_image, photo.path)
-            receipt = await self._label(jpeg, class_name)
+            image = await asyncio.to_thread(read_image, photo.path)
+            receipt = await self._label(image, class_name)
         except ServeryError as error:
             self._notifications.error(error)
             return

@@ -13,13 +13,12 @@ import click
 
 from desktop.commands import options
 from desktop.commands.connections import open_fleet
-from desktop.commands.images import read_image
 from desktop.commands.terminal import ProgressLine, print_json, say
 from desktop.formats import percent, plural
 from serving.engines.protocol import InstanceState
 from serving.errors import FleetUnavailable, ServeryError
 from serving.fleet.fleet import Fleet
-from serving.normalize_image import normalize_image
+from serving.normalize_image import read_normalized_image
 from serving.predict.client import PredictClient
 from serving.predict.prediction import Prediction
 from serving.progress import Report
@@ -141,14 +140,10 @@ async def _answers(client: PredictClient, files: Sequence[Path], report: Report)
 
 async def _answer(client: PredictClient, file: Path) -> Answer:
     try:
-        jpeg = await asyncio.to_thread(_normalized, file)
+        jpeg = await asyncio.to_thread(read_normalized_image, file)
         return Answer(file, prediction=await client.classify(jpeg))
     except ServeryError as error:
         return Answer(file, error=error)
-
-
-def _normalized(file: Path) -> bytes:
-    return normalize_image(read_image(file))
 
 
 def _as_json(answer: Answer) -> dict[str, Any]:

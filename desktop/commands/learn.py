@@ -13,10 +13,10 @@ from backend.client import BackendClient
 from backend.contract import ModelSummary, RunState, TrainingRun, VersionSummary
 from desktop.commands import options
 from desktop.commands.connections import open_backend
-from desktop.commands.images import read_image
 from desktop.commands.terminal import ProgressLine, print_json, print_table, say
 from desktop.formats import percent, plural
 from serving.errors import ServeryError
+from serving.normalize_image import read_image
 from serving.progress import Report
 from serving.workspace import Workspace
 

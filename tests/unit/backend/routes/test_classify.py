@@ -30,7 +30,7 @@ async def test_a_bare_body_is_the_photo(service: Service, kind: str | None) -> N
     assert answer.status_code == 200
 
 
-async def test_what_is_no_upright_jpeg_becomes_one_first(service: Service) -> None:
+async def test_any_other_image_is_normalized_first(service: Service) -> None:
     await service.http.post("/classify", content=image_bytes(kind="PNG"))
     with Image.open(io.BytesIO(service.classifier.received[0])) as image:
         assert image.format == "JPEG"

@@ -37,7 +37,7 @@ async def test_names_are_tidied_and_spelled_as_before(service: Service) -> None:
 @pytest.mark.parametrize(
     "name", [None, "", "   ", "x" * 101, "a\x00b", "a\x1b[31mb", "a\x7fb"], ids=repr
 )
-async def test_a_name_that_is_none_is_400(service: Service, name: str | None) -> None:
+async def test_an_unusable_class_name_is_400(service: Service, name: str | None) -> None:
     data = {} if name is None else {"class": name}
     answer = await service.http.post("/labels", files={"file": image_bytes()}, data=data)
     assert answer.status_code == 400
