@@ -9,22 +9,14 @@ from pathlib import Path
 
 import click
 
-from backend.client import BackendClient
 from backend.contract import ModelSummary, RunState, TrainingRun, VersionSummary
 from desktop.commands import options
 from desktop.commands.connections import open_backend
-from desktop.commands.terminal import ProgressLine, print_json, print_table, say
+from desktop.commands.terminal import PercentLine, print_json, print_table, say
 from desktop.formats import percent, plural
-from serving.errors import ServeryError
+from desktop.learn.learn_now import TrainingRunFailed, wait_for_run
 from serving.normalize_image import read_image
-from serving.progress import Report
 from serving.workspace import Workspace
-
-POLL_SECONDS = 0.3
-
-
-class TrainingRunFailed(ServeryError):
-    """A training run ended without a version."""
 
 
 @click.command()
@@ -66,8 +58,8 @@ def train(workspace: Workspace, wait: bool, as_json: bool) -> None:
         async with open_backend(workspace) as (client, handle):
             run = await client.train()
             if wait or handle.started_here:
-                with ProgressLine() as report:
-                    run = await _ended(client, run, report)
+                with PercentLine() as report:
+                    run = await wait_for_run(client, run, report)
             return run
 
     run = asyncio.run(learn())
@@ -79,19 +71,6 @@ def train(workspace: Workspace, wait: bool, as_json: bool) -> None:
         )
     if not as_json:
         click.echo(_outcome(run))
-
-
-async def _ended(client: BackendClient, run: TrainingRun, report: Report) -> TrainingRun:
-    """Return the run once it has ended; a Ctrl+C meanwhile cancels it."""
-    try:
-        while run.state in (RunState.QUEUED, RunState.RUNNING):
-            report(0, 0, f"{percent(run.progress)}  {run.step or run.state.value}")
-            await asyncio.sleep(POLL_SECONDS)
-            run = await client.training_run(run.id)
-    except asyncio.CancelledError:
-        await client.cancel_training(run.id)
-        raise
-    return run
 
 
 def _outcome(run: TrainingRun) -> str:

@@ -9,19 +9,19 @@ from collections.abc import Callable
 from backend.client import BackendClient
 from backend.contract import RunState, TrainingRun
 from desktop.learn.outbox import Outbox
-from desktop.learn.timeline import FINISHED
+from desktop.learn.wording import step_sentence
 from serving.errors import BackendError, ServeryError
 from serving.progress import Report
 
 LABELS_TIMEOUT = 10.0
 """Seconds to wait for labels that are still on their way to the backend."""
 _POLL_SECONDS = 0.5
-"""Seconds between two looks at a training run."""
+"""Between two questions how far a training run is."""
 _STEPS = 100
 
 
 class TrainingRunFailed(ServeryError):
-    """A training run ended without a version."""
+    """A training run failed, so there is no version."""
 
 
 async def learn_now(
@@ -31,42 +31,51 @@ async def learn_now(
     *,
     closing: Callable[[], bool] = lambda: False,
 ) -> TrainingRun:
-    """Start a training run on every label given so far, and return it when it has ended.
+    """Start a training run on every label so far, and return it when it has succeeded.
 
-    Cancelling this cancels the run, unless that happens because the application is
-    `leaving`: the backend may go on without it. Raises TrainingFailed where the run
-    failed, CancelledError where it was cancelled elsewhere, and BackendError.
+    Cancelling this cancels the run, as `wait_for_run` says. Raises TrainingRunFailed
+    if the run failed, CancelledError if it was cancelled elsewhere, and BackendError.
     """
     report(0, _STEPS, "Sending the last labels")
-    await _delivered(outbox)
-    run = await backend.train()
-    try:
-        run = await _ended(backend, run, report)
-    except asyncio.CancelledError:
-        if not closing():
-            with contextlib.suppress(BackendError):
-                await backend.cancel_training(run.id)
-        raise
+    await _deliver(outbox)
+    run = await wait_for_run(backend, await backend.train(), report, closing=closing)
     if run.state is RunState.CANCELLED:
         raise asyncio.CancelledError
     if run.state is RunState.FAILED:
         raise TrainingRunFailed(
-            run.step or "The training run ended without saying why.",
+            run.step or "The training run failed without saying why.",
             "The live version stays as it is, and the labels are kept for the next run.",
         )
     return run
 
 
-async def _ended(backend: BackendClient, run: TrainingRun, report: Report) -> TrainingRun:
-    while run.state not in FINISHED:
-        report(round(run.progress * _STEPS), _STEPS, run.step)
-        await asyncio.sleep(_POLL_SECONDS)
-        run = await backend.training_run(run.id)
+async def wait_for_run(
+    backend: BackendClient,
+    run: TrainingRun,
+    report: Report,
+    *,
+    closing: Callable[[], bool] = lambda: False,
+) -> TrainingRun:
+    """Return a run once it has finished, in whatever state that is; raises BackendError.
+
+    Cancelling this cancels the run, unless that happens because the application is
+    `closing`: the backend may go on without it.
+    """
+    try:
+        while not run.state.finished:
+            report(round(run.progress * _STEPS), _STEPS, step_sentence(run))
+            await asyncio.sleep(_POLL_SECONDS)
+            run = await backend.training_run(run.id)
+    except asyncio.CancelledError:
+        if not closing():
+            with contextlib.suppress(BackendError):
+                await backend.cancel_training(run.id)
+        raise
     return run
 
 
-async def _delivered(outbox: Outbox) -> None:
-    """Wait until no label is on its way, but not for ever: what waits stays safe."""
+async def _deliver(outbox: Outbox) -> None:
+    """Wait until no label is on its way, but not forever: they are safe on disk."""
     empty = asyncio.Event()
     unsubscribe = outbox.subscribe(lambda view: None if view.pending else empty.set())
     try:

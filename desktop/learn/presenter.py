@@ -129,8 +129,7 @@ class LearnPresenter:
                 await self._refresh_model()
             finally:
                 self._page.show_starting(False)
-            live = self._model.live_version if self._model else None
-            self._notifications.info(outcome_sentence(run, live))
+            self._notifications.info(outcome_sentence(run))
 
         self._learning = self._jobs.start("Learn from the labels", work)
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from backend.contract import RunState, TrainingRun, VersionSummary
 
-FINISHED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
-
 
 @dataclass(frozen=True)
 class TimelineEntry:
@@ -43,9 +41,7 @@ def entries(versions: Sequence[VersionSummary], runs: Sequence[TrainingRun]) -> 
         TimelineEntry(each, by_id.get(each.training_run or "") or by_version.get(each.number))
         for each in versions
     ]
-    made += [
-        TimelineEntry(None, run) for run in runs if run.version is None and run.state in FINISHED
-    ]
+    made += [TimelineEntry(None, run) for run in runs if run.version is None and run.state.finished]
     return sorted(
         made,
         key=lambda entry: (entry.when, entry.version.number if entry.version else 0),
@@ -55,8 +51,6 @@ def entries(versions: Sequence[VersionSummary], runs: Sequence[TrainingRun]) -> 
 
 def active_run(runs: Sequence[TrainingRun]) -> TrainingRun | None:
     """Return the run that is being worked on, or else the one that waits longest."""
-    waiting = sorted(
-        (run for run in runs if run.state not in FINISHED), key=lambda run: run.created
-    )
+    waiting = sorted((run for run in runs if not run.state.finished), key=lambda run: run.created)
     running = [run for run in waiting if run.state is RunState.RUNNING]
     return next(iter(running + waiting), None)

@@ -1,4 +1,4 @@
-"""How the training run that is going on is getting along."""
+"""The progress of the training run that is under way."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from PySide6.QtWidgets import (
 from backend.contract import RunState, TrainingRun
 from desktop import theme
 from desktop.formats import percent
+from desktop.learn.wording import step_sentence
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.state_badge import StateBadge
 
 
 class TrainingStrip(QFrame):
-    """State, step, progress and the way to stop it; hidden while nothing is going on."""
+    """State, step and progress of a run, and how to cancel it; hidden while there is none."""
 
     cancel_requested = Signal(str)
     """The id of the run."""
@@ -58,7 +59,7 @@ class TrainingStrip(QFrame):
         self.hide()
 
     def show_run(self, run: TrainingRun | None) -> None:
-        """Show a run that has not ended, or nothing."""
+        """Show a run that has not finished, or hide if it is None."""
         self.setVisible(run is not None)
         if run is None:
             return
@@ -66,9 +67,8 @@ class TrainingStrip(QFrame):
             self._run_id = run.id
             self.cancel.setEnabled(True)
         self.badge.set_state(str(run.state))
-        waiting = run.state is RunState.QUEUED
-        self.step.setText(run.step or ("Waiting for its turn." if waiting else "Starting."))
-        self.share.setText("" if waiting else percent(run.progress))
+        self.step.setText(step_sentence(run))
+        self.share.setText("" if run.state is RunState.QUEUED else percent(run.progress))
         self.bar.setValue(round(run.progress * 1000))
 
     def _cancel(self) -> None:

@@ -48,31 +48,34 @@ def change_sentence(run: TrainingRun | None) -> str:
     return f"From {before} to {after} on the images it was not shown."
 
 
+def step_sentence(run: TrainingRun) -> str:
+    """Say what a run that has not finished is doing."""
+    return run.step or ("Waiting for its turn." if run.state is RunState.QUEUED else "Starting.")
+
+
 def run_sentence(run: TrainingRun) -> str:
     """Say what came of a run that made no version."""
     if run.step:
         return run.step
     return {
-        RunState.FAILED: "It ended without saying why.",
+        RunState.FAILED: "It failed without saying why.",
         RunState.CANCELLED: "It was cancelled.",
-        RunState.SUCCEEDED: "No version came of it.",
+        RunState.SUCCEEDED: "It made no version.",
     }.get(run.state, "")
 
 
-def outcome_sentence(run: TrainingRun, live: int | None) -> str:
+def outcome_sentence(run: TrainingRun) -> str:
     """Say what came of a run that has just succeeded."""
     if run.version is None:
         return run_sentence(run)
-    if run.version == live:
+    if run.promoted:
         return f"Version {run.version} is live. {change_sentence(run)}".strip()
     return f"Version {run.version} was made. {run.step}".strip()
 
 
 def held_back_sentence(version: VersionSummary, run: TrainingRun | None) -> str:
-    """Say why a version did not go live when it was made; empty where it did."""
-    if run is None or version.live or run.step.startswith(f"Version {version.number} is live."):
-        return ""
-    return run.step
+    """Say why a version did not go live when it was made; empty if it did, or is live now."""
+    return "" if run is None or version.live else run.not_promoted_because
 
 
 def waiting_sentence(outbox: OutboxView) -> str:

@@ -18,10 +18,17 @@ RUN = TrainingRun(
     RunState.SUCCEEDED,
     "2026-05-10T11:00:00+00:00",
     step="Version 2 is live.",
+    promoted=True,
     labels=24,
     version=2,
     accuracy=0.95,
     base_accuracy=0.88,
+)
+NOT_PROMOTED = replace(
+    RUN,
+    step="Accuracy fell, so the version did not go live.",
+    promoted=False,
+    not_promoted_because="Accuracy fell, so the version did not go live.",
 )
 VERSION = VersionSummary("starter", 2, True, "", 0.91, "test files", ["cat", "dog"], 1, "a")
 
@@ -56,20 +63,18 @@ def test_what_a_run_changed() -> None:
 
 
 def test_what_came_of_a_run() -> None:
-    assert wording.outcome_sentence(RUN, live=2).startswith("Version 2 is live. From 88%")
-    forgot = replace(RUN, step="Accuracy fell, so the version did not go live.")
+    assert wording.outcome_sentence(RUN).startswith("Version 2 is live. From 88%")
     assert (
-        wording.outcome_sentence(forgot, live=1)
+        wording.outcome_sentence(NOT_PROMOTED)
         == "Version 2 was made. Accuracy fell, so the version did not go live."
     )
 
 
-def test_why_a_version_is_not_live_is_told_only_where_it_never_was() -> None:
-    forgot = replace(RUN, step="Accuracy fell, so the version did not go live.")
+def test_why_a_version_is_not_live_is_said_only_if_it_never_was() -> None:
     waiting = replace(VERSION, live=False)
-    assert wording.held_back_sentence(waiting, forgot) == forgot.step
+    assert wording.held_back_sentence(waiting, NOT_PROMOTED) == NOT_PROMOTED.step
     assert wording.held_back_sentence(waiting, RUN) == ""
-    assert wording.held_back_sentence(VERSION, forgot) == ""
+    assert wording.held_back_sentence(VERSION, NOT_PROMOTED) == ""
 
 
 def test_labels_on_their_way() -> None:
