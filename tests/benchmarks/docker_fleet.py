@@ -38,8 +38,8 @@ from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.benchmarks.measure import Figure
-from tests.support.fleet_env import wait_for_view
 from tests.support.load_generator import LoadGenerator
+from tests.support.waiting import wait_for_view
 
 PACED_CALLERS = 4
 PAUSE = 0.1

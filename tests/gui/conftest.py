@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from desktop.event_loop import EventLoop
 from desktop.theme import Appearance, Theme
 
-Run = Callable[[Callable[[], Awaitable[None]]], None]
+Run = Callable[[Callable[[], Awaitable[object]]], None]
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def application(_application: QApplication) -> Iterator[QApplication]:
 def run(application: QApplication) -> Run:
     """Run a coroutine function on the loop that Qt and asyncio share in the application."""
 
-    def run_on_qt(main: Callable[[], Awaitable[None]]) -> None:
+    def run_on_qt(main: Callable[[], Awaitable[object]]) -> None:
         async def with_exit_code() -> int:
             await main()
             return 0

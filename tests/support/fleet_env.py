@@ -14,6 +14,7 @@ from serving.fleet.fleet import Fleet, FleetView
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
+from tests.support.waiting import wait_for_view
 
 MODEL = "pets"
 PROGRAM = [sys.executable, "-m", "tests.support.fake_server"]
@@ -58,30 +59,9 @@ class FleetEnv:
         return await wait_for_view(self.fleet, condition)
 
 
-async def wait_for_view(
-    fleet: Fleet, condition: Callable[[FleetView], bool], seconds: float = 15
-) -> FleetView:
-    """Return the first view from now on that is as it should be."""
-    found: asyncio.Future[FleetView] = asyncio.get_running_loop().create_future()
-
-    def look(view: FleetView) -> None:
-        if condition(view) and not found.done():
-            found.set_result(view)
-
-    forget = fleet.subscribe(look)
-    try:
-        look(fleet.view)
-        async with asyncio.timeout(seconds):
-            return await found
-    except TimeoutError:
-        raise AssertionError(f"never came about; the last view was {fleet.view}") from None
-    finally:
-        forget()
-
-
 @asynccontextmanager
 async def open_fleet_env(workspace: Workspace) -> AsyncIterator[FleetEnv]:
-    """A Ground whose instances have ended when it is left."""
+    """A FleetEnv whose instances are stopped at the end of the block."""
     made = FleetEnv(workspace)
     try:
         yield made

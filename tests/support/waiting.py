@@ -1,19 +1,103 @@
-"""Waiting for what a person would wait for."""
+"""The one way in which tests wait: check a condition again and again, or follow a view.
+
+The limits are far above what an idle machine takes, so that a busy one meets them too.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar, overload
 
 TIMEOUT_SECONDS = 60.0
+_POLL_SECONDS = 0.02
+
+T = TypeVar("T")
+View = TypeVar("View")
+View_co = TypeVar("View_co", covariant=True)
 
 
+class Observable(Protocol[View_co]):
+    """What has a view and reports each new one: a fleet, an outbox."""
+
+    @property
+    def view(self) -> View_co: ...
+
+    def subscribe(self, callback: Callable[[View_co], None], /) -> Callable[[], None]: ...
+
+
+@overload
 async def wait_until(
-    condition: Callable[[], bool], timeout_seconds: float = TIMEOUT_SECONDS
-) -> None:
-    """Return once `condition` holds; raises TimeoutError after `patience` seconds."""
-    async with asyncio.timeout(timeout_seconds):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
+    condition: Callable[[], Awaitable[T]],
+    timeout_seconds: float = ...,
+    details: Callable[[], object] = ...,
+) -> T: ...
+@overload
+async def wait_until(
+    condition: Callable[[], T],
+    timeout_seconds: float = ...,
+    details: Callable[[], object] = ...,
+) -> T: ...
+async def wait_until(
+    condition: Callable[[], Any],
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    details: Callable[[], object] = lambda: "",
+) -> Any:
+    """Return what `condition`, which may be a coroutine function, returns once that is true.
+
+    The loop may be Qt's. Fails with `details()` after `timeout_seconds`.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        result = condition()
+        value = await result if inspect.isawaitable(result) else result
+        if value:
+            return value
+        _check(deadline, timeout_seconds, details)
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def block_until(
+    condition: Callable[[], T],
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    details: Callable[[], object] = lambda: "",
+) -> T:
+    """Do what `wait_until` does, where no loop runs."""
+    deadline = time.monotonic() + timeout_seconds
+    while not (value := condition()):
+        _check(deadline, timeout_seconds, details)
+        time.sleep(_POLL_SECONDS)
+    return value
+
+
+def _check(deadline: float, timeout_seconds: float, details: Callable[[], object]) -> None:
+    if time.monotonic() > deadline:
+        raise AssertionError(f"not reached within {timeout_seconds:.0f} s: {details()}")
+
+
+async def wait_for_view(
+    source: Observable[View],
+    condition: Callable[[View], bool],
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> View:
+    """Return the first view, the present one included, that meets `condition`.
+
+    Sees every view that is reported, however soon the next one follows.
+    """
+    found: asyncio.Future[View] = asyncio.get_running_loop().create_future()
+
+    def check(view: View) -> None:
+        if condition(view) and not found.done():
+            found.set_result(view)
+
+    unsubscribe = source.subscribe(check)
+    try:
+        check(source.view)
+        async with asyncio.timeout(timeout_seconds):
+            return await found
+    except TimeoutError:
+        raise AssertionError(f"not reached; the last view was {source.view}") from None
+    finally:
+        unsubscribe()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from serving.workspace import Workspace
 from tests.conftest import ROOT
 from tests.gui.conftest import Run
 from tests.support.fleet_env import FleetEnv, open_fleet_env
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -58,14 +58,6 @@ async def connected(workspace: Workspace) -> AsyncIterator[Place]:
                 yield Place(page, fleet_env, jobs, notices, finished)
             finally:
                 await jobs.close()
-
-
-async def wait_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 def test_instances_are_started_scaled_and_stopped_by_hand(run: Run, workspace: Workspace) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
 from tests.support.backend_thread import backend
+from tests.support.waiting import wait_until
 from tests.unit.backend.conftest import MODEL, add_version, image_bytes, write_worker
 
 GOOD = """
@@ -60,14 +60,6 @@ async def connected(url: str, database: Path) -> AsyncIterator[Place]:
             yield Place(page, client, outbox, jobs, notices, finished)
         finally:
             await jobs.close()
-
-
-async def wait_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 def rows(place: Place) -> list[tuple[str, str]]:

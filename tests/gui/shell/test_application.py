@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from serving.errors import BackendError
 from serving.workspace import Workspace
 from tests.conftest import ROOT
 from tests.support.predictions import image_file
-from tests.support.waiting import wait_until
+from tests.support.waiting import block_until, wait_until
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -160,9 +159,7 @@ def ended_by_the_system(workspace: Workspace) -> int:
         stderr=subprocess.STDOUT,
     )
     try:
-        deadline = time.monotonic() + 60
-        while not takes_labels(workspace) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        block_until(lambda: takes_labels(workspace))
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     finally:

@@ -6,7 +6,6 @@ import contextlib
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,9 +15,9 @@ import pytest
 from backend.client import BackendClient
 from backend.run_file import BackendRunFile
 from serving.workspace import Workspace
+from tests.support.waiting import block_until
 
 ROOT = Path(__file__).resolve().parents[3]
-START_SECONDS = 30
 
 
 def command(workspace: Workspace, *more: str) -> list[str]:
@@ -37,12 +36,9 @@ def started(workspace: Workspace, *more: str) -> Iterator[subprocess.Popen[str]]
         text=True,
     )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while BackendRunFile.read(workspace) is None:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                pytest.fail(f"the backend did not start: {process.communicate()[0]}")
-            time.sleep(0.02)
+        block_until(lambda: process.poll() is not None or BackendRunFile.read(workspace))
+        if process.poll() is not None:
+            pytest.fail(f"the backend did not start: {process.communicate()[0]}")
         yield process
     finally:
         if process.poll() is None:

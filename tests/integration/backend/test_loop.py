@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -16,6 +14,7 @@ from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.integration.backend.sample_images import draw_image
+from tests.support.waiting import wait_until
 
 SECONDS_TO_LIVE = 30.0
 """Generous: the machine may be busy with other tests. Alone it takes about three."""
@@ -37,13 +36,24 @@ async def fleet(workspace: Workspace, client: BackendClient) -> AsyncIterator[Fl
 
 async def classified(client: BackendClient, image: bytes) -> Classification:
     """Classify, waiting for the backend to notice the instance."""
-    async with asyncio.timeout(15):
-        while True:
-            try:
-                return await client.classify(image)
-            except BackendRefused as refused:
-                if refused.status != 503:
-                    raise
+
+    async def answer() -> Classification | None:
+        try:
+            return await client.classify(image)
+        except BackendRefused as refused:
+            if refused.status != 503:
+                raise
+            return None
+
+    found = await wait_until(answer)
+    assert found is not None
+    return found
+
+
+async def answered_by(client: BackendClient, image: bytes, version: int) -> Classification | None:
+    """Return the answer if this version gave it."""
+    answer = await client.classify(image)
+    return answer if answer.version == version else None
 
 
 @pytest.mark.slow
@@ -56,20 +66,18 @@ async def test_a_dozen_labels_go_live_and_no_request_fails(
     assert (await client.health()).status == "ok"
     for seed in range(12):
         await client.label(draw_image("stripes", seed), "stripes")
-    began = time.monotonic()
     run = await client.train()
-    answer = before
-    while answer.version == 1 and time.monotonic() < began + SECONDS_TO_LIVE:
-        answer = await client.classify(probe)
-    assert answer.version == 2, (await client.training_run(run.id)).step
+    answer = await wait_until(lambda: answered_by(client, probe, 2), SECONDS_TO_LIVE)
+    assert answer is not None
     assert answer.scores[0].name == "stripes"
-    async with asyncio.timeout(SECONDS_TO_LIVE):
-        while (run := await client.training_run(run.id)).finished is None:
-            await client.classify(probe)
-    assert run.state is RunState.SUCCEEDED
+
+    async def finished() -> bool:
+        await client.classify(probe)
+        return (await client.training_run(run.id)).finished is not None
+
+    await wait_until(finished, SECONDS_TO_LIVE)
+    assert (await client.training_run(run.id)).state is RunState.SUCCEEDED
     assert (await client.labels()).since_last_run == 0
 
     await client.promote("starter", 1)
-    async with asyncio.timeout(SECONDS_TO_LIVE):
-        while (await client.classify(probe)).version != 1:
-            pass
+    await wait_until(lambda: answered_by(client, probe, 1), SECONDS_TO_LIVE)

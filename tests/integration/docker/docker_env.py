@@ -18,7 +18,7 @@ from serving.fleet.fleet import Fleet, FleetView, InstanceView
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
-from tests.support.fleet_env import wait_for_view
+from tests.support.waiting import wait_for_view
 
 MODEL = "pets"
 READY_SECONDS = 60.0

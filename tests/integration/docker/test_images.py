@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
@@ -24,6 +23,7 @@ from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.workspace import Workspace
 from tests.support.docker.images import PREFIX, TOKEN
 from tests.support.docker.registry import Registry
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -186,7 +186,7 @@ async def test_our_own_image_serves_as_the_official_one_is_told_to(
         assert api.inspect_container(made["Id"])["Config"]["User"] == "65532:65532"
         port = api.inspect_container(made["Id"])["NetworkSettings"]["Ports"]["8501/tcp"][0]
         url = f"http://127.0.0.1:{port['HostPort']}/v1/models/{STARTER_MODEL}"
-        status = await _answer(url, 60)
+        status = json.loads(await wait_until(lambda: asyncio.to_thread(_get, url)))
         (version,) = status["model_version_status"]
         assert (version["version"], version["state"]) == ("1", "AVAILABLE")
         began = time.monotonic()
@@ -197,16 +197,10 @@ async def test_our_own_image_serves_as_the_official_one_is_told_to(
         api.remove_container(made["Id"], force=True)
 
 
-async def _answer(url: str, seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return json.loads(await asyncio.to_thread(_get, url))
-        except OSError:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.3)
-
-
 def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=5) as response:
-        return bytes(response.read())
+    """Return what the address answers with; nothing while nobody listens there."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bytes(response.read())
+    except OSError:
+        return b""

@@ -24,10 +24,9 @@ from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
 from tests.integration.docker.conftest import save
 from tests.integration.docker.docker_env import MODEL, DockerEnv, has_failed, ids
+from tests.support.waiting import block_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-START_SECONDS = 20.0
 
 
 @contextlib.contextmanager
@@ -55,11 +54,8 @@ def podman(hidden: Path | None = None) -> Iterator[DockerEndpoint]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _listens(endpoint):
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        block_until(lambda: process.poll() is not None or _listens(endpoint))
+        assert process.poll() is None, (folder / "log").read_text()
         yield endpoint
     finally:
         process.terminate()

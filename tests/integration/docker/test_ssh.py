@@ -29,6 +29,7 @@ from tests.conftest import ROOT
 from tests.integration.docker.docker_env import MODEL, DockerEnv
 from tests.support.docker.second_engine import SecondEngine
 from tests.support.docker.ssh_server import SshServer, unavailable_reason
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -207,4 +208,4 @@ async def test_ssh_ends_with_the_program_however_that_ends(server: SshServer) ->
         await owner.wait()
     _, alive = psutil.wait_procs([ssh], timeout=5)
     assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
-    assert await asyncio.to_thread(server.left, 5)
+    await wait_until(lambda: server.alive() == 0)

@@ -20,8 +20,8 @@ from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.integration.docker.docker_env import MODEL, DockerEnv, ids
-from tests.support.fleet_env import wait_for_view
 from tests.support.load_generator import LoadGenerator
+from tests.support.waiting import wait_for_view
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

@@ -17,6 +17,7 @@ from serving.engines.protocol import Instance, InstanceSpec, InstanceState
 from serving.errors import EngineError
 from serving.programs import module_command
 from serving.workspace import Workspace
+from tests.support.waiting import wait_until
 
 PROGRAM = [sys.executable, str(Path(__file__).parents[2] / "support" / "fake_program.py")]
 SPEC = InstanceSpec(model="pets", config_file=Path("/models/pets/serving.config"))
@@ -33,12 +34,14 @@ async def engine(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
 async def wait_for_instance(
     engine: ProcessEngine, instance_id: str, condition: Callable[[Instance], bool]
 ) -> Instance:
-    async with asyncio.timeout(10):
-        while True:
-            for instance in await engine.instances():
-                if instance.id == instance_id and condition(instance):
-                    return instance
-            await asyncio.sleep(0.02)
+    async def found() -> list[Instance]:
+        return [
+            instance
+            for instance in await engine.instances()
+            if instance.id == instance_id and condition(instance)
+        ]
+
+    return (await wait_until(found))[0]
 
 
 def listens(instance: Instance) -> bool:

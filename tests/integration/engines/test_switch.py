@@ -17,8 +17,9 @@ from serving.errors import EngineError
 from serving.fleet.fleet import Fleet
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv, open_fleet_env, wait_for_view
+from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv, open_fleet_env
 from tests.support.load_generator import LoadGenerator
+from tests.support.waiting import wait_for_view
 
 
 @dataclass

@@ -9,8 +9,8 @@ from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import FleetView
 from serving.models.starter.install import STARTER_MODEL
 from tests.integration.fleet.conftest import StarterFleet
-from tests.support.fleet_env import wait_for_view
 from tests.support.load_generator import LoadGenerator
+from tests.support.waiting import wait_for_view
 
 LONG = 60
 """Seconds; a model server that starts beside fifty busy callers takes its time."""

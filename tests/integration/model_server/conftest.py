@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from serving.tf.messages import (
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
+from tests.support.waiting import block_until
 
 ROOT = Path(__file__).resolve().parents[3]
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
@@ -68,11 +68,12 @@ class RunningServer:
     def wait(self) -> RunningServer:
         """Wait until it listens."""
         file = self.folder / "ports.json"
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
-        while not file.exists():
+
+        def listens() -> bool:
             assert self.process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.02)
+            return file.exists()
+
+        block_until(listens, details=self.log)
         self.ports = json.loads(file.read_text())
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.ports['grpc']}", _UNLIMITED)
         self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
@@ -123,14 +124,10 @@ class RunningServer:
 
     def wait_for_states(self, model: str, expected: dict[int, str]) -> None:
         """Wait until these versions are in these states."""
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
-        states: dict[int, str] = {}
-        while time.monotonic() < deadline:
-            states = self.states(model)
-            if {number: states.get(number) for number in expected} == expected:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"{model}: {states} instead of {expected}\n{self.log()}")
+        block_until(
+            lambda: expected.items() <= self.states(model).items(),
+            details=lambda: f"{self.states(model)} instead of {expected}\n{self.log()}",
+        )
 
     def stop(self) -> int:
         """Tell it to stop; returns the exit status."""

@@ -6,7 +6,6 @@ import csv
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from serving.tf.session import Session
 from serving.tf.tensors import Array, Tensor
 from tests.integration.model_server.calls import array, predict_request
 from tests.integration.model_server.conftest import ROOT, RunningServer, StartServer, launch
+from tests.support.waiting import block_until
 
 TIMEOUT_SECONDS = 60.0
 
@@ -185,12 +185,12 @@ def classify(server: RunningServer, starter: Path) -> Any:
     return server.predictions.Predict(request, timeout=TIMEOUT_SECONDS)
 
 
-def until_logged(server: RunningServer, *sentences: str) -> str:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not any(sentence in server.log() for sentence in sentences):
+def wait_for_log(server: RunningServer, *sentences: str) -> str:
+    def logged() -> bool:
         assert server.process.poll() is None, server.log()
-        assert time.monotonic() < deadline, server.log()
-        time.sleep(0.05)
+        return any(sentence in server.log() for sentence in sentences)
+
+    block_until(logged, details=server.log)
     return server.log()
 
 
@@ -205,7 +205,7 @@ def test_a_server_moves_to_openvino_while_it_serves(
         answer = classify(server, starter)
         assert np.allclose(array(answer, "scores"), array(plain, "scores"), atol=0.001)
         assert array(answer, "classes")[0, 0] == array(plain, "classes")[0, 0]
-        until_logged(server, "starter version 1 runs on OpenVINO")
+        wait_for_log(server, "starter version 1 runs on OpenVINO")
 
 
 def test_records_that_say_nothing_leave_the_version_on_tensorflow(
@@ -218,7 +218,7 @@ def test_records_that_say_nothing_leave_the_version_on_tensorflow(
     server = start_server(
         "--model_name=starter", f"--model_base_path={version.parent}", "--runtime=openvino"
     )
-    until_logged(server, "on TensorFlow alone: It has no warm-up records on which to compare.")
+    wait_for_log(server, "on TensorFlow alone: It has no warm-up records on which to compare.")
     assert classify(server, starter).outputs["scores"].float_val
 
 
@@ -241,7 +241,7 @@ def test_a_broken_installation_of_openvino_is_no_reason_to_fail(
         f"--model_base_path={starter.parent}",
         f"--runtime={runtime}",
     ).wait()
-    until_logged(server, "OpenVINO did not take it: libopenvino.so.1 is missing")
+    wait_for_log(server, "OpenVINO did not take it: libopenvino.so.1 is missing")
     assert classify(server, starter).outputs["scores"].float_val
     assert server.stop() == 0
 

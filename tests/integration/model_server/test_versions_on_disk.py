@@ -33,6 +33,7 @@ from tests.integration.model_server.conftest import (
     add_version,
     config_text,
 )
+from tests.support.waiting import block_until
 
 QUICK = ("--file_system_poll_wait_seconds=1", "--max_num_load_retries=0")
 
@@ -161,13 +162,14 @@ def test_policies_and_labels_by_configuration_file(
     labels = 'version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 }'
     configure(f"model_version_policy {{ specific {{ versions: 1 versions: 2 }} }} {labels}")
     server.wait_for_states("m", {3: "END", 2: "AVAILABLE", 1: "AVAILABLE"})
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def canary() -> float | None:
         try:
-            assert _answer(server, label="canary") == 4.0
-            break
+            return _answer(server, label="canary")
         except grpc.RpcError:
-            time.sleep(0.1)
+            return None
+
+    assert block_until(canary) == 4.0
     assert _answer(server, label="stable") == 3.0
     reply = server.http("/v1/models/m/labels/canary:predict", {"instances": [[2.0]]})
     assert reply.json == {"predictions": [[4.0]]}

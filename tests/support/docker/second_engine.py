@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,7 @@ import docker
 from serving.engines.docker.discovery import ping
 from serving.engines.docker.endpoints import DockerEndpoint
 from serving.errors import EngineError
-
-START_SECONDS = 60.0
+from tests.support.waiting import block_until
 
 
 class SecondEngine:
@@ -62,11 +60,7 @@ class SecondEngine:
             command = ["unshare", "--mount", "sh", "-c", hide, str(self._hidden), *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            assert self._process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.2)
+        block_until(self._answers, details=self.log.read_text)
 
     def stop(self) -> None:
         """Return once it has ended, and its containers with it."""
@@ -86,6 +80,8 @@ class SecondEngine:
         return docker.APIClient(self.endpoint.url, version="auto")
 
     def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()
         try:
             ping(self.endpoint)
             client = docker.APIClient(self.endpoint.url, version="1.41", timeout=2)

@@ -10,7 +10,6 @@ import socket
 import stat
 import subprocess
 import threading
-import time
 from pathlib import Path
 from types import TracebackType
 
@@ -97,13 +96,6 @@ class SshServer:
     def alive(self) -> int:
         """How many connections there are."""
         return sum(connection.poll() is None for connection in self._connections)
-
-    def left(self, seconds: float) -> bool:
-        """Whether nobody is connected, at the latest after so many seconds."""
-        deadline = time.monotonic() + seconds
-        while self.alive() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        return self.alive() == 0
 
     def _accept(self) -> None:
         command = [SSHD, "-i", "-e", "-f", str(self._folder / "sshd_config")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psutil
@@ -12,6 +10,7 @@ import pytest
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
 from serving.errors import BackendError
+from tests.support.waiting import wait_until
 from tests.unit.backend.conftest import Service, add_version, image_bytes, write_worker
 
 WRITE = """
@@ -25,18 +24,11 @@ SLEEP = "send(TrainingProgress(0.1, str(os.getpid())))\ntime.sleep(60)\n"
 GOOD = WRITE + RESULT.format(images=50, new=0.85, base=0.8)
 
 
-async def until(service: Service, happened: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        async for _ in service.broker.listen(heartbeat=0.02):
-            if await happened():
-                return
-
-
 async def ended(service: Service, run_id: str) -> TrainingRun:
     async def has_ended() -> bool:
         return (await service.client.training_run(run_id)).finished is not None
 
-    await until(service, has_ended)
+    await wait_until(has_ended)
     return await service.client.training_run(run_id)
 
 
@@ -46,7 +38,7 @@ async def worker_started(service: Service, run_id: str) -> str:
     async def has_started() -> bool:
         return (await service.client.training_run(run_id)).step.isdecimal()
 
-    await until(service, has_started)
+    await wait_until(has_started)
     return (await service.client.training_run(run_id)).step
 
 

@@ -15,10 +15,15 @@ from backend.contract import Label
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.outbox_store import LabelNotSaved
 from serving.errors import BackendError
-from tests.unit.desktop.learn.outbox_states import wait_for_view, wait_until_empty
+from tests.support.waiting import wait_for_view
 
 JPEG = b"\xff\xd8 one photo"
 OTHER = b"\xff\xd8 another photo"
+
+
+async def wait_until_empty(outbox: Outbox) -> None:
+    """Wait until nothing is pending or refused."""
+    await wait_for_view(outbox, lambda view: view == OutboxView())
 
 
 class Receiver:

@@ -12,7 +12,7 @@ from backend.contract import ClassNameError, Label
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.submit_label import submit_label
 from serving.errors import ImageError
-from tests.unit.desktop.learn.outbox_states import wait_until_empty
+from tests.support.waiting import wait_for_view
 
 
 class Receiver:
@@ -37,7 +37,7 @@ async def test_the_backend_gets_a_normalized_jpeg_and_a_tidy_name(tmp_path: Path
     receiver = Receiver()
     async with Outbox(tmp_path / "d.sqlite", receiver) as outbox:
         queued = await submit_label(outbox, _png(), "  giant   panda ")
-        await wait_until_empty(outbox)
+        await wait_for_view(outbox, lambda view: view == OutboxView())
     ((jpeg, name),) = receiver.received
     assert name == queued.class_name == "giant panda"
     assert Image.open(io.BytesIO(jpeg)).format == "JPEG"
