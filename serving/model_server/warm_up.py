@@ -13,10 +13,9 @@ from serving.tf.messages import prediction_log_pb2
 from serving.tf.names import WARM_UP_FILE
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.tensors import Tensor
-from serving.tf.tfrecord import crc32c, masked
+from serving.tf.tfrecord import records
 
 MAX_WARM_UP_RECORDS = 1000
-_LENGTH_BYTES, _CHECKSUM_BYTES = 8, 4
 
 
 def warm_up_logs(folder: Path) -> Iterator[Any]:
@@ -36,38 +35,6 @@ def warm_up_logs(folder: Path) -> Iterator[Any]:
             yield prediction_log_pb2.PredictionLog.FromString(record)
         except Exception as error:
             raise invalid(f"Failed to parse warmup record: {error}") from error
-
-
-def records(data: bytes) -> Iterator[bytes]:
-    """Yield the records of a TFRecord file.
-
-    Raises ServingError (DATA_LOSS) where it is cut short or a checksum does not fit.
-    """
-    at = 0
-    while at < len(data):
-        header = _checked(data, at, at, _LENGTH_BYTES)
-        start = at + _LENGTH_BYTES + _CHECKSUM_BYTES
-        length = int.from_bytes(header, "little")
-        yield _checked(data, at, start, length)
-        at = start + length + _CHECKSUM_BYTES
-
-
-def _checked(data: bytes, record: int, start: int, length: int) -> bytes:
-    """Return the bytes that are followed by their checksum."""
-    stop = start + length
-    if stop + _CHECKSUM_BYTES > len(data):
-        raise _lost(f"truncated record at {record}")
-    content = data[start:stop]
-    checksum = int.from_bytes(data[stop : stop + _CHECKSUM_BYTES], "little")
-    if masked(crc32c(content)) != checksum:
-        raise _lost(f"corrupted record at {start}")
-    return content
-
-
-def _lost(what: str) -> ServingError:
-    return ServingError(
-        Code.DATA_LOSS, f"{what}. Please verify your warmup data is in TFRecord format."
-    )
 
 
 _PREPARERS: dict[str | None, Callable[[Servable, Any], PreparedCall]] = {

@@ -21,13 +21,14 @@ from serving.model_server.accelerated_session import (
     check_agreement,
 )
 from serving.model_server.graph_cut import find_cut
-from serving.model_server.warm_up import records, warm_up_logs
+from serving.model_server.warm_up import warm_up_logs
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import install_starter
 from serving.tf.messages import saved_model_pb2, types_pb2
 from serving.tf.names import EMBEDDING_NODE, WARM_UP_FILE
 from serving.tf.session import Session
 from serving.tf.tensors import Array, Tensor
+from serving.tf.tfrecord import records
 from tests.integration.model_server.calls import array, predict_request
 from tests.integration.model_server.conftest import ROOT, RunningServer, StartServer, launch
 from tests.support.waiting import block_until

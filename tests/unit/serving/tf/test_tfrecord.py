@@ -6,9 +6,8 @@ import random
 
 import pytest
 
-from serving.model_server.warm_up import records
 from serving.tf.status import Code, ServingError
-from serving.tf.tfrecord import crc32c, masked
+from serving.tf.tfrecord import crc32c, masked, records
 
 
 @pytest.mark.parametrize(
