@@ -19,6 +19,8 @@ import numpy.typing as npt
 from serving.errors import ModelError
 from serving.tf.messages import saved_model_pb2, types_pb2
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
+from serving.tf.status import ServingError
+from serving.tf.tensors import Tensor, from_proto, string_tensor, to_proto
 
 Floats = npt.NDArray[np.float32]
 
@@ -41,14 +43,12 @@ class ServableGraph:
 
     def __init__(self, version_folder: Path) -> None:
         """Read the graph; raises ModelError where it has no head to replace."""
+        self._version = version_folder.name
         self._message = saved_model_pb2.SavedModel()
         try:
             self._message.ParseFromString((version_folder / SAVED_MODEL_FILE).read_bytes())
         except Exception as error:
-            raise ModelError(
-                f"Version {version_folder.name} cannot be read, so nothing can be learned from it.",
-                "Promote another version, then train again.",
-            ) from error
+            raise _unreadable(self._version) from error
         self._nodes = {
             node.name: node
             for node in _nodes(self._message)
@@ -61,11 +61,17 @@ class ServableGraph:
             )
 
     def head(self) -> Head:
-        """Return the head as it is in the graph."""
-        classes = self._tensor(HEAD_CLASSES).string_val
+        """Return the head as it is in the graph; raises ModelError if its constants are damaged."""
+        try:
+            kernel, bias, classes = (
+                from_proto(self._tensor(name), name).array
+                for name in (HEAD_KERNEL, HEAD_BIAS, HEAD_CLASSES)
+            )
+        except ServingError as error:
+            raise _unreadable(self._version) from error
         return Head(
-            _floats(self._tensor(HEAD_KERNEL)),
-            _floats(self._tensor(HEAD_BIAS)),
+            kernel.astype(np.float32),
+            bias.astype(np.float32),
             tuple(name.decode("utf-8") for name in classes),
         )
 
@@ -83,15 +89,13 @@ class ServableGraph:
 
     def with_head(self, head: Head) -> bytes:
         """Return the content of a `saved_model.pb` with another head."""
-        kernel = self._tensor(HEAD_KERNEL)
-        _fill(kernel, types_pb2.DT_FLOAT, head.kernel.shape)
-        kernel.tensor_content = np.ascontiguousarray(head.kernel, "<f4").tobytes()
-        bias = self._tensor(HEAD_BIAS)
-        _fill(bias, types_pb2.DT_FLOAT, head.bias.shape)
-        bias.tensor_content = np.ascontiguousarray(head.bias, "<f4").tobytes()
-        classes = self._tensor(HEAD_CLASSES)
-        _fill(classes, types_pb2.DT_STRING, (len(head.classes),))
-        classes.string_val.extend(name.encode() for name in head.classes)
+        constants = {
+            HEAD_KERNEL: Tensor(types_pb2.DT_FLOAT, np.asarray(head.kernel, np.float32)),
+            HEAD_BIAS: Tensor(types_pb2.DT_FLOAT, np.asarray(head.bias, np.float32)),
+            HEAD_CLASSES: string_tensor([name.encode() for name in head.classes]),
+        }
+        for name, tensor in constants.items():
+            self._tensor(name).CopyFrom(to_proto(tensor, as_content=True))
         for node in self._nodes.values():
             node.attr.pop("_output_shapes", None)
         content: bytes = self._message.SerializeToString()
@@ -108,24 +112,13 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
+def _unreadable(version: str) -> ModelError:
+    return ModelError(
+        f"Version {version} cannot be read, so nothing can be learned from it.",
+        "Promote another version, then train again.",
+    )
+
+
 def _nodes(message: Any) -> Iterator[Any]:
     for meta_graph in message.meta_graphs:
         yield from meta_graph.graph_def.node
-
-
-def _fill(tensor: Any, dtype: int, shape: tuple[int, ...]) -> None:
-    tensor.Clear()
-    tensor.dtype = dtype
-    for size in shape:
-        tensor.tensor_shape.dim.add().size = size
-
-
-def _floats(tensor: Any) -> Floats:
-    """Return a DT_FLOAT tensor, whichever way it was written."""
-    shape = [dim.size for dim in tensor.tensor_shape.dim]
-    if tensor.tensor_content:
-        return np.frombuffer(tensor.tensor_content, "<f4").reshape(shape).astype(np.float32)
-    values = np.asarray(tensor.float_val, np.float32)
-    full = np.full(int(np.prod(shape)), values[-1] if values.size else 0.0, np.float32)
-    full[: values.size] = values
-    return full.reshape(shape)

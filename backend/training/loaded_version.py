@@ -6,10 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from serving.errors import ModelError
-from serving.tf.messages import types_pb2
 from serving.tf.names import (
     CLASSES,
     CLASSIFY_SIGNATURE,
@@ -21,7 +18,7 @@ from serving.tf.names import (
 )
 from serving.tf.session import Session
 from serving.tf.status import ServingError
-from serving.tf.tensors import Tensor
+from serving.tf.tensors import string_tensor
 
 
 class LoadedVersion:
@@ -70,10 +67,7 @@ class LoadedVersion:
             definition = self._session.signatures[signature]
             feed = definition.inputs[IMAGES].name
             fetches = [definition.outputs[name].name for name in outputs]
-            files = np.array(images, object)
-            answers = self._session.computation([feed], fetches)(
-                [Tensor(types_pb2.DT_STRING, files)], None
-            )
+            answers = self._session.computation([feed], fetches)([string_tensor(images)], None)
         except (KeyError, ServingError) as error:
             raise ModelError(
                 f"The version does not answer the signature {signature}: {error}.",

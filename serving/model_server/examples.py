@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from serving.model_server.inference import (
     CLASSIFY,
     REGRESS,
@@ -23,7 +21,7 @@ from serving.tf.messages import (
 )
 from serving.tf.names import DEFAULT_SIGNATURE
 from serving.tf.status import Code, ServingError, invalid
-from serving.tf.tensors import Tensor
+from serving.tf.tensors import Tensor, string_tensor
 
 _INPUTS = "inputs"
 _CLASSES, _SCORES = "classes", "scores"
@@ -122,16 +120,12 @@ def _job(
 ) -> PreparedCall:
     examples = serialized_examples(input_proto)
     count = len(examples)
-    array = np.empty(count, object)
-    array[:] = examples
 
     def fill(results: Sequence[Tensor]) -> Any:
         return finish(dict(zip(fetches, results, strict=True)), count)
 
     computation = servable.computation([signature.inputs[_INPUTS].name], fetches)
-    return PreparedCall(
-        computation, [Tensor(types_pb2.DT_STRING, array)], fill, signature.splits_by_row
-    )
+    return PreparedCall(computation, [string_tensor(examples)], fill, signature.splits_by_row)
 
 
 def serialized_examples(input_proto: Any) -> list[bytes]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from serving.tf.messages import types_pb2
 from serving.tf.status import Code, ServingError, invalid
-from serving.tf.tensors import MAX_RANK, NUMPY_DTYPES, Array, Tensor, type_name
+from serving.tf.tensors import MAX_RANK, NUMPY_DTYPES, Array, Tensor, string_tensor, type_name
 
 _BASE64_KEY = "b64"
 _BYTES_SUFFIX = "_bytes"
@@ -140,9 +140,7 @@ def _collect(value: Any, level: int, shape: tuple[int, ...], leaves: list[Any]) 
 def _array(leaves: list[Any], dtype: int) -> Array:
     kinds = set(map(type, leaves))
     if dtype == types_pb2.DT_STRING:
-        strings = np.empty(len(leaves), object)
-        strings[:] = [_bytes(leaf) for leaf in leaves]
-        return strings
+        return string_tensor([_bytes(leaf) for leaf in leaves]).array
     if dtype == types_pb2.DT_BOOL:
         _check_kinds(leaves, kinds, {bool}, dtype)
         return np.array(leaves, np.bool_)

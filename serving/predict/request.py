@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 
 from PIL import Image
 
 from serving.errors import ModelError
-from serving.predict import tensors
 from serving.predict.prediction import Score
-from serving.tf.messages import predict_pb2
+from serving.tf.messages import predict_pb2, types_pb2
 from serving.tf.names import CLASSES, EMBEDDING, IMAGES, SCORES
+from serving.tf.status import ServingError
+from serving.tf.tensors import from_proto, string_tensor, to_proto
 
-_Value = TypeVar("_Value")
+_NUMBERS = frozenset({types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF})
+_NAMES = frozenset({types_pb2.DT_STRING})
 
 
 @functools.cache
@@ -31,7 +33,7 @@ def predict_request(model: str, signature: str, jpeg: bytes) -> Any:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = signature
-    request.inputs[IMAGES].CopyFrom(tensors.strings_tensor([jpeg]))
+    request.inputs[IMAGES].CopyFrom(to_proto(string_tensor([jpeg])))
     return request
 
 
@@ -45,8 +47,8 @@ def response_scores(response: Any) -> tuple[Score, ...]:
 
     Raises ModelError where the answer has no `classes` and `scores` of one length.
     """
-    names = _first_row(response, CLASSES, tensors.strings)
-    values = _first_row(response, SCORES, tensors.floats)
+    names = _first_row(response, CLASSES, _NAMES)
+    values = _first_row(response, SCORES, _NUMBERS)
     if len(names) != len(values):
         raise ModelError(
             f"The model answered with {len(names)} classes but {len(values)} scores.",
@@ -61,20 +63,31 @@ def response_scores(response: Any) -> tuple[Score, ...]:
 
 def response_embedding(response: Any) -> list[float]:
     """Return the embedding of the first image; raises ModelError without one."""
-    return _first_row(response, EMBEDDING, tensors.floats)
+    values: list[float] = _first_row(response, EMBEDDING, _NUMBERS)
+    return values
 
 
-def _first_row(response: Any, output: str, read: Callable[[Any], list[_Value]]) -> list[_Value]:
+def _first_row(response: Any, output: str, dtypes: Collection[int]) -> list[Any]:
     if output not in response.outputs:
-        raise ModelError(
-            f"The model does not answer with {output}.",
-            "Import the model again, so that Servery wraps it in a form that it can use.",
+        raise _not_in_contract(f"The model does not answer with {output}.")
+    proto = response.outputs[output]
+    if proto.dtype not in dtypes:
+        kind = types_pb2.DataType.Name(proto.dtype)
+        raise _not_in_contract(f"The model answered with {output} of the type {kind}.")
+    try:
+        array = from_proto(proto, output, allows_surplus=False).array
+    except ServingError as error:
+        raise _not_in_contract(
+            f"The model answered with {output} that do not fit their shape."
+        ) from error
+    if array.ndim != 2 or not len(array):
+        raise _not_in_contract(
+            f"The model answered with {output} of an unexpected shape {list(array.shape)}."
         )
-    tensor = response.outputs[output]
-    shape = tensors.shape_of(tensor)
-    if len(shape) != 2 or shape[0] < 1:
-        raise ModelError(
-            f"The model answered with {output} of an unexpected shape {list(shape)}.",
-            "Import the model again, so that Servery wraps it in a form that it can use.",
-        )
-    return read(tensor)[: shape[1]]
+    return list(array[0].tolist())
+
+
+def _not_in_contract(message: str) -> ModelError:
+    return ModelError(
+        message, "Import the model again, so that Servery wraps it in a form that it can use."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,13 +93,20 @@ def type_name(dtype: int) -> str:
     return str(types_pb2.DataType.Name(dtype)).removeprefix("DT_").lower()
 
 
-def from_proto(proto: Any, alias: str) -> Tensor:
+def string_tensor(values: Sequence[bytes]) -> Tensor:
+    """Return a DT_STRING tensor of shape `[len(values)]`."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return Tensor(types_pb2.DT_STRING, array)
+
+
+def from_proto(proto: Any, alias: str, *, allows_surplus: bool = True) -> Tensor:
     """Return the tensor that a `TensorProto` describes.
 
     As TensorFlow reads it: `tensor_content` must hold exactly the shape's values;
-    of the typed field, missing values repeat the last one (or are zero where there
-    is none), and surplus ones are dropped. Raises ServingError (INVALID_ARGUMENT)
-    that names `alias`.
+    of the typed field, missing values repeat the last one (or are zero if there
+    is none), and surplus ones are dropped, unless `allows_surplus` is false.
+    Raises ServingError (INVALID_ARGUMENT) that names `alias`.
     """
     dtype = proto.dtype
     numpy_dtype = NUMPY_DTYPES.get(dtype)
@@ -109,12 +117,15 @@ def from_proto(proto: Any, alias: str) -> Tensor:
     if numpy_dtype is None or unsound or count * numpy_dtype.itemsize > _MAX_BYTES:
         raise _unparsable(alias)
     if proto.tensor_content:
-        values = _from_content(proto, numpy_dtype, count, alias)
-    elif dtype == types_pb2.DT_STRING:
-        values = _strings(proto.string_val, count)
+        return Tensor(dtype, _from_content(proto, numpy_dtype, count, alias).reshape(shape))
+    field = getattr(proto, _FIELDS[dtype])
+    if len(field) > count and not allows_surplus:
+        raise _unparsable(alias)
+    if dtype == types_pb2.DT_STRING:
+        values = string_tensor(field[:count]).array
     else:
-        values = _filled(_from_field(dtype, getattr(proto, _FIELDS[dtype]), numpy_dtype), count)
-    return Tensor(dtype, values.reshape(shape))
+        values = _from_field(dtype, field, numpy_dtype)
+    return Tensor(dtype, _filled(values, count).reshape(shape))
 
 
 def _unparsable(alias: str) -> ServingError:
@@ -127,7 +138,7 @@ def _from_content(proto: Any, numpy_dtype: np.dtype[Any], count: int, alias: str
         strings = _split_strings(content, count)
         if strings is None:
             raise _unparsable(alias)
-        return _strings(strings, count)
+        return string_tensor(strings).array
     if len(content) != count * numpy_dtype.itemsize:
         raise _unparsable(alias)
     return np.frombuffer(content, numpy_dtype)
@@ -156,14 +167,6 @@ def _split_strings(content: bytes, count: int) -> list[bytes] | None:
     return strings
 
 
-def _strings(values: Any, count: int) -> Array:
-    array = np.empty(count, object)
-    given = list(values[:count])
-    array[: len(given)] = given
-    array[len(given) :] = given[-1] if given else b""
-    return array
-
-
 def _from_field(dtype: int, values: Any, numpy_dtype: np.dtype[Any]) -> Array:
     if dtype in _COMPLEX_PARTS:
         parts = np.array(values, _COMPLEX_PARTS[dtype])
@@ -176,15 +179,12 @@ def _from_field(dtype: int, values: Any, numpy_dtype: np.dtype[Any]) -> Array:
 
 
 def _filled(array: Array, count: int) -> Array:
-    given = len(array)
-    if given == count:
-        return array
-    if given > count:
+    """Cut or grow to `count` values; the last one is repeated."""
+    if len(array) >= count:
         return array[:count]
-    result = np.zeros(count, array.dtype)
-    if given:
-        result[:given] = array
-        result[given:] = array[-1]
+    empty = b"" if array.dtype == object else 0
+    result = np.full(count, array[-1] if len(array) else empty, array.dtype)
+    result[: len(array)] = array
     return result
 
 

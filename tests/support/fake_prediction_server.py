@@ -7,13 +7,10 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import numpy as np
 
-from serving.predict import tensors
-from serving.tf.messages import (
-    predict_pb2,
-    tensor_pb2,
-    types_pb2,
-)
+from serving.tf.messages import predict_pb2, types_pb2
+from serving.tf.tensors import Tensor, to_proto
 
 Answer = Callable[[Any, Any], Awaitable[Any]]
 
@@ -22,14 +19,10 @@ def scores_response(version: int = 1, **scores: float) -> Any:
     """A PredictResponse with these classes, in this order."""
     response = predict_pb2.PredictResponse()
     response.model_spec.version.value = version
-    classes = tensors.strings_tensor([name.encode() for name in scores])
-    values = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=scores.values())
-    for tensor in (classes, values):
-        del tensor.tensor_shape.dim[:]
-        tensor.tensor_shape.dim.add().size = 1
-        tensor.tensor_shape.dim.add().size = len(scores)
-    response.outputs["classes"].CopyFrom(classes)
-    response.outputs["scores"].CopyFrom(values)
+    classes = np.array([[name.encode() for name in scores]], object)
+    values = np.array([list(scores.values())], np.float32)
+    response.outputs["classes"].CopyFrom(to_proto(Tensor(types_pb2.DT_STRING, classes)))
+    response.outputs["scores"].CopyFrom(to_proto(Tensor(types_pb2.DT_FLOAT, values)))
     return response
 
 

@@ -86,3 +86,15 @@ def test_a_graph_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | N
         (tmp_path / "saved_model.pb").write_bytes(content)
     with pytest.raises(ModelError, match="cannot be read"):
         ServableGraph(tmp_path)
+
+
+def test_a_head_with_damaged_constants_is_named(tmp_path: Path) -> None:
+    message = saved_model_pb2.SavedModel()
+    message.ParseFromString((graph_folder(tmp_path) / "saved_model.pb").read_bytes())
+    kernel = next(
+        node for node in message.meta_graphs[0].graph_def.node if node.name == HEAD_KERNEL
+    )
+    kernel.attr["value"].tensor.tensor_content = b"short"
+    (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
+    with pytest.raises(ModelError, match="cannot be read"):
+        ServableGraph(tmp_path).head()

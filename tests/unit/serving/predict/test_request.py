@@ -1,0 +1,90 @@
+"""What a model answers, read by the servable-model contract."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+
+from serving.errors import ModelError
+from serving.predict.request import response_embedding, response_scores
+from serving.tf.messages import predict_pb2, tensor_pb2, types_pb2
+
+
+def tensor(dtype: int, *sizes: int, **fields: Any) -> Any:
+    proto = tensor_pb2.TensorProto(dtype=dtype, **fields)
+    for size in sizes:
+        proto.tensor_shape.dim.add().size = size
+    return proto
+
+
+def numbers(proto: Any) -> list[float]:
+    return response_embedding(predict_pb2.PredictResponse(outputs={"embedding": proto}))
+
+
+def names(proto: Any) -> list[str]:
+    count = proto.tensor_shape.dim[-1].size
+    scores = tensor(types_pb2.DT_FLOAT, 1, count, float_val=[0.5] if count else [])
+    response = predict_pb2.PredictResponse(outputs={"classes": proto, "scores": scores})
+    return [score.name for score in response_scores(response)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fields"),
+    [
+        (types_pb2.DT_FLOAT, {"float_val": [0.5, -2.0, -2.0]}),
+        (types_pb2.DT_FLOAT, {"float_val": [0.5, -2.0]}),
+        (types_pb2.DT_FLOAT, {"tensor_content": struct.pack("<3f", 0.5, -2, -2)}),
+        (types_pb2.DT_DOUBLE, {"double_val": [0.5, -2.0, -2.0]}),
+        (types_pb2.DT_DOUBLE, {"tensor_content": struct.pack("<3d", 0.5, -2, -2)}),
+        (types_pb2.DT_HALF, {"half_val": [0x3800, 0xC000, 0xC000]}),
+        (types_pb2.DT_HALF, {"tensor_content": struct.pack("<3e", 0.5, -2, -2)}),
+    ],
+)
+def test_every_form_of_the_same_numbers_reads_the_same(dtype: int, fields: Any) -> None:
+    assert numbers(tensor(dtype, 1, 3, **fields)) == [0.5, -2.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"string_val": [b"cat", b"", b"panda" * 40]},
+        {"tensor_content": b"\x03\x00\xc8\x01" + b"cat" + b"panda" * 40},
+    ],
+)
+def test_both_forms_of_the_same_strings_read_the_same(fields: Any) -> None:
+    assert names(tensor(types_pb2.DT_STRING, 1, 3, **fields)) == ["cat", "", "panda" * 40]
+
+
+def test_an_empty_tensor_has_no_values() -> None:
+    assert numbers(tensor(types_pb2.DT_FLOAT, 1, 0)) == []
+    assert names(tensor(types_pb2.DT_STRING, 1, 0)) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x01", b"\x03ca", b"\x03catx", b"\x80", b"\xff" * 11, b"\x7fcat"]
+)
+def test_packed_strings_that_do_not_fit_are_refused(content: bytes) -> None:
+    with pytest.raises(ModelError, match="do not fit"):
+        names(tensor(types_pb2.DT_STRING, 1, 1, tensor_content=content))
+
+
+def test_numbers_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ModelError, match="do not fit"):
+        numbers(tensor(types_pb2.DT_FLOAT, 1, 2, tensor_content=b"\0" * 7))
+    with pytest.raises(ModelError, match="do not fit"):
+        numbers(tensor(types_pb2.DT_FLOAT, 1, 1, float_val=[1, 2]))
+
+
+def test_another_type_is_named() -> None:
+    with pytest.raises(ModelError, match="DT_INT64"):
+        numbers(tensor(types_pb2.DT_INT64, 1, 1, int64_val=[1]))
+    with pytest.raises(ModelError, match="DT_FLOAT"):
+        names(tensor(types_pb2.DT_FLOAT, 1, 1, float_val=[1]))
+
+
+@pytest.mark.parametrize("sizes", [(), (2,), (0, 2), (1, 1, 1)])
+def test_another_shape_is_named(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError, match="unexpected shape"):
+        numbers(tensor(types_pb2.DT_FLOAT, *sizes))
