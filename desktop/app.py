@@ -24,7 +24,7 @@ from desktop.classify.history import History
 from desktop.classify.presenter import ClassifyPresenter
 from desktop.event_loop import EventLoop
 from desktop.formats import plural
-from desktop.settings import OnQuit, Preferences
+from desktop.settings import OnQuit
 from desktop.shell import Shell
 from serving.errors import BackendError, FleetUnavailable, ServeryError
 from serving.predict.prediction import Prediction
@@ -173,13 +173,13 @@ async def _build_fleet(
     page = FleetPage()
     app.window.set_page(pages.FLEET, page)
 
-    def wished() -> str:
+    def engine_setting() -> str:
         return options.engine or app.settings.preferences.engine
 
     try:
         repository = ModelRepository(app.workspace.models)
         await asyncio.to_thread(install_starter, repository)
-        chosen = engine or await awaited_engine(wished(), app.workspace)
+        chosen = engine or await awaited_engine(engine_setting(), app.workspace)
     except ServeryError as error:
         app.window.status.show_failed(f"Fleet: {error.what}")
         raise
@@ -189,19 +189,11 @@ async def _build_fleet(
     docker = chosen if isinstance(chosen, DockerEngine) else DockerEngine(app.workspace)
     process = chosen if isinstance(chosen, ProcessEngine) else process_engine(app.workspace)
     fleet = Fleet(STARTER_MODEL, switch, repository, app.workspace, client)
-    engines = FleetEngines(fleet, switch, docker, process, wished)
+    engines = FleetEngines(fleet, switch, docker, process, engine_setting)
     stack.push_async_callback(engines.close)
     stack.push_async_callback(_leave_fleet, app, fleet)
     FleetPresenter(page, fleet, switch, app.jobs, app.notifications)
-    presenter = EnginePresenter(page, fleet, engines, app.jobs, app.notifications)
-    page.strip.dismiss_requested.connect(lambda name: app.settings.change(dismissed_action=name))
-    page.strip.set_dismissed(app.settings.preferences.dismissed_action)
-
-    def chosen_anew(preferences: Preferences) -> None:
-        page.strip.set_dismissed(preferences.dismissed_action)
-        presenter.refresh()
-
-    app.settings.subscribe(chosen_anew)
+    EnginePresenter(page, fleet, engines, app.settings, app.jobs, app.notifications)
     show = _FleetWatcher(app, repository)
     stack.callback(fleet.subscribe(show))
     _run_until_closed(app, stack, fleet.run())

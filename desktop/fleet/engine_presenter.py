@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from desktop.fleet.limits_dialog import LimitsDialog
 from desktop.fleet.page import FleetPage
 from desktop.jobs import Job, Jobs
 from desktop.notifications import Notifications
+from desktop.settings import Preferences, Settings
 from serving.fleet.fleet import Fleet
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
@@ -34,6 +36,7 @@ class EnginePresenter:
         page: FleetPage,
         fleet: Fleet,
         engines: FleetEngines,
+        settings: Settings,
         jobs: Jobs,
         notifications: Notifications,
     ) -> None:
@@ -49,44 +52,46 @@ class EnginePresenter:
         page.strip.load_requested.connect(self.load)
         page.strip.build_requested.connect(self.build)
         page.strip.move_requested.connect(self.move)
+        page.strip.dismiss_requested.connect(
+            lambda action: settings.change(dismissed_action=action)
+        )
+        page.strip.set_dismissed(settings.preferences.dismissed_action)
+        settings.subscribe(self._on_settings_changed)
         page.limits.clicked.connect(self.open_limits_dialog)
         jobs.changed.connect(self._show_job)
         jobs.start("Watch the engines", self._watch, quiet=True)
 
-    def refresh(self) -> None:
-        """Find out at once what can be done; belongs after a change of the settings."""
+    def _on_settings_changed(self, preferences: Preferences) -> None:
+        self._page.strip.set_dismissed(preferences.dismissed_action)
         self._refresh_requested.set()
 
     async def _watch(self, report: Report) -> None:
         """Show what can be done, again and again, until cancelled."""
         while True:
             self._refresh_requested.clear()
-            suggestion = await self._engines.suggestion()
+            suggestion = await self._engines.suggest()
             self._page.strip.show_suggestion(suggestion)
-            self._page.images.setVisible(
-                self._engines.in_containers or suggestion.action is EngineAction.GET_IMAGE
-            )
-            try:
+            image_missing = suggestion is not None and suggestion.action is EngineAction.GET_IMAGE
+            self._page.images.setVisible(self._engines.in_containers or image_missing)
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._refresh_requested.wait()
-            except TimeoutError:
-                continue
 
     def _show_job(self, job: Job[Any]) -> None:
         if job is self._job:
             if not job.running:
                 self._job = None
-                self.refresh()
+                self._refresh_requested.set()
             self._page.strip.show_job(self._job)
 
     def pull(self, name: str) -> None:
-        self._start(f"Pull {name}", lambda report: self._engines.pull(name, report), _has)
+        self._start(f"Pull {name}", lambda report: self._engines.pull(name, report), _loaded)
 
     def load(self, path: Path) -> None:
-        self._start(f"Load {path.name}", lambda report: self._engines.load(path, report), _has)
+        self._start(f"Load {path.name}", lambda report: self._engines.load(path, report), _loaded)
 
     def build(self) -> None:
-        self._start("Build our own image", self._engines.build, _has)
+        self._start("Build our own image", self._engines.build, _loaded)
 
     def move(self) -> None:
         async def work(report: Report) -> str:
@@ -97,7 +102,7 @@ class EnginePresenter:
         self._start("Move the instances", work, str)
 
     def open_limits_dialog(self) -> None:
-        async def ask(report: Report) -> None:
+        async def open_dialog(report: Report) -> None:
             images = [image.name for image in await self._engines.images()]
             dialog = LimitsDialog(
                 self._fleet.limits,
@@ -107,12 +112,12 @@ class EnginePresenter:
                 memory=psutil.virtual_memory().total,
                 parent=self._page.window(),
             )
-            dialog.limits_requested.connect(self._limit)
+            dialog.limits_requested.connect(self._set_limits)
             dialog.open()
 
-        self._jobs.start("Ask for limits", ask)
+        self._jobs.start("Ask for limits", open_dialog)
 
-    def _limit(self, limits: InstanceLimits) -> None:
+    def _set_limits(self, limits: InstanceLimits) -> None:
         async def work(report: Report) -> None:
             await self._fleet.set_limits(limits)
             await self._fleet.wait_until_converged(report)
@@ -123,20 +128,22 @@ class EnginePresenter:
         self,
         title: str,
         work: Callable[[Report], Awaitable[str]],
-        news: Callable[[str], str],
+        message: Callable[[str], str],
     ) -> None:
-        """Start work that the strip shows, unless some goes on; tell of its result."""
+        """Start work that the strip shows, unless there is some already; report its result."""
         if self._job is not None:
-            self._notifications.info(f"{self._job.title} goes on; start this when it has ended.")
+            self._notifications.info(
+                f"“{self._job.title}” is still under way. Start this once it is done."
+            )
             return
 
-        async def carry_out(report: Report) -> None:
+        async def run(report: Report) -> None:
             result = await work(report)
-            self._notifications.info(news(result))
+            self._notifications.info(message(result))
 
-        self._job = self._jobs.start(title, carry_out, has_own_eta=True)
+        self._job = self._jobs.start(title, run, has_own_eta=True)
         self._page.strip.show_job(self._job)
 
 
-def _has(image: str) -> str:
+def _loaded(image: str) -> str:
     return f"The container engine has the image {image} now."

@@ -1,7 +1,8 @@
-"""What can be done about the engine: an image to be had, a move to be made, work on either."""
+"""The suggestion what to do about the engine, or the work that a person started there."""
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,11 @@ from desktop.jobs import Job
 from serving.engines.docker.image.constants import OFFICIAL_IMAGE
 
 _NARROW = 900
-"""Pixels below which the buttons go under the words."""
+"""Pixels below which the buttons go under the text."""
 
 
 class EngineStrip(QWidget):
-    """Shows an offer with its buttons, or work that somebody started; hidden without either."""
+    """Shows a suggestion with its buttons, or running work; hidden without either."""
 
     pull_requested = Signal(str)
     """The name of an image."""
@@ -38,13 +39,13 @@ class EngineStrip(QWidget):
     build_requested = Signal()
     move_requested = Signal()
     dismiss_requested = Signal(str)
-    """The value of the Way that is not to be offered any more."""
+    """The value of the EngineAction that is not to be suggested any more."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         panel = QFrame()
         theme.set_role(panel, "panel")
-        self._suggestion = EngineSuggestion()
+        self._suggestion: EngineSuggestion | None = None
         self._dismissed = ""
         self._job: Job[Any] | None = None
 
@@ -81,33 +82,30 @@ class EngineStrip(QWidget):
         self._row.setSpacing(theme.M)
         self._row.addLayout(words, 1)
         self._row.addLayout(buttons)
-        for button in (
-            self.build,
-            self.load,
-            self.pull,
-            self.move_instances,
-            self.cancel,
-            self.later,
-        ):
+        self._buttons = {
+            EngineAction.GET_IMAGE: (self.build, self.load, self.pull),
+            EngineAction.MOVE: (self.move_instances,),
+        }
+        for button in (*chain(*self._buttons.values()), self.cancel, self.later):
             buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.L, 0, theme.L, theme.M)
         layout.addWidget(panel)
         self._show()
 
-    def show_suggestion(self, suggestion: EngineSuggestion) -> None:
-        """Show what is offered, unless that was put off."""
+    def show_suggestion(self, suggestion: EngineSuggestion | None) -> None:
+        """Show a suggestion, unless a person dismissed its action."""
         if suggestion != self._suggestion:
             self._suggestion = suggestion
             self._show()
 
     def set_dismissed(self, action: str) -> None:
-        """Do not offer the Way of this value any more."""
+        """Do not suggest the EngineAction with this value any more."""
         self._dismissed = action
         self._show()
 
     def show_job(self, job: Job[Any] | None) -> None:
-        """Show how far a job is; None goes back to the offer."""
+        """Show how far a job is; None goes back to the suggestion."""
         self._job = job
         self._show()
 
@@ -134,7 +132,7 @@ class EngineStrip(QWidget):
         dialog.open()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the buttons below the words where both do not fit beside each other."""
+        """Put the buttons below the text if both do not fit beside each other."""
         super().resizeEvent(event)
         narrow = self.width() < _NARROW
         direction = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
@@ -146,11 +144,12 @@ class EngineStrip(QWidget):
 
     def _show(self) -> None:
         job, suggestion = self._job, self._suggestion
-        offered = job is None and suggestion.action.value not in ("", self._dismissed)
-        for button in (self.pull, self.load, self.build):
-            button.setVisible(offered and suggestion.action is EngineAction.GET_IMAGE)
-        self.move_instances.setVisible(offered and suggestion.action is EngineAction.MOVE)
-        self.later.setVisible(offered)
+        if job is not None or (suggestion and suggestion.action.value == self._dismissed):
+            suggestion = None
+        for action, buttons in self._buttons.items():
+            for button in buttons:
+                button.setVisible(suggestion is not None and suggestion.action is action)
+        self.later.setVisible(suggestion is not None)
         self.cancel.setVisible(job is not None)
         self.bar.setVisible(job is not None)
         if job is not None:
@@ -159,18 +158,20 @@ class EngineStrip(QWidget):
             self.bar.setRange(0, job.total)
             self.bar.setValue(job.done)
             self.bar.setAccessibleName(f"{job.title}: {job.text}")
-        else:
+        elif suggestion is not None:
             self.heading.setText(suggestion.heading)
             self.sentence.setText(suggestion.sentence)
-        self.setVisible(job is not None or offered)
+        self.setVisible(job is not None or suggestion is not None)
 
     def _cancel_job(self) -> None:
         if self._job is not None:
             self._job.cancel()
 
     def _dismiss(self) -> None:
-        self.set_dismissed(self._suggestion.action.value)
-        self.dismiss_requested.emit(self._suggestion.action.value)
+        if self._suggestion is not None:
+            action = self._suggestion.action.value
+            self.set_dismissed(action)
+            self.dismiss_requested.emit(action)
 
 
 def _button(text: str, role: str = "") -> QPushButton:

@@ -1,4 +1,4 @@
-"""What a fleet runs on and what it could run on: images got, and the move from one to the other."""
+"""The engines that a fleet can run on: their images, and the move from one to another."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ from serving.progress import Report
 
 
 class EngineAction(Enum):
-    """What a person could do about the engine now."""
+    """What a person could do about the engine now; the values are kept in the settings."""
 
-    NONE = ""
     GET_IMAGE = "get an image"
-    """An engine answers that is wanted, and has nothing to run."""
+    """The engine of the settings answers, but has no image to run."""
     MOVE = "move"
-    """The instances run on another engine than the one that is wanted."""
+    """The instances run on another engine than the one of the settings."""
 
 
 @dataclass(frozen=True)
 class EngineSuggestion:
-    """What is offered, and why, as a sentence."""
+    """An action, and why it is suggested, as a sentence."""
 
-    action: EngineAction = EngineAction.NONE
-    heading: str = ""
-    sentence: str = ""
+    action: EngineAction
+    heading: str
+    sentence: str
 
 
 class FleetEngines:
     """The engines of one fleet, and the images of the one with containers.
 
-    `wished` says what the settings ask for: auto, docker or process.
+    `engine_setting` returns what the settings ask for: auto, docker or process.
     """
 
     def __init__(
@@ -55,17 +54,17 @@ class FleetEngines:
         self._switch = switch
         self._docker = docker
         self._process = process
-        self._wished = engine_setting
+        self._engine_setting = engine_setting
 
     @property
     def in_containers(self) -> bool:
         """Whether instances are started in containers."""
         return self._switch.current is self._docker
 
-    async def suggestion(self) -> EngineSuggestion:
+    async def suggest(self) -> EngineSuggestion | None:
         """Say what can be done about the engine now. Takes 3 s at most; never raises."""
-        if self._wished() == self._process.name:
-            return _TO_PROCESSES if self.in_containers else EngineSuggestion()
+        if self._target() is self._process:
+            return _TO_PROCESSES if self.in_containers else None
         image = self._fleet.limits.image
         try:
             found = await self._docker.images.find([image] if image else self._docker.image_names)
@@ -77,18 +76,17 @@ class FleetEngines:
                     " run instances from.",
                 )
         except EngineError:
-            return EngineSuggestion()
+            return None
         if self.in_containers:
-            return EngineSuggestion()
+            return None
         return EngineSuggestion(
             EngineAction.MOVE,
             "Instances can run in containers",
-            f"The container engine has the image {found.name}. Each instance is exchanged once"
-            " its successor is ready, so no photo fails.",
+            f"The container engine has the image {found.name}. {_NO_PHOTO_FAILS}",
         )
 
     async def images(self) -> list[ImageInfo]:
-        """Return the serving images that the engine has; none where it does not answer."""
+        """Return the serving images that the engine has; none if it does not answer."""
         try:
             found = [await self._docker.images.find([name]) for name in self._docker.image_names]
         except EngineError:
@@ -109,25 +107,25 @@ class FleetEngines:
         return name
 
     async def _run_from(self, image: str) -> None:
-        """Set the image of the fleet, unless it is one that is taken by itself."""
+        """Set the image of the fleet, unless it is one that the engine finds without that."""
         if image not in self._docker.image_names:
             await self._fleet.set_limits(replace(self._fleet.limits, image=image))
 
     async def build(self, report: Report) -> str:
         """Build our own image from what is installed here; raises EngineError."""
-        return (await build(self._docker.images, report=report, say=_unsaid)).name
+        return (await build(self._docker.images, report=report, say=lambda line: None)).name
 
     async def move(self, report: Report) -> None:
-        """Have every instance run on the engine that is wanted, one exchanged after the other.
+        """Replace every instance, one after another, by one on the engine of the settings.
 
-        Raises EngineError where it does not run there; the fleet is as before then,
-        and so it is where the move is cancelled, but for what has moved.
+        Raises EngineError if an instance does not start there. Then, and if the move is
+        cancelled, the fleet goes on as before; instances that have moved stay there.
         """
         before = self._switch.current
         self._switch.switch_to(self._target())
         try:
             await self._fleet.rolling_restart(report)
-        except BaseException:
+        except BaseException:  # a cancelled move goes back too
             self._switch.switch_to(before)
             raise
         finally:
@@ -139,16 +137,12 @@ class FleetEngines:
         await self._process.close()
 
     def _target(self) -> Engine:
-        return self._process if self._wished() == self._process.name else self._docker
+        return self._process if self._engine_setting() == self._process.name else self._docker
 
 
+_NO_PHOTO_FAILS = "Each instance is replaced once its successor is ready, so no photo fails."
 _TO_PROCESSES = EngineSuggestion(
     EngineAction.MOVE,
     "Instances still run in containers",
-    "The settings ask for processes. Each instance is exchanged once its successor is ready, so"
-    " no photo fails.",
+    f"The settings ask for processes. {_NO_PHOTO_FAILS}",
 )
-
-
-def _unsaid(line: str) -> None:
-    """What the build prints is for a terminal."""

@@ -45,7 +45,7 @@ def test_without_an_offer_there_is_nothing_to_see(strip: EngineStrip) -> None:
     assert strip.isHidden()
     strip.show_suggestion(GET_IMAGE)
     assert not strip.isHidden()
-    strip.show_suggestion(EngineSuggestion())
+    strip.show_suggestion(None)
     assert strip.isHidden()
 
 

@@ -18,6 +18,7 @@ from desktop.fleet.page import FleetPage
 from desktop.fleet.presenter import FleetPresenter
 from desktop.jobs import Jobs, JobState
 from desktop.notifications import Notice, Notifications
+from desktop.settings import Settings
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import Fleet
@@ -68,7 +69,7 @@ async def connected(workspace: Workspace, *images: str) -> AsyncIterator[Place]:
         notifications.posted.connect(place.notices.append)
         jobs.changed.connect(lambda job: place.bars.append(page.strip.bar.value()))
         FleetPresenter(page, fleet, switch, jobs, notifications)
-        EnginePresenter(page, fleet, engines, jobs, notifications)
+        EnginePresenter(page, fleet, engines, Settings(workspace.settings), jobs, notifications)
         running = asyncio.create_task(fleet.run())
         try:
             yield place
