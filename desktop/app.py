@@ -192,7 +192,7 @@ async def _build_fleet(
     engines = FleetEngines(fleet, switch, docker, process, engine_setting)
     stack.push_async_callback(engines.close)
     stack.push_async_callback(_leave_fleet, app, fleet)
-    FleetPresenter(page, fleet, switch, app.jobs, app.notifications)
+    FleetPresenter(page, fleet, app.jobs, app.notifications)
     EnginePresenter(page, fleet, engines, app.settings, app.jobs, app.notifications)
     show = _FleetWatcher(app, repository)
     stack.callback(fleet.subscribe(show))

@@ -27,7 +27,7 @@ async def in_background(
         task.result()
 
 
-async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     """Cancel `tasks` and wait until each has cleaned up; what they raise is dropped."""
     for task in tasks:
         task.cancel()

@@ -108,10 +108,11 @@ def logs(
     """Print what INSTANCE printed."""
 
     async def show(fleet: Fleet) -> None:
+        runs_it = fleet.engine_of(instance)
         if not follow:
-            click.echo(await fleet.logs(instance, lines))
+            click.echo(await runs_it.logs(instance, lines))
             return
-        async with aclosing(fleet.follow_logs(instance, lines)) as log:
+        async with aclosing(runs_it.follow_logs(instance, lines)) as log:
             async for line in log:
                 click.echo(line)
 
@@ -127,7 +128,7 @@ def command(workspace: Workspace, instance: str, model: str, engine: str) -> Non
     """Print the command that starts such an instance by hand: docker run, for a container."""
 
     async def show(fleet: Fleet) -> None:
-        click.echo(await fleet.run_command(instance))
+        click.echo(await fleet.engine_of(instance).run_command(instance))
 
     _on_instance(workspace, model, engine, show)
 

@@ -15,7 +15,7 @@ from desktop.fleet.page import FleetPage
 from desktop.formats import plural
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
-from serving.engines.protocol import Engine, Instance, InstanceState
+from serving.engines.protocol import Instance, InstanceState
 from serving.errors import EngineError, ServeryError
 from serving.files import write_aside
 from serving.fleet.fleet import Fleet
@@ -44,20 +44,18 @@ class FleetPresenter:
     """Keeps a FleetPage up to date with a fleet and carries out what the page asks for.
 
     Needs a running event loop and a fleet that somebody runs or watches; ends when
-    `jobs` is closed. `engine` is what the fleet runs on.
+    `jobs` is closed.
     """
 
     def __init__(
         self,
         page: FleetPage,
         fleet: Fleet,
-        engine: Engine,
         jobs: Jobs,
         notifications: Notifications,
     ) -> None:
         self._page = page
         self._fleet = fleet
-        self._engine = engine
         self._jobs = jobs
         self._notifications = notifications
         self._selection_changed = asyncio.Event()
@@ -101,7 +99,8 @@ class FleetPresenter:
         The log is read now because the fleet replaces the instance, and its log goes with it.
         """
         try:
-            log = await self._engine.logs(instance.id, FAILURE_LOG_LINES)
+            engine = self._fleet.engine_of(instance.id)
+            log = await engine.logs(instance.id, FAILURE_LOG_LINES)
         except EngineError as error:
             log = str(error)
         self._notifications.error(
@@ -133,7 +132,8 @@ class FleetPresenter:
     async def _follow(self, instance_id: str) -> None:
         """Show what an instance printed and prints, until it ends."""
         show: Callable[[str, list[str]], None] = self._page.show_log
-        async with contextlib.aclosing(self._engine.follow_logs(instance_id, LOG_LINES)) as log:
+        engine = self._fleet.engine_of(instance_id)
+        async with contextlib.aclosing(engine.follow_logs(instance_id, LOG_LINES)) as log:
             async for lines in batches(log, BATCH_SECONDS, MAX_BATCH_LINES):
                 show(instance_id, lines)
                 show = self._page.add_to_log
@@ -169,7 +169,7 @@ class FleetPresenter:
 
     def copy_command(self, instance_id: str) -> None:
         async def work(report: Report) -> None:
-            command = await self._engine.run_command(instance_id)
+            command = await self._fleet.engine_of(instance_id).run_command(instance_id)
             QGuiApplication.clipboard().setText(command)
             self._notifications.info("The command that starts such an instance was copied.")
 

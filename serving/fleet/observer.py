@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from serving.engines.protocol import Engine, Instance, InstanceState, InstanceStats
+from serving.background import cancel_and_wait
+from serving.engines.protocol import Instance, InstanceState, InstanceStats
+from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError, ModelError
 from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
 from serving.fleet.server_metrics import ServerMetrics
@@ -27,7 +28,7 @@ _ANSWERING = (InstanceState.READY, InstanceState.DRAINING)
 
 @dataclass
 class _Watched:
-    """What is remembered of one instance between two looks."""
+    """What is remembered of one instance between two polls."""
 
     probe: InstanceProbe | None = None
     probing: asyncio.Task[None] | None = None
@@ -37,9 +38,7 @@ class _Watched:
 
     async def close(self) -> None:
         tasks = [task for task in (self.probing, self.measuring) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*tasks)
         if self.probe is not None:
             await self.probe.close()
         if self.metrics is not None:
@@ -49,71 +48,84 @@ class _Watched:
 class Observer:
     """Joins what the engine, the instances and the client say into one view.
 
-    Each look also tells the client which instances are ready.
+    Each poll also tells the client which instances are ready. That an instance
+    drains is known here alone.
     """
 
     def __init__(
-        self, model: str, engine: Engine, repository: ModelRepository, client: PredictClient
+        self,
+        model: str,
+        engines: EngineSwitch,
+        repository: ModelRepository,
+        client: PredictClient,
+        *,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
     ) -> None:
         self._model = model
-        self._engine = engine
+        self._engines = engines
         self._repository = repository
         self._client = client
+        self._clock = clock
+        self._monotonic = monotonic
         self._watched: dict[str, _Watched] = {}
         self._draining: dict[str, bool] = {}
         """Instances taken out of the ready set, and whether that has ended."""
-        self._looking = asyncio.Lock()
+        self._polling = asyncio.Lock()
         self._instances: list[Instance] = []
-        """What the engine said last."""
+        """What the engine listed last."""
         self._engine_answers = True
-        self.seen: list[InstanceView] = []
-        """What the last look came to, also one that failed since the engine did not answer."""
+        self.views: list[InstanceView] = []
+        """The instances as of the last poll, oldest first, even if the engine did not answer."""
         self.live_version: int | None = None
-        """The version that the repository said was live, at the last look."""
+        """The version that the repository said was live, at the last poll."""
 
-    async def poll(self, timeout_seconds: float) -> list[InstanceView]:
-        """Return the instances, oldest first; raises EngineError.
+    async def poll(self, timeout_seconds: float) -> None:
+        """Bring `views` up to date; raises EngineError.
 
-        Waits up to `patience` seconds for instances to answer; what one says
-        later counts at the next look. An instance that the engine no longer
-        runs leaves the ready set before that. While the engine itself does not
-        answer, an instance is ready only as long as it does.
+        Waits up to `timeout_seconds` for instances to answer; what one says later
+        counts at the next poll. An instance that the engine no longer runs leaves
+        the ready set before that. While the engine itself does not answer, an
+        instance is ready only as long as it does.
         """
-        async with self._looking:
-            ended = [name for name, has_ended in self._draining.items() if has_ended]
-            instances = await self._listed(timeout_seconds)
-            for name in ended:
+        async with self._polling:
+            # Noted before the engine is asked: one that stops while the engine makes its list may
+            # still be on it, and would be shown as ready again if its drain were forgotten then.
+            drained = [name for name, has_ended in self._draining.items() if has_ended]
+            await self._list(timeout_seconds)
+            for name in drained:
+                # A drain that began again meanwhile stays.
                 if self._draining.get(name):
                     del self._draining[name]
             self.live_version = await asyncio.to_thread(self._promoted)
-            await self._forget_others({instance.id for instance in instances})
-            self._evaluate(instances)
-            await self._ask(instances, timeout_seconds)
-            return self._evaluate(instances)
+            await self._forget_others({instance.id for instance in self._instances})
+            # Evaluated before the instances are asked, so that one that is gone is left at once.
+            self._evaluate()
+            await self._ask(timeout_seconds)
+            self._evaluate()
 
-    async def _listed(self, timeout_seconds: float) -> list[Instance]:
+    async def _list(self, timeout_seconds: float) -> None:
         try:
-            self._instances = await self._engine.instances(self._model)
+            self._instances = await self._engines.instances(self._model)
         except EngineError:
             self._engine_answers = False
-            await self._ask(self._instances, timeout_seconds)
-            self._evaluate(self._instances)
+            await self._ask(timeout_seconds)
+            self._evaluate()
             raise
         self._engine_answers = True
-        return self._instances
 
     def drain(self, instance_id: str) -> None:
         """Take an instance out of the ready set at once; it is shown as draining."""
         self._draining[instance_id] = False
-        self._tell_client()
+        self._evaluate()
 
     def drained(self, instance_id: str) -> None:
-        """The instance is gone, or stays after all: the next look that begins will tell."""
+        """The instance is gone, or stays after all: the next poll that begins will tell."""
         self._draining[instance_id] = True
 
     async def close(self) -> None:
         """Close the connections to the instances; a later look opens them again."""
-        async with self._looking:
+        async with self._polling:
             await self._forget_others(set())
 
     def _promoted(self) -> int | None:
@@ -126,9 +138,9 @@ class Observer:
         for instance_id in [name for name in self._watched if name not in ids]:
             await self._watched.pop(instance_id).close()
 
-    async def _ask(self, instances: list[Instance], timeout_seconds: float) -> None:
+    async def _ask(self, timeout_seconds: float) -> None:
         tasks: set[asyncio.Task[None]] = set()
-        for instance in instances:
+        for instance in self._instances:
             watched = self._watched.setdefault(instance.id, _Watched())
             if instance.state in (InstanceState.FAILED, InstanceState.STOPPED):
                 continue
@@ -150,27 +162,30 @@ class Observer:
             await watched.close()
             watched.probe = watched.probing = watched.metrics = None
         if watched.probe is None:
-            watched.probe = InstanceProbe(self._model, address)
+            watched.probe = InstanceProbe(self._model, address, self._monotonic)
         return watched.probe
 
     async def _measure(self, instance: Instance, watched: _Watched) -> None:
-        watched.stats = await self._engine.stats(instance.id)
+        watched.stats = await self._engines.engine_of(instance.id).stats(instance.id)
         if instance.rest_address is not None and watched.probe is not None:
             if watched.metrics is None:
                 watched.metrics = ServerMetrics(self._model, instance.rest_address)
             await watched.metrics.poll()
 
-    def _evaluate(self, instances: list[Instance]) -> list[InstanceView]:
+    def _evaluate(self) -> None:
         counters = self._client.counters()
-        self.seen = [
+        self.views = [
             self._view(instance, counters.get(instance.id, InstanceTraffic()))
-            for instance in instances
+            for instance in self._instances
         ]
-        self._tell_client()
-        for each in self.seen:
+        self._client.set_instances(
+            InstanceAddress(each.instance.id, each.instance.grpc_address)
+            for each in self.views
+            if each.state is InstanceState.READY and each.instance.grpc_address is not None
+        )
+        for each in self.views:
             if each.state is InstanceState.FAILED and each.instance.id in counters:
                 self._client.fail_over(each.instance.id)
-        return self.seen
 
     def _view(self, instance: Instance, traffic: InstanceTraffic) -> InstanceView:
         watched = self._watched.get(instance.id, _Watched())
@@ -213,22 +228,13 @@ class Observer:
             return InstanceState.READY, problem
         if not self._engine_answers:
             return InstanceState.FAILED, "Neither it nor the engine that runs it answers."
-        waited = time.time() - instance.started
+        waited = self._clock() - instance.started
         if waited > START_SECONDS:
             return (
                 InstanceState.FAILED,
                 f"It was not ready {waited:.0f} s after its start. {problem}".strip(),
             )
         return InstanceState.STARTING, problem
-
-    def _tell_client(self) -> None:
-        self._client.set_instances(
-            InstanceAddress(each.instance.id, each.instance.grpc_address)
-            for each in self.seen
-            if each.state is InstanceState.READY
-            and each.instance.id not in self._draining
-            and each.instance.grpc_address is not None
-        )
 
 
 def _task(work: Awaitable[None]) -> asyncio.Task[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -37,7 +38,9 @@ class InstanceProbe:
     that it goes on serving the old version while a new one is loaded.
     """
 
-    def __init__(self, model: str, address: str) -> None:
+    def __init__(
+        self, model: str, address: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.address = address
         self.ready = False
         self.version: int | None = None
@@ -45,6 +48,7 @@ class InstanceProbe:
         self.problem = ""
         """What keeps it from being ready, as a sentence."""
         self._model = model
+        self._clock = clock
         self._last_answer: float | None = None
         self._channel = open_channel(address)
         self._status = model_service_pb2_grpc.ModelServiceStub(self._channel).GetModelStatus
@@ -53,17 +57,17 @@ class InstanceProbe:
     @property
     def silent_seconds(self) -> float:
         """How long since it last answered; 0 where it never did."""
-        return 0.0 if self._last_answer is None else time.monotonic() - self._last_answer
+        return 0.0 if self._last_answer is None else self._clock() - self._last_answer
 
     def answer_received(self, seconds_ago: float) -> None:
         """Count an answer that somebody else got from it."""
-        self._last_answer = max(self._last_answer or 0.0, time.monotonic() - seconds_ago)
+        self._last_answer = max(self._last_answer or 0.0, self._clock() - seconds_ago)
 
     async def check(self, live: int | None) -> None:
         """Ask once; `live` is the version that it is to serve, None where any will do."""
         try:
             versions = await self._available()
-            self._last_answer = time.monotonic()
+            self._last_answer = self._clock()
             if not versions:
                 self.ready, self.version = False, None
             elif self.ready:
@@ -89,7 +93,7 @@ class InstanceProbe:
     async def _answering_version(self) -> int:
         request = predict_request(self._model, CLASSIFY_SIGNATURE, probe_jpeg())
         response = await self._predict(request, timeout=PREDICT_SECONDS)
-        self._last_answer = time.monotonic()
+        self._last_answer = self._clock()
         return response_version(response)
 
     def _failed(self, error: grpc.aio.AioRpcError) -> None:
@@ -99,5 +103,5 @@ class InstanceProbe:
             return
         self.ready = False
         if code is not grpc.StatusCode.UNAVAILABLE:
-            self._last_answer = time.monotonic()
+            self._last_answer = self._clock()
             self.problem = f"It cannot answer: {error.details()}"

@@ -58,6 +58,9 @@ class FleetRecord:
         lately = [when for when in self.failures if now - when < FAILURE_MEMORY_SECONDS]
         return replace(self, failures=(*lately, now))
 
+    def without_retiring(self, *ids: str) -> FleetRecord:
+        return replace(self, retiring=tuple(name for name in self.retiring if name not in ids))
+
 
 class RecordFile:
     """Reads and changes the record; a change by one program never undoes another's."""

@@ -52,7 +52,7 @@ async def connected(workspace: Workspace) -> AsyncIterator[Place]:
         finished: list[Job[object]] = []
         notifications.posted.connect(notices.append)
         jobs.finished.connect(finished.append)
-        FleetPresenter(page, fleet_env.fleet, fleet_env.engine, jobs, notifications)
+        FleetPresenter(page, fleet_env.fleet, jobs, notifications)
         async with fleet_env.running():
             try:
                 yield Place(page, fleet_env, jobs, notices, finished)

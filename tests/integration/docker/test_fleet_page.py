@@ -22,6 +22,7 @@ from desktop.settings import Settings
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import Fleet
+from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.conftest import ROOT
 from tests.gui.conftest import Run
@@ -40,6 +41,7 @@ class Place:
 
     page: FleetPage
     fleet: Fleet
+    client: PredictClient
     docker: DockerEngine
     jobs: Jobs
     notices: list[Notice] = field(default_factory=list)
@@ -65,10 +67,10 @@ async def connected(workspace: Workspace, *images: str) -> AsyncIterator[Place]:
         page, jobs, notifications = FleetPage(), Jobs(), Notifications()
         page.resize(1100, 760)
         page.show()
-        place = Place(page, fleet, engine, jobs)
+        place = Place(page, fleet, fleet_env.client, engine, jobs)
         notifications.posted.connect(place.notices.append)
         jobs.changed.connect(lambda job: place.bars.append(page.strip.bar.value()))
-        FleetPresenter(page, fleet, switch, jobs, notifications)
+        FleetPresenter(page, fleet, jobs, notifications)
         EnginePresenter(page, fleet, engines, Settings(workspace.settings), jobs, notifications)
         running = asyncio.create_task(fleet.run())
         try:
@@ -140,7 +142,7 @@ def test_an_image_is_loaded_from_a_file_and_the_instances_move_while_photos_are_
             page.strip.load_requested.emit(archive)
             await place.offered("Instances can run in containers")
             assert place.notices[-1].text == f"The container engine has the image {name} now."
-            async with LoadGenerator(place.fleet._client, sample_jpeg, 8) as load:
+            async with LoadGenerator(place.client, sample_jpeg, 8) as load:
                 page.strip.move_instances.click()
                 await wait_until(lambda: place.fleet.view.engine == "docker")
                 await wait_until(lambda: not page.strip.isVisible())

@@ -119,10 +119,10 @@ async def test_a_fleet_lives_in_podman(
         await remote_env.wait_for_view(
             lambda view: {each.version for each in view.instances} == {2}, 15
         )
-        assert "the fake server begins" in await remote_env.fleet.logs(name)
+        assert "the fake server begins" in await remote_env.engine.logs(name)
         async with (
             asyncio.timeout(10),
-            contextlib.aclosing(remote_env.fleet.follow_logs(name)) as lines,
+            contextlib.aclosing(remote_env.engine.follow_logs(name)) as lines,
         ):
             assert await anext(lines) == "the fake server begins"
         await _the_command_makes_the_same(remote_env, name)
@@ -139,7 +139,7 @@ async def test_a_fleet_lives_in_podman(
 
 
 async def _the_command_makes_the_same(remote_env: DockerEnv, name: str) -> None:
-    command = await remote_env.fleet.run_command(name)
+    command = await remote_env.engine.run_command(name)
     assert command.startswith("podman --url unix://")
     before = remote_env.api.inspect_container(remote_env.container(name))
     copy = command.replace(f"--name servery-{name}", "--name by-hand").replace(

@@ -98,10 +98,10 @@ async def test_a_fleet_on_another_machine_serves_is_watched_and_kept_up_to_date(
         )
         await remote_env.wait_for_view(lambda view: all(each.stats for each in view.instances), 10)
         name = view.instances[0].instance.id
-        assert "the fake server begins" in await remote_env.fleet.logs(name)
-        async with contextlib.aclosing(remote_env.fleet.follow_logs(name)) as lines:
+        assert "the fake server begins" in await remote_env.engine.logs(name)
+        async with contextlib.aclosing(remote_env.engine.follow_logs(name)) as lines:
             assert await anext(lines) == "the fake server begins"
-        command = await remote_env.fleet.run_command(name)
+        command = await remote_env.engine.run_command(name)
         assert f"docker --host {far_host} run" in command
         assert "type=volume" in command
 

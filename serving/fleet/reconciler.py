@@ -1,0 +1,320 @@
+"""Observe, plan, act: how the instances of a fleet become what its record says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+
+from serving.background import in_background
+from serving.engines.protocol import Engine, InstanceSpec, InstanceState
+from serving.engines.switch import EngineSwitch
+from serving.errors import EngineError
+from serving.file_lock import file_lock
+from serving.fleet.observer import Observer
+from serving.fleet.plan import Desired, Observed, Replace, Start, Step, Stop, back_off, plan
+from serving.fleet.record import FleetRecord, RecordFile
+from serving.fleet.view import FleetView
+from serving.models.repository import ModelRepository
+from serving.predict.client import PredictClient
+from serving.progress import Report
+from serving.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+"""Between two observations while nothing happens."""
+BUSY_POLL_SECONDS = 0.2
+"""Between two observations while something is changing."""
+OBSERVE_SECONDS = 0.3
+"""How long an observation waits for instances to answer."""
+DRAIN_SECONDS = 30.0
+"""How long an instance may take to answer what this program sent it."""
+LOW_CPU_SECONDS = 15.0
+"""How long a starting instance leaves the processor to the others at most."""
+RETRY_SECONDS = 5.0
+"""Before trying again what an engine refused."""
+
+Progress = Callable[[FleetView, FleetView], tuple[int, int, str]]
+"""What to report, from the first view and the latest one."""
+
+
+class Reconciler:
+    """Takes the instances of one model, step by step, to what the record says.
+
+    Several programs may do so for the same workspace: each sees what the others
+    do, and one at a time makes changes. Belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        engines: EngineSwitch,
+        repository: ModelRepository,
+        workspace: Workspace,
+        client: PredictClient,
+        on_change: Callable[[FleetView], None],
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model = model
+        self._engines = engines
+        self._repository = repository
+        self._client = client
+        self._on_change = on_change
+        self._clock = clock
+        self._lock_path = workspace.fleet_lock
+        self._observer = Observer(
+            model, engines, repository, client, clock=clock, monotonic=monotonic
+        )
+        self._full_cpu: set[str] = set()
+        """Instances that have their full share of the processor."""
+        self._reasons: dict[Engine, str] = {}
+        """Why each engine was chosen, until something goes wrong with it."""
+        self._wake = asyncio.Event()
+        self._observed = asyncio.Event()
+        self.record = RecordFile(workspace.root / "fleet" / f"{model}.json")
+        self.view = FleetView(
+            model=model,
+            engine=engines.current.name,
+            engine_reason="",
+            desired_count=self.record.read().desired_count,
+        )
+        """The latest view."""
+
+    async def observe(self, timeout_seconds: float = OBSERVE_SECONDS) -> FleetView:
+        """Look once, changing nothing, and tell the client which instances are ready.
+
+        Waits up to `timeout_seconds` for instances to answer. Raises EngineError.
+        """
+        engine = self._engines.current
+        reason = self._reasons.get(engine)
+        if reason is None:
+            reason = self._reasons[engine] = (await engine.availability()).reason
+        await self._observer.poll(timeout_seconds)
+        self._publish(
+            replace(
+                self.view,
+                engine=engine.name,
+                engine_reason=reason,
+                desired_count=self.record.read().desired_count,
+            )
+        )
+        self._observed.set()
+        return self.view
+
+    async def act(self) -> bool:
+        """Do what the latest view calls for; False if that is nothing.
+
+        Each step is carried out to its end, then the first error is raised.
+        """
+        await self._grant_full_cpu()
+        if not self._plan():
+            return False
+        # The first plan tells, without the lock, whether there is anything to do, so that
+        # programs that only watch never wait for one that acts. It may be out of date once the
+        # lock is held, since another program may have done the same: observe and plan again.
+        async with file_lock(self._lock_path):
+            await self.observe()
+            steps = self._plan()
+            if any(isinstance(step, Replace) for step in steps):
+                await self.record.change(lambda record: record.after_failure(self._clock()))
+            await _all(self._carry_out(step) for step in steps)
+        return True
+
+    async def converge(
+        self, is_done: Callable[[FleetView], bool], progress: Progress, report: Report
+    ) -> FleetView:
+        """Observe and act until nothing is left to do and the view `is_done`.
+
+        Raises EngineError if an engine refuses, or new instances keep ending.
+        """
+        first: FleetView | None = None
+        while True:
+            view = await self.observe()
+            first = first or view
+            if await self.act():
+                continue
+            if is_done(view):
+                return view
+            report(*progress(first, view))
+            self._raise_if_failing(first, view)
+            await asyncio.sleep(BUSY_POLL_SECONDS)
+
+    async def watch(self) -> None:
+        """Observe again and again until cancelled, changing nothing.
+
+        Says in `view.engine_reason` what is wrong with the engine.
+        """
+        unsubscribe = self._client.on_loss(lambda instance_id: self._wake.set())
+        try:
+            async with in_background(self._follow_changes()):
+                while True:
+                    self._wake.clear()
+                    try:
+                        await self.observe()
+                    except EngineError as error:
+                        self._show_error(error)
+                    await _wait(self._wake, POLL_SECONDS if self._settled() else BUSY_POLL_SECONDS)
+        finally:
+            unsubscribe()
+            await self._observer.close()
+
+    async def run(self) -> None:
+        """Watch, and act on each observation, until cancelled; instances run on afterwards."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch())
+            group.create_task(self._act_on_observations())
+
+    async def change_record(self, change: Callable[[FleetRecord], FleetRecord]) -> None:
+        """Change what the fleet should be; raises EngineError if that cannot be written."""
+        record = await self.record.change(change)
+        self._publish(replace(self.view, desired_count=record.desired_count))
+        self._wake.set()
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[None]:
+        """Keep everybody else from acting meanwhile, and observe afterwards."""
+        async with file_lock(self._lock_path):
+            yield
+        await self.observe()
+
+    async def retire(self, *instance_ids: str) -> None:
+        """Let instances answer what they were sent, then stop them; raises EngineError."""
+        await _all(self._retire(each) for each in instance_ids)
+
+    def spec(self) -> InstanceSpec:
+        """What each instance should be."""
+        config_file = self._repository.config_path(self._model).resolve()
+        limits = self.record.read().limits
+        return InstanceSpec(model=self._model, config_file=config_file, **asdict(limits))
+
+    async def _act_on_observations(self) -> None:
+        while True:
+            self._observed.clear()
+            await self._observed.wait()
+            try:
+                if await self.act():
+                    self._wake.set()
+            except EngineError as error:
+                self._show_error(error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _grant_full_cpu(self) -> None:
+        """Give instances their full share of the processor that are ready, or waited for long."""
+        latest_start = self._clock() - LOW_CPU_SECONDS
+        due = {
+            each.instance.id
+            for each in self.view.instances
+            if each.state is InstanceState.READY
+            or (each.state is InstanceState.STARTING and each.instance.started < latest_start)
+        }
+        await _all(
+            self._engines.engine_of(each).grant_full_cpu(each) for each in due - self._full_cpu
+        )
+        self._full_cpu = due
+
+    def _plan(self) -> list[Step]:
+        record = self.record.read()
+        desired = Desired(
+            desired_count=record.desired_count,
+            spec_hash=self.spec().hash,
+            retiring=frozenset(record.retiring),
+            failures=record.failures,
+        )
+        observed = [
+            Observed(
+                each.instance.id,
+                each.state,
+                each.instance.spec_hash,
+                each.instance.started,
+                each.instance.may_restart_until,
+            )
+            for each in self.view.instances
+        ]
+        return plan(desired, observed, self._clock())
+
+    async def _carry_out(self, step: Step) -> None:
+        if isinstance(step, Start | Replace):
+            fleet_size = self.record.read().desired_count
+            instance = await self._engines.current.start(self.spec(), fleet_size=fleet_size)
+            log.info("Started instance %s", instance.id)
+        if isinstance(step, Stop | Replace):
+            await self._retire(step.instance_id)
+
+    async def _retire(self, instance_id: str) -> None:
+        self._observer.drain(instance_id)
+        self._publish(self.view)
+        try:
+            if not await self._client.drained(instance_id, DRAIN_SECONDS):
+                self._client.fail_over(instance_id)
+            await self._engines.engine_of(instance_id).stop(instance_id)
+            log.info("Stopped instance %s", instance_id)
+            if instance_id in self.record.read().retiring:
+                await self.record.change(lambda record: record.without_retiring(instance_id))
+        finally:
+            self._observer.drained(instance_id)
+
+    def _publish(self, view: FleetView) -> None:
+        """Make `view` the latest one, with the instances as they were observed last."""
+        view = replace(view, instances=tuple(self._observer.views))
+        if view != self.view:
+            self.view = view
+            self._on_change(view)
+
+    def _show_error(self, error: EngineError) -> None:
+        if error.what != self.view.engine_reason:
+            log.warning("%s", error)
+        self._reasons.clear()
+        self._publish(replace(self.view, engine_reason=error.what))
+
+    def _settled(self) -> bool:
+        """Whether no instance is on its way from one state or version to another."""
+        return all(
+            each.state is InstanceState.FAILED
+            or (each.state is InstanceState.READY and each.version == self._observer.live_version)
+            for each in self.view.instances
+        )
+
+    async def _follow_changes(self) -> None:
+        while True:
+            try:
+                async for _ in self._engines.changes():
+                    self._wake.set()
+            except EngineError as error:
+                log.info("%s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _raise_if_failing(self, first: FleetView, latest: FleetView) -> None:
+        """Raise EngineError if new instances keep ending and the next try has to wait."""
+        known = {each.instance.id for each in first.instances}
+        failed = [
+            each.instance
+            for each in latest.instances
+            if each.state is InstanceState.FAILED and each.instance.id not in known
+        ]
+        pause = back_off(self.record.read().failures, self._clock())
+        if failed and pause > 0:
+            raise EngineError(
+                f"Instance {failed[-1].id} does not run. {failed[-1].failure}",
+                f"Look at its log. It is tried again in {pause:.0f} s.",
+            )
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    """Carry out all of it at once, each to its end; raises the first error."""
+    for result in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
