@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from backend.clock import utc_now
 from backend.contract import Label
-from backend.store.database import Database
 from backend.store.images import ImageFolder
+from serving.database import Connection, Database, Row
 from serving.errors import BackendError
 
 _CURRENT = """
@@ -63,7 +62,7 @@ class LabelStore:
         """
         image = await asyncio.to_thread(self._images.put, jpeg)
 
-        def work(connection: sqlite3.Connection) -> tuple[Label, bool]:
+        def work(connection: Connection) -> tuple[Label, bool]:
             name = _spelling(connection, class_name)
             if key is not None:
                 row = connection.execute(
@@ -86,22 +85,19 @@ class LabelStore:
         Raises UnknownLabel where there is none with this id.
         """
 
-        def work(connection: sqlite3.Connection) -> None:
-            cursor = connection.execute(
-                "UPDATE labels SET undone = COALESCE(undone, ?) WHERE id = ?",
-                (utc_now(), label_id),
+        undone = await self._database.execute(
+            "UPDATE labels SET undone = COALESCE(undone, ?) WHERE id = ? RETURNING id",
+            (utc_now(), label_id),
+        )
+        if not undone:
+            raise UnknownLabel(
+                f"There is no label {label_id}.", "It may belong to another workspace."
             )
-            if cursor.rowcount == 0:
-                raise UnknownLabel(
-                    f"There is no label {label_id}.", "It may belong to another workspace."
-                )
-
-        await self._database.transaction(work)
 
     async def snapshot(self) -> LabelSnapshot:
         """Return all that a training run needs, as it is now."""
 
-        def work(connection: sqlite3.Connection) -> LabelSnapshot:
+        def work(connection: Connection) -> LabelSnapshot:
             current = tuple(_label(row) for row in connection.execute(_CURRENT + " ORDER BY id"))
             ever = connection.execute("SELECT DISTINCT image FROM labels")
             last = connection.execute("SELECT COALESCE(MAX(id), 0) FROM labels").fetchone()
@@ -112,18 +108,15 @@ class LabelStore:
     async def counts(self, after: int) -> tuple[dict[str, int], int]:
         """Return current labels per class, and how many of them have an id above `after`."""
 
-        def work(connection: sqlite3.Connection) -> tuple[dict[str, int], int]:
-            counts: Counter[str] = Counter()
-            newer = 0
-            for row in connection.execute(_CURRENT):
-                counts[row["class_name"]] += 1
-                newer += row["id"] > after
-            return dict(counts), newer
-
-        return await self._database.transaction(work)
+        counts: Counter[str] = Counter()
+        newer = 0
+        for row in await self._database.execute(_CURRENT):
+            counts[row["class_name"]] += 1
+            newer += row["id"] > after
+        return dict(counts), newer
 
 
-def _spelling(connection: sqlite3.Connection, class_name: str) -> str:
+def _spelling(connection: Connection, class_name: str) -> str:
     folded = class_name.casefold()
     for row in connection.execute(f"SELECT DISTINCT class_name FROM ({_CURRENT})"):
         if row[0].casefold() == folded:
@@ -140,7 +133,7 @@ def _same(label: Label, image: str, class_name: str) -> Label:
     return label
 
 
-def _label(row: sqlite3.Row) -> Label:
+def _label(row: Row) -> Label:
     return Label(
         id=row["id"],
         image=row["image"],

@@ -7,8 +7,7 @@ schema n to schema n + 1, and the number reached is kept in the table
 
 from __future__ import annotations
 
-import sqlite3
-
+from serving.database import Connection
 from serving.errors import BackendError
 
 MIGRATIONS = (
@@ -64,7 +63,7 @@ MIGRATIONS = (
 )
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(connection: Connection) -> None:
     """Bring the database to the current schema, each step wholly or not at all.
 
     Raises BackendError for a database that a newer Servery wrote.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from backend.store.database import Database
 from backend.store.images import ImageFolder
 from backend.store.labels import LabelStore
 from backend.store.runs import RunStore
+from backend.store.schema import migrate
+from serving.database import Database
+from serving.errors import BackendError
 from serving.workspace import Workspace
 
 
@@ -13,7 +15,7 @@ class Store:
     """The database and the image folder of one workspace, opened together."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._database = Database(workspace.backend_database)
+        self._database = Database(workspace.backend_database, migrate, BackendError)
         self.images = ImageFolder(workspace.images)
         self.labels = LabelStore(self._database, self.images)
         self.runs = RunStore(self._database)

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
 
 from desktop.classify.photo import Photo, PhotoFailure
+from serving.database import Connection, Database
 from serving.errors import ServeryError
 from serving.predict.prediction import Prediction, Score
-
-T = TypeVar("T")
 
 MAX_PHOTOS = 5000
 """Photos that are remembered; older ones are forgotten when the history is opened."""
@@ -43,91 +35,67 @@ class History:
     """Remembers photos across starts; an async context manager.
 
     Everything on disk happens on one thread of its own. All methods raise
-    HistoryError where the database cannot be used.
+    HistoryError if the database cannot be used.
     """
 
     def __init__(self, database: Path) -> None:
-        self._database = database
-        self._thread = ThreadPoolExecutor(1, "history")
-        self._connection: sqlite3.Connection | None = None
+        # Not durable: a power cut may cost the last answers, which is no reason to wait
+        # for the disk after each photo.
+        self._database = Database(database, _prepare, _unusable, durable=False)
 
     async def __aenter__(self) -> History:
-        await self._on_disk(self._open)
+        await self._database.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._on_disk(self._close)
-        self._thread.shutdown()
+    async def __aexit__(self, *exception: object) -> None:
+        await self._database.close()
 
     async def photos(self) -> list[Photo]:
         """Return what is remembered, oldest first."""
-        return await self._on_disk(self._read)
+        return await self._database.transaction(
+            lambda connection: [
+                _photo(*row)
+                for row in connection.execute(
+                    "SELECT path, name, added, label, prediction, problem"
+                    " FROM history ORDER BY added"
+                )
+            ]
+        )
 
     async def remember(self, photos: Sequence[Photo]) -> None:
         """Keep `photos` as they are now."""
-        await self._on_disk(partial(self._write, tuple(photos)))
+        copy = tuple(photos)  # the caller may go on while the thread writes
+
+        def write(connection: Connection) -> None:
+            connection.executemany(
+                "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?, ?)", map(_row, copy)
+            )
+
+        await self._database.transaction(write)
 
     async def forget(self, photos: Sequence[Photo]) -> None:
         """Remove `photos`; their files stay where they are."""
-        await self._on_disk(partial(self._delete, tuple(photo.key for photo in photos)))
+        paths = [(photo.key,) for photo in photos]
 
-    async def _on_disk(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        def delete(connection: Connection) -> None:
+            connection.executemany("DELETE FROM history WHERE path = ?", paths)
 
-    @contextmanager
-    def _translated(self) -> Iterator[sqlite3.Connection]:
-        try:
-            if self._connection is None:
-                self._database.parent.mkdir(parents=True, exist_ok=True)
-                self._connection = sqlite3.connect(self._database, timeout=10)
-            with self._connection:
-                yield self._connection
-        except (sqlite3.Error, OSError) as error:
-            raise HistoryError(
-                f"The history in {self._database.name} cannot be used: {error}.",
-                "Check that the disk has room; photos are classified all the same.",
-            ) from error
+        await self._database.transaction(delete)
 
-    def _open(self) -> None:
-        with self._translated() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_SCHEMA)
-            connection.execute(
-                "DELETE FROM history WHERE path NOT IN"
-                " (SELECT path FROM history ORDER BY added DESC LIMIT ?)",
-                (MAX_PHOTOS,),
-            )
 
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+def _prepare(connection: Connection) -> None:
+    connection.execute(_SCHEMA)
+    connection.execute(
+        "DELETE FROM history WHERE path NOT IN"
+        " (SELECT path FROM history ORDER BY added DESC LIMIT ?)",
+        (MAX_PHOTOS,),
+    )
 
-    def _read(self) -> list[Photo]:
-        with self._translated() as connection:
-            rows = connection.execute(
-                "SELECT path, name, added, label, prediction, problem FROM history ORDER BY added"
-            ).fetchall()
-        return [_photo(*row) for row in rows]
 
-    def _write(self, photos: tuple[Photo, ...]) -> None:
-        with self._translated() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?, ?)",
-                [_row(photo) for photo in photos],
-            )
-
-    def _delete(self, paths: tuple[str, ...]) -> None:
-        with self._translated() as connection:
-            connection.executemany(
-                "DELETE FROM history WHERE path = ?", [(path,) for path in paths]
-            )
+def _unusable(what: str, advice: str) -> HistoryError:
+    return HistoryError(
+        f"The history cannot be used. {what}", f"{advice} Photos are classified all the same."
+    )
 
 
 def _row(photo: Photo) -> tuple[str, str, float, str, str | None, str | None]:

@@ -12,24 +12,23 @@ import hashlib
 import random
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from backend.client import BackendRefused
 from backend.contract import Label
 from desktop.learn.outbox_store import OutboxEntry, OutboxStore
+from serving.background import in_background
 from serving.errors import BackendError, ServeryError
 
 INITIAL_BACKOFF = 0.5
 MAX_BACKOFF = 30.0
 """Seconds between two tries while the backend is away; doubled from first to longest."""
-
-T = TypeVar("T")
 
 
 class LabelReceiver(Protocol):
@@ -102,21 +101,19 @@ class Outbox:
         self._receiver = receiver
         self._initial_backoff = initial_backoff
         self._max_backoff = max_backoff
-        self._thread = ThreadPoolExecutor(1, "outbox")
         self._view = OutboxView()
         self._listeners: list[Callable[[OutboxView], None]] = []
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._delivering: asyncio.Task[None] | None = None
+        self._resources = AsyncExitStack()
 
     async def __aenter__(self) -> Outbox:
-        try:
-            await self._on_disk(self._store.open)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._store.database.close)
+            await self._store.database.open()
             await self._refresh("")
-        except BaseException:
-            await self._close()
-            raise
-        self._delivering = asyncio.create_task(self._deliver(), name="outbox")
+            await stack.enter_async_context(in_background(self._deliver(), name="outbox"))
+            self._resources = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -125,14 +122,7 @@ class Outbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
-            if self._delivering is not None:
-                self._delivering.cancel()
-                (ended,) = await asyncio.gather(self._delivering, return_exceptions=True)
-                if isinstance(ended, Exception):
-                    raise ended
-        finally:
-            await self._close()
+        await self._resources.__aexit__(kind, error, traceback)
 
     @property
     def view(self) -> OutboxView:
@@ -150,7 +140,7 @@ class Outbox:
         """
         key = uuid.uuid4().hex
         image = hashlib.sha256(jpeg).hexdigest()
-        await self._on_disk(partial(self._store.add, key, image, jpeg, class_name))
+        await self._store.add(key, image, jpeg, class_name)
         await self._refresh(self._view.problem)
         if not self._view.problem:
             self._wake.set()
@@ -162,29 +152,25 @@ class Outbox:
         One that was never sent is forgotten; any other is removed from the backend,
         with the same patience as it was sent.
         """
-        await self._on_disk(partial(self._store.withdraw, label.key, label.class_name))
+        await self._store.withdraw(label.key, label.class_name)
         await self._refresh(self._view.problem)
         if not self._view.problem:
             self._wake.set()
 
     async def retry_refused(self) -> None:
         """Offer the labels that were refused once more."""
-        await self._on_disk(self._store.accept_refused)
+        await self._store.accept_refused()
         self.retry_now()
         await self._refresh(self._view.problem)
 
     async def discard_refused(self) -> None:
         """Forget the labels that were refused."""
-        await self._on_disk(self._store.discard_refused)
+        await self._store.discard_refused()
         await self._refresh(self._view.problem)
 
     def retry_now(self) -> None:
         """Try at once: the backend is known to answer again."""
         self._wake.set()
-
-    async def _close(self) -> None:
-        await self._on_disk(self._store.close)
-        self._thread.shutdown()
 
     async def _deliver(self) -> None:
         wait = self._initial_backoff
@@ -214,13 +200,13 @@ class Outbox:
 
     async def _deliver_all(self) -> str:
         """Deliver until nothing is pending; returns why it had to stop before, or nothing."""
-        while entries := await self._on_disk(self._store.pending):
+        while entries := await self._store.pending():
             entry = min(entries, key=lambda each: (self._failures.get(each.image, 0), each.order))
             try:
                 await self._deliver_one(entry)
             except BackendError as error:
                 if _is_final(error):
-                    await self._on_disk(partial(self._store.refuse, entry.key, str(error)))
+                    await self._store.refuse(entry.key, str(error))
                     continue
                 self._failures[entry.image] = self._failures.get(entry.image, 0) + 1
                 return str(error)
@@ -231,21 +217,18 @@ class Outbox:
     async def _deliver_one(self, entry: OutboxEntry) -> None:
         label_id = entry.label_id
         if label_id is None:
-            jpeg = await self._on_disk(partial(self._store.begin, entry.key))
+            jpeg = await self._store.begin(entry.key)
             if jpeg is None:
                 return
             label = await self._receiver.label(jpeg, entry.class_name, key=entry.key)
             label_id = label.id
-        withdrawn = await self._on_disk(partial(self._store.acknowledge, entry.key, label_id))
+        withdrawn = await self._store.acknowledge(entry.key, label_id)
         if withdrawn:
             await self._receiver.undo_label(label_id)
-            await self._on_disk(partial(self._store.forget, entry.key))
-
-    async def _on_disk(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            await self._store.forget(entry.key)
 
     async def _refresh(self, problem: str) -> None:
-        pending, refused = await self._on_disk(self._store.counts)
+        pending, refused = await self._store.counts()
         view = OutboxView(
             pending,
             tuple(RefusedLabel(key, name, reason) for key, name, reason in refused),

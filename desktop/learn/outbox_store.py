@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from serving.database import Connection, Database
 from serving.errors import ServeryError
 
 _SCHEMA = """
@@ -41,65 +39,49 @@ class OutboxEntry:
     """SHA-256 of the normalized JPEG, in hex."""
     class_name: str
     label_id: int | None
-    """The backend's id, where it has acknowledged the label and is to remove it again."""
+    """The backend's id, if it has acknowledged the label and is to remove it again."""
 
 
 class OutboxStore:
-    """Reads and writes the table; every method belongs on the one thread that opened it.
+    """Reads and writes the table.
 
     A method that writes has the change on the disk, power cut or not, when it
-    returns. All raise LabelNotKept where the database cannot be used.
+    returns. All raise LabelNotSaved if the database cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self.database = Database(path, _create_table, _not_saved)
         self._acknowledged: dict[str, int] = {}
 
-    def open(self) -> None:
-        with self._translated():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=10, isolation_level=None)
-            self._connection = connection
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(_SCHEMA)
+    async def add(self, key: str, image: str, jpeg: bytes, class_name: str) -> None:
+        await self.database.execute(
+            "INSERT INTO outbox (key, image, jpeg, class_name, created) VALUES (?, ?, ?, ?, ?)",
+            (key, image, jpeg, class_name, _now()),
+        )
 
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def add(self, key: str, image: str, jpeg: bytes, class_name: str) -> None:
-        with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO outbox (key, image, jpeg, class_name, created) VALUES (?, ?, ?, ?, ?)",
-                (key, image, jpeg, class_name, _now()),
-            )
-
-    def pending(self) -> list[OutboxEntry]:
+    async def pending(self) -> list[OutboxEntry]:
         """Return what waits for the backend, oldest first, without the images."""
-        with self._reading() as connection:
-            rows = connection.execute(
-                "SELECT position, key, image, class_name, label_id FROM outbox"
-                " WHERE refusal = '' ORDER BY position LIMIT 100"
-            )
-            return [OutboxEntry(*row) for row in rows]
+        rows = await self.database.execute(
+            "SELECT position, key, image, class_name, label_id FROM outbox"
+            " WHERE refusal = '' ORDER BY position LIMIT 100"
+        )
+        return [OutboxEntry(*row) for row in rows]
 
-    def begin(self, key: str) -> bytes | None:
-        """Note that the label is about to be sent; returns its image, None where undone."""
-        with self._writing() as connection:
-            connection.execute("UPDATE outbox SET sent = 1 WHERE key = ?", (key,))
-            row = connection.execute("SELECT jpeg FROM outbox WHERE key = ?", (key,)).fetchone()
-            return None if row is None else bytes(row[0])
+    async def begin(self, key: str) -> bytes | None:
+        """Note that the label is about to be sent; returns its image, None if undone."""
+        rows = await self.database.execute(
+            "UPDATE outbox SET sent = 1 WHERE key = ? RETURNING jpeg", (key,)
+        )
+        return bytes(rows[0]["jpeg"]) if rows else None
 
-    def acknowledge(self, key: str, label_id: int) -> bool:
+    async def acknowledge(self, key: str, label_id: int) -> bool:
         """The backend has the label: forget it, unless it was undone meanwhile.
 
         Returns whether it was, in which case the row stays, with the backend's id,
         until the backend has removed the label.
         """
-        with self._writing() as connection:
+
+        def work(connection: Connection) -> bool:
             connection.execute("DELETE FROM outbox WHERE key = ? AND withdrawn = 0", (key,))
             kept = connection.execute(
                 "UPDATE outbox SET label_id = ?, jpeg = x'' WHERE key = ?", (label_id, key)
@@ -108,13 +90,18 @@ class OutboxStore:
                 self._acknowledged[key] = label_id
             return kept.rowcount > 0
 
-    def withdraw(self, key: str, class_name: str) -> None:
-        """Take a label back: forget it where the backend cannot have it, else have it removed.
+        return await self.database.transaction(work)
+
+    async def withdraw(self, key: str, class_name: str) -> None:
+        """Take a label back: forget it if the backend cannot have it, else have it removed.
 
         A label that was acknowledged can be taken back for as long as the store is open.
         """
-        label_id = self._acknowledged.pop(key, None)
-        with self._writing() as connection:
+
+        def work(connection: Connection) -> None:
+            # Looked up here, on the database's thread: `acknowledge` notes it there, and
+            # which of the two comes first decides where the label has to be removed.
+            label_id = self._acknowledged.pop(key, None)
             if label_id is not None:
                 connection.execute(
                     "INSERT OR IGNORE INTO outbox"
@@ -128,63 +115,47 @@ class OutboxStore:
             )
             connection.execute("UPDATE outbox SET withdrawn = 1 WHERE key = ?", (key,))
 
-    def forget(self, key: str) -> None:
-        with self._writing() as connection:
-            connection.execute("DELETE FROM outbox WHERE key = ?", (key,))
+        await self.database.transaction(work)
 
-    def refuse(self, key: str, reason: str) -> None:
+    async def forget(self, key: str) -> None:
+        await self.database.execute("DELETE FROM outbox WHERE key = ?", (key,))
+
+    async def refuse(self, key: str, reason: str) -> None:
         """Keep a label aside; an undone one that the backend refuses is simply gone."""
-        with self._writing() as connection:
+
+        def work(connection: Connection) -> None:
             connection.execute("DELETE FROM outbox WHERE key = ? AND withdrawn = 1", (key,))
             connection.execute("UPDATE outbox SET refusal = ? WHERE key = ?", (reason, key))
 
-    def accept_refused(self) -> None:
-        with self._writing() as connection:
-            connection.execute("UPDATE outbox SET refusal = '' WHERE refusal != ''")
+        await self.database.transaction(work)
 
-    def discard_refused(self) -> None:
-        with self._writing() as connection:
-            connection.execute("DELETE FROM outbox WHERE refusal != ''")
+    async def accept_refused(self) -> None:
+        await self.database.execute("UPDATE outbox SET refusal = '' WHERE refusal != ''")
 
-    def counts(self) -> tuple[int, list[tuple[str, str, str]]]:
+    async def discard_refused(self) -> None:
+        await self.database.execute("DELETE FROM outbox WHERE refusal != ''")
+
+    async def counts(self) -> tuple[int, list[tuple[str, str, str]]]:
         """Return how many rows are pending, and key, class and reason of those refused."""
-        with self._reading() as connection:
+
+        def work(connection: Connection) -> tuple[int, list[tuple[str, str, str]]]:
             (pending,) = connection.execute(
                 "SELECT count(*) FROM outbox WHERE refusal = ''"
             ).fetchone()
             refused = connection.execute(
                 "SELECT key, class_name, refusal FROM outbox WHERE refusal != '' ORDER BY position"
-            ).fetchall()
-            return int(pending), refused
+            )
+            return pending, [tuple(row) for row in refused]
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        if self._connection is None:
-            raise LabelNotSaved("The outbox of labels is closed.", "Start Servery again.")
-        with self._translated():
-            yield self._connection
+        return await self.database.transaction(work)
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise LabelNotSaved(
-                f"The label could not be written to {self._path}: {error}.",
-                "Make sure that the disk has space and the folder can be written, then"
-                " label the photo again.",
-            ) from error
+def _create_table(connection: Connection) -> None:
+    connection.execute(_SCHEMA)
+
+
+def _not_saved(what: str, advice: str) -> LabelNotSaved:
+    return LabelNotSaved(f"The label could not be written to disk. {what}", advice)
 
 
 def _now() -> str:

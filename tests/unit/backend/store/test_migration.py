@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 
+import pytest
+
 from backend.contract import Label, RunState, TrainingRun
 from backend.store.runs import Promotion
+from backend.store.schema import MIGRATIONS
 from backend.store.store import Store
+from serving.errors import BackendError
 from serving.workspace import Workspace
 
 SCHEMA_1 = """
@@ -85,6 +89,28 @@ def write_old_workspace(workspace: Workspace) -> None:
     path = workspace.images / IMAGE[:2] / f"{IMAGE}.jpg"
     path.parent.mkdir(parents=True)
     path.write_bytes(JPEG)
+
+
+async def test_a_new_database_gets_the_current_schema_and_reopens(workspace: Workspace) -> None:
+    for _ in range(2):
+        store = Store(workspace)
+        await store.open()
+        await store.close()
+        with sqlite3.connect(workspace.backend_database) as connection:
+            rows = connection.execute("SELECT number FROM schema_version").fetchall()
+        connection.close()
+        assert rows == [(len(MIGRATIONS),)]
+
+
+async def test_a_newer_schema_is_left_alone(workspace: Workspace) -> None:
+    with sqlite3.connect(workspace.backend_database) as connection:
+        connection.execute("CREATE TABLE schema_version (number INTEGER NOT NULL)")
+        connection.execute("INSERT INTO schema_version VALUES (99)")
+    connection.close()
+    store = Store(workspace)
+    with pytest.raises(BackendError, match="newer Servery"):
+        await store.open()
+    await store.close()
 
 
 async def test_a_database_of_schema_1_opens_and_loses_nothing(workspace: Workspace) -> None:

@@ -102,15 +102,9 @@ async def test_a_label_is_on_disk_when_submit_returns(database: Path) -> None:
 
 async def test_the_database_syncs_every_write_to_the_disk(database: Path) -> None:
     async with entered(database, Receiver()) as outbox:
-        connection = outbox._store._connection
-        assert connection is not None
-        pragmas = await outbox._on_disk(
-            lambda: [
-                connection.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("journal_mode", "synchronous")
-            ]
-        )
-    assert pragmas == ["wal", 2]
+        (mode,) = await outbox._store.database.execute("PRAGMA journal_mode")
+        (synchronous,) = await outbox._store.database.execute("PRAGMA synchronous")
+    assert (mode[0], synchronous[0]) == ("wal", 2)
 
 
 async def test_labels_wait_while_the_backend_is_away_and_follow_when_it_is_back(
