@@ -52,14 +52,18 @@ def load(file: Path) -> None:
 @image.command(name="build")
 @click.option("--base", default=DEFAULT_BASE, show_default=True, help="An image, or a tar archive.")
 @click.option("--tag", default=OWN_IMAGE, show_default=True, help="The name of the new image.")
+@click.option(
+    "--wheels",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of wheels to take the packages from, instead of the installed ones.",
+)
 @click.option("--verbose", is_flag=True, help="Print what the build prints.")
-def build_own(base: str, tag: str, verbose: bool) -> None:
+def build_own(base: str, tag: str, wheels: Path | None, verbose: bool) -> None:
     """Build our own image of the model server from what is installed here."""
 
     async def work(store: ImageStore) -> str:
         with PercentLine() as report:
-            say_line = say if verbose else _nothing
-            return (await build(store, tag, base, report=report, say=say_line)).name
+            return (await build(store, tag, base, wheels, report, say if verbose else None)).name
 
     say(f"The container engine has the image {_with_store(work)} now.")
 
@@ -87,7 +91,3 @@ def _with_store(work: Callable[[ImageStore], Awaitable[T]]) -> T:
             await connection.close()
 
     return asyncio.run(carry_out())
-
-
-def _nothing(line: str) -> None:
-    """What nobody asked to read."""

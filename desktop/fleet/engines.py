@@ -113,7 +113,7 @@ class FleetEngines:
 
     async def build(self, report: Report) -> str:
         """Build our own image from what is installed here; raises EngineError."""
-        return (await build(self._docker.images, report=report, say=lambda line: None)).name
+        return (await build(self._docker.images, report=report)).name
 
     async def move(self, report: Report) -> None:
         """Replace every instance, one after another, by one on the engine of the settings.

@@ -20,7 +20,6 @@ import psutil
 
 import serving
 from serving.engines import child_processes
-from serving.engines.docker.image.constants import GRPC_PORT, REST_PORT
 from serving.engines.instance_records import (
     InstanceRecord,
     read_instance_record,
@@ -36,7 +35,7 @@ from serving.engines.protocol import (
     InstanceState,
     InstanceStats,
 )
-from serving.engines.server_flags import server_flags
+from serving.engines.server_flags import GRPC_PORT, REST_PORT, server_flags
 from serving.errors import EngineError
 from serving.programs import module_command
 from serving.tf.cores import core_count

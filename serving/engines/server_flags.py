@@ -5,6 +5,10 @@ from __future__ import annotations
 from serving.engines.protocol import InstanceSpec
 from serving.models.repository import MONITORING_NAME
 
+GRPC_PORT = 8500
+REST_PORT = 8501
+"""Where a model server listens by default, in a container of either image too."""
+
 
 def server_flags(spec: InstanceSpec, threads: int) -> list[str]:
     """Return the flags, all of which `tensorflow_model_server` knows.

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serving.engines.docker.image.constants import GRPC_PORT, REST_PORT
 from serving.engines.protocol import InstanceSpec
-from serving.engines.server_flags import server_flags
+from serving.engines.server_flags import GRPC_PORT, REST_PORT, server_flags
 
 NORMAL_CPU_SHARES, STARTING_CPU_SHARES = 1024, 64
 """Of the processor, in the engine's own unit: what a container counts for beside others."""

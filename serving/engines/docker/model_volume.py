@@ -27,8 +27,7 @@ from docker import APIClient
 
 from serving.engines.docker import names
 from serving.engines.docker.errors import LIBRARY_ERRORS, ContainerNotFound
-from serving.engines.docker.image.contents import Member
-from serving.engines.docker.tar_archive import tar_archive
+from serving.engines.docker.tar_archive import Member, tar_archive
 from serving.errors import EngineError
 from serving.models.repository import CONFIG_NAME, MONITORING, MONITORING_NAME, ModelRepository
 from serving.workspace import Workspace

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serving.engines.docker import names
-from serving.engines.docker.image.constants import GRPC_PORT, REST_PORT
 from serving.engines.docker.usage import parse_timestamp
 from serving.engines.names import DOCKER
 from serving.engines.protocol import Instance, InstanceState
+from serving.engines.server_flags import GRPC_PORT, REST_PORT
 from serving.units import format_bytes
 
 _EXITED = ("exited", "dead")

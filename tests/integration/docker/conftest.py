@@ -18,8 +18,8 @@ from serving.engines.docker.connection import EngineConnection
 from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.gui.conftest import _application, application, run
-from tests.integration.docker.docker_env import DockerEnv
 from tests.support.docker import images
+from tests.support.docker.docker_env import DockerEnv
 from tests.support.docker.second_engine import SecondEngine, second_engine, unavailable_reason
 
 __all__ = ["_application", "application", "run"]

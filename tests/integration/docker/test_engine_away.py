@@ -14,7 +14,7 @@ from serving.engines.protocol import InstanceState
 from serving.errors import EngineError, FleetUnavailable
 from serving.workspace import Workspace
 from tests.integration.docker.conftest import save
-from tests.integration.docker.docker_env import DockerEnv, ids
+from tests.support.docker.docker_env import DockerEnv, ids
 from tests.support.docker.second_engine import SecondEngine
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]

@@ -18,8 +18,8 @@ from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.errors import EngineError
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
-from tests.integration.docker.docker_env import MODEL, DockerEnv, has_failed, ids, view_of
 from tests.support.docker import images
+from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids, view_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

@@ -21,7 +21,7 @@ from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
-from tests.integration.docker.docker_env import MODEL, DockerEnv
+from tests.support.docker.docker_env import MODEL, DockerEnv
 from tests.support.docker.second_engine import SecondEngine
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]

@@ -12,7 +12,7 @@ import pytest
 
 from serving.engines.protocol import InstanceState
 from tests.conftest import ROOT
-from tests.integration.docker.docker_env import MODEL, DockerEnv
+from tests.support.docker.docker_env import MODEL, DockerEnv
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

@@ -23,7 +23,7 @@ from serving.errors import EngineError
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
 from tests.integration.docker.conftest import save
-from tests.integration.docker.docker_env import MODEL, DockerEnv, has_failed, ids
+from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids
 from tests.support.waiting import block_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]

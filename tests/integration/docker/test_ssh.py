@@ -26,7 +26,7 @@ from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.integration.docker.docker_env import MODEL, DockerEnv
+from tests.support.docker.docker_env import MODEL, DockerEnv
 from tests.support.docker.second_engine import SecondEngine
 from tests.support.docker.ssh_server import SshServer, unavailable_reason
 from tests.support.waiting import wait_until

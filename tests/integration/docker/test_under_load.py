@@ -19,7 +19,7 @@ from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
-from tests.integration.docker.docker_env import MODEL, DockerEnv, ids
+from tests.support.docker.docker_env import MODEL, DockerEnv, ids
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_for_view
 

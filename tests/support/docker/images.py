@@ -15,8 +15,9 @@ from pathlib import Path
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.image.base_image import make_base
 from serving.engines.docker.image.build import build, build_from_files
-from serving.engines.docker.image.contents import Member, build_files, installed_files, own_modules
+from serving.engines.docker.image.contents import build_files, installed_files, source_files
 from serving.engines.docker.image.store import ImageStore
+from serving.engines.docker.tar_archive import Member
 
 TOKEN = secrets.token_hex(4)
 """What tells the images and containers of this test run from those of another one."""
@@ -31,11 +32,11 @@ COPY packages /opt/servery
 RUN python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/servery
 ENV PYTHONPATH=/opt/servery PYTHONUNBUFFERED=1
 EXPOSE 8500 8501
-LABEL io.servery.image=stand-in
+LABEL io.servery.image=fake-server
 USER 65532:65532
-ENTRYPOINT ["python3.11", "-m", "tests.integration.docker.fake_server"]
+ENTRYPOINT ["python3.11", "-m", "tests.support.docker.fake_server"]
 """
-_STAND_IN_PACKAGES = (
+_FAKE_SERVER_PACKAGES = (
     "grpcio",
     "protobuf",
     "tensorflow",
@@ -86,16 +87,13 @@ def build_model_server_image() -> Iterator[str]:
 
 @contextmanager
 def build_fake_server_image() -> Iterator[str]:
-    tag = f"{PREFIX}/stand-in:{TOKEN}"
+    tag = f"{PREFIX}/fake-server:{TOKEN}"
     members = [
         Member("Dockerfile", len(_DOCKERFILE), partial(io.BytesIO, _DOCKERFILE)),
-        *(
-            Member(f"packages/{member.name}", member.size, member.open)
-            for member in own_modules("tests.integration.docker.fake_server")
-        ),
+        *source_files(("serving", "tests/__init__.py", "tests/support")),
         *(
             member
-            for member in build_files(installed_files(_STAND_IN_PACKAGES))
+            for member in build_files(installed_files(_FAKE_SERVER_PACKAGES))
             if member.name.startswith("packages/") and "/serving/" not in member.name
         ),
     ]

@@ -1,4 +1,4 @@
-"""A base for our image where no registry can be reached: Debian, made from its packages.
+"""A base for our image if no registry can be reached: Debian, made from its packages.
 
 python -m serving.engines.docker.image.base_image debian.tar
 """
@@ -33,7 +33,7 @@ _SKIPPED = (
 def make_base(target: Path) -> None:
     """Write a tar archive of a small Debian with Python; needs root and takes a minute.
 
-    Raises EngineError where `debootstrap` is missing or fails.
+    Raises EngineError if `debootstrap` is missing or fails.
     """
     program = shutil.which("debootstrap")
     if program is None or os.geteuid() != 0:
@@ -44,17 +44,17 @@ def make_base(target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="servery-base-") as scratch:
         root = Path(scratch) / "root"
         include = f"--include={','.join(PACKAGES)}"
-        made = subprocess.run(
+        process = subprocess.run(
             [program, "--variant=minbase", include, SUITE, str(root)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        if made.returncode:
-            last = made.stdout.strip().splitlines()[-1:] or ["It said nothing."]
+        if process.returncode:
+            last = process.stdout.strip().splitlines()[-1:] or ["It printed nothing."]
             raise EngineError(
-                f"debootstrap ended with exit status {made.returncode}: {last[0]}",
-                "See that Debian's packages can be reached, and try again.",
+                f"debootstrap exited with status {process.returncode}: {last[0]}",
+                "Check that Debian's packages can be reached, and try again.",
             )
         aside = target.with_name(f".{target.name}.part")
         try:
@@ -70,18 +70,16 @@ def _skip_unneeded(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if any(name.startswith(f"{folder}/") for folder in _SKIPPED) else member
 
 
-def main(arguments: list[str]) -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m serving.engines.docker.image.base_image", description=__doc__
     )
     parser.add_argument("target", type=Path, help="the tar archive to write")
     try:
-        make_base(parser.parse_args(arguments).target)
+        make_base(parser.parse_args().target)
     except ServeryError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

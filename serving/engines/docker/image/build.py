@@ -1,41 +1,29 @@
 """Build our own image of the model server from what is on this machine.
 
-    python -m serving.engines.docker.image.build \\
-        [--base debian:bookworm-slim | FILE.tar] [--tag NAME]
-
-Nothing is pulled but the base, and not even that where it is a tar archive (see
-`serving.engines.docker.image.base_image`) or an image that the engine has.
+Nothing is pulled but the base, and not even that if it is a tar archive (see
+`base_image.py`) or an image that the engine has.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.image.constants import OWN_IMAGE
 from serving.engines.docker.image.contents import (
     LIBRARIES,
-    Member,
     build_files,
     installed_files,
-    open_binary,
     wheel_files,
 )
 from serving.engines.docker.image.lookup import ImageInfo
 from serving.engines.docker.image.store import ImageStore
-from serving.engines.docker.tar_archive import tar_archive
-from serving.errors import ServeryError
+from serving.engines.docker.tar_archive import Member, tar_archive
 from serving.progress import Report, no_report
-from serving.units import format_bytes
 from serving.version import VERSION
 
 DEFAULT_BASE = "debian:bookworm-slim"
@@ -49,15 +37,20 @@ async def build(
     base: str = DEFAULT_BASE,
     wheels: Path | None = None,
     report: Report = no_report,
-    say: Callable[[str], None] = print,
+    on_line: Callable[[str], None] | None = None,
 ) -> ImageInfo:
-    """Build the image and return it; `say` gets each line that is printed. Raises EngineError."""
+    """Build the image and return it.
+
+    `base` is an image or a tar archive of one, `wheels` a folder to take the
+    packages from instead of the installed ones. `on_line` gets each line that
+    the build prints. Raises EngineError.
+    """
     with tempfile.TemporaryDirectory(prefix="servery-image-") as scratch:
         packages = installed_files() if wheels is None else wheel_files(wheels)
         members = await asyncio.to_thread(
             lambda: strip_libraries(build_files(packages), Path(scratch))
         )
-        return await build_from_files(store, tag, base, members, report, say)
+        return await build_from_files(store, tag, base, members, report, on_line)
 
 
 async def build_from_files(
@@ -66,7 +59,7 @@ async def build_from_files(
     base: str,
     members: Sequence[Member],
     report: Report = no_report,
-    say: Callable[[str], None] = print,
+    on_line: Callable[[str], None] | None = None,
 ) -> ImageInfo:
     """Build an image from these files, a Dockerfile with an argument BASE among them."""
     imported = await asyncio.to_thread(Path(base).is_file)
@@ -79,7 +72,7 @@ async def build_from_files(
             sum(member.size for member in members),
             {"BASE": IMPORTED_BASE if imported else base, "VERSION": VERSION},
             report,
-            say,
+            on_line,
         )
     finally:
         if imported:
@@ -89,8 +82,8 @@ async def build_from_files(
 def strip_libraries(members: Sequence[Member], scratch: Path) -> list[Member]:
     """Return `members` with TensorFlow's libraries freed of what only debuggers read.
 
-    That is a fifth of their size. They stay as they are where this machine has
-    no `strip` for them.
+    That is a fifth of their size. They stay as they are if this machine has no
+    `strip` that can read them.
     """
     program = shutil.which("strip")
     return [
@@ -105,54 +98,7 @@ def _strip_library(member: Member, scratch: Path, program: str) -> Member:
     before, after = scratch / "before", scratch / Path(member.name).name
     with before.open("wb") as copy, member.open() as original:
         shutil.copyfileobj(original, copy, 2**20)
-    done = subprocess.run(
-        [program, "--strip-unneeded", "-o", str(after), str(before)], capture_output=True
-    )
+    command = [program, "--strip-unneeded", "-o", str(after), str(before)]
+    failed = subprocess.run(command, capture_output=True).returncode
     before.unlink()
-    if done.returncode:
-        return member
-    return replace(member, size=after.stat().st_size, open=partial(open_binary, after))
-
-
-async def _main(arguments: argparse.Namespace) -> None:
-    connection = EngineConnection()
-    try:
-        image = await build(
-            ImageStore(connection), arguments.tag, arguments.base, arguments.wheels, _Printed()
-        )
-    finally:
-        await connection.close()
-    print(f"Built {image.name}, {format_bytes(image.size)}.")
-
-
-class _Printed:
-    """A report that prints each tenth of the way."""
-
-    def __init__(self) -> None:
-        self._next = 0
-
-    def __call__(self, done: int, total: int, text: str) -> None:
-        if done >= self._next:
-            self._next = done - done % 10 + 10
-            print(f"Sent {text}", flush=True)
-
-
-def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m serving.engines.docker.image.build", description=__doc__
-    )
-    parser.add_argument("--base", default=DEFAULT_BASE, help="an image, or a tar archive of one")
-    parser.add_argument("--tag", default=OWN_IMAGE, help="the name of the new image")
-    parser.add_argument("--wheels", type=Path, help="a folder of wheels to take packages from")
-    try:
-        asyncio.run(_main(parser.parse_args(words)))
-    except ServeryError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    return member if failed else Member.of(member.name, after)

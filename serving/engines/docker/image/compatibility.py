@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -12,23 +13,22 @@ from serving.errors import EngineError
 
 
 class IncompatibleImage(EngineError):
-    """The image cannot run on this engine or this processor."""
+    """The image cannot run on this engine or this CPU."""
 
 
 def check_compatible(
     image: ImageInfo, engine: EngineInfo, features: Collection[str] | None = None
 ) -> None:
-    """Raise ImageUnfit where the image cannot run here, saying what can.
+    """Raise IncompatibleImage if the image cannot run on the engine, with what can.
 
-    `features` are the processor's, as Linux names them, empty where they are not
-    known; those of this machine unless given.
+    `features` are those of the engine's CPU, as Linux names them; empty if they
+    are not known, None for those of this machine.
     """
-    platforms = [platform for platform in image.platforms if platform]
-    wanted = f"{engine.system}/{engine.architecture}"
-    if platforms and wanted not in platforms:
+    platform = f"{engine.system}/{engine.architecture}"
+    if image.platforms and platform not in image.platforms:
         raise IncompatibleImage(
-            f"The image {image.name} is made for {' and '.join(sorted(platforms))}, and "
-            f"{engine.name} runs {wanted}.",
+            f"The image {image.name} is made for {' and '.join(sorted(image.platforms))}, and "
+            f"{engine.name} runs {platform}.",
             "Build our own image for this machine: servery image build.",
         )
     _, _, tag = image.name.rpartition(":")
@@ -41,21 +41,17 @@ def check_compatible(
     features = cpu_features() if features is None else features
     if engine.architecture == "amd64" and features and "avx" not in features:
         raise IncompatibleImage(
-            f"The image {image.name} needs a processor with AVX, and this one has none.",
+            f"The image {image.name} needs a CPU with AVX, and this one does not have it.",
             "Run instances on a newer machine, or build TensorFlow for this one.",
         )
 
 
 def cpu_features() -> frozenset[str]:
-    """Return the features of this machine's processor; none where they are not told."""
-    if sys.platform != "linux":
-        return frozenset()
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return frozenset()
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "flags":
-            return frozenset(value.split())
+    """Return the features of this machine's CPU; empty if the system does not list them."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/cpuinfo").read_text().splitlines():
+                name, _, value = line.partition(":")
+                if name.strip() == "flags":
+                    return frozenset(value.split())
     return frozenset()

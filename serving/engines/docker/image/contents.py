@@ -1,21 +1,22 @@
-"""What goes into our own image: the model server and the little that it imports."""
+"""What goes into our own image: the model server and the packages that it imports."""
 
 from __future__ import annotations
 
-import ast
 import importlib.metadata
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 import serving
+from serving.engines.docker.tar_archive import Member
 from serving.errors import EngineError
 
-SERVER = "serving.model_server.__main__"
+SERVER_SOURCES = ("serving/__init__.py", "serving/tf", "serving/model_server")
+"""The model server imports nothing else of this project (a contract of import-linter)."""
 PACKAGES = (
     "click",
     "grpcio",
@@ -39,43 +40,25 @@ _SKIPPED = re.compile(
 _MESSAGES = re.compile(r"^tensorflow/(compiler|core|tsl)/.*_pb2\.py$")
 
 
-@dataclass(frozen=True)
-class Member:
-    """One file of a build context."""
-
-    name: str
-    """Path inside, with slashes."""
-    size: int
-    open: Callable[[], IO[bytes]]
-    executable: bool = False
-
-    @classmethod
-    def of(cls, name: str, path: Path, *, executable: bool = False) -> Member:
-        return cls(name, path.stat().st_size, partial(open_binary, path), executable)
-
-
-def open_binary(path: Path) -> IO[bytes]:
-    return path.open("rb")
-
-
 def build_files(packages: Iterable[Member]) -> list[Member]:
-    """Return everything that the Dockerfile copies, and itself.
+    """Return everything that the Dockerfile copies, and the Dockerfile.
 
     `packages` are the files of the installed or wheeled packages, by the paths
-    that they have in `site-packages`.
+    that they have in `site-packages`. Raises EngineError if TensorFlow's
+    libraries are not among them.
     """
     here = Path(__file__).parent
     members = [
         Member.of("Dockerfile", here / "Dockerfile"),
         Member.of("tf_serving_entrypoint.sh", here / "tf_serving_entrypoint.sh", executable=True),
-        *(_under("packages", member) for member in own_modules()),
+        *source_files(SERVER_SOURCES),
     ]
     for member in packages:
         path = PurePosixPath(member.name)
         if path.name in LIBRARIES:
-            members.append(Member(f"libraries/{path.name}", member.size, member.open))
+            members.append(replace(member, name=f"libraries/{path.name}"))
         elif _is_needed(member.name):
-            members.append(_under("packages", member))
+            members.append(replace(member, name=f"packages/{member.name}"))
     names = {member.name for member in members}
     missing = [name for name in LIBRARIES if f"libraries/{name}" not in names]
     if missing:
@@ -86,46 +69,25 @@ def build_files(packages: Iterable[Member]) -> list[Member]:
     return members
 
 
-def _under(folder: str, member: Member) -> Member:
-    return Member(f"{folder}/{member.name}", member.size, member.open, member.executable)
-
-
 def _is_needed(name: str) -> bool:
     if name.startswith("tensorflow/"):
         return bool(_MESSAGES.search(name))
     return not _SKIPPED.search(name)
 
 
-def own_modules(first: str = SERVER) -> list[Member]:
-    """Return the modules of this project that a program needs, found by their imports."""
+def source_files(paths: Iterable[str]) -> Iterator[Member]:
+    """Yield the modules of this project in these files and folders."""
     root = Path(serving.__file__).resolve().parents[1]
-    found: dict[str, Path] = {}
-    waiting = [first]
-    while waiting:
-        module = waiting.pop()
-        path = root.joinpath(*module.split("."))
-        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if module in found or not module or not file.is_file():
-            continue
-        found[module] = file
-        waiting.append(module.rpartition(".")[0])
-        waiting += _imports(ast.parse(file.read_bytes()))
-    return [Member.of(file.relative_to(root).as_posix(), file) for file in found.values()]
-
-
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    for path in paths:
+        start = root / path
+        for file in sorted(start.rglob("*.py")) if start.is_dir() else [start]:
+            yield Member.of(f"packages/{file.relative_to(root).as_posix()}", file)
 
 
 def installed_files(packages: Sequence[str] = PACKAGES) -> Iterator[Member]:
     """Yield the files of packages that are installed beside this program.
 
-    Raises EngineError where one is not installed.
+    Raises EngineError if one is not installed.
     """
     for package in packages:
         try:
@@ -144,7 +106,7 @@ def installed_files(packages: Sequence[str] = PACKAGES) -> Iterator[Member]:
 def wheel_files(folder: Path, packages: Sequence[str] = PACKAGES) -> Iterator[Member]:
     """Yield the files of packages out of the wheels in `folder`.
 
-    Raises EngineError where a wheel is missing or cannot be read.
+    Raises EngineError if a wheel is missing or cannot be read.
     """
     wheels = {_normalized(path.name.split("-")[0]): path for path in folder.glob("*.whl")}
     for package in packages:

@@ -1,4 +1,4 @@
-"""The images that an engine has, and how it gets others."""
+"""Which images an engine has."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class ImageInfo:
 
     name: str
     platforms: tuple[str, ...] = ()
-    """`linux/amd64`; none where it is not known."""
+    """`linux/amd64`; empty if not known."""
     size: int = 0
-    """Bytes; 0 where it is not known."""
+    """Bytes; 0 if not known."""
     own: bool = False
-    """Whether it is our own, which needs no init before it."""
+    """Whether it is our own, whose server is the first process and gets the signals itself."""
 
     @classmethod
     def read(cls, name: str, inspected: Mapping[str, Any]) -> ImageInfo:
-        """Read what an engine says of an image that it has."""
+        """Read an engine's inspection of an image that it has."""
         labels = (inspected.get("Config") or {}).get("Labels") or {}
         system, architecture = inspected.get("Os"), inspected.get("Architecture")
         return cls(
@@ -51,9 +51,7 @@ def first_present(client: APIClient, images: Sequence[str]) -> ImageInfo | None:
 
 def image_missing(images: Sequence[str]) -> ImageMissing:
     """Return the error of an engine that has none of `images`."""
-    has = " or ".join(images)
-    ways = ["load one from a file", "build our own: servery image build"]
+    advice = "Load one from a file, or build our own: servery image build."
     if OFFICIAL_IMAGE in images:
-        ways.insert(0, f"Pull the image (docker pull {OFFICIAL_IMAGE})")
-    advice = ", or ".join(ways)
-    return ImageMissing(f"It does not have the image {has}.", f"{advice[0].upper()}{advice[1:]}.")
+        advice = f"Pull the image: docker pull {OFFICIAL_IMAGE}. {advice}"
+    return ImageMissing(f"It does not have the image {' or '.join(images)}.", advice)

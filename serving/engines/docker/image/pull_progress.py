@@ -1,4 +1,4 @@
-"""How far a pull is: one figure that never falls, out of messages about many layers."""
+"""The progress of a pull: one figure that never falls, from messages about many layers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from serving.units import format_bytes, format_duration
 DOWNLOAD_SHARE = 0.8
 """Of the whole work of a layer; unpacking is the rest."""
 RATE_SECONDS = 5.0
-"""What the rate is judged by."""
+"""The window that the rate is measured over."""
 
 _WAITING = ("Pulling fs layer", "Waiting")
 _LOADED = ("Verifying Checksum", "Download complete")
@@ -22,7 +22,7 @@ _DONE = ("Pull complete", "Already exists")
 @dataclass
 class _Layer:
     total: int = 0
-    """Bytes; 0 until the registry has said it."""
+    """Bytes; 0 until the registry has sent it."""
     loaded: int = 0
     unpacked: float = 0.0
     """Share of 1."""
@@ -37,7 +37,7 @@ class _Layer:
 
 
 class PullProgress:
-    """Takes in the engine's messages; the layers whose size is not known count as average ones."""
+    """Adds up the engine's messages; a layer of unknown size counts as an average one."""
 
     def __init__(self) -> None:
         self._layers: dict[str, _Layer] = {}
@@ -45,8 +45,8 @@ class PullProgress:
         self._furthest = 0.0
         self._retrying = ""
 
-    def take(self, message: Mapping[str, Any], now: float) -> None:
-        """Take in one message at a time in seconds, by any clock."""
+    def update(self, message: Mapping[str, Any], now: float) -> None:
+        """Add one message, received at `now` in seconds by any clock."""
         name, status = str(message.get("id") or ""), str(message.get("status") or "")
         self._retrying = status if status.startswith("Retrying") else ""
         known = name in self._layers
@@ -71,18 +71,18 @@ class PullProgress:
 
     @property
     def loaded(self) -> int:
-        """Bytes that came over the network so far."""
+        """Bytes received so far."""
         return sum(layer.loaded for layer in self._layers.values())
 
     @property
     def total(self) -> int:
-        """Bytes in all; 0 while that is not known."""
+        """Bytes in all; 0 while that is not known, since then the sum would be too small."""
         layers = [layer for layer in self._layers.values() if layer.total or not layer.done]
         return sum(layer.total for layer in layers) if all(each.total for each in layers) else 0
 
     @property
     def share(self) -> float:
-        """What is done, as a share of 1; never less than before."""
+        """The part that is done, from 0 to 1; never less than before."""
         sizes = [layer.total for layer in self._layers.values() if layer.total]
         average = sum(sizes) / len(sizes) if sizes else 1
         weights = [(layer.total or average, layer) for layer in self._layers.values()]

@@ -26,72 +26,71 @@ from serving.progress import Report, no_report
 from serving.units import format_bytes
 
 REPORT_INTERVAL_SECONDS = 0.25
-"""Between two reports."""
 REGISTRY_TIMEOUT_SECONDS = 15.0
-"""How long the registry may take to say for which machines an image is."""
+"""How long the registry may take to report for which platforms an image is."""
 CHUNK_BYTES = 2**20
 
 Message = Mapping[str, Any]
 
 
 class ImageStore:
-    """The images of one engine. Work is cancelled within a second, and leaves nothing half done."""
+    """The images of one engine.
+
+    Work is cancelled within a second, and leaves nothing half done. Every
+    method raises EngineError.
+    """
 
     def __init__(self, connection: EngineConnection) -> None:
         self._connection = connection
 
     async def find(self, names: Iterable[str]) -> ImageInfo | None:
-        """Return the first of these images that the engine has; raises EngineError."""
-        wanted = list(names)
+        """Return the first of these images that the engine has."""
+        candidates = list(names)
         return await self._connection.run(
-            "say which images it has", lambda found: first_present(found.client, wanted)
+            "list its images", lambda found: first_present(found.client, candidates)
         )
 
     async def pull(self, name: str = OFFICIAL_IMAGE, report: Report = no_report) -> ImageInfo:
         """Get an image from its registry, reporting percent, bytes, rate and time left.
 
-        Says before anything is loaded where the image cannot run here. What a
-        broken or cancelled pull has loaded in whole layers need not be loaded
-        again. Raises EngineError.
+        Raises IncompatibleImage before anything is downloaded. Whole layers
+        that a broken or cancelled pull has downloaded are kept by the engine.
         """
-        found = await self._connection.run("pull an image", _itself)
-        await self._check_before(found, name)
+        found = await self._engine("pull an image")
+        await self._check_platforms(found, name)
         progress = PullProgress()
 
-        def take(message: Message) -> None:
-            progress.take(message, time.monotonic())
+        def on_message(message: Message) -> None:
+            progress.update(message, time.monotonic())
 
-        def tell() -> None:
+        def on_tick() -> None:
             report(min(99, int(100 * progress.share)), 100, progress.text(time.monotonic()))
 
-        transfer = await asyncio.to_thread(_pulling, found, name)
+        transfer = await asyncio.to_thread(_pull, found, name)
         try:
-            await self._carry_out(transfer, f"pull the image {name}", found, take, tell)
+            await self._transfer(transfer, f"pull the image {name}", found, on_message, on_tick)
         except EngineError as error:
             raise EngineError(
                 f"The image {name} could not be pulled. {error.what}",
-                "See that the registry can be reached and try again; what was loaded "
-                "completely is kept. On a machine without a registry, load the image from a "
-                "file or build our own: servery image build.",
+                "Check that the registry can be reached and try again; complete layers are "
+                "kept. On a machine without a registry, load the image from a file or build "
+                "our own: servery image build.",
             ) from error
-        return await self._got(name)
+        return await self._present(name)
 
     async def load(self, path: Path, report: Report = no_report) -> list[str]:
-        """Load the images in a file that `docker save` wrote, and return their names.
-
-        Raises EngineError where it cannot be read or is no such file.
-        """
-        found = await self._connection.run("load an image", _itself)
+        """Load the images in a file that `docker save` wrote, and return their names."""
+        found = await self._engine("load an image")
         loaded: list[str] = []
 
-        def take(message: Message) -> None:
-            said = str(message.get("stream") or "")
-            if said.startswith("Loaded image"):
-                loaded.append(said.partition(": ")[2].strip())
+        def on_message(message: Message) -> None:
+            line = str(message.get("stream") or "")
+            if line.startswith("Loaded image"):
+                loaded.append(line.partition(": ")[2].strip())
 
-        total = await asyncio.to_thread(_length, path)
-        transfer = Transfer(found, "/images/load", {"quiet": "1"}, _file(path))
-        await self._send(transfer, f"load {path.name}", found, total, take, report)
+        total = await asyncio.to_thread(_file_size, path)
+        transfer = Transfer(found, "/images/load", {"quiet": "1"}, _chunks(path))
+        await self._upload(transfer, f"load {path.name}", found, total, on_message, report)
         if not loaded:
             raise EngineError(
                 f"There is no image in the file {path}.",
@@ -100,13 +99,13 @@ class ImageStore:
         return loaded
 
     async def import_base(self, path: Path, name: str, report: Report = no_report) -> None:
-        """Make an image of a tar archive of a whole file system. Raises EngineError."""
-        found = await self._connection.run("import an image", _itself)
-        # Podman reads the tag here only.
+        """Make an image of a tar archive of a whole file system."""
+        found = await self._engine("import an image")
+        # Podman reads the tag only as a part of `repo`; Docker accepts that too.
         params = {"fromSrc": "-", "repo": name}
-        total = await asyncio.to_thread(_length, path)
-        transfer = Transfer(found, "/images/create", params, _file(path))
-        await self._send(transfer, f"import {path.name}", found, total, _ignore, report)
+        total = await asyncio.to_thread(_file_size, path)
+        transfer = Transfer(found, "/images/create", params, _chunks(path))
+        await self._upload(transfer, f"import {path.name}", found, total, lambda _: None, report)
 
     async def build(
         self,
@@ -115,28 +114,29 @@ class ImageStore:
         total: int,
         arguments: Mapping[str, str],
         report: Report = no_report,
-        say: Callable[[str], None] = print,
+        on_line: Callable[[str], None] | None = None,
     ) -> ImageInfo:
         """Build an image from a tar archive of about `total` bytes with a Dockerfile in it.
 
-        `say` gets each line that the build prints. Raises EngineError.
+        `on_line` gets each line that the build prints.
         """
-        found = await self._connection.run("build an image", _itself)
+        found = await self._engine("build an image")
         params = {"t": name, "rm": "1", "forcerm": "1", "buildargs": json.dumps(dict(arguments))}
 
-        def take(message: Message) -> None:
-            if line := str(message.get("stream") or "").strip():
-                say(line)
+        def on_message(message: Message) -> None:
+            line = str(message.get("stream") or "").strip()
+            if line and on_line is not None:
+                on_line(line)
 
         transfer = Transfer(found, "/build", params, context)
         try:
-            await self._send(transfer, f"build {name}", found, total, take, report)
+            await self._upload(transfer, f"build {name}", found, total, on_message, report)
         finally:
-            await self._connection.run("remove what was only built upon", _prune)
-        return await self._got(name)
+            await self._connection.run("remove the stages of the build", _prune_stages)
+        return await self._present(name)
 
     async def remove(self, name: str) -> None:
-        """Take a name away, and the image with its last one; nothing where there is none."""
+        """Remove a name, and the image with its last name; nothing if there is no such name."""
 
         def remove(found: FoundEngine) -> None:
             if first_present(found.client, [name]) is not None:
@@ -144,53 +144,57 @@ class ImageStore:
 
         await self._connection.run(f"remove the image {name}", remove)
 
-    async def _got(self, name: str) -> ImageInfo:
+    async def _engine(self, doing: str) -> FoundEngine:
+        return await self._connection.run(doing, lambda found: found)
+
+    async def _present(self, name: str) -> ImageInfo:
         image = await self.find([name])
         if image is None:
             raise image_missing([name])
         return image
 
-    async def _check_before(self, found: FoundEngine, name: str) -> None:
-        """Raise ImageUnfit where what the registry says of the image does not fit."""
+    async def _check_platforms(self, found: FoundEngine, name: str) -> None:
+        """Raise IncompatibleImage if the registry has the image for other platforms only."""
         image = ImageInfo(name)
         with contextlib.suppress(EngineError, TimeoutError):
             async with asyncio.timeout(REGISTRY_TIMEOUT_SECONDS):
-                said = await self._connection.run(
-                    "ask the registry", lambda found: _distribution(found, name)
+                platforms = await self._connection.run(
+                    "ask the registry", lambda found: _registry_platforms(found, name)
                 )
-            image = ImageInfo(name, platforms=tuple(_platforms(said)))
+            image = ImageInfo(name, platforms=platforms)
         check_compatible(image, found.info, found.cpu_features)
 
-    async def _send(
+    async def _upload(
         self,
         transfer: Transfer,
         doing: str,
         found: FoundEngine,
         total: int,
-        take: Callable[[Message], None],
+        on_message: Callable[[Message], None],
         report: Report,
     ) -> None:
-        """Carry out a transfer whose body is most of the work, reporting what was sent of it."""
+        """Carry out a transfer whose body is most of the work, reporting how much was sent."""
 
-        def tell() -> None:
+        def on_tick() -> None:
             sent = min(transfer.sent, total)
             percent = int(99 * sent / total) if total else 0
             report(percent, 100, f"{format_bytes(sent)} of {format_bytes(total)}")
 
-        await self._carry_out(transfer, doing, found, take, tell)
+        await self._transfer(transfer, doing, found, on_message, on_tick)
         report(100, 100, format_bytes(total))
 
-    async def _carry_out(
+    async def _transfer(
         self,
         transfer: Transfer,
         doing: str,
         found: FoundEngine,
-        take: Callable[[Message], None],
-        tell: Callable[[], None],
+        on_message: Callable[[Message], None],
+        on_tick: Callable[[], None],
     ) -> None:
-        told = 0.0
+        ticked = 0.0
         async with Stream(transfer, doing, found.endpoint.url) as messages:
             while True:
+                # A message is not lost if the timeout strikes: `next` only takes what is queued.
                 with contextlib.suppress(TimeoutError):
                     try:
                         async with asyncio.timeout(REPORT_INTERVAL_SECONDS):
@@ -201,46 +205,38 @@ class ImageStore:
                         raise EngineError(
                             f"The container engine could not {doing}: {error}", "Try it again."
                         )
-                    take(message)
-                if time.monotonic() - told >= REPORT_INTERVAL_SECONDS:
-                    told = time.monotonic()
-                    tell()
+                    on_message(message)
+                if time.monotonic() - ticked >= REPORT_INTERVAL_SECONDS:
+                    ticked = time.monotonic()
+                    on_tick()
 
 
-def _itself(found: FoundEngine) -> FoundEngine:
-    return found
-
-
-def _prune(found: FoundEngine) -> None:
-    """Remove what a build of several stages leaves behind, which would be kept for ever."""
+def _prune_stages(found: FoundEngine) -> None:
+    """Remove what a build of several stages leaves behind, which would be kept forever."""
     prune: Callable[[Mapping[str, Any]], Any] = found.client.prune_images
     prune({"dangling": True, "label": STAGE_LABEL})
 
 
-def _ignore(message: Message) -> None:
-    pass
-
-
-def _length(path: Path) -> int:
-    """Return the size of a file; raises EngineError where it cannot be read."""
+def _file_size(path: Path) -> int:
+    """Return the size of a file; raises EngineError if it cannot be read."""
     try:
         with path.open("rb") as file:
             return os.fstat(file.fileno()).st_size
     except OSError as error:
         raise EngineError(
-            f"The file {path} cannot be read: {error.strerror or error}.", "Choose another."
+            f"The file {path} cannot be read: {error.strerror or error}.", "Choose another file."
         ) from error
 
 
-def _file(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
 
 
-def _pulling(found: FoundEngine, name: str) -> Transfer:
+def _pull(found: FoundEngine, name: str) -> Transfer:
     repository, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:
+    if not colon or "/" in tag:  # a colon before a slash belongs to the registry's port
         repository, tag = name, "latest"
     registry, _ = auth.resolve_repository_name(repository)
     credentials = auth.get_config_header(found.client, registry)
@@ -248,13 +244,14 @@ def _pulling(found: FoundEngine, name: str) -> Transfer:
     return Transfer(found, "/images/create", {"fromImage": repository, "tag": tag}, (), headers)
 
 
-def _distribution(found: FoundEngine, name: str) -> Mapping[str, Any]:
-    ask: Callable[[str], Mapping[str, Any]] = found.client.inspect_distribution
-    return ask(name)
-
-
-def _platforms(said: Mapping[str, Any]) -> Iterator[str]:
-    for platform in said.get("Platforms") or ():
-        system, architecture = platform.get("os"), platform.get("architecture")
-        if system and architecture and "unknown" not in (system, architecture):
-            yield f"{system}/{architecture}"
+def _registry_platforms(found: FoundEngine, name: str) -> tuple[str, ...]:
+    inspect: Callable[[str], Mapping[str, Any]] = found.client.inspect_distribution
+    pairs = (
+        (platform.get("os"), platform.get("architecture"))
+        for platform in inspect(name).get("Platforms") or ()
+    )
+    return tuple(
+        f"{system}/{architecture}"
+        for system, architecture in pairs
+        if system and architecture and "unknown" not in (system, architecture)
+    )

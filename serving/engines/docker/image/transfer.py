@@ -13,13 +13,13 @@ from serving.errors import EngineError
 
 
 class TransferClosed(Exception):
-    """The transfer was ended from outside."""
+    """The transfer was closed while it ran."""
 
 
 class Transfer:
     """Posts `body` and yields the messages of the answer; another thread may close it.
 
-    Raises EngineError where the engine refuses.
+    Raises EngineError if the engine refuses.
     """
 
     def __init__(
@@ -51,9 +51,10 @@ class Transfer:
         ) as response:
             if response.status_code >= 400:
                 raise EngineError(
-                    f"The container engine refused: {_said(response.text)}", "Try it again."
+                    f"The container engine refused: {_message(response.text)}", "Try it again."
                 )
             self._answer = CancellableStream(response.iter_lines(), response)
+            # `close` may have come between the request and this line, and found no answer to end.
             if self._closed:
                 raise TransferClosed
             for line in self._answer:
@@ -77,15 +78,15 @@ class Transfer:
                 return
             except OSError as error:
                 raise EngineError(
-                    f"What was being sent cannot be read: {error.strerror or error}.",
-                    "See that the files are there and stay as they are meanwhile.",
+                    f"A file that was being sent cannot be read: {error.strerror or error}.",
+                    "Check that the files exist and do not change meanwhile.",
                 ) from error
             yield chunk
             self.sent += len(chunk)
         raise TransferClosed
 
 
-def _said(text: str) -> str:
+def _message(text: str) -> str:
     try:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from functools import partial
@@ -11,13 +14,13 @@ import pytest
 from serving.engines.docker.image.contents import (
     LIBRARIES,
     PACKAGES,
-    Member,
+    SERVER_SOURCES,
     build_files,
     installed_files,
-    own_modules,
+    source_files,
     wheel_files,
 )
-from serving.engines.docker.tar_archive import tar_archive
+from serving.engines.docker.tar_archive import Member, tar_archive
 from serving.errors import EngineError
 
 
@@ -26,12 +29,30 @@ def member(name: str, content: bytes = b"x") -> Member:
 
 
 def test_the_image_holds_the_model_server_and_nothing_else_of_servery() -> None:
-    names = {each.name for each in own_modules()}
-    assert "serving/model_server/__main__.py" in names
-    assert "serving/tf/messages.py" in names
-    assert "serving/__init__.py" in names
-    assert not any(name.startswith(("desktop/", "backend/")) for name in names)
+    names = {each.name for each in source_files(SERVER_SOURCES)}
+    assert "packages/serving/model_server/__main__.py" in names
+    assert "packages/serving/tf/messages.py" in names
+    assert "packages/serving/__init__.py" in names
     assert not any("engines" in name or "fleet" in name for name in names)
+
+
+def test_the_model_server_starts_with_its_own_sources_alone(tmp_path: Path) -> None:
+    for each in source_files(SERVER_SOURCES):
+        path = tmp_path / each.name.removeprefix("packages/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with each.open() as file:
+            path.write_bytes(file.read())
+    code = "import serving.model_server.__main__, serving; print(serving.__file__)"
+    # An editable install would find the rest of the project, so it is kept off the path (-S).
+    packages = os.pathsep.join([str(tmp_path), *(path for path in sys.path if "site-" in path)])
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": packages},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == str(tmp_path / "serving" / "__init__.py"), done.stderr
 
 
 def test_of_tensorflow_only_libraries_and_messages_are_taken() -> None:

@@ -62,7 +62,7 @@ def test_where_no_image_is_there_the_ways_to_one_are_told() -> None:
 
 def take(progress: PullProgress, now: float, name: str, status: str, *detail: int) -> None:
     current, total = detail or (0, 0)
-    progress.take(
+    progress.update(
         {"id": name, "status": status, "progressDetail": {"current": current, "total": total}}, now
     )
 

@@ -1,4 +1,4 @@
-"""The stand-in model server as a container runs it.
+"""The fake model server as a container runs it.
 
 Behaves as `fake_server.json` in the model's folder says, `eat` included: it then
 takes more and more memory.
@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from serving.engines.docker.image.constants import GRPC_PORT
+from serving.engines.server_flags import GRPC_PORT
 from tests.support.fake_server import Server, flags, settings
 
 
