@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,7 @@ from serving.predict.request import (
 )
 from serving.predict.traffic import InstanceTraffic, TrafficMeter
 from serving.predict.upstream import InstanceLost, RequestRefused, Upstream
+from serving.predict.wait_queue import WaitQueue
 from serving.tf.names import CLASSIFY_SIGNATURE, EMBED_SIGNATURE
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ MAX_OUTSTANDING = max(8, os.cpu_count() or 1)
 """Requests that one instance works on at a time. More wait here, where they can still
 go to any instance: sent all at once they only slow each other down."""
 MAX_LOSSES = 4
-"""An image that was being answered by this many instances as they ended is given up,
-so that an image that kills servers does not kill a whole fleet again and again."""
+"""An image that this many instances were answering as they ended fails, so that an image
+that kills servers does not kill a whole fleet again and again."""
 MAX_METERS = 64
 
 
@@ -52,10 +53,10 @@ class InstanceAddress:
 
 @dataclass
 class RequestState:
-    """One request on its way, from the first try to the answer."""
+    """One request, from the first attempt to the answer."""
 
-    started: float
-    deadline: float
+    deadline: float | None = None
+    """Set when it is first sent: waiting for the first ready instance does not count."""
     losses: int = 0
     avoid: str = ""
     """The instance that lost it last; another one is preferred."""
@@ -71,30 +72,34 @@ class PredictClient:
     Each request goes to the instance with the fewest outstanding ones, in turn
     among equals. One that an instance loses (it ended, cannot be reached, or let
     go of the request) goes to another instance: Predict changes nothing, so it
-    may be repeated. An instance that lost one is left alone for a moment, longer
-    each time, until it answers again.
+    may be repeated. An instance that lost one is ejected: it gets no request for
+    a moment, longer each time, until it answers again.
 
-    Belongs to one event loop. `use` says which instances are ready; where none
-    is, requests wait up to `patience` seconds for one.
+    Belongs to one event loop. `set_instances` says which instances are ready; while
+    none is, requests wait up to `timeout` seconds for one. `clock` returns seconds.
     """
 
-    def __init__(self, model: str, *, timeout: float = 15.0) -> None:
+    def __init__(
+        self, model: str, *, timeout: float = 15.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.model = model
         self.timeout = timeout
+        self._clock = clock
         self._ready: dict[str, Upstream] = {}
         self._draining: dict[str, list[Upstream]] = {}
         self._meters: dict[str, TrafficMeter] = {}
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting = WaitQueue()
+        self._some_idle = asyncio.Event()
         self._turn = itertools.count(1)
         self._listeners: list[Callable[[str], None]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def set_instances(self, instances: Iterable[InstanceAddress]) -> None:
-        """Make `endpoints` the ready set.
+        """Make `instances` the ready ones.
 
-        An instance that is no longer in it gets no new request and keeps those
-        it has, see `drained`.
+        An instance that is no longer among them gets no new request and keeps
+        those it has, see `drained`.
         """
         ready = {instance.instance_id: instance for instance in instances}
         for instance_id, upstream in list(self._ready.items()):
@@ -105,27 +110,31 @@ class PredictClient:
         for instance in ready.values():
             if instance.instance_id not in self._ready:
                 self._ready[instance.instance_id] = Upstream(
-                    instance.instance_id, instance.address, self._meter(instance.instance_id)
+                    instance.instance_id,
+                    instance.address,
+                    self._meter(instance.instance_id),
+                    self._clock,
                 )
-        self._wake_all()
+        self._waiting.wake_all()
 
     def fail_over(self, instance_id: str) -> None:
-        """Send what this instance has not answered to another one, now.
+        """Send the requests that this instance has not answered to other instances, now.
 
-        For an instance that is known to be gone or to hang; take it out of the
-        ready set first.
+        For an instance that is known to be gone or to hang; call `set_instances`
+        without it first.
         """
         for upstream in self._upstreams(instance_id):
             upstream.fail_over()
 
     async def drained(self, instance_id: str, seconds: float) -> bool:
-        """Wait until the instance has answered all it was sent; False after `seconds`."""
-        end = time.monotonic() + seconds
-        while any(upstream.outstanding for upstream in self._upstreams(instance_id)):
-            if time.monotonic() >= end:
-                return False
-            await asyncio.sleep(0.02)
-        return True
+        """Wait until the instance has answered all requests; False after `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(upstream.outstanding for upstream in self._upstreams(instance_id)):
+                    self._some_idle.clear()
+                    await self._some_idle.wait()
+                return True
+        return False
 
     def on_loss(self, listener: Callable[[str], None]) -> Callable[[], None]:
         """Call `listener(instance_id)` when an instance loses a request; returns its undo."""
@@ -135,18 +144,18 @@ class PredictClient:
     async def classify(self, jpeg: bytes) -> Prediction:
         """Return the ranked classes for one normalized JPEG.
 
-        Raises ImageError where the model cannot decode the image, ModelError
-        where it answers outside its contract or fails on it, FleetUnavailable
-        where no ready instance answered in time.
+        Raises ImageError if the model cannot decode the image, ModelError if it
+        answers outside its contract or fails on it, FleetUnavailable if no ready
+        instance answered in time.
         """
-        started = time.monotonic()
+        started = self._clock()
         response, instance_id = await self._predict(CLASSIFY_SIGNATURE, jpeg)
         return Prediction(
             model=self.model,
             version=response_version(response),
             scores=response_scores(response),
             instance_id=instance_id,
-            milliseconds=(time.monotonic() - started) * 1000,
+            milliseconds=(self._clock() - started) * 1000,
         )
 
     async def embed(self, jpeg: bytes) -> tuple[int, list[float]]:
@@ -167,30 +176,31 @@ class PredictClient:
         }
 
     async def close(self) -> None:
-        """Close every connection; requests on their way raise FleetUnavailable."""
+        """Close every connection; outstanding requests raise FleetUnavailable."""
         self._closed = True
         upstreams = [*self._ready.values(), *itertools.chain(*self._draining.values())]
         self._ready.clear()
         self._draining.clear()
-        self._wake_all()
+        self._waiting.wake_all()
         for upstream in upstreams:
             await upstream.close()
         await asyncio.gather(*self._closing)
 
     async def _predict(self, signature: str, jpeg: bytes) -> tuple[Any, str]:
         request = predict_request(self.model, signature, jpeg)
-        state = RequestState(started=time.monotonic(), deadline=0.0)
+        state = RequestState()
         while True:
             upstream = await self._acquire(state)
-            state.deadline = state.deadline or time.monotonic() + DEADLINE_SECONDS
+            if state.deadline is None:
+                state.deadline = self._clock() + DEADLINE_SECONDS
             try:
-                return await self._send(upstream, request, state), upstream.instance_id
+                return await self._send(upstream, request, state.deadline), upstream.instance_id
             except InstanceLost as loss:
                 self._on_lost(upstream, loss, state)
             except RequestRefused as refusal:
                 if refusal.code is not grpc.StatusCode.INVALID_ARGUMENT:
                     raise self._model_error(refusal) from refusal
-                if await self._answers_probe(upstream, signature, state):
+                if await self._answers_probe(upstream, signature, state.deadline):
                     raise ImageError(
                         "The model cannot decode this image.",
                         "Save the image as a JPEG file again and try that one.",
@@ -199,8 +209,8 @@ class PredictClient:
             finally:
                 self._release(upstream)
 
-    async def _send(self, upstream: Upstream, request: Any, state: RequestState) -> Any:
-        remaining = state.deadline - time.monotonic()
+    async def _send(self, upstream: Upstream, request: Any, deadline: float) -> Any:
+        remaining = deadline - self._clock()
         if remaining <= 0:
             raise _deadline_exceeded(upstream.instance_id)
         try:
@@ -208,10 +218,11 @@ class PredictClient:
         except TimeoutError as error:
             raise _deadline_exceeded(upstream.instance_id) from error
 
-    async def _answers_probe(self, upstream: Upstream, signature: str, state: RequestState) -> bool:
-        """Say whether a known good image is answered, so that a refused one is at fault."""
+    async def _answers_probe(self, upstream: Upstream, signature: str, deadline: float) -> bool:
+        """Say whether a good image is answered, so that the refused one is at fault."""
+        probe = predict_request(self.model, signature, probe_jpeg())
         try:
-            await self._send(upstream, predict_request(self.model, signature, probe_jpeg()), state)
+            await self._send(upstream, probe, deadline)
         except (InstanceLost, RequestRefused):
             return False
         return True
@@ -225,7 +236,7 @@ class PredictClient:
         if state.losses >= MAX_LOSSES:
             raise FleetUnavailable(
                 f"{state.losses} instances ended while they answered this image.",
-                "Look at the instances' logs; if other images work, leave this one out.",
+                "Look at the instances' logs; if other images work, skip this one.",
             ) from loss
         for listener in list(self._listeners):
             listener(upstream.instance_id)
@@ -237,14 +248,14 @@ class PredictClient:
         )
 
     async def _acquire(self, state: RequestState) -> Upstream:
-        """Return the best peer with one more request outstanding; see `_released`."""
-        first = True
+        """Return the best upstream with one more request outstanding; see `_release`."""
+        again = False
         while True:
             if self._closed:
                 raise FleetUnavailable(
                     "The connection to the instances has been closed.", "Start Servery again."
                 )
-            now = time.monotonic()
+            now = self._clock()
             upstream = self._best(state.avoid, now)
             if upstream is not None:
                 upstream.outstanding += 1
@@ -253,8 +264,8 @@ class PredictClient:
             pause = self._until_retry(now)
             if all(upstream.ejected_until > now for upstream in self._ready.values()):
                 pause = min(pause, self._timeout_left(state, now))
-            await self._wait(pause, first=first)
-            first = False
+            await self._waiting.wait(pause, again=again)
+            again = True
 
     def _best(self, avoid: str, now: float) -> Upstream | None:
         free = [
@@ -268,12 +279,12 @@ class PredictClient:
         )
 
     def _until_retry(self, now: float) -> float:
-        """Return in how many seconds the next suspect may be tried again."""
+        """Return in how many seconds the next ejected instance may be tried again."""
         pauses = [upstream.ejected_until - now for upstream in self._ready.values()]
         return min((pause for pause in pauses if pause > 0), default=math.inf)
 
     def _timeout_left(self, state: RequestState, now: float) -> float:
-        """Return how long to wait for a ready instance; raises FleetUnavailable for no more."""
+        """Return how long to wait for a ready instance; raises FleetUnavailable after that."""
         if state.waiting_since is None:
             state.waiting_since = now
         left = state.waiting_since + self.timeout - now
@@ -286,37 +297,13 @@ class PredictClient:
             "Start one on the Fleet page, or with `servery fleet start`.",
         )
 
-    async def _wait(self, pause: float, *, first: bool) -> None:
-        """Wait for `pause` seconds at most, or until something changes."""
-        woken = asyncio.get_running_loop().create_future()
-        if first:
-            self._waiting.append(woken)
-        else:
-            self._waiting.appendleft(woken)
-        try:
-            await asyncio.wait({woken}, timeout=None if math.isinf(pause) else pause)
-        except asyncio.CancelledError:
-            if woken.done():
-                self._wake_one()
-            raise
-        finally:
-            if not woken.done():
-                woken.cancel()
-                self._waiting.remove(woken)
-
     def _release(self, upstream: Upstream) -> None:
         upstream.outstanding -= 1
-        self._wake_one()
-        if not upstream.outstanding and upstream in self._draining.get(upstream.instance_id, ()):
-            self._close_drained(upstream)
-
-    def _wake_one(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().set_result(None)
-
-    def _wake_all(self) -> None:
-        while self._waiting:
-            self._wake_one()
+        self._waiting.wake_one()
+        if not upstream.outstanding:
+            self._some_idle.set()
+            if upstream in self._draining.get(upstream.instance_id, ()):
+                self._close_drained(upstream)
 
     def _drain(self, upstream: Upstream) -> None:
         self._draining.setdefault(upstream.instance_id, []).append(upstream)
@@ -344,7 +331,7 @@ class PredictClient:
                     break
                 if not self._upstreams(old):
                     del self._meters[old]
-            self._meters[instance_id] = TrafficMeter()
+            self._meters[instance_id] = TrafficMeter(self._clock)
         return self._meters[instance_id]
 
 

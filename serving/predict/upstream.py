@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -26,12 +27,12 @@ _LOST = frozenset(
         grpc.StatusCode.NOT_FOUND,
     }
 )
-"""What another instance, or this one a little later, may well answer."""
+"""Errors after which another instance, or this one a little later, may well answer."""
 _LOST_IN_FLIGHT = _LOST - {grpc.StatusCode.NOT_FOUND}
 
 
 class InstanceLost(Exception):
-    """The instance did not answer, and another one may; `under_way` if it had begun."""
+    """The instance did not answer, and another one may; `in_flight` if it had the request."""
 
     def __init__(self, reason: str, *, in_flight: bool) -> None:
         super().__init__(reason)
@@ -48,18 +49,25 @@ class RequestRefused(Exception):
 
 
 class Upstream:
-    """A connection to one instance, the requests on it, and whether it is trusted."""
+    """A connection to one instance, the requests on it, and whether it is ejected."""
 
-    def __init__(self, instance_id: str, address: str, meter: TrafficMeter) -> None:
+    def __init__(
+        self,
+        instance_id: str,
+        address: str,
+        meter: TrafficMeter,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.instance_id = instance_id
         self.address = address
         self.outstanding = 0
         self.turn = 0
-        """Grows with each request; the peer with the smallest one is next in turn."""
+        """Grows with each request; the upstream with the smallest one is next in turn."""
         self.ejected_until = 0.0
-        """On the monotonic clock: not to be chosen before then."""
+        """Gets no request before then, by `clock`."""
         self._losses = 0
         self._meter = meter
+        self._clock = clock
         self._channel = open_channel(address)
         self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel).Predict
         self._calls: set[Any] = set()
@@ -69,7 +77,7 @@ class Upstream:
 
         Raises InstanceLost, RequestRefused, or TimeoutError after that many `seconds`.
         """
-        started = time.monotonic()
+        started = self._clock()
         try:
             await self._connect()
             response = await self._call(request, seconds)
@@ -87,7 +95,7 @@ class Upstream:
         return response
 
     def fail_over(self) -> None:
-        """End every call on its way with InstanceLost."""
+        """End every outstanding call with InstanceLost."""
         for call in list(self._calls):
             call.cancel()
 
@@ -95,19 +103,20 @@ class Upstream:
         await self._channel.close()
 
     def _answered(self, started: float) -> None:
-        self._meter.answered((time.monotonic() - started) * 1000)
+        self._meter.answered((self._clock() - started) * 1000)
         self._losses = 0
         self.ejected_until = 0.0
 
     def _eject(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
+        # Requests that were lost together are one loss: only the first makes the pause longer.
         if self.ejected_until <= now:
             pause = min(MIN_EJECTION_SECONDS * 2**self._losses, MAX_EJECTION_SECONDS)
             self.ejected_until = now + pause
             self._losses += 1
 
     async def _connect(self) -> None:
-        """Return once connected; a request lost before that never began."""
+        """Return once connected; a request that is lost before was never in flight."""
         ready = grpc.ChannelConnectivity.READY
         state = self._channel.get_state(try_to_connect=True)
         if state is ready:
@@ -117,6 +126,7 @@ class Upstream:
                 while state is not ready and state is not grpc.ChannelConnectivity.SHUTDOWN:
                     await self._channel.wait_for_state_change(state)
                     state = self._channel.get_state(try_to_connect=True)
+                    # The channel would try again by itself; another instance is sooner.
                     if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
                         break
         if state is not ready:
@@ -131,10 +141,11 @@ class Upstream:
         try:
             return await call
         except asyncio.CancelledError as error:
+            # `fail_over` cancels the call alone; a caller that goes away cancels the task.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise InstanceLost("the request was given up", in_flight=True) from error
+            raise InstanceLost("the request was taken back", in_flight=True) from error
         except grpc.aio.AioRpcError as error:
             code, details = error.code(), error.details() or ""
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:

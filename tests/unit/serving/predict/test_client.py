@@ -1,3 +1,7 @@
+"""Requests find a ready instance that answers, and every failure has its name."""
+
+from __future__ import annotations
+
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -12,6 +16,7 @@ from serving.predict.client import MAX_OUTSTANDING, InstanceAddress, PredictClie
 from serving.predict.request import probe_jpeg
 from serving.tf.messages import predict_pb2
 from tests.support.fake_prediction_server import FakePredictionServer, cat, scores_response
+from tests.support.waiting import wait_until
 
 NOWHERE = "127.0.0.1:1"
 """A port that nothing listens on."""
@@ -19,7 +24,7 @@ NOWHERE = "127.0.0.1:1"
 
 @pytest.fixture
 async def client() -> AsyncIterator[PredictClient]:
-    made = PredictClient("pets", timeout=5)
+    made = PredictClient("pets", timeout=60)
     yield made
     await made.close()
 
@@ -31,12 +36,29 @@ def ends_with(code: grpc.StatusCode, details: str = "no") -> Any:
     return answer
 
 
-def slow(seconds: float) -> Any:
-    async def answer(request: Any, context: Any) -> Any:
-        await asyncio.sleep(seconds)
+class Gate:
+    """Answers once it is open, and counts how many requests are held at a time."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.held = self.most = 0
+
+    async def __call__(self, request: Any, context: Any) -> Any:
+        self.held += 1
+        self.most = max(self.most, self.held)
+        await self.open.wait()
+        self.held -= 1
         return scores_response(7, cat=1.0)
 
-    return answer
+
+class FakeClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def set_instances(client: PredictClient, **servers: FakePredictionServer) -> None:
@@ -87,16 +109,20 @@ async def test_requests_one_by_one_go_round_the_instances(client: PredictClient)
 
 
 async def test_a_slow_instance_gets_fewer(client: PredictClient) -> None:
-    async with FakePredictionServer(slow(0.2)) as one, FakePredictionServer(slow(0.01)) as two:
+    gate = Gate()
+    async with FakePredictionServer(gate) as one, FakePredictionServer(cat) as two:
         set_instances(client, slow=one, quick=two)
-
         answers: Counter[str] = Counter()
 
         async def caller() -> None:
             while answers.total() < 40:
                 answers[(await client.classify(b"x")).instance_id] += 1
 
-        await asyncio.gather(*(caller() for _ in range(4)))
+        callers = asyncio.gather(*(caller() for _ in range(4)))
+        await wait_until(lambda: answers.total() >= 40)
+        assert set(answers) == {"quick"}
+        gate.open.set()
+        await callers
     assert answers["quick"] > 2 * answers["slow"] > 0
 
 
@@ -127,14 +153,10 @@ async def test_an_instance_that_is_not_there_costs_no_request(client: PredictCli
 
 
 async def test_an_instance_that_ends_mid_request_costs_no_request(client: PredictClient) -> None:
-    async with (
-        FakePredictionServer(slow(60)) as ending,
-        FakePredictionServer(slow(0.01)) as staying,
-    ):
+    async with FakePredictionServer(Gate()) as ending, FakePredictionServer(cat) as staying:
         set_instances(client, ending=ending, staying=staying)
         calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(20)]
-        await asyncio.sleep(0.3)
-        assert len(ending.requests) > 0
+        await wait_until(lambda: ending.requests)
         await ending.stop()
         answers = await asyncio.gather(*calls)
     assert {answer.instance_id for answer in answers} == {"staying"}
@@ -143,11 +165,11 @@ async def test_an_instance_that_ends_mid_request_costs_no_request(client: Predic
 async def test_what_is_given_up_goes_elsewhere_and_a_cancelled_caller_stays_cancelled(
     client: PredictClient,
 ) -> None:
-    async with FakePredictionServer(slow(60)) as hanging, FakePredictionServer(cat) as good:
+    async with FakePredictionServer(Gate()) as hanging, FakePredictionServer(cat) as good:
         set_instances(client, hanging=hanging)
         call = asyncio.ensure_future(client.classify(b"x"))
         cancelled = asyncio.ensure_future(client.classify(b"x"))
-        await asyncio.sleep(0.2)
+        await wait_until(lambda: len(hanging.requests) == 2)
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cancelled
@@ -159,19 +181,40 @@ async def test_what_is_given_up_goes_elsewhere_and_a_cancelled_caller_stays_canc
 
 async def test_requests_wait_for_the_first_ready_instance(client: PredictClient) -> None:
     calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(5)]
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0)
     async with FakePredictionServer(cat) as server:
         set_instances(client, late=server)
         answers = await asyncio.gather(*calls)
     assert {answer.instance_id for answer in answers} == {"late"}
 
 
-async def test_patience_ends(client: PredictClient) -> None:
-    client.timeout = 0.3
+async def test_waiting_for_a_ready_instance_times_out() -> None:
+    clock = FakeClock()
+    client = PredictClient("pets", timeout=15, clock=clock)
+    call = asyncio.ensure_future(client.classify(b"x"))
+    await asyncio.sleep(0)
+    clock.now += 14.9
+    client.set_instances([])
+    await asyncio.sleep(0)
+    assert not call.done()
+    clock.now += 0.2
+    client.set_instances([])
     with pytest.raises(FleetUnavailable, match="No instance is ready"):
-        await client.classify(b"x")
+        await call
+
     client.set_instances([InstanceAddress("gone", NOWHERE)])
+    call = asyncio.ensure_future(client.classify(b"x"))
+    await wait_until(lambda: client.counters()["gone"].failures)
+    await asyncio.sleep(0)
+    clock.now += 15.1
     with pytest.raises(FleetUnavailable, match="no connection"):
+        await call
+    await client.close()
+
+
+async def test_the_timeout_needs_nothing_else_to_happen() -> None:
+    client = PredictClient("pets", timeout=0.01)
+    with pytest.raises(FleetUnavailable, match="No instance is ready"):
         await client.classify(b"x")
 
 
@@ -179,7 +222,7 @@ async def test_an_instance_that_recovers_is_used_again(client: PredictClient) ->
     async with FakePredictionServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as server:
         set_instances(client, only=server)
         call = asyncio.ensure_future(client.classify(b"x"))
-        await asyncio.sleep(0.1)
+        await wait_until(lambda: server.requests)
         server.answer = cat
         assert (await call).instance_id == "only"
 
@@ -195,9 +238,11 @@ async def test_an_image_that_ends_every_instance_is_given_up(client: PredictClie
 async def test_a_request_has_a_deadline(
     client: PredictClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "DEADLINE_SECONDS", 0.3)
-    async with FakePredictionServer(slow(60)) as server:
+    async with FakePredictionServer(cat) as server:
         set_instances(client, a=server)
+        await client.classify(b"connects")
+        server.answer = Gate()
+        monkeypatch.setattr(client_module, "DEADLINE_SECONDS", 0.3)
         with pytest.raises(FleetUnavailable, match="did not answer within"):
             await client.classify(b"x")
     assert client.counters()["a"].failures == 1
@@ -238,62 +283,59 @@ async def test_an_answer_outside_the_contract(client: PredictClient, response: A
 
 
 async def test_a_leaving_instance_finishes_what_it_has(client: PredictClient) -> None:
-    async with FakePredictionServer(slow(0.3)) as leaving, FakePredictionServer(cat) as staying:
+    gate = Gate()
+    async with FakePredictionServer(gate) as leaving, FakePredictionServer(cat) as staying:
         set_instances(client, leaving=leaving)
         call = asyncio.ensure_future(client.classify(b"x"))
-        await asyncio.sleep(0.1)
+        await wait_until(lambda: leaving.requests)
         set_instances(client, staying=staying)
         assert (await client.classify(b"x")).instance_id == "staying"
         assert not await client.drained("leaving", 0.05)
-        assert await client.drained("leaving", 5)
+        gate.open.set()
+        assert await client.drained("leaving", 60)
         assert (await call).instance_id == "leaving"
 
 
 async def test_more_than_an_instance_takes_waits_its_turn(client: PredictClient) -> None:
-    busy = most = 0
-
-    async def answer(request: Any, context: Any) -> Any:
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        await asyncio.sleep(0.01)
-        busy -= 1
-        return scores_response(1, cat=1.0)
-
-    async with FakePredictionServer(answer) as server:
+    gate = Gate()
+    async with FakePredictionServer(gate) as server:
         set_instances(client, a=server)
-        answers = await asyncio.gather(*(client.classify(b"x") for _ in range(300)))
-    assert len(answers) == 300
-    assert most == MAX_OUTSTANDING
+        calls = asyncio.gather(*(client.classify(b"x") for _ in range(300)))
+        await wait_until(lambda: gate.held == MAX_OUTSTANDING)
+        gate.open.set()
+        assert len(await calls) == 300
+    assert gate.most == MAX_OUTSTANDING
 
 
 async def test_a_caller_that_gives_up_passes_its_turn_on(client: PredictClient) -> None:
-    async with FakePredictionServer(slow(0.2)) as server:
+    gate = Gate()
+    async with FakePredictionServer(gate) as server:
         set_instances(client, a=server)
         first = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MAX_OUTSTANDING)]
-        await asyncio.sleep(0.1)
+        await wait_until(lambda: gate.held == MAX_OUTSTANDING)
         impatient = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MAX_OUTSTANDING)]
         last = asyncio.ensure_future(client.classify(b"x"))
+        await asyncio.sleep(0)
         first[-1].add_done_callback(lambda done: [call.cancel() for call in impatient])
+        gate.open.set()
         await asyncio.gather(*first, *impatient, return_exceptions=True)
-        assert (await asyncio.wait_for(last, 2)).instance_id == "a"
+        assert (await asyncio.wait_for(last, 60)).instance_id == "a"
 
 
 async def test_a_suspect_is_tried_again_while_the_others_are_busy(client: PredictClient) -> None:
     async with (
-        FakePredictionServer(slow(60)) as hanging,
+        FakePredictionServer(Gate()) as hanging,
         FakePredictionServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as stumbling,
     ):
         set_instances(client, hanging=hanging, stumbling=stumbling)
         calls = [asyncio.ensure_future(client.classify(b"x")) for _ in range(MAX_OUTSTANDING + 1)]
-        await asyncio.sleep(0.1)
+        await wait_until(lambda: stumbling.requests)
         stumbling.answer = cat
-        done, pending = await asyncio.wait(calls, timeout=2)
-        assert {call.result().instance_id for call in done} == {"stumbling"}
-        assert len(pending) <= MAX_OUTSTANDING
-        for call in pending:
+        await wait_until(lambda: sum(not call.done() for call in calls) <= MAX_OUTSTANDING)
+        assert {call.result().instance_id for call in calls if call.done()} == {"stumbling"}
+        for call in calls:
             call.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def test_a_large_image_passes(client: PredictClient) -> None:
@@ -306,10 +348,10 @@ async def test_a_large_image_passes(client: PredictClient) -> None:
 async def test_closing_ends_what_waits_and_what_is_on_its_way() -> None:
     client = PredictClient("pets")
     waiting = asyncio.ensure_future(client.classify(b"x"))
-    await asyncio.sleep(0.05)
-    async with FakePredictionServer(slow(60)) as server:
+    await asyncio.sleep(0)
+    async with FakePredictionServer(Gate()) as server:
         set_instances(client, a=server)
-        await asyncio.sleep(0.2)
+        await wait_until(lambda: server.requests)
         await client.close()
         with pytest.raises(FleetUnavailable, match="closed"):
             await waiting
