@@ -251,8 +251,8 @@ async def killing(image: str, rounds: int) -> None:
     async with fleet_of(image, kept=False) as docker_fleet:
         for seed in range(rounds):
             owner = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.support.docker.fleet_owner"),
-                *(STARTER_MODEL, str(seed), image),
+                *(sys.executable, "-m", "tests.support.fleet_owner"),
+                *(STARTER_MODEL, str(seed), "docker", image),
                 stdout=asyncio.subprocess.PIPE,
                 env={**os.environ, "SERVERY_WORKSPACE": str(docker_fleet.workspace.root)},
             )

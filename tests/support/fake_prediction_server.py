@@ -26,6 +26,20 @@ def scores_response(version: int = 1, **scores: float) -> Any:
     return response
 
 
+def add_method(server: grpc.aio.Server, path: str, messages: Any, answer: Answer) -> None:
+    """Let `answer` serve a method, named as in `PredictionService/Predict`."""
+    service, method = path.split("/")
+    handler = grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=getattr(messages, f"{method}Request").FromString,
+        response_serializer=getattr(messages, f"{method}Response").SerializeToString,
+    )
+    generic = grpc.method_handlers_generic_handler(
+        f"tensorflow.serving.{service}", {method: handler}
+    )
+    server.add_generic_rpc_handlers([generic])
+
+
 class FakePredictionServer:
     """Answers every Predict with `answer(request, context)` and counts them."""
 
@@ -37,18 +51,7 @@ class FakePredictionServer:
 
     async def __aenter__(self) -> FakePredictionServer:
         server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1)])
-        handler = grpc.unary_unary_rpc_method_handler(
-            self._predict,
-            request_deserializer=predict_pb2.PredictRequest.FromString,
-            response_serializer=predict_pb2.PredictResponse.SerializeToString,
-        )
-        server.add_generic_rpc_handlers(
-            [
-                grpc.method_handlers_generic_handler(
-                    "tensorflow.serving.PredictionService", {"Predict": handler}
-                )
-            ]
-        )
+        add_method(server, "PredictionService/Predict", predict_pb2, self._predict)
         self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()
         self._server = server
@@ -58,7 +61,7 @@ class FakePredictionServer:
         await self.stop()
 
     async def stop(self) -> None:
-        """Break off whatever is on its way."""
+        """Cancel the calls in flight."""
         await self._server.stop(None)
 
     async def _predict(self, request: Any, context: Any) -> Any:

@@ -1,111 +1,74 @@
-"""A model server without a model: starts in a moment and answers what a real one would.
+"""A model server without a model, as a program: starts, answers, stops and fails as a test says.
 
-Serves the version that the configuration file pins. Behaves as `fake_server.json`
-in the working folder says: `exit` with a status at once, versions that are
-`broken` and never become available, `delay` seconds a prediction.
+Takes the flags of the model server, and two of its own: `--grpc=no` to only pretend that it
+listens, which starts in milliseconds, and `--address`. Behaves as `fake_server.json` in the
+working folder says, or else the one beside the configuration file: `exit` with a status at
+once, `ignore_sigterm`, take more and more memory (`eat`), versions that are `broken` and never
+become available, `delay` seconds a prediction.
 """
+
+from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
-
-import grpc
-import grpc.aio
-from google.protobuf import text_format
-
-from serving.tf.messages import (
-    get_model_status_pb2,
-    model_server_config_pb2,
-    predict_pb2,
-)
-from tests.support.fake_prediction_server import scores_response
 
 flags = dict(argument.split("=", 1) for argument in sys.argv[1:])
 
 
 def settings() -> dict[str, Any]:
-    try:
-        said: dict[str, Any] = json.loads(Path("fake_server.json").read_text())
-    except FileNotFoundError:
-        return {}
-    return said
+    """Read the settings; a test may change them at any moment."""
+    for folder in (Path(), Path(flags["--model_config_file"]).parent):
+        file = folder / "fake_server.json"
+        if file.exists():
+            return dict(json.loads(file.read_text()))
+    return {}
 
 
-def pinned() -> int:
-    config = model_server_config_pb2.ModelServerConfig()
-    text_format.Parse(Path(flags["--model_config_file"]).read_text(), config)
-    (number,) = config.model_config_list.config[0].model_version_policy.specific.versions
-    return int(number)
+def write_ports(**ports: int) -> None:
+    if "--ports_file" in flags:
+        path = Path(flags["--ports_file"])
+        path.with_suffix(".aside").write_text(json.dumps(ports))
+        path.with_suffix(".aside").replace(path)
 
 
-class Server:
-    def __init__(self) -> None:
-        self.available: list[int] = []
-        self.broken: set[int] = set()
+def eat_when_told() -> None:
+    eaten = []
+    while True:
+        time.sleep(0.1)
+        if settings().get("eat"):
+            eaten.append(os.urandom(16 * 2**20))
 
-    async def follow(self) -> None:
-        while True:
-            wanted = pinned()
-            if wanted in settings().get("broken", []):
-                self.broken = {wanted}
-            elif wanted not in self.available:
-                await asyncio.sleep(0.1 if self.available else 0)
-                self.available.append(wanted)
-                await asyncio.sleep(0.1)
-                self.available = [wanted]
-            await asyncio.sleep(0.05)
 
-    async def status(self, request: Any, context: Any) -> Any:
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for version in sorted({*self.available, *self.broken}, reverse=True):
-            row = response.model_version_status.add(version=version)
-            row.state = row.AVAILABLE if version in self.available else row.END
-            if row.state == row.END:
-                row.status.error_message = "the version is broken"
-        return response
+async def serve() -> None:
+    # Imported only here, since gRPC takes most of the time in which this program starts.
+    from tests.support.fake_model_service import FakeModelService
 
-    async def predict(self, request: Any, context: Any) -> Any:
-        await asyncio.sleep(settings().get("delay", 0))
-        return scores_response(max(self.available), cat=0.75, dog=0.25)
-
-    async def run(self, address: str = "127.0.0.1:0") -> None:
-        server = grpc.aio.server()
-        services = {
-            "ModelService": ("GetModelStatus", self.status, get_model_status_pb2),
-            "PredictionService": ("Predict", self.predict, predict_pb2),
-        }
-        for service, (method, answer, module) in services.items():
-            handler = grpc.unary_unary_rpc_method_handler(
-                answer,
-                request_deserializer=getattr(module, f"{method}Request").FromString,
-                response_serializer=getattr(module, f"{method}Response").SerializeToString,
-            )
-            server.add_generic_rpc_handlers(
-                [
-                    grpc.method_handlers_generic_handler(
-                        f"tensorflow.serving.{service}", {method: handler}
-                    )
-                ]
-            )
-        port = server.add_insecure_port(address)
-        await server.start()
-        stop = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        following = asyncio.create_task(self.follow())
-        if "--ports_file" in flags:
-            ports = Path(flags["--ports_file"])
-            ports.with_suffix(".aside").write_text(json.dumps({"grpc": port}))
-            ports.with_suffix(".aside").replace(ports)
+    service = FakeModelService(Path(flags["--model_config_file"]), settings)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with service.listening(flags.get("--address", "127.0.0.1:0")) as port:
+        write_ports(grpc=port)
         await stop.wait()
-        await server.stop(5)
-        following.cancel()
 
 
 if __name__ == "__main__":
+    with_grpc = flags.get("--grpc") != "no"
+    print("the fake server begins" if with_grpc else f"serving {json.dumps(flags)}", flush=True)
     if "exit" in settings():
         print("the model is broken", flush=True)
         sys.exit(settings()["exit"])
-    asyncio.run(Server().run())
+    if settings().get("ignore_sigterm"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=eat_when_told, daemon=True).start()
+    if with_grpc:
+        asyncio.run(serve())
+    else:
+        write_ports(grpc=40001, rest=40002)
+        threading.Event().wait()

@@ -14,10 +14,13 @@ from serving.fleet.fleet import Fleet, FleetView
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
+from tests.conftest import ROOT
 from tests.support.waiting import wait_for_view
 
 MODEL = "pets"
 PROGRAM = [sys.executable, "-m", "tests.support.fake_server"]
+PRETENDING = [sys.executable, str(ROOT / "tests/support/fake_server.py"), "--grpc=no"]
+"""The same, without gRPC."""
 
 
 class FleetEnv:

@@ -1,32 +1,40 @@
-"""A program that keeps changing a fleet until it is killed."""
+"""A program that keeps changing a fleet until it is killed.
+
+python -m tests.support.fleet_owner MODEL SEED process PROGRAM...
+python -m tests.support.fleet_owner MODEL SEED docker IMAGE
+"""
 
 import asyncio
 import random
 import sys
 
+from serving.engines.docker.engine import DockerEngine
 from serving.engines.process import ProcessEngine
 from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 
+MAX_COUNT = 4
 
-async def change(model: str, seed: int, program: list[str]) -> None:
+
+async def change_fleet(model: str, seed: str, engine_name: str, *words: str) -> None:
     workspace = Workspace.default()
-    fleet = Fleet(
-        model,
-        ProcessEngine(workspace, program=program),
-        ModelRepository(workspace.models),
-        workspace,
-        PredictClient(model),
+    engine = (
+        DockerEngine(workspace, words)
+        if engine_name == "docker"
+        else ProcessEngine(workspace, program=words)
     )
-    choice = random.Random(seed)
+    repository = ModelRepository(workspace.models)
+    fleet = Fleet(model, engine, repository, workspace, PredictClient(model))
+    rng = random.Random(seed)
     running = asyncio.create_task(fleet.run())
     print("begun", flush=True)
     while not running.done():
-        view = await fleet.scale(choice.randint(0, 3))
+        view = await fleet.scale(rng.randint(0, MAX_COUNT))
         if view.instances:
-            await fleet.restart(choice.choice(view.instances).instance.id)
+            await fleet.restart(rng.choice(view.instances).instance.id)
 
 
-asyncio.run(change(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+if __name__ == "__main__":
+    asyncio.run(change_fleet(*sys.argv[1:]))

@@ -34,9 +34,10 @@ async def test_an_owner_killed_at_any_moment_leaves_nothing_that_is_not_adopted_
         owner = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "tests.support.docker.fleet_owner",
+            "tests.support.fleet_owner",
             MODEL,
             str(seed),
+            "docker",
             docker_env.image,
             stdout=asyncio.subprocess.PIPE,
         )

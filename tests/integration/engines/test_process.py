@@ -17,15 +17,15 @@ from serving.engines.protocol import Instance, InstanceSpec, InstanceState
 from serving.errors import EngineError
 from serving.programs import module_command
 from serving.workspace import Workspace
+from tests.support.fleet_env import PRETENDING
 from tests.support.waiting import wait_until
 
-PROGRAM = [sys.executable, str(Path(__file__).parents[2] / "support" / "fake_program.py")]
 SPEC = InstanceSpec(model="pets", config_file=Path("/models/pets/serving.config"))
 
 
 @pytest.fixture
 async def engine(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
-    made = ProcessEngine(workspace, program=PROGRAM)
+    made = ProcessEngine(workspace, program=PRETENDING)
     yield made
     for instance in await made.instances():
         await made.stop(instance.id, grace=0)
@@ -87,6 +87,7 @@ async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) ->
     await wait_for_instance(engine, instance.id, listens)
     flags = json.loads((await engine.logs(instance.id)).removeprefix("serving "))
     assert flags.pop("--ports_file").endswith(f"{instance.id}.ports")
+    assert flags.pop("--grpc") == "no"
     assert flags == {
         "--port": "0",
         "--rest_api_port": "0",
@@ -218,7 +219,7 @@ async def test_one_that_exits_says_its_status_and_keeps_its_log(
 async def test_one_that_ignores_the_request_is_killed_after_its_grace(
     engine: ProcessEngine, workspace: Workspace
 ) -> None:
-    configure(workspace, deaf=1)
+    configure(workspace, ignore_sigterm=1)
     instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
     stopping = asyncio.ensure_future(engine.stop(instance.id, grace=0.5))
     await asyncio.sleep(0.2)
@@ -232,12 +233,12 @@ async def test_one_that_ignores_the_request_is_killed_after_its_grace(
 async def test_a_stop_that_was_broken_off_can_be_finished_by_anyone(
     engine: ProcessEngine, workspace: Workspace
 ) -> None:
-    configure(workspace, deaf=1)
+    configure(workspace, ignore_sigterm=1)
     instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
     stopping = asyncio.ensure_future(engine.stop(instance.id, grace=60))
     await asyncio.sleep(0.1)
     stopping.cancel()
-    other = ProcessEngine(workspace, program=PROGRAM)
+    other = ProcessEngine(workspace, program=PRETENDING)
     (seen,) = await other.instances()
     assert seen.state is InstanceState.DRAINING
     await other.stop(instance.id, grace=0.1)
@@ -280,7 +281,7 @@ async def test_it_is_adopted_by_another_program_and_its_death_is_seen_there(
         "print(asyncio.run(engine.start(spec)).id)\n"
     )
     starter = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, *PROGRAM, stdout=subprocess.PIPE
+        sys.executable, "-c", script, *PRETENDING, stdout=subprocess.PIPE
     )
     said, _ = await starter.communicate()
     instance = await wait_for_instance(engine, said.decode().strip(), listens)

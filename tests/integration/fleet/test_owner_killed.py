@@ -38,6 +38,7 @@ async def test_an_owner_killed_at_any_moment_leaves_a_fleet_that_can_be_kept(
             "tests.support.fleet_owner",
             MODEL,
             str(seed),
+            "process",
             *PROGRAM,
             stdout=asyncio.subprocess.PIPE,
         )

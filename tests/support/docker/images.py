@@ -34,7 +34,7 @@ ENV PYTHONPATH=/opt/servery PYTHONUNBUFFERED=1
 EXPOSE 8500 8501
 LABEL io.servery.image=fake-server
 USER 65532:65532
-ENTRYPOINT ["python3.11", "-m", "tests.support.docker.fake_server"]
+ENTRYPOINT ["python3.11", "-m", "tests.support.fake_server", "--address=0.0.0.0:8500"]
 """
 _FAKE_SERVER_PACKAGES = (
     "grpcio",

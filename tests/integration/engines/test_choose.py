@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,18 @@ from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.support.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
+from tests.support.fleet_env import PRETENDING
+
+
+@asynccontextmanager
+async def one_instance(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
+    """An engine that runs one instance until the end of the block."""
+    engine = ProcessEngine(workspace, program=PRETENDING)
+    instance = await engine.start(InstanceSpec("pets", workspace.root / "serving.config"))
+    try:
+        yield engine
+    finally:
+        await engine.stop(instance.id, grace=0)
 
 
 async def test_processes_are_there_for_whoever_asks_for_them(workspace: Workspace) -> None:
@@ -81,15 +93,10 @@ async def test_docker_is_preferred_where_it_has_an_image(
 async def test_whoever_comes_later_joins_the_processes_that_run_already(
     workspace: Workspace, docker: FakeDockerApi
 ) -> None:
-    fake_program = "tests.support.fake_program"
-    running = ProcessEngine(workspace, program=[sys.executable, "-m", fake_program])
-    instance = await running.start(InstanceSpec("pets", workspace.root / "serving.config"))
-    try:
+    async with one_instance(workspace):
         engine = await choose_engine("auto", workspace)
         assert engine.name == "process"
         assert "They are running already" in (await engine.availability()).reason
-    finally:
-        await running.stop(instance.id, grace=0)
     engine = await choose_engine("auto", workspace)
     assert engine.name == "docker"
     await engine.close()
@@ -124,14 +131,9 @@ async def test_docker_that_comes_up_later_is_better_than_processes(
 async def test_processes_that_run_instances_are_left_only_on_purpose(
     workspace: Workspace, docker: FakeDockerApi
 ) -> None:
-    fake_program = "tests.support.fake_program"
-    current = ProcessEngine(workspace, program=[sys.executable, "-m", fake_program])
-    instance = await current.start(InstanceSpec("pets", workspace.root / "serving.config"))
-    try:
+    async with one_instance(workspace) as current:
         assert await better_engine(current, workspace) is None
         better = await better_engine(current, workspace, leaving=True)
-    finally:
-        await current.stop(instance.id, grace=0)
     assert better is not None
     await better.close()
     better = await better_engine(current, workspace)
