@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
+from serving.background import cancel_and_wait
+
 
 def new_lines(shown: Sequence[str], latest: Sequence[str]) -> list[str] | None:
     """Return the lines of `latest` that follow `shown`.
 
     `latest` is the tail of the log now, `shown` what is known of it already. None
-    where they do not meet: lines in between were missed, or the log began anew.
+    if they do not overlap: lines in between were missed, or the log began again.
     """
     if not shown:
         return list(latest)
@@ -23,18 +25,19 @@ def new_lines(shown: Sequence[str], latest: Sequence[str]) -> list[str] | None:
 async def batches(
     lines: AsyncIterator[str], max_gap_seconds: float, max_lines: int
 ) -> AsyncGenerator[list[str], None]:
-    """Yield together what comes within `quiet` seconds of each other, at most `most` lines."""
+    """Yield lines in batches: gaps within one are `max_gap_seconds` at most, lines `max_lines`."""
     batch: list[str] = []
-    coming: asyncio.Future[str | None] | None = None
+    line: asyncio.Future[str | None] | None = None
     try:
         while True:
-            coming = coming or asyncio.ensure_future(_next(lines))
-            await asyncio.wait([coming], timeout=max_gap_seconds if batch else None)
-            if coming.done():
-                line, coming = coming.result(), None
-                if line is None:
+            # A future of its own, since a timeout around anext() would end the iterator.
+            line = line or asyncio.ensure_future(anext(lines, None))
+            await asyncio.wait([line], timeout=max_gap_seconds if batch else None)
+            if line.done():
+                text, line = line.result(), None
+                if text is None:
                     break
-                batch.append(line)
+                batch.append(text)
                 if len(batch) < max_lines:
                     continue
             yield batch
@@ -42,11 +45,5 @@ async def batches(
         if batch:
             yield batch
     finally:
-        if coming is not None:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-
-
-async def _next(lines: AsyncIterator[str]) -> str | None:
-    """Return the next line; None after the last."""
-    return await anext(lines, None)
+        if line is not None:
+            await cancel_and_wait(line)

@@ -15,6 +15,7 @@ from desktop.fleet.page import FleetPage
 from desktop.formats import plural
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
+from serving.background import cancel_and_wait
 from serving.engines.protocol import Instance, InstanceState
 from serving.errors import EngineError, ServeryError
 from serving.files import write_aside
@@ -25,15 +26,15 @@ from serving.progress import Report
 SAMPLE_SECONDS = 1.0
 """Between two points of a chart."""
 LOG_POLL_SECONDS = 1.0
-"""Between two looks whether the log that is followed is still the one that can be seen."""
+"""Between two checks that the log that is followed is the one on screen."""
 LOG_LINES = 1000
-"""Of what was printed before."""
+"""Lines of a log that are shown from before it was opened."""
 FAILURE_LOG_LINES = 50
-"""Of the log of an instance that failed."""
+"""Lines of its log in the notice that an instance failed."""
 BATCH_SECONDS = 0.1
-"""Lines that come closer together are shown together."""
+"""Lines that come within this time are shown together."""
 MAX_BATCH_LINES = 1000
-"""Lines that wait to be shown."""
+"""Lines that are shown together at most."""
 
 
 class LogSaveError(ServeryError):
@@ -62,7 +63,7 @@ class FleetPresenter:
         self._reported: set[str] = set()
         """Failed instances that a notice was shown for."""
         page.scale_requested.connect(self.scale)
-        page.selection_changed.connect(lambda _: self._selection_changed.set())
+        page.table.selection_changed.connect(self._selection_changed.set)
         page.detail.restart_requested.connect(self.restart)
         page.detail.stop_requested.connect(self.stop)
         page.detail.copy_command_requested.connect(self.copy_command)
@@ -115,11 +116,12 @@ class FleetPresenter:
         try:
             while True:
                 self._selection_changed.clear()
-                shown = self._page.selected_id if self._page.isVisible() else None
+                shown = self._page.table.selected_id if self._page.isVisible() else None
                 # A log that broke off (the instance restarted, the engine went away) is opened
                 # again at the next turn.
                 if shown != followed or (following is not None and following.done()):
-                    await _cancel(following)
+                    if following is not None:
+                        await cancel_and_wait(following)
                     followed, following = shown, None
                     if shown is not None:
                         following = asyncio.create_task(self._follow(shown))
@@ -127,23 +129,22 @@ class FleetPresenter:
                     async with asyncio.timeout(LOG_POLL_SECONDS):
                         await self._selection_changed.wait()
         finally:
-            await _cancel(following)
+            if following is not None:
+                await cancel_and_wait(following)
 
     async def _follow(self, instance_id: str) -> None:
         """Show what an instance printed and prints, until it ends."""
-        show: Callable[[str, list[str]], None] = self._page.show_log
+        # What the log begins with may be on show already; after that every line is new.
+        show: Callable[[str, list[str]], None] = self._page.detail.log.show_latest
         engine = self._fleet.engine_of(instance_id)
         async with contextlib.aclosing(engine.follow_logs(instance_id, LOG_LINES)) as log:
             async for lines in batches(log, BATCH_SECONDS, MAX_BATCH_LINES):
                 show(instance_id, lines)
-                show = self._page.add_to_log
+                show = self._page.detail.log.add
 
-    def scale(self, wanted: int) -> None:
-        async def work(report: Report) -> None:
-            await self._fleet.scale(wanted, report)
-
-        title = f"Run {plural(wanted, 'instance')}" if wanted else "Stop all instances"
-        self._jobs.start(title, work)
+    def scale(self, count: int) -> None:
+        title = f"Run {plural(count, 'instance')}" if count else "Stop all instances"
+        self._jobs.start(title, lambda report: self._fleet.scale(count, report))
 
     def restart(self, instance_id: str) -> None:
         async def work(report: Report) -> None:
@@ -159,7 +160,7 @@ class FleetPresenter:
         )
 
         async def stop(report: Report) -> None:
-            report(0, 0, "It finishes what it accepted.")
+            report(0, 0, "It finishes its requests first.")
             await self._fleet.stop_instance(instance_id)
 
         if failed:
@@ -187,10 +188,3 @@ class FleetPresenter:
             self._notifications.info(f"The log was saved to {path}.")
 
         self._jobs.start("Save the log", work)
-
-
-async def _cancel(task: asyncio.Task[None] | None) -> None:
-    """Cancel a task and wait for its end; what went wrong in it is tried again later."""
-    if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -1,14 +1,18 @@
-"""What is said about a fleet and its instances, in words."""
+"""Sentences and numbers about a fleet and its instances."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from desktop.fleet.metric_history import UNKNOWN, milliseconds
 from desktop.formats import count, plural, rate
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import FleetView, InstanceView
 from serving.units import format_bytes, format_duration
+
+COUNTED_STATES = (InstanceState.STARTING, InstanceState.DRAINING, InstanceState.FAILED)
+"""Those that are counted beside the ready ones."""
 
 
 def engine_sentence(view: FleetView) -> str:
@@ -17,30 +21,36 @@ def engine_sentence(view: FleetView) -> str:
 
 
 def state_counts(view: FleetView) -> dict[InstanceState, str]:
-    """Return what to say of each state but ready that some instance is in."""
-    told = (InstanceState.STARTING, InstanceState.DRAINING, InstanceState.FAILED)
-    numbers = {state: sum(each.state is state for each in view.instances) for state in told}
-    return {state: f"{count(number)} {state}" for state, number in numbers.items() if number}
+    """Return `2 starting` for each of COUNTED_STATES that some instance is in."""
+    states = Counter(each.state for each in view.instances)
+    return {state: f"{count(states[state])} {state}" for state in COUNTED_STATES if states[state]}
 
 
 def state_sentence(view: FleetView) -> str:
-    """Say how far the fleet is from what is wanted."""
+    """Say how far the fleet is from the desired number of instances."""
     if not view.desired_count and not view.instances:
         return "Nothing is running."
     if view.ready < view.desired_count:
-        missing = plural(view.desired_count - view.ready, "instance")
-        return f"{missing} not ready yet." if view.ready else "Photos wait until one is ready."
+        if not view.ready:
+            return "Photos wait until an instance is ready."
+        missing = view.desired_count - view.ready
+        return f"{plural(missing, 'instance')} {'is' if missing == 1 else 'are'} not ready yet."
     if len(view.instances) > view.desired_count:
         if any(each.state is InstanceState.STARTING for each in view.instances):
-            return "A new one starts before an old one stops."
-        return "Those that stop finish what they accepted."
+            return "A new instance starts before an old one stops."
+        return "Instances that stop finish their requests first."
     serving = f", serving v{view.live_version}" if view.live_version is not None else ""
-    return f"{'The only one is' if view.ready == 1 else 'All are'} ready{serving}."
+    return f"{'The only instance is' if view.ready == 1 else 'All are'} ready{serving}."
 
 
-def port(address: str | None) -> str:
-    """Return the port of `host:port`."""
+def port(each: InstanceView) -> str:
+    address = each.instance.grpc_address
     return address.rsplit(":", 1)[-1] if address else UNKNOWN
+
+
+def port_tip(each: InstanceView) -> str:
+    address = each.instance.grpc_address
+    return f"gRPC at {address}. Click to copy the port." if address else ""
 
 
 def version(each: InstanceView) -> str:
@@ -77,7 +87,6 @@ def p95(each: InstanceView) -> str:
 
 
 def problem_sentence(each: InstanceView) -> str:
-    """Say why an instance failed, or what keeps it from being ready; empty where nothing does."""
-    if each.state is InstanceState.FAILED:
-        return each.instance.failure or "The instance ended without saying why."
-    return each.instance.failure
+    """Say why an instance failed, or what keeps it from being ready; empty if nothing does."""
+    unexplained = "The instance stopped without giving a reason."
+    return each.instance.failure or (unexplained if each.state is InstanceState.FAILED else "")

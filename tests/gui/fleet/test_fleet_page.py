@@ -11,7 +11,7 @@ from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMenu
 
 from desktop.fleet.instance_count import MAX_INSTANCES
-from desktop.fleet.instance_table import COLUMNS, PORT
+from desktop.fleet.instance_table_model import COLUMNS, PORT
 from desktop.fleet.page import FleetPage
 from serving.engines.protocol import InstanceState
 from tests.support.fleet_views import REASON, fleet_view, instance_view
@@ -50,7 +50,7 @@ def test_a_row_tells_everything_about_an_instance(page: FleetPage) -> None:
     assert row[1:4] == ["starter-000001", "v3", "40001"]
     assert row[5:] == ["12%", "412 MB", "1,234", "38/s", "22 ms"]
     assert page.ready_figure.text() == "1"
-    assert page.state.text() == "The only one is ready, serving v3."
+    assert page.state.text() == "The only instance is ready, serving v3."
 
 
 def test_ready_is_the_only_state_counted_as_ready(page: FleetPage) -> None:
@@ -69,10 +69,10 @@ def test_the_first_instance_is_selected_and_stays_so_while_others_come_and_go(
     page: FleetPage,
 ) -> None:
     page.show_view(fleet_view(instance_view(2), instance_view(3)))
-    assert page.selected_id == "starter-000002"
+    assert page.table.selected_id == "starter-000002"
     page.table.select("starter-000003")
     page.show_view(fleet_view(instance_view(1), instance_view(3), instance_view(4)))
-    assert page.selected_id == "starter-000003"
+    assert page.table.selected_id == "starter-000003"
     assert [spoken(page, row)[1][-1] for row in range(3)] == ["1", "3", "4"]
     assert page.detail.name.text() == "starter-000003"
 
@@ -96,7 +96,7 @@ def test_only_cells_that_changed_are_drawn_anew(page: FleetPage) -> None:
 
 def test_a_failed_instance_says_why_above_its_last_words(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, FAILED, failure="It was killed.")))
-    page.show_log("starter-000001", ["loading", "out of memory"])
+    page.detail.log.show_latest("starter-000001", ["loading", "out of memory"])
     assert page.detail.problem.isVisible()
     assert page.detail.problem.text() == "It was killed."
     assert page.detail.log.text.toPlainText() == "loading\nout of memory"

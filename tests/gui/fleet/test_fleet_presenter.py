@@ -98,7 +98,7 @@ def test_the_selected_instance_is_stopped_and_fewer_are_wanted(
             place.page.table.select(stopped)
             place.page.detail.stop.click()
             await wait_until(lambda: place.states() == ["Ready"])
-            assert place.page.selected_id == kept
+            assert place.page.table.selected_id == kept
             await wait_until(lambda: place.page.count.number.value() == 1)
 
     run(scenario)
@@ -112,7 +112,10 @@ def test_the_selected_instance_is_exchanged_for_a_new_one(run: Run, workspace: W
             (before,) = place.fleet_env.fleet.view.instances
             place.page.detail.restart.click()
             await wait_until(
-                lambda: place.states() == ["Ready"] and place.page.selected_id != before.instance.id
+                lambda: (
+                    place.states() == ["Ready"]
+                    and place.page.table.selected_id != before.instance.id
+                )
             )
             assert place.page.count.number.value() == 1
 
@@ -158,7 +161,7 @@ def test_an_instance_that_is_killed_is_told_with_its_reason(run: Run, workspace:
             await wait_until(place.page.detail.problem.isVisible)
             assert place.page.detail.problem.text()
             assert place.page.ready_figure.text() == "0"
-            assert place.page.state.text() == "Photos wait until one is ready."
+            assert place.page.state.text() == "Photos wait until an instance is ready."
             await wait_until(lambda: bool(place.notices))
             told = place.notices[0]
             assert told.what == f"Instance {each.instance.id} failed."

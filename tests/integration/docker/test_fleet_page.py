@@ -173,11 +173,11 @@ def test_the_command_of_a_container_can_be_copied_and_its_log_followed(
             page.strip.move_instances.click()
             await wait_until(lambda: place.fleet.view.engine == "docker")
             await place.fleet.scale(1)
-            await wait_until(lambda: page.selected_id is not None)
+            await wait_until(lambda: page.table.selected_id is not None)
             page.detail.command.click()
             board = QGuiApplication.clipboard()
             await wait_until(lambda: board.text().startswith("docker run"))
-            assert f"servery-{page.selected_id}" in board.text()
+            assert f"servery-{page.table.selected_id}" in board.text()
             assert fake_server_image in board.text()
             await place.fleet.stop()
 

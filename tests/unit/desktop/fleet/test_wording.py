@@ -21,18 +21,19 @@ def test_the_engine_speaks_for_itself() -> None:
 def test_the_state_of_the_fleet() -> None:
     ready, other = instance_view(1), instance_view(2)
     assert wording.state_sentence(fleet_view()) == "Nothing is running."
-    assert wording.state_sentence(fleet_view(ready)) == "The only one is ready, serving v3."
+    assert wording.state_sentence(fleet_view(ready)) == "The only instance is ready, serving v3."
     assert wording.state_sentence(fleet_view(ready, other)) == "All are ready, serving v3."
     assert (
-        wording.state_sentence(fleet_view(ready, desired_count=3)) == "2 instances not ready yet."
+        wording.state_sentence(fleet_view(ready, desired_count=3))
+        == "2 instances are not ready yet."
     )
     assert (
         wording.state_sentence(fleet_view(instance_view(1, STARTING)))
-        == "Photos wait until one is ready."
+        == "Photos wait until an instance is ready."
     )
     assert (
         wording.state_sentence(fleet_view(ready, instance_view(2, DRAINING), desired_count=1))
-        == "Those that stop finish what they accepted."
+        == "Instances that stop finish their requests first."
     )
 
 
@@ -50,7 +51,7 @@ def test_numbers_of_an_instance() -> None:
     each = instance_view(requests=12_345, rate=38.2)
     assert [
         wording.version(each),
-        wording.port(each.instance.grpc_address),
+        wording.port(each),
         wording.uptime(each, now=STARTED + 1 + 3 * 3600),
         wording.cpu(each),
         wording.memory(each),
@@ -65,7 +66,7 @@ def test_what_a_failed_instance_does_not_have_is_not_made_up() -> None:
     for text in (wording.version, wording.uptime, wording.cpu, wording.memory, wording.p95):
         assert text(each) == UNKNOWN
     assert wording.requests_rate(each) == UNKNOWN
-    assert wording.problem_sentence(each) == "The instance ended without saying why."
+    assert wording.problem_sentence(each) == "The instance stopped without giving a reason."
 
 
 def test_a_problem_that_keeps_an_instance_from_being_ready_is_told() -> None:
