@@ -7,10 +7,8 @@ from typing import Any
 
 import grpc
 import grpc.aio
-import numpy as np
 
 from serving.tf.messages import predict_pb2, types_pb2
-from serving.tf.tensors import Tensor, to_proto
 
 Answer = Callable[[Any, Any], Awaitable[Any]]
 
@@ -19,10 +17,14 @@ def scores_response(version: int = 1, **scores: float) -> Any:
     """A PredictResponse with these classes, in this order."""
     response = predict_pb2.PredictResponse()
     response.model_spec.version.value = version
-    classes = np.array([[name.encode() for name in scores]], object)
-    values = np.array([list(scores.values())], np.float32)
-    response.outputs["classes"].CopyFrom(to_proto(Tensor(types_pb2.DT_STRING, classes)))
-    response.outputs["scores"].CopyFrom(to_proto(Tensor(types_pb2.DT_FLOAT, values)))
+    # By hand and without numpy: the fake server in containers starts several times as fast.
+    classes, values = response.outputs["classes"], response.outputs["scores"]
+    classes.dtype, values.dtype = types_pb2.DT_STRING, types_pb2.DT_FLOAT
+    classes.string_val.extend(name.encode() for name in scores)
+    values.float_val.extend(scores.values())
+    for tensor in (classes, values):
+        for size in (1, len(scores)):
+            tensor.tensor_shape.dim.add(size=size)
     return response
 
 
