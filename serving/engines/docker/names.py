@@ -19,25 +19,27 @@ WORKSPACE = "io.servery.workspace"
 INSTANCE = "io.servery.instance"
 MODEL = "io.servery.model"
 SPEC = "io.servery.spec"
-CREATOR = "io.servery.starter"
-"""The program that made the container: host, process id and when the process began."""
+CREATOR = "io.servery.creator"
+"""The process that created the container: host, process id and start time."""
+OLD_CREATOR = "io.servery.starter"
+"""The same label as Servery 0.1.0 called it; its containers are adopted."""
 WRITER = "io.servery.writer"
-"""Label of a container that never runs: a model is sent through it; says the workspace."""
+"""Label of a container that never runs but is what a model is uploaded through: the workspace."""
 FOLDER = "io.servery.folder"
 """The workspace's folder, for people who wonder whose container this is."""
 
 ABANDONED_START_SECONDS = 60.0
-"""After this, a container that was never started counts as left behind where the
-program that made it cannot be looked up."""
-
+"""After this, a container that was never started counts as left behind if its
+creator runs on another host, where it cannot be looked up."""
 CLOCK_TOLERANCE_SECONDS = 2.0
-"""How far two looks at the beginning of one process may differ, since clocks are set."""
+"""How far two readings of one process's start time may differ: it is derived from the
+system clock, which is adjusted."""
 
 _PREFIX = "servery-"
 _STOPPING = ".stopping"
 
 _starting: list[str] = []
-"""What this very program is starting at this moment, once for each thread that is at it."""
+"""What this process is starting at this moment, once for each thread that does so."""
 
 
 def workspace_id(workspace: Workspace) -> str:
@@ -46,12 +48,12 @@ def workspace_id(workspace: Workspace) -> str:
 
 
 def new_instance_id(model: str) -> str:
-    """Return an id that is also fit to be part of a container's name."""
+    """Return an id that may also be part of a container's name."""
     return f"{readable(model)}-{secrets.token_hex(3)}"
 
 
 def readable(model: str) -> str:
-    """Return what of a model's name may be part of a container's name."""
+    """Return a model's name without what a container's name must not contain."""
     return re.sub(r"[^a-zA-Z0-9_.-]+", "-", model).strip("-._") or "model"
 
 
@@ -60,7 +62,7 @@ def container_name(instance_id: str) -> str:
 
 
 def stopping_name(instance_id: str) -> str:
-    """The name that tells every program that somebody asked the instance to finish."""
+    """Return the name by which every program sees that the instance is being stopped."""
     return f"{_PREFIX}{instance_id}{_STOPPING}"
 
 
@@ -81,14 +83,14 @@ def labels(workspace: Workspace, instance_id: str, model: str, spec_hash: str) -
 
 
 def creator() -> str:
-    """Return what tells this process from every other one, earlier and later ones included."""
-    began = psutil.Process().create_time()
-    return f"{socket.gethostname()} {os.getpid()} {began:.2f}"
+    """Return the identity of this process, unique among earlier and later ones too."""
+    started = psutil.Process().create_time()
+    return f"{socket.gethostname()} {os.getpid()} {started:.2f}"
 
 
 @contextmanager
 def starting(instance_id: str) -> Iterator[None]:
-    """Say that this program is starting the instance, for as long as the block runs."""
+    """Mark an instance as being started by this process while the block runs."""
     _starting.append(instance_id)
     try:
         yield
@@ -96,20 +98,21 @@ def starting(instance_id: str) -> Iterator[None]:
         _starting.remove(instance_id)
 
 
-def is_being_started(said: Mapping[str, str], created: float) -> bool:
-    """Say whether the program that made a container, with these labels, still means to start it.
+def is_being_started(labels: Mapping[str, str], created: float) -> bool:
+    """Return whether the process that created a container, with these labels, will still start it.
 
-    `created` is when it was made, in seconds since the epoch.
+    `created` is when that was, in seconds since the epoch.
     """
-    if said.get(CREATOR) == creator():
-        return said.get(INSTANCE) in _starting
-    host, _, process = said.get(CREATOR, "").partition(" ")
-    number, _, began = process.partition(" ")
-    if host != socket.gethostname() or not number.isdecimal():
+    label = labels.get(CREATOR) or labels.get(OLD_CREATOR, "")
+    if label == creator():
+        return labels.get(INSTANCE) in _starting
+    host, _, process = label.partition(" ")
+    pid, _, started = process.partition(" ")
+    if host != socket.gethostname() or not pid.isdecimal():
         return time.time() - created < ABANDONED_START_SECONDS
     try:
-        return (
-            abs(psutil.Process(int(number)).create_time() - float(began)) < CLOCK_TOLERANCE_SECONDS
-        )
+        # The start time tells the creator from a later process with the same id.
+        difference = psutil.Process(int(pid)).create_time() - float(started)
     except (psutil.Error, ValueError):
         return False
+    return abs(difference) < CLOCK_TOLERANCE_SECONDS

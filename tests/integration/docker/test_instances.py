@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +14,12 @@ import psutil
 import pytest
 
 from serving.engines.docker import names
-from serving.engines.docker.container import NORMAL_CPU_SHARES, STARTING_CPU_SHARES
+from serving.engines.docker.container import (
+    NORMAL_CPU_SHARES,
+    STARTING_CPU_SHARES,
+    ContainerPlan,
+    container_config,
+)
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.errors import EngineError
 from serving.fleet.fleet import FleetView
@@ -213,6 +219,33 @@ async def test_an_instance_leaves_the_processor_to_the_others_until_it_is_ready(
         await docker_env.wait_for_view(
             lambda view: all(share(name) == NORMAL_CPU_SHARES for name in ready)
         )
+
+
+async def test_a_container_of_the_version_before_is_adopted(
+    docker_env: DockerEnv, sample_jpeg: bytes
+) -> None:
+    spec = InstanceSpec(MODEL, docker_env.repository.config_path(MODEL).resolve())
+    labels = {
+        "io.servery.workspace": names.workspace_id(docker_env.workspace),
+        "io.servery.instance": "pets-old",
+        "io.servery.model": MODEL,
+        "io.servery.spec": spec.hash,
+        "io.servery.starter": f"{socket.gethostname()} 99999999 1.00",
+        "io.servery.folder": str(docker_env.workspace.root),
+    }
+    config = container_config(spec, ContainerPlan(docker_env.image, labels, threads=1))
+    create: Callable[..., dict[str, str]] = docker_env.api.create_container_from_config
+    old = create(config, "servery-pets-old")["Id"]
+    (found,) = await docker_env.engine.instances()
+    assert (found.id, found.state) == ("pets-old", InstanceState.STOPPED)
+    docker_env.api.start(old)
+    async with docker_env.running():
+        view = await docker_env.fleet.scale(2)
+        assert view.ready == 2
+        assert "pets-old" in ids(view)
+        answered = {(await docker_env.client.classify(sample_jpeg)).instance_id for _ in range(8)}
+        assert answered == set(ids(view))
+    assert old in [row["Id"] for row in docker_env.containers()]
 
 
 async def test_what_was_created_and_never_started_is_cleared_away(docker_env: DockerEnv) -> None:

@@ -70,6 +70,12 @@ def test_limits_are_set_only_where_somebody_set_them() -> None:
     assert limited.hash != SPEC.hash
 
 
+def test_specs_hash_as_they_did_in_the_version_before() -> None:
+    limited = InstanceSpec("pets", SPEC.config_file, memory_limit=2**30, cpu_limit=1.5, image="a:1")
+    assert SPEC.hash == "d97af72858b3", "an update would replace every running container"
+    assert limited.hash == "2394344292ff"
+
+
 @pytest.mark.parametrize(
     ("threads", "cpu_limit", "cores", "fleet_size", "expected"),
     [

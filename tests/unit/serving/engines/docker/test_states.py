@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import socket
 import time
 from typing import Any
 
+import psutil
 import pytest
 
 from serving.engines.docker import names
@@ -127,6 +129,17 @@ def test_what_two_threads_start_is_being_started_until_both_are_done() -> None:
             pass
         assert to_instance(own, Inspection()).state is InstanceState.STARTING
     assert to_instance(own, Inspection()).state is InstanceState.STOPPED
+
+
+@pytest.mark.parametrize("label", [names.CREATOR, "io.servery.starter"])
+def test_the_creator_is_read_from_the_label_of_now_and_of_the_version_before(label: str) -> None:
+    theirs = row("created")
+    parent = psutil.Process(os.getppid())
+    theirs["Labels"].pop(names.CREATOR)
+    theirs["Labels"][label] = f"{socket.gethostname()} {parent.pid} {parent.create_time():.2f}"
+    assert to_instance(theirs, Inspection()).state is InstanceState.STARTING
+    theirs["Labels"][label] = DEAD_CREATOR
+    assert to_instance(theirs, Inspection()).state is InstanceState.STOPPED
 
 
 def test_a_container_made_on_another_host_has_a_minute_to_start() -> None:
