@@ -93,6 +93,7 @@ class App:
         self.history = History(shell.workspace.desktop_database)
         self.classify = ClassifyPresenter(
             shell.classify_page,
+            shell.gallery,
             self._predict,
             self.history,
             shell.jobs,

@@ -7,6 +7,7 @@ import asyncio
 from PySide6.QtWidgets import QApplication
 
 from desktop import main_window as pages
+from desktop.classify.gallery import Gallery
 from desktop.classify.page import ClassifyPage
 from desktop.help_page import HelpPage
 from desktop.jobs import Job, Jobs
@@ -33,7 +34,8 @@ class Shell:
         self.jobs = Jobs()
         self.jobs.failed.connect(self._tell)
         self.window = MainWindow(self.jobs, self.notifications)
-        self.classify_page = ClassifyPage(self.settings.preferences.unsure_below)
+        self.gallery = Gallery(self.settings.preferences.unsure_below)
+        self.classify_page = ClassifyPage(self.gallery)
         self.window.set_page(pages.CLASSIFY, self.classify_page)
         self.settings_page = SettingsPage(self.settings, workspace.root)
         self.window.set_page(pages.SETTINGS, self.settings_page)
@@ -80,7 +82,7 @@ class Shell:
 
     def _apply(self, preferences: Preferences) -> None:
         self.theme.set_appearance(preferences.appearance)
-        self.classify_page.model.set_unsure_below(preferences.unsure_below)
+        self.gallery.set_unsure_below(preferences.unsure_below)
 
     def _tell(self, job: Job[object]) -> None:
         if job.error is not None:

@@ -43,7 +43,7 @@ async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -
     await _save(window, out / "classify-empty.png")
     if photos:
         assert drop_files(page, photos)
-        await wait_until(lambda: len(page.model.photos) == len(photos))
+        await wait_until(lambda: len(page.gallery.photos) == len(photos))
         await wait_until(lambda: _all_answered(app))
         await _teach(app, photos[: len(photos) * 2 // 3])
         page.select(str(photos[0]))
@@ -70,12 +70,12 @@ async def _teach(app: App, photos: list[Path]) -> None:
     await wait_until(lambda: any(job.title.startswith("Learn") for job in app.jobs.running))
     await wait_until(lambda: all(not job.title.startswith("Learn") for job in app.jobs.running))
     await asyncio.sleep(2)
-    app.classify.reclassify(app.classify_page.outdated())
+    app.classify.reclassify(app.classify_page.gallery.outdated())
     await wait_until(lambda: _all_answered(app))
 
 
 def _all_answered(app: App) -> bool:
-    return not any(photo.waiting for photo in app.classify_page.model.photos)
+    return not any(photo.waiting for photo in app.classify_page.gallery.photos)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""The photos as Qt's views see them; a thin adapter over plain objects."""
+"""The photos of the gallery as Qt's views see them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -13,6 +13,7 @@ from PySide6.QtCore import (
     Qt,
 )
 
+from desktop.classify.gallery import Gallery
 from desktop.classify.photo import Photo, PhotoState
 
 PHOTO = Qt.ItemDataRole.UserRole + 1
@@ -23,78 +24,36 @@ _ROOT = QModelIndex()
 
 
 class GalleryModel(QAbstractListModel):
-    """Every photo of the gallery, newest first."""
+    """A thin adapter over a Gallery, which it listens to."""
 
-    def __init__(self, unsure_below: float, parent: QObject | None = None) -> None:
+    def __init__(self, gallery: Gallery, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._photos: list[Photo] = []
-        self._rows: dict[str, int] = {}
-        self._unsure_below = unsure_below
+        self.gallery = gallery
+        # A list of its own: Qt still reads rows while it is told that they are about to go.
+        self._photos = list(gallery.photos)
+        gallery.subscribe(self)
 
-    @property
-    def photos(self) -> Sequence[Photo]:
-        return self._photos
-
-    @property
-    def unsure_below(self) -> float:
-        return self._unsure_below
-
-    def photo(self, key: str) -> Photo | None:
-        """Return the photo with `key`; None where it is not in the gallery."""
-        row = self._rows.get(key)
-        return None if row is None else self._photos[row]
-
-    def add(self, photos: Sequence[Photo]) -> None:
-        """Put new photos before the others, in their order."""
-        if not photos:
-            return
-        self.beginInsertRows(QModelIndex(), 0, len(photos) - 1)
-        self._photos[:0] = photos
-        self._number()
+    def photos_added(self, row: int, photos: Sequence[Photo], *, restored: bool) -> None:
+        self.beginInsertRows(_ROOT, row, row + len(photos) - 1)
+        self._photos[row:row] = photos
         self.endInsertRows()
 
-    def append(self, photos: Sequence[Photo]) -> None:
-        """Put photos of earlier days after the others."""
-        if not photos:
-            return
-        first = len(self._photos)
-        self.beginInsertRows(QModelIndex(), first, first + len(photos) - 1)
-        self._photos += photos
-        self._number()
-        self.endInsertRows()
-
-    def update(self, photo: Photo) -> None:
-        """Show what is known about a photo now; one that was removed is ignored."""
-        row = self._rows.get(photo.key)
-        if row is None:
-            return
+    def photo_changed(self, row: int, photo: Photo) -> None:
         self._photos[row] = photo
-        index = self.index(row)
-        self.dataChanged.emit(index, index)
+        self.dataChanged.emit(self.index(row), self.index(row))
 
-    def remove(self, keys: Iterable[str]) -> list[Photo]:
-        """Take photos out of the gallery and return them."""
-        gone: list[Photo] = []
-        rows = sorted((self._rows[key] for key in keys if key in self._rows), reverse=True)
-        while rows:
-            last = first = rows.pop(0)
-            while rows and rows[0] == first - 1:
-                first = rows.pop(0)
-            self.beginRemoveRows(QModelIndex(), first, last)
-            gone += self._photos[first : last + 1]
-            del self._photos[first : last + 1]
-            self.endRemoveRows()
-        self._number()
-        return gone
+    def photos_removed(self, row: int, photos: Sequence[Photo]) -> None:
+        self.beginRemoveRows(_ROOT, row, row + len(photos) - 1)
+        del self._photos[row : row + len(photos)]
+        self.endRemoveRows()
 
-    def set_unsure_below(self, share: float) -> None:
-        self._unsure_below = share
+    def states_changed(self) -> None:
         if self._photos:
             self.dataChanged.emit(self.index(0), self.index(len(self._photos) - 1))
 
     def index_of(self, key: str) -> QModelIndex:
-        """Return the index of a photo; an invalid one where it is not in the gallery."""
-        row = self._rows.get(key)
+        """Return the index of a photo; an invalid one if it is not in the gallery."""
+        row = self.gallery.row(key)
         return QModelIndex() if row is None else self.index(row)
 
     def rowCount(self, parent: Index = _ROOT) -> int:
@@ -107,27 +66,29 @@ class GalleryModel(QAbstractListModel):
         if role == PHOTO:
             return photo
         if role == STATE:
-            return photo.state(self._unsure_below)
+            return self.gallery.state(photo)
         if role == Qt.ItemDataRole.DisplayRole:
             return photo.name
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
-            return photo.describe(self._unsure_below)
+            return photo.describe(self.gallery.unsure_below)
         return None
-
-    def _number(self) -> None:
-        self._rows = {photo.key: row for row, photo in enumerate(self._photos)}
 
 
 class GalleryFilter(QSortFilterProxyModel):
-    """The photos that match the search and are in the chosen state."""
+    """The photos that match the search and are in the selected state."""
 
     def __init__(self, model: GalleryModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._photos = model
+        self._model = model
         self._text = ""
         self._state: PhotoState | None = None
         self.setSourceModel(model)
         self.setDynamicSortFilter(True)
+
+    @property
+    def photos(self) -> list[Photo]:
+        """The photos that pass, in their order."""
+        return [self.index(row, 0).data(PHOTO) for row in range(self.rowCount())]
 
     def set_text(self, text: str) -> None:
         """Show only photos whose name, best class or label has `text` in it."""
@@ -140,7 +101,7 @@ class GalleryFilter(QSortFilterProxyModel):
         self.invalidate()
 
     def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
-        photo = self._photos.photos[source_row]
-        if self._state is not None and photo.state(self._photos.unsure_below) is not self._state:
+        photo: Photo = self._model.index(source_row).data(PHOTO)
+        if self._state is not None and self._model.gallery.state(photo) is not self._state:
             return False
         return not self._text or photo.matches(self._text)

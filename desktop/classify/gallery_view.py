@@ -8,22 +8,25 @@ from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QWidget
 
 from desktop.classify.gallery_model import PHOTO, GalleryFilter, GalleryModel
 from desktop.classify.photo import Photo
+from desktop.classify.score_chart import ROWS
 from desktop.classify.thumbnails import ThumbnailKey, Thumbnails
 from desktop.classify.tile_delegate import TileDelegate
 
 
 class GalleryView(QListView):
-    """Shows the photos of a model as tiles, and tells which are selected."""
+    """Shows the photos of a model as tiles, and which of them are selected."""
 
     selection_changed = Signal()
     remove_requested = Signal()
     """Delete was pressed."""
+    label_by_rank_requested = Signal(int)
+    """A number key was pressed: 1 for the first class of the chart."""
 
     def __init__(
         self, model: GalleryModel, thumbnails: Thumbnails, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._model = model
+        self.photo_model = model
         self.filter = GalleryFilter(model, self)
         self._tiles = TileDelegate(thumbnails, self)
         self.setModel(self.filter)
@@ -50,7 +53,7 @@ class GalleryView(QListView):
 
     def select(self, key: str) -> None:
         """Select one photo, and scroll to it."""
-        index = self.filter.mapFromSource(self._model.index_of(key))
+        index = self.filter.mapFromSource(self.photo_model.index_of(key))
         if index.isValid():
             self.setCurrentIndex(index)
             self.scrollTo(index)
@@ -60,19 +63,26 @@ class GalleryView(QListView):
         self.selection_changed.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        rank = event.key() - Qt.Key.Key_0
+        plain = event.modifiers() in (
+            Qt.KeyboardModifier.NoModifier,
+            Qt.KeyboardModifier.KeypadModifier,
+        )
         if event.key() == Qt.Key.Key_Delete:
             self.remove_requested.emit()
+        elif plain and 1 <= rank <= ROWS:
+            self.label_by_rank_requested.emit(rank)
         else:
             super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        room = self.width() - self.verticalScrollBar().sizeHint().width() - 1
-        cell = self._tiles.fit(room, self.devicePixelRatioF())
+        width = self.width() - self.verticalScrollBar().sizeHint().width() - 1
+        cell = self._tiles.fit(width, self.devicePixelRatioF())
         if cell != self.gridSize():
             self.setGridSize(QSize(cell))
         super().resizeEvent(event)
 
     def _repaint_tile(self, key: ThumbnailKey) -> None:
-        index = self.filter.mapFromSource(self._model.index_of(str(key.path)))
+        index = self.filter.mapFromSource(self.photo_model.index_of(str(key.path)))
         if index.isValid():
             self.update(index)

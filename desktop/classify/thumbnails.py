@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ MAX_BYTES_KEPT = 48 * 2**20
 """Bytes of decoded pictures that are kept."""
 MAX_THREADS = 2
 MAX_REQUESTS = 400
-"""More than fit on a screen; what was asked for before these has been scrolled away."""
+"""More than fit on a screen; what was requested before these has been scrolled away."""
 
 
 @dataclass(frozen=True)
@@ -32,67 +33,70 @@ class ThumbnailKey:
 
 
 class Thumbnails(QObject):
-    """Decodes the newest request first, and keeps what was asked for lately.
+    """Decodes the newest request first, and keeps what was used lately.
 
     A file that cannot be decoded gives a null pixmap, once, and is not tried again
     until it is forgotten.
     """
 
     ready = Signal(object)
-    """Wanted, which `get` now answers."""
+    """ThumbnailKey, whose picture `get` now returns."""
     _decoded = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._kept: OrderedDict[ThumbnailKey, QPixmap] = OrderedDict()
         self._size = 0
-        self._asked: dict[ThumbnailKey, None] = {}
-        self._under_way: set[ThumbnailKey] = set()
+        self._requested: dict[ThumbnailKey, None] = {}
+        self._decoding: set[ThumbnailKey] = set()
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(MAX_THREADS, "pictures")
+        self._pool = ThreadPoolExecutor(MAX_THREADS, "thumbnails")
         self._decoded.connect(self._keep, Qt.ConnectionType.QueuedConnection)
 
     def get(self, key: ThumbnailKey) -> QPixmap | None:
-        """Return the picture, or None and have it decoded; `ready` tells when."""
+        """Return the picture, or None and have it decoded; `ready` is emitted then."""
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
             return kept
         with self._lock:
-            if key in self._under_way:
+            if key in self._decoding:
                 return None
-            again = key in self._asked
-            self._asked.pop(key, None)
-            self._asked[key] = None
-            if again:
+            # Requested again, it moves to the end of the dict, which is decoded first;
+            # the pool has a call of `_work` for it already.
+            already = key in self._requested
+            self._requested.pop(key, None)
+            self._requested[key] = None
+            if already:
                 return None
-            if len(self._asked) > MAX_REQUESTS:
-                del self._asked[next(iter(self._asked))]
+            if len(self._requested) > MAX_REQUESTS:
+                del self._requested[next(iter(self._requested))]
         self._pool.submit(self._work)
         return None
 
-    def forget(self, path: Path) -> None:
-        """Drop what is kept of a photo, because its file may have changed."""
-        for key in [each for each in self._kept if each.path == path]:
+    def forget(self, paths: Iterable[Path]) -> None:
+        """Drop what is kept of photos, because their files may have changed."""
+        forgotten = set(paths)
+        for key in [each for each in self._kept if each.path in forgotten]:
             self._size -= _bytes(self._kept.pop(key))
 
     def close(self) -> None:
         """Stop decoding, and wait for the threads."""
         with self._lock:
-            self._asked.clear()
+            self._requested.clear()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _work(self) -> None:
         with self._lock:
-            if not self._asked:
+            if not self._requested:
                 return
-            key, _ = self._asked.popitem()
-            self._under_way.add(key)
+            key, _ = self._requested.popitem()
+            self._decoding.add(key)
         self._decoded.emit(key, decode(key))
 
     def _keep(self, key: ThumbnailKey, image: QImage) -> None:
         with self._lock:
-            self._under_way.discard(key)
+            self._decoding.discard(key)
         picture = QPixmap.fromImage(image)
         self._kept[key] = picture
         self._size += _bytes(picture)
@@ -103,7 +107,7 @@ class Thumbnails(QObject):
 
 
 def decode(key: ThumbnailKey) -> QImage:
-    """Return the picture, upright; a null image where the file cannot be decoded."""
+    """Return the picture, turned as its EXIF says; a null image if it cannot be decoded."""
     try:
         with Image.open(key.path) as image:
             if image.width * image.height > MAX_PIXELS:

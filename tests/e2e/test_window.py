@@ -64,7 +64,7 @@ async def sees(app: App, photos: list[Path]) -> None:
 
 async def answered(app: App, photos: list[Path]) -> None:
     def done() -> bool:
-        found = [app.classify_page.model.photo(str(path)) for path in photos]
+        found = [app.classify_page.gallery.photo(str(path)) for path in photos]
         return all(photo is not None and not photo.waiting for photo in found)
 
     await wait_until(done)
@@ -78,7 +78,7 @@ async def sees_charts_of_dropped_photos(app: App, photos: list[Path]) -> None:
     await wait_until(lambda: len(chart.scores) == 5)
     assert chart.isVisible()
     assert chart.scores[0].name in chart.accessibleName()
-    spoilt = app.classify_page.model.photo(str(broken))
+    spoilt = app.classify_page.gallery.photo(str(broken))
     assert spoilt is not None
     assert spoilt.state(0.5) is PhotoState.FAILED
     assert spoilt.failure is not None
@@ -91,7 +91,7 @@ async def loses_no_photo_with_an_instance(app: App, photos: list[Path]) -> None:
     assert drop_files(app.classify_page, photos)
 
     def answers() -> int:
-        found = (app.classify_page.model.photo(str(path)) for path in photos)
+        found = (app.classify_page.gallery.photo(str(path)) for path in photos)
         return sum(photo is not None and photo.prediction is not None for photo in found)
 
     await wait_until(lambda: answers() >= 2)
@@ -111,20 +111,20 @@ async def teaches(app: App, photos: list[Path], class_name: str) -> None:
     """Select the photos, type the class, press Label, go to Learn, press Learn now."""
     page = app.classify_page
     await sees(app, photos)
-    gallery = page.gallery
-    gallery.clearSelection()
-    for row in range(gallery.model().rowCount()):
-        index = gallery.model().index(row, 0)
+    grid = page.grid
+    grid.clearSelection()
+    for row in range(grid.model().rowCount()):
+        index = grid.model().index(row, 0)
         if any(path.name in str(index.data()) for path in photos):
-            gallery.selectionModel().select(index, QItemSelectionModel.SelectionFlag.Select)
-    assert len(gallery.selected_photos) == len(photos)
-    field = page.pane.chooser.field
+            grid.selectionModel().select(index, QItemSelectionModel.SelectionFlag.Select)
+    assert len(grid.selected_photos) == len(photos)
+    field = page.pane.label_box.chooser.field
     field.setFocus()
     QTest.keyClicks(field, class_name)
-    QTest.mouseClick(page.pane.chooser.button, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(page.pane.label_box.chooser.button, Qt.MouseButton.LeftButton)
 
     def all_labelled() -> bool:
-        found = [page.model.photo(str(path)) for path in photos]
+        found = [page.gallery.photo(str(path)) for path in photos]
         return all(photo is not None and photo.label == class_name for photo in found)
 
     await wait_until(all_labelled)
@@ -141,7 +141,7 @@ async def finds_the_new_class_first(app: App, photo: Path) -> None:
     app.window.show_page(pages.CLASSIFY)
     app.classify_page.select(str(photo))
     await wait_until(lambda: shown_class(app) == NEW_CLASS, LEARNING)
-    shown = app.classify_page.model.photo(str(photo))
+    shown = app.classify_page.gallery.photo(str(photo))
     assert shown is not None
     assert shown.prediction is not None
     assert shown.prediction.version == 2

@@ -1,4 +1,4 @@
-"""A Classify place with a model that a test writes, and everything else real."""
+"""A Classify page with a model that a test controls, and everything else real."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from desktop.classify.gallery import Gallery
 from desktop.classify.history import History
 from desktop.classify.page import ClassifyPage
 from desktop.classify.presenter import ClassifyPresenter
@@ -57,7 +58,8 @@ class ClassifyEnv:
     """The page on the screen, joined to a model, labels and a history on disk."""
 
     def __init__(self, folder: Path) -> None:
-        self.page = ClassifyPage(0.5)
+        self.gallery = Gallery(0.5)
+        self.page = ClassifyPage(self.gallery)
         self.page.resize(1000, 640)
         self.jobs = Jobs()
         self.notifications = Notifications()
@@ -70,6 +72,7 @@ class ClassifyEnv:
         self.history = History(folder / "desktop.sqlite")
         self.presenter = ClassifyPresenter(
             self.page,
+            self.gallery,
             self.model.predict,
             self.history,
             self.jobs,
@@ -80,8 +83,8 @@ class ClassifyEnv:
         )
 
     def state(self, path: Path) -> str:
-        photo = self.page.model.photo(str(path))
-        return "" if photo is None else photo.state(self.page.model.unsure_below).value
+        photo = self.gallery.photo(str(path))
+        return "" if photo is None else self.gallery.state(photo).value
 
     async def close(self) -> None:
         await self.jobs.close()
@@ -95,7 +98,7 @@ class ClassifyEnv:
 async def with_classify_env(
     folder: Path, scenario: Callable[[ClassifyEnv], Awaitable[None]]
 ) -> None:
-    """Act on a stage over `folder`, and close it as the application does."""
+    """Run `scenario` on a page over `folder`, and close it as the application does."""
     env = ClassifyEnv(folder)
     async with env.history:
         await env.presenter.load()

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
+from PySide6.QtTest import QTest
 
 from serving.errors import BackendError, FleetUnavailable
 from tests.gui.classify.classify_env import ClassifyEnv, with_classify_env
@@ -30,7 +32,7 @@ def test_a_dropped_photo_becomes_bars_on_a_chart(
     async def scenario(env: ClassifyEnv) -> None:
         assert drop_files(env.page, album)
         await wait_until(lambda: all(env.state(path) == "answered" for path in album))
-        shown = env.page.shown()
+        shown = env.page.shown_photo()
         assert shown is not None
         assert shown.path == album[0]
         chart = env.page.pane.chart
@@ -49,11 +51,11 @@ def test_a_folder_is_dropped_with_one_bad_file(run: Run, tmp_path: Path, album: 
         drop_files(env.page, [album[0].parent])
         await wait_until(lambda: env.state(bad) == "failed")
         await wait_until(lambda: all(env.state(path) == "answered" for path in album))
-        failure = env.page.model.photo(str(bad))
+        failure = env.gallery.photo(str(bad))
         assert failure is not None
         assert failure.failure is not None
         assert failure.failure.what == "The image is damaged or cut off."
-        assert [notice.what for notice in env.notices] == ["1 file is not an image and stayed out."]
+        assert [notice.what for notice in env.notices] == ["Skipped 1 file: it is not an image."]
 
     run(lambda: with_classify_env(tmp_path, scenario))
 
@@ -88,7 +90,7 @@ def test_a_cancelled_job_leaves_no_photo_waiting_for_ever(
         await wait_until(lambda: env.model.request_count == len(album))
         env.jobs.running[0].cancel()
         await wait_until(lambda: all(env.state(path) == "failed" for path in album))
-        assert "cancelled" in env.page.model.photos[0].describe(0.5)
+        assert "cancelled" in env.gallery.photos[0].describe(0.5)
 
     run(lambda: with_classify_env(tmp_path, scenario))
 
@@ -120,10 +122,10 @@ def test_a_new_version_answers_the_photo_on_show_at_once_and_the_others_when_ask
         env.presenter.fleet_changed(2, 2)
         chart = env.page.pane.chart
         await wait_until(lambda: bool(chart.scores) and chart.scores[0].name == "panda")
-        assert len(env.page.outdated()) == len(album) - 1
+        assert len(env.gallery.outdated()) == len(album) - 1
         await wait_until(lambda: env.page.reclassify.text() == "Classify 3 again")
         env.page.reclassify.click()
-        await wait_until(lambda: not env.page.outdated())
+        await wait_until(lambda: not env.gallery.outdated())
         await wait_until(env.page.reclassify.isHidden)
 
     run(lambda: with_classify_env(tmp_path, scenario))
@@ -151,15 +153,60 @@ def test_yes_labels_the_photo_with_its_best_class_and_undo_takes_it_back(
     async def scenario(env: ClassifyEnv) -> None:
         drop_files(env.page, album)
         await wait_until(lambda: env.state(album[0]) == "answered")
-        await wait_until(env.page.pane.yes.isVisible)
-        env.page.pane.yes.click()
+        await wait_until(env.page.pane.label_box.yes.isVisible)
+        env.page.pane.label_box.yes.click()
         await wait_until(lambda: env.state(album[0]) == "labelled")
         assert env.labels.accepted == {1: (album[0].read_bytes(), "cat")}
-        await wait_until(env.page.pane.undo.isVisible)
-        assert not env.page.pane.yes.isVisible()
-        env.page.pane.undo.click()
+        await wait_until(env.page.pane.label_box.undo.isVisible)
+        assert not env.page.pane.label_box.yes.isVisible()
+        env.page.pane.label_box.undo.click()
         await wait_until(lambda: env.state(album[0]) == "answered")
         assert not env.labels.accepted
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_a_number_key_labels_the_shown_photo_with_that_class(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        await env.presenter.classify(album[:2]).result()
+        env.page.select(str(album[1]))
+        QTest.keyClick(env.page.grid, Qt.Key.Key_2)
+        await wait_until(lambda: env.state(album[1]) == "labelled")
+        assert env.labels.accepted == {1: (album[1].read_bytes(), "dog")}
+        QTest.keyClick(env.page.grid, Qt.Key.Key_4)
+        await wait_until(lambda: not env.jobs.running)
+        assert len(env.labels.accepted) == 1, "the answer has three classes only"
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_yes_labels_all_selected_photos_though_the_first_has_no_answer(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        await env.presenter.classify(album[1:]).result()
+        env.model.error = NOBODY
+        await env.presenter.classify(album[:1]).result()
+        env.page.grid.selectAll()
+        assert env.page.grid.selected_photos[0].prediction is None
+        env.page.pane.label_box.yes.click()
+        await wait_until(lambda: len(env.labels.accepted) == len(album))
+        assert {name for _, name in env.labels.accepted.values()} == {"cat"}
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_a_failed_photo_is_tried_again_from_the_pane(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        env.model.error = NOBODY
+        await env.presenter.classify(album[:1]).result()
+        env.model.error = None
+        env.page.pane.failure.reclassify.click()
+        await wait_until(lambda: env.state(album[0]) == "answered")
 
     run(lambda: with_classify_env(tmp_path, scenario))
 
@@ -170,8 +217,8 @@ def test_several_photos_are_taught_a_new_class_at_once(
     async def scenario(env: ClassifyEnv) -> None:
         drop_files(env.page, album)
         await wait_until(lambda: all(env.state(path) == "answered" for path in album))
-        env.page.gallery.selectAll()
-        chooser = env.page.pane.chooser
+        env.page.grid.selectAll()
+        chooser = env.page.pane.label_box.chooser
         chooser.field.setText("  red   panda ")
         assert "new class" in chooser.hint.text()
         chooser.field.returnPressed.emit()
@@ -179,7 +226,7 @@ def test_several_photos_are_taught_a_new_class_at_once(
         assert {name for _, name in env.labels.accepted.values()} == {"red panda"}
         chooser.field.setText("RED panda")
         assert "new class" not in chooser.hint.text()
-        env.page.undo_requested.emit([])
+        env.page.undo_action.trigger()
         await wait_until(lambda: all(env.state(path) == "answered" for path in album))
         assert not env.labels.accepted
 
@@ -195,7 +242,7 @@ def test_undo_brings_an_earlier_label_back(run: Run, tmp_path: Path, album: list
         undone = env.presenter.undo([key])
         assert undone is not None
         await undone.result()
-        photo = env.page.model.photo(key)
+        photo = env.gallery.photo(key)
         assert photo is not None
         assert photo.label == "lion"
         assert [name for _, name in env.labels.accepted.values()] == ["lion"]
@@ -225,7 +272,7 @@ def test_the_gallery_is_there_again_after_a_restart(
         await env.presenter.label([str(album[0])], "tiger").result()
         env.model.released.clear()
         env.presenter.classify(album[2:])
-        await wait_until(lambda: len(env.page.model.photos) == 4)
+        await wait_until(lambda: len(env.gallery.photos) == 4)
 
     async def second(env: ClassifyEnv) -> None:
         assert env.state(album[0]) == "labelled"
@@ -242,12 +289,12 @@ def test_removed_photos_stay_away_and_their_files_stay(
     async def first(env: ClassifyEnv) -> None:
         await env.presenter.classify(album).result()
         env.page.select(str(album[1]))
-        env.page.gallery.remove_requested.emit()
-        await wait_until(lambda: len(env.page.model.photos) == 3)
+        QTest.keyClick(env.page.grid, Qt.Key.Key_Delete)
+        await wait_until(lambda: len(env.gallery.photos) == 3)
         await wait_until(lambda: not env.jobs.running)
 
     async def second(env: ClassifyEnv) -> None:
-        assert len(env.page.model.photos) == 3
+        assert len(env.gallery.photos) == 3
         assert album[1].exists()
 
     run(lambda: with_classify_env(tmp_path, first))
@@ -259,9 +306,9 @@ def test_a_picture_is_pasted(run: Run, tmp_path: Path) -> None:
         image = QImage(32, 24, QImage.Format.Format_RGB32)
         image.fill(QColor("orange"))
         QGuiApplication.clipboard().setImage(image)
-        env.page.paste()
-        await wait_until(lambda: len(env.page.model.photos) == 1)
-        (photo,) = env.page.model.photos
+        env.page.intake.paste()
+        await wait_until(lambda: len(env.gallery.photos) == 1)
+        (photo,) = env.gallery.photos
         await wait_until(lambda: env.state(photo.path) == "answered")
         assert photo.path.is_file()
 
@@ -274,7 +321,7 @@ def test_what_is_shown_is_exported(run: Run, tmp_path: Path, album: list[Path]) 
     async def scenario(env: ClassifyEnv) -> None:
         await env.presenter.classify(album).result()
         env.page.search.setText("gold")
-        env.page.export_to(target)
+        env.page.export_requested.emit(target)
         await wait_until(target.exists)
         assert [Path(record["file"]).name for record in json.loads(target.read_text())] == [
             "gold.jpg"

@@ -44,7 +44,7 @@ def test_what_was_started_is_stopped_and_photos_of_that_day_come_back(
         await app.classify.label([str(photo)], "teal").result()
 
     async def second(app: App) -> None:
-        (shown,) = app.classify_page.model.photos
+        (shown,) = app.classify_page.gallery.photos
         assert shown.label == "teal"
         await one_ready(app)
         backend = await app.backend
@@ -133,12 +133,12 @@ def test_photos_wait_for_a_fleet_that_was_stopped(workspace: Workspace, tmp_path
         fleet = await app.fleet
         await fleet.stop()
         await app.classify.classify([photo]).result()
-        (shown,) = app.classify_page.model.photos
+        (shown,) = app.classify_page.gallery.photos
         assert shown.failure is not None
         assert shown.failure.what == "The fleet is stopped."
         assert app.window.status.fleet_text == "Fleet: stopped"
         await fleet.scale(1)
-        await wait_until(lambda: app.classify_page.model.photos[0].prediction is not None)
+        await wait_until(lambda: app.classify_page.gallery.photos[0].prediction is not None)
 
     run(Options(workspace, engine="process"), script)
 

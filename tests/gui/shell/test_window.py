@@ -158,7 +158,7 @@ def test_a_failed_job_is_told(shell: Shell, run: Run) -> None:
 def test_settings_take_effect_and_last(shell: Shell, workspace: Workspace) -> None:
     shell.settings.change(appearance=Appearance.DARK, unsure_below=0.8)
     assert tokens() is DARK
-    assert shell.classify_page.model.unsure_below == 0.8
+    assert shell.gallery.unsure_below == 0.8
     shell.settings.change(appearance=Appearance.LIGHT)
     assert tokens() is LIGHT
     assert Settings(workspace.settings).preferences.unsure_below == 0.8

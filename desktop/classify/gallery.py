@@ -1,0 +1,179 @@
+"""The state of the Classify page: its photos, the live version, and what is outdated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from desktop.classify.photo import Photo, PhotoFailure, PhotoState
+from serving.errors import FleetUnavailable, ServeryError
+from serving.predict.prediction import Prediction
+
+
+class GalleryListener(Protocol):
+    """Is told of every change, right after it; rows count from the newest photo."""
+
+    def photos_added(self, row: int, photos: Sequence[Photo], *, restored: bool) -> None:
+        """`photos` begin at `row`; `restored` ones are from the history."""
+
+    def photo_changed(self, row: int, photo: Photo) -> None: ...
+
+    def photos_removed(self, row: int, photos: Sequence[Photo]) -> None:
+        """`photos` began at `row`."""
+
+    def states_changed(self) -> None:
+        """Any photo may be in another state, though nothing else about it changed."""
+
+
+class Gallery:
+    """The photos, newest first, and what makes their answers unsure or outdated."""
+
+    def __init__(self, unsure_below: float) -> None:
+        self._photos: list[Photo] = []
+        self._rows: dict[str, int] = {}
+        self._listeners: list[GalleryListener] = []
+        self._unsure_below = unsure_below
+        self._live_version: int | None = None
+
+    def subscribe(self, listener: GalleryListener) -> None:
+        self._listeners.append(listener)
+
+    @property
+    def photos(self) -> Sequence[Photo]:
+        return self._photos
+
+    @property
+    def unsure_below(self) -> float:
+        """The score, 0 to 1, under which an answer counts as unsure."""
+        return self._unsure_below
+
+    @property
+    def live_version(self) -> int | None:
+        return self._live_version
+
+    def photo(self, key: str) -> Photo | None:
+        """Return the photo with `key`; None if it is not in the gallery."""
+        row = self._rows.get(key)
+        return None if row is None else self._photos[row]
+
+    def row(self, key: str) -> int | None:
+        return self._rows.get(key)
+
+    def state(self, photo: Photo) -> PhotoState:
+        return photo.state(self._unsure_below)
+
+    def is_outdated(self, photo: Photo) -> bool:
+        """Whether its answer came from another version than the live one."""
+        return (
+            self._live_version is not None
+            and photo.prediction is not None
+            and photo.prediction.version != self._live_version
+            and not photo.waiting
+        )
+
+    def outdated(self) -> list[str]:
+        """Keys of the photos whose answer came from another version than the live one."""
+        return [photo.key for photo in self._photos if self.is_outdated(photo)]
+
+    def transient_failures(self) -> list[str]:
+        """Keys of the photos that failed through no fault of their own."""
+        return [photo.key for photo in self._photos if photo.failure and photo.failure.transient]
+
+    def set_live_version(self, version: int | None) -> None:
+        self._live_version = version
+        self._states_changed()
+
+    def set_unsure_below(self, share: float) -> None:
+        self._unsure_below = share
+        self._states_changed()
+
+    def add(self, photos: Sequence[Photo]) -> None:
+        """Put new photos before the others, in their order."""
+        self._insert(0, photos, restored=False)
+
+    def restore(self, photos: Iterable[Photo]) -> list[Photo]:
+        """Put photos from the history after the others; returns those that were not there."""
+        missing = [photo for photo in photos if photo.key not in self._rows]
+        self._insert(len(self._photos), missing, restored=True)
+        return missing
+
+    def queue(self, paths: Iterable[Path], now: float) -> None:
+        """Have photos wait for an answer, new ones and known ones; old answers stay until then.
+
+        `now` is in seconds since the epoch.
+        """
+        new: list[Photo] = []
+        for path in paths:
+            known = self.photo(str(path))
+            if known is None:
+                # A microsecond apart, so that the history can sort them into this order.
+                new.append(Photo(path, path.name, now - len(new) * 1e-6))
+            else:
+                self.update(replace(known, failure=None, waiting=True))
+        self.add(new)
+
+    def set_result(self, path: Path, result: Prediction | ServeryError) -> None:
+        """Show the answer of a photo, or why there is none; a removed photo is ignored."""
+        photo = self.photo(str(path))
+        if photo is None:
+            return
+        if isinstance(result, Prediction):
+            self.update(replace(photo, prediction=result, failure=None, waiting=False))
+        else:
+            transient = isinstance(result, FleetUnavailable)
+            failure = PhotoFailure(result.what, result.advice, transient)
+            self.update(replace(photo, failure=failure, waiting=False))
+
+    def stop_waiting(self, paths: Iterable[Path], failure: PhotoFailure) -> None:
+        """End the wait of those that still wait; without an older answer, they fail."""
+        for path in paths:
+            photo = self.photo(str(path))
+            if photo is not None and photo.waiting:
+                why = None if photo.prediction else failure
+                self.update(replace(photo, waiting=False, failure=why))
+
+    def set_label(self, key: str, label: str, *, can_be_undone: bool) -> None:
+        """Show the label of a photo, empty for none; a removed photo is ignored."""
+        photo = self.photo(key)
+        if photo is not None:
+            self.update(replace(photo, label=label, label_can_be_undone=can_be_undone))
+
+    def update(self, photo: Photo) -> None:
+        """Replace what is known about a photo; a removed photo is ignored."""
+        row = self._rows.get(photo.key)
+        if row is not None:
+            self._photos[row] = photo
+            for listener in self._listeners:
+                listener.photo_changed(row, photo)
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Take photos out of the gallery, neighbours in one step."""
+        rows = sorted((self._rows[key] for key in keys if key in self._rows), reverse=True)
+        removed: list[tuple[int, list[Photo]]] = []
+        while rows:
+            last = first = rows.pop(0)
+            while rows and rows[0] == first - 1:
+                first = rows.pop(0)
+            removed.append((first, self._photos[first : last + 1]))
+            del self._photos[first : last + 1]
+        self._renumber()
+        # From the last row up, so that each row counts what is still before it.
+        for first, photos in removed:
+            for listener in self._listeners:
+                listener.photos_removed(first, photos)
+
+    def _insert(self, row: int, photos: Sequence[Photo], *, restored: bool) -> None:
+        if photos:
+            self._photos[row:row] = photos
+            self._renumber()
+            for listener in self._listeners:
+                listener.photos_added(row, photos, restored=restored)
+
+    def _renumber(self) -> None:
+        self._rows = {photo.key: row for row, photo in enumerate(self._photos)}
+
+    def _states_changed(self) -> None:
+        for listener in self._listeners:
+            listener.states_changed()

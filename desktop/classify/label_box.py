@@ -1,0 +1,55 @@
+"""Where a person says what the selected photos show: Yes, or another class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from desktop.classify.class_chooser import ClassChooser
+from desktop.classify.photo import Photo
+from desktop.widgets import build
+from desktop.widgets.state_badge import StateBadge
+
+
+class LabelBox(QWidget):
+    """Asks whether the answer is right, shows the label, and takes another one."""
+
+    confirmed = Signal(str)
+    """The class that the answers name, as the label of the selected photos."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._agreed = ""
+        self.question = build.label("Right?", "heading")
+        self.labelled = StateBadge("labelled")
+        self.yes = build.button("Yes", "check")
+        self.yes.clicked.connect(lambda: self.confirmed.emit(self._agreed))
+        self.undo = build.button("Undo", "undo", "quiet", "Take the label back (Ctrl+Z)")
+        self.chooser = ClassChooser()
+        line = build.row(self.question, self.labelled, None, self.yes, self.undo)
+        build.column(line, self.chooser, parent=self)
+
+    def show_photos(self, photos: Sequence[Photo]) -> None:
+        """Ask about `photos`; at least one."""
+        labels = {photo.label for photo in photos}
+        label = photos[0].label if len(labels) == 1 else ""
+        best = {photo.top.name for photo in photos if photo.top is not None}
+        self._agreed = agreed = best.pop() if len(best) == 1 else ""
+        self.question.setVisible(not label)
+        self.labelled.setVisible(bool(label))
+        if label:
+            self.labelled.set_state("labelled", f"Labelled {_shortened(label)}")
+        if len(photos) > 1:
+            self.question.setText(f"All {agreed}?" if agreed else "What do they show?")
+        else:
+            self.question.setText("Right?" if agreed else "What does it show?")
+        self.yes.setVisible(bool(agreed) and not label)
+        self.yes.setToolTip(f"Label as {agreed} (1)")
+        self.yes.setAccessibleName(f"Yes, {agreed}")
+        self.undo.setVisible(bool(label) and all(photo.label_can_be_undone for photo in photos))
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 24 else f"{name[:23]}…"
