@@ -1,10 +1,10 @@
-"""What a command works on: the fleet and the backend of a workspace."""
+"""Opens what commands work on, the fleet and the backend of a workspace, and closes it again."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from backend.client import BackendClient
 from desktop.backend_process import BackendHandle, ensure_backend
@@ -21,20 +21,20 @@ async def open_fleet(
     workspace: Workspace, model: str, engine_name: str
 ) -> AsyncIterator[tuple[Fleet, PredictClient]]:
     """Yield the fleet of `model` and a client of it; the instances run on afterwards."""
-    repository = ModelRepository(workspace.create().models)
-    if model == STARTER_MODEL:
-        await asyncio.to_thread(install_starter, repository)
-    client = PredictClient(model)
-    try:
+    async with AsyncExitStack() as stack:
+        repository = ModelRepository(workspace.create().models)
+        if model == STARTER_MODEL:
+            await asyncio.to_thread(install_starter, repository)
+        client = PredictClient(model)
+        stack.push_async_callback(client.close)
         engine = await choose_engine(engine_name, workspace)
+        stack.push_async_callback(engine.close)
         yield Fleet(model, engine, repository, workspace, client), client
-    finally:
-        await client.close()
 
 
 @asynccontextmanager
 async def open_backend(workspace: Workspace) -> AsyncIterator[tuple[BackendClient, BackendHandle]]:
-    """Yield a client of the backend; one that was started for it is stopped afterwards."""
+    """Yield a client of the backend; a backend that was started for it is stopped afterwards."""
     handle = await ensure_backend(workspace)
     try:
         async with BackendClient(handle.url) as client:
