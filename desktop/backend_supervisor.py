@@ -1,77 +1,81 @@
-"""Keeps the workspace's backend running for as long as the window is open."""
+"""Keeps the workspace's backend running for the length of a block."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from backend.contract import DEFAULT_PORT
-from desktop.backend_process import BackendHandle, ensure_backend
-from serving.errors import BackendError, ServeryError
+from desktop.backend_process import LOG_NAME, BackendHandle, ensure_backend
+from serving.background import in_background
+from serving.engines.names import AUTO
+from serving.errors import BackendError
 from serving.workspace import Workspace
 
+log = logging.getLogger(__name__)
+
 MIN_UPTIME_SECONDS = 10.0
-"""A backend that ends sooner than this after its start is not started again."""
+"""A backend that exits sooner than this after its start is not restarted."""
 
 
 @asynccontextmanager
 async def supervised_backend(
     workspace: Workspace,
-    engine: str,
+    engine: str = AUTO,
     *,
-    stop_on_exit: Callable[[], bool],
-    on_error: Callable[[ServeryError], None],
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    on_error: Callable[[BackendError], None],
+    stop_on_exit: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[str]:
-    """Yield the address of the workspace's backend, started now where none answers.
+    """Yield the URL of the workspace's backend; start one if none answers.
 
-    One that was started here and dies is started again at the same address, and
-    `on_trouble` hears where that fails or keeps failing. At the end it is stopped
-    if it was started here and `stop_at_end()` says so. Raises BackendError where it
-    does not come up in the first place.
+    A backend that was started here and exits is restarted at the same URL. If that
+    fails, or it exits again too soon, `on_error` is called and no more is tried.
+    When the block is left, a backend that was started here is stopped if
+    `stop_on_exit()` says so. Raises BackendError if it does not come up at first.
     """
-    first = await ensure_backend(workspace, port=DEFAULT_PORT, engine=engine)
-    port = urlsplit(first.url).port or DEFAULT_PORT
-    current = first
+    handle = await ensure_backend(workspace, host=host, port=port, engine=engine)
+    url = handle.url
+    # With port 0, or one that was taken, the backend chose the port to keep from now on.
+    port = urlsplit(url).port or port
 
-    async def keep() -> None:
-        nonlocal current
+    async def supervise() -> None:
+        nonlocal handle
         loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            code = await current.exited()
-            if loop.time() - began < MIN_UPTIME_SECONDS:
-                on_error(_died(workspace, code))
-                return
-            try:
-                current = await ensure_backend(workspace, port=port, engine=engine)
-            except BackendError as error:
-                on_error(error)
-                return
-            if current.url != first.url:
-                on_error(_moved(current))
-                return
+        try:
+            while True:
+                started_at = loop.time()
+                code = await handle.exited()
+                if loop.time() - started_at < MIN_UPTIME_SECONDS:
+                    raise _exited(workspace, code)
+                log.warning("The backend exited with code %s; starting it again.", code)
+                handle = await ensure_backend(workspace, host=host, port=port, engine=engine)
+                if handle.url != url:
+                    raise _moved(handle)
+        except BackendError as error:
+            on_error(error)
 
-    keeping = asyncio.create_task(keep(), name="keep the backend")
     try:
-        yield first.url
+        async with in_background(supervise(), name="supervise the backend"):
+            yield url
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
         if stop_on_exit():
-            await current.stop()
+            await handle.stop()
 
 
-def _died(workspace: Workspace, code: int) -> BackendError:
+def _exited(workspace: Workspace, code: int) -> BackendError:
     return BackendError(
-        f"The backend ended with code {code}.",
-        f"Labels wait on disk. Look at backend.log in {workspace.logs}, then start Servery again.",
+        f"The backend exited with code {code}.",
+        f"Labels are kept on disk. Look at {workspace.logs / LOG_NAME}, then start Servery again.",
     )
 
 
 def _moved(handle: BackendHandle) -> BackendError:
     return BackendError(
-        f"The backend is at {handle.url} now, because another program took its port.",
-        "Start Servery again to learn from new labels; they wait on disk.",
+        f"The backend is now at {handle.url}, because another program took its port.",
+        "Start Servery again to learn from new labels; they are kept on disk.",
     )

@@ -1,4 +1,4 @@
-"""`servery fleet`: start, scale, stop and look at the instances."""
+"""`servery fleet`: start, scale, stop and inspect the instances."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from desktop.commands import options
 from desktop.commands.connections import open_fleet
-from desktop.commands.terminal import ProgressLine, print_json, print_table, say
+from desktop.commands.terminal import ProgressLine, print_json, print_message, print_table
 from desktop.formats import plural
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
 from serving.fleet.record import InstanceLimits
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @click.group()
 def fleet() -> None:
-    """Start, scale, stop and look at the instances."""
+    """Start, scale, stop and inspect the instances."""
 
 
 @fleet.command()
@@ -36,11 +36,14 @@ def fleet() -> None:
 @options.as_json
 @click.pass_obj
 def start(workspace: Workspace, count: int | None, model: str, engine: str, as_json: bool) -> None:
-    """Start COUNT instances, or as many as there were last; one at first."""
+    """Start COUNT instances.
+
+    By default as many as the last time, or one.
+    """
 
     async def carry_out(fleet: Fleet, report: Report) -> FleetView:
-        wanted = count or (await fleet.observe()).desired_count or 1
-        return await fleet.scale(wanted, report)
+        desired_count = count or (await fleet.observe()).desired_count or 1
+        return await fleet.scale(desired_count, report)
 
     _change(workspace, model, engine, as_json, carry_out)
 
@@ -52,7 +55,7 @@ def start(workspace: Workspace, count: int | None, model: str, engine: str, as_j
 @options.as_json
 @click.pass_obj
 def scale(workspace: Workspace, count: int, model: str, engine: str, as_json: bool) -> None:
-    """Have exactly COUNT instances."""
+    """Start or stop instances until exactly COUNT are running."""
     _change(workspace, model, engine, as_json, lambda fleet, report: fleet.scale(count, report))
 
 
@@ -62,7 +65,10 @@ def scale(workspace: Workspace, count: int, model: str, engine: str, as_json: bo
 @options.as_json
 @click.pass_obj
 def stop(workspace: Workspace, model: str, engine: str, as_json: bool) -> None:
-    """Stop all instances; what they accepted is answered first."""
+    """Stop all instances.
+
+    Requests that they have accepted are answered first.
+    """
     _change(workspace, model, engine, as_json, lambda fleet, report: fleet.scale(0, report))
 
 
@@ -72,16 +78,12 @@ def stop(workspace: Workspace, model: str, engine: str, as_json: bool) -> None:
 @options.as_json
 @click.pass_obj
 def status(workspace: Workspace, model: str, engine: str, as_json: bool) -> None:
-    """Show the instances and what they do."""
+    """Show the instances and their state."""
 
-    async def look() -> FleetView:
-        async with open_fleet(workspace, model, engine) as (fleet, _):
-            return await fleet.observe()
-
-    view = asyncio.run(look())
+    view = _with_fleet(workspace, model, engine, lambda fleet: fleet.observe())
     _show(view, as_json)
     if not as_json and view.engine_reason:
-        say(view.engine_reason)
+        print_message(view.engine_reason)
 
 
 @fleet.command()
@@ -90,22 +92,34 @@ def status(workspace: Workspace, model: str, engine: str, as_json: bool) -> None
 @options.engine
 @click.pass_obj
 def restart(workspace: Workspace, instance: str, model: str, engine: str) -> None:
-    """Exchange INSTANCE for a new one, which is ready before it goes."""
-    _on_instance(workspace, model, engine, lambda fleet: fleet.restart(instance))
-    say(f"{instance} was exchanged for a new instance.")
+    """Replace INSTANCE by a new one.
+
+    It is stopped once the new one is ready.
+    """
+    _with_fleet(workspace, model, engine, lambda fleet: fleet.restart(instance))
+    print_message(f"{instance} was replaced by a new instance.")
 
 
 @fleet.command()
 @click.argument("instance")
-@click.option("--lines", default=200, show_default=True, help="How many of the last lines.")
-@click.option("--follow", is_flag=True, help="Go on until Ctrl+C or the end of the instance.")
+@click.option(
+    "--lines",
+    default=200,
+    show_default=True,
+    help="Number of lines to print, from the end of the log.",
+)
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Print new lines as they come, until Ctrl+C or until the instance stops.",
+)
 @options.model
 @options.engine
 @click.pass_obj
 def logs(
     workspace: Workspace, instance: str, lines: int, follow: bool, model: str, engine: str
 ) -> None:
-    """Print what INSTANCE printed."""
+    """Print the log of INSTANCE."""
 
     async def show(fleet: Fleet) -> None:
         runs_it = fleet.engine_of(instance)
@@ -116,7 +130,7 @@ def logs(
             async for line in log:
                 click.echo(line)
 
-    _on_instance(workspace, model, engine, show)
+    _with_fleet(workspace, model, engine, show)
 
 
 @fleet.command()
@@ -125,12 +139,15 @@ def logs(
 @options.engine
 @click.pass_obj
 def command(workspace: Workspace, instance: str, model: str, engine: str) -> None:
-    """Print the command that starts such an instance by hand: docker run, for a container."""
+    """Print the command that starts the same instance by hand.
+
+    For a container that is a `docker run`.
+    """
 
     async def show(fleet: Fleet) -> None:
         click.echo(await fleet.engine_of(instance).run_command(instance))
 
-    _on_instance(workspace, model, engine, show)
+    _with_fleet(workspace, model, engine, show)
 
 
 def _memory(text: str) -> int:
@@ -145,11 +162,17 @@ def _memory(text: str) -> int:
     "--memory",
     type=_memory,
     metavar="SIZE",
-    help="Of each instance, as 512MB or 2GB; 0: no limit.",
+    help="Memory of each instance, such as 512MB or 2GB; 0 for no limit.",
 )
-@click.option("--cpus", type=click.FloatRange(min=0), help="Cores of each instance; 0: no limit.")
-@click.option("--threads", type=click.IntRange(min=0), help="Of each instance; 0: shared out.")
-@click.option("--image", help="What containers run from; empty: the first that is there.")
+@click.option(
+    "--cpus", type=click.FloatRange(min=0), help="CPU cores of each instance; 0 for no limit."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=0),
+    help="Threads of each instance; 0 to divide the cores among them.",
+)
+@click.option("--image", help="Image that containers run from; empty to choose automatically.")
 @options.model
 @options.engine
 @options.as_json
@@ -164,9 +187,13 @@ def limit(
     engine: str,
     as_json: bool,
 ) -> None:
-    """Set what every instance may use, one exchanged after the other; without options, show it."""
-    asked = {"memory_limit": memory, "cpu_limit": cpus, "threads": threads, "image": image}
-    changed = {name: value for name, value in asked.items() if value is not None}
+    """Set or print the limits of every instance.
+
+    To set them, instances are replaced one after the other. Without options the
+    limits are printed.
+    """
+    settable = {"memory_limit": memory, "cpu_limit": cpus, "threads": threads, "image": image}
+    changed = {name: value for name, value in settable.items() if value is not None}
 
     async def carry_out(fleet: Fleet) -> InstanceLimits:
         limits = InstanceLimits.of({**asdict(fleet.limits), **changed})
@@ -176,25 +203,24 @@ def limit(
                 await fleet.wait_until_converged(report)
         return fleet.limits
 
-    limits = _on_instance(workspace, model, engine, carry_out)
+    limits = _with_fleet(workspace, model, engine, carry_out)
     if as_json:
         print_json(asdict(limits))
     else:
-        click.echo(
-            f"Memory {format_bytes(limits.memory_limit) if limits.memory_limit else 'unlimited'}, "
-            f"{_cores(limits.cpu_limit)}, "
-            f"{plural(limits.threads, 'thread') if limits.threads else 'threads shared out'}, "
-            f"image {limits.image or 'chosen automatically'}."
-        )
+        click.echo(_describe(limits))
 
 
-def _cores(limit: float) -> str:
-    if not limit:
-        return "any number of cores"
-    return "1 core" if limit == 1 else f"{limit:g} cores"
+def _describe(limits: InstanceLimits) -> str:
+    memory = format_bytes(limits.memory_limit) if limits.memory_limit else "unlimited"
+    cores = "any number of cores"
+    if limits.cpu_limit:
+        cores = "1 core" if limits.cpu_limit == 1 else f"{limits.cpu_limit:g} cores"
+    threads = plural(limits.threads, "thread") if limits.threads else "automatic threads"
+    image = limits.image or "chosen automatically"
+    return f"Memory {memory}, {cores}, {threads}, image {image}."
 
 
-def _on_instance(
+def _with_fleet(
     workspace: Workspace, model: str, engine: str, work: Callable[[Fleet], Awaitable[T]]
 ) -> T:
     async def carry_out() -> T:
@@ -211,13 +237,12 @@ def _change(
     as_json: bool,
     carry_out: Callable[[Fleet, Report], Awaitable[FleetView]],
 ) -> None:
-    async def change() -> FleetView:
-        async with open_fleet(workspace, model, engine) as (fleet, _):
-            with ProgressLine() as report:
-                await carry_out(fleet, report)
-            return await fleet.observe()
+    async def change(fleet: Fleet) -> FleetView:
+        with ProgressLine() as report:
+            await carry_out(fleet, report)
+        return await fleet.observe()
 
-    _show(asyncio.run(change()), as_json)
+    _show(_with_fleet(workspace, model, engine, change), as_json)
 
 
 def _show(view: FleetView, as_json: bool) -> None:
@@ -236,7 +261,7 @@ def _show(view: FleetView, as_json: bool) -> None:
         )
     for one in view.instances:
         if one.instance.failure:
-            say(f"{one.instance.id}: {one.instance.failure}")
+            print_message(f"{one.instance.id}: {one.instance.failure}")
 
 
 def _row(view: InstanceView) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`servery image`: what containers run from is pulled, loaded, built and listed."""
+"""`servery image`: pull, load, build and list the images that containers run from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import click
 
-from desktop.commands.terminal import PercentLine, print_table, say
+from desktop.commands.terminal import ProgressLine, print_message, print_table
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.image.build import DEFAULT_BASE, build
 from serving.engines.docker.image.constants import IMAGES, OFFICIAL_IMAGE, OWN_IMAGE
@@ -27,50 +27,64 @@ def image() -> None:
 @image.command()
 @click.argument("name", default=OFFICIAL_IMAGE)
 def pull(name: str) -> None:
-    """Pull NAME from its registry; TensorFlow Serving unless given."""
+    """Pull an image from its registry.
+
+    NAME is the official image of TensorFlow Serving by default.
+    """
 
     async def work(store: ImageStore) -> str:
-        with PercentLine() as report:
+        with ProgressLine() as report:
             return (await store.pull(name, report)).name
 
-    say(f"The container engine has the image {_with_store(work)} now.")
+    _print_new(_with_store(work))
 
 
 @image.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def load(file: Path) -> None:
-    """Load the images in FILE, which `docker save` wrote, where no registry can be reached."""
+    """Load images from FILE.
+
+    It is an archive that `docker save` wrote. No registry is needed.
+    """
 
     async def work(store: ImageStore) -> list[str]:
-        with PercentLine() as report:
+        with ProgressLine() as report:
             return await store.load(file, report)
 
-    for name in _with_store(work):
-        say(f"The container engine has the image {name} now.")
+    _print_new(*_with_store(work))
 
 
 @image.command(name="build")
-@click.option("--base", default=DEFAULT_BASE, show_default=True, help="An image, or a tar archive.")
-@click.option("--tag", default=OWN_IMAGE, show_default=True, help="The name of the new image.")
+@click.option(
+    "--base",
+    default=DEFAULT_BASE,
+    show_default=True,
+    help="The base image: a name, or the path of a tar archive.",
+)
+@click.option("--tag", default=OWN_IMAGE, show_default=True, help="Name of the new image.")
 @click.option(
     "--wheels",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of wheels to take the packages from, instead of the installed ones.",
+    help="Folder of wheels to take the packages from, instead of the installed ones.",
 )
-@click.option("--verbose", is_flag=True, help="Print what the build prints.")
+@click.option("--verbose", is_flag=True, help="Print the output of the build.")
 def build_own(base: str, tag: str, wheels: Path | None, verbose: bool) -> None:
-    """Build our own image of the model server from what is installed here."""
+    """Build an image of Servery's own model server.
+
+    It is built from the packages that are installed here.
+    """
 
     async def work(store: ImageStore) -> str:
-        with PercentLine() as report:
-            return (await build(store, tag, base, wheels, report, say if verbose else None)).name
+        with ProgressLine() as report:
+            on_line = print_message if verbose else None
+            return (await build(store, tag, base, wheels, report, on_line)).name
 
-    say(f"The container engine has the image {_with_store(work)} now.")
+    _print_new(_with_store(work))
 
 
 @image.command(name="list")
 def list_images() -> None:
-    """Show which of the usual images the container engine has."""
+    """List the known images and whether the engine has them."""
 
     async def work(store: ImageStore) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
@@ -80,6 +94,11 @@ def list_images() -> None:
         return rows
 
     print_table(("IMAGE", "SIZE"), _with_store(work))
+
+
+def _print_new(*names: str) -> None:
+    for name in names:
+        print_message(f"The container engine has the image {name} now.")
 
 
 def _with_store(work: Callable[[ImageStore], Awaitable[T]]) -> T:

@@ -1,4 +1,4 @@
-"""`servery label`, `train`, `models` and `promote`: everything that the backend does."""
+"""`servery label`, `train`, `models` and `promote`: what the backend does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from backend.contract import ModelSummary, RunState, TrainingRun, VersionSummary
 from desktop.commands import options
 from desktop.commands.connections import open_backend
-from desktop.commands.terminal import PercentLine, print_json, print_table, say
+from desktop.commands.terminal import ProgressLine, print_json, print_message, print_table
 from desktop.formats import percent, plural
 from desktop.learn.learn_now import TrainingRunFailed, wait_for_run
 from serving.normalize_image import read_image
@@ -27,7 +27,10 @@ from serving.workspace import Workspace
 @options.as_json
 @click.pass_obj
 def label(workspace: Workspace, files: Sequence[Path], class_name: str, as_json: bool) -> None:
-    """Say that each FILE shows CLASS, a class that the model knows or a new one."""
+    """Label image files as CLASS.
+
+    CLASS is one that the model knows, or a new one.
+    """
 
     async def send() -> None:
         async with open_backend(workspace) as (client, _):
@@ -45,20 +48,21 @@ def label(workspace: Workspace, files: Sequence[Path], class_name: str, as_json:
 
 
 @click.command()
-@click.option("--wait", is_flag=True, help="Return when the training run has ended.")
+@click.option("--wait", is_flag=True, help="Wait until the training run has finished.")
 @options.as_json
 @click.pass_obj
 def train(workspace: Workspace, wait: bool, as_json: bool) -> None:
-    """Learn from the labels; a run that succeeds makes a new version.
+    """Train on the labels.
 
-    Where no backend is running, one is started for as long as the run takes.
+    A training run that succeeds makes a new version. If no backend is running, one is
+    started and runs until the training has finished.
     """
 
     async def learn() -> TrainingRun:
         async with open_backend(workspace) as (client, handle):
             run = await client.train()
             if wait or handle.started_here:
-                with PercentLine() as report:
+                with ProgressLine() as report:
                     run = await wait_for_run(client, run, report)
             return run
 
@@ -67,7 +71,7 @@ def train(workspace: Workspace, wait: bool, as_json: bool) -> None:
         print_json(asdict(run))
     if run.state in (RunState.FAILED, RunState.CANCELLED):
         raise TrainingRunFailed(
-            f"Training run {run.id} {run.state.value}: {run.step or 'no reason was given.'}"
+            f"Training run {run.id} {run.state.value}: {run.step or 'no reason given.'}"
         )
     if not as_json:
         click.echo(_outcome(run))
@@ -85,7 +89,7 @@ def _outcome(run: TrainingRun) -> str:
 @options.as_json
 @click.pass_obj
 def models(workspace: Workspace, as_json: bool) -> None:
-    """List the models and their versions; the live one is marked."""
+    """List the models and their versions."""
 
     async def ask() -> list[ModelSummary]:
         async with open_backend(workspace) as (client, _):
@@ -96,7 +100,7 @@ def models(workspace: Workspace, as_json: bool) -> None:
         print_json([asdict(model) for model in found])
         return
     if not found:
-        say("There is no model yet.")
+        print_message("There is no model yet.")
         return
     versions = [version for model in found for version in model.versions]
     print_table(
@@ -122,7 +126,10 @@ def _version_row(version: VersionSummary) -> tuple[str, ...]:
 @options.as_json
 @click.pass_obj
 def promote(workspace: Workspace, version: int, model: str, as_json: bool) -> None:
-    """Make VERSION the one that the fleet serves; an older one rolls back."""
+    """Make VERSION the live one.
+
+    Promoting an older version rolls back.
+    """
 
     async def ask() -> VersionSummary:
         async with open_backend(workspace) as (client, _):

@@ -1,4 +1,4 @@
-"""What the command line says: results on stdout, everything else on stderr."""
+"""Output of the command line: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from serving.progress import Report
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a sentence for the person, on stderr."""
     click.echo(text, err=True)
 
@@ -23,7 +23,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their longest cell; nothing but the cells."""
+    """Print columns, each as wide as its longest cell, without borders."""
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
@@ -32,7 +32,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 class ProgressLine:
-    """One line on a terminal that says how far the work is; silent anywhere else."""
+    """One line on a terminal that shows how far the work is; silent on anything else."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -48,18 +48,9 @@ class ProgressLine:
     def report(self, done: int, total: int, text: str) -> None:
         if self._terminal:
             self._shown = True
-            self._write(self._line(done, total, text))
-
-    def _line(self, done: int, total: int, text: str) -> str:
-        return f"{text}  {done} of {total}" if total else text
+            self._write(f"{100 * done // total:3d}%  {text}" if total else text)
 
     def _write(self, text: str) -> None:
+        # Back to the start of the line, and erase what the last report left there.
         sys.stderr.write(f"\r\033[K{text}")
         sys.stderr.flush()
-
-
-class PercentLine(ProgressLine):
-    """The line of work whose text says the amounts already."""
-
-    def _line(self, done: int, total: int, text: str) -> str:
-        return f"{done:3d}%  {text}"

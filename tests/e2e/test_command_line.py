@@ -184,7 +184,7 @@ def test_a_file_that_is_no_image_harms_no_other(shell: CommandLine) -> None:
     assert [answer.get("error") for answer in answers] == [
         "The file is empty.",
         None,
-        "The file cannot be read: No such file or directory.",
+        "There is no file of this name.",
         "The image is damaged or cut off.",
     ]
     assert len(result.stderr.splitlines()) == 3
