@@ -1,4 +1,4 @@
-"""The `servery` command. Only the window itself imports Qt."""
+"""The `servery` command. Only the window imports Qt."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ COMMANDS = {
     "serve": "desktop.commands.serve",
     "train": "desktop.commands.learn",
 }
-"""Which module holds a command; imported when it is asked for, so that the window need not wait."""
+"""The module of each command; imported when it is run, so that the window need not wait."""
 
 
 class _Commands(click.Group):
-    """Finds the commands, and turns the errors that a person can meet into a sentence."""
+    """Loads the commands lazily and prints a ServeryError as a sentence."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -67,14 +67,14 @@ class CliError(click.ClickException):
     type=click.Path(file_okay=False, path_type=Path),
     envvar=ENVIRONMENT_VARIABLE,
     show_envvar=True,
-    help="The folder that holds all state.  [default: the platform's data folder]",
+    help="Folder that holds all state.  [default: the platform's data folder]",
 )
 @click.version_option(VERSION, prog_name="servery", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context, workspace: Path | None) -> None:
-    """Run, use and teach an image classifier on your own machine.
+    """Run, use and train an image classifier on your own machine.
 
-    Without a command the window opens.
+    Without a command, the window opens.
     """
     context.obj = Workspace(workspace.expanduser().resolve()) if workspace else Workspace.default()
     if context.invoked_subcommand is None:

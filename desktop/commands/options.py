@@ -14,9 +14,9 @@ engine = click.option(
     envvar="SERVERY_ENGINE",
     show_default=True,
     show_envvar=True,
-    help="What instances run on.",
+    help="The engine that runs the instances.",
 )
 model = click.option(
-    "--model", default=STARTER_MODEL, show_default=True, metavar="NAME", help="Which model."
+    "--model", default=STARTER_MODEL, show_default=True, metavar="NAME", help="Name of the model."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
