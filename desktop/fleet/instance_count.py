@@ -1,4 +1,4 @@
-"""The control by which a person says how many instances there should be."""
+"""The control for the number of instances."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from desktop import theme
 
 MAX_INSTANCES = 16
 DEBOUNCE_MILLISECONDS = 500
-"""After the last press of + or -; Enter does not wait."""
+"""From the last press of + or - to the request; Enter does not wait."""
 
 _WITHOUT_ARROWS = """
 QSpinBox { padding: 0; min-height: 42px; }
 QSpinBox::up-button, QSpinBox::down-button { width: 0; border: none; }
 QSpinBox::up-arrow, QSpinBox::down-arrow { image: none; width: 0; height: 0; }
 """
-"""With QSpinBox's own NoButtons a style sheet leaves no room for the number."""
+"""With QSpinBox's own NoButtons a style sheet leaves no space for the number."""
 
 
 class _Number(QSpinBox):
-    """A number without arrows; Escape gives up what was typed."""
+    """A number without arrows; Escape cancels what was typed."""
 
-    abandoned = Signal()
+    escape_pressed = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
-            self.abandoned.emit()
+            self.escape_pressed.emit()
             event.accept()
         else:
             super().keyPressEvent(event)
@@ -36,20 +36,16 @@ class _Number(QSpinBox):
 class InstanceCount(QWidget):
     """A number from 0 to 16, typed or stepped with - and +.
 
-    What a person is changing is never overwritten; the change is told once it has
-    settled.
+    What a person is changing is never overwritten; several presses of + are one request.
     """
 
     count_requested = Signal(int)
-    """How many instances the person wants."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._wanted = 0
-        self._settling = QTimer(self)
-        self._settling.setSingleShot(True)
-        self._settling.setInterval(DEBOUNCE_MILLISECONDS)
-        self._settling.timeout.connect(self._choose)
+        self._desired_count = 0
+        self._debounce = QTimer(self, singleShot=True, interval=DEBOUNCE_MILLISECONDS)
+        self._debounce.timeout.connect(self._request)
 
         self.number = _Number()
         self.number.setRange(0, MAX_INSTANCES)
@@ -60,9 +56,9 @@ class InstanceCount(QWidget):
         self.number.setFixedSize(72, 44)
         self.number.setAccessibleName("Wanted instances")
         self.number.setToolTip(f"How many instances should run, 0 to {MAX_INSTANCES}")
-        self.number.valueChanged.connect(self._changed)
-        self.number.editingFinished.connect(self._choose)
-        self.number.abandoned.connect(self._abandon)
+        self.number.valueChanged.connect(self._on_value_changed)
+        self.number.editingFinished.connect(self._request)
+        self.number.escape_pressed.connect(self._cancel)
 
         self.fewer = self._step("minus", "One instance fewer", -1)
         self.more = self._step("plus", "One instance more", +1)
@@ -75,12 +71,12 @@ class InstanceCount(QWidget):
             layout.addWidget(widget)
         self._enable_steps()
 
-    def show_desired_count(self, wanted: int) -> None:
+    def show_desired_count(self, count: int) -> None:
         """Show what the fleet aims at, unless a person is changing it right now."""
-        self._wanted = wanted
+        self._desired_count = count
         typing = self.number.hasFocus() and self.number.lineEdit().isModified()
-        if not self._settling.isActive() and not typing:
-            self._show(wanted)
+        if not self._debounce.isActive() and not typing:
+            self._show(count)
 
     def _step(self, icon: str, name: str, by: int) -> QToolButton:
         button = QToolButton()
@@ -92,20 +88,20 @@ class InstanceCount(QWidget):
         button.clicked.connect(lambda: self.number.stepBy(by))
         return button
 
-    def _changed(self) -> None:
+    def _on_value_changed(self) -> None:
         self._enable_steps()
-        self._settling.start()
+        self._debounce.start()
 
-    def _choose(self) -> None:
-        self._settling.stop()
+    def _request(self) -> None:
+        self._debounce.stop()
         self.number.lineEdit().setModified(False)
-        if self.number.value() != self._wanted:
-            self._wanted = self.number.value()
-            self.count_requested.emit(self._wanted)
+        if self.number.value() != self._desired_count:
+            self._desired_count = self.number.value()
+            self.count_requested.emit(self._desired_count)
 
-    def _abandon(self) -> None:
-        self._settling.stop()
-        self._show(self._wanted)
+    def _cancel(self) -> None:
+        self._debounce.stop()
+        self._show(self._desired_count)
 
     def _show(self, value: int) -> None:
         self.number.blockSignals(True)

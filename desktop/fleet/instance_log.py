@@ -1,4 +1,4 @@
-"""What an instance printed: followed, searched, saved."""
+"""The log of an instance: followed, searched, saved."""
 
 from __future__ import annotations
 
@@ -72,8 +72,9 @@ class InstanceLog(QWidget):
         self.text.setUndoRedoEnabled(False)
         self.text.setFont(theme.monospace(theme.Size.SMALL))
         self.text.setAccessibleName("Log")
-        self.text.verticalScrollBar().actionTriggered.connect(self._scrolled)
-        self.text.selectionChanged.connect(self._pin)
+        # Emitted for what a person does to the bar, and not when new lines move it.
+        self.text.verticalScrollBar().actionTriggered.connect(self._on_scrolled)
+        self.text.selectionChanged.connect(self._on_selection_changed)
 
         self.search = _Search()
         self.search.setPlaceholderText("Search the log")
@@ -81,11 +82,9 @@ class InstanceLog(QWidget):
         self.search.setClearButtonEnabled(True)
         self.search.setMaximumWidth(260)
         self.search.stepped.connect(self._step)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(SEARCH_DEBOUNCE_MILLISECONDS)
-        self._pause.timeout.connect(self._find)
-        self.search.textChanged.connect(self._pause.start)
+        self._search_timer = QTimer(self, singleShot=True, interval=SEARCH_DEBOUNCE_MILLISECONDS)
+        self._search_timer.timeout.connect(self._find)
+        self.search.textChanged.connect(self._search_timer.start)
         self.hits = QLabel()
         theme.set_role(self.hits, "small")
 
@@ -95,12 +94,12 @@ class InstanceLog(QWidget):
         self.follow.setChecked(True)
         self.follow.setAccessibleName("Follow the end of the log")
         self.follow.setToolTip("Keep the newest line in view")
-        self.follow.toggled.connect(self._follow_toggled)
+        self.follow.toggled.connect(self._scroll_if_following)
         self.save = QToolButton()
         theme.set_icon(self.save, "export")
         self.save.setAccessibleName("Save the log")
         self.save.setToolTip("Save the log…")
-        self.save.clicked.connect(self._ask_where)
+        self.save.clicked.connect(self._open_save_dialog)
 
         heading = QLabel("Log")
         theme.set_role(heading, "heading")
@@ -122,7 +121,7 @@ class InstanceLog(QWidget):
         find.activated.connect(self.search.setFocus)
 
     def show_instance(self, instance_id: str | None) -> None:
-        """Begin with an empty log, unless it is the one shown already."""
+        """Begin with an empty log, unless that instance is shown already."""
         if instance_id == self._instance_id:
             return
         self._instance_id = instance_id
@@ -132,62 +131,57 @@ class InstanceLog(QWidget):
         self.save.setEnabled(instance_id is not None)
 
     def show_latest(self, instance_id: str, latest: list[str]) -> None:
-        """Take in the last lines of an instance's log; those of another are dropped."""
+        """Show the last lines of an instance's log; those of another one are dropped."""
         if instance_id != self._instance_id:
             return
         added = new_lines(self._lines, latest)
-        if added is not None:
+        if added is None:
+            self._replace(latest)
+        else:
             self.add(instance_id, added)
-            return
-        self._replace(latest)
-        if self.follow.isChecked():
-            self._to_end()
 
     def add(self, instance_id: str, new: list[str]) -> None:
-        """Take in what an instance printed since; what another did is dropped."""
+        """Append what an instance printed since; lines of another one are dropped."""
         if instance_id != self._instance_id or not new:
             return
         self._lines = (self._lines + new)[-MAX_LINES:]
         self.text.appendPlainText("\n".join(new))
-        if self.follow.isChecked():
-            self._to_end()
         if self.search.text():
-            self._mark()
+            self._highlight()
+        self._scroll_if_following()
 
     def _replace(self, lines: list[str]) -> None:
         self._lines = lines[-MAX_LINES:]
         self._hits = []
         self.text.setPlainText("\n".join(self._lines))
-        self._mark()
+        self._highlight()
+        self._scroll_if_following()
 
-    def _to_end(self) -> None:
-        bar = self.text.verticalScrollBar()
-        bar.setValue(bar.maximum())
-        self.text.horizontalScrollBar().setValue(0)
+    def _scroll_if_following(self) -> None:
+        if self.follow.isChecked():
+            bar = self.text.verticalScrollBar()
+            bar.setValue(bar.maximum())
+            self.text.horizontalScrollBar().setValue(0)
 
-    def _scrolled(self) -> None:
-        """A person scrolled; what the log does by itself is told otherwise."""
+    def _on_scrolled(self) -> None:
         bar = self.text.verticalScrollBar()
+        # The position that the bar is about to take; value() is still the old one.
         self.follow.setChecked(bar.sliderPosition() >= bar.maximum())
 
-    def _pin(self) -> None:
-        """What a person is selecting must not move away under the pointer."""
+    def _on_selection_changed(self) -> None:
+        """Stop following: what a person selects must not move away under the pointer."""
         if self.text.textCursor().hasSelection():
             self.follow.setChecked(False)
 
-    def _follow_toggled(self, on: bool) -> None:
-        if on:
-            self._to_end()
-
     def _find(self) -> None:
-        self._mark()
+        self._highlight()
         if self._hits:
             self._go_to(len(self._hits) - 1)
 
     def _step(self, backwards: bool) -> None:
-        if self._pause.isActive():
-            self._pause.stop()
-            self._mark()
+        if self._search_timer.isActive():
+            self._search_timer.stop()
+            self._highlight()
         if not self._hits:
             return
         here = self.text.textCursor().selectionStart()
@@ -205,24 +199,23 @@ class InstanceLog(QWidget):
         self.text.centerCursor()
         self.hits.setText(f"{count(index + 1)} of {count(len(self._hits))}")
 
-    def _mark(self) -> None:
-        wanted = self.search.text()
-        document = self.text.document()
-        self._hits = _occurrences(document, wanted) if wanted else []
-        marks = []
-        look = QTextCharFormat()
-        look.setBackground(theme.color("accent_soft"))
-        look.setForeground(theme.color("text"))
+    def _highlight(self) -> None:
+        searched = self.search.text()
+        self._hits = _occurrences(self.text.document(), searched) if searched else []
+        highlights = []
+        highlight_format = QTextCharFormat()
+        highlight_format.setBackground(theme.color("accent_soft"))
+        highlight_format.setForeground(theme.color("text"))
         for hit in self._hits[-MAX_HIGHLIGHTS:]:
-            mark = QTextEdit.ExtraSelection()
-            mark.cursor, mark.format = hit, look
-            marks.append(mark)
-        self.text.setExtraSelections(marks)
+            highlight = QTextEdit.ExtraSelection()
+            highlight.cursor, highlight.format = hit, highlight_format
+            highlights.append(highlight)
+        self.text.setExtraSelections(highlights)
         self.hits.setText(
-            plural(len(self._hits), "hit") if self._hits else "No hit" if wanted else ""
+            plural(len(self._hits), "hit") if self._hits else "No hit" if searched else ""
         )
 
-    def _ask_where(self) -> None:
+    def _open_save_dialog(self) -> None:
         dialog = QFileDialog(self, "Save the log", f"{self._instance_id}.log")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

@@ -1,4 +1,4 @@
-"""What every instance may use, and what it runs from: asked for in a small dialog."""
+"""The dialog for what every instance may use and what it runs from."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ MIN_MEMORY = 128
 
 
 class LimitsDialog(QDialog):
-    """Shows `limits` and tells of others; what cannot be limited here is not asked for."""
+    """Edits the limits; what cannot be limited on this engine is not shown."""
 
-    limits_requested = Signal(object)
-    """Limits"""
+    limits_requested = Signal(InstanceLimits)
 
     def __init__(
         self,
@@ -63,59 +62,55 @@ class LimitsDialog(QDialog):
         self.cpu.setValue(limits.cpu_limit)
         self.threads = QSpinBox()
         self.threads.setRange(0, max(2 * cores, limits.threads))
-        self.threads.setSpecialValueText("Shared out")
+        self.threads.setSpecialValueText("Automatic")
         self.threads.setValue(limits.threads)
-        self.image = _image_choice(images, limits.image)
+        self.image = _image_box(images, limits.image)
 
         form = QFormLayout()
         form.setHorizontalSpacing(theme.XL)
         form.setVerticalSpacing(theme.M)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Memory", self.memory)
-        if in_containers:
-            form.addRow("Processor cores", self.cpu)
-        form.addRow("Threads", self.threads)
-        if in_containers:
-            form.addRow("Image", self.image)
-        for title, field in (
-            ("Memory", self.memory),
-            ("Processor cores", self.cpu),
-            ("Threads", self.threads),
-            ("Image", self.image),
+        for title, field, shown in (
+            ("Memory", self.memory, True),
+            ("Processor cores", self.cpu, in_containers),
+            ("Threads", self.threads, True),
+            ("Image", self.image, in_containers),
         ):
             field.setAccessibleName(title)
             field.setMinimumWidth(240)
             if isinstance(field, QAbstractSpinBox):
                 field.lineEdit().setTextMargins(theme.S, 0, 0, 0)
+            form.addRow(title, field)
+            form.setRowVisible(field, shown)
 
-        how = QLabel(
-            "A change is rolled out one instance at a time, each new one ready before an old one"
-            " goes. Threads are shared out among the instances unless you set them."
+        explanation = QLabel(
+            "A change is rolled out one instance at a time: each new one is ready before an old"
+            " one stops. Threads are divided among the instances unless you set them."
             if in_containers
             else "A change is rolled out one instance at a time. Processor cores and the image can"
-            " be set where instances run in containers."
+            " be set if instances run in containers."
         )
-        how.setWordWrap(True)
-        theme.set_role(how, "muted")
+        explanation.setWordWrap(True)
+        theme.set_role(explanation, "muted")
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Apply | QDialogButtonBox.StandardButton.Cancel
         )
         self.apply = buttons.button(QDialogButtonBox.StandardButton.Apply)
         theme.set_role(self.apply, "primary")
-        self.apply.clicked.connect(self._choose)
+        self.apply.clicked.connect(self._apply)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.L)
         layout.setSpacing(theme.L)
-        layout.addWidget(how)
+        layout.addWidget(explanation)
         layout.addLayout(form)
         layout.addWidget(buttons)
         self.setMinimumWidth(460)
         self.apply.setDefault(True)
 
     def selected_limits(self) -> InstanceLimits:
-        """What the controls say now."""
+        """The limits that the controls show now."""
         memory = self.memory.value()
         return InstanceLimits(
             threads=self.threads.value(),
@@ -124,16 +119,16 @@ class LimitsDialog(QDialog):
             image=self.image.currentData() or "",
         )
 
-    def _choose(self) -> None:
+    def _apply(self) -> None:
         if self.selected_limits() != self._limits:
             self.limits_requested.emit(self.selected_limits())
         self.accept()
 
 
-def _image_choice(images: Sequence[str], limits_requested: str) -> QComboBox:
+def _image_box(images: Sequence[str], selected: str) -> QComboBox:
     box = ComboBox()
     box.addItem("Automatic", "")
-    for name in dict.fromkeys([*images, *([limits_requested] if limits_requested else [])]):
+    for name in dict.fromkeys([*images, *([selected] if selected else [])]):
         box.addItem(name, name)
-    box.setCurrentIndex(max(0, box.findData(limits_requested)))
+    box.setCurrentIndex(max(0, box.findData(selected)))
     return box
