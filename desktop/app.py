@@ -161,7 +161,7 @@ async def _build_fleet(
     from desktop.fleet.engines import FleetEngines
     from desktop.fleet.page import FleetPage
     from desktop.fleet.presenter import FleetPresenter
-    from serving.engines.choose import awaited_engine, process_engine
+    from serving.engines.choose import awaited_engine
     from serving.engines.docker.engine import DockerEngine
     from serving.engines.process import ProcessEngine
     from serving.engines.switch import EngineSwitch
@@ -188,7 +188,7 @@ async def _build_fleet(
     stack.push_async_callback(client.close)
     switch = EngineSwitch(chosen)
     docker = chosen if isinstance(chosen, DockerEngine) else DockerEngine(app.workspace)
-    process = chosen if isinstance(chosen, ProcessEngine) else process_engine(app.workspace)
+    process = chosen if isinstance(chosen, ProcessEngine) else ProcessEngine(app.workspace)
     fleet = Fleet(STARTER_MODEL, switch, repository, app.workspace, client)
     engines = FleetEngines(fleet, switch, docker, process, engine_setting)
     stack.push_async_callback(engines.close)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from backend.training.worker_protocol import (
     from_line,
 )
 from serving.errors import BackendError
+from serving.programs import child_environment
 
 _LINE_LIMIT = 1024 * 1024
 
@@ -99,17 +99,13 @@ async def _outcome(
 
 
 def _environment() -> dict[str, str]:
-    """Return the worker's environment: it finds this code and leaves accelerators alone.
+    """Return the worker's environment, which leaves accelerators alone.
 
     Its matrices are small, so that threads for them would only wait for each other.
     """
-    source = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH", ""))))
-    return {
-        **os.environ,
-        "PYTHONPATH": path,
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
+    return child_environment(
+        TF_CPP_MIN_LOG_LEVEL="2",
+        CUDA_VISIBLE_DEVICES="-1",
+        OPENBLAS_NUM_THREADS="1",
+        OMP_NUM_THREADS="1",
+    )

@@ -1,33 +1,122 @@
-"""The processes that this program started and has to see off.
+"""The processes that run instances: how they are found, and how they end.
+
+A process is known by its marker, the argument of its command line that no other
+process has; a process id alone may belong to somebody else by now.
 
 The operating system keeps how a process ended for its parent, until the parent
-asks. So children belong to the program and not to one engine object: each is
-known by a mark, the argument of its command line that no other process has.
+asks. So children belong to the program and not to one engine object.
 """
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import subprocess
+import time
 from collections.abc import Container
+
+import psutil
+
+from serving.errors import EngineError
+
+KILL_SECONDS = 5.0
+"""How long a killed process may take to be gone."""
+_POLL_SECONDS = 0.02
 
 _children: dict[str, subprocess.Popen[bytes]] = {}
 
 
-def add(mark: str, process: subprocess.Popen[bytes]) -> None:
+def add(marker: str, process: subprocess.Popen[bytes]) -> None:
     """Remember a child that was just started."""
-    _children[mark] = process
-
-
-def find(mark: str) -> subprocess.Popen[bytes] | None:
-    """Return the child with this mark; None where another program is its parent."""
-    return _children.get(mark)
+    _children[marker] = process
 
 
 def reap(prefix: str, kept: Container[str]) -> None:
-    """Let go of every child that has ended, save those whose end is still to be told.
+    """Forget every child that has ended, except those whose end is still to be told.
 
-    Only of those whose mark starts with `prefix`; `kept` are marks.
+    Only of those whose marker starts with `prefix`; `kept` are markers.
     """
-    for mark, process in list(_children.items()):
-        if mark.startswith(prefix) and process.poll() is not None and mark not in kept:
-            _children.pop(mark, None)
+    for marker, process in list(_children.items()):
+        if marker.startswith(prefix) and process.poll() is not None and marker not in kept:
+            _children.pop(marker, None)
+
+
+def find(marker: str, process_id: int) -> psutil.Process | None:
+    """Return the live process with this marker; `process_id` is 0 if it is not known."""
+    child = _children.get(marker)
+    try:
+        if child is not None:
+            return psutil.Process(child.pid) if child.poll() is None else None
+        if process_id:
+            process = psutil.Process(process_id)
+            return process if _is_marked(process, marker) else None
+    except psutil.Error:
+        return None
+    for process in psutil.process_iter():
+        try:
+            if _is_marked(process, marker):
+                return process
+        except psutil.Error:
+            continue
+    return None
+
+
+def exit_reason(marker: str) -> str | None:
+    """Say how a child ended; None if it has not, or another program is its parent."""
+    child = _children.get(marker)
+    status = child.poll() if child is not None else None
+    if status is None:
+        return None
+    if status < 0:
+        try:
+            return f"The process was ended by {signal.Signals(-status).name}."
+        except ValueError:
+            return f"The process was ended by signal {-status}."
+    if status:
+        return f"The process ended with exit status {status}."
+    return "The process ended by itself."
+
+
+async def end(marker: str, process: psutil.Process, grace: float) -> None:
+    """Ask a process to end and kill it after `grace` seconds.
+
+    Raises EngineError if it cannot be ended, psutil.AccessDenied if it may not be.
+    """
+    try:
+        process.terminate()
+        if await _is_gone(marker, process, grace):
+            return
+        process.kill()
+        if await _is_gone(marker, process, KILL_SECONDS):
+            return
+    except psutil.NoSuchProcess:
+        return
+    raise EngineError(
+        f"Process {process.pid} does not end.",
+        "It waits for the disk or the kernel; look at it with the system's process list.",
+    )
+
+
+def _is_marked(process: psutil.Process, marker: str) -> bool:
+    return marker in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+
+
+async def _is_gone(marker: str, process: psutil.Process, seconds: float) -> bool:
+    """Say whether a process ends within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not _has_ended(marker, process):
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(_POLL_SECONDS)
+    return True
+
+
+def _has_ended(marker: str, process: psutil.Process) -> bool:
+    child = _children.get(marker)
+    if child is not None:
+        # Only `poll` reaps it: psutil would see a zombie for ever.
+        return child.poll() is not None
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -7,18 +7,16 @@ import contextlib
 import os
 import secrets
 import shlex
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import psutil
 
-import serving
 from serving.engines import child_processes
 from serving.engines.instance_records import (
     InstanceRecord,
@@ -37,7 +35,7 @@ from serving.engines.protocol import (
 )
 from serving.engines.server_flags import GRPC_PORT, REST_PORT, server_flags
 from serving.errors import EngineError
-from serving.programs import module_command
+from serving.programs import child_environment, module_command, source_folder
 from serving.tf.cores import core_count
 from serving.workspace import Workspace
 
@@ -46,11 +44,10 @@ DEFAULT_PORTS = {
     "--port=0": f"--port={GRPC_PORT}",
     "--rest_api_port=0": f"--rest_api_port={REST_PORT}",
 }
-"""What a person says who starts a server by hand; only with a ports file it picks its own."""
+"""For a server started by hand: it picks its own only with a ports file."""
 POLL_SECONDS = 0.5
 LOST_START_SECONDS = 10.0
-"""A record without a process that is older than this was left by a start that never came."""
-KILL_SECONDS = 5.0
+"""A record without a process that is older was left by a start that never completed."""
 
 
 class ProcessEngine:
@@ -71,34 +68,36 @@ class ProcessEngine:
     def __init__(
         self,
         workspace: Workspace,
-        reason: str = "Processes work on every machine.",
+        reason: str = "Processes work on every machine, with nothing else to install.",
         program: Sequence[str] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._workspace = workspace
         self._reason = reason
         self._program = list(program or module_command("serving.model_server"))
+        self._clock = clock
         self._usage = ProcessUsage()
 
     async def availability(self) -> Availability:
-        """Processes can always be run; the reason is the one given when it was made."""
+        """Processes can always be run; the reason is that of the constructor."""
         return Availability(usable=True, reason=self._reason)
 
     async def instances(self, model: str | None = None) -> list[Instance]:
-        """List the instances, of `model` only where it is given, oldest first."""
+        """List the instances, oldest first; only those of `model` if it is given."""
         return await asyncio.to_thread(self._instances, model)
 
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
-        """Start one instance; raises EngineError where the process cannot be made."""
+        """Start one instance; raises EngineError if the process cannot be made."""
         return await asyncio.to_thread(self._start, spec, fleet_size)
 
     async def grant_full_cpu(self, instance_id: str) -> None:
-        """Nothing: only an administrator could give back what a start was denied."""
+        """Do nothing: only an administrator could give back what a start was denied."""
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
-        """End the instance and remove what is kept of it; nothing where there is none.
+        """End the instance and remove its record and log; do nothing if there is none.
 
-        It finishes what it accepted, for `grace` seconds at most. Raises
-        EngineError where it cannot be ended.
+        It finishes the requests that it accepted, for `grace` seconds at most.
+        Raises EngineError if it cannot be ended.
         """
         record = read_instance_record(self._folder, instance_id)
         if record is None:
@@ -108,7 +107,7 @@ class ProcessEngine:
         process = self._process(record)
         if process is not None:
             try:
-                await self._end(record, process, grace)
+                await child_processes.end(self._marker(record), process, grace)
             except psutil.AccessDenied as error:
                 raise EngineError(
                     f"Instance {instance_id} may not be stopped by this user.",
@@ -127,7 +126,9 @@ class ProcessEngine:
         Raises EngineError for no such instance.
         """
         record = self._record(instance_id)
-        async with aclosing(follow(Path(record.log), lines, lambda: self._ends(record))) as new:
+        async with aclosing(
+            follow(Path(record.log), lines, lambda: self._is_finished(record))
+        ) as new:
             async for line in new:
                 yield line
 
@@ -141,10 +142,12 @@ class ProcessEngine:
         options = [word for word in record.command if word.startswith("--") and "=" in word]
         program = record.command[: len(record.command) - len(options)]
         shown = [
-            DEFAULT_PORTS.get(option, option) for option in options if option != self._mark(record)
+            DEFAULT_PORTS.get(option, option)
+            for option in options
+            if option != self._marker(record)
         ]
-        ours = _search_path()
-        words = ["env", f"PYTHONPATH={ours}", *program] if ours else [*program]
+        source = source_folder()
+        words = ["env", f"PYTHONPATH={source}", *program] if source else [*program]
         return " \\\n  ".join([shlex.join(words), *map(shlex.quote, shown)])
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
@@ -164,14 +167,14 @@ class ProcessEngine:
             await asyncio.sleep(POLL_SECONDS)
 
     async def close(self) -> None:
-        """Nothing is held that would have to be let go of."""
+        """Do nothing: the engine holds no connection."""
 
     @property
     def _folder(self) -> Path:
         return self._workspace.instances
 
     def _record(self, instance_id: str) -> InstanceRecord:
-        """Return what is kept of an instance; raises EngineError where there is none."""
+        """Return what is kept of an instance; raises EngineError if there is none."""
         record = read_instance_record(self._folder, instance_id)
         if record is None:
             raise EngineError(
@@ -179,16 +182,16 @@ class ProcessEngine:
             )
         return record
 
-    def _ends(self, record: InstanceRecord) -> bool:
+    def _is_finished(self, record: InstanceRecord) -> bool:
         """Whether an instance will print nothing more."""
         kept = read_instance_record(self._folder, record.id)
         return kept is None or (bool(kept.process) and self._process(kept) is None)
 
     def _instances(self, model: str | None) -> list[Instance]:
         records = read_instance_records(self._folder)
-        kept = {self._mark(record) for record in records}
+        kept = {self._marker(record) for record in records}
         child_processes.reap(f"{PORTS_FLAG}={self._folder}{os.sep}", kept)
-        return [self._seen(record) for record in records if model in (None, record.model)]
+        return [self._instance(record) for record in records if model in (None, record.model)]
 
     def _start(self, spec: InstanceSpec, fleet_size: int) -> Instance:
         self._workspace.create()
@@ -198,7 +201,7 @@ class ProcessEngine:
             model=spec.model,
             spec=asdict(spec),
             spec_hash=spec.hash,
-            started=time.time(),
+            started=self._clock(),
             log=str(self._workspace.logs / f"{instance_id}.log"),
         )
         record = replace(record, command=self._command(record, spec, fleet_size))
@@ -213,7 +216,7 @@ class ProcessEngine:
             ) from error
         record = replace(record, process=process.pid)
         self._remember(record)
-        return self._seen(record)
+        return self._instance(record)
 
     def _command(
         self, record: InstanceRecord, spec: InstanceSpec, fleet_size: int
@@ -224,7 +227,7 @@ class ProcessEngine:
             "--port=0",
             "--rest_api_port=0",
             *server_flags(spec, threads),
-            self._mark(record),
+            self._marker(record),
         )
 
     def _spawn(self, record: InstanceRecord, spec: InstanceSpec) -> subprocess.Popen[bytes]:
@@ -235,10 +238,10 @@ class ProcessEngine:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._workspace.root,
-                env=_environment(),
+                env=child_environment(PYTHONUNBUFFERED="1"),
                 start_new_session=True,
             )
-        child_processes.add(self._mark(record), process)
+        child_processes.add(self._marker(record), process)
         if spec.memory_limit and sys.platform == "linux":
             limit = (spec.memory_limit, spec.memory_limit)
             psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA, limit)
@@ -253,11 +256,11 @@ class ProcessEngine:
             with contextlib.suppress(OSError):
                 record.write(self._folder)
 
-    def _mark(self, record: InstanceRecord) -> str:
+    def _marker(self, record: InstanceRecord) -> str:
         """The argument by which a process is known to be this instance."""
         return f"{PORTS_FLAG}={record.ports_path(self._folder)}"
 
-    def _seen(self, record: InstanceRecord) -> Instance:
+    def _instance(self, record: InstanceRecord) -> Instance:
         process = self._process(record)
         if process is not None and record.process != process.pid:
             record = replace(record, process=process.pid)
@@ -282,105 +285,29 @@ class ProcessEngine:
             return (InstanceState.DRAINING if record.stopping else InstanceState.STARTING), ""
         if record.stopping:
             return InstanceState.STOPPED, ""
-        if not record.process and time.time() - record.started < LOST_START_SECONDS:
+        if not record.process and self._clock() - record.started < LOST_START_SECONDS:
             return InstanceState.STARTING, ""
-        reason = record.ended or self._ending(record)
+        reason = record.ended or self._exit_reason(record)
         last = tail(Path(record.log), 1).strip()
         return (
             InstanceState.FAILED,
             f"{reason} The last line of its log: {last}" if last else reason,
         )
 
-    def _ending(self, record: InstanceRecord) -> str:
-        """Say why a process ended, and keep it where its parent is the one who asks."""
-        child = child_processes.find(self._mark(record))
-        if child is None or child.poll() is None:
-            if not record.process:
-                return "Servery ended while it was starting this instance."
-            return "The process ended while nobody was watching it."
-        reason = _exit_sentence(child.returncode)
-        self._remember(replace(record, ended=reason))
-        return reason
+    def _exit_reason(self, record: InstanceRecord) -> str:
+        """Say why a process ended, and keep that if its parent is the one who asks."""
+        reason = child_processes.exit_reason(self._marker(record))
+        if reason is not None:
+            self._remember(replace(record, ended=reason))
+            return reason
+        if not record.process:
+            return "Servery ended while it was starting this instance."
+        return "The process ended while nobody was watching it."
 
     def _process(self, record: InstanceRecord) -> psutil.Process | None:
         """Return the live process of the instance."""
-        child = child_processes.find(self._mark(record))
-        try:
-            if child is not None:
-                return psutil.Process(child.pid) if child.poll() is None else None
-            if record.process:
-                process = psutil.Process(record.process)
-                return process if self._is_instance(process, record) else None
-        except psutil.Error:
-            return None
-        for process in psutil.process_iter():
-            try:
-                if self._is_instance(process, record):
-                    return process
-            except psutil.Error:
-                continue
-        return None
-
-    def _is_instance(self, process: psutil.Process, record: InstanceRecord) -> bool:
-        return self._mark(record) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
-
-    async def _end(self, record: InstanceRecord, process: psutil.Process, grace: float) -> None:
-        try:
-            process.terminate()
-            if await self._gone(record, process, grace):
-                return
-            process.kill()
-            if await self._gone(record, process, KILL_SECONDS):
-                return
-        except psutil.NoSuchProcess:
-            return
-        raise EngineError(
-            f"Process {process.pid} does not end.",
-            "It waits for the disk or the kernel; look at it with the system's process list.",
-        )
-
-    async def _gone(self, record: InstanceRecord, process: psutil.Process, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while not self._has_ended(record, process):
-            if time.monotonic() >= end:
-                return False
-            await asyncio.sleep(0.02)
-        return True
-
-    def _has_ended(self, record: InstanceRecord, process: psutil.Process) -> bool:
-        child = child_processes.find(self._mark(record))
-        if child is not None:
-            return child.poll() is not None
-        try:
-            return process.status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
+        return child_processes.find(self._marker(record), record.process)
 
 
 def _address(port: int | None) -> str | None:
     return f"127.0.0.1:{port}" if port else None
-
-
-def _exit_sentence(status: int) -> str:
-    if status < 0:
-        try:
-            return f"The process was ended by {signal.Signals(-status).name}."
-        except ValueError:
-            return f"The process was ended by signal {-status}."
-    if status:
-        return f"The process ended with exit status {status}."
-    return "The process ended by itself."
-
-
-def _environment() -> dict[str, str]:
-    """The environment in which `python -m` finds this very code, from any folder."""
-    environment = dict(os.environ, PYTHONUNBUFFERED="1")
-    if ours := _search_path():
-        before = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = f"{ours}{os.pathsep}{before}" if before else ours
-    return environment
-
-
-def _search_path() -> str:
-    """The folder in which Python finds this code; empty where it is part of the program."""
-    return "" if getattr(sys, "frozen", False) else str(Path(serving.__file__).resolve().parents[1])

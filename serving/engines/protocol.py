@@ -21,6 +21,9 @@ class InstanceState(StrEnum):
     FAILED = "failed"
 
 
+ENDED_STATES = (InstanceState.STOPPED, InstanceState.FAILED)
+
+
 @dataclass(frozen=True)
 class InstanceSpec:
     """Everything that decides how an instance runs; equal specs are interchangeable."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from serving.background import cancel_and_wait
-from serving.engines.protocol import Instance, InstanceState, InstanceStats
+from serving.engines.protocol import ENDED_STATES, Instance, InstanceState, InstanceStats
 from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError, ModelError
 from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
@@ -142,7 +142,7 @@ class Observer:
         tasks: set[asyncio.Task[None]] = set()
         for instance in self._instances:
             watched = self._watched.setdefault(instance.id, _Watched())
-            if instance.state in (InstanceState.FAILED, InstanceState.STOPPED):
+            if instance.state in ENDED_STATES:
                 continue
             if instance.grpc_address is not None:
                 probe = await self._probe(watched, instance.grpc_address)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serving.engines.choose import better_engine, choose_engine
+from serving.engines.choose import awaited_engine, choose_engine, engine_with_instances
 from serving.engines.docker.image.constants import OWN_IMAGE
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceSpec
@@ -15,17 +14,6 @@ from serving.errors import EngineError
 from serving.workspace import Workspace
 from tests.support.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
 from tests.support.fleet_env import PRETENDING
-
-
-@asynccontextmanager
-async def one_instance(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
-    """An engine that runs one instance until the end of the block."""
-    engine = ProcessEngine(workspace, program=PRETENDING)
-    instance = await engine.start(InstanceSpec("pets", workspace.root / "serving.config"))
-    try:
-        yield engine
-    finally:
-        await engine.stop(instance.id, grace=0)
 
 
 async def test_processes_are_there_for_whoever_asks_for_them(workspace: Workspace) -> None:
@@ -90,52 +78,59 @@ async def test_docker_is_preferred_where_it_has_an_image(
         await engine.close()
 
 
+@pytest.fixture
+async def running(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
+    """Processes that run an instance of the workspace."""
+    engine = ProcessEngine(workspace, program=PRETENDING)
+    instance = await engine.start(InstanceSpec("pets", workspace.root / "serving.config"))
+    yield engine
+    await engine.stop(instance.id, grace=0)
+
+
 async def test_whoever_comes_later_joins_the_processes_that_run_already(
-    workspace: Workspace, docker: FakeDockerApi
+    workspace: Workspace, docker: FakeDockerApi, running: ProcessEngine
 ) -> None:
-    async with one_instance(workspace):
-        engine = await choose_engine("auto", workspace)
-        assert engine.name == "process"
-        assert "They are running already" in (await engine.availability()).reason
+    engine = await choose_engine("auto", workspace)
+    assert engine.name == "process"
+    assert "They are running already" in (await engine.availability()).reason
+    (instance,) = await running.instances()
+    await running.stop(instance.id, grace=0)
     engine = await choose_engine("auto", workspace)
     assert engine.name == "docker"
     await engine.close()
 
 
-async def test_docker_that_comes_up_later_is_better_than_processes(
+async def test_whoever_watches_follows_the_instances_to_the_other_engine(
+    workspace: Workspace, docker: FakeDockerApi, running: ProcessEngine
+) -> None:
+    watching = await choose_engine("docker", workspace)
+    other = await engine_with_instances(watching, workspace)
+    assert other is not None
+    assert other.name == "process"
+    assert await engine_with_instances(other, workspace) is None
+    (instance,) = await running.instances()
+    await running.stop(instance.id, grace=0)
+    assert await engine_with_instances(watching, workspace) is None
+    assert await engine_with_instances(other, workspace) is None
+    await watching.close()
+
+
+async def test_an_engine_that_comes_up_later_is_usable_then(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     socket = tmp_path / "later.sock"
     monkeypatch.setenv("DOCKER_HOST", f"unix://{socket}")
-    current = await choose_engine("auto", workspace)
-    assert current.name == "process"
-    assert await better_engine(current, workspace) is None
+    engine = await awaited_engine("docker", workspace)
+    assert not (await engine.availability()).usable
+    assert (await choose_engine("auto", workspace)).name == "process"
     answers: dict[str, Any] = {
         **DOCKER_ANSWERS,
         f"/images/{OWN_IMAGE}/json": 404,
         "/containers/json": [],
     }
     with FakeDockerApi(socket, answers):
-        assert await better_engine(current, workspace) is None
+        assert not (await engine.availability()).usable
         answers[f"/images/{OWN_IMAGE}/json"] = {"Config": {}}
-        better = await better_engine(current, workspace)
-        assert better is not None
-        assert better.name == "docker"
-        assert (await better.availability()).usable
-        assert await better_engine(better, workspace) is None
-    assert not (await better.availability()).usable
-    assert await better_engine(better, workspace) is None
-    await better.close()
-
-
-async def test_processes_that_run_instances_are_left_only_on_purpose(
-    workspace: Workspace, docker: FakeDockerApi
-) -> None:
-    async with one_instance(workspace) as current:
-        assert await better_engine(current, workspace) is None
-        better = await better_engine(current, workspace, leaving=True)
-    assert better is not None
-    await better.close()
-    better = await better_engine(current, workspace)
-    assert better is not None
-    await better.close()
+        assert (await engine.availability()).usable
+    assert not (await engine.availability()).usable
+    await engine.close()

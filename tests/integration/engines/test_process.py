@@ -308,18 +308,13 @@ async def test_a_start_that_was_broken_off_before_it_knew_the_process_is_adopted
     ("age", "state"), [(1.0, InstanceState.STARTING), (60.0, InstanceState.FAILED)]
 )
 async def test_a_start_that_never_came_fails_after_a_while(
-    engine: ProcessEngine,
-    workspace: Workspace,
-    monkeypatch: pytest.MonkeyPatch,
-    age: float,
-    state: InstanceState,
+    workspace: Workspace, age: float, state: InstanceState
 ) -> None:
     log = workspace.logs / "pets-1.log"
     InstanceRecord("pets-1", "pets", {}, SPEC.hash, started=1000.0, log=str(log)).write(
         workspace.instances
     )
-    monkeypatch.setattr("serving.engines.process.time.time", lambda: 1000.0 + age)
-    (seen,) = await engine.instances()
+    (seen,) = await ProcessEngine(workspace, clock=lambda: 1000.0 + age).instances()
     assert seen.state is state
 
 
