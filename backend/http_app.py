@@ -1,13 +1,12 @@
-"""The HTTP service: who answers what. Never imports TensorFlow."""
+"""The HTTP service: which routes there are. Never imports TensorFlow."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from fastapi import FastAPI
 
 from backend import http_errors
-from backend.answering import Classifier, ReadyInstances
 from backend.events import EventBroker
 from backend.model_catalog import ModelCatalog
 from backend.origin_check import OriginCheck
@@ -21,16 +20,16 @@ def create_app(
     *,
     model: str,
     store: Store,
-    classifier: Classifier,
-    fleet: ReadyInstances,
+    classifier: classify.Classifier,
+    ready_instances: Callable[[], int],
     trainer: Trainer,
     repository: ModelRepository,
     broker: EventBroker,
     hosts: Collection[str] = (),
 ) -> FastAPI:
-    """Build the service for `model` on collaborators that are open and running.
+    """Build the service for `model` from parts that are open and running.
 
-    `hosts` are names, besides this machine's own, under which people reach it.
+    `hosts` are host names, besides this machine's own, under which people reach it.
     """
     catalog = ModelCatalog(repository)
     app = FastAPI(
@@ -42,7 +41,7 @@ def create_app(
     app.add_middleware(OriginCheck, hosts=hosts)
     http_errors.install_error_handlers(app)
     app.include_router(page.routes())
-    app.include_router(health.routes(model, fleet, catalog))
+    app.include_router(health.routes(model, ready_instances, catalog))
     app.include_router(classify.routes(classifier))
     app.include_router(labels.routes(model, store, catalog, broker))
     app.include_router(training.routes(trainer))

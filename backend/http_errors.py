@@ -1,4 +1,4 @@
-"""Every error as `{"error": ..., "advice": ...}` with the status code that fits."""
+"""Answers every error as `{"error": ..., "advice": ...}` with a fitting status code."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ from backend.contract import ClassNameError
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
 from backend.training.trainer import NothingToLearn, RunIsOver
-from serving.errors import (
-    FleetUnavailable,
-    ImageError,
-    ModelError,
-    ServeryError,
-)
+from serving.errors import FleetUnavailable, ImageError, ModelError, ServeryError
 from serving.normalize_image import ImageFault, UnusableImage
 
 _log = logging.getLogger(__name__)
@@ -41,16 +36,13 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (ModelError, 502),
 )
 _SENTENCES = {
-    404: ("There is nothing at this address.", "The service describes itself at /openapi.json."),
-    405: (
-        "This address does not take requests of this kind.",
-        "The service describes itself at /openapi.json.",
-    ),
+    404: ("There is nothing at this address.", "/openapi.json lists all addresses."),
+    405: ("This address does not accept this method.", "/openapi.json lists all addresses."),
 }
 
 
 class HttpError(ServeryError):
-    """A request that cannot be carried out as it came, and its status code."""
+    """An error that is answered with a status code of its own."""
 
     def __init__(self, status: int, what: str, advice: str) -> None:
         super().__init__(what, advice)
@@ -64,7 +56,7 @@ def error_response(status: int, what: str, advice: str) -> JSONResponse:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Make `app` answer every error in this form, its own and the framework's."""
+    """Make `app` answer every error in this form, the framework's included."""
     app.add_exception_handler(ServeryError, _servery_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -72,7 +64,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def status_of(error: ServeryError) -> int:
-    """Return the status code for an error that a person can meet."""
+    """Return the status code for an error."""
     if isinstance(error, HttpError):
         return error.status
     if isinstance(error, UnusableImage):
@@ -101,17 +93,17 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = " ".join(str(part) for part in first["loc"])
+    location = " ".join(str(part) for part in first["loc"])
     return error_response(
         400,
-        f"The request is not right at {place}: {first['msg']}.",
-        "The service describes itself at /openapi.json.",
+        f"The request is invalid at {location}: {first['msg']}.",
+        "/openapi.json describes all requests.",
     )
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     return error_response(
         500,
-        "The backend met an error that it did not expect.",
-        "Its log says more; try again, and report it if it comes back.",
+        "An unexpected error occurred in the backend.",
+        "See its log for details; try again, and report it if it comes back.",
     )

@@ -1,11 +1,11 @@
-"""Keeping other web sites out of a service that listens on this machine.
+"""Keeps other web sites out of a service that listens on this machine.
 
 A page on any site can make a browser send requests to 127.0.0.1. It cannot read
-the answers, but it could leave labels, so requests that change something must
-come from our own page or from a program that is no browser. And a site whose
+the responses, but it could leave labels, so requests that change something must
+come from our own page or from a program that is not a browser. And a site whose
 name suddenly resolves to 127.0.0.1 (DNS rebinding) counts as the same site to
-the browser: such a request carries the site's name in `Host`, so names other
-than this machine's are refused whatever the request wants.
+the browser: such a request carries the site's name in `Host`, so host names other
+than this machine's are refused, whatever the request.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.http_errors import error_response
 
-_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OWN_SITES = frozenset({"same-origin", "none"})
-_PROTECTION = (
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAME_SITE = frozenset({"same-origin", "none"})
+_SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -30,9 +30,9 @@ _PROTECTION = (
 
 
 class OriginCheck:
-    """Middleware that lets requests through only from this site and from programs.
+    """Middleware that refuses requests of other web sites with 403.
 
-    `hosts` are names, besides this machine's own, under which people reach it.
+    `hosts` are host names, besides this machine's own, under which people reach it.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
@@ -44,31 +44,31 @@ class OriginCheck:
             await self._app(scope, receive, send)
             return
 
-        async def protected(message: Message) -> None:
+        async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_PROTECTION]
+                message["headers"] = [*message.get("headers", ()), *_SECURITY_HEADERS]
             await send(message)
 
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._ours(host):
-            answer = error_response(
+        if not self._is_allowed(host):
+            response = error_response(
                 403,
-                f"This service does not go by the name {_shown(host)}.",
-                "Open it as 127.0.0.1 or localhost, or start it with --allow-host and this name.",
+                f"The host name {_printable(host)} is not allowed.",
+                "Use 127.0.0.1 or localhost, or start the backend with --allow-host and this name.",
             )
-            await answer(scope, receive, protected)
-        elif scope["method"] not in _HARMLESS and not _from_own_site(headers, host):
-            answer = error_response(
+            await response(scope, receive, send_secured)
+        elif scope["method"] not in _SAFE_METHODS and not _from_own_site(headers, host):
+            response = error_response(
                 403,
                 "Another web site sent this request, so it was refused.",
-                "Open the page of this service itself.",
+                "Open this service's own page.",
             )
-            await answer(scope, receive, protected)
+            await response(scope, receive, send_secured)
         else:
-            await self._app(scope, receive, protected)
+            await self._app(scope, receive, send_secured)
 
-    def _ours(self, host: str) -> bool:
+    def _is_allowed(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname
         except ValueError:
@@ -85,11 +85,12 @@ class OriginCheck:
 
 
 def _from_own_site(headers: Headers, host: str) -> bool:
-    if headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+    if headers.get("sec-fetch-site", "none") not in _SAME_SITE:
         return False
+    # Browsers without Sec-Fetch-Site still send Origin with whatever changes something.
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc.lower() == host.lower()
 
 
-def _shown(host: str) -> str:
+def _printable(host: str) -> str:
     return "".join(char for char in host if char.isprintable())[:100] or "(none)"

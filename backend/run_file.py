@@ -1,13 +1,13 @@
-"""Where a running backend can be found, and that there is only one a workspace."""
+"""Where a running backend can be found, and the lock that keeps it the only one."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+
+from filelock import FileLock, Timeout
 
 from serving.errors import BackendError
 from serving.files import write_aside
@@ -16,14 +16,14 @@ from serving.workspace import Workspace
 
 @dataclass(frozen=True)
 class BackendRunFile:
-    """What a running backend says of itself."""
+    """The process id and the address of a running backend."""
 
     pid: int
     url: str
 
     @classmethod
     def read(cls, workspace: Workspace) -> BackendRunFile | None:
-        """Return what the last backend of the workspace said; it may have crashed since."""
+        """Return what the last backend of the workspace wrote; it may have crashed since."""
         try:
             raw = json.loads(workspace.backend_run_file.read_bytes())
             return cls(int(raw["pid"]), str(raw["url"]))
@@ -40,21 +40,25 @@ class AlreadyRunning(BackendError):
 
 @contextmanager
 def backend_lock(workspace: Workspace) -> Iterator[None]:
-    """Hold the workspace for this process; remove its run file at the end.
+    """Lock the workspace for this process; remove its run file at the end.
 
-    The system lets go of it when the process ends, however it ends. Raises
-    AlreadyRunning where another process holds it.
+    The operating system releases the lock when the process ends, however it ends.
+    Raises AlreadyRunning if another process holds it.
     """
-    path = workspace.backend_run_file.with_suffix(".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        if not _lock(file.fileno()):
-            raise _already_running(workspace)
-        workspace.backend_run_file.unlink(missing_ok=True)
+    run_file = workspace.backend_run_file
+    run_file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run_file.with_suffix(".lock"))
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        raise _already_running(workspace) from None
+    with held:
+        # A backend that crashed has left its own, which would send clients nowhere.
+        run_file.unlink(missing_ok=True)
         try:
             yield
         finally:
-            workspace.backend_run_file.unlink(missing_ok=True)
+            run_file.unlink(missing_ok=True)
 
 
 def _already_running(workspace: Workspace) -> AlreadyRunning:
@@ -64,25 +68,3 @@ def _already_running(workspace: Workspace) -> AlreadyRunning:
         f"A backend for the workspace {workspace.root} is running already, {where}.",
         "Use that one, or stop it first.",
     )
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> bool:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True

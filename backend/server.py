@@ -1,4 +1,4 @@
-"""The part of the program that listens: its socket, its signals, its end."""
+"""The part of the program that listens: its socket, its signals, its shutdown."""
 
 from __future__ import annotations
 
@@ -10,49 +10,65 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from serving.errors import ServeryError
 
+SHUTDOWN_SECONDS = 5
+"""How long requests may go on after the program was asked to end."""
+
 
 class Server(uvicorn.Server):
-    """Says when it listens, and lets its listeners end before it ends."""
+    """Reports when it listens, and ends its event streams before it waits for requests."""
 
     def __init__(
-        self, config: uvicorn.Config, listening: Callable[[], None], ending: Callable[[], None]
+        self, app: FastAPI, on_listening: Callable[[], None], on_shutdown: Callable[[], None]
     ) -> None:
-        super().__init__(config)
-        self._listening = listening
-        self._ending = ending
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+                server_header=False,
+            )
+        )
+        self._on_listening = on_listening
+        self._on_shutdown = on_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._listening()
+        self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._ending()
+        # First, since an event stream never ends by itself and uvicorn waits for every response.
+        self._on_shutdown()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End in good order at SIGINT and SIGTERM, and leave the exit code to the program."""
+        """End in good order at SIGINT and SIGTERM.
 
-        def ask_to_end(number: int, frame: FrameType | None) -> None:
+        uvicorn's own would raise the signal again afterwards, and with it the exit code.
+        """
+
+        def request_exit(number: int, frame: FrameType | None) -> None:
             self.should_exit = True
 
         numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, ask_to_end) for number in numbers}
+        previous = {number: signal.signal(number, request_exit) for number in numbers}
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
-    """Bind `port`, or a free one where it is taken, and say so.
+    """Bind `port`, or a free one if it is taken, and print which.
 
-    Raises ServeryError where the address is not this machine's.
+    Raises ServeryError if the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -69,3 +85,10 @@ def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
         print(f"Port {port} is taken, so port {free} is used.", file=sys.stderr, flush=True)
     with listener:
         yield listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL at which programs on this machine reach a listening socket."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""Reading an uploaded photo, whatever comes."""
+"""Reads uploaded photos."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from backend.http_errors import HttpError
-from serving.normalize_image import MAX_BYTES, normalize_image
+from serving.normalize_image import MAX_BYTES, normalize_image, too_many_bytes
 
 _FORM_OVERHEAD = 64 * 1024
 """What a form adds to the file in it, at most."""
 _DRAIN = 256 * 1024 * 1024
-"""An upload that is too large is read on up to here, so that the sender gets to
-read the answer rather than a broken connection."""
+"""An upload that is too large is still received up to here: most clients only read the
+response once they have sent everything, and would report a broken connection."""
 _UPLOAD_TIMEOUT = 120.0
 """Seconds that an upload may take."""
 
@@ -32,7 +32,7 @@ class Upload:
     """An uploaded photo, and the class that came with it, if any."""
 
     jpeg: bytes
-    """Normalized."""
+    """The photo, normalized."""
     class_name: str | None
 
 
@@ -44,7 +44,7 @@ async def read_upload(request: Request) -> Upload:
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_BYTES + _DRAIN:
-        raise _too_large()
+        raise too_many_bytes()
     try:
         async with asyncio.timeout(_UPLOAD_TIMEOUT):
             data, class_name = await _body(request)
@@ -53,7 +53,9 @@ async def read_upload(request: Request) -> Upload:
             408, f"The photo did not arrive within {_UPLOAD_TIMEOUT:.0f} s.", "Send it again."
         ) from error
     except ClientDisconnect as error:
-        raise HttpError(400, "The connection ended before the photo had arrived.", "") from error
+        raise HttpError(
+            400, "The connection ended before the photo had arrived.", "Send it again."
+        ) from error
     jpeg = await asyncio.get_running_loop().run_in_executor(_decoder, normalize_image, data)
     return Upload(jpeg, class_name)
 
@@ -76,29 +78,22 @@ async def _body(request: Request) -> tuple[bytes, str | None]:
 
 
 def _limited(request: Request) -> Receive:
-    seen = 0
+    """Return a `receive` that raises once the body is too large, however it is sent."""
+    received = 0
     limit = MAX_BYTES + _FORM_OVERHEAD
 
     async def receive() -> Message:
-        nonlocal seen
+        nonlocal received
         message = await request.receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            while message.get("more_body", False) and seen < limit + _DRAIN:
+        received += len(message.get("body", b""))
+        if received > limit:
+            while message.get("more_body", False) and received < limit + _DRAIN:
                 message = await request.receive()
-                seen += len(message.get("body", b""))
-            raise _too_large()
+                received += len(message.get("body", b""))
+            raise too_many_bytes()
         return message
 
     return receive
-
-
-def _too_large() -> HttpError:
-    return HttpError(
-        413,
-        f"The file is larger than {MAX_BYTES // 2**20} MB.",
-        "Save the photo smaller and try again.",
-    )
 
 
 def _missing_file() -> HttpError:

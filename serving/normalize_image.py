@@ -72,14 +72,10 @@ def normalize_image(data: bytes) -> bytes:
     """
     if not data:
         raise UnusableImage(
-            ImageFault.EMPTY, "The file is empty.", "Choose a file that holds a photo."
+            ImageFault.EMPTY, "The file is empty.", "Choose a file with a photo in it."
         )
     if len(data) > MAX_BYTES:
-        raise UnusableImage(
-            ImageFault.TOO_LARGE,
-            f"The file is larger than {MAX_BYTES // 2**20} MB.",
-            "Save the photo smaller and try again.",
-        )
+        raise too_many_bytes()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -113,15 +109,24 @@ def _normalized(image: Image.Image, data: bytes) -> bytes:
     image.load()  # only decoding it whole shows whether a file is damaged
     if unchanged:
         return data
-    turned = ImageOps.exif_transpose(image)
-    turned.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    if turned.mode in ("RGBA", "LA", "PA") or "transparency" in turned.info:
-        flat = turned.convert("RGBA")
-        turned = Image.new("RGB", flat.size, "white")
-        turned.paste(flat, mask=flat.getchannel("A"))
+    upright = ImageOps.exif_transpose(image)
+    upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        # Without a background, what is transparent would come out in whatever colour it hides.
+        layer = upright.convert("RGBA")
+        upright = Image.new("RGB", layer.size, "white")
+        upright.paste(layer, mask=layer.getchannel("A"))
     out = io.BytesIO()
-    turned.convert("RGB").save(out, "JPEG", quality=JPEG_QUALITY)
+    upright.convert("RGB").save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
+
+
+def too_many_bytes() -> UnusableImage:
+    return UnusableImage(
+        ImageFault.TOO_LARGE,
+        f"The file is larger than {MAX_BYTES // 2**20} MB.",
+        "Save the photo smaller and try again.",
+    )
 
 
 def _too_many_pixels() -> UnusableImage:

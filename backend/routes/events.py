@@ -11,8 +11,8 @@ from fastapi.responses import StreamingResponse
 
 from backend.events import EventBroker
 
-HEARTBEAT = 15.0
-"""Seconds of silence after which a comment shows that the connection lives."""
+HEARTBEAT_SECONDS = 15.0
+"""Seconds without an event after which a comment shows that the connection is alive."""
 
 
 def routes(broker: EventBroker) -> APIRouter:
@@ -20,7 +20,7 @@ def routes(broker: EventBroker) -> APIRouter:
 
     @router.get("/events", response_class=StreamingResponse)
     async def events() -> StreamingResponse:
-        """Stream an `Event` whenever something changed; ask again for what it names."""
+        """Stream an `Event` whenever something changed; fetch again what it names."""
         return StreamingResponse(
             _stream(broker),
             media_type="text/event-stream",
@@ -32,8 +32,8 @@ def routes(broker: EventBroker) -> APIRouter:
 
 async def _stream(broker: EventBroker) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
-    async for event in broker.listen(HEARTBEAT):
+    async for event in broker.listen(HEARTBEAT_SECONDS):
         if event is None:
-            yield ": still here\n\n"
+            yield ": heartbeat\n\n"
         else:
             yield f"event: {event.topic}\ndata: {json.dumps(asdict(event))}\n\n"

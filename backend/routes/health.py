@@ -1,25 +1,25 @@
-"""GET /health: is everything there that an answer needs?"""
+"""GET /health: can a photo be classified now?"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 
 from fastapi import APIRouter
 
-from backend.answering import ReadyInstances
 from backend.contract import Health
 from backend.model_catalog import ModelCatalog
 
 
-def routes(model: str, fleet: ReadyInstances, catalog: ModelCatalog) -> APIRouter:
+def routes(model: str, ready_instances: Callable[[], int], catalog: ModelCatalog) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
     async def health() -> Health:
-        """Say whether a photo could be classified now; 200 whenever the backend works."""
+        """Report whether a photo could be classified now; 200 whenever the backend works."""
         live = await asyncio.to_thread(catalog.live_number, model)
-        ready = fleet.ready
+        ready = ready_instances()
         if live is None:
             status = f"No version of model {model} is live."
         elif ready == 0:

@@ -24,9 +24,9 @@ def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker)
         response: Response,
         idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
     ) -> Label:
-        """Keep a label; it and its photo are on disk before this answers.
+        """Store a label; it and its photo are on disk before this answers.
 
-        With an `Idempotency-Key`, sending again makes no second label and
+        With an `Idempotency-Key`, sending it again stores no second label and
         answers 200 with the first.
         """
         upload = await read_upload(request)
@@ -40,10 +40,10 @@ def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker)
         known = await asyncio.to_thread(catalog.known_classes, model)
         spelling = {name.casefold(): name for name in known}
         name = spelling.get(requested.casefold(), requested)
-        label, made = await store.labels.add(
+        label, created = await store.labels.add(
             upload.jpeg, name, is_new=lambda final: final not in known, key=idempotency_key
         )
-        if made:
+        if created:
             broker.publish(Event("labels", str(label.id)))
         else:
             response.status_code = 200
@@ -52,14 +52,14 @@ def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker)
     @router.delete("/labels/{label_id}", status_code=204)
     async def undo(label_id: int) -> None:
         """Take a label back; the one it replaced counts again."""
-        if label_id >= 2**63:
+        if label_id >= 2**63:  # more than SQLite's integers hold
             raise HttpError(404, f"There is no label {label_id}.", "Check the number.")
         await store.labels.undo(label_id)
         broker.publish(Event("labels", str(label_id)))
 
     @router.get("/labels")
     async def summary() -> LabelSummary:
-        """Count the labels that hold now, per class."""
+        """Count the current labels, per class."""
         after = await store.runs.last_label_learned()
         counts, newer = await store.labels.counts(after)
         live = frozenset(await asyncio.to_thread(catalog.live_classes, model))

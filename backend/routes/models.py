@@ -27,13 +27,13 @@ def routes(
     @router.get("/models/{model}/versions")
     async def versions(model: str) -> list[VersionSummary]:
         """Return the versions of `model`, newest first."""
-        await _known(model)
+        await _check_model(model)
         return await asyncio.to_thread(catalog.versions, model)
 
     @router.post("/models/{model}/versions/{number}/promote")
     async def promote(model: str, number: int) -> VersionSummary:
         """Make a version the one that the fleet serves; rolling back is the same."""
-        await _known(model)
+        await _check_model(model)
         try:
             await asyncio.to_thread(repository.version, model, number)
         except ModelError as error:
@@ -43,8 +43,10 @@ def routes(
         broker.publish(Event("models", model))
         return await asyncio.to_thread(catalog.version, model, number)
 
-    async def _known(model: str) -> None:
+    async def _check_model(model: str) -> None:
         if model not in await asyncio.to_thread(repository.models):
-            raise HttpError(404, f"There is no model {model}.", "Choose one of the list of models.")
+            raise HttpError(
+                404, f"There is no model {model}.", "Choose one from the list of models."
+            )
 
     return router

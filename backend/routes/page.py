@@ -27,15 +27,15 @@ _HEADERS = {
 def routes() -> APIRouter:
     router = APIRouter(include_in_schema=False)
     folder = resources.files("backend") / "page"
-    for address, (name, kind) in _FILES.items():
+    for path, (name, media_type) in _FILES.items():
         content = (folder / name).read_bytes()
-        router.add_api_route(address, _sender(content, kind), methods=["GET", "HEAD"])
+        router.add_api_route(path, _sender(content, media_type), methods=["GET", "HEAD"])
     router.add_api_route("/icon.svg", _sender(ICON.read_bytes(), "image/svg+xml"), methods=["GET"])
     return router
 
 
-def _sender(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:
+def _sender(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
     async def send() -> Response:
-        return Response(content, media_type=kind, headers=_HEADERS)
+        return Response(content, media_type=media_type, headers=_HEADERS)
 
     return send

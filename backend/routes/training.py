@@ -13,7 +13,7 @@ def routes(trainer: Trainer) -> APIRouter:
 
     @router.post("/training", status_code=202)
     async def start() -> TrainingRun:
-        """Queue a training run; returns the one that is queued where there is one."""
+        """Queue a training run; returns the one that is queued already, if there is one."""
         return await trainer.queue()
 
     @router.get("/training")
@@ -27,7 +27,7 @@ def routes(trainer: Trainer) -> APIRouter:
 
     @router.delete("/training/{run_id}")
     async def cancel(run_id: str) -> TrainingRun:
-        """Stop a run that is queued or running; returns it when it has ended."""
+        """Stop a run that is queued or running; returns it once it has stopped."""
         return await trainer.cancel(run_id)
 
     return router

@@ -19,7 +19,7 @@ from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
-from tests.unit.backend.conftest import MODEL, FakeClassifier, FakeFleet
+from tests.unit.backend.conftest import MODEL, FakeClassifier
 
 
 class _Uvicorn(uvicorn.Server):
@@ -67,7 +67,7 @@ def backend(workspace: Workspace, worker: Path, port: int = 0) -> Iterator[str]:
                 model=MODEL,
                 store=store,
                 classifier=FakeClassifier(),
-                fleet=FakeFleet(),
+                ready_instances=lambda: 1,
                 trainer=trainer,
                 repository=repository,
                 broker=broker,

@@ -123,7 +123,7 @@ async def service(workspace: Workspace, worker_script: Path) -> AsyncIterator[Se
         model=MODEL,
         store=store,
         classifier=classifier,
-        fleet=fleet,
+        ready_instances=lambda: fleet.ready,
         trainer=trainer,
         repository=repository,
         broker=broker,

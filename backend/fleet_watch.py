@@ -1,0 +1,45 @@
+"""Watching, for as long as the backend runs, the instances that others start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from serving.engines.choose import engine_with_instances
+from serving.engines.switch import EngineSwitch
+from serving.errors import ServeryError
+from serving.fleet.fleet import Fleet
+from serving.workspace import Workspace
+
+POLL_SECONDS = 2.0
+"""Between two looks for the engine that the instances run on."""
+RETRY_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+async def watch_fleet(fleet: Fleet) -> None:
+    """Keep the fleet's view current, whatever goes wrong meanwhile."""
+    while True:
+        try:
+            await fleet.watch()
+        except ServeryError as error:
+            _log.warning("The fleet cannot be watched: %s", error)
+        except Exception:
+            _log.exception("Watching the fleet failed")
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def follow_engine(switch: EngineSwitch, workspace: Workspace) -> None:
+    """Watch the other engine too once somebody moves the fleet there."""
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        try:
+            other = await engine_with_instances(switch.current, workspace)
+        except Exception:
+            _log.exception("Looking for the engine with the instances failed")
+            continue
+        if other is not None:
+            switch.switch_to(other)
+        for idle in await switch.release_idle():
+            await idle.close()
