@@ -13,12 +13,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from serving.tf.session import Computation
 from serving.tf.status import Code, ServingError, failed_precondition, invalid
 from serving.tf.tensors import Array, Tensor
+
+
+class Clock(Protocol):
+    """What the batcher needs of an event loop: the time, and a call at a later one."""
+
+    def time(self) -> float: ...
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -31,11 +40,11 @@ class BatchLimits:
     """Rows that may wait; more are refused."""
     overload_code: Code = Code.RESOURCE_EXHAUSTED
     timeout_seconds: float = 0.0
-    """Seconds that a batch waits to fill up; 0 computes at once."""
+    """How long a batch waits to fill up; 0 computes at once."""
     splits_large_requests: bool = True
     """Whether a request larger than a batch is computed in parts, or refused."""
     max_request_rows: int | None = None
-    """Rows of one request where it may be split; None sets no limit."""
+    """Rows of one request if it may be split; None sets no limit."""
     allowed_sizes: tuple[int, ...] = ()
     """If given, batches are padded up to one of these sizes, with copies of the first row."""
     pads_variable_lengths: bool = False
@@ -56,9 +65,10 @@ class _Piece:
 
 
 class Batcher:
-    """The queue in front of one computation. Lives on one event loop.
+    """The queue in front of one computation. Belongs to one event loop.
 
-    `hold` keeps the computation's version loaded while a batch is computed.
+    `hold` keeps the computation's version loaded while a batch is computed. `clock`
+    is the event loop unless another one is passed.
     """
 
     def __init__(
@@ -67,20 +77,22 @@ class Batcher:
         limits: BatchLimits,
         threads: Executor,
         hold: Callable[[], AbstractContextManager[None]],
+        clock: Clock | None = None,
     ) -> None:
         self._computation, self._limits, self._threads = computation, limits, threads
         self._hold = hold
+        self._clock = clock or asyncio.get_running_loop()
         self._queue: deque[_Piece] = deque()
         self._waiting_rows = 0
         self._running: set[asyncio.Task[None]] = set()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._has_timer = False
 
     async def compute(self, feeds: Sequence[Tensor]) -> list[Tensor]:
         """Return this request's rows of the results.
 
-        Raises ServingError: INVALID_ARGUMENT where the feeds have no common number of rows
-        or too many, `BatchLimits.refusal` where too much is waiting. Cancelling takes the
-        request out of the queue.
+        Raises ServingError: INVALID_ARGUMENT if the feeds have no common number of rows or
+        too many, `BatchLimits.overload_code` if too many rows are waiting. Cancelling takes
+        the request out of the queue.
         """
         rows = _row_count(feeds)
         limits = self._limits
@@ -98,12 +110,13 @@ class Batcher:
                 f"{self._waiting_rows} rows are waiting.",
             )
         pieces = self._enqueue(feeds, rows)
-        self._pump()
+        self._start_batches()
         try:
             parts = [await piece.done for piece in pieces]
         finally:
+            # After an error or a cancellation the other pieces may still be in the queue.
             for piece in pieces:
-                self._leave(piece)
+                self._stop_waiting(piece)
                 piece.done.cancel()
         if len(parts) == 1:
             return parts[0]
@@ -130,62 +143,65 @@ class Batcher:
                 if rows <= step
                 else [Tensor(dtype, array[start:stop]) for dtype, array in feeds]
             )
-            pieces.append(_Piece(part, stop - start, kind, loop.time(), loop.create_future()))
+            pieces.append(
+                _Piece(part, stop - start, kind, self._clock.time(), loop.create_future())
+            )
         self._queue.extend(pieces)
         self._waiting_rows += rows
         return pieces
 
-    def _leave(self, piece: _Piece) -> None:
+    def _stop_waiting(self, piece: _Piece) -> None:
         if piece.waits:
             piece.waits = False
             self._waiting_rows -= piece.rows
 
-    def _pump(self) -> None:
-        """Begin as many batches as there are free slots and reasons to begin one."""
+    def _start_batches(self) -> None:
+        """Start as many batches as are due and have a free slot."""
         while len(self._running) < self._limits.slots:
-            self._drop_departed()
+            self._drop_cancelled()
             if not self._queue or not self._is_due():
                 return
-            batch = self._take()
+            batch = self._next_batch()
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._running.add(task)
 
-    def _drop_departed(self) -> None:
+    def _drop_cancelled(self) -> None:
         while self._queue and not self._queue[0].waits:
             self._queue.popleft()
 
     def _is_due(self) -> bool:
         if self._limits.timeout_seconds <= 0 or self._waiting_rows >= self._limits.max_batch_size:
             return True
-        loop = asyncio.get_running_loop()
         due = self._queue[0].arrived + self._limits.timeout_seconds
-        if loop.time() >= due:
+        if self._clock.time() >= due:
             return True
-        if self._alarm is None:
-            self._alarm = loop.call_at(due, self._wake)
+        # One timer is enough: it starts what is due, and is set again for what is not.
+        if not self._has_timer:
+            self._has_timer = True
+            self._clock.call_at(due, self._on_timer)
         return False
 
-    def _wake(self) -> None:
-        self._alarm = None
-        self._pump()
+    def _on_timer(self) -> None:
+        self._has_timer = False
+        self._start_batches()
 
-    def _take(self) -> list[_Piece]:
+    def _next_batch(self) -> list[_Piece]:
         batch: list[_Piece] = []
-        left: deque[_Piece] = deque()
+        skipped: deque[_Piece] = deque()
         free_rows = self._limits.max_batch_size
         while self._queue and free_rows > 0:
             piece = self._queue.popleft()
             if not piece.waits:
                 continue
             if batch and (piece.rows > free_rows or piece.kind != batch[0].kind):
-                left.append(piece)
+                skipped.append(piece)
                 if piece.rows > free_rows:
                     break
             else:
                 batch.append(piece)
                 free_rows -= piece.rows
-                self._leave(piece)
-        self._queue.extendleft(reversed(left))
+                self._stop_waiting(piece)
+        self._queue.extendleft(reversed(skipped))
         return batch
 
     async def _run(self, batch: list[_Piece]) -> None:
@@ -208,7 +224,7 @@ class Batcher:
             task = asyncio.current_task()
             if task is not None:
                 self._running.discard(task)
-            self._pump()
+            self._start_batches()
 
     def _compute_batch(self, batch: list[_Piece]) -> list[list[Tensor] | ServingError]:
         try:
@@ -216,6 +232,7 @@ class Batcher:
         except ServingError as error:
             if len(batch) == 1:
                 return [error]
+        # One bad request fails the whole batch: computed one by one, it fails alone.
         outcomes: list[list[Tensor] | ServingError] = []
         for piece in batch:
             try:
@@ -274,7 +291,7 @@ def _joined(tensors: Sequence[Tensor], padding: int) -> Tensor:
 
 def _padded(arrays: Sequence[Array], shapes: set[tuple[int, ...]]) -> list[Array]:
     """Grow every row to the largest shape, with copies of the row's first value."""
-    target = tuple(max(allowed_sizes) for allowed_sizes in zip(*shapes, strict=True))
+    target = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
     grown = []
     for array in arrays:
         result = np.empty((array.shape[0], *target), array.dtype)

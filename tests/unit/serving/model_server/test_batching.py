@@ -16,6 +16,7 @@ from serving.model_server.batching import Batcher, BatchLimits
 from serving.tf.messages import types_pb2
 from serving.tf.status import Code, ServingError
 from serving.tf.tensors import Tensor
+from tests.support.waiting import wait_until
 
 
 class Doubler:
@@ -29,7 +30,7 @@ class Doubler:
     def __call__(self, feeds: Sequence[Tensor], seconds: float | None) -> list[Tensor]:
         rows = feeds[0].array
         self.batches.append(rows.reshape(len(rows), -1)[:, 0].tolist())
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         if (rows < 0).any():
             raise ServingError(Code.INVALID_ARGUMENT, "negative")
         return [Tensor(feeds[0].dtype, rows * 2)]
@@ -45,22 +46,35 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+class FakeClock:
+    """Stands still until `move`, which makes the calls that are due then."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> None:
+        self.calls.append((when, callback))
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+        due = [call for call in self.calls if call[0] <= self.now]
+        self.calls = [call for call in self.calls if call not in due]
+        for _, callback in due:
+            callback()
+
+
 def make(computation: Doubler, threads: ThreadPoolExecutor, limits: BatchLimits) -> Batcher:
     return Batcher(computation, limits, threads, nullcontext)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it did not come to pass")
 
 
 async def test_a_lone_request_does_not_wait(threads: ThreadPoolExecutor) -> None:
     doubler = Doubler()
     batcher = make(doubler, threads, BatchLimits())
-    results = await asyncio.wait_for(batcher.compute(rows(1, 2)), 1)
+    results = await asyncio.wait_for(batcher.compute(rows(1, 2)), 60)
     assert results[0].array.tolist() == [2, 4]
 
 
@@ -71,7 +85,7 @@ async def test_those_who_wait_are_computed_together_and_get_their_own_rows(
     doubler.gate.clear()
     batcher = make(doubler, threads, BatchLimits(max_batch_size=3, slots=1))
     calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(6)]
-    await until(lambda: doubler.batches)
+    await wait_until(lambda: doubler.batches)
     doubler.gate.set()
     answers = [results[0].array.tolist() for results in await asyncio.gather(*calls)]
     assert answers == [[0], [2], [4], [6], [8], [10]]
@@ -83,11 +97,11 @@ async def test_a_cancelled_request_leaves_the_queue(threads: ThreadPoolExecutor)
     doubler.gate.clear()
     batcher = make(doubler, threads, BatchLimits(slots=1, max_queued_rows=2))
     calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(3)]
-    await until(lambda: doubler.batches)
+    await wait_until(lambda: doubler.batches)
     calls[1].cancel()
     await asyncio.sleep(0)
     calls.append(asyncio.create_task(batcher.compute(rows(3))))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
     doubler.gate.set()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert isinstance(outcomes[1], asyncio.CancelledError)
@@ -99,7 +113,7 @@ async def test_a_full_queue_refuses(threads: ThreadPoolExecutor) -> None:
     doubler.gate.clear()
     batcher = make(doubler, threads, BatchLimits(slots=1, max_queued_rows=2))
     calls = [asyncio.create_task(batcher.compute(rows(value))) for value in range(3)]
-    await until(lambda: doubler.batches)
+    await wait_until(lambda: doubler.batches)
     with pytest.raises(ServingError) as caught:
         await batcher.compute(rows(9))
     assert caught.value.code is Code.RESOURCE_EXHAUSTED
@@ -113,7 +127,7 @@ async def test_one_bad_request_harms_only_itself(threads: ThreadPoolExecutor) ->
     doubler.gate.clear()
     batcher = make(doubler, threads, BatchLimits(slots=1))
     calls = [asyncio.create_task(batcher.compute(rows(value))) for value in (0, 1, -1, 2)]
-    await until(lambda: doubler.batches)
+    await wait_until(lambda: doubler.batches)
     doubler.gate.set()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert isinstance(outcomes[2], ServingError)
@@ -155,24 +169,39 @@ async def test_rows_of_unequal_shape_are_kept_apart_or_padded(
         calls = [
             asyncio.create_task(batcher.compute(row(*values))) for values in ((0,), (1,), (2, 3))
         ]
-        await until(partial(getattr, doubler, "batches"))
+        await wait_until(partial(getattr, doubler, "batches"))
         doubler.gate.set()
         answers = [results[0].array.tolist() for results in await asyncio.gather(*calls)]
         assert doubler.batches == expected
         assert answers[2] == [[4, 6]]
 
 
-async def test_a_batch_waits_no_longer_than_it_may(threads: ThreadPoolExecutor) -> None:
-    doubler = Doubler()
-    batcher = make(doubler, threads, BatchLimits(max_batch_size=3, timeout_seconds=0.05))
-    first = asyncio.create_task(batcher.compute(rows(1)))
-    await asyncio.sleep(0.01)
+async def test_a_batch_waits_until_it_is_full_or_its_time_is_up(
+    threads: ThreadPoolExecutor,
+) -> None:
+    doubler, clock = Doubler(), FakeClock()
+    limits = BatchLimits(max_batch_size=3, timeout_seconds=0.05)
+    batcher = Batcher(doubler, limits, threads, nullcontext, clock)
+    calls = [asyncio.create_task(batcher.compute(rows(1)))]
+    await asyncio.sleep(0)
+    clock.move(0.03)
+    calls.append(asyncio.create_task(batcher.compute(rows(2))))
+    await asyncio.sleep(0)
+    clock.move(0.01)
+    await asyncio.sleep(0)
     assert doubler.batches == []
-    second = asyncio.create_task(batcher.compute(rows(2)))
-    await asyncio.wait_for(asyncio.gather(first, second), 2)
+    clock.move(0.011)
+    await asyncio.gather(*calls)
     assert doubler.batches == [[1, 2]]
-    full = [asyncio.create_task(batcher.compute(rows(value))) for value in (3, 4, 5)]
-    await asyncio.wait_for(asyncio.gather(*full), 0.04)
+    await asyncio.gather(*(batcher.compute(rows(value)) for value in (3, 4, 5)))
+    assert doubler.batches == [[1, 2], [3, 4, 5]]
+
+
+async def test_the_event_loop_is_the_clock(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    batcher = make(doubler, threads, BatchLimits(max_batch_size=3, timeout_seconds=0.001))
+    await batcher.compute(rows(1))
+    assert doubler.batches == [[1]]
 
 
 @pytest.mark.parametrize(
