@@ -52,7 +52,7 @@ class Flags:
     max_num_load_retries: int = _flag(5, "How often a failed load is tried again")
     load_retry_interval_micros: int = _flag(60_000_000, "Microseconds between these attempts")
     num_load_threads: int = _flag(0, "Threads for loading; 0 takes as many as there are cores")
-    num_unload_threads: int = _flag(0, "Threads for unloading")
+    num_unload_threads: int = _ignored(0)
     enable_model_warmup: bool = _flag(True, "Run the warm-up records of a version before serving")
     num_request_iterations_for_warmup: int = _flag(0, "How often each warm-up record is run")
     saved_model_tags: str = _flag(SERVE_TAG, "Comma-separated tags of the meta graph to load")

@@ -1,4 +1,4 @@
-"""Tensors as numpy arrays, and their way in and out of `TensorProto`."""
+"""Tensors as numpy arrays, read from and written to `TensorProto`."""
 
 from __future__ import annotations
 
@@ -9,59 +9,39 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from serving.tf.messages import tensor_pb2, tensor_shape_pb2, types_pb2
+from serving.tf.messages import tensor_pb2, types_pb2
 from serving.tf.status import ServingError, invalid
 
 Array = npt.NDArray[Any]
 
-NUMPY_DTYPES: dict[int, np.dtype[Any]] = {
-    types_pb2.DT_FLOAT: np.dtype(np.float32),
-    types_pb2.DT_DOUBLE: np.dtype(np.float64),
-    types_pb2.DT_INT32: np.dtype(np.int32),
-    types_pb2.DT_UINT8: np.dtype(np.uint8),
-    types_pb2.DT_INT16: np.dtype(np.int16),
-    types_pb2.DT_INT8: np.dtype(np.int8),
-    types_pb2.DT_STRING: np.dtype(object),
-    types_pb2.DT_COMPLEX64: np.dtype(np.complex64),
-    types_pb2.DT_INT64: np.dtype(np.int64),
-    types_pb2.DT_BOOL: np.dtype(np.bool_),
-    types_pb2.DT_QINT8: np.dtype(np.int8),
-    types_pb2.DT_QUINT8: np.dtype(np.uint8),
-    types_pb2.DT_QINT32: np.dtype(np.int32),
-    types_pb2.DT_BFLOAT16: np.dtype(np.uint16),
-    types_pb2.DT_QINT16: np.dtype(np.int16),
-    types_pb2.DT_QUINT16: np.dtype(np.uint16),
-    types_pb2.DT_UINT16: np.dtype(np.uint16),
-    types_pb2.DT_COMPLEX128: np.dtype(np.complex128),
-    types_pb2.DT_HALF: np.dtype(np.float16),
-    types_pb2.DT_UINT32: np.dtype(np.uint32),
-    types_pb2.DT_UINT64: np.dtype(np.uint64),
+_TYPES: dict[int, tuple[str, type[Any]]] = {
+    types_pb2.DT_FLOAT: ("float_val", np.float32),
+    types_pb2.DT_DOUBLE: ("double_val", np.float64),
+    types_pb2.DT_INT32: ("int_val", np.int32),
+    types_pb2.DT_UINT8: ("int_val", np.uint8),
+    types_pb2.DT_INT16: ("int_val", np.int16),
+    types_pb2.DT_INT8: ("int_val", np.int8),
+    types_pb2.DT_STRING: ("string_val", object),
+    types_pb2.DT_COMPLEX64: ("scomplex_val", np.complex64),
+    types_pb2.DT_INT64: ("int64_val", np.int64),
+    types_pb2.DT_BOOL: ("bool_val", np.bool_),
+    types_pb2.DT_QINT8: ("int_val", np.int8),
+    types_pb2.DT_QUINT8: ("int_val", np.uint8),
+    types_pb2.DT_QINT32: ("int_val", np.int32),
+    types_pb2.DT_BFLOAT16: ("half_val", np.uint16),
+    types_pb2.DT_QINT16: ("int_val", np.int16),
+    types_pb2.DT_QUINT16: ("int_val", np.uint16),
+    types_pb2.DT_UINT16: ("int_val", np.uint16),
+    types_pb2.DT_COMPLEX128: ("dcomplex_val", np.complex128),
+    types_pb2.DT_HALF: ("half_val", np.float16),
+    types_pb2.DT_UINT32: ("uint32_val", np.uint32),
+    types_pb2.DT_UINT64: ("uint64_val", np.uint64),
 }
-"""How each data type lies in memory; bfloat16 and the quantised ones as integers."""
+"""The typed field of `TensorProto` for each data type, and the type of its numpy array."""
 
-_FIELDS: dict[int, str] = {
-    types_pb2.DT_FLOAT: "float_val",
-    types_pb2.DT_DOUBLE: "double_val",
-    types_pb2.DT_INT32: "int_val",
-    types_pb2.DT_UINT8: "int_val",
-    types_pb2.DT_INT16: "int_val",
-    types_pb2.DT_INT8: "int_val",
-    types_pb2.DT_STRING: "string_val",
-    types_pb2.DT_COMPLEX64: "scomplex_val",
-    types_pb2.DT_INT64: "int64_val",
-    types_pb2.DT_BOOL: "bool_val",
-    types_pb2.DT_QINT8: "int_val",
-    types_pb2.DT_QUINT8: "int_val",
-    types_pb2.DT_QINT32: "int_val",
-    types_pb2.DT_BFLOAT16: "half_val",
-    types_pb2.DT_QINT16: "int_val",
-    types_pb2.DT_QUINT16: "int_val",
-    types_pb2.DT_UINT16: "int_val",
-    types_pb2.DT_COMPLEX128: "dcomplex_val",
-    types_pb2.DT_HALF: "half_val",
-    types_pb2.DT_UINT32: "uint32_val",
-    types_pb2.DT_UINT64: "uint64_val",
-}
+NUMPY_DTYPES = {dtype: np.dtype(scalar) for dtype, (_, scalar) in _TYPES.items()}
+"""How each data type lies in memory; bfloat16 and the quantized ones as integers."""
+
 _COMPLEX_PARTS: dict[int, type[np.floating[Any]]] = {
     types_pb2.DT_COMPLEX64: np.float32,
     types_pb2.DT_COMPLEX128: np.float64,
@@ -76,7 +56,7 @@ _DOUBLE_FIELD_TAG = b"\x32"
 
 
 class Tensor(NamedTuple):
-    """A data type (`DataType` number) and the values, carried as `CARRIERS` says.
+    """A data type (`DataType` number) and the values, in an array of `NUMPY_DTYPES`.
 
     Strings are an object array of `bytes`.
     """
@@ -87,9 +67,6 @@ class Tensor(NamedTuple):
 
 def type_name(dtype: int) -> str:
     """Return TensorFlow's short name of a data type, such as `float` or `int64`."""
-    names: dict[int, str] = {types_pb2.DT_HALF: "half"}
-    if dtype in names:
-        return names[dtype]
     return str(types_pb2.DataType.Name(dtype)).removeprefix("DT_").lower()
 
 
@@ -118,7 +95,7 @@ def from_proto(proto: Any, alias: str, *, allows_surplus: bool = True) -> Tensor
         raise _unparsable(alias)
     if proto.tensor_content:
         return Tensor(dtype, _from_content(proto, numpy_dtype, count, alias).reshape(shape))
-    field = getattr(proto, _FIELDS[dtype])
+    field = getattr(proto, _TYPES[dtype][0])
     if len(field) > count and not allows_surplus:
         raise _unparsable(alias)
     if dtype == types_pb2.DT_STRING:
@@ -194,9 +171,6 @@ def to_proto(tensor: Tensor, as_content: bool = False) -> Any:
     With `as_content`, the values are bytes in `tensor_content` (strings are not).
     """
     dtype, array = tensor
-    shape = tensor_shape_pb2.TensorShapeProto(
-        dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in array.shape]
-    )
     if as_content and dtype != types_pb2.DT_STRING:
         proto = tensor_pb2.TensorProto(tensor_content=array.tobytes())
     elif dtype == types_pb2.DT_FLOAT:
@@ -205,14 +179,18 @@ def to_proto(tensor: Tensor, as_content: bool = False) -> Any:
         proto = _packed(_DOUBLE_FIELD_TAG, array)
     else:
         proto = tensor_pb2.TensorProto()
-        getattr(proto, _FIELDS[dtype]).extend(_field_values(dtype, array))
+        getattr(proto, _TYPES[dtype][0]).extend(_field_values(dtype, array))
     proto.dtype = dtype
-    proto.tensor_shape.CopyFrom(shape)
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
     return proto
 
 
 def _packed(tag: bytes, array: Array) -> Any:
-    """Parse a packed field out of the array's own bytes: no Python float is made."""
+    """Return a `TensorProto` with a packed field of the array's bytes.
+
+    Extending the field instead would make a Python float of every value.
+    """
     data = np.ascontiguousarray(array).tobytes()
     if not data:
         return tensor_pb2.TensorProto()

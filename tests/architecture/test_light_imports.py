@@ -23,7 +23,9 @@ def imported_with(modules: str) -> set[str]:
     return set(result.stdout.split())
 
 
-@pytest.mark.parametrize("modules", ["desktop.app", "backend.http_app", COMMAND_LINE])
+@pytest.mark.parametrize(
+    "modules", ["desktop.app", "backend.http_app", "serving.model_server.server", COMMAND_LINE]
+)
 def test_tensorflow_is_not_imported(modules: str) -> None:
     assert not {"tensorflow", "tensorflow_serving", "keras"} & imported_with(modules)
 

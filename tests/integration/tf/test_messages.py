@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[4]
+from tests.conftest import ROOT
 
 
 def run(program: str) -> str:
