@@ -12,18 +12,15 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QFileDialog,
     QFrame,
-    QHBoxLayout,
     QInputDialog,
-    QLabel,
     QProgressBar,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from desktop import theme
 from desktop.fleet.engines import EngineAction, EngineSuggestion
 from desktop.jobs import Job
+from desktop.widgets import build
 from serving.engines.docker.image.constants import OFFICIAL_IMAGE
 
 _NARROW = 900
@@ -49,19 +46,17 @@ class EngineStrip(QWidget):
         self._dismissed = ""
         self._job: Job[Any] | None = None
 
-        self.heading, self.sentence = QLabel(), QLabel()
-        theme.set_role(self.heading, "heading")
-        theme.set_role(self.sentence, "muted")
-        self.sentence.setWordWrap(True)
+        self.heading = build.label(role="heading")
+        self.sentence = build.label(role="muted", wrap=True)
         self.sentence.setFont(theme.font(numbers=True))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.pull = _button("Pull TensorFlow Serving", "primary")
-        self.load = _button("Load from a file…")
-        self.build = _button("Build our own")
-        self.move_instances = _button("Move them", "primary")
-        self.cancel = _button("Cancel")
-        self.later = _button("Not now", "quiet")
+        self.pull = build.button("Pull TensorFlow Serving", role="primary")
+        self.load = build.button("Load from a file…")
+        self.build = build.button("Build our own")
+        self.move_instances = build.button("Move them", role="primary")
+        self.cancel = build.button("Cancel")
+        self.later = build.button("Not now", role="quiet")
         self.pull.clicked.connect(lambda: self.pull_requested.emit(OFFICIAL_IMAGE))
         self.load.clicked.connect(self.open_file_dialog)
         self.build.clicked.connect(self.build_requested)
@@ -69,28 +64,19 @@ class EngineStrip(QWidget):
         self.cancel.clicked.connect(self._cancel_job)
         self.later.clicked.connect(self._dismiss)
 
-        words = QVBoxLayout()
-        words.setSpacing(theme.XS)
-        words.addWidget(self.heading)
-        words.addWidget(self.sentence)
-        words.addWidget(self.bar)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(theme.S)
-        buttons.addStretch(1)
-        self._row = QHBoxLayout(panel)
-        self._row.setContentsMargins(theme.L, theme.M, theme.M, theme.M)
-        self._row.setSpacing(theme.M)
-        self._row.addLayout(words, 1)
-        self._row.addLayout(buttons)
         self._buttons = {
             EngineAction.GET_IMAGE: (self.build, self.load, self.pull),
             EngineAction.MOVE: (self.move_instances,),
         }
-        for button in (*chain(*self._buttons.values()), self.cancel, self.later):
-            buttons.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.L, 0, theme.L, theme.M)
-        layout.addWidget(panel)
+        buttons = (*chain(*self._buttons.values()), self.cancel, self.later)
+        self._row = build.row(
+            (build.column(self.heading, self.sentence, self.bar, spacing=theme.XS), 1),
+            build.row(None, *buttons),
+            parent=panel,
+            spacing=theme.M,
+            margins=(theme.L, theme.M, theme.M, theme.M),
+        )
+        build.column(panel, parent=self, margins=(theme.L, 0, theme.L, theme.M))
         self._show()
 
     def show_suggestion(self, suggestion: EngineSuggestion | None) -> None:
@@ -172,10 +158,3 @@ class EngineStrip(QWidget):
             action = self._suggestion.action.value
             self.set_dismissed(action)
             self.dismiss_requested.emit(action)
-
-
-def _button(text: str, role: str = "") -> QPushButton:
-    button = QPushButton(text)
-    if role:
-        theme.set_role(button, role)
-    return button

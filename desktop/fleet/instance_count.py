@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import QSpinBox, QToolButton, QWidget
 
 from desktop import theme
+from desktop.widgets import build
+from desktop.widgets.timers import single_shot_timer
 
 MAX_INSTANCES = 16
 DEBOUNCE_MILLISECONDS = 500
@@ -44,8 +46,7 @@ class InstanceCount(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desired_count = 0
-        self._debounce = QTimer(self, singleShot=True, interval=DEBOUNCE_MILLISECONDS)
-        self._debounce.timeout.connect(self._request)
+        self._debounce = single_shot_timer(DEBOUNCE_MILLISECONDS, self._request, self)
 
         self.number = _Number()
         self.number.setRange(0, MAX_INSTANCES)
@@ -64,11 +65,7 @@ class InstanceCount(QWidget):
         self.more = self._step("plus", "One instance more", +1)
         self.setFocusProxy(self.number)
 
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(theme.XS)
-        for widget in (self.fewer, self.number, self.more):
-            layout.addWidget(widget)
+        build.row(self.fewer, self.number, self.more, parent=self, spacing=theme.XS)
         self._enable_steps()
 
     def show_desired_count(self, count: int) -> None:

@@ -1,16 +1,12 @@
-"""Everything about the selected instance: state, addresses, charts, log."""
+"""The selected instance: its state, addresses, charts and log."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
     QSplitter,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -19,6 +15,7 @@ from desktop.fleet import wording
 from desktop.fleet.activity import Activity
 from desktop.fleet.instance_log import InstanceLog
 from desktop.fleet.metric_history import UNKNOWN, MetricHistory
+from desktop.widgets import build
 from desktop.widgets.copyable import Copyable
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.state_badge import StateBadge
@@ -27,7 +24,7 @@ from serving.fleet.view import InstanceView
 
 
 class InstanceDetail(QWidget):
-    """Shows one instance; its buttons act on that one."""
+    """Shows one instance, with the buttons that act on it."""
 
     restart_requested = Signal(str)
     stop_requested = Signal(str)
@@ -46,29 +43,20 @@ class InstanceDetail(QWidget):
         theme.set_icon(self.command, "copy", side=16)
         self.command.setAccessibleName("Copy the command that starts such an instance")
         self.command.setToolTip("Copy the command that starts such an instance")
-        self.restart = QPushButton("Restart")
-        theme.set_icon(self.restart, "restart", side=16)
+        self.restart = build.button("Restart", "restart")
         self.restart.setAccessibleName("Restart this instance")
-        self.stop = QPushButton("Stop")
-        theme.set_icon(self.stop, "stop", side=16)
+        self.stop = build.button("Stop", "stop")
         self.command.clicked.connect(lambda: self.copy_command_requested.emit(self._each_id()))
         self.restart.clicked.connect(lambda: self.restart_requested.emit(self._each_id()))
         self.stop.clicked.connect(lambda: self.stop_requested.emit(self._each_id()))
 
-        head = QHBoxLayout()
-        head.setSpacing(theme.S)
-        head.addWidget(self.badge)
-        head.addWidget(self.name, 1)
+        addresses: list[QWidget] = []
         for caption, address in (("gRPC", self.grpc), ("REST", self.rest)):
-            label = QLabel(caption)
-            theme.set_role(label, "small")
+            label = build.label(caption, "small")
             label.setBuddy(address)
-            head.addWidget(label)
-            head.addWidget(address)
-        head.addSpacing(theme.S)
-        head.addWidget(self.command)
-        head.addWidget(self.restart)
-        head.addWidget(self.stop)
+            addresses += [label, address]
+        buttons = (self.command, self.restart, self.stop)
+        head = build.row(self.badge, (self.name, 1), *addresses, theme.S, *buttons)
 
         self.activity = Activity(history)
         self.log = InstanceLog()
@@ -79,28 +67,24 @@ class InstanceDetail(QWidget):
         sides.setStretchFactor(0, 2)
         sides.setStretchFactor(1, 3)
 
-        self.problem = QLabel()
-        self.problem.setWordWrap(True)
-        self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.problem = build.label(wrap=True, selectable=True)
         self._banner = QFrame()
         theme.set_role(self._banner, "panel")
-        banner = QVBoxLayout(self._banner)
-        banner.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
-        banner.addWidget(self.problem)
+        build.row(self.problem, parent=self._banner, margins=(theme.M, theme.S, theme.M, theme.S))
         self._banner.hide()
-
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.L, theme.M, theme.L, theme.L)
-        layout.setSpacing(theme.M)
-        layout.addLayout(head)
-        layout.addWidget(self._banner)
-        layout.addWidget(sides, 1)
+        build.column(
+            head,
+            self._banner,
+            (sides, 1),
+            parent=self,
+            spacing=theme.M,
+            margins=(theme.L, theme.M, theme.L, theme.L),
+        )
 
     def show_instance(self, each: InstanceView) -> None:
-        """Show how `each` is now."""
+        """Show an instance at one moment."""
         self._each = each
-        state = str(each.state)
-        self.badge.set_state(state)
+        self.badge.set_state(each.state)
         self.name.setText(each.instance.id)
         for address, value in (
             (self.grpc, each.instance.grpc_address),
@@ -112,14 +96,15 @@ class InstanceDetail(QWidget):
         self.problem.setText(problem)
         self._banner.setVisible(bool(problem))
         failed = each.state is InstanceState.FAILED
+        # Only on a change: a new role polishes the style again, and views come every second.
         if failed != (self.problem.property("role") == "error"):
             theme.set_role(self.problem, "error" if failed else "")
         self.activity.setVisible(not failed)
         self.log.setContentsMargins(0 if failed else theme.L, 0, 0, 0)
         self.activity.show_instance(each.instance.id)
-        going = each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
-        self.restart.setEnabled(not going)
-        self.stop.setEnabled(not going)
+        stopping = each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
+        self.restart.setEnabled(not stopping)
+        self.stop.setEnabled(not stopping)
         self.stop.setText("Remove" if failed else "Stop")
         self.stop.setAccessibleName(f"{self.stop.text()} this instance")
         self.log.show_instance(each.instance.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import (
     QKeyEvent,
     QKeySequence,
@@ -13,19 +13,18 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QTextEdit,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from desktop import theme
 from desktop.fleet.log_lines import new_lines
 from desktop.formats import count, plural
+from desktop.widgets import build
+from desktop.widgets.timers import single_shot_timer
 
 MAX_LINES = 10_000
 MAX_HIGHLIGHTS = 1_000
@@ -82,11 +81,9 @@ class InstanceLog(QWidget):
         self.search.setClearButtonEnabled(True)
         self.search.setMaximumWidth(260)
         self.search.stepped.connect(self._step)
-        self._search_timer = QTimer(self, singleShot=True, interval=SEARCH_DEBOUNCE_MILLISECONDS)
-        self._search_timer.timeout.connect(self._find)
+        self._search_timer = single_shot_timer(SEARCH_DEBOUNCE_MILLISECONDS, self._find, self)
         self.search.textChanged.connect(self._search_timer.start)
-        self.hits = QLabel()
-        theme.set_role(self.hits, "small")
+        self.hits = build.label(role="small")
 
         self.follow = QToolButton()
         self.follow.setText("Follow")
@@ -101,21 +98,15 @@ class InstanceLog(QWidget):
         self.save.setToolTip("Save the log…")
         self.save.clicked.connect(self._open_save_dialog)
 
-        heading = QLabel("Log")
-        theme.set_role(heading, "heading")
-        bar = QHBoxLayout()
-        bar.setSpacing(theme.S)
-        bar.addWidget(heading)
-        bar.addStretch(1)
-        bar.addWidget(self.hits)
-        bar.addWidget(self.search, 2)
-        bar.addWidget(self.follow)
-        bar.addWidget(self.save)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(theme.S)
-        layout.addLayout(bar)
-        layout.addWidget(self.text, 1)
+        bar = build.row(
+            build.label("Log", "heading"),
+            None,
+            self.hits,
+            (self.search, 2),
+            self.follow,
+            self.save,
+        )
+        build.column(bar, (self.text, 1), parent=self)
         find = QShortcut(QKeySequence.StandardKey.Find, self)
         find.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         find.activated.connect(self.search.setFocus)

@@ -12,13 +12,12 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QDoubleSpinBox,
     QFormLayout,
-    QLabel,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from desktop import theme
+from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
 from serving.fleet.record import InstanceLimits
 
@@ -84,15 +83,15 @@ class LimitsDialog(QDialog):
             form.addRow(title, field)
             form.setRowVisible(field, shown)
 
-        explanation = QLabel(
+        explanation = build.label(
             "A change is rolled out one instance at a time: each new one is ready before an old"
             " one stops. Threads are divided among the instances unless you set them."
             if in_containers
             else "A change is rolled out one instance at a time. Processor cores and the image can"
-            " be set if instances run in containers."
+            " be set if instances run in containers.",
+            "muted",
+            wrap=True,
         )
-        explanation.setWordWrap(True)
-        theme.set_role(explanation, "muted")
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Apply | QDialogButtonBox.StandardButton.Cancel
         )
@@ -100,12 +99,14 @@ class LimitsDialog(QDialog):
         theme.set_role(self.apply, "primary")
         self.apply.clicked.connect(self._apply)
         buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.L)
-        layout.setSpacing(theme.L)
-        layout.addWidget(explanation)
-        layout.addLayout(form)
-        layout.addWidget(buttons)
+        build.column(
+            explanation,
+            form,
+            buttons,
+            parent=self,
+            spacing=theme.L,
+            margins=(theme.XL, theme.XL, theme.XL, theme.L),
+        )
         self.setMinimumWidth(460)
         self.apply.setDefault(True)
 

@@ -9,13 +9,11 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
     QSplitter,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -28,6 +26,7 @@ from desktop.fleet.instance_table import InstanceTable
 from desktop.fleet.instance_table_model import InstanceTableModel
 from desktop.fleet.metric_history import MetricHistory
 from desktop.formats import plural
+from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
@@ -59,11 +58,10 @@ class FleetPage(QWidget):
             " other fails.",
             f"Start {plural(FIRST_COUNT, 'instance')}",
         )
-        self.stop_all = QPushButton("Stop all")
-        theme.set_icon(self.stop_all, "stop", side=16)
-        self.limits = QPushButton("Limits…")
-        theme.set_icon(self.limits, "settings", side=16)
-        self.limits.setToolTip("What each instance may use, and what it runs from")
+        self.stop_all = build.button("Stop all", "stop")
+        self.limits = build.button(
+            "Limits…", "settings", tip="What each instance may use, and what it runs from"
+        )
         self.strip = EngineStrip()
         self.images = QPushButton("Image")
         self.images.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
@@ -85,13 +83,9 @@ class FleetPage(QWidget):
         self._body.addWidget(self.empty)
         self._body.addWidget(self._split)
 
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.header)
-        layout.addWidget(self.strip)
-        layout.addWidget(self._summary())
-        layout.addWidget(self._body, 1)
+        build.column(
+            self.header, self.strip, self._summary(), (self._body, 1), parent=self, spacing=0
+        )
 
         self.count.count_requested.connect(self.scale_requested)
         self.stop_all.clicked.connect(lambda: self.scale_requested.emit(0))
@@ -124,34 +118,21 @@ class FleetPage(QWidget):
         self.state = ElidedLabel("")
         theme.set_role(self.state, "muted")
 
-        caption = QLabel("Wanted")
-        theme.set_role(caption, "small")
-        desired = QVBoxLayout()
-        desired.setSpacing(theme.XS)
-        desired.addWidget(caption, 0, Qt.AlignmentFlag.AlignHCenter)
-        desired.addWidget(self.count)
-        ready = QVBoxLayout()
-        ready.setSpacing(theme.XS)
-        ready.addWidget(self.ready_mark)
-        figure = QHBoxLayout()
-        figure.setSpacing(theme.L)
-        figure.addWidget(self.ready_figure)
+        caption = build.label("Wanted", "small")
+        caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        figure = build.row(
+            self.ready_figure, *self.badges.values(), (self.state, 1), spacing=theme.L
+        )
         for badge in self.badges.values():
-            figure.addWidget(badge)
             badge.hide()
-        figure.addWidget(self.state, 1)
-        ready.addLayout(figure, 1)
-
-        row = QHBoxLayout(panel)
-        row.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
-        row.setSpacing(theme.XL)
-        row.addLayout(desired)
-        row.addLayout(ready, 1)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(theme.S)
-        buttons.addWidget(self.limits)
-        buttons.addWidget(self.stop_all)
-        row.addLayout(buttons)
+        build.row(
+            build.column(caption, self.count, spacing=theme.XS),
+            (build.column(self.ready_mark, (figure, 1), spacing=theme.XS), 1),
+            build.row(self.limits, self.stop_all),
+            parent=panel,
+            spacing=theme.XL,
+            margins=(theme.L, theme.M, theme.L, theme.M),
+        )
         return _with_margins(panel, theme.M)
 
     def _image_menu(self) -> QMenu:
@@ -219,7 +200,5 @@ class FleetPage(QWidget):
 
 def _with_margins(widget: QWidget, below: int) -> QWidget:
     around = QWidget()
-    layout = QVBoxLayout(around)
-    layout.setContentsMargins(theme.L, 0, theme.L, below)
-    layout.addWidget(widget)
+    build.column(widget, parent=around, margins=(theme.L, 0, theme.L, below))
     return around
