@@ -1,4 +1,4 @@
-"""Embeddings kept from run to run, so that only new images are looked at."""
+"""Embeddings kept from run to run, so that only new images have to be embedded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serving.files import write_aside
 
 
 class EmbeddingCache:
-    """Embeddings by image hash, in one file for each network that made them."""
+    """Embeddings by image hash, in one file for each backbone that made them."""
 
     def __init__(self, folder: Path, backbone: str) -> None:
         self._path = folder / f"{backbone}.npz"
@@ -23,11 +23,11 @@ class EmbeddingCache:
         """Return the embedding [D] of the image, if it is known."""
         return self._known.get(image)
 
-    def keep(self, found: dict[str, Floats]) -> None:
-        """Add embeddings and write the file; `found` maps image hashes to [D]."""
-        if not found:
+    def add(self, embeddings: dict[str, Floats]) -> None:
+        """Add embeddings and write the file; `embeddings` maps image hashes to [D]."""
+        if not embeddings:
             return
-        self._known.update(found)
+        self._known.update(embeddings)
         content = io.BytesIO()
         np.savez(
             content,
@@ -37,7 +37,7 @@ class EmbeddingCache:
         write_aside(self._path, content.getvalue())
 
     def _read(self) -> dict[str, Floats]:
-        """Return what the file holds; one that cannot be read counts as empty."""
+        """Return what the file holds; a damaged one counts as empty."""
         try:
             with np.load(self._path, allow_pickle=False) as arrays:
                 images = [bytes(image).decode("ascii") for image in arrays["images"]]

@@ -1,9 +1,9 @@
-"""What a version keeps so that later training does not forget: `features.npz`.
+"""What a version stores so that later training does not forget: `features.npz`.
 
-Embeddings of images with their classes, a part of them held out for measuring,
-and the foundation: the head before anyone taught it. Every training starts from
-the foundation and from all labels that hold now, so what comes out depends on
-neither the order of the labels nor on labels that were taken back.
+Embeddings of images with their classes, a part of them held out for evaluation,
+and the foundation: the head before anyone taught it. Every training run starts from
+the foundation and from all current labels, so the result depends neither on the
+order of the labels nor on labels that were taken back.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Rows:
 
     def where(self, keep: Iterable[bool]) -> Rows:
         """Return the rows whose flag is set."""
-        chosen = [index for index, flag in enumerate(keep) if flag]
+        indices = [index for index, flag in enumerate(keep) if flag]
         return Rows(
-            self.embeddings[chosen],
-            tuple(self.classes[index] for index in chosen),
-            tuple(self.images[index] for index in chosen),
+            self.embeddings[indices],
+            tuple(self.classes[index] for index in indices),
+            tuple(self.images[index] for index in indices),
         )
 
     def joined(self, other: Rows) -> Rows:
@@ -57,14 +57,14 @@ class Rows:
         )
 
     def indices(self, classes: tuple[str, ...]) -> Integers:
-        """Return each row's place in `classes`."""
-        place = {name: index for index, name in enumerate(classes)}
-        return np.array([place[name] for name in self.classes], np.int32)
+        """Return the index of each row's class in `classes`."""
+        index_of = {name: index for index, name in enumerate(classes)}
+        return np.array([index_of[name] for name in self.classes], np.int32)
 
 
 @dataclass(frozen=True)
 class Features:
-    """The rows to learn from, those to measure on, and the head before any lesson."""
+    """The rows to learn from, those to evaluate on, and the head before any training."""
 
     train: Rows
     held_out: Rows
@@ -72,14 +72,14 @@ class Features:
 
     @classmethod
     def read(cls, version_folder: Path, head: Head) -> Features:
-        """Read what a version keeps; a version that keeps nothing is its own foundation.
+        """Read what a version stores; one that stores nothing is its own foundation.
 
         `head` is the version's. Raises ModelError for a file that does not fit it.
         """
         path = version_folder / FEATURES_PATH
         if not path.is_file():
-            nothing = Rows(np.zeros((0, head.kernel.shape[0]), np.float32), (), ())
-            return cls(nothing, nothing, head)
+            empty = Rows(np.zeros((0, head.kernel.shape[0]), np.float32), (), ())
+            return cls(empty, empty, head)
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 foundation = head
@@ -94,7 +94,7 @@ class Features:
                 )
         except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile) as error:
             raise ModelError(
-                f"What version {version_folder.name} learned from cannot be read.",
+                f"The training data of version {version_folder.name} cannot be read.",
                 "Promote another version, then train again.",
             ) from error
 
@@ -121,13 +121,12 @@ class Features:
         return tuple(dict.fromkeys((*self.foundation.classes, *taught)))
 
     def relabeled(self, labeled: Rows, decided: frozenset[str]) -> Features:
-        """Return features with exactly `labelled` in place of every row of a decided image.
+        """Return features with exactly `labeled` in place of every row of a decided image.
 
-        `labelled` has each image once. An image that was held out before stays
-        held out and one that was learned from stays learned from, so no image is
-        ever measured on after it was learned. Of the others about HELD_OUT_SHARE
-        per class are held out, chosen by their hashes; none of a class with fewer
-        than five images.
+        `labeled` has each image once. An image that was held out before stays held out
+        and one that was learned from stays learned from, so no version is ever evaluated
+        on an image that it learned. Of the others about HELD_OUT_SHARE per class are held
+        out, selected by their hashes; none of a class with fewer than five images.
         """
         held_before = frozenset(self.held_out.images)
         learned_before = frozenset(self.train.images)
@@ -149,12 +148,12 @@ def _held_out(
         by_class.setdefault(name, []).append(image)
     held: set[str] = set()
     for images in by_class.values():
-        wanted = int(len(images) * HELD_OUT_SHARE)
-        stay = sorted(image for image in images if image in held_before)
+        count = int(len(images) * HELD_OUT_SHARE)
+        kept = sorted(image for image in images if image in held_before)
         fresh = sorted(
             image for image in images if image not in held_before and image not in learned_before
         )
-        held.update((stay + fresh)[:wanted])
+        held.update((kept + fresh)[:count])
     return frozenset(held)
 
 

@@ -1,4 +1,4 @@
-"""Fitting a head to embeddings: softmax regression that stays near where it began."""
+"""Fits a head to embeddings: softmax regression that stays near its start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backend.training.minimize import minimize
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How strongly what counts, against one class of rows."""
+    """Weights in the loss; the rows of one class together weigh 1."""
 
     keep: float = 0.003
     """Penalty for moving an old class away from the foundation."""
@@ -31,13 +31,14 @@ def fit_head(
     """Return a head for `classes` (the foundation's first) that fits `rows`.
 
     Every class that has rows weighs the same, however many it has. A new class
-    starts as the mean of the old ones. What comes out is the one lowest point of
-    a convex loss: no random numbers, no order of rows. Rows must be of `classes`.
+    starts as the mean of the old ones. The result is the only minimum of a convex
+    loss: it depends on no random numbers and no order of rows. Rows must be of `classes`.
     """
     settings = settings or FitSettings()
     start_kernel, start_bias = _start(foundation, classes)
     if not len(rows):
         return Head(start_kernel, start_bias, classes)
+    # Embeddings of unit length, so that the penalties mean the same for every backbone.
     scale = float(np.sqrt(np.mean(np.square(rows.embeddings)) * rows.embeddings.shape[1])) or 1.0
     inputs = np.concatenate([rows.embeddings / scale, np.ones((len(rows), 1), np.float32)], axis=1)
     start = np.concatenate([start_kernel * scale, start_bias[None]]).astype(np.float32)
@@ -55,8 +56,8 @@ def fit_head(
         value = -np.vdot(weights, np.log(likelihoods)) + 0.5 * np.vdot(pull, moved)
         return float(value), inputs.T @ (errors * weights[:, None]) + pull
 
-    lowest = minimize(loss, start, steps=settings.steps, tolerance=settings.tolerance)
-    return Head((lowest[:-1] / scale).astype(np.float32), lowest[-1], classes)
+    minimum = minimize(loss, start, steps=settings.steps, tolerance=settings.tolerance)
+    return Head((minimum[:-1] / scale).astype(np.float32), minimum[-1], classes)
 
 
 def _start(foundation: Head, classes: tuple[str, ...]) -> tuple[Floats, Floats]:

@@ -1,4 +1,4 @@
-"""Whether a new version goes live by itself."""
+"""The gate: whether a new version goes live by itself."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ from backend.training.worker_protocol import Evaluation
 
 MARGIN = 0.02
 """How much accuracy on old classes a new version may lose; 0.02 is two in a hundred."""
+_ROUNDING = 1e-9
+"""Shares that differ by exactly the margin may not, as floating-point numbers."""
 
 
 def reason_not_to_promote(evaluation: Evaluation, margin: float = MARGIN) -> str | None:
-    """Return why a version is not to go live, as a sentence, or None where it may.
+    """Return why a version must not go live, as a sentence, or None if it may.
 
-    A version goes live unless it answers more than `margin` fewer of the
-    held-out images right that show what the base version already knew.
+    A version goes live unless its share of right answers, on the held-out images of
+    classes that the base version knew, is more than `margin` below the base version's.
     """
-    if evaluation.old_accuracy is None or evaluation.old_base_accuracy is None:
-        return None
-    if evaluation.old_base_accuracy - evaluation.old_accuracy <= margin + 1e-9:
+    before, after = evaluation.old_base_accuracy, evaluation.old_accuracy
+    if before is None or after is None or before - after <= margin + _ROUNDING:
         return None
     return (
-        "On what the model already knew, accuracy fell from "
-        f"{_percent(evaluation.old_base_accuracy)} to {_percent(evaluation.old_accuracy)}, "
-        "so the version did not go live."
+        f"On what the model already knew, accuracy fell from {100 * before:.1f}% to "
+        f"{100 * after:.1f}%, so the version did not go live."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"

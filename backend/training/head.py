@@ -42,7 +42,7 @@ class ServableGraph:
     """The `saved_model.pb` of one version, its head and the rest."""
 
     def __init__(self, version_folder: Path) -> None:
-        """Read the graph; raises ModelError where it has no head to replace."""
+        """Read the graph; raises ModelError if it has no head to replace."""
         self._version = version_folder.name
         self._message = saved_model_pb2.SavedModel()
         try:
@@ -56,8 +56,8 @@ class ServableGraph:
         }
         if len(self._nodes) != 3:
             raise ModelError(
-                f"Version {version_folder.name} was not made by Servery in a way that can learn.",
-                "Import the model again so that it is given a head that learns.",
+                f"Version {version_folder.name} has no head that could learn.",
+                "Import the model again: this adds one.",
             )
 
     def head(self) -> Head:
@@ -97,6 +97,7 @@ class ServableGraph:
         for name, tensor in constants.items():
             self._tensor(name).CopyFrom(to_proto(tensor, as_content=True))
         for node in self._nodes.values():
+            # What the exporter inferred; it names the old number of classes.
             node.attr.pop("_output_shapes", None)
         content: bytes = self._message.SerializeToString()
         return content

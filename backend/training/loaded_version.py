@@ -1,4 +1,4 @@
-"""A version loaded in this process, by the loader that instances use."""
+"""A version that is loaded into this process, by the same code as in an instance."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from serving.tf.tensors import string_tensor
 
 
 class LoadedVersion:
-    """A servable version that answers here, for embedding images and for checking it.
+    """A servable version that this process can call, to embed images and to check it.
 
-    Through TensorFlow's C interface: `import tensorflow` would take longer than
-    all of a training run.
+    It uses TensorFlow's C interface: `import tensorflow` would take longer than all of a
+    training run.
     """
 
     def __init__(self, version_folder: Path) -> None:
-        """Load it; raises ModelError where TensorFlow cannot."""
+        """Load it; raises ModelError if TensorFlow cannot."""
         try:
             self._session = Session(version_folder, [SERVE_TAG], 0, 0)
         except ServingError as error:
@@ -50,14 +50,14 @@ class LoadedVersion:
         self._session.close()
 
     def embed(self, images: list[bytes]) -> Any:
-        """Return float32 [N, D] for N whole JPEG files; raises ModelError where it cannot."""
+        """Return float32 [N, D] for N whole JPEG files; raises ModelError if it fails."""
         (embeddings,) = self._run(EMBED_SIGNATURE, [EMBEDDING], images)
         return embeddings
 
     def predict(self, images: list[bytes]) -> tuple[Any, Any]:
         """Return classes (bytes) and scores (float32), both [N, k], best first.
 
-        Raises ModelError where the version cannot.
+        Raises ModelError if it fails.
         """
         classes, scores = self._run(CLASSIFY_SIGNATURE, [CLASSES, SCORES], images)
         return classes, scores
@@ -70,7 +70,7 @@ class LoadedVersion:
             answers = self._session.computation([feed], fetches)([string_tensor(images)], None)
         except (KeyError, ServingError) as error:
             raise ModelError(
-                f"The version does not answer the signature {signature}: {error}.",
+                f"Calling the signature {signature} of the version failed: {error}.",
                 "Promote another version, then train again.",
             ) from error
         return [answer.array for answer in answers]

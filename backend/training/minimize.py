@@ -1,4 +1,4 @@
-"""The lowest point of a smooth convex function, by limited-memory BFGS."""
+"""The minimum of a smooth convex function, by limited-memory BFGS."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ Function = Callable[[Floats], tuple[float, Floats]]
 """Parameters to the value and the gradient there, the gradient shaped as they are."""
 
 _MEMORY = 10
-_SUFFICIENT = 1e-4
-_SHORTEST = 1e-6
+_SUFFICIENT_DECREASE = 1e-4
+"""Of the decrease that the slope promises (Armijo's condition)."""
+_MIN_STEP = 1e-6
 
 
 def minimize(function: Function, start: Floats, *, steps: int, tolerance: float) -> Floats:
-    """Return parameters where `function` is lowest, or as low as `steps` steps reach.
+    """Return the parameters that minimize `function`, as far as `steps` steps get.
 
-    Ends once the largest part of the gradient is below `tolerance`, or when no
-    shorter step goes down any more. Deterministic; the value never rises.
+    Ends once the largest component of the gradient is below `tolerance`, or when no
+    shorter step lowers the value any more. Deterministic; the value never rises.
     """
     point = start.astype(np.float32, copy=True)
     value, gradient = function(point)
@@ -35,33 +36,34 @@ def minimize(function: Function, start: Floats, *, steps: int, tolerance: float)
             history.clear()
             direction, slope = -gradient, -float(np.vdot(gradient, gradient))
         length = 1.0 if history else min(1.0, 1.0 / float(np.abs(gradient).sum()))
-        while length > _SHORTEST:
+        while length > _MIN_STEP:
             candidate = point + np.float32(length) * direction
             new_value, new_gradient = function(candidate)
-            if new_value <= value + _SUFFICIENT * length * slope:
+            if new_value <= value + _SUFFICIENT_DECREASE * length * slope:
                 break
             length /= 2
         else:
             break
-        moved, turned = candidate - point, new_gradient - gradient
-        bend = float(np.vdot(moved, turned))
-        if bend > 0:
-            history.append((moved, turned, bend))
+        step, change = candidate - point, new_gradient - gradient
+        curvature = float(np.vdot(step, change))
+        if curvature > 0:  # otherwise rounding dominates, and the direction might go up
+            history.append((step, change, curvature))
         point, value, gradient = candidate, new_value, new_gradient
     return point
 
 
 def _direction(gradient: Floats, history: deque[tuple[Floats, Floats, float]]) -> Floats:
+    """Return the two-loop recursion's estimate of the Newton step."""
     direction = -gradient
     shares: list[float] = []
-    for moved, turned, bend in reversed(history):
-        share = float(np.vdot(moved, direction)) / bend
+    for step, change, curvature in reversed(history):
+        share = float(np.vdot(step, direction)) / curvature
         shares.append(share)
-        direction = direction - np.float32(share) * turned
+        direction = direction - np.float32(share) * change
     if history:
-        _, turned, bend = history[-1]
-        direction = direction * np.float32(bend / float(np.vdot(turned, turned)))
-    for (moved, turned, bend), share in zip(history, reversed(shares), strict=True):
-        back = float(np.vdot(turned, direction)) / bend
-        direction = direction + np.float32(share - back) * moved
+        _, change, curvature = history[-1]
+        direction = direction * np.float32(curvature / float(np.vdot(change, change)))
+    for (step, change, curvature), share in zip(history, reversed(shares), strict=True):
+        back = float(np.vdot(change, direction)) / curvature
+        direction = direction + np.float32(share - back) * step
     return direction

@@ -1,9 +1,8 @@
-"""Carries out training runs, one at a time, each in a process of its own."""
+"""Runs the queued training runs, one at a time, each in its own process."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from backend.store.store import Store
 from backend.training import gate
 from backend.training.worker_process import WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import LabeledImage, TrainingProgress, TrainingSpec
+from serving.background import cancel_and_wait
 from serving.errors import BackendError, ServeryError
 from serving.models.repository import ModelRepository, Version
 from serving.programs import module_command
@@ -30,15 +30,15 @@ _log = logging.getLogger(__name__)
 
 
 class NothingToLearn(BackendError):
-    """There is no label, and none was ever learned from."""
+    """There are no labels, and no run has ever learned from any."""
 
 
 class RunIsOver(BackendError):
-    """A run that has ended cannot be cancelled."""
+    """A run that has finished cannot be cancelled."""
 
 
 class Trainer:
-    """Queues training runs for one model and sees each to its end state.
+    """Queues training runs for one model and takes each to its end state.
 
     While it is open, every run that was queued ends as succeeded, failed or
     cancelled; a worker that crashes or is killed harms nothing else.
@@ -55,7 +55,7 @@ class Trainer:
         worker: Sequence[str] | None = None,
         margin: float = gate.MARGIN,
     ) -> None:
-        """`worker` is the command that a job file is appended to."""
+        """`worker` is the command to which the path of a spec file is appended."""
         self._model = model
         self._store = store
         self._repository = repository
@@ -63,42 +63,36 @@ class Trainer:
         self._broker = broker
         self._worker = list(worker or module_command(WORKER))
         self._margin = margin
-        self._waiting: TrainingRun | None = None
+        self._queued: TrainingRun | None = None
         self._current: TrainingRun | None = None
         self._process: WorkerProcess | None = None
         self._unsaved: dict[str, TrainingRun] = {}
         self._changed = asyncio.Condition()
-        self._loop: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Give runs that an earlier backend left behind their end, and begin."""
+        """Mark the runs that an earlier backend left behind as failed, and start."""
         await self._store.runs.fail_interrupted(
-            "Servery ended before the training did. Train again."
+            "Servery ended before the training run did. Train again."
         )
-        self._loop = asyncio.create_task(self._work_through(), name="trainer")
+        self._task = asyncio.create_task(self._run_queue(), name="trainer")
 
     async def close(self) -> None:
-        """Stop the worker, if one runs; its run and a queued one end as failed."""
-        if self._loop is not None:
-            self._loop.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._loop
-            self._loop = None
-        await self._store.runs.fail_interrupted("Servery was closed before the training ended.")
+        """Stop the worker, if one is running; its run and a queued one end as failed."""
+        if self._task is not None:
+            await cancel_and_wait(self._task)
+        await self._store.runs.fail_interrupted("Servery was closed before the training run ended.")
 
     async def queue(self) -> TrainingRun:
-        """Queue a run, or return the one that is queued already.
-
-        Raises NothingToLearn without a label.
-        """
+        """Queue a run, or return the one that is queued already; raises NothingToLearn."""
         async with self._changed:
-            if self._waiting is not None:
-                return self._waiting
+            if self._queued is not None:
+                return self._queued
             labels = await self._store.labels.snapshot()
             if not labels.current and not await self._store.runs.last_label_learned():
                 raise NothingToLearn(
                     "There is nothing to learn from yet.",
-                    "Label a photo first: say what it shows, or that the answer was right.",
+                    "Label a photo first: say what it shows, or confirm the prediction.",
                 )
             run = TrainingRun(
                 id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
@@ -109,31 +103,31 @@ class Trainer:
                 labels=len(labels.current),
             )
             await self._store.runs.save(run)
-            self._waiting = run
+            self._queued = run
             self._changed.notify_all()
         self._broker.publish(Event("training", run.id))
         return run
 
     async def runs(self) -> list[TrainingRun]:
         """Return every run, newest first."""
-        return [self._live(run) for run in await self._store.runs.all()]
+        return [self._latest(run) for run in await self._store.runs.all()]
 
     async def run(self, run_id: str) -> TrainingRun:
         """Return one run, with its progress; raises UnknownRun."""
-        return self._live(await self._store.runs.get(run_id))
+        return self._latest(await self._store.runs.get(run_id))
 
     async def cancel(self, run_id: str) -> TrainingRun:
-        """Stop a run, and return it once it has ended.
+        """Stop a run, and return it once it has stopped.
 
-        Raises UnknownRun, and RunIsOver where it had ended before.
+        Raises UnknownRun, and RunIsOver if it had finished before.
         """
         async with self._changed:
             run = await self._store.runs.get(run_id)
-            if self._waiting is not None and self._waiting.id == run_id:
-                waiting, self._waiting = self._waiting, None
-                return await self._end(waiting, RunState.CANCELLED, "Cancelled.")
+            if self._queued is not None and self._queued.id == run_id:
+                queued, self._queued = self._queued, None
+                return await self._finish(queued, RunState.CANCELLED, "Cancelled.")
             if self._current is None or self._current.id != run_id:
-                raise RunIsOver("This training run has ended already.", "Start another one.")
+                raise RunIsOver("This training run has finished already.", "Start another one.")
             if self._process is not None:
                 self._process.kill()
             await self._changed.wait_for(
@@ -141,45 +135,55 @@ class Trainer:
             )
         run = await self.run(run_id)
         if run.state is not RunState.CANCELLED:
-            raise RunIsOver("The training run ended just before it could be cancelled.", "")
+            raise RunIsOver(
+                "The training run finished just before it could be cancelled.",
+                "See the list of runs for its result.",
+            )
         return run
 
-    def _live(self, run: TrainingRun) -> TrainingRun:
+    def _latest(self, run: TrainingRun) -> TrainingRun:
+        """Return what is known in memory beyond what the database holds of a run."""
         if self._current is not None and self._current.id == run.id:
             return self._current
         return self._unsaved.get(run.id, run)
 
-    async def _work_through(self) -> None:
+    async def _run_queue(self) -> None:
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting is not None)
-                assert self._waiting is not None
-                self._current, self._waiting = self._waiting, None
+                await self._changed.wait_for(lambda: self._queued is not None)
+                assert self._queued is not None
+                self._current, self._queued = self._queued, None
                 run = self._current
                 self._process = WorkerProcess(self._worker, self._workspace.training_runs / run.id)
             try:
-                await self._carry_out(run, self._process)
+                await self._train(run, self._process)
             except WorkerKilled:
-                await self._end(self._current, RunState.CANCELLED, "Cancelled.")
+                await self._finish(self._current, RunState.CANCELLED, "Cancelled.")
             except ServeryError as error:
-                await self._fail(error.what, error.advice)
+                await self._finish(self._current, RunState.FAILED, str(error))
             except Exception as error:
                 _log.exception("Training run %s failed", run.id)
-                await self._fail(f"The training failed: {error}.", "The backend's log says more.")
+                await self._finish(
+                    self._current,
+                    RunState.FAILED,
+                    f"The training failed: {error}. See the backend's log for details.",
+                )
             finally:
                 async with self._changed:
                     self._current = self._process = None
                     self._changed.notify_all()
 
-    async def _carry_out(self, run: TrainingRun, process: WorkerProcess) -> None:
+    async def _train(self, run: TrainingRun, process: WorkerProcess) -> None:
         labels = await self._store.labels.snapshot()
         run = replace(run, state=RunState.RUNNING, labels=len(labels.current), step="Starting.")
         await self._store.runs.save(run, last_label=labels.last_label)
-        self._show(run)
+        self._update(run)
         base = self._repository.live(self._model)
         with self._repository.staged(self._model) as staged:
-            result = await process.run(self._spec(run, base, staged, labels), self._progressed)
-            self._show(replace(run, progress=0.95, step="Putting the new version in place."))
+            result = await process.run(self._spec(run, base, staged, labels), self._on_progress)
+            self._update(
+                replace(run, progress=0.95, step="Adding the new version to the repository.")
+            )
             version = self._repository.adopt(self._model, staged)
         run = replace(
             run,
@@ -187,10 +191,11 @@ class Trainer:
             accuracy=result.evaluation.accuracy,
             base_accuracy=result.evaluation.base_accuracy,
         )
-        self._show(run)
+        self._update(run)
         reason = gate.reason_not_to_promote(result.evaluation, self._margin)
         if reason is None and self._repository.live(self._model).number != base.number:
-            reason = "Another version was made live meanwhile, so this one was not."
+            # A person's choice, made while the worker was running, outweighs the gate.
+            reason = "Another version was promoted meanwhile, so this one did not go live."
         if reason is None:
             self._repository.promote(self._model, version.number)
             await self._store.runs.record_promotion(self._model, version.number, run.id)
@@ -198,7 +203,7 @@ class Trainer:
         step = reason or f"Version {version.number} is live."
         if result.unreadable_images:
             step += f" Photos that could not be read any more: {result.unreadable_images:,}."
-        await self._end(run, RunState.SUCCEEDED, step)
+        await self._finish(run, RunState.SUCCEEDED, step)
         self._broker.publish(Event("models", self._model))
         self._broker.publish(Event("labels"))
 
@@ -221,27 +226,23 @@ class Trainer:
             images_ever_labeled=tuple(sorted(labels.images_ever_labeled)),
         )
 
-    def _progressed(self, progress: TrainingProgress) -> None:
+    def _on_progress(self, progress: TrainingProgress) -> None:
         if self._current is not None:
-            self._show(replace(self._current, progress=progress.progress, step=progress.step))
+            self._update(replace(self._current, progress=progress.progress, step=progress.step))
 
-    async def _fail(self, what: str, advice: str) -> None:
-        assert self._current is not None
-        await self._end(self._current, RunState.FAILED, f"{what} {advice}".strip())
-
-    async def _end(self, run: TrainingRun, state: RunState, step: str) -> TrainingRun:
-        """Give a run its end, also where the database cannot keep it."""
-        ended = replace(run, state=state, step=step, finished=utc_now())
+    async def _finish(self, run: TrainingRun, state: RunState, step: str) -> TrainingRun:
+        """Give a run its end state, even if the database cannot store it."""
+        finished = replace(run, state=state, step=step, finished=utc_now())
         try:
-            await self._store.runs.save(ended)
+            await self._store.runs.save(finished)
         except BackendError as error:
-            _log.error("The end of training run %s could not be saved: %s", run.id, error)
-            self._unsaved[run.id] = ended
+            _log.error("How training run %s ended could not be saved: %s", run.id, error)
+            self._unsaved[run.id] = finished
         if self._current is not None and self._current.id == run.id:
-            self._current = ended
+            self._current = finished
         self._broker.publish(Event("training", run.id))
-        return ended
+        return finished
 
-    def _show(self, run: TrainingRun) -> None:
+    def _update(self, run: TrainingRun) -> None:
         self._current = run
         self._broker.publish(Event("training", run.id))

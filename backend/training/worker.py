@@ -1,8 +1,8 @@
-"""The program that learns: one job, one new version, then it ends.
+"""The program that learns: it makes one new version, then it ends.
 
-`python -m backend.training.worker JOB_FILE`. Reports on its standard output in
-the form of `job.py`; whatever libraries print goes to standard error. Ends by
-itself when its standard input closes, which is when the backend is gone.
+`python -m backend.training.worker SPEC_FILE`. Reports on its standard output as
+`worker_protocol.py` says; what libraries print goes to standard error. Ends by
+itself when its standard input closes, which is when the backend has ended.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ from serving.models.card import CARD_PATH, ModelCard
 
 BATCH = 16
 TOLERANCE = 1e-3
-"""How far the finished version's scores may be from those that were computed here."""
+"""How far the new version's scores may be from those that were computed here."""
 
 Send = Callable[[Message], None]
 
 
 def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
-    """Write the version that `job` asks for into its staging folder, and check it.
+    """Write the version that `spec` describes into its staging folder, and check it.
 
-    Raises ServeryError where no version can come of it.
+    Raises ServeryError if there can be none.
     """
     base_folder = Path(spec.base_folder)
     graph = ServableGraph(base_folder)
     base = graph.head()
     before = Features.read(base_folder, base)
-    labeled, unreadable = _labelled_rows(spec, graph, send)
+    labeled, unreadable = _labeled_rows(spec, graph, send)
 
     send(TrainingProgress(0.6, f"Learning from {_photos(len(labeled))}."))
     after = before.relabeled(labeled, frozenset(spec.images_ever_labeled))
@@ -89,14 +89,14 @@ def evaluate(base: Head, head: Head, held_out: Rows) -> Evaluation:
     )
 
 
-def _labelled_rows(spec: TrainingSpec, graph: ServableGraph, send: Send) -> tuple[Rows, int]:
+def _labeled_rows(spec: TrainingSpec, graph: ServableGraph, send: Send) -> tuple[Rows, int]:
     """Return a row for each labelled image, and how many images could not be read."""
     cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash())
     missing = [image for image in spec.images if cache.get(image.image) is None]
     if missing:
-        send(TrainingProgress(0.1, f"Looking at {_photos(len(missing))}."))
+        send(TrainingProgress(0.1, f"Embedding {_photos(len(missing))}."))
         with LoadedVersion(Path(spec.base_folder)) as version:
-            cache.keep(_embed(version, missing, send))
+            cache.add(_embed(version, missing, send))
     found = [(image, cache.get(image.image)) for image in spec.images]
     known = [(image, embedding) for image, embedding in found if embedding is not None]
     if spec.images and not known:
@@ -128,7 +128,7 @@ def _embed(version: LoadedVersion, images: list[LabeledImage], send: Send) -> di
         send(
             TrainingProgress(
                 0.1 + 0.5 * done / len(images),
-                f"Looked at {done} of {_photos(len(images))}.",
+                f"Embedded {done} of {_photos(len(images))}.",
             )
         )
     return found
@@ -187,16 +187,16 @@ def _write_version(
 def _check(staged: Path, head: Head, sample: list[tuple[bytes, Floats]]) -> None:
     """Load the version and compare its answers with the head's own.
 
-    Raises ModelError where they differ.
+    Raises ModelError if they differ.
     """
     with LoadedVersion(staged) as version:
         if not sample:
             return
         classes, scores = version.predict([data for data, _ in sample])
         expected = softmax(head.logits(np.stack([embedding for _, embedding in sample])))
-        for names, given, wanted in zip(classes, scores, expected, strict=True):
-            by_name = dict(zip(head.classes, wanted, strict=True))
-            for name, score in zip(names, given, strict=True):
+        for names, row, expected_row in zip(classes, scores, expected, strict=True):
+            by_name = dict(zip(head.classes, expected_row, strict=True))
+            for name, score in zip(names, row, strict=True):
                 if abs(by_name.get(name.decode(), -1.0) - score) > TOLERANCE:
                     raise ModelError(
                         "The new version does not answer as it was taught.",
@@ -206,8 +206,8 @@ def _check(staged: Path, head: Head, sample: list[tuple[bytes, Floats]]) -> None
 
 def _sample(spec: TrainingSpec, labeled: Rows) -> list[tuple[bytes, Floats]]:
     paths = {image.image: image for image in spec.images}
-    chosen = zip(labeled.images[-4:], labeled.embeddings[-4:], strict=True)
-    read = ((_read(paths[image]), embedding) for image, embedding in chosen)
+    last = zip(labeled.images[-4:], labeled.embeddings[-4:], strict=True)
+    read = ((_read(paths[image]), embedding) for image, embedding in last)
     return [(data, embedding) for data, embedding in read if data is not None]
 
 
@@ -226,7 +226,7 @@ def _photos(count: int) -> str:
 _STARTED = time.monotonic()
 
 
-def _end_with_the_backend() -> None:
+def _exit_with_the_backend() -> None:
     def wait() -> None:
         while os.read(0, 4096):
             pass
@@ -237,9 +237,10 @@ def _end_with_the_backend() -> None:
 
 def main(arguments: Iterable[str] | None = None) -> int:
     (spec_file,) = sys.argv[1:] if arguments is None else arguments
+    # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the messages alone.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _end_with_the_backend()
+    _exit_with_the_backend()
 
     def send(message: Message) -> None:
         messages.write(to_line(message))
@@ -255,6 +256,6 @@ def main(arguments: Iterable[str] | None = None) -> int:
 
 if __name__ == "__main__":
     exit_code = main()
-    # TensorFlow takes about a second to tidy up what the system tidies up anyway.
+    # TensorFlow takes about a second to free what the operating system frees anyway.
     sys.stderr.flush()
     os._exit(exit_code)

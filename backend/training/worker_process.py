@@ -1,4 +1,4 @@
-"""Runs one job in a process of its own, and can end it at any moment."""
+"""Runs one training run in its own process, which can be killed at any moment."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ _LINE_LIMIT = 1024 * 1024
 
 
 class WorkerKilled(Exception):
-    """`kill` was called, so nothing came of the job."""
+    """`kill` was called, so there is no result."""
 
 
 class WorkerProcess:
-    """A worker for one job. A crash of it, or its death, harms nothing else."""
+    """The worker of one training run; if it crashes or is killed, nothing else is harmed."""
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
-        """`command` gets the path of a job file appended; both it and a log go to `folder`."""
+        """The path of a spec file is appended to `command`; it and a log go to `folder`."""
         self._command = list(command)
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._killed = False
 
     async def run(
-        self, spec: TrainingSpec, show: Callable[[TrainingProgress], None]
+        self, spec: TrainingSpec, on_progress: Callable[[TrainingProgress], None]
     ) -> TrainingResult:
-        """Carry out `job`, handing progress to `show`; no process is left afterwards.
+        """Carry out `spec`, handing progress to `on_progress`; no process is left afterwards.
 
         Raises BackendError unless a version was written, WorkerKilled after `kill`.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        spec_file = self._folder / "job.json"
+        spec_file = self._folder / "spec.json"
         spec.write(spec_file)
         log_file = self._folder / "worker.log"
         with log_file.open("wb") as log:
@@ -57,9 +57,9 @@ class WorkerProcess:
             )
         self._process = process
         try:
-            if self._killed:
+            if self._killed:  # while the process was being started
                 self.kill()
-            outcome = await _outcome(process, show)
+            outcome = await _outcome(process, on_progress)
             code = await process.wait()
         finally:
             if process.returncode is None:
@@ -72,7 +72,7 @@ class WorkerProcess:
         if outcome is None or code != 0:
             raise BackendError(
                 f"The training process ended unexpectedly (code {code}).",
-                f"The file {log_file} says more; train again.",
+                f"See {log_file} for details, then train again.",
             )
         return outcome
 
@@ -85,14 +85,14 @@ class WorkerProcess:
 
 
 async def _outcome(
-    process: asyncio.subprocess.Process, show: Callable[[TrainingProgress], None]
+    process: asyncio.subprocess.Process, on_progress: Callable[[TrainingProgress], None]
 ) -> TrainingResult | TrainingFailure | None:
     assert process.stdout is not None
     outcome: TrainingResult | TrainingFailure | None = None
     async for line in process.stdout:
         message = from_line(line)
         if isinstance(message, TrainingProgress):
-            show(message)
+            on_progress(message)
         elif message is not None:
             outcome = message
     return outcome

@@ -1,8 +1,8 @@
-"""What the trainer and its worker process say to each other.
+"""The messages between the trainer and its worker process.
 
-The trainer writes a Job to a file and names it on the worker's command line. The
-worker answers on its standard output, one JSON object a line: `progress` as
-often as it likes, then one `result` or one `failure`.
+The trainer writes a TrainingSpec to a file and passes its path on the worker's
+command line. The worker writes one JSON object a line to its standard output: any
+number of `progress`, then one `result` or one `failure`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class LabeledImage:
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """Everything that one training run depends on; equal jobs give equal versions."""
+    """Everything that one training run depends on; equal specs give equal versions."""
 
     run_id: str
     model: str
@@ -34,11 +34,11 @@ class TrainingSpec:
     staging_folder: str
     """An empty folder, for the new version."""
     embeddings_folder: str
-    """Where embeddings are kept from run to run."""
+    """Where embeddings are cached from run to run."""
     images: tuple[LabeledImage, ...]
     images_ever_labeled: tuple[str, ...]
-    """Images that the store decides about; what the base version learned from
-    others (labelled in another workspace) is kept."""
+    """Images whose labels the store knows; what the base version learned from others
+    (labelled in another workspace) is kept."""
     seed: int = 0
 
     def write(self, path: Path) -> None:
@@ -54,7 +54,7 @@ class TrainingSpec:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Shares of held-out images that are answered right, 0 to 1; None without images."""
+    """Shares of held-out images that are classified right, 0 to 1; None without images."""
 
     images: int
     accuracy: float | None
@@ -75,7 +75,7 @@ class TrainingProgress:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A version lies in the staging folder, checked."""
+    """A new version is in the staging folder, checked."""
 
     evaluation: Evaluation
     learned_images: int
@@ -84,7 +84,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class TrainingFailure:
-    """No version came of it, and why."""
+    """There is no new version, and why."""
 
     what: str
     advice: str
@@ -99,13 +99,13 @@ _KINDS: dict[str, type[TrainingProgress] | type[TrainingResult] | type[TrainingF
 
 
 def to_line(message: Message) -> str:
-    """Return a message as one line, its end included."""
+    """Return a message as one line, with its line break."""
     kind = next(name for name, kind in _KINDS.items() if isinstance(message, kind))
     return json.dumps({"kind": kind, **asdict(message)}) + "\n"
 
 
 def from_line(line: bytes) -> Message | None:
-    """Return the message in a line, or None for anything else that a library printed."""
+    """Return the message in a line, or None for anything else, which a library printed."""
     try:
         raw: dict[str, Any] = json.loads(line)
         kind = _KINDS[raw.pop("kind")]

@@ -126,7 +126,7 @@ def test_learning_again_looks_at_new_images_only_and_depends_on_no_order(
     steps = [
         message.step for message in training_env.messages if isinstance(message, TrainingProgress)
     ]
-    assert "Looking at 12 photos." in steps
+    assert "Embedding 12 photos." in steps
     at_once, _ = training_env.learn(base, stripes + rings)
     one, other = ServableGraph(third.path).head(), ServableGraph(at_once.path).head()
     assert one.classes == other.classes
@@ -195,7 +195,7 @@ def test_a_version_that_answers_otherwise_is_caught(
 
 def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
     base = training_env.repository.live("starter")
-    spec_file = training_env.workspace.training_runs / "job.json"
+    spec_file = training_env.workspace.training_runs / "spec.json"
     with training_env.repository.staged("starter") as staged:
         training_env.spec(base, training_env.dozen("stripes"), staged).write(spec_file)
         orphan = subprocess.run(
@@ -211,7 +211,7 @@ def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
 
 def test_a_damaged_cache_counts_as_empty(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path, "b")
-    cache.keep({"a" * 64: np.ones(4, np.float32)})
+    cache.add({"a" * 64: np.ones(4, np.float32)})
     assert EmbeddingCache(tmp_path, "b").get("a" * 64) is not None
     (tmp_path / "b.npz").write_bytes(b"PK nonsense")
     assert EmbeddingCache(tmp_path, "b").get("a" * 64) is None

@@ -76,7 +76,7 @@ def test_another_network_has_another_hash(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", [HEAD_KERNEL, HEAD_BIAS, HEAD_CLASSES])
 def test_a_model_without_a_head_is_named(tmp_path: Path, missing: str) -> None:
-    with pytest.raises(ModelError, match="way that can learn"):
+    with pytest.raises(ModelError, match="has no head that could learn"):
         ServableGraph(graph_folder(tmp_path, without=missing))
 
 
