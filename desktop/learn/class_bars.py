@@ -39,7 +39,7 @@ class Role(IntEnum):
     COUNT = Qt.ItemDataRole.UserRole
     """ClassCount"""
     MAX_LABELS = Qt.ItemDataRole.UserRole + 1
-    """The labels of the class that has most."""
+    """The number of labels of the class with the most."""
 
 
 class ClassBarsModel(QAbstractListModel):
@@ -50,16 +50,16 @@ class ClassBarsModel(QAbstractListModel):
         self._counts: list[ClassCount] = []
 
     def show_counts(self, counts: list[ClassCount]) -> None:
-        """Show `counts`; the list is only reset where classes came, went or moved."""
-        wanted = sorted(counts, key=lambda each: (-each.labels, each.name.casefold()))
+        """Show `counts`; the list is reset only if classes came, went or moved."""
+        latest = sorted(counts, key=lambda each: (-each.labels, each.name.casefold()))
         names = [each.name for each in self._counts]
-        if names == [each.name for each in wanted]:
-            self._counts = wanted
-            if wanted:
-                self.dataChanged.emit(self.index(0), self.index(len(wanted) - 1))
+        if names == [each.name for each in latest]:
+            self._counts = latest
+            if latest:
+                self.dataChanged.emit(self.index(0), self.index(len(latest) - 1))
             return
         self.beginResetModel()
-        self._counts = wanted
+        self._counts = latest
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | QPersistentModelIndex = ROOT) -> int:
@@ -142,8 +142,8 @@ class _BarRow(QStyledItemDelegate):
         painter.drawText(area, middle | Qt.AlignmentFlag.AlignRight, number)
         metrics = painter.fontMetrics()
         mark = 0 if each.known else metrics.horizontalAdvance(_NEW) + theme.S
-        room = area.width() - metrics.horizontalAdvance(number) - theme.M - mark
-        name = metrics.elidedText(each.name, Qt.TextElideMode.ElideMiddle, int(room))
+        available = area.width() - metrics.horizontalAdvance(number) - theme.M - mark
+        name = metrics.elidedText(each.name, Qt.TextElideMode.ElideMiddle, int(available))
         painter.drawText(area, middle | Qt.AlignmentFlag.AlignLeft, name)
         if mark:
             after = area.adjusted(metrics.horizontalAdvance(name) + theme.S, 0, 0, 0)

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QLabel,
-    QPushButton,
     QSplitter,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,6 +22,7 @@ from desktop.learn.outbox_notes import OutboxNotes
 from desktop.learn.timeline import active_run, entries
 from desktop.learn.timeline_list import TimelineList
 from desktop.learn.training_strip import TrainingStrip
+from desktop.widgets import build
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
 
@@ -34,7 +32,7 @@ class LearnPage(QWidget):
 
     learn_requested = Signal()
     classify_requested = Signal()
-    """The person wants to go and label photos."""
+    """Go to the Classify page, to label photos."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,8 +44,7 @@ class LearnPage(QWidget):
         self._promoting = False
 
         self.header = PageHeader("Learn")
-        self.learn = QPushButton("Learn now")
-        theme.set_role(self.learn, "primary")
+        self.learn = build.button("Learn now", role="primary")
         self.learn.setAccessibleName("Learn from the labels now")
         self.learn.clicked.connect(self.learn_requested)
         self.header.add(self.learn)
@@ -66,38 +63,28 @@ class LearnPage(QWidget):
         self._labels_body = QStackedWidget()
         self._labels_body.addWidget(self.no_labels)
         self._labels_body.addWidget(self.bars)
-        self.labels_summary = QLabel()
-        theme.set_role(self.labels_summary, "muted")
+        self.labels_summary = build.label(role="muted")
 
         self.timeline = TimelineList()
-        self.no_versions = QLabel()
-        self.no_versions.setWordWrap(True)
+        self.no_versions = build.label(role="muted", wrap=True)
         self.no_versions.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.no_versions.setMargin(theme.XL)
-        theme.set_role(self.no_versions, "muted")
         self._versions_body = QStackedWidget()
         self._versions_body.addWidget(self.no_versions)
         self._versions_body.addWidget(self.timeline)
 
         sides = QSplitter(Qt.Orientation.Horizontal)
         sides.setChildrenCollapsible(False)
-        sides.addWidget(_column("Labels", self.labels_summary, self._labels_body))
-        sides.addWidget(_column("Versions and training runs", None, self._versions_body))
+        sides.addWidget(_section("Labels", self.labels_summary, self._labels_body))
+        sides.addWidget(_section("Versions and training runs", None, self._versions_body))
         sides.setStretchFactor(0, 1)
         sides.setStretchFactor(1, 2)
         sides.setSizes([320, 640])
 
-        strips = QVBoxLayout()
-        strips.setContentsMargins(theme.L, 0, theme.L, 0)
-        strips.setSpacing(theme.M)
-        strips.addWidget(self.strip)
-        strips.addWidget(self.notes)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.header)
-        layout.addLayout(strips)
-        layout.addWidget(sides, 1)
+        strips = build.column(
+            self.strip, self.notes, spacing=theme.M, margins=(theme.L, 0, theme.L, 0)
+        )
+        build.column(self.header, strips, (sides, 1), parent=self, spacing=0)
         self.show_unavailable("The backend is starting.")
 
     def show_labels(self, labels: LabelSummary) -> None:
@@ -117,7 +104,7 @@ class LearnPage(QWidget):
         self._show_next_step()
 
     def show_model(self, model: ModelSummary | None) -> None:
-        """Show the versions of the model that is served; None where there is none."""
+        """Show the versions of the model that is served; None if there is no model."""
         self._model = model
         self._show_timeline()
 
@@ -127,12 +114,12 @@ class LearnPage(QWidget):
         self._show_next_step()
 
     def show_starting(self, starting: bool) -> None:
-        """Between the press of the button and the backend's answer."""
+        """From the press of the button until the backend shows the run."""
         self._starting = starting
         self._show_next_step()
 
     def show_promoting(self, promoting: bool) -> None:
-        """While a version is being promoted."""
+        """Disable the buttons of the versions while one is being promoted."""
         self._promoting = promoting
         self._show_timeline()
 
@@ -148,9 +135,10 @@ class LearnPage(QWidget):
         if self._labels is None:
             return
         self.header.sentence.setText(wording.next_step(self._labels))
-        something = bool(self._labels.total or self._outbox.pending or self._runs)
-        self.learn.setEnabled(something and not self._starting and active_run(self._runs) is None)
-        self.learn.setToolTip("" if something else "Label a photo first")
+        # After a run it makes sense without a label too: what was undone is unlearned.
+        labelled = bool(self._labels.total or self._outbox.pending or self._runs)
+        self.learn.setEnabled(labelled and not self._starting and active_run(self._runs) is None)
+        self.learn.setToolTip("" if labelled else "Label a photo first")
 
     def _show_timeline(self) -> None:
         versions = self._model.versions if self._model else []
@@ -162,20 +150,14 @@ class LearnPage(QWidget):
             self.no_versions.setText("There is no version yet. Import a model to have one.")
 
 
-def _column(title: str, summary: QLabel | None, body: QWidget) -> QFrame:
-    heading = QLabel(title)
-    theme.set_role(heading, "heading")
-    line = QHBoxLayout()
-    line.setSpacing(theme.S)
-    line.addWidget(heading)
-    if summary is not None:
-        line.addWidget(summary)
-    line.addStretch(1)
-    column = QFrame()
-    column.setMinimumWidth(220)
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(theme.L, theme.M, theme.L, theme.L)
-    layout.setSpacing(theme.S)
-    layout.addLayout(line)
-    layout.addWidget(body, 1)
-    return column
+def _section(title: str, summary: QLabel | None, body: QWidget) -> QFrame:
+    heading = build.label(title, "heading")
+    section = QFrame()
+    section.setMinimumWidth(220)
+    build.column(
+        build.row(heading, *([] if summary is None else [summary]), None),
+        (body, 1),
+        parent=section,
+        margins=(theme.L, theme.M, theme.L, theme.L),
+    )
+    return section

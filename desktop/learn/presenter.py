@@ -51,7 +51,7 @@ class LearnPresenter:
         jobs.start("Follow the backend", self._follow, quiet=True)
 
     async def _follow(self, report: Report) -> None:
-        """Show what the backend knows, and again whatever it says has changed, until cancelled."""
+        """Show what the backend knows, and whatever changes there, until cancelled."""
         self._page.show_outbox(self._outbox.view)
         unsubscribe = self._outbox.subscribe(self._show_outbox)
         try:
@@ -74,7 +74,7 @@ class LearnPresenter:
             self._page.show_unavailable(str(error))
 
     async def _refresh(self) -> None:
-        """Ask for what has changed; changes in quick succession are asked for once."""
+        """Request what has changed; changes in quick succession are requested once."""
         refresh = {
             "labels": self._refresh_labels,
             "training": self._refresh_runs,

@@ -10,7 +10,7 @@ from backend.contract import RunState, TrainingRun, VersionSummary
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """A version, with the run that made it where one did; or a run that made none."""
+    """A version, with the run that made it if one did; or a run that made none."""
 
     version: VersionSummary | None
     run: TrainingRun | None
@@ -31,9 +31,9 @@ class TimelineEntry:
 
 
 def entries(versions: Sequence[VersionSummary], runs: Sequence[TrainingRun]) -> list[TimelineEntry]:
-    """Pair each version with the run that made it, and add the runs that ended without one.
+    """Pair each version with the run that made it, and add the runs that finished without one.
 
-    A run whose version is not in `versions` (yet) is left out.
+    A run whose version is not in `versions` (yet) is skipped.
     """
     by_id = {run.id: run for run in runs}
     by_version = {run.version: run for run in runs if run.version is not None}

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from desktop import theme
 from desktop.formats import count
 from desktop.learn.timeline import TimelineEntry
 from desktop.learn.timeline_row import TimelineRow
+from desktop.widgets import build
 
 INITIAL_ROWS = 30
-"""Rows that are shown before a person asks for the older ones."""
+"""Rows that are shown until a person asks for the older ones."""
 _REFRESH_MILLISECONDS = 30_000
 
 
 class TimelineList(QScrollArea):
-    """Rows are kept for as long as their entry exists, so focus and place stay."""
+    """Rows are kept for as long as their entry exists, so focus and position stay."""
 
     promote_requested = Signal(int)
 
@@ -33,16 +34,13 @@ class TimelineList(QScrollArea):
         self._busy = False
         self._shown = INITIAL_ROWS
         self._rows: dict[str, TimelineRow] = {}
-        self.older = QPushButton()
-        theme.set_role(self.older, "quiet")
+        self.older = build.button("", role="quiet")
         self.older.clicked.connect(self._show_older)
         inside = QWidget()
         inside.setProperty("role", "scrolled")
-        self._layout = QVBoxLayout(inside)
-        self._layout.setContentsMargins(0, 0, theme.M, theme.M)
-        self._layout.setSpacing(0)
-        self._layout.addWidget(self.older)
-        self._layout.addStretch(1)
+        self._layout = build.column(
+            self.older, None, parent=inside, spacing=0, margins=(0, 0, theme.M, theme.M)
+        )
         self.setWidget(inside)
         self._clock = QTimer(self)
         self._clock.setInterval(_REFRESH_MILLISECONDS)
@@ -66,22 +64,22 @@ class TimelineList(QScrollArea):
             row.hide()
             self._layout.removeWidget(row)
             row.deleteLater()
-        for place, entry in enumerate(shown):
-            row = self._row_at(place, entry)
-            row.show_entry(entry, live, busy=busy, first=place == 0, last=place == len(entries) - 1)
+        for index, entry in enumerate(shown):
+            row = self._row_at(index, entry)
+            row.show_entry(entry, live, busy=busy, first=index == 0, last=index == len(entries) - 1)
         hidden = len(entries) - len(shown)
         self.older.setVisible(hidden > 0)
         self.older.setText(f"Show {count(hidden)} older")
 
-    def _row_at(self, place: int, entry: TimelineEntry) -> TimelineRow:
+    def _row_at(self, index: int, entry: TimelineEntry) -> TimelineRow:
         row = self._rows.get(entry.key)
         if row is None:
             row = self._rows[entry.key] = TimelineRow(entry, self.widget())
             row.promote_requested.connect(self.promote_requested)
-            self._layout.insertWidget(place, row)
-        elif self._layout.indexOf(row) != place:
+            self._layout.insertWidget(index, row)
+        elif self._layout.indexOf(row) != index:
             self._layout.removeWidget(row)
-            self._layout.insertWidget(place, row)
+            self._layout.insertWidget(index, row)
         return row
 
     def _show_older(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.formats import percent
 from desktop.learn import wording
 from desktop.learn.timeline import TimelineEntry
+from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 
 _RAIL = 20
@@ -17,20 +18,19 @@ _MARK = 12
 
 
 class TimelineRow(QWidget):
-    """Shows an Entry, with the button that makes its version the live one."""
+    """Shows a TimelineEntry, with the button that makes its version live."""
 
     promote_requested = Signal(int)
 
     def __init__(self, entry: TimelineEntry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rail = _Rail()
-        self.heading = QLabel()
-        theme.set_role(self.heading, "heading")
+        self.heading = build.label(role="heading")
         self.state = QLabel()
         self.when = ElidedLabel()
         theme.set_role(self.when, "small")
-        self.origin = _sentence()
-        self.change = _sentence()
+        self.origin = build.label(role="muted", wrap=True)
+        self.change = build.label(role="muted", wrap=True)
         self.accuracy = QLabel()
         self.accuracy.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.accuracy.setMinimumWidth(72)
@@ -38,28 +38,19 @@ class TimelineRow(QWidget):
         self.promote = QPushButton()
         self.promote.setMinimumWidth(104)
         self.promote.clicked.connect(self._promote)
+        # A hidden button keeps its space, so that the accuracies stay in one column.
         policy = self.promote.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.promote.setSizePolicy(policy)
 
-        first = QHBoxLayout()
-        first.setSpacing(theme.S)
-        first.addWidget(self.heading)
-        first.addWidget(self.state)
-        first.addWidget(self.when, 1)
-        words = QVBoxLayout()
-        words.setContentsMargins(0, theme.M, 0, theme.M)
-        words.setSpacing(2)
-        words.addLayout(first)
-        words.addWidget(self.origin)
-        words.addWidget(self.change)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(theme.M)
-        layout.addWidget(self._rail)
-        layout.addLayout(words, 1)
-        layout.addWidget(self.accuracy)
-        layout.addWidget(self.promote)
+        words = build.column(
+            build.row(self.heading, self.state, (self.when, 1)),
+            self.origin,
+            self.change,
+            spacing=2,
+            margins=(0, theme.M, 0, theme.M),
+        )
+        build.row(self._rail, (words, 1), self.accuracy, self.promote, parent=self, spacing=theme.M)
         self.show_entry(entry, None, busy=False, first=True, last=True)
 
     def show_entry(
@@ -134,7 +125,7 @@ class TimelineRow(QWidget):
 
 
 class _Rail(QWidget):
-    """The line that joins the rows, with a mark for this one."""
+    """The line that connects the rows, with a mark for this one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,10 +150,3 @@ class _Rail(QWidget):
             painter.drawLine(round(middle), round(top) + _MARK + 3, round(middle), self.height())
         box = QRectF(middle - _MARK / 2, top, _MARK, _MARK)
         theme.paint_mark(painter, box, theme.state_mark(self._state))
-
-
-def _sentence() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    theme.set_role(label, "muted")
-    return label

@@ -5,11 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -17,6 +15,7 @@ from backend.contract import RunState, TrainingRun
 from desktop import theme
 from desktop.formats import percent
 from desktop.learn.wording import step_sentence
+from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.state_badge import StateBadge
 
@@ -42,20 +41,14 @@ class TrainingStrip(QFrame):
         self.cancel = QPushButton("Cancel")
         self.cancel.setAccessibleName("Cancel the training run")
         self.cancel.clicked.connect(self._cancel)
-        line = QHBoxLayout()
-        line.setSpacing(theme.M)
-        line.addWidget(self.badge)
-        line.addWidget(self.step, 1)
-        line.addWidget(self.share)
-        words = QVBoxLayout()
-        words.setSpacing(theme.S)
-        words.addLayout(line)
-        words.addWidget(self.bar)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
-        layout.setSpacing(theme.L)
-        layout.addLayout(words, 1)
-        layout.addWidget(self.cancel)
+        line = build.row(self.badge, (self.step, 1), self.share, spacing=theme.M)
+        build.row(
+            (build.column(line, self.bar), 1),
+            self.cancel,
+            parent=self,
+            spacing=theme.L,
+            margins=(theme.L, theme.M, theme.L, theme.M),
+        )
         self.hide()
 
     def show_run(self, run: TrainingRun | None) -> None:

@@ -1,4 +1,4 @@
-"""What is said about labels, training runs and versions, in words."""
+"""Sentences about labels, training runs and versions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def step_sentence(run: TrainingRun) -> str:
 
 
 def run_sentence(run: TrainingRun) -> str:
-    """Say what came of a run that made no version."""
+    """Say how a run ended that made no version."""
     if run.step:
         return run.step
     return {
@@ -65,7 +65,7 @@ def run_sentence(run: TrainingRun) -> str:
 
 
 def outcome_sentence(run: TrainingRun) -> str:
-    """Say what came of a run that has just succeeded."""
+    """Say what a run that has just succeeded made."""
     if run.version is None:
         return run_sentence(run)
     if run.promoted:
@@ -79,7 +79,7 @@ def held_back_sentence(version: VersionSummary, run: TrainingRun | None) -> str:
 
 
 def waiting_sentence(outbox: OutboxView) -> str:
-    """Say that labels wait, and that they are safe; empty while none does."""
+    """Say that labels wait, and that they are safe; empty if none does."""
     if not outbox.pending or not outbox.problem:
         return ""
     one = outbox.pending == 1
@@ -105,7 +105,7 @@ def refused_sentence(outbox: OutboxView) -> str:
 def ago(moment: str, now: datetime | None = None) -> str:
     """Return `just now`, `5 min ago`, `3 d 2 h ago` or, after a week, the date.
 
-    `moment` is ISO 8601, UTC where it names no zone; empty where it is neither.
+    `moment` is ISO 8601, in UTC unless it names a zone; anything else gives an empty text.
     """
     then = _parsed(moment)
     if then is None:
