@@ -1,4 +1,4 @@
-"""What is offered about the engine, and the limits that can be set."""
+"""The suggestions about the engine, and the limits that can be set."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from serving.engines.docker.image.constants import OFFICIAL_IMAGE
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
 from tests.gui.conftest import Run
+from tests.support.waiting import wait_until
 
 GET_IMAGE = EngineSuggestion(EngineAction.GET_IMAGE, "Containers need an image", "There is none.")
 MOVE = EngineSuggestion(EngineAction.MOVE, "Instances can run in containers", "One by one.")
@@ -41,7 +42,7 @@ def shown(strip: EngineStrip) -> list[str]:
     return [button.text() for button in buttons if button.isVisibleTo(strip)]
 
 
-def test_without_an_offer_there_is_nothing_to_see(strip: EngineStrip) -> None:
+def test_without_a_suggestion_the_strip_is_hidden(strip: EngineStrip) -> None:
     assert strip.isHidden()
     strip.show_suggestion(GET_IMAGE)
     assert not strip.isHidden()
@@ -49,7 +50,7 @@ def test_without_an_offer_there_is_nothing_to_see(strip: EngineStrip) -> None:
     assert strip.isHidden()
 
 
-def test_each_way_has_its_buttons(strip: EngineStrip) -> None:
+def test_each_action_has_its_buttons(strip: EngineStrip) -> None:
     strip.show_suggestion(GET_IMAGE)
     assert shown(strip) == [
         "Pull TensorFlow Serving",
@@ -65,11 +66,11 @@ def test_each_way_has_its_buttons(strip: EngineStrip) -> None:
     assert strip.heading.text() == MOVE.heading
 
 
-def test_what_was_put_off_is_not_offered_again_but_something_else_is(strip: EngineStrip) -> None:
+def test_a_dismissed_action_is_not_suggested_again_but_another_one_is(strip: EngineStrip) -> None:
     strip.show_suggestion(GET_IMAGE)
-    told = QSignalSpy(strip.dismiss_requested)
+    requested = QSignalSpy(strip.dismiss_requested)
     strip.later.click()
-    assert told.at(0) == ["get an image"]
+    assert requested.at(0) == ["get an image"]
     assert strip.isHidden()
     strip.show_suggestion(
         EngineSuggestion(EngineAction.GET_IMAGE, "Containers need an image", "Another sentence.")
@@ -84,11 +85,11 @@ def test_another_image_is_pulled_by_its_name_and_one_is_loaded_from_a_file(
 ) -> None:
     pulled, loaded = QSignalSpy(strip.pull_requested), QSignalSpy(strip.load_requested)
     strip.open_name_dialog()
-    asked = strip.findChild(QInputDialog)
-    assert asked is not None
-    assert asked.textValue() == OFFICIAL_IMAGE
-    asked.setTextValue("  registry.example/serving:3 ")
-    asked.accept()
+    name_dialog = strip.findChild(QInputDialog)
+    assert name_dialog is not None
+    assert name_dialog.textValue() == OFFICIAL_IMAGE
+    name_dialog.setTextValue("  registry.example/serving:3 ")
+    name_dialog.accept()
     assert pulled.at(0) == ["registry.example/serving:3"]
     archive = tmp_path / "image.tar"
     archive.touch()
@@ -116,8 +117,7 @@ def test_work_is_shown_with_its_bar_and_can_be_cancelled(run: Run, strip: Engine
         assert (strip.bar.value(), strip.bar.maximum()) == (40, 100)
         assert strip.sentence.text() == "12 MB of 30 MB, 4 MB/s, 5 s left"
         strip.cancel.click()
-        await asyncio.sleep(0.05)
-        assert not job.running
+        await wait_until(lambda: not job.running)
         strip.show_job(None)
         assert shown(strip) == ["Move them", "Not now"]
         await jobs.close()
@@ -125,13 +125,13 @@ def test_work_is_shown_with_its_bar_and_can_be_cancelled(run: Run, strip: Engine
     run(scenario)
 
 
-def test_limits_are_told_only_where_they_differ(application: QApplication) -> None:
+def test_limits_are_requested_only_if_they_differ(application: QApplication) -> None:
     before = InstanceLimits(memory_limit=500_000_000, cpu_limit=1.5, image="pets/server:2")
     dialog = LimitsDialog(before, in_containers=True, images=["a:1"], cores=4, memory=8_000_000_000)
-    told = QSignalSpy(dialog.limits_requested)
+    requested = QSignalSpy(dialog.limits_requested)
     assert dialog.selected_limits() == before
     dialog.apply.click()
-    assert told.count() == 0
+    assert requested.count() == 0
 
 
 def test_limits_are_typed_and_no_server_gets_less_memory_than_it_starts_with(
@@ -141,14 +141,14 @@ def test_limits_are_typed_and_no_server_gets_less_memory_than_it_starts_with(
         InstanceLimits(), in_containers=True, images=["a:1"], cores=4, memory=8_000_000_000
     )
     dialog.show()
-    told = QSignalSpy(dialog.limits_requested)
+    requested = QSignalSpy(dialog.limits_requested)
     dialog.memory.selectAll()
     QTest.keyClicks(dialog.memory, "5")
     dialog.cpu.setValue(0.5)
     dialog.image.setCurrentText("a:1")
     assert dialog.apply.isDefault()
     dialog.apply.click()
-    assert told.at(0) == [
+    assert requested.at(0) == [
         InstanceLimits(memory_limit=MIN_MEMORY * 10**6, cpu_limit=0.5, image="a:1")
     ]
 

@@ -1,4 +1,4 @@
-"""The Fleet place on a real (offscreen) screen, fed with real views."""
+"""The Fleet page on a real (offscreen) screen, fed with real views."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from desktop.fleet.instance_table_model import COLUMNS, PORT
 from desktop.fleet.page import FleetPage
 from serving.engines.protocol import InstanceState
 from tests.support.fleet_views import REASON, fleet_view, instance_view
+from tests.support.waiting import TIMEOUT_SECONDS
 
 STARTING, FAILED = InstanceState.STARTING, InstanceState.FAILED
 
@@ -28,7 +29,7 @@ def page(application: QApplication) -> FleetPage:
     return made
 
 
-def spoken(page: FleetPage, row: int) -> list[str]:
+def texts(page: FleetPage, row: int) -> list[str]:
     model = page.table.model()
     return [model.index(row, column).data() for column in range(len(COLUMNS))]
 
@@ -38,14 +39,14 @@ def test_an_empty_fleet_invites_to_start_one(page: FleetPage) -> None:
     assert page.empty.isVisible()
     assert page.header.sentence.text() == REASON
     assert not page.stop_all.isEnabled()
-    wanted = QSignalSpy(page.scale_requested)
+    requested = QSignalSpy(page.scale_requested)
     page.empty.button.click()
-    assert wanted.at(0) == [2]
+    assert requested.at(0) == [2]
 
 
 def test_a_row_tells_everything_about_an_instance(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, requests=1234, rate=38.0)))
-    row = spoken(page, 0)
+    row = texts(page, 0)
     assert row[0] == "Ready"
     assert row[1:4] == ["starter-000001", "v3", "40001"]
     assert row[5:] == ["12%", "412 MB", "1,234", "38/s", "22 ms"]
@@ -73,11 +74,11 @@ def test_the_first_instance_is_selected_and_stays_so_while_others_come_and_go(
     page.table.select("starter-000003")
     page.show_view(fleet_view(instance_view(1), instance_view(3), instance_view(4)))
     assert page.table.selected_id == "starter-000003"
-    assert [spoken(page, row)[1][-1] for row in range(3)] == ["1", "3", "4"]
+    assert [texts(page, row)[1][-1] for row in range(3)] == ["1", "3", "4"]
     assert page.detail.name.text() == "starter-000003"
 
 
-def test_only_cells_that_changed_are_drawn_anew(page: FleetPage) -> None:
+def test_only_cells_that_changed_are_drawn_again(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, requests=1), instance_view(2, requests=1)))
     model = page.table.model()
     resets, changes = QSignalSpy(model.modelReset), QSignalSpy(model.dataChanged)
@@ -94,7 +95,7 @@ def test_only_cells_that_changed_are_drawn_anew(page: FleetPage) -> None:
     assert resets.count() == 0
 
 
-def test_a_failed_instance_says_why_above_its_last_words(page: FleetPage) -> None:
+def test_a_failed_instance_says_why_above_its_log(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, FAILED, failure="It was killed.")))
     page.detail.log.show_latest("starter-000001", ["loading", "out of memory"])
     assert page.detail.problem.isVisible()
@@ -104,13 +105,13 @@ def test_a_failed_instance_says_why_above_its_last_words(page: FleetPage) -> Non
 
 def test_typing_a_count_and_pressing_enter_asks_for_it_once(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1)))
-    wanted = QSignalSpy(page.scale_requested)
+    requested = QSignalSpy(page.scale_requested)
     page.count.number.setFocus()
     page.count.number.selectAll()
     QTest.keyClicks(page.count.number, "12")
-    assert wanted.count() == 0
+    assert requested.count() == 0
     QTest.keyClick(page.count.number, Qt.Key.Key_Return)
-    assert [wanted.at(i) for i in range(wanted.count())] == [[12]]
+    assert [requested.at(i) for i in range(requested.count())] == [[12]]
 
 
 def test_a_number_that_is_being_typed_is_not_overwritten(page: FleetPage) -> None:
@@ -124,24 +125,24 @@ def test_a_number_that_is_being_typed_is_not_overwritten(page: FleetPage) -> Non
     assert page.count.number.text() == "1"
 
 
-def test_several_presses_of_plus_become_one_wish(page: FleetPage) -> None:
+def test_several_presses_of_plus_become_one_request(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1)))
-    wanted = QSignalSpy(page.scale_requested)
+    requested = QSignalSpy(page.scale_requested)
     for _ in range(3):
         page.count.more.click()
     page.show_view(fleet_view(instance_view(1)))
     assert page.count.number.value() == 4
-    assert wanted.wait(2000)
-    assert [wanted.at(i) for i in range(wanted.count())] == [[4]]
+    assert requested.wait(round(1000 * TIMEOUT_SECONDS))
+    assert [requested.at(i) for i in range(requested.count())] == [[4]]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "fewer", "more"), [(0, False, True), (MAX_INSTANCES, True, False)]
+    ("desired_count", "fewer", "more"), [(0, False, True), (MAX_INSTANCES, True, False)]
 )
 def test_the_count_stays_between_none_and_sixteen(
-    page: FleetPage, wanted: int, fewer: bool, more: bool
+    page: FleetPage, desired_count: int, fewer: bool, more: bool
 ) -> None:
-    page.show_view(fleet_view(desired_count=wanted))
+    page.show_view(fleet_view(desired_count=desired_count))
     assert page.count.fewer.isEnabled() is fewer
     assert page.count.more.isEnabled() is more
 

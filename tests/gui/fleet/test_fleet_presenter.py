@@ -1,4 +1,4 @@
-"""The Fleet place against a real fleet of real processes."""
+"""The Fleet page against a real fleet of real processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 
 
 @dataclass
-class Place:
+class PageEnv:
     page: FleetPage
     fleet_env: FleetEnv
     jobs: Jobs
@@ -38,12 +38,12 @@ class Place:
 
 
 @pytest.fixture(autouse=True)
-def _stand_in_servers_find_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fake_servers_find_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @asynccontextmanager
-async def connected(workspace: Workspace) -> AsyncIterator[Place]:
+async def open_page(workspace: Workspace) -> AsyncIterator[PageEnv]:
     async with open_fleet_env(workspace) as fleet_env:
         page, jobs, notifications = FleetPage(), Jobs(), Notifications()
         page.resize(1000, 700)
@@ -55,69 +55,68 @@ async def connected(workspace: Workspace) -> AsyncIterator[Place]:
         FleetPresenter(page, fleet_env.fleet, jobs, notifications)
         async with fleet_env.running():
             try:
-                yield Place(page, fleet_env, jobs, notices, finished)
+                yield PageEnv(page, fleet_env, jobs, notices, finished)
             finally:
                 await jobs.close()
 
 
 def test_instances_are_started_scaled_and_stopped_by_hand(run: Run, workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with connected(workspace) as place:
-            page = place.page
+        async with open_page(workspace) as env:
+            page = env.page
             await wait_until(page.empty.isVisible)
             page.empty.button.click()
-            await wait_until(lambda: place.states() == ["Ready", "Ready"])
+            await wait_until(lambda: env.states() == ["Ready", "Ready"])
             assert page.ready_figure.text() == "2"
             page.count.number.setFocus()
             page.count.number.selectAll()
             QTest.keyClicks(page.count.number, "1")
             QTest.keyClick(page.count.number, Qt.Key.Key_Return)
-            await wait_until(lambda: place.states() == ["Ready"])
+            await wait_until(lambda: env.states() == ["Ready"])
             page.stop_all.click()
             await wait_until(page.empty.isVisible)
-            await wait_until(lambda: len(place.finished) == 3)
-            assert {job.title for job in place.finished} == {
+            await wait_until(lambda: len(env.finished) == 3)
+            assert {job.title for job in env.finished} == {
                 "Run 2 instances",
                 "Run 1 instance",
                 "Stop all instances",
             }
-            assert {job.state for job in place.finished} == {JobState.SUCCEEDED}
+            assert {job.state for job in env.finished} == {JobState.SUCCEEDED}
             assert page.count.number.value() == 0
 
     run(scenario)
 
 
-def test_the_selected_instance_is_stopped_and_fewer_are_wanted(
+def test_the_selected_instance_is_stopped_and_one_fewer_is_desired(
     run: Run, workspace: Workspace
 ) -> None:
     async def scenario() -> None:
-        async with connected(workspace) as place:
-            place.page.scale_requested.emit(2)
-            await wait_until(lambda: place.states() == ["Ready", "Ready"])
-            kept, stopped = (each.instance.id for each in place.fleet_env.fleet.view.instances)
-            place.page.table.select(stopped)
-            place.page.detail.stop.click()
-            await wait_until(lambda: place.states() == ["Ready"])
-            assert place.page.table.selected_id == kept
-            await wait_until(lambda: place.page.count.number.value() == 1)
+        async with open_page(workspace) as env:
+            env.page.scale_requested.emit(2)
+            await wait_until(lambda: env.states() == ["Ready", "Ready"])
+            kept, stopped = (each.instance.id for each in env.fleet_env.fleet.view.instances)
+            env.page.table.select(stopped)
+            env.page.detail.stop.click()
+            await wait_until(lambda: env.states() == ["Ready"])
+            assert env.page.table.selected_id == kept
+            await wait_until(lambda: env.page.count.number.value() == 1)
 
     run(scenario)
 
 
-def test_the_selected_instance_is_exchanged_for_a_new_one(run: Run, workspace: Workspace) -> None:
+def test_the_selected_instance_is_replaced_by_a_new_one(run: Run, workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with connected(workspace) as place:
-            place.page.scale_requested.emit(1)
-            await wait_until(lambda: place.states() == ["Ready"])
-            (before,) = place.fleet_env.fleet.view.instances
-            place.page.detail.restart.click()
+        async with open_page(workspace) as env:
+            env.page.scale_requested.emit(1)
+            await wait_until(lambda: env.states() == ["Ready"])
+            (before,) = env.fleet_env.fleet.view.instances
+            env.page.detail.restart.click()
             await wait_until(
                 lambda: (
-                    place.states() == ["Ready"]
-                    and place.page.table.selected_id != before.instance.id
+                    env.states() == ["Ready"] and env.page.table.selected_id != before.instance.id
                 )
             )
-            assert place.page.count.number.value() == 1
+            assert env.page.count.number.value() == 1
 
     run(scenario)
 
@@ -126,47 +125,47 @@ def test_the_log_of_the_selected_instance_is_followed_and_saved(
     run: Run, workspace: Workspace, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with connected(workspace) as place:
-            place.page.scale_requested.emit(1)
-            await wait_until(lambda: place.states() == ["Ready"])
-            (each,) = place.fleet_env.fleet.view.instances
+        async with open_page(workspace) as env:
+            env.page.scale_requested.emit(1)
+            await wait_until(lambda: env.states() == ["Ready"])
+            (each,) = env.fleet_env.fleet.view.instances
             log = workspace.logs / f"{each.instance.id}.log"
             with log.open("a") as file:
                 file.write("a line of the server\n")
-            shown = place.page.detail.log.text
+            shown = env.page.detail.log.text
             await wait_until(lambda: shown.toPlainText().endswith("a line of the server"))
             saved = tmp_path / "saved.log"
-            place.page.detail.log.save_requested.emit(str(saved), shown.toPlainText())
-            await wait_until(lambda: bool(place.notices))
-            assert place.notices[0].text == f"The log was saved to {saved}."
+            env.page.detail.log.save_requested.emit(str(saved), shown.toPlainText())
+            await wait_until(lambda: bool(env.notices))
+            assert env.notices[0].text == f"The log was saved to {saved}."
             assert saved.read_text() == shown.toPlainText()
-            place.page.detail.log.save_requested.emit(str(tmp_path / "saved.log" / "below"), "x")
-            await wait_until(lambda: place.finished[-1].state is JobState.FAILED)
-            assert str(place.finished[-1].error).startswith("The log could not be saved to")
+            env.page.detail.log.save_requested.emit(str(tmp_path / "saved.log" / "below"), "x")
+            await wait_until(lambda: env.finished[-1].state is JobState.FAILED)
+            assert str(env.finished[-1].error).startswith("The log could not be saved to")
 
     run(scenario)
 
 
-def test_an_instance_that_is_killed_is_told_with_its_reason(run: Run, workspace: Workspace) -> None:
+def test_a_killed_instance_is_reported_with_its_reason(run: Run, workspace: Workspace) -> None:
     async def scenario() -> None:
-        async with connected(workspace) as place:
-            place.page.scale_requested.emit(1)
-            await wait_until(lambda: place.states() == ["Ready"])
-            (each,) = place.fleet_env.fleet.view.instances
+        async with open_page(workspace) as env:
+            env.page.scale_requested.emit(1)
+            await wait_until(lambda: env.states() == ["Ready"])
+            (each,) = env.fleet_env.fleet.view.instances
             assert each.instance.process is not None
-            place.fleet_env.configure(exit=3)
+            env.fleet_env.configure(exit=3)
             os.kill(each.instance.process, signal.SIGKILL)
-            await wait_until(lambda: "Failed" in place.states())
-            place.page.table.selectRow(place.states().index("Failed"))
-            await wait_until(place.page.detail.problem.isVisible)
-            assert place.page.detail.problem.text()
-            assert place.page.ready_figure.text() == "0"
-            assert place.page.state.text() == "Photos wait until an instance is ready."
-            await wait_until(lambda: bool(place.notices))
-            told = place.notices[0]
-            assert told.what == f"Instance {each.instance.id} failed."
-            assert "SIGKILL" in told.advice
-            assert told.details.startswith(told.advice)
-            assert "The last lines of its log:" in told.details
+            await wait_until(lambda: "Failed" in env.states())
+            env.page.table.selectRow(env.states().index("Failed"))
+            await wait_until(env.page.detail.problem.isVisible)
+            assert env.page.detail.problem.text()
+            assert env.page.ready_figure.text() == "0"
+            assert env.page.state.text() == "Photos wait until an instance is ready."
+            await wait_until(lambda: bool(env.notices))
+            notice = env.notices[0]
+            assert notice.what == f"Instance {each.instance.id} failed."
+            assert "SIGKILL" in notice.advice
+            assert notice.details.startswith(notice.advice)
+            assert "The last lines of its log:" in notice.details
 
     run(scenario)

@@ -1,4 +1,4 @@
-"""The log follows, can be searched, and does not run away from whoever reads it."""
+"""The log follows, can be searched, and does not scroll away from a person who reads it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_new_lines_are_added_and_followed(log: InstanceLog) -> None:
     assert at_end(log)
 
 
-def test_a_log_that_began_anew_replaces_the_old_one(log: InstanceLog) -> None:
+def test_a_log_that_began_again_replaces_the_old_one(log: InstanceLog) -> None:
     log.show_latest("one", lines(1, 20))
     log.show_latest("one", ["another start"])
     assert log.text.toPlainText() == "another start"
@@ -60,9 +60,9 @@ def test_scrolling_up_ends_following_and_scrolling_down_resumes_it(log: Instance
     bar = log.text.verticalScrollBar()
     bar.triggerAction(bar.SliderAction.SliderPageStepSub)
     assert not log.follow.isChecked()
-    place = bar.value()
+    position = bar.value()
     log.show_latest("one", lines(1, 260))
-    assert bar.value() == place
+    assert bar.value() == position
     bar.triggerAction(bar.SliderAction.SliderToMaximum)
     assert log.follow.isChecked()
 

@@ -1,4 +1,4 @@
-"""The Learn place on a real (offscreen) screen, fed with what the backend sends."""
+"""The Learn page on a real (offscreen) screen, fed with what the backend sends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def model(versions: int, live: int) -> ModelSummary:
     )
 
 
-def going(state: RunState, progress: float = 0.0, step: str = "") -> TrainingRun:
+def unfinished(state: RunState, progress: float = 0.0, step: str = "") -> TrainingRun:
     return TrainingRun("r", "starter", state, "2026-05-02T00:00:00+00:00", None, progress, step)
 
 
@@ -74,11 +74,11 @@ def test_before_anything_is_known_it_says_what_it_waits_for(page: LearnPage) -> 
     assert not page.learn.isEnabled()
 
 
-def test_without_labels_it_leads_to_where_they_are_given(page: LearnPage) -> None:
+def test_without_labels_it_leads_to_classify(page: LearnPage) -> None:
     page.show_labels(LabelSummary(0, 0, []))
-    wanted = QSignalSpy(page.classify_requested)
+    requested = QSignalSpy(page.classify_requested)
     page.no_labels.button.click()
-    assert wanted.count() == 1
+    assert requested.count() == 1
     assert not page.learn.isEnabled()
 
 
@@ -87,8 +87,8 @@ def test_fifty_classes_are_listed_by_their_number_of_labels(page: LearnPage) -> 
     listed = page.bars.model()
     assert listed.rowCount() == 50
     assert listed.index(0, 0).data() == "class 49"
-    spoken = [listed.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 49)]
-    assert spoken == [
+    described = [listed.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 49)]
+    assert described == [
         "class 49: 344 labels",
         "class 0: 1 label, a new class that the live version cannot answer with yet",
     ]
@@ -107,7 +107,7 @@ def test_a_count_that_grows_does_not_move_the_list(page: LearnPage) -> None:
 
 def test_the_run_that_goes_on_can_be_watched_and_cancelled_once(page: LearnPage) -> None:
     page.show_labels(LabelSummary(3, 3, [ClassCount("cat", 3, True)]))
-    page.show_runs([going(RunState.RUNNING, 0.42, "Fitting the head.")])
+    page.show_runs([unfinished(RunState.RUNNING, 0.42, "Fitting the head.")])
     assert page.strip.isVisible()
     assert (page.strip.step.text(), page.strip.share.text()) == ("Fitting the head.", "42%")
     assert page.strip.bar.value() == 420
@@ -134,10 +134,10 @@ def test_the_live_version_is_marked_and_the_others_can_be_made_live(page: LearnP
     ]
     names = [row.promote.accessibleName() for row in page.timeline.rows]
     assert (names[0], names[2]) == ("Promote version 3", "Roll back to version 1")
-    wanted = QSignalSpy(page.timeline.promote_requested)
+    requested = QSignalSpy(page.timeline.promote_requested)
     page.timeline.rows[2].promote.setFocus()
     QTest.keyClick(page.timeline.rows[2].promote, Qt.Key.Key_Space)
-    assert wanted.at(0) == [1]
+    assert requested.at(0) == [1]
     page.show_promoting(True)
     assert not page.timeline.rows[0].promote.isEnabled()
 
@@ -158,7 +158,7 @@ def test_many_versions_are_shown_when_asked_for(page: LearnPage) -> None:
     assert not page.timeline.older.isVisible()
 
 
-def test_labels_that_wait_are_only_mentioned_where_something_holds_them_up(
+def test_labels_that_wait_are_mentioned_only_if_something_holds_them_up(
     page: LearnPage,
 ) -> None:
     page.show_outbox(OutboxView(pending=1))

@@ -14,7 +14,7 @@ STARTING, DRAINING, FAILED = (
 )
 
 
-def test_the_engine_speaks_for_itself() -> None:
+def test_the_reason_for_the_engine_is_shown() -> None:
     assert wording.engine_sentence(fleet_view()) == REASON
 
 
@@ -69,7 +69,7 @@ def test_what_a_failed_instance_does_not_have_is_not_made_up() -> None:
     assert wording.problem_sentence(each) == "The instance stopped without giving a reason."
 
 
-def test_a_problem_that_keeps_an_instance_from_being_ready_is_told() -> None:
+def test_a_problem_that_keeps_an_instance_from_being_ready_is_shown() -> None:
     each = instance_view(state=STARTING, failure="Version 3 cannot be loaded.")
     assert wording.problem_sentence(each) == "Version 3 cannot be loaded."
     assert wording.problem_sentence(instance_view()) == ""
