@@ -1,4 +1,4 @@
-"""Asks the backend, one method a route; light to import."""
+"""The client of the backend's HTTP service, one method a route; light to import."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from serving.workspace import Workspace
 T = TypeVar("T")
 
 REQUEST_TIMEOUT = 30.0
-"""Seconds that an answer may take."""
+"""Seconds that a response may take."""
 _EVENT_TIMEOUT = 40.0
 """Seconds without an event or a heartbeat after which the connection counts as lost."""
-_MAX_RECONNECT_DELAY = 5.0
+_MIN_RECONNECT_DELAY, _MAX_RECONNECT_DELAY = 0.25, 5.0
+"""Seconds."""
 _TOPICS = ("labels", "training", "models")
 
 
@@ -45,10 +46,10 @@ class BackendRefused(BackendError):
 
 
 class BackendClient:
-    """Talks to the backend at `url`. Every failure is a BackendError with a sentence.
+    """Calls the backend at `url`. Every failure is a BackendError with a sentence.
 
-    BackendRefused where the backend answered and said no; another BackendError
-    where it could not be reached, in which case asking again may help.
+    It is a BackendRefused if the backend answered with an error, and another
+    BackendError if it could not be reached, in which case a retry may help.
     """
 
     def __init__(self, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -72,6 +73,7 @@ class BackendClient:
             health = await client.health(timeout_seconds=3.0)
         except BackendError:
             health = None
+        # Another program may have the port of a backend that crashed.
         if health is None or health.process != running.pid:
             await client.close()
             return None
@@ -89,23 +91,23 @@ class BackendClient:
         await self.close()
 
     async def close(self) -> None:
-        """End every connection; a running `events` ends with an error."""
+        """Close every connection; a running `events` ends with an error."""
         await self._http.aclose()
 
     async def health(self, *, timeout_seconds: float = REQUEST_TIMEOUT) -> Health:
-        return await self._ask(Health, "GET", "/health", timeout=timeout_seconds)
+        return await self._request(Health, "GET", "/health", timeout=timeout_seconds)
 
     async def classify(self, image: bytes) -> Classification:
         """Classify an image file of any kind that Servery reads."""
-        return await self._ask(Classification, "POST", "/classify", files={"file": image})
+        return await self._request(Classification, "POST", "/classify", files={"file": image})
 
     async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label:
-        """Say that `image` (a whole file) shows `class_name`; it is on disk on return.
+        """Label `image` (a whole file) with `class_name`; it is on disk on return.
 
-        Send the same `key` when sending the same label again after a failure, and
-        it is kept once.
+        With the same `key`, the same label may be sent again after a failure and is
+        stored once.
         """
-        return await self._ask(
+        return await self._request(
             Label,
             "POST",
             "/labels",
@@ -118,41 +120,43 @@ class BackendClient:
         await self._send("DELETE", f"/labels/{label_id}")
 
     async def labels(self) -> LabelSummary:
-        return await self._ask(LabelSummary, "GET", "/labels")
+        return await self._request(LabelSummary, "GET", "/labels")
 
     async def train(self) -> TrainingRun:
-        """Queue a training run; see `events` or `training_run` for what comes of it."""
-        return await self._ask(TrainingRun, "POST", "/training")
+        """Queue a training run; see `events` and `training_run` for its progress."""
+        return await self._request(TrainingRun, "POST", "/training")
 
     async def training_runs(self) -> list[TrainingRun]:
         """Return every run, newest first."""
-        return await self._ask(list[TrainingRun], "GET", "/training")
+        return await self._request(list[TrainingRun], "GET", "/training")
 
     async def training_run(self, run_id: str) -> TrainingRun:
-        return await self._ask(TrainingRun, "GET", f"/training/{run_id}")
+        return await self._request(TrainingRun, "GET", f"/training/{run_id}")
 
     async def cancel_training(self, run_id: str) -> TrainingRun:
-        """Stop a run; returns it when it has ended."""
-        return await self._ask(TrainingRun, "DELETE", f"/training/{run_id}")
+        """Stop a run; returns it once it has stopped."""
+        return await self._request(TrainingRun, "DELETE", f"/training/{run_id}")
 
     async def models(self) -> list[ModelSummary]:
-        return await self._ask(list[ModelSummary], "GET", "/models")
+        return await self._request(list[ModelSummary], "GET", "/models")
 
     async def versions(self, model: str) -> list[VersionSummary]:
         """Return the versions of `model`, newest first."""
-        return await self._ask(list[VersionSummary], "GET", f"/models/{model}/versions")
+        return await self._request(list[VersionSummary], "GET", f"/models/{model}/versions")
 
     async def promote(self, model: str, number: int) -> VersionSummary:
         """Make a version the one that the fleet serves; rolling back is the same."""
-        return await self._ask(VersionSummary, "POST", f"/models/{model}/versions/{number}/promote")
+        return await self._request(
+            VersionSummary, "POST", f"/models/{model}/versions/{number}/promote"
+        )
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield what changed, for ever; connects again by itself after a break.
+        """Yield what changed, without end; reconnects by itself.
 
-        Right after every connection one event of each topic comes, for things
-        may have changed while nobody listened.
+        After each connection comes one event of each topic, since things may have
+        changed while there was none.
         """
-        pause = 0.25
+        delay = _MIN_RECONNECT_DELAY
         while True:
             self._check_open()
             try:
@@ -160,7 +164,7 @@ class BackendClient:
                     "GET", "/events", timeout=httpx.Timeout(_EVENT_TIMEOUT, connect=5.0)
                 ) as response:
                     response.raise_for_status()
-                    pause = 0.25
+                    delay = _MIN_RECONNECT_DELAY
                     for topic in _TOPICS:
                         yield Event(topic)
                     async for line in response.aiter_lines():
@@ -169,16 +173,16 @@ class BackendClient:
                             yield event
             except (httpx.HTTPError, httpx.StreamError):
                 pass
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _MAX_RECONNECT_DELAY)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _MAX_RECONNECT_DELAY)
 
-    async def _ask(self, kind: type[T], method: str, path: str, **request: Any) -> T:
+    async def _request(self, kind: type[T], method: str, path: str, **request: Any) -> T:
         response = await self._send(method, path, **request)
         try:
             return decode(kind, response.json())
         except ValueError as error:
             raise BackendError(
-                f"The answer from {self.url} cannot be understood.",
+                f"The response from {self.url} cannot be understood.",
                 "Check that it is a Servery backend of the same version.",
             ) from error
 

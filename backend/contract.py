@@ -4,11 +4,11 @@ Every type is a plain dataclass, sent as a JSON object with the same names.
 Images travel as multipart form files named `file` (with the class as the form's
 field `class`), or as the whole body (with the class in the query). Errors are
 `{"error": "<what happened>", "advice": "<what to do>"}` with a status code: 400
-nothing usable sent, 403 another web site, 404 no such thing, 408 too slow, 409
-not now, 413 too large, 415 not an image, 422 damaged, 503 no ready instance.
+unusable request, 403 another web site, 404 no such thing, 408 too slow, 409
+conflict, 413 too large, 415 not an image, 422 damaged, 503 no ready instance.
 
 A label sent with the header `Idempotency-Key` may be sent again with the same
-key: it is kept once, and the second answer is 200 with the first label.
+key: it is stored once, and the second response is 200 with the first label.
 
     POST /classify            file            -> Classification
     POST /labels              file, class     -> Label (201, after it is on disk)
@@ -23,7 +23,7 @@ key: it is kept once, and the second answer is 200 with the first label.
     GET  /health                              -> Health
     GET  /events                              -> server-sent events: Event
     GET  /                                    -> the web page
-    GET  /openapi.json                        -> all this for programs
+    GET  /openapi.json                        -> this, as a schema
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Label:
     class_name: str
     created: str
     new_class: bool = False
-    """No version could answer with this class when the label came."""
+    """No version could answer with this class when the label was made."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class TrainingRun:
     progress: float = 0.0
     """0 to 1."""
     step: str = ""
-    """What it is doing, or what came of it, as a sentence."""
+    """What it is doing, or its result, as a sentence."""
     labels: int = 0
     version: int | None = None
     """The version that came out of it, live or not."""
@@ -175,7 +175,7 @@ class Health:
 
 @dataclass(frozen=True)
 class Event:
-    """Something changed: `labels`, `training` or `models`; ask again for it."""
+    """Something changed: `labels`, `training` or `models`; fetch it again."""
 
     topic: str
     id: str = ""

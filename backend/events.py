@@ -1,4 +1,4 @@
-"""Telling everyone who listens that something changed."""
+"""Notifies every listener that something changed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ from collections.abc import AsyncIterator
 
 from backend.contract import Event
 
-_WAITING = 64
-"""Events kept for a listener that is slow; of equal events one is enough."""
+MAX_QUEUED = 64
+"""Events kept for a slow listener; it fetches again what they name, so old ones add little."""
 
 
 class EventBroker:
-    """Hands every published event to every listener; never waits for one."""
+    """Passes every published event to every listener; never waits for one."""
 
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[Event | None]] = set()
         self._closed = False
 
     def publish(self, event: Event) -> None:
-        """Hand `event` on. A listener that has fallen far behind loses its oldest ones."""
-        for queue in self._listeners:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(event)
+        """Pass `event` on. A listener that is far behind loses its oldest events."""
+        self._put(event)
 
     async def listen(self, heartbeat: float) -> AsyncIterator[Event | None]:
         """Yield events from now on, and None after `heartbeat` seconds without one.
@@ -32,7 +29,7 @@ class EventBroker:
         """
         if self._closed:
             return
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(_WAITING)
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_QUEUED)
         self._listeners.add(queue)
         try:
             while True:
@@ -49,9 +46,12 @@ class EventBroker:
             self._listeners.discard(queue)
 
     def close(self) -> None:
-        """End every `listen`, so that connections can end."""
+        """End every `listen`, so that connections can be closed."""
         self._closed = True
+        self._put(None)
+
+    def _put(self, event: Event | None) -> None:
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()
-            queue.put_nowait(None)
+            queue.put_nowait(event)

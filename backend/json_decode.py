@@ -1,4 +1,4 @@
-"""From JSON objects back to the contract's types."""
+"""Decodes JSON objects as the contract's types."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ T = TypeVar("T")
 def decode(kind: type[T], raw: Any) -> T:
     """Return `raw` (parsed JSON) as `kind`: a contract type, or a list of one.
 
-    Fields that this version does not know are ignored, so that a newer backend
-    can be read. Raises ValueError for anything that does not fit.
+    Unknown fields are ignored, so that a newer backend can be read. Raises ValueError
+    for anything that does not fit.
     """
     result: T = _decode(kind, raw)
     return result
@@ -40,7 +40,7 @@ def _decode(kind: Any, raw: Any) -> Any:
         return kind(raw)
     if kind is float and type(raw) is int:
         return float(raw)
-    if type(raw) is not kind:
+    if type(raw) is not kind:  # not isinstance: to Python, True is an int
         raise ValueError(f"expected {kind.__name__}, not {raw!r}")
     return raw
 

@@ -1,4 +1,4 @@
-"""Which versions there are, as the contract tells it."""
+"""The models and versions there are, as types of the contract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serving.models.repository import ModelRepository, Version
 
 
 class ModelCatalog:
-    """Reads the model repository; every card once, for versions never change.
+    """Reads the model repository; every card once, since versions never change.
 
     Its methods read files: call them off the event loop.
     """
@@ -32,7 +32,7 @@ class ModelCatalog:
         return [self._summary(version, live) for version in reversed(versions)]
 
     def version(self, model: str, number: int) -> VersionSummary:
-        """Return one version; raises ModelError where it does not exist."""
+        """Return one version; raises ModelError if it does not exist."""
         return self._summary(self._repository.version(model, number), self.live_number(model))
 
     def live_number(self, model: str) -> int | None:
@@ -72,7 +72,7 @@ class ModelCatalog:
         )
 
     def _card(self, version: Version) -> ModelCard:
-        """Return a card, an empty one for a version that was put there without."""
+        """Return the card of a version, an empty one if it has none."""
         key = (version.model, version.number)
         card = self._cards.get(key)
         if card is None:

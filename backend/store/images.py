@@ -1,4 +1,4 @@
-"""Labelled images, each kept once, under the SHA-256 of its normalized JPEG."""
+"""Labelled images, each stored once, under the SHA-256 of its normalized JPEG."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class ImageFolder:
         self.root = root
 
     def path(self, image: str) -> Path:
-        """Where the image with this hash lies, or would lie."""
+        """Return where the image with this hash is, or would be."""
         return self.root / image[:2] / f"{image}.jpg"
 
     def put(self, jpeg: bytes) -> str:
-        """Keep a normalized JPEG and return its hash; they are on disk when it returns.
+        """Store a normalized JPEG and return its hash; it is on disk when this returns.
 
-        Raises BackendError where the disk refuses them.
+        Raises BackendError if it cannot be written.
         """
         image = hashlib.sha256(jpeg).hexdigest()
         path = self.path(image)
         try:
-            if not _holds(path, len(jpeg)):
+            if not _is_stored(path, len(jpeg)):
                 write_aside(path, jpeg)
                 _flush_folder(path.parent)
                 _flush_folder(self.root)
@@ -41,7 +41,7 @@ class ImageFolder:
         return image
 
 
-def _holds(path: Path, size: int) -> bool:
+def _is_stored(path: Path, size: int) -> bool:
     try:
         return path.stat().st_size == size
     except FileNotFoundError:

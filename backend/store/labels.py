@@ -1,4 +1,4 @@
-"""Labels: what people say images show."""
+"""The table of labels: what people say images show."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backend.clock import utc_now
 from backend.contract import Label
 from backend.store.images import ImageFolder
+from serving.clock import utc_now
 from serving.database import Connection, Database, Row
 from serving.errors import BackendError
 
@@ -20,7 +20,7 @@ _CURRENT = """
 
 
 class LabelConflict(BackendError):
-    """An idempotency key came back with something else to say."""
+    """An idempotency key was used again for another label."""
 
 
 class UnknownLabel(BackendError):
@@ -29,7 +29,7 @@ class UnknownLabel(BackendError):
 
 @dataclass(frozen=True)
 class LabelSnapshot:
-    """A frozen view of the labels, for one training run."""
+    """The labels at one moment, for one training run."""
 
     current: tuple[Label, ...]
     """One an image, the newest that was not undone; oldest first."""
@@ -39,7 +39,7 @@ class LabelSnapshot:
 
 
 class LabelStore:
-    """Every label ever given; the newest that was not undone counts, per image."""
+    """Every label ever made; of those of one image, the newest that was not undone counts."""
 
     def __init__(self, database: Database, images: ImageFolder) -> None:
         self._database = database
@@ -52,13 +52,13 @@ class LabelStore:
         is_new: Callable[[str], bool],
         key: str | None = None,
     ) -> tuple[Label, bool]:
-        """Keep a label for a normalized JPEG; returns it and whether it was made now.
+        """Store a label for a normalized JPEG; returns it and whether it was created now.
 
         Image and label are on disk when this returns. A second call with the same
-        `key` returns the first one's label and makes nothing; raises LabelConflict
-        where its image or class differ. A class that differs from one labelled
-        before only in capitals is that one. `is_new(class)` says whether no
-        version can answer with the class.
+        `key` returns the label of the first and creates nothing; raises LabelConflict
+        if its image or class differ. A class that differs from one labelled before
+        only in capitals is that one. `is_new(class)` returns whether no version can
+        answer with the class.
         """
         image = await asyncio.to_thread(self._images.put, jpeg)
 
@@ -80,9 +80,9 @@ class LabelStore:
         return await self._database.transaction(work)
 
     async def undo(self, label_id: int) -> None:
-        """Take a label back; the one it replaced counts again. Twice is the same as once.
+        """Take a label back; the one it replaced counts again. Idempotent.
 
-        Raises UnknownLabel where there is none with this id.
+        Raises UnknownLabel if there is none with this id.
         """
 
         undone = await self._database.execute(
@@ -95,7 +95,7 @@ class LabelStore:
             )
 
     async def snapshot(self) -> LabelSnapshot:
-        """Return all that a training run needs, as it is now."""
+        """Return what a training run needs, as it is now."""
 
         def work(connection: Connection) -> LabelSnapshot:
             current = tuple(_label(row) for row in connection.execute(_CURRENT + " ORDER BY id"))

@@ -1,11 +1,11 @@
-"""Training runs, and which versions they led the fleet to."""
+"""The tables of training runs and of promotions."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from backend.clock import utc_now
 from backend.contract import RunState, TrainingRun
+from serving.clock import utc_now
 from serving.database import Database, Row
 from serving.errors import BackendError
 
@@ -16,7 +16,7 @@ class UnknownRun(BackendError):
 
 @dataclass(frozen=True)
 class Promotion:
-    """The fleet was told to serve this version."""
+    """One decision that the fleet serves this version."""
 
     model: str
     version: int
@@ -25,7 +25,7 @@ class Promotion:
 
 
 class RunStore:
-    """Every training run ever, whatever came of it, and every promotion."""
+    """Every training run ever, whatever its result, and every promotion."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class RunStore:
         return len(rows)
 
     async def record_promotion(self, model: str, version: int, run_id: str | None = None) -> None:
-        """Note that the fleet was told to serve `version`, and because of which run."""
+        """Record that the fleet is to serve `version`, and because of which run."""
         await self._database.execute(
             "INSERT INTO promotions (model, version, training_run, created) VALUES (?, ?, ?, ?)",
             (model, version, run_id, utc_now()),

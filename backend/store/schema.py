@@ -1,7 +1,7 @@
 """The tables, and how an older database becomes a current one.
 
-Migrations are only ever appended. Number n of the list brings a database from
-schema n to schema n + 1, and the number reached is kept in the table
+Migrations are only ever appended. Number n of the list takes a database from
+schema n to schema n + 1, and the number reached is stored in the table
 `schema_version`.
 """
 
@@ -64,7 +64,7 @@ MIGRATIONS = (
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the database to the current schema, each step wholly or not at all.
+    """Bring the database to the current schema, each step completely or not at all.
 
     Raises BackendError for a database that a newer Servery wrote.
     """
@@ -75,7 +75,7 @@ def migrate(connection: Connection) -> None:
     reached = 0 if row is None else int(row[0])
     if reached > len(MIGRATIONS):
         raise BackendError(
-            "The labels were last used by a newer Servery.",
+            "The database was last used by a newer Servery.",
             "Update Servery, or point it at another workspace.",
         )
     for number in range(reached, len(MIGRATIONS)):

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backend.clock import utc_now
 from backend.contract import Event, RunState, TrainingRun
 from backend.events import EventBroker
 from backend.store.labels import LabelSnapshot
@@ -19,6 +18,7 @@ from backend.training import gate
 from backend.training.worker_process import WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import LabeledImage, TrainingProgress, TrainingSpec
 from serving.background import cancel_and_wait
+from serving.clock import utc_now
 from serving.errors import BackendError, ServeryError
 from serving.models.repository import ModelRepository, Version
 from serving.programs import module_command

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from backend.clock import utc_now
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import FEATURES_PATH, Features, Rows
 from backend.training.fit import fit_head
@@ -35,6 +34,7 @@ from backend.training.worker_protocol import (
     TrainingSpec,
     to_line,
 )
+from serving.clock import utc_now
 from serving.errors import ModelError, ServeryError
 from serving.models.card import CARD_PATH, ModelCard
 

@@ -28,7 +28,7 @@ from serving.errors import BackendError, ServeryError
 
 INITIAL_BACKOFF = 0.5
 MAX_BACKOFF = 30.0
-"""Seconds between two tries while the backend is away; doubled from first to longest."""
+"""Seconds between two tries while the backend is away; doubled from the first to the last."""
 
 
 class LabelReceiver(Protocol):
@@ -40,7 +40,7 @@ class LabelReceiver(Protocol):
 
 
 class UnavailableBackend:
-    """Stands for a backend that could not be started: labels wait for the next one."""
+    """Stands in for a backend that could not be started: labels wait for the next one."""
 
     def __init__(self, reason: BackendError) -> None:
         self._reason = reason
@@ -62,31 +62,31 @@ class QueuedLabel:
 
 @dataclass(frozen=True)
 class RefusedLabel:
-    """A label that the backend will not take, kept aside with the reason."""
+    """A label that the backend does not accept, set aside with the reason."""
 
     key: str
     class_name: str
     reason: str
-    """What happened and what can be done, as sentences."""
+    """What happened and what to do, as sentences."""
 
 
 @dataclass(frozen=True)
 class OutboxView:
-    """How the outbox is at one moment."""
+    """The state of the outbox at one moment."""
 
     pending: int = 0
     """Labels (and undone labels) that the backend has not acknowledged."""
     refused: tuple[RefusedLabel, ...] = ()
     problem: str = ""
-    """Why labels are waiting, as a sentence; empty while they are not."""
+    """Why labels are waiting, as a sentence; empty while none is."""
 
 
 class Outbox:
     """Keeps labels until the backend has them; an async context manager.
 
-    While it is entered, a task of its own delivers, and keeps trying while the backend
-    is away. Labels of one image are delivered in the order in which they were given;
-    an image that keeps failing lets the others past.
+    While it is open, a background task delivers, and retries while the backend is
+    away. Labels of one image are delivered in the order in which they were submitted;
+    an image that keeps failing does not hold up the others.
     """
 
     def __init__(
@@ -129,48 +129,49 @@ class Outbox:
         return self._view
 
     def subscribe(self, listener: Callable[[OutboxView], None]) -> Callable[[], None]:
-        """Call `listener` with every later view; returns what ends that."""
+        """Call `listener` with every later view; returns a function that unsubscribes it."""
         self._listeners.append(listener)
         return partial(self._listeners.remove, listener)
 
     async def submit(self, jpeg: bytes, class_name: str) -> QueuedLabel:
-        """Return once the label is on disk. `jpeg` must be a normalized JPEG.
+        """Take a label for a normalized JPEG; it is on disk when this returns.
 
-        Raises LabelNotKept where it cannot be written.
+        Raises LabelNotSaved if it cannot be written.
         """
         key = uuid.uuid4().hex
         image = hashlib.sha256(jpeg).hexdigest()
         await self._store.add(key, image, jpeg, class_name)
-        await self._refresh(self._view.problem)
-        if not self._view.problem:
-            self._wake.set()
+        await self._changed()
         return QueuedLabel(key, class_name)
 
     async def undo(self, label: QueuedLabel) -> None:
-        """Take a label back, wherever it has got to.
+        """Take a label back, however far it has got.
 
-        One that was never sent is forgotten; any other is removed from the backend,
-        with the same patience as it was sent.
+        One that was never sent is deleted; any other is removed from the backend, which
+        is retried as sending is.
         """
         await self._store.withdraw(label.key, label.class_name)
-        await self._refresh(self._view.problem)
-        if not self._view.problem:
-            self._wake.set()
+        await self._changed()
 
     async def retry_refused(self) -> None:
-        """Offer the labels that were refused once more."""
+        """Send the labels that were refused again."""
         await self._store.accept_refused()
+        await self._changed()
         self.retry_now()
-        await self._refresh(self._view.problem)
 
     async def discard_refused(self) -> None:
-        """Forget the labels that were refused."""
+        """Delete the labels that were refused."""
         await self._store.discard_refused()
-        await self._refresh(self._view.problem)
+        await self._changed()
 
     def retry_now(self) -> None:
-        """Try at once: the backend is known to answer again."""
+        """Deliver at once: the backend is known to answer again."""
         self._wake.set()
+
+    async def _changed(self) -> None:
+        await self._refresh(self._view.problem)
+        if not self._view.problem:  # otherwise a new label must not cut the backoff short
+            self._wake.set()
 
     async def _deliver(self) -> None:
         wait = self._initial_backoff
@@ -182,15 +183,17 @@ class Outbox:
                 problem = str(error)
             if problem:
                 await self._refresh(problem)
-                woken = await self._woken(wait * random.uniform(0.8, 1.2))
+                woken = await self._wait_for_wake(wait * random.uniform(0.8, 1.2))
                 wait = self._initial_backoff if woken else min(wait * 2, self._max_backoff)
             else:
                 wait = self._initial_backoff
                 await self._refresh("")
                 await self._wake.wait()
 
-    async def _woken(self, seconds: float) -> bool:
-        """Wait; returns whether somebody woke it before the time was over."""
+    async def _wait_for_wake(self, seconds: float) -> bool:
+        """Wait for at most `seconds`; returns whether it was woken."""
+        # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that comes together
+        # with the event, and the outbox would never close.
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -199,9 +202,9 @@ class Outbox:
         return True
 
     async def _deliver_all(self) -> str:
-        """Deliver until nothing is pending; returns why it had to stop before, or nothing."""
+        """Deliver until nothing is pending; returns why it had to stop, or ""."""
         while entries := await self._store.pending():
-            entry = min(entries, key=lambda each: (self._failures.get(each.image, 0), each.order))
+            entry = min(entries, key=lambda one: (self._failures.get(one.image, 0), one.order))
             try:
                 await self._deliver_one(entry)
             except BackendError as error:
@@ -241,10 +244,10 @@ class Outbox:
 
 
 def _is_final(error: BackendError) -> bool:
-    """Whether the backend will say no however often it is asked."""
-    passing = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+    """Return whether the backend will refuse this however often it is sent."""
+    transient = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
     return (
         isinstance(error, BackendRefused)
         and HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
-        and error.status not in passing
+        and error.status not in transient
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
+from serving.clock import utc_now
 from serving.database import Connection, Database
 from serving.errors import ServeryError
 
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 
 
 class LabelNotSaved(ServeryError):
-    """The label could not be written to disk, so it was not taken."""
+    """The label could not be written to disk, so it was not accepted."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class OutboxStore:
     async def add(self, key: str, image: str, jpeg: bytes, class_name: str) -> None:
         await self.database.execute(
             "INSERT INTO outbox (key, image, jpeg, class_name, created) VALUES (?, ?, ?, ?, ?)",
-            (key, image, jpeg, class_name, _now()),
+            (key, image, jpeg, class_name, utc_now()),
         )
 
     async def pending(self) -> list[OutboxEntry]:
@@ -107,7 +107,7 @@ class OutboxStore:
                     "INSERT OR IGNORE INTO outbox"
                     " (key, image, jpeg, class_name, created, sent, withdrawn, label_id)"
                     " VALUES (?, ?, x'', ?, ?, 1, 1, ?)",
-                    (key, key, class_name, _now(), label_id),
+                    (key, key, class_name, utc_now(), label_id),
                 )
                 return
             connection.execute(
@@ -121,7 +121,7 @@ class OutboxStore:
         await self.database.execute("DELETE FROM outbox WHERE key = ?", (key,))
 
     async def refuse(self, key: str, reason: str) -> None:
-        """Keep a label aside; an undone one that the backend refuses is simply gone."""
+        """Set a label aside with the reason; one that was undone meanwhile is deleted."""
 
         def work(connection: Connection) -> None:
             connection.execute("DELETE FROM outbox WHERE key = ? AND withdrawn = 1", (key,))
@@ -156,7 +156,3 @@ def _create_table(connection: Connection) -> None:
 
 def _not_saved(what: str, advice: str) -> LabelNotSaved:
     return LabelNotSaved(f"The label could not be written to disk. {what}", advice)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
