@@ -78,13 +78,9 @@ def main(context: click.Context, workspace: Path | None) -> None:
     """
     context.obj = Workspace(workspace.expanduser().resolve()) if workspace else Workspace.default()
     if context.invoked_subcommand is None:
-        context.exit(_open_window(context.obj))
+        from desktop.app import Options, run  # Qt, which commands do without
 
-
-def _open_window(workspace: Workspace) -> int:
-    from desktop.app import main as open_window
-
-    return open_window(workspace)
+        context.exit(run(Options(context.obj)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The one window: a sidebar of places, the place that is shown, and the status bar."""
+"""The one window: a sidebar, the page that is shown, and the status bar."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from functools import partial
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
@@ -22,26 +23,35 @@ from desktop.widgets.notice_stack import NoticeStack
 from desktop.widgets.sidebar import Sidebar
 from desktop.widgets.status_bar import StatusBar
 
-CLASSIFY, FLEET, LEARN, SETTINGS, HELP = "classify", "fleet", "learn", "settings", "help"
+
+class PageName(StrEnum):
+    """The pages of the window."""
+
+    CLASSIFY = "classify"
+    FLEET = "fleet"
+    LEARN = "learn"
+    SETTINGS = "settings"
+    HELP = "help"
+
 
 _PAGES = (
-    (CLASSIFY, "Classify", "classify", "Ctrl+1", False),
-    (FLEET, "Fleet", "fleet", "Ctrl+2", False),
-    (LEARN, "Learn", "learn", "Ctrl+3", False),
-    (SETTINGS, "Settings", "settings", "Ctrl+,", True),
-    (HELP, "Help", "help", "F1", True),
+    (PageName.CLASSIFY, "Classify", "Ctrl+1", False),
+    (PageName.FLEET, "Fleet", "Ctrl+2", False),
+    (PageName.LEARN, "Learn", "Ctrl+3", False),
+    (PageName.SETTINGS, "Settings", "Ctrl+,", True),
+    (PageName.HELP, "Help", "F1", True),
 )
 MIN_SIZE = (720, 480)
 DEFAULT_SIZE = (1200, 780)
 
 
 class MainWindow(QMainWindow):
-    """Shows places; holds no logic."""
+    """Shows pages; holds no logic."""
 
     painted = Signal()
     """The window is on the screen; emitted once."""
     close_requested = Signal()
-    """A person wants to leave; whoever listens ends the application."""
+    """A person wants to close it; it stays open until `close_now`."""
 
     def __init__(self, jobs: Jobs, notifications: Notifications) -> None:
         super().__init__()
@@ -69,27 +79,27 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.notices = NoticeStack(notifications, self._stack)
         self._stack.currentChanged.connect(self.notices.raise_)
-        for name, title, icon, keys, foot in _PAGES:
+        for name, title, keys, foot in _PAGES:
             shortcut = QKeySequence(keys)
-            self.sidebar.add(name, title, icon, shortcut, foot=foot)
+            self.sidebar.add(name, title, name, shortcut, foot=foot)  # icons are named alike
             self.set_page(name, QWidget())
             self._bind(shortcut, partial(self.show_page, name))
-        self._bind(QKeySequence("?"), lambda: self.show_page(HELP))
+        self._bind(QKeySequence("?"), lambda: self.show_page(PageName.HELP))
         self._bind(QKeySequence(QKeySequence.StandardKey.Quit), self.close)
-        self._bind(QKeySequence(Qt.Key.Key_Escape), self._leave)
+        self._bind(QKeySequence(Qt.Key.Key_Escape), self._on_escape)
         self.sidebar.page_requested.connect(self.show_page)
-        self.status.fleet_clicked.connect(lambda: self.show_page(FLEET))
-        self.status.version_clicked.connect(lambda: self.show_page(LEARN))
-        self.show_page(CLASSIFY)
+        self.status.fleet_clicked.connect(lambda: self.show_page(PageName.FLEET))
+        self.status.version_clicked.connect(lambda: self.show_page(PageName.LEARN))
+        self.show_page(PageName.CLASSIFY)
 
     @property
     def current_page(self) -> str:
-        """The name of the place that is shown."""
+        """The name of the page that is shown."""
         shown = self._stack.currentWidget()
         return next(name for name, page in self._pages.items() if page is shown)
 
     def set_page(self, name: str, page: QWidget) -> None:
-        """Put `page` in the place called `name`, instead of what was there."""
+        """Show `page` under `name`, in place of the page that had that name."""
         old = self._pages.get(name)
         self._pages[name] = page
         self._stack.addWidget(page)
@@ -103,17 +113,17 @@ class MainWindow(QMainWindow):
         return self._pages[name]
 
     def show_page(self, name: str) -> None:
-        """Show the place called `name`, and put the keyboard there."""
+        """Show the page called `name` and give it the keyboard focus."""
         self._stack.setCurrentWidget(self._pages[name])
         self.sidebar.set_current(name)
         self._pages[name].setFocus(Qt.FocusReason.OtherFocusReason)
 
     def saved_geometry(self) -> str:
-        """Return size and position, to be given to `put` the next time."""
+        """Return size and position for `restore_saved_geometry`."""
         return bytes(self.saveGeometry().toBase64().data()).decode()
 
     def restore_saved_geometry(self, saved_geometry: str) -> None:
-        """Take the size and position that `where()` returned once; nonsense is ignored."""
+        """Restore what `saved_geometry()` returned; an invalid value is ignored."""
         self.restoreGeometry(QByteArray.fromBase64(saved_geometry.encode()))
 
     def close_now(self) -> None:
@@ -122,17 +132,20 @@ class MainWindow(QMainWindow):
         self.close()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Show the place that takes photos as soon as some are dragged over another one."""
-        if self.current_page != CLASSIFY and (
+        """Show the Classify page when photos are dragged over another one."""
+        if self.current_page != PageName.CLASSIFY and (
             event.mimeData().hasUrls() or event.mimeData().hasImage()
         ):
-            self.show_page(CLASSIFY)
+            self.show_page(PageName.CLASSIFY)
+        # The window takes no drops. Qt asks again as the drag moves on, and then asks the page that
+        # is shown by now.
         event.ignore()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         if not self._painted:
             self._painted = True
+            # The pixels are on the screen only after this event.
             QTimer.singleShot(0, self.painted.emit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -142,9 +155,12 @@ class MainWindow(QMainWindow):
         event.ignore()
         self.close_requested.emit()
 
-    def _leave(self) -> None:
-        if not self.notices.close_newest() and self.current_page in (SETTINGS, HELP):
-            self.show_page(CLASSIFY)
+    def _on_escape(self) -> None:
+        if not self.notices.close_newest() and self.current_page in (
+            PageName.SETTINGS,
+            PageName.HELP,
+        ):
+            self.show_page(PageName.CLASSIFY)
 
     def _bind(self, keys: QKeySequence, act: Callable[[], object]) -> None:
         QShortcut(keys, self).activated.connect(act)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
-from desktop import main_window as pages
 from desktop.app import App, Options, run
 from desktop.learn.page import LearnPage
+from desktop.main_window import PageName
 from desktop.theme import Appearance
 from serving.workspace import Workspace
 from tests.support.drag_and_drop import drop_files
@@ -51,7 +51,13 @@ async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -
         pass
     for appearance in (Appearance.LIGHT, Appearance.DARK):
         app.theme.set_appearance(appearance)
-        for page_name in (pages.CLASSIFY, pages.FLEET, pages.LEARN, pages.SETTINGS, pages.HELP):
+        for page_name in (
+            PageName.CLASSIFY,
+            PageName.FLEET,
+            PageName.LEARN,
+            PageName.SETTINGS,
+            PageName.HELP,
+        ):
             window.show_page(page_name)
             await _save(window, out / f"{page_name}-{appearance.value}.png")
 
@@ -62,9 +68,9 @@ async def _teach(app: App, photos: list[Path]) -> None:
     for photo in photos:
         _, _, name = photo.stem.partition("_")
         await app.classify.label([str(photo)], name.replace("_", " ").lower()).result()
-    learn = app.window.page(pages.LEARN)
+    learn = app.window.page(PageName.LEARN)
     assert isinstance(learn, LearnPage)
-    app.window.show_page(pages.LEARN)
+    app.window.show_page(PageName.LEARN)
     await wait_until(learn.learn.isEnabled)
     learn.learn.click()
     await wait_until(lambda: any(job.title.startswith("Learn") for job in app.jobs.running))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from backend.contract import checked_class_name
-from desktop.learn.outbox import Outbox, QueuedLabel
 from serving.normalize_image import normalize_image
+
+if TYPE_CHECKING:  # the window, which imports this, is painted before the outbox is imported
+    from desktop.learn.outbox import Outbox, QueuedLabel
 
 
 async def submit_label(outbox: Outbox, image: bytes, class_name: str) -> QueuedLabel:

@@ -10,10 +10,10 @@ import pytest
 from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtTest import QTest
 
-from desktop import main_window as pages
 from desktop.app import App, Options, run
 from desktop.classify.photo import PhotoState
 from desktop.learn.page import LearnPage
+from desktop.main_window import PageName
 from serving.engines.protocol import InstanceState
 from serving.workspace import Workspace
 from tests.support.drag_and_drop import drop_files
@@ -128,8 +128,8 @@ async def teaches(app: App, photos: list[Path], class_name: str) -> None:
         return all(photo is not None and photo.label == class_name for photo in found)
 
     await wait_until(all_labelled)
-    app.window.show_page(pages.LEARN)
-    learn = app.window.page(pages.LEARN)
+    app.window.show_page(PageName.LEARN)
+    learn = app.window.page(PageName.LEARN)
     assert isinstance(learn, LearnPage)
     await wait_until(lambda: learn.learn.isEnabled())
     QTest.mouseClick(learn.learn, Qt.MouseButton.LeftButton)
@@ -138,7 +138,7 @@ async def teaches(app: App, photos: list[Path], class_name: str) -> None:
 
 
 async def finds_the_new_class_first(app: App, photo: Path) -> None:
-    app.window.show_page(pages.CLASSIFY)
+    app.window.show_page(PageName.CLASSIFY)
     app.classify_page.select(str(photo))
     await wait_until(lambda: shown_class(app) == NEW_CLASS, LEARNING)
     shown = app.classify_page.gallery.photo(str(photo))

@@ -9,10 +9,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QToolButton
 
-from desktop import main_window as pages
+from desktop.app import App, Options
+from desktop.main_window import PageName
 from desktop.notifications import Notifications
 from desktop.settings import OnQuit, Settings
-from desktop.shell import Shell
 from desktop.theme import Appearance, tokens
 from desktop.theme.tokens import DARK, LIGHT
 from desktop.widgets.notice_stack import MAX_NOTICES
@@ -24,39 +24,39 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def shell(application: QApplication, workspace: Workspace) -> Shell:
-    return Shell(application, workspace)
+def app(application: QApplication, workspace: Workspace) -> App:
+    return App(application, Options(workspace))
 
 
-def press(shell: Shell, key: Qt.Key, modifier: Qt.KeyboardModifier) -> None:
-    QTest.keyClick(shell.window, key, modifier)
+def press(app: App, key: Qt.Key, modifier: Qt.KeyboardModifier) -> None:
+    QTest.keyClick(app.window, key, modifier)
 
 
-def test_every_place_is_a_key_away(shell: Shell, run: Run) -> None:
+def test_every_place_is_a_key_away(app: App, run: Run) -> None:
     async def main() -> None:
-        await shell.show()
-        shell.window.activateWindow()
-        assert shell.window.current_page == pages.CLASSIFY
+        await app.show()
+        app.window.activateWindow()
+        assert app.window.current_page == PageName.CLASSIFY
         for key, page_name in (
-            (Qt.Key.Key_2, pages.FLEET),
-            (Qt.Key.Key_3, pages.LEARN),
-            (Qt.Key.Key_Comma, pages.SETTINGS),
-            (Qt.Key.Key_1, pages.CLASSIFY),
+            (Qt.Key.Key_2, PageName.FLEET),
+            (Qt.Key.Key_3, PageName.LEARN),
+            (Qt.Key.Key_Comma, PageName.SETTINGS),
+            (Qt.Key.Key_1, PageName.CLASSIFY),
         ):
-            press(shell, key, Qt.KeyboardModifier.ControlModifier)
-            assert shell.window.current_page == page_name
-        press(shell, Qt.Key.Key_F1, Qt.KeyboardModifier.NoModifier)
-        assert shell.window.current_page == pages.HELP
-        press(shell, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
-        assert shell.window.current_page == pages.CLASSIFY
+            press(app, key, Qt.KeyboardModifier.ControlModifier)
+            assert app.window.current_page == page_name
+        press(app, Qt.Key.Key_F1, Qt.KeyboardModifier.NoModifier)
+        assert app.window.current_page == PageName.HELP
+        press(app, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+        assert app.window.current_page == PageName.CLASSIFY
 
     run(main)
 
 
-def test_every_button_has_a_name_for_those_who_do_not_see_it(shell: Shell) -> None:
+def test_every_button_has_a_name_for_those_who_do_not_see_it(app: App) -> None:
     buttons = [
-        *shell.window.findChildren(QToolButton),
-        *shell.window.findChildren(QPushButton),
+        *app.window.findChildren(QToolButton),
+        *app.window.findChildren(QPushButton),
     ]
     nameless = [
         button
@@ -67,8 +67,8 @@ def test_every_button_has_a_name_for_those_who_do_not_see_it(shell: Shell) -> No
     assert not own
 
 
-def test_the_status_bar_answers_and_leads_there(shell: Shell) -> None:
-    status = shell.window.status
+def test_the_status_bar_answers_and_leads_there(app: App) -> None:
+    status = app.window.status
     assert status.fleet_text == "Fleet: starting"
     status.show_fleet(1, 2, "starter", None)
     assert status.fleet_text == "Fleet: 1 of 2 ready"
@@ -77,37 +77,37 @@ def test_the_status_bar_answers_and_leads_there(shell: Shell) -> None:
     status.show_fleet(0, 0, "starter", None)
     assert status.fleet_text == "Fleet: stopped"
     status.fleet_clicked.emit()
-    assert shell.window.current_page == pages.FLEET
+    assert app.window.current_page == PageName.FLEET
     status.version_clicked.emit()
-    assert shell.window.current_page == pages.LEARN
+    assert app.window.current_page == PageName.LEARN
 
 
-def test_a_page_that_comes_later_takes_the_place_on_show(shell: Shell) -> None:
-    shell.window.show_page(pages.FLEET)
+def test_a_page_that_comes_later_takes_the_place_on_show(app: App) -> None:
+    app.window.show_page(PageName.FLEET)
     page = QPushButton("Fleet")
-    shell.window.set_page(pages.FLEET, page)
-    assert shell.window.current_page == pages.FLEET
-    assert shell.window.page(pages.FLEET) is page
+    app.window.set_page(PageName.FLEET, page)
+    assert app.window.current_page == PageName.FLEET
+    assert app.window.page(PageName.FLEET) is page
 
 
 def test_dragging_photos_over_another_place_shows_the_one_that_takes_them(
-    shell: Shell, tmp_path: Path
+    app: App, tmp_path: Path
 ) -> None:
-    shell.window.show_page(pages.FLEET)
-    assert not drop_files(shell.window, [tmp_path / "photo.jpg"])
-    assert shell.window.current_page == pages.CLASSIFY
+    app.window.show_page(PageName.FLEET)
+    assert not drop_files(app.window, [tmp_path / "photo.jpg"])
+    assert app.window.current_page == PageName.CLASSIFY
 
 
-def test_only_the_engines_that_there_are_can_be_chosen(shell: Shell) -> None:
-    shell.settings.change(engine="process")
-    box = shell.settings_page.engine
+def test_only_the_engines_that_there_are_can_be_chosen(app: App) -> None:
+    app.settings.change(engine="process")
+    box = app.settings_page.engine
     titles = [box.itemText(index) for index in range(box.count())]
     assert titles == ["Automatic", "Docker", "Processes"]
     assert box.currentData() == "process"
 
 
-def test_notices_count_up_instead_of_piling_up(shell: Shell) -> None:
-    notices, notifications = shell.window.notices, shell.notifications
+def test_notices_count_up_instead_of_piling_up(app: App) -> None:
+    notices, notifications = app.window.notices, app.notifications
     for _ in range(3):
         notifications.error(EngineError("The engine is gone.", "Start it again."))
     assert len(notices.bars) == 1
@@ -116,50 +116,50 @@ def test_notices_count_up_instead_of_piling_up(shell: Shell) -> None:
     assert len(notices.bars) == MAX_NOTICES
 
 
-def test_notices_stay_above_the_place_that_is_shown(shell: Shell) -> None:
-    shell.notifications.error("First.")
-    shell.window.show_page(pages.FLEET)
-    shell.window.show_page(pages.CLASSIFY)
-    stack = shell.window.notices.parentWidget()
+def test_notices_stay_above_the_place_that_is_shown(app: App) -> None:
+    app.notifications.error("First.")
+    app.window.show_page(PageName.FLEET)
+    app.window.show_page(PageName.CLASSIFY)
+    stack = app.window.notices.parentWidget()
     assert stack is not None
-    assert [each for each in stack.children() if each.isWidgetType()][-1] is shell.window.notices
+    assert [each for each in stack.children() if each.isWidgetType()][-1] is app.window.notices
 
 
-def test_the_details_of_an_error_can_be_copied(shell: Shell) -> None:
-    shell.notifications.error(EngineError("The engine is gone.", "Start it again."))
-    (bar,) = shell.window.notices.bars
+def test_the_details_of_an_error_can_be_copied(app: App) -> None:
+    app.notifications.error(EngineError("The engine is gone.", "Start it again."))
+    (bar,) = app.window.notices.bars
     copy = next(each for each in bar.findChildren(QPushButton) if each.text() == "Copy details")
     copy.click()
     assert "EngineError" in QGuiApplication.clipboard().text()
 
 
-def test_escape_closes_the_newest_notice_first(shell: Shell, run: Run) -> None:
+def test_escape_closes_the_newest_notice_first(app: App, run: Run) -> None:
     async def main() -> None:
-        await shell.show()
-        shell.notifications.error("First.")
-        shell.notifications.error("Second.")
-        press(shell, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
-        assert [bar.notice.what for bar in shell.window.notices.bars] == ["First."]
+        await app.show()
+        app.notifications.error("First.")
+        app.notifications.error("Second.")
+        press(app, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+        assert [bar.notice.what for bar in app.window.notices.bars] == ["First."]
 
     run(main)
 
 
-def test_a_failed_job_is_told(shell: Shell, run: Run) -> None:
+def test_a_failed_job_is_told(app: App, run: Run) -> None:
     async def fail(report: object) -> None:
         raise EngineError("The engine is gone.")
 
     async def main() -> None:
-        shell.jobs.start("Start", fail)
-        await wait_until(lambda: bool(shell.window.notices.bars))
+        app.jobs.start("Start", fail)
+        await wait_until(lambda: bool(app.window.notices.bars))
 
     run(main)
 
 
-def test_settings_take_effect_and_last(shell: Shell, workspace: Workspace) -> None:
-    shell.settings.change(appearance=Appearance.DARK, unsure_below=0.8)
+def test_settings_take_effect_and_last(app: App, workspace: Workspace) -> None:
+    app.settings.change(appearance=Appearance.DARK, unsure_below=0.8)
     assert tokens() is DARK
-    assert shell.gallery.unsure_below == 0.8
-    shell.settings.change(appearance=Appearance.LIGHT)
+    assert app.gallery.unsure_below == 0.8
+    app.settings.change(appearance=Appearance.LIGHT)
     assert tokens() is LIGHT
     assert Settings(workspace.settings).preferences.unsure_below == 0.8
 
@@ -177,46 +177,46 @@ def close_with(answer: str | None) -> None:
     ("answer", "chosen"), [("Stop the fleet", OnQuit.STOP), ("Keep it running", OnQuit.KEEP)]
 )
 def test_closing_asks_once_about_the_fleet_and_remembers(
-    shell: Shell, run: Run, answer: str, chosen: OnQuit
+    app: App, run: Run, answer: str, chosen: OnQuit
 ) -> None:
     async def main() -> None:
-        await shell.show()
-        shell.has_fleet = True
-        shell.window.close()
-        shell.window.close()
+        await app.show()
+        app.quit_flow.has_fleet = True
+        app.window.close()
+        app.window.close()
         await asyncio.sleep(0.05)
-        assert not shell.quit_requested.is_set()
+        assert not app.quit_flow.quit_requested.is_set()
         close_with(answer)
-        await asyncio.wait_for(shell.quit_requested.wait(), 5)
-        assert shell.on_quit is chosen
-        assert shell.settings.preferences.on_quit is chosen
+        await asyncio.wait_for(app.quit_flow.quit_requested.wait(), 5)
+        assert app.quit_flow.on_quit is chosen
+        assert app.settings.preferences.on_quit is chosen
 
     run(main)
 
 
-def test_a_person_can_stay(shell: Shell, run: Run) -> None:
+def test_a_person_can_stay(app: App, run: Run) -> None:
     async def main() -> None:
-        await shell.show()
-        shell.has_fleet = True
-        shell.window.close()
+        await app.show()
+        app.quit_flow.has_fleet = True
+        app.window.close()
         await asyncio.sleep(0.05)
         close_with(None)
-        await wait_until(lambda: not shell.jobs.running)
-        assert not shell.quit_requested.is_set()
-        assert shell.window.isVisible()
-        assert shell.settings.preferences.on_quit is OnQuit.ASK
+        await wait_until(lambda: not app.jobs.running)
+        assert not app.quit_flow.quit_requested.is_set()
+        assert app.window.isVisible()
+        assert app.settings.preferences.on_quit is OnQuit.ASK
 
     run(main)
 
 
-def test_nothing_is_asked_where_it_was_answered_or_nothing_runs(shell: Shell, run: Run) -> None:
+def test_nothing_is_asked_where_it_was_answered_or_nothing_runs(app: App, run: Run) -> None:
     async def main() -> None:
-        await shell.show()
-        shell.settings.change(on_quit=OnQuit.KEEP)
-        shell.has_fleet = True
-        shell.window.close()
-        assert shell.quit_requested.is_set()
-        assert shell.on_quit is OnQuit.KEEP
+        await app.show()
+        app.settings.change(on_quit=OnQuit.KEEP)
+        app.quit_flow.has_fleet = True
+        app.window.close()
+        assert app.quit_flow.quit_requested.is_set()
+        assert app.quit_flow.on_quit is OnQuit.KEEP
 
     run(main)
 
@@ -225,11 +225,11 @@ def test_the_window_comes_back_where_it_was(
     application: QApplication, tmp_path: Path, run: Run
 ) -> None:
     async def main() -> None:
-        first = Shell(application, Workspace(tmp_path))
+        first = App(application, Options(Workspace(tmp_path)))
         await first.show()
         first.window.resize(760, 520)
-        first.quit()
-        second = Shell(application, Workspace(tmp_path))
+        first.quit_flow.quit()
+        second = App(application, Options(Workspace(tmp_path)))
         assert second.window.size().width() == 760
 
     run(main)

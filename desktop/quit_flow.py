@@ -1,0 +1,76 @@
+"""How the application quits: asked by a person, by a signal or by a script."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from desktop.jobs import Job, Jobs
+from desktop.main_window import MainWindow
+from desktop.quit_dialog import ask_what_to_keep
+from desktop.settings import OnQuit, Settings
+
+
+class QuitFlow:
+    """Decides whether the application quits, and what happens to fleet and backend then."""
+
+    def __init__(self, window: MainWindow, settings: Settings, jobs: Jobs) -> None:
+        self._window = window
+        self._settings = settings
+        self._jobs = jobs
+        self._asking: Job[None] | None = None
+        self.quit_requested = asyncio.Event()
+        """Set once the application is to quit."""
+        self.has_fleet = False
+        """Whether there is something that could go on running without the window."""
+        self.on_quit = OnQuit.STOP
+        """What happens to it; decided when `quit_requested` is set."""
+        window.close_requested.connect(self._on_close_requested)
+
+    @property
+    def stops_fleet(self) -> bool:
+        """Whether fleet and backend are stopped, as far as they were started here."""
+        return self.on_quit is OnQuit.STOP
+
+    def quit(self, on_quit: OnQuit = OnQuit.STOP) -> None:
+        """Quit the application without asking."""
+        self.on_quit = on_quit
+        self._settings.change(window=self._window.saved_geometry())
+        self._window.hide()
+        self.quit_requested.set()
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Quit on Ctrl+C, and when the system asks the process to end."""
+        loop = asyncio.get_running_loop()
+        preference = self._settings.preferences.on_quit
+        on_quit = OnQuit.STOP if preference is OnQuit.ASK else preference
+
+        def handle(number: int, frame: object) -> None:
+            loop.call_soon_threadsafe(self.quit, on_quit)
+
+        # Qt's loop has no add_signal_handler, so these are Python's own handlers.
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, handle) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_close_requested(self) -> None:
+        preference = self._settings.preferences.on_quit
+        if not self.has_fleet:
+            self.quit()
+        elif preference is not OnQuit.ASK:
+            self.quit(preference)
+        elif self._asking is None or not self._asking.running:
+            self._asking = self._jobs.start("Quit", lambda report: self._ask(), quiet=True)
+
+    async def _ask(self) -> None:
+        answer = await ask_what_to_keep(self._window)
+        if answer is not None:
+            self._settings.change(on_quit=answer)
+            self.quit(answer)

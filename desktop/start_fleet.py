@@ -1,0 +1,120 @@
+"""Starts the fleet and connects it to the window. Slow to import: comes after the first paint."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import httpcore  # noqa: F401  HTTPX imports it with its first client, on the main thread
+from PIL import Image
+
+from desktop.fleet.engine_presenter import EnginePresenter
+from desktop.fleet.engines import FleetEngines
+from desktop.fleet.page import FleetPage
+from desktop.fleet.presenter import FleetPresenter
+from desktop.formats import plural
+from desktop.main_window import PageName
+from serving.background import in_background
+from serving.engines.choose import awaited_engine
+from serving.engines.docker.engine import DockerEngine
+from serving.engines.process import ProcessEngine
+from serving.engines.switch import EngineSwitch
+from serving.errors import ServeryError
+from serving.fleet.fleet import Fleet
+from serving.fleet.view import FleetView
+from serving.models.repository import ModelRepository
+from serving.models.starter.install import STARTER_MODEL, install_starter
+from serving.predict.client import PredictClient
+from serving.progress import Report
+
+if TYPE_CHECKING:
+    from desktop.app import App
+
+log = logging.getLogger(__name__)
+
+DEFAULT_INSTANCES = 2
+"""Size of a fleet that nobody has sized yet, on a machine with at least as many cores."""
+TIMEOUT_SECONDS = 30.0
+"""How long a photo waits for an instance, a cold start included."""
+
+Image.preinit()  # Pillow loads its codecs at first use, which would be on the main thread
+
+
+async def start_fleet(app: App, stack: AsyncExitStack) -> None:
+    """Build the fleet, its page and its client, and start instances; raises ServeryError."""
+    app.classify_page.set_note("The starter model is starting; photos can be dropped already.")
+    page = FleetPage()
+    app.window.set_page(PageName.FLEET, page)
+    try:
+        repository = ModelRepository(app.workspace.models)
+        await asyncio.to_thread(install_starter, repository)
+        engine = await awaited_engine(app.engine_setting, app.workspace)
+    except ServeryError as error:
+        app.window.status.show_failed(f"Fleet: {error.what}")
+        raise
+    client = PredictClient(STARTER_MODEL, timeout=TIMEOUT_SECONDS)
+    stack.push_async_callback(client.close)
+    switch = EngineSwitch(engine)
+    docker = engine if isinstance(engine, DockerEngine) else DockerEngine(app.workspace)
+    process = engine if isinstance(engine, ProcessEngine) else ProcessEngine(app.workspace)
+    fleet = Fleet(STARTER_MODEL, switch, repository, app.workspace, client)
+    engines = FleetEngines(fleet, switch, docker, process, lambda: app.engine_setting)
+    stack.push_async_callback(engines.close)
+    stack.push_async_callback(_stop_fleet, app, fleet)
+    FleetPresenter(page, fleet, app.jobs, app.notifications)
+    EnginePresenter(page, fleet, engines, app.settings, app.jobs, app.notifications)
+    show = _FleetStatus(app, repository)
+    stack.callback(fleet.subscribe(show))
+    await stack.enter_async_context(in_background(_run_fleet(app, fleet), name="run the fleet"))
+    show(fleet.view)
+    if not fleet.configured:
+        count = min(DEFAULT_INSTANCES, os.cpu_count() or 1)
+        app.jobs.start(
+            f"Start {plural(count, 'instance')}", lambda report: fleet.scale(count, report)
+        )
+    app.quit_flow.has_fleet = True
+    app.fleet.set(fleet)
+    app.client.set(client)
+
+
+class _FleetStatus:
+    """Shows each view of the fleet in the status bar and on the Classify page."""
+
+    def __init__(self, app: App, repository: ModelRepository) -> None:
+        self._app = app
+        self._repository = repository
+        self._card_version: int | None = None
+        """The version whose classes the Classify page offers."""
+
+    def __call__(self, view: FleetView) -> None:
+        status = self._app.window.status
+        status.show_fleet(view.ready, view.desired_count, view.model, view.live_version)
+        self._app.classify.fleet_changed(view.ready, view.live_version)
+        version = view.live_version
+        if version is None or version == self._card_version:
+            return
+        self._card_version = version
+
+        async def show_classes(report: Report) -> None:
+            card = await asyncio.to_thread(self._repository.version(view.model, version).card)
+            self._app.classify.set_classes(card.classes)
+
+        self._app.jobs.start("Read the model card", show_classes)
+
+
+async def _run_fleet(app: App, fleet: Fleet) -> None:
+    try:
+        await fleet.run()
+    except Exception as error:
+        app.notifications.error(error)
+
+
+async def _stop_fleet(app: App, fleet: Fleet) -> None:
+    if app.quit_flow.stops_fleet:
+        try:
+            await fleet.stop_and_remember()
+        except ServeryError as error:
+            log.error("The fleet could not be stopped: %s", error)
