@@ -5,28 +5,28 @@ const SHOWN = 5;
 const el = (id) => document.getElementById(id);
 const state = { photo: null, address: null, request: 0, answer: null, label: null };
 
-class Problem extends Error {
+class ApiError extends Error {
   constructor(what, advice) {
     super(what);
     this.advice = advice;
   }
 }
 
-async function ask(method, path, options = {}) {
+async function callApi(method, path, options = {}) {
   let response;
   try {
     response = await fetch(path, { method, ...options });
   } catch {
-    throw new Problem("The backend cannot be reached.", "Check that Servery is still running, then try again.");
+    throw new ApiError("The backend cannot be reached.", "Check that Servery is still running, then try again.");
   }
   if (response.status === 204) return null;
   let body;
   try {
     body = await response.json();
   } catch {
-    throw new Problem("The backend's answer cannot be read.", "Try again.");
+    throw new ApiError("The backend's response cannot be read.", "Try again.");
   }
-  if (!response.ok) throw new Problem(body.error, body.advice);
+  if (!response.ok) throw new ApiError(body.error, body.advice);
   return body;
 }
 
@@ -37,10 +37,10 @@ function percent(share) {
   return `${value}%`;
 }
 
-function showProblem(problem) {
-  el("problem").hidden = !problem;
-  el("problem-what").textContent = problem ? problem.message : "";
-  el("problem-advice").textContent = problem ? problem.advice || "" : "";
+function showError(error) {
+  el("error").hidden = !error;
+  el("error-what").textContent = error ? error.message : "";
+  el("error-advice").textContent = error ? error.advice || "" : "";
 }
 
 function showScores(answer) {
@@ -83,10 +83,10 @@ function show(answer) {
   el("teach").hidden = false;
 }
 
-function askWhatItShows(file) {
+function requestScores(file) {
   const form = new FormData();
   form.append("file", file);
-  return ask("POST", "classify", { body: form });
+  return callApi("POST", "classify", { body: form });
 }
 
 async function classify(file) {
@@ -102,34 +102,34 @@ async function classify(file) {
   for (const id of ["waiting", "scores", "answered-by", "teach", "undo"]) el(id).hidden = true;
   el("saved").textContent = "";
   el("class-name").value = "";
-  showProblem(null);
+  showError(null);
   const busy = setTimeout(() => { if (request === state.request) el("busy").hidden = false; }, 100);
   try {
     if (file.size > MAX_BYTES) {
-      throw new Problem("The file is larger than 64 MB.", "Save the photo smaller and try again.");
+      throw new ApiError("The file is larger than 64 MB.", "Save the photo smaller and try again.");
     }
-    const answer = await askWhatItShows(file);
-    if (request !== state.request) return;
+    const answer = await requestScores(file);
+    if (request !== state.request) return; // another photo was dropped meanwhile
     show(answer);
     el("answer-heading").focus({ preventScroll: true });
-  } catch (problem) {
-    if (request === state.request) showProblem(problem);
+  } catch (error) {
+    if (request === state.request) showError(error);
   } finally {
     clearTimeout(busy);
     if (request === state.request) el("busy").hidden = true;
   }
 }
 
-/* A version that just went live is loaded within moments: the photo on the page
-   is answered anew, so that what was taught can be seen. */
-async function answerAnew() {
+/* Instances need a moment to load a version that just went live. The photo on the page is
+   classified again until the new version answers, so that a person sees what was learned. */
+async function classifyAgain() {
   const { request, photo, answer } = state;
   if (!answer) return;
   for (let tries = 0; tries < 10; tries += 1) {
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
     if (request !== state.request) return;
     try {
-      const newer = await askWhatItShows(photo);
+      const newer = await requestScores(photo);
       if (request !== state.request) return;
       if (newer.version !== answer.version) {
         show(newer);
@@ -153,45 +153,45 @@ async function saveLabel(name) {
   const form = new FormData();
   form.append("class", name);
   form.append("file", photo);
-  showProblem(null);
+  showError(null);
   try {
-    const label = await ask("POST", "labels", { body: form });
+    const label = await callApi("POST", "labels", { body: form });
     if (photo !== state.photo) return;
     state.label = label.id;
     el("saved").textContent = label.new_class
       ? `Saved: ${label.class_name}, a new class.`
       : `Saved: ${label.class_name}.`;
     el("undo").hidden = false;
-  } catch (problem) {
-    showProblem(problem);
+  } catch (error) {
+    showError(error);
   }
 }
 
 async function undoLabel() {
   try {
-    await ask("DELETE", `labels/${state.label}`);
+    await callApi("DELETE", `labels/${state.label}`);
     el("saved").textContent = "The label was taken back.";
     el("undo").hidden = true;
     el("class-name").focus();
-  } catch (problem) {
-    showProblem(problem);
+  } catch (error) {
+    showError(error);
   }
 }
 
 async function train() {
   el("train").disabled = true;
   try {
-    showRun(await ask("POST", "training"));
-  } catch (problem) {
-    showRun({ state: "failed", step: `${problem.message} ${problem.advice}`, progress: 0 });
+    showRun(await callApi("POST", "training"));
+  } catch (error) {
+    showRun({ state: "failed", step: `${error.message} ${error.advice}`, progress: 0 });
     refreshLabels();
   }
 }
 
 function showRun(run) {
-  const going = run.state === "queued" || run.state === "running";
+  const active = run.state === "queued" || run.state === "running";
   el("run").hidden = false;
-  el("run-progress").hidden = !going;
+  el("run-progress").hidden = !active;
   el("run-progress").value = run.progress;
   let text = run.step;
   if (run.state === "succeeded" && run.accuracy !== null) {
@@ -203,22 +203,22 @@ function showRun(run) {
 
 async function refreshStatus() {
   try {
-    const health = await ask("GET", "health");
+    const health = await callApi("GET", "health");
     const ready = health.instances_ready;
     const instances = ready === 1 ? "1 instance ready" : `${ready.toLocaleString("en")} instances ready`;
     const version = health.live_version === null ? "no live version" : `version ${health.live_version}`;
     el("status").dataset.state = health.status === "ok" ? "ready" : "waiting";
     el("status-text").textContent =
       health.status === "ok" ? `${instances}, ${health.model} ${version}` : health.status;
-  } catch (problem) {
+  } catch (error) {
     el("status").dataset.state = "failed";
-    el("status-text").textContent = problem.message;
+    el("status-text").textContent = error.message;
   }
 }
 
 async function refreshLabels() {
   try {
-    const labels = await ask("GET", "labels");
+    const labels = await callApi("GET", "labels");
     const count = (number) => (number === 1 ? "1 label" : `${number.toLocaleString("en")} labels`);
     const fresh = labels.since_last_run;
     const rest = fresh ? `${fresh.toLocaleString("en")} not learned from yet` : "all learned from";
@@ -233,7 +233,7 @@ async function refreshLabels() {
 
 async function refreshClasses() {
   try {
-    const models = await ask("GET", "models");
+    const models = await callApi("GET", "models");
     const names = new Set();
     for (const model of models) {
       for (const version of model.versions) if (version.live) version.classes.forEach((name) => names.add(name));
@@ -248,7 +248,7 @@ async function refreshClasses() {
 
 async function refreshRun(id) {
   try {
-    const run = id ? await ask("GET", `training/${encodeURIComponent(id)}`) : (await ask("GET", "training"))[0];
+    const run = id ? await callApi("GET", `training/${encodeURIComponent(id)}`) : (await callApi("GET", "training"))[0];
     if (run) showRun(run);
   } catch {
     el("run").hidden = true;
@@ -269,12 +269,12 @@ function listen() {
   source.addEventListener("models", () => {
     refreshStatus();
     refreshClasses();
-    answerAnew();
+    classifyAgain();
   });
 }
 
 function firstImage(transfer) {
-  return [...transfer.files][0] || null;
+  return transfer.files[0] || null;
 }
 
 const drop = el("drop");
