@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
+from tests.support.sample_images import gradient
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -51,6 +52,12 @@ def shared_data() -> Path:
 def photos(shared_data: Path) -> list[Path]:
     """Real photos, one a class, in a fixed order."""
     return sorted((shared_data / "photos").glob("*.JPEG"))
+
+
+@pytest.fixture(scope="session")
+def sample_jpeg() -> bytes:
+    """A small JPEG with something in it."""
+    return gradient()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,16 @@ def imported_with(modules: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "modules", ["desktop.app", "backend.http_app", "serving.model_server.server", COMMAND_LINE]
+    "modules",
+    [
+        "desktop.app",
+        "backend.__main__",
+        "backend.client",
+        "backend.http_app",
+        "backend.training.worker",
+        "serving.model_server.server",
+        COMMAND_LINE,
+    ],
 )
 def test_tensorflow_is_not_imported(modules: str) -> None:
     assert not {"tensorflow", "tensorflow_serving", "keras"} & imported_with(modules)
@@ -33,6 +42,10 @@ def test_tensorflow_is_not_imported(modules: str) -> None:
 def test_the_command_line_imports_no_qt() -> None:
     imported = imported_with(COMMAND_LINE)
     assert not {name for name in imported if name.startswith(("PySide6", "shiboken6", "qasync"))}
+
+
+def test_the_client_of_the_backend_imports_no_web_framework() -> None:
+    assert not {"fastapi", "uvicorn", "pydantic", "numpy"} & imported_with("backend.client")
 
 
 def test_the_backend_imports_no_desktop() -> None:

@@ -17,7 +17,7 @@ from desktop.main_window import PageName
 from serving.engines.protocol import InstanceState
 from serving.workspace import Workspace
 from tests.support.drag_and_drop import drop_files
-from tests.support.sample_images import draw_photos, smiley, stripes
+from tests.support.sample_images import drawings
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(240)]
@@ -30,10 +30,10 @@ LEARNING = 90.0
 def test_a_person_drops_photos_loses_an_instance_and_teaches_a_class(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    first = draw_photos(tmp_path / "first", "stripes", stripes, 3)
-    many = draw_photos(tmp_path / "many", "more", stripes, 50, seed=1)
-    lessons = draw_photos(tmp_path / "lessons", NEW_CLASS, smiley, 12)
-    unseen = draw_photos(tmp_path / "unseen", "another", smiley, 1, seed=2)
+    first = drawings(tmp_path / "first", "striped", "stripes", 3)
+    many = drawings(tmp_path / "many", "more", "stripes", 50)
+    lessons = drawings(tmp_path / "lessons", "lesson", NEW_CLASS, 12)
+    unseen = drawings(tmp_path / "unseen", "another", NEW_CLASS, 1)
 
     async def person(app: App) -> None:
         await two_instances_ready(app)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-
-from PIL import Image
 
 from desktop.classify.photo import Photo
 from serving.predict.prediction import Prediction, Score
@@ -22,15 +19,3 @@ def answered_photo(
     """Return a photo that has got its answer."""
     answer = prediction(*scores, version=version)
     return Photo(path, path.name, 1.0, answer, label=label, waiting=False)
-
-
-def image_bytes(form: str = "JPEG", color: str = "teal", size: tuple[int, int] = (64, 48)) -> bytes:
-    """Return an image file of one colour."""
-    out = io.BytesIO()
-    Image.new("RGB", size, color).save(out, form)
-    return out.getvalue()
-
-
-def image_file(path: Path, form: str = "JPEG", color: str = "teal") -> Path:
-    path.write_bytes(image_bytes(form, color))
-    return path

@@ -1,17 +1,57 @@
-"""JPEG files of things that no starter model knows, drawn anew from a seed."""
+"""Images for tests: plain ones, and drawings of classes that no starter model knows."""
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-Draw = Callable[[ImageDraw.ImageDraw, random.Random, int, int], None]
+Color = tuple[int, int, int]
 
 
-def smiley(canvas: ImageDraw.ImageDraw, rng: random.Random, width: int, height: int) -> None:
+def encode(image: Image.Image, form: str = "JPEG") -> bytes:
+    out = io.BytesIO()
+    image.save(out, form, quality=90)
+    return out.getvalue()
+
+
+def image_bytes(color: str = "teal", form: str = "JPEG", size: tuple[int, int] = (64, 48)) -> bytes:
+    """Return an image file of one color."""
+    return encode(Image.new("RGB", size, color), form)
+
+
+def image_file(path: Path, color: str = "teal", form: str = "JPEG") -> Path:
+    path.write_bytes(image_bytes(color, form))
+    return path
+
+
+def gradient(size: tuple[int, int] = (96, 64)) -> bytes:
+    """Return a JPEG with something in it."""
+    return encode(Image.linear_gradient("L").resize(size).convert("RGB"))
+
+
+def drawing(kind: str, seed: object) -> bytes:
+    """Return a photo-sized JPEG of a `smiley`, of `stripes` or of `rings`, one for each seed."""
+    rng = random.Random(f"{kind} {seed}")
+    width, height = rng.choice([(320, 240), (300, 300), (240, 320)])
+    image = Image.new("RGB", (width, height), _color(rng, 150, 255))
+    _KINDS[kind](ImageDraw.Draw(image), rng, width, height)
+    return encode(image)
+
+
+def drawings(folder: Path, name: str, kind: str, count: int) -> list[Path]:
+    """Draw `count` photos of one kind into `folder`, each different; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}-{number:02}.jpg" for number in range(count)]
+    for path in paths:
+        path.write_bytes(drawing(kind, path.name))
+    return paths
+
+
+def _smiley(canvas: ImageDraw.ImageDraw, rng: random.Random, width: int, height: int) -> None:
     """A yellow face, somewhere near the middle."""
     radius = int(min(width, height) * rng.uniform(0.3, 0.42))
     x = width // 2 + rng.randint(-20, 20)
@@ -24,24 +64,26 @@ def smiley(canvas: ImageDraw.ImageDraw, rng: random.Random, width: int, height: 
     canvas.arc(mouth, 20, 160, fill="black", width=8)
 
 
-def stripes(canvas: ImageDraw.ImageDraw, rng: random.Random, width: int, height: int) -> None:
-    """Slanted stripes in two colours."""
-    color = tuple(rng.randint(0, 255) for _ in range(3))
-    for start in range(-height, width, rng.randint(24, 60)):
-        canvas.line((start, 0, start + height, height), fill=color, width=12)
+def _stripes(canvas: ImageDraw.ImageDraw, rng: random.Random, width: int, height: int) -> None:
+    ink, thickness = _color(rng, 0, 90), rng.randint(12, 24)
+    for x in range(-height, width, 2 * thickness):
+        canvas.line((x, 0, x + height // 2, height), fill=ink, width=thickness)
 
 
-def draw_photos(folder: Path, name: str, what: Draw, count: int, seed: int = 0) -> list[Path]:
-    """Draw `count` photos of `what` into `folder`, each different; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number in range(count):
-        rng = random.Random(f"{name} {seed} {number}")
-        width, height = rng.choice([(320, 240), (300, 300), (240, 320)])
-        background = tuple(rng.randint(30, 225) for _ in range(3))
-        image = Image.new("RGB", (width, height), background)
-        what(ImageDraw.Draw(image), rng, width, height)
-        path = folder / f"{name}-{number:02}.jpg"
-        image.save(path, quality=90)
-        paths.append(path)
-    return paths
+def _rings(canvas: ImageDraw.ImageDraw, rng: random.Random, width: int, height: int) -> None:
+    ink, thickness = _color(rng, 0, 90), rng.randint(12, 24)
+    x, y = (side // 2 + rng.randint(-20, 20) for side in (width, height))
+    for radius in range(thickness, max(width, height), 2 * thickness):
+        box = (x - radius, y - radius, x + radius, y + radius)
+        canvas.ellipse(box, outline=ink, width=thickness)
+
+
+def _color(rng: random.Random, low: int, high: int) -> Color:
+    return (rng.randint(low, high), rng.randint(low, high), rng.randint(low, high))
+
+
+_KINDS: dict[str, Callable[[ImageDraw.ImageDraw, random.Random, int, int], None]] = {
+    "smiley": _smiley,
+    "stripes": _stripes,
+    "rings": _rings,
+}

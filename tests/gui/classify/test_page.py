@@ -11,7 +11,8 @@ from desktop.classify.gallery import Gallery
 from desktop.classify.page import ClassifyPage
 from desktop.classify.photo import Photo, PhotoFailure, PhotoState
 from tests.gui.conftest import Run
-from tests.support.predictions import answered_photo, image_file
+from tests.support.predictions import answered_photo
+from tests.support.sample_images import image_file
 from tests.support.waiting import wait_until
 
 CAT = answered_photo(Path("/album/tabby.jpg"), ("cat", 0.9), ("dog", 0.06), ("ship", 0.04))
@@ -127,7 +128,7 @@ def test_the_chooser_offers_known_classes_and_takes_them_as_they_are_written(
 def test_thumbnails_are_decoded_upright_and_a_broken_file_is_tried_once(
     page: ClassifyPage, run: Run, tmp_path: Path
 ) -> None:
-    good = image_file(tmp_path / "good.png", "PNG", color="red")
+    good = image_file(tmp_path / "good.png", form="PNG", color="red")
     bad = tmp_path / "bad.jpg"
     bad.write_text("no image")
     page.gallery.add([answered_photo(good, ("cat", 0.9)), answered_photo(bad, ("cat", 0.9))])

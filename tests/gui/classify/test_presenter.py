@@ -12,7 +12,7 @@ from serving.errors import BackendError, FleetUnavailable
 from tests.gui.classify.classify_env import ClassifyEnv, with_classify_env
 from tests.gui.conftest import Run
 from tests.support.drag_and_drop import drop_files
-from tests.support.predictions import image_file
+from tests.support.sample_images import image_file
 from tests.support.waiting import wait_until
 
 NOBODY = FleetUnavailable("No instance is ready.", "Start one in Fleet.")

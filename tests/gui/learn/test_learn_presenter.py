@@ -20,9 +20,9 @@ from desktop.notifications import Notice, Notifications
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
-from tests.support.backend_thread import backend
+from tests.support.backend_env import MODEL, add_version, backend_on_thread, write_worker
+from tests.support.sample_images import image_bytes
 from tests.support.waiting import wait_until
-from tests.unit.backend.conftest import MODEL, add_version, image_bytes, write_worker
 
 GOOD = """
 shutil.copytree(spec.base_folder, Path(spec.staging_folder), dirs_exist_ok=True)
@@ -71,7 +71,7 @@ def states_of(place: Place, title: str) -> list[JobState]:
 
 
 def test_labels_and_versions_appear_and_follow_the_backend(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
     async def scenario(url: str) -> None:
         async with connected(url, workspace.desktop_database) as place:
@@ -87,15 +87,15 @@ def test_labels_and_versions_appear_and_follow_the_backend(
             spoken = index.data(Qt.ItemDataRole.AccessibleTextRole)
             assert spoken.startswith("zebra: 1 label, a new class")
 
-    with backend(workspace, worker) as url:
+    with backend_on_thread(workspace, worker_script) as url:
         run(lambda: scenario(url))
 
 
 def test_learning_shows_its_progress_and_ends_with_a_live_version(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
     write_worker(
-        worker, "send(TrainingProgress(0.42, 'Fitting the head.'))\ntime.sleep(0.3)\n" + GOOD
+        worker_script, "send(TrainingProgress(0.42, 'Fitting the head.'))\ntime.sleep(0.3)\n" + GOOD
     )
 
     async def scenario(url: str) -> None:
@@ -117,14 +117,14 @@ def test_learning_shows_its_progress_and_ends_with_a_live_version(
             await wait_until(lambda: not place.page.strip.isVisible())
             assert place.page.header.sentence.text().startswith("Every label has been learned.")
 
-    with backend(workspace, worker) as url:
+    with backend_on_thread(workspace, worker_script) as url:
         run(lambda: scenario(url))
 
 
 def test_a_version_that_forgot_says_why_it_is_not_live(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
-    write_worker(worker, FORGETFUL)
+    write_worker(worker_script, FORGETFUL)
 
     async def scenario(url: str) -> None:
         async with connected(url, workspace.desktop_database) as place:
@@ -137,14 +137,14 @@ def test_a_version_that_forgot_says_why_it_is_not_live(
             assert "so the version did not go live" in newest.change.text()
             assert newest.promote.text() == "Promote"
 
-    with backend(workspace, worker) as url:
+    with backend_on_thread(workspace, worker_script) as url:
         run(lambda: scenario(url))
 
 
 def test_a_run_can_be_cancelled_and_says_that_it_was(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
-    write_worker(worker, ENDLESS)
+    write_worker(worker_script, ENDLESS)
 
     async def scenario(url: str) -> None:
         async with connected(url, workspace.desktop_database) as place:
@@ -159,14 +159,14 @@ def test_a_run_can_be_cancelled_and_says_that_it_was(
             assert states_of(place, "Learn from the labels") == [JobState.CANCELLED]
             assert place.notices == []
 
-    with backend(workspace, worker) as url:
+    with backend_on_thread(workspace, worker_script) as url:
         run(lambda: scenario(url))
 
 
 def test_leaving_the_application_lets_a_run_go_on(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
-    write_worker(worker, ENDLESS)
+    write_worker(worker_script, ENDLESS)
 
     async def scenario(url: str) -> None:
         async with connected(url, workspace.desktop_database) as place:
@@ -178,14 +178,16 @@ def test_leaving_the_application_lets_a_run_go_on(
             (going,) = await place.client.training_runs()
             assert going.state is RunState.RUNNING
 
-    with backend(workspace, worker) as url:
+    with backend_on_thread(workspace, worker_script) as url:
         run(lambda: scenario(url))
 
 
 def test_a_run_that_fails_says_why(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
-    write_worker(worker, "send(TrainingFailure('It cannot learn.', 'Label more.')); sys.exit(1)")
+    write_worker(
+        worker_script, "send(TrainingFailure('It cannot learn.', 'Label more.')); sys.exit(1)"
+    )
 
     async def scenario(url: str) -> None:
         async with connected(url, workspace.desktop_database) as place:
@@ -200,12 +202,12 @@ def test_a_run_that_fails_says_why(
             job = next(job for job in place.finished if job.title == "Learn from the labels")
             assert str(job.error).startswith("It cannot learn. Label more.")
 
-    with backend(workspace, worker) as url:
+    with backend_on_thread(workspace, worker_script) as url:
         run(lambda: scenario(url))
 
 
 def test_rolling_back_makes_the_older_version_live(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
     add_version(repository)
     repository.promote(MODEL, 2)
@@ -222,12 +224,12 @@ def test_rolling_back_makes_the_older_version_live(
             assert place.page.timeline.rows[0].promote.text() == "Promote"
             assert place.page.timeline.rows[0].promote.isEnabled()
 
-    with backend(workspace, worker) as url:
+    with backend_on_thread(workspace, worker_script) as url:
         run(lambda: scenario(url))
 
 
 def test_labels_given_while_the_backend_is_away_arrive_when_it_is_back(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
@@ -242,7 +244,7 @@ def test_labels_given_while_the_backend_is_away_arrive_when_it_is_back(
             )
             assert "cannot be reached" in place.page.header.sentence.text()
             assert not place.page.learn.isEnabled()
-            with backend(workspace, worker, port):
+            with backend_on_thread(workspace, worker_script, port):
                 await wait_until(lambda: place.page.labels_summary.text() == "1 in 1 class")
                 assert not place.page.notes.isVisible()
                 await place.jobs.close()
@@ -251,7 +253,7 @@ def test_labels_given_while_the_backend_is_away_arrive_when_it_is_back(
 
 
 def test_a_label_that_is_refused_is_reported_and_can_be_discarded(
-    run: Run, workspace: Workspace, repository: ModelRepository, worker: Path
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
 ) -> None:
     async def scenario(url: str) -> None:
         async with connected(url, workspace.desktop_database) as place:
@@ -263,5 +265,5 @@ def test_a_label_that_is_refused_is_reported_and_can_be_discarded(
             await wait_until(lambda: not place.page.notes.isVisible())
             assert place.outbox.view.refused == ()
 
-    with backend(workspace, worker) as url:
+    with backend_on_thread(workspace, worker_script) as url:
         run(lambda: scenario(url))

@@ -22,7 +22,7 @@ from serving.engines.process import ProcessEngine
 from serving.errors import BackendError
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.support.predictions import image_file
+from tests.support.sample_images import image_file
 from tests.support.waiting import block_until, wait_until
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(180)]

@@ -15,7 +15,10 @@ import pytest
 from backend.client import BackendClient
 from backend.run_file import BackendRunFile
 from serving.workspace import Workspace
+from tests.support.backend_env import service, worker_script
 from tests.support.waiting import block_until
+
+__all__ = ["service", "worker_script"]
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -13,7 +13,7 @@ from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
-from tests.integration.backend.sample_images import draw_image
+from tests.support.sample_images import drawing
 from tests.support.waiting import wait_until
 
 SECONDS_TO_LIVE = 30.0
@@ -60,12 +60,12 @@ async def answered_by(client: BackendClient, image: bytes, version: int) -> Clas
 async def test_a_dozen_labels_go_live_and_no_request_fails(
     client: BackendClient, fleet: Fleet
 ) -> None:
-    probe = draw_image("stripes", 100)
+    probe = drawing("stripes", 100)
     before = await classified(client, probe)
     assert before.version == 1
     assert (await client.health()).status == "ok"
     for seed in range(12):
-        await client.label(draw_image("stripes", seed), "stripes")
+        await client.label(drawing("stripes", seed), "stripes")
     run = await client.train()
     answer = await wait_until(lambda: answered_by(client, probe, 2), SECONDS_TO_LIVE)
     assert answer is not None

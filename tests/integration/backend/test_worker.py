@@ -30,7 +30,7 @@ from serving.models.repository import ModelRepository, Version
 from serving.models.starter.install import install_starter
 from serving.tf.names import WARM_UP_FILE
 from serving.workspace import Workspace
-from tests.integration.backend.sample_images import draw_image
+from tests.support.sample_images import drawing
 
 
 class TrainingEnv:
@@ -65,7 +65,7 @@ class TrainingEnv:
             return self.repository.adopt("starter", staged), result
 
     def dozen(self, kind: str) -> list[LabeledImage]:
-        return [self.image(draw_image(kind, seed), kind) for seed in range(12)]
+        return [self.image(drawing(kind, seed), kind) for seed in range(12)]
 
 
 @pytest.fixture
@@ -84,8 +84,8 @@ def first_answers(version: Version, images: list[bytes]) -> list[str]:
 def test_a_dozen_images_teach_a_class(training_env: TrainingEnv) -> None:
     base = training_env.repository.live("starter")
     version, result = training_env.learn(base, training_env.dozen("stripes"))
-    others = [draw_image("stripes", seed) for seed in range(100, 120)]
-    strangers = [draw_image("rings", seed) for seed in range(20)]
+    others = [drawing("stripes", seed) for seed in range(100, 120)]
+    strangers = [drawing("rings", seed) for seed in range(20)]
     assert first_answers(version, others).count("stripes") >= 18
     assert first_answers(version, strangers).count("stripes") <= 4
     evaluation = result.evaluation
@@ -148,10 +148,10 @@ def test_labels_taken_back_are_unlearned(training_env: TrainingEnv) -> None:
 
 def test_corrections_within_known_classes_add_none(training_env: TrainingEnv) -> None:
     base = training_env.repository.live("starter")
-    images = [training_env.image(draw_image("rings", seed), "frog") for seed in range(12)]
+    images = [training_env.image(drawing("rings", seed), "frog") for seed in range(12)]
     version, _ = training_env.learn(base, images)
     assert version.card().classes == base.card().classes
-    others = [draw_image("rings", seed) for seed in range(100, 120)]
+    others = [drawing("rings", seed) for seed in range(100, 120)]
     before = first_answers(base, others).count("frog")
     assert first_answers(version, others).count("frog") >= max(12, before)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import docker
 import pytest
-from PIL import Image
 
 from serving.engines.docker import names
 from serving.engines.docker.connection import EngineConnection
@@ -158,11 +156,3 @@ def foreign_container(api: docker.APIClient, fake_server_image: str) -> Iterator
         assert api.inspect_container(container)["State"] == before
     finally:
         api.remove_container(container, force=True)
-
-
-@pytest.fixture(scope="session")
-def sample_jpeg() -> bytes:
-    """A small JPEG with something in it."""
-    out = io.BytesIO()
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(out, "JPEG")
-    return out.getvalue()

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from PIL import Image
 
 from serving.engines.process import ProcessEngine
 from serving.fleet.fleet import Fleet
@@ -61,11 +59,3 @@ async def fleet_env(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     async with open_fleet_env(workspace) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def sample_jpeg() -> bytes:
-    """A small JPEG with something in it."""
-    out = io.BytesIO()
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(out, "JPEG")
-    return out.getvalue()

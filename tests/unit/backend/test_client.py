@@ -11,7 +11,8 @@ from backend.client import BackendClient, BackendRefused
 from backend.run_file import BackendRunFile
 from serving.errors import BackendError
 from serving.workspace import Workspace
-from tests.unit.backend.conftest import Service, image_bytes
+from tests.support.backend_env import Service
+from tests.support.sample_images import image_bytes
 
 
 def client_of(answer: httpx.Response | Exception) -> BackendClient:

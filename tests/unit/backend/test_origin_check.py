@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.backend.conftest import Service
+from tests.support.backend_env import Service
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from PIL import Image
 from backend import uploads
 from serving.errors import FleetUnavailable, ImageError, ModelError
 from serving.normalize_image import MAX_BYTES
-from tests.unit.backend.conftest import Service, image_bytes
+from tests.support.backend_env import Service
+from tests.support.sample_images import image_bytes
 
 
 async def test_a_form_with_a_photo_is_classified(service: Service) -> None:
@@ -31,7 +32,7 @@ async def test_a_bare_body_is_the_photo(service: Service, kind: str | None) -> N
 
 
 async def test_any_other_image_is_normalized_first(service: Service) -> None:
-    await service.http.post("/classify", content=image_bytes(kind="PNG"))
+    await service.http.post("/classify", content=image_bytes(form="PNG"))
     with Image.open(io.BytesIO(service.classifier.received[0])) as image:
         assert image.format == "JPEG"
 
@@ -41,8 +42,8 @@ async def test_any_other_image_is_normalized_first(service: Service) -> None:
     [
         (b"", 400),
         (b"not an image at all", 415),
-        (image_bytes(side=300)[:-200], 422),
-        (image_bytes(side=300, kind="PNG")[:60], 422),
+        (image_bytes(size=(300, 300))[:-200], 422),
+        (image_bytes(form="PNG", size=(300, 300))[:60], 422),
     ],
     ids=["empty", "text", "cut-off JPEG", "cut-off PNG"],
 )

@@ -8,7 +8,8 @@ import sqlite3
 import pytest
 
 from backend.contract import ClassCount
-from tests.unit.backend.conftest import Service, image_bytes
+from tests.support.backend_env import Service
+from tests.support.sample_images import image_bytes
 
 
 async def test_a_label_is_on_disk_when_it_is_acknowledged(service: Service) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.backend.conftest import Service, add_version
+from tests.support.backend_env import Service, add_version
 
 
 async def test_versions_are_listed_newest_first(service: Service) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.unit.backend.conftest import Service
+from tests.support.backend_env import Service
 
 
 async def test_everything_the_page_names_is_served_here(service: Service) -> None:

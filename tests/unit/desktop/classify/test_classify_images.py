@@ -10,7 +10,8 @@ from desktop.classify.classify_images import classify_images
 from serving.errors import FleetUnavailable, ModelError, ServeryError
 from serving.normalize_image import ImageFault, UnusableImage
 from serving.predict.prediction import Prediction
-from tests.support.predictions import image_bytes, image_file, prediction
+from tests.support.predictions import prediction
+from tests.support.sample_images import image_bytes, image_file
 
 Answers = dict[Path, Prediction | ServeryError]
 
@@ -40,7 +41,7 @@ async def test_each_bad_file_gets_its_own_named_error_and_harms_no_other(
     text = tmp_path / "text.jpg"
     text.write_text("hello")
     gone = tmp_path / "gone.jpg"
-    mislabelled = image_file(tmp_path / "really_png.jpg", "PNG")
+    mislabelled = image_file(tmp_path / "really_png.jpg", form="PNG")
     photos = [cut, good, empty, text, gone, mislabelled]
     assert await classify_images(photos, cat, note) == 2
     assert set(answers) == set(photos)
@@ -67,7 +68,7 @@ async def test_the_instance_gets_normalized_bytes(
         return prediction(("cat", 1.0))
 
     jpeg = image_file(tmp_path / "a.jpg")
-    png = image_file(tmp_path / "b.png", "PNG")
+    png = image_file(tmp_path / "b.png", form="PNG")
     await classify_images([jpeg, png], keep, note, max_concurrency=1)
     assert sent[0] == jpeg.read_bytes()
     assert sent[1].startswith(b"\xff\xd8")

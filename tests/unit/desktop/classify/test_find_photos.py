@@ -3,13 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from desktop.classify.find_photos import find_photos
-from tests.support.predictions import image_file
+from tests.support.sample_images import image_file
 
 
 async def test_folders_are_searched_however_deep_and_by_content(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
-    photo = image_file(deep / "no_suffix", "PNG")
+    photo = image_file(deep / "no_suffix", form="PNG")
     second = image_file(tmp_path / "z.jpg")
     (tmp_path / "notes.txt").write_text("not a photo")
     found = await find_photos([tmp_path])

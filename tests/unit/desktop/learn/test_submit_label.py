@@ -12,6 +12,7 @@ from backend.contract import ClassNameError, Label
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.submit_label import submit_label
 from serving.errors import ImageError
+from tests.support.sample_images import image_bytes
 from tests.support.waiting import wait_for_view
 
 
@@ -27,16 +28,10 @@ class Receiver:
         raise AssertionError("nothing was undone")
 
 
-def _png() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(out, "PNG")
-    return out.getvalue()
-
-
 async def test_the_backend_gets_a_normalized_jpeg_and_a_tidy_name(tmp_path: Path) -> None:
     receiver = Receiver()
     async with Outbox(tmp_path / "d.sqlite", receiver) as outbox:
-        queued = await submit_label(outbox, _png(), "  giant   panda ")
+        queued = await submit_label(outbox, image_bytes(form="PNG"), "  giant   panda ")
         await wait_for_view(outbox, lambda view: view == OutboxView())
     ((jpeg, name),) = receiver.received
     assert name == queued.class_name == "giant panda"
@@ -46,7 +41,7 @@ async def test_the_backend_gets_a_normalized_jpeg_and_a_tidy_name(tmp_path: Path
 async def test_what_cannot_name_a_class_is_not_taken(tmp_path: Path) -> None:
     async with Outbox(tmp_path / "d.sqlite", Receiver()) as outbox:
         with pytest.raises(ClassNameError):
-            await submit_label(outbox, _png(), "   ")
+            await submit_label(outbox, image_bytes(form="PNG"), "   ")
         assert outbox.view == OutboxView()
 
 

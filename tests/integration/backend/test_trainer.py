@@ -10,8 +10,9 @@ import pytest
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
 from serving.errors import BackendError
+from tests.support.backend_env import Service, add_version, write_worker
+from tests.support.sample_images import image_bytes
 from tests.support.waiting import wait_until
-from tests.unit.backend.conftest import Service, add_version, image_bytes, write_worker
 
 WRITE = """
 staged = Path(spec.staging_folder)

@@ -1,0 +1,181 @@
+"""The whole backend in this process: real store, real repository, made-up answers and worker."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import textwrap
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from backend.client import BackendClient
+from backend.events import EventBroker
+from backend.http_app import create_app
+from backend.server import Server, listening_socket
+from backend.store.store import Store
+from backend.training.trainer import Trainer
+from serving.models.card import CARD_PATH, ModelCard
+from serving.models.repository import ModelRepository
+from serving.predict.prediction import Prediction, Score
+from serving.workspace import Workspace
+
+MODEL = "starter"
+CLASSES = ("bird", "cat", "dog")
+URL = "http://127.0.0.1:8080"
+
+
+def add_version(repository: ModelRepository, classes: tuple[str, ...] = CLASSES) -> int:
+    """Put a version that only looks like one into the repository; returns its number."""
+    with repository.staged(MODEL) as staged:
+        (staged / CARD_PATH).parent.mkdir()
+        card = ModelCard(MODEL, classes, metrics={"accuracy": 0.8, "measured_on": "test files"})
+        (staged / CARD_PATH).write_text(card.to_json())
+        (staged / "saved_model.pb").write_bytes(b"graph")
+        return repository.adopt(MODEL, staged).number
+
+
+def repository_with_live_version(workspace: Workspace) -> ModelRepository:
+    repository = ModelRepository(workspace.models)
+    add_version(repository)
+    repository.promote(MODEL, 1)
+    return repository
+
+
+def write_worker(path: Path, body: str) -> None:
+    """Write a worker that knows `spec`, `send(message)` and the names in `worker_protocol.py`."""
+    path.write_text(
+        "import sys, time, os, shutil\n"
+        "from pathlib import Path\n"
+        "from backend.training.worker_protocol import *\n"
+        "spec = TrainingSpec.read(Path(sys.argv[1]))\n"
+        "def send(message): print(to_line(message), end='', flush=True)\n" + textwrap.dedent(body)
+    )
+
+
+@dataclass
+class FakeClassifier:
+    """A classifier that answers what a test sets, and keeps what it received."""
+
+    scores: tuple[Score, ...] = (Score("cat", 0.9), Score("dog", 0.1))
+    failure: Exception | None = None
+    received: list[bytes] = field(default_factory=list)
+
+    async def classify(self, jpeg: bytes) -> Prediction:
+        self.received.append(jpeg)
+        if self.failure is not None:
+            raise self.failure
+        return Prediction(MODEL, 1, self.scores, "one", 2.5)
+
+
+@dataclass
+class FakeFleet:
+    ready: int = 1
+
+
+@dataclass
+class BackendEnv:
+    app: FastAPI
+    workspace: Workspace
+    store: Store
+    repository: ModelRepository
+    classifier: FakeClassifier
+    fleet: FakeFleet
+    trainer: Trainer
+    broker: EventBroker
+
+
+@asynccontextmanager
+async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[BackendEnv]:
+    """Open everything that the HTTP application stands on.
+
+    `worker` is the program that carries out training runs.
+    """
+    repository = ModelRepository(workspace.models)
+    store, broker = Store(workspace), EventBroker()
+    classifier, fleet = FakeClassifier(), FakeFleet()
+    await store.open()
+    trainer = Trainer(
+        model=MODEL,
+        store=store,
+        repository=repository,
+        workspace=workspace,
+        broker=broker,
+        worker=[sys.executable, str(worker)],
+    )
+    await trainer.open()
+    app = create_app(
+        model=MODEL,
+        store=store,
+        classifier=classifier,
+        ready_instances=lambda: fleet.ready,
+        trainer=trainer,
+        repository=repository,
+        broker=broker,
+    )
+    yield BackendEnv(app, workspace, store, repository, classifier, fleet, trainer, broker)
+    await trainer.close()
+    await store.close()
+
+
+@dataclass
+class Service(BackendEnv):
+    """The backend, and two ways to call it without a socket."""
+
+    http: httpx.AsyncClient
+    client: BackendClient
+
+
+@pytest.fixture
+def worker_script(tmp_path: Path) -> Path:
+    """The program that the trainer runs as its worker; a test writes what it does."""
+    path = tmp_path / "worker.py"
+    path.write_text("raise SystemExit('no worker was written')\n")
+    return path
+
+
+@pytest.fixture
+async def service(workspace: Workspace, worker_script: Path) -> AsyncIterator[Service]:
+    repository_with_live_version(workspace)
+    async with open_backend_env(workspace, worker_script) as env:
+        transport = httpx.ASGITransport(env.app, raise_app_exceptions=False)
+        async with (
+            httpx.AsyncClient(transport=transport, base_url=URL) as http,
+            BackendClient(URL, transport=transport) as client,
+        ):
+            yield Service(**vars(env), http=http, client=client)
+
+
+class _ServerOnThread(Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextmanager
+def backend_on_thread(workspace: Workspace, worker: Path, port: int = 0) -> Iterator[str]:
+    """Serve `workspace` on a thread until the end of the block; yields the address."""
+    servers: list[_ServerOnThread] = []
+    listening = threading.Event()
+
+    async def serve() -> None:
+        async with open_backend_env(workspace, worker) as env:
+            servers.append(_ServerOnThread(env.app, listening.set, env.broker.close))
+            await servers[0].serve([listener])
+
+    with listening_socket("127.0.0.1", port) as listener:
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), name="backend")
+        thread.start()
+        assert listening.wait(60)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            servers[0].should_exit = True
+            thread.join(60)
+            assert not thread.is_alive()
