@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.predictions import image_file
+from tests.support.sample_images import image_file
 
 LIGHT = {"PIL", "PySide6", "backend", "desktop", "platformdirs", "qasync", "serving", "shiboken6"}
 """All that the window needs before it is painted; anything else delays it."""
