@@ -1,4 +1,4 @@
-"""How the cells of the instance table are painted."""
+"""Paints the cells of the instance table."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from desktop.fleet.metric_history import UNKNOWN
 from desktop.fleet.sparkline import paint_sparkline
 
 MIN_SPARKLINE_WIDTH = 36
-"""Pixels; with less room only the number is shown."""
+"""Pixels; with less space only the number is shown."""
 
 
 class Role(IntEnum):
-    """What a cell offers beyond its text."""
+    """What a cell has beyond its text."""
 
     STATE = Qt.ItemDataRole.UserRole
     """The instance's state, a word that `theme.state_mark` knows."""
     POINTS = Qt.ItemDataRole.UserRole + 1
     """list[Point] to draw, or None."""
     MIN_SCALE = Qt.ItemDataRole.UserRole + 2
-    """The least height of their scale."""
+    """The top of their scale, unless a value is higher."""
     SAMPLE = Qt.ItemDataRole.UserRole + 3
     """The longest text of the column, so that its sparklines are equally long."""
 
@@ -68,10 +68,10 @@ class InstanceCells(QStyledItemDelegate):
         painter.drawText(inner, int(cell.displayAlignment), shown)
         if points := index.data(Role.POINTS):
             texts = painter.fontMetrics().horizontalAdvance(index.data(Role.SAMPLE))
-            room = inner.adjusted(0, 6, -texts - theme.S, -6)
-            if room.width() >= MIN_SPARKLINE_WIDTH:
+            area = inner.adjusted(0, 6, -texts - theme.S, -6)
+            if area.width() >= MIN_SPARKLINE_WIDTH:
                 min_scale = index.data(Role.MIN_SCALE)
-                paint_sparkline(painter, room, points, min_scale, theme.color("accent"))
+                paint_sparkline(painter, area, points, min_scale, theme.color("accent"))
 
     def _paint_focus(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
         if not self._table.hasFocus() or not option.state & QStyle.StateFlag.State_Selected:

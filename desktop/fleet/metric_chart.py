@@ -13,15 +13,15 @@ from serving.units import format_duration
 
 
 class MetricChart(QWidget):
-    """Shows the latest value and the highest; under the pointer, the value of that moment."""
+    """Shows the latest value and the highest, or the value at the moment under the pointer."""
 
     def __init__(self, metric: Metric, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._metric = metric
         self._points: list[Point] = []
         self._window = SPARKLINE_SECONDS
-        self._pointed: float | None = None
-        """Where the pointer is, as a place in the window."""
+        self._pointer: float | None = None
+        """Its position in the window, from 0 to 1."""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMaximumHeight(140)
         self.setMouseTracking(True)
@@ -41,16 +41,6 @@ class MetricChart(QWidget):
         """What the chart shows, as text."""
         return self.accessibleDescription()
 
-    @property
-    def pointed(self) -> str:
-        """What the moment under the pointer was like; empty where there is none."""
-        point = self._pointed_point()
-        if point is None:
-            return ""
-        ago = (1 - point.at) * self._window
-        when = f"{format_duration(ago)} ago" if ago >= 1 else "now"
-        return f"{self._metric.text(point.value)}, {when}"
-
     def sizeHint(self) -> QSize:
         return QSize(220, 76)
 
@@ -58,11 +48,11 @@ class MetricChart(QWidget):
         return QSize(120, 52)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._pointed = event.position().x() / max(1, self.width())
+        self._pointer = event.position().x() / max(1, self.width())
         self.update()
 
     def leaveEvent(self, event: QEvent) -> None:
-        self._pointed = None
+        self._pointer = None
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -75,8 +65,8 @@ class MetricChart(QWidget):
         painter.setPen(theme.color("muted"))
         align = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(title, align | Qt.AlignmentFlag.AlignLeft, self._metric.title)
-        if pointed := self.pointed:
-            self._paint_pointed(painter, title, chart, pointed)
+        if self._points and self._pointer is not None:
+            self._paint_moment(painter, title, chart, self._pointer)
         elif self._points:
             self._paint_values(painter, title)
         else:
@@ -86,22 +76,19 @@ class MetricChart(QWidget):
         ink = theme.color("accent")
         paint_sparkline(painter, chart, self._points, self._metric.min_scale, ink)
 
-    def _pointed_point(self) -> Point | None:
-        pointed = self._pointed
-        if pointed is None or not self._points:
-            return None
-        return min(self._points, key=lambda point: abs(point.at - pointed))
-
-    def _paint_pointed(self, painter: QPainter, title: QRectF, chart: QRectF, pointed: str) -> None:
-        point = self._pointed_point()
-        assert point is not None
+    def _paint_moment(
+        self, painter: QPainter, title: QRectF, chart: QRectF, pointer: float
+    ) -> None:
+        point = min(self._points, key=lambda point: abs(point.at - pointer))
+        ago = (1 - point.at) * self._window
+        when = f"{format_duration(ago)} ago" if ago >= 1 else "now"
         x = chart.left() + 1 + point.at * (chart.width() - 3)
         painter.setPen(QPen(theme.color("line_strong"), 1))
         painter.drawLine(QPointF(x, chart.top()), QPointF(x, chart.bottom()))
         painter.setFont(theme.font(strong=True, numbers=True))
         painter.setPen(theme.color("text"))
         align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-        painter.drawText(title, align, pointed)
+        painter.drawText(title, align, f"{self._metric.text(point.value)}, {when}")
 
     def _paint_values(self, painter: QPainter, title: QRectF) -> None:
         latest = self._metric.text(self._points[-1].value)

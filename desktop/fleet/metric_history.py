@@ -1,4 +1,4 @@
-"""What each instance did within the last hour, for sparklines and charts."""
+"""The metrics of each instance within the last hour, for sparklines and charts."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from operator import attrgetter
 
 from desktop.formats import rate
 from serving.fleet.view import FleetView
 from serving.units import format_bytes, format_duration
 
 UNKNOWN = "—"
-"""Where a number is not known (yet)."""
+"""Shown for a number that is not known (yet)."""
 
 HISTORY_SECONDS = 3600.0
 """Seconds that are kept."""
 SPARKLINE_SECONDS = 180.0
 """Seconds that the table draws."""
 MAX_POINTS = 240
-"""Points that a chart has at most, so that an hour is drawn as fast as a minute."""
+"""Of a chart, so that an hour is drawn as fast as a minute."""
 
-_CLOSEST = 0.7
-"""Seconds between two samples that are both worth keeping."""
+_MIN_INTERVAL = 0.7
+"""Seconds; of samples that are closer only the last is kept."""
 _GAP = 5.0
 """Seconds without a value that leave a gap in the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An instance at one moment; None where it was not known."""
+    """An instance at one moment; None for what was not known."""
 
     at: float
     """Monotonic seconds."""
@@ -41,39 +42,38 @@ class Sample:
 
 @dataclass(frozen=True)
 class Point:
-    """`at` is the place in the window, 0 (oldest) to 1 (now); `value` is in the measure's unit."""
+    """A point of a chart."""
 
     at: float
+    """Position in the window, from 0 (oldest) to 1 (now)."""
     value: float
+    """In the unit of the metric."""
     joined: bool = True
-    """Whether the time since the point before is known too."""
+    """Whether the time since the previous point is known too."""
 
 
 class Metric(Enum):
-    """What can be drawn over time: title, least height of the scale, and how a value reads."""
+    """What can be drawn over time."""
 
     title: str
     min_scale: float
+    """The top of the scale, unless a value is higher."""
     text: Callable[[float], str]
+    of: Callable[[Sample], float | None]
 
-    CPU = ("CPU", 25.0, lambda value: f"{value:.0f}%")
-    MEMORY = ("Memory", 1.0, format_bytes)
-    REQUESTS = ("Requests/s", 5.0, rate)
-    P95 = ("p95", 20.0, lambda value: milliseconds(value))
+    CPU = ("CPU", 25.0, lambda value: f"{value:.0f}%", attrgetter("cpu_percent"))
+    MEMORY = ("Memory", 1.0, format_bytes, attrgetter("memory_bytes"))
+    REQUESTS = ("Requests/s", 5.0, rate, attrgetter("requests_per_second"))
+    P95 = ("p95", 20.0, lambda value: milliseconds(value), attrgetter("p95_milliseconds"))
 
-    def __init__(self, title: str, min_scale: float, text: Callable[[float], str]) -> None:
-        self.title = title
-        self.min_scale = min_scale
-        self.text = text
-
-    def of(self, sample: Sample) -> float | None:
-        """Return this measure of one sample."""
-        return {
-            Metric.CPU: sample.cpu_percent,
-            Metric.MEMORY: sample.memory_bytes,
-            Metric.REQUESTS: sample.requests_per_second,
-            Metric.P95: sample.p95_milliseconds,
-        }[self]
+    def __init__(
+        self,
+        title: str,
+        min_scale: float,
+        text: Callable[[float], str],
+        of: Callable[[Sample], float | None],
+    ) -> None:
+        self.title, self.min_scale, self.text, self.of = title, min_scale, text, of
 
 
 class MetricHistory:
@@ -84,14 +84,16 @@ class MetricHistory:
         self._now = 0.0
 
     def add(self, view: FleetView, now: float) -> None:
-        """Take note of `view`; instances that are no longer in it are forgotten."""
+        """Add a sample of each instance; those that are no longer in `view` are forgotten."""
         self._now = now
         present = {each.instance.id for each in view.instances}
         for gone in self._samples.keys() - present:
             del self._samples[gone]
         for each in view.instances:
             samples = self._samples.setdefault(each.instance.id, deque())
-            if len(samples) > 1 and now - samples[-2].at < _CLOSEST:
+            # Measured from the last but one: from the last, a burst of views would go on
+            # replacing it and leave a gap.
+            if len(samples) > 1 and now - samples[-2].at < _MIN_INTERVAL:
                 samples.pop()
             samples.append(
                 Sample(
@@ -108,10 +110,10 @@ class MetricHistory:
     def points(
         self, instance_id: str, metric: Metric, window: float = SPARKLINE_SECONDS
     ) -> list[Point]:
-        """Return what is known of one measure in the last `window` seconds, oldest first.
+        """Return what is known of one metric in the last `window` seconds, oldest first.
 
-        Where samples lie closer than a chart can show, a point is the highest of
-        its stretch, so that no peak is lost.
+        If there are more samples than a chart can show, a point is the highest of
+        several, so that no peak is lost.
         """
         stretch = window / MAX_POINTS
         crowded = stretch > 1

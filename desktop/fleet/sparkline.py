@@ -1,4 +1,4 @@
-"""The line over a soft area by which a measure is drawn, in tables and charts alike."""
+"""The line over a soft area by which tables and charts draw a metric."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def paint_sparkline(
 ) -> None:
     """Paint `points` as a line over a soft area, with a gap where nothing is known.
 
-    The scale starts at zero and ends at the highest value, but never below `least`,
+    The scale starts at zero and ends at the highest value, but never below `min_scale`,
     so that an idle instance looks idle.
     """
     if not points:
@@ -24,20 +24,20 @@ def paint_sparkline(
     box = rect.adjusted(1, 2, -2, -1)
     stretches: list[list[QPointF]] = []
     for point in points:
-        place = QPointF(
+        position = QPointF(
             box.left() + point.at * box.width(),
             box.bottom() - point.value / top * box.height(),
         )
         if not stretches or not point.joined:
             stretches.append([])
-        stretches[-1].append(place)
+        stretches[-1].append(position)
     line, area = QPainterPath(), QPainterPath()
     for stretch in stretches:
         line.moveTo(stretch[0])
         area.moveTo(stretch[0].x(), box.bottom())
-        for place in stretch:
-            line.lineTo(place)
-            area.lineTo(place)
+        for position in stretch:
+            line.lineTo(position)
+            area.lineTo(position)
         area.lineTo(stretch[-1].x(), box.bottom())
     soft = QColor(ink)
     soft.setAlphaF(0.14)

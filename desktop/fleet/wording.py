@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from desktop.fleet.metric_history import UNKNOWN, milliseconds
+from desktop.fleet.metric_history import UNKNOWN, Metric
 from desktop.formats import count, plural, rate
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import FleetView, InstanceView
-from serving.units import format_bytes, format_duration
+from serving.units import format_duration
 
 COUNTED_STATES = (InstanceState.STARTING, InstanceState.DRAINING, InstanceState.FAILED)
 """Those that are counted beside the ready ones."""
@@ -66,11 +66,11 @@ def uptime(each: InstanceView, now: float | None = None) -> str:
 
 
 def cpu(each: InstanceView) -> str:
-    return UNKNOWN if each.stats is None else f"{each.stats.cpu_percent:.0f}%"
+    return UNKNOWN if each.stats is None else Metric.CPU.text(each.stats.cpu_percent)
 
 
 def memory(each: InstanceView) -> str:
-    return UNKNOWN if each.stats is None else format_bytes(each.stats.memory_bytes)
+    return UNKNOWN if each.stats is None else Metric.MEMORY.text(each.stats.memory_bytes)
 
 
 def requests(each: InstanceView) -> str:
@@ -83,7 +83,7 @@ def requests_rate(each: InstanceView) -> str:
 
 
 def p95(each: InstanceView) -> str:
-    return UNKNOWN if each.p95_milliseconds is None else milliseconds(each.p95_milliseconds)
+    return UNKNOWN if each.p95_milliseconds is None else Metric.P95.text(each.p95_milliseconds)
 
 
 def problem_sentence(each: InstanceView) -> str:

@@ -34,7 +34,7 @@ _ROW = 44
 
 
 class Role(IntEnum):
-    """What a row offers beyond its text."""
+    """What a row has beyond its text."""
 
     COUNT = Qt.ItemDataRole.UserRole
     """ClassCount"""
