@@ -1,8 +1,8 @@
-"""Computing the requests of several callers at once.
+"""Batches of the requests of several callers, computed together.
 
-A lone request never waits for company: it is computed as soon as a slot is free.
-While the slots are busy, requests gather, and the next free slot takes as many as a
-batch may hold. Two slots let one batch be decoded beside the arithmetic of another.
+A lone request never waits for others: it is computed as soon as a slot is free.
+While all slots are busy, requests queue up, and the next free slot takes as many as a
+batch may hold. With two slots one batch is decoded during the arithmetic of another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The configuration files, read with the message classes that define them."""
+"""Reads the configuration files with the message classes that define them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_text(path: str, message: Any) -> Any:
 def read_models(path: str) -> dict[str, ModelConfig]:
     """Read a `ModelServerConfig` file; raises ServingError (INVALID_ARGUMENT).
 
-    A file that configures nothing is no mistake: models can come by reload.
+    A file that configures nothing is not an error: models can come by reload.
     """
     proto = read_text(path, model_server_config_pb2.ModelServerConfig())
     return models_from_proto(proto) if proto.WhichOneof("config") else {}
@@ -123,7 +123,7 @@ def single_model(name: str, base_path: str) -> dict[str, ModelConfig]:
 
 
 def read_batching(path: str) -> BatchLimits:
-    """Return the limits of a `BatchingParameters` file, or the original's where it is empty.
+    """Return the limits of a `BatchingParameters` file; unset ones are the original's.
 
     Raises ServingError (INVALID_ARGUMENT).
     """

@@ -131,7 +131,7 @@ def _job(
 def serialized_examples(input_proto: Any) -> list[bytes]:
     """Return each example of an `Input`, with the context's features merged in.
 
-    Raises ServingError (INVALID_ARGUMENT) where there is none.
+    Raises ServingError (INVALID_ARGUMENT) if there is none.
     """
     if input_proto.WhichOneof("kind") == "example_list_with_context":
         context = input_proto.example_list_with_context.context.SerializeToString()

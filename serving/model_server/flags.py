@@ -1,4 +1,4 @@
-"""The command line of the original server, and what it means here."""
+"""The command line flags: the original server's, and a few of our own."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ def _flag(default: Any, usage: str) -> Any:
 
 
 def _ignored(default: Any) -> Any:
-    """Declare a flag of the original that is accepted and has no effect here."""
-    return field(default=default, metadata={"usage": "Accepted; has no effect here", "idle": True})
+    """Declare a flag of the original that is accepted and ignored."""
+    return field(
+        default=default, metadata={"usage": "Accepted; has no effect here", "ignored": True}
+    )
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,13 @@ class Flags:
     model_base_path: str = _flag("", "Folder with the model's numbered version folders")
     model_config_file: str = _flag("", "ModelServerConfig in text form: which models to serve")
     model_config_file_poll_wait_seconds: int = _flag(
-        0, "Seconds between looks at the configuration file; 0 reads it once"
+        0, "Seconds between polls of the configuration file; 0 reads it once"
     )
     file_system_poll_wait_seconds: int = _flag(
-        1, "Seconds between looks at the version folders; 0 looks once"
+        1, "Seconds between polls of the version folders; 0 reads them once"
     )
-    max_num_load_retries: int = _flag(5, "How often a failed load is tried again")
-    load_retry_interval_micros: int = _flag(60_000_000, "Microseconds between these attempts")
+    max_num_load_retries: int = _flag(5, "How often a failed load is retried")
+    load_retry_interval_micros: int = _flag(60_000_000, "Microseconds between these retries")
     num_load_threads: int = _flag(0, "Threads for loading; 0 takes as many as there are cores")
     num_unload_threads: int = _ignored(0)
     enable_model_warmup: bool = _flag(True, "Run the warm-up records of a version before serving")
@@ -82,8 +84,8 @@ class Flags:
     )
     runtime: str = _flag(
         "auto",
-        "What computes: tensorflow; openvino, where it is installed and answers as TensorFlow "
-        "does; auto, which takes openvino only where it is faster as well",
+        "What computes: tensorflow; openvino, if it is installed and gives the same answers as "
+        "TensorFlow; auto, which uses openvino only if it is also faster",
     )
     flush_filesystem_caches: bool = _ignored(True)
     grpc_max_threads: int = _ignored(0)
@@ -102,20 +104,20 @@ class Flags:
     use_alts_credentials: bool = _ignored(False)
     xla_cpu_compilation_enabled: bool = _ignored(False)
     help: bool = _flag(False, "Print this list and exit")
-    stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls when told to stop")
+    stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls after SIGTERM")
     version: bool = _flag(False, "Print the version and exit")
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The flags, and the arguments that no flag explains."""
+    """The flags, and the arguments that are not flags."""
 
     flags: Flags
     unknown: tuple[str, ...]
 
 
 def parse(arguments: Sequence[str]) -> CommandLine:
-    """Read a command line; raises BadFlag where a value cannot be read.
+    """Read a command line; raises InvalidFlag if a value cannot be read.
 
     A boolean flag may stand alone. Unknown arguments are returned, not refused.
     """
@@ -151,7 +153,7 @@ def ignored_flags(flags: Flags) -> list[str]:
     return [
         item.name
         for item in dataclasses.fields(Flags)
-        if item.metadata.get("idle") and getattr(flags, item.name) != item.default
+        if item.metadata.get("ignored") and getattr(flags, item.name) != item.default
     ]
 
 

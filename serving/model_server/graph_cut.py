@@ -1,8 +1,8 @@
-"""Finding, in a version that we exported, the part that is nothing but arithmetic.
+"""Finds the part of a version that we exported which is pure arithmetic.
 
 Such a version decodes each photo in a loop, stacks the pixels into one tensor, and maps
-that to the embedding, on which all answers rest. Between stack and embedding there are
-neither strings nor loops, so that another runtime can compute it.
+that to the embedding, from which all answers are computed. Between stack and embedding
+there are neither strings nor loops, so that another runtime can compute it.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ class Cut:
 
 
 def find_cut(graph: Any, answers: Sequence[str]) -> Cut | None:
-    """Return the arithmetic in a `GraphDef`, or None where it is not of the known form.
+    """Return the arithmetic in a `GraphDef`, or None if the graph has another form.
 
-    `answers` are the nodes that callers fetch: all must rest on the embedding alone.
+    `answers` are the nodes that callers fetch: all must depend on the embedding alone.
     """
     nodes = {node.name: node for node in graph.node}
     if EMBEDDING_NODE not in nodes or any(
-        map(_is_placeholder, _behind(nodes, answers, EMBEDDING_NODE))
+        map(_is_placeholder, _dependencies(nodes, answers, EMBEDDING_NODE))
     ):
         return None
-    stacks = {node.name for node in _behind(nodes, [EMBEDDING_NODE]) if node.op == _STACK}
+    stacks = {node.name for node in _dependencies(nodes, [EMBEDDING_NODE]) if node.op == _STACK}
     if len(stacks) != 1:
         return None
     (pixels,) = stacks
     row = _row_of(nodes, nodes[pixels])
-    between = {node.name for node in _behind(nodes, [EMBEDDING_NODE], pixels)}
+    between = {node.name for node in _dependencies(nodes, [EMBEDDING_NODE], pixels)}
     if row is None or any(_is_placeholder(nodes[name]) for name in between):
         return None
     return Cut(pixels, row, _middle(graph, between, pixels, row))
 
 
-def _behind(
+def _dependencies(
     nodes: Mapping[str, Any], names: Sequence[str], stop: str | None = None
 ) -> Iterator[Any]:
-    """Yield the nodes that these rest on, themselves included; `stop` and its past are not."""
+    """Yield these nodes and all that they depend on, without `stop` and its dependencies."""
     seen = {stop}
     waiting = [name.lstrip("^").split(":")[0] for name in names]
     while waiting:

@@ -1,4 +1,4 @@
-"""How a method becomes a gRPC call, and an error of ours the status of one."""
+"""Turns methods into gRPC handlers, and ServingErrors into gRPC status codes."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ def _call(method: Method) -> Callable[[bytes, CallContext], Awaitable[bytes]]:
             response = await method.answer(request, context)
             return response if isinstance(response, bytes) else response.SerializeToString()
         except ServingError as error:
-            _refuse(context, error.code, error.message)
+            _set_status(context, error.code, error.message)
         except Exception as error:
-            log.exception("A call failed for a reason that was not foreseen")
-            _refuse(context, Code.INTERNAL, f"{type(error).__name__}: {error}")
+            log.exception("A call failed with an unexpected error")
+            _set_status(context, Code.INTERNAL, f"{type(error).__name__}: {error}")
         return b""
 
     return call
 
 
-def _refuse(context: CallContext, code: Code, message: str) -> None:
+def _set_status(context: CallContext, code: Code, message: str) -> None:
     context.set_code(_GRPC_CODES[code])
     context.set_details(message[:MAX_MESSAGE_LENGTH])

@@ -16,7 +16,7 @@ _UNLIMITED = 2**31 - 1
 
 
 class GrpcServer:
-    """Listens where the flags say, once started."""
+    """Listens on the addresses in the flags, once started."""
 
     def __init__(self, flags: Flags, handlers: Sequence[Any]) -> None:
         self._flags = flags
@@ -33,7 +33,7 @@ class GrpcServer:
         self._health: health.aio.HealthServicer | None = None
 
     async def start(self) -> int:
-        """Listen; returns the port. Raises ServingError where an address is taken."""
+        """Listen; returns the port. Raises ServingError if an address is taken."""
         flags = self._flags
         credentials = _credentials(flags.ssl_config_file)
         host = f"[{flags.host}]" if ":" in flags.host else flags.host

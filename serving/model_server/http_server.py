@@ -22,13 +22,13 @@ class _Server(uvicorn.Server):
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Listen, and set `listening`."""
         await super().startup(sockets)
         self.listening.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the program that runs both servers."""
+        """Do not handle signals: the program that runs both servers does."""
         yield
 
 
@@ -52,11 +52,9 @@ class HttpServer:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port. Raises ServingError where the address is taken.
-
-        The socket names its protocol: only then does asyncio send small answers at once.
-        """
+        """Listen; returns the port. Raises ServingError if the address is taken."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # asyncio sends small answers without delay only if the socket names its protocol.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

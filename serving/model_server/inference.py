@@ -21,12 +21,12 @@ _METHODS = (PREDICT, CLASSIFY, REGRESS)
 
 @dataclass(frozen=True)
 class PreparedCall:
-    """One request, checked: feed `computation` with `feeds`, give its results to `finish`."""
+    """One request, checked: pass `feeds` to `computation`, and its results to `finish`."""
 
     computation: Computation
     feeds: Sequence[Tensor]
     finish: Callable[[Sequence[Tensor]], Any]
-    """Returns the response; raises ServingError where the results do not fit the method."""
+    """Returns the response; raises ServingError if the results do not fit the method."""
     splits_by_row: bool
     """Whether each row of the results depends on the same row of the feeds alone."""
 
@@ -65,7 +65,7 @@ def prepare_signature(
     output_filter: Sequence[str],
     finish: Callable[[Mapping[str, Tensor]], Any],
 ) -> PreparedCall:
-    """Prepare the computation of a signature's outputs, those in `wanted` or else all.
+    """Prepare the computation of a signature's outputs: those in `output_filter`, or all.
 
     `feeds` are in the order of the signature's inputs; `finish` gets the results by alias.
     """
@@ -83,7 +83,7 @@ def prepare_signature(
 
 
 def fill_spec(spec: Any, servable: Servable, signature: str) -> None:
-    """Say in a response which version answered."""
+    """Write into a response which version answered."""
     spec.name = servable.model
     spec.version.value = servable.version
     if signature:
@@ -132,7 +132,7 @@ def _names(aliases: Iterable[str]) -> str:
 
 
 def _selected_outputs(signature: Signature, output_filter: Sequence[str]) -> tuple[str, ...]:
-    """Return the aliases to fetch, in one order, so that a choice has one computation."""
+    """Return the aliases to fetch, sorted, so that equal selections share a computation."""
     for index, alias in enumerate(output_filter):
         if alias not in signature.outputs:
             raise invalid(

@@ -1,4 +1,4 @@
-"""Tensors out of JSON values, and JSON text out of tensors, as the REST API has them."""
+"""Converts JSON values to tensors and tensors to JSON text, as the REST API defines them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _INTEGER_RANGES: dict[int, range] = {
     types_pb2.DT_UINT32: range(2**32),
     types_pb2.DT_UINT64: range(2**64),
 }
-"""What a JSON number may be; narrower types wrap around, as the original's do."""
+"""Allowed JSON numbers; narrower types wrap around, as in the original."""
 
 _FLOATS: dict[int, tuple[str, int, float]] = {
     types_pb2.DT_FLOAT: ("float", 2**24 - 1, float(np.finfo(np.float32).max)),
@@ -47,7 +47,7 @@ _FLOATS: dict[int, tuple[str, int, float]] = {
 def to_tensor(value: Any, dtype: int) -> Tensor:
     """Return the tensor that a JSON value (number, string, lists of them) describes.
 
-    Raises ServingError (INVALID_ARGUMENT) where types or shapes do not fit.
+    Raises ServingError (INVALID_ARGUMENT) if types or shapes do not fit.
     """
     shape = _shape(value)
     leaves = _regular_leaves(value, shape)
@@ -60,7 +60,7 @@ def to_tensor(value: Any, dtype: int) -> Tensor:
 def stack_rows(rows: Sequence[Any], dtype: int, describe: Callable[[int], str]) -> Tensor:
     """Return the tensor of the values in `rows`, which must be of equal shape.
 
-    Raises ServingError (INVALID_ARGUMENT), introduced by what `describe` says of the row.
+    Raises ServingError (INVALID_ARGUMENT), whose message starts with `describe(row number)`.
     """
     shape = _shape(rows[0])
     leaves = _regular_leaves(rows, (len(rows), *shape))
@@ -106,7 +106,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def _regular_leaves(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
-    """Flatten lists of lists that all have the shape's sizes; None where they do not."""
+    """Flatten lists of lists that all have the shape's sizes; None if they do not."""
     level = [value]
     for size in shape:
         if any(type(item) is not list for item in level) or set(map(len, level)) - {size}:
@@ -116,7 +116,7 @@ def _regular_leaves(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
 
 
 def _collect(value: Any, level: int, shape: tuple[int, ...], leaves: list[Any]) -> None:
-    """Flatten step by step, for the message that says what is wrong where."""
+    """Flatten item by item: slower, with an error that names the item and its level."""
     rank = len(shape)
     if not isinstance(value, list):
         if level != rank:
@@ -166,7 +166,7 @@ def _check_kinds(leaves: list[Any], kinds: set[type], allowed: set[type], dtype:
 
 def _type_error(value: Any, dtype: int) -> ServingError:
     return invalid(
-        f"JSON Value: {quoted(value)} Type: {kind(value)} is not of expected type: "
+        f"JSON Value: {quoted(value)} Type: {json_type(value)} is not of expected type: "
         f"{type_name(dtype)}"
     )
 
@@ -237,7 +237,7 @@ def decode_base64(value: Any) -> bytes:
         raise invalid("Unable to base64 decode") from None
 
 
-def kind(value: Any) -> str:
+def json_type(value: Any) -> str:
     """Return the name that messages give a value's JSON type."""
     names = {type(None): "Null", dict: "Object", list: "Array", str: "String"}
     if isinstance(value, bool):
@@ -254,7 +254,7 @@ def quoted(value: Any) -> str:
 def row_text(outputs: Mapping[str, Tensor]) -> str:
     """Return the `predictions` list: a value, or an object of named ones, per row.
 
-    Raises ServingError (INVALID_ARGUMENT) where the outputs differ in rows.
+    Raises ServingError (INVALID_ARGUMENT) if the outputs differ in rows.
     """
     rows: int | None = None
     for name, tensor in outputs.items():

@@ -1,4 +1,4 @@
-"""How a version gets from its folder into memory, ready to answer at full speed."""
+"""Loads a version from its folder, warms it up, and moves it to OpenVINO if that is faster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from serving.model_server.accelerated_session import (
     AcceleratedSession,
     NotAccelerated,
-    accelerated,
+    accelerate,
     check_agreement,
 )
 from serving.model_server.servable import Servable
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 _TIMED_RECORDS = 5
 """Warm-up records that are timed."""
 _MAX_TIME_SHARE = 0.9
-"""Share of TensorFlow's time below which another runtime is worth its memory."""
+"""Another runtime must take at most this share of TensorFlow's time to be worth its memory."""
 
 
 @dataclass(frozen=True)
 class Loader:
-    """Loads versions one way; safe to call from several threads."""
+    """Loads versions, all with the same settings; safe to call from several threads."""
 
     tags: Sequence[str] = (SERVE_TAG,)
     intra_op_threads: int = 0
@@ -40,7 +40,7 @@ class Loader:
     warm_up_iterations: int = 1
     checks_methods: bool = False
     prefers_openvino: bool = False
-    """Whether OpenVINO is taken wherever it agrees, or only where it is faster as well."""
+    """Whether OpenVINO is used if it gives the same answers, or only if it is also faster."""
 
     def __call__(self, model: str, version: int, folder: Path) -> Servable:
         """Load and warm up; raises ServingError, having freed everything."""
@@ -58,13 +58,13 @@ class Loader:
         return servable
 
     def accelerate(self, servable: Servable, folder: Path) -> AcceleratedSession | None:
-        """Return the version's session on OpenVINO if that agrees with TensorFlow and pays.
+        """Return the version's session on OpenVINO if that gives TensorFlow's answers faster.
 
-        Whatever goes wrong here, the version is served as it is: the reason goes to the log.
+        Never raises: the version is served as it is, and the reason is logged.
         """
         about = f"Model {servable.model} version {servable.version}"
         try:
-            session = accelerated(servable.session, folder, self.tags, self.intra_op_threads)
+            session = accelerate(servable.session, folder, self.tags, self.intra_op_threads)
             other = Servable(servable.model, servable.version, session, self.checks_methods)
             spent = _compared(servable, other, folder)
             if session.failure:
@@ -77,7 +77,7 @@ class Loader:
         finally:
             return_free_memory()
         log.info(
-            "%s runs on OpenVINO: %.0f ms where TensorFlow takes %.0f",
+            "%s runs on OpenVINO: %.0f ms, TensorFlow %.0f ms",
             about,
             *(1000 * seconds for seconds in reversed(spent)),
         )
@@ -87,7 +87,7 @@ class Loader:
 def _compared(plain: Servable, faster: Servable, folder: Path) -> tuple[float, float]:
     """Return the seconds that each takes to answer the first warm-up records.
 
-    Raises NotAccelerated where they answer any record differently, or where there is none.
+    Raises NotAccelerated if they answer any record differently, or if there are none.
     """
     spent = [0.0, 0.0]
     timed = 0
@@ -98,11 +98,11 @@ def _compared(plain: Servable, faster: Servable, folder: Path) -> tuple[float, f
             trials = [(_seconds(plain, record), _seconds(faster, record)) for _ in range(2)]
             spent = [sum(pair) for pair in zip(spent, map(min, *trials), strict=True)]
     if not timed:
-        raise NotAccelerated("It has no warm-up records on which to compare.")
+        raise NotAccelerated("It has no warm-up records to compare them by.")
     return spent[0], spent[1]
 
 
 def _seconds(servable: Servable, record: Any) -> float:
-    began = time.perf_counter()
+    started = time.perf_counter()
     replay(servable, record)
-    return time.perf_counter() - began
+    return time.perf_counter() - started

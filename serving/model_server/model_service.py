@@ -1,4 +1,4 @@
-"""`ModelService`: how the versions are, and which models to serve."""
+"""`ModelService`: the state of the versions, and which models to serve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from serving.model_server.configuration import models_from_proto
 from serving.model_server.grpc_calls import CallContext, Method, service_handler
-from serving.model_server.models import ServedModels, VersionRecord
+from serving.model_server.models import ServedModels
+from serving.model_server.served_model import VersionRecord
 from serving.tf.messages import get_model_status_pb2, model_management_pb2
 from serving.tf.status import ServingError, invalid
 
@@ -33,7 +34,7 @@ class ModelService:
         )
 
     def status(self, request: Any) -> Any:
-        """Return the state of every version that was asked for, newest first."""
+        """Return the state of every requested version, newest first."""
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
         response = get_model_status_pb2.GetModelStatusResponse()

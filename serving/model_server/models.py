@@ -1,214 +1,22 @@
-"""The life of models and their versions: watched, loaded, served, unloaded."""
+"""The models of one server: configured, polled, found by the `ModelSpec` of a request."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from serving.model_server.accelerated_session import AcceleratedSession
 from serving.model_server.configuration import ModelConfig
 from serving.model_server.servable import Servable
-from serving.model_server.versions import (
-    VersionState,
-    aspired_versions,
-    next_steps,
-    version_folders,
+from serving.model_server.served_model import (
+    Accelerate,
+    Load,
+    RetryPolicy,
+    ServedModel,
+    VersionRecord,
 )
-from serving.tf.status import (
-    Code,
-    ServingError,
-    failed_precondition,
-    invalid,
-    not_found,
-)
-
-log = logging.getLogger(__name__)
-
-Load = Callable[[str, int, Path], Servable]
-Accelerate = Callable[[Servable, Path], AcceleratedSession | None]
-"""Looks for a faster way to compute a version that is served already; never raises."""
-
-
-@dataclass
-class VersionRecord:
-    """What is known of one version; END rows stay, for GetModelStatus to tell."""
-
-    number: int
-    state: VersionState = VersionState.START
-    error: ServingError | None = None
-    servable: Servable | None = None
-    retired: bool = False
-    """Ended and not wanted: it may be loaded anew when it is wanted again."""
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How failed loads are tried again."""
-
-    retries: int = 5
-    seconds_between: float = 60.0
-
-
-class ServedModel:
-    """One model: keeps the versions that its policy wants loaded."""
-
-    def __init__(
-        self,
-        config: ModelConfig,
-        load: Load,
-        accelerate: Accelerate | None,
-        threads: ThreadPoolExecutor,
-        retry_policy: RetryPolicy,
-    ) -> None:
-        self.config = config
-        self.labels: dict[str, int] = {}
-        self.records: dict[int, VersionRecord] = {}
-        self.changed = asyncio.Condition()
-        self._load, self._accelerate = load, accelerate
-        self._threads, self._retry_policy = threads, retry_policy
-        self._folders: dict[int, str] = {}
-        self._aspired: frozenset[int] = frozenset()
-        self._retired = False
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def poll(self) -> None:
-        """Read the base folder once and begin what follows from it.
-
-        A missing folder changes nothing; an empty one unloads every version.
-        """
-        base = Path(self.config.base_path)
-        try:
-            names = await asyncio.to_thread(_folder_names, base)
-        except OSError as error:
-            log.warning("Model %s: %s cannot be read: %s", self.config.name, base, error.strerror)
-            return
-        if self._retired:
-            return
-        self._folders = version_folders(names)
-        self._set_aspired(aspired_versions(self.config.policy, self._folders))
-
-    async def retire(self) -> None:
-        """Want nothing more, and wait until every version is unloaded."""
-        self._retired = True
-        self._set_aspired(frozenset())
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def available(self) -> list[Servable]:
-        """Return the versions that answer, highest first."""
-        return [
-            record.servable
-            for _, record in sorted(self.records.items(), reverse=True)
-            if record.state is VersionState.AVAILABLE and record.servable is not None
-        ]
-
-    async def wait_until_loaded(self) -> None:
-        """Wait until a version is available or all wanted ones ended."""
-
-        def reached() -> bool:
-            aspired = [self.records[number] for number in self._aspired if number in self.records]
-            ended = all(record.state is VersionState.END for record in aspired)
-            return bool(self.available()) or (bool(aspired) and ended)
-
-        async with self.changed:
-            await self.changed.wait_for(reached)
-
-    def _set_aspired(self, aspired: frozenset[int]) -> None:
-        self._aspired = aspired
-        self._advance()
-
-    def _advance(self) -> None:
-        for number, record in self.records.items():
-            if record.state is VersionState.END and number not in self._aspired:
-                record.retired = True
-        states = {
-            number: record.state for number, record in self.records.items() if not record.retired
-        }
-        steps = next_steps(self._aspired, states)
-        for number in steps.cancel:
-            self.records[number].cancelled.set()
-        for number in steps.load:
-            record = self.records[number] = VersionRecord(number)
-            folder = Path(self.config.base_path) / self._folders[number]
-            self._begin(self._load_version(record, folder))
-        for number in steps.unload:
-            self.records[number].state = VersionState.UNLOADING
-            self._begin(self._unload_version(self.records[number]))
-
-    def _begin(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _load_version(self, record: VersionRecord, folder: Path) -> None:
-        name, number = self.config.name, record.number
-        loop = asyncio.get_running_loop()
-        record.state = VersionState.LOADING
-        for attempt in range(self._retry_policy.retries + 1):
-            if attempt:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        record.cancelled.wait(), self._retry_policy.seconds_between
-                    )
-            if record.cancelled.is_set():
-                record.error = ServingError(Code.CANCELLED, "Loading was given up.")
-                break
-            try:
-                record.servable = await loop.run_in_executor(
-                    self._threads, self._load, name, number, folder
-                )
-                record.error = None
-                break
-            except ServingError as error:
-                record.error = error
-                log.error("Model %s version %d failed to load: %s", name, number, error.message)
-            except Exception as error:
-                record.error = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
-                log.exception("Model %s version %d failed to load", name, number)
-        if record.servable is not None:
-            record.state = VersionState.AVAILABLE
-            log.info("Model %s version %d is available", name, number)
-            if self._accelerate is not None:
-                self._begin(self._accelerate_version(record.servable, folder, self._accelerate))
-        else:
-            record.state = VersionState.END
-        await self._notify_changed()
-
-    async def _accelerate_version(
-        self, servable: Servable, folder: Path, accelerate: Accelerate
-    ) -> None:
-        with servable.use():
-            session = await asyncio.get_running_loop().run_in_executor(
-                self._threads, accelerate, servable, folder
-            )
-            if session is not None:
-                servable.replace_session(session)
-
-    async def _unload_version(self, record: VersionRecord) -> None:
-        servable, record.servable = record.servable, None
-        if servable is not None:
-            await servable.wait_until_unused()
-            await asyncio.get_running_loop().run_in_executor(self._threads, servable.session.close)
-        record.state = VersionState.END
-        record.retired = True
-        log.info("Model %s version %d is unloaded", self.config.name, record.number)
-        await self._notify_changed()
-
-    async def _notify_changed(self) -> None:
-        self._advance()
-        async with self.changed:
-            self.changed.notify_all()
-
-
-def _folder_names(base: Path) -> list[str]:
-    return [entry.name for entry in base.iterdir() if entry.is_dir()]
+from serving.tf.status import Code, ServingError, failed_precondition, invalid, not_found
 
 
 def _check_available(models: Sequence[ServedModel]) -> None:
@@ -252,8 +60,8 @@ class ServedModels:
     async def configure(self, configs: Mapping[str, ModelConfig]) -> None:
         """Serve exactly these models; returns once the new ones are available.
 
-        Raises ServingError: FAILED_PRECONDITION where a label names a version that is
-        not available now, and then nothing changes; UNKNOWN where a new model did not
+        Raises ServingError: FAILED_PRECONDITION if a label names a version that is
+        not available now, and then nothing changes; UNKNOWN if a new model did not
         become available.
         """
         async with self._reloading:
@@ -288,6 +96,7 @@ class ServedModels:
             model = ServedModel(
                 config, self._load, self._accelerate, self._threads, self._retry_policy
             )
+            # Versions of the model that was removed before may still be unloading.
             earlier = self._removed.pop(config.name, None)
             if earlier is not None:
                 model.records.update(earlier.records)
@@ -297,7 +106,7 @@ class ServedModels:
 
     def _retire(self, model: ServedModel) -> None:
         self._removed[model.config.name] = model
-        task = asyncio.get_running_loop().create_task(model.retire())
+        task = asyncio.create_task(model.retire())
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
@@ -312,21 +121,21 @@ class ServedModels:
             waiting.cancel()
 
     async def watch(self) -> None:
-        """Look at the version folders again and again, until cancelled."""
+        """Poll the version folders until cancelled."""
         while self._poll_seconds > 0:
             await asyncio.sleep(self._poll_seconds)
             for model in list(self._models.values()):
                 await model.poll()
 
     async def close(self) -> None:
-        """Unload everything, once nobody uses it."""
+        """Unload every version as soon as no request uses it."""
         for name in list(self._models):
             self._retire(self._models.pop(name))
         await asyncio.gather(*self._retiring)
         self._threads.shutdown()
 
     def servable(self, spec: Any) -> Servable:
-        """Return the version that a `ModelSpec` asks for; raises ServingError."""
+        """Return the version that a `ModelSpec` selects; raises ServingError."""
         if not spec.name:
             raise invalid("ModelSpec has no name specified.")
         model = self._models.get(spec.name)
@@ -351,9 +160,9 @@ class ServedModels:
         return model.labels[label]
 
     def records(self, spec: Any) -> list[VersionRecord]:
-        """Return what is known of the versions that a `ModelSpec` asks for, newest first.
+        """Return what is known of the versions that a `ModelSpec` selects, newest first.
 
-        Raises ServingError (NOT_FOUND) where there is none. Labels are not looked at.
+        Raises ServingError (NOT_FOUND) if there are none. Labels are ignored.
         """
         model = self._models.get(spec.name) or self._removed.get(spec.name)
         rows = sorted(

@@ -1,4 +1,4 @@
-"""Counting requests and their latency, and telling Prometheus."""
+"""Counts requests and their latency for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOUNDS = tuple(10 * 1.8**power for power in range(33))
 """Upper bounds of the latency buckets in microseconds, the original's."""
 
 _MAX_SERIES = 10_000
-"""Callers can make up model names; that many are told apart, and no more."""
+"""Callers can make up model names; series beyond this many are not counted."""
 
 _REQUEST_COUNT = ":tensorflow:serving:request_count"
 _REQUEST_LATENCY = ":tensorflow:serving:request_latency"
@@ -34,7 +34,7 @@ class _Histogram:
 
 
 class Metrics:
-    """What was asked of the server so far, by model."""
+    """The requests of the server so far, by model."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)

@@ -1,6 +1,6 @@
-"""OpenVINO, where it is installed: the arithmetic of a version, faster than TensorFlow's.
+"""OpenVINO, if it is installed: the arithmetic of a version, faster than on TensorFlow.
 
-Nothing depends on it; `pip install openvino` brings it.
+It is optional; `pip install openvino` installs it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from serving.tf.cores import core_count
 from serving.tf.tensors import Array
 
 _SIZES = (4, 1)
-"""Rows computed at a time, each by a program made for just so many. Sizes left open cost a
-sixth of the speed, and more rows at a time no longer fit into the processor's caches."""
+"""Rows computed at a time, each with a program compiled for that number. Programs for any
+number are a sixth slower, and more rows do not fit into the processor's caches."""
 
 _REPORTERS = ("openvino.tools.ovc", "openvino_telemetry")
-"""Modules that openvino imports by itself and does without where they are missing."""
+"""Modules that openvino imports and does not need."""
 
 
 def is_installed() -> bool:
@@ -57,8 +57,8 @@ def compile_cut(cut: Cut, threads: int) -> Callable[[Array], Array]:
     """Return the function from pixels to embeddings, both float32 with rows first.
 
     It may be called from several threads and uses `threads` of its own, or as many as
-    there are cores where that is 0. Raises whatever OpenVINO raises where it cannot
-    compile the graph or compute.
+    there are cores if that is 0. Raises OpenVINO's exceptions if it cannot compile the
+    graph or compute.
     """
     openvino = _openvino()
     settings = {
@@ -66,7 +66,7 @@ def compile_cut(cut: Cut, threads: int) -> Callable[[Array], Array]:
         "NUM_STREAMS": 1,
         # Its own choice would be bfloat16 on some processors, whose answers differ.
         "INFERENCE_PRECISION_HINT": "f32",
-        # Instances beside each other would all be bound to the same cores.
+        # Several instances would all be bound to the same cores.
         "ENABLE_CPU_PINNING": False,
     }
     programs = {}
@@ -94,7 +94,7 @@ def compile_cut(cut: Cut, threads: int) -> Callable[[Array], Array]:
 
 
 def _pieces(count: int) -> Iterator[tuple[int, int]]:
-    """Yield where each piece of so many rows starts, and how many it has."""
+    """Cut `count` rows into pieces of `_SIZES`: yield the start and the size of each."""
     start = 0
     for rows in _SIZES:
         while count - start >= rows:

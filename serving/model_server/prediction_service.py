@@ -1,4 +1,4 @@
-"""`PredictionService`: inference and metadata, over gRPC and beneath REST."""
+"""`PredictionService`: inference and metadata, for gRPC and for REST."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from serving.tf.status import invalid
 SIGNATURES_FIELD = "signature_def"
 
 _MAX_DEADLINE_SECONDS = 86_400.0
-"""Seconds; a call that may take longer has no deadline worth telling TensorFlow."""
+"""A call that may take longer is run without a deadline."""
 
 _Prepare = Callable[[Servable, Any], PreparedCall]
 
 
 @dataclass(frozen=True)
 class GrpcOptions:
-    """How calls over gRPC are answered."""
+    """Settings of the gRPC API."""
 
     as_content: bool = False
     """Whether Predict answers in `tensor_content` instead of the typed fields."""
@@ -90,7 +90,7 @@ class PredictionService:
         prepare: Callable[[Servable], PreparedCall],
         seconds: float | None,
     ) -> Any:
-        """Compute a job on the version that `spec` asks for, within `seconds`.
+        """Compute a call on the version that `spec` selects, within `seconds`.
 
         The request is counted under `api` and `entrypoint`.
         """

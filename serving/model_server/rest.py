@@ -121,11 +121,11 @@ class RestApi:
         try:
             if scope["method"] == "OPTIONS" and self._options.cors:
                 return 200, ""
-            return 200, await self._dispatch(scope["method"], path, _unzipped(scope, body))
+            return 200, await self._dispatch(scope["method"], path, _decompressed(scope, body))
         except ServingError as error:
             return _HTTP_CODES.get(error.code, 500), _error_text(error.message)
         except Exception as error:
-            log.exception("A call failed for a reason that was not foreseen")
+            log.exception("A call failed with an unexpected error")
             return 500, _error_text(f"{type(error).__name__}: {error}")
 
     async def _dispatch(self, verb: str, path: str, body: bytes) -> str:
@@ -207,7 +207,7 @@ def _error_text(message: str) -> str:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the whole body; None where the client went away."""
+    """Return the whole body; None if the client disconnected."""
     chunks = []
     while True:
         message = await receive()
@@ -221,7 +221,7 @@ async def _read(receive: Receive) -> bytes | None:
 async def _unless_disconnected(
     receive: Receive, answer: Coroutine[Any, Any, tuple[int, str]]
 ) -> tuple[int, str] | None:
-    """Return the answer; None, with the work given up, where the client goes away."""
+    """Return the answer; None, with the work cancelled, if the client disconnects."""
     working = asyncio.create_task(answer)
     disconnecting = asyncio.ensure_future(receive())
     try:
@@ -232,7 +232,7 @@ async def _unless_disconnected(
         disconnecting.cancel()
 
 
-def _unzipped(scope: Scope, body: bytes) -> bytes:
+def _decompressed(scope: Scope, body: bytes) -> bytes:
     encoding = next((value for name, value in scope["headers"] if name == b"content-encoding"), b"")
     if b"gzip" not in encoding.lower() or not body:
         return body
@@ -242,5 +242,5 @@ def _unzipped(scope: Scope, body: bytes) -> bytes:
     except zlib.error as error:
         raise invalid(f"The request body is not gzip: {error}") from None
     if not unzip.eof:
-        raise invalid("The request body is cut short, or larger than a gigabyte once unzipped.")
+        raise invalid("The request body is truncated, or larger than a gigabyte when decompressed.")
     return data

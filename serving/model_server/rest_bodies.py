@@ -1,4 +1,4 @@
-"""The JSON bodies of the REST API: what a call asks for, and the text of its answer."""
+"""The JSON bodies of the REST API: requests parsed, and answers as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving.model_server.json_tensors import (
     decode_base64,
     float_texts,
     is_base64,
-    kind,
+    json_type,
     quoted,
     row_text,
     stack_rows,
@@ -223,7 +223,7 @@ def _fill_examples(document: Mapping[str, Any], request: Any) -> Any:
 
 def _example(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise invalid(f"Example must be JSON object but got JSON {kind(value)}")
+        raise invalid(f"Example must be JSON object but got JSON {json_type(value)}")
     example = example_pb2.Example()
     for name, content in value.items():
         feature = example.features.feature[name]
@@ -248,7 +248,7 @@ def _add_value(feature: Any, name: str, value: Any) -> None:
     elif is_base64(value):
         _list_of_kind(feature, "bytes", name).append(decode_base64(value))
     else:
-        raise invalid(f"Feature: {name} has element with unexpected JSON type: {kind(value)}")
+        raise invalid(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")
 
 
 def _list_of_kind(feature: Any, expected: str, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Where jobs are computed: alone on a thread, or together with others of their kind."""
+"""Runs prepared calls: alone on a thread, or in a batch with others of the same kind."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from serving.tf.tensors import Tensor
 
 _THREADS_PER_CORE = 8
 _ROWS_PER_CORE = 4
-"""Of a batch. More make nothing faster, and take more memory and longer to answer."""
+"""Of a batch. More rows are no faster, take more memory and delay the answers."""
 
 
 class InferenceScheduler:
-    """Computes jobs. Lives on one event loop; `close` ends its threads.
+    """Computes prepared calls. Belongs to one event loop; `close` ends its threads.
 
     Without `limits`, only models whose rows are known to be independent are batched.
     """
@@ -36,11 +36,10 @@ class InferenceScheduler:
     async def answer(
         self, servable: Servable, prepare: Callable[[Servable], PreparedCall], seconds: float | None
     ) -> Any:
-        """Prepare and compute one job on a version and return its response.
+        """Prepare and compute one call on a version and return its response.
 
-        The version stays loaded meanwhile, also where the caller is cancelled and the
-        computation is not over. Raises ServingError; DEADLINE_EXCEEDED where it took
-        longer than `seconds`.
+        The version stays loaded until the computation is over, even if the caller is
+        cancelled before. Raises ServingError; DEADLINE_EXCEEDED after `seconds`.
         """
         with servable.use():
             call = prepare(servable)
@@ -69,14 +68,15 @@ class InferenceScheduler:
 
         task = loop.create_task(compute())
         self._alone.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._finished)
+        # The computation cannot be cancelled: its thread is free only when it is over.
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[list[Tensor]]) -> None:
+    def _finished(self, task: asyncio.Task[list[Tensor]]) -> None:
         self._free_threads.release()
         self._alone.discard(task)
         task.exception()
 
     def close(self) -> None:
-        """Wait for what is being computed, and end the threads."""
+        """Wait for the running computations, and end the threads."""
         self._threads.shutdown()

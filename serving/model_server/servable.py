@@ -1,4 +1,4 @@
-"""One version that is loaded: its signatures, its computations, and who still uses it."""
+"""One loaded version: its signatures, its computations, and its current users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from serving.tf.names import IMAGES
 from serving.tf.session import Computation, Session
 
 _MAX_COMPUTATIONS = 256
-"""Combinations of outputs that are remembered; callers may ask for any."""
+"""Combinations of outputs that are cached; callers may request any."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Signature:
     def splits_by_row(self) -> bool:
         """Whether rows are independent, so that requests can be computed together.
 
-        That is known of our own models, which map JPEG files to rows of results, and of
-        no other: a counter or a mean over the batch has unknown leading dimensions too.
+        That is known only for our own models, which map JPEG files to rows of results: a
+        counter or a mean over the batch has unknown leading dimensions too.
         """
         return (
             list(self.inputs) == [IMAGES]
@@ -56,7 +56,7 @@ def _has_free_rows(info: Any) -> bool:
 
 
 class Servable:
-    """A loaded version. `use` holds it; `released` waits until nobody does.
+    """A loaded version. `use` holds it; `wait_until_unused` waits until nothing does.
 
     With `checks_methods`, a signature answers only calls of the method that it names.
     """
@@ -84,24 +84,24 @@ class Servable:
     def computation(self, feeds: Sequence[str], fetches: Sequence[str]) -> Computation:
         """Return the one function between these tensors of the graph; raises ServingError."""
         key = tuple(feeds), tuple(fetches)
-        known = self._computations.get(key)
-        if known is None:
+        cached = self._computations.get(key)
+        if cached is None:
             if len(self._computations) >= _MAX_COMPUTATIONS:
                 self._computations.clear()
                 self._batchers.clear()
-            known = self._computations[key] = self.session.computation(feeds, fetches)
-        return known
+            cached = self._computations[key] = self.session.computation(feeds, fetches)
+        return cached
 
     def batcher(self, computation: Computation, limits: BatchLimits, threads: Executor) -> Batcher:
-        """Return the one queue in front of a computation, made when first asked for."""
-        known = self._batchers.get(computation)
-        if known is None:
-            known = Batcher(computation, limits, threads, self.use)
-            self._batchers[computation] = known
-        return known
+        """Return the one queue in front of a computation, created on first use."""
+        cached = self._batchers.get(computation)
+        if cached is None:
+            cached = Batcher(computation, limits, threads, self.use)
+            self._batchers[computation] = cached
+        return cached
 
     def replace_session(self, session: AcceleratedSession) -> None:
-        """Let `session`, which holds this version's own, compute what is asked from now on."""
+        """Compute with `session`, which owns the previous one, from now on."""
         self.session = session
         self._computations.clear()
         self._batchers.clear()
@@ -119,5 +119,5 @@ class Servable:
                 self._unused.set()
 
     async def wait_until_unused(self) -> None:
-        """Wait until nobody uses the version."""
+        """Wait until the version is not in use."""
         await self._unused.wait()

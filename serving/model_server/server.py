@@ -1,4 +1,4 @@
-"""The running server: what is built in which order, and how it ends."""
+"""The server process: builds its parts in order, runs, and stops."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
 from serving.model_server.loader import Loader
 from serving.model_server.model_service import ModelService
-from serving.model_server.models import RetryPolicy, ServedModels
+from serving.model_server.models import ServedModels
 from serving.model_server.monitoring import Metrics
 from serving.model_server.prediction_service import GrpcOptions, PredictionService
 from serving.model_server.rest import RestApi, RestOptions
 from serving.model_server.scheduler import InferenceScheduler
+from serving.model_server.served_model import RetryPolicy
 from serving.model_server.unimplemented import UnimplementedCalls
 from serving.tf.c_api import library
 from serving.tf.cores import core_count
@@ -39,11 +40,11 @@ log = logging.getLogger(__name__)
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
 PORTS_FILE_POLL_SECONDS = 2.0
-"""Between two looks whether the ports file is still there."""
+"""Between two checks whether the ports file still exists."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the server until it is told to stop; returns the exit status."""
+    """Run the server until it is stopped; returns the exit status."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -74,9 +75,9 @@ def _version() -> str:
 
 
 async def serve(flags: Flags) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what was accepted.
+    """Serve until SIGTERM or SIGINT, then finish the accepted calls.
 
-    Raises ServingError where the start fails.
+    Raises ServingError if the start fails.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,7 +138,7 @@ async def serve(flags: Flags) -> None:
             stack.callback(asyncio.create_task(_stop_without_ports_file(ports_file, stop)).cancel)
         log.info("Running ModelServer at %s, ports %s", flags.host, ports)
         await stop.wait()
-        log.info("Stopping: what was accepted is finished first")
+        log.info("Stopping once the accepted calls are finished")
 
 
 async def _stop_together(listening: list[GrpcServer | HttpServer], grace: float) -> None:
@@ -182,8 +183,8 @@ def _loader(flags: Flags) -> Loader:
 def _may_accelerate(flags: Flags) -> bool:
     """Say whether versions may run on OpenVINO.
 
-    Where the process may take only so much memory, nothing is tried that TensorFlow does
-    without: the libraries end a process that gets no more.
+    With a limit on the memory of the process they may only if OpenVINO was requested: its
+    libraries abort the process when they get no more.
     """
     if flags.runtime == "tensorflow" or not flags.enable_model_warmup:
         return False
@@ -217,7 +218,7 @@ def _has_rest(flags: Flags) -> bool:
 async def _load_first_models(
     models: ServedModels, configs: dict[str, ModelConfig], stop: asyncio.Event
 ) -> bool:
-    """Say whether the first models are available; False where the server is told to stop."""
+    """Return True once the first models are available, False if the server is stopped before."""
     starting = asyncio.create_task(models.configure(configs))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -231,7 +232,7 @@ async def _load_first_models(
 
 
 async def _watch_config_file(flags: Flags, models: ServedModels) -> None:
-    """Apply the configuration file anew whenever its text changed, until cancelled."""
+    """Apply the configuration file whenever its text has changed, until cancelled."""
     if not (flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0):
         return
     path = Path(flags.model_config_file)
@@ -250,7 +251,7 @@ async def _watch_config_file(flags: Flags, models: ServedModels) -> None:
 
 
 async def _stop_without_ports_file(ports_file: Path, stop: asyncio.Event) -> None:
-    """Set `stop` once the ports file is gone: nobody can find this server any more."""
+    """Set `stop` once the ports file is gone: no fleet can find this server any more."""
     while not stop.is_set():
         await asyncio.sleep(PORTS_FILE_POLL_SECONDS)
         if not await asyncio.to_thread(ports_file.exists):

@@ -1,4 +1,4 @@
-"""Calls of the original that this server does not answer, and how it says so."""
+"""Calls of the original server that this one answers with UNIMPLEMENTED."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _REASONS = {
 
 
 class UnimplementedCalls:
-    """A generic gRPC handler: answers UNIMPLEMENTED with a sentence to each of these calls."""
+    """A generic gRPC handler that refuses each of these calls with the reason."""
 
     def service(self, handler_call_details: Any) -> Any:
-        """Return the handler of a call that is left out; None for every other."""
+        """Return the handler of a call that is not implemented; None for every other."""
         reason = _REASONS.get(handler_call_details.method)
         if reason is None:
             return None

@@ -1,4 +1,4 @@
-"""Which versions should be served, and what to do next to get there: pure decisions."""
+"""Which versions to serve, and the next steps towards that: pure functions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class All:
 
 @dataclass(frozen=True)
 class Specific:
-    """These versions, where they exist."""
+    """These versions, if they exist."""
 
     numbers: frozenset[int]
 
@@ -53,7 +53,7 @@ def policy_from_proto(proto: Any) -> Policy:
 
 
 def version_folders(names: Iterable[str]) -> dict[int, str]:
-    """Map version numbers to folder names; names that are no int64 are left out.
+    """Map version numbers to folder names; names that are not int64 numbers are ignored.
 
     `00000123` is 123; of two names for one number the first in order wins.
     """
@@ -65,7 +65,7 @@ def version_folders(names: Iterable[str]) -> dict[int, str]:
 
 
 def aspired_versions(policy: Policy, existing: Collection[int]) -> frozenset[int]:
-    """Return the versions that the policy wants, out of those that exist."""
+    """Return the versions that the policy selects from the existing ones."""
     match policy:
         case Latest(count):
             return frozenset(sorted(existing, reverse=True)[:count])
@@ -77,20 +77,20 @@ def aspired_versions(policy: Policy, existing: Collection[int]) -> frozenset[int
 
 @dataclass(frozen=True)
 class VersionSteps:
-    """What to begin now, in this order."""
+    """What to start now, in this order."""
 
     load: tuple[int, ...] = ()
     unload: tuple[int, ...] = ()
     cancel: tuple[int, ...] = ()
-    """Versions that are being loaded and are wanted no more."""
+    """Versions that are being loaded and are no longer aspired."""
 
 
 def next_steps(aspired: Collection[int], states: Mapping[int, VersionState]) -> VersionSteps:
-    """Say what to begin, so that a model that is served stays served.
+    """Return what to start, so that a model that is served stays served.
 
-    `states` holds the versions at hand; one that ended is not tried again while it
-    is wanted. Versions are loaded highest first. Unwanted ones go, lowest first,
-    as soon as a wanted one is available or none is wanted at all.
+    `states` holds the known versions; one at its END is not tried again while it is
+    aspired. Versions are loaded highest first. Those that are not aspired are unloaded,
+    lowest first, as soon as an aspired one is available or none is aspired at all.
     """
     load = tuple(sorted((number for number in aspired if number not in states), reverse=True))
     cancel = tuple(

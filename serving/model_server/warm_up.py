@@ -1,4 +1,4 @@
-"""The requests that a version brings along, to be answered before it counts as available."""
+"""The warm-up requests of a version, which are run before it becomes available."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MAX_WARM_UP_RECORDS = 1000
 
 
 def warm_up_logs(folder: Path) -> Iterator[Any]:
-    """Yield the `PredictionLog`s of a version's folder, none where it has no such file.
+    """Yield the `PredictionLog`s of a version's folder, none if it has no warm-up file.
 
-    Raises ServingError where the file is damaged or has too many.
+    Raises ServingError if the file is damaged or has too many.
     """
     path = folder / WARM_UP_FILE
     if not path.is_file():
@@ -46,7 +46,7 @@ _PREPARERS: dict[str | None, Callable[[Servable, Any], PreparedCall]] = {
 
 
 def replay(servable: Servable, log: Any) -> list[Tensor]:
-    """Answer the request of a `PredictionLog` and return what was computed for it."""
+    """Run the request of a `PredictionLog` and return the computed tensors."""
     kind = log.WhichOneof("log_type")
     if kind not in _PREPARERS:
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")

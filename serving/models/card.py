@@ -1,4 +1,4 @@
-"""The model card: what travels inside a version and says what it is."""
+"""The model card: the JSON file inside a version that describes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CARD_PATH = Path("assets.extra") / "servery.json"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a version answers with, where it came from and how good it was.
+    """A version's classes, origin and measured accuracy.
 
     `metrics` are measured, never promised: `accuracy` (0 to 1) on
     `measured_images` images, described by `measured_on`.
@@ -30,7 +30,7 @@ class ModelCard:
     """The version that this one was learned from."""
     training_run: str | None = None
     input_side: int | None = None
-    """Pixels that the model looks at, per side, after its own resizing."""
+    """Side of the model's input in pixels, after its own resizing."""
     embedding_size: int | None = None
     preprocessing: str = ""
     licence: str = ""
@@ -49,7 +49,7 @@ class ModelCard:
     def from_json(cls, text: str | bytes) -> ModelCard:
         """Parse a card; unknown fields are ignored, so that newer cards still read.
 
-        Raises ModelError where the text is no card.
+        Raises ModelError if the text is not a card.
         """
         try:
             raw = json.loads(text)

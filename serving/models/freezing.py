@@ -1,7 +1,7 @@
 """Turning a Keras model into constants that run fast.
 
-`frozen` takes the variables of a function into its graph as constants, and
-`fold_batch_norms` multiplies each batch normalisation into the convolution
+`freeze` takes the variables of a function into its graph as constants, and
+`fold_batch_norms` multiplies each batch normalization into the convolution
 before it, so that a version does no work that training alone needed.
 """
 
@@ -18,13 +18,13 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 
 
-def frozen(
+def freeze(
     model: Callable[[Any], Any], input_shape: tuple[int | None, ...]
 ) -> Callable[[Any], Any]:
     """Return `model` as a function of constants, for use in another graph.
 
     `model` maps one float tensor of `input_shape` (batch first, None for any
-    size) to one tensor. Batch normalisation is folded.
+    size) to one tensor. Batch normalization is folded.
     """
     concrete = tf.function(model).get_concrete_function(
         tf.TensorSpec(input_shape, tf.float32, name="frozen_input")
@@ -46,9 +46,9 @@ def frozen(
 def fold_batch_norms(graph: Any, output: str) -> Any:
     """Return a GraphDef in which constant scales and offsets are part of their convolutions.
 
-    At inference a batch normalisation is one multiplication and one addition by
-    constants. Only where nothing else reads the convolution are they folded.
-    `output` names the node whose answer is wanted; what it does not need is left out.
+    At inference a batch normalization is one multiplication and one addition by
+    constants. They are folded only if nothing else reads the convolution.
+    `output` names the node to keep; nodes that it does not need are removed.
     """
     folded = _evaluated(graph, output)
     nodes = {node.name: node for node in folded.node}

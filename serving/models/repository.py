@@ -31,7 +31,7 @@ from serving.tf.names import SAVED_MODEL_FILE
 CONFIG_NAME = "serving.config"
 MONITORING_NAME = "monitoring.config"
 MONITORING = "prometheus_config { enable: true }\n"
-"""Has a server count what it is asked, for whoever asks `/monitoring/prometheus/metrics`."""
+"""Makes a server count its requests at `/monitoring/prometheus/metrics`."""
 _STAGING_PREFIX = ".staging-"
 
 
@@ -62,7 +62,7 @@ class ModelRepository:
         return sorted(name for name in folders if self.versions(name))
 
     def versions(self, model: str) -> list[Version]:
-        """The versions of `model`, oldest first; empty where there is none."""
+        """The versions of `model`, oldest first; empty if there are none."""
         folder = self.root / model
         if not folder.is_dir():
             return []
@@ -74,13 +74,13 @@ class ModelRepository:
         return [Version(model, number, numbers[number]) for number in sorted(numbers)]
 
     def version(self, model: str, number: int) -> Version:
-        """Return one version; raises ModelError where it does not exist."""
+        """Return one version; raises ModelError if it does not exist."""
         for version in self.versions(model):
             if version.number == number:
                 return version
         raise ModelError(
             f"Model {model} has no version {number}.",
-            "Look at the list of versions and choose one of those.",
+            "Choose one from the list of versions.",
         )
 
     def live(self, model: str) -> Version:
@@ -96,7 +96,7 @@ class ModelRepository:
     def promote(self, model: str, number: int) -> Version:
         """Make a version the one that the fleet serves; rolling back is the same.
 
-        Raises ModelError where the version does not exist.
+        Raises ModelError if the version does not exist.
         """
         version = self.version(model, number)
         config = model_server_config_pb2.ModelServerConfig()
@@ -117,7 +117,7 @@ class ModelRepository:
     def staged(self, model: str) -> Iterator[Path]:
         """Yield an empty folder to write a version into; see `adopt`.
 
-        Whatever is left in it at the end is removed: a version that was not
+        It is removed at the end unless it was adopted: a version that was not
         adopted never existed.
         """
         folder = self.root / model / f"{_STAGING_PREFIX}{secrets.token_hex(6)}"
@@ -156,5 +156,5 @@ class ModelRepository:
         except (text_format.ParseError, IndexError) as error:
             raise ModelError(
                 f"The file {self.config_path(model)} does not say which version is live.",
-                "Promote a version to write it anew.",
+                "Promote a version to write it again.",
             ) from error

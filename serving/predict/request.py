@@ -1,4 +1,4 @@
-"""The requests and answers of the servable-model contract."""
+"""The requests and responses of the servable-model contract."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def response_version(response: Any) -> int:
 def response_scores(response: Any) -> tuple[Score, ...]:
     """Return the classes and probabilities for the first image, best first.
 
-    Raises ModelError where the answer has no `classes` and `scores` of one length.
+    Raises ModelError if the answer has no `classes` and `scores` of one length.
     """
     names = _first_row(response, CLASSES, _NAMES)
     values = _first_row(response, SCORES, _NUMBERS)

@@ -19,7 +19,7 @@ class InstanceTraffic:
     """What one client has sent to one instance since it first used it."""
 
     requests: int = 0
-    """Sent and finished, whatever came of them."""
+    """Sent and finished, with any outcome."""
     failures: int = 0
     """Of these, lost by the instance: unreachable, ended, or an error of the server."""
     requests_per_second: float = 0.0
@@ -43,7 +43,7 @@ class TrafficMeter:
         self._last_answer: float | None = None
 
     def answered(self, milliseconds: float) -> None:
-        """Count a request that the instance answered, with whatever it said."""
+        """Count a request that the instance answered, with a result or an error."""
         self._count()
         self._last_answer = self._clock()
         self._milliseconds.append(milliseconds)

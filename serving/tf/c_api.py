@@ -105,11 +105,11 @@ _RUNTIME: dict[str, tuple[Any, tuple[Any, ...]]] = {
 def library() -> Any:
     """Open TensorFlow's shared libraries; every later call returns the same handle.
 
-    Raises ServingError (FAILED_PRECONDITION) where TensorFlow is not installed.
+    Raises ServingError (FAILED_PRECONDITION) if TensorFlow is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # By itself TensorFlow uses oneDNN's kernels only on processors with VNNI or AMX. They are
-    # twice as fast with AVX2 too.
+    # By default TensorFlow uses oneDNN's kernels only on processors with VNNI or AMX, but they
+    # are twice as fast with AVX2 too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     spec = importlib.util.find_spec("tensorflow")
     folders = list(spec.submodule_search_locations or ()) if spec else []
@@ -135,7 +135,7 @@ def has_gpu() -> bool:
 
 
 def return_free_memory() -> None:
-    """Hand memory that is free but kept for later back to the system, where that is possible.
+    """Return memory that the allocator keeps for later to the system, if it can.
 
     Loading a version takes and frees much more than the version then needs.
     """
@@ -146,7 +146,7 @@ def return_free_memory() -> None:
 
 @contextmanager
 def _silenced_stderr() -> Iterator[None]:
-    """Keep what the libraries print while they open, before they know their log level."""
+    """Discard what the libraries print while they open, before they read their log level."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

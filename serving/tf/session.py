@@ -25,16 +25,16 @@ from serving.tf.tensors import NUMPY_DTYPES, Tensor, type_name
 
 _STRING_SIZE = 24
 _MIN_ZERO_COPY_BYTES = 1 << 16
-"""Bytes from which a result is shown where it lies instead of being copied."""
+"""A result of at least this size is not copied: its array uses TensorFlow's memory."""
 
 Computation = Callable[[Sequence[Tensor], float | None], list[Tensor]]
 """Feeds in order, and seconds until it must be done (None: any); the fetches in order."""
 
 
 class Session:
-    """A SavedModel loaded by the original's own loader, variables and all.
+    """A SavedModel loaded by the original server's own loader, with its variables.
 
-    Thread-safe but for `close`, which must come after the last computation ended.
+    Thread-safe except for `close`, which must not be called during a computation.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Session:
     def computation(self, feeds: Sequence[str], fetches: Sequence[str]) -> Computation:
         """Return a function from the tensors named `feeds` to those named `fetches`.
 
-        Raises ServingError (INVALID_ARGUMENT) where the graph has no such tensor.
+        Raises ServingError (INVALID_ARGUMENT) if the graph has no such tensor.
         """
         inputs = (Output * len(feeds))(*map(self._output, feeds))
         outputs = (Output * len(fetches))(*map(self._output, fetches))
@@ -126,6 +126,7 @@ class Session:
                 )
                 results = []
                 for index, handle in enumerate(fetched):
+                    # From here on `_from_native` deletes it, so `finally` must not.
                     fetched[index] = None
                     results.append(_from_native(handle))
                 return results
@@ -150,7 +151,7 @@ class Session:
 
 
 def _signatures(serialized: bytes) -> dict[str, Any]:
-    """Copy the signatures out of a `MetaGraphDef`, whose weights would stay with them."""
+    """Copy the signatures out of a `MetaGraphDef`, whose weights they would keep in memory."""
     signatures = meta_graph_pb2.MetaGraphDef.FromString(serialized).signature_def
     return {
         name: meta_graph_pb2.SignatureDef.FromString(signature.SerializeToString())
@@ -170,8 +171,8 @@ def _run_options(seconds: float | None) -> tuple[Any, bytes]:
 def _to_native(tensor: Tensor) -> int:
     """Return a `TF_Tensor` with a copy of the values.
 
-    A graph may keep a fed tensor's memory (a variable that is assigned does), so
-    it cannot be lent; and TensorFlow's own memory is aligned as its kernels like.
+    The array's memory is not lent: a graph may keep a fed tensor's memory (an assigned
+    variable does), and TensorFlow's own is aligned for its kernels.
     """
     dtype, array = tensor
     if dtype == types_pb2.DT_STRING:
@@ -205,7 +206,7 @@ def _strings_to_native(array: Any) -> int:
 
 
 class _BorrowedArray:
-    """A `TF_Tensor` whose memory an array shows; freed with the last such array."""
+    """A `TF_Tensor` whose memory an array uses; deleted with the last such array."""
 
     def __init__(self, handle: int, data: int, numpy_dtype: Any, shape: tuple[int, ...]) -> None:
         self._handle, self._delete = handle, library().TF_DeleteTensor

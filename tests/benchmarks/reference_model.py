@@ -25,7 +25,7 @@ def write_reference_models(folder: Path) -> None:
     import tensorflow as tf
 
     from serving.models.card import CARD_PATH, ModelCard
-    from serving.models.freezing import frozen
+    from serving.models.freezing import freeze
     from serving.models.servable import decode_square, write_servable
 
     names = (DATA / "imagenet_classes.txt").read_text().splitlines()
@@ -35,7 +35,7 @@ def write_reference_models(folder: Path) -> None:
 
     servable = folder / "servable" / "1"
     servable.mkdir(parents=True)
-    embed = frozen(lambda x: below(x, training=False), (None, SIDE, SIDE, 3))
+    embed = freeze(lambda x: below(x, training=False), (None, SIDE, SIDE, 3))
     write_servable(
         servable,
         side=SIDE,

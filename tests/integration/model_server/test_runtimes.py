@@ -17,7 +17,7 @@ from serving.model_server import openvino_runtime
 from serving.model_server.accelerated_session import (
     AcceleratedSession,
     NotAccelerated,
-    accelerated,
+    accelerate,
     check_agreement,
 )
 from serving.model_server.graph_cut import find_cut
@@ -58,7 +58,7 @@ def session(starter: Path) -> Iterator[Session]:
 @pytest.fixture
 def faster(session: Session, starter: Path) -> AcceleratedSession:
     need_openvino()
-    return accelerated(session, starter, ["serve"], 1)
+    return accelerate(session, starter, ["serve"], 1)
 
 
 def picture(starter: Path) -> bytes:
@@ -219,7 +219,7 @@ def test_records_that_say_nothing_leave_the_version_on_tensorflow(
     server = start_server(
         "--model_name=starter", f"--model_base_path={version.parent}", "--runtime=openvino"
     )
-    wait_for_log(server, "on TensorFlow alone: It has no warm-up records on which to compare.")
+    wait_for_log(server, "on TensorFlow alone: It has no warm-up records to compare them by.")
     assert classify(server, starter).outputs["scores"].float_val
 
 

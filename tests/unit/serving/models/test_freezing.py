@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.models.freezing import frozen
+from serving.models.freezing import freeze
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def network() -> Any:
 
 def test_constants_answer_as_the_network_does(network: Any) -> None:
     images = np.random.default_rng(2).normal(size=(5, 8, 8, 3)).astype(np.float32)
-    run = frozen(lambda x: network(x, training=False), (None, 8, 8, 3))
+    run = freeze(lambda x: network(x, training=False), (None, 8, 8, 3))
     with tf.Graph().as_default() as graph, tf.compat.v1.Session() as session:
         placeholder = tf.compat.v1.placeholder(tf.float32, [None, 8, 8, 3])
         answer = session.run(run(placeholder), {placeholder: images})
