@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from operator import attrgetter
@@ -119,9 +119,9 @@ class MetricHistory:
         crowded = stretch > 1
         points: list[Point] = []
         last = before = -1.0
-        for sample in self._recent(instance_id, window):
+        for sample in self._samples.get(instance_id, ()):
             value = metric.of(sample)
-            if value is None:
+            if value is None or self._now - sample.at > window:
                 continue
             number = sample.at // stretch
             if crowded and points and number == before:
@@ -133,10 +133,6 @@ class MetricHistory:
                 points.append(Point(at, value, joined))
             last, before = sample.at, number
         return points
-
-    def _recent(self, instance_id: str, window: float) -> Iterator[Sample]:
-        samples = self._samples.get(instance_id, ())
-        return (sample for sample in samples if self._now - sample.at <= window)
 
 
 def milliseconds(value: float) -> str:

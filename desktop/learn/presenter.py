@@ -67,6 +67,7 @@ class LearnPresenter:
             async with aclosing(self._backend.events()) as events:
                 async for event in events:
                     if event.topic == "labels":
+                        # One comes after each connection too: the backend is back.
                         self._outbox.retry_now()
                     self._stale.add(event.topic)
                     self._changed.set()
@@ -82,6 +83,7 @@ class LearnPresenter:
         }
         self._stale.update(refresh)
         while True:
+            # Taken before the requests: what changes during them is requested again.
             self._changed.clear()
             stale, self._stale = self._stale, set()
             try:
@@ -134,6 +136,7 @@ class LearnPresenter:
         self._learning = self._jobs.start("Learn from the labels", work)
 
     def cancel(self, run_id: str) -> None:
+        # A run of this window ends with its job, and the job cancels it.
         if self._learning is not None and self._learning.running:
             self._learning.cancel()
             return
