@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import (
-    QFrame,
-    QGridLayout,
-    QLabel,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from desktop import theme
-from desktop.widgets.page_header import PageHeader
+from desktop.widgets import build
+from desktop.widgets.scroll_page import ScrollPage
 from serving.version import VERSION
 
-_MAX_WIDTH = 680
 _STEPS = (
     ("Classify", "Drop photos or folders. Each gets its best classes as bars."),
     (
@@ -51,53 +46,27 @@ _KEYS = (
 )
 
 
-class HelpPage(QWidget):
+class HelpPage(ScrollPage):
     """What a person needs to know, on one page."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        inner = QWidget()
-        inner.setMaximumWidth(_MAX_WIDTH)
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(theme.L, theme.S, theme.L, theme.L)
-        column.setSpacing(theme.M)
-        column.addWidget(_panel("How it goes", _STEPS, keys=False))
-        column.addWidget(_panel("Keys", _KEYS, keys=True))
-        column.addStretch(1)
-        area = QScrollArea()
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidgetResizable(True)
-        area.setAlignment(Qt.AlignmentFlag.AlignLeft)
-        area.setWidget(inner)
-        inner.setAutoFillBackground(False)
-        area.viewport().setAutoFillBackground(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(PageHeader("Help", f"Servery {VERSION}"))
-        layout.addWidget(area, 1)
-        self.setFocusProxy(area)
+        super().__init__("Help", f"Servery {VERSION}", parent)
+        self.add_panel(_table("How it goes", _STEPS))
+        native = QKeySequence.SequenceFormat.NativeText
+        keys = [(QKeySequence(keys).toString(native), meaning) for keys, meaning in _KEYS]
+        self.add_panel(_table("Keys", keys, "mono"))
 
 
-def _panel(title: str, rows: tuple[tuple[str, str], ...], *, keys: bool) -> QFrame:
-    panel = QFrame()
-    theme.set_role(panel, "panel")
-    grid = QGridLayout(panel)
-    grid.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
+def _table(title: str, rows: Sequence[tuple[str, str]], role: str = "") -> QGridLayout:
+    """Return a heading and below it two columns, the left one in `role`."""
+    grid = QGridLayout()
     grid.setHorizontalSpacing(theme.XL)
     grid.setVerticalSpacing(theme.S)
     grid.setColumnStretch(1, 1)
-    heading = QLabel(title)
-    theme.set_role(heading, "heading")
-    grid.addWidget(heading, 0, 0, 1, 2)
-    for number, (left, right) in enumerate(rows, 1):
-        text = QKeySequence(left).toString(QKeySequence.SequenceFormat.NativeText) if keys else left
-        name, meaning = QLabel(text), QLabel(right)
-        name.setMinimumWidth(96)
-        if keys:
-            theme.set_role(name, "mono")
-        theme.set_role(meaning, "muted")
-        meaning.setWordWrap(True)
-        grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
-        grid.addWidget(meaning, number, 1)
-    return panel
+    grid.addWidget(build.label(title, "heading"), 0, 0, 1, 2)
+    for number, (name, meaning) in enumerate(rows, 1):
+        left = build.label(name, role)
+        left.setMinimumWidth(96)
+        grid.addWidget(left, number, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(build.label(meaning, "muted", wrap=True), number, 1)
+    return grid

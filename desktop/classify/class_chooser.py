@@ -1,24 +1,15 @@
-"""Where a person says what a photo shows: a class that is known, or a new one."""
+"""A field for the class that a photo shows: one that is known, or a new one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from PySide6.QtCore import QStringListModel, Qt, Signal
-from PySide6.QtWidgets import (
-    QCompleter,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QListView,
-    QPushButton,
-    QStyledItemDelegate,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QCompleter, QLineEdit, QListView, QStyledItemDelegate, QWidget
 
 from backend.contract import MAX_CLASS_NAME
 from desktop import theme
+from desktop.widgets import build
 
 
 class ClassChooser(QWidget):
@@ -45,19 +36,10 @@ class ClassChooser(QWidget):
         completer.setPopup(offered)
         offered.setItemDelegate(QStyledItemDelegate(completer))
         self.field.setCompleter(completer)
-        self.button = QPushButton("Label")
-        self.hint = QLabel()
-        theme.set_role(self.hint, "small")
-        self.hint.setWordWrap(True)
-        line = QHBoxLayout()
-        line.setSpacing(theme.S)
-        line.addWidget(self.field, 1)
-        line.addWidget(self.button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(theme.XS)
-        layout.addLayout(line)
-        layout.addWidget(self.hint)
+        self.button = build.button("Label")
+        self.hint = build.label("", "small", wrap=True)
+        line = build.row((self.field, 1), self.button)
+        build.column(line, self.hint, parent=self, spacing=theme.XS)
         self.field.textChanged.connect(self._explain)
         self.field.returnPressed.connect(lambda: self._take(self.field.text()))
         self.button.clicked.connect(lambda: self._take(self.field.text()))

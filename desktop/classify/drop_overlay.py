@@ -1,4 +1,4 @@
-"""What covers the place while files are dragged over it."""
+"""Covers the page while files are dragged over it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from desktop import theme
 
 
 class DropOverlay(QWidget):
-    """A dashed frame that says that dropping here does something; takes no events."""
+    """A dashed frame that says that files can be dropped here; takes no events."""
 
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)

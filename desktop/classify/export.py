@@ -1,4 +1,4 @@
-"""Answers as a file for other programs."""
+"""Writes answers to a file for other programs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from serving.errors import ServeryError
 from serving.files import write_aside
 
 _COLUMNS = ("file", "state", "class", "score", "label", "model", "version", "problem")
+"""Other programs read these names; they stay as they are."""
 
 
 class ExportError(ServeryError):
@@ -20,42 +21,30 @@ class ExportError(ServeryError):
 
 
 def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) -> None:
-    """Write `photos` to `target`, as JSON where it ends so and as CSV otherwise.
+    """Write `photos` to `target`, as JSON if its name ends in .json, otherwise as CSV.
 
-    CSV has a row a photo with its best class; JSON has every score. Raises
-    ExportError.
+    CSV has one row for each photo, with its best class; JSON has every score.
+    Raises ExportError.
     """
-    as_json = target.suffix.lower() == ".json"
-    text = _json(photos, unsure_below) if as_json else _csv(photos, unsure_below)
+    records = [_record(photo, unsure_below) for photo in photos]
+    if target.suffix.lower() == ".json":
+        for photo, record in zip(photos, records, strict=True):
+            scores = photo.prediction.scores if photo.prediction else ()
+            record["scores"] = {score.name: score.score for score in scores}
+        text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+    else:
+        out = io.StringIO(newline="")
+        writer = csv.DictWriter(out, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(records)
+        text = out.getvalue()
     try:
         write_aside(target, text)
     except OSError as error:
         raise ExportError(
             f"{target.name} could not be written: {error.strerror or error}.",
-            "Choose another folder, or check that the disk has room.",
+            "Choose another folder, or check that the disk has free space.",
         ) from error
-
-
-def _csv(photos: Sequence[Photo], unsure_below: float) -> str:
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, _COLUMNS)
-    writer.writeheader()
-    for photo in photos:
-        writer.writerow(_record(photo, unsure_below))
-    return out.getvalue()
-
-
-def _json(photos: Sequence[Photo], unsure_below: float) -> str:
-    records = []
-    for photo in photos:
-        record = _record(photo, unsure_below)
-        record["scores"] = (
-            {score.name: score.score for score in photo.prediction.scores}
-            if photo.prediction
-            else {}
-        )
-        records.append(record)
-    return json.dumps(records, indent=2, ensure_ascii=False) + "\n"
 
 
 def _record(photo: Photo, unsure_below: float) -> dict[str, object]:

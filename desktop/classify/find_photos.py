@@ -1,4 +1,4 @@
-"""From what a person drops to the image files in it."""
+"""Finds the image files in what a person drops."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class FoundPhotos:
 
     photos: tuple[Path, ...]
     skipped: int
-    """Files in folders that neither are images nor claim to be."""
+    """Files in folders that are not images, neither by content nor by name."""
 
 
 async def find_photos(dropped: Iterable[Path], report: Report = no_report) -> FoundPhotos:
     """Return the image files among `dropped` and, however deep, in its folders.
 
-    In folders the content decides, not the name; but a file that is named as an
-    image and is none is returned too, so that it can be told what is wrong with
-    it. Files that were dropped themselves are always returned. Hidden files and
-    folders are passed over; links to folders are not followed.
+    In folders the content decides, not the name; but a file that is named like an
+    image and is not one is returned too, so that a person learns what is wrong
+    with it. Files that were dropped themselves are always returned. Hidden files
+    and folders are skipped; links to folders are not followed.
     """
-    stop = threading.Event()
+    stop = threading.Event()  # cancelling this coroutine does not stop the thread
     try:
         return await asyncio.to_thread(_find, tuple(dropped), report, stop)
     finally:

@@ -13,7 +13,7 @@ from serving.predict.prediction import Prediction
 
 
 class GalleryListener(Protocol):
-    """Is told of every change, right after it; rows count from the newest photo."""
+    """Gets every change, right after it; rows count from the newest photo."""
 
     def photos_added(self, row: int, photos: Sequence[Photo], *, restored: bool) -> None:
         """`photos` begin at `row`; `restored` ones are from the history."""

@@ -29,7 +29,7 @@ class GalleryModel(QAbstractListModel):
     def __init__(self, gallery: Gallery, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.gallery = gallery
-        # A list of its own: Qt still reads rows while it is told that they are about to go.
+        # A list of its own, because Qt may still read rows in `beginRemoveRows`.
         self._photos = list(gallery.photos)
         gallery.subscribe(self)
 

@@ -11,7 +11,7 @@ from serving.predict.prediction import Prediction, Score
 
 
 class PhotoState(StrEnum):
-    """What a tile says about its photo; each is a state mark of the theme."""
+    """The states of a photo; each has a state mark in the theme."""
 
     QUEUED = "queued"
     ANSWERED = "answered"
@@ -27,7 +27,7 @@ class PhotoFailure:
     what: str
     advice: str
     transient: bool = False
-    """No fault of the photo: it is worth trying again when the fleet is ready."""
+    """Not the photo's fault: it is tried again when the fleet is ready."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Photo:
     """Seconds since the epoch."""
     prediction: Prediction | None = None
     label: str = ""
-    """The class that a person gave it; empty where nobody has."""
+    """The class that a person gave it; empty if nobody has."""
     label_can_be_undone: bool = False
-    """It was given since the application started."""
+    """The label was given since the application started."""
     failure: PhotoFailure | None = None
     waiting: bool = True
     """It is to be classified, for the first time or again."""
 
     @property
     def key(self) -> str:
-        """What tells it from every other photo in the gallery."""
+        """Identifies it among the photos of the gallery."""
         return str(self.path)
 
     @property

@@ -12,10 +12,10 @@ from desktop import theme
 from desktop.classify.thumbnails import ThumbnailKey, Thumbnails
 
 _STEP = 128
-"""Pictures are asked for in steps of this many pixels, so that resizing decodes seldom."""
+"""Pictures are requested in steps of this many pixels, so that resizing seldom decodes."""
 
 _MAX_HEIGHT_SHARE = 0.75
-"""Of its width; beyond that, room is better left below the scores."""
+"""Of its width; beyond that, the space is better left below the scores."""
 
 
 class PhotoView(QWidget):

@@ -145,7 +145,7 @@ class ClassifyPresenter(Generic[R]):
     def reclassify(self, keys: Sequence[str]) -> Job[None]:
         """Ask the live version about photos in the gallery; old answers stay until then."""
         paths = [photo.path for key in keys if (photo := self._gallery.photo(key)) is not None]
-        # At once, not in the job: whoever asks next already sees them as waiting.
+        # Now and not in the job, so that the next call already sees them as waiting.
         self._queue(paths)
         title = f"Classify {formats.plural(len(paths), 'photo')} again"
         return self._jobs.start(title, lambda report: self._classify(paths, report))

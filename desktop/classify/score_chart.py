@@ -16,7 +16,7 @@ _BAR = 6
 
 
 class ScoreChart(QWidget):
-    """A row a class: its name, its percentage, and a bar; the best one in the accent colour.
+    """A row for each class: name, percentage and bar; the best one in the accent colour.
 
     It is always as high as five rows, so that nothing jumps when an answer
     comes. The accessible name says the same as the bars.

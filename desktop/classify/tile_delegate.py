@@ -19,7 +19,7 @@ _MARK = 10
 
 
 class TileDelegate(QStyledItemDelegate):
-    """Paints tiles of the cell size that it is given."""
+    """Paints tiles in the cell size that `fit` chose."""
 
     def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -121,7 +121,7 @@ class TileDelegate(QStyledItemDelegate):
 
 
 class _Face:
-    """A font with its measures, which cost more than a tile has time for."""
+    """A font with its metrics, which are too slow to make for every tile."""
 
     def __init__(self, font: QFont) -> None:
         self.font = font

@@ -61,6 +61,6 @@ class Theme(QObject):
         if self._appearance is not Appearance.SYSTEM:
             return self._appearance is Appearance.DARK
         scheme = QGuiApplication.styleHints().colorScheme()
-        if scheme is Qt.ColorScheme.Unknown:  # the platform cannot tell, as `offscreen`
+        if scheme is Qt.ColorScheme.Unknown:  # the platform does not say, like `offscreen`
             return self._system_is_dark
         return scheme is Qt.ColorScheme.Dark

@@ -10,7 +10,7 @@ _ELLIPSIS = "…"
 
 
 class ElidedLabel(QLabel):
-    """One line, cut with an ellipsis where there is no room; the tooltip has it whole."""
+    """One line, cut with an ellipsis if it does not fit; the tooltip then has all of it."""
 
     def __init__(
         self,

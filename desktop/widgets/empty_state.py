@@ -1,11 +1,12 @@
-"""What a place shows while it has nothing: one picture, one sentence, one button."""
+"""What a page shows while it has nothing: one picture, one sentence, one button."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from desktop import theme
+from desktop.widgets import build
 
 
 class EmptyState(QWidget):
@@ -24,32 +25,25 @@ class EmptyState(QWidget):
     ) -> None:
         super().__init__(parent)
         image = QLabel()
-        image.setAlignment(Qt.AlignmentFlag.AlignCenter)
         theme.set_icon(image, picture, "muted", side=96)
-        self.heading = QLabel(heading)
-        theme.set_role(self.heading, "title")
-        self.sentence = QLabel(sentence)
-        theme.set_role(self.sentence, "muted")
-        for label in (self.heading, self.sentence):
-            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            label.setWordWrap(True)
+        self.heading = build.label(heading, "title", wrap=True)
+        self.sentence = build.label(sentence, "muted", wrap=True)
         self.sentence.setMaximumWidth(420)
-        self.button = QPushButton(action, self)
-        theme.set_role(self.button, "primary")
-        self.button.setVisible(bool(action))
+        for centered in (image, self.heading, self.sentence):
+            centered.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.button = build.button(action, role="primary")
+        if not action:
+            self.button.hide()
         self.button.clicked.connect(self.action_requested)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.XL)
-        layout.setSpacing(theme.S)
-        layout.addStretch(2)
-        layout.addWidget(image)
-        layout.addSpacing(theme.S)
-        layout.addWidget(self.heading)
-        centred = QHBoxLayout()
-        centred.addStretch(1)
-        centred.addWidget(self.sentence, 100)
-        centred.addStretch(1)
-        layout.addLayout(centred)
-        layout.addSpacing(theme.S)
-        layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignCenter)
-        layout.addStretch(3)
+        build.column(
+            (None, 2),
+            image,
+            theme.S,
+            self.heading,
+            build.row((None, 1), (self.sentence, 100), (None, 1)),
+            theme.S,
+            build.row(None, self.button, None),
+            (None, 3),
+            parent=self,
+            margins=(theme.XL, theme.XL, theme.XL, theme.XL),
+        )

@@ -1,4 +1,4 @@
-"""The running jobs, on one line: how far, how fast, how long still, and how to stop them."""
+"""The running jobs on one line: progress, rate, time left, and how to cancel them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,16 @@ from typing import Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QMenu,
-    QProgressBar,
-    QSizePolicy,
-    QToolButton,
-    QWidget,
-)
+from PySide6.QtWidgets import QMenu, QProgressBar, QSizePolicy, QToolButton, QWidget
 
 from desktop import formats, theme
 from desktop.jobs import Job, Jobs
+from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from serving.units import format_duration
 
 SHOW_AFTER_SECONDS = 0.6
-"""Seconds a job runs before it is worth showing."""
+"""How long a job runs before it is shown, so that short ones do not flicker."""
 
 
 def describe(job: Job[Any]) -> str:
@@ -52,9 +46,7 @@ class JobLine(QWidget):
         self._bar = QProgressBar()
         self._bar.setFixedWidth(120)
         self._bar.setTextVisible(False)
-        self._cancel = QToolButton()
-        theme.set_role(self._cancel, "quiet")
-        theme.set_icon(self._cancel, "close", side=16)
+        self._cancel = build.icon_button("close", "Cancel")
         self._cancel.clicked.connect(self.cancel_shown)
         self._others = QToolButton()
         theme.set_role(self._others, "quiet")
@@ -62,12 +54,7 @@ class JobLine(QWidget):
         self._menu = QMenu(self)
         self._menu.aboutToShow.connect(self._fill_menu)
         self._others.setMenu(self._menu)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(theme.S)
-        for widget in (self._text, self._bar, self._cancel, self._others):
-            layout.addWidget(widget)
-        layout.addStretch(1)
+        build.row(self._text, self._bar, self._cancel, self._others, None, parent=self)
         self._timer = QTimer(self)
         self._timer.setInterval(200)
         self._timer.timeout.connect(self._refresh)
@@ -112,9 +99,5 @@ class JobLine(QWidget):
         self._menu.clear()
         for job in reversed(self._worth_showing()):
             action = QAction(f"Cancel: {describe(job)}", self._menu)
-            action.triggered.connect(partial(_cancel, job))
+            action.triggered.connect(partial(Job.cancel, job))
             self._menu.addAction(action)
-
-
-def _cancel(job: Job[Any]) -> None:
-    job.cancel()

@@ -1,22 +1,15 @@
-"""What Servery has to say, floating over the left foot of a place, away from its controls."""
+"""Notices, floating over the lower left of a page, away from its controls."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.notifications import Notice, Notifications
+from desktop.widgets import build
+from desktop.widgets.timers import single_shot_timer
 
 MAX_NOTICES = 3
 INFO_MILLISECONDS = 6000
@@ -26,16 +19,14 @@ _MAX_WIDTH = 440
 class NoticeStack(QWidget):
     """The newest notices over the foot of `over`, each until it is closed.
 
-    News goes by itself; an error stays. The same notice again counts up instead
-    of piling up.
+    News disappears by itself; an error stays. The same notice again is counted
+    instead of shown twice.
     """
 
     def __init__(self, notifications: Notifications, over: QWidget) -> None:
         super().__init__(over)
         self._over = over
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(theme.S)
+        self._column = build.column(parent=self)
         self.hide()
         over.installEventFilter(self)
         notifications.posted.connect(self.post)
@@ -53,7 +44,7 @@ class NoticeStack(QWidget):
                 return
         bar = NoticeBar(notice, self)
         bar.dismissed.connect(self._reposition)
-        self._layout.addWidget(bar)
+        self._column.addWidget(bar)
         bar.show()
         for oldest in self.bars[:-MAX_NOTICES]:
             oldest.close_notice()
@@ -84,7 +75,7 @@ class NoticeStack(QWidget):
 
 
 class NoticeBar(QFrame):
-    """One notice: its mark, its sentences, "Copy details" where there are some, and a close."""
+    """One notice: its mark, its sentences, "Copy details" if there are any, and a close."""
 
     dismissed = Signal()
 
@@ -100,44 +91,30 @@ class NoticeBar(QFrame):
         else:
             theme.set_icon(mark, "info", "accent")
         self._what = _text(notice.what)
-        words = QVBoxLayout()
-        words.setSpacing(0)
-        words.addWidget(self._what)
+        words = build.column(self._what, spacing=0)
         if notice.advice:
-            advice = _text(notice.advice)
-            theme.set_role(advice, "muted")
-            words.addWidget(advice)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(theme.M, theme.S, theme.S, theme.S)
-        layout.setSpacing(theme.M)
-        top = Qt.AlignmentFlag.AlignVCenter
-        layout.addWidget(mark, 0, top)
-        layout.addLayout(words, 1)
+            words.addWidget(_text(notice.advice, "muted"))
+        margins = (theme.M, theme.S, theme.S, theme.S)
+        line = build.row(mark, (words, 1), parent=self, spacing=theme.M, margins=margins)
         if notice.is_error and notice.details:
-            copy = QPushButton("Copy details")
-            theme.set_role(copy, "quiet")
-            copy.clicked.connect(self._copy)
-            layout.addWidget(copy, 0, top)
-        close = QToolButton()
-        theme.set_role(close, "quiet")
-        theme.set_icon(close, "close", "muted", side=16)
+            copy = build.button("Copy details", role="quiet")
+            copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(notice.details))
+            line.addWidget(copy)
+        close = build.icon_button("close", "Close this notice", "muted")
         close.setToolTip("Close (Esc)")
-        close.setAccessibleName("Close this notice")
         close.clicked.connect(self.close_notice)
-        layout.addWidget(close, 0, top)
+        line.addWidget(close)
         self.setAccessibleName(notice.text)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.close_notice)
+        self._timer = single_shot_timer(INFO_MILLISECONDS, self.close_notice, self)
         if not notice.is_error:
-            self._timer.start(INFO_MILLISECONDS)
+            self._timer.start()
 
     def count_up(self) -> None:
         """Say that it happened once more."""
         self._times += 1
         self._what.setText(f"{self.notice.what} ({self._times} times)")
         if self._timer.isActive():
-            self._timer.start(INFO_MILLISECONDS)
+            self._timer.start()
 
     def close_notice(self) -> None:
         self.closed = True
@@ -145,13 +122,9 @@ class NoticeBar(QFrame):
         self.deleteLater()
         self.dismissed.emit()
 
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.notice.details)
 
-
-def _text(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setWordWrap(True)
+def _text(words: str, role: str = "") -> QLabel:
+    label = build.label(words, role, wrap=True)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
     return label

@@ -1,38 +1,38 @@
-"""The rail at the left: one button a place, settings and help at its foot."""
+"""The rail at the left: a button for each page, settings and help at its foot."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QWidget
 
 from desktop import theme
+from desktop.widgets import build
 
 WIDTH = 80
 
 
 class Sidebar(QFrame):
-    """Says which place is shown and lets a person go to another."""
+    """Says which page is shown and lets a person go to another."""
 
     page_requested = Signal(str)
-    """The name of the place that a person asked for."""
+    """The name of a page."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.set_role(self, "sidebar")
         self.setFixedWidth(WIDTH)
-        self.setAccessibleName("Places")
+        self.setAccessibleName("Pages")
         self._group = QButtonGroup(self)
         self._buttons: dict[str, QToolButton] = {}
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(theme.S, theme.M, theme.S, theme.M)
-        self._layout.setSpacing(theme.XS)
-        self._layout.addStretch(1)
+        margins = (theme.S, theme.M, theme.S, theme.M)
+        self._top, self._foot = build.column(spacing=theme.XS), build.column(spacing=theme.XS)
+        build.column(self._top, None, self._foot, parent=self, spacing=0, margins=margins)
 
     def add(
         self, name: str, title: str, icon: str, shortcut: QKeySequence, *, foot: bool = False
     ) -> None:
-        """Add a place below the ones there are, or at the foot."""
+        """Add a page below the others, or at the foot."""
         button = QToolButton()
         theme.set_role(button, "page")
         button.setText(title)
@@ -46,18 +46,8 @@ class Sidebar(QFrame):
         button.clicked.connect(lambda: self.page_requested.emit(name))
         self._group.addButton(button)
         self._buttons[name] = button
-        if foot:
-            self._layout.addWidget(button)
-        else:
-            self._layout.insertWidget(self._stretch_index(), button)
+        (self._foot if foot else self._top).addWidget(button)
 
     def set_current(self, name: str) -> None:
-        """Mark the place called `name` as the one that is shown."""
+        """Mark the page called `name` as the one that is shown."""
         self._buttons[name].setChecked(True)
-
-    def _stretch_index(self) -> int:
-        return next(
-            index
-            for index in range(self._layout.count())
-            if (item := self._layout.itemAt(index)) is not None and item.widget() is None
-        )

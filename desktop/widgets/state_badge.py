@@ -18,7 +18,7 @@ class StateBadge(QWidget):
         self.set_state(state, text)
 
     def set_state(self, state: str, text: str = "") -> None:
-        """Show `state`, with `text` in place of its own word."""
+        """Show `state`, with `text` instead of its own word."""
         self._mark = theme.state_mark(state)
         self._text = text or self._mark.word.capitalize()
         self.setAccessibleName(self._text)

@@ -1,13 +1,14 @@
-"""The line at the bottom that always answers: what runs, who is ready, what is live."""
+"""The line at the bottom: which jobs run, how many instances are ready, what is live."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPixmap
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from desktop import theme
 from desktop.jobs import Jobs
+from desktop.widgets import build
 from desktop.widgets.job_line import JobLine
 
 HEIGHT = 36
@@ -15,7 +16,7 @@ _MARK = 12
 
 
 class StatusBar(QFrame):
-    """Jobs on the left; the fleet and the live version on the right, each a way there."""
+    """Jobs on the left; the fleet and the live version on the right, each a link."""
 
     fleet_clicked = Signal()
     version_clicked = Signal()
@@ -29,14 +30,10 @@ class StatusBar(QFrame):
         self._fleet.clicked.connect(self.fleet_clicked)
         self._version = _quiet_button("Go to the versions (Ctrl+3)")
         self._version.clicked.connect(self.version_clicked)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(theme.M, 0, theme.S, 0)
-        layout.setSpacing(theme.S)
-        layout.addWidget(self.jobs, 1)
-        layout.addWidget(self._fleet)
-        layout.addWidget(self._version)
-        self._state = "starting"
-        self.show_starting()
+        margins = (theme.M, 0, theme.S, 0)
+        build.row((self.jobs, 1), self._fleet, self._version, parent=self, margins=margins)
+        self._show_fleet("starting", "Fleet: starting")
+        self._version.hide()
 
     @property
     def fleet_text(self) -> str:
@@ -46,13 +43,8 @@ class StatusBar(QFrame):
     def version_text(self) -> str:
         return self._version.text()
 
-    def show_starting(self, sentence: str = "Fleet: starting") -> None:
-        """Say what happens before the fleet can be asked."""
-        self._show_fleet("starting", sentence)
-        self._version.hide()
-
     def show_failed(self, sentence: str) -> None:
-        """Say that there is no fleet to ask."""
+        """Say why there is no fleet."""
         self._show_fleet("failed", sentence)
         self._version.hide()
 
@@ -88,6 +80,7 @@ class StatusBar(QFrame):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
+        # Qt sends this during construction already, before there is a mark to draw.
         if event.type() is QEvent.Type.PaletteChange and hasattr(self, "_state"):
             self._draw_mark()
 

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from desktop.classify.gallery import Gallery
+from desktop.classify.history import History
+from desktop.classify.history_writer import HistoryWriter
+from desktop.classify.photo import Photo
+from desktop.jobs import Jobs
+from tests.gui.conftest import Run
+from tests.support.predictions import answered_photo, prediction
+from tests.support.waiting import wait_until
+
+A, B, C = Path("/a.jpg"), Path("/b.jpg"), Path("/c.jpg")
+
+
+def test_the_history_follows_the_gallery(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with History(tmp_path / "desktop.sqlite") as history:
+            gallery, jobs = Gallery(0.5), Jobs()
+            writer = HistoryWriter(gallery, history, jobs)
+            gallery.queue([A, B, C], now=1.0)
+            gallery.set_result(A, prediction(("cat", 0.9)))
+            gallery.remove([str(B)])
+            await wait_until(lambda: bool(jobs.running))
+            await wait_until(lambda: not jobs.running)
+            assert await history.photos() == list(reversed(gallery.photos))
+            gallery.remove([str(A)])
+            gallery.queue([A], now=2.0)
+            await writer.write()
+            assert await history.photos() == list(reversed(gallery.photos))
+
+    run(main)
+
+
+def test_what_was_restored_is_not_written_again(run: Run) -> None:
+    async def main() -> None:
+        gallery, history = Gallery(0.5), SlowHistory()
+        writer = HistoryWriter(gallery, history, Jobs())
+        gallery.restore([answered_photo(A, ("cat", 0.9))])
+        await writer.write()
+        assert history.remembered == []
+
+    run(main)
+
+
+def test_a_write_that_is_cancelled_at_the_end_is_made_up_for_by_the_last_one(run: Run) -> None:
+    async def main() -> None:
+        gallery, history = Gallery(0.5), SlowHistory()
+        writer = HistoryWriter(gallery, history, Jobs())
+        gallery.queue([A, B], now=1.0)
+        history.released.clear()
+        writing = asyncio.create_task(writer.write())
+        await history.entered.wait()
+        gallery.remove([str(B)])
+        writing.cancel()
+        await asyncio.wait([writing])
+        history.released.set()
+        await writer.write()
+        assert [photo.path for photo in history.remembered] == [A]
+        assert [photo.path for photo in history.forgotten] == [B]
+
+    run(main)
+
+
+class SlowHistory(History):
+    """Writes only while it is released, and to memory."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("unused"))
+        self.entered, self.released = asyncio.Event(), asyncio.Event()
+        self.released.set()
+        self.remembered: list[Photo] = []
+        self.forgotten: list[Photo] = []
+
+    async def remember(self, photos: Sequence[Photo]) -> None:
+        self.entered.set()
+        await self.released.wait()
+        self.remembered += photos
+
+    async def forget(self, photos: Sequence[Photo]) -> None:
+        self.forgotten += photos

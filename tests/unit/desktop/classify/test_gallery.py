@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from desktop.classify.gallery import Gallery
+from desktop.classify.photo import Photo, PhotoFailure, PhotoState
+from serving.errors import FleetUnavailable, ModelError
+from tests.support.predictions import answered_photo, prediction
+
+CANCELLED = PhotoFailure("Classifying was cancelled.", "Try again.")
+
+
+class Mirror:
+    """Repeats the changes that it is notified of, as a view does."""
+
+    def __init__(self) -> None:
+        self.photos: list[Photo] = []
+        self.restored: list[Photo] = []
+        self.state_changes = 0
+
+    def photos_added(self, row: int, photos: Sequence[Photo], *, restored: bool) -> None:
+        self.photos[row:row] = photos
+        if restored:
+            self.restored += photos
+
+    def photo_changed(self, row: int, photo: Photo) -> None:
+        assert self.photos[row].key == photo.key
+        self.photos[row] = photo
+
+    def photos_removed(self, row: int, photos: Sequence[Photo]) -> None:
+        assert self.photos[row : row + len(photos)] == photos
+        del self.photos[row : row + len(photos)]
+
+    def states_changed(self) -> None:
+        self.state_changes += 1
+
+
+@pytest.fixture
+def gallery() -> Gallery:
+    return Gallery(0.5)
+
+
+@pytest.fixture
+def mirror(gallery: Gallery) -> Mirror:
+    listener = Mirror()
+    gallery.subscribe(listener)
+    return listener
+
+
+def paths(*names: str) -> list[Path]:
+    return [Path(f"/album/{name}.jpg") for name in names]
+
+
+def names(gallery: Gallery) -> list[str]:
+    return [photo.path.stem for photo in gallery.photos]
+
+
+def test_listeners_can_repeat_every_change(gallery: Gallery, mirror: Mirror) -> None:
+    gallery.queue(paths("a", "b", "c"), now=1.0)
+    gallery.queue(paths("d", "b"), now=2.0)
+    gallery.restore([answered_photo(path, ("cat", 0.9)) for path in paths("a", "e", "f")])
+    gallery.set_result(paths("a")[0], prediction(("cat", 0.9)))
+    gallery.remove([str(path) for path in paths("d", "c", "e", "unknown")])
+    assert names(gallery) == ["a", "b", "f"]
+    assert mirror.photos == gallery.photos
+    assert [photo.path.stem for photo in mirror.restored] == ["e", "f"]
+    assert all(gallery.photos[row].key == key for key, row in gallery._rows.items())
+
+
+def test_new_photos_come_first_and_known_ones_wait_again_in_their_row(gallery: Gallery) -> None:
+    gallery.add([replace(answered_photo(path, ("cat", 0.9)), added=1.0) for path in paths("a")])
+    gallery.queue(paths("b", "a", "c"), now=2.0)
+    assert names(gallery) == ["b", "c", "a"]
+    assert [photo.waiting for photo in gallery.photos] == [True, True, True]
+    assert gallery.photos[2].prediction is not None, "the old answer stays until there is a new one"
+    assert gallery.photos[0].added > gallery.photos[1].added > gallery.photos[2].added
+
+
+def test_answers_of_another_version_than_the_live_one_are_outdated(
+    gallery: Gallery, mirror: Mirror
+) -> None:
+    old, new, again = paths("old", "new", "again")
+    gallery.add([
+        answered_photo(old, ("cat", 0.9), version=1),
+        answered_photo(new, ("cat", 0.9), version=2),
+        replace(answered_photo(again, ("cat", 0.9), version=1), waiting=True),
+    ])  # fmt: skip
+    assert gallery.outdated() == []
+    gallery.set_live_version(2)
+    assert gallery.outdated() == [str(old)]
+    assert mirror.state_changes == 1
+
+
+def test_only_a_missing_fleet_is_no_fault_of_the_photo(gallery: Gallery) -> None:
+    bad, unlucky = paths("bad", "unlucky")
+    gallery.queue([bad, unlucky], now=1.0)
+    gallery.set_result(bad, ModelError("The model refused.", "Try another photo."))
+    gallery.set_result(unlucky, FleetUnavailable("No instance is ready.", "Start one."))
+    assert gallery.transient_failures() == [str(unlucky)]
+    assert [gallery.state(photo) for photo in gallery.photos] == [PhotoState.FAILED] * 2
+
+
+def test_what_still_waits_at_the_end_fails_unless_it_has_an_older_answer(gallery: Gallery) -> None:
+    done, never, before = paths("done", "never", "before")
+    gallery.add([answered_photo(before, ("cat", 0.9))])
+    gallery.queue([done, never, before], now=1.0)
+    gallery.set_result(done, prediction(("dog", 0.9)))
+    gallery.stop_waiting([done, never, before], CANCELLED)
+    failures = {photo.path: photo.failure for photo in gallery.photos}
+    assert failures == {done: None, never: CANCELLED, before: None}
+    assert not any(photo.waiting for photo in gallery.photos)
+
+
+def test_results_for_a_removed_photo_are_ignored(gallery: Gallery, mirror: Mirror) -> None:
+    (path,) = paths("gone")
+    gallery.queue([path], now=1.0)
+    gallery.remove([str(path)])
+    gallery.set_result(path, prediction(("cat", 0.9)))
+    gallery.set_label(str(path), "cat", can_be_undone=True)
+    assert not gallery.photos
+    assert not mirror.photos

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from desktop.classify.gallery import Gallery
+from desktop.classify.labels import Labels
+from serving.errors import BackendError, ServeryError
+from serving.progress import no_report
+from tests.support.predictions import answered_photo
+from tests.support.sample_images import image_file
+
+
+class Store:
+    """Keeps labels in memory; refuses those of one class."""
+
+    def __init__(self) -> None:
+        self.stored: dict[int, str] = {}
+        self._receipts = 0
+
+    async def store(self, jpeg: bytes, class_name: str) -> int:
+        if class_name == "refused":
+            raise BackendError("The label was refused.", "Use another class.")
+        self._receipts += 1
+        self.stored[self._receipts] = class_name
+        return self._receipts
+
+    async def withdraw(self, receipt: int) -> None:
+        del self.stored[receipt]
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Gallery:
+    made = Gallery(0.5)
+    files = [image_file(tmp_path / f"{number}.jpg") for number in range(3)]
+    made.add([answered_photo(file, ("cat", 0.9)) for file in files])
+    return made
+
+
+@pytest.fixture
+def labels(gallery: Gallery, store: Store) -> Labels[int]:
+    return Labels(gallery, store.store, store.withdraw)
+
+
+def shown(gallery: Gallery) -> list[str]:
+    return [photo.label for photo in gallery.photos]
+
+
+async def give(labels: Labels[int], keys: list[str], class_name: str) -> list[ServeryError]:
+    errors: list[ServeryError] = []
+    await labels.label(keys, class_name, errors.append, no_report)
+    return errors
+
+
+async def test_steps_are_undone_from_the_last_one(
+    gallery: Gallery, labels: Labels[int], store: Store
+) -> None:
+    keys = [photo.key for photo in gallery.photos]
+    await give(labels, keys, "lion")
+    await give(labels, keys[:1], "tiger")
+    assert shown(gallery) == ["tiger", "lion", "lion"]
+    await labels.undo(labels.take_last())
+    assert shown(gallery) == ["lion", "lion", "lion"]
+    assert gallery.photos[0].label_can_be_undone
+    await labels.undo(labels.take_last())
+    assert shown(gallery) == ["", "", ""]
+    assert not store.stored
+    assert labels.take_last() == []
+    assert not gallery.photos[0].label_can_be_undone
+
+
+async def test_the_last_label_of_each_photo_is_undone_though_they_are_of_two_steps(
+    gallery: Gallery, labels: Labels[int], store: Store
+) -> None:
+    first, second, third = (photo.key for photo in gallery.photos)
+    await give(labels, [first, second, third], "lion")
+    await give(labels, [first], "tiger")
+    await labels.undo(labels.take_last([first, second]))
+    assert shown(gallery) == ["lion", "", "lion"]
+    assert sorted(store.stored.values()) == ["lion", "lion"]
+
+
+async def test_a_step_that_is_being_undone_is_not_undone_twice(
+    gallery: Gallery, labels: Labels[int]
+) -> None:
+    await give(labels, [gallery.photos[0].key], "lion")
+    await give(labels, [gallery.photos[1].key], "tiger")
+    first, second = labels.take_last(), labels.take_last()
+    assert [one.key for one in (*first, *second)] == [
+        gallery.photos[1].key,
+        gallery.photos[0].key,
+    ]
+
+
+async def test_a_label_that_could_not_be_stored_is_neither_shown_nor_undone(
+    gallery: Gallery, labels: Labels[int]
+) -> None:
+    errors = await give(labels, [gallery.photos[0].key], "refused")
+    assert [str(error) for error in errors] == ["The label was refused. Use another class."]
+    assert shown(gallery) == ["", "", ""]
+    assert labels.take_last() == []
