@@ -33,7 +33,7 @@ _BAR = 6
 _ROW = 44
 
 
-class Role(IntEnum):
+class BarRole(IntEnum):
     """What a row has beyond its text."""
 
     COUNT = Qt.ItemDataRole.UserRole
@@ -76,9 +76,9 @@ class ClassBarsModel(QAbstractListModel):
                 return each.name
             case Qt.ItemDataRole.AccessibleTextRole | Qt.ItemDataRole.ToolTipRole:
                 return _facts(each)
-            case Role.COUNT:
+            case BarRole.COUNT:
                 return each
-            case Role.MAX_LABELS:
+            case BarRole.MAX_LABELS:
                 return max(1, *(other.labels for other in self._counts))
             case _:
                 return None
@@ -120,7 +120,7 @@ class _BarRow(QStyledItemDelegate):
         option: QStyleOptionViewItem,
         index: QModelIndex | QPersistentModelIndex,
     ) -> None:
-        each: ClassCount = index.data(Role.COUNT)
+        each: ClassCount = index.data(BarRole.COUNT)
         area = QRectF(option.rect).adjusted(theme.S, theme.XS, -theme.S, -theme.XS)
         text = QRectF(area.left(), area.top(), area.width(), area.height() - _BAR - theme.XS)
         painter.save()
@@ -131,7 +131,7 @@ class _BarRow(QStyledItemDelegate):
             painter.drawRoundedRect(inner, theme.CORNER, theme.CORNER)
         self._paint_text(painter, text, each)
         bar = QRectF(area.left(), area.bottom() - _BAR, area.width(), _BAR)
-        self._paint_bar(painter, bar, each.labels / index.data(Role.MAX_LABELS), each.known)
+        self._paint_bar(painter, bar, each.labels / index.data(BarRole.MAX_LABELS), each.known)
         painter.restore()
 
     def _paint_text(self, painter: QPainter, area: QRectF, each: ClassCount) -> None:

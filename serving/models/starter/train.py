@@ -50,7 +50,7 @@ class Cycle:
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainSettings:
     cycles: tuple[Cycle, ...] = (
         Cycle(24, 0.4, 1.0, 0.0, 0),
         Cycle(11, 0.15, 0.6, 0.6, 0),
@@ -146,7 +146,7 @@ def jpegs(source: Path) -> Iterator[tuple[str, bytes]]:
 
 def augment(
     images: network.Tensor,
-    settings: Settings,
+    settings: TrainSettings,
     strength: network.Tensor,
     sharp: network.Tensor,
     hidden: network.Tensor,
@@ -204,7 +204,7 @@ def _with_a_square_hidden(pixels: network.Tensor, hidden: network.Tensor) -> net
 class NetworkTrainer:
     """Stochastic gradient descent with Nesterov momentum and a cyclic rate."""
 
-    def __init__(self, settings: Settings, class_count: int, batches: int) -> None:
+    def __init__(self, settings: TrainSettings, class_count: int, batches: int) -> None:
         self.settings = settings
         self.model = network.TrainableNetwork(class_count, settings.seed)
         self.averaged = network.TrainableNetwork(class_count, settings.seed)
@@ -266,7 +266,7 @@ class NetworkTrainer:
         return right / len(split.images)
 
 
-def train(source: Path, out: Path, settings: Settings) -> None:
+def train(source: Path, out: Path, settings: TrainSettings) -> None:
     """Train on `source`, writing weights, settings, log and checkpoints to `out`."""
     out.mkdir(parents=True, exist_ok=True)
     tf.random.set_seed(settings.seed)
@@ -341,7 +341,7 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="folder or archive of CIFAR-10 as JPEG files")
     parser.add_argument("out", type=Path, help="folder for weights, log and checkpoints")
     arguments = parser.parse_args()
-    train(arguments.source, arguments.out, Settings())
+    train(arguments.source, arguments.out, TrainSettings())
 
 
 if __name__ == "__main__":
