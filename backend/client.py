@@ -6,7 +6,6 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator
-from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
@@ -82,12 +81,7 @@ class BackendClient:
     async def __aenter__(self) -> BackendClient:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
     async def close(self) -> None:

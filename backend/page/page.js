@@ -109,7 +109,8 @@ async function classify(file) {
       throw new ApiError("The file is larger than 64 MB.", "Save the photo smaller and try again.");
     }
     const answer = await requestScores(file);
-    if (request !== state.request) return; // another photo was dropped meanwhile
+    // Another photo may have been dropped meanwhile.
+    if (request !== state.request) return;
     show(answer);
     el("answer-heading").focus({ preventScroll: true });
   } catch (error) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -64,12 +63,9 @@ class LabelStore:
 
         def work(connection: Connection) -> tuple[Label, bool]:
             name = _spelling(connection, class_name)
-            if key is not None:
-                row = connection.execute(
-                    "SELECT * FROM labels WHERE idempotency_key = ?", (key,)
-                ).fetchone()
-                if row is not None:
-                    return _same(_label(row), image, name), False
+            # Without a key this finds nothing: in SQL, NULL equals nothing.
+            for row in connection.execute("SELECT * FROM labels WHERE idempotency_key = ?", (key,)):
+                return _same(_label(row), image, name), False
             cursor = connection.execute(
                 "INSERT INTO labels (image, class_name, created, new_class, idempotency_key)"
                 " VALUES (?, ?, ?, ?, ?) RETURNING *",
@@ -84,7 +80,6 @@ class LabelStore:
 
         Raises UnknownLabel if there is none with this id.
         """
-
         undone = await self._database.execute(
             "UPDATE labels SET undone = COALESCE(undone, ?) WHERE id = ? RETURNING id",
             (utc_now(), label_id),
@@ -107,13 +102,11 @@ class LabelStore:
 
     async def counts(self, after: int) -> tuple[dict[str, int], int]:
         """Return current labels per class, and how many of them have an id above `after`."""
-
-        counts: Counter[str] = Counter()
-        newer = 0
-        for row in await self._database.execute(_CURRENT):
-            counts[row["class_name"]] += 1
-            newer += row["id"] > after
-        return dict(counts), newer
+        rows = await self._database.execute(
+            f"SELECT class_name, COUNT(*), SUM(id > ?) FROM ({_CURRENT}) GROUP BY class_name",
+            (after,),
+        )
+        return {name: count for name, count, _ in rows}, sum(newer for _, _, newer in rows)
 
 
 def _spelling(connection: Connection, class_name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from serving.errors import ModelError
@@ -41,12 +40,7 @@ class LoadedVersion:
     def __enter__(self) -> LoadedVersion:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._session.close()
 
     def embed(self, images: list[bytes]) -> Any:

@@ -14,7 +14,7 @@ from backend.contract import Event, RunState, TrainingRun
 from backend.events import EventBroker
 from backend.store.labels import LabelSnapshot
 from backend.store.store import Store
-from backend.training import gate
+from backend.training.gate import reason_not_to_promote
 from backend.training.worker_process import WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import LabeledImage, TrainingProgress, TrainingSpec
 from serving.background import cancel_and_wait
@@ -53,7 +53,6 @@ class Trainer:
         workspace: Workspace,
         broker: EventBroker,
         worker: Sequence[str] | None = None,
-        margin: float = gate.MARGIN,
     ) -> None:
         """`worker` is the command to which the path of a spec file is appended."""
         self._model = model
@@ -62,7 +61,6 @@ class Trainer:
         self._workspace = workspace
         self._broker = broker
         self._worker = list(worker or module_command(WORKER))
-        self._margin = margin
         self._queued: TrainingRun | None = None
         self._current: TrainingRun | None = None
         self._process: WorkerProcess | None = None
@@ -192,7 +190,7 @@ class Trainer:
             base_accuracy=result.evaluation.base_accuracy,
         )
         self._update(run)
-        reason = gate.reason_not_to_promote(result.evaluation, self._margin)
+        reason = reason_not_to_promote(result.evaluation)
         if reason is None and self._repository.live(self._model).number != base.number:
             # A person's choice, made while the worker was running, outweighs the gate.
             reason = "Another version was promoted meanwhile, so this one did not go live."
@@ -212,7 +210,6 @@ class Trainer:
     ) -> TrainingSpec:
         return TrainingSpec(
             run_id=run.id,
-            model=self._model,
             base_version=base.number,
             base_folder=str(base.path),
             staging_folder=str(staged),

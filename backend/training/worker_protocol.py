@@ -28,7 +28,6 @@ class TrainingSpec:
     """Everything that one training run depends on; equal specs give equal versions."""
 
     run_id: str
-    model: str
     base_version: int
     base_folder: str
     staging_folder: str
@@ -39,7 +38,6 @@ class TrainingSpec:
     images_ever_labeled: tuple[str, ...]
     """Images whose labels the store knows; what the base version learned from others
     (labelled in another workspace) is kept."""
-    seed: int = 0
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))

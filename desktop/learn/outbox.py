@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 from backend.client import BackendRefused
 from backend.contract import Label
-from desktop.learn.outbox_store import OutboxEntry, OutboxStore
+from desktop.learn.outbox_store import OutboxEntry, OutboxStore, RefusedLabel
 from serving.background import in_background
 from serving.errors import BackendError, ServeryError
 
@@ -58,16 +57,6 @@ class QueuedLabel:
 
     key: str
     class_name: str
-
-
-@dataclass(frozen=True)
-class RefusedLabel:
-    """A label that the backend does not accept, set aside with the reason."""
-
-    key: str
-    class_name: str
-    reason: str
-    """What happened and what to do, as sentences."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +105,8 @@ class Outbox:
             self._resources = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._resources.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *exception: object) -> None:
+        await self._resources.aclose()
 
     @property
     def view(self) -> OutboxView:
@@ -231,12 +215,8 @@ class Outbox:
             await self._store.forget(entry.key)
 
     async def _refresh(self, problem: str) -> None:
-        pending, refused = await self._store.counts()
-        view = OutboxView(
-            pending,
-            tuple(RefusedLabel(key, name, reason) for key, name, reason in refused),
-            problem if pending else "",
-        )
+        pending = await self._store.pending_count()
+        view = OutboxView(pending, await self._store.refused(), problem if pending else "")
         if view != self._view:
             self._view = view
             for listener in tuple(self._listeners):

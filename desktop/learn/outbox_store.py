@@ -30,6 +30,16 @@ class LabelNotSaved(ServeryError):
 
 
 @dataclass(frozen=True)
+class RefusedLabel:
+    """A label that the backend does not accept, set aside with the reason."""
+
+    key: str
+    class_name: str
+    reason: str
+    """What happened and what to do, as sentences."""
+
+
+@dataclass(frozen=True)
 class OutboxEntry:
     """One row that waits for the backend."""
 
@@ -135,19 +145,15 @@ class OutboxStore:
     async def discard_refused(self) -> None:
         await self.database.execute("DELETE FROM outbox WHERE refusal != ''")
 
-    async def counts(self) -> tuple[int, list[tuple[str, str, str]]]:
-        """Return how many rows are pending, and key, class and reason of those refused."""
+    async def pending_count(self) -> int:
+        (row,) = await self.database.execute("SELECT count(*) FROM outbox WHERE refusal = ''")
+        return int(row[0])
 
-        def work(connection: Connection) -> tuple[int, list[tuple[str, str, str]]]:
-            (pending,) = connection.execute(
-                "SELECT count(*) FROM outbox WHERE refusal = ''"
-            ).fetchone()
-            refused = connection.execute(
-                "SELECT key, class_name, refusal FROM outbox WHERE refusal != '' ORDER BY position"
-            )
-            return pending, [tuple(row) for row in refused]
-
-        return await self.database.transaction(work)
+    async def refused(self) -> tuple[RefusedLabel, ...]:
+        rows = await self.database.execute(
+            "SELECT key, class_name, refusal FROM outbox WHERE refusal != '' ORDER BY position"
+        )
+        return tuple(RefusedLabel(*row) for row in rows)
 
 
 def _create_table(connection: Connection) -> None:

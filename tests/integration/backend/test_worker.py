@@ -50,7 +50,6 @@ class TrainingEnv:
     def spec(self, base: Version, images: list[LabeledImage], staged: Path) -> TrainingSpec:
         return TrainingSpec(
             run_id="run-1",
-            model="starter",
             base_version=base.number,
             base_folder=str(base.path),
             staging_folder=str(staged),

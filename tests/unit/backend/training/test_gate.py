@@ -24,10 +24,10 @@ def evaluation(base: float | None, new: float | None) -> Evaluation:
     ],
 )
 def test_the_margin(base: float | None, new: float | None, passes: bool) -> None:
-    reason = reason_not_to_promote(evaluation(base, new), margin=0.02)
+    reason = reason_not_to_promote(evaluation(base, new))
     assert (reason is None) == passes
 
 
 def test_what_is_new_cannot_make_up_for_what_was_lost() -> None:
     better_overall = Evaluation(200, 0.9, 0.5, 100, 0.8, 0.95)
-    assert reason_not_to_promote(better_overall, margin=0.02)
+    assert reason_not_to_promote(better_overall)

@@ -9,7 +9,8 @@ import pytest
 
 from backend.contract import ClassCount, LabelSummary, RunState, TrainingRun, VersionSummary
 from desktop.learn import wording
-from desktop.learn.outbox import OutboxView, RefusedLabel
+from desktop.learn.outbox import OutboxView
+from desktop.learn.outbox_store import RefusedLabel
 
 NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
 RUN = TrainingRun(
