@@ -9,12 +9,16 @@ process even where the program that started it ended a moment after.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from serving.files import write_aside
+
+ABANDONED_SECONDS = 60.0
+"""A file that takes longer to write is one whose writer was killed."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,14 @@ def read_instance_record(folder: Path, instance_id: str) -> InstanceRecord | Non
         return InstanceRecord(**known | {"command": tuple(raw.get("command", ()))})
     except (OSError, ValueError, TypeError):
         return None
+
+
+def remove_abandoned(folder: Path, now: float) -> None:
+    """Remove what killed programs were about to write; `now` is in seconds since the epoch."""
+    for path in folder.glob(".*"):
+        with contextlib.suppress(OSError):
+            if now - path.stat().st_mtime > ABANDONED_SECONDS:
+                path.unlink()
 
 
 def read_instance_records(folder: Path) -> list[InstanceRecord]:

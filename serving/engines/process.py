@@ -22,6 +22,7 @@ from serving.engines.instance_records import (
     InstanceRecord,
     read_instance_record,
     read_instance_records,
+    remove_abandoned,
 )
 from serving.engines.log_files import follow, tail
 from serving.engines.names import PROCESS
@@ -188,6 +189,7 @@ class ProcessEngine:
         return kept is None or (bool(kept.process) and self._process(kept) is None)
 
     def _instances(self, model: str | None) -> list[Instance]:
+        remove_abandoned(self._folder, self._clock())
         records = read_instance_records(self._folder)
         kept = {self._marker(record) for record in records}
         child_processes.reap(f"{PORTS_FLAG}={self._folder}{os.sep}", kept)

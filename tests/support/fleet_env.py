@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from serving.background import in_background
 from serving.engines.process import ProcessEngine
+from serving.engines.protocol import Instance
 from serving.fleet.fleet import Fleet, FleetView
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.conftest import ROOT
-from tests.support.waiting import wait_for_view
+from tests.support.waiting import wait_for_view, wait_until
 
 MODEL = "pets"
 PROGRAM = [sys.executable, "-m", "tests.support.fake_server"]
@@ -23,12 +25,27 @@ PRETENDING = [sys.executable, str(ROOT / "tests/support/fake_server.py"), "--grp
 """The same, without gRPC."""
 
 
+class CountingEngine(ProcessEngine):
+    """Counts how often its instances were listed: by a fleet, and to follow changes."""
+
+    polls = 0
+    change_polls = 0
+
+    async def instances(self, model: str | None = None) -> list[Instance]:
+        found = await super().instances(model)
+        if model is None:
+            self.change_polls += 1
+        else:
+            self.polls += 1
+        return found
+
+
 class FleetEnv:
     """A workspace with a model of three versions, the first live, and fleets on it."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.engine = ProcessEngine(workspace, program=PROGRAM)
+        self.engine = CountingEngine(workspace, program=PROGRAM)
         self.repository = ModelRepository(workspace.models)
         self.client = PredictClient(MODEL, timeout=10)
         self.other_client = PredictClient(MODEL, timeout=10)
@@ -39,11 +56,28 @@ class FleetEnv:
             (folder / "saved_model.pb").touch()
         self.repository.promote(MODEL, 1)
 
-    def new_fleet(self, client: PredictClient | None = None) -> Fleet:
+    def new_fleet(
+        self,
+        client: PredictClient | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> Fleet:
         """Another Fleet of the same workspace, as another program would hold."""
         return Fleet(
-            MODEL, self.engine, self.repository, self.workspace, client or self.other_client
+            MODEL,
+            self.engine,
+            self.repository,
+            self.workspace,
+            client or self.other_client,
+            clock=clock,
+            monotonic=monotonic,
         )
+
+    async def wait_for_polls(self, count: int) -> None:
+        """Return once fleets have listed the instances so many times more."""
+        target = self.engine.polls + count
+        await wait_until(lambda: self.engine.polls >= target)
 
     def configure(self, **settings: Any) -> None:
         (self.workspace.root / "fake_server.json").write_text(json.dumps(settings))
@@ -51,12 +85,8 @@ class FleetEnv:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """`fleet.run()` in the background."""
-        run = asyncio.create_task(self.fleet.run())
-        try:
+        async with in_background(self.fleet.run()):
             yield
-        finally:
-            run.cancel()
-            await asyncio.gather(run, return_exceptions=True)
 
     async def wait_for_view(self, condition: Callable[[FleetView], bool]) -> FleetView:
         return await wait_for_view(self.fleet, condition)

@@ -11,13 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from serving.background import cancel_and_wait
 from serving.engines.instance_records import InstanceRecord
-from serving.engines.process import POLL_SECONDS, ProcessEngine
+from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Instance, InstanceSpec, InstanceState
 from serving.errors import EngineError
 from serving.programs import module_command
 from serving.workspace import Workspace
-from tests.support.fleet_env import PRETENDING
+from tests.support.fleet_env import PRETENDING, CountingEngine
 from tests.support.waiting import wait_until
 
 SPEC = InstanceSpec(model="pets", config_file=Path("/models/pets/serving.config"))
@@ -50,6 +51,10 @@ def listens(instance: Instance) -> bool:
 
 def failed(instance: Instance) -> bool:
     return instance.state is InstanceState.FAILED
+
+
+def draining(instance: Instance) -> bool:
+    return instance.state is InstanceState.DRAINING
 
 
 def configure(workspace: Workspace, **settings: int) -> None:
@@ -221,11 +226,7 @@ async def test_one_that_ignores_the_request_is_killed_after_its_grace(
 ) -> None:
     configure(workspace, ignore_sigterm=1)
     instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
-    stopping = asyncio.ensure_future(engine.stop(instance.id, grace=0.5))
-    await asyncio.sleep(0.2)
-    (seen,) = await engine.instances()
-    assert seen.state is InstanceState.DRAINING
-    await stopping
+    await engine.stop(instance.id, grace=0.1)
     assert instance.process is not None
     assert not psutil.pid_exists(instance.process)
 
@@ -236,11 +237,11 @@ async def test_a_stop_that_was_broken_off_can_be_finished_by_anyone(
     configure(workspace, ignore_sigterm=1)
     instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
     stopping = asyncio.ensure_future(engine.stop(instance.id, grace=60))
-    await asyncio.sleep(0.1)
-    stopping.cancel()
     other = ProcessEngine(workspace, program=PRETENDING)
-    (seen,) = await other.instances()
-    assert seen.state is InstanceState.DRAINING
+    await wait_for_instance(engine, instance.id, draining)
+    await wait_for_instance(other, instance.id, draining)
+    await cancel_and_wait(stopping)
+    await wait_for_instance(other, instance.id, draining)
     await other.stop(instance.id, grace=0.1)
     assert await engine.instances() == []
 
@@ -375,16 +376,19 @@ async def test_what_it_uses_is_measured(engine: ProcessEngine) -> None:
     assert await engine.stats(instance.id) is None
 
 
-async def test_changes_are_told(engine: ProcessEngine) -> None:
-    changes = engine.changes()
-    told = asyncio.ensure_future(anext(changes))
-    await asyncio.sleep(0.1)
-    assert not told.done()
-    instance = await engine.start(SPEC)
-    await asyncio.wait_for(told, 2)
-    await wait_for_instance(engine, instance.id, listens)
-    await asyncio.sleep(2 * POLL_SECONDS)
-    assert instance.process is not None
-    psutil.Process(instance.process).kill()
-    await asyncio.wait_for(anext(changes), 2)
-    await changes.aclose()
+async def test_changes_are_told(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.engines.process.POLL_SECONDS", 0.01)
+    engine = CountingEngine(workspace, program=PRETENDING)
+    async with asyncio.timeout(60), aclosing(engine.changes()) as changes:
+        told = asyncio.ensure_future(anext(changes))
+        await wait_until(lambda: engine.change_polls >= 3)
+        assert not told.done()
+        instance = await engine.start(SPEC)
+        await told
+        listening = await wait_for_instance(engine, instance.id, listens)
+        assert listening.process is not None
+        psutil.Process(listening.process).kill()
+        await anext(changes)
+        while not failed((await engine.instances())[0]):
+            await anext(changes)
+    await engine.stop(instance.id, grace=0)

@@ -9,11 +9,18 @@ from functools import partial
 import psutil
 import pytest
 
+from serving.background import in_background
+from serving.engines.process import POLL_SECONDS as CHANGE_POLL_SECONDS
 from serving.engines.protocol import Instance, InstanceState
 from serving.errors import EngineError, ModelError
-from serving.fleet import probe
+from serving.fleet import reconciler
 from serving.fleet.fleet import FleetView
+from serving.fleet.plan import BACK_OFF_SECONDS
+from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
+from serving.predict.client import PredictClient
+from tests.support.clock import ManualClock
 from tests.support.fleet_env import MODEL, FleetEnv
+from tests.support.waiting import wait_for_view, wait_until
 
 READY, FAILED = InstanceState.READY, InstanceState.FAILED
 
@@ -53,15 +60,18 @@ async def test_it_grows_and_shrinks_and_every_program_sees_the_same(fleet_env: F
 
 
 async def test_a_killed_instance_is_left_alone_within_a_second_and_replaced(
-    fleet_env: FleetEnv,
+    fleet_env: FleetEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The engine tells of it, twice a second at least: the fleet's own polls would be too late."""
+    assert CHANGE_POLL_SECONDS < 1
+    monkeypatch.setattr(reconciler, "POLL_SECONDS", 1e6)
+    view = await fleet_env.fleet.scale(2)
+    before = fleet_env.engine.polls
     async with fleet_env.running():
-        view = await fleet_env.fleet.scale(2)
-        killed = time.monotonic()
+        await wait_until(lambda: fleet_env.engine.polls > before and fleet_env.engine.change_polls)
         process(view).kill()
         dead = ids(view)[0]
         await fleet_env.wait_for_view(lambda view: view.ready == 1)
-        assert time.monotonic() - killed < 1
         answers = [(await fleet_env.client.classify(b"x")).instance_id for _ in range(4)]
         assert set(answers) == {ids(view)[1]}
         assert fleet_env.client.counters()[dead].failures == 0
@@ -71,34 +81,38 @@ async def test_a_killed_instance_is_left_alone_within_a_second_and_replaced(
 
 async def test_watching_changes_nothing(fleet_env: FleetEnv) -> None:
     await fleet_env.fleet.scale(1)
-    watching = asyncio.create_task(fleet_env.fleet.watch())
-    process(fleet_env.fleet.view).kill()
-    view = await fleet_env.wait_for_view(lambda view: view.instances[0].state is FAILED)
-    await asyncio.sleep(1)
-    assert ids(fleet_env.fleet.view) == ids(view)
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    async with in_background(fleet_env.fleet.watch()):
+        process(fleet_env.fleet.view).kill()
+        view = await fleet_env.wait_for_view(lambda view: view.instances[0].state is FAILED)
+        await fleet_env.wait_for_polls(5)
+        assert ids(fleet_env.fleet.view) == ids(view)
 
 
 async def test_a_model_that_ends_its_server_is_told_and_not_tried_without_end(
     fleet_env: FleetEnv,
 ) -> None:
     fleet_env.configure(exit=3)
+    clock = ManualClock(time.time())
+    fleet = fleet_env.new_fleet(clock=clock)
     seen: set[str] = set()
-    fleet_env.fleet.subscribe(lambda view: seen.update(ids(view)))
-    async with fleet_env.running():
+    fleet.subscribe(lambda view: seen.update(ids(view)))
+    async with in_background(fleet.run()):
         with pytest.raises(EngineError, match="exit status 3") as failure:
-            await fleet_env.fleet.scale(1)
+            await fleet.scale(1)
         assert "tried again in" in failure.value.advice
-        (each,) = fleet_env.fleet.view.instances
+        (each,) = fleet.view.instances
         assert each.state is FAILED
         assert each.instance.failure.endswith("The last line of its log: the model is broken")
         logs = await fleet_env.engine.logs(each.instance.id)
         assert logs.splitlines() == ["the fake server begins", "the model is broken"]
-        await asyncio.sleep(2.5)
-        assert len(seen) <= 4
+        await fleet_env.wait_for_polls(5)
+        assert len(seen) == 2
+        clock.advance(BACK_OFF_SECONDS[1])
+        await wait_for_view(fleet, lambda view: len(seen) == 3)
+        await fleet_env.wait_for_polls(5)
+        assert len(seen) == 3
         fleet_env.configure()
-        view = await fleet_env.fleet.scale(1)
+        view = await fleet.scale(1)
         assert view.ready == 1
 
 
@@ -180,7 +194,8 @@ async def test_what_an_instance_was_sent_is_answered_before_it_stops(fleet_env: 
         view = await fleet_env.fleet.scale(2)
         fleet_env.configure(delay=0.5)
         calls = [asyncio.create_task(fleet_env.client.classify(b"x")) for _ in range(6)]
-        await asyncio.sleep(0.2)
+        counters = fleet_env.client.counters
+        await wait_until(lambda: sum(each.outstanding for each in counters().values()) == 6)
         states: set[tuple[str, InstanceState]] = set()
         fleet_env.fleet.subscribe(
             lambda view: states.update((each.instance.id, each.state) for each in view.instances)
@@ -195,39 +210,61 @@ async def test_what_an_instance_was_sent_is_answered_before_it_stops(fleet_env: 
         }
 
 
+def has_just_answered(probe: InstanceProbe) -> bool:
+    return probe.silent_seconds == 0
+
+
 async def test_an_instance_that_hangs_is_replaced_and_its_requests_go_elsewhere(
     fleet_env: FleetEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "STATUS_SECONDS", 0.5)
-    monkeypatch.setattr("serving.fleet.observer.SILENCE_SECONDS", 1.5)
+    clock = ManualClock()
+    probes: dict[str, InstanceProbe] = {}
+
+    def open_probe(model: str, address: str, clock: Callable[[], float]) -> InstanceProbe:
+        probes[address] = InstanceProbe(model, address, clock)
+        return probes[address]
+
+    monkeypatch.setattr("serving.fleet.observer.InstanceProbe", open_probe)
     monkeypatch.setattr(fleet_env.engine, "stop", partial(fleet_env.engine.stop, grace=0.1))
-    async with fleet_env.running():
-        view = await fleet_env.fleet.scale(2)
+    client = PredictClient(MODEL, clock=clock)
+    fleet = fleet_env.new_fleet(client, monotonic=clock)
+    async with in_background(fleet.run()):
+        view = await fleet.scale(2)
+        hanging, healthy = view.instances
         for _ in range(2):
-            await fleet_env.client.classify(b"x")
-        hanging = process(view)
-        os.kill(hanging.pid, signal.SIGSTOP)
-        calls = [asyncio.create_task(fleet_env.client.classify(b"x")) for _ in range(10)]
+            await client.classify(b"x")
+        process_id = process(view).pid
+        os.kill(process_id, signal.SIGSTOP)
+        calls = [asyncio.create_task(client.classify(b"x")) for _ in range(10)]
+        silent_for = 0.0
+        while silent_for <= SILENCE_SECONDS:
+            clock.advance(SILENCE_SECONDS / 2)
+            silent_for += SILENCE_SECONDS / 2
+            # The other one answers all the while.
+            assert healthy.instance.grpc_address is not None
+            probe = probes[healthy.instance.grpc_address]
+            await wait_until(partial(has_just_answered, probe))
         answers = await asyncio.gather(*calls)
-        assert {answer.instance_id for answer in answers} == {ids(view)[1]}
-        name = ids(view)[0]
-        await fleet_env.wait_for_view(lambda view: view.ready == 2 and name not in ids(view))
-        assert not hanging.is_running()
+        assert {answer.instance_id for answer in answers} == {healthy.instance.id}
+        await wait_for_view(
+            fleet, lambda view: view.ready == 2 and hanging.instance.id not in ids(view)
+        )
+        assert not psutil.pid_exists(process_id)
+    await client.close()
 
 
 async def test_two_programs_that_change_the_fleet_at_once_agree(fleet_env: FleetEnv) -> None:
     other = fleet_env.new_fleet()
-    async with fleet_env.running():
-        running = asyncio.create_task(other.run())
+    async with fleet_env.running(), in_background(other.run()):
         await asyncio.gather(fleet_env.fleet.scale(2), other.scale(2))
-        await asyncio.sleep(0.5)
+        await fleet_env.wait_for_polls(10)
         assert len(await fleet_env.engine.instances()) == 2
+        dead = ids(fleet_env.fleet.view)[0]
         process(fleet_env.fleet.view).kill()
-        await asyncio.sleep(1.5)
+        for fleet in (fleet_env.fleet, other):
+            await wait_for_view(fleet, lambda view: view.ready == 2 and dead not in ids(view))
+        await fleet_env.wait_for_polls(10)
         assert len(await fleet_env.engine.instances()) == 2
-        await fleet_env.wait_for_view(lambda view: view.ready == 2)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_another_number_ends_a_scaling_that_is_under_way(fleet_env: FleetEnv) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import signal
 import sys
+import time
 from pathlib import Path
 
 import psutil
+import pytest
 
+from serving.engines.instance_records import ABANDONED_SECONDS
+from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceState
 from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv
-
-ROUNDS = 6
+from tests.support.fleet_owner_killed import POINTS
+from tests.support.waiting import wait_until
 
 
 def processes(folder: Path) -> set[int]:
@@ -27,36 +31,36 @@ def processes(folder: Path) -> set[int]:
     return found
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("point", POINTS)
 async def test_an_owner_killed_at_any_moment_leaves_a_fleet_that_can_be_kept(
-    fleet_env: FleetEnv,
+    fleet_env: FleetEnv, when: str, point: str
 ) -> None:
-    choice = random.Random(7)
-    for seed in range(ROUNDS):
-        owner = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.support.fleet_owner",
-            MODEL,
-            str(seed),
-            "process",
-            *PROGRAM,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert owner.stdout is not None
-        assert await owner.stdout.readline() == b"begun\n"
-        await asyncio.sleep(choice.uniform(0, 2))
-        owner.kill()
-        await owner.wait()
-        alive = {
+    owner = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.support.fleet_owner_killed"),
+        *(when, point, MODEL, *PROGRAM),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await owner.wait() == -signal.SIGKILL
+
+    async def every_process_is_adopted() -> bool:
+        adopted = {
             instance.process
             for instance in await fleet_env.engine.instances()
             if instance.state is not InstanceState.FAILED and instance.process
         }
-        assert alive == processes(fleet_env.workspace.instances)
+        return adopted == processes(fleet_env.workspace.instances)
+
+    # A process that was forked a moment before has its command line only a moment later.
+    await wait_until(every_process_is_adopted)
     view = await fleet_env.fleet.scale(2)
     assert view.ready == 2
     served = {each.instance.process for each in view.instances}
     assert served == processes(fleet_env.workspace.instances)
+    # Half-written files are removed once nobody can be writing them any more.
+    await ProcessEngine(
+        fleet_env.workspace, clock=lambda: time.time() + 2 * ABANDONED_SECONDS
+    ).instances()
     left = sorted(path.suffix for path in fleet_env.workspace.instances.iterdir())
     assert left == [".json", ".json", ".ports", ".ports"]
     assert len(list(fleet_env.workspace.logs.iterdir())) == 2
