@@ -19,11 +19,11 @@ MAX_CONCURRENT_CALLS = 8
 
 
 class EngineConnection:
-    """Finds the engine at the first call, and again after it was away.
+    """Finds the engine at the first call, and again after it was unavailable.
 
-    Once an engine has answered it stays the one: while it is away no other
-    takes its place, since the instances are there. `candidates` are the
-    endpoints to try; read from the surroundings at each search unless given.
+    The first engine that answers is used from then on: while it is unavailable
+    no other one replaces it, since the instances are there. `candidates` are
+    the endpoints to try; None reads them from the environment at each search.
     """
 
     def __init__(self, candidates: Sequence[DockerEndpoint] | None = None) -> None:
@@ -31,63 +31,60 @@ class EngineConnection:
         self._pool = ThreadPoolExecutor(MAX_CONCURRENT_CALLS, "docker")
         self._finding = threading.Lock()
         self._found: FoundEngine | None = None
-        self._first_found: FoundEngine | None = None
-        """The one that answered first."""
+        """None before the first search and after the engine was lost."""
+        self._selected: FoundEngine | None = None
+        """The engine that answered first; stays when it is lost."""
 
     async def run(self, doing: str, work: Callable[[FoundEngine], T]) -> T:
         """Run blocking `work` on the engine in the pool; raises EngineError.
 
         `doing` completes the sentence "The container engine could not …". Work
-        that has begun ends by itself even where its caller is cancelled.
+        that has begun runs to its end even if its caller is cancelled.
         """
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, self.run_blocking, doing, work
-        )
-
-    def run_blocking(self, doing: str, work: Callable[[FoundEngine], T]) -> T:
-        """The same in the calling thread."""
-        found = self.find()
-        try:
-            # Costs next to nothing; the package leaks a socket where it cannot connect.
-            ping(found.local_endpoint)
-            with translate_errors(doing, found.endpoint.url):
-                return work(found)
-        except EngineUnavailable as error:
-            raise self.unavailable(found) from error
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, doing, work)
 
     def find(self) -> FoundEngine:
-        """Return the engine, within 3 s or by ssh 9 s; raises EngineAway."""
+        """Return the engine within 3 s, or 9 s by ssh; raises EngineUnavailable. Blocks."""
+        # One search at a time: the other callers want its result, not a second connection.
         with self._finding:
             if self._found is None:
-                self._found = self._find()
-                self._first_found = self._found
+                self._found = self._selected = self._search()
             return self._found
 
-    def unavailable(self, found: FoundEngine) -> EngineUnavailable:
-        """Let go of an engine that ended a stream, and return the error that says so."""
-        self._lost(found)
+    def lost(self, found: FoundEngine) -> EngineUnavailable:
+        """Drop an engine that broke off, and return the error that says so."""
+        with self._finding:
+            # Another thread may have found it again already: only this connection is dropped.
+            if self._found is found:
+                self._found = None
+        found.close()
         return found.unavailable
 
     async def close(self) -> None:
-        """Let go of connections and threads; calls that run end first."""
+        """Close connections and threads, after the calls that run."""
         await asyncio.to_thread(self._pool.shutdown)
         with self._finding:
             if self._found is not None:
                 self._found.close()
                 self._found = None
 
-    def _find(self) -> FoundEngine:
-        if self._first_found is not None:
-            try:
-                return find_engine([self._first_found.endpoint])
-            except EngineUnavailable as error:
-                raise self._first_found.unavailable from error
-        if self._candidates is not None:
-            return find_engine(self._candidates)
-        return find_engine(candidate_endpoints(HostEnvironment.current()))
+    def _run(self, doing: str, work: Callable[[FoundEngine], T]) -> T:
+        found = self.find()
+        try:
+            # Takes 50 µs, and the `docker` package leaks a socket if it cannot connect.
+            ping(found.local_endpoint)
+            with translate_errors(doing, found.endpoint.url):
+                return work(found)
+        except EngineUnavailable as error:
+            raise self.lost(found) from error
 
-    def _lost(self, lost: FoundEngine) -> None:
-        with self._finding:
-            if self._found is lost:
-                self._found = None
-        lost.close()
+    def _search(self) -> FoundEngine:
+        if self._selected is None:
+            candidates = self._candidates
+            if candidates is None:
+                candidates = candidate_endpoints(HostEnvironment.current())
+            return find_engine(candidates)
+        try:
+            return find_engine([self._selected.endpoint])
+        except EngineUnavailable as error:
+            raise self._selected.unavailable from error

@@ -1,4 +1,4 @@
-"""What the engine is asked to create for an instance, in the words of its API."""
+"""The request that creates a container for an instance."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from serving.engines.protocol import InstanceSpec
 from serving.engines.server_flags import GRPC_PORT, REST_PORT, server_flags
 
 NORMAL_CPU_SHARES, STARTING_CPU_SHARES = 1024, 64
-"""Of the processor, in the engine's own unit: what a container counts for beside others."""
+"""Weights of a container for the CPU relative to others, in the engine's unit."""
 TMPFS_BYTES = 64 * 2**20
 LOG_OPTIONS = {"max-size": "5m", "max-file": "2"}
 
 
 @dataclass(frozen=True)
 class ContainerPlan:
-    """What decides a container, apart from the spec of its instance."""
+    """What decides a container besides the spec of its instance."""
 
     image: str
     labels: Mapping[str, str]
     threads: int
-    """For arithmetic within one request, and for requests side by side."""
+    """Within one request, and for concurrent requests."""
     user: str = ""
-    """`uid:gid` to run as; the image's own user where empty."""
+    """`uid:gid` to run as; empty for the image's own user."""
     mount: Mapping[str, Any] | None = None
-    """What brings the model in; its folder itself where not given."""
+    """How the model gets in; None mounts its folder."""
     low_cpu_until_ready: bool = True
-    """Whether it gets little of the processor while others want it, until it is ready."""
+    """Whether it gets little of a busy CPU until it is ready: loading a model takes it all."""
     init: bool = True
-    """Whether the engine's own init passes signals on: a shell as first process would not."""
+    """Whether the engine's init is the first process: a shell in its place passes no signals on."""
 
 
 def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
-    """Return the body of the API's "create a container" for an instance.
+    """Return the body of the API's request to create a container for an instance.
 
     The model is mounted read-only under the path of its own folder, so that the
-    absolute path in `serving.config` is right inside as well; a folder, not the
-    file, since the file is replaced at each promotion. Ports are published on
-    loopback, and the engine picks them.
+    absolute path in `serving.config` is right inside as well. It is a folder, not
+    the file, since promoting replaces the file. Ports are published on loopback,
+    and the engine picks them.
     """
     folder = str(spec.config_file.parent)
-    itself = {"Type": "bind", "Source": folder, "Target": folder, "ReadOnly": True}
+    bind = {"Type": "bind", "Source": folder, "Target": folder, "ReadOnly": True}
     ports = [f"{port}/tcp" for port in (GRPC_PORT, REST_PORT)]
     host: dict[str, Any] = {
         "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in ports},
-        "Mounts": [dict(plan.mount or itself)],
+        "Mounts": [dict(plan.mount or bind)],
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "ReadonlyRootfs": True,
@@ -75,7 +75,7 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
 
 
 def threads_per_instance(spec: InstanceSpec, cores: int, fleet_size: int) -> int:
-    """Return the threads of one of `sharing` instances on `cores` cores, at least 1."""
+    """Return the threads of one of `fleet_size` instances on `cores` cores, at least 1."""
     if spec.threads:
         return spec.threads
     share = max(1, cores // max(1, fleet_size))

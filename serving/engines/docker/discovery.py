@@ -1,4 +1,4 @@
-"""Finds the container engine that answers, and says of the others why they do not."""
+"""Finds the container engine that answers, or why none does."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ from serving.engines.docker.ssh_tunnel import SshTunnel
 from serving.engines.protocol import Instance
 
 ANSWER_TIMEOUT_SECONDS = 2
-"""How long one engine is waited for."""
+"""The timeout of each request during the search."""
 SEARCH_TIMEOUT_SECONDS = 2.8
-"""How long the whole search takes at most, unless it goes by ssh."""
+"""The timeout of the whole search, unless a candidate is reached by ssh."""
 SSH_SEARCH_TIMEOUT_SECONDS = 9.0
-"""How long it takes at most where it does."""
 CALL_TIMEOUT_SECONDS = 30
-"""How long an engine that was found may take over an ordinary call."""
+"""The timeout of each request after the search."""
 _CONNECTIONS = 24
-"""Kept open to one engine for the next call."""
+"""Connections that one client keeps open for the next request."""
 _TIMED_OUT = f"It takes connections, but does not answer within {ANSWER_TIMEOUT_SECONDS} s."
 
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What an engine says of itself."""
+    """What an engine reports about itself."""
 
     name: str
     """`Docker Engine 20.10.24` or `Podman 4.3.1`."""
     api_version: str
-    """The version of the API that is spoken with it."""
+    """The negotiated version of the API."""
     system: str
     """Operating system of its containers: `linux` or `windows`."""
     architecture: str
@@ -50,12 +49,12 @@ class EngineInfo:
     """Bytes."""
     rootless: bool
     init: bool
-    """Whether it can put a small init before what an image starts."""
+    """Whether it can run a small init as the first process of a container."""
     runtimes: tuple[str, ...]
 
     @property
     def podman(self) -> bool:
-        """Whether it is Podman, which is spoken to as Docker is."""
+        """Whether it is Podman, which offers Docker's API."""
         return self.name.startswith("Podman")
 
     @classmethod
@@ -80,34 +79,43 @@ class FoundEngine:
     """An engine that answers."""
 
     endpoint: DockerEndpoint
+    local_endpoint: DockerEndpoint
+    """Where it is reached on this machine; differs only for an engine that is reached by ssh."""
     info: EngineInfo
     client: docker.APIClient
     tunnel: SshTunnel | None = None
-    """What leads to an engine on another machine."""
-
-    @property
-    def local_endpoint(self) -> DockerEndpoint:
-        """Where on this machine it is reached."""
-        return _local_endpoint(self.endpoint, self.tunnel)
+    """Leads to an engine on another machine."""
 
     @property
     def cpu_features(self) -> frozenset[str] | None:
-        """Features of its processor, as `check_fit` takes them: those of this machine, unless
-        it is another one."""
+        """Those of its CPU for `check_compatible`: not known if it is on another machine."""
         return None if self.tunnel is None else frozenset()
 
+    @property
+    def unavailable(self) -> EngineUnavailable:
+        """The error to raise when it stops answering."""
+        return EngineUnavailable(
+            f"{self.info.name} at {self.endpoint.url} does not answer any more.", UNAVAILABLE_ADVICE
+        )
+
+    @property
+    def description(self) -> str:
+        text = f"{self.info.name} answers at {self.endpoint.url}, {self.endpoint.origin}."
+        if self.tunnel is not None:
+            text = f"{text} It is another machine: images that are classified are sent there."
+        return text
+
     def connect(self) -> docker.APIClient:
-        """Return another client of it, with connections of its own, to be closed."""
+        """Return another client of it, with connections of its own; the caller closes it."""
         return _client(self.local_endpoint, self.info.api_version)
 
     def close(self) -> None:
-        """Let go of it."""
         self.client.close()
         if self.tunnel is not None:
             self.tunnel.close()
 
     def with_local_addresses(self, instance: Instance) -> Instance:
-        """Return the instance with the addresses by which it is reached on this machine."""
+        """Return the instance with the addresses by which it is reached from this machine."""
         if self.tunnel is None:
             return instance
         return replace(
@@ -115,20 +123,6 @@ class FoundEngine:
             grpc_address=_forwarded_address(self.tunnel, instance.grpc_address),
             rest_address=_forwarded_address(self.tunnel, instance.rest_address),
         )
-
-    @property
-    def unavailable(self) -> EngineUnavailable:
-        """The error of work that it no longer answers."""
-        return EngineUnavailable(
-            f"{self.info.name} at {self.endpoint.url} does not answer any more.", UNAVAILABLE_ADVICE
-        )
-
-    @property
-    def description(self) -> str:
-        said = f"{self.info.name} answers at {self.endpoint.url}, {self.endpoint.origin}."
-        if self.tunnel is None:
-            return said
-        return f"{said} It is another machine: what is classified is sent there."
 
 
 def _forwarded_address(tunnel: SshTunnel, address: str | None) -> str | None:
@@ -138,16 +132,17 @@ def _forwarded_address(tunnel: SshTunnel, address: str | None) -> str | None:
 def find_engine(candidates: Sequence[DockerEndpoint]) -> FoundEngine:
     """Return the first of `candidates` that answers, trying all at once.
 
-    Takes 3 s at most, and 9 s where one is reached by ssh. Raises EngineAway,
-    which says of each why not.
+    Takes at most 3 s, or 9 s if one is reached by ssh. Raises EngineUnavailable
+    with the reason of each candidate.
     """
     pool = ThreadPoolExecutor(max(1, len(candidates)), "find-engine")
     by_ssh = any(each.ssh for each in candidates)
     deadline = time.monotonic() + (SSH_SEARCH_TIMEOUT_SECONDS if by_ssh else SEARCH_TIMEOUT_SECONDS)
-    attempts = [(each, pool.submit(_try, each)) for each in candidates]
+    attempts = [(each, pool.submit(_connect, each)) for each in candidates]
     reasons: list[tuple[DockerEndpoint, str]] = []
     found: FoundEngine | None = None
     try:
+        # In their order, not as they complete: a better candidate wins over a faster one.
         for endpoint, attempt in attempts:
             if found is not None:
                 attempt.add_done_callback(_close)
@@ -163,38 +158,37 @@ def find_engine(candidates: Sequence[DockerEndpoint]) -> FoundEngine:
         pool.shutdown(wait=False, cancel_futures=True)
     if found is not None:
         return found
-    raise EngineUnavailable(*none_answers(reasons))
+    raise _none_answers(reasons)
 
 
-def none_answers(reasons: Sequence[tuple[DockerEndpoint, str]]) -> tuple[str, str]:
-    """Say what is wrong with each endpoint, and what can be done.
+def _none_answers(reasons: Sequence[tuple[DockerEndpoint, str]]) -> EngineUnavailable:
+    """Return the error with the reason of each candidate.
 
-    Those where nothing is at all, with "" as the reason, are told of in the advice.
+    A default address with nothing there (its reason is "") is normal, so such
+    addresses are only listed in the advice.
     """
-    missing = [endpoint for endpoint, reason in reasons if not reason]
-    told = [
-        f"{endpoint.url or 'No address'} ({endpoint.origin}): {reason}"
-        for endpoint, reason in reasons
-        if reason
-    ]
-    what = "No container engine answers on this machine."
-    advice = "Start Docker or Podman, or say in DOCKER_HOST where it is."
-    exclusive = [endpoint for endpoint in missing if endpoint.exclusive]
-    told += [f"{each.url} ({each.origin}): Nothing is there." for each in exclusive]
-    if usual := [each for each in missing if not each.exclusive]:
-        names = ", ".join(each.url.removeprefix("unix://") for each in usual)
-        advice = f"{advice} Nothing is there at {names}."
-    return " ".join([what, *told]), advice
+    sentences = ["No container engine answers on this machine."]
+    absent = []
+    for endpoint, reason in reasons:
+        if reason or endpoint.exclusive:
+            address = endpoint.url or "No address"
+            sentences.append(f"{address} ({endpoint.origin}): {reason or 'Nothing is there.'}")
+        else:
+            absent.append(endpoint.url.removeprefix("unix://"))
+    advice = "Start Docker or Podman, or set DOCKER_HOST to its address."
+    if absent:
+        advice = f"{advice} Nothing is there at {', '.join(absent)}."
+    return EngineUnavailable(" ".join(sentences), advice)
 
 
 def _close(attempt: Future[FoundEngine]) -> None:
-    """Let go of an engine that answered, but was not needed or came too late."""
+    """Close an engine that answered, but was not needed or came too late."""
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result().close()
 
 
-def _try(endpoint: DockerEndpoint) -> FoundEngine:
-    """Ask one engine who it is; raises EngineAway with the reason, "" where nothing is there."""
+def _connect(endpoint: DockerEndpoint) -> FoundEngine:
+    """Connect to one engine; raises EngineUnavailable with the reason, "" if nothing is there."""
     if endpoint.error:
         raise EngineUnavailable(endpoint.error)
     address = endpoint.ssh
@@ -204,23 +198,20 @@ def _try(endpoint: DockerEndpoint) -> FoundEngine:
             "only. Reach it by ssh instead: DOCKER_HOST=ssh://USER@HOST, or a Docker context "
             "with such an address."
         )
-    with contextlib.ExitStack() as stack:
-        tunnel = None
+    with contextlib.ExitStack() as undo:
+        tunnel, local_endpoint = None, endpoint
         if address is not None:
             tunnel = SshTunnel(address)
             tunnel.open()
-            stack.callback(tunnel.close)
-        client, info = _connect(_local_endpoint(endpoint, tunnel))
-        stack.pop_all()
-        return FoundEngine(endpoint, info, client, tunnel)
+            undo.callback(tunnel.close)
+            local_endpoint = DockerEndpoint(f"unix://{tunnel.socket}", endpoint.origin)
+        client, info = _negotiated_client(local_endpoint)
+        undo.pop_all()
+        return FoundEngine(endpoint, local_endpoint, info, client, tunnel)
 
 
-def _local_endpoint(endpoint: DockerEndpoint, tunnel: SshTunnel | None) -> DockerEndpoint:
-    return DockerEndpoint(f"unix://{tunnel.socket}", endpoint.origin) if tunnel else endpoint
-
-
-def _connect(endpoint: DockerEndpoint) -> tuple[docker.APIClient, EngineInfo]:
-    """Return a client of an engine, and what it says of itself; raises EngineAway."""
+def _negotiated_client(endpoint: DockerEndpoint) -> tuple[docker.APIClient, EngineInfo]:
+    """Return a client that speaks the engine's version of the API; raises EngineUnavailable."""
     ping(endpoint)
     started = time.monotonic()
     try:
@@ -228,25 +219,25 @@ def _connect(endpoint: DockerEndpoint) -> tuple[docker.APIClient, EngineInfo]:
             _client(endpoint, docker.constants.DEFAULT_DOCKER_API_VERSION)
         ) as probe_client:
             version = probe_client.version(api_version=False)
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as undo:
             client = _client(endpoint, negotiate(version))
-            stack.callback(client.close)
+            undo.callback(client.close)
             info = EngineInfo.read(version, client.info(), client.api_version)
             client.timeout = CALL_TIMEOUT_SECONDS
-            stack.pop_all()
+            undo.pop_all()
             return client, info
     except LIBRARY_ERRORS as error:
         if time.monotonic() - started >= ANSWER_TIMEOUT_SECONDS:
             raise EngineUnavailable(_TIMED_OUT) from error
-        raise EngineUnavailable(f"What answers is no container engine: {error}") from error
+        raise EngineUnavailable(f"What answers is not a container engine: {error}") from error
 
 
 def negotiate(version: Mapping[str, Any]) -> str:
-    """Return the newest version of the API that both sides speak."""
+    """Return the newest version of the API that both sides know."""
     theirs = str(version.get("ApiVersion") or docker.constants.MINIMUM_DOCKER_API_VERSION)
-    least = str(version.get("MinAPIVersion") or theirs)
+    minimum = str(version.get("MinAPIVersion") or theirs)
     ours = docker.constants.DEFAULT_DOCKER_API_VERSION
-    return max(min(theirs, ours, key=_numbers), least, key=_numbers)
+    return max(min(theirs, ours, key=_numbers), minimum, key=_numbers)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -271,7 +262,7 @@ def _client(endpoint: DockerEndpoint, api_version: str) -> docker.APIClient:
 
 
 def ping(endpoint: DockerEndpoint) -> None:
-    """Raise EngineAway with the reason where nobody listens; "" where nothing is there."""
+    """Raise EngineUnavailable with the reason if nobody listens; "" if nothing is there."""
     try:
         if endpoint.socket is not None:
             with socket.socket(socket.AF_UNIX) as probe:
@@ -302,5 +293,5 @@ def _name(version: Mapping[str, Any]) -> str:
     return f"Docker Engine {number}".strip()
 
 
-def _architecture(said: str) -> str:
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(said, said)
+def _architecture(machine: str) -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)

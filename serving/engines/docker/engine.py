@@ -34,9 +34,9 @@ from serving.errors import EngineError
 from serving.workspace import Workspace
 
 RELIST_SECONDS = 5.0
-"""After this long without an event, instances may have changed all the same."""
+"""The engine's list is read again after this long without an event, in case one was missed."""
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
-"""Where the `docker` command looks by itself."""
+"""What the `docker` command uses by default."""
 
 
 class DockerEngine:
@@ -45,13 +45,12 @@ class DockerEngine:
     The engine's own list, by the workspace's label, is the only record of which
     instances there are: any program of the workspace sees the same ones in the
     same states, whichever of them started or is stopping an instance. A
-    container without the label is never touched. One that ended by itself is
-    listed as FAILED, with the reason, until it is stopped; what it printed is
-    kept afterwards.
+    container without the label is never touched. One that exited by itself is
+    listed as FAILED, with the reason, until it is stopped; its log is kept after
+    that.
 
-    `images` are what to run where a spec names none, the first that is there;
-    `candidates` are the addresses to look for an engine at, the usual ones
-    unless given.
+    `images` are run if a spec names none: the first that the engine has.
+    `candidates` are the addresses to try; None stands for the default ones.
     """
 
     name = DOCKER
@@ -64,10 +63,8 @@ class DockerEngine:
     ) -> None:
         self._workspace = workspace
         self.image_names = tuple(images)
-        """What is run where a spec names no image: the first of these that is there."""
         self._connection = EngineConnection(candidates)
         self.images = ImageStore(self._connection)
-        """What its engine has to run, and how it gets more."""
         self._volume_sync = VolumeSync(self._connection, workspace)
         self._cleaned_up: FoundEngine | None = None
         self._usage = ContainerUsage()
@@ -76,17 +73,17 @@ class DockerEngine:
         self._inspections: dict[str, tuple[object, Inspection]] = {}
 
     async def availability(self) -> Availability:
-        """Say within 3 s (9 s by ssh) which engine answers and whether it has an image to run."""
+        """Return within 3 s (9 s by ssh) which engine answers and whether it has an image."""
         try:
             found, image = await self._connection.run(
-                "say which images it has",
+                "list its images",
                 lambda found: (found, first_present(found.client, self.image_names)),
             )
         except EngineError as error:
             return Availability(False, error.what, error.advice)
         if image is None:
-            trouble = image_missing(self.image_names)
-            return Availability(False, f"{found.description} {trouble.what}", trouble.advice)
+            missing = image_missing(self.image_names)
+            return Availability(False, f"{found.description} {missing.what}", missing.advice)
         return Availability(True, f"{found.description} Instances run from the image {image.name}.")
 
     async def instances(self, model: str | None = None) -> list[Instance]:
@@ -98,7 +95,7 @@ class DockerEngine:
         return self._volume_sync.with_failures(instances)
 
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
-        """Start one instance; raises EngineError, and leaves nothing behind then."""
+        """Start one instance; raises EngineError, and then leaves nothing behind."""
         return await self._connection.run(
             "start an instance",
             lambda found: found.with_local_addresses(
@@ -107,27 +104,27 @@ class DockerEngine:
         )
 
     async def grant_full_cpu(self, instance_id: str) -> None:
-        """Give it as much of the processor as the others have.
+        """Give it the same share of the CPU as the others.
 
-        Until then it leaves the processor to those that serve, since loading a model
-        takes all that it can get. Raises EngineError.
+        Until then it leaves the CPU to those that serve, since loading a model takes
+        all that it can get. Raises EngineError.
         """
 
-        def give(found: FoundEngine) -> None:
+        def grant(found: FoundEngine) -> None:
             if not found.info.rootless:
                 container = self._container(found.client, instance_id)
                 found.client.update_container(container, cpu_shares=NORMAL_CPU_SHARES)
 
         try:
-            await self._connection.run(f"let instance {instance_id} compute", give)
+            await self._connection.run(f"give instance {instance_id} its share of the CPU", grant)
         except ContainerNotFound:
             return
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
-        """End the instance and remove its container; nothing where there is none.
+        """Stop the instance and remove its container; nothing if it does not exist.
 
-        It finishes what it accepted, for `grace` seconds at most. Every program
-        sees it as DRAINING meanwhile. Raises EngineError where it cannot be ended.
+        It may finish its requests within `grace` seconds. Every program sees it as
+        DRAINING meanwhile. Raises EngineError if it cannot be stopped.
         """
         try:
             await self._connection.run(
@@ -145,9 +142,9 @@ class DockerEngine:
             return
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:
-        """Return the last `lines` lines it printed; raises EngineError for no such instance.
+        """Return the last `lines` lines of its log; raises EngineError for no such instance.
 
-        Those of an instance that failed are there after it is gone, too.
+        The log of an instance that failed is there after it is removed, too.
         """
         try:
             return await self._connection.run(
@@ -161,9 +158,9 @@ class DockerEngine:
             return kept
 
     async def follow_logs(self, instance_id: str, lines: int = 200) -> AsyncGenerator[str, None]:
-        """Yield the last `lines` lines, then each new one at once, until it ends or is closed.
+        """Yield the last `lines` lines, then each new one at once, until it exits or is closed.
 
-        Podman tells all that it keeps. Raises EngineError for no such instance.
+        Podman yields the whole log. Raises EngineError for no such instance.
         """
         found, stream = await self._connection.run(
             f"follow the log of instance {instance_id}",
@@ -173,12 +170,12 @@ class DockerEngine:
                     self._container(found.client, instance_id),
                     stream=True,
                     follow=True,
-                    # Podman 4.3 leaves the last lines of a short log out when asked for those.
+                    # Podman 4.3 omits the last lines of a log that is shorter than the tail.
                     tail="all" if found.info.podman else lines,
                 ),
             ),
         )
-        unfinished = b""
+        unfinished = b""  # the engine's chunks do not end where lines do
         async with Stream(stream, "follow a log", found.endpoint.url) as items:
             while True:
                 try:
@@ -191,7 +188,7 @@ class DockerEngine:
             yield unfinished.decode(errors="replace")
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
-        """Return what it uses, the processor as a mean since the last time asked."""
+        """Return its memory, and its mean CPU use since the last call; None if it is gone."""
         try:
             return await self._connection.run(
                 f"measure instance {instance_id}",
@@ -201,9 +198,9 @@ class DockerEngine:
             return None
 
     async def changes(self) -> AsyncGenerator[None, None]:
-        """Yield at once when a container of the workspace changes, and every 5 s besides.
+        """Yield at once when a container of the workspace changes, and at least every 5 s.
 
-        Raises EngineError where the engine goes away.
+        Raises EngineError if the engine stops answering.
         """
         found, stream = await self._connection.run(
             "report changes",
@@ -221,16 +218,17 @@ class DockerEngine:
                 try:
                     async with asyncio.timeout(RELIST_SECONDS):
                         self._signals.record(await events.next())
+                    # One list answers for all events that have arrived.
                     while events.has_items():
                         self._signals.record(await events.next())
                 except TimeoutError:
                     pass
                 except StreamEnded as error:
-                    raise self._connection.unavailable(found) from error
+                    raise self._connection.lost(found) from error
                 yield
 
     async def run_command(self, instance_id: str) -> str:
-        """Return the `docker run` that makes such a container; raises EngineError."""
+        """Return the `docker run` that creates such a container; raises EngineError."""
 
         def command(found: FoundEngine) -> str:
             container = self._container(found.client, instance_id)
@@ -247,7 +245,7 @@ class DockerEngine:
         return await self._connection.run(f"describe instance {instance_id}", command)
 
     async def close(self) -> None:
-        """Let go of the engine; instances run on."""
+        """Close the connection; instances go on."""
         await self._volume_sync.close()
         await self._connection.close()
 
@@ -258,7 +256,7 @@ class DockerEngine:
     def _instances(
         self, engine: FoundEngine, model: str | None
     ) -> tuple[list[Instance], list[dict[str, Any]]]:
-        """Return the instances, and the rows of the engine's list that they were read from."""
+        """Return the instances, and all rows of the engine's list."""
         client = engine.client
         if self._cleaned_up is not engine:
             clean_up(client, self._workspace)
@@ -290,11 +288,9 @@ class DockerEngine:
         return sorted(found, key=lambda each: (each.started, each.id)), rows
 
     def _inspection(self, client: APIClient, row: dict[str, Any]) -> Inspection:
-        """Inspect a container, or remember that nothing about it changed since the last time.
-
-        A container that is started again gets other ports.
-        """
+        """Inspect a container, unless nothing in its row changed since the last time."""
         container = str(row["Id"])
+        # Each start publishes other ports, so they show a restart between two lists.
         ports = sorted(str(port.get("PublicPort")) for port in row.get("Ports") or ())
         mark = (row.get("State"), ports)
         known = self._inspections.get(container)
@@ -306,7 +302,7 @@ class DockerEngine:
         return inspection
 
     def _container(self, client: APIClient, instance_id: str) -> str:
-        """Return the id of the container of an own instance; raises ContainerGone."""
+        """Return the id of an own instance's container; raises ContainerNotFound."""
         filters = {"label": [self._label, f"{names.INSTANCE}={instance_id}"]}
         rows: list[dict[str, Any]] = client.containers(all=True, filters=filters)
         if not rows:
@@ -326,12 +322,9 @@ class DockerEngine:
 
 
 def _measured(client: APIClient, container: str) -> Any:
-    """Ask for one reading; engines before API 1.41 take a second over it.
-
-    An engine may say nothing at all of a container that ends meanwhile.
-    """
+    """Return one reading of the engine; before API 1.41 that takes a second."""
     options = {"one_shot": True} if version_gte(client.api_version, "1.41") else {}
     try:
         return client.stats(container, stream=False, **options)
-    except ValueError:
+    except ValueError:  # an empty answer: the container exited meanwhile
         return {}

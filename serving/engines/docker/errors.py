@@ -1,4 +1,4 @@
-"""What the `docker` package raises, as sentences that a person can act on."""
+"""Errors of the `docker` package, as sentences that a person can act on."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ UNAVAILABLE_ADVICE = "Start it; it is used again as soon as it answers."
 
 
 class EngineUnavailable(EngineError):
-    """The container engine does not answer, or broke off in the middle."""
+    """The container engine does not answer, or the connection broke."""
 
 
 class ContainerNotFound(EngineError):
-    """The engine has no container of that name any more."""
+    """The engine does not have the container, or not any more."""
 
 
 class ImageMissing(EngineError):
     """The engine does not have the image."""
 
 
+CONFLICT = 409
+"""The HTTP status if the engine is doing something else with the object, or a name is in use."""
 LIBRARY_ERRORS = (
     docker.errors.DockerException,
     docker.errors.StreamParseError,
@@ -36,9 +38,9 @@ LIBRARY_ERRORS = (
 
 @contextmanager
 def translate_errors(doing: str, engine: str) -> Iterator[None]:
-    """Turn library errors of the block into EngineErrors.
+    """Turn library errors in the block into EngineErrors.
 
-    `doing` completes "The container engine could not …"; `engine` says which one.
+    `doing` completes "The container engine could not …"; `engine` is its address.
     """
     try:
         yield
@@ -57,7 +59,7 @@ def translate_errors(doing: str, engine: str) -> Iterator[None]:
     except docker.errors.APIError as error:
         raise EngineError(
             f"The container engine could not {doing}: {explanation(error)}",
-            "Try it again; if it stays like this, look at the engine's own log.",
+            "Try it again; if it fails again, look at the engine's own log.",
         ) from error
     except LIBRARY_ERRORS as error:
         raise EngineUnavailable(
@@ -65,8 +67,19 @@ def translate_errors(doing: str, engine: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def ignore_removed() -> Iterator[None]:
+    """Let the block remove an object that may be gone, or be in use, meanwhile."""
+    try:
+        yield
+    except docker.errors.NotFound:
+        pass
+    except docker.errors.APIError as error:
+        if error.status_code != CONFLICT:
+            raise
+
+
 def explanation(error: docker.errors.APIError) -> str:
-    """Return what the engine itself said, as a sentence."""
-    said = str(error.explanation or error).strip()
-    said = " ".join(said.split())
-    return said if said.endswith(".") else f"{said}."
+    """Return the engine's own message as a sentence on one line."""
+    message = " ".join(str(error.explanation or error).split())
+    return f"{message.removesuffix('.')}."

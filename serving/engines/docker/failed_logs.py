@@ -1,4 +1,4 @@
-"""What failed instances printed, kept after their containers are gone."""
+"""The output of failed instances, kept after their containers are removed."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 from serving.files import write_aside
 
 MAX_LOGS = 20
-"""How many logs; the oldest go."""
+"""The oldest ones beyond these are removed."""
 
 
 class FailedLogs:
-    """One file an instance in a folder of their own."""
+    """A folder with one file for each instance."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, instance_id: str, why: str, text: str) -> None:
-        """Write what it printed, and why it ended as the last line; not on a full disk."""
+    def save(self, instance_id: str, why: str, text: str) -> None:
+        """Write its output and why it exited as the last line; nothing on a full disk."""
         with contextlib.suppress(OSError):
             write_aside(self._path(instance_id), f"{text.rstrip()}\n{why}\n".lstrip("\n"))
             for old in sorted(self._folder.glob("*.log"), key=_age)[:-MAX_LOGS]:
                 old.unlink(missing_ok=True)
 
     def read(self, instance_id: str, lines: int) -> str | None:
-        """Return the last lines of what it printed; None where nothing is kept of it."""
-        if Path(instance_id).name != instance_id:
+        """Return the last lines of its output; None if nothing was kept."""
+        if Path(instance_id).name != instance_id:  # typed by a person: no path to another file
             return None
         try:
             text = self._path(instance_id).read_text(encoding="utf-8", errors="replace")

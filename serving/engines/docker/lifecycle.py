@@ -1,4 +1,4 @@
-"""The steps by which one container is made, started, ended and removed."""
+"""How one container is created, started, stopped and removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from serving.engines.docker import names
 from serving.engines.docker.container import ContainerPlan, container_config, threads_per_instance
 from serving.engines.docker.container_user import container_user
 from serving.engines.docker.discovery import FoundEngine
-from serving.engines.docker.errors import LIBRARY_ERRORS, explanation
+from serving.engines.docker.errors import (
+    CONFLICT,
+    LIBRARY_ERRORS,
+    explanation,
+    ignore_removed,
+)
 from serving.engines.docker.failed_logs import FailedLogs
 from serving.engines.docker.image.compatibility import check_compatible
 from serving.engines.docker.image.lookup import ImageInfo, first_present, image_missing
@@ -35,10 +40,7 @@ from serving.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-CONFLICT = 409
-"""The HTTP status of an engine that is in the middle of something else."""
 MAX_START_ATTEMPTS = 3
-"""How often a container is made anew that the engine fails to start."""
 KEPT_LOG_LINES = 1000
 """Of the log of an instance that failed, when its container is removed."""
 
@@ -50,7 +52,7 @@ def start(
     spec: InstanceSpec,
     fleet_size: int,
 ) -> Instance:
-    """Make and start one container; one that could not be started is removed again."""
+    """Create and start one container; if it cannot be started, it is removed again."""
     if not spec.config_file.is_file():
         raise EngineError(
             f"There is no file {spec.config_file}, so no version of {spec.model} is live.",
@@ -60,15 +62,15 @@ def start(
     if image is None:
         raise image_missing([spec.image] if spec.image else images)
     check_compatible(image, found.info, found.cpu_features)
-    tries = MAX_START_ATTEMPTS
+    attempts = MAX_START_ATTEMPTS
     while True:
-        tries -= 1
+        attempts -= 1
         try:
             return _start_once(found, workspace, image, spec, fleet_size)
         except docker.errors.APIError as error:
-            # The engine itself may fail under many starts at once: a port that it
-            # picked is taken by then, a name is in use. Made anew, it works.
-            if not tries or not (error.is_server_error() or error.status_code == CONFLICT):
+            # The engine itself may fail under many concurrent starts: a port that it
+            # picked is taken by then, a name is in use. A new container works.
+            if not attempts or not (error.is_server_error() or error.status_code == CONFLICT):
                 raise
 
 
@@ -87,10 +89,10 @@ def _start_once(
         init=info.init and not image.own,
     )
     with names.starting(instance_id), contextlib.ExitStack() as undo:
-        container = _with_folder(client, spec, plan)
+        container = _create_with_folder(client, spec, plan)
         if container is None:
             volume = ModelVolume(workspace, spec.model, folder)
-            # Everybody may read what is sent, so the image's own user can.
+            # Everybody may read what is uploaded, so the image's own user can.
             plan = replace(plan, user="", mount=volume.mount(read_only=True))
             undo.callback(clean_up, client, workspace)
             container = _create(client, spec, plan)
@@ -105,11 +107,11 @@ def _start_once(
     return to_instance(_row(inspected), Inspection.read(inspected))
 
 
-def _with_folder(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> str | None:
-    """Make a container that reads the model's folder on this machine.
+def _create_with_folder(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> str | None:
+    """Create a container that mounts the model's folder of this machine.
 
-    None where the engine does not see the folder: it refuses then, or it has
-    another one of that name, or makes an empty one.
+    None if the engine does not see the folder: it refuses to mount it, has
+    another one of that name, or creates an empty one.
     """
     try:
         container = _create(client, spec, plan)
@@ -118,7 +120,7 @@ def _with_folder(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> 
     except docker.errors.APIError as error:
         if error.status_code == CONFLICT:
             raise
-        # Where it is something else that the engine does not like, it says so again.
+        # If the mount is not the reason, the engine refuses the container with a volume too.
         log.info("%s", explanation(error))
         return None
     with contextlib.ExitStack() as undo:
@@ -136,15 +138,15 @@ def _create(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> str:
 
 
 def _row(inspected: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a list of containers would say of an inspected one."""
+    """Return an inspected container as a list of containers has it."""
     ports = [
         {
-            "IP": place["HostIp"],
-            "PrivatePort": inside.split("/")[0],
-            "PublicPort": place["HostPort"],
+            "IP": binding["HostIp"],
+            "PrivatePort": port.split("/")[0],
+            "PublicPort": binding["HostPort"],
         }
-        for inside, places in (inspected["NetworkSettings"].get("Ports") or {}).items()
-        for place in places or ()
+        for port, bindings in (inspected["NetworkSettings"].get("Ports") or {}).items()
+        for binding in bindings or ()
     ]
     return {
         "Id": inspected["Id"],
@@ -163,21 +165,19 @@ def stop(
     grace: float,
     failed_logs: FailedLogs,
 ) -> None:
-    """End a container within `grace` seconds and remove it, and the last one's volume.
-
-    It is renamed first, which tells every program that it is being stopped, and
-    tells whoever finds it later that this was never finished.
-    """
+    """Stop a container within `grace` seconds and remove it, and the last one's volume."""
     inspected = client.inspect_container(container)
     state = inspected["State"]["Status"]
     if state == "removing":
         return
     if state in ("exited", "dead") and not names.is_stopping([inspected["Name"]]):
-        why = exit_reason(Inspection.read(inspected))
-        failed_logs.keep(instance_id, why, tail(client, container, KEPT_LOG_LINES))
+        reason = exit_reason(Inspection.read(inspected))
+        failed_logs.save(instance_id, reason, tail(client, container, KEPT_LOG_LINES))
+    # The name shows every program that it is being stopped, and a later program that this
+    # was interrupted: labels cannot be changed, and the engine has no state for it.
     if not names.is_stopping([inspected["Name"]]):
         _unless_refused(client.rename, container, names.stopping_name(instance_id))
-    if state == "paused":
+    if state == "paused":  # a paused process gets no signal
         _unless_refused(client.unpause, container)
     if state in ("running", "paused", "restarting"):
         client.stop(container, timeout=math.ceil(grace))
@@ -187,21 +187,21 @@ def stop(
 
 
 def tail(client: APIClient, container: str, lines: int) -> str:
-    """Return the last lines that a container printed; nothing of one without a log."""
+    """Return the last lines of a container's log; empty if it has none."""
     try:
-        printed: bytes = client.logs(container, tail=lines)
-        if not printed.strip():
-            # Podman 4.3 says that of a log with fewer lines; engines bound what is kept of one.
-            printed = b"\n".join(client.logs(container).splitlines()[-lines:])
+        output: bytes = client.logs(container, tail=lines)
+        if not output.strip():
+            # Podman 4.3 returns nothing if there are fewer lines; engines limit a log's size.
+            output = b"\n".join(client.logs(container).splitlines()[-lines:])
     except docker.errors.NotFound:
         raise
     except docker.errors.APIError:
         return ""
-    return printed.decode(errors="replace").rstrip("\n")
+    return output.decode(errors="replace").rstrip("\n")
 
 
 def _unless_refused(call: Callable[..., object], *arguments: object) -> None:
-    """Ask for something that another program may have done already, or undone."""
+    """Request what another program may have done already, or made impossible."""
     try:
         call(*arguments)
     except docker.errors.NotFound:
@@ -212,13 +212,8 @@ def _unless_refused(call: Callable[..., object], *arguments: object) -> None:
 
 def _remove(client: APIClient, container: str) -> None:
     """Remove a container, in whatever state, with its anonymous volumes."""
-    try:
+    with ignore_removed():
         client.remove_container(container, v=True, force=True)
-    except docker.errors.NotFound:
-        return
-    except docker.errors.APIError as error:
-        if error.status_code != CONFLICT:  # it is being removed already
-            raise
 
 
 def _discard(client: APIClient, container: str) -> None:

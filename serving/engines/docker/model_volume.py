@@ -1,11 +1,10 @@
-"""A model inside an engine that does not see the folder it is kept in.
+"""A copy of a model inside an engine that does not see the model's folder.
 
-The engine gets a volume of its own for each model, which instances mount under
-the path of the folder on this machine, so that `serving.config` is right there
-too. The volume holds the versions, `serving.config`, and a list of what was
-delivered. It is written through the API, by way of a container that mounts it
-and never runs; since the name of that container can be had only once, one
-program writes at a time.
+The engine gets a volume for each model, which instances mount under the path of
+the folder on this machine, so that `serving.config` is right there too. The
+volume holds the versions, `serving.config`, and a list of what was uploaded. It
+is written through the API, by way of a container that mounts it and never runs.
+The name of that container is the lock: only one program can create it.
 """
 
 from __future__ import annotations
@@ -26,20 +25,25 @@ import docker.errors
 from docker import APIClient
 
 from serving.engines.docker import names
-from serving.engines.docker.errors import LIBRARY_ERRORS, ContainerNotFound
+from serving.engines.docker.errors import (
+    CONFLICT,
+    LIBRARY_ERRORS,
+    ContainerNotFound,
+    ignore_removed,
+)
 from serving.engines.docker.tar_archive import Member, tar_archive
 from serving.errors import EngineError
 from serving.models.repository import CONFIG_NAME, MONITORING, MONITORING_NAME, ModelRepository
+from serving.units import format_duration
 from serving.workspace import Workspace
 
 LIST_NAME = ".delivered.json"
-"""In the volume: the mark of each thing that was delivered, by its name."""
-CONFLICT = 409
+"""In the volume: the mark of each file and version that was uploaded, by name."""
 RETRY_SECONDS = 0.2
-"""Between two tries to be the one who writes."""
+"""Between two attempts to create the writer while another program has one."""
 MAX_WAIT_SECONDS = 900.0
 MAX_ATTEMPTS = 3
-"""How often that may fail for no reason that the engine tells."""
+"""How often that may fail for another reason."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class ModelVolume:
 
     @property
     def name(self) -> str:
+        # `readable` may map two names to one.
         digest = hashlib.sha256(self.model.encode()).hexdigest()[:6]
         return f"{prefix(self.workspace)}{names.readable(self.model)}-{digest}"
 
@@ -64,7 +69,7 @@ class ModelVolume:
         }
 
     def mount(self, *, read_only: bool) -> dict[str, Any]:
-        """Return its mount, in the words of the API; the engine makes it where there is none."""
+        """Return its mount for the API; the engine creates a volume that does not exist."""
         return {
             "Type": "volume",
             "Source": self.name,
@@ -75,27 +80,24 @@ class ModelVolume:
 
 
 def prefix(workspace: Workspace) -> str:
-    """What the names of all volumes of this workspace begin with."""
+    """Return the common prefix of the names of all volumes of this workspace."""
     return f"servery-{names.workspace_id(workspace)}-"
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """What a model's folder holds for its servers, at one moment."""
+    """What a model's folder holds for its servers at one moment."""
 
     config: bytes
     versions: Mapping[str, Path]
     marks: Mapping[str, str]
-    """What tells each thing, by its name, from any other of the same name."""
+    """By name; a mark changes whenever a file or version is replaced."""
 
     @classmethod
     def read(cls, folder: Path) -> ModelFiles:
-        """Read the folder; raises EngineError where nothing is live.
-
-        The configuration is read first: the version that it names is complete
-        by then, so it is among the versions.
-        """
+        """Read the folder; raises EngineError if no version is live."""
         try:
+            # First, since the version that it names is complete then, and among the versions.
             config = folder / CONFIG_NAME
             marks = {CONFIG_NAME: _mark(config)}
             text = config.read_bytes()
@@ -113,77 +115,69 @@ class ModelFiles:
 
 
 def _mark(path: Path) -> str:
-    said = path.stat()
-    return f"{said.st_ino}-{said.st_mtime_ns}"
+    status = path.stat()
+    return f"{status.st_ino}-{status.st_mtime_ns}"
 
 
 def uploaded_marks(client: APIClient, container: str, folder: Path) -> dict[str, str]:
-    """Return the marks of what a container, which need not run, has of the model."""
+    """Return the marks of what a container, which need not run, sees of the model."""
     try:
         chunks, _ = client.get_archive(container, str(folder / LIST_NAME))
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
             file = archive.extractfile(LIST_NAME)
-            said = json.loads(file.read()) if file else {}
+            marks = json.loads(file.read()) if file else {}
     except (docker.errors.NotFound, tarfile.TarError, ValueError, KeyError):
         return {}
-    return dict(said) if isinstance(said, dict) else {}
+    return dict(marks) if isinstance(marks, dict) else {}
 
 
 def upload(client: APIClient, volume: ModelVolume, image: str) -> dict[str, str]:
-    """Bring the volume up to what is in the folder, and return the marks of that.
+    """Make the volume equal to the folder, and return the marks of what it holds.
 
-    New versions come first, then the configuration, so that it never names one
-    that is not complete; then versions go that were removed. Waits for another
-    program that is at it. Raises EngineError.
+    Waits while another program uploads. Raises EngineError.
     """
     with _writer(client, volume, image) as container:
-        contents = ModelFiles.read(volume.folder)
-        there = uploaded_marks(client, container, volume.folder)
-        if there == contents.marks:
-            return there
+        files = ModelFiles.read(volume.folder)
+        uploaded = uploaded_marks(client, container, volume.folder)
+        if uploaded == files.marks:
+            return uploaded
         put = partial(_put, client, container, volume.folder)
-        for name, path in contents.versions.items():
-            if there.get(name) != contents.marks[name]:
+        # Versions first, then the configuration: it never names one that is not complete.
+        for name, path in files.versions.items():
+            if uploaded.get(name) != files.marks[name]:
                 put(_version(name, path))
-        put([_file(MONITORING_NAME, MONITORING.encode()), _file(CONFIG_NAME, contents.config)])
-        # The API cannot remove: an empty file takes the folder's place, and no server reads it.
-        put([_file(name) for name in there if name not in contents.marks])
-        put([_file(LIST_NAME, json.dumps(dict(contents.marks)).encode())])
-    return dict(contents.marks)
+        put([_file(MONITORING_NAME, MONITORING.encode()), _file(CONFIG_NAME, files.config)])
+        # The API cannot remove: an empty file replaces the folder, and no server reads it.
+        put([_file(name) for name in uploaded if name not in files.marks])
+        # Last, so that an upload that was interrupted is repeated.
+        put([_file(LIST_NAME, json.dumps(dict(files.marks)).encode())])
+    return dict(files.marks)
 
 
 def remove_unused(client: APIClient, workspace: Workspace) -> None:
-    """Remove what no instance needs: volumes that none mounts, writers that were killed."""
+    """Remove what no instance needs: volumes that none mounts, writers of killed programs."""
     label = f"{names.WRITER}={names.workspace_id(workspace)}"
     for row in client.containers(all=True, filters={"label": [label]}):
         if not names.is_being_started(row.get("Labels") or {}, float(row.get("Created") or 0)):
-            _remove(client.remove_container, row["Id"], force=True)
-    said = client.volumes({"name": prefix(workspace), "dangling": True})
-    for row in said.get("Volumes") or ():
+            with ignore_removed():
+                client.remove_container(row["Id"], force=True)
+    volumes = client.volumes({"name": prefix(workspace), "dangling": True})
+    for row in volumes.get("Volumes") or ():
+        # The filter matches anywhere in a name.
         if str(row["Name"]).startswith(prefix(workspace)):
-            _remove(client.remove_volume, row["Name"])
+            with ignore_removed():
+                client.remove_volume(row["Name"])
 
 
 def clean_up(client: APIClient, workspace: Workspace) -> None:
-    """Remove what no instance needs, as far as the engine lets us."""
+    """Remove what no instance needs, as far as the engine allows."""
     with contextlib.suppress(*LIBRARY_ERRORS):
         remove_unused(client, workspace)
 
 
-def _remove(remove: Callable[..., object], name: str, **options: bool) -> None:
-    """Remove what may be gone, or taken into use, meanwhile."""
-    try:
-        remove(name, **options)
-    except docker.errors.NotFound:
-        return
-    except docker.errors.APIError as error:
-        if error.status_code != CONFLICT:
-            raise
-
-
 @contextlib.contextmanager
 def _writer(client: APIClient, volume: ModelVolume, image: str) -> Iterator[str]:
-    """Be the only one who writes to the volume; yield the container to write through."""
+    """Be the only writer of the volume during the block; yield the container to write through."""
     name = f"{volume.name}.writer"
     with names.starting(name):
         container = _create_writer(client, volume, image, name)
@@ -195,7 +189,7 @@ def _writer(client: APIClient, volume: ModelVolume, image: str) -> Iterator[str]
 
 
 def _create_writer(client: APIClient, volume: ModelVolume, image: str, name: str) -> str:
-    """Make the container that there can be only one of; raises EngineError after a long wait."""
+    """Create the one writer, waiting for the previous one; raises EngineError after a long wait."""
     config: dict[str, Any] = {
         "Image": image,
         "Labels": {
@@ -210,21 +204,21 @@ def _create_writer(client: APIClient, volume: ModelVolume, image: str, name: str
     }
     create: Callable[..., Mapping[str, str]] = client.create_container_from_config
     deadline = time.monotonic() + MAX_WAIT_SECONDS
-    tries = MAX_ATTEMPTS
+    attempts = MAX_ATTEMPTS
     while True:
         try:
             return create(config, name)["Id"]
         except docker.errors.APIError as error:
-            # Podman does not tell a name that is taken from any other failure.
+            # Podman reports a name in use as any other failure.
             if error.status_code != CONFLICT and not _is_taken(client, name):
-                tries -= 1
-                if not tries:
+                attempts -= 1
+                if not attempts:
                     raise
         if time.monotonic() > deadline:
             raise EngineError(
-                f"Another program has been sending the model {volume.model} to the engine for "
-                f"{MAX_WAIT_SECONDS / 60:.0f} min.",
-                f"See that it goes on, or remove the container {name}.",
+                f"Another program has been uploading the model {volume.model} to the engine for "
+                f"{format_duration(MAX_WAIT_SECONDS)}.",
+                f"Check that it makes progress, or remove the container {name}.",
             )
         remove_unused(client, volume.workspace)
         time.sleep(RETRY_SECONDS)
@@ -243,14 +237,14 @@ def _put(client: APIClient, container: str, folder: Path, members: Iterable[Memb
         client.put_archive(container, str(folder), tar_archive(members))
     except docker.errors.NotFound as error:
         raise ContainerNotFound(
-            "The container that the model is sent through was removed meanwhile.",
-            "It is tried again.",
+            "The container that the model is uploaded through was removed meanwhile.",
+            "The upload is tried again.",
         ) from error
 
 
 def _version(name: str, path: Path) -> Iterator[Member]:
-    """Yield all that is in a version's folder; what was there before goes."""
-    yield _file(name)
+    """Yield everything in a version's folder, to replace what the volume has of that name."""
+    yield _file(name)  # unpacking a file over a folder removes the folder
     yield Member(f"{name}/", 0, io.BytesIO)
     for each in sorted(path.rglob("*")):
         inside = f"{name}/{each.relative_to(path).as_posix()}"

@@ -1,4 +1,4 @@
-"""Whether an engine sees a folder of this machine: tried, not guessed.
+"""Whether a mounted folder is the folder of this machine: tried, not guessed.
 
 An engine on a socket of this machine may run in a virtual machine or in a
 container, and one on another machine may have a folder of the same name.
@@ -18,16 +18,16 @@ NOT_FOUND = 404
 
 
 def is_mounted(client: APIClient, container: str, folder: Path) -> bool:
-    """Say whether a container with `folder` mounted under the same path has this very folder.
+    """Return whether a container with `folder` mounted at the same path has this very folder.
 
-    It need not run. What is looked for is a file that is in there for a moment
-    only; servers take no notice of it.
+    It need not run. A file that exists for a moment only is looked for in it;
+    servers ignore such a file.
     """
     token = folder / f".seen-{secrets.token_hex(6)}"
     try:
         token.touch(exist_ok=False)
     except OSError as error:
-        log.warning("Nothing can be written to %s: %s", folder, error.strerror)
+        log.warning("Cannot write to %s: %s", folder, error.strerror)
         return False
     try:
         return file_exists(client, container, token)
@@ -36,7 +36,7 @@ def is_mounted(client: APIClient, container: str, folder: Path) -> bool:
 
 
 def file_exists(client: APIClient, container: str, path: Path) -> bool:
-    """Say whether there is such a file in a container, which need not run."""
+    """Return whether a file exists in a container, which need not run."""
     url = f"{client.base_url}/v{client.api_version}/containers/{container}/archive"
     answer = client.head(url, params={"path": str(path)}, timeout=client.timeout)
     if answer.status_code == NOT_FOUND:

@@ -1,4 +1,4 @@
-"""The `docker run` that makes the same container, for people to copy."""
+"""The `docker run` that creates the same container, for people to copy."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ def run_command(
 ) -> str:
     """Return the command, one option a line.
 
-    `config` and `host` are as the API takes them and as it inspects them (see
-    `host_config`). `engine` is the address of one that `program`, which is
-    `docker` or `podman`, would not take by itself. What the image says anyway is
-    left out.
+    `config` and `host` have the form of the API's requests and inspections (see
+    `host_config`). `engine` is its address if `program`, which is `docker` or
+    `podman`, does not use it by default. What the image sets anyway is omitted.
     """
     address = ["--url" if program == "podman" else "--host", engine] if engine else []
     command = [program, *address, "run", "--detach"]
@@ -36,9 +35,9 @@ def run_command(
 
 
 def host_config(inspected: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an engine was asked to do with a container, as the API takes it.
+    """Return the host configuration that a container was created with.
 
-    Podman tells of mounts and ports what they came to, in place of what it was asked.
+    Podman reports the mounts that exist instead of those that were requested.
     """
     host = dict(inspected["HostConfig"])
     host["Mounts"] = host.get("Mounts") or [
@@ -58,9 +57,9 @@ def _options(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[tup
     for label in _LABELS:
         if label in labels:
             yield "--label", f"{label}={labels[label]}"
-    for inside, outsides in (host.get("PortBindings") or {}).items():
-        for outside in outsides:
-            yield "--publish", f"{outside.get('HostIp') or ''}::{inside.removesuffix('/tcp')}"
+    for port, bindings in (host.get("PortBindings") or {}).items():
+        for binding in bindings:
+            yield "--publish", f"{binding.get('HostIp') or ''}::{port.removesuffix('/tcp')}"
     for mount in host.get("Mounts") or ():
         yield "--mount", _mount(mount)
     for variable in config.get("Env") or ():
@@ -95,7 +94,7 @@ def _limits(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _mount(mount: Mapping[str, Any]) -> str:
-    """Return a mount in the comma-separated form that `--mount` reads."""
+    """Return a mount in the form of `--mount`: a line of CSV, since paths may contain commas."""
     fields = [f"type={mount['Type']}"]
     if mount.get("Source"):
         fields.append(f"source={mount['Source']}")

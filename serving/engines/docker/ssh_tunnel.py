@@ -1,10 +1,10 @@
-"""An engine on another machine, made to answer on this one by the system's ssh.
+"""A tunnel to an engine on another machine, made by the system's ssh.
 
-One connection carries all: the engine's socket becomes a socket in a folder of
-this program, and the ports of instances, which the engine publishes on the
+One connection forwards everything: the engine's socket becomes a socket in a
+temporary folder, and the ports of instances, which the engine publishes on the
 loopback of its own machine, become ports on the loopback of this one. It uses
-ssh's configuration, keys and agent, never asks for anything, and ends with this
-program, however that ends: ssh leaves when its input is closed.
+ssh's configuration, keys and agent, never prompts, and ends with this program,
+even if that is killed: ssh exits when its input is closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import select
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,12 +27,11 @@ from serving.engines.docker.errors import EngineUnavailable
 from serving.errors import EngineError
 
 LOGIN_TIMEOUT_SECONDS = 7.0
-"""How long logging in may take."""
 CLOSE_TIMEOUT_SECONDS = 2.0
 FORWARD_TIMEOUT_SECONDS = 5.0
 PORTS = range(49152, 65536)
-"""What the port of an instance may become here where its own number is taken."""
-MAX_ATTEMPTS = 20
+"""What the port of an instance may become here if its own number is taken."""
+MAX_PORT_ATTEMPTS = 20
 
 _OPTIONS = (
     "BatchMode=yes",
@@ -48,25 +46,25 @@ _OPTIONS = (
     "RemoteCommand=none",
 )
 _MARK = "servery-engine:"
-_USUAL = (
+_DEFAULT_SOCKETS = (
     "${DOCKER_HOST#unix://}",
     "/var/run/docker.sock",
     "$run/docker.sock",
     "$run/podman/podman.sock",
     "/run/podman/podman.sock",
 )
-"""Where an engine on the other machine may listen, in the words of its shell."""
+"""Where an engine on the other machine may listen, for the shell there."""
 
 
 @dataclass(frozen=True)
 class SshAddress:
-    """What follows `ssh://` in an engine's address."""
+    """The part of an engine's address after `ssh://`."""
 
     host: str
-    """With the user's name where one is given, as `ssh` takes it."""
+    """With the user's name if there is one, as `ssh` takes it."""
     port: int | None = None
     socket: str = ""
-    """Path of the engine's socket there; looked for in the usual places where empty."""
+    """Path of the engine's socket there; empty to search the default ones."""
 
 
 class SshTunnel:
@@ -80,37 +78,35 @@ class SshTunnel:
         """Where the engine answers on this machine."""
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[int, int] = {}
-        """Ports here by the ports there."""
+        """Local ports by the ports on the other machine."""
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Connect; raises EngineAway with the reason where that does not work."""
-        if sys.platform == "win32":
-            raise EngineUnavailable("Engines are reached over ssh from Linux and macOS only.")
+        """Connect; raises EngineUnavailable with the reason if that fails."""
         try:
             self._open()
         except BaseException:
             self.close()
             raise
 
-    def port(self, there: int) -> int:
-        """Return the port on this machine's loopback that leads to one on the other's.
+    def port(self, remote: int) -> int:
+        """Return the port on this machine's loopback that leads to `remote` on the other's.
 
-        The number is the same where it is free here. Raises EngineError.
+        It is the same number if that is free here. Raises EngineError.
         """
         with self._lock:
-            if there not in self._ports:
-                self._ports[there] = self._forwarded(there)
-            return self._ports[there]
+            if remote not in self._ports:
+                self._ports[remote] = self._forward(remote)
+            return self._ports[remote]
 
-    def keep_only(self, there: Container[int]) -> None:
-        """Give up the ports that lead to any others."""
+    def keep_only(self, remotes: Container[int]) -> None:
+        """Close the local ports that lead to any others."""
         with self._lock:
-            for port in [port for port in self._ports if port not in there]:
-                self._ask("cancel", _loopback(self._ports.pop(port), port))
+            for remote in [port for port in self._ports if port not in remotes]:
+                self._control_command("cancel", _loopback(self._ports.pop(remote), remote))
 
     def close(self) -> None:
-        """End the connection, and with it whatever goes through it."""
+        """Close the connection, and with it whatever goes through it."""
         process = self._process
         if process is not None:
             for stream in (process.stdin, process.stdout):
@@ -125,68 +121,68 @@ class SshTunnel:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _open(self) -> None:
-        with (self._folder / "said").open("wb") as said:
+        with (self._folder / "stderr").open("wb") as stderr:
             try:
                 self._process = subprocess.Popen(
-                    [*self._ssh(*_OPTIONS), *self._where(), _script(self._address.socket)],
+                    [*self._ssh(*_OPTIONS), *self._destination(), _script(self._address.socket)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=said,
+                    stderr=stderr,
                     start_new_session=True,
                 )
             except OSError as error:
                 raise EngineUnavailable(f"ssh cannot be run: {error.strerror or error}.") from error
-        there = self._socket_there(self._process)
-        if not there:
-            place = f"at {self._address.socket}" if self._address.socket else "at the usual places"
+        remote = self._remote_socket(self._process)
+        if not remote:
             raise EngineUnavailable(
-                f"No container engine listens {place} on that machine, or the user that ssh "
-                "logs in as may not use it."
+                f"No container engine listens at {self._address.socket or 'the default sockets'} "
+                "on that machine, or the user that ssh logs in as may not use it."
             )
-        if trouble := self._ask("forward", f"{self.socket}:{there}"):
-            raise EngineUnavailable(f"ssh does not lead to {there} on that machine: {trouble}")
+        if refusal := self._control_command("forward", f"{self.socket}:{remote}"):
+            raise EngineUnavailable(f"ssh does not forward {remote} on that machine: {refusal}")
 
-    def _socket_there(self, process: subprocess.Popen[bytes]) -> str:
-        """Wait for the login, and return where the engine listens; raises EngineAway."""
+    def _remote_socket(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait for the login, and return where the engine listens; raises EngineUnavailable."""
         assert process.stdout is not None
         deadline = time.monotonic() + LOGIN_TIMEOUT_SECONDS
         text = b""
         while (left := deadline - time.monotonic()) > 0:
             if not select.select([process.stdout], [], [], left)[0]:
                 break
-            new = os.read(process.stdout.fileno(), 4096)
-            text += new
+            chunk = os.read(process.stdout.fileno(), 4096)
+            text += chunk
             *lines, _ = text.decode(errors="replace").split("\n")
             for line in lines:
                 if line.startswith(_MARK):
                     return line.removeprefix(_MARK).strip()
-            if not new:
-                said = (self._folder / "said").read_text(errors="replace").strip().splitlines()
-                reason = said[-1].strip() if said else "it ended without a word"
-                login = shlex.join(["ssh", *self._where(), "true"])
+            if not chunk:
+                output = (self._folder / "stderr").read_text(errors="replace").strip()
+                reason = output.splitlines()[-1] if output else "it exited without a message"
+                login = shlex.join(["ssh", *self._destination(), "true"])
                 raise EngineUnavailable(
-                    f"ssh does not get there: {reason.rstrip('.')}. See that `{login}` works "
+                    f"ssh does not connect: {reason.rstrip('.')}. Check that `{login}` works "
                     "without asking for anything."
                 )
-        raise EngineUnavailable(f"ssh did not get there within {LOGIN_TIMEOUT_SECONDS:.0f} s.")
+        raise EngineUnavailable(f"ssh did not connect within {LOGIN_TIMEOUT_SECONDS:.0f} s.")
 
-    def _forwarded(self, there: int) -> int:
-        # Whether a port is free is for ssh to say, which takes it or refuses; nothing is probed.
-        trouble = ""
-        for here in [there, *random.sample(PORTS, MAX_ATTEMPTS)]:
-            trouble = self._ask("forward", _loopback(here, there))
-            if not trouble:
-                return here
+    def _forward(self, remote: int) -> int:
+        # Only ssh can say whether a port is free: it takes it or refuses. A probed port could be
+        # taken by the time that it is used.
+        error = ""
+        for local in [remote, *random.sample(PORTS, MAX_PORT_ATTEMPTS)]:
+            error = self._control_command("forward", _loopback(local, remote))
+            if not error:
+                return local
         raise EngineError(
-            f"ssh to {self._address.host} does not lead to port {there} there: {trouble}",
-            "See that ssh may forward ports on that machine.",
+            f"ssh to {self._address.host} does not forward port {remote} there: {error}",
+            "Check that ssh may forward ports on that machine.",
         )
 
-    def _ask(self, what: str, forwarding: str) -> str:
-        """Tell the connection to open or close a way; return what it says against that."""
+    def _control_command(self, command: str, forwarding: str) -> str:
+        """Open or close a forwarding of the connection; return the error, "" if it worked."""
         try:
             done = subprocess.run(
-                [*self._ssh(), "-O", what, "-L", forwarding, *self._where()],
+                [*self._ssh(), "-O", command, "-L", forwarding, *self._destination()],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -195,24 +191,24 @@ class SshTunnel:
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
         lines = done.stderr.strip().splitlines()
-        return (lines[-1] if lines else "it does not say why") if done.returncode else ""
+        return (lines[-1] if lines else "no reason was given") if done.returncode else ""
 
     def _ssh(self, *options: str) -> list[str]:
         return ["ssh", "-S", str(self._control), *(f"-o{option}" for option in options)]
 
-    def _where(self) -> list[str]:
+    def _destination(self) -> list[str]:
         port = ["-p", str(self._address.port)] if self._address.port else []
         return [*port, "--", self._address.host]
 
 
-def _loopback(here: int, there: int) -> str:
-    return f"127.0.0.1:{here}:127.0.0.1:{there}"
+def _loopback(local: int, remote: int) -> str:
+    return f"127.0.0.1:{local}:127.0.0.1:{remote}"
 
 
 def _script(socket: str) -> str:
-    """Return what is run over there: it says where the engine listens, and waits to be left."""
-    places = shlex.quote(socket) if socket else " ".join(f'"{place}"' for place in _USUAL)
+    """Return the command for the other machine: prints the engine's socket, then waits for EOF."""
+    sockets = shlex.quote(socket) if socket else " ".join(f'"{each}"' for each in _DEFAULT_SOCKETS)
     run = "run=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"
     usable = '[ -S "$s" ] && [ -w "$s" ]'
-    look = f"for s in {places}; do if {usable}; then break; fi; s=; done"
-    return shlex.join(["sh", "-c", f'{run}; {look}; echo "{_MARK}$s"; exec cat >/dev/null'])
+    search = f"for s in {sockets}; do if {usable}; then break; fi; s=; done"
+    return shlex.join(["sh", "-c", f'{run}; {search}; echo "{_MARK}$s"; exec cat >/dev/null'])

@@ -1,4 +1,4 @@
-"""What a container's state means for the instance in it."""
+"""The state of an instance, derived from the state of its container."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from serving.units import format_bytes
 
 _EXITED = ("exited", "dead")
 
-
 RESTART_GRACE_SECONDS = 3.0
-"""A container that somebody stopped and does not start within this is not being restarted."""
+"""A restart from outside is a stop and a start within this time."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What only an inspection of the container tells."""
+    """What a list of containers does not say: read from an inspection."""
 
     started: float = 0.0
-    """Seconds since the epoch; 0 where it never was."""
+    """Seconds since the epoch; 0 if it was never started."""
     exit_status: int = 0
     out_of_memory: bool = False
     memory_limit: int = 0
     error: str = ""
-    """What the engine says went wrong."""
+    """The engine's own message."""
     last_line: str = ""
-    """Of the log, where it ended."""
+    """Of the log, if the container has exited."""
     read_at: float = field(default=0.0, compare=False)
-    """When this was read, in seconds since the epoch by the clock of this machine."""
+    """Seconds since the epoch, by the clock of this machine: the engine may be on another."""
 
     @classmethod
     def read(cls, inspected: Mapping[str, Any], last_line: str = "") -> Inspection:
@@ -53,7 +52,7 @@ class Inspection:
 
 
 def has_exited(row: Mapping[str, Any]) -> bool:
-    """Whether a listed container ran and does no more."""
+    """Whether a listed container ran and does not any more."""
     return row.get("State") in _EXITED
 
 
@@ -66,9 +65,9 @@ def to_instance(
 ) -> Instance:
     """Return a listed container of this workspace as an instance.
 
-    `signalled` is the signal that somebody other than Servery sent it last,
-    where that was seen. `asked_to_end` says whether one of them was that of a
-    stop: it may be the first half of a restart.
+    `last_signal` is the number of the last signal that it got from anyone but
+    Servery, if one was seen. `stop_requested` is whether one of them was that of a
+    stop, which may be the first half of a restart.
     """
     labels: Mapping[str, str] = row.get("Labels") or {}
     state, failure = _state(row, inspection, last_signal)
@@ -101,33 +100,30 @@ def _host(port: Mapping[str, Any]) -> str:
 def _state(
     row: Mapping[str, Any], inspection: Inspection, last_signal: str
 ) -> tuple[InstanceState, str]:
-    """Return the state, and why where it is not an ordinary one."""
+    """Return the state, and the reason if it needs one."""
     state = str(row.get("State") or "")
-    stopping = names.is_stopping(list(row.get("Names") or ()))
     if state == "removing":
         return InstanceState.DRAINING, ""
-    if stopping:
+    # Before all else: what happens to a container that Servery stops is not a failure.
+    if names.is_stopping(list(row.get("Names") or ())):
         return (InstanceState.STOPPED if has_exited(row) else InstanceState.DRAINING), ""
     if state == "created":
         if inspection.error:
-            return InstanceState.FAILED, f"Its container did not start: {inspection.error}"
+            return InstanceState.FAILED, exit_reason(inspection)
         if names.is_being_started(row.get("Labels") or {}, float(row.get("Created") or 0)):
             return InstanceState.STARTING, ""
         return InstanceState.STOPPED, "Servery ended while it was starting this instance."
     if state == "paused":
-        return (
-            InstanceState.FAILED,
-            "Its container was paused from outside, so it cannot answer.",
-        )
+        return InstanceState.FAILED, "Its container was paused from outside, so it cannot answer."
     if state == "restarting":
-        return InstanceState.STARTING, "Its container keeps ending and being started again."
+        return InstanceState.STARTING, "Its container keeps restarting."
     if has_exited(row):
         return InstanceState.FAILED, exit_reason(inspection, last_signal)
     return InstanceState.STARTING, ""
 
 
 def exit_reason(inspection: Inspection, last_signal: str = "") -> str:
-    """Say why a container ended, with the last line of its log."""
+    """Return why a container exited, with the last line of its log."""
     last = f" The last line of its log: {inspection.last_line}" if inspection.last_line else ""
     return f"{_exit_cause(inspection, last_signal)}{last}"
 
@@ -135,17 +131,18 @@ def exit_reason(inspection: Inspection, last_signal: str = "") -> str:
 def _exit_cause(inspection: Inspection, last_signal: str) -> str:
     if inspection.out_of_memory:
         limit = f" of {format_bytes(inspection.memory_limit)}" if inspection.memory_limit else ""
-        return f"It needed more memory than its limit{limit}, so the system ended it."
+        return f"It needed more memory than its limit{limit}, so the system killed it."
     if inspection.error:
         return f"Its container did not start: {inspection.error}"
     if last_signal:
-        return f"Its container was ended from outside with {_signal(last_signal)}."
+        return f"Its container was stopped from outside with {_signal(last_signal)}."
     status = inspection.exit_status
+    # By convention a process that a signal ended has 128 and its number as the status.
     if status > 128 and (name := _signal(str(status - 128))).startswith("SIG"):
-        return f"Its container was ended by {name}, from outside or by the system."
+        return f"Its container was stopped by {name}, from outside or by the system."
     if status:
         return f"Its container ended with exit status {status}."
-    return "Its container ended, by itself or from outside, with exit status 0."
+    return "Its container ended with exit status 0, by itself or from outside."
 
 
 def _signal(number: str) -> str:

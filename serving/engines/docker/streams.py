@@ -1,11 +1,11 @@
-"""Streams of the engine, each read by a thread of its own that is ended from outside."""
+"""Streams of the engine, each read by a thread of its own that is closed from outside."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
@@ -18,7 +18,7 @@ JOIN_TIMEOUT_SECONDS = 5.0
 
 
 class Closable(Protocol[T_co]):
-    """Something to iterate over that another thread may end."""
+    """An iterable that another thread may close."""
 
     def __iter__(self) -> Iterator[T_co]: ...
 
@@ -26,13 +26,13 @@ class Closable(Protocol[T_co]):
 
 
 class StreamEnded(Exception):
-    """The engine has said all that it had to say."""
+    """The engine has sent everything."""
 
 
 class Stream(Generic[T]):
-    """Hands what a blocking stream yields to the event loop, while it is entered.
+    """Passes what a blocking stream yields to the event loop, for the length of a block.
 
-    Leaving it closes the stream, which ends a read that is under way.
+    Leaving the block closes the stream, which ends a read that is under way.
     """
 
     def __init__(self, stream: Closable[T], doing: str, engine: str) -> None:
@@ -41,7 +41,8 @@ class Stream(Generic[T]):
         self._engine = engine
         self._loop = asyncio.get_running_loop()
         self._items: asyncio.Queue[T | BaseException] = asyncio.Queue()
-        self._leaving = False
+        self._closing = False
+        # A daemon: a read that no close can end must not keep the process from exiting.
         self._thread = threading.Thread(target=self._read, name="docker-stream", daemon=True)
 
     async def __aenter__(self) -> Stream[T]:
@@ -54,17 +55,18 @@ class Stream(Generic[T]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._leaving = True
+        self._closing = True
+        # Shielded: a caller that is cancelled while it leaves would lose track of the thread.
         await asyncio.shield(asyncio.to_thread(self._end))
 
     async def next(self) -> T:
-        """Return the next item; none is lost where waiting for it is cancelled.
+        """Return the next item; none is lost if waiting for it is cancelled.
 
-        Raises StreamEnded at the end, and EngineError where the stream breaks.
+        Raises StreamEnded at the end, and EngineError if the stream breaks.
         """
         item = await self._items.get()
         if isinstance(item, BaseException):
-            self._items.put_nowait(item)
+            self._items.put_nowait(item)  # for the next call, which would wait forever
             raise item
         return item
 
@@ -77,34 +79,18 @@ class Stream(Generic[T]):
         try:
             with translate_errors(self._doing, self._engine):
                 for item in self._stream:
-                    self._hand_over(item)
+                    self._put(item)
         except Exception as error:
             end = error
-        self._hand_over(end)
+        self._put(end)
 
-    def _hand_over(self, item: T | BaseException) -> None:
-        if not self._leaving:
+    def _put(self, item: T | BaseException) -> None:
+        if not self._closing:
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 self._loop.call_soon_threadsafe(self._items.put_nowait, item)
 
     def _end(self) -> None:
+        # AttributeError: the package's streams look for a socket that a closed response lacks.
         with contextlib.suppress(*LIBRARY_ERRORS, AttributeError):
             self._stream.close()
         self._thread.join(JOIN_TIMEOUT_SECONDS)
-
-
-class WithOwnClient(Generic[T]):
-    """A stream that closes the connection it came by together with itself."""
-
-    def __init__(self, stream: Closable[T], close: Callable[[], None]) -> None:
-        self._stream = stream
-        self._close = close
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._stream)
-
-    def close(self) -> None:
-        try:
-            self._stream.close()
-        finally:
-            self._close()

@@ -1,4 +1,4 @@
-"""What containers use, computed as `docker stats` does."""
+"""CPU and memory use of containers, computed as `docker stats` does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from serving.engines.protocol import InstanceStats
 
 MIN_INTERVAL_SECONDS = 0.8
-"""Seconds; a reading that follows sooner repeats the last result."""
+"""A reading that follows sooner repeats the last result."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Reading:
     """One answer of the engine, in its own counters."""
 
     processor: int
-    """Nanoseconds that the container computed since its start."""
+    """CPU nanoseconds of the container since its start."""
     system: int
-    """Nanoseconds that all cores passed, idle or not; 0 where the engine does not say."""
+    """Nanoseconds of all cores, idle or not; 0 if the engine does not report it."""
     cores: int
     memory: int
     """Bytes, without what is merely cached from files."""
@@ -30,7 +30,7 @@ class Reading:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Reading | None:
-        """Read an answer; None where the container has nothing to count."""
+        """Read an answer; None if the container does not run."""
         processor = answer.get("cpu_stats") or {}
         usage = processor.get("cpu_usage") or {}
         memory = answer.get("memory_stats") or {}
@@ -48,11 +48,9 @@ class Reading:
         )
 
     def percent_since(self, before: Reading) -> float:
-        """Return the processor use since an earlier reading, 100 for one whole core."""
+        """Return the CPU use since an earlier reading, 100 for one whole core."""
         used = self.processor - before.processor
         passed = self.system - before.system
-        if used < 0:
-            return 0.0
         if self.system and passed > 0:
             return 100 * used / passed * self.cores
         span = self.read - before.read
@@ -60,13 +58,13 @@ class Reading:
 
 
 class ContainerUsage:
-    """Remembers the last reading of each container, so that the next has a span to cover."""
+    """Keeps the last reading of each container, to measure from it to the next."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[float, Reading, InstanceStats]] = {}
 
     def recent(self, container: str) -> InstanceStats | None:
-        """Return the last result where it is too fresh to ask the engine again."""
+        """Return the last result if it is too recent to ask the engine again."""
         last = self._last.get(container)
         if last is None or time.monotonic() - last[0] >= MIN_INTERVAL_SECONDS:
             return None
@@ -81,30 +79,25 @@ class ContainerUsage:
             self._last.pop(container, None)
             return None
         last = self._last.get(container)
-        before = last[1] if last is not None else Reading(0, 0, now.cores, 0, started)
-        if last is None or now.processor < before.processor:
-            span = max(0.2, now.read - started)
-            percent = now.processor / span / 1e7
+        if last is None or now.processor < last[1].processor:  # its counter begins at each start
+            percent = now.processor / max(0.2, now.read - started) / 1e7
         else:
-            percent = now.percent_since(before)
+            percent = now.percent_since(last[1])
         stats = InstanceStats(cpu_percent=percent, memory_bytes=now.memory)
         self._last[container] = (time.monotonic(), now, stats)
         return stats
 
     def keep_only(self, containers: set[str]) -> None:
-        """Forget every other container."""
+        """Remove every other container."""
         for container in self._last.keys() - containers:
             self._last.pop(container, None)
 
 
 def parse_timestamp(stamp: str) -> float:
-    """Return an engine's time stamp as seconds since the epoch; 0 where it says none."""
-    whole, dot, rest = stamp.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    zone = rest[len(digits) :] if dot else ""
-    text = f"{whole}{dot}{digits[:6]}{zone}"
+    """Return an engine's time stamp as seconds since the epoch; 0 if it is not one."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(stamp)
     except ValueError:
         return 0.0
+    # Year 1 is Go's zero time: it never happened.
     return moment.timestamp() if moment.year > 1 else 0.0

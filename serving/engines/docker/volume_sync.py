@@ -1,4 +1,4 @@
-"""Keeps what instances read from volumes up to what is in the models' folders."""
+"""Keeps the volumes of models equal to their folders."""
 
 from __future__ import annotations
 
@@ -21,64 +21,65 @@ from serving.workspace import Workspace
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-"""Before trying again what did not work."""
+"""Before an upload that failed is tried again."""
 
 
 class VolumeSync:
-    """New versions and promotions on their way into the volumes of one engine.
+    """Uploads new versions and promotions to the volumes of one engine.
 
-    Whoever lists instances sees to it, whichever program that is; the volumes
-    let one write at a time, and the next finds that nothing is left to be done.
+    Every program that lists instances does this; the volumes allow one writer at
+    a time, and the next finds them up to date.
     """
 
     def __init__(self, connection: EngineConnection, workspace: Workspace) -> None:
         self._connection = connection
         self._workspace = workspace
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        """By model, as are the next three."""
+        """By model, like the next three."""
         self._synced: dict[str, Mapping[str, str]] = {}
         self._retry_at: dict[str, float] = {}
         self._errors: dict[str, str] = {}
         self._engine: FoundEngine | None = None
-        """Whose volumes were brought up to date."""
+        """The engine that `_synced` is about."""
 
     def sync(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Begin to bring the volumes that these containers mount up to date, in the background."""
+        """Start uploads to the volumes that these containers mount, in the background."""
         mounted = _mounted(rows, self._workspace)
         for model in self._synced.keys() - mounted.keys():
             self._synced.pop(model, None)
             self._errors.pop(model, None)
         for model, (volume, image) in mounted.items():
-            before = self._tasks.get(model)
-            if before is not None and not before.done():
-                continue
-            if time.monotonic() >= self._retry_at.get(model, 0.0):
+            task = self._tasks.get(model)
+            busy = task is not None and not task.done()
+            if not busy and time.monotonic() >= self._retry_at.get(model, 0.0):
                 self._tasks[model] = asyncio.create_task(self._sync(volume, image))
 
     def with_failures(self, instances: Iterable[Instance]) -> list[Instance]:
-        """Return the instances, with the reason where they cannot be kept up to date."""
+        """Return the instances, with the reason if they cannot be kept up to date."""
         return [
             replace(each, failure=each.failure or self._errors.get(each.model, ""))
             for each in instances
         ]
 
     async def close(self) -> None:
-        """Return once nothing is going on any more; what has begun is not broken off."""
+        """Wait for the uploads that run: one that is cancelled would leave its writer behind."""
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _sync(self, volume: ModelVolume, image: str) -> None:
         try:
             await self._connection.run(
-                f"take the model {volume.model}", lambda found: self._upload(found, volume, image)
+                f"receive the model {volume.model}",
+                lambda found: self._upload(found, volume, image),
             )
             self._errors.pop(volume.model, None)
         except EngineError as error:
             self._retry_at[volume.model] = time.monotonic() + RETRY_SECONDS
-            if self._errors.get(volume.model) != error.what:
+            if self._errors.get(volume.model) != error.what:  # once, not at every retry
                 log.warning("%s", error)
             self._errors[volume.model] = error.what
 
     def _upload(self, found: FoundEngine, volume: ModelVolume, image: str) -> None:
+        # An engine that was found again may have lost its volumes.
         if self._engine is not found:
             self._engine = found
             self._synced.clear()

@@ -80,14 +80,14 @@ def test_of_each_that_does_not_answer_it_is_said_why(tmp_path: Path) -> None:
     with FakeDockerApi(tmp_path / "other", {"/version": 404}) as other:
         error = why(
             endpoint(tmp_path / "none"),
-            endpoint(deaf, "the usual socket of Docker"),
+            endpoint(deaf, "the default socket of Docker"),
             other.endpoint,
             DockerEndpoint("tcp://there:2375", "the context far"),
             DockerEndpoint("", "the context gone", error="Docker keeps no such context."),
         )
     assert error.what.startswith("No container engine answers on this machine.")
-    assert f"unix://{deaf} (the usual socket of Docker): Nobody listens there" in error.what
-    assert "What answers is no container engine" in error.what
+    assert f"unix://{deaf} (the default socket of Docker): Nobody listens there" in error.what
+    assert "What answers is not a container engine" in error.what
     assert "tcp://there:2375 (the context far): It is on another machine" in error.what
     assert "DOCKER_HOST=ssh://USER@HOST" in error.what
     assert "Docker keeps no such context." in error.what

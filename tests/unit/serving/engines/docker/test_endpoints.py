@@ -62,10 +62,9 @@ def test_folders_that_the_environment_names_are_looked_in(tmp_path: Path) -> Non
     assert "unix:///colima/default/docker.sock" in named
 
 
-def test_other_platforms_have_other_places(tmp_path: Path) -> None:
+def test_macos_has_further_sockets(tmp_path: Path) -> None:
     machines = f"{tmp_path}/.local/share/containers/podman/machine"
     assert f"unix://{machines}/podman.sock" in urls(tmp_path, "darwin")
-    assert urls(tmp_path, "win32")[0] == "npipe:////./pipe/docker_engine"
 
 
 @pytest.mark.parametrize(

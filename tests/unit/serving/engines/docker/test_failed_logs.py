@@ -12,7 +12,7 @@ from serving.engines.docker.failed_logs import FailedLogs
 
 def test_what_a_failed_instance_printed_is_kept(tmp_path: Path) -> None:
     logs = FailedLogs(tmp_path / "ended")
-    logs.keep("pets-1", "It was killed.", "one\ntwo\n")
+    logs.save("pets-1", "It was killed.", "one\ntwo\n")
     assert logs.read("pets-1", 2) == "two\nIt was killed."
     assert logs.read("pets-1", 0) == ""
     assert logs.read("pets-2", 5) is None
@@ -23,9 +23,9 @@ def test_only_the_newest_logs_are_kept(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(failed_logs, "MAX_LOGS", 2)
     logs = FailedLogs(tmp_path)
     for number in range(4):
-        logs.keep(f"pets-{number}", "", "text")
+        logs.save(f"pets-{number}", "", "text")
         os.utime(tmp_path / f"pets-{number}.log", (number, number))
-    logs.keep("pets-4", "", "text")
+    logs.save("pets-4", "", "text")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pets-3.log", "pets-4.log"]
 
 

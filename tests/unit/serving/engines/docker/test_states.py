@@ -31,7 +31,7 @@ def row(state: str, name: str = "/servery-pets-1", **more: Any) -> dict[str, Any
         ("exited", "a.stopping", Inspection(exit_status=143), "", InstanceState.STOPPED, ""),
         ("removing", "a", Inspection(), "", InstanceState.DRAINING, ""),
         ("paused", "a", Inspection(), "", InstanceState.FAILED, "paused from outside"),
-        ("restarting", "a", Inspection(), "", InstanceState.STARTING, "keeps ending"),
+        ("restarting", "a", Inspection(), "", InstanceState.STARTING, "keeps restarting"),
         ("created", "a", Inspection(), "", InstanceState.STOPPED, "while it was starting"),
         (
             "created",
