@@ -83,6 +83,15 @@ class RunningServer:
     def log(self) -> str:
         return (self.folder / "log.txt").read_text()
 
+    def wait_for_log(self, text: str) -> None:
+        """Wait until the log contains `text`."""
+
+        def is_logged() -> bool:
+            assert self.process.poll() is None, self.log()
+            return text in self.log()
+
+        block_until(is_logged, details=self.log)
+
     def http(
         self,
         path: str,
@@ -129,8 +138,15 @@ class RunningServer:
             details=lambda: f"{self.states(model)} instead of {expected}\n{self.log()}",
         )
 
+    def wait_until_accepted(self) -> None:
+        """Wait until the server has accepted the calls that were sent before.
+
+        Those of one connection arrive in order, and this one needs no computation.
+        """
+        self.states("any")
+
     def stop(self) -> int:
-        """Tell it to stop; returns the exit status."""
+        """Send SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(_TIMEOUT_SECONDS)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,7 +30,7 @@ def _batch(*values: float) -> Any:
     return predict_request("odds", {"x": tensor(list(values))}, signature="batch")
 
 
-def test_images_are_batched_unasked_and_everyone_gets_their_own(
+def test_images_are_batched_without_flags_and_everyone_gets_their_own(
     sample_server: RunningServer, callers: ThreadPoolExecutor
 ) -> None:
     requests = [_images(str(number).encode()) for number in range(300)]
@@ -61,21 +59,11 @@ def test_a_large_request_of_images_is_answered_whole(sample_server: RunningServe
     assert list(response.outputs["scores"].float_val) == [float(n) for n in range(100)]
 
 
-def test_other_models_are_not_batched_unasked(
+def test_other_models_are_not_batched_without_flags(
     sample_server: RunningServer, callers: ThreadPoolExecutor
 ) -> None:
     responses = list(callers.map(sample_server.predictions.Predict, [_batch(1.0)] * 200))
     assert {response.outputs["rows"].int_val[0] for response in responses} == {1}
-
-
-def test_a_lone_call_is_not_delayed(sample_server: RunningServer) -> None:
-    sample_server.predictions.Predict(_images(b"1"))
-    durations = []
-    for _ in range(20):
-        start = time.perf_counter()
-        sample_server.predictions.Predict(_images(b"1"))
-        durations.append(time.perf_counter() - start)
-    assert sorted(durations)[10] < 0.05
 
 
 @pytest.fixture
@@ -130,13 +118,8 @@ def test_unequal_inputs_cannot_be_batched(batching_server: RunningServer) -> Non
 def test_cancelled_calls_do_not_hold_up_the_others(sample_server: RunningServer) -> None:
     slow = predict_request("odds", {"steps": tensor([500], "int32")}, signature="slow")
     calls = [sample_server.predictions.Predict.future(slow) for _ in range(200)]
-    time.sleep(0.2)
+    sample_server.wait_until_accepted()
     for call in calls:
         call.cancel()
-    start = time.monotonic()
-    done = threading.Event()
-    future = sample_server.predictions.Predict.future(_batch(1.0), timeout=60)
-    future.add_done_callback(lambda _: done.set())
-    assert done.wait(60)
-    assert future.result().outputs["x"].float_val[0] == 2.0
-    assert time.monotonic() - start < 45
+    response = sample_server.predictions.Predict(_batch(1.0), timeout=45)
+    assert response.outputs["x"].float_val[0] == 2.0

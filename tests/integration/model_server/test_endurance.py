@@ -181,7 +181,7 @@ def test_versions_change_under_load_without_a_failed_call(
     number, memory = 1, 0
     pause = min(5.0, SOAK_SECONDS / 5)
     end = time.monotonic() + SOAK_SECONDS
-    while time.monotonic() < end:
+    while time.monotonic() < end or number < 4:
         time.sleep(pause)
         number += 1
         add_version(sources[number % 2 == 0], model, number)
@@ -193,6 +193,5 @@ def test_versions_change_under_load_without_a_failed_call(
         caller.join()
     assert failures == []
     assert set(answers) == {3.0, 4.0}
-    assert number >= 4
     assert process.memory_info().rss - memory < 100 * MEBIBYTE
     print(f"{len(answers)} calls, {number} versions, {memory // MEBIBYTE} MiB at first")

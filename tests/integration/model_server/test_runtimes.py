@@ -31,7 +31,6 @@ from serving.tf.tensors import Array, Tensor
 from serving.tf.tfrecord import records
 from tests.integration.model_server.calls import array, predict_request
 from tests.integration.model_server.conftest import ROOT, RunningServer, StartServer, launch
-from tests.support.waiting import block_until
 
 TIMEOUT_SECONDS = 60.0
 
@@ -186,15 +185,6 @@ def classify(server: RunningServer, starter: Path) -> Any:
     return server.predictions.Predict(request, timeout=TIMEOUT_SECONDS)
 
 
-def wait_for_log(server: RunningServer, *sentences: str) -> str:
-    def logged() -> bool:
-        assert server.process.poll() is None, server.log()
-        return any(sentence in server.log() for sentence in sentences)
-
-    block_until(logged, details=server.log)
-    return server.log()
-
-
 def test_a_server_moves_to_openvino_while_it_serves(
     start_server: StartServer, starter: Path
 ) -> None:
@@ -206,7 +196,7 @@ def test_a_server_moves_to_openvino_while_it_serves(
         answer = classify(server, starter)
         assert np.allclose(array(answer, "scores"), array(plain, "scores"), atol=0.001)
         assert array(answer, "classes")[0, 0] == array(plain, "classes")[0, 0]
-        wait_for_log(server, "starter version 1 runs on OpenVINO")
+        server.wait_for_log("starter version 1 runs on OpenVINO")
 
 
 def test_records_that_say_nothing_leave_the_version_on_tensorflow(
@@ -219,7 +209,7 @@ def test_records_that_say_nothing_leave_the_version_on_tensorflow(
     server = start_server(
         "--model_name=starter", f"--model_base_path={version.parent}", "--runtime=openvino"
     )
-    wait_for_log(server, "on TensorFlow alone: It has no warm-up records to compare them by.")
+    server.wait_for_log("on TensorFlow alone: It has no warm-up records to compare them by.")
     assert classify(server, starter).outputs["scores"].float_val
 
 
@@ -242,7 +232,7 @@ def test_a_broken_installation_of_openvino_is_no_reason_to_fail(
         f"--model_base_path={starter.parent}",
         f"--runtime={runtime}",
     ).wait()
-    wait_for_log(server, "OpenVINO did not take it: libopenvino.so.1 is missing")
+    server.wait_for_log("OpenVINO did not take it: libopenvino.so.1 is missing")
     assert classify(server, starter).outputs["scores"].float_val
     assert server.stop() == 0
 

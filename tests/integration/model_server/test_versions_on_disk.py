@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,7 @@ def test_a_missing_folder_changes_nothing_and_an_empty_one_unloads(
     add_version(two, model, 7)
     server = start_server("--model_name=m", f"--model_base_path={model}", *QUICK)
     aside = model.rename(model.with_name("aside"))
-    time.sleep(1.5)
+    server.wait_for_log("cannot be read")
     assert _answer(server) == 3.0
     aside.rename(model)
     shutil.rmtree(model / "7")
@@ -344,7 +343,7 @@ def test_the_ports_open_once_the_first_version_is_there(
 ) -> None:
     model = tmp_path / "late"
     server = start_server("--model_name=m", f"--model_base_path={model}", *QUICK, wait=False)
-    time.sleep(2.0)
+    server.wait_for_log("cannot be read")
     assert not (server.folder / "ports.json").exists()
     assert server.process.poll() is None
     model.mkdir()
@@ -398,7 +397,7 @@ def test_stopping_finishes_what_was_accepted(
     server = start_server("--model_name=odds", f"--model_base_path={sample_models / 'odds'}")
     request = predict_request("odds", {"steps": tensor([400], "int32")}, signature="slow")
     calls = [server.predictions.Predict.future(request, timeout=60) for _ in range(3)]
-    time.sleep(0.3)
+    server.wait_until_accepted()
     assert server.stop() == 0
     for call in calls:
         assert call.result().outputs["done"].float_val[0] == 400.0

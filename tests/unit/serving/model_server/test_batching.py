@@ -72,10 +72,11 @@ def make(computation: Doubler, threads: ThreadPoolExecutor, limits: BatchLimits)
 
 
 async def test_a_lone_request_does_not_wait(threads: ThreadPoolExecutor) -> None:
-    doubler = Doubler()
-    batcher = make(doubler, threads, BatchLimits())
-    results = await asyncio.wait_for(batcher.compute(rows(1, 2)), 60)
+    clock = FakeClock()
+    batcher = Batcher(Doubler(), BatchLimits(), threads, nullcontext, clock)
+    results = await batcher.compute(rows(1, 2))
     assert results[0].array.tolist() == [2, 4]
+    assert clock.calls == []
 
 
 async def test_those_who_wait_are_computed_together_and_get_their_own_rows(
