@@ -88,8 +88,8 @@ class MainWindow(QMainWindow):
         self._bind(QKeySequence(QKeySequence.StandardKey.Quit), self.close)
         self._bind(QKeySequence(Qt.Key.Key_Escape), self._on_escape)
         self.sidebar.page_requested.connect(self.show_page)
-        self.status.fleet_clicked.connect(lambda: self.show_page(PageName.FLEET))
-        self.status.version_clicked.connect(lambda: self.show_page(PageName.LEARN))
+        self.status.fleet.clicked.connect(lambda: self.show_page(PageName.FLEET))
+        self.status.version.clicked.connect(lambda: self.show_page(PageName.LEARN))
         self.show_page(PageName.CLASSIFY)
 
     @property

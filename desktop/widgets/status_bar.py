@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
@@ -18,35 +18,22 @@ _MARK = 12
 class StatusBar(QFrame):
     """Jobs on the left; the fleet and the live version on the right, each a link."""
 
-    fleet_clicked = Signal()
-    version_clicked = Signal()
-
     def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.set_role(self, "bar")
         self.setFixedHeight(HEIGHT)
         self.jobs = JobLine(jobs)
-        self._fleet = _quiet_button("Go to the fleet (Ctrl+2)")
-        self._fleet.clicked.connect(self.fleet_clicked)
-        self._version = _quiet_button("Go to the versions (Ctrl+3)")
-        self._version.clicked.connect(self.version_clicked)
+        self.fleet = _quiet_button("Go to the fleet (Ctrl+2)")
+        self.version = _quiet_button("Go to the versions (Ctrl+3)")
         margins = (theme.M, 0, theme.S, 0)
-        build.row((self.jobs, 1), self._fleet, self._version, parent=self, margins=margins)
+        build.row((self.jobs, 1), self.fleet, self.version, parent=self, margins=margins)
         self._show_fleet("starting", "Fleet: starting")
-        self._version.hide()
-
-    @property
-    def fleet_text(self) -> str:
-        return self._fleet.text().strip()
-
-    @property
-    def version_text(self) -> str:
-        return self._version.text()
+        self.version.hide()
 
     def show_failed(self, sentence: str) -> None:
         """Say why there is no fleet."""
         self._show_fleet("failed", sentence)
-        self._version.hide()
+        self.version.hide()
 
     def show_fleet(self, ready: int, desired: int, model: str, live_version: int | None) -> None:
         """Say how many instances of `model` are ready and which version they serve."""
@@ -56,15 +43,15 @@ class StatusBar(QFrame):
             self._show_fleet("ready", f"Fleet: {ready} ready")
         else:
             self._show_fleet("starting", f"Fleet: {ready} of {desired} ready")
-        self._version.setVisible(live_version is not None)
+        self.version.setVisible(live_version is not None)
         if live_version is not None:
-            self._version.setText(f"{model} v{live_version}")
-            self._version.setAccessibleName(f"Version {live_version} of {model} is live")
+            self.version.setText(f"{model} v{live_version}")
+            self.version.setAccessibleName(f"Version {live_version} of {model} is live")
 
     def _show_fleet(self, state: str, text: str) -> None:
         self._state = state
-        self._fleet.setText(f" {text}")
-        self._fleet.setAccessibleName(text)
+        self.fleet.setText(f" {text}")
+        self.fleet.setAccessibleName(text)
         self._draw_mark()
 
     def _draw_mark(self) -> None:
@@ -76,7 +63,7 @@ class StatusBar(QFrame):
         theme.paint_mark(painter, image.rect().toRectF(), theme.state_mark(self._state))
         painter.end()
         image.setDevicePixelRatio(ratio)
-        self._fleet.setIcon(QIcon(image))
+        self.fleet.setIcon(QIcon(image))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -136,7 +136,7 @@ def test_photos_wait_for_a_fleet_that_was_stopped(workspace: Workspace, tmp_path
         (shown,) = app.classify_page.gallery.photos
         assert shown.failure is not None
         assert shown.failure.what == "The fleet is stopped."
-        assert app.window.status.fleet_text == "Fleet: stopped"
+        assert app.window.status.fleet.text().strip() == "Fleet: stopped"
         await fleet.scale(1)
         await wait_until(lambda: app.classify_page.gallery.photos[0].prediction is not None)
 

@@ -69,16 +69,16 @@ def test_every_button_has_a_name_for_those_who_do_not_see_it(app: App) -> None:
 
 def test_the_status_bar_answers_and_leads_there(app: App) -> None:
     status = app.window.status
-    assert status.fleet_text == "Fleet: starting"
+    assert status.fleet.text().strip() == "Fleet: starting"
     status.show_fleet(1, 2, "starter", None)
-    assert status.fleet_text == "Fleet: 1 of 2 ready"
+    assert status.fleet.text().strip() == "Fleet: 1 of 2 ready"
     status.show_fleet(2, 2, "starter", 7)
-    assert (status.fleet_text, status.version_text) == ("Fleet: 2 ready", "starter v7")
+    assert (status.fleet.text().strip(), status.version.text()) == ("Fleet: 2 ready", "starter v7")
     status.show_fleet(0, 0, "starter", None)
-    assert status.fleet_text == "Fleet: stopped"
-    status.fleet_clicked.emit()
+    assert status.fleet.text().strip() == "Fleet: stopped"
+    status.fleet.click()
     assert app.window.current_page == PageName.FLEET
-    status.version_clicked.emit()
+    status.version.click()
     assert app.window.current_page == PageName.LEARN
 
 
