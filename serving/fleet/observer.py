@@ -21,7 +21,7 @@ from serving.predict.traffic import InstanceTraffic
 log = logging.getLogger(__name__)
 
 START_SECONDS = 300.0
-"""An instance that is not ready this long after its start has failed."""
+"""An instance that is not ready this long after its start, or its adoption, has failed."""
 
 _ANSWERING = (InstanceState.READY, InstanceState.DRAINING)
 
@@ -30,6 +30,8 @@ _ANSWERING = (InstanceState.READY, InstanceState.DRAINING)
 class _Watched:
     """What is remembered of one instance between two polls."""
 
+    since: float
+    """Seconds since the epoch."""
     probe: InstanceProbe | None = None
     probing: asyncio.Task[None] | None = None
     stats: InstanceStats | None = None
@@ -141,7 +143,7 @@ class Observer:
     async def _ask(self, timeout_seconds: float) -> None:
         tasks: set[asyncio.Task[None]] = set()
         for instance in self._instances:
-            watched = self._watched.setdefault(instance.id, _Watched())
+            watched = self._watched.setdefault(instance.id, _Watched(self._clock()))
             if instance.state in ENDED_STATES:
                 continue
             if instance.grpc_address is not None:
@@ -188,11 +190,11 @@ class Observer:
                 self._client.fail_over(each.instance.id)
 
     def _view(self, instance: Instance, traffic: InstanceTraffic) -> InstanceView:
-        watched = self._watched.get(instance.id, _Watched())
+        watched = self._watched.get(instance.id, _Watched(self._clock()))
         probe = watched.probe
         if probe is not None and traffic.seconds_since_answer is not None:
             probe.answer_received(traffic.seconds_since_answer)
-        state, failure = self._state(instance, probe)
+        state, failure = self._state(instance, watched)
         metrics = watched.metrics
         counted = metrics.requests if metrics is not None else None
         return InstanceView(
@@ -213,7 +215,8 @@ class Observer:
             ),
         )
 
-    def _state(self, instance: Instance, probe: InstanceProbe | None) -> tuple[InstanceState, str]:
+    def _state(self, instance: Instance, watched: _Watched) -> tuple[InstanceState, str]:
+        probe = watched.probe
         if instance.id in self._draining and instance.state is not InstanceState.FAILED:
             return InstanceState.DRAINING, ""
         if instance.state is not InstanceState.STARTING:
@@ -228,11 +231,12 @@ class Observer:
             return InstanceState.READY, problem
         if not self._engine_answers:
             return InstanceState.FAILED, "Neither it nor the engine that runs it answers."
-        waited = self._clock() - instance.started
+        # One that runs for hours is given time to answer a program that has only just come.
+        waited = self._clock() - max(instance.started, watched.since)
         if waited > START_SECONDS:
             return (
                 InstanceState.FAILED,
-                f"It was not ready {waited:.0f} s after its start. {problem}".strip(),
+                f"It was not ready within {waited:.0f} s. {problem}".strip(),
             )
         return InstanceState.STARTING, problem
 

@@ -9,12 +9,13 @@ from functools import partial
 import psutil
 import pytest
 
-from serving.background import in_background
+from serving.background import cancel_and_wait, in_background
 from serving.engines.process import POLL_SECONDS as CHANGE_POLL_SECONDS
 from serving.engines.protocol import Instance, InstanceState
 from serving.errors import EngineError, ModelError
 from serving.fleet import reconciler
 from serving.fleet.fleet import FleetView
+from serving.fleet.observer import START_SECONDS
 from serving.fleet.plan import BACK_OFF_SECONDS
 from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
 from serving.predict.client import PredictClient
@@ -154,6 +155,38 @@ async def test_without_the_live_version_an_instance_is_not_ready(fleet_env: Flee
     assert (view.ready, view.live_version) == (0, None)
     fleet_env.configure()
     assert (await scaling).ready == 1
+
+
+async def test_an_instance_that_was_started_long_ago_has_time_to_answer_a_new_program(
+    fleet_env: FleetEnv,
+) -> None:
+    (each,) = (await fleet_env.fleet.scale(1)).instances
+    fleet_env.configure(delay=3 * reconciler.OBSERVE_SECONDS)
+    clock = ManualClock(each.instance.started + 2 * START_SECONDS)
+    later = fleet_env.new_fleet(clock=clock)
+    states: list[InstanceState] = []
+    later.subscribe(lambda view: states.extend(each.state for each in view.instances))
+    async with in_background(later.run()):
+        view = await wait_for_view(later, lambda view: view.ready == 1)
+    assert ids(view) == [each.instance.id]
+    assert set(states) == {InstanceState.STARTING, READY}
+
+
+async def test_an_instance_that_never_answers_has_failed_after_a_while(
+    fleet_env: FleetEnv,
+) -> None:
+    fleet_env.configure(broken=[1])
+    clock = ManualClock(time.time())
+    fleet = fleet_env.new_fleet(clock=clock)
+    async with in_background(fleet.run()):
+        scaling = asyncio.create_task(fleet.scale(1))
+        view = await wait_for_view(fleet, lambda view: bool(ids(view)))
+        await fleet_env.wait_for_polls(3)
+        clock.advance(2 * START_SECONDS)
+        failed = await wait_for_view(fleet, lambda view: view.instances[0].state is FAILED)
+        assert ids(failed) == ids(view)
+        assert failed.instances[0].instance.failure.startswith("It was not ready within ")
+        await cancel_and_wait(scaling)
 
 
 async def test_nothing_can_be_started_without_a_live_version(fleet_env: FleetEnv) -> None:

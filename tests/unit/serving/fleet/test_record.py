@@ -76,3 +76,32 @@ def test_a_record_with_an_endless_limit_counts_as_none(tmp_path: Path) -> None:
     path = tmp_path / "pets.json"
     path.write_text('{"wanted": 2, "limits": {"memory_limit": Infinity}}')
     assert RecordFile(path).read() == FleetRecord()
+
+
+VERSION_BEFORE = """{
+  "wanted": 2,
+  "retiring": [
+    "pets-0a1b2c"
+  ],
+  "failures": [
+    1732600000.5
+  ],
+  "limits": {
+    "threads": 2,
+    "memory_limit": 1000000000,
+    "cpu_limit": 0.5,
+    "image": "own:1"
+  }
+}
+"""
+
+
+async def test_a_record_of_the_version_before_is_read_and_written_alike(tmp_path: Path) -> None:
+    path = tmp_path / "pets.json"
+    path.write_text(VERSION_BEFORE)
+    record = RecordFile(path).read()
+    limits = InstanceLimits(threads=2, memory_limit=10**9, cpu_limit=0.5, image="own:1")
+    assert record == FleetRecord(2, ("pets-0a1b2c",), (1732600000.5,), limits)
+    path.unlink()
+    await RecordFile(path).change(lambda _: record)
+    assert path.read_text() == VERSION_BEFORE

@@ -1,0 +1,119 @@
+"""A fleet that the version before left running is adopted: its files are copied here."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+
+from serving.engines.protocol import InstanceState
+from serving.fleet.fleet import FleetView
+from serving.fleet.record import InstanceLimits
+from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv
+
+FLEET = """{
+  "wanted": 1,
+  "retiring": [
+    "pets-0a1b2c"
+  ],
+  "failures": [
+    1732600000.5
+  ],
+  "limits": {
+    "threads": 2,
+    "memory_limit": 0,
+    "cpu_limit": 0.0,
+    "image": ""
+  }
+}
+"""
+SPEC = """{
+    "model": "pets",
+    "config_file": "CONFIG",
+    "threads": 2,
+    "memory_limit": 0,
+    "cpu_limit": 0.0,
+    "image": ""
+  }"""
+INSTANCE = """{
+  "id": "pets-6fabbc",
+  "model": "pets",
+  "spec": SPEC,
+  "spec_hash": "HASH",
+  "started": 1732600001.6461103,
+  "log": "ROOT/logs/pets-6fabbc.log",
+  "command": COMMAND,
+  "process": PROCESS,
+  "stopping": false,
+  "ended": ""
+}
+"""
+
+
+async def start_as_before(fleet_env: FleetEnv) -> asyncio.subprocess.Process:
+    """Start an instance and write its files as the version before did."""
+    root = fleet_env.workspace.root
+    config = str(fleet_env.repository.config_path(MODEL).resolve())
+    command = [
+        *PROGRAM,
+        *("--port=0", "--rest_api_port=0", f"--model_config_file={config}"),
+        f"--ports_file={root}/run/instances/pets-6fabbc.ports",
+    ]
+    process = await asyncio.create_subprocess_exec(*command, cwd=root)
+    spec = SPEC.replace("CONFIG", config)
+    canonical = json.dumps(json.loads(spec), sort_keys=True)
+    filled = {
+        "SPEC": spec,
+        "HASH": hashlib.sha256(canonical.encode()).hexdigest()[:12],
+        "ROOT": str(root),
+        "COMMAND": json.dumps(command),
+        "PROCESS": str(process.pid),
+    }
+    text = INSTANCE
+    for word, value in filled.items():
+        text = text.replace(word, value)
+    (root / "run" / "instances" / "pets-6fabbc.json").write_text(text)
+    (root / "logs" / "pets-6fabbc.log").write_text("of the version before\n")
+    folder = root / "fleet"
+    folder.mkdir()
+    (folder / "pets.json").write_text(FLEET)
+    return process
+
+
+def ids(view: FleetView) -> list[str]:
+    return [each.instance.id for each in view.instances]
+
+
+async def test_a_fleet_of_the_version_before_is_adopted_and_loses_nothing(
+    fleet_env: FleetEnv,
+) -> None:
+    process = await start_as_before(fleet_env)
+    fleet = fleet_env.new_fleet(fleet_env.client)
+    assert fleet.configured
+    assert fleet.view.desired_count == 1
+    assert fleet.limits == InstanceLimits(threads=2)
+    fleet_env.fleet = fleet
+    async with fleet_env.running():
+        view = await fleet_env.wait_for_view(lambda view: view.ready == 1)
+        assert ids(view) == ["pets-6fabbc"]
+        # Nor is it replaced: its spec has the same hash as it had then.
+        await fleet_env.wait_for_polls(5)
+        assert ids(fleet.view) == ["pets-6fabbc"]
+        assert process.returncode is None
+        engine = fleet.engine_of("pets-6fabbc")
+        assert await engine.logs("pets-6fabbc") == "of the version before"
+        await fleet.stop_instance("pets-6fabbc")
+    await process.wait()
+    assert await fleet_env.engine.instances() == []
+
+
+async def test_a_finished_instance_of_the_version_before_says_why_it_ended(
+    fleet_env: FleetEnv,
+) -> None:
+    folder = fleet_env.workspace.instances
+    text = INSTANCE.replace("SPEC,", "{},").replace("COMMAND", "[]").replace("PROCESS", "4194305")
+    text = text.replace('"ended": ""', '"ended": "The process ended with exit status 3."')
+    (folder / "pets-6fabbc.json").write_text(text)
+    (instance,) = await fleet_env.engine.instances()
+    assert instance.state is InstanceState.FAILED
+    assert instance.failure == "The process ended with exit status 3."
