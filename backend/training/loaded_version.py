@@ -6,15 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import ModelError
-from serving.tf.names import (
-    CLASSES,
-    CLASSIFY_SIGNATURE,
-    EMBED_SIGNATURE,
-    EMBEDDING,
-    IMAGES,
-    SCORES,
-    SERVE_TAG,
-)
+from serving.tf import names
 from serving.tf.session import Session
 from serving.tf.status import ServingError
 from serving.tf.tensors import string_tensor
@@ -30,7 +22,7 @@ class LoadedVersion:
     def __init__(self, version_folder: Path) -> None:
         """Load it; raises ModelError if TensorFlow cannot."""
         try:
-            self._session = Session(version_folder, [SERVE_TAG], 0, 0)
+            self._session = Session(version_folder, [names.SERVE_TAG], 0, 0)
         except ServingError as error:
             raise ModelError(
                 f"Version {version_folder.name} cannot be loaded.",
@@ -45,7 +37,7 @@ class LoadedVersion:
 
     def embed(self, images: list[bytes]) -> Any:
         """Return float32 [N, D] for N whole JPEG files; raises ModelError if it fails."""
-        (embeddings,) = self._run(EMBED_SIGNATURE, [EMBEDDING], images)
+        (embeddings,) = self._run(names.EMBED_SIGNATURE, [names.EMBEDDING], images)
         return embeddings
 
     def predict(self, images: list[bytes]) -> tuple[Any, Any]:
@@ -53,13 +45,13 @@ class LoadedVersion:
 
         Raises ModelError if it fails.
         """
-        classes, scores = self._run(CLASSIFY_SIGNATURE, [CLASSES, SCORES], images)
+        classes, scores = self._run(names.CLASSIFY_SIGNATURE, [names.CLASSES, names.SCORES], images)
         return classes, scores
 
     def _run(self, signature: str, outputs: list[str], images: list[bytes]) -> list[Any]:
         try:
             definition = self._session.signatures[signature]
-            feed = definition.inputs[IMAGES].name
+            feed = definition.inputs[names.IMAGES].name
             fetches = [definition.outputs[name].name for name in outputs]
             answers = self._session.computation([feed], fetches)([string_tensor(images)], None)
         except (KeyError, ServingError) as error:

@@ -33,30 +33,34 @@ _Results = Mapping[str, Tensor]
 
 def prepare_classify(servable: Servable, request: Any) -> PreparedCall:
     """Prepare a Classify call; raises ServingError."""
-    name, signature = _signature(servable, request.model_spec)
-    fetches = _classify_outputs(servable, signature)
-
-    def finish(results: _Results, count: int) -> Any:
-        response = classification_pb2.ClassificationResponse()
-        fill_spec(response.model_spec, servable, name)
-        _fill_classes(response.result, signature, results, count)
-        return response
-
-    return _job(servable, signature, request.input, fetches, finish)
+    response = classification_pb2.ClassificationResponse()
+    return _prepare_one(servable, request, response, _classify_outputs, _fill_classes)
 
 
 def prepare_regress(servable: Servable, request: Any) -> PreparedCall:
     """Prepare a Regress call; raises ServingError."""
-    name, signature = _signature(servable, request.model_spec)
-    fetches = _regress_outputs(servable, signature)
+    response = regression_pb2.RegressionResponse()
+    return _prepare_one(servable, request, response, _regress_outputs, _fill_values)
+
+
+def _prepare_one(
+    servable: Servable,
+    request: Any,
+    response: Any,
+    outputs: Callable[[Servable, Signature], tuple[str, ...]],
+    fill: Callable[[Any, Signature, _Results, int], None],
+) -> PreparedCall:
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    signature = servable.signatures.get(name)
+    if signature is None:
+        raise invalid(f"No signature was found with the name: {name}")
 
     def finish(results: _Results, count: int) -> Any:
-        response = regression_pb2.RegressionResponse()
         fill_spec(response.model_spec, servable, name)
-        _fill_values(response.result, signature, results, count)
+        fill(response.result, signature, results, count)
         return response
 
-    return _job(servable, signature, request.input, fetches, finish)
+    return _prepare(servable, signature, request.input, outputs(servable, signature), finish)
 
 
 def prepare_multi_inference(servable: Servable, request: Any) -> PreparedCall:
@@ -108,10 +112,10 @@ def prepare_multi_inference(servable: Servable, request: Any) -> PreparedCall:
         return response
 
     first = next(iter(tasks.values()))[0]
-    return _job(servable, first, request.input, tuple(fetches), finish)
+    return _prepare(servable, first, request.input, tuple(fetches), finish)
 
 
-def _job(
+def _prepare(
     servable: Servable,
     signature: Signature,
     input_proto: Any,
@@ -142,14 +146,6 @@ def serialized_examples(input_proto: Any) -> list[bytes]:
     if not examples:
         raise invalid("Input is empty.")
     return [context + example.SerializeToString() for example in examples]
-
-
-def _signature(servable: Servable, spec: Any) -> tuple[str, Signature]:
-    name = spec.signature_name or DEFAULT_SIGNATURE
-    signature = servable.signatures.get(name)
-    if signature is None:
-        raise invalid(f"No signature was found with the name: {name}")
-    return name, signature
 
 
 def _classify_outputs(servable: Servable, signature: Signature) -> tuple[str, ...]:

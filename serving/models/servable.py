@@ -24,24 +24,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from serving.tf.names import (
-    CLASSES,
-    CLASSES_NODE,
-    CLASSIFY_SIGNATURE,
-    DEFAULT_SIGNATURE,
-    EMBED_SIGNATURE,
-    EMBEDDING,
-    EMBEDDING_NODE,
-    HEAD_BIAS,
-    HEAD_CLASSES,
-    HEAD_KERNEL,
-    IMAGES,
-    SAVED_MODEL_FILE,
-    SCORES,
-    SCORES_NODE,
-    SERVE_TAG,
-    WARM_UP_FILE,
-)
+from serving.tf import names
 
 TOP_K = 20
 """Most classes that one answer lists."""
@@ -98,51 +81,52 @@ def write_servable(
     `[N, D]`, using constants only. `head_kernel` is `[D, C]`, `head_bias` `[C]`.
     """
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        images = tf.compat.v1.placeholder(tf.string, [None], name=IMAGES)
+        images = tf.compat.v1.placeholder(tf.string, [None], name=names.IMAGES)
         pixels = tf.map_fn(
             lambda image: decode_square(image, side),
             images,
             fn_output_signature=tf.TensorSpec([side, side, 3], tf.float32),
             parallel_iterations=32,
         )
-        embedding = tf.identity(embed(pixels), EMBEDDING_NODE)
-        kernel = tf.constant(head_kernel, tf.float32, name=HEAD_KERNEL)
-        bias = tf.constant(head_bias, tf.float32, name=HEAD_BIAS)
-        names = tf.constant(list(classes), tf.string, name=HEAD_CLASSES)
+        embedding = tf.identity(embed(pixels), names.EMBEDDING_NODE)
+        kernel = tf.constant(head_kernel, tf.float32, name=names.HEAD_KERNEL)
+        bias = tf.constant(head_bias, tf.float32, name=names.HEAD_BIAS)
+        labels = tf.constant(list(classes), tf.string, name=names.HEAD_CLASSES)
         # A head may be rewritten with another number of classes: no shape of it
         # may be baked into the nodes behind it.
-        kernel, bias, names = (_of_unknown_width(part) for part in (kernel, bias, names))
+        kernel, bias, labels = (_of_unknown_width(part) for part in (kernel, bias, labels))
         probabilities = tf.nn.softmax(tf.linalg.matmul(embedding, kernel) + bias)
         top = tf.math.top_k(probabilities, tf.minimum(TOP_K, tf.shape(bias)[0]))
         answers = {
-            CLASSES: tf.gather(names, top.indices, name=CLASSES_NODE),
-            SCORES: tf.identity(top.values, SCORES_NODE),
+            names.CLASSES: tf.gather(labels, top.indices, name=names.CLASSES_NODE),
+            names.SCORES: tf.identity(top.values, names.SCORES_NODE),
         }
-        predict = tf.compat.v1.saved_model.predict_signature_def({IMAGES: images}, answers)
+        predict = tf.compat.v1.saved_model.predict_signature_def({names.IMAGES: images}, answers)
         embedding_signature = tf.compat.v1.saved_model.predict_signature_def(
-            {IMAGES: images}, {EMBEDDING: embedding}
+            {names.IMAGES: images}, {names.EMBEDDING: embedding}
         )
         builder = tf.compat.v1.saved_model.Builder(str(folder / "export"))
         builder.add_meta_graph_and_variables(
             session,
-            [SERVE_TAG],
+            [names.SERVE_TAG],
             signature_def_map={
-                CLASSIFY_SIGNATURE: predict,
-                DEFAULT_SIGNATURE: predict,
-                EMBED_SIGNATURE: embedding_signature,
+                names.CLASSIFY_SIGNATURE: predict,
+                names.DEFAULT_SIGNATURE: predict,
+                names.EMBED_SIGNATURE: embedding_signature,
             },
             strip_default_attrs=True,
         )
         builder.save()
-    (folder / "export" / SAVED_MODEL_FILE).rename(folder / SAVED_MODEL_FILE)
-    (folder / "export" / "variables").rmdir()
-    (folder / "export").rmdir()
+    export = folder / "export"
+    (export / names.SAVED_MODEL_FILE).rename(folder / names.SAVED_MODEL_FILE)
+    (export / "variables").rmdir()
+    export.rmdir()
     write_warmup(folder)
 
 
 def write_warmup(folder: Path) -> None:
     """Write warm-up records for lone requests and for batches of both signatures."""
-    path = folder / WARM_UP_FILE
+    path = folder / names.WARM_UP_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     ramp = np.add.outer(np.arange(240), np.arange(320)) % 256
     picture = np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=-1).astype(np.uint8)
@@ -150,13 +134,13 @@ def write_warmup(folder: Path) -> None:
     Image.fromarray(picture).save(jpeg, "JPEG")
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, count in (
-            (CLASSIFY_SIGNATURE, 1),
-            (CLASSIFY_SIGNATURE, 8),
-            (EMBED_SIGNATURE, 1),
+            (names.CLASSIFY_SIGNATURE, 1),
+            (names.CLASSIFY_SIGNATURE, 8),
+            (names.EMBED_SIGNATURE, 1),
         ):
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = signature
-            request.inputs[IMAGES].CopyFrom(
+            request.inputs[names.IMAGES].CopyFrom(
                 tf.make_tensor_proto([jpeg.getvalue()] * count, tf.string)
             )
             log = prediction_log_pb2.PredictionLog()

@@ -85,8 +85,7 @@ class PredictClient:
         self.model = model
         self.timeout = timeout
         self._clock = clock
-        self._ready: dict[str, Upstream] = {}
-        self._draining: dict[str, list[Upstream]] = {}
+        self._upstreams: list[Upstream] = []
         self._meters: dict[str, TrafficMeter] = {}
         self._waiting = WaitQueue()
         self._some_idle = asyncio.Event()
@@ -101,20 +100,16 @@ class PredictClient:
         An instance that is no longer among them gets no new request and keeps
         those it has, see `drained`.
         """
-        ready = {instance.instance_id: instance for instance in instances}
-        for instance_id, upstream in list(self._ready.items()):
-            instance = ready.get(instance_id)
-            if instance is None or instance.address != upstream.address:
-                del self._ready[instance_id]
-                self._drain(upstream)
-        for instance in ready.values():
-            if instance.instance_id not in self._ready:
-                self._ready[instance.instance_id] = Upstream(
-                    instance.instance_id,
-                    instance.address,
-                    self._meter(instance.instance_id),
-                    self._clock,
-                )
+        new = {instance.instance_id: instance.address for instance in instances}
+        for upstream in self._ready():
+            if new.get(upstream.instance_id) == upstream.address:
+                del new[upstream.instance_id]
+            else:
+                upstream.draining = True
+                self._close_if_drained(upstream)
+        for instance_id, address in new.items():
+            meter = self._meter(instance_id)
+            self._upstreams.append(Upstream(instance_id, address, meter, self._clock))
         self._waiting.wake_all()
 
     def fail_over(self, instance_id: str) -> None:
@@ -123,14 +118,15 @@ class PredictClient:
         For an instance that is known to be gone or to hang; call `set_instances`
         without it first.
         """
-        for upstream in self._upstreams(instance_id):
-            upstream.fail_over()
+        for upstream in self._upstreams:
+            if upstream.instance_id == instance_id:
+                upstream.fail_over()
 
     async def drained(self, instance_id: str, seconds: float) -> bool:
         """Wait until the instance has answered all requests; False after `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while any(upstream.outstanding for upstream in self._upstreams(instance_id)):
+                while self._outstanding(instance_id):
                     self._some_idle.clear()
                     await self._some_idle.wait()
                 return True
@@ -169,18 +165,14 @@ class PredictClient:
     def counters(self) -> Mapping[str, InstanceTraffic]:
         """Return what this client sent to each instance, by instance id."""
         return {
-            instance_id: meter.read(
-                sum(upstream.outstanding for upstream in self._upstreams(instance_id))
-            )
+            instance_id: meter.read(self._outstanding(instance_id))
             for instance_id, meter in self._meters.items()
         }
 
     async def close(self) -> None:
         """Close every connection; outstanding requests raise FleetUnavailable."""
         self._closed = True
-        upstreams = [*self._ready.values(), *itertools.chain(*self._draining.values())]
-        self._ready.clear()
-        self._draining.clear()
+        upstreams, self._upstreams = self._upstreams, []
         self._waiting.wake_all()
         for upstream in upstreams:
             await upstream.close()
@@ -262,7 +254,7 @@ class PredictClient:
                 upstream.turn = next(self._turn)
                 return upstream
             pause = self._until_retry(now)
-            if all(upstream.ejected_until > now for upstream in self._ready.values()):
+            if all(upstream.ejected_until > now for upstream in self._ready()):
                 pause = min(pause, self._timeout_left(state, now))
             await self._waiting.wait(pause, again=again)
             again = True
@@ -270,7 +262,7 @@ class PredictClient:
     def _best(self, avoid: str, now: float) -> Upstream | None:
         free = [
             upstream
-            for upstream in self._ready.values()
+            for upstream in self._ready()
             if upstream.ejected_until <= now and upstream.outstanding < MAX_OUTSTANDING
         ]
         preferred = [upstream for upstream in free if upstream.instance_id != avoid] or free
@@ -280,7 +272,7 @@ class PredictClient:
 
     def _until_retry(self, now: float) -> float:
         """Return in how many seconds the next ejected instance may be tried again."""
-        pauses = [upstream.ejected_until - now for upstream in self._ready.values()]
+        pauses = [upstream.ejected_until - now for upstream in self._ready()]
         return min((pause for pause in pauses if pause > 0), default=math.inf)
 
     def _timeout_left(self, state: RequestState, now: float) -> float:
@@ -300,36 +292,34 @@ class PredictClient:
     def _release(self, upstream: Upstream) -> None:
         upstream.outstanding -= 1
         self._waiting.wake_one()
-        if not upstream.outstanding:
-            self._some_idle.set()
-            if upstream in self._draining.get(upstream.instance_id, ()):
-                self._close_drained(upstream)
+        self._close_if_drained(upstream)
 
-    def _drain(self, upstream: Upstream) -> None:
-        self._draining.setdefault(upstream.instance_id, []).append(upstream)
-        if not upstream.outstanding:
-            self._close_drained(upstream)
+    def _close_if_drained(self, upstream: Upstream) -> None:
+        if upstream.outstanding:
+            return
+        self._some_idle.set()
+        # After `close` there is nothing to remove: that closes every upstream itself.
+        if upstream.draining and upstream in self._upstreams:
+            self._upstreams.remove(upstream)
+            task = asyncio.create_task(upstream.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
-    def _close_drained(self, upstream: Upstream) -> None:
-        draining = self._draining[upstream.instance_id]
-        draining.remove(upstream)
-        if not draining:
-            del self._draining[upstream.instance_id]
-        task = asyncio.get_running_loop().create_task(upstream.close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+    def _ready(self) -> list[Upstream]:
+        return [upstream for upstream in self._upstreams if not upstream.draining]
 
-    def _upstreams(self, instance_id: str) -> list[Upstream]:
-        ready = self._ready.get(instance_id)
-        draining = self._draining.get(instance_id, [])
-        return [*draining, ready] if ready is not None else list(draining)
+    def _outstanding(self, instance_id: str) -> int:
+        return sum(
+            upstream.outstanding
+            for upstream in self._upstreams
+            if upstream.instance_id == instance_id
+        )
 
     def _meter(self, instance_id: str) -> TrafficMeter:
         if instance_id not in self._meters:
+            used = {upstream.instance_id for upstream in self._upstreams}
             for old in list(self._meters):
-                if len(self._meters) < MAX_METERS:
-                    break
-                if not self._upstreams(old):
+                if len(self._meters) >= MAX_METERS and old not in used:
                     del self._meters[old]
             self._meters[instance_id] = TrafficMeter(self._clock)
         return self._meters[instance_id]

@@ -61,6 +61,8 @@ class Upstream:
         self.instance_id = instance_id
         self.address = address
         self.outstanding = 0
+        self.draining = False
+        """Gets no new request; it is closed once it has answered the others."""
         self.turn = 0
         """Grows with each request; the upstream with the smallest one is next in turn."""
         self.ejected_until = 0.0
