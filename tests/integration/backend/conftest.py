@@ -1,4 +1,4 @@
-"""The backend as a program of its own."""
+"""The backend, in its own process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backend.client import BackendClient
 from backend.run_file import BackendRunFile
 from serving.workspace import Workspace
 from tests.support.backend_env import service, worker_script
-from tests.support.waiting import block_until
+from tests.support.waiting import TIMEOUT_SECONDS, block_until
 
 __all__ = ["service", "worker_script"]
 
@@ -47,7 +47,7 @@ def started(workspace: Workspace, *more: str) -> Iterator[subprocess.Popen[str]]
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=15)
+            process.communicate(timeout=TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

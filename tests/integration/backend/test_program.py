@@ -1,4 +1,4 @@
-"""`python -m backend`: started, found, refused twice, ended in good order."""
+"""`python -m backend`: it starts, is found, refuses to run twice and shuts down cleanly."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from backend.run_file import BackendRunFile
 from serving.normalize_image import MAX_BYTES
 from serving.workspace import Workspace
 from tests.integration.backend.conftest import ROOT, command
+from tests.support.waiting import TIMEOUT_SECONDS
 
 Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
 
@@ -29,7 +30,7 @@ def photo(side: int = 40) -> bytes:
     return out.getvalue()
 
 
-async def test_a_second_one_says_where_the_first_is(workspace: Workspace, start: Start) -> None:
+async def test_a_second_one_exits_and_names_the_first(workspace: Workspace, start: Start) -> None:
     with start(workspace):
         running = BackendRunFile.read(workspace)
         assert running is not None
@@ -53,16 +54,18 @@ async def test_a_taken_port_is_replaced_by_a_free_one(workspace: Workspace, star
                 assert (await client.health()).live_version == 1
 
 
-def test_sigterm_ends_it_in_good_order(workspace: Workspace, start: Start) -> None:
+def test_sigterm_shuts_it_down_cleanly(workspace: Workspace, start: Start) -> None:
     with start(workspace) as process:
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=15)
+        output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0
     assert "Traceback" not in output
     assert not workspace.backend_run_file.exists()
 
 
-async def test_it_ends_although_someone_listens(workspace: Workspace, start: Start) -> None:
+async def test_an_open_event_stream_does_not_hold_up_its_end(
+    workspace: Workspace, start: Start
+) -> None:
     with start(workspace) as process:
         client = await BackendClient.find(workspace)
         assert client is not None
@@ -70,9 +73,11 @@ async def test_it_ends_although_someone_listens(workspace: Workspace, start: Sta
             events = client.events()
             assert (await anext(events)).topic == "labels"
             process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(process.communicate, timeout=4)
+            output, _ = await asyncio.to_thread(process.communicate, timeout=TIMEOUT_SECONDS)
             await events.aclose()
     assert process.returncode == 0
+    # uvicorn's words for having waited for the stream until its timeout.
+    assert "graceful shutdown exceeded" not in output
 
 
 async def test_labels_survive_a_kill_and_events_come_back(
@@ -87,27 +92,27 @@ async def test_labels_survive_a_kill_and_events_come_back(
         process.communicate()
     events = client.events()
     waiting = asyncio.ensure_future(anext(events))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # it tries to connect while there is no backend
     with start(workspace, "--port", port):
-        assert await asyncio.wait_for(waiting, 10) == Event("labels")
+        assert await asyncio.wait_for(waiting, TIMEOUT_SECONDS) == Event("labels")
         assert (await client.label(photo(), "zebra", key="k1")).id == label.id
         assert (await client.labels()).total == 1
         await events.aclose()
         await client.close()
 
 
-async def test_events_tell_what_changed(client: BackendClient) -> None:
+async def test_events_name_what_changed(client: BackendClient) -> None:
     events = client.events()
     assert [(await anext(events)).topic for _ in range(3)] == ["labels", "training", "models"]
     label = await client.label(photo(), "zebra")
-    assert await asyncio.wait_for(anext(events), 5) == Event("labels", str(label.id))
+    assert await asyncio.wait_for(anext(events), TIMEOUT_SECONDS) == Event("labels", str(label.id))
     await client.promote("starter", 1)
-    assert await asyncio.wait_for(anext(events), 5) == Event("models", "starter")
+    assert await asyncio.wait_for(anext(events), TIMEOUT_SECONDS) == Event("models", "starter")
     await events.aclose()
 
 
-async def test_bad_uploads_do_not_harm_it(client: BackendClient) -> None:
-    async with httpx.AsyncClient(base_url=client.url, timeout=30) as http:
+async def test_bad_uploads_do_no_harm(client: BackendClient) -> None:
+    async with httpx.AsyncClient(base_url=client.url, timeout=TIMEOUT_SECONDS) as http:
 
         async def too_much() -> AsyncIterator[bytes]:
             for _ in range(MAX_BYTES // 2**20 + 8):
@@ -127,8 +132,8 @@ async def test_bad_uploads_do_not_harm_it(client: BackendClient) -> None:
         assert (await client.labels()).total == 0
 
 
-async def test_without_an_instance_it_says_so(client: BackendClient) -> None:
-    async with httpx.AsyncClient(base_url=client.url, timeout=30) as http:
+async def test_without_an_instance_it_answers_503(client: BackendClient) -> None:
+    async with httpx.AsyncClient(base_url=client.url, timeout=TIMEOUT_SECONDS) as http:
         answer = await http.post("/classify", content=photo())
     assert answer.status_code == 503
     assert answer.json()["advice"]

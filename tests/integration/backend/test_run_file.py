@@ -23,7 +23,7 @@ with backend_lock(workspace):
 """
 
 
-def test_a_second_backend_is_told_where_the_first_is(workspace: Workspace) -> None:
+def test_a_second_backend_is_refused_and_pointed_to_the_first(workspace: Workspace) -> None:
     command = [sys.executable, "-c", HOLD, str(workspace.root)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -41,7 +41,7 @@ def test_a_second_backend_is_told_where_the_first_is(workspace: Workspace) -> No
         assert BackendRunFile.read(workspace) is None, "a crashed backend's address was kept"
 
 
-def test_the_run_file_goes_with_the_backend(workspace: Workspace) -> None:
+def test_the_run_file_is_removed_with_the_backend(workspace: Workspace) -> None:
     with backend_lock(workspace):
         BackendRunFile(1, "http://127.0.0.1:1").write(workspace)
     assert not workspace.backend_run_file.exists()

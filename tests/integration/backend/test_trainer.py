@@ -1,4 +1,4 @@
-"""Every training run comes to an end that says what happened."""
+"""Every training run reaches an end state that says what happened."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: P
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (
             "send(TrainingFailure('It cannot learn.', 'Import it.')); sys.exit(1)",
@@ -111,12 +111,12 @@ async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: P
     ],
     ids=["failure", "killed", "crash", "silent", "noise"],
 )
-async def test_whatever_the_worker_does_the_run_ends(
-    service: Service, worker_script: Path, body: str, said: str
+async def test_the_run_ends_whatever_the_worker_does(
+    service: Service, worker_script: Path, body: str, message: str
 ) -> None:
     run = await ended(service, (await start(service, worker_script, body)).id)
     assert run.state is RunState.FAILED
-    assert said in run.step
+    assert message in run.step
     assert nothing_staged(service)
     assert [version.number for version in service.repository.versions("starter")] == [1]
     write_worker(worker_script, GOOD)
@@ -179,7 +179,7 @@ async def test_without_a_live_version_the_run_says_so(
     assert "No version of model starter is live." in run.step
 
 
-async def test_an_end_that_cannot_be_saved_is_told_and_the_next_run_comes(
+async def test_a_result_that_cannot_be_saved_is_reported_and_the_next_run_starts(
     service: Service, worker_script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save = service.store.runs.save

@@ -31,6 +31,7 @@ from serving.models.starter.install import install_starter
 from serving.tf.names import WARM_UP_FILE
 from serving.workspace import Workspace
 from tests.support.sample_images import drawing
+from tests.support.waiting import TIMEOUT_SECONDS
 
 
 class TrainingEnv:
@@ -84,9 +85,9 @@ def test_a_dozen_images_teach_a_class(training_env: TrainingEnv) -> None:
     base = training_env.repository.live("starter")
     version, result = training_env.learn(base, training_env.dozen("stripes"))
     others = [drawing("stripes", seed) for seed in range(100, 120)]
-    strangers = [drawing("rings", seed) for seed in range(20)]
+    other_images = [drawing("rings", seed) for seed in range(20)]
     assert first_answers(version, others).count("stripes") >= 18
-    assert first_answers(version, strangers).count("stripes") <= 4
+    assert first_answers(version, other_images).count("stripes") <= 4
     evaluation = result.evaluation
     assert evaluation.old_images == 1000
     assert evaluation.old_accuracy is not None
@@ -114,7 +115,7 @@ def test_the_version_is_whole_and_says_where_it_came_from(training_env: Training
     assert sum(map(bool, kept.held_out.images)) == 2
 
 
-def test_learning_again_looks_at_new_images_only_and_depends_on_no_order(
+def test_training_again_embeds_new_images_only_and_depends_on_no_order(
     training_env: TrainingEnv,
 ) -> None:
     base = training_env.repository.live("starter")
@@ -155,7 +156,7 @@ def test_corrections_within_known_classes_add_none(training_env: TrainingEnv) ->
     assert first_answers(version, others).count("frog") >= max(12, before)
 
 
-def test_missing_images_are_left_out_and_all_missing_is_an_error(training_env: TrainingEnv) -> None:
+def test_missing_images_are_skipped_and_all_missing_is_an_error(training_env: TrainingEnv) -> None:
     base = training_env.repository.live("starter")
     images = training_env.dozen("stripes")
     Path(images[0].path).unlink()
@@ -179,7 +180,7 @@ def test_a_version_without_features_still_learns(training_env: TrainingEnv, tmp_
     assert result.evaluation.old_accuracy is None
 
 
-def test_a_version_that_answers_otherwise_is_caught(
+def test_a_version_with_other_scores_is_refused(
     training_env: TrainingEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def swapped(self: ServableGraph, head: object) -> bytes:
@@ -201,7 +202,7 @@ def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
             [sys.executable, "-m", "backend.training.worker", str(spec_file)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=60,
+            timeout=TIMEOUT_SECONDS,
             cwd=Path(__file__).parents[3],
         )
     assert orphan.returncode == 3

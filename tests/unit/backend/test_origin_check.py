@@ -52,13 +52,15 @@ async def test_other_sites_change_nothing(service: Service, headers: dict[str, s
 @pytest.mark.parametrize(
     "headers",
     [{}, {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}],
-    ids=["a program", "the own page"],
+    ids=["a program", "our own page"],
 )
-async def test_programs_and_the_own_page_may(service: Service, headers: dict[str, str]) -> None:
+async def test_programs_and_our_own_page_are_allowed(
+    service: Service, headers: dict[str, str]
+) -> None:
     answer = await service.http.post("/models/starter/versions/1/promote", headers=headers)
     assert answer.status_code == 200
 
 
-async def test_no_other_site_is_told_that_it_may_read(service: Service) -> None:
+async def test_no_other_site_is_allowed_to_read(service: Service) -> None:
     answer = await service.http.get("/labels", headers={"Origin": "https://evil.example"})
     assert not any(name.startswith("access-control") for name in answer.headers)

@@ -1,14 +1,18 @@
-"""Upright bytes: what passes untouched, what is converted, what is refused."""
+"""Normalized JPEGs: what passes unchanged, what is converted, what is refused."""
 
 from __future__ import annotations
 
 import io
+import os
+import threading
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
 from serving import normalize_image as normalization
-from serving.normalize_image import ImageFault, UnusableImage, normalize_image
+from serving.errors import ImageError
+from serving.normalize_image import ImageFault, UnusableImage, normalize_image, read_image
 
 
 def photo(size: tuple[int, int] = (60, 40), mode: str = "RGB") -> Image.Image:
@@ -33,7 +37,7 @@ def decoded(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_an_upright_jpeg_passes_byte_for_byte(mode: str) -> None:
+def test_a_normalized_jpeg_passes_byte_for_byte(mode: str) -> None:
     data = encoded(photo(mode=mode), "JPEG")
     assert normalize_image(data) is data
 
@@ -85,7 +89,9 @@ def test_an_oversized_photo_keeps_its_proportions() -> None:
         (encoded(photo((600, 400)), "PNG")[:400], ImageFault.DAMAGED),
     ],
 )
-def test_what_is_no_whole_image_is_refused_by_name(data: bytes, fault: ImageFault) -> None:
+def test_what_is_not_a_whole_image_is_refused_with_its_fault(
+    data: bytes, fault: ImageFault
+) -> None:
     with pytest.raises(UnusableImage) as caught:
         normalize_image(data)
     assert caught.value.fault is fault
@@ -102,3 +108,32 @@ def test_too_many_bytes_and_too_many_pixels_are_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(normalization, "MAX_BYTES", len(data) - 1)
     with pytest.raises(UnusableImage, match="larger than"):
         normalize_image(data)
+
+
+def test_a_file_is_read_no_further_than_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(bytes(100))
+    assert read_image(path) == bytes(100)
+    monkeypatch.setattr(normalization, "MAX_BYTES", 10)
+    assert read_image(path) == bytes(11)
+    with pytest.raises(UnusableImage) as caught:
+        normalize_image(read_image(path))
+    assert caught.value.fault is ImageFault.TOO_LARGE
+
+
+def test_a_pipe_of_the_shell_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"a photo",))
+    writer.start()
+    assert read_image(path) == b"a photo"
+    writer.join()
+
+
+@pytest.mark.parametrize("name", [".", "missing.jpg"])
+def test_what_is_not_a_file_is_an_error_with_words(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        read_image(tmp_path / name)
+    assert caught.value.advice

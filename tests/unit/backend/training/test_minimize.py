@@ -1,4 +1,4 @@
-"""The lowest point is found, from anywhere, and the way never leads up."""
+"""The minimum is found from anywhere, and the value never rises on the way."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def bowl(point: Floats) -> tuple[float, Floats]:
     return float(0.5 * np.vdot(CURVES * away, away)), CURVES * away
 
 
-def test_a_long_narrow_bowl_is_gone_down_to_its_bottom() -> None:
+def test_the_minimum_of_an_ill_conditioned_function_is_found() -> None:
     start = np.full((2, 2), 50.0, np.float32)
     assert np.allclose(minimize(bowl, start, steps=100, tolerance=1e-4), LOWEST, atol=1e-2)
 
 
-def test_it_never_goes_up_and_leaves_the_start_alone() -> None:
+def test_the_value_never_rises_and_the_start_is_not_changed() -> None:
     start = np.full((2, 2), 50.0, np.float32)
     values = [
         bowl(minimize(bowl, start, steps=steps, tolerance=0.0))[0] for steps in (0, 1, 2, 5, 20)
@@ -31,5 +31,5 @@ def test_it_never_goes_up_and_leaves_the_start_alone() -> None:
     assert (start == 50.0).all()
 
 
-def test_at_the_bottom_nothing_moves() -> None:
+def test_a_start_at_the_minimum_stays() -> None:
     assert np.array_equal(minimize(bowl, LOWEST, steps=10, tolerance=1e-6), LOWEST)

@@ -15,7 +15,7 @@ from backend.contract import Label
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.outbox_store import LabelNotSaved
 from serving.errors import BackendError
-from tests.support.waiting import wait_for_view
+from tests.support.waiting import TIMEOUT_SECONDS, wait_for_view
 
 JPEG = b"\xff\xd8 one photo"
 OTHER = b"\xff\xd8 another photo"
@@ -133,7 +133,7 @@ async def test_labels_survive_the_end_of_the_application(database: Path) -> None
     assert receiver.classes == ["panda"]
 
 
-async def test_an_answer_that_got_lost_does_not_store_the_label_twice(database: Path) -> None:
+async def test_a_lost_response_does_not_store_the_label_twice(database: Path) -> None:
     receiver = Receiver()
     receiver.drops_answers = 2
     async with entered(database, receiver) as outbox:
@@ -143,7 +143,7 @@ async def test_an_answer_that_got_lost_does_not_store_the_label_twice(database: 
     assert receiver.classes == ["panda"]
 
 
-async def test_a_refused_label_is_kept_aside_with_the_reason_and_the_rest_goes_on(
+async def test_a_refused_label_is_set_aside_with_the_reason_and_the_rest_is_sent(
     database: Path,
 ) -> None:
     receiver = Receiver()
@@ -165,7 +165,7 @@ async def test_a_refused_label_is_kept_aside_with_the_reason_and_the_rest_goes_o
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_an_answer_that_may_change_is_asked_for_again(database: Path, status: int) -> None:
+async def test_a_transient_error_is_retried(database: Path, status: int) -> None:
     receiver = Receiver()
     receiver.status = status
     receiver.refuses.add("panda")
@@ -256,12 +256,13 @@ async def test_labels_of_one_image_keep_their_order_through_failures(database: P
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_it_ends_when_told_to_even_just_after_it_was_woken(
-    database: Path, turns: int
-) -> None:
+async def test_it_closes_even_just_after_it_was_woken(database: Path, turns: int) -> None:
     receiver = Receiver()
     receiver.away = True
-    async with asyncio.timeout(5), Outbox(database, receiver, initial_backoff=60) as outbox:
+    async with (
+        asyncio.timeout(TIMEOUT_SECONDS),
+        Outbox(database, receiver, initial_backoff=3600) as outbox,
+    ):
         await outbox.submit(JPEG, "panda")
         await wait_for_view(outbox, lambda view: bool(view.problem))
         outbox.retry_now()
@@ -274,3 +275,33 @@ async def test_a_disk_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(LabelNotSaved, match="could not be written"):
         async with entered(tmp_path / "file" / "desktop.sqlite", Receiver()):
             pass
+
+
+async def test_what_an_earlier_version_left_on_disk_is_delivered(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.executescript("""
+            CREATE TABLE outbox (
+                position INTEGER PRIMARY KEY AUTOINCREMENT,
+                key TEXT NOT NULL UNIQUE,
+                image TEXT NOT NULL,
+                jpeg BLOB NOT NULL,
+                class_name TEXT NOT NULL,
+                created TEXT NOT NULL,
+                sent INTEGER NOT NULL DEFAULT 0,
+                withdrawn INTEGER NOT NULL DEFAULT 0,
+                label_id INTEGER,
+                refusal TEXT NOT NULL DEFAULT ''
+            );
+            INSERT INTO outbox VALUES
+                (1, 'k1', 'i1', x'ffd801', 'panda', '2026-01-01T00:00:00+00:00', 0, 0, NULL, ''),
+                (2, 'k2', 'i2', x'ffd802', 'tiger', '2026-01-01T00:00:00+00:00', 1, 0, NULL, ''),
+                (3, 'k3', 'i3', x'', 'lion', '2026-01-01T00:00:00+00:00', 1, 1, 7, ''),
+                (4, 'k4', 'i4', x'ffd804', 'bear', '2026-01-01T00:00:00+00:00', 1, 0, NULL, 'No.');
+        """)
+    connection.close()
+    receiver = Receiver()
+    async with entered(database, receiver) as outbox:
+        view = await wait_for_view(outbox, lambda view: not view.pending)
+    assert receiver.classes == ["panda", "tiger"]
+    assert receiver.removed == [7]
+    assert [(label.class_name, label.reason) for label in view.refused] == [("bear", "No.")]
