@@ -1,4 +1,4 @@
-"""The errors that a person can meet, each a sentence with a way on."""
+"""The errors that a person can meet: what happened, and what can be done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Servery this is."""
+"""The version of Servery."""
 
 VERSION = "0.1.0"
 """Of the whole project; packages, page and command line say the same."""

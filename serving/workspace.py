@@ -38,7 +38,7 @@ class Workspace:
 
     @property
     def instances(self) -> Path:
-        """Run files of the process engine, one a live instance."""
+        """Records of the process engine, one for each instance."""
         return self.root / "run" / "instances"
 
     @property
@@ -52,7 +52,7 @@ class Workspace:
 
     @property
     def training_runs(self) -> Path:
-        """A folder a training run, owned by the backend."""
+        """A folder for each training run, owned by the backend."""
         return self.root / "training"
 
     @property
@@ -66,12 +66,12 @@ class Workspace:
 
     @property
     def backend_run_file(self) -> Path:
-        """Where a running backend says its address and process id."""
+        """The address and process id of a running backend."""
         return self.root / "run" / "backend.json"
 
     @property
     def fleet_lock(self) -> Path:
-        """Held by whoever is changing the fleet, so that two never plan at once."""
+        """Held by a program while it changes the fleet, so that two never plan at once."""
         return self.root / "run" / "fleet.lock"
 
     @property

@@ -32,7 +32,7 @@ def add(marker: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def reap(prefix: str, kept: Container[str]) -> None:
-    """Forget every child that has ended, except those whose end is still to be told.
+    """Forget every child that has ended, except those whose end is still to be reported.
 
     Only of those whose marker starts with `prefix`; `kept` are markers.
     """

@@ -1,10 +1,10 @@
-"""Run files: what the process engine knows of its instances, kept on disk.
+"""What the process engine knows about its instances, kept on disk.
 
     <instances>/<id>.json     this record, written before the process starts
     <instances>/<id>.ports    the ports, written by the model server once it listens
 
-The record is written first, so that whoever looks for instances later finds a
-process even where the program that started it ended a moment after.
+The record is written first, so that a later program finds the process even if
+the one that started it was killed a moment after.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class InstanceRecord:
     started: float
     """Seconds since the epoch."""
     log: str
-    """Path of the file that takes what it prints."""
+    """Path of its log file."""
     command: tuple[str, ...] = ()
-    """What was run, word by word."""
+    """Its command line, word by word."""
     process: int = 0
     """Process id; 0 until it is known."""
     stopping: bool = False
-    """Someone asked it to finish."""
+    """Whether someone asked it to stop."""
     ended: str = ""
-    """Why it ended, as a sentence, where its parent saw it."""
+    """Why it ended, as a sentence, if its parent saw it."""
 
     def path(self, folder: Path) -> Path:
         return folder / f"{self.id}.json"
@@ -52,7 +52,7 @@ class InstanceRecord:
         write_aside(self.path(folder), json.dumps(asdict(self), indent=2, default=str) + "\n")
 
     def ports(self, folder: Path) -> dict[str, int]:
-        """Return the ports by `grpc` and `rest`; empty until the server has said them."""
+        """Return the ports by `grpc` and `rest`; empty until the server wrote them."""
         try:
             raw = json.loads(self.ports_path(folder).read_text())
             return {str(name): int(port) for name, port in raw.items()}
@@ -67,7 +67,7 @@ class InstanceRecord:
 
 
 def read_instance_record(folder: Path, instance_id: str) -> InstanceRecord | None:
-    """Return the record of one instance, or None where there is none that reads."""
+    """Return the record of one instance; None if there is none, or it is damaged."""
     try:
         raw = json.loads((folder / f"{instance_id}.json").read_text())
         known = {key: raw[key] for key in InstanceRecord.__dataclass_fields__ if key in raw}
@@ -77,7 +77,7 @@ def read_instance_record(folder: Path, instance_id: str) -> InstanceRecord | Non
 
 
 def remove_abandoned(folder: Path, now: float) -> None:
-    """Remove what killed programs were about to write; `now` is in seconds since the epoch."""
+    """Remove files that killed programs left half-written; `now` is in seconds since the epoch."""
     for path in folder.glob(".*"):
         with contextlib.suppress(OSError):
             if now - path.stat().st_mtime > ABANDONED_SECONDS:

@@ -1,4 +1,4 @@
-"""What an instance prints, read from the file that takes it."""
+"""The log of an instance, read from its file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 POLL_SECONDS = 0.2
-"""Between two looks for new lines."""
+"""Between two polls for new lines."""
 TAIL_BYTES = 2**18
 
 
@@ -18,8 +18,10 @@ def tail(path: Path, lines: int) -> str:
     return "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
 
 
-async def follow(path: Path, lines: int, ended: Callable[[], bool]) -> AsyncGenerator[str, None]:
-    """Yield the last lines of a text file, then each new one, until `ended` or closed.
+async def follow(
+    path: Path, lines: int, is_finished: Callable[[], bool]
+) -> AsyncGenerator[str, None]:
+    """Yield the last lines of a text file, then each new one, until `is_finished` or closed.
 
     A line that is not complete is yielded at the end.
     """
@@ -27,23 +29,23 @@ async def follow(path: Path, lines: int, ended: Callable[[], bool]) -> AsyncGene
     *whole, unfinished = text.split(b"\n")
     for line in whole[-lines:] if lines > 0 else ():
         yield line.decode(errors="replace")
-    ends = False
-    while not ends:
-        # Asked first: what was printed before the end is read after it.
-        ends = await asyncio.to_thread(ended)
+    finished = False
+    while not finished:
+        # Asked before reading: what was printed until then is read once more after the end.
+        finished = await asyncio.to_thread(is_finished)
         new = await asyncio.to_thread(_from, path, position)
         position += len(new)
         *whole, unfinished = (unfinished + new).split(b"\n")
         for line in whole:
             yield line.decode(errors="replace")
-        if not ends:
+        if not finished:
             await asyncio.sleep(POLL_SECONDS)
     if unfinished:
         yield unfinished.decode(errors="replace")
 
 
 def _end(path: Path) -> tuple[bytes, int]:
-    """Return the end of a file, and where in it that is."""
+    """Return the last bytes of a file, and the position after them."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)

@@ -55,9 +55,9 @@ class ProcessEngine:
     """Runs each instance as a process in a session of its own.
 
     Instances outlive the program that started them: any engine on the same
-    workspace finds them again by their run files. A process counts as an
+    workspace finds them again by their records. A process counts as an
     instance while its command line names the instance's own ports file, which a
-    process that merely got the same number later never does. One that ended by
+    process that merely got the same id later never does. One that ended by
     itself is listed as FAILED, with its log, until it is stopped.
 
     `program` is the command that starts a server taking the flags of
@@ -136,8 +136,8 @@ class ProcessEngine:
     async def run_command(self, instance_id: str) -> str:
         """Return the command that starts such a server, one option a line.
 
-        It has the usual ports in place of the ports file, which tells the instance
-        from every other process. Raises EngineError for no such instance.
+        It has the usual ports in place of the ports file, which identifies the instance
+        among all processes. Raises EngineError for no such instance.
         """
         record = self._record(instance_id)
         options = [word for word in record.command if word.startswith("--") and "=" in word]
@@ -152,13 +152,13 @@ class ProcessEngine:
         return " \\\n  ".join([shlex.join(words), *map(shlex.quote, shown)])
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
-        """Return what it uses, the processor as a mean since the last time asked."""
+        """Return what it uses, the processor as a mean since the last call."""
         record = read_instance_record(self._folder, instance_id)
         process = record and self._process(record)
         return self._usage.read(instance_id, process) if process else None
 
     async def changes(self) -> AsyncGenerator[None, None]:
-        """Yield within a second after an instance was started, ended or removed."""
+        """Yield within a second after an instance was started, exited or was removed."""
         before: list[Instance] | None = None
         while True:
             now = await self.instances()
@@ -175,7 +175,7 @@ class ProcessEngine:
         return self._workspace.instances
 
     def _record(self, instance_id: str) -> InstanceRecord:
-        """Return what is kept of an instance; raises EngineError if there is none."""
+        """Return the record of an instance; raises EngineError if there is none."""
         record = read_instance_record(self._folder, instance_id)
         if record is None:
             raise EngineError(
@@ -250,16 +250,16 @@ class ProcessEngine:
         return process
 
     def _remember(self, record: InstanceRecord) -> None:
-        """Write what became known of an instance that is not removed meanwhile.
+        """Update the record of an instance unless it was removed meanwhile.
 
-        On a full disk it stays unwritten: an instance can be stopped all the same.
+        On a full disk it stays as it was: the instance can be stopped all the same.
         """
         if record.path(self._folder).exists():
             with contextlib.suppress(OSError):
                 record.write(self._folder)
 
     def _marker(self, record: InstanceRecord) -> str:
-        """The argument by which a process is known to be this instance."""
+        """The argument that identifies the process of this instance."""
         return f"{PORTS_FLAG}={record.ports_path(self._folder)}"
 
     def _instance(self, record: InstanceRecord) -> Instance:

@@ -1,4 +1,4 @@
-"""What processes use of the machine."""
+"""Processor and memory use of processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Reading:
 
 
 class ProcessUsage:
-    """Remembers the last reading of each instance, so that the next has a span to cover."""
+    """Remembers the last reading of each instance, so that the next covers the time since."""
 
     def __init__(self) -> None:
         self._readings: dict[str, _Reading] = {}
@@ -31,12 +31,12 @@ class ProcessUsage:
     def read(self, instance_id: str, process: psutil.Process) -> InstanceStats | None:
         """Return the mean processor use since the last reading, or since the start.
 
-        None where the process is gone.
+        None if the process is gone.
         """
         try:
             with process.oneshot():
                 times = process.cpu_times()
-                memory = _alone(process.memory_info())
+                memory = _private_bytes(process.memory_info())
                 age = max(MIN_INTERVAL_SECONDS, time.time() - process.create_time())
         except psutil.Error:
             self.forget(instance_id)
@@ -57,10 +57,10 @@ class ProcessUsage:
         self._readings.pop(instance_id, None)
 
 
-def _alone(memory: Any) -> int:
-    """Return the bytes that a process holds for itself, as engines count for containers.
+def _private_bytes(memory: Any) -> int:
+    """Return the bytes that only this process uses, as engines count for containers.
 
     The code of TensorFlow, some 370 MB, is mapped once for all instances, and
-    the system drops it where memory is short.
+    the system drops it when memory is short.
     """
     return int(memory.rss - getattr(memory, "shared", 0))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class InstanceState(StrEnum):
-    """How an instance is. The fleet adds what only it can know: ready, draining."""
+    """The state of an instance. The fleet adds what only it can know: ready, draining."""
 
     STARTING = "starting"
     READY = "ready"
@@ -67,10 +67,10 @@ class Instance:
     failure: str = ""
     """Why it failed, as a sentence; empty otherwise."""
     may_restart_until: float = 0.0
-    """In seconds since the epoch; until then one that failed may come back by itself, since
+    """Until when one that failed may come back by itself, in seconds since the epoch, since
     somebody seems to be restarting it."""
     process: int | None = None
-    """Process id on this machine, where there is one."""
+    """Process id on this machine, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class InstanceStats:
     cpu_percent: float
     """100 is one whole core."""
     memory_bytes: int
-    """What it holds for itself; files that are mapped, code above all, are not counted."""
+    """Private memory; mapped files, code above all, are not counted."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Availability:
     usable: bool
     reason: str
     advice: str = ""
-    """What can be done where it is not usable, as a sentence."""
+    """What can be done if it is not usable, as a sentence."""
 
 
 class Engine(Protocol):
@@ -112,20 +112,20 @@ class Engine(Protocol):
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance and return at once, in state STARTING.
 
-        `sharing` instances are to share the machine, which decides the threads of a
-        spec that does not.
+        `fleet_size` instances share the machine, which decides the threads of a spec
+        that does not.
         """
         ...
 
     async def grant_full_cpu(self, instance_id: str) -> None:
         """Give an instance as much of the processor as the others have.
 
-        Until then one that starts may have less, where others want it too.
+        Until then one that starts may have less, if others need it too.
         """
         ...
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
-        """Ask it to finish what it accepted; kill it after `grace` seconds; forget it."""
+        """Ask it to finish its requests; kill it after `grace` seconds; forget it."""
         ...
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:
@@ -141,7 +141,7 @@ class Engine(Protocol):
         ...
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
-        """Return what it uses now; None where it is gone or not known yet."""
+        """Return what it uses now; None if it is gone or not known yet."""
         ...
 
     def changes(self) -> AsyncGenerator[None, None]:
@@ -149,5 +149,5 @@ class Engine(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of whatever the engine is reached by; instances run on."""
+        """Close the connections to the engine; instances run on."""
         ...

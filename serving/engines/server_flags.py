@@ -1,4 +1,4 @@
-"""What every model server is told, whichever engine runs it."""
+"""The flags of a model server, whichever engine runs it."""
 
 from __future__ import annotations
 

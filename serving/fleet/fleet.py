@@ -32,7 +32,7 @@ class Fleet:
 
     The engine alone knows which instances exist and the record file alone how
     many there should be, so any number of programs may hold a Fleet of the same
-    workspace. `client` is told which instances are ready. Whatever changes the
+    workspace. `client` gets the ready instances. Whatever changes the
     fleet changes the record and waits until the reconciler has converged to it.
     Belongs to one event loop.
     """
@@ -89,7 +89,7 @@ class Fleet:
         return self._engines.engine_of(instance_id)
 
     async def observe(self) -> FleetView:
-        """Look once, changing nothing, and tell the client which instances are ready.
+        """Observe once, changing nothing, and give the client the ready instances.
 
         Waits up to 3 s for instances to answer. Raises EngineError.
         """

@@ -1,4 +1,4 @@
-"""Sees how the instances of a fleet are, without changing any."""
+"""Observes the instances of a fleet, without changing any."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Watched:
 class Observer:
     """Joins what the engine, the instances and the client say into one view.
 
-    Each poll also tells the client which instances are ready. That an instance
+    Each poll also gives the client the ready instances. That an instance
     drains is known here alone.
     """
 
@@ -122,7 +122,7 @@ class Observer:
         self._evaluate()
 
     def drained(self, instance_id: str) -> None:
-        """The instance is gone, or stays after all: the next poll that begins will tell."""
+        """The instance is gone, or stays after all: the next poll that begins shows which."""
         self._draining[instance_id] = True
 
     async def close(self) -> None:
@@ -250,6 +250,6 @@ def _task(work: Awaitable[None]) -> asyncio.Task[None]:
         except EngineError as error:
             log.warning("%s", error)
         except Exception:
-            log.exception("Looking at an instance failed")
+            log.exception("Observing an instance failed")
 
     return asyncio.get_running_loop().create_task(carry_out())

@@ -1,4 +1,4 @@
-"""What to do so that a fleet becomes what is wanted: a pure function of what is seen."""
+"""What to do so that a fleet becomes what is desired: a pure function of what is observed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from serving.engines.protocol import InstanceState
 
 BACK_OFF_SECONDS = (0.0, 2.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""How long after the last replacement the next may be, by how many there were lately."""
+"""How long after the last replacement the next may be, by how many there were recently."""
 FAILURE_MEMORY_SECONDS = 600.0
 """A replacement that is longer ago no longer counts."""
 
@@ -35,7 +35,7 @@ class Desired:
     spec_hash: str
     """The spec that they should have."""
     retiring: frozenset[str] = frozenset()
-    """Instances to exchange for new ones."""
+    """Instances to replace by new ones."""
     failures: tuple[float, ...] = ()
     """When failed instances were replaced, in seconds since the epoch, oldest first."""
 
@@ -63,15 +63,14 @@ Step = Start | Stop | Replace
 
 
 def plan(desired: Desired, observed: Sequence[Observed], now: float) -> list[Step]:
-    """Return the steps from `observed` towards `desired`; none where it is reached.
+    """Return the steps from `observed` towards `desired`; none once it is reached.
 
-    The oldest instances that are ready are kept. Whatever an earlier, broken off
-    change left behind is finished. A failed instance is replaced when its
-    back-off is over (see `back_off`) and it has not come back by itself, or
-    forgotten where it is not missed. An
-    instance with another spec, or one that is retiring, is exchanged: one
-    instance more than wanted is started, and the old one goes when the new one
-    is ready, one after the other.
+    The oldest instances that are ready are kept. What an interrupted change left
+    behind is finished. A failed instance is replaced when its back-off is over
+    (see `back_off`) and it has not come back by itself, or forgotten if there are
+    enough others. An instance with another spec, or one that is retiring, is
+    exchanged: one instance more than desired is started, and the old one goes
+    when the new one is ready, one after the other.
     """
     alive = [
         each for each in observed if each.state in (InstanceState.STARTING, InstanceState.READY)
@@ -83,6 +82,7 @@ def plan(desired: Desired, observed: Sequence[Observed], now: float) -> list[Ste
         if each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
     ]
     exchanging = desired.desired_count > 0 and any(_outdated(desired, each) for each in alive)
+    # While exchanging there may be one more than desired, which a failed one may take.
     slots = max(0, desired.desired_count + exchanging - len(alive))
     replacements, forgotten = failed[:slots], failed[slots:]
     steps += [Stop(each.id) for each in forgotten]
@@ -97,14 +97,14 @@ def plan(desired: Desired, observed: Sequence[Observed], now: float) -> list[Ste
 def back_off(failures: Sequence[float], now: float) -> float:
     """Return in how many seconds a failed instance may be replaced; 0 for at once.
 
-    The first one lately is replaced at once and each further one waits longer,
-    so that a model that ends its server does not keep the machine busy.
+    The first recent one is replaced at once and each further one waits longer,
+    so that a model that crashes its server does not keep the machine busy.
     """
-    lately = [when for when in failures if now - when < FAILURE_MEMORY_SECONDS]
-    if not lately:
+    recent = [when for when in failures if now - when < FAILURE_MEMORY_SECONDS]
+    if not recent:
         return 0.0
-    pause = BACK_OFF_SECONDS[min(len(lately), len(BACK_OFF_SECONDS) - 1)]
-    return max(0.0, max(lately) + pause - now)
+    pause = BACK_OFF_SECONDS[min(len(recent), len(BACK_OFF_SECONDS) - 1)]
+    return max(0.0, max(recent) + pause - now)
 
 
 def _outdated(desired: Desired, each: Observed) -> bool:
@@ -120,7 +120,7 @@ def _best_first(desired: Desired, alive: Sequence[Observed]) -> list[Observed]:
 
 
 def _exchange(desired: Desired, alive: Sequence[Observed], *, may_start: bool) -> list[Step]:
-    """Return the next step of exchanging outdated instances, with one more than wanted."""
+    """Return the next step of exchanging outdated instances, with one more than desired."""
     best_first = _best_first(desired, alive)
     kept, excess = best_first[: desired.desired_count + 1], best_first[desired.desired_count + 1 :]
     if excess:

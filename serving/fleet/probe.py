@@ -25,17 +25,17 @@ from serving.tf.names import CLASSIFY_SIGNATURE
 STATUS_SECONDS = 5.0
 PREDICT_SECONDS = 30.0
 SILENCE_SECONDS = 15.0
-"""An instance that answered before and has said nothing for this long is taken to hang."""
+"""An instance that answered before and then not for this long hangs."""
 
 _AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 
 
 class InstanceProbe:
-    """Asks one instance again and again, and remembers what it last said.
+    """Asks one instance whether it answers, and remembers what it last said.
 
-    Ready is an answer: once the live version is AVAILABLE and a prediction came
-    back. From then on it stays ready while it has any version AVAILABLE, so
-    that it goes on serving the old version while a new one is loaded.
+    It is ready once the live version is AVAILABLE and a prediction came back.
+    From then on it stays ready while it has any version AVAILABLE, so that it
+    serves the old version while a new one is loaded.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class InstanceProbe:
         self.address = address
         self.ready = False
         self.version: int | None = None
-        """The version that a request gets which asks for none."""
+        """The version that answers a request that names none."""
         self.problem = ""
         """What keeps it from being ready, as a sentence."""
         self._model = model
@@ -56,15 +56,15 @@ class InstanceProbe:
 
     @property
     def silent_seconds(self) -> float:
-        """How long since it last answered; 0 where it never did."""
+        """How long since it last answered; 0 if it never did."""
         return 0.0 if self._last_answer is None else self._clock() - self._last_answer
 
     def answer_received(self, seconds_ago: float) -> None:
-        """Count an answer that somebody else got from it."""
+        """Count an answer to somebody else."""
         self._last_answer = max(self._last_answer or 0.0, self._clock() - seconds_ago)
 
     async def check(self, live: int | None) -> None:
-        """Ask once; `live` is the version that it is to serve, None where any will do."""
+        """Ask once; `live` is the version that it should serve, None if any will do."""
         try:
             versions = await self._available()
             self._last_answer = self._clock()

@@ -87,7 +87,7 @@ class Reconciler:
         """The latest view."""
 
     async def observe(self, timeout_seconds: float = OBSERVE_SECONDS) -> FleetView:
-        """Look once, changing nothing, and tell the client which instances are ready.
+        """Observe once, changing nothing, and give the client the ready instances.
 
         Waits up to `timeout_seconds` for instances to answer. Raises EngineError.
         """
@@ -115,8 +115,8 @@ class Reconciler:
         await self._grant_full_cpu()
         if not self._plan():
             return False
-        # The first plan tells, without the lock, whether there is anything to do, so that
-        # programs that only watch never wait for one that acts. It may be out of date once the
+        # Planned without the lock first, to see whether there is anything to do: a program
+        # that has nothing to do never waits for one that acts. It may be out of date once the
         # lock is held, since another program may have done the same: observe and plan again.
         async with file_lock(self._lock_path):
             await self.observe()

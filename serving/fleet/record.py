@@ -1,4 +1,4 @@
-"""What a person wants of a fleet, on disk, so that every program goes by the same."""
+"""What a fleet should be, on disk, so that every program goes by the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serving.files import write_aside
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
 
 MAX_MEMORY = 2**60
-"""Bytes; with the next, the most that can be written down: engines allow less, and say so."""
+"""Bytes; like the next, the most that a record holds: engines allow less, and say so."""
 MAX_CORES = 65536.0
 
 
@@ -33,7 +33,7 @@ class InstanceLimits:
     def of(cls, raw: Mapping[str, Any]) -> InstanceLimits:
         """Read what was written; raises ValueError, TypeError or OverflowError.
 
-        What no machine has is taken for the most that an engine can be told.
+        Values beyond every machine are cut to the most that an engine understands.
         """
         return cls(
             threads=max(0, int(raw.get("threads", 0))),
@@ -45,18 +45,18 @@ class InstanceLimits:
 
 @dataclass(frozen=True)
 class FleetRecord:
-    """How many instances are wanted, and what the next change has to remember."""
+    """How many instances there should be, and what the next change has to remember."""
 
     desired_count: int = 0
     retiring: tuple[str, ...] = ()
-    """Ids of instances to exchange for new ones."""
+    """Ids of instances to replace by new ones."""
     failures: tuple[float, ...] = ()
-    """When failed instances were replaced lately, in seconds since the epoch."""
+    """When failed instances were replaced recently, in seconds since the epoch."""
     limits: InstanceLimits = InstanceLimits()
 
     def after_failure(self, now: float) -> FleetRecord:
-        lately = [when for when in self.failures if now - when < FAILURE_MEMORY_SECONDS]
-        return replace(self, failures=(*lately, now))
+        recent = [when for when in self.failures if now - when < FAILURE_MEMORY_SECONDS]
+        return replace(self, failures=(*recent, now))
 
     def without_retiring(self, *ids: str) -> FleetRecord:
         return replace(self, retiring=tuple(name for name in self.retiring if name not in ids))
@@ -69,7 +69,7 @@ class RecordFile:
         self.path = path
 
     def exists(self) -> bool:
-        """Whether anybody has ever said how many instances are wanted."""
+        """Whether anybody has ever said how many instances there should be."""
         return self.path.is_file()
 
     def read(self) -> FleetRecord:
@@ -86,7 +86,7 @@ class RecordFile:
             return FleetRecord()
 
     async def change(self, change: Callable[[FleetRecord], FleetRecord]) -> FleetRecord:
-        """Write what `change` makes of the record; raises EngineError where it cannot."""
+        """Write what `change` makes of the record; raises EngineError if it cannot."""
         async with file_lock(self.path.with_suffix(".lock")):
             before = self.read()
             after = change(before)

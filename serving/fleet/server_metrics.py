@@ -1,4 +1,4 @@
-"""What an instance says itself of the requests it got, whoever sent them."""
+"""What an instance itself reports about its requests, whoever sent them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
 POLL_SECONDS = 1.0
-"""Between two questions to one instance."""
+"""Between two polls of one instance."""
 TIMEOUT_SECONDS = 2.0
 RATE_SECONDS = 10.0
 """The rate is counted over this long."""
@@ -33,13 +33,13 @@ class Counters:
     requests: int = 0
     """Of any outcome."""
     latency_buckets: dict[float, int] = field(default_factory=dict)
-    """How many answers took at most so many microseconds."""
+    """How many answers took at most so many microseconds, by that bound."""
 
 
 def read_counters(page: str, model: str) -> Counters:
-    """Read a page in Prometheus' text format; what is not about `model` is left out.
+    """Read a page in Prometheus' text format; what is not about `model` is skipped.
 
-    Raises ValueError or OverflowError for a page that is none.
+    Raises ValueError or OverflowError if it is not such a page.
     """
     requests = 0
     latency_buckets: dict[float, int] = {}
@@ -60,7 +60,7 @@ def read_counters(page: str, model: str) -> Counters:
 
 
 class ServerMetrics:
-    """Asks one instance again and again; knows nothing of one that does not count."""
+    """Polls one instance; has no figures of one that does not count."""
 
     def __init__(self, model: str, rest_address: str) -> None:
         self.address = rest_address
@@ -69,14 +69,14 @@ class ServerMetrics:
             base_url=f"http://{rest_address}", timeout=TIMEOUT_SECONDS, trust_env=False
         )
         self._samples: deque[tuple[float, Counters]] = deque()
-        self._asked = float("-inf")
+        self._polled_at = float("-inf")
 
     async def poll(self) -> None:
-        """Ask once, unless that was done a moment ago; no answer is no error."""
+        """Ask once, unless that was done a moment ago; no answer is not an error."""
         now = time.monotonic()
-        if now - self._asked < POLL_SECONDS:
+        if now - self._polled_at < POLL_SECONDS:
             return
-        self._asked = now
+        self._polled_at = now
         try:
             response = await self._http.get(METRICS_PATH)
             response.raise_for_status()
@@ -86,14 +86,14 @@ class ServerMetrics:
         self.add_sample(counters, time.monotonic())
 
     def add_sample(self, counters: Counters, now: float) -> None:
-        """Take note of an answer, given at `now` in monotonic seconds."""
+        """Record an answer that came at `now`, in monotonic seconds."""
         self._samples.append((now, counters))
         while now - self._samples[0][0] > LATENCY_SECONDS:
             self._samples.popleft()
 
     @property
     def requests(self) -> int | None:
-        """How many requests it got since it was started; None where it does not say."""
+        """How many requests it got since it was started; None if it does not say."""
         return self._samples[-1][1].requests if self._samples else None
 
     @property
@@ -102,12 +102,12 @@ class ServerMetrics:
         recent = [sample for sample in self._samples if self._age(sample[0]) <= RATE_SECONDS]
         if len(recent) < 2:
             return 0.0
-        (began, before), (ended, after) = recent[0], recent[-1]
-        return max(0, after.requests - before.requests) / (ended - began)
+        (first, before), (last, after) = recent[0], recent[-1]
+        return max(0, after.requests - before.requests) / (last - first)
 
     @property
     def p95_milliseconds(self) -> float | None:
-        """Of the last minute, as far as the server's histogram tells; None without a request."""
+        """Of the last minute, as exact as the server's histogram; None without a request."""
         if len(self._samples) < 2:
             return None
         before, after = self._samples[0][1].latency_buckets, self._samples[-1][1].latency_buckets
@@ -125,17 +125,17 @@ class ServerMetrics:
 def percentile_95(latency_buckets: Iterable[tuple[float, int]]) -> float | None:
     """Return the 95th percentile in milliseconds of a histogram in microseconds.
 
-    `passed` says how many took at most how long, by rising time. Within a bucket
-    the answers are taken to lie evenly, as Prometheus does.
+    `latency_buckets` says how many took at most how long, by rising time. Within a
+    bucket the answers are taken to lie evenly, as Prometheus does.
     """
     rows = [(0.0, 0), *latency_buckets]
-    wanted = 0.95 * rows[-1][1]
-    if wanted <= 0:
+    rank = 0.95 * rows[-1][1]
+    if rank <= 0:
         return None
     for (low, before), (high, until) in pairwise(rows):
-        if until >= wanted:
+        if until >= rank:
             if high == float("inf"):
                 return low / 1000
-            share = (wanted - before) / (until - before)
+            share = (rank - before) / (until - before)
             return (low + share * (high - low)) / 1000
     return None

@@ -18,15 +18,15 @@ class InstanceView:
     """The version that it answers with; None until it answers."""
     stats: InstanceStats | None
     requests: int
-    """Since it was started, whoever sent them; this program's alone where it does not count."""
+    """Since it was started, whoever sent them; if it does not count, those of this program only."""
     requests_per_second: float
     p95_milliseconds: float | None
-    """As this program saw it, or as the instance says where it sent none."""
+    """As this program saw it, or as the instance reports if this program sent nothing."""
 
 
 @dataclass(frozen=True)
 class FleetView:
-    """All instances that serve one model, oldest first, and how many are wanted."""
+    """All instances that serve one model, oldest first, and how many there should be."""
 
     model: str
     engine: str
@@ -42,10 +42,10 @@ class FleetView:
 
     @property
     def live_version(self) -> int | None:
-        """The version that the most ready instances answer with, the older where even.
+        """The version that the most ready instances answer with, the older of equals.
 
-        None where no instance is ready. It follows a promotion once the
-        instances have really changed over.
+        None if no instance is ready. It follows a promotion once the
+        instances have really switched.
         """
         versions = Counter(
             each.version
