@@ -10,12 +10,11 @@ import psutil
 import pytest
 
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
+from tests.support.requirements import missing
 from tests.support.sample_images import gradient
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
-REQUIRE_SHARED_DATA = "SERVERY_REQUIRE_SHARED_DATA"
-"""Set where the shared data must be there: its absence then fails a test instead of skipping it."""
 FAILED_CHECKS = "SERVERY_FAILED_CHECKS"
 """What failed before pytest ran, so that the closing lines of a test run name it too."""
 
@@ -41,10 +40,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def shared_data() -> Path:
     """The folder with photos and weights that the project does not ship, or a skip."""
     if not SHARED_DATA.is_dir():
-        message = "the shared data folder is not beside the project"
-        if os.environ.get(REQUIRE_SHARED_DATA):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("the shared data folder is not beside the project")
     return SHARED_DATA
 
 

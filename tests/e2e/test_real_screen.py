@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.requirements import missing
 
 PROGRAM = """
 import sys
@@ -31,8 +32,9 @@ sys.exit(run(Options(Workspace(Path(sys.argv[1])), engine="process"), look))
 
 
 @pytest.mark.gui
-@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")
 def test_the_window_is_seen_on_an_x_server(tmp_path: Path) -> None:
+    if shutil.which("xvfb-run") is None:
+        missing("xvfb-run is not installed")
     result = subprocess.run(
         [
             *("xvfb-run", "--auto-servernum", "--server-args=-screen 0 1280x800x24"),

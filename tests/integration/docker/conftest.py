@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,10 @@ from tests.gui.conftest import _application, application, run
 from tests.support.docker import images
 from tests.support.docker.docker_env import DockerEnv
 from tests.support.docker.second_engine import SecondEngine, second_engine, unavailable_reason
+from tests.support.requirements import missing
 
 __all__ = ["_application", "application", "run"]
 """Fixtures of the tests that open windows."""
-
-REQUIRE_DOCKER = "SERVERY_REQUIRE_DOCKER"
-"""Set where an engine must be there: its absence then fails a test instead of skipping it."""
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +31,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.APIClient]:
     try:
         found = connection.find()
     except EngineError as error:
-        if os.environ.get(REQUIRE_DOCKER):
-            pytest.fail(f"a container engine is required here: {error}")
-        pytest.skip(f"no container engine: {error.what}")
+        missing(f"there is no container engine ({error})")
     client = found.connect()
     found.client.close()
     client.timeout = 60
@@ -117,7 +112,7 @@ def isolated_engine(
 def second_engine_driver(api: docker.APIClient) -> str:
     """Return the storage driver for a second engine; skips where there can be none."""
     if reason := unavailable_reason():
-        (pytest.fail if os.environ.get(REQUIRE_DOCKER) else pytest.skip)(reason)
+        missing(reason)
     return str(api.info()["Driver"])
 
 

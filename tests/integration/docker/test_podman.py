@@ -16,14 +16,14 @@ from pathlib import Path
 import docker
 import pytest
 
-from serving.engines.docker.discovery import ping
 from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.model_volume import prefix
-from serving.errors import EngineError
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
 from tests.integration.docker.conftest import save
 from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids
+from tests.support.docker.second_engine import answers
+from tests.support.requirements import missing
 from tests.support.waiting import block_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -34,7 +34,7 @@ def podman(hidden: Path | None = None) -> Iterator[DockerEndpoint]:
     """Yield the address of a service with folders of its own, which does not see `hidden`."""
     program = shutil.which("podman")
     if program is None or os.geteuid() != 0:
-        pytest.skip("there is no podman that root may run")
+        missing("there is no podman that root may run")
     folder = Path(tempfile.mkdtemp(prefix="svtest-"))
     # Podman asks for more than this machine may give, where nobody says otherwise.
     files = min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
@@ -54,7 +54,7 @@ def podman(hidden: Path | None = None) -> Iterator[DockerEndpoint]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        block_until(lambda: process.poll() is not None or _listens(endpoint))
+        block_until(lambda: process.poll() is not None or answers(endpoint))
         assert process.poll() is None, (folder / "log").read_text()
         yield endpoint
     finally:
@@ -65,14 +65,6 @@ def podman(hidden: Path | None = None) -> Iterator[DockerEndpoint]:
         for mount in sorted((m for m in mounts if m.startswith(f"{folder}/")), reverse=True):
             subprocess.run(["umount", "--lazy", mount], check=True)
         shutil.rmtree(folder)
-
-
-def _listens(endpoint: DockerEndpoint) -> bool:
-    try:
-        ping(endpoint)
-    except EngineError:
-        return False
-    return True
 
 
 @pytest.fixture(params=["seeing", "blind"])

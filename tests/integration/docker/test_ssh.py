@@ -29,6 +29,7 @@ from tests.conftest import ROOT
 from tests.support.docker.docker_env import MODEL, DockerEnv
 from tests.support.docker.second_engine import SecondEngine
 from tests.support.docker.ssh_server import SshServer, unavailable_reason
+from tests.support.requirements import missing
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -37,7 +38,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
     if reason := unavailable_reason():
-        pytest.skip(reason)
+        missing(reason)
     folder = tmp_path / "ssh"
     folder.mkdir()
     with SshServer(folder) as made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -60,7 +61,11 @@ class SecondEngine:
             command = ["unshare", "--mount", "sh", "-c", hide, str(self._hidden), *command]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        block_until(self._answers, details=self.log.read_text)
+        process = self._process
+        block_until(
+            lambda: process.poll() is not None or answers(self.endpoint), details=self.log.read_text
+        )
+        assert process.poll() is None, self.log.read_text()
 
     def stop(self) -> None:
         """Return once it has ended, and its containers with it."""
@@ -79,19 +84,18 @@ class SecondEngine:
     def client(self) -> docker.APIClient:
         return docker.APIClient(self.endpoint.url, version="auto")
 
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self.log.read_text()
-        try:
-            ping(self.endpoint)
-            client = docker.APIClient(self.endpoint.url, version="1.41", timeout=2)
-            try:
-                client.ping()
-            finally:
-                client.close()
-        except (EngineError, docker.errors.DockerException, OSError):
-            return False
-        return True
+
+def answers(endpoint: DockerEndpoint) -> bool:
+    """Whether the engine is up; a socket that takes connections is not enough."""
+    try:
+        ping(endpoint)
+        with contextlib.closing(
+            docker.APIClient(endpoint.url, version="1.41", timeout=2)
+        ) as client:
+            client.ping()
+    except (EngineError, docker.errors.DockerException, OSError):
+        return False
+    return True
 
 
 def unavailable_reason() -> str:
