@@ -1,12 +1,12 @@
-"""How long from the last label until the fleet answers with what it was taught.
+"""The time from the last label until the fleet answers with the new class.
 
     python -m tests.benchmarks.label_to_live [--runs 3] [--labels 12]
 
 Each run starts `servery serve` with two instances on a new workspace, sends labels
-of a class that the model has never heard of, asks for a training run, and posts
-another image of that class until the answer names the class first. The clock starts
-when the last label is acknowledged. A second class is taught right after the first,
-when nothing has to be started any more.
+of a class that the model does not know, starts a training run, and posts another image
+of that class until the answer names the class first. The clock starts when the last
+label is acknowledged. A second class is taught right after the first, when everything
+is running already.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from backend.contract import RunState
 from tests.benchmarks.measure import Figure
 
 LIMIT_SECONDS = 180
-PAUSE = 0.05
+POLL_SECONDS = 0.05
 COLOURS = {"stripes": ((30, 160, 60), (200, 20, 180)), "bars": ((250, 220, 20), (20, 20, 200))}
 
 
 def draw(class_name: str, seed: int) -> bytes:
     """An image of a class that no photo shows, each a little different from the others."""
-    chance = random.Random(f"{class_name}{seed}")
-    ground, line = COLOURS[class_name]
-    image = Image.new("RGB", (640, 480), ground)
+    generator = random.Random(f"{class_name}{seed}")
+    background, line = COLOURS[class_name]
+    image = Image.new("RGB", (640, 480), background)
     pen = ImageDraw.Draw(image)
-    step = chance.randint(50, 90)
-    slant = chance.randint(80, 240) if class_name == "stripes" else 0
+    step = generator.randint(50, 90)
+    slant = generator.randint(80, 240) if class_name == "stripes" else 0
     for x in range(-400, 1000, step):
         pen.line([(x, 0), (x + slant, 480)], fill=line, width=step // 2)
     out = io.BytesIO()
@@ -72,20 +72,20 @@ async def served(workspace: str) -> AsyncIterator[BackendClient]:
 
 
 async def teach(client: BackendClient, class_name: str, labels: int) -> float:
-    """Return the seconds from the last label until the class is answered."""
+    """Return the seconds from the last label until the class is the answer."""
     for number in range(labels):
         await client.label(draw(class_name, number), class_name)
-    began = time.monotonic()
+    started = time.monotonic()
     run = await client.train()
     unseen = draw(class_name, labels)
-    while time.monotonic() - began < LIMIT_SECONDS:
+    while time.monotonic() - started < LIMIT_SECONDS:
         best = (await client.classify(unseen)).scores[0].name
         if best == class_name:
-            return time.monotonic() - began
+            return time.monotonic() - started
         state = await client.training_run(run.id)
         if state.state in (RunState.FAILED, RunState.CANCELLED):
-            raise SystemExit(f"The training run ended: {state.step}")
-        await asyncio.sleep(PAUSE)
+            raise SystemExit(f"The training run failed: {state.step}")
+        await asyncio.sleep(POLL_SECONDS)
     raise SystemExit(f"The class {class_name} was not learned within {LIMIT_SECONDS} s.")
 
 

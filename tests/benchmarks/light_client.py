@@ -1,9 +1,9 @@
-"""How long the message classes take to import, and how much memory, light and plain.
+"""The time and memory that importing the message classes takes, light and plain.
 
     python -m tests.benchmarks.light_client [--runs 5]
 
-Each import has a process of its own, the two ways in turn. Memory is the resident
-set of the whole process after the import.
+Each import runs in its own process, the two kinds in turn. Memory is the resident set of
+the whole process after the import.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 
 from tests.benchmarks.measure import Figure, print_ratio
 
-WAYS = {
+IMPORTS = {
     "light": "import serving.tf.messages",
     "plain": (
         "from tensorflow_serving.apis import predict_pb2, get_model_status_pb2, "
@@ -50,14 +50,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args().runs
-    for statement in WAYS.values():
+    for statement in IMPORTS.values():
         measure(statement)
-    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+    measured: dict[str, list[tuple[float, float]]] = {kind: [] for kind in IMPORTS}
     for _ in range(runs):
-        for way, statement in WAYS.items():
-            taken[way].append(measure(statement))
-    times = {way: Figure(f"import, {way}", [t for t, _ in taken[way]], "s") for way in WAYS}
-    memory = {way: Figure(f"memory, {way}", [m for _, m in taken[way]], "MB") for way in WAYS}
+        for kind, statement in IMPORTS.items():
+            measured[kind].append(measure(statement))
+    times = {
+        kind: Figure(f"import, {kind}", [t for t, _ in measured[kind]], "s") for kind in IMPORTS
+    }
+    memory = {
+        kind: Figure(f"memory, {kind}", [m for _, m in measured[kind]], "MB") for kind in IMPORTS
+    }
     for figure in (*times.values(), *memory.values()):
         print(figure)
     print_ratio("import, plain to light", times["plain"], times["light"])

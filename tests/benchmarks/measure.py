@@ -1,4 +1,4 @@
-"""What the benchmarks share: medians, and a table that says what they are of."""
+"""Shared by the benchmarks: medians, and how they are printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that was measured several times."""
+    """A quantity that was measured several times."""
 
     name: str
     values: Sequence[float]

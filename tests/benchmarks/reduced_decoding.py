@@ -1,4 +1,4 @@
-"""What decoding large photos at a reduced scale saves, and what it does to the scores.
+"""The time that decoding large photos at a reduced scale saves, and how scores change.
 
     python -m tests.benchmarks.reduced_decoding [--models FOLDER]
 
@@ -33,10 +33,10 @@ from serving.tf.session import Session
 from serving.tf.tensors import Tensor
 from tests.benchmarks.reference_model import DATA, SIDE, write_reference_models
 
-IN_FULL = 10_000
-SPARE_DETAILS = (IN_FULL, 2, 4)
+FULL_SIZE = 10_000
+SPARE_DETAILS = (FULL_SIZE, 2, 4)
 PHOTOS = 16
-COMPARED = 5
+COMPARED_SCORES = 5
 """Scores of each photo that are compared, the highest."""
 
 
@@ -74,9 +74,9 @@ def compare(version: Path) -> None:
         for spare_detail in SPARE_DETAILS:
             decode = decoder(spare_detail)
             decode(tf.constant(files[0]))
-            began = time.perf_counter()
+            started = time.perf_counter()
             pixels = np.stack([decode(tf.constant(file)).numpy() for file in files])
-            spent = (time.perf_counter() - began) / len(files)
+            spent = (time.perf_counter() - started) / len(files)
             classes, scores = classify([Tensor(types_pb2.DT_FLOAT, pixels)], None)
             answers = [
                 dict(zip(*row, strict=True))
@@ -84,10 +84,10 @@ def compare(version: Path) -> None:
             ]
             expected = expected or answers
             differences = [
-                max(abs(other[name] - one.get(name, 0.0)) for name in list(other)[:COMPARED])
+                max(abs(other[name] - one.get(name, 0.0)) for name in list(other)[:COMPARED_SCORES])
                 for one, other in zip(answers, expected, strict=True)
             ]
-            name = "in full" if spare_detail == IN_FULL else f"leaving {spare_detail} times"
+            name = "in full" if spare_detail == FULL_SIZE else f"leaving {spare_detail} times"
             print(
                 f"{edge} pixels, {name:<16} {1000 * spent:6.1f} ms a photo; scores differ by "
                 f"{statistics.median(differences):.4f}, and {max(differences):.4f} at most",
@@ -98,7 +98,7 @@ def compare(version: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare decoding at several scales.")
-    parser.add_argument("--models", type=Path, help="what reference_model wrote before")
+    parser.add_argument("--models", type=Path, help="output of reference_model")
     arguments = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"The data for this benchmark is not at {DATA}.")

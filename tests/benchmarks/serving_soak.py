@@ -32,10 +32,10 @@ _END = get_model_status_pb2.ModelVersionStatus.END
 
 
 async def change_versions(server: OurServer, model: Path, seconds: float, pause: float) -> int:
-    """Replace the version every `pause` seconds; returns how often."""
+    """Replace the version every `pause` seconds; returns how many times."""
     number = 1
     loop = asyncio.get_running_loop()
-    begin = loop.time()
+    start = loop.time()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         status = channel.unary_unary(
             _STATUS, response_deserializer=get_model_status_pb2.GetModelStatusResponse.FromString
@@ -43,7 +43,7 @@ async def change_versions(server: OurServer, model: Path, seconds: float, pause:
         request = get_model_status_pb2.GetModelStatusRequest()
         request.model_spec.name = MODEL
         while number * pause < seconds:
-            await asyncio.sleep(begin + number * pause - loop.time())
+            await asyncio.sleep(start + number * pause - loop.time())
             before, number = number, number + 1
             staged = model.parent / f"staged-{number}"
             await asyncio.to_thread(shutil.copytree, model / str(before), staged)
@@ -60,26 +60,26 @@ async def change_versions(server: OurServer, model: Path, seconds: float, pause:
 
 
 async def soak(server: OurServer, model: Path, arguments: argparse.Namespace) -> bool:
-    """Print what came of it, and say whether every call was answered."""
+    """Print the results, and return whether every call was answered."""
     memory = [server.memory]
 
-    async def look_half_way() -> None:
+    async def read_memory_half_way() -> None:
         await asyncio.sleep(arguments.seconds / 2)
         memory.append(server.memory)
 
     async with grpc_callers([server.port], arguments.callers, photos()) as call:
-        came, changes, _ = await asyncio.gather(
+        result, changes, _ = await asyncio.gather(
             flood(call, arguments.callers, arguments.seconds, 0.0),
             change_versions(server, model, arguments.seconds, arguments.change),
-            look_half_way(),
+            read_memory_half_way(),
         )
-    failures = ", ".join(f"{count} {name}" for name, count in came.refusals.items())
-    print(f"{len(came.latencies)} calls answered by {changes + 1} versions, {came.rate:.1f}/s")
+    failures = ", ".join(f"{count} {name}" for name, count in result.refusals.items())
+    print(f"{len(result.latencies)} calls answered by {changes + 1} versions, {result.rate:.1f}/s")
     print(f"failures: {failures or 0}")
-    print(f"latency: median {came.median:.0f} ms, p99 {came.p99:.0f} ms")
+    print(f"latency: median {result.median:.0f} ms, p99 {result.p99:.0f} ms")
     memory.append(server.memory)
     print("memory: {:.0f} MB at first, {:.0f} half-way, {:.0f} at the end".format(*memory))
-    return not came.refusals
+    return not result.refusals
 
 
 def main() -> None:

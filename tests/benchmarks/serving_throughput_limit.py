@@ -27,8 +27,8 @@ def main() -> None:
     ]
 
     def rate(seconds: float) -> float:
-        answered, began = 0, time.perf_counter()
-        while (spent := time.perf_counter() - began) < seconds:
+        answered, started = 0, time.perf_counter()
+        while (spent := time.perf_counter() - started) < seconds:
             results = serve(images=tf.constant(batches[answered // batch % len(batches)]))
             for result in results.values():
                 result.numpy()

@@ -21,11 +21,11 @@ MODEL = "model"
 ANSWER_SECONDS = 60.0
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _MAX_CHANNELS = 8
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.05, 1.0
 """Seconds that a refused caller waits before its next request; twice as long each time."""
 
 Call = Callable[[int], Awaitable[str]]
-"""Send the photo of this number; returns "" once answered, or why it was not."""
+"""Send the photo of this number; returns "" if it was answered, otherwise the error."""
 
 
 def photos() -> list[bytes]:
@@ -35,7 +35,7 @@ def photos() -> list[bytes]:
 
 @dataclass
 class Flood:
-    """What came of some seconds of calling."""
+    """The results of some seconds of calls."""
 
     seconds: float
     latencies: list[float] = field(default_factory=list)
@@ -58,11 +58,11 @@ class Flood:
         return 1000 * sorted(self.latencies)[int(0.99 * (len(self.latencies) - 1))]
 
 
-async def flood(call: Call, callers: int, seconds: float, lead: float) -> Flood:
+async def flood(call: Call, callers: int, seconds: float, warm_up_seconds: float) -> Flood:
     """Let `callers` call for `lead` and then `seconds`; only the latter are counted."""
     clock = time.perf_counter
-    begin = clock() + lead
-    end = begin + seconds
+    start = clock() + warm_up_seconds
+    end = start + seconds
     outcome = Flood(seconds)
 
     async def caller(number: int) -> None:
@@ -71,14 +71,14 @@ async def flood(call: Call, callers: int, seconds: float, lead: float) -> Flood:
             refusal = await call(number)
             number += callers
             now = clock()
-            if begin <= now < end:
+            if start <= now < end:
                 if refusal:
                     outcome.refusals[refusal] += 1
                 else:
                     outcome.latencies.append(now - sent)
             if refusal:
                 await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE) if refusal else _FIRST_PAUSE
+            pause = min(2 * pause, _MAX_PAUSE) if refusal else _FIRST_PAUSE
 
     await asyncio.gather(*map(caller, range(callers)))
     return outcome

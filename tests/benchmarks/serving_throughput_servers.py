@@ -1,4 +1,4 @@
-"""What the benchmark runs: our server, the peer, and TensorFlow without any server."""
+"""What the benchmark runs: our server, LitServe, and TensorFlow without any server."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from tests.benchmarks.reference_model import DATA
 from tests.benchmarks.serving_throughput_load import MODEL
 
 ROOT = Path(__file__).resolve().parents[2]
-PEER = Path(__file__).with_name("serving_throughput_peer.py")
+LITSERVE_PROGRAM = Path(__file__).with_name("serving_throughput_litserve.py")
 START_SECONDS = 120.0
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 """TensorFlow's switch for oneDNN's kernels, which our server turns on."""
 
 
 class Program:
-    """A process with its children, ended with the block and stopped while others are measured."""
+    """A process with its children, ended with the block and suspended while others are measured."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path, **environment: str) -> None:
         self.name = name
         self._log = log
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+        environment_defaults = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
         with log.open("w") as output:
             self.started_at = time.perf_counter()
             self.process = subprocess.Popen(
@@ -44,7 +44,7 @@ class Program:
                 stdout=subprocess.PIPE if log.suffix == ".json" else output,
                 stderr=output,
                 text=True,
-                env={**os.environ, **quiet, **environment},
+                env={**os.environ, **environment_defaults, **environment},
             )
 
     def __enter__(self) -> Self:
@@ -60,8 +60,8 @@ class Program:
         for process in family:
             process.resume()
             process.terminate()
-        _, stubborn = psutil.wait_procs(family, timeout=10)
-        for process in stubborn:
+        _, alive = psutil.wait_procs(family, timeout=10)
+        for process in alive:
             process.kill()
         self.process.communicate()
 
@@ -79,7 +79,7 @@ class Program:
 
     @contextmanager
     def awake(self) -> Iterator[None]:
-        """Let it run until the end of the block; it sleeps before and after."""
+        """Let it run until the end of the block; it is suspended before and after."""
         for process in self._family():
             process.resume()
         try:
@@ -88,18 +88,18 @@ class Program:
             self.sleep()
 
     def sleep(self) -> None:
-        """Take the processor from it, so that it does not disturb what is measured."""
+        """Suspend it, so that it does not disturb the measurement of others."""
         for process in self._family():
             process.suspend()
 
     def check(self) -> None:
-        """Raise SystemExit where it does not run, or still starts after so long."""
+        """Raise SystemExit if it does not run, or has not started after `START_SECONDS`."""
         self.check_alive()
         if time.perf_counter() - self.started_at > START_SECONDS:
             raise SystemExit(f"{self.name} takes too long to start:\n{self._log.read_text()}")
 
     def check_alive(self) -> None:
-        """Raise SystemExit, with the log, where it is no longer running."""
+        """Raise SystemExit, with the log, if it is no longer running."""
         if self.process.poll() is not None:
             raise SystemExit(f"{self.name} has ended:\n{self._log.read_text()}")
 
@@ -132,8 +132,8 @@ class OurServer(Program):
         self.start_seconds = time.perf_counter() - self.started_at
         self.port: int = json.loads(self._ports_file.read_text())["grpc"]
 
-    def settle(self) -> None:
-        """Wait until it has found out whether the version runs on OpenVINO."""
+    def wait_for_runtime(self) -> None:
+        """Wait until it has decided whether the version runs on OpenVINO."""
         while " runs on " not in self._log.read_text():
             self.check()
             time.sleep(0.02)
@@ -143,11 +143,11 @@ class LitServer(Program):
     """LitServe on the plain export, ready when made."""
 
     def __init__(self, name: str, python: str, model: Path, log: Path, **environment: str) -> None:
-        # LitServe takes no port 0 and tells no port, so a free one is looked for.
+        # LitServe does not accept port 0 or report its port, so a free one is picked here.
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         classes = DATA / "imagenet_classes.txt"
-        command = [python, str(PEER), str(model / "1"), str(classes), str(self.port)]
+        command = [python, str(LITSERVE_PROGRAM), str(model / "1"), str(classes), str(self.port)]
         super().__init__(name, command, log, **environment)
         address = f"http://127.0.0.1:{self.port}/health"
         while True:
@@ -186,7 +186,7 @@ class InProcess(Program):
 
 @contextmanager
 def asleep(programs: Sequence[Program]) -> Iterator[None]:
-    """Keep all of these asleep but where one is told to be awake, and end them at the end."""
+    """Suspend all of these, except for `awake` blocks, and end them with the block."""
     with ExitStack() as stack:
         for program in programs:
             stack.enter_context(program)
