@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from desktop import theme
 from desktop.learn import wording
 from desktop.learn.outbox import OutboxView
+from desktop.widgets import build
 
 
 class OutboxNotes(QFrame):
@@ -19,27 +20,20 @@ class OutboxNotes(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.set_role(self, "panel")
-        self.waiting = QLabel()
-        self.waiting.setWordWrap(True)
-        self.refused = QLabel()
-        self.refused.setWordWrap(True)
-        theme.set_role(self.refused, "error")
-        self.retry = QPushButton("Try again")
+        self.waiting = build.label(wrap=True)
+        self.refused = build.label(role="error", wrap=True)
+        self.retry = build.button("Try again")
         self.retry.setAccessibleName("Send the refused labels again")
-        self.discard = QPushButton("Discard")
+        self.discard = build.button("Discard")
         self.discard.setAccessibleName("Discard the refused labels")
         self.retry.clicked.connect(self.retry_requested)
         self.discard.clicked.connect(self.discard_requested)
-        second = QHBoxLayout()
-        second.setSpacing(theme.S)
-        second.addWidget(self.refused, 1)
-        second.addWidget(self.retry)
-        second.addWidget(self.discard)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
-        layout.setSpacing(theme.S)
-        layout.addWidget(self.waiting)
-        layout.addLayout(second)
+        build.column(
+            self.waiting,
+            build.row((self.refused, 1), self.retry, self.discard),
+            parent=self,
+            margins=(theme.L, theme.M, theme.L, theme.M),
+        )
         self.show_outbox(OutboxView())
 
     def show_outbox(self, outbox: OutboxView) -> None:

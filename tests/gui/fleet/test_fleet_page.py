@@ -103,7 +103,7 @@ def test_a_failed_instance_says_why_above_its_log(page: FleetPage) -> None:
     assert page.detail.log.text.toPlainText() == "loading\nout of memory"
 
 
-def test_typing_a_count_and_pressing_enter_asks_for_it_once(page: FleetPage) -> None:
+def test_typing_a_count_and_pressing_enter_requests_it_once(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1)))
     requested = QSignalSpy(page.scale_requested)
     page.count.number.setFocus()
@@ -220,7 +220,7 @@ def test_every_control_has_a_name_and_takes_the_keyboard(page: FleetPage) -> Non
         assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, name
 
 
-def test_a_text_that_grows_gets_its_room(page: FleetPage) -> None:
+def test_a_column_grows_with_its_text(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, requests=1)))
     requests = next(i for i, column in enumerate(COLUMNS) if column.title == "Requests")
     before = page.table.columnWidth(requests)

@@ -149,7 +149,7 @@ def test_a_new_version_leaves_the_rows_below_as_they_are(page: LearnPage) -> Non
     assert page.timeline.rows[1:] == before
 
 
-def test_many_versions_are_shown_when_asked_for(page: LearnPage) -> None:
+def test_older_versions_are_shown_on_request(page: LearnPage) -> None:
     page.show_model(model(INITIAL_ROWS + 20, live=1))
     assert len(page.timeline.rows) == INITIAL_ROWS
     assert page.timeline.older.text() == "Show 20 older"

@@ -43,7 +43,7 @@ def test_an_hour_has_few_points_and_still_every_peak() -> None:
     assert all(point.joined for point in hour[1:])
 
 
-def test_a_time_of_which_nothing_is_known_is_left_out_of_the_line() -> None:
+def test_a_time_of_which_nothing_is_known_is_a_gap_in_the_line() -> None:
     history = MetricHistory()
     for second in (*range(20), *range(60, 80)):
         history.add(fleet_view(instance_view()), now=float(second))

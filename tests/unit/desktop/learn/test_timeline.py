@@ -37,7 +37,7 @@ def test_runs_without_a_version_stand_between_the_versions_by_time() -> None:
     assert [entry.key for entry in found] == ["run c", "version 2", "run f", "version 1"]
 
 
-def test_what_is_not_over_or_not_listed_yet_is_left_out() -> None:
+def test_runs_that_have_not_finished_or_are_not_listed_yet_are_skipped() -> None:
     going = run("a", RunState.RUNNING, 2)
     ahead = run("b", RunState.SUCCEEDED, 3, made=2)
     assert [entry.key for entry in entries([version(1, 1)], [ahead, going])] == ["version 1"]
