@@ -12,7 +12,7 @@ from serving.fleet.fleet import Fleet
 from serving.workspace import Workspace
 
 POLL_SECONDS = 2.0
-"""Between two looks for the engine that the instances run on."""
+"""Between two checks which engine the instances run on."""
 RETRY_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)

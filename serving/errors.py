@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class ServeryError(Exception):
-    """Something went wrong in a way that a person should hear about.
+    """Something failed in a way that a person should know about.
 
-    `what` says what happened and `advice` what can be done, both as sentences.
+    `what` says what happened and `advice` what to do, both as sentences.
     Adapters translate library errors into subclasses of this, so that nothing
     above an adapter sees an exception of `grpc`, `docker`, `httpx` or `sqlite3`.
     """

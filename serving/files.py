@@ -1,4 +1,4 @@
-"""Writing files that somebody else reads."""
+"""Writes files that other programs read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 def write_aside(path: Path, data: bytes | str) -> None:
     """Write `data` beside `path`, flush it to disk, then rename it into place.
 
-    A reader sees the old content or the new one, never a part.
+    A reader sees the old content or the new content, never a part of it.
     """
     content = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -69,7 +69,7 @@ class RunStore:
         return int(row[0])
 
     async def fail_interrupted(self, reason: str) -> int:
-        """Mark the runs that nobody continues as failed; returns how many there were."""
+        """Mark unfinished runs, which nothing continues, as failed; returns how many there were."""
         rows = await self._database.execute(
             "UPDATE training_runs SET state = ?, step = ?, finished = ? WHERE state IN (?, ?)"
             " RETURNING id",

@@ -149,11 +149,11 @@ def _held_out(
     held: set[str] = set()
     for images in by_class.values():
         count = int(len(images) * HELD_OUT_SHARE)
-        kept = sorted(image for image in images if image in held_before)
+        still_held = sorted(image for image in images if image in held_before)
         fresh = sorted(
             image for image in images if image not in held_before and image not in learned_before
         )
-        held.update((kept + fresh)[:count])
+        held.update((still_held + fresh)[:count])
     return frozenset(held)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 
 import numpy as np
 
@@ -10,42 +10,35 @@ from backend.training.features import Rows
 from backend.training.head import Floats, Head, softmax
 from backend.training.minimize import minimize
 
-
-@dataclass(frozen=True)
-class FitSettings:
-    """Weights in the loss; the rows of one class together weigh 1."""
-
-    keep: float = 0.003
-    """Penalty for moving an old class away from the foundation."""
-    shrink: float = 0.001
-    """Penalty for moving a new class away from the neutral start."""
-    label_half_weight: float = 10.0
-    """This many labels of a class weigh as much as all its foundation rows together."""
-    steps: int = 60
-    tolerance: float = 1e-3
+# Weights in the loss; the rows of one class together weigh 1.
+OLD_CLASS_PENALTY = 0.003
+"""For moving an old class away from the foundation."""
+NEW_CLASS_PENALTY = 0.001
+"""For moving a new class away from its neutral start."""
+LABELS_HALF_WEIGHT = 10.0
+"""This many labels of a class weigh as much as all its foundation rows together."""
+STEPS = 60
+TOLERANCE = 1e-3
 
 
-def fit_head(
-    foundation: Head, rows: Rows, classes: tuple[str, ...], settings: FitSettings | None = None
-) -> Head:
+def fit_head(foundation: Head, rows: Rows, classes: tuple[str, ...]) -> Head:
     """Return a head for `classes` (the foundation's first) that fits `rows`.
 
     Every class that has rows weighs the same, however many it has. A new class
     starts as the mean of the old ones. The result is the only minimum of a convex
     loss: it depends on no random numbers and no order of rows. Rows must be of `classes`.
     """
-    settings = settings or FitSettings()
     start_kernel, start_bias = _start(foundation, classes)
     if not len(rows):
         return Head(start_kernel, start_bias, classes)
-    # Embeddings of unit length, so that the penalties mean the same for every backbone.
+    # Scaled to a mean length of one, so that the penalties suit every backbone.
     scale = float(np.sqrt(np.mean(np.square(rows.embeddings)) * rows.embeddings.shape[1])) or 1.0
     inputs = np.concatenate([rows.embeddings / scale, np.ones((len(rows), 1), np.float32)], axis=1)
     start = np.concatenate([start_kernel * scale, start_bias[None]]).astype(np.float32)
     truth = np.arange(len(rows)), rows.indices(classes)
-    weights = _weights(rows, settings.label_half_weight)
+    weights = _weights(rows)
     is_old = np.arange(len(classes)) < len(foundation.classes)
-    penalty = np.where(is_old, settings.keep, settings.shrink).astype(np.float32)
+    penalty = np.where(is_old, OLD_CLASS_PENALTY, NEW_CLASS_PENALTY).astype(np.float32)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         errors = softmax(inputs @ parameters)
@@ -56,7 +49,7 @@ def fit_head(
         value = -np.vdot(weights, np.log(likelihoods)) + 0.5 * np.vdot(pull, moved)
         return float(value), inputs.T @ (errors * weights[:, None]) + pull
 
-    minimum = minimize(loss, start, steps=settings.steps, tolerance=settings.tolerance)
+    minimum = minimize(loss, start, steps=STEPS, tolerance=TOLERANCE)
     return Head((minimum[:-1] / scale).astype(np.float32), minimum[-1], classes)
 
 
@@ -69,17 +62,15 @@ def _start(foundation: Head, classes: tuple[str, ...]) -> tuple[Floats, Floats]:
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def _weights(rows: Rows, half: float) -> Floats:
+def _weights(rows: Rows) -> Floats:
     """Return a weight a row; those of one class sum to one."""
-    counts: dict[tuple[str, bool], int] = {}
     keys = [(name, bool(image)) for name, image in zip(rows.classes, rows.images, strict=True)]
-    for key in keys:
-        counts[key] = counts.get(key, 0) + 1
+    counts = Counter(keys)
 
     def share(name: str, labeled: bool) -> float:
         if (name, not labeled) not in counts:
             return 1.0
         labels = counts[name, True]
-        return labels / (labels + half) if labeled else half / (labels + half)
+        return (labels if labeled else LABELS_HALF_WEIGHT) / (labels + LABELS_HALF_WEIGHT)
 
     return np.array([share(*key) / counts[key] for key in keys], np.float32)

@@ -93,12 +93,12 @@ class OutboxStore:
 
         def work(connection: Connection) -> bool:
             connection.execute("DELETE FROM outbox WHERE key = ? AND withdrawn = 0", (key,))
-            kept = connection.execute(
+            updated = connection.execute(
                 "UPDATE outbox SET label_id = ?, jpeg = x'' WHERE key = ?", (label_id, key)
             )
-            if kept.rowcount == 0:
+            if updated.rowcount == 0:
                 self._acknowledged[key] = label_id
-            return kept.rowcount > 0
+            return updated.rowcount > 0
 
         return await self.database.transaction(work)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 
+from backend.contract import MAX_CLASS_NAME
+from serving.normalize_image import MAX_BYTES
 from tests.support.backend_env import Service
 
 
@@ -42,3 +45,10 @@ async def test_no_documentation_page_that_needs_a_network(service: Service) -> N
         assert (await service.http.get(address)).status_code == 404
     schema = (await service.http.get("/openapi.json")).json()
     assert "/classify" in schema["paths"]
+
+
+async def test_the_limits_on_the_page_are_those_of_the_service(service: Service) -> None:
+    assert f'maxlength="{MAX_CLASS_NAME}"' in (await service.http.get("/")).text
+    script = (await service.http.get("/page.js")).text
+    (factors,) = re.findall(r"MAX_BYTES = ([\d* ]+);", script)
+    assert math.prod(map(int, factors.split("*"))) == MAX_BYTES
