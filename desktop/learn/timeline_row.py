@@ -83,7 +83,7 @@ class TimelineRow(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() is QEvent.Type.PaletteChange:
-            self._colour_state()
+            self._color_state()
 
     def refresh_time(self) -> None:
         self._show_when(self._entry.when)
@@ -95,9 +95,9 @@ class TimelineRow(QWidget):
     def _show_state(self, state: str) -> None:
         self.state.setText(state.capitalize())
         self.state.setVisible(bool(state))
-        self._colour_state()
+        self._color_state()
 
-    def _colour_state(self) -> None:
+    def _color_state(self) -> None:
         if word := self.state.text().lower():
             ink = theme.state_mark(word).color.name()
             self.state.setStyleSheet(f"color: {ink}; font-weight: 600;")

@@ -167,7 +167,7 @@ def test_labels_that_wait_are_mentioned_only_if_something_holds_them_up(
     assert page.notes.isVisible()
 
 
-def test_the_mark_of_the_live_version_follows_the_colour_scheme(
+def test_the_mark_of_the_live_version_follows_the_color_scheme(
     page: LearnPage, dark: Theme
 ) -> None:
     page.show_model(model(1, live=1))
