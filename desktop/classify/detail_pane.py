@@ -35,11 +35,9 @@ class DetailPane(QFrame):
         self._gallery = gallery
         self._key = ""
         self.view = PhotoView(thumbnails)
-        self.name = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
-        theme.set_role(self.name, "heading")
+        self.name = ElidedLabel(role="heading", mode=Qt.TextElideMode.ElideMiddle)
         self.badge = StateBadge("queued")
-        self.source = ElidedLabel()
-        theme.set_role(self.source, "small")
+        self.source = ElidedLabel(role="small")
         self.reclassify = build.icon_button("refresh", "Classify again", "muted")
         self.chart = ScoreChart()
         self.failure = FailurePanel()

@@ -51,6 +51,9 @@ class GalleryModel(QAbstractListModel):
         if self._photos:
             self.dataChanged.emit(self.index(0), self.index(len(self._photos) - 1))
 
+    def photo_at(self, row: int) -> Photo:
+        return self._photos[row]
+
     def index_of(self, key: str) -> QModelIndex:
         """Return the index of a photo; an invalid one if it is not in the gallery."""
         row = self.gallery.row(key)
@@ -101,7 +104,7 @@ class GalleryFilter(QSortFilterProxyModel):
         self.invalidate()
 
     def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
-        photo: Photo = self._model.index(source_row).data(PHOTO)
+        photo = self._model.photo_at(source_row)
         if self._state is not None and self._model.gallery.state(photo) is not self._state:
             return False
         return not self._text or photo.matches(self._text)

@@ -51,6 +51,7 @@ class ClassifyPage(QWidget):
         super().__init__(parent)
         self.setAcceptDrops(True)
         self.gallery = gallery
+        self._shown_key = ""
         self.thumbnails = Thumbnails(self)
         self.intake = PhotoIntake(self)
         self.grid = GalleryView(GalleryModel(gallery, self), self.thumbnails)
@@ -100,8 +101,7 @@ class ClassifyPage(QWidget):
 
     def shown_photo(self) -> Photo | None:
         """Return the photo in the pane; None if none or more than one is selected."""
-        selected = self.grid.selected_photos
-        return selected[0] if len(selected) == 1 else None
+        return self.gallery.photo(self._shown_key)
 
     def shown_keys(self) -> list[str]:
         """Return the keys of the photos that match the search and the state."""
@@ -220,11 +220,12 @@ class ClassifyPage(QWidget):
         dialog.open()
 
     def _show_selected(self) -> None:
-        self.pane.show_photos(self.grid.selected_photos)
+        selected = self.grid.selected_photos
+        self._shown_key = selected[0].key if len(selected) == 1 else ""
+        self.pane.show_photos(selected)
 
     def _on_photos_changed(self, first: QModelIndex, last: QModelIndex) -> None:
-        shown = self.shown_photo()
-        row = self.gallery.row(shown.key) if shown is not None else None
+        row = self.gallery.row(self._shown_key)
         # The pane never lags behind the one photo it shows. A summary of many waits for
         # the timer, because it would be made again for each answer of a burst.
         if row is not None and first.row() <= row <= last.row():

@@ -36,8 +36,7 @@ class InstanceDetail(QWidget):
         super().__init__(parent)
         self._each: InstanceView | None = None
         self.badge = StateBadge("stopped")
-        self.name = ElidedLabel("", Qt.TextElideMode.ElideMiddle)
-        theme.set_role(self.name, "heading")
+        self.name = ElidedLabel(role="heading", mode=Qt.TextElideMode.ElideMiddle)
         self.grpc, self.rest = Copyable(), Copyable()
         self.command = QToolButton()
         theme.set_icon(self.command, "copy", side=16)

@@ -115,8 +115,7 @@ class FleetPage(QWidget):
         self.ready_figure.setAccessibleName("Ready instances")
         self.ready_mark = StateBadge("ready", "Ready")
         self.badges = {state: StateBadge(state) for state in wording.COUNTED_STATES}
-        self.state = ElidedLabel("")
-        theme.set_role(self.state, "muted")
+        self.state = ElidedLabel(role="muted")
 
         caption = build.label("Wanted", "small")
         caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)

@@ -8,7 +8,7 @@ they are not notified: Qt repaints them when the application's palette changes.
 
 from desktop.theme.appearance import Appearance, Theme
 from desktop.theme.fonts import Size, font, monospace
-from desktop.theme.icons import paint_icon, pixmap, set_icon
+from desktop.theme.icons import paint_icon, pixmap, set_icon, set_mark
 from desktop.theme.marks import paint_mark, state_mark
 from desktop.theme.style_sheet import set_role
 from desktop.theme.tokens import CONTROL_HEIGHT, CORNER, XL, XS, L, M, S, color, tokens
@@ -31,6 +31,7 @@ __all__ = [
     "paint_mark",
     "pixmap",
     "set_icon",
+    "set_mark",
     "set_role",
     "state_mark",
     "tokens",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
-from PySide6.QtCore import QEvent, QObject, QPointF, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QAbstractButton, QLabel
+from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
 
+from desktop.theme.marks import paint_mark, state_mark
 from desktop.theme.tokens import RESOURCES, tokens
 
 _SIDE = 20
@@ -25,12 +27,17 @@ def pixmap(name: str, token: str, side: int, ratio: float) -> QPixmap:
 def _render(name: str, ink: str, side: int, ratio: float) -> QPixmap:
     text = (RESOURCES / "icons" / f"{name}.svg").read_text()
     renderer = QSvgRenderer(text.replace("currentColor", ink).encode())
-    image = QPixmap(QSize(round(side * ratio), round(side * ratio)))
-    image.fill(Qt.GlobalColor.transparent)
+    image = _empty(side, ratio)
     painter = QPainter(image)
-    renderer.render(painter)
+    renderer.render(painter, QRectF(0, 0, side, side))
     painter.end()
+    return image
+
+
+def _empty(side: int, ratio: float) -> QPixmap:
+    image = QPixmap(round(side * ratio), round(side * ratio))
     image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
     return image
 
 
@@ -67,37 +74,56 @@ def set_icon(
     `checked` names the colour while its button is checked. Calling it again
     replaces the icon.
     """
-    following = next((each for each in widget.children() if isinstance(each, _FollowingIcon)), None)
-    (following or _FollowingIcon(widget)).show(name, token, checked, side)
+
+    def draw() -> None:
+        if isinstance(widget, QLabel):
+            widget.setPixmap(pixmap(name, token, side, widget.devicePixelRatioF()))
+        else:
+            widget.setIconSize(QSize(side, side))
+            widget.setIcon(_icon(name, token, checked))
+
+    _follow_scheme(widget, draw)
 
 
-class _FollowingIcon(QObject):
-    """Redraws its parent's icon whenever the parent's palette changes."""
+def set_mark(widget: QAbstractButton, state: str, side: int) -> None:
+    """Give a button the mark of a state as its icon, in the way of `set_icon`."""
 
-    def __init__(self, parent: QAbstractButton | QLabel) -> None:
+    def draw() -> None:
+        image = _empty(side, widget.devicePixelRatioF())
+        painter = QPainter(image)
+        paint_mark(painter, QRectF(0, 0, side, side), state_mark(state))
+        painter.end()
+        widget.setIconSize(QSize(side, side))
+        widget.setIcon(QIcon(image))
+
+    _follow_scheme(widget, draw)
+
+
+def _follow_scheme(widget: QWidget, draw: Callable[[], None]) -> None:
+    following = next((each for each in widget.children() if isinstance(each, _Follower)), None)
+    (following or _Follower(widget)).follow(draw)
+
+
+class _Follower(QObject):
+    """Draws its parent's icon again whenever the parent's palette changes."""
+
+    def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._widget = parent
-        self._drawn: tuple[object, ...] = ()
         parent.installEventFilter(self)
 
-    def show(self, name: str, token: str, checked: str | None, side: int) -> None:
-        self._icon = (name, token, checked, side)
-        self._draw()
+    def follow(self, draw: Callable[[], None]) -> None:
+        self._draw = draw
+        self._drawn: object = None
+        self._refresh()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
-            self._draw()
+            self._refresh()
         return False
 
-    def _draw(self) -> None:
-        name, token, checked, side = self._icon
-        ratio = self._widget.devicePixelRatioF()
-        drawn = (*self._icon, tokens(), ratio)
-        if drawn == self._drawn:  # setting an icon changes the style, which comes back here
-            return
-        self._drawn = drawn
-        if isinstance(self._widget, QLabel):
-            self._widget.setPixmap(pixmap(name, token, side, ratio))
-        else:
-            self._widget.setIconSize(QSize(side, side))
-            self._widget.setIcon(_icon(name, token, checked))
+    def _refresh(self) -> None:
+        look = (tokens(), self._widget.devicePixelRatioF())
+        if look != self._drawn:  # setting an icon changes the style, which comes back here
+            self._drawn = look
+            self._draw()

@@ -6,6 +6,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
+from desktop import theme
+
 _ELLIPSIS = "…"
 
 
@@ -15,10 +17,13 @@ class ElidedLabel(QLabel):
     def __init__(
         self,
         text: str = "",
+        role: str = "",
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(text, parent)
+        if role:
+            theme.set_role(self, role)
         self._mode = mode
 
     def setText(self, text: str) -> None:

@@ -16,8 +16,7 @@ class PageHeader(QWidget):
         super().__init__(parent)
         self.setMinimumHeight(theme.CONTROL_HEIGHT + 2 * theme.M)
         self.title = build.label(title, "title")
-        self.sentence = ElidedLabel(sentence)
-        theme.set_role(self.sentence, "muted")
+        self.sentence = ElidedLabel(sentence, "muted")
         margins = (theme.L, theme.M, theme.L, theme.M)
         self._row = build.row(self.title, theme.S, (self.sentence, 1), parent=self, margins=margins)
 

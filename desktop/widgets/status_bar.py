@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from desktop import theme
@@ -49,34 +48,15 @@ class StatusBar(QFrame):
             self.version.setAccessibleName(f"Version {live_version} of {model} is live")
 
     def _show_fleet(self, state: str, text: str) -> None:
-        self._state = state
         self.fleet.setText(f" {text}")
         self.fleet.setAccessibleName(text)
-        self._draw_mark()
-
-    def _draw_mark(self) -> None:
-        ratio = self.devicePixelRatioF()
-        side = round(_MARK * ratio)
-        image = QPixmap(side, side)
-        image.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(image)
-        theme.paint_mark(painter, image.rect().toRectF(), theme.state_mark(self._state))
-        painter.end()
-        image.setDevicePixelRatio(ratio)
-        self.fleet.setIcon(QIcon(image))
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        # Qt sends this during construction already, before there is a mark to draw.
-        if event.type() is QEvent.Type.PaletteChange and hasattr(self, "_state"):
-            self._draw_mark()
+        theme.set_mark(self.fleet, state, _MARK)
 
 
 def _quiet_button(tip: str) -> QToolButton:
     button = QToolButton()
     theme.set_role(button, "status")
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-    button.setIconSize(QSize(_MARK, _MARK))
     button.setToolTip(tip)
     button.setFont(theme.font(theme.Size.SMALL, numbers=True))
     return button

@@ -21,11 +21,12 @@ def test_the_history_follows_the_gallery(run: Run, tmp_path: Path) -> None:
         async with History(tmp_path / "desktop.sqlite") as history:
             gallery, jobs = Gallery(0.5), Jobs()
             writer = HistoryWriter(gallery, history, jobs)
+            finished: list[object] = []
+            jobs.finished.connect(finished.append)
             gallery.queue([A, B, C], now=1.0)
             gallery.set_result(A, prediction(("cat", 0.9)))
             gallery.remove([str(B)])
-            await wait_until(lambda: bool(jobs.running))
-            await wait_until(lambda: not jobs.running)
+            await wait_until(lambda: len(finished) == 1)
             assert await history.photos() == list(reversed(gallery.photos))
             gallery.remove([str(A)])
             gallery.queue([A], now=2.0)
