@@ -84,7 +84,6 @@ def _load(*names: str) -> Iterator[types.ModuleType]:
     model_management_pb2,
     prediction_log_pb2,
     model_server_config_pb2,
-    file_system_storage_path_source_pb2,
     prediction_service_pb2_grpc,
     model_service_pb2_grpc,
 ) = _load(
@@ -104,7 +103,6 @@ def _load(*names: str) -> Iterator[types.ModuleType]:
     "tensorflow_serving.apis.model_management_pb2",
     "tensorflow_serving.apis.prediction_log_pb2",
     "tensorflow_serving.config.model_server_config_pb2",
-    "tensorflow_serving.config.file_system_storage_path_source_pb2",
     "tensorflow_serving.apis.prediction_service_pb2_grpc",
     "tensorflow_serving.apis.model_service_pb2_grpc",
 )

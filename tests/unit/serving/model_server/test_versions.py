@@ -17,7 +17,7 @@ from serving.model_server.versions import (
     policy_from_proto,
     version_folders,
 )
-from serving.tf.messages import file_system_storage_path_source_pb2
+from serving.tf.messages import model_server_config_pb2
 
 START, LOADING, AVAILABLE, UNLOADING, END = VersionState
 
@@ -48,8 +48,7 @@ def test_version_folders(names: list[str], expected: dict[int, str]) -> None:
     ],
 )
 def test_policy_from_proto(text: str, expected: Policy) -> None:
-    config = file_system_storage_path_source_pb2.FileSystemStoragePathSourceConfig
-    proto = config.ServableVersionPolicy()
+    proto = model_server_config_pb2.ModelConfig().model_version_policy
     text_format.Parse(text, proto)
     assert policy_from_proto(proto) == expected
 
