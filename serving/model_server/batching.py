@@ -62,6 +62,7 @@ class _Piece:
     arrived: float
     done: asyncio.Future[list[Tensor]]
     waits: bool = True
+    """False once it is computed or cancelled; it may still be in the queue then."""
 
 
 class Batcher:
@@ -158,16 +159,13 @@ class Batcher:
     def _start_batches(self) -> None:
         """Start as many batches as are due and have a free slot."""
         while len(self._running) < self._limits.slots:
-            self._drop_cancelled()
+            while self._queue and not self._queue[0].waits:
+                self._queue.popleft()
             if not self._queue or not self._is_due():
                 return
             batch = self._next_batch()
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._running.add(task)
-
-    def _drop_cancelled(self) -> None:
-        while self._queue and not self._queue[0].waits:
-            self._queue.popleft()
 
     def _is_due(self) -> bool:
         if self._limits.timeout_seconds <= 0 or self._waiting_rows >= self._limits.max_batch_size:

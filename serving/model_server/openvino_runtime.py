@@ -77,6 +77,7 @@ def compile_cut(cut: Cut, threads: int) -> Callable[[Array], Array]:
             model = _core().read_model(path)
             model.reshape([rows, *cut.row])
             programs[rows] = _core().compile_model(model, "CPU", settings)
+    # A request serves one thread at a time; appending to and popping from a list is atomic.
     idle: dict[int, list[Any]] = {rows: [] for rows in programs}
 
     def compute(pixels: Array) -> Array:

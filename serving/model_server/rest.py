@@ -222,6 +222,7 @@ async def _unless_disconnected(
     receive: Receive, answer: Coroutine[Any, Any, tuple[int, str]]
 ) -> tuple[int, str] | None:
     """Return the answer; None, with the work cancelled, if the client disconnects."""
+    # Once the body has been read, the next message can only be the disconnect.
     working = asyncio.create_task(answer)
     disconnecting = asyncio.ensure_future(receive())
     try:

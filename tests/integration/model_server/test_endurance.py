@@ -86,7 +86,7 @@ def test_malformed_http_requests_end_in_errors(sample_server: RunningServer) -> 
     random_ = random.Random(1)
     process = psutil.Process(sample_server.process.pid)
     failures: list[bytes] = []
-    wordless = memory = 0
+    without_message = memory = 0
     connection = http.client.HTTPConnection("127.0.0.1", sample_server.ports["rest"], timeout=60)
     for number in range(MALFORMED):
         if number == MALFORMED // 2:
@@ -98,16 +98,16 @@ def test_malformed_http_requests_end_in_errors(sample_server: RunningServer) -> 
         if response.status >= 500 and response.status != http.client.NOT_IMPLEMENTED:
             failures.append(text)
         if response.status != 200 and response.headers["content-type"] == "application/json":
-            wordless += not json.loads(text)["error"]
+            without_message += not json.loads(text)["error"]
         if response.will_close:
             connection.close()
     connection.close()
-    assert (failures, wordless) == ([], 0)
+    assert (failures, without_message) == ([], 0)
     assert process.memory_info().rss - memory < 50 * MEBIBYTE
     assert sample_server.predictions.Predict(half("half_plus_two")).outputs["y"].float_val[0] == 2.5
 
 
-def test_what_is_no_http_at_all_harms_nothing(sample_server: RunningServer) -> None:
+def test_bytes_that_are_not_http_do_no_harm(sample_server: RunningServer) -> None:
     import socket
 
     random_ = random.Random(2)

@@ -93,7 +93,7 @@ def test_what_a_graph_keeps_of_a_feed_outlives_the_call(sample_server: RunningSe
 
 
 def test_every_type_goes_in_and_comes_out_in_its_field(sample_server: RunningServer) -> None:
-    given = {
+    sent = {
         "float32": tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[1.5]),
         "float64": tensor_pb2.TensorProto(dtype=types_pb2.DT_DOUBLE, double_val=[2.5]),
         "float16": tensor_pb2.TensorProto(dtype=types_pb2.DT_HALF, half_val=[15872]),
@@ -114,10 +114,10 @@ def test_every_type_goes_in_and_comes_out_in_its_field(sample_server: RunningSer
         ),
     }
     request = predict_request(
-        "odds", {f"in_{name}": value for name, value in given.items()}, signature="echo"
+        "odds", {f"in_{name}": value for name, value in sent.items()}, signature="echo"
     )
     response = sample_server.predictions.Predict(request)
-    for name, value in given.items():
+    for name, value in sent.items():
         value.tensor_shape.SetInParent()
         assert response.outputs[f"out_{name}"] == value, name
 

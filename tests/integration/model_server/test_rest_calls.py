@@ -70,14 +70,14 @@ def test_bytes_go_in_and_out_as_base64(sample_server: RunningServer) -> None:
 
 
 def test_every_number_type_survives(sample_server: RunningServer) -> None:
-    given: dict[str, Any] = {
+    sent: dict[str, Any] = {
         "in_float32": 0.1, "in_float64": 0.1, "in_float16": 1.5, "in_bfloat16": 1.5,
         "in_int8": -8, "in_int16": -16, "in_int32": -32, "in_int64": -(2**63),
         "in_uint8": 255, "in_uint16": 65535, "in_uint32": 2**32 - 1, "in_uint64": 2**64 - 1,
         "in_bool": True, "in_string": "x", "in_complex64": 1, "in_complex128": 1,
     }  # fmt: skip
     reply = sample_server.http(
-        "/v1/models/odds:predict", {"signature_name": "echo", "inputs": given}
+        "/v1/models/odds:predict", {"signature_name": "echo", "inputs": sent}
     )
     assert reply.status == 501
     assert "complex" in reply.json["error"]

@@ -87,9 +87,9 @@ def test_both_answer_alike_whatever_the_number_of_images(
     image = picture(starter)
     for count in (1, 3, 4, 9):
         expected = computed(session, signature, [image] * count)
-        given = computed(faster, signature, [image] * count)
-        assert [len(tensor.array) for tensor in given] == [count] * len(expected)
-        check_agreement(expected, given)
+        actual = computed(faster, signature, [image] * count)
+        assert [len(tensor.array) for tensor in actual] == [count] * len(expected)
+        check_agreement(expected, actual)
     assert faster.failure is None
 
 
@@ -100,8 +100,8 @@ def test_photos_get_the_same_answers(
         names = [row["file"] for row in csv.DictReader(file)]
     photos = [(shared_data / "photos" / name).read_bytes() for name in names]
     expected = computed(session, "predict_images", photos)
-    given = computed(faster, "predict_images", photos)
-    check_agreement(expected, given)
+    actual = computed(faster, "predict_images", photos)
+    check_agreement(expected, actual)
 
 
 def test_once_openvino_fails_tensorflow_takes_over(
@@ -112,8 +112,8 @@ def test_once_openvino_fails_tensorflow_takes_over(
     failing = AcceleratedSession(session, cut, failing_arithmetic)
     image = picture(starter)
     for _ in range(2):
-        given = computed(failing, "predict_images", [image])
-        check_agreement(computed(session, "predict_images", [image]), given)
+        actual = computed(failing, "predict_images", [image])
+        check_agreement(computed(session, "predict_images", [image]), actual)
     assert isinstance(failing.failure, MemoryError)
     assert caplog.text.count("OpenVINO failed") == 1
 
@@ -131,7 +131,7 @@ def floats(*values: float) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("expected", "given", "agree"),
+    ("expected", "actual", "agree"),
     [
         (floats(0.5, 0.4), floats(0.509, 0.391), True),
         (floats(0.5, 0.4), floats(0.52, 0.4), False),
@@ -144,12 +144,12 @@ def floats(*values: float) -> Tensor:
         (floats(), floats(), True),
     ],
 )
-def test_what_counts_as_the_same_answer(expected: Tensor, given: Tensor, agree: bool) -> None:
+def test_which_answers_agree(expected: Tensor, actual: Tensor, agree: bool) -> None:
     if agree:
-        check_agreement([expected], [given])
+        check_agreement([expected], [actual])
     else:
         with pytest.raises(NotAccelerated):
-            check_agreement([expected], [given])
+            check_agreement([expected], [actual])
 
 
 def graph_of(starter: Path) -> Any:
@@ -180,8 +180,8 @@ def test_graphs_of_another_form_are_left_alone(starter: Path) -> None:
 
 def classify(server: RunningServer, starter: Path) -> Any:
     request = predict_request("starter", {}, signature="predict_images")
-    given = next(iter(warm_up_logs(starter))).predict_log.request.inputs["images"]
-    request.inputs["images"].CopyFrom(given)
+    actual = next(iter(warm_up_logs(starter))).predict_log.request.inputs["images"]
+    request.inputs["images"].CopyFrom(actual)
     return server.predictions.Predict(request, timeout=TIMEOUT_SECONDS)
 
 
@@ -199,7 +199,7 @@ def test_a_server_moves_to_openvino_while_it_serves(
         server.wait_for_log("starter version 1 runs on OpenVINO")
 
 
-def test_records_that_say_nothing_leave_the_version_on_tensorflow(
+def test_without_warm_up_records_a_version_stays_on_tensorflow(
     start_server: StartServer, starter: Path, tmp_path: Path
 ) -> None:
     need_openvino()
@@ -243,7 +243,7 @@ def test_an_unknown_runtime_is_refused(start_server: StartServer, starter: Path)
     assert "--runtime must be one of auto, tensorflow, openvino, not abacus." in server.log()
 
 
-def told_by(program: str, home: Path) -> str:
+def output_of(program: str, home: Path) -> str:
     """What a program prints in a process of its own; skips where OpenVINO is not installed."""
     need_openvino()
     return subprocess.run(
@@ -257,14 +257,14 @@ def told_by(program: str, home: Path) -> str:
     ).stdout
 
 
-def test_openvino_reports_to_nobody(tmp_path: Path) -> None:
+def test_openvino_sends_no_telemetry(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from serving.model_server import openvino_runtime\n"
         "openvino_runtime._core()\n"
         "print([name for name in sys.modules if 'telemetry' in name])\n"
     )
-    assert told_by(program, tmp_path) == "[]\n"
+    assert output_of(program, tmp_path) == "[]\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -277,7 +277,7 @@ def test_where_memory_is_limited_openvino_is_taken_only_if_asked_for(tmp_path: P
         "resource.setrlimit(resource.RLIMIT_DATA, (1 << 33, 1 << 33))\n"
         "print(_may_accelerate(Flags()), _may_accelerate(Flags(runtime='openvino')))\n"
     )
-    assert told_by(program, tmp_path) == "True\nFalse True\n"
+    assert output_of(program, tmp_path) == "True\nFalse True\n"
 
 
 def test_the_starters_own_records_have_sound_checksums(starter: Path) -> None:

@@ -202,7 +202,7 @@ def test_reload_adds_and_removes_models(
     assert server.states("two") == {123: "AVAILABLE"}
 
 
-def test_a_reload_that_is_given_up_still_counts(
+def test_a_cancelled_reload_is_still_applied(
     start_server: StartServer, sample_models: Path, tmp_path: Path
 ) -> None:
     two, late = sample_models / "half_plus_two", tmp_path / "late"
@@ -362,7 +362,7 @@ def test_the_ports_open_once_the_first_version_is_there(
         ("--model_base_path=/x", "--enable_batching", "--batching_parameters_file=/nowhere"),
     ],
 )
-def test_a_start_that_cannot_be_ends_with_a_reason(
+def test_an_impossible_start_ends_with_a_reason(
     start_server: StartServer, arguments: tuple[str, ...]
 ) -> None:
     server = start_server(*arguments, wait=False)
@@ -370,7 +370,7 @@ def test_a_start_that_cannot_be_ends_with_a_reason(
     assert server.log().strip()
 
 
-def test_an_unknown_flag_is_told_and_ignored(
+def test_an_unknown_flag_is_printed_and_ignored(
     start_server: StartServer, sample_models: Path
 ) -> None:
     server = start_server(

@@ -79,7 +79,7 @@ async def test_a_lone_request_does_not_wait(threads: ThreadPoolExecutor) -> None
     assert clock.calls == []
 
 
-async def test_those_who_wait_are_computed_together_and_get_their_own_rows(
+async def test_waiting_requests_are_computed_together_and_get_their_own_rows(
     threads: ThreadPoolExecutor,
 ) -> None:
     doubler = Doubler()

@@ -18,8 +18,8 @@ def network() -> Any:
     import keras
 
     generator = np.random.default_rng(1)
-    given = keras.Input((8, 8, 3))
-    x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(given)
+    pixels = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(pixels)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
     y = keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, depth_multiplier=2)(x)
     y = keras.layers.BatchNormalization()(y)
@@ -27,7 +27,7 @@ def network() -> Any:
     y = keras.layers.BatchNormalization()(y)
     x = keras.layers.Add()([x, y])
     x = keras.layers.BatchNormalization(name="not_behind_a_convolution")(x)
-    model = keras.Model(given, keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(x))
     for variable in model.variables:
         spread = generator.uniform(0.5, 1.5, variable.shape)
         variable.assign(spread if "variance" in variable.path else spread - 0.7)

@@ -45,7 +45,7 @@ def test_a_version_that_is_not_adopted_never_existed(repository: ModelRepository
     assert list((repository.root / "pets").iterdir()) == []
 
 
-def test_what_is_no_version_is_ignored(repository: ModelRepository) -> None:
+def test_other_folders_are_ignored(repository: ModelRepository) -> None:
     add(repository)
     for name in ("notes", "2.bak", ".staging-1", "7"):
         (repository.root / "pets" / name).mkdir()
@@ -69,7 +69,9 @@ def test_a_version_that_does_not_exist_cannot_be_promoted(repository: ModelRepos
     assert repository.live("pets").number == 1
 
 
-def test_a_spoilt_config_is_said_and_mended_by_promoting(repository: ModelRepository) -> None:
+def test_a_damaged_config_is_reported_and_repaired_by_promoting(
+    repository: ModelRepository,
+) -> None:
     add(repository)
     repository.config_path("pets").write_text("model_config_list {")
     with pytest.raises(ModelError, match="does not say which version is live"):
@@ -86,7 +88,7 @@ def test_a_card_survives_the_round_trip_and_unknown_fields() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "x"}', "not json"])
-def test_what_is_no_card_is_a_model_error(text: str) -> None:
+def test_an_invalid_card_is_a_model_error(text: str) -> None:
     with pytest.raises(ModelError):
         ModelCard.from_json(text)
 

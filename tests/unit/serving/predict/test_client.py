@@ -129,7 +129,7 @@ async def test_a_slow_instance_gets_fewer(client: PredictClient) -> None:
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.NOT_FOUND]
 )
-async def test_what_one_instance_loses_another_answers(
+async def test_a_request_that_one_instance_loses_is_answered_by_another(
     client: PredictClient, code: grpc.StatusCode
 ) -> None:
     lost: list[str] = []
@@ -162,7 +162,7 @@ async def test_an_instance_that_ends_mid_request_costs_no_request(client: Predic
     assert {answer.instance_id for answer in answers} == {"staying"}
 
 
-async def test_what_is_given_up_goes_elsewhere_and_a_cancelled_caller_stays_cancelled(
+async def test_fail_over_sends_requests_elsewhere_and_a_cancelled_caller_stays_cancelled(
     client: PredictClient,
 ) -> None:
     async with FakePredictionServer(Gate()) as hanging, FakePredictionServer(cat) as good:
@@ -248,7 +248,7 @@ async def test_a_request_has_a_deadline(
     assert client.counters()["a"].failures == 1
 
 
-async def test_a_refused_image_is_told_from_a_model_that_refuses_all(
+async def test_a_bad_image_is_distinguished_from_a_model_that_refuses_all(
     client: PredictClient,
 ) -> None:
     async def refuses_bad(request: Any, context: Any) -> Any:

@@ -72,7 +72,7 @@ def test_content_of_strings() -> None:
         proto(types_pb2.DT_FLOAT, (1,) * 65, float_val=[1.0]),
     ],
 )
-def test_what_is_no_tensor(sent: Any) -> None:
+def test_an_invalid_tensor_is_refused(sent: Any) -> None:
     with pytest.raises(ServingError, match="tensor parsing error: x"):
         from_proto(sent, "x")
 
