@@ -6,8 +6,8 @@
     python3 run.py COMMAND ...  the same, then `servery COMMAND ...`
 
 Needs Python 3.11 and nothing else; other Pythons can read this file far enough to
-find 3.11 or to say so. What is installed goes to `.venv` beside this file and comes
-from the lock files, hash by hash. A second start finds the stamp of the first and
+find 3.11 or to say so. It installs into `.venv` beside this file, from the lock files,
+checking the hash of each package. A later start finds the stamp of the first one and
 installs nothing.
 """
 
@@ -15,28 +15,29 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import json
 import os
-import queue
 import re
+import select
 import shlex
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-PACKAGES = VENV / ("Lib" if os.name == "nt" else "lib/python3.11") / "site-packages"
+PYTHON = VENV / "bin/python"
+PACKAGES = VENV / "lib/python3.11/site-packages"
 STAMP = VENV / "installed.json"
-"""What was installed completely; written last."""
+"""Says what is installed completely; written last."""
 INCOMPLETE = VENV / "unfinished"
-"""There while an installation is under way, and after one that was cut off."""
+"""Exists during an installation, and after one that was interrupted."""
 LOG = VENV / "install.log"
 LOCKS = {"app": "requirements.lock", "test": "requirements-test.lock"}
 REQUIRED_PYTHON = (3, 11)
@@ -57,13 +58,13 @@ QT_LIBRARIES = {
     "libxcb-shape.so.0": "libxcb-shape0",
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
-"""System libraries that Qt's wheel leaves to the system, and the Debian package of each."""
+"""System libraries that Qt needs and its wheel does not contain, and their Debian packages."""
 
 REDIRECTING_VARIABLES = (
     *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
     *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"),
 )
-"""Variables that would lead the installation, or what it runs, into another environment."""
+"""Variables that would make the installation, or what it starts, use another environment."""
 
 CHECKS = {
     "ruff check": ["ruff", "check"],
@@ -74,7 +75,7 @@ CHECKS = {
 
 
 class InstallError(Exception):
-    """What is wrong and what to do about it, in words for the person at the terminal."""
+    """Its text says what is wrong and what to do, to the person at the terminal."""
 
 
 def main(arguments: list[str]) -> int:
@@ -87,17 +88,17 @@ def main(arguments: list[str]) -> int:
             return run_tests(arguments[1:])
         install("app")
         if arguments:
-            return start("desktop.cli", *arguments)
+            start("desktop.cli", *arguments)
         if has_display():
             ensure_libraries()
-            return start("desktop")
+            start("desktop")
         echo(
             "There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set), "
             "so Servery starts without its window. Ctrl+C stops it."
         )
-        return start("desktop.cli", "serve")
-    except InstallError as trouble:
-        print(f"run.py: {trouble}", file=sys.stderr)
+        start("desktop.cli", "serve")
+    except InstallError as error:
+        print(f"run.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nrun.py: stopped. Run it again to go on.", file=sys.stderr)
@@ -105,9 +106,10 @@ def main(arguments: list[str]) -> int:
 
 
 def run_with_required_python(arguments: list[str]) -> int:
-    """Go on under python3.11 where there is one."""
+    """Start again under python3.11 if it is installed."""
     found = shutil.which("python3.11")
     if found:
+        # A file of that name may start another version, and would start this file without end.
         command = [found, "-c", "import sys; print(sys.version_info[:2] == (3, 11))"]
         if subprocess.run(command, capture_output=True, text=True).stdout.strip() == "True":
             return subprocess.call([found, str(ROOT / "run.py"), *arguments])
@@ -128,11 +130,11 @@ def echo(text: str) -> None:
 
 
 def install(what: str) -> None:
-    """Make `.venv` hold what the lock of `what` names; quick where it does already."""
-    if read_stamp().get(what) == fingerprint(what) and is_complete():
+    """Install what the lock file of `what` names into `.venv`, unless it is installed already."""
+    if is_installed(what):
         return
     with exclusive():
-        if read_stamp().get(what) == fingerprint(what) and is_complete():
+        if is_installed(what):  # By the other run.py that this one waited for.
             return
         if not is_complete():
             create_venv()
@@ -153,13 +155,17 @@ def read_stamp() -> dict[str, str]:
     return content if isinstance(content, dict) else {}
 
 
+def is_installed(what: str) -> bool:
+    return is_complete() and read_stamp().get(what) == fingerprint(what)
+
+
 def is_complete() -> bool:
-    """Whether `.venv` was completed in this very folder, and its interpreter is still there."""
+    """Whether an installation into this `.venv`, in this folder, finished and is still there."""
     return not INCOMPLETE.exists() and PYTHON.exists() and read_stamp().get("folder") == str(ROOT)
 
 
 def fingerprint(what: str) -> str:
-    """Change whenever something that was installed would have to change."""
+    """Return a hash that changes whenever something has to be installed again."""
     digest = hashlib.sha256()
     for name in (LOCKS[what], "pyproject.toml"):
         digest.update((ROOT / name).read_bytes())
@@ -168,7 +174,7 @@ def fingerprint(what: str) -> str:
 
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
-    """Let two starts at the same moment install one after the other."""
+    """Install one after the other if two start at the same moment."""
     try:
         lock = (ROOT / ".venv.lock").open("w")
     except OSError as error:
@@ -177,50 +183,53 @@ def exclusive() -> Iterator[None]:
             "Copy Servery to a folder of yours and run it there."
         ) from error
     with lock:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                echo("Another run.py is installing here; waiting for it to finish.")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            echo("Another run.py is installing here; waiting for it to finish.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def create_venv() -> None:
     interpreter = base_interpreter()
-    probe = [interpreter, "-c", "import ensurepip, venv"]
-    if subprocess.run(probe, env=clean_environment(), capture_output=True).returncode:
+    if run(interpreter, "-c", "import ensurepip, venv").returncode:
         ensure_packages(["python3.11-venv"], "Python's venv module is not installed.")
     if VENV.is_symlink():
         VENV.unlink()
     elif VENV.exists():
-        echo("What is installed is not complete, or was moved here; starting anew.")
+        echo("What is installed is incomplete or was moved here; starting over.")
         shutil.rmtree(VENV)
     echo("Making .venv")
-    made = subprocess.run(
-        [interpreter, "-m", "venv", str(VENV)],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
+    made = run(interpreter, "-m", "venv", str(VENV))
     if made.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
-        raise InstallError(explain(made.stdout + made.stderr, f"Python could not make {VENV}."))
+        raise InstallError(explain(made.stdout, f"Python could not make {VENV}."))
 
 
 def base_interpreter() -> str:
-    """The interpreter itself, even where this runs inside a virtual environment."""
+    """Return the interpreter itself, even if this runs inside a virtual environment."""
     if sys.prefix == sys.base_prefix:
         return sys.executable
     return str(getattr(sys, "_base_executable", sys.executable))
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """The variables of this process, less those that lead elsewhere."""
+    """Return the variables of this process without those that point elsewhere."""
     kept = {name: value for name, value in os.environ.items() if name not in REDIRECTING_VARIABLES}
     return {**kept, **more}
+
+
+def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; its errors are part of its output."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=clean_environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def pip(*arguments: str) -> list[str]:
@@ -228,7 +237,7 @@ def pip(*arguments: str) -> list[str]:
 
 
 def install_requirements(lock: str) -> None:
-    """Install a lock file with pip, saying how far it is."""
+    """Install a lock file with pip, and show the progress."""
     names = re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE)
     temporary = VENV / "tmp"
     temporary.mkdir(exist_ok=True)
@@ -239,54 +248,45 @@ def install_requirements(lock: str) -> None:
         env=clean_environment(PYTHONUNBUFFERED="1", TMPDIR=str(temporary)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
     )
-    output = show_progress(process, ProgressLine(len(names)), temporary)
+    output = show_progress(process, ProgressLine(len(names), temporary))
     LOG.write_text(output, encoding="utf-8")
     shutil.rmtree(temporary, ignore_errors=True)
     if process.returncode:
         raise InstallError(explain(output, "The packages could not be installed."))
 
 
-def show_progress(process: subprocess.Popen[str], progress: ProgressLine, temporary: Path) -> str:
-    """Show what pip says as progress until it ends; return all that it said."""
-    lines: queue.Queue[str | None] = queue.Queue()
-
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
-        lines.put(None)
-
-    threading.Thread(target=read, daemon=True).start()
-    output = []
+def show_progress(process: subprocess.Popen[bytes], progress: ProgressLine) -> str:
+    """Show the output of pip as progress until it exits; return the output."""
+    assert process.stdout is not None
+    output = b""
     try:
         while True:
-            try:
-                line = lines.get(timeout=0.25)
-            except queue.Empty:
-                progress.poll(temporary)
+            if not select.select([process.stdout], [], [], 0.25)[0]:
+                progress.poll()
                 continue
-            if line is None:
+            chunk = os.read(process.stdout.fileno(), 2**16)
+            if not chunk:
                 break
-            output.append(line)
-            progress.on_output(line)
+            begun = output.rpartition(b"\n")[2]
+            output += chunk
+            for line in (begun + chunk).split(b"\n")[:-1]:
+                progress.on_output(line.decode(errors="replace"))
     except BaseException:
         process.terminate()
-        process.wait()
         raise
-    process.wait()
+    finally:
+        process.wait()
     progress.close()
-    return "".join(output)
+    return output.decode(errors="replace")
 
 
 class ProgressLine:
-    """One line that says which package of how many is being fetched or unpacked."""
+    """One line that says which of how many packages is being fetched or unpacked."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, temporary: Path) -> None:
         self.total = total
+        self.temporary = temporary
         self.number = 0
         self.text = ""
         self.megabytes = 0.0
@@ -315,8 +315,8 @@ class ProgressLine:
             self.text, self.megabytes = "", 0.0
             self.show()
 
-    def poll(self, temporary: Path) -> None:
-        """Bring in what pip does not say: bytes so far, packages unpacked so far."""
+    def poll(self) -> None:
+        """Look up what pip does not print: bytes fetched and packages unpacked so far."""
         if self.unpacking:
             number = min(self.total, self.installed_count() - self.installed_before)
             if number != self.number:
@@ -325,7 +325,7 @@ class ProgressLine:
         elif self.megabytes and self.terminal:
             fetched = 0
             with contextlib.suppress(OSError):  # pip may move the file away at any moment
-                files = temporary.glob("pip-unpack-*/*.whl")
+                files = self.temporary.glob("pip-unpack-*/*.whl")
                 fetched = max((file.stat().st_size for file in files), default=0)
             self.show(f" {fetched / 1e6:.0f} of {self.megabytes:.0f} MB")
 
@@ -353,18 +353,11 @@ class ProgressLine:
 
 
 def install_project() -> None:
-    """Make the packages of this folder, and the `servery` command, part of `.venv`."""
-    linked = subprocess.run(
-        pip("install", "--no-deps", "--no-index", "--no-build-isolation", "-e", "."),
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-    )
+    """Install the packages of this folder and the `servery` command into `.venv`."""
+    linked = run(*pip("install", "--no-deps", "--no-index", "--no-build-isolation", "-e", "."))
     if linked.returncode:
-        output = linked.stdout + linked.stderr
-        LOG.write_text(output, encoding="utf-8")
-        raise InstallError(explain(output, "The servery command could not be installed."))
+        LOG.write_text(linked.stdout, encoding="utf-8")
+        raise InstallError(explain(linked.stdout, "The servery command could not be installed."))
 
 
 CAUSES = {
@@ -389,20 +382,20 @@ CAUSES = {
 
 
 def explain(output: str, fallback: str) -> str:
-    """Put what pip or venv said into a sentence and a way on."""
+    """Turn the output of pip or venv into a sentence with what to do."""
     for pattern, sentence in CAUSES.items():
         if re.search(pattern, output):
             return sentence
     stripped = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in stripped if line.lower().startswith("error")] or stripped[-1:]
-    return " ".join([fallback, *errors[-1:], f"All it said is in {LOG}." if LOG.exists() else ""])
+    return " ".join([fallback, *errors[-1:], f"Its output is in {LOG}." if LOG.exists() else ""])
 
 
-# What the system must bring
+# System libraries and packages
 
 
 def ensure_libraries() -> None:
-    """Have the system libraries that Qt needs, or raise Trouble."""
+    """Install the system libraries that Qt needs, or raise InstallError."""
     if not sys.platform.startswith("linux"):
         return
     missing = [package for library, package in QT_LIBRARIES.items() if not is_loadable(library)]
@@ -411,8 +404,6 @@ def ensure_libraries() -> None:
 
 
 def is_loadable(library: str) -> bool:
-    if library in known_libraries():
-        return True
     try:
         ctypes.CDLL(library)
     except OSError:
@@ -420,39 +411,23 @@ def is_loadable(library: str) -> bool:
     return True
 
 
-def known_libraries() -> frozenset[str]:
-    """Names that the dynamic loader knows; asked once, a few milliseconds."""
-    global _cached
-    if _cached is None:
-        try:
-            listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True)
-            _cached = frozenset(re.findall(r"^\t(\S+) \(", listing.stdout, re.MULTILINE))
-        except OSError:
-            _cached = frozenset()
-    return _cached
-
-
-_cached: frozenset[str] | None = None
-
-
 def ensure_packages(packages: list[str], why: str) -> None:
-    """Install Debian packages where that is possible, else raise Trouble with the command."""
+    """Install Debian packages as root, or else raise InstallError with the command."""
     apt = shutil.which("apt-get")
     if apt is None:
         raise InstallError(
             f"{why} Install what Debian calls {' '.join(packages)}, then run this again."
         )
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    if sys.platform == "win32" or os.geteuid() != 0:
+    if os.geteuid() != 0:
         raise InstallError(f"{why} Install with: sudo {shlex.join(command)}")
     echo(f"{why} Installing {' '.join(packages)}")
-    variables = clean_environment(DEBIAN_FRONTEND="noninteractive")
-    updated = subprocess.run(["apt-get", "update"], env=variables, capture_output=True, text=True)
-    installed = subprocess.run(command, env=variables, capture_output=True, text=True)
+    run("apt-get", "update", DEBIAN_FRONTEND="noninteractive")
+    installed = run(*command, DEBIAN_FRONTEND="noninteractive")
     if installed.returncode:
-        output = [line for line in (updated.stderr + installed.stderr).splitlines() if line.strip()]
+        lines = [line for line in installed.stdout.splitlines() if line.strip()]
         raise InstallError(
-            f"{why} apt-get could not install {' '.join(packages)}: {' '.join(output[-1:])}"
+            f"{why} apt-get could not install {' '.join(packages)}: {' '.join(lines[-1:])}"
         )
 
 
@@ -465,18 +440,16 @@ def has_display() -> bool:
 # Starting
 
 
-def start(module: str, *arguments: str) -> int:
-    """Become the program, or run it to its end where a process cannot be replaced."""
-    command = [str(PYTHON), "-m", module, *arguments]
-    variables = clean_environment(PYTHONSAFEPATH="1")
+def start(module: str, *arguments: str) -> NoReturn:
+    """Replace this process by the program."""
     sys.stdout.flush()
-    if os.name == "posix":
-        os.execve(command[0], command, variables)
-    return subprocess.call(command, env=variables)
+    command = [str(PYTHON), "-m", module, *arguments]
+    # Without the safe path, modules in the folder of the caller would hide ours.
+    os.execve(command[0], command, clean_environment(PYTHONSAFEPATH="1"))
 
 
 def run_tests(arguments: list[str]) -> int:
-    """Run every check and every test; with arguments, pytest alone with those."""
+    """Run every check and every test; with arguments, only pytest with those."""
     failed = []
     for name, (program, *options) in CHECKS.items() if not arguments else ():
         echo(f"== {name}")
