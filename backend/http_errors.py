@@ -9,10 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from backend.contract import ClassNameError
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
 from backend.training.trainer import NothingToLearn, RunIsOver
+from serving.class_names import ClassNameError
 from serving.errors import FleetUnavailable, ImageError, ModelError, ServeryError
 from serving.normalize_image import ImageFault, UnusableImage
 

@@ -7,12 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
-from backend.contract import ClassCount, Event, Label, LabelSummary, checked_class_name
+from backend.contract import ClassCount, Event, Label, LabelSummary
 from backend.events import EventBroker
 from backend.http_errors import HttpError
 from backend.model_catalog import ModelCatalog
 from backend.store.store import Store
 from backend.uploads import read_upload
+from serving.class_names import checked_class_name
 
 
 def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker) -> APIRouter:

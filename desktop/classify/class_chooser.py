@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from PySide6.QtCore import QStringListModel, Qt, Signal
 from PySide6.QtWidgets import QCompleter, QLineEdit, QListView, QStyledItemDelegate, QWidget
 
-from backend.contract import MAX_CLASS_NAME
 from desktop import theme
 from desktop.widgets import build
+from serving.class_names import MAX_CLASS_NAME
 
 
 class ClassChooser(QWidget):

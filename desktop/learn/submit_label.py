@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from backend.contract import checked_class_name
+from serving.class_names import checked_class_name
 from serving.normalize_image import normalize_image
 
 if TYPE_CHECKING:  # the window, which imports this, is painted before the outbox is imported

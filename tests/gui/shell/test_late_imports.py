@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.support.sample_images import image_file
 
-LIGHT = {"PIL", "PySide6", "backend", "desktop", "platformdirs", "qasync", "serving", "shiboken6"}
+LIGHT = {"PIL", "PySide6", "desktop", "platformdirs", "qasync", "serving", "shiboken6"}
 """All that the window needs before it is painted; anything else delays it."""
 
 SMALL = {"anyio"}

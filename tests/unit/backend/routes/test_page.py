@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from backend.contract import MAX_CLASS_NAME
+from serving.class_names import MAX_CLASS_NAME
 from serving.normalize_image import MAX_BYTES
 from tests.support.backend_env import Service
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from backend.contract import ClassNameError, Label
+from backend.contract import Label
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.submit_label import submit_label
+from serving.class_names import ClassNameError
 from serving.errors import ImageError
 from tests.support.sample_images import image_bytes
 from tests.support.waiting import wait_for_view

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.contract import MAX_CLASS_NAME, ClassNameError, checked_class_name
+from serving.class_names import MAX_CLASS_NAME, ClassNameError, checked_class_name
 
 
 @pytest.mark.parametrize(
