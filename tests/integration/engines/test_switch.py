@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from serving.background import in_background
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceState
 from serving.engines.switch import EngineSwitch
@@ -53,24 +53,22 @@ async def move(
 async def test_instances_move_one_by_one_and_no_request_fails(move: Move) -> None:
     ready: list[int] = []
     before = {each.instance.id for each in (await move.fleet.scale(3)).instances}
-    running = asyncio.create_task(move.fleet.run())
-    await wait_for_view(move.fleet, lambda view: view.ready == 3)
-    move.fleet.subscribe(lambda view: ready.append(view.ready))
-    async with LoadGenerator(move.fleet_env.client, b"\xff\xd8", 10) as load:
-        move.switch.switch_to(move.new)
-        await move.fleet.rolling_restart()
-        await move.switch.release_idle()
-        after = await move.run_on(move.new)
-        for name in after:
-            await load.wait_for_answers(name, 5)
-    assert load.failures == []
-    assert min(ready) >= 2
-    assert len(after) == 3
-    assert not before & set(after)
-    assert await move.run_on(move.old) == []
-    assert move.fleet.view.engine_reason == "The other one."
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with in_background(move.fleet.run()):
+        await wait_for_view(move.fleet, lambda view: view.ready == 3)
+        move.fleet.subscribe(lambda view: ready.append(view.ready))
+        async with LoadGenerator(move.fleet_env.client, b"\xff\xd8", 10) as load:
+            move.switch.switch_to(move.new)
+            await move.fleet.rolling_restart()
+            await move.switch.release_idle()
+            after = await move.run_on(move.new)
+            for name in after:
+                await load.wait_for_answers(name, 5)
+        assert load.failures == []
+        assert min(ready) >= 2
+        assert len(after) == 3
+        assert not before & set(after)
+        assert await move.run_on(move.old) == []
+        assert move.fleet.view.engine_reason == "The other one."
 
 
 async def test_a_move_that_is_broken_off_leaves_every_instance_serving(move: Move) -> None:

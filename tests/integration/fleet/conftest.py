@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 
+from serving.background import in_background
 from serving.engines.process import ProcessEngine
 from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository, Version
@@ -43,10 +43,8 @@ class StarterFleet:
 @pytest.fixture
 async def starter(workspace: Workspace) -> AsyncIterator[StarterFleet]:
     made = StarterFleet(workspace)
-    run = asyncio.create_task(made.fleet.run())
-    yield made
-    run.cancel()
-    await asyncio.gather(run, return_exceptions=True)
+    async with in_background(made.fleet.run()):
+        yield made
     for instance in await made.engine.instances():
         await made.engine.stop(instance.id, grace=2)
     await made.client.close()
