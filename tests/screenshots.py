@@ -3,7 +3,7 @@
     python -m tests.screenshots OUT [--photos FOLDER] [--size 1200x780]
 
 Runs the application with a workspace of its own, drops photos on it, teaches it
-their classes, and saves each place in light and dark. Needs a screen; Xvfb or
+their classes, and saves each page in light and dark. Needs a screen; Xvfb or
 QT_QPA_PLATFORM=offscreen do.
 """
 
@@ -35,7 +35,7 @@ async def _save(widget: QWidget, path: Path) -> None:
 
 
 async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -> None:
-    """Use a running application as a person would, then save every place to `out`."""
+    """Use a running application as a person would, then save every page to `out`."""
     window, page = app.window, app.classify_page
     window.resize(*size)
     fleet = await app.fleet

@@ -115,14 +115,14 @@ def test_the_chooser_offers_known_classes_and_takes_them_as_they_are_written(
     filled.set_classes(["African elephant", "cat"])
     filled.select(CAT.key)
     chooser = filled.pane.label_box.chooser
-    asked: list[str] = []
-    chooser.label_requested.connect(asked.append)
+    requested: list[str] = []
+    chooser.label_requested.connect(requested.append)
     chooser.field.setText("african ELEPHANT")
     chooser.button.click()
     chooser.field.setText("   ")
     assert not chooser.button.isEnabled()
     chooser.field.returnPressed.emit()
-    assert asked == ["African elephant"]
+    assert requested == ["African elephant"]
 
 
 def test_thumbnails_are_decoded_upright_and_a_broken_file_is_tried_once(
