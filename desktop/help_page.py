@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtWidgets import QGridLayout
 
 from desktop import theme
 from desktop.widgets import build
@@ -49,8 +49,8 @@ _KEYS = (
 class HelpPage(ScrollPage):
     """What a person needs to know, on one page."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Help", f"Servery {VERSION}", parent)
+    def __init__(self) -> None:
+        super().__init__("Help", f"Servery {VERSION}")
         self.add_panel(_table("How it goes", _STEPS))
         native = QKeySequence.SequenceFormat.NativeText
         keys = [(QKeySequence(keys).toString(native), meaning) for keys, meaning in _KEYS]

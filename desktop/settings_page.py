@@ -32,8 +32,8 @@ _ENGINES = ((AUTO, "Automatic"), (DOCKER, "Docker"), (PROCESS, "Processes"))
 class SettingsPage(ScrollPage):
     """Shows the preferences and changes them as soon as a control is used."""
 
-    def __init__(self, settings: Settings, workspace: Path, parent: QWidget | None = None) -> None:
-        super().__init__("Settings", parent=parent)
+    def __init__(self, settings: Settings, workspace: Path) -> None:
+        super().__init__("Settings")
         self._settings = settings
         self.appearance = ComboBox(options=_APPEARANCES)
         self.on_quit = ComboBox(options=_ENDINGS)

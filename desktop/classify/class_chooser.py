@@ -18,8 +18,8 @@ class ClassChooser(QWidget):
     label_requested = Signal(str)
     """The name of a class, without spaces around it; never empty."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._known: dict[str, str] = {}
         self.field = QLineEdit()
         self.field.setPlaceholderText("Other class…")

@@ -26,10 +26,8 @@ MIN_WIDTH = 300
 class DetailPane(QFrame):
     """Shows one photo with its chart, or how many are selected, and takes their label."""
 
-    def __init__(
-        self, gallery: Gallery, thumbnails: Thumbnails, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, gallery: Gallery, thumbnails: Thumbnails) -> None:
+        super().__init__()
         theme.set_role(self, "pane")
         self.setMinimumWidth(MIN_WIDTH)
         self._gallery = gallery

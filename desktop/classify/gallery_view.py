@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QItemSelection, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView
 
 from desktop.classify.gallery_model import PHOTO, GalleryFilter, GalleryModel
 from desktop.classify.photo import Photo
@@ -22,10 +22,8 @@ class GalleryView(QListView):
     label_by_rank_requested = Signal(int)
     """A number key was pressed: 1 for the first class of the chart."""
 
-    def __init__(
-        self, model: GalleryModel, thumbnails: Thumbnails, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, model: GalleryModel, thumbnails: Thumbnails) -> None:
+        super().__init__()
         self.photo_model = model
         self.filter = GalleryFilter(model, self)
         self._tiles = TileDelegate(thumbnails, self)

@@ -19,8 +19,8 @@ class LabelBox(QWidget):
     confirmed = Signal(str)
     """The class that the answers name, as the label of the selected photos."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._agreed = ""
         self.question = build.label("Right?", "heading")
         self.labelled = StateBadge("labelled")

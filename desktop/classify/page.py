@@ -47,8 +47,8 @@ class ClassifyPage(QWidget):
     export_requested = Signal(Path)
     """The file to write the answers of `shown_keys` to."""
 
-    def __init__(self, gallery: Gallery, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, gallery: Gallery) -> None:
+        super().__init__()
         self.setAcceptDrops(True)
         self.gallery = gallery
         self._shown_key = ""

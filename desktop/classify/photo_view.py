@@ -21,8 +21,8 @@ _MAX_HEIGHT_SHARE = 0.75
 class PhotoView(QWidget):
     """Shows the whole photo inside its frame, never enlarged beyond twice its pixels."""
 
-    def __init__(self, thumbnails: Thumbnails, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, thumbnails: Thumbnails) -> None:
+        super().__init__()
         self._thumbnails = thumbnails
         self._path: Path | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

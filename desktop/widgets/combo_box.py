@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PySide6.QtWidgets import QComboBox, QStyledItemDelegate, QWidget
+from PySide6.QtWidgets import QComboBox, QStyledItemDelegate
 
 
 class ComboBox(QComboBox):
@@ -14,10 +14,9 @@ class ComboBox(QComboBox):
         self,
         accessible_name: str = "",
         options: Iterable[tuple[object, str]] = (),
-        parent: QWidget | None = None,
     ) -> None:
         """`options` are pairs of a value and the words for it."""
-        super().__init__(parent)
+        super().__init__()
         # The default delegate paints items in the style of the platform.
         self.setItemDelegate(QStyledItemDelegate(self))
         self.setAccessibleName(accessible_name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QToolButton, QToolTip, QWidget
+from PySide6.QtWidgets import QToolButton, QToolTip
 
 from desktop import theme
 
@@ -12,8 +12,8 @@ from desktop import theme
 class Copyable(QToolButton):
     """Shows a short text in the fixed-width font and puts it on the clipboard when pressed."""
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, text: str = "") -> None:
+        super().__init__()
         theme.set_role(self, "quiet")
         self.setFont(theme.monospace())
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)

@@ -21,9 +21,8 @@ class EmptyState(QWidget):
         heading: str,
         sentence: str,
         action: str = "",
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         image = QLabel()
         theme.set_icon(image, picture, "muted", side=96)
         self.heading = build.label(heading, "title", wrap=True)

@@ -36,8 +36,8 @@ def describe(job: Job[Any]) -> str:
 class JobLine(QWidget):
     """Shows the newest job that has run for a while; a menu has the others."""
 
-    def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__()
         self._jobs = jobs
         self._shown: Job[Any] | None = None
         self._text = ElidedLabel()

@@ -12,8 +12,8 @@ from desktop.widgets.elided_label import ElidedLabel
 class PageHeader(QWidget):
     """A title, a quiet sentence beside it, and any controls that are added."""
 
-    def __init__(self, title: str, sentence: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, title: str, sentence: str = "") -> None:
+        super().__init__()
         self.setMinimumHeight(theme.CONTROL_HEIGHT + 2 * theme.M)
         self.title = build.label(title, "title")
         self.sentence = ElidedLabel(sentence, "muted")

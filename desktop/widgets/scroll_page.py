@@ -15,8 +15,8 @@ _MAX_WIDTH = 680
 class ScrollPage(QWidget):
     """A header, and below it a column of panels that scrolls."""
 
-    def __init__(self, title: str, sentence: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, title: str, sentence: str = "") -> None:
+        super().__init__()
         inner = QWidget()
         inner.setMaximumWidth(_MAX_WIDTH)
         margins = (theme.L, theme.S, theme.L, theme.L)

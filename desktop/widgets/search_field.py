@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit
 
 from desktop import theme
 
@@ -14,8 +14,8 @@ _ICON = 16
 class SearchField(QLineEdit):
     """A line with a magnifying glass; Escape empties it."""
 
-    def __init__(self, accessible_name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, accessible_name: str) -> None:
+        super().__init__()
         self.setPlaceholderText("Search")
         self.setAccessibleName(accessible_name)
         self.setTextMargins(_ICON + theme.XS, 0, 0, 0)

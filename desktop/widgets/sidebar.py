@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton
 
 from desktop import theme
 from desktop.widgets import build
@@ -18,8 +18,8 @@ class Sidebar(QFrame):
     page_requested = Signal(str)
     """The name of a page."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         theme.set_role(self, "sidebar")
         self.setFixedWidth(WIDTH)
         self.setAccessibleName("Pages")

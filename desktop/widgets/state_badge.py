@@ -12,8 +12,8 @@ from desktop import theme
 class StateBadge(QWidget):
     """Shows one of the states that `theme.state_mark` knows, as wide as its word."""
 
-    def __init__(self, state: str, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, state: str, text: str = "") -> None:
+        super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.set_state(state, text)
 

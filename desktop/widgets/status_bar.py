@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QToolButton
 
 from desktop import theme
 from desktop.jobs import Jobs
@@ -17,8 +17,8 @@ _MARK = 12
 class StatusBar(QFrame):
     """Jobs on the left; the fleet and the live version on the right, each a link."""
 
-    def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__()
         theme.set_role(self, "bar")
         self.setFixedHeight(HEIGHT)
         self.jobs = JobLine(jobs)
