@@ -18,6 +18,7 @@ VIOLATIONS = {
     "The desktop knows only": ("desktop/planted.py", "import backend.run_file"),
     "Classify, fleet and learn": ("desktop/classify/planted.py", "import desktop.learn"),
     "Qt stays in the desktop": ("serving/fleet/planted.py", "import PySide6.QtCore"),
+    "Use cases and state": ("desktop/classify/photo.py", "import PySide6.QtCore"),
     "TensorFlow stays": ("desktop/fleet/planted.py", "import serving.models.starter.train"),
     "The model server knows": ("serving/model_server/planted.py", "import serving.errors"),
     "gRPC and Docker stay": ("backend/planted.py", "import grpc"),
