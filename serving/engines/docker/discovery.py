@@ -45,8 +45,6 @@ class EngineInfo:
     architecture: str
     """As in image names: `amd64`, `arm64`."""
     cores: int
-    memory: int
-    """Bytes."""
     rootless: bool
     init: bool
     """Whether it can run a small init as the first process of a container."""
@@ -67,7 +65,6 @@ class EngineInfo:
             system=str(version.get("Os") or info.get("OSType") or "linux").lower(),
             architecture=_architecture(str(version.get("Arch") or info.get("Architecture") or "")),
             cores=max(1, int(info.get("NCPU") or 1)),
-            memory=int(info.get("MemTotal") or 0),
             rootless=any("name=rootless" in option for option in options),
             init=bool(info.get("InitBinary")),
             runtimes=tuple(sorted(info.get("Runtimes") or ())),

@@ -23,6 +23,7 @@ from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
 from tests.support.docker.docker_env import MODEL, DockerEnv
 from tests.support.docker.second_engine import SecondEngine
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -114,7 +115,8 @@ async def test_the_model_goes_in_by_a_volume_that_is_kept_up_to_date(
             lambda view: "2/saved_model.pb" not in delivered(remote_env), DELIVERED_SECONDS
         )
         assert {"1/saved_model.pb", "3/saved_model.pb"} < delivered(remote_env).keys()
-        assert len(all_containers(remote_env.api)) == 2
+        # The writer goes after the last file is in.
+        await wait_until(lambda: len(all_containers(remote_env.api)) == 2)
         await remote_env.fleet.stop()
     assert volumes(remote_env) == []
 

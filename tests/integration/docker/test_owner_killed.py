@@ -1,63 +1,91 @@
-"""Whoever keeps a fleet may be killed at any moment: every container of it is found again."""
+"""The program that keeps a fleet may be killed at any moment: its containers are found again."""
 
 from __future__ import annotations
 
 import asyncio
-import random
+import os
 import sys
+import tempfile
 import time
-from collections import Counter
+from pathlib import Path
 
+import docker
 import pytest
 
+from serving.engines.docker.connection import EngineConnection
 from serving.engines.protocol import InstanceState
 from tests.conftest import ROOT
 from tests.support.docker.docker_env import MODEL, DockerEnv
+from tests.support.docker.killing_proxy import KillingProxy
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
-ROUNDS = 20
 SECONDS = 5.0
 """Within which everything is adopted or gone after the next program has come."""
+KILLED_SECONDS = 60.0
 
 _ADOPTED = (InstanceState.STARTING, InstanceState.READY)
 
 
-async def test_an_owner_killed_at_any_moment_leaves_nothing_that_is_not_adopted_or_removed(
-    docker_env: DockerEnv, foreign_container: str, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def engine_socket(api: docker.APIClient) -> Path:
+    connection = EngineConnection()
+    try:
+        socket = connection.find().endpoint.socket
+    finally:
+        asyncio.run(connection.close())
+    if socket is None:
+        pytest.skip("the engine does not listen on a Unix socket")
+    return socket
+
+
+@pytest.mark.parametrize("occurrence", [1, 3])
+@pytest.mark.parametrize(
+    ("request_line", "state"),
+    [
+        (r"POST /v[^/]*/containers/create", "created"),
+        (r"HEAD /v[^/]*/containers/[^/]+/archive", "created"),
+        (r"POST /v[^/]*/containers/[^/]+/start", "running"),
+        (r"POST /v[^/]*/containers/[^/]+/rename", "running"),
+        (r"POST /v[^/]*/containers/[^/]+/stop", "exited"),
+        (r"DELETE /v[^/]*/containers/", ""),
+    ],
+    ids=["create", "check the mount", "start", "rename", "stop", "remove"],
+)
+async def test_a_killed_owner_leaves_nothing_that_is_not_adopted_or_removed(
+    docker_env: DockerEnv,
+    engine_socket: Path,
+    foreign_container: str,
+    request_line: str,
+    state: str,
+    occurrence: int,
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    choice = random.Random(3)
-    longest = 0.0
-    found: Counter[str] = Counter()
-    for seed in range(ROUNDS):
-        owner = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.support.fleet_owner",
-            MODEL,
-            str(seed),
-            "docker",
-            docker_env.image,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert owner.stdout is not None
-        assert await owner.stdout.readline() == b"begun\n"
-        await asyncio.sleep(choice.uniform(0, 2.5))
-        owner.kill()
-        await owner.wait()
-        began = time.monotonic()
-        found.update(row["State"] for row in docker_env.containers())
-        async with docker_env.running():
-            await docker_env.wait_for_view(
-                lambda view: all(each.state in _ADOPTED for each in view.instances), SECONDS
+    with tempfile.TemporaryDirectory(prefix="svtest-") as folder:
+        proxy_socket = Path(folder) / "proxy.sock"
+        command = ["tests.support.fleet_owner", MODEL, "3", "docker", docker_env.image]
+        environment = {"PYTHONPATH": str(ROOT), "DOCKER_HOST": f"unix://{proxy_socket}"}
+        async with KillingProxy(proxy_socket, engine_socket, request_line, occurrence) as proxy:
+            owner = proxy.victim = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", *command, env={**os.environ, **environment}
             )
-            while {row["State"] for row in docker_env.containers()} - {"running"}:
-                assert time.monotonic() - began < SECONDS
-                await asyncio.sleep(0.1)
-        longest = max(longest, time.monotonic() - began)
+            try:
+                async with asyncio.timeout(KILLED_SECONDS):
+                    await owner.wait()
+            finally:
+                if owner.returncode is None:
+                    owner.kill()
+                    await owner.wait()
+    began = time.monotonic()
+    left = {row["State"] for row in await asyncio.to_thread(docker_env.containers)}
+    assert not state or state in left
+    async with docker_env.running():
+        await docker_env.wait_for_view(
+            lambda view: all(each.state in _ADOPTED for each in view.instances), SECONDS
+        )
+        while {row["State"] for row in docker_env.containers()} - {"running"}:
+            assert time.monotonic() - began < SECONDS
+            await asyncio.sleep(0.1)
+    assert time.monotonic() - began < SECONDS
     view = await docker_env.fleet.scale(2)
     assert view.ready == 2
     assert [row["State"] for row in docker_env.containers()] == ["running", "running"]
-    assert longest < SECONDS
-    assert found["created"] > 0, "no owner was killed while it started an instance"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import docker
 
+from serving.background import in_background
 from serving.engines.docker import names
 from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.engine import DockerEngine
@@ -73,33 +74,19 @@ class DockerEnv:
     ) -> FleetView:
         return await wait_for_view(self.fleet, condition, seconds)
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> AbstractAsyncContextManager[object]:
         """`fleet.run()` in the background."""
-        async with _background(self.fleet.run()):
-            yield
+        return in_background(self.fleet.run())
 
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
+    def watching(self) -> AbstractAsyncContextManager[object]:
         """`fleet.watch()` in the background: nothing is changed."""
-        async with _background(self.fleet.watch()):
-            yield
+        return in_background(self.fleet.watch())
 
     async def close(self) -> None:
         for row in await asyncio.to_thread(self.containers):
             await asyncio.to_thread(self.api.remove_container, row["Id"], v=True, force=True)
         await self.client.close()
         await self.engine.close()
-
-
-@asynccontextmanager
-async def _background(work: Any) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def view_of(view: FleetView, instance_id: str) -> InstanceView | None:

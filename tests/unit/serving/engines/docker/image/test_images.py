@@ -11,7 +11,7 @@ from serving.engines.docker.image.pull_progress import PullProgress
 
 def info(architecture: str = "amd64", *runtimes: str) -> EngineInfo:
     return EngineInfo(
-        "Docker Engine 20.10.24", "1.41", "linux", architecture, 2, 2**34, False, True, runtimes
+        "Docker Engine 20.10.24", "1.41", "linux", architecture, 2, False, True, runtimes
     )
 
 
