@@ -26,6 +26,7 @@ from typing import Any
 import docker
 from PIL import Image
 
+from serving.background import in_background
 from serving.engines.docker import names
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.engine import DockerEngine
@@ -89,12 +90,10 @@ async def fleet_of(image: str, *, kept: bool) -> AsyncIterator[DockerFleet]:
         client = PredictClient(STARTER_MODEL, timeout=60)
         fleet = Fleet(STARTER_MODEL, engine, repository, workspace, client)
         docker_fleet = DockerFleet(workspace, engine, client, fleet, api, out.getvalue())
-        going_on = asyncio.create_task(fleet.run() if kept else fleet.watch())
         try:
-            yield docker_fleet
+            async with in_background(fleet.run() if kept else fleet.watch()):
+                yield docker_fleet
         finally:
-            going_on.cancel()
-            await asyncio.gather(going_on, return_exceptions=True)
             for row in docker_fleet.containers():
                 await asyncio.to_thread(api.remove_container, row["Id"], v=True, force=True)
             await client.close()
@@ -263,16 +262,14 @@ async def killing(image: str, rounds: int) -> None:
             await owner.wait()
             found.update(row["State"] for row in docker_fleet.containers())
             began = time.monotonic()
-            keeping = asyncio.create_task(docker_fleet.fleet.run())
-            while True:
-                view = await docker_fleet.fleet.observe()
-                running = {row["State"] for row in docker_fleet.containers()} <= {"running"}
-                states = {each.state for each in view.instances}
-                if running and states <= {InstanceState.STARTING, InstanceState.READY}:
-                    break
-            seconds.append(time.monotonic() - began)
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            async with in_background(docker_fleet.fleet.run()):
+                while True:
+                    view = await docker_fleet.fleet.observe()
+                    running = {row["State"] for row in docker_fleet.containers()} <= {"running"}
+                    states = {each.state for each in view.instances}
+                    if running and states <= {InstanceState.STARTING, InstanceState.READY}:
+                        break
+                seconds.append(time.monotonic() - began)
     met = ", ".join(f"{number} {state}" for state, number in sorted(found.items()))
     print_row(f"{rounds} owners killed; met {met}", _range(seconds, "s", 1), "5 s")
 

@@ -1,11 +1,10 @@
-"""What happens to a fleet in containers while many use it: none of them may notice."""
+"""Changes and failures of a fleet in containers under load: no request may fail."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 
 import docker
 import pytest
@@ -19,7 +18,7 @@ from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
-from tests.support.docker.docker_env import MODEL, DockerEnv, ids
+from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_for_view
 
@@ -35,6 +34,10 @@ class OwnFleet:
         self.engine = DockerEngine(workspace, [image])
         self.client = PredictClient(STARTER_MODEL, timeout=60)
         self.fleet = Fleet(STARTER_MODEL, self.engine, repository, workspace, self.client)
+
+
+def ready_ids(view: FleetView) -> set[str]:
+    return {each.instance.id for each in view.instances if each.state is InstanceState.READY}
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_inst
         label = f"{names.INSTANCE}={before[0]}"
         (row,) = api.containers(filters={"label": [label]})
         api.kill(row["Id"])
-        await asyncio.sleep(1)
+        await wait_for_view(starter.fleet, lambda view: before[0] not in ready_ids(view))
         sent = starter.client.counters()[before[0]].requests
         view = await wait_for_view(
             starter.fleet, lambda view: view.ready == 4 and before[0] not in ids(view), 120
@@ -101,7 +104,9 @@ async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_inst
     assert api.inspect_container(row["Id"])["HostConfig"]["Memory"] == 10**9
 
 
-async def test_twenty_starts_at_once_all_run_and_listen_on_loopback(docker_env: DockerEnv) -> None:
+async def test_twenty_concurrent_starts_all_run_and_listen_on_loopback(
+    docker_env: DockerEnv,
+) -> None:
     config_file = docker_env.repository.config_path(MODEL).resolve()
     spec = InstanceSpec(model=MODEL, config_file=config_file, memory_limit=256 * 2**20)
     started = await asyncio.gather(
@@ -131,42 +136,39 @@ async def test_four_instances_share_the_work_and_a_killed_one_gets_none(
         taken = Counter(prediction.instance_id for prediction in predictions)
         assert {name: 80 <= taken[name] <= 120 for name in four} == dict.fromkeys(four, True), taken
         docker_env.api.kill(docker_env.container(four[0]))
-        await asyncio.sleep(1)
+        await docker_env.wait_for_view(has_failed(four[0], "SIGKILL"))
         before = docker_env.client.counters()[four[0]].requests
         async with LoadGenerator(docker_env.client, sample_jpeg, 8) as load:
-            await asyncio.sleep(2)
+            for name in four[1:]:
+                await load.wait_for_answers(name, 50)
     assert load.failures == []
     assert set(load.answers) == set(four[1:])
     assert docker_env.client.counters()[four[0]].requests == before
 
 
-async def test_a_changed_limit_is_rolled_out_one_by_one_and_nobody_notices(
+async def test_a_changed_limit_is_rolled_out_without_a_failed_request(
     docker_env: DockerEnv, sample_jpeg: bytes
 ) -> None:
     before = ids(await docker_env.fleet.scale(3))
     ready: list[int] = []
     counts: list[int] = []
 
-    def look(view: FleetView) -> None:
+    def check(view: FleetView) -> None:
         ready.append(view.ready)
         counts.append(len(view.instances))
 
     async with docker_env.running():
         await docker_env.wait_for_view(lambda view: view.ready == 3)
-        docker_env.fleet.subscribe(look)
+        docker_env.fleet.subscribe(check)
         async with LoadGenerator(docker_env.client, sample_jpeg, 20) as load:
-            baseline = await _p99(docker_env, sample_jpeg, asyncio.sleep(4))
             await docker_env.fleet.set_limits(InstanceLimits(memory_limit=256 * 2**20))
-            changed = asyncio.create_task(
-                docker_env.wait_for_view(
-                    lambda view: view.ready == 3 and not set(ids(view)) & set(before), 120
-                )
+            view = await docker_env.wait_for_view(
+                lambda view: view.ready == 3 and not set(ids(view)) & set(before), 120
             )
-            during = await _p99(docker_env, sample_jpeg, asyncio.shield(changed))
-            view = await changed
+            for name in ids(view):
+                await load.wait_for_answers(name)
     assert load.failures == []
     assert min(ready) >= 2
-    assert during <= max(2 * baseline, 0.25), (baseline, during)
     assert max(counts) <= 5
     assert len(view.instances) == 3
     limits = {
@@ -176,7 +178,7 @@ async def test_a_changed_limit_is_rolled_out_one_by_one_and_nobody_notices(
     assert limits == {256 * 2**20}
 
 
-async def test_a_change_that_does_not_come_up_leaves_the_fleet_as_it_was(
+async def test_a_change_that_fails_leaves_the_fleet_as_it_was(
     docker_env: DockerEnv, sample_jpeg: bytes
 ) -> None:
     before = ids(await docker_env.fleet.scale(2))
@@ -187,22 +189,11 @@ async def test_a_change_that_does_not_come_up_leaves_the_fleet_as_it_was(
             view = await docker_env.wait_for_view(
                 lambda view: "nobody/nothing" in view.engine_reason
             )
-            await asyncio.sleep(3)
-            assert ids(view) == before
+            for name in before:
+                await load.wait_for_answers(name, load.answers[name] + 100)
+            assert ids(view) == ids(docker_env.fleet.view) == before
             assert docker_env.fleet.view.ready == 2
             await docker_env.fleet.set_limits(InstanceLimits())
             await docker_env.wait_for_view(lambda view: "nobody/nothing" not in view.engine_reason)
     assert load.failures == []
     assert ids(docker_env.fleet.view) == before
-
-
-async def _p99(docker_env: DockerEnv, sample_jpeg: bytes, meanwhile: Awaitable[object]) -> float:
-    """Return the seconds that 99% of the answers took while something else went on."""
-    going_on = asyncio.ensure_future(meanwhile)
-    seconds = []
-    while not going_on.done():
-        began = time.perf_counter()
-        await docker_env.client.classify(sample_jpeg)
-        seconds.append(time.perf_counter() - began)
-        await asyncio.sleep(0.01)
-    return sorted(seconds)[len(seconds) * 99 // 100]
