@@ -1,4 +1,4 @@
-"""A real engine, and nothing of the tests left on it afterwards."""
+"""Fixtures with a real engine; the tests leave nothing behind on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["_application", "application", "run"]
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.APIClient]:
-    """The engine's own interface, for what other people do to it."""
+    """The engine's own API, to act as another program."""
     connection = EngineConnection()
     try:
         found = connection.find()
@@ -41,7 +41,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.APIClient]:
 
 @contextlib.contextmanager
 def no_leftovers(client: docker.APIClient, folder: Path) -> Iterator[None]:
-    """Fail where the block leaves a container, image tag, volume or network behind.
+    """Fail if the block leaves a container, image tag, volume or network behind.
 
     Other test runs on the same engine are not looked at.
     """
@@ -97,11 +97,11 @@ def second(api: docker.APIClient) -> Iterator[SecondEngine]:
 def isolated_engine(
     api: docker.APIClient, fake_server_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SecondEngine]:
-    """An engine that sees no folder of any test, with the stand-in's image."""
+    """An engine that sees no folder of any test, with the fake server's image."""
     hidden = tmp_path_factory.getbasetemp()
     archive = tmp_path_factory.mktemp("image") / "image.tar"
     with second_engine(second_engine_driver(api), hidden) as engine:
-        save(api, fake_server_image, archive)
+        images.save_image(api, fake_server_image, archive)
         with contextlib.closing(engine.client()) as client, archive.open("rb") as file:
             load: Callable[..., object] = client.load_image
             load(file)
@@ -110,17 +110,10 @@ def isolated_engine(
 
 
 def second_engine_driver(api: docker.APIClient) -> str:
-    """Return the storage driver for a second engine; skips where there can be none."""
+    """Return the storage driver for a second engine; skips if there can be none."""
     if reason := unavailable_reason():
         missing(reason)
     return str(api.info()["Driver"])
-
-
-def save(api: docker.APIClient, image: str, path: Path) -> None:
-    """Write an image of an engine to a file."""
-    with path.open("wb") as file:
-        for chunk in api.get_image(image):
-            file.write(chunk)
 
 
 @pytest.fixture
@@ -136,7 +129,7 @@ async def docker_env(
 
 @pytest.fixture
 def foreign_container(api: docker.APIClient, fake_server_image: str) -> Iterator[str]:
-    """The id of a container that is nobody's business, and that is untouched afterwards."""
+    """The id of a container of another program; checks that it is untouched afterwards."""
     made = api.create_container(
         fake_server_image,
         entrypoint=["sleep", "600"],

@@ -1,4 +1,4 @@
-"""An engine that is stopped under a running fleet, and comes back."""
+"""An engine that is stopped while a fleet runs, and started again."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from serving.engines.docker.engine import DockerEngine
 from serving.engines.protocol import InstanceState
 from serving.errors import EngineError, FleetUnavailable
 from serving.workspace import Workspace
-from tests.integration.docker.conftest import save
 from tests.support.docker.docker_env import DockerEnv, ids
+from tests.support.docker.images import save_image
 from tests.support.docker.second_engine import SecondEngine
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 
-async def test_a_fleet_survives_its_engine_and_tells_the_truth_meanwhile(
+async def test_a_fleet_survives_a_restart_of_its_engine(
     second: SecondEngine,
     api: docker.APIClient,
     fake_server_image: str,
@@ -46,7 +46,7 @@ async def _survives(
 ) -> None:
     assert not (await docker_env.engine.availability()).usable
     archive = tmp_path / "image.tar"
-    await asyncio.to_thread(save, api, docker_env.image, archive)
+    await asyncio.to_thread(save_image, api, docker_env.image, archive)
     assert await docker_env.engine.images.load(archive) == [docker_env.image]
     assert (await docker_env.engine.availability()).usable
     async with docker_env.running():
@@ -70,7 +70,7 @@ async def _survives(
         assert (await docker_env.client.classify(sample_jpeg)).version == 1
 
 
-async def test_an_engine_that_comes_later_is_found_without_a_restart(
+async def test_an_engine_that_starts_later_is_found(
     second: SecondEngine, workspace: Workspace
 ) -> None:
     await asyncio.to_thread(second.stop)

@@ -1,4 +1,4 @@
-"""The Fleet place against a real container engine: images got, and the fleet moved there."""
+"""The Fleet page with a real container engine: getting images, moving the fleet to it."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ async def test_a_pull_is_cancelled_within_a_second(
         assert not has(api, registry.image)
 
 
-async def test_a_connection_that_breaks_is_said_and_survived(
+async def test_a_pull_survives_a_connection_that_breaks(
     engine: DockerEngine, api: docker.APIClient
 ) -> None:
     reports = Reports()
@@ -109,7 +109,7 @@ async def test_a_connection_that_breaks_is_said_and_survived(
     assert done == sorted(done)
 
 
-async def test_an_image_that_no_registry_has_is_an_error_with_a_way_on(
+async def test_an_image_that_no_registry_has_is_an_error_with_advice(
     engine: DockerEngine,
 ) -> None:
     with Registry() as registry:
@@ -162,7 +162,7 @@ async def test_a_file_without_an_image_is_an_error(
         await engine.images.load(tmp_path / "none.tar")
 
 
-async def test_our_own_image_serves_as_the_official_one_is_told_to(
+async def test_our_own_image_serves_like_the_official_one(
     model_server_image: str, api: docker.APIClient, workspace: Workspace
 ) -> None:
     repository = ModelRepository(workspace.models)

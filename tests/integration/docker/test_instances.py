@@ -1,4 +1,4 @@
-"""What one instance in a container is like, and what the fleet says when others meddle with it."""
+"""Instances in containers, and what the fleet shows when others change them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN_SECONDS = 2.0
 """How soon the fleet shows what was done to a container from outside."""
 
 
-async def test_a_container_is_shut_in_and_listens_on_loopback_only(docker_env: DockerEnv) -> None:
+async def test_a_container_is_isolated_and_listens_on_loopback_only(docker_env: DockerEnv) -> None:
     limits = InstanceLimits(memory_limit=256 * 2**20, cpu_limit=0.5)
     await docker_env.fleet.set_limits(limits)
     view = await docker_env.fleet.scale(1)
@@ -62,7 +62,7 @@ async def test_a_container_is_shut_in_and_listens_on_loopback_only(docker_env: D
         await docker_env.wait_for_view(measured, 10)
 
 
-async def test_the_command_that_is_shown_makes_the_same_container(docker_env: DockerEnv) -> None:
+async def test_the_run_command_creates_the_same_container(docker_env: DockerEnv) -> None:
     view = await docker_env.fleet.scale(1)
     instance = view.instances[0].instance
     command = await docker_env.engine.run_command(instance.id)
@@ -105,7 +105,7 @@ async def test_logs_are_read_followed_and_kept_when_an_instance_failed(
         await docker_env.engine.logs("nobody")
 
 
-async def test_a_follower_that_stops_looking_is_let_go_at_once(docker_env: DockerEnv) -> None:
+async def test_following_a_log_can_be_closed_at_once(docker_env: DockerEnv) -> None:
     view = await docker_env.fleet.scale(1)
     lines = docker_env.engine.follow_logs(view.instances[0].instance.id)
     await anext(lines)
@@ -123,7 +123,7 @@ async def test_a_follower_that_stops_looking_is_let_go_at_once(docker_env: Docke
     ],
     ids=["stop", "pause", "kill"],
 )
-async def test_what_others_do_to_a_container_shows_with_the_reason(
+async def test_a_container_that_others_stop_is_failed_with_the_reason(
     docker_env: DockerEnv, interfere: Callable[[DockerEnv, str], None], words: str
 ) -> None:
     async with docker_env.running():
@@ -140,7 +140,7 @@ async def test_what_others_do_to_a_container_shows_with_the_reason(
     assert len(docker_env.containers()) == 1
 
 
-async def test_a_container_that_others_remove_is_gone_and_replaced(docker_env: DockerEnv) -> None:
+async def test_a_container_that_others_remove_is_replaced(docker_env: DockerEnv) -> None:
     await docker_env.fleet.scale(1)
     async with docker_env.watching():
         (name,) = ids(await docker_env.wait_for_view(lambda view: view.ready == 1))
@@ -152,7 +152,7 @@ async def test_a_container_that_others_remove_is_gone_and_replaced(docker_env: D
         await docker_env.wait_for_view(lambda view: view.ready == 1)
 
 
-async def test_running_out_of_memory_is_told_with_the_limit(docker_env: DockerEnv) -> None:
+async def test_running_out_of_memory_is_reported_with_the_limit(docker_env: DockerEnv) -> None:
     await docker_env.fleet.set_limits(InstanceLimits(memory_limit=160 * 2**20))
     await docker_env.fleet.scale(1)
     async with docker_env.watching():
@@ -166,7 +166,7 @@ async def test_running_out_of_memory_is_told_with_the_limit(docker_env: DockerEn
         assert time.monotonic() - began < SHOWN_SECONDS
 
 
-async def test_a_server_that_ends_at_once_is_an_error_with_its_last_words(
+async def test_a_server_that_exits_at_once_is_an_error_with_its_last_line(
     docker_env: DockerEnv,
 ) -> None:
     docker_env.configure(exit=3)
@@ -199,7 +199,7 @@ async def test_an_instance_that_is_restarted_from_outside_joins_again(
                 pass
 
 
-async def test_an_instance_leaves_the_processor_to_the_others_until_it_is_ready(
+async def test_an_instance_has_a_low_cpu_share_until_it_is_ready(
     docker_env: DockerEnv,
 ) -> None:
     spec = InstanceSpec(MODEL, docker_env.repository.config_path(MODEL).resolve())
@@ -248,7 +248,7 @@ async def test_a_container_of_the_version_before_is_adopted(
     assert old in [row["Id"] for row in docker_env.containers()]
 
 
-async def test_what_was_created_and_never_started_is_cleared_away(docker_env: DockerEnv) -> None:
+async def test_a_container_that_was_never_started_is_removed(docker_env: DockerEnv) -> None:
     labels = names.labels(docker_env.workspace, "pets-lost", MODEL, "0")
     labels[names.CREATOR] = labels[names.CREATOR].replace(" ", " 99999", 1)
     made = docker_env.api.create_container(
@@ -262,7 +262,7 @@ async def test_what_was_created_and_never_started_is_cleared_away(docker_env: Do
     assert made["Id"] not in [row["Id"] for row in docker_env.containers()]
 
 
-async def test_a_folder_that_cannot_be_mounted_is_said_and_leaves_nothing(
+async def test_a_start_without_a_model_or_an_image_leaves_nothing(
     docker_env: DockerEnv,
 ) -> None:
     missing = docker_env.workspace.models / "gone" / "serving.config"
@@ -275,7 +275,7 @@ async def test_a_folder_that_cannot_be_mounted_is_said_and_leaves_nothing(
     assert docker_env.containers() == []
 
 
-async def test_a_container_of_somebody_else_is_not_seen_and_not_touched(
+async def test_a_foreign_container_is_not_listed_and_not_touched(
     docker_env: DockerEnv, foreign_container: str
 ) -> None:
     assert await docker_env.engine.instances() == []
@@ -284,7 +284,9 @@ async def test_a_container_of_somebody_else_is_not_seen_and_not_touched(
         await docker_env.engine.run_command("theirs")
 
 
-async def test_what_is_being_stopped_is_draining_to_every_program(docker_env: DockerEnv) -> None:
+async def test_an_instance_that_is_being_stopped_is_draining_for_every_program(
+    docker_env: DockerEnv,
+) -> None:
     await docker_env.fleet.scale(1)
     (name,) = ids(docker_env.fleet.view)
     container = docker_env.container(name)

@@ -1,4 +1,4 @@
-"""An engine that does not see this machine's folders gets the model by a volume."""
+"""A model in a volume, for an engine that does not see this machine's folders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
-DELIVERED_SECONDS = 5.0
+UPLOADED_SECONDS = 5.0
 """Within which the instances answer with a version that was promoted."""
 
 
@@ -80,7 +80,7 @@ def add_version(docker_env: DockerEnv, content: bytes) -> int:
         return docker_env.repository.adopt(MODEL, folder).number
 
 
-async def test_the_model_goes_in_by_a_volume_that_is_kept_up_to_date(
+async def test_the_model_is_uploaded_to_a_volume_that_is_kept_up_to_date(
     remote_env: DockerEnv, sample_jpeg: bytes
 ) -> None:
     folder = remote_env.workspace.models / MODEL
@@ -102,7 +102,7 @@ async def test_the_model_goes_in_by_a_volume_that_is_kept_up_to_date(
         await remote_env.wait_for_view(
             lambda view: {each.version for each in view.instances} == {number}
         )
-        assert time.monotonic() - began < DELIVERED_SECONDS
+        assert time.monotonic() - began < UPLOADED_SECONDS
         assert (await remote_env.client.classify(sample_jpeg)).version == number
         inside = delivered(remote_env)
         assert inside[f"{number}/variables/numbers"] == b"x" * 3_000_000
@@ -112,7 +112,7 @@ async def test_the_model_goes_in_by_a_volume_that_is_kept_up_to_date(
             path.unlink()
         (folder / "2").rmdir()
         await remote_env.wait_for_view(
-            lambda view: "2/saved_model.pb" not in delivered(remote_env), DELIVERED_SECONDS
+            lambda view: "2/saved_model.pb" not in delivered(remote_env), UPLOADED_SECONDS
         )
         assert {"1/saved_model.pb", "3/saved_model.pb"} < delivered(remote_env).keys()
         # The writer goes after the last file is in.
@@ -121,7 +121,7 @@ async def test_the_model_goes_in_by_a_volume_that_is_kept_up_to_date(
     assert volumes(remote_env) == []
 
 
-async def test_another_folder_of_the_same_name_is_not_taken_for_the_model(
+async def test_another_folder_of_the_same_name_is_not_mounted(
     remote_env: DockerEnv, isolated_engine: SecondEngine, sample_jpeg: bytes
 ) -> None:
     remote_env.repository.promote(MODEL, 3)
@@ -137,7 +137,7 @@ async def test_another_folder_of_the_same_name_is_not_taken_for_the_model(
     await remote_env.fleet.stop()
 
 
-async def test_many_starts_and_programs_at_once_deliver_one_after_the_other(
+async def test_concurrent_starts_and_programs_upload_one_after_the_other(
     remote_env: DockerEnv, isolated_engine: SecondEngine
 ) -> None:
     add_version(remote_env, b"y" * 20_000_000)
@@ -158,7 +158,7 @@ async def test_many_starts_and_programs_at_once_deliver_one_after_the_other(
         await other.close()
 
 
-async def test_what_a_killed_program_left_is_cleared_away(
+async def test_the_writer_of_a_killed_program_is_removed(
     remote_env: DockerEnv, isolated_engine: SecondEngine
 ) -> None:
     volume = ModelVolume(remote_env.workspace, MODEL, remote_env.workspace.models / MODEL)
@@ -192,7 +192,7 @@ async def test_a_start_that_fails_leaves_neither_container_nor_volume(
     assert all_containers(remote_env.api) == []
 
 
-async def test_a_volume_that_cannot_be_written_is_said_and_the_old_version_goes_on(
+async def test_the_old_version_goes_on_if_the_volume_cannot_be_written(
     remote_env: DockerEnv, sample_jpeg: bytes
 ) -> None:
     await remote_env.fleet.scale(1)

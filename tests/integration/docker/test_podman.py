@@ -1,4 +1,4 @@
-"""Podman in place of Docker: the same engine object, by Podman's own service."""
+"""The Docker engine with Podman's service."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.model_volume import prefix
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
-from tests.integration.docker.conftest import save
 from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids
+from tests.support.docker.images import save_image
 from tests.support.docker.second_engine import answers
 from tests.support.requirements import missing
 from tests.support.waiting import block_until
@@ -36,7 +36,7 @@ def podman(hidden: Path | None = None) -> Iterator[DockerEndpoint]:
     if program is None or os.geteuid() != 0:
         missing("there is no podman that root may run")
     folder = Path(tempfile.mkdtemp(prefix="svtest-"))
-    # Podman asks for more than this machine may give, where nobody says otherwise.
+    # By default Podman requests higher limits than this machine may grant.
     files = min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     settings = folder / "containers.conf"
     settings.write_text(
@@ -77,7 +77,7 @@ async def remote_env(
 ) -> AsyncIterator[DockerEnv]:
     """A fleet on a Podman that sees the workspace, and on one that does not."""
     archive = tmp_path / "image.tar"
-    await asyncio.to_thread(save, api, fake_server_image, archive)
+    await asyncio.to_thread(save_image, api, fake_server_image, archive)
     with podman(tmp_path if request.param == "blind" else None) as endpoint:
         theirs = docker.APIClient(endpoint.url, version="1.41", timeout=60)
         docker_env = DockerEnv(workspace, fake_server_image, theirs, [endpoint])
@@ -92,7 +92,7 @@ async def remote_env(
             theirs.close()
 
 
-async def test_a_fleet_lives_in_podman(
+async def test_a_fleet_runs_in_podman(
     remote_env: DockerEnv, sample_jpeg: bytes, request: pytest.FixtureRequest
 ) -> None:
     assert "Podman" in (await remote_env.engine.availability()).reason

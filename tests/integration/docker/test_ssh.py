@@ -50,7 +50,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServe
 def far_host(
     server: SshServer, isolated_engine: SecondEngine, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """The address of an engine far away, as a person says it in DOCKER_HOST."""
+    """The address of an engine on another machine, as in DOCKER_HOST."""
     address = f"{server.address}{isolated_engine.endpoint.socket}"
     monkeypatch.setenv("DOCKER_HOST", address)
     return address
@@ -72,7 +72,7 @@ async def remote_env(
 
 
 def ssh_processes() -> list[psutil.Process]:
-    """The connections of this very process."""
+    """The connections of this process."""
     return [each for each in psutil.Process().children() if each.name() == "ssh"]
 
 
@@ -123,7 +123,7 @@ async def test_a_connection_that_breaks_is_made_again(
     assert len(ssh_processes()) == 1
 
 
-async def test_where_the_folder_is_seen_over_there_it_is_mounted(
+async def test_a_folder_that_the_other_machine_has_too_is_mounted(
     docker_env: DockerEnv, server: SshServer
 ) -> None:
     here = DockerEndpoint(
@@ -168,7 +168,7 @@ async def test_the_current_context_may_be_on_another_machine(
         ("ssh://127.0.0.1:1", "(?i)refused"),
     ],
 )
-def test_what_keeps_ssh_from_getting_there_is_said(
+def test_an_ssh_that_does_not_connect_is_an_error_with_the_reason(
     server: SshServer, address: str, words: str
 ) -> None:
     url = address.format(server=server.address, port=server.port)
@@ -183,7 +183,7 @@ def test_a_host_that_is_not_known_is_not_trusted(server: SshServer, tmp_path: Pa
         find_engine([DockerEndpoint(server.address, "the test")])
 
 
-async def test_ssh_ends_with_the_program_however_that_ends(server: SshServer) -> None:
+async def test_ssh_exits_when_the_program_is_killed(server: SshServer) -> None:
     program = (
         "import time\n"
         "from serving.engines.docker.discovery import find_engine\n"

@@ -12,7 +12,7 @@ from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
 from serving.workspace import Workspace
-from tests.support.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
+from tests.support.docker.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
 from tests.support.fleet_env import PRETENDING
 
 

@@ -29,7 +29,7 @@ READY_SECONDS = 60.0
 class DockerEnv:
     """A workspace with a model of three versions, the first live, and a fleet on it.
 
-    `api` is for what other people do to the containers.
+    `api` acts as another program.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class DockerEnv:
 
 
 def view_of(view: FleetView, instance_id: str) -> InstanceView | None:
-    """The instance in a view; None where it is not there."""
+    """The instance in a view; None if it is not there."""
     found = [each for each in view.instances if each.instance.id == instance_id]
     return found[0] if found else None
 
@@ -98,7 +98,7 @@ def view_of(view: FleetView, instance_id: str) -> InstanceView | None:
 def has_failed(instance_id: str, *words: str) -> Callable[[FleetView], bool]:
     """Whether a view shows the instance as failed, with these words in the reason."""
 
-    def look(view: FleetView) -> bool:
+    def check(view: FleetView) -> bool:
         each = view_of(view, instance_id)
         return (
             each is not None
@@ -106,7 +106,7 @@ def has_failed(instance_id: str, *words: str) -> Callable[[FleetView], bool]:
             and all(word in each.instance.failure for word in words)
         )
 
-    return look
+    return check
 
 
 def ids(view: FleetView) -> list[str]:

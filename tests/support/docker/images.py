@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import docker
+
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.image.base_image import make_base
 from serving.engines.docker.image.build import build, build_from_files
@@ -20,7 +22,7 @@ from serving.engines.docker.image.store import ImageStore
 from serving.engines.docker.tar_archive import Member
 
 TOKEN = secrets.token_hex(4)
-"""What tells the images and containers of this test run from those of another one."""
+"""Part of every name that this test run gives, so that concurrent runs do not meet."""
 PREFIX = "servery-test"
 OWN_IMAGE_VARIABLE = "SERVERY_TEST_OWN_IMAGE"
 """Names an image of the model server that is there already, to save building it."""
@@ -57,7 +59,7 @@ def base() -> Path:
 
 @contextmanager
 def removed(tag: str) -> Iterator[None]:
-    """Take an image away at the end, and whatever it alone was built upon."""
+    """Remove an image at the end, and whatever only it was built on."""
     try:
         yield
     finally:
@@ -100,3 +102,10 @@ def build_fake_server_image() -> Iterator[str]:
     with removed(tag):
         asyncio.run(_with_store(lambda store: build_from_files(store, tag, str(base()), members)))
         yield tag
+
+
+def save_image(api: docker.APIClient, image: str, path: Path) -> None:
+    """Write an image of an engine to a file."""
+    with path.open("wb") as file:
+        for chunk in api.get_image(image):
+            file.write(chunk)

@@ -99,7 +99,7 @@ def answers(endpoint: DockerEndpoint) -> bool:
 
 
 def unavailable_reason() -> str:
-    """Return why there can be no second engine here; empty where there can."""
+    """Return why there can be no second engine here; empty if there can."""
     if os.geteuid() != 0:
         return "a second engine needs root"
     missing = [name for name in ("dockerd", "ip", "unshare") if shutil.which(name) is None]

@@ -19,7 +19,7 @@ SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
 
 def unavailable_reason() -> str:
-    """Return why there can be no sshd here; empty where there can."""
+    """Return why there can be no sshd here; empty if there can."""
     if not Path(SSHD).is_file():
         return "there is no sshd (on Debian: openssh-server)"
     missing = [name for name in ("ssh", "ssh-keygen") if shutil.which(name) is None]
@@ -27,7 +27,7 @@ def unavailable_reason() -> str:
 
 
 class SshServer:
-    """Lets its own key in as the user of this very process, one sshd a connection.
+    """Lets its own key in as the user of this process, one sshd a connection.
 
     `bin` holds an `ssh` that is the system's with the settings that know this
     server, to be put first on the search path.

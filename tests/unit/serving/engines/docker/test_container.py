@@ -21,7 +21,7 @@ def host(config: dict[str, Any]) -> dict[str, Any]:
     return dict(config["HostConfig"])
 
 
-def test_the_official_image_is_told_the_model_by_its_own_flags() -> None:
+def test_the_official_image_gets_the_model_by_its_own_flags() -> None:
     config = container_config(SPEC, PLAN)
     assert config["Image"] == "tensorflow/serving:2.19.1"
     assert config["Cmd"] == [
@@ -61,7 +61,7 @@ def test_a_container_can_do_no_more_than_it_must() -> None:
     assert said["RestartPolicy"] == {"Name": "no"}
 
 
-def test_limits_are_set_only_where_somebody_set_them() -> None:
+def test_no_limits_are_set_by_default() -> None:
     without = host(container_config(SPEC, PLAN))
     assert {"Memory", "MemorySwap", "NanoCpus"}.isdisjoint(without)
     limited = InstanceSpec("pets", SPEC.config_file, memory_limit=2**30, cpu_limit=1.5)
@@ -95,7 +95,7 @@ def test_instances_share_the_cores(
     assert threads_per_instance(spec, cores, fleet_size) == expected
 
 
-def test_the_command_says_all_that_the_engine_is_told() -> None:
+def test_the_run_command_has_every_option_of_the_container() -> None:
     spec = InstanceSpec(
         "pets",
         Path("/home/me/my models, old/pets/serving.config"),
@@ -130,7 +130,7 @@ def test_the_command_says_all_that_the_engine_is_told() -> None:
     assert words[words.index("servery/model-server:1") + 1 :] == config["Cmd"]
 
 
-def test_what_the_image_says_anyway_is_left_out_of_the_command() -> None:
+def test_the_run_command_omits_what_the_image_sets() -> None:
     config = container_config(SPEC, PLAN)
     config["Env"].append("PATH=/usr/bin")
     config["Labels"]["maintainer"] = "somebody"

@@ -11,7 +11,7 @@ from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.discovery import EngineInfo, find_engine, negotiate
 from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.errors import EngineUnavailable
-from tests.support.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
+from tests.support.docker.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
 
 
 def endpoint(path: Path, origin: str = "of the test") -> DockerEndpoint:
@@ -34,13 +34,11 @@ def why(*candidates: DockerEndpoint) -> EngineUnavailable:
         ("", "", "1.24"),
     ],
 )
-def test_the_newest_version_that_both_sides_speak_is_spoken(
-    theirs: str, least: str, spoken: str
-) -> None:
+def test_the_newest_common_version_of_the_api_is_used(theirs: str, least: str, spoken: str) -> None:
     assert negotiate({"ApiVersion": theirs, "MinAPIVersion": least}) == spoken
 
 
-def test_what_an_engine_says_of_itself_is_read() -> None:
+def test_engine_info_is_read() -> None:
     version = {
         "Version": "4.3.1",
         "Arch": "amd64",
@@ -58,7 +56,7 @@ def test_what_an_engine_says_of_itself_is_read() -> None:
     assert facts.runtimes == ("nvidia", "runc")
 
 
-def test_the_first_engine_that_answers_is_taken(tmp_path: Path) -> None:
+def test_the_first_engine_that_answers_is_used(tmp_path: Path) -> None:
     with (
         FakeDockerApi(tmp_path / "a", {"/version": 500}) as broken,
         FakeDockerApi(tmp_path / "b", DOCKER_ANSWERS) as first,
@@ -72,7 +70,7 @@ def test_the_first_engine_that_answers_is_taken(tmp_path: Path) -> None:
         found.client.close()
 
 
-def test_of_each_that_does_not_answer_it_is_said_why(tmp_path: Path) -> None:
+def test_the_error_has_the_reason_of_each_candidate(tmp_path: Path) -> None:
     deaf = tmp_path / "deaf"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(deaf))
@@ -94,13 +92,13 @@ def test_of_each_that_does_not_answer_it_is_said_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may use every socket")
-def test_a_socket_that_may_not_be_used_is_said_to_be_one(tmp_path: Path) -> None:
+def test_a_socket_without_permission_is_reported_as_one(tmp_path: Path) -> None:
     with FakeDockerApi(tmp_path / "s", DOCKER_ANSWERS) as engine:
         (tmp_path / "s").chmod(0)
         assert "may not use it" in why(engine.endpoint).what
 
 
-def test_engines_that_say_nothing_are_waited_for_together_and_not_for_long(
+def test_silent_engines_time_out_concurrently(
     tmp_path: Path,
 ) -> None:
     silent = [socket.socket(socket.AF_UNIX) for _ in range(3)]
@@ -117,7 +115,7 @@ def test_engines_that_say_nothing_are_waited_for_together_and_not_for_long(
             each.close()
 
 
-async def test_an_engine_stays_the_one_and_is_taken_up_when_it_comes_back(tmp_path: Path) -> None:
+async def test_the_first_engine_stays_selected_while_it_is_away(tmp_path: Path) -> None:
     chosen = endpoint(tmp_path / "chosen")
     with FakeDockerApi(tmp_path / "other", DOCKER_ANSWERS) as other:
         connection = EngineConnection([chosen, other.endpoint])

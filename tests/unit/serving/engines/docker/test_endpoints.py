@@ -32,7 +32,7 @@ def urls(home: Path, platform: str = "linux", **environment: str) -> list[str]:
     return [each.url for each in found(home, platform, **environment)]
 
 
-def usual(home: Path) -> list[str]:
+def default_urls(home: Path) -> list[str]:
     return [url.format(home=home) for url in LINUX_SOCKETS]
 
 
@@ -51,11 +51,11 @@ def write_config(home: Path, content: str) -> None:
     (home / ".docker/config.json").write_text(content)
 
 
-def test_without_any_word_the_usual_sockets_are_tried(tmp_path: Path) -> None:
-    assert urls(tmp_path) == usual(tmp_path)
+def test_the_default_sockets_are_tried_without_configuration(tmp_path: Path) -> None:
+    assert urls(tmp_path) == default_urls(tmp_path)
 
 
-def test_folders_that_the_environment_names_are_looked_in(tmp_path: Path) -> None:
+def test_folders_that_the_environment_names_are_searched(tmp_path: Path) -> None:
     named = urls(tmp_path, XDG_RUNTIME_DIR="/run/mine", COLIMA_HOME="/colima")
     assert "unix:///run/mine/docker.sock" in named
     assert "unix:///run/mine/podman/podman.sock" in named
@@ -101,9 +101,9 @@ def test_certificates_belong_to_a_host_that_is_verified(tmp_path: Path) -> None:
     )
     assert secured.tls is not None
     assert secured.tls.key == Path("/certificates/key.pem")
-    (usual_place,) = found(tmp_path, DOCKER_HOST=host, DOCKER_TLS_VERIFY="1")
-    assert usual_place.tls is not None
-    assert usual_place.tls.folder == tmp_path / ".docker"
+    (default_folder,) = found(tmp_path, DOCKER_HOST=host, DOCKER_TLS_VERIFY="1")
+    assert default_folder.tls is not None
+    assert default_folder.tls.folder == tmp_path / ".docker"
 
 
 def test_the_current_context_comes_first_and_is_not_tried_twice(tmp_path: Path) -> None:
@@ -113,7 +113,9 @@ def test_the_current_context_comes_first_and_is_not_tried_twice(tmp_path: Path) 
     assert first.url == f"unix://{tmp_path}/.docker/run/docker.sock"
     assert "desktop-linux" in first.origin
     assert not first.exclusive
-    assert [each.url for each in others] == [url for url in usual(tmp_path) if url != first.url]
+    assert [each.url for each in others] == [
+        url for url in default_urls(tmp_path) if url != first.url
+    ]
 
 
 def test_a_context_that_the_environment_names_is_the_only_one(tmp_path: Path) -> None:
@@ -123,10 +125,10 @@ def test_a_context_that_the_environment_names_is_the_only_one(tmp_path: Path) ->
     assert (endpoint.url, endpoint.local, endpoint.exclusive) == ("tcp://far:2376", False, True)
     assert endpoint.tls is not None
     assert (endpoint.tls.folder, endpoint.tls.verify) == (certificates, False)
-    assert urls(tmp_path, DOCKER_CONTEXT="default") == usual(tmp_path)
+    assert urls(tmp_path, DOCKER_CONTEXT="default") == default_urls(tmp_path)
 
 
-def test_docker_keeps_its_files_where_the_environment_says(tmp_path: Path) -> None:
+def test_the_environment_may_name_the_docker_folder(tmp_path: Path) -> None:
     write_context(tmp_path, "here", {"Host": "unix:///here.sock"})
     elsewhere = found(
         Path("/nobody"), DOCKER_CONFIG=str(tmp_path / ".docker"), DOCKER_CONTEXT="here"
@@ -137,18 +139,18 @@ def test_docker_keeps_its_files_where_the_environment_says(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "config", ["", "no json", "[]", '{"currentContext": 7}', '{"currentContext": "default"}']
 )
-def test_a_configuration_that_says_nothing_changes_nothing(tmp_path: Path, config: str) -> None:
+def test_an_unusable_configuration_changes_nothing(tmp_path: Path, config: str) -> None:
     write_config(tmp_path, config)
-    assert urls(tmp_path) == usual(tmp_path)
+    assert urls(tmp_path) == default_urls(tmp_path)
 
 
 @pytest.mark.parametrize("docker", [{}, {"Host": ""}, {"Host": 7}])
-def test_a_context_without_an_engine_says_so(tmp_path: Path, docker: dict[str, Any]) -> None:
+def test_a_context_without_an_engine_is_an_error(tmp_path: Path, docker: dict[str, Any]) -> None:
     write_context(tmp_path, "broken", docker)
     write_config(tmp_path, json.dumps({"currentContext": "broken"}))
     first, *others = found(tmp_path)
     assert "no context of that name" in first.error
-    assert [each.url for each in others] == usual(tmp_path)
+    assert [each.url for each in others] == default_urls(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def marks(repository: ModelRepository) -> dict[str, str]:
     return dict(ModelFiles.read(repository.root / "pets").marks)
 
 
-def test_versions_and_the_configuration_are_sent_and_nothing_half_done(
+def test_versions_and_the_configuration_are_uploaded_and_nothing_half_done(
     repository: ModelRepository,
 ) -> None:
     folder = repository.root / "pets"
@@ -56,7 +56,7 @@ def test_each_change_has_another_mark(repository: ModelRepository) -> None:
     assert {name for name in fourth if fourth[name] != third[name]} == {"2"}
 
 
-def test_without_a_live_version_nothing_can_be_sent(tmp_path: Path) -> None:
+def test_without_a_live_version_nothing_can_be_uploaded(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cannot be read: No such file"):
         ModelFiles.read(tmp_path / "pets")
 

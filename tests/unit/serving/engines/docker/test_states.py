@@ -58,7 +58,7 @@ def row(state: str, name: str = "/servery-pets-1", **more: Any) -> dict[str, Any
         ("dead", "a", Inspection(exit_status=1), "", InstanceState.FAILED, "exit status 1"),
     ],
 )
-def test_each_state_of_a_container_is_told_as_what_it_means(
+def test_each_state_of_a_container_has_a_state_and_reason(
     state: str,
     name: str,
     inspection: Inspection,
@@ -72,7 +72,7 @@ def test_each_state_of_a_container_is_told_as_what_it_means(
     assert bool(words) == bool(found.failure)
 
 
-def test_one_that_was_asked_to_end_may_be_on_its_way_back() -> None:
+def test_a_container_that_others_stopped_may_be_restarting() -> None:
     stopped = to_instance(row("exited"), Inspection(read_at=100.0), "15", stop_requested=True)
     assert stopped.may_restart_until == 100.0 + RESTART_GRACE_SECONDS
     assert to_instance(row("exited"), Inspection(read_at=100.0), "9").may_restart_until == 0
@@ -84,7 +84,7 @@ def test_one_that_was_asked_to_end_may_be_on_its_way_back() -> None:
     )
 
 
-def test_the_limit_and_the_last_words_are_told() -> None:
+def test_the_limit_and_the_last_line_are_reported() -> None:
     inspection = Inspection(
         137, out_of_memory=True, memory_limit=256 * 2**20, last_line="loading\n"
     )
@@ -121,7 +121,7 @@ def test_a_container_that_this_program_is_starting_is_starting() -> None:
     assert to_instance(own, Inspection()).state is InstanceState.STOPPED
 
 
-def test_what_two_threads_start_is_being_started_until_both_are_done() -> None:
+def test_an_instance_is_starting_until_both_of_two_threads_are_done() -> None:
     own = row("created")
     own["Labels"][names.CREATOR] = names.creator()
     with names.starting("pets-1"):
@@ -132,7 +132,7 @@ def test_what_two_threads_start_is_being_started_until_both_are_done() -> None:
 
 
 @pytest.mark.parametrize("label", [names.CREATOR, "io.servery.starter"])
-def test_the_creator_is_read_from_the_label_of_now_and_of_the_version_before(label: str) -> None:
+def test_the_creator_is_read_from_the_new_and_the_old_label(label: str) -> None:
     theirs = row("created")
     parent = psutil.Process(os.getppid())
     theirs["Labels"].pop(names.CREATOR)
@@ -167,7 +167,7 @@ def test_an_inspection_is_read() -> None:
     assert Inspection.read({"State": {"StartedAt": "0001-01-01T00:00:00Z"}}).started == 0
 
 
-def test_a_signal_from_outside_is_remembered_until_the_next_start() -> None:
+def test_a_signal_from_outside_is_kept_until_the_next_start() -> None:
     stop_signals = StopSignals()
 
     def event(action: str, name: str = "servery-a", signal: str = "9") -> dict[str, Any]:
@@ -192,7 +192,7 @@ def test_a_signal_from_outside_is_remembered_until_the_next_start() -> None:
     assert stop_signals.last("c1") == ""
 
 
-def test_names_are_fit_for_containers_and_do_not_repeat() -> None:
+def test_instance_ids_are_valid_container_names_and_unique() -> None:
     made = {names.new_instance_id("Mänße & co/ v1") for _ in range(50)}
     assert len(made) == 50
     assert all(name.startswith("M-n-e-co-v1-") for name in made)

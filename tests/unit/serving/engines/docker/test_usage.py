@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_the_processor_is_measured_between_two_readings(clock: list[float]) -> None:
+def test_cpu_use_is_measured_between_two_readings(clock: list[float]) -> None:
     use = ContainerUsage()
     first = use.add("c", answer(5 * 10**9, 100 * 10**9), BEGAN)
     assert first is not None
@@ -39,7 +39,7 @@ def test_the_processor_is_measured_between_two_readings(clock: list[float]) -> N
     assert second.cpu_percent == pytest.approx(150)
 
 
-def test_a_fresh_result_is_repeated_instead_of_asked_for(clock: list[float]) -> None:
+def test_a_recent_result_is_repeated(clock: list[float]) -> None:
     use = ContainerUsage()
     assert use.recent("c") is None
     stats = use.add("c", answer(1, 1), BEGAN)
@@ -51,7 +51,7 @@ def test_a_fresh_result_is_repeated_instead_of_asked_for(clock: list[float]) -> 
     assert use.recent("c") is None
 
 
-def test_a_container_that_was_started_anew_counts_from_its_start(clock: list[float]) -> None:
+def test_a_restarted_container_counts_from_its_start(clock: list[float]) -> None:
     use = ContainerUsage()
     use.add("c", answer(9 * 10**9, 100 * 10**9), BEGAN)
     clock[0] += 2
@@ -84,7 +84,7 @@ def test_a_container_that_does_not_run_uses_nothing(broken: dict[str, Any]) -> N
     assert ContainerUsage().add("c", broken, BEGAN) is None
 
 
-def test_engines_that_say_nothing_of_the_system_are_measured_by_the_clock() -> None:
+def test_engines_without_system_counters_are_measured_by_the_clock() -> None:
     before, after = answer(10**9, 0), answer(2 * 10**9, 0)
     after["read"] = "2026-11-23T01:35:42.000000000Z"
     first, second = Reading.of(before), Reading.of(after)

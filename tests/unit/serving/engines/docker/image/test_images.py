@@ -30,7 +30,7 @@ def info(architecture: str = "amd64", *runtimes: str) -> EngineInfo:
         (ImageInfo("gpu/a:1"), info(), {"avx"}, ""),
     ],
 )
-def test_an_image_that_cannot_run_here_is_said_so_with_a_way_on(
+def test_an_image_that_cannot_run_here_is_an_error_with_advice(
     image: ImageInfo, engine: EngineInfo, features: set[str], words: str
 ) -> None:
     if not words:
@@ -52,7 +52,7 @@ def test_our_own_image_is_known_by_its_label() -> None:
     assert not ImageInfo.read("x", {"Config": {"Labels": None}}).own
 
 
-def test_where_no_image_is_there_the_ways_to_one_are_told() -> None:
+def test_the_error_of_a_missing_image_has_the_ways_to_get_one() -> None:
     error = image_missing(IMAGES)
     assert all(name in error.what for name in IMAGES)
     assert "docker pull tensorflow/serving" in error.advice
@@ -100,7 +100,7 @@ def test_a_pull_has_one_figure_that_never_falls() -> None:
     assert progress.loaded == progress.total == 1005
 
 
-def test_a_pull_tells_bytes_rate_and_time_left() -> None:
+def test_a_pull_reports_bytes_rate_and_time_left() -> None:
     progress = PullProgress()
     take(progress, 0, "a", "Pulling fs layer")
     assert progress.text(0) == "0 B"
