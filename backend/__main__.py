@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from backend.contract import DEFAULT_PORT
+from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
 from backend.events import EventBroker
 from backend.fleet_watch import follow_engine, watch_fleet
 from backend.http_app import create_app
@@ -33,7 +33,6 @@ from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 
 EXIT_FAILED = 1
-EXIT_ALREADY_RUNNING = 3
 
 
 def main() -> int:

@@ -34,6 +34,8 @@ from enum import StrEnum
 from serving.predict.prediction import Score
 
 DEFAULT_PORT = 8080
+EXIT_ALREADY_RUNNING = 3
+"""The exit code of a backend that found another one serving its workspace."""
 
 
 @dataclass(frozen=True)

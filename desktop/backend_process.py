@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.client import BackendClient
-from backend.contract import DEFAULT_PORT
+from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
 from serving.engines.names import AUTO
 from serving.errors import BackendError
 from serving.programs import module_command
@@ -19,8 +19,6 @@ START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 15.0
 """How long it may take to exit before it is killed."""
 LOG_NAME = "backend.log"
-ALREADY_RUNNING = 3
-"""The exit code of a backend that found another one serving its workspace."""
 _POLL_SECONDS = 0.05
 
 
@@ -100,7 +98,7 @@ async def _wait_until_ready(
         found = await _find_running(workspace)
         if found is not None:
             return found
-        if code not in (None, ALREADY_RUNNING):
+        if code not in (None, EXIT_ALREADY_RUNNING):
             raise BackendError(
                 f"The backend exited while starting: {_last_line(log)}",
                 f"Its output is in {log}.",

@@ -14,11 +14,12 @@ import qasync
 from PySide6.QtWidgets import QApplication
 
 from desktop.main_thread_gc import gc_on_loop_thread
+from serving.background import cancel_and_wait
 
 log = logging.getLogger(__name__)
 
 MAX_WORKERS = min(8, (os.cpu_count() or 2) + 2)
-"""Threads for blocking calls; whatever needs more waits its turn."""
+"""Threads for blocking calls; further calls wait their turn."""
 
 ErrorHandler = Callable[[BaseException], None]
 
@@ -37,7 +38,7 @@ class EventLoop:
     def run(self, main: Callable[[], Awaitable[int]]) -> int:
         """Run `main` and return its exit code, after every other task has ended.
 
-        Closing the last window does not end it; `main` decides.
+        Closing the last window does not end the loop; `main` decides.
         """
         self._application.setQuitOnLastWindowClosed(False)
         loop = qasync.QEventLoop(self._application)
@@ -50,6 +51,7 @@ class EventLoop:
                 try:
                     return int(loop.run_until_complete(main()))
                 finally:
+                    # qasync raises RuntimeError if Qt was told to quit meanwhile.
                     with contextlib.suppress(RuntimeError):
                         loop.run_until_complete(_end_tasks())
                     pool.shutdown(wait=True, cancel_futures=True)
@@ -65,7 +67,4 @@ class EventLoop:
 
 async def _end_tasks() -> None:
     current = asyncio.current_task()
-    tasks = [task for task in asyncio.all_tasks() if task is not current]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await cancel_and_wait(*(task for task in asyncio.all_tasks() if task is not current))

@@ -1,4 +1,4 @@
-"""Numbers as a person reads them."""
+"""Numbers as the window and the command line show them; sizes and durations are serving.units."""
 
 from __future__ import annotations
 

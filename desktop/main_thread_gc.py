@@ -1,4 +1,4 @@
-"""Python's garbage is collected on the thread that Qt's objects live on, and on no other."""
+"""Collects Python's garbage on the thread that Qt's objects live on, and on no other."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 INTERVAL_SECONDS = 0.5
-PROMOTION_INTERVAL = 10
-"""Of collections of one generation to one of the next older."""
+OLDER_EVERY = 10
+"""Collections of one generation for each collection of the next older one."""
 
 
 @contextmanager
 def gc_on_loop_thread(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Collect garbage on the loop's thread alone while inside.
+    """Collect garbage on the loop's thread alone inside the block.
 
-    By itself the collector runs on whichever thread allocates next. A Qt object
-    that ends on another thread than its own leaves its timers behind, and the
-    next of these to fire brings the process down.
+    By default the collector runs on whichever thread allocates next. A Qt object
+    that is destroyed on another thread than its own leaves its timers behind, and
+    the process crashes when the next of them fires.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -29,9 +29,7 @@ def gc_on_loop_thread(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     def collect() -> None:
         nonlocal timer
         turn = next(turns)
-        gc.collect(
-            2 if turn % PROMOTION_INTERVAL**2 == 0 else 1 if turn % PROMOTION_INTERVAL == 0 else 0
-        )
+        gc.collect(0 if turn % OLDER_EVERY else 1 if turn % OLDER_EVERY**2 else 2)
         timer = loop.call_later(INTERVAL_SECONDS, collect)
 
     collect()

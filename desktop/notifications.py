@@ -1,4 +1,4 @@
-"""The one bridge by which errors, and news, reach the person."""
+"""The one way by which errors and news reach the person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Notice:
-    """Something to show: what happened, what can be done, and details for a report."""
+    """Something to show: what happened, what to do, and details for a bug report."""
 
     what: str
     advice: str = ""
@@ -29,42 +29,40 @@ class Notice:
 
 
 class Notifications(QObject):
-    """Whoever has something to say posts it here; the window shows it, never blocking."""
+    """Takes notices from every part of the application; the window shows them without blocking."""
 
     posted = Signal(object)
     """Notice"""
 
-    def error(self, problem: BaseException | str, details: str = "") -> None:
-        """Tell of a failure, with `details` for a report in place of where it came from.
+    def error(self, error: BaseException | str, details: str = "") -> None:
+        """Show an error; `details`, if given, replace its traceback behind "Copy details".
 
-        A ServeryError shows its own words; any other exception is
-        shown as a defect of Servery, with its traceback behind "Copy details".
-
-        Cancellation is no failure and is not shown.
+        A ServeryError shows its own sentences; any other exception is logged and shown
+        as a defect of Servery. Cancellation is not an error and is not shown.
         """
-        if isinstance(problem, (asyncio.CancelledError, KeyboardInterrupt)):
+        if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
             return
-        notice = _error_notice(problem)
+        notice = _error_notice(error)
         if details:
             notice = replace(notice, details=details)
-        if isinstance(problem, BaseException) and not isinstance(problem, ServeryError):
-            log.error("Unexpected error", exc_info=problem)
+        if isinstance(error, BaseException) and not isinstance(error, ServeryError):
+            log.error("Unexpected error", exc_info=error)
         self.posted.emit(notice)
 
     def info(self, text: str) -> None:
-        """Tell of something good or neutral, in a sentence."""
+        """Show good or neutral news, a sentence."""
         self.posted.emit(Notice(text))
 
 
-def _error_notice(problem: BaseException | str) -> Notice:
-    if isinstance(problem, str):
-        return Notice(problem, details=problem, is_error=True)
-    details = "".join(traceback.format_exception(problem))
-    if isinstance(problem, ServeryError):
-        return Notice(problem.what, problem.advice, details, is_error=True)
+def _error_notice(error: BaseException | str) -> Notice:
+    if isinstance(error, str):
+        return Notice(error, details=error, is_error=True)
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, ServeryError):
+        return Notice(error.what, error.advice, details, is_error=True)
     return Notice(
         "Something went wrong inside Servery.",
-        "What you were doing may not have happened; the details say where it stopped.",
+        "Check whether what you did has taken effect. The details say what failed.",
         details,
         is_error=True,
     )

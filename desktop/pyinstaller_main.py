@@ -1,7 +1,7 @@
-"""Where the frozen application begins: the `servery` command, and `python -m` in one.
+"""The entry point of the application that PyInstaller freezes: the `servery` command.
 
-A frozen application is its own interpreter and knows no `-m`, so one program that
-starts another (`serving.programs.module_command`) calls it with `--run-module MODULE`.
+A frozen application is its own interpreter and has no `-m`, so a program that starts
+another (`serving.programs.module_command`) calls it with `--run-module MODULE`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What becomes of the fleet when a person closes the window."""
+"""Asks what happens to the fleet when a person closes the window."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from desktop.settings import OnQuit
 
 
 async def ask_what_to_keep(window: QWidget) -> OnQuit | None:
-    """Ask whether the fleet keeps running, without blocking; None where the person stays."""
+    """Ask whether the fleet keeps running; None if the person does not quit after all.
+
+    Does not block the event loop.
+    """
     box = QMessageBox(window)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setIcon(QMessageBox.Icon.NoIcon)
@@ -28,13 +31,14 @@ async def ask_what_to_keep(window: QWidget) -> OnQuit | None:
     box.setEscapeButton(stay)
     answer: asyncio.Future[OnQuit | None] = asyncio.get_running_loop().create_future()
 
-    def take() -> None:
-        if answer.done():
-            return
-        clicked = box.clickedButton()
-        choices = ((stop, OnQuit.STOP), (keep, OnQuit.KEEP))
-        answer.set_result(next((choice for button, choice in choices if button == clicked), None))
+    def on_finished() -> None:
+        # The dialog also finishes with the window, when nobody waits for the answer any more.
+        if not answer.done():
+            clicked = box.clickedButton()
+            answer.set_result(
+                OnQuit.STOP if clicked == stop else OnQuit.KEEP if clicked == keep else None
+            )
 
-    box.finished.connect(lambda _: take())
+    box.finished.connect(lambda _: on_finished())
     box.open()
     return await answer

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 
 from desktop.event_loop import MAX_WORKERS, EventLoop
 from tests.gui.conftest import Run
+from tests.support.waiting import wait_until
 
 CALLBACKS = 20_000
 
@@ -89,7 +90,7 @@ def test_an_error_that_nobody_handled_is_told(application: QApplication) -> None
 
     async def main() -> int:
         asyncio.get_running_loop().call_soon(fail)
-        await asyncio.sleep(0.05)
+        await wait_until(lambda: bool(reported))
         return 0
 
     assert loop.run(main) == 0

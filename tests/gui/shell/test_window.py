@@ -164,9 +164,14 @@ def test_settings_take_effect_and_last(app: App, workspace: Workspace) -> None:
     assert Settings(workspace.settings).preferences.unsure_below == 0.8
 
 
-def close_with(answer: str | None) -> None:
-    """Close the window's question with the button called `answer`, or with Escape."""
-    (box,) = (each for each in QApplication.topLevelWidgets() if isinstance(each, QMessageBox))
+def questions() -> list[QMessageBox]:
+    return [each for each in QApplication.topLevelWidgets() if isinstance(each, QMessageBox)]
+
+
+async def close_with(answer: str | None) -> None:
+    """Close the window's one question with the button called `answer`, or with Escape."""
+    await wait_until(lambda: bool(questions()))
+    (box,) = questions()
     if answer is None:
         box.reject()
     else:
@@ -184,9 +189,8 @@ def test_closing_asks_once_about_the_fleet_and_remembers(
         app.quit_flow.has_fleet = True
         app.window.close()
         app.window.close()
-        await asyncio.sleep(0.05)
         assert not app.quit_flow.quit_requested.is_set()
-        close_with(answer)
+        await close_with(answer)
         await asyncio.wait_for(app.quit_flow.quit_requested.wait(), 5)
         assert app.quit_flow.on_quit is chosen
         assert app.settings.preferences.on_quit is chosen
@@ -199,8 +203,7 @@ def test_a_person_can_stay(app: App, run: Run) -> None:
         await app.show()
         app.quit_flow.has_fleet = True
         app.window.close()
-        await asyncio.sleep(0.05)
-        close_with(None)
+        await close_with(None)
         await wait_until(lambda: not app.jobs.running)
         assert not app.quit_flow.quit_requested.is_set()
         assert app.window.isVisible()
