@@ -6,9 +6,8 @@ import asyncio
 import json
 import os
 import sys
-import threading
 from dataclasses import asdict
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ from backend.run_file import BackendRunFile
 from desktop.backend_process import ensure_backend
 from serving.errors import BackendError
 from serving.workspace import Workspace
+from tests.support.server_thread import QuietHandler, ServerThread
 
 
 async def test_the_first_starts_it_and_the_second_finds_it(workspace: Workspace) -> None:
@@ -46,27 +46,19 @@ async def test_two_that_start_it_at_once_share_one(workspace: Workspace) -> None
             await handle.stop()
 
 
-class OtherBackend(BaseHTTPRequestHandler):
+class OtherBackend(QuietHandler):
     """Answers as the backend that another program, this one, runs."""
 
     def do_GET(self) -> None:
-        body = json.dumps(asdict(Health("ok", 0, "starter", None, os.getpid()))).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.answer(json.dumps(asdict(Health("ok", 0, "starter", None, os.getpid()))).encode())
 
 
 async def test_the_loser_of_a_race_is_waited_for(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loser may live on for a while after the winner answers; it never becomes a zombie."""
-    with HTTPServer(("127.0.0.1", 0), OtherBackend) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = HTTPServer(("127.0.0.1", 0), OtherBackend)
+    with ServerThread(server):
         run_file = json.dumps(
             asdict(BackendRunFile(os.getpid(), f"http://127.0.0.1:{server.server_port}"))
         )
@@ -79,11 +71,7 @@ async def test_the_loser_of_a_race_is_waited_for(
         monkeypatch.setattr(
             "desktop.backend_process.module_command", lambda module: [sys.executable, str(loser)]
         )
-        try:
-            handle = await ensure_backend(workspace, port=0)
-        finally:
-            server.shutdown()
-            thread.join()
+        handle = await ensure_backend(workspace, port=0)
     assert not handle.started_here
     left = [child for child in psutil.Process().children() if str(loser) in child.cmdline()]
     assert not left

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from types import TracebackType
 
 from serving.errors import ServeryError
 from serving.predict.client import PredictClient
@@ -29,12 +28,7 @@ class LoadGenerator:
         self._tasks = [asyncio.create_task(self._call()) for _ in range(self._count)]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._stopping.set()
         await asyncio.gather(*self._tasks)
 

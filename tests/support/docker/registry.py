@@ -8,10 +8,10 @@ import io
 import json
 import os
 import tarfile
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+
+from tests.support.server_thread import QuietHandler, ServerThread
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -33,7 +33,7 @@ def _layer(size: int) -> tuple[bytes, bytes]:
     return gzip.compress(out.getvalue(), 1), out.getvalue()
 
 
-class Registry:
+class Registry(ServerThread):
     """Serves `layers` layers of `size` bytes each at `rate` bytes a second in all."""
 
     def __init__(
@@ -65,29 +65,14 @@ class Registry:
         ).encode()
         self.manifest = manifest
         self.blobs = {digest(data): data for data in (config, *(data for data, _ in packed))}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self.image = f"127.0.0.1:{self._server.server_port}/pets/server:1"
-
-    def __enter__(self) -> Registry:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        super().__init__(server)
+        self.image = f"127.0.0.1:{server.server_port}/pets/server:1"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         registry = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             protocol_version = "HTTP/1.1"
 
             def do_HEAD(self) -> None:
@@ -131,8 +116,5 @@ class Registry:
                 except OSError:
                     breaking = True
                 self.close_connection = self.close_connection or breaking
-
-            def log_message(self, *arguments: object) -> None:
-                pass
 
         return Handler

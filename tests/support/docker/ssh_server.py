@@ -11,7 +11,6 @@ import stat
 import subprocess
 import threading
 from pathlib import Path
-from types import TracebackType
 
 import psutil
 
@@ -74,12 +73,7 @@ class SshServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listener.close()
         self.drop_connections()
 
