@@ -108,18 +108,10 @@ class Flags:
     version: bool = _flag(False, "Print the version and exit")
 
 
-@dataclass(frozen=True)
-class CommandLine:
-    """The flags, and the arguments that are not flags."""
+def parse(arguments: Sequence[str]) -> tuple[Flags, tuple[str, ...]]:
+    """Read a command line; return the flags, and the arguments that are not flags.
 
-    flags: Flags
-    unknown: tuple[str, ...]
-
-
-def parse(arguments: Sequence[str]) -> CommandLine:
-    """Read a command line; raises InvalidFlag if a value cannot be read.
-
-    A boolean flag may stand alone. Unknown arguments are returned, not refused.
+    A boolean flag may stand alone. Raises InvalidFlag if a value cannot be read.
     """
     fields = {item.name: item for item in dataclasses.fields(Flags)}
     values: dict[str, Any] = {}
@@ -131,7 +123,7 @@ def parse(arguments: Sequence[str]) -> CommandLine:
             unknown.append(argument)
             continue
         values[name] = _value(name, type(item.default), text if equals else None)
-    return CommandLine(Flags(**values), tuple(unknown))
+    return Flags(**values), tuple(unknown)
 
 
 def _value(name: str, kind: type, text: str | None) -> Any:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from serving.model_server import examples, inference
 from serving.model_server.grpc_calls import CallContext, Method, service_handler
-from serving.model_server.inference import PreparedCall
 from serving.model_server.models import ServedModels
 from serving.model_server.monitoring import Metrics
-from serving.model_server.scheduler import InferenceScheduler
-from serving.model_server.servable import Servable
+from serving.model_server.scheduler import InferenceScheduler, Prepare
 from serving.tf.messages import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -28,8 +25,6 @@ SIGNATURES_FIELD = "signature_def"
 
 _MAX_DEADLINE_SECONDS = 86_400.0
 """A call that may take longer is run without a deadline."""
-
-_Prepare = Callable[[Servable, Any], PreparedCall]
 
 
 @dataclass(frozen=True)
@@ -87,16 +82,17 @@ class PredictionService:
         api: str,
         entrypoint: str,
         spec: Any,
-        prepare: Callable[[Servable], PreparedCall],
+        prepare: Prepare,
+        request: Any,
         seconds: float | None,
     ) -> Any:
-        """Compute a call on the version that `spec` selects, within `seconds`.
+        """Compute `request` on the version that `spec` selects, within `seconds`.
 
-        The request is counted under `api` and `entrypoint`.
+        It is counted under `api` and `entrypoint`.
         """
         with self._metrics.request(spec.name, api, entrypoint):
             servable = self._models.servable(spec)
-            return await self._scheduler.answer(servable, prepare, seconds)
+            return await self._scheduler.answer(servable, prepare, request, seconds)
 
     def metadata(self, request: Any) -> Any:
         """Return the signatures of a version."""
@@ -118,15 +114,13 @@ class PredictionService:
     async def _metadata(self, request: Any, _context: CallContext) -> Any:
         return self.metadata(request)
 
-    def _inference(self, api: str, request_type: Any, prepare: _Prepare) -> Method:
+    def _inference(self, api: str, request_type: Any, prepare: Prepare) -> Method:
         async def answer(request: Any, context: CallContext) -> Any:
             seconds = context.time_remaining()
             if seconds is not None and not self._enforced(seconds):
                 seconds = None
             spec = _task_spec(request) if api == "MultiInference" else _spec(request)
-            return await self.answer(
-                api, "GRPC", spec, lambda servable: prepare(servable, request), seconds
-            )
+            return await self.answer(api, "GRPC", spec, prepare, request, seconds)
 
         return Method(request_type, answer)
 

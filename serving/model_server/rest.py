@@ -15,15 +15,16 @@ from urllib.parse import unquote
 from google.protobuf.json_format import MessageToDict
 
 from serving.model_server import examples, rest_bodies
-from serving.model_server.inference import PreparedCall
 from serving.model_server.model_service import ModelService
 from serving.model_server.monitoring import Metrics
 from serving.model_server.prediction_service import SIGNATURES_FIELD, PredictionService
-from serving.model_server.servable import Servable
+from serving.model_server.scheduler import Prepare
 from serving.tf.messages import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_pb2,
+    regression_pb2,
 )
 from serving.tf.status import Code, ServingError, invalid
 
@@ -140,29 +141,21 @@ class RestApi:
     async def _infer(self, method: str, spec: Any, body: bytes) -> str:
         document = rest_bodies.parse_object(body)
         if method == "predict":
-            return str(
-                await self._compute(
-                    "Predict", spec, lambda version: rest_bodies.prepare_predict(version, document)
-                )
-            )
+            text: str = await self._compute("Predict", spec, rest_bodies.prepare_predict, document)
+            return text
         if method == "classify":
-            request = rest_bodies.classification_request(document)
-            return rest_bodies.classification_text(
-                await self._compute(
-                    "Classify", spec, lambda version: examples.prepare_classify(version, request)
-                )
+            request = rest_bodies.fill_examples(
+                document, classification_pb2.ClassificationRequest()
             )
-        request = rest_bodies.regression_request(document)
-        return rest_bodies.regression_text(
-            await self._compute(
-                "Regress", spec, lambda version: examples.prepare_regress(version, request)
-            )
-        )
+            response = await self._compute("Classify", spec, examples.prepare_classify, request)
+            return rest_bodies.classification_text(response)
+        request = rest_bodies.fill_examples(document, regression_pb2.RegressionRequest())
+        response = await self._compute("Regress", spec, examples.prepare_regress, request)
+        return rest_bodies.regression_text(response)
 
-    async def _compute(
-        self, api: str, spec: Any, prepare: Callable[[Servable], PreparedCall]
-    ) -> Any:
-        return await self._predictions.answer(api, "REST", spec, prepare, self._options.seconds)
+    async def _compute(self, api: str, spec: Any, prepare: Prepare, request: Any) -> Any:
+        seconds = self._options.seconds
+        return await self._predictions.answer(api, "REST", spec, prepare, request, seconds)
 
     def _status(self, spec: Any) -> str:
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)

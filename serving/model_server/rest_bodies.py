@@ -23,9 +23,7 @@ from serving.model_server.json_tensors import (
 )
 from serving.model_server.servable import Servable, Signature
 from serving.tf.messages import (
-    classification_pb2,
     example_pb2,
-    regression_pb2,
     types_pb2,
 )
 from serving.tf.names import DEFAULT_SIGNATURE
@@ -189,17 +187,11 @@ def _from_inputs(value: Any, signature: Signature) -> dict[str, Tensor]:
     return feeds
 
 
-def classification_request(document: Mapping[str, Any]) -> Any:
-    """Return the `ClassificationRequest` of a body; raises ServingError (INVALID_ARGUMENT)."""
-    return _fill_examples(document, classification_pb2.ClassificationRequest())
+def fill_examples(document: Mapping[str, Any], request: Any) -> Any:
+    """Fill a classification or regression request from a body, and return it.
 
-
-def regression_request(document: Mapping[str, Any]) -> Any:
-    """Return the `RegressionRequest` of a body; raises ServingError (INVALID_ARGUMENT)."""
-    return _fill_examples(document, regression_pb2.RegressionRequest())
-
-
-def _fill_examples(document: Mapping[str, Any], request: Any) -> Any:
+    Raises ServingError (INVALID_ARGUMENT).
+    """
     request.model_spec.signature_name = _signature_name(document)
     target = request.input.example_list
     if _CONTEXT in document:

@@ -14,6 +14,9 @@ from serving.tf.cores import core_count
 from serving.tf.status import Code, ServingError
 from serving.tf.tensors import Tensor
 
+Prepare = Callable[[Servable, Any], PreparedCall]
+"""Checks a request against the signatures of a version; raises ServingError."""
+
 _THREADS_PER_CORE = 8
 _ROWS_PER_CORE = 4
 """Of a batch. More rows are no faster, take more memory and delay the answers."""
@@ -34,15 +37,15 @@ class InferenceScheduler:
         self._alone: set[asyncio.Task[list[Tensor]]] = set()
 
     async def answer(
-        self, servable: Servable, prepare: Callable[[Servable], PreparedCall], seconds: float | None
+        self, servable: Servable, prepare: Prepare, request: Any, seconds: float | None
     ) -> Any:
-        """Prepare and compute one call on a version and return its response.
+        """Prepare and compute one request on a version and return its response.
 
         The version stays loaded until the computation is over, even if the caller is
         cancelled before. Raises ServingError; DEADLINE_EXCEEDED after `seconds`.
         """
         with servable.use():
-            call = prepare(servable)
+            call = prepare(servable, request)
             try:
                 async with asyncio.timeout(seconds):
                     if self._batches_all or call.splits_by_row:

@@ -49,18 +49,18 @@ def main(arguments: list[str]) -> int:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     try:
-        command_line = parse(arguments)
-        if command_line.flags.help:
+        flags, unknown = parse(arguments)
+        if flags.help:
             print(usage())
             return 0
-        if command_line.flags.version:
+        if flags.version:
             print(f"TensorFlow ModelServer: Servery\nTensorFlow Library: {_version()}")
             return 0
-        for argument in command_line.unknown:
+        for argument in unknown:
             print(f"unknown argument: {argument}\n{usage()}")
-        for name in ignored_flags(command_line.flags):
+        for name in ignored_flags(flags):
             log.warning("--%s has no effect here", name)
-        asyncio.run(serve(command_line.flags))
+        asyncio.run(serve(flags))
     except InvalidFlag as error:
         print(f"{error}\n{usage()}")
         return 1

@@ -51,8 +51,8 @@ _MAX_BYTES = 2**32
 _VARINT_BITS = 63
 MAX_RANK = 64
 """Dimensions that a numpy array can have; no model needs more."""
-_FLOAT_FIELD_TAG = b"\x2a"
-_DOUBLE_FIELD_TAG = b"\x32"
+_PACKED_TAGS = {types_pb2.DT_FLOAT: b"\x2a", types_pb2.DT_DOUBLE: b"\x32"}
+"""The first byte of the packed fields `float_val` and `double_val`."""
 
 
 class Tensor(NamedTuple):
@@ -173,14 +173,14 @@ def to_proto(tensor: Tensor, as_content: bool = False) -> Any:
     dtype, array = tensor
     if as_content and dtype != types_pb2.DT_STRING:
         proto = tensor_pb2.TensorProto(tensor_content=array.tobytes())
-    elif dtype == types_pb2.DT_FLOAT:
-        proto = _packed(_FLOAT_FIELD_TAG, array)
-    elif dtype == types_pb2.DT_DOUBLE:
-        proto = _packed(_DOUBLE_FIELD_TAG, array)
+    elif dtype in _PACKED_TAGS:
+        proto = _packed(_PACKED_TAGS[dtype], array)
     else:
         proto = tensor_pb2.TensorProto()
         getattr(proto, _TYPES[dtype][0]).extend(_field_values(dtype, array))
     proto.dtype = dtype
+    # A scalar has a shape as well: the message is there, with no dimension in it.
+    proto.tensor_shape.SetInParent()
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     return proto

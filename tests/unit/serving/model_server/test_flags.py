@@ -8,7 +8,7 @@ from serving.model_server.flags import Flags, InvalidFlag, parse, usage
 
 
 def test_the_defaults_are_the_originals() -> None:
-    flags = parse([]).flags
+    flags = parse([])[0]
     assert (flags.port, flags.rest_api_port, flags.model_name) == (8500, 0, "default")
     assert (flags.file_system_poll_wait_seconds, flags.max_num_load_retries) == (1, 5)
     assert flags.rest_api_timeout_in_ms == 30_000
@@ -30,13 +30,13 @@ def test_the_defaults_are_the_originals() -> None:
     ],
 )
 def test_parse(argument: str, expected: Flags) -> None:
-    assert parse([argument]).flags == expected
+    assert parse([argument])[0] == expected
 
 
 def test_unknown_arguments_are_kept_apart() -> None:
-    line = parse(["--nonsense=1", "stray", "--port=2"])
-    assert line.unknown == ("--nonsense=1", "stray")
-    assert line.flags.port == 2
+    flags, unknown = parse(["--nonsense=1", "stray", "--port=2"])
+    assert unknown == ("--nonsense=1", "stray")
+    assert flags.port == 2
 
 
 @pytest.mark.parametrize("argument", ["--port=x", "--port", "--enable_batching=maybe"])

@@ -29,6 +29,7 @@ def test_every_type_comes_back(dtype: int, shape: tuple[int, ...]) -> None:
         array = numbers.astype(NUMPY_DTYPES[dtype])
     sent = to_proto(Tensor(dtype, array))
     assert sent.tensor_content == b""
+    assert sent.HasField("tensor_shape")
     received = from_proto(sent, "x")
     assert received.dtype == dtype
     assert received.array.dtype == NUMPY_DTYPES[dtype]
