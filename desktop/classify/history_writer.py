@@ -54,8 +54,8 @@ class HistoryWriter:
                 await self._history.remember(list(changed.values()))
         except asyncio.CancelledError:
             # The application is ending; its last write has these too.
-            kept = {key: photo for key, photo in changed.items() if key not in self._removed}
-            self._changed, self._removed = kept | self._changed, removed | self._removed
+            still_there = {key: photo for key, photo in changed.items() if key not in self._removed}
+            self._changed, self._removed = still_there | self._changed, removed | self._removed
             raise
 
     def _note(self, photos: Sequence[Photo], target: dict[str, Photo]) -> None:

@@ -248,5 +248,5 @@ def _known_classes(classes: Sequence[str]) -> str:
     """Return what a model can tell apart, as a sentence."""
     shown = ", ".join(classes[:_MAX_CLASSES_NAMED])
     more = len(classes) - _MAX_CLASSES_NAMED
-    rest = f" and {formats.count(more)} more" if more > 0 else ""
-    return f"The model knows {formats.plural(len(classes), 'class', 'classes')}: {shown}{rest}."
+    others = f" and {formats.count(more)} more" if more > 0 else ""
+    return f"The model knows {formats.plural(len(classes), 'class', 'classes')}: {shown}{others}."

@@ -15,8 +15,8 @@ from PySide6.QtGui import QImage, QPixmap
 
 from serving.normalize_image import MAX_PIXELS
 
-MAX_BYTES_KEPT = 48 * 2**20
-"""Bytes of decoded pictures that are kept."""
+MAX_CACHE_BYTES = 48 * 2**20
+"""Bytes of decoded pictures in the cache."""
 MAX_THREADS = 2
 MAX_REQUESTS = 400
 """More than fit on a screen; what was requested before these has been scrolled away."""
@@ -45,20 +45,20 @@ class Thumbnails(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._kept: OrderedDict[ThumbnailKey, QPixmap] = OrderedDict()
+        self._cache: OrderedDict[ThumbnailKey, QPixmap] = OrderedDict()
         self._size = 0
         self._requested: dict[ThumbnailKey, None] = {}
         self._decoding: set[ThumbnailKey] = set()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(MAX_THREADS, "thumbnails")
-        self._decoded.connect(self._keep, Qt.ConnectionType.QueuedConnection)
+        self._decoded.connect(self._store, Qt.ConnectionType.QueuedConnection)
 
     def get(self, key: ThumbnailKey) -> QPixmap | None:
         """Return the picture, or None and have it decoded; `ready` is emitted then."""
-        kept = self._kept.get(key)
-        if kept is not None:
-            self._kept.move_to_end(key)
-            return kept
+        cached = self._cache.get(key)
+        if cached is not None:
+            self._cache.move_to_end(key)
+            return cached
         with self._lock:
             if key in self._decoding:
                 return None
@@ -77,8 +77,8 @@ class Thumbnails(QObject):
     def forget(self, paths: Iterable[Path]) -> None:
         """Drop what is kept of photos, because their files may have changed."""
         forgotten = set(paths)
-        for key in [each for each in self._kept if each.path in forgotten]:
-            self._size -= _bytes(self._kept.pop(key))
+        for key in [each for each in self._cache if each.path in forgotten]:
+            self._size -= _bytes(self._cache.pop(key))
 
     def close(self) -> None:
         """Stop decoding, and wait for the threads."""
@@ -94,14 +94,14 @@ class Thumbnails(QObject):
             self._decoding.add(key)
         self._decoded.emit(key, decode(key))
 
-    def _keep(self, key: ThumbnailKey, image: QImage) -> None:
+    def _store(self, key: ThumbnailKey, image: QImage) -> None:
         with self._lock:
             self._decoding.discard(key)
         picture = QPixmap.fromImage(image)
-        self._kept[key] = picture
+        self._cache[key] = picture
         self._size += _bytes(picture)
-        while self._size > MAX_BYTES_KEPT and len(self._kept) > 1:
-            _, oldest = self._kept.popitem(last=False)
+        while self._size > MAX_CACHE_BYTES and len(self._cache) > 1:
+            _, oldest = self._cache.popitem(last=False)
             self._size -= _bytes(oldest)
         self.ready.emit(key)
 

@@ -116,8 +116,8 @@ class TileDelegate(QStyledItemDelegate):
         spot = QRectF(line.x(), line.center().y() - _MARK / 2, _MARK, _MARK)
         theme.paint_mark(painter, spot, mark)
         painter.setPen(mark.color)
-        room = line.adjusted(_MARK + theme.XS + 2, 0, 0, 0)
-        self._small.draw(painter, room, _words(photo, state))
+        space = line.adjusted(_MARK + theme.XS + 2, 0, 0, 0)
+        self._small.draw(painter, space, _words(photo, state))
 
 
 class _Face:
@@ -131,13 +131,13 @@ class _Face:
     def draw(
         self,
         painter: QPainter,
-        room: QRectF,
+        space: QRectF,
         text: str,
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
     ) -> None:
         painter.setFont(self.font)
-        shown = self.metrics.elidedText(text, mode, int(room.width()))
-        painter.drawText(room, Qt.AlignmentFlag.AlignLeft, shown)
+        shown = self.metrics.elidedText(text, mode, int(space.width()))
+        painter.drawText(space, Qt.AlignmentFlag.AlignLeft, shown)
 
 
 def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:

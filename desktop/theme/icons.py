@@ -123,7 +123,7 @@ class _Follower(QObject):
         return False
 
     def _refresh(self) -> None:
-        look = (tokens(), self._widget.devicePixelRatioF())
-        if look != self._drawn:  # setting an icon changes the style, which comes back here
-            self._drawn = look
+        appearance = (tokens(), self._widget.devicePixelRatioF())
+        if appearance != self._drawn:  # setting an icon changes the style, which comes back here
+            self._drawn = appearance
             self._draw()

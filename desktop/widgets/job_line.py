@@ -67,13 +67,13 @@ class JobLine(QWidget):
         """What the line says; empty while nothing worth showing runs."""
         return self._text.text() if self._shown else ""
 
-    def _worth_showing(self) -> list[Job[Any]]:
+    def _visible_jobs(self) -> list[Job[Any]]:
         return [
             job for job in self._jobs.running if not job.quiet and job.seconds >= SHOW_AFTER_SECONDS
         ]
 
     def _refresh(self) -> None:
-        jobs = self._worth_showing()
+        jobs = self._visible_jobs()
         self._shown = jobs[-1] if jobs else None
         for widget in (self._text, self._bar, self._cancel):
             widget.setVisible(self._shown is not None)
@@ -97,7 +97,7 @@ class JobLine(QWidget):
 
     def _fill_menu(self) -> None:
         self._menu.clear()
-        for job in reversed(self._worth_showing()):
+        for job in reversed(self._visible_jobs()):
             action = QAction(f"Cancel: {describe(job)}", self._menu)
             action.triggered.connect(partial(Job.cancel, job))
             self._menu.addAction(action)

@@ -43,6 +43,8 @@ class StateBadge(QWidget):
         top = (self.height() - side) / 2
         theme.paint_mark(painter, QRectF(0, top, side, side), self._mark)
         painter.setPen(self._mark.color)
-        rest = QRectF(side + theme.XS + 2, 0, self.width() - side - theme.XS - 2, self.height())
+        text_rect = QRectF(
+            side + theme.XS + 2, 0, self.width() - side - theme.XS - 2, self.height()
+        )
         align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.drawText(rest, align, self._text)
+        painter.drawText(text_rect, align, self._text)

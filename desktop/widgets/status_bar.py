@@ -22,8 +22,8 @@ class StatusBar(QFrame):
         theme.set_role(self, "bar")
         self.setFixedHeight(HEIGHT)
         self.jobs = JobLine(jobs)
-        self.fleet = _quiet_button("Go to the fleet (Ctrl+2)")
-        self.version = _quiet_button("Go to the versions (Ctrl+3)")
+        self.fleet = _status_button("Go to the fleet (Ctrl+2)")
+        self.version = _status_button("Go to the versions (Ctrl+3)")
         margins = (theme.M, 0, theme.S, 0)
         build.row((self.jobs, 1), self.fleet, self.version, parent=self, margins=margins)
         self._show_fleet("starting", "Fleet: starting")
@@ -53,7 +53,7 @@ class StatusBar(QFrame):
         theme.set_mark(self.fleet, state, _MARK)
 
 
-def _quiet_button(tip: str) -> QToolButton:
+def _status_button(tip: str) -> QToolButton:
     button = QToolButton()
     theme.set_role(button, "status")
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
