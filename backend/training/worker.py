@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from backend.training.worker_protocol import (
 from serving.clock import utc_now
 from serving.errors import ModelError, ServeryError
 from serving.models.card import CARD_PATH, ModelCard
+from serving.tf.names import SAVED_MODEL_FILE
 
 BATCH = 16
 TOLERANCE = 1e-3
@@ -115,23 +116,17 @@ def _labeled_rows(spec: TrainingSpec, graph: ServableGraph, send: Send) -> tuple
 
 
 def _embed(version: LoadedVersion, images: list[LabeledImage], send: Send) -> dict[str, Floats]:
-    found: dict[str, Floats] = {}
+    embeddings: dict[str, Floats] = {}
     for start in range(0, len(images), BATCH):
-        batch = [(image, _read(image)) for image in images[start : start + BATCH]]
-        readable = [(image, data) for image, data in batch if data is not None]
-        if readable:
-            answer = version.embed([data for _, data in readable])
-            found.update(
-                (image.image, row) for (image, _), row in zip(readable, answer, strict=True)
-            )
+        batch = images[start : start + BATCH]
+        files = {image.image: data for image in batch if (data := _read(image)) is not None}
+        if files:
+            rows = version.embed(list(files.values()))
+            embeddings.update(zip(files, rows, strict=True))
         done = start + len(batch)
-        send(
-            TrainingProgress(
-                0.1 + 0.5 * done / len(images),
-                f"Embedded {done} of {_photos(len(images))}.",
-            )
-        )
-    return found
+        progress = 0.1 + 0.5 * done / len(images)
+        send(TrainingProgress(progress, f"Embedded {done} of {_photos(len(images))}."))
+    return embeddings
 
 
 def _read(image: LabeledImage) -> bytes | None:
@@ -150,11 +145,11 @@ def _write_version(
     evaluation: Evaluation,
 ) -> None:
     base_folder = Path(spec.base_folder)
-    replaced = {"saved_model.pb", CARD_PATH.name, FEATURES_PATH.name}
+    replaced = {SAVED_MODEL_FILE, CARD_PATH.name, FEATURES_PATH.name}
     shutil.copytree(
         base_folder, staged, dirs_exist_ok=True, ignore=lambda _folder, names: replaced & set(names)
     )
-    (staged / "saved_model.pb").write_bytes(graph.with_head(head))
+    (staged / SAVED_MODEL_FILE).write_bytes(graph.with_head(head))
     features.write(staged, head.classes)
     labeled = sum(map(bool, features.held_out.images))
     metrics = {
@@ -235,8 +230,8 @@ def _exit_with_the_backend() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def main(arguments: Iterable[str] | None = None) -> int:
-    (spec_file,) = sys.argv[1:] if arguments is None else arguments
+def main() -> int:
+    (spec_file,) = sys.argv[1:]
     # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the messages alone.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
