@@ -45,9 +45,14 @@ def build_files(packages: Iterable[Member]) -> list[Member]:
 
     `packages` are the files of the installed or wheeled packages, by the paths
     that they have in `site-packages`. Raises EngineError if TensorFlow's
-    libraries are not among them.
+    libraries are not among them, or Servery's sources are not installed.
     """
     here = Path(__file__).parent
+    if not (here / "Dockerfile").is_file():  # a frozen application
+        raise EngineError(
+            "This installation of Servery does not contain the sources that the image needs.",
+            "Install Servery from its sources, or pull an image.",
+        )
     members = [
         Member.of("Dockerfile", here / "Dockerfile"),
         Member.of("tf_serving_entrypoint.sh", here / "tf_serving_entrypoint.sh", executable=True),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.engines.docker.image import contents
 from serving.engines.docker.image.contents import (
     LIBRARIES,
     PACKAGES,
@@ -69,6 +70,14 @@ def test_of_tensorflow_only_libraries_and_messages_are_taken() -> None:
 def test_without_the_libraries_there_is_no_image() -> None:
     with pytest.raises(EngineError, match=r"libtensorflow_cc\.so\.2 was not found"):
         build_files([member("click/__init__.py")])
+
+
+def test_a_frozen_application_cannot_build_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "__file__", str(tmp_path / "contents.pyc"))
+    with pytest.raises(EngineError, match="does not contain the sources"):
+        build_files([])
 
 
 def test_wheels_are_read_as_they_are(tmp_path: Path) -> None:
