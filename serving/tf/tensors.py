@@ -160,8 +160,10 @@ def _filled(array: Array, count: int) -> Array:
     if len(array) >= count:
         return array[:count]
     empty = b"" if array.dtype == object else 0
-    result = np.full(count, array[-1] if len(array) else empty, array.dtype)
+    result = np.empty(count, array.dtype)
     result[: len(array)] = array
+    # Not by `np.full`, which strips the zeros at the end of bytes.
+    result[len(array) :] = array[-1] if len(array) else empty
     return result
 
 

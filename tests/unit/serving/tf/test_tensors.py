@@ -45,6 +45,15 @@ def test_a_field_of_another_length(values: list[int], expected: list[int]) -> No
     assert from_proto(sent, "x").array.tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([], [b"", b""]), ([b"a\x00"], [b"a\x00"] * 2), ([b"a", b"b", b"c"], [b"a", b"b"])],
+)
+def test_a_field_of_strings_of_another_length(values: list[bytes], expected: list[bytes]) -> None:
+    sent = proto(types_pb2.DT_STRING, (2,), string_val=values)
+    assert from_proto(sent, "x").array.tolist() == expected
+
+
 def test_content_is_taken_as_it_lies() -> None:
     content = np.array([[1, 2]], np.int16).tobytes()
     sent = proto(types_pb2.DT_INT16, (1, 2), tensor_content=content)
