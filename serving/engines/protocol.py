@@ -99,15 +99,12 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """What it is called in the settings: docker, process."""
-        ...
 
     async def availability(self) -> Availability:
         """Say within 3 s whether instances can be run here; within 9 s by way of ssh."""
-        ...
 
     async def instances(self, model: str | None = None) -> list[Instance]:
         """List own instances in any state, oldest first; the engine is the database."""
-        ...
 
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance and return at once, in state STARTING.
@@ -115,39 +112,30 @@ class Engine(Protocol):
         `fleet_size` instances share the machine, which decides the threads of a spec
         that does not.
         """
-        ...
 
     async def grant_full_cpu(self, instance_id: str) -> None:
         """Give an instance as much of the processor as the others have.
 
         Until then one that starts may have less, if others need it too.
         """
-        ...
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """Ask it to finish its requests; kill it after `grace` seconds; forget it."""
-        ...
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:
         """Return the last `lines` lines that the instance printed."""
-        ...
 
     def follow_logs(self, instance_id: str, lines: int = 200) -> AsyncGenerator[str, None]:
         """Yield the last `lines` lines, then each new one, until it ends or is closed."""
-        ...
 
     async def run_command(self, instance_id: str) -> str:
         """Return the command that starts such an instance by hand, for people to copy."""
-        ...
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
         """Return what it uses now; None if it is gone or not known yet."""
-        ...
 
     def changes(self) -> AsyncGenerator[None, None]:
         """Yield whenever instances may have changed, until closed."""
-        ...
 
     async def close(self) -> None:
         """Close the connections to the engine; instances run on."""
-        ...

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from serving.engines.protocol import Engine
-from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError
-from serving.fleet.reconciler import Reconciler
+from serving.fleet.reconciler import Reconciler, wait_for_all
 from serving.fleet.record import InstanceLimits
 from serving.fleet.view import FleetView, InstanceView
-from serving.models.repository import ModelRepository
-from serving.predict.client import PredictClient
 from serving.progress import Report, no_report
-from serving.workspace import Workspace
 
 __all__ = ["Fleet", "FleetView", "InstanceView"]
-
-log = logging.getLogger(__name__)
 
 OBSERVE_SECONDS = 3.0
 """How long a single observation waits for instances to answer."""
 
 
-class Fleet:
+class Fleet(Reconciler):
     """All instances that serve one model, on one engine.
 
     The engine alone knows which instances exist and the record file alone how
@@ -36,38 +28,6 @@ class Fleet:
     fleet changes the record and waits until the reconciler has converged to it.
     Belongs to one event loop.
     """
-
-    def __init__(
-        self,
-        model: str,
-        engine: Engine | EngineSwitch,
-        repository: ModelRepository,
-        workspace: Workspace,
-        client: PredictClient,
-        *,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._model = model
-        self._engines = engine if isinstance(engine, EngineSwitch) else EngineSwitch(engine)
-        self._repository = repository
-        self._listeners: list[Callable[[FleetView], None]] = []
-        self._reconciler = Reconciler(
-            model,
-            self._engines,
-            repository,
-            workspace,
-            client,
-            self._notify,
-            clock=clock,
-            monotonic=monotonic,
-        )
-        self._record = self._reconciler.record
-
-    @property
-    def view(self) -> FleetView:
-        """The latest view; see `observe`, `watch` and `run`."""
-        return self._reconciler.view
 
     @property
     def configured(self) -> bool:
@@ -79,11 +39,6 @@ class Fleet:
         """What is set for every instance."""
         return self._record.read().limits
 
-    def subscribe(self, listener: Callable[[FleetView], None]) -> Callable[[], None]:
-        """Call `listener` with each view that differs from the one before; returns its undo."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
     def engine_of(self, instance_id: str) -> Engine:
         """Return the engine that runs an instance, for its log and its command."""
         return self._engines.engine_of(instance_id)
@@ -93,19 +48,7 @@ class Fleet:
 
         Waits up to 3 s for instances to answer. Raises EngineError.
         """
-        return await self._reconciler.observe(OBSERVE_SECONDS)
-
-    async def watch(self) -> None:
-        """Observe again and again until cancelled, changing nothing.
-
-        An instance that ends leaves the client's ready set within a second. What
-        is wrong with the engine is said in `view.engine_reason`.
-        """
-        await self._reconciler.watch()
-
-    async def run(self) -> None:
-        """Keep the fleet as its record says until cancelled; instances run on afterwards."""
-        await self._reconciler.run()
+        return await self._observe(OBSERVE_SECONDS)
 
     async def scale(self, count: int, report: Report = no_report) -> FleetView:
         """Set how many instances there should be; return once they are ready and no others run.
@@ -118,9 +61,7 @@ class Fleet:
         count = max(0, count)
         if count:
             await asyncio.to_thread(self._repository.live, self._model)
-        await self._reconciler.change_record(
-            lambda record: replace(record, desired_count=count, failures=())
-        )
+        await self._change_record(lambda record: replace(record, desired_count=count, failures=()))
 
         def is_done(view: FleetView) -> bool:
             if view.desired_count != count:
@@ -134,7 +75,7 @@ class Fleet:
                 return max(0, stopped), surplus, f"Stopping {_instances(surplus)}."
             return view.ready, count, f"{view.ready} of {_instances(count)} ready."
 
-        return await self._reconciler.converge(is_done, progress, report)
+        return await self._converge(is_done, progress, report)
 
     async def stop(self) -> None:
         """Set that there should be no instance, and return once none runs."""
@@ -145,9 +86,7 @@ class Fleet:
 
         So does `wait_until_converged`. Raises EngineError if the file cannot be written.
         """
-        await self._reconciler.change_record(
-            lambda record: replace(record, limits=limits, failures=())
-        )
+        await self._change_record(lambda record: replace(record, limits=limits, failures=()))
 
     async def wait_until_converged(self, report: Report = no_report) -> FleetView:
         """Return once there are as many ready instances as desired, all with the limits set.
@@ -157,10 +96,10 @@ class Fleet:
         """
 
         def current(view: FleetView) -> int:
-            spec_hash = self._reconciler.spec().hash
+            spec_hash = self._spec().hash
             return sum(each.instance.spec_hash == spec_hash for each in view.instances)
 
-        return await self._reconciler.converge(
+        return await self._converge(
             lambda view: current(view) == len(view.instances) == view.ready == view.desired_count,
             lambda _, view: (
                 current(view),
@@ -197,8 +136,8 @@ class Fleet:
         Raises EngineError if there is no such instance.
         """
         await self._require(instance_id)
-        async with self._reconciler.changing():
-            await self._reconciler.retire(instance_id)
+        async with self._changing():
+            await self._retire(instance_id)
 
     async def stop_instance(self, instance_id: str) -> None:
         """Stop this instance after it answered what it was sent, and desire one fewer.
@@ -206,23 +145,23 @@ class Fleet:
         Raises EngineError if there is no such instance.
         """
         await self._require(instance_id)
-        async with self._reconciler.changing():
-            await self._reconciler.change_record(
+        async with self._changing():
+            await self._change_record(
                 lambda record: replace(record, desired_count=max(0, record.desired_count - 1))
             )
-            await self._reconciler.retire(instance_id)
+            await self._retire(instance_id)
 
     async def stop_and_remember(self) -> None:
         """Stop every instance but remember how many are desired, for the next `run`.
 
         A `run` that still goes on, here or in another program, starts them again.
         """
-        async with self._reconciler.changing():
+        async with self._changing():
             instances = await self._engines.instances(self._model)
-            await self._reconciler.retire(*(instance.id for instance in instances))
+            await wait_for_all(self._retire(instance.id) for instance in instances)
 
     async def _replace(self, ids: Sequence[str], report: Report) -> None:
-        await self._reconciler.change_record(
+        await self._change_record(
             lambda record: replace(record, retiring=(*record.retiring, *ids), failures=())
         )
 
@@ -233,7 +172,7 @@ class Fleet:
             replaced = len(ids) - left(view)
             return replaced, len(ids), f"{replaced} of {_instances(len(ids))} replaced."
 
-        await self._reconciler.converge(lambda view: not left(view), progress, report)
+        await self._converge(lambda view: not left(view), progress, report)
 
     async def _require(self, instance_id: str) -> None:
         instances = await self._engines.instances(self._model)
@@ -241,13 +180,6 @@ class Fleet:
             raise EngineError(
                 f"There is no instance {instance_id}.", "Look at the list of instances."
             )
-
-    def _notify(self, view: FleetView) -> None:
-        for listener in list(self._listeners):
-            try:
-                listener(view)
-            except Exception:
-                log.exception("A listener to the fleet failed")
 
 
 def _instances(count: int) -> str:

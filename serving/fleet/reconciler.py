@@ -46,47 +46,85 @@ class Reconciler:
     """Takes the instances of one model, step by step, to what the record says.
 
     Several programs may do so for the same workspace: each sees what the others
-    do, and one at a time makes changes. Belongs to one event loop.
+    do, and one at a time makes changes. `Fleet` adds what changes the record.
     """
 
     def __init__(
         self,
         model: str,
-        engines: EngineSwitch,
+        engine: Engine | EngineSwitch,
         repository: ModelRepository,
         workspace: Workspace,
         client: PredictClient,
-        on_change: Callable[[FleetView], None],
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
-        self._engines = engines
+        self._engines = engine if isinstance(engine, EngineSwitch) else EngineSwitch(engine)
         self._repository = repository
         self._client = client
-        self._on_change = on_change
         self._clock = clock
         self._lock_path = workspace.fleet_lock
         self._observer = Observer(
-            model, engines, repository, client, clock=clock, monotonic=monotonic
+            model, self._engines, repository, client, clock=clock, monotonic=monotonic
         )
+        self._listeners: list[Callable[[FleetView], None]] = []
         self._full_cpu: set[str] = set()
         """Instances that have their full share of the processor."""
         self._reasons: dict[Engine, str] = {}
         """Why each engine was chosen, until something goes wrong with it."""
         self._wake = asyncio.Event()
         self._observed = asyncio.Event()
-        self.record = RecordFile(workspace.root / "fleet" / f"{model}.json")
+        self._record = RecordFile(workspace.root / "fleet" / f"{model}.json")
         self.view = FleetView(
             model=model,
-            engine=engines.current.name,
+            engine=self._engines.current.name,
             engine_reason="",
-            desired_count=self.record.read().desired_count,
+            desired_count=self._record.read().desired_count,
         )
-        """The latest view."""
+        """The latest view; see `watch` and `run`."""
 
-    async def observe(self, timeout_seconds: float = OBSERVE_SECONDS) -> FleetView:
+    def subscribe(self, listener: Callable[[FleetView], None]) -> Callable[[], None]:
+        """Call `listener` with each view that differs from the one before; returns its undo."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def watch(self) -> None:
+        """Observe again and again until cancelled, changing nothing.
+
+        An instance that ends leaves the client's ready set within a second. What
+        is wrong with the engine is said in `view.engine_reason`.
+        """
+        unsubscribe = self._client.on_loss(lambda instance_id: self._wake.set())
+        try:
+            async with in_background(self._follow_changes()):
+                while True:
+                    self._wake.clear()
+                    try:
+                        await self._observe()
+                    except EngineError as error:
+                        self._show_error(error)
+                    await _wait(self._wake, POLL_SECONDS if self._settled() else BUSY_POLL_SECONDS)
+        finally:
+            unsubscribe()
+            await self._observer.close()
+
+    async def run(self) -> None:
+        """Watch, and act on what is observed, until cancelled; instances run on afterwards."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch())
+            while True:
+                self._observed.clear()
+                await self._observed.wait()
+                try:
+                    if await self._act():
+                        self._wake.set()
+                except EngineError as error:
+                    self._show_error(error)
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def _observe(self, timeout_seconds: float = OBSERVE_SECONDS) -> FleetView:
         """Observe once, changing nothing, and give the client the ready instances.
 
         Waits up to `timeout_seconds` for instances to answer. Raises EngineError.
@@ -101,13 +139,13 @@ class Reconciler:
                 self.view,
                 engine=engine.name,
                 engine_reason=reason,
-                desired_count=self.record.read().desired_count,
+                desired_count=self._record.read().desired_count,
             )
         )
         self._observed.set()
         return self.view
 
-    async def act(self) -> bool:
+    async def _act(self) -> bool:
         """Do what the latest view calls for; False if that is nothing.
 
         Each step is carried out to its end, then the first error is raised.
@@ -119,14 +157,14 @@ class Reconciler:
         # that has nothing to do never waits for one that acts. It may be out of date once the
         # lock is held, since another program may have done the same: observe and plan again.
         async with file_lock(self._lock_path):
-            await self.observe()
+            await self._observe()
             steps = self._plan()
             if any(isinstance(step, Replace) for step in steps):
-                await self.record.change(lambda record: record.after_failure(self._clock()))
-            await _all(self._carry_out(step) for step in steps)
+                await self._record.change(lambda record: record.after_failure(self._clock()))
+            await wait_for_all(self._carry_out(step) for step in steps)
         return True
 
-    async def converge(
+    async def _converge(
         self, is_done: Callable[[FleetView], bool], progress: Progress, report: Report
     ) -> FleetView:
         """Observe and act until nothing is left to do and the view `is_done`.
@@ -135,9 +173,9 @@ class Reconciler:
         """
         first: FleetView | None = None
         while True:
-            view = await self.observe()
+            view = await self._observe()
             first = first or view
-            if await self.act():
+            if await self._act():
                 continue
             if is_done(view):
                 return view
@@ -145,64 +183,24 @@ class Reconciler:
             self._raise_if_failing(first, view)
             await asyncio.sleep(BUSY_POLL_SECONDS)
 
-    async def watch(self) -> None:
-        """Observe again and again until cancelled, changing nothing.
-
-        Says in `view.engine_reason` what is wrong with the engine.
-        """
-        unsubscribe = self._client.on_loss(lambda instance_id: self._wake.set())
-        try:
-            async with in_background(self._follow_changes()):
-                while True:
-                    self._wake.clear()
-                    try:
-                        await self.observe()
-                    except EngineError as error:
-                        self._show_error(error)
-                    await _wait(self._wake, POLL_SECONDS if self._settled() else BUSY_POLL_SECONDS)
-        finally:
-            unsubscribe()
-            await self._observer.close()
-
-    async def run(self) -> None:
-        """Watch, and act on each observation, until cancelled; instances run on afterwards."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.watch())
-            group.create_task(self._act_on_observations())
-
-    async def change_record(self, change: Callable[[FleetRecord], FleetRecord]) -> None:
+    async def _change_record(self, change: Callable[[FleetRecord], FleetRecord]) -> None:
         """Change what the fleet should be; raises EngineError if that cannot be written."""
-        record = await self.record.change(change)
+        record = await self._record.change(change)
         self._publish(replace(self.view, desired_count=record.desired_count))
         self._wake.set()
 
     @asynccontextmanager
-    async def changing(self) -> AsyncIterator[None]:
+    async def _changing(self) -> AsyncIterator[None]:
         """Keep everybody else from acting meanwhile, and observe afterwards."""
         async with file_lock(self._lock_path):
             yield
-        await self.observe()
+        await self._observe()
 
-    async def retire(self, *instance_ids: str) -> None:
-        """Let instances answer what they were sent, then stop them; raises EngineError."""
-        await _all(self._retire(each) for each in instance_ids)
-
-    def spec(self) -> InstanceSpec:
+    def _spec(self) -> InstanceSpec:
         """What each instance should be."""
         config_file = self._repository.config_path(self._model).resolve()
-        limits = self.record.read().limits
+        limits = self._record.read().limits
         return InstanceSpec(model=self._model, config_file=config_file, **asdict(limits))
-
-    async def _act_on_observations(self) -> None:
-        while True:
-            self._observed.clear()
-            await self._observed.wait()
-            try:
-                if await self.act():
-                    self._wake.set()
-            except EngineError as error:
-                self._show_error(error)
-                await asyncio.sleep(RETRY_SECONDS)
 
     async def _grant_full_cpu(self) -> None:
         """Give instances their full share of the processor that are ready, or waited for long."""
@@ -213,16 +211,16 @@ class Reconciler:
             if each.state is InstanceState.READY
             or (each.state is InstanceState.STARTING and each.instance.started < latest_start)
         }
-        await _all(
+        await wait_for_all(
             self._engines.engine_of(each).grant_full_cpu(each) for each in due - self._full_cpu
         )
         self._full_cpu = due
 
     def _plan(self) -> list[Step]:
-        record = self.record.read()
+        record = self._record.read()
         desired = Desired(
             desired_count=record.desired_count,
-            spec_hash=self.spec().hash,
+            spec_hash=self._spec().hash,
             retiring=frozenset(record.retiring),
             failures=record.failures,
         )
@@ -240,13 +238,14 @@ class Reconciler:
 
     async def _carry_out(self, step: Step) -> None:
         if isinstance(step, Start | Replace):
-            fleet_size = self.record.read().desired_count
-            instance = await self._engines.current.start(self.spec(), fleet_size=fleet_size)
+            fleet_size = self._record.read().desired_count
+            instance = await self._engines.current.start(self._spec(), fleet_size=fleet_size)
             log.info("Started instance %s", instance.id)
         if isinstance(step, Stop | Replace):
             await self._retire(step.instance_id)
 
     async def _retire(self, instance_id: str) -> None:
+        """Let an instance answer what it was sent, then stop it; raises EngineError."""
         self._observer.drain(instance_id)
         self._publish(self.view)
         try:
@@ -254,8 +253,8 @@ class Reconciler:
                 self._client.fail_over(instance_id)
             await self._engines.engine_of(instance_id).stop(instance_id)
             log.info("Stopped instance %s", instance_id)
-            if instance_id in self.record.read().retiring:
-                await self.record.change(lambda record: record.without_retiring(instance_id))
+            if instance_id in self._record.read().retiring:
+                await self._record.change(lambda record: record.without_retiring(instance_id))
         finally:
             self._observer.drained(instance_id)
 
@@ -264,7 +263,11 @@ class Reconciler:
         view = replace(view, instances=tuple(self._observer.views))
         if view != self.view:
             self.view = view
-            self._on_change(view)
+            for listener in list(self._listeners):
+                try:
+                    listener(view)
+                except Exception:
+                    log.exception("A listener to the fleet failed")
 
     def _show_error(self, error: EngineError) -> None:
         if error.what != self.view.engine_reason:
@@ -297,7 +300,7 @@ class Reconciler:
             for each in latest.instances
             if each.state is InstanceState.FAILED and each.instance.id not in known
         ]
-        pause = back_off(self.record.read().failures, self._clock())
+        pause = back_off(self._record.read().failures, self._clock())
         if failed and pause > 0:
             raise EngineError(
                 f"Instance {failed[-1].id} does not run. {failed[-1].failure}",
@@ -305,7 +308,7 @@ class Reconciler:
             )
 
 
-async def _all(works: Iterable[Awaitable[None]]) -> None:
+async def wait_for_all(works: Iterable[Awaitable[None]]) -> None:
     """Carry out all of it at once, each to its end; raises the first error."""
     for result in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(result, BaseException):
