@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -303,6 +304,31 @@ async def test_a_start_that_was_broken_off_before_it_knew_the_process_is_adopted
     (seen,) = await ProcessEngine(workspace).instances()
     assert seen == instance
     assert json.loads(path.read_text())["process"] == instance.process
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_unseen(
+    engine: ProcessEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+    spawn = engine._spawn
+
+    def slow_spawn(record: InstanceRecord, spec: InstanceSpec) -> subprocess.Popen[bytes]:
+        reached.set()
+        go_on.wait()
+        return spawn(record, spec)
+
+    monkeypatch.setattr(engine, "_spawn", slow_spawn)
+    starting = asyncio.create_task(engine.start(SPEC))
+    await wait_until(reached.is_set)
+    starting.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not starting.done()
+    go_on.set()
+    await asyncio.wait([starting])
+    assert starting.cancelled()
+    (seen,) = await engine.instances()
+    assert seen.process is not None
 
 
 @pytest.mark.parametrize(
