@@ -61,15 +61,13 @@ class GalleryView(QListView):
         self.selection_changed.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        rank = event.key() - Qt.Key.Key_0
-        plain = event.modifiers() in (
-            Qt.KeyboardModifier.NoModifier,
-            Qt.KeyboardModifier.KeypadModifier,
-        )
+        # The text and not the key, because some keyboards have digits above Shift.
+        digit, modifiers = event.text(), Qt.KeyboardModifier
+        held = event.modifiers() & ~(modifiers.ShiftModifier | modifiers.KeypadModifier)
         if event.key() == Qt.Key.Key_Delete:
             self.remove_requested.emit()
-        elif plain and 1 <= rank <= ROWS:
-            self.label_by_rank_requested.emit(rank)
+        elif digit and digit in "123456789"[:ROWS] and held == modifiers.NoModifier:
+            self.label_by_rank_requested.emit(int(digit))
         else:
             super().keyPressEvent(event)
 

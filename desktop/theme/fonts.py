@@ -7,14 +7,7 @@ from enum import Enum
 from PySide6.QtGui import QFont, QFontDatabase
 from PySide6.QtWidgets import QApplication
 
-_PREFERRED_FONTS = (
-    "Inter",
-    "Adwaita Sans",
-    "Cantarell",
-    "Noto Sans",
-    "Open Sans",
-    "Liberation Sans",
-)
+_PREFERRED = ("Inter", "Adwaita Sans", "Cantarell", "Noto Sans", "Open Sans", "Liberation Sans")
 """The first of these that is installed is used if the desktop names no font of its own."""
 
 _MIN_BODY_POINTS = 10.0
@@ -55,7 +48,7 @@ def system_font(named: QFont) -> QFont:
     made = QFont(named)
     if named.family() in ("Sans Serif", "Sans", ""):
         installed = set(QFontDatabase.families())
-        family = next((name for name in _PREFERRED_FONTS if name in installed), None)
+        family = next((name for name in _PREFERRED if name in installed), None)
         if family:
             made.setFamily(family)
     made.setPointSizeF(max(made.pointSizeF(), _MIN_BODY_POINTS))

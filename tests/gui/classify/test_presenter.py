@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication, QImage
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from serving.errors import BackendError, FleetUnavailable
 from tests.gui.classify.classify_env import ClassifyEnv, with_classify_env
@@ -175,9 +176,16 @@ def test_a_number_key_labels_the_shown_photo_with_that_class(
         QTest.keyClick(env.page.grid, Qt.Key.Key_2)
         await wait_until(lambda: env.state(album[1]) == "labelled")
         assert env.labels.accepted == {1: (album[1].read_bytes(), "dog")}
+        QTest.keyClick(env.page.grid, Qt.Key.Key_3, Qt.KeyboardModifier.AltModifier)
         QTest.keyClick(env.page.grid, Qt.Key.Key_4)
         await wait_until(lambda: not env.jobs.running)
         assert len(env.labels.accepted) == 1, "the answer has three classes only"
+        shifted = QKeyEvent(
+            QEvent.Type.KeyPress, Qt.Key.Key_3, Qt.KeyboardModifier.ShiftModifier, "3"
+        )
+        QApplication.sendEvent(env.page.grid, shifted)
+        await wait_until(lambda: len(env.labels.accepted) == 2)
+        assert env.labels.accepted[2] == (album[1].read_bytes(), "ship")
 
     run(lambda: with_classify_env(tmp_path, scenario))
 
