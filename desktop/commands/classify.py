@@ -12,7 +12,7 @@ import click
 
 from desktop.classify.classify_images import classify_images
 from desktop.commands import options
-from desktop.commands.connections import open_fleet
+from desktop.commands.options import FleetTarget
 from desktop.commands.terminal import ProgressLine, print_json, print_message
 from desktop.formats import percent
 from serving.background import in_background
@@ -21,7 +21,6 @@ from serving.errors import FleetUnavailable, ServeryError
 from serving.fleet.fleet import Fleet
 from serving.predict.prediction import Prediction
 from serving.progress import Report
-from serving.workspace import Workspace
 
 START_TIMEOUT_SECONDS = 120.0
 """How long to wait for an instance that is starting."""
@@ -42,24 +41,16 @@ POLL_SECONDS = 0.2
 @click.option(
     "--start", is_flag=True, help="Start an instance if none is running, and leave it running."
 )
-@options.model
-@options.engine
+@options.fleet
 @options.as_json
-@click.pass_context
 def classify(
-    context: click.Context,
-    files: Sequence[Path],
-    top: int,
-    start: bool,
-    model: str,
-    engine: str,
-    as_json: bool,
+    target: FleetTarget, files: Sequence[Path], top: int, start: bool, as_json: bool
 ) -> None:
     """Classify images and print the best classes of each.
 
     A file that cannot be classified is reported on stderr; the exit code is then 1.
     """
-    results = asyncio.run(_classify_all(context.obj, files, model, engine, start))
+    results = asyncio.run(_classify_all(target, files, start))
     if as_json:
         print_json([_as_json(file, results[file]) for file in files])
     for file in files:
@@ -70,14 +61,14 @@ def classify(
             best = (f"{score.name} {percent(score.score)}" for score in result.scores[:top])
             click.echo(f"{file}: {', '.join(best)}")
     if any(isinstance(result, ServeryError) for result in results.values()):
-        context.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 async def _classify_all(
-    workspace: Workspace, files: Sequence[Path], model: str, engine: str, start: bool
+    target: FleetTarget, files: Sequence[Path], start: bool
 ) -> dict[Path, Prediction | ServeryError]:
     results: dict[Path, Prediction | ServeryError] = {}
-    async with open_fleet(workspace, model, engine) as (fleet, client):
+    async with target.open() as (fleet, client):
         with ProgressLine() as report:
             await _wait_for_instance(fleet, start, report)
             # The client answers from the instances that are ready, so it has to be kept up to date.

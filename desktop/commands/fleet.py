@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from desktop.commands import options
-from desktop.commands.connections import open_fleet
+from desktop.commands.options import FleetTarget
 from desktop.commands.terminal import ProgressLine, print_json, print_message, print_table
 from desktop.formats import plural
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
 from serving.units import format_bytes, format_duration, parse_bytes
-from serving.workspace import Workspace
-
-T = TypeVar("T")
 
 
 @click.group()
@@ -31,11 +27,9 @@ def fleet() -> None:
 
 @fleet.command()
 @click.argument("count", type=click.IntRange(min=1), required=False)
-@options.model
-@options.engine
+@options.fleet
 @options.as_json
-@click.pass_obj
-def start(workspace: Workspace, count: int | None, model: str, engine: str, as_json: bool) -> None:
+def start(target: FleetTarget, count: int | None, as_json: bool) -> None:
     """Start COUNT instances.
 
     By default as many as the last time, or one.
@@ -45,42 +39,35 @@ def start(workspace: Workspace, count: int | None, model: str, engine: str, as_j
         desired_count = count or (await fleet.observe()).desired_count or 1
         return await fleet.scale(desired_count, report)
 
-    _change(workspace, model, engine, as_json, carry_out)
+    _change(target, as_json, carry_out)
 
 
 @fleet.command()
 @click.argument("count", type=click.IntRange(min=0))
-@options.model
-@options.engine
+@options.fleet
 @options.as_json
-@click.pass_obj
-def scale(workspace: Workspace, count: int, model: str, engine: str, as_json: bool) -> None:
+def scale(target: FleetTarget, count: int, as_json: bool) -> None:
     """Start or stop instances until exactly COUNT are running."""
-    _change(workspace, model, engine, as_json, lambda fleet, report: fleet.scale(count, report))
+    _change(target, as_json, lambda fleet, report: fleet.scale(count, report))
 
 
 @fleet.command()
-@options.model
-@options.engine
+@options.fleet
 @options.as_json
-@click.pass_obj
-def stop(workspace: Workspace, model: str, engine: str, as_json: bool) -> None:
+def stop(target: FleetTarget, as_json: bool) -> None:
     """Stop all instances.
 
     Requests that they have accepted are answered first.
     """
-    _change(workspace, model, engine, as_json, lambda fleet, report: fleet.scale(0, report))
+    _change(target, as_json, lambda fleet, report: fleet.scale(0, report))
 
 
 @fleet.command()
-@options.model
-@options.engine
+@options.fleet
 @options.as_json
-@click.pass_obj
-def status(workspace: Workspace, model: str, engine: str, as_json: bool) -> None:
+def status(target: FleetTarget, as_json: bool) -> None:
     """Show the instances and their state."""
-
-    view = _with_fleet(workspace, model, engine, lambda fleet: fleet.observe())
+    view = target.run(lambda fleet: fleet.observe())
     _show(view, as_json)
     if not as_json and view.engine_reason:
         print_message(view.engine_reason)
@@ -88,15 +75,13 @@ def status(workspace: Workspace, model: str, engine: str, as_json: bool) -> None
 
 @fleet.command()
 @click.argument("instance")
-@options.model
-@options.engine
-@click.pass_obj
-def restart(workspace: Workspace, instance: str, model: str, engine: str) -> None:
+@options.fleet
+def restart(target: FleetTarget, instance: str) -> None:
     """Replace INSTANCE by a new one.
 
     It is stopped once the new one is ready.
     """
-    _with_fleet(workspace, model, engine, lambda fleet: fleet.restart(instance))
+    target.run(lambda fleet: fleet.restart(instance))
     print_message(f"{instance} was replaced by a new instance.")
 
 
@@ -113,12 +98,8 @@ def restart(workspace: Workspace, instance: str, model: str, engine: str) -> Non
     is_flag=True,
     help="Print new lines as they come, until Ctrl+C or until the instance stops.",
 )
-@options.model
-@options.engine
-@click.pass_obj
-def logs(
-    workspace: Workspace, instance: str, lines: int, follow: bool, model: str, engine: str
-) -> None:
+@options.fleet
+def logs(target: FleetTarget, instance: str, lines: int, follow: bool) -> None:
     """Print the log of INSTANCE."""
 
     async def show(fleet: Fleet) -> None:
@@ -130,15 +111,13 @@ def logs(
             async for line in log:
                 click.echo(line)
 
-    _with_fleet(workspace, model, engine, show)
+    target.run(show)
 
 
 @fleet.command()
 @click.argument("instance")
-@options.model
-@options.engine
-@click.pass_obj
-def command(workspace: Workspace, instance: str, model: str, engine: str) -> None:
+@options.fleet
+def command(target: FleetTarget, instance: str) -> None:
     """Print the command that starts the same instance by hand.
 
     For a container that is a `docker run`.
@@ -147,7 +126,7 @@ def command(workspace: Workspace, instance: str, model: str, engine: str) -> Non
     async def show(fleet: Fleet) -> None:
         click.echo(await fleet.engine_of(instance).run_command(instance))
 
-    _with_fleet(workspace, model, engine, show)
+    target.run(show)
 
 
 def _memory(text: str) -> int:
@@ -160,12 +139,16 @@ def _memory(text: str) -> int:
 @fleet.command()
 @click.option(
     "--memory",
+    "memory_limit",
     type=_memory,
     metavar="SIZE",
     help="Memory of each instance, such as 512MB or 2GB; 0 for no limit.",
 )
 @click.option(
-    "--cpus", type=click.FloatRange(min=0), help="CPU cores of each instance; 0 for no limit."
+    "--cpus",
+    "cpu_limit",
+    type=click.FloatRange(min=0),
+    help="CPU cores of each instance; 0 for no limit.",
 )
 @click.option(
     "--threads",
@@ -173,27 +156,15 @@ def _memory(text: str) -> int:
     help="Threads of each instance; 0 to divide the cores among them.",
 )
 @click.option("--image", help="Image that containers run from; empty to choose automatically.")
-@options.model
-@options.engine
+@options.fleet
 @options.as_json
-@click.pass_obj
-def limit(
-    workspace: Workspace,
-    memory: int | None,
-    cpus: float | None,
-    threads: int | None,
-    image: str | None,
-    model: str,
-    engine: str,
-    as_json: bool,
-) -> None:
+def limit(target: FleetTarget, as_json: bool, **options: Any) -> None:
     """Set or print the limits of every instance.
 
     To set them, instances are replaced one after the other. Without options the
     limits are printed.
     """
-    settable = {"memory_limit": memory, "cpu_limit": cpus, "threads": threads, "image": image}
-    changed = {name: value for name, value in settable.items() if value is not None}
+    changed = {name: value for name, value in options.items() if value is not None}
 
     async def carry_out(fleet: Fleet) -> InstanceLimits:
         limits = InstanceLimits.of({**asdict(fleet.limits), **changed})
@@ -203,7 +174,7 @@ def limit(
                 await fleet.wait_until_converged(report)
         return fleet.limits
 
-    limits = _with_fleet(workspace, model, engine, carry_out)
+    limits = target.run(carry_out)
     if as_json:
         print_json(asdict(limits))
     else:
@@ -220,20 +191,8 @@ def _describe(limits: InstanceLimits) -> str:
     return f"Memory {memory}, {cores}, {threads}, image {image}."
 
 
-def _with_fleet(
-    workspace: Workspace, model: str, engine: str, work: Callable[[Fleet], Awaitable[T]]
-) -> T:
-    async def carry_out() -> T:
-        async with open_fleet(workspace, model, engine) as (fleet, _):
-            return await work(fleet)
-
-    return asyncio.run(carry_out())
-
-
 def _change(
-    workspace: Workspace,
-    model: str,
-    engine: str,
+    target: FleetTarget,
     as_json: bool,
     carry_out: Callable[[Fleet, Report], Awaitable[FleetView]],
 ) -> None:
@@ -242,7 +201,7 @@ def _change(
             await carry_out(fleet, report)
         return await fleet.observe()
 
-    _show(_with_fleet(workspace, model, engine, change), as_json)
+    _show(target.run(change), as_json)
 
 
 def _show(view: FleetView, as_json: bool) -> None:

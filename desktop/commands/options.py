@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any, TypeVar
+
 import click
 
+from desktop.commands.connections import open_fleet
 from serving.engines.names import AUTO, ENGINE_CHOICES
+from serving.fleet.fleet import Fleet
 from serving.models.starter.install import STARTER_MODEL
+from serving.predict.client import PredictClient
+from serving.workspace import Workspace
+
+T = TypeVar("T")
 
 engine = click.option(
     "--engine",
@@ -20,3 +33,34 @@ model = click.option(
     "--model", default=STARTER_MODEL, show_default=True, metavar="NAME", help="Name of the model."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+@dataclass(frozen=True)
+class FleetTarget:
+    """The fleet that the options of a command name."""
+
+    workspace: Workspace
+    model: str
+    engine: str
+
+    def open(self) -> AbstractAsyncContextManager[tuple[Fleet, PredictClient]]:
+        return open_fleet(self.workspace, self.model, self.engine)
+
+    def run(self, work: Callable[[Fleet], Awaitable[T]]) -> T:
+        """Open the fleet, do `work` on it, and close it again."""
+
+        async def carry_out() -> T:
+            async with self.open() as (fleet, _):
+                return await work(fleet)
+
+        return asyncio.run(carry_out())
+
+
+def fleet(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --model and --engine; the command gets a FleetTarget as its first argument."""
+
+    def with_target(workspace: Workspace, /, model: str, engine: str, **options: Any) -> None:
+        command(FleetTarget(workspace, model, engine), **options)
+
+    update_wrapper(with_target, command)  # click keeps the other options on the function
+    return model(engine(click.pass_obj(with_target)))

@@ -10,12 +10,11 @@ import click
 from backend.contract import DEFAULT_PORT
 from desktop.backend_supervisor import supervised_backend
 from desktop.commands import options
-from desktop.commands.connections import open_fleet
+from desktop.commands.options import FleetTarget
 from desktop.commands.terminal import ProgressLine, print_message
 from desktop.formats import plural
 from serving.background import in_background
 from serving.fleet.fleet import Fleet
-from serving.workspace import Workspace
 
 
 @click.command()
@@ -33,29 +32,23 @@ from serving.workspace import Workspace
     show_default=True,
     help="Port that the web page listens on; 0 for any free port.",
 )
-@options.model
-@options.engine
-@click.pass_obj
-def serve(
-    workspace: Workspace, instances: int | None, host: str, port: int, model: str, engine: str
-) -> None:
+@options.fleet
+def serve(target: FleetTarget, instances: int | None, host: str, port: int) -> None:
     """Run fleet, backend and web page without a window, until Ctrl+C.
 
     Prints the address of the web page. What this command started is stopped at the end.
     """
-    asyncio.run(_serve(workspace, instances, host, port, model, engine))
+    asyncio.run(_serve(target, instances, host, port))
 
 
-async def _serve(
-    workspace: Workspace, instances: int | None, host: str, port: int, model: str, engine: str
-) -> None:
+async def _serve(target: FleetTarget, instances: int | None, host: str, port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with (
-        open_fleet(workspace, model, engine) as (fleet, _),
-        in_background(_run_backend(workspace, host, port, engine), name="backend") as backend,
+        target.open() as (fleet, _),
+        in_background(_run_backend(target, host, port), name="backend") as backend,
         in_background(_run_fleet(fleet, instances), name="fleet") as running_fleet,
         in_background(stop.wait(), name="signal") as stopped,
     ):
@@ -76,11 +69,11 @@ async def _run_fleet(fleet: Fleet, instances: int | None) -> None:
             await asyncio.shield(fleet.stop_and_remember())
 
 
-async def _run_backend(workspace: Workspace, host: str, port: int, engine: str) -> None:
+async def _run_backend(target: FleetTarget, host: str, port: int) -> None:
     """Run a backend until cancelled; raise BackendError if it cannot be kept running."""
     failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with supervised_backend(
-        workspace, engine, host=host, port=port, on_error=failure.set_exception
+        target.workspace, target.engine, host=host, port=port, on_error=failure.set_exception
     ) as url:
         click.echo(f"Servery answers at {url}")
         await failure
