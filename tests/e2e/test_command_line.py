@@ -228,11 +228,11 @@ def test_serve_answers_until_it_is_told_to_end(shell: CommandLine) -> None:
                 answer = json.loads(result.stdout)
                 assert "error" not in answer, line
         serving.send_signal(signal.SIGINT)
-        _, said = serving.communicate(timeout=60)
+        _, stderr = serving.communicate(timeout=60)
     except BaseException:
         serving.kill()
         serving.communicate()
         raise
-    assert (serving.returncode, said) == (0, "Stopping\n")
+    assert (serving.returncode, stderr) == (0, "Stopping\n")
     assert shell.json("fleet", "status")["instances"] == []
     assert not (shell.workspace / "run" / "backend.json").exists()

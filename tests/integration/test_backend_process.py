@@ -1,4 +1,4 @@
-"""A backend is found, started once, and stopped by whoever started it."""
+"""A backend is found, started once, and stopped by the program that started it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_what_was_started_is_stopped_and_photos_of_that_day_come_back(
 
 def test_a_fleet_that_is_kept_is_there_at_once_the_next_time(workspace: Workspace) -> None:
     Settings(workspace.settings).change(engine="process", on_quit=OnQuit.KEEP)
-    assert ended_by_the_system(workspace) == 0
+    assert run_until_sigterm(workspace) == 0
     kept = {instance.id for instance in asyncio.run(ProcessEngine(workspace).instances())}
     backend = BackendRunFile.read(workspace)
     assert kept
@@ -143,15 +143,15 @@ def test_photos_wait_for_a_fleet_that_was_stopped(workspace: Workspace, tmp_path
     run(Options(workspace, engine="process"), script)
 
 
-def test_it_leaves_in_good_order_when_the_system_asks(workspace: Workspace) -> None:
+def test_a_signal_quits_in_good_order(workspace: Workspace) -> None:
     Settings(workspace.settings).change(engine="process")
-    assert ended_by_the_system(workspace) == 0
+    assert run_until_sigterm(workspace) == 0
     assert asyncio.run(ProcessEngine(workspace).instances()) == []
     assert asyncio.run(BackendClient.find(workspace)) is None
 
 
-def ended_by_the_system(workspace: Workspace) -> int:
-    """Open the window in a process of its own, end that once all runs; return its exit code."""
+def run_until_sigterm(workspace: Workspace) -> int:
+    """Open the window in a process, send SIGTERM once everything runs; return the exit code."""
     process = subprocess.Popen(
         [sys.executable, "-m", "desktop", "--workspace", str(workspace.root)],
         cwd=ROOT,

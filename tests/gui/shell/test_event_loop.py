@@ -80,7 +80,7 @@ def test_tasks_left_behind_are_ended_in_order(application: QApplication) -> None
     assert cleaned == ["forever"]
 
 
-def test_an_error_that_nobody_handled_is_told(application: QApplication) -> None:
+def test_an_unhandled_error_is_reported(application: QApplication) -> None:
     reported: list[BaseException] = []
     loop = EventLoop(application)
     loop.on_error = reported.append

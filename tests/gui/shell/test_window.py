@@ -32,7 +32,7 @@ def press(app: App, key: Qt.Key, modifier: Qt.KeyboardModifier) -> None:
     QTest.keyClick(app.window, key, modifier)
 
 
-def test_every_place_is_a_key_away(app: App, run: Run) -> None:
+def test_every_page_has_a_shortcut(app: App, run: Run) -> None:
     async def main() -> None:
         await app.show()
         app.window.activateWindow()
@@ -53,7 +53,7 @@ def test_every_place_is_a_key_away(app: App, run: Run) -> None:
     run(main)
 
 
-def test_every_button_has_a_name_for_those_who_do_not_see_it(app: App) -> None:
+def test_every_button_has_an_accessible_name(app: App) -> None:
     buttons = [
         *app.window.findChildren(QToolButton),
         *app.window.findChildren(QPushButton),
@@ -67,7 +67,7 @@ def test_every_button_has_a_name_for_those_who_do_not_see_it(app: App) -> None:
     assert not own
 
 
-def test_the_status_bar_answers_and_leads_there(app: App) -> None:
+def test_the_status_bar_shows_the_fleet_and_leads_there(app: App) -> None:
     status = app.window.status
     assert status.fleet.text().strip() == "Fleet: starting"
     status.show_fleet(1, 2, "starter", None)
@@ -82,7 +82,7 @@ def test_the_status_bar_answers_and_leads_there(app: App) -> None:
     assert app.window.current_page == PageName.LEARN
 
 
-def test_a_page_that_comes_later_takes_the_place_on_show(app: App) -> None:
+def test_a_page_that_comes_later_replaces_the_one_on_show(app: App) -> None:
     app.window.show_page(PageName.FLEET)
     page = QPushButton("Fleet")
     app.window.set_page(PageName.FLEET, page)
@@ -90,7 +90,7 @@ def test_a_page_that_comes_later_takes_the_place_on_show(app: App) -> None:
     assert app.window.page(PageName.FLEET) is page
 
 
-def test_dragging_photos_over_another_place_shows_the_one_that_takes_them(
+def test_dragging_photos_over_another_page_shows_the_one_that_takes_them(
     app: App, tmp_path: Path
 ) -> None:
     app.window.show_page(PageName.FLEET)
@@ -116,7 +116,7 @@ def test_notices_count_up_instead_of_piling_up(app: App) -> None:
     assert len(notices.bars) == MAX_NOTICES
 
 
-def test_notices_stay_above_the_place_that_is_shown(app: App) -> None:
+def test_notices_stay_above_the_page_that_is_shown(app: App) -> None:
     app.notifications.error("First.")
     app.window.show_page(PageName.FLEET)
     app.window.show_page(PageName.CLASSIFY)
@@ -144,7 +144,7 @@ def test_escape_closes_the_newest_notice_first(app: App, run: Run) -> None:
     run(main)
 
 
-def test_a_failed_job_is_told(app: App, run: Run) -> None:
+def test_a_failed_job_is_reported(app: App, run: Run) -> None:
     async def fail(report: object) -> None:
         raise EngineError("The engine is gone.")
 
@@ -179,10 +179,10 @@ async def close_with(answer: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "chosen"), [("Stop the fleet", OnQuit.STOP), ("Keep it running", OnQuit.KEEP)]
+    ("answer", "expected"), [("Stop the fleet", OnQuit.STOP), ("Keep it running", OnQuit.KEEP)]
 )
 def test_closing_asks_once_about_the_fleet_and_remembers(
-    app: App, run: Run, answer: str, chosen: OnQuit
+    app: App, run: Run, answer: str, expected: OnQuit
 ) -> None:
     async def main() -> None:
         await app.show()
@@ -192,8 +192,8 @@ def test_closing_asks_once_about_the_fleet_and_remembers(
         assert not app.quit_flow.quit_requested.is_set()
         await close_with(answer)
         await asyncio.wait_for(app.quit_flow.quit_requested.wait(), 5)
-        assert app.quit_flow.on_quit is chosen
-        assert app.settings.preferences.on_quit is chosen
+        assert app.quit_flow.on_quit is expected
+        assert app.settings.preferences.on_quit is expected
 
     run(main)
 
@@ -212,7 +212,7 @@ def test_a_person_can_stay(app: App, run: Run) -> None:
     run(main)
 
 
-def test_nothing_is_asked_where_it_was_answered_or_nothing_runs(app: App, run: Run) -> None:
+def test_nothing_is_asked_if_it_was_answered_or_nothing_runs(app: App, run: Run) -> None:
     async def main() -> None:
         await app.show()
         app.settings.change(on_quit=OnQuit.KEEP)
