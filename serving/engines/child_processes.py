@@ -31,13 +31,13 @@ def add(marker: str, process: subprocess.Popen[bytes]) -> None:
     _children[marker] = process
 
 
-def reap(prefix: str, kept: Container[str]) -> None:
-    """Forget every child that has ended, except those whose end is still to be reported.
+def reap(prefix: str, known: Container[str]) -> None:
+    """Forget every child that has exited, except those whose exit is still to be reported.
 
-    Only of those whose marker starts with `prefix`; `kept` are markers.
+    Only of those whose marker starts with `prefix`; `known` are markers.
     """
     for marker, process in list(_children.items()):
-        if marker.startswith(prefix) and process.poll() is not None and marker not in kept:
+        if marker.startswith(prefix) and process.poll() is not None and marker not in known:
             _children.pop(marker, None)
 
 
@@ -77,17 +77,17 @@ def exit_reason(marker: str) -> str | None:
     return "The process ended by itself."
 
 
-async def end(marker: str, process: psutil.Process, grace: float) -> None:
+async def terminate(marker: str, process: psutil.Process, grace: float) -> None:
     """Ask a process to end and kill it after `grace` seconds.
 
     Raises EngineError if it cannot be ended, psutil.AccessDenied if it may not be.
     """
     try:
         process.terminate()
-        if await _is_gone(marker, process, grace):
+        if await _exits_within(marker, process, grace):
             return
         process.kill()
-        if await _is_gone(marker, process, KILL_SECONDS):
+        if await _exits_within(marker, process, KILL_SECONDS):
             return
     except psutil.NoSuchProcess:
         return
@@ -101,17 +101,17 @@ def _is_marked(process: psutil.Process, marker: str) -> bool:
     return marker in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
 
 
-async def _is_gone(marker: str, process: psutil.Process, seconds: float) -> bool:
+async def _exits_within(marker: str, process: psutil.Process, seconds: float) -> bool:
     """Say whether a process ends within so many seconds."""
     deadline = time.monotonic() + seconds
-    while not _has_ended(marker, process):
+    while not _has_exited(marker, process):
         if time.monotonic() >= deadline:
             return False
         await asyncio.sleep(_POLL_SECONDS)
     return True
 
 
-def _has_ended(marker: str, process: psutil.Process) -> bool:
+def _has_exited(marker: str, process: psutil.Process) -> bool:
     child = _children.get(marker)
     if child is not None:
         # Only `poll` reaps it: psutil would see a zombie for ever.

@@ -39,7 +39,7 @@ class InstanceRecord:
     """Process id; 0 until it is known."""
     stopping: bool = False
     """Whether someone asked it to stop."""
-    ended: str = ""
+    exit_reason: str = ""
     """Why it ended, as a sentence, if its parent saw it."""
 
     def path(self, folder: Path) -> Path:
@@ -49,7 +49,10 @@ class InstanceRecord:
         return folder / f"{self.id}.ports"
 
     def write(self, folder: Path) -> None:
-        write_aside(self.path(folder), json.dumps(asdict(self), indent=2, default=str) + "\n")
+        raw = asdict(self)
+        # The key of the first release, so that its programs read what this one writes.
+        raw["ended"] = raw.pop("exit_reason")
+        write_aside(self.path(folder), json.dumps(raw, indent=2, default=str) + "\n")
 
     def ports(self, folder: Path) -> dict[str, int]:
         """Return the ports by `grpc` and `rest`; empty until the server wrote them."""
@@ -70,9 +73,10 @@ def read_instance_record(folder: Path, instance_id: str) -> InstanceRecord | Non
     """Return the record of one instance; None if there is none, or it is damaged."""
     try:
         raw = json.loads((folder / f"{instance_id}.json").read_text())
+        raw["exit_reason"] = raw.pop("ended", "")
         known = {key: raw[key] for key in InstanceRecord.__dataclass_fields__ if key in raw}
         return InstanceRecord(**known | {"command": tuple(raw.get("command", ()))})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 

@@ -114,7 +114,7 @@ class ProcessEngine:
         process = self._process(record)
         if process is not None:
             try:
-                await child_processes.end(self._marker(record), process, grace)
+                await child_processes.terminate(self._marker(record), process, grace)
             except psutil.AccessDenied as error:
                 raise EngineError(
                     f"Instance {instance_id} may not be stopped by this user.",
@@ -191,14 +191,14 @@ class ProcessEngine:
 
     def _is_finished(self, record: InstanceRecord) -> bool:
         """Whether an instance will print nothing more."""
-        kept = read_instance_record(self._folder, record.id)
-        return kept is None or (bool(kept.process) and self._process(kept) is None)
+        current = read_instance_record(self._folder, record.id)
+        return current is None or (bool(current.process) and self._process(current) is None)
 
     def _instances(self, model: str | None) -> list[Instance]:
         remove_abandoned(self._folder, self._clock())
         records = read_instance_records(self._folder)
-        kept = {self._marker(record) for record in records}
-        child_processes.reap(f"{PORTS_FLAG}={self._folder}{os.sep}", kept)
+        known = {self._marker(record) for record in records}
+        child_processes.reap(f"{PORTS_FLAG}={self._folder}{os.sep}", known)
         return [self._instance(record) for record in records if model in (None, record.model)]
 
     def _start(self, spec: InstanceSpec, fleet_size: int) -> Instance:
@@ -295,7 +295,7 @@ class ProcessEngine:
             return InstanceState.STOPPED, ""
         if not record.process and self._clock() - record.started < LOST_START_SECONDS:
             return InstanceState.STARTING, ""
-        reason = record.ended or self._exit_reason(record)
+        reason = record.exit_reason or self._exit_reason(record)
         last = tail(Path(record.log), 1).strip()
         return (
             InstanceState.FAILED,
@@ -306,7 +306,7 @@ class ProcessEngine:
         """Say why a process ended, and keep that if its parent is the one who asks."""
         reason = child_processes.exit_reason(self._marker(record))
         if reason is not None:
-            self._remember(replace(record, ended=reason))
+            self._remember(replace(record, exit_reason=reason))
             return reason
         if not record.process:
             return "Servery ended while it was starting this instance."

@@ -165,14 +165,14 @@ class Fleet(Reconciler):
             lambda record: replace(record, retiring=(*record.retiring, *ids), failures=())
         )
 
-        def left(view: FleetView) -> int:
+        def remaining(view: FleetView) -> int:
             return sum(each.instance.id in ids for each in view.instances)
 
         def progress(_: FleetView, view: FleetView) -> tuple[int, int, str]:
-            replaced = len(ids) - left(view)
+            replaced = len(ids) - remaining(view)
             return replaced, len(ids), f"{replaced} of {_instances(len(ids))} replaced."
 
-        await self._converge(lambda view: not left(view), progress, report)
+        await self._converge(lambda view: not remaining(view), progress, report)
 
     async def _require(self, instance_id: str) -> None:
         instances = await self._engines.instances(self._model)

@@ -93,7 +93,7 @@ class Observer:
         async with self._polling:
             # Noted before the engine is asked: one that stops while the engine makes its list may
             # still be on it, and would be shown as ready again if its drain were forgotten then.
-            drained = [name for name, has_ended in self._draining.items() if has_ended]
+            drained = [name for name, is_over in self._draining.items() if is_over]
             await self._list(timeout_seconds)
             for name in drained:
                 # A drain that began again meanwhile stays.

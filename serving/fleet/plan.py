@@ -47,7 +47,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
-    """Take an instance away: it finishes what it accepted, then it ends."""
+    """Take an instance away: it finishes its requests, then it stops."""
 
     instance_id: str
 
@@ -122,15 +122,16 @@ def _best_first(desired: Desired, alive: Sequence[Observed]) -> list[Observed]:
 def _exchange(desired: Desired, alive: Sequence[Observed], *, may_start: bool) -> list[Step]:
     """Return the next step of exchanging outdated instances, with one more than desired."""
     best_first = _best_first(desired, alive)
-    kept, excess = best_first[: desired.desired_count + 1], best_first[desired.desired_count + 1 :]
+    most = desired.desired_count + 1
+    retained, excess = best_first[:most], best_first[most:]
     if excess:
         return [Stop(each.id) for each in excess]
-    if len(kept) > desired.desired_count:
-        old = [each for each in kept if _outdated(desired, each)]
+    if len(retained) > desired.desired_count:
+        old = [each for each in retained if _outdated(desired, each)]
         starting = [each for each in old if each.state is InstanceState.STARTING]
-        ready = sum(each.state is InstanceState.READY for each in kept)
+        ready = sum(each.state is InstanceState.READY for each in retained)
         if starting or ready > desired.desired_count:
             return [Stop((starting or old)[0].id)]
-    elif len(kept) == desired.desired_count and may_start:
+    elif len(retained) == desired.desired_count and may_start:
         return [Start()]
     return []

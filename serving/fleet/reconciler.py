@@ -205,16 +205,16 @@ class Reconciler:
     async def _grant_full_cpu(self) -> None:
         """Give instances their full share of the processor that are ready, or waited for long."""
         latest_start = self._clock() - LOW_CPU_SECONDS
-        due = {
+        entitled = {
             each.instance.id
             for each in self.view.instances
             if each.state is InstanceState.READY
             or (each.state is InstanceState.STARTING and each.instance.started < latest_start)
         }
         await wait_for_all(
-            self._engines.engine_of(each).grant_full_cpu(each) for each in due - self._full_cpu
+            self._engines.engine_of(each).grant_full_cpu(each) for each in entitled - self._full_cpu
         )
-        self._full_cpu = due
+        self._full_cpu = entitled
 
     def _plan(self) -> list[Step]:
         record = self._record.read()

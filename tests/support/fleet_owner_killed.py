@@ -25,7 +25,7 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "an instance's record is written": (instance_records, "write_aside", 3),
     "a process is started": (ProcessEngine, "_spawn", 2),
     "an instance is drained": (reconciler.Reconciler, "_retire", 1),
-    "a process is ended": (child_processes, "end", 1),
+    "a process is ended": (child_processes, "terminate", 1),
     "an instance's record is removed": (InstanceRecord, "remove", 1),
 }
 """Where it can die: the step, as owner and name of a function, and at which call of it."""

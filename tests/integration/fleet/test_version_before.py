@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 
+from serving.engines.instance_records import read_instance_record
 from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
@@ -117,3 +118,7 @@ async def test_a_finished_instance_of_the_version_before_says_why_it_ended(
     (instance,) = await fleet_env.engine.instances()
     assert instance.state is InstanceState.FAILED
     assert instance.failure == "The process ended with exit status 3."
+    record = read_instance_record(folder, "pets-6fabbc")
+    assert record is not None
+    record.write(folder)
+    assert (folder / "pets-6fabbc.json").read_text() == text
