@@ -1,9 +1,10 @@
-"""Tasks that run in the background for the length of a block."""
+"""Tasks that run for the length of a block, and work that is not abandoned half-way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -32,3 +33,21 @@ async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def finish(work: Awaitable[T]) -> T:
+    """Wait for `work` to its end even if cancelled meanwhile, and only then be cancelled.
+
+    For work that nothing can stop once it has begun, such as a call in a thread.
+    """
+    future = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            # A second cancellation must not end the wait either.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([future])
+        if not future.cancelled():
+            future.exception()  # Marks it as retrieved: the cancellation is what is raised.
+        raise

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from serving.background import finish
 from serving.engines import child_processes
 from serving.engines.instance_records import (
     InstanceRecord,
@@ -89,13 +90,8 @@ class ProcessEngine:
 
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance; raises EngineError if the process cannot be made."""
-        starting = asyncio.create_task(asyncio.to_thread(self._start, spec, fleet_size))
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # A thread cannot be cancelled: wait, so that the next list has this instance.
-            await asyncio.gather(starting, return_exceptions=True)
-            raise
+        # A thread cannot be cancelled: wait, so that the next list has this instance.
+        return await finish(asyncio.to_thread(self._start, spec, fleet_size))
 
     async def grant_full_cpu(self, instance_id: str) -> None:
         """Do nothing: only an administrator could give back what a start was denied."""

@@ -10,6 +10,7 @@ import docker.errors
 from docker import APIClient
 from docker.utils import version_gte
 
+from serving.background import finish
 from serving.engines.docker import names
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.container import NORMAL_CPU_SHARES
@@ -96,12 +97,14 @@ class DockerEngine:
 
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance; raises EngineError, and then leaves nothing behind."""
-        return await self._connection.run(
+        starting = self._connection.run(
             "start an instance",
             lambda found: found.with_local_addresses(
                 start(found, self._workspace, self.image_names, spec, fleet_size)
             ),
         )
+        # A thread cannot be cancelled: wait, so that the next list has this instance.
+        return await finish(starting)
 
     async def grant_full_cpu(self, instance_id: str) -> None:
         """Give it the same share of the CPU as the others.

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from serving.background import in_background
+from serving.background import finish, in_background
 
 
 async def test_it_has_cleaned_up_when_the_block_is_left() -> None:
@@ -54,3 +54,31 @@ async def test_its_failure_is_raised_when_the_block_is_left() -> None:
 async def test_a_failure_of_the_block_comes_first() -> None:
     with pytest.raises(KeyError):
         await _enter_and_leave(KeyError())
+
+
+async def test_finished_work_gives_its_result_or_its_failure() -> None:
+    async def work(failure: Exception | None) -> int:
+        if failure is not None:
+            raise failure
+        return 3
+
+    assert await finish(work(None)) == 3
+    with pytest.raises(ValueError, match="of the work"):
+        await finish(work(ValueError("of the work")))
+
+
+@pytest.mark.parametrize("failure", [None, ValueError("of the work")])
+async def test_work_is_waited_for_however_often_it_is_cancelled(failure: Exception | None) -> None:
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(finish(gate))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
+    if failure is None:
+        gate.set_result(None)
+    else:
+        gate.set_exception(failure)
+    with pytest.raises(asyncio.CancelledError):
+        await task
