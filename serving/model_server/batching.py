@@ -97,11 +97,9 @@ class Batcher:
         """
         rows = _row_count(feeds)
         limits = self._limits
-        largest = (
-            (limits.max_request_rows or rows)
-            if limits.splits_large_requests
-            else limits.max_batch_size
-        )
+        largest = limits.max_batch_size
+        if limits.splits_large_requests:
+            largest = limits.max_request_rows or rows
         if rows > largest:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {largest}")
         if self._waiting_rows and self._waiting_rows + rows > limits.max_queued_rows:
@@ -128,22 +126,13 @@ class Batcher:
 
     def _enqueue(self, feeds: Sequence[Tensor], rows: int) -> list[_Piece]:
         loop = asyncio.get_running_loop()
-        kind = tuple(
-            (
-                tensor.dtype,
-                tensor.array.ndim if self._limits.pads_variable_lengths else tensor.array.shape[1:],
-            )
-            for tensor in feeds
-        )
+        pads = self._limits.pads_variable_lengths
+        kind = tuple((dtype, array.ndim if pads else array.shape[1:]) for dtype, array in feeds)
         step = self._limits.max_batch_size
         pieces = []
         for start in range(0, max(rows, 1), step):
             stop = min(start + step, rows)
-            part = (
-                feeds
-                if rows <= step
-                else [Tensor(dtype, array[start:stop]) for dtype, array in feeds]
-            )
+            part = [Tensor(dtype, array[start:stop]) for dtype, array in feeds]
             pieces.append(
                 _Piece(part, stop - start, kind, self._clock.time(), loop.create_future())
             )

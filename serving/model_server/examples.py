@@ -149,13 +149,10 @@ def serialized_examples(input_proto: Any) -> list[bytes]:
 
 
 def _classify_outputs(servable: Servable, signature: Signature) -> tuple[str, ...]:
-    """Return the names of the tensors to fetch, having checked the signature."""
+    """Return the names of the tensors to fetch; raises ServingError for other signatures."""
     outputs = signature.outputs
-    _check_method(servable, signature, "classification", CLASSIFY)
-    _check_single_input(signature)
-    if len(outputs) not in (1, 2):
-        raise invalid(f"Expected one or two output Tensors, found {len(outputs)}")
-    _check_inputs_alias(signature, "classification")
+    count_error = f"Expected one or two output Tensors, found {len(outputs)}"
+    _check_signature(servable, signature, "classification", CLASSIFY, (1, 2), count_error)
     names = tuple(outputs[alias].name for alias in (_CLASSES, _SCORES) if alias in outputs)
     if not names:
         raise invalid(
@@ -166,28 +163,29 @@ def _classify_outputs(servable: Servable, signature: Signature) -> tuple[str, ..
 
 
 def _regress_outputs(servable: Servable, signature: Signature) -> tuple[str, ...]:
-    _check_method(servable, signature, "regression", REGRESS)
-    _check_single_input(signature)
-    if len(signature.outputs) != 1:
-        raise invalid("Expected one output Tensor.")
-    _check_inputs_alias(signature, "regression")
+    """Return the name of the tensor to fetch; raises ServingError for other signatures."""
+    count_error = "Expected one output Tensor."
+    _check_signature(servable, signature, "regression", REGRESS, (1,), count_error)
     if _OUTPUTS not in signature.outputs:
         raise invalid(f"No regression outputs found in SignatureDef: {_short(signature)}")
     return (signature.outputs[_OUTPUTS].name,)
 
 
-def _check_method(servable: Servable, signature: Signature, kind: str, method: str) -> None:
+def _check_signature(
+    servable: Servable,
+    signature: Signature,
+    kind: str,
+    method: str,
+    output_counts: tuple[int, ...],
+    count_error: str,
+) -> None:
     own = signature.proto.method_name
     if servable.checks_methods and own != method:
         raise invalid(f"Expected {kind} signature method_name to be {method}. Was: {own}")
-
-
-def _check_single_input(signature: Signature) -> None:
     if len(signature.inputs) != 1:
         raise invalid("Expected one input Tensor.")
-
-
-def _check_inputs_alias(signature: Signature, kind: str) -> None:
+    if len(signature.outputs) not in output_counts:
+        raise invalid(count_error)
     if _INPUTS not in signature.inputs:
         raise invalid(f"No {kind} inputs found in SignatureDef: {_short(signature)}")
 

@@ -40,6 +40,10 @@ class Output(ctypes.Structure):
     _fields_ = (("operation", _POINTER), ("index", _INT))
 
 
+_BUFFER = ctypes.POINTER(Buffer)
+_TENSORS = (ctypes.POINTER(Output), ctypes.POINTER(_POINTER), _INT)
+"""Names in the graph, the `TF_Tensor`s, and how many."""
+
 _RUNTIME: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "TF_Version": (_TEXT, ()),
     "TF_NewGraph": (_POINTER, ()),
@@ -51,35 +55,13 @@ _RUNTIME: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "TF_DeleteSessionOptions": (None, (_POINTER,)),
     "TF_LoadSessionFromSavedModel": (
         _POINTER,
-        (
-            _POINTER,
-            _POINTER,
-            _TEXT,
-            ctypes.POINTER(_TEXT),
-            _INT,
-            _POINTER,
-            ctypes.POINTER(Buffer),
-            _POINTER,
-        ),
+        (_POINTER, _POINTER, _TEXT, ctypes.POINTER(_TEXT), _INT, _POINTER, _BUFFER, _POINTER),
     ),
     "TF_CloseSession": (None, (_POINTER, _POINTER)),
     "TF_DeleteSession": (None, (_POINTER, _POINTER)),
     "TF_SessionRun": (
         None,
-        (
-            _POINTER,
-            ctypes.POINTER(Buffer),
-            ctypes.POINTER(Output),
-            ctypes.POINTER(_POINTER),
-            _INT,
-            ctypes.POINTER(Output),
-            ctypes.POINTER(_POINTER),
-            _INT,
-            _POINTER,
-            _INT,
-            _POINTER,
-            _POINTER,
-        ),
+        (_POINTER, _BUFFER, *_TENSORS, *_TENSORS, _POINTER, _INT, _POINTER, _POINTER),
     ),
     "TF_StringInit": (None, (_POINTER,)),
     "TF_StringCopy": (None, (_POINTER, _TEXT, _SIZE)),
@@ -89,8 +71,8 @@ _RUNTIME: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "TF_DeleteStatus": (None, (_POINTER,)),
     "TF_GetCode": (_INT, (_POINTER,)),
     "TF_Message": (_TEXT, (_POINTER,)),
-    "TF_NewBuffer": (ctypes.POINTER(Buffer), ()),
-    "TF_DeleteBuffer": (None, (ctypes.POINTER(Buffer),)),
+    "TF_NewBuffer": (_BUFFER, ()),
+    "TF_DeleteBuffer": (None, (_BUFFER,)),
     "TF_AllocateTensor": (_POINTER, (_INT, ctypes.POINTER(ctypes.c_int64), _INT, _SIZE)),
     "TF_DeleteTensor": (None, (_POINTER,)),
     "TF_TensorType": (_INT, (_POINTER,)),
@@ -159,12 +141,15 @@ def _silenced_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def checked(call: Callable[[Any], Any]) -> Any:
-    """Call with a fresh `TF_Status` and return the result; raises ServingError if not OK."""
+def checked(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function whose last argument is a `TF_Status`; return the result.
+
+    Raises ServingError if the status is not OK.
+    """
     tensorflow = library()
     status = tensorflow.TF_NewStatus()
     try:
-        result = call(status)
+        result = function(*arguments, status)
         code = tensorflow.TF_GetCode(status)
         if code:
             message = tensorflow.TF_Message(status).decode("utf-8", "replace")

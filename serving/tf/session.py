@@ -48,18 +48,9 @@ class Session:
         options = self._options(intra_op_threads, inter_op_threads)
         try:
             names = (ctypes.c_char_p * len(tags))(*(tag.encode() for tag in tags))
-            self._session = checked(
-                lambda status: self._tensorflow.TF_LoadSessionFromSavedModel(
-                    options,
-                    None,
-                    str(folder).encode(),
-                    names,
-                    len(tags),
-                    self._graph,
-                    meta_graph,
-                    status,
-                )
-            )
+            load = self._tensorflow.TF_LoadSessionFromSavedModel
+            source = (str(folder).encode(), names, len(tags))
+            self._session = checked(load, options, None, *source, self._graph, meta_graph)
             contents = meta_graph.contents
             serialized = ctypes.string_at(contents.data, contents.length)
             self.signatures = _signatures(serialized)
@@ -78,15 +69,15 @@ class Session:
             device_count={} if has_gpu() else {"GPU": 0},
         ).SerializeToString()
         options: int = self._tensorflow.TF_NewSessionOptions()
-        checked(lambda status: self._tensorflow.TF_SetConfig(options, config, len(config), status))
+        checked(self._tensorflow.TF_SetConfig, options, config, len(config))
         return options
 
     def close(self) -> None:
         """Free everything; a second call does nothing."""
         session, self._session = self._session, None
         if session is not None:
-            checked(lambda status: self._tensorflow.TF_CloseSession(session, status))
-            checked(lambda status: self._tensorflow.TF_DeleteSession(session, status))
+            checked(self._tensorflow.TF_CloseSession, session)
+            checked(self._tensorflow.TF_DeleteSession, session)
         graph, self._graph = self._graph, None
         if graph is not None:
             self._tensorflow.TF_DeleteGraph(graph)
@@ -108,21 +99,9 @@ class Session:
                 for index, tensor in enumerate(tensors):
                     fed[index] = _to_native(tensor)
                 options, _keep_alive = _run_options(seconds)
+                feeds_and_fetches = (inputs, fed, len(inputs), outputs, fetched, len(outputs))
                 checked(
-                    lambda status: tensorflow.TF_SessionRun(
-                        session,
-                        options,
-                        inputs,
-                        fed,
-                        len(inputs),
-                        outputs,
-                        fetched,
-                        len(outputs),
-                        None,
-                        0,
-                        None,
-                        status,
-                    )
+                    tensorflow.TF_SessionRun, session, options, *feeds_and_fetches, None, 0, None
                 )
                 results = []
                 for index, handle in enumerate(fetched):
