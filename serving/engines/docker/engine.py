@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, TypeVar
 
 import docker.errors
 from docker import APIClient
@@ -33,6 +34,8 @@ from serving.engines.names import DOCKER
 from serving.engines.protocol import Availability, Instance, InstanceSpec, InstanceStats
 from serving.errors import EngineError
 from serving.workspace import Workspace
+
+T = TypeVar("T")
 
 RELIST_SECONDS = 5.0
 """The engine's list is read again after this long without an event, in case one was missed."""
@@ -113,15 +116,14 @@ class DockerEngine:
         all that it can get. Raises EngineError.
         """
 
-        def grant(found: FoundEngine) -> None:
+        def grant(found: FoundEngine, container: str) -> None:
             if not found.info.rootless:
-                container = self._container(found.client, instance_id)
                 found.client.update_container(container, cpu_shares=NORMAL_CPU_SHARES)
 
-        try:
-            await self._connection.run(f"give instance {instance_id} its share of the CPU", grant)
-        except ContainerNotFound:
-            return
+        with contextlib.suppress(ContainerNotFound):
+            await self._on_container(
+                instance_id, f"give instance {instance_id} its share of the CPU", grant
+            )
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """Stop the instance and remove its container; nothing if it does not exist.
@@ -129,20 +131,19 @@ class DockerEngine:
         It may finish its requests within `grace` seconds. Every program sees it as
         DRAINING meanwhile. Raises EngineError if it cannot be stopped.
         """
-        try:
-            await self._connection.run(
+        with contextlib.suppress(ContainerNotFound):
+            await self._on_container(
+                instance_id,
                 f"stop instance {instance_id}",
-                lambda found: stop(
+                lambda found, container: stop(
                     found.client,
                     self._workspace,
-                    self._container(found.client, instance_id),
+                    container,
                     instance_id,
                     grace,
                     self._failed_logs,
                 ),
             )
-        except ContainerNotFound:
-            return
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:
         """Return the last `lines` lines of its log; raises EngineError for no such instance.
@@ -150,9 +151,10 @@ class DockerEngine:
         The log of an instance that failed is there after it is removed, too.
         """
         try:
-            return await self._connection.run(
+            return await self._on_container(
+                instance_id,
                 f"read the log of instance {instance_id}",
-                lambda found: tail(found.client, self._container(found.client, instance_id), lines),
+                lambda found, container: tail(found.client, container, lines),
             )
         except ContainerNotFound:
             kept = await asyncio.to_thread(self._failed_logs.read, instance_id, lines)
@@ -165,12 +167,13 @@ class DockerEngine:
 
         Podman yields the whole log. Raises EngineError for no such instance.
         """
-        found, stream = await self._connection.run(
+        found, stream = await self._on_container(
+            instance_id,
             f"follow the log of instance {instance_id}",
-            lambda found: (
+            lambda found, container: (
                 found,
                 found.client.logs(
-                    self._container(found.client, instance_id),
+                    container,
                     stream=True,
                     follow=True,
                     # Podman 4.3 omits the last lines of a log that is shorter than the tail.
@@ -192,13 +195,11 @@ class DockerEngine:
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
         """Return its memory, and its mean CPU use since the last call; None if it is gone."""
-        try:
-            return await self._connection.run(
-                f"measure instance {instance_id}",
-                lambda found: self._stats(found.client, instance_id),
+        with contextlib.suppress(ContainerNotFound):
+            return await self._on_container(
+                instance_id, f"measure instance {instance_id}", self._stats
             )
-        except ContainerNotFound:
-            return None
+        return None
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yield at once when a container of the workspace changes, and at least every 5 s.
@@ -233,8 +234,7 @@ class DockerEngine:
     async def run_command(self, instance_id: str) -> str:
         """Return the `docker run` that creates such a container; raises EngineError."""
 
-        def command(found: FoundEngine) -> str:
-            container = self._container(found.client, instance_id)
+        def command(found: FoundEngine, container: str) -> str:
             inspected = found.client.inspect_container(container)
             url = found.endpoint.url
             return run_command(
@@ -245,7 +245,7 @@ class DockerEngine:
                 "podman" if found.info.podman else "docker",
             )
 
-        return await self._connection.run(f"describe instance {instance_id}", command)
+        return await self._on_container(instance_id, f"describe instance {instance_id}", command)
 
     async def close(self) -> None:
         """Close the connection; instances go on."""
@@ -281,13 +281,8 @@ class DockerEngine:
                     inspection = self._inspection(client, row)
                 except docker.errors.NotFound:
                     continue
-                seen = to_instance(
-                    row,
-                    inspection,
-                    self._signals.last(row["Id"]),
-                    stop_requested=self._signals.stop_requested(row["Id"]),
-                )
-                found.append(engine.with_local_addresses(seen))
+                instance = to_instance(row, inspection, self._signals.of(row["Id"]))
+                found.append(engine.with_local_addresses(instance))
         return sorted(found, key=lambda each: (each.started, each.id)), rows
 
     def _inspection(self, client: APIClient, row: dict[str, Any]) -> Inspection:
@@ -304,24 +299,29 @@ class DockerEngine:
         self._inspections[container] = (mark, inspection)
         return inspection
 
-    def _container(self, client: APIClient, instance_id: str) -> str:
-        """Return the id of an own instance's container; raises ContainerNotFound."""
-        filters = {"label": [self._label, f"{names.INSTANCE}={instance_id}"]}
-        rows: list[dict[str, Any]] = client.containers(all=True, filters=filters)
-        if not rows:
-            raise ContainerNotFound(
-                f"There is no instance {instance_id}.", "Look at the list of instances."
-            )
-        return str(rows[0]["Id"])
+    async def _on_container(
+        self, instance_id: str, doing: str, work: Callable[[FoundEngine, str], T]
+    ) -> T:
+        """Run `work` with the id of an own instance's container; raises ContainerNotFound."""
 
-    def _stats(self, client: APIClient, instance_id: str) -> InstanceStats | None:
-        container = self._container(client, instance_id)
+        def find(found: FoundEngine) -> T:
+            filters = {"label": [self._label, f"{names.INSTANCE}={instance_id}"]}
+            rows: list[dict[str, Any]] = found.client.containers(all=True, filters=filters)
+            if not rows:
+                raise ContainerNotFound(
+                    f"There is no instance {instance_id}.", "Look at the list of instances."
+                )
+            return work(found, str(rows[0]["Id"]))
+
+        return await self._connection.run(doing, find)
+
+    def _stats(self, found: FoundEngine, container: str) -> InstanceStats | None:
         recent = self._usage.recent(container)
         if recent is not None:
             return recent
         known = self._inspections.get(container)
         started = known[1].started if known is not None else 0.0
-        return self._usage.add(container, _measured(client, container), started)
+        return self._usage.add(container, _measured(found.client, container), started)
 
 
 def _measured(client: APIClient, container: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from serving.engines.server_flags import GRPC_PORT, REST_PORT
 from serving.units import format_bytes
 
 _EXITED = ("exited", "dead")
+_STOP_SIGNAL = str(int(signal.SIGTERM))
 
 RESTART_GRACE_SECONDS = 3.0
 """A restart from outside is a stop and a start within this time."""
@@ -57,20 +58,16 @@ def has_exited(row: Mapping[str, Any]) -> bool:
 
 
 def to_instance(
-    row: Mapping[str, Any],
-    inspection: Inspection,
-    last_signal: str = "",
-    *,
-    stop_requested: bool = False,
+    row: Mapping[str, Any], inspection: Inspection, signals: Sequence[str] = ()
 ) -> Instance:
     """Return a listed container of this workspace as an instance.
 
-    `last_signal` is the number of the last signal that it got from anyone but
-    Servery, if one was seen. `stop_requested` is whether one of them was that of a
-    stop, which may be the first half of a restart.
+    `signals` are the numbers of those that it got from anyone but Servery.
     """
     labels: Mapping[str, str] = row.get("Labels") or {}
-    state, failure = _state(row, inspection, last_signal)
+    state, failure = _state(row, inspection, signals)
+    # A stop from outside may be the first half of a restart.
+    may_restart = has_exited(row) and _STOP_SIGNAL in signals
     ports = {
         int(port["PrivatePort"]): f"{_host(port)}:{port['PublicPort']}"
         for port in row.get("Ports") or ()
@@ -86,9 +83,7 @@ def to_instance(
         rest_address=ports.get(REST_PORT),
         started=inspection.started or float(row.get("Created") or 0),
         failure=failure,
-        may_restart_until=inspection.read_at + RESTART_GRACE_SECONDS
-        if stop_requested and has_exited(row)
-        else 0.0,
+        may_restart_until=inspection.read_at + RESTART_GRACE_SECONDS if may_restart else 0.0,
     )
 
 
@@ -98,7 +93,7 @@ def _host(port: Mapping[str, Any]) -> str:
 
 
 def _state(
-    row: Mapping[str, Any], inspection: Inspection, last_signal: str
+    row: Mapping[str, Any], inspection: Inspection, signals: Sequence[str]
 ) -> tuple[InstanceState, str]:
     """Return the state, and the reason if it needs one."""
     state = str(row.get("State") or "")
@@ -118,24 +113,24 @@ def _state(
     if state == "restarting":
         return InstanceState.STARTING, "Its container keeps restarting."
     if has_exited(row):
-        return InstanceState.FAILED, exit_reason(inspection, last_signal)
+        return InstanceState.FAILED, exit_reason(inspection, signals)
     return InstanceState.STARTING, ""
 
 
-def exit_reason(inspection: Inspection, last_signal: str = "") -> str:
+def exit_reason(inspection: Inspection, signals: Sequence[str] = ()) -> str:
     """Return why a container exited, with the last line of its log."""
     last = f" The last line of its log: {inspection.last_line}" if inspection.last_line else ""
-    return f"{_exit_cause(inspection, last_signal)}{last}"
+    return f"{_exit_cause(inspection, signals)}{last}"
 
 
-def _exit_cause(inspection: Inspection, last_signal: str) -> str:
+def _exit_cause(inspection: Inspection, signals: Sequence[str]) -> str:
     if inspection.out_of_memory:
         limit = f" of {format_bytes(inspection.memory_limit)}" if inspection.memory_limit else ""
         return f"It needed more memory than its limit{limit}, so the system killed it."
     if inspection.error:
         return f"Its container did not start: {inspection.error}"
-    if last_signal:
-        return f"Its container was stopped from outside with {_signal(last_signal)}."
+    if signals:
+        return f"Its container was stopped from outside with {_signal(signals[-1])}."
     status = inspection.exit_status
     # By convention a process that a signal ended has 128 and its number as the status.
     if status > 128 and (name := _signal(str(status - 128))).startswith("SIG"):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serving.engines.docker import names
-
-STOP_SIGNAL = str(int(signal.SIGTERM))
 
 
 class StopSignals:
@@ -19,28 +16,25 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self._got: dict[str, list[str]] = {}
+        self._signals: dict[str, list[str]] = {}
 
     def record(self, event: Mapping[str, Any]) -> None:
         """Record one event."""
         actor = event.get("Actor") or {}
         attributes = actor.get("Attributes") or {}
         container = str(actor.get("ID") or "")
-        action = event.get("Action")
-        if action == "start":
-            self._got.pop(container, None)
-        elif action == "kill" and not names.is_stopping([str(attributes.get("name", ""))]):
-            self._got.setdefault(container, []).append(str(attributes.get("signal", "")))
+        number = str(attributes.get("signal") or "")
+        own = names.is_stopping([str(attributes.get("name", ""))])
+        if event.get("Action") == "start":
+            self._signals.pop(container, None)
+        elif event.get("Action") == "kill" and number and not own:
+            self._signals.setdefault(container, []).append(number)
 
-    def last(self, container: str) -> str:
-        """Return the number of the last signal; empty if there was none."""
-        return self._got.get(container, [""])[-1]
-
-    def stop_requested(self, container: str) -> bool:
-        """Whether one of them was the signal of a stop or a restart."""
-        return STOP_SIGNAL in self._got.get(container, [])
+    def of(self, container: str) -> Sequence[str]:
+        """Return the numbers of its signals, the last one last."""
+        return self._signals.get(container, ())
 
     def keep_only(self, containers: set[str]) -> None:
         """Remove every other container."""
-        for container in self._got.keys() - containers:
-            self._got.pop(container, None)
+        for container in self._signals.keys() - containers:
+            self._signals.pop(container, None)

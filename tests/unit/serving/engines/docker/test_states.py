@@ -24,64 +24,63 @@ def row(state: str, name: str = "/servery-pets-1", **more: Any) -> dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("state", "name", "inspection", "last_signal", "expected", "words"),
+    ("state", "name", "inspection", "signals", "expected", "words"),
     [
-        ("running", "a", Inspection(), "", InstanceState.STARTING, ""),
-        ("running", "a.stopping", Inspection(), "", InstanceState.DRAINING, ""),
-        ("exited", "a.stopping", Inspection(exit_status=143), "", InstanceState.STOPPED, ""),
-        ("removing", "a", Inspection(), "", InstanceState.DRAINING, ""),
-        ("paused", "a", Inspection(), "", InstanceState.FAILED, "paused from outside"),
-        ("restarting", "a", Inspection(), "", InstanceState.STARTING, "keeps restarting"),
-        ("created", "a", Inspection(), "", InstanceState.STOPPED, "while it was starting"),
+        ("running", "a", Inspection(), [], InstanceState.STARTING, ""),
+        ("running", "a.stopping", Inspection(), [], InstanceState.DRAINING, ""),
+        ("exited", "a.stopping", Inspection(exit_status=143), [], InstanceState.STOPPED, ""),
+        ("removing", "a", Inspection(), [], InstanceState.DRAINING, ""),
+        ("paused", "a", Inspection(), [], InstanceState.FAILED, "paused from outside"),
+        ("restarting", "a", Inspection(), [], InstanceState.STARTING, "keeps restarting"),
+        ("created", "a", Inspection(), [], InstanceState.STOPPED, "while it was starting"),
         (
             "created",
             "a",
             Inspection(error="no such file"),
-            "",
+            [],
             InstanceState.FAILED,
             "no such file",
         ),
-        ("exited", "a", Inspection(), "", InstanceState.FAILED, "exit status 0"),
-        ("exited", "a", Inspection(exit_status=3), "", InstanceState.FAILED, "exit status 3"),
-        ("exited", "a", Inspection(exit_status=137), "", InstanceState.FAILED, "SIGKILL"),
-        ("exited", "a", Inspection(exit_status=255), "", InstanceState.FAILED, "exit status 255"),
-        ("exited", "a", Inspection(), "15", InstanceState.FAILED, "from outside with SIGTERM"),
-        ("exited", "a", Inspection(), "99", InstanceState.FAILED, "signal 99"),
+        ("exited", "a", Inspection(), [], InstanceState.FAILED, "exit status 0"),
+        ("exited", "a", Inspection(exit_status=3), [], InstanceState.FAILED, "exit status 3"),
+        ("exited", "a", Inspection(exit_status=137), [], InstanceState.FAILED, "SIGKILL"),
+        ("exited", "a", Inspection(exit_status=255), [], InstanceState.FAILED, "exit status 255"),
+        ("exited", "a", Inspection(), ["15"], InstanceState.FAILED, "from outside with SIGTERM"),
+        ("exited", "a", Inspection(), ["99"], InstanceState.FAILED, "signal 99"),
         (
             "exited",
             "a",
             Inspection(137, out_of_memory=True),
-            "9",
+            ["9"],
             InstanceState.FAILED,
             "more memory",
         ),
-        ("dead", "a", Inspection(exit_status=1), "", InstanceState.FAILED, "exit status 1"),
+        ("dead", "a", Inspection(exit_status=1), [], InstanceState.FAILED, "exit status 1"),
     ],
 )
 def test_each_state_of_a_container_has_a_state_and_reason(
     state: str,
     name: str,
     inspection: Inspection,
-    last_signal: str,
+    signals: list[str],
     expected: InstanceState,
     words: str,
 ) -> None:
-    found = to_instance(row(state, name), inspection, last_signal)
+    found = to_instance(row(state, name), inspection, signals)
     assert found.state is expected
     assert words in found.failure
     assert bool(words) == bool(found.failure)
 
 
 def test_a_container_that_others_stopped_may_be_restarting() -> None:
-    stopped = to_instance(row("exited"), Inspection(read_at=100.0), "15", stop_requested=True)
-    assert stopped.may_restart_until == 100.0 + RESTART_GRACE_SECONDS
-    assert to_instance(row("exited"), Inspection(read_at=100.0), "9").may_restart_until == 0
-    assert (
-        to_instance(
-            row("running"), Inspection(read_at=100.0), "15", stop_requested=True
-        ).may_restart_until
-        == 0
-    )
+    inspection = Inspection(read_at=100.0)
+
+    def may_restart_until(state: str, *signals: str) -> float:
+        return to_instance(row(state), inspection, signals).may_restart_until
+
+    assert may_restart_until("exited", "15", "9") == 100.0 + RESTART_GRACE_SECONDS
+    assert may_restart_until("exited", "9") == 0
+    assert may_restart_until("running", "15") == 0
 
 
 def test_the_limit_and_the_last_line_are_reported() -> None:
@@ -171,25 +170,21 @@ def test_a_signal_from_outside_is_kept_until_the_next_start() -> None:
     stop_signals = StopSignals()
 
     def event(action: str, name: str = "servery-a", signal: str = "9") -> dict[str, Any]:
-        said = {"name": name, "signal": signal}
-        return {"Action": action, "Actor": {"ID": "c1", "Attributes": said}}
+        attributes = {"name": name, "signal": signal}
+        return {"Action": action, "Actor": {"ID": "c1", "Attributes": attributes}}
 
     stop_signals.record(event("kill", names.stopping_name("a")))
-    assert stop_signals.last("c1") == ""
+    stop_signals.record(event("kill", signal=""))
+    assert list(stop_signals.of("c1")) == []
     stop_signals.record(event("kill"))
-    assert stop_signals.last("c1") == "9"
-    assert not stop_signals.stop_requested("c1")
     stop_signals.record(event("kill", signal="15"))
-    stop_signals.record(event("kill"))
     stop_signals.record(event("die"))
-    assert stop_signals.last("c1") == "9"
-    assert stop_signals.stop_requested("c1")
+    assert stop_signals.of("c1") == ["9", "15"]
     stop_signals.record(event("start"))
-    assert stop_signals.last("c1") == ""
-    assert not stop_signals.stop_requested("c1")
+    assert list(stop_signals.of("c1")) == []
     stop_signals.record(event("kill"))
     stop_signals.keep_only({"c2"})
-    assert stop_signals.last("c1") == ""
+    assert list(stop_signals.of("c1")) == []
 
 
 def test_instance_ids_are_valid_container_names_and_unique() -> None:
