@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,12 @@ from tests.conftest import ROOT
 COMMAND_LINE = ", ".join(["desktop.cli", *sorted(set(COMMANDS.values()))])
 
 
-def imported_with(modules: str) -> set[str]:
-    """Return the names of all modules that importing `modules` in a new process brings."""
-    program = f"import {modules}, sys; print(*sorted(sys.modules), sep='\\n')"
+def imported_with(modules: str, statement: str = "pass") -> set[str]:
+    """Return the names of all modules that a new process has after importing `modules`.
+
+    It then also runs `statement`.
+    """
+    program = f"import {modules}, sys; {statement}; print(*sorted(sys.modules), sep='\\n')"
     result = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
@@ -50,3 +54,14 @@ def test_the_client_of_the_backend_imports_no_web_framework() -> None:
 
 def test_the_backend_imports_no_desktop() -> None:
     assert not {name for name in imported_with("backend.http_app") if name.startswith("desktop")}
+
+
+def test_installing_the_starter_model_imports_neither_tensorflow_nor_numpy(tmp_path: Path) -> None:
+    imported = imported_with(
+        "sys",
+        "from pathlib import Path;"
+        "from serving.models.repository import ModelRepository;"
+        "from serving.models.starter.install import install_starter;"
+        f"install_starter(ModelRepository(Path({str(tmp_path)!r})))",
+    )
+    assert not {"tensorflow", "numpy"} & imported

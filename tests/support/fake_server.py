@@ -47,7 +47,8 @@ def eat_when_told() -> None:
 
 
 async def serve() -> None:
-    # Imported only here, since gRPC takes most of the time in which this program starts.
+    # Only here, since gRPC takes most of the time in which this program starts.
+    sys.path[0] = str(Path(__file__).parents[2])
     from tests.support.fake_model_service import FakeModelService
 
     service = FakeModelService(Path(flags["--model_config_file"]), settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,17 +12,18 @@ from typing import Any
 
 from serving.background import in_background
 from serving.engines.process import ProcessEngine
-from serving.engines.protocol import Instance
+from serving.engines.protocol import Engine, Instance
 from serving.fleet.fleet import Fleet, FleetView
-from serving.models.repository import ModelRepository
+from serving.models.repository import ModelRepository, Version
+from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.conftest import ROOT
 from tests.support.waiting import wait_for_view, wait_until
 
 MODEL = "pets"
-PROGRAM = [sys.executable, "-m", "tests.support.fake_server"]
-PRETENDING = [sys.executable, str(ROOT / "tests/support/fake_server.py"), "--grpc=no"]
+PROGRAM = [sys.executable, str(ROOT / "tests/support/fake_server.py")]
+PRETENDING = [*PROGRAM, "--grpc=no"]
 """The same, without gRPC."""
 
 
@@ -103,3 +105,41 @@ async def open_fleet_env(workspace: Workspace) -> AsyncIterator[FleetEnv]:
             await made.engine.stop(instance.id, grace=0)
         await made.client.close()
         await made.other_client.close()
+
+
+class StarterFleet:
+    """A fleet that serves the starter model with our own model server."""
+
+    def __init__(self, workspace: Workspace, engine: Engine, client: PredictClient) -> None:
+        self.repository = ModelRepository(workspace.models)
+        install_starter(self.repository)
+        self.engine = engine
+        self.client = client
+        self.fleet = Fleet(STARTER_MODEL, engine, self.repository, workspace, client)
+
+    def process(self, index: int) -> int:
+        """Process id of an instance, the oldest first."""
+        number = self.fleet.view.instances[index].instance.process
+        assert number is not None
+        return number
+
+    def next_version(self) -> Version:
+        """Add a version that is a copy of the live one."""
+        with self.repository.staged(STARTER_MODEL) as staged:
+            shutil.copytree(self.repository.live(STARTER_MODEL).path, staged, dirs_exist_ok=True)
+            return self.repository.adopt(STARTER_MODEL, staged)
+
+
+@asynccontextmanager
+async def open_starter_fleet(
+    workspace: Workspace, engine: Engine, timeout_seconds: float = 15
+) -> AsyncIterator[StarterFleet]:
+    """A StarterFleet that runs, and whose instances are stopped at the end of the block."""
+    client = PredictClient(STARTER_MODEL, timeout=timeout_seconds)
+    starter = StarterFleet(workspace, engine, client)
+    async with in_background(starter.fleet.run()):
+        yield starter
+    for instance in await engine.instances():
+        await engine.stop(instance.id, grace=2)
+    await client.close()
+    await engine.close()

@@ -17,7 +17,6 @@ from desktop.fleet.presenter import FleetPresenter
 from desktop.jobs import Job, Jobs, JobState
 from desktop.notifications import Notice, Notifications
 from serving.workspace import Workspace
-from tests.conftest import ROOT
 from tests.gui.conftest import Run
 from tests.support.fleet_env import FleetEnv, open_fleet_env
 from tests.support.waiting import wait_until
@@ -39,11 +38,6 @@ class PageEnv:
 
 Scenario = Callable[[PageEnv], Awaitable[None]]
 RunWithFleet = Callable[[Scenario], None]
-
-
-@pytest.fixture(autouse=True)
-def _fake_servers_find_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import Fleet
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
-from tests.conftest import ROOT
 from tests.gui.conftest import Run
 from tests.support.docker.images import PREFIX, TOKEN
 from tests.support.docker.registry import Registry
@@ -50,11 +49,6 @@ class Place:
     async def offered(self, heading: str) -> None:
         strip = self.page.strip
         await wait_until(lambda: strip.isVisible() and strip.heading.text() == heading)
-
-
-@pytest.fixture(autouse=True)
-def _stand_in_servers_find_their_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @asynccontextmanager

@@ -12,28 +12,15 @@ import pytest
 from serving.engines.docker import names
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.protocol import InstanceSpec, InstanceState
-from serving.fleet.fleet import Fleet, FleetView
+from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
-from serving.models.repository import ModelRepository
-from serving.models.starter.install import STARTER_MODEL, install_starter
-from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids
+from tests.support.fleet_env import StarterFleet, open_starter_fleet
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_for_view
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-
-class OwnFleet:
-    """The starter model in our own image, kept by `run`."""
-
-    def __init__(self, workspace: Workspace, image: str) -> None:
-        repository = ModelRepository(workspace.models)
-        install_starter(repository)
-        self.engine = DockerEngine(workspace, [image])
-        self.client = PredictClient(STARTER_MODEL, timeout=60)
-        self.fleet = Fleet(STARTER_MODEL, self.engine, repository, workspace, self.client)
 
 
 def ready_ids(view: FleetView) -> set[str]:
@@ -43,20 +30,14 @@ def ready_ids(view: FleetView) -> set[str]:
 @pytest.fixture
 async def starter(
     workspace: Workspace, model_server_image: str, api: docker.APIClient
-) -> AsyncIterator[OwnFleet]:
-    made = OwnFleet(workspace, model_server_image)
-    run = asyncio.create_task(made.fleet.run())
-    yield made
-    run.cancel()
-    await asyncio.gather(run, return_exceptions=True)
-    for instance in await made.engine.instances():
-        await made.engine.stop(instance.id, grace=2)
-    await made.client.close()
-    await made.engine.close()
+) -> AsyncIterator[StarterFleet]:
+    engine = DockerEngine(workspace, [model_server_image])
+    async with open_starter_fleet(workspace, engine, timeout_seconds=60) as made:
+        yield made
 
 
 async def test_growing_and_shrinking_under_fifty_callers_loses_no_request(
-    starter: OwnFleet, sample_jpeg: bytes
+    starter: StarterFleet, sample_jpeg: bytes
 ) -> None:
     (first,) = ids(await starter.fleet.scale(1))
     async with LoadGenerator(starter.client, sample_jpeg, 50) as load:
@@ -73,7 +54,7 @@ async def test_growing_and_shrinking_under_fifty_callers_loses_no_request(
 
 
 async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_instance_or_a_change(
-    starter: OwnFleet, sample_jpeg: bytes, api: docker.APIClient
+    starter: StarterFleet, sample_jpeg: bytes, api: docker.APIClient
 ) -> None:
     before = ids(await starter.fleet.scale(4))
     taken: Counter[str] = Counter()

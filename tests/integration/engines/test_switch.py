@@ -15,7 +15,6 @@ from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError
 from serving.fleet.fleet import Fleet
 from serving.workspace import Workspace
-from tests.conftest import ROOT
 from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv, open_fleet_env
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_for_view
@@ -36,10 +35,7 @@ class Move:
 
 
 @pytest.fixture
-async def move(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Move]:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+async def move(workspace: Workspace, tmp_path: Path) -> AsyncIterator[Move]:
     async with open_fleet_env(workspace) as fleet_env:
         elsewhere = Workspace(tmp_path / "elsewhere").create()
         new = ProcessEngine(elsewhere, "The other one.", program=PROGRAM)

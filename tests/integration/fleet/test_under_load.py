@@ -8,7 +8,7 @@ import signal
 from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import FleetView
 from serving.models.starter.install import STARTER_MODEL
-from tests.integration.fleet.conftest import StarterFleet
+from tests.support.fleet_env import StarterFleet
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_for_view
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -64,14 +62,3 @@ def test_missing_resources_are_a_sentence(repository: ModelRepository, tmp_path:
     with pytest.raises(ModelError, match="The starter model is missing"):
         install_starter(repository, tmp_path / "nowhere")
     assert repository.versions(STARTER_MODEL) == []
-
-
-def test_installing_needs_neither_tensorflow_nor_numpy(tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path;"
-        "from serving.models.repository import ModelRepository;"
-        "from serving.models.starter.install import install_starter;"
-        f"install_starter(ModelRepository(Path({str(tmp_path)!r})));"
-        "assert 'tensorflow' not in sys.modules and 'numpy' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=RESOURCES.parents[1])
