@@ -35,11 +35,17 @@ class Job(Generic[T]):
     """One piece of long work, as its observers see it."""
 
     def __init__(
-        self, number: int, title: str, *, quiet: bool, has_own_eta: bool, clock: Callable[[], float]
+        self,
+        number: int,
+        title: str,
+        clock: Callable[[], float],
+        *,
+        background: bool,
+        has_own_eta: bool,
     ) -> None:
         self.id = number
         self.title = title
-        self.quiet = quiet
+        self.background = background
         """Not shown in the status bar; whoever started it reports its failure."""
         self.has_own_eta = has_own_eta
         """Its text already says how fast it is and how long it will take."""
@@ -119,7 +125,7 @@ class Jobs(QObject):
     finished = Signal(object)
     """Job, in its end state."""
     failed = Signal(object)
-    """Job that failed and is not quiet: the application reports it."""
+    """Job that failed and is not background: the application reports it."""
 
     def __init__(
         self, parent: QObject | None = None, *, clock: Callable[[], float] = time.monotonic
@@ -148,18 +154,19 @@ class Jobs(QObject):
         title: str,
         work: Callable[[Report], Awaitable[T]],
         *,
-        quiet: bool = False,
+        background: bool = False,
         has_own_eta: bool = False,
     ) -> Job[T]:
         """Start `work` with a report function to call, and return its job at once.
 
         `title` names the work as a person would ("Classify 12 photos"). The job
         ends as SUCCEEDED, FAILED or CANCELLED. A failure is reported to the person,
-        unless the job is `quiet`: then the caller reports it, from `result()`.
+        unless the job runs in the `background`: then the caller reports it, from `result()`.
         Needs a running event loop.
         """
+        number = next(self._numbers)
         job: Job[T] = Job(
-            next(self._numbers), title, quiet=quiet, has_own_eta=has_own_eta, clock=self._clock
+            number, title, self._clock, background=background, has_own_eta=has_own_eta
         )
         self._running[job.id] = job
 
@@ -196,7 +203,7 @@ class Jobs(QObject):
             self._timer.stop()
         self.changed.emit(job)
         self.finished.emit(job)
-        if job.state is JobState.FAILED and not job.quiet:
+        if job.state is JobState.FAILED and not job.background:
             self.failed.emit(job)
 
     def _poll(self) -> None:

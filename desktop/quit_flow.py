@@ -67,7 +67,7 @@ class QuitFlow:
         elif preference is not OnQuit.ASK:
             self.quit(preference)
         elif self._asking is None or not self._asking.running:
-            self._asking = self._jobs.start("Quit", lambda report: self._ask(), quiet=True)
+            self._asking = self._jobs.start("Quit", lambda report: self._ask(), background=True)
 
     async def _ask(self) -> None:
         answer = await ask_what_to_keep(self._window)

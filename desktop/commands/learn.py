@@ -34,15 +34,15 @@ def label(workspace: Workspace, files: Sequence[Path], class_name: str, as_json:
 
     async def send() -> None:
         async with open_backend(workspace) as (client, _):
-            kept = []
+            labels = []
             for file in files:
                 image = await asyncio.to_thread(read_image, file)
-                kept.append(await client.label(image, class_name))
+                labels.append(await client.label(image, class_name))
                 if not as_json:
-                    new = " (a new class)" if kept[-1].new_class else ""
+                    new = " (a new class)" if labels[-1].new_class else ""
                     click.echo(f"{file}: {class_name}{new}")
             if as_json:
-                print_json([asdict(one) for one in kept])
+                print_json([asdict(one) for one in labels])
 
     asyncio.run(send())
 

@@ -59,7 +59,7 @@ class EnginePresenter:
         settings.subscribe(self._on_settings_changed)
         page.limits.clicked.connect(self.open_limits_dialog)
         jobs.changed.connect(self._show_job)
-        jobs.start("Watch the engines", self._watch, quiet=True)
+        jobs.start("Watch the engines", self._watch, background=True)
 
     def _on_settings_changed(self, preferences: Preferences) -> None:
         self._page.strip.set_dismissed(preferences.dismissed_action)

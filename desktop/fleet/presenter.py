@@ -68,8 +68,8 @@ class FleetPresenter:
         page.detail.stop_requested.connect(self.stop)
         page.detail.copy_command_requested.connect(self.copy_command)
         page.detail.log.save_requested.connect(self.save_log)
-        jobs.start("Show the fleet", self._show_views, quiet=True)
-        jobs.start("Follow the log", self._follow_log, quiet=True)
+        jobs.start("Show the fleet", self._show_views, background=True)
+        jobs.start("Follow the log", self._follow_log, background=True)
 
     async def _show_views(self, report: Report) -> None:
         """Show every view as it comes, and sample the charts in between, until cancelled."""
@@ -90,7 +90,7 @@ class FleetPresenter:
         }
         for new in failed.keys() - self._reported:
             self._jobs.start(
-                "Report a failure", partial(self._report_failure, failed[new]), quiet=True
+                "Report a failure", partial(self._report_failure, failed[new]), background=True
             )
         self._reported = set(failed)
 

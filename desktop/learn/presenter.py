@@ -48,7 +48,7 @@ class LearnPresenter:
         page.timeline.promote_requested.connect(self.promote)
         page.notes.retry_requested.connect(self.retry_refused)
         page.notes.discard_requested.connect(self.discard_refused)
-        jobs.start("Follow the backend", self._follow, quiet=True)
+        jobs.start("Follow the backend", self._follow, background=True)
 
     async def _follow(self, report: Report) -> None:
         """Show what the backend knows, and whatever changes there, until cancelled."""

@@ -69,7 +69,9 @@ class JobLine(QWidget):
 
     def _visible_jobs(self) -> list[Job[Any]]:
         return [
-            job for job in self._jobs.running if not job.quiet and job.seconds >= SHOW_AFTER_SECONDS
+            job
+            for job in self._jobs.running
+            if not job.background and job.seconds >= SHOW_AFTER_SECONDS
         ]
 
     def _refresh(self) -> None:
@@ -78,7 +80,7 @@ class JobLine(QWidget):
         for widget in (self._text, self._bar, self._cancel):
             widget.setVisible(self._shown is not None)
         self._others.setVisible(len(jobs) > 1)
-        if not any(not job.quiet for job in self._jobs.running):
+        if not any(not job.background for job in self._jobs.running):
             self._timer.stop()
         if self._shown is None:
             return

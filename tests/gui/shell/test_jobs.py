@@ -28,10 +28,10 @@ def test_every_job_ends_in_one_of_three_states(run: Run) -> None:
         failed: list[Job[Any]] = []
         jobs.finished.connect(finished.append)
         jobs.failed.connect(failed.append)
-        good, bad, quiet, endless = (
+        good, bad, hidden, endless = (
             jobs.start("good", succeed),
             jobs.start("bad", fail),
-            jobs.start("quiet", fail, quiet=True),
+            jobs.start("hidden", fail, background=True),
             jobs.start("endless", wait),
         )
         assert len({job.id for job in jobs.running}) == 4
@@ -43,8 +43,8 @@ def test_every_job_ends_in_one_of_three_states(run: Run) -> None:
         assert good.state is JobState.SUCCEEDED
         assert (bad.state, type(bad.error)) == (JobState.FAILED, ValueError)
         assert endless.state is JobState.CANCELLED
-        assert failed == [bad], "a quiet job tells of its failure itself"
-        assert quiet.state is JobState.FAILED
+        assert failed == [bad], "who starts a background job reports its failure"
+        assert hidden.state is JobState.FAILED
         assert not jobs.running
 
     run(main)
@@ -150,7 +150,7 @@ def test_the_line_shows_a_job_only_once_it_lasts_and_can_cancel_it(run: Run) -> 
     run(main)
 
 
-def test_quiet_jobs_stay_off_the_line(run: Run) -> None:
+def test_background_jobs_stay_off_the_line(run: Run) -> None:
     async def main() -> None:
         clock = Clock()
         jobs = Jobs(clock=clock)
@@ -159,7 +159,7 @@ def test_quiet_jobs_stay_off_the_line(run: Run) -> None:
         async def wait(report: Report) -> None:
             await asyncio.Event().wait()
 
-        job = jobs.start("Follow", wait, quiet=True)
+        job = jobs.start("Follow", wait, background=True)
         clock.now += 2 * SHOW_AFTER_SECONDS
         await refreshed(jobs)
         assert line.text == ""
@@ -170,5 +170,5 @@ def test_quiet_jobs_stay_off_the_line(run: Run) -> None:
 
 async def refreshed(jobs: Jobs) -> None:
     """Return once the line was brought up to date, which the end of any job does."""
-    other = jobs.start("other", nothing, quiet=True)
+    other = jobs.start("other", nothing, background=True)
     await wait_until(lambda: not other.running)

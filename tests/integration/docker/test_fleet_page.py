@@ -92,7 +92,7 @@ def test_a_pull_has_one_bar_is_cancelled_by_a_click_and_then_carried_out(
                 page.strip.pull_requested.emit(registry.image)
                 await wait_until(lambda: "MB/s" in page.strip.sentence.text())
                 assert page.strip.cancel.isVisible()
-                (job,) = (job for job in place.jobs.running if not job.quiet)
+                (job,) = (job for job in place.jobs.running if not job.background)
                 page.strip.cancel.click()
                 async with asyncio.timeout(1):
                     await wait_until(lambda: not job.running)
