@@ -77,10 +77,6 @@ class Fleet(Reconciler):
 
         return await self._converge(is_done, progress, report)
 
-    async def stop(self) -> None:
-        """Set that there should be no instance, and return once none runs."""
-        await self.scale(0)
-
     async def set_limits(self, limits: InstanceLimits) -> None:
         """Set the limits of every instance; `run` replaces one instance after the other.
 

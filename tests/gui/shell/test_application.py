@@ -131,7 +131,7 @@ def test_photos_wait_for_a_fleet_that_was_stopped(workspace: Workspace, tmp_path
     async def script(app: App) -> None:
         await one_ready(app)
         fleet = await app.fleet
-        await fleet.stop()
+        await fleet.scale(0)
         await app.classify.classify([photo]).result()
         (shown,) = app.classify_page.gallery.photos
         assert shown.failure is not None

@@ -30,7 +30,7 @@ async def fleet(workspace: Workspace, client: BackendClient) -> AsyncIterator[Fl
         await fleet.scale(1)
         yield fleet
     finally:
-        await fleet.stop()
+        await fleet.scale(0)
         await requests.close()
 
 

@@ -147,7 +147,7 @@ def test_an_image_is_loaded_from_a_file_and_the_instances_move_while_photos_are_
             assert {each.instance.engine for each in place.fleet.view.instances} == {"docker"}
             assert len(both) == 2
             assert name in page.header.sentence.text()
-            await place.fleet.stop()
+            await place.fleet.scale(0)
 
     try:
         run(scenario)
@@ -173,6 +173,6 @@ def test_the_command_of_a_container_can_be_copied_and_its_log_followed(
             await wait_until(lambda: board.text().startswith("docker run"))
             assert f"servery-{page.table.selected_id}" in board.text()
             assert fake_server_image in board.text()
-            await place.fleet.stop()
+            await place.fleet.scale(0)
 
     run(scenario)

@@ -67,7 +67,7 @@ async def test_the_run_command_creates_the_same_container(docker_env: DockerEnv)
     instance = view.instances[0].instance
     command = await docker_env.engine.run_command(instance.id)
     before = docker_env.api.inspect_container(docker_env.container(instance.id))
-    await docker_env.fleet.stop()
+    await docker_env.fleet.scale(0)
     made = await asyncio.to_thread(
         subprocess.run, ["sh", "-c", command], capture_output=True, text=True
     )

@@ -117,7 +117,7 @@ async def test_the_model_is_uploaded_to_a_volume_that_is_kept_up_to_date(
         assert {"1/saved_model.pb", "3/saved_model.pb"} < delivered(remote_env).keys()
         # The writer goes after the last file is in.
         await wait_until(lambda: len(all_containers(remote_env.api)) == 2)
-        await remote_env.fleet.stop()
+        await remote_env.fleet.scale(0)
     assert volumes(remote_env) == []
 
 
@@ -134,7 +134,7 @@ async def test_another_folder_of_the_same_name_is_not_mounted(
     (row,) = remote_env.containers()
     assert [mount["Type"] for mount in row["Mounts"]] == ["volume"]
     assert (await remote_env.client.classify(sample_jpeg)).version == 3
-    await remote_env.fleet.stop()
+    await remote_env.fleet.scale(0)
 
 
 async def test_concurrent_starts_and_programs_upload_one_after_the_other(
@@ -179,7 +179,7 @@ async def test_the_writer_of_a_killed_program_is_removed(
     create(config, f"{volume.name}.writer")
     await remote_env.fleet.scale(1)
     assert remote_env.fleet.view.ready == 1
-    await remote_env.fleet.stop()
+    await remote_env.fleet.scale(0)
 
 
 async def test_a_start_that_fails_leaves_neither_container_nor_volume(
@@ -210,7 +210,7 @@ async def test_the_old_version_goes_on_if_the_volume_cannot_be_written(
         remote_env.repository.promote(MODEL, 2)
         await remote_env.wait_for_view(lambda view: view.instances[0].version == 2, 15)
         assert remote_env.fleet.view.instances[0].instance.failure == ""
-        await remote_env.fleet.stop()
+        await remote_env.fleet.scale(0)
 
 
 def test_the_folder_is_hidden_from_the_engine(

@@ -127,7 +127,7 @@ async def test_a_fleet_runs_in_podman(
         view = await remote_env.wait_for_view(lambda view: view.ready == 2, 30)
         assert other in ids(view)
         assert name not in ids(view)
-    await remote_env.fleet.stop()
+    await remote_env.fleet.scale(0)
 
 
 async def _the_command_makes_the_same(remote_env: DockerEnv, name: str) -> None:

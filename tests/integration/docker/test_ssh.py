@@ -64,7 +64,7 @@ async def remote_env(
         made = DockerEnv(workspace, fake_server_image, theirs)
         try:
             yield made
-            await made.fleet.stop()
+            await made.fleet.scale(0)
         finally:
             await made.close()
         assert not theirs.volumes({"name": prefix(workspace)})["Volumes"]

@@ -55,7 +55,7 @@ async def test_it_grows_and_shrinks_and_every_program_sees_the_same(fleet_env: F
     assert ids(view) == [oldest]
     assert ids(await fleet_env.fleet.observe()) == [oldest]
     assert fleet_env.fleet.view.desired_count == 1
-    await fleet_env.fleet.stop()
+    await fleet_env.fleet.scale(0)
     assert fleet_env.fleet.view.instances == ()
     assert json.loads((fleet_env.workspace.root / "fleet" / "pets.json").read_text())["wanted"] == 0
 
@@ -345,5 +345,5 @@ async def test_a_listener_that_fails_harms_nobody(
     assert "A listener to the fleet failed" in caplog.text
     undo()
     caplog.clear()
-    await fleet_env.fleet.stop()
+    await fleet_env.fleet.scale(0)
     assert caplog.text == ""
