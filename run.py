@@ -71,6 +71,7 @@ CHECKS = {
     "ruff format": ["ruff", "format", "--check"],
     "mypy": ["mypy"],
     "import-linter": ["lint-imports", "--no-logo"],
+    "vulture": ["vulture"],
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from backend.contract import RunState, TrainingRun
 from serving.clock import utc_now
@@ -12,16 +12,6 @@ from serving.errors import BackendError
 
 class UnknownRun(BackendError):
     """No training run has this id."""
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """One decision that the fleet serves this version."""
-
-    model: str
-    version: int
-    training_run: str | None
-    created: str
 
 
 class RunStore:
@@ -83,15 +73,6 @@ class RunStore:
             "INSERT INTO promotions (model, version, training_run, created) VALUES (?, ?, ?, ?)",
             (model, version, run_id, utc_now()),
         )
-
-    async def promotions(self, model: str) -> list[Promotion]:
-        """Return every promotion of `model`, newest first."""
-        rows = await self._database.execute(
-            "SELECT model, version, training_run, created FROM promotions"
-            " WHERE model = ? ORDER BY id DESC",
-            (model,),
-        )
-        return [Promotion(*row) for row in rows]
 
 
 def _run(row: Row) -> TrainingRun:

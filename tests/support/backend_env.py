@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import sys
 import textwrap
 import threading
@@ -46,6 +48,14 @@ def repository_with_live_version(workspace: Workspace) -> ModelRepository:
     add_version(repository)
     repository.promote(MODEL, 1)
     return repository
+
+
+def promotions(workspace: Workspace) -> list[tuple[str, int, str | None, str]]:
+    """Return what the database remembers of promotions, newest first."""
+    with contextlib.closing(sqlite3.connect(workspace.backend_database)) as database:
+        return database.execute(
+            "SELECT model, version, training_run, created FROM promotions ORDER BY id DESC"
+        ).fetchall()
 
 
 def write_worker(path: Path, body: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
 from serving.errors import BackendError
-from tests.support.backend_env import Service, add_version, write_worker
+from tests.support.backend_env import Service, add_version, promotions, write_worker
 from tests.support.sample_images import image_bytes
 from tests.support.waiting import wait_until
 
@@ -63,7 +63,7 @@ async def test_a_good_version_goes_live(service: Service, worker_script: Path) -
     assert await service.store.runs.get(run.id) == run
     assert (run.accuracy, run.base_accuracy, run.labels, run.progress) == (0.85, 0.8, 1, 1.0)
     assert service.repository.live("starter").number == 2
-    assert (await service.store.runs.promotions("starter"))[0].training_run == run.id
+    assert promotions(service.workspace)[0][:3] == ("starter", 2, run.id)
     assert (await service.client.labels()).since_last_run == 0
     assert nothing_staged(service)
 

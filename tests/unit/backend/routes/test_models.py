@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.backend_env import Service, add_version
+from tests.support.backend_env import Service, add_version, promotions
 
 
 async def test_versions_are_listed_newest_first(service: Service) -> None:
@@ -21,8 +21,7 @@ async def test_promoting_moves_the_live_mark_and_is_remembered(service: Service)
     assert service.repository.live("starter").number == 2
     await service.client.promote("starter", 1)
     assert (await service.client.health()).live_version == 1
-    promotions = await service.store.runs.promotions("starter")
-    assert [promotion.version for promotion in promotions] == [1, 2]
+    assert [version for _, version, *_ in promotions(service.workspace)] == [1, 2]
 
 
 async def test_what_does_not_exist_is_404(service: Service) -> None:

@@ -8,11 +8,11 @@ import sqlite3
 import pytest
 
 from backend.contract import Label, RunState, TrainingRun
-from backend.store.runs import Promotion
 from backend.store.schema import MIGRATIONS
 from backend.store.store import Store
 from serving.errors import BackendError
 from serving.workspace import Workspace
+from tests.support.backend_env import promotions
 
 SCHEMA_1 = """
     CREATE TABLE schema_version (number INTEGER NOT NULL);
@@ -125,9 +125,9 @@ async def test_a_database_of_schema_1_opens_and_loses_nothing(workspace: Workspa
     again = await store.labels.add(JPEG, "zebra", is_new=lambda name: True, key="key-1")
     assert again == (labels.current[0], False)
     assert await store.runs.last_label_learned() == 1
-    assert await store.runs.promotions("starter") == [
-        Promotion("starter", 1, None, "t3"),
-        Promotion("starter", 2, "live", "t2"),
+    assert promotions(workspace) == [
+        ("starter", 1, None, "t3"),
+        ("starter", 2, "live", "t2"),
     ]
     runs = {run.id: run for run in await store.runs.all()}
     assert list(runs) == [row[0] for row in reversed(RUNS)]
