@@ -115,7 +115,10 @@ async def _find_running(workspace: Workspace) -> tuple[str, int] | None:
     if client is None:
         return None
     async with client:
-        health = await client.health()
+        try:
+            health = await client.health()
+        except BackendError:  # it exited since it was found
+            return None
     return client.url, health.process
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 
 from backend.client import BackendClient
 from desktop.backend_process import BackendHandle, ensure_backend
@@ -14,6 +15,8 @@ from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -32,12 +35,17 @@ async def open_fleet(
         yield Fleet(model, engine, repository, workspace, client), client
 
 
-@asynccontextmanager
-async def open_backend(workspace: Workspace) -> AsyncIterator[tuple[BackendClient, BackendHandle]]:
-    """Yield a client of the backend; a backend that was started for it is stopped afterwards."""
-    handle = await ensure_backend(workspace)
-    try:
-        async with BackendClient(handle.url) as client:
-            yield client, handle
-    finally:
-        await handle.stop()
+def with_backend(
+    workspace: Workspace, work: Callable[[BackendClient, BackendHandle], Awaitable[T]]
+) -> T:
+    """Return what `work` returns; a backend that was started for it is stopped afterwards."""
+
+    async def carry_out() -> T:
+        handle = await ensure_backend(workspace)
+        try:
+            async with BackendClient(handle.url) as client:
+                return await work(client, handle)
+        finally:
+            await handle.stop()
+
+    return asyncio.run(carry_out())

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import click
 
-from backend.contract import ModelSummary, RunState, TrainingRun, VersionSummary
+from backend.client import BackendClient
+from backend.contract import RunState, TrainingRun, VersionSummary
+from desktop.backend_process import BackendHandle
 from desktop.commands import options
-from desktop.commands.connections import open_backend
+from desktop.commands.connections import with_backend
 from desktop.commands.terminal import ProgressLine, print_json, print_message, print_table
 from desktop.formats import percent, plural
 from desktop.learn.learn_now import TrainingRunFailed, wait_for_run
@@ -32,19 +34,18 @@ def label(workspace: Workspace, files: Sequence[Path], class_name: str, as_json:
     CLASS is one that the model knows, or a new one.
     """
 
-    async def send() -> None:
-        async with open_backend(workspace) as (client, _):
-            labels = []
-            for file in files:
-                image = await asyncio.to_thread(read_image, file)
-                labels.append(await client.label(image, class_name))
-                if not as_json:
-                    new = " (a new class)" if labels[-1].new_class else ""
-                    click.echo(f"{file}: {class_name}{new}")
-            if as_json:
-                print_json([asdict(one) for one in labels])
+    async def send(client: BackendClient, _: BackendHandle) -> None:
+        labels = []
+        for file in files:
+            image = await asyncio.to_thread(read_image, file)
+            labels.append(await client.label(image, class_name))
+            if not as_json:
+                new = " (a new class)" if labels[-1].new_class else ""
+                click.echo(f"{file}: {class_name}{new}")
+        if as_json:
+            print_json([asdict(label) for label in labels])
 
-    asyncio.run(send())
+    with_backend(workspace, send)
 
 
 @click.command()
@@ -58,15 +59,14 @@ def train(workspace: Workspace, wait: bool, as_json: bool) -> None:
     started and runs until the training has finished.
     """
 
-    async def learn() -> TrainingRun:
-        async with open_backend(workspace) as (client, handle):
-            run = await client.train()
-            if wait or handle.started_here:
-                with ProgressLine() as report:
-                    run = await wait_for_run(client, run, report)
-            return run
+    async def learn(client: BackendClient, handle: BackendHandle) -> TrainingRun:
+        run = await client.train()
+        if wait or handle.started_here:
+            with ProgressLine() as report:
+                run = await wait_for_run(client, run, report)
+        return run
 
-    run = asyncio.run(learn())
+    run = with_backend(workspace, learn)
     if as_json:
         print_json(asdict(run))
     if run.state in (RunState.FAILED, RunState.CANCELLED):
@@ -90,12 +90,7 @@ def _outcome(run: TrainingRun) -> str:
 @click.pass_obj
 def models(workspace: Workspace, as_json: bool) -> None:
     """List the models and their versions."""
-
-    async def ask() -> list[ModelSummary]:
-        async with open_backend(workspace) as (client, _):
-            return await client.models()
-
-    found = asyncio.run(ask())
+    found = with_backend(workspace, lambda client, _: client.models())
     if as_json:
         print_json([asdict(model) for model in found])
         return
@@ -130,12 +125,7 @@ def promote(workspace: Workspace, version: int, model: str, as_json: bool) -> No
 
     Promoting an older version rolls back.
     """
-
-    async def ask() -> VersionSummary:
-        async with open_backend(workspace) as (client, _):
-            return await client.promote(model, version)
-
-    live = asyncio.run(ask())
+    live = with_backend(workspace, lambda client, _: client.promote(model, version))
     if as_json:
         print_json(asdict(live))
     else:
