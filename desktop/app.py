@@ -23,7 +23,7 @@ from desktop.classify.page import ClassifyPage
 from desktop.classify.presenter import ClassifyPresenter
 from desktop.event_loop import EventLoop
 from desktop.help_page import HelpPage
-from desktop.jobs import Job, Jobs
+from desktop.jobs import Jobs
 from desktop.learn.submit_label import submit_label
 from desktop.main_window import MainWindow, PageName
 from desktop.notifications import Notifications
@@ -95,7 +95,7 @@ class App:
             unlabel=self._unlabel,
             pasted_folder=self.workspace.root / "pasted",
         )
-        self.jobs.failed.connect(self._on_job_failed)
+        self.jobs.failed.connect(lambda job: self.notifications.error(job.error))
         self.settings.subscribe(self._on_settings_changed)
 
     @property
@@ -153,10 +153,6 @@ class App:
 
     async def _unlabel(self, label: QueuedLabel) -> None:
         await (await self.outbox).undo(label)
-
-    def _on_job_failed(self, job: Job[Any]) -> None:
-        if job.error is not None:
-            self.notifications.error(job.error)
 
     def _on_settings_changed(self, preferences: Preferences) -> None:
         self.theme.set_appearance(preferences.appearance)
