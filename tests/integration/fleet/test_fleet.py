@@ -80,6 +80,17 @@ async def test_a_killed_instance_is_left_alone_within_a_second_and_replaced(
         assert dead not in ids(view)
 
 
+async def test_scaling_lists_the_engine_twice_for_each_act_and_once_at_its_end(
+    fleet_env: FleetEnv,
+) -> None:
+    await fleet_env.fleet.scale(2)
+    before = fleet_env.engine.polls
+    await fleet_env.fleet.scale(2)
+    assert fleet_env.engine.polls == before + 1
+    await fleet_env.fleet.scale(1)
+    assert fleet_env.engine.polls == before + 4
+
+
 async def test_watching_changes_nothing(fleet_env: FleetEnv) -> None:
     await fleet_env.fleet.scale(1)
     async with in_background(fleet_env.fleet.watch()):
