@@ -194,11 +194,18 @@ class Trainer:
         if reason is None and self._repository.live(self._model).number != base.number:
             # A person's choice, made while the worker was running, outweighs the gate.
             reason = "Another version was promoted meanwhile, so this one did not go live."
-        if reason is None:
-            self._repository.promote(self._model, version.number)
-            await self._store.runs.record_promotion(self._model, version.number, run.id)
-        run = replace(run, progress=1.0, promoted=reason is None, not_promoted_because=reason or "")
         step = reason or f"Version {version.number} is live."
+        run = replace(run, promoted=reason is None, not_promoted_because=reason or "")
+        if run.promoted:
+            self._repository.promote(self._model, version.number)
+            # Before the next await: whatever fails from here on, the version is live.
+            self._update(run)
+            try:
+                await self._store.runs.record_promotion(self._model, version.number, run.id)
+            except BackendError as error:
+                _log.error("The promotion by run %s could not be recorded: %s", run.id, error)
+                step += f" It is missing from the list of promotions: {error}"
+        run = replace(run, progress=1.0)
         if result.unreadable_images:
             step += f" Photos that could not be read any more: {result.unreadable_images:,}."
         await self._finish(run, RunState.SUCCEEDED, step)

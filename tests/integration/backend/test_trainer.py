@@ -195,3 +195,18 @@ async def test_a_result_that_cannot_be_saved_is_reported_and_the_next_run_starts
     assert run.state is RunState.FAILED
     write_worker(worker_script, GOOD)
     assert (await ended(service, (await service.client.train()).id)).state is RunState.SUCCEEDED
+
+
+async def test_a_version_is_reported_as_live_although_its_promotion_was_not_recorded(
+    service: Service, worker_script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(model: str, version: int, run_id: str | None = None) -> None:
+        raise BackendError("The disk is full.", "Free some space.")
+
+    monkeypatch.setattr(service.store.runs, "record_promotion", full)
+    run = await ended(service, (await start(service, worker_script, GOOD)).id)
+    assert service.repository.live("starter").number == 2
+    assert (run.state, run.promoted, run.not_promoted_because) == (RunState.SUCCEEDED, True, "")
+    assert run.step.startswith("Version 2 is live.")
+    assert "The disk is full." in run.step
+    assert await service.store.runs.get(run.id) == run
