@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from desktop.jobs import Job, Jobs
 from desktop.notifications import Notifications
 from desktop.widgets.timers import single_shot_timer
 from serving.errors import ServeryError
+from serving.predict.prediction import Prediction
 from serving.progress import Report
 
 _UPDATE_MILLISECONDS = 150
@@ -67,6 +69,9 @@ class ClassifyPresenter(Generic[R]):
         self._labels = Labels(gallery, label, unlabel)
         self._writer = HistoryWriter(gallery, history, jobs)
         self._pasted_folder = pasted_folder
+        self._newest_request: dict[Path, int] = {}
+        """For each photo that waits, the number of the last request for its answer."""
+        self._request_numbers = itertools.count(1)
         self._ready = 0
         self._model_classes: tuple[str, ...] = ()
         self._update_soon = single_shot_timer(_UPDATE_MILLISECONDS, self._update_shown, page)
@@ -134,10 +139,10 @@ class ClassifyPresenter(Generic[R]):
                 self._notifications.info(f"Skipped {count}: {why}.")
             elif not found.photos:
                 self._notifications.info("There are no photos in there.")
-            self._queue(found.photos)
+            request = self._queue(found.photos)
             if found.photos:
                 self._page.select(str(found.photos[0]))
-            await self._classify(found.photos, report)
+            await self._classify(found.photos, request, report)
 
         title = f"Classify {dropped[0].name}" if len(dropped) == 1 else "Classify photos"
         return self._jobs.start(title, work)
@@ -146,9 +151,9 @@ class ClassifyPresenter(Generic[R]):
         """Ask the live version about photos in the gallery; old answers stay until then."""
         paths = [photo.path for key in keys if (photo := self._gallery.photo(key)) is not None]
         # Now and not in the job, so that the next call already sees them as waiting.
-        self._queue(paths)
+        request = self._queue(paths)
         title = f"Classify {formats.plural(len(paths), 'photo')} again"
-        return self._jobs.start(title, lambda report: self._classify(paths, report))
+        return self._jobs.start(title, lambda report: self._classify(paths, request, report))
 
     def fleet_changed(self, ready: int, live_version: int | None) -> None:
         """React to the fleet: it can answer again, or answers with another version.
@@ -223,21 +228,40 @@ class ClassifyPresenter(Generic[R]):
         if self._ready and shown is not None and self._gallery.is_outdated(shown):
             self.reclassify([shown.key])
 
-    def _queue(self, paths: Sequence[Path]) -> None:
+    def _queue(self, paths: Sequence[Path]) -> int:
+        """Have `paths` wait for their answers; returns the number of this request."""
+        request = next(self._request_numbers)
+        self._newest_request |= dict.fromkeys(paths, request)
         self._page.thumbnails.forget(paths)
         self._gallery.queue(paths, time.time())
+        return request
 
-    async def _classify(self, paths: Sequence[Path], report: Report) -> None:
+    async def _classify(self, paths: Sequence[Path], request: int, report: Report) -> None:
+        """Show the answers to `request`, except for photos that were requested again since."""
+
+        def is_newest(path: Path) -> bool:
+            return self._newest_request.get(path) == request
+
+        def set_result(path: Path, result: Prediction | ServeryError) -> None:
+            if is_newest(path):
+                self._gallery.set_result(path, result)
+
+        def stop_waiting(failure: PhotoFailure) -> None:
+            self._gallery.stop_waiting(filter(is_newest, paths), failure)
+
         try:
-            await classify_images(paths, self._predict, self._gallery.set_result, report)
+            await classify_images(paths, self._predict, set_result, report)
         except asyncio.CancelledError:
             # Those that wait when the application ends are classified at the next start.
             if not self._jobs.closing:
-                self._gallery.stop_waiting(paths, _CANCELLED)
+                stop_waiting(_CANCELLED)
             raise
         except BaseException:
-            self._gallery.stop_waiting(paths, _STOPPED)
+            stop_waiting(_STOPPED)
             raise
+        finally:
+            for path in filter(is_newest, paths):
+                del self._newest_request[path]
 
     def _offer_classes(self) -> None:
         labels = {photo.label for photo in self._gallery.photos if photo.label}

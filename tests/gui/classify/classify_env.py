@@ -20,7 +20,7 @@ from tests.support.predictions import prediction
 
 @dataclass
 class FakeModel:
-    """Answers every image alike, when it may."""
+    """Answers every image alike, when it may: as it was set when the request came."""
 
     scores: tuple[tuple[str, float], ...] = (("cat", 0.8), ("dog", 0.15), ("ship", 0.05))
     version: int = 1
@@ -30,10 +30,11 @@ class FakeModel:
 
     async def predict(self, jpeg: bytes) -> Prediction:
         self.request_count += 1
+        answer = prediction(*self.scores, version=self.version)
         await self.released.wait()
         if self.error is not None:
             raise self.error
-        return prediction(*self.scores, version=self.version)
+        return answer
 
 
 @dataclass

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -144,6 +145,46 @@ def test_an_old_answer_stays_on_show_while_a_new_one_is_on_its_way(
         assert env.state(album[0]) == "answered"
         assert env.page.pane.chart.scores
         env.model.released.set()
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_a_late_answer_to_an_older_request_is_dropped(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        key = str(album[0])
+        env.model.released = older_released = asyncio.Event()
+        older = env.presenter.classify(album[:1])
+        await wait_until(lambda: env.model.request_count == 1)
+        env.model.version, env.model.released = 2, asyncio.Event()
+        env.model.released.set()
+        await env.presenter.reclassify([key]).result()
+        older_released.set()
+        await older.result()
+        photo = env.gallery.photo(key)
+        assert photo is not None
+        assert photo.prediction is not None
+        assert photo.prediction.version == 2
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_cancelling_an_older_request_leaves_the_newer_one_waiting(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        env.model.released.clear()
+        older = env.presenter.classify(album[:1])
+        await wait_until(lambda: env.model.request_count == 1)
+        newer = env.presenter.reclassify([str(album[0])])
+        await wait_until(lambda: env.model.request_count == 2)
+        older.cancel()
+        await wait_until(lambda: older not in env.jobs.running)
+        assert env.state(album[0]) == "queued"
+        env.model.released.set()
+        await newer.result()
+        assert env.state(album[0]) == "answered"
 
     run(lambda: with_classify_env(tmp_path, scenario))
 
