@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QSplitter,
     QStackedWidget,
-    QToolButton,
     QWidget,
 )
 
@@ -23,14 +22,12 @@ from desktop.classify.drop_overlay import DropOverlay
 from desktop.classify.gallery import Gallery
 from desktop.classify.gallery_model import GalleryModel
 from desktop.classify.gallery_view import GalleryView
+from desktop.classify.header import ClassifyHeader
 from desktop.classify.photo import Photo, PhotoState
 from desktop.classify.photo_intake import PhotoIntake
 from desktop.classify.thumbnails import Thumbnails
 from desktop.widgets import build
-from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.empty_state import EmptyState
-from desktop.widgets.page_header import PageHeader
-from desktop.widgets.search_field import SearchField
 from desktop.widgets.timers import single_shot_timer
 
 _REFRESH_MILLISECONDS = 30
@@ -41,7 +38,7 @@ class ClassifyPage(QWidget):
     """Shows a gallery and its selected photos.
 
     What a person asks for is signalled by the part that was used: `intake`, `grid`,
-    `pane`, `reclassify` and the actions.
+    `pane`, `header` and the actions.
     """
 
     export_requested = Signal(Path)
@@ -64,10 +61,11 @@ class ClassifyPage(QWidget):
             "No photo matches. Clear the search or show all states.", "muted", wrap=True
         )
         self._no_match.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.header = ClassifyHeader(self._menu())
         self._left = _stack(self.grid, self._no_match)
         left = QWidget()
         indented = build.row((self._left, 1), margins=(theme.M, 0, 0, 0))
-        build.column(self._header(), (indented, 1), parent=left, spacing=0)
+        build.column(self.header, (indented, 1), parent=left, spacing=0)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
         self._split.setHandleWidth(1)
@@ -139,26 +137,6 @@ class ClassifyPage(QWidget):
         build.column(zone, parent=whole, margins=(theme.XL, theme.XL, theme.XL, theme.XL))
         return whole
 
-    def _header(self) -> PageHeader:
-        self.header = PageHeader("Classify")
-        self.search = SearchField("Search photos by name, class or label")
-        self.search.setToolTip("Name, class or label (Ctrl+F)")
-        self.search.setMinimumWidth(104)
-        self.search.setMaximumWidth(220)
-        self.states = ComboBox("Show only photos in a state")
-        self.states.addItem("All", None)
-        for state in PhotoState:
-            self.states.addItem(state.value.capitalize(), state)
-        self.reclassify = build.button("", "refresh")
-        self.reclassify.hide()
-        self.open = build.button("Open", "photo-add")
-        more = build.icon_button("more", "More", side=20)
-        more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        more.setMenu(self._menu())
-        for control in (self.search, self.states, self.reclassify, self.open, more):
-            self.header.add(control)
-        return self.header
-
     def _menu(self) -> QMenu:
         menu = QMenu(self)
         paste = QKeySequence.StandardKey.Paste
@@ -186,11 +164,11 @@ class ClassifyPage(QWidget):
 
     def _connect(self) -> None:
         self._action("Open photos…", QKeySequence.StandardKey.Open, self.intake.open_photos)
-        self._action("Search", QKeySequence.StandardKey.Find, self.search.setFocus)
+        self._action("Search", QKeySequence.StandardKey.Find, self.header.search.setFocus)
         self.empty.action_requested.connect(self.intake.open_photos)
-        self.open.clicked.connect(self.intake.open_photos)
-        self.search.textChanged.connect(self.grid.filter.set_text)
-        self.states.currentIndexChanged.connect(self._filter_by_state)
+        self.header.open.clicked.connect(self.intake.open_photos)
+        self.header.search.textChanged.connect(self.grid.filter.set_text)
+        self.header.states.currentIndexChanged.connect(self._filter_by_state)
         self.grid.selection_changed.connect(self._show_selected)
         self.grid.photo_model.dataChanged.connect(self._on_photos_changed)
         for signal in (
@@ -203,7 +181,7 @@ class ClassifyPage(QWidget):
             signal.connect(self._start_refresh)
 
     def _filter_by_state(self) -> None:
-        state = self.states.currentData()
+        state = self.header.states.currentData()
         self.grid.filter.set_state(PhotoState(state) if state else None)
 
     def _open_export_dialog(self) -> None:
@@ -246,11 +224,7 @@ class ClassifyPage(QWidget):
             self.header.sentence.setText(formats.plural(total, "photo"))
         else:
             self.header.sentence.setText(f"{formats.count(shown)} of {formats.count(total)}")
-        outdated = len(self.gallery.outdated())
-        live = self.gallery.live_version
-        self.reclassify.setVisible(outdated > 0)
-        self.reclassify.setText(f"Classify {formats.count(outdated)} again")
-        self.reclassify.setToolTip(f"Their answers came from another version than v{live}")
+        self.header.show_outdated(len(self.gallery.outdated()), self.gallery.live_version)
 
 
 def _stack(*widgets: QWidget) -> QStackedWidget:

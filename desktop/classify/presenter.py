@@ -93,7 +93,7 @@ class ClassifyPresenter(Generic[R]):
         page.pane.label_box.chooser.label_requested.connect(self._label_selected)
         page.pane.label_box.undo.clicked.connect(with_selected(self.undo))
         page.undo_action.triggered.connect(lambda: self.undo())
-        page.reclassify.clicked.connect(lambda: self.reclassify(self._gallery.outdated()))
+        page.header.reclassify.clicked.connect(lambda: self.reclassify(self._gallery.outdated()))
         for reclassify in (
             page.reclassify_action.triggered,
             page.pane.reclassify.clicked,

@@ -18,8 +18,9 @@ class PageHeader(QWidget):
         self.title = build.label(title, "title")
         self.sentence = ElidedLabel(sentence, "muted")
         margins = (theme.L, theme.M, theme.L, theme.M)
-        self._row = build.row(self.title, theme.S, (self.sentence, 1), parent=self, margins=margins)
+        self.row = build.row(self.title, theme.S, (self.sentence, 1))
+        self.rows = build.column(self.row, parent=self, margins=margins)
 
     def add(self, control: QWidget) -> None:
         """Put a control at the right end."""
-        self._row.addWidget(control)
+        self.row.addWidget(control)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from desktop.classify.detail_pane import DetailPane
+from desktop.classify.detail_pane import MIN_WIDTH, DetailPane
 from desktop.classify.gallery import Gallery
 from desktop.classify.page import ClassifyPage
 from desktop.classify.photo import Photo, PhotoFailure, PhotoState
@@ -56,18 +57,18 @@ def test_an_empty_gallery_invites_the_first_photo(page: ClassifyPage) -> None:
 
 
 def test_search_and_state_narrow_the_gallery(filled: ClassifyPage, run: Run) -> None:
-    filled.search.setText("CAT")
+    filled.header.search.setText("CAT")
     assert shown_names(filled) == ["tabby.jpg", "lion.jpg"]
-    filled.search.clear()
-    filled.states.setCurrentIndex(filled.states.findData(PhotoState.UNSURE))
+    filled.header.search.clear()
+    filled.header.states.setCurrentIndex(filled.header.states.findData(PhotoState.UNSURE))
     assert shown_names(filled) == ["blur.jpg"]
     run(lambda: wait_until(lambda: filled.header.sentence.text() == "1 of 4"))
-    filled.states.setCurrentIndex(0)
+    filled.header.states.setCurrentIndex(0)
     assert len(shown_names(filled)) == 4
 
 
 def test_a_photo_leaves_the_filter_as_its_state_changes(filled: ClassifyPage) -> None:
-    filled.states.setCurrentIndex(filled.states.findData(PhotoState.UNSURE))
+    filled.header.states.setCurrentIndex(filled.header.states.findData(PhotoState.UNSURE))
     assert shown_names(filled) == ["blur.jpg"]
     filled.gallery.set_unsure_below(0.2)
     assert shown_names(filled) == []
@@ -145,3 +146,30 @@ def test_thumbnails_are_decoded_upright_and_a_broken_file_is_tried_once(
     )
     assert reds > 10
     assert ready.count(bad) == 1
+
+
+@pytest.mark.parametrize("outdated", [False, True])
+@pytest.mark.parametrize("width", [680, 820, 920, 1400])
+def test_the_controls_of_the_header_never_overlap(
+    filled: ClassifyPage, width: int, outdated: bool
+) -> None:
+    """The narrowest window leaves 680 px to the page."""
+    header = filled.header
+    filled.gallery.set_live_version(2 if outdated else 1)
+    header.show_outdated(len(filled.gallery.outdated()), 2)
+    filled.setMinimumSize(1, 1)  # as the main window does, whatever its pages need
+    filled.resize(width, 520)
+    QApplication.processEvents()
+    assert filled.width() == width
+    assert filled.pane.width() >= MIN_WIDTH
+    assert filled.rect().contains(filled.pane.mapTo(filled, filled.pane.rect().bottomRight()))
+    controls = [header.title, header.search, header.states, header.open, header.more]
+    controls += [header.reclassify] * outdated
+    for control in controls:
+        assert control.isVisible()
+        assert header.rect().contains(control.geometry())
+        assert control.width() >= control.minimumSizeHint().width()
+    for one, other in itertools.combinations(controls, 2):
+        assert not one.geometry().intersects(other.geometry())
+    assert header.reclassify.text() in ("3", "Classify 3 again") or not outdated
+    assert header.reclassify.accessibleName() == f"Classify {3 * outdated} again"

@@ -125,10 +125,10 @@ def test_a_new_version_answers_the_photo_on_show_at_once_and_the_others_when_ask
         chart = env.page.pane.chart
         await wait_until(lambda: bool(chart.scores) and chart.scores[0].name == "panda")
         assert len(env.gallery.outdated()) == len(album) - 1
-        await wait_until(lambda: env.page.reclassify.text() == "Classify 3 again")
-        env.page.reclassify.click()
+        await wait_until(lambda: env.page.header.reclassify.accessibleName() == "Classify 3 again")
+        env.page.header.reclassify.click()
         await wait_until(lambda: not env.gallery.outdated())
-        await wait_until(env.page.reclassify.isHidden)
+        await wait_until(env.page.header.reclassify.isHidden)
 
     run(lambda: with_classify_env(tmp_path, scenario))
 
@@ -369,7 +369,7 @@ def test_what_is_shown_is_exported(run: Run, tmp_path: Path, album: list[Path]) 
 
     async def scenario(env: ClassifyEnv) -> None:
         await env.presenter.classify(album).result()
-        env.page.search.setText("gold")
+        env.page.header.search.setText("gold")
         env.page.export_requested.emit(target)
         await wait_until(target.exists)
         assert [Path(record["file"]).name for record in json.loads(target.read_text())] == [
