@@ -43,8 +43,7 @@ class GrpcServer:
         if flags.enable_grpc_healthcheck_service:
             self._health = health.aio.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-            await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
-            for service in _SERVICES:
+            for service in ("", *_SERVICES):
                 await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         if flags.enable_reflection_service:
             _reflect(self._server)
