@@ -105,6 +105,7 @@ class ProcessEngine:
         record = read_instance_record(self._folder, instance_id)
         if record is None:
             return
+        # Written first, so that every program sees it drain, and not fail when its process exits.
         record = replace(record, stopping=True)
         await asyncio.to_thread(self._remember, record)
         process = self._process(record)
@@ -167,6 +168,7 @@ class ProcessEngine:
             if before is not None and now != before:
                 yield
             before = now
+            # Only a parent is told of an exit, and the parent may be another program: poll.
             await asyncio.sleep(POLL_SECONDS)
 
     async def close(self) -> None:
@@ -243,6 +245,7 @@ class ProcessEngine:
                 stderr=subprocess.STDOUT,
                 cwd=self._workspace.root,
                 env=child_environment(PYTHONUNBUFFERED="1"),
+                # Ctrl+C in a terminal reaches its whole session: instances outlive the program.
                 start_new_session=True,
             )
         child_processes.add(self._marker(record), process)

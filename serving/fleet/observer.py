@@ -152,6 +152,7 @@ class Observer:
                     watched.probing = _task(probe.check(self.live_version))
                 tasks.add(watched.probing)
             if not self._engine_answers:
+                # Its statistics come from the engine, which would be waited for once more.
                 continue
             if watched.measuring is None or watched.measuring.done():
                 watched.measuring = _task(self._measure(instance, watched))
@@ -160,6 +161,7 @@ class Observer:
             await asyncio.wait(tasks, timeout=timeout_seconds)
 
     async def _probe(self, watched: _Watched, address: str) -> InstanceProbe:
+        # A container that was restarted has another port, and nothing known of it holds any more.
         if watched.probe is not None and watched.probe.address != address:
             await watched.close()
             watched.probe = watched.probing = watched.metrics = None

@@ -99,6 +99,7 @@ class InstanceProbe:
     def _failed(self, error: grpc.aio.AioRpcError) -> None:
         code = error.code()
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            # It may be busy: it stays ready until its silence has lasted too long.
             self.problem = "It is slow to answer."
             return
         self.ready = False
