@@ -269,9 +269,9 @@ def show_progress(process: subprocess.Popen[bytes], progress: ProgressLine) -> s
             chunk = os.read(process.stdout.fileno(), 2**16)
             if not chunk:
                 break
-            begun = output.rpartition(b"\n")[2]
+            partial_line = output.rpartition(b"\n")[2]
             output += chunk
-            for line in (begun + chunk).split(b"\n")[:-1]:
+            for line in (partial_line + chunk).split(b"\n")[:-1]:
                 progress.on_output(line.decode(errors="replace"))
     except BaseException:
         process.terminate()

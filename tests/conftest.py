@@ -58,7 +58,7 @@ def sample_jpeg() -> bytes:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_leftover_processes() -> Iterator[None]:
-    """Every process that a test started has ended when the tests have."""
+    """Fail the run if a process that a test started is still running at its end."""
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     yield
     new = [
@@ -66,9 +66,9 @@ def _no_leftover_processes() -> Iterator[None]:
         for process in psutil.Process().children(recursive=True)
         if process.pid not in before and "resource_tracker" not in _command(process)
     ]
-    _, left = psutil.wait_procs(new, timeout=5)
-    commands = [_command(process) for process in left]
-    for process in left:
+    _, alive = psutil.wait_procs(new, timeout=5)
+    commands = [_command(process) for process in alive]
+    for process in alive:
         process.kill()
     assert not commands, f"still running after the tests: {commands}"
 

@@ -1,4 +1,4 @@
-"""Pictures of the real application, for the README and for looking at.
+"""Pictures of the real application, for the README and for review.
 
     python -m tests.screenshots OUT [--photos FOLDER] [--size 1200x780]
 
@@ -25,11 +25,11 @@ from tests.support.drag_and_drop import drop_files
 from tests.support.waiting import wait_until
 
 PHOTOS = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "photos"
-_SETTLE = 0.7
+_PAINT_SECONDS = 0.7
 
 
 async def _save(widget: QWidget, path: Path) -> None:
-    await asyncio.sleep(_SETTLE)
+    await asyncio.sleep(_PAINT_SECONDS)
     widget.grab().save(str(path))
     print(path)
 
@@ -51,13 +51,7 @@ async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -
         pass
     for appearance in (Appearance.LIGHT, Appearance.DARK):
         app.theme.set_appearance(appearance)
-        for page_name in (
-            PageName.CLASSIFY,
-            PageName.FLEET,
-            PageName.LEARN,
-            PageName.SETTINGS,
-            PageName.HELP,
-        ):
+        for page_name in PageName:
             window.show_page(page_name)
             await _save(window, out / f"{page_name}-{appearance.value}.png")
 
@@ -75,7 +69,7 @@ async def _teach(app: App, photos: list[Path]) -> None:
     learn.learn.click()
     await wait_until(lambda: any(job.title.startswith("Learn") for job in app.jobs.running))
     await wait_until(lambda: all(not job.title.startswith("Learn") for job in app.jobs.running))
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # for the instances to load a new version, if there is one
     app.classify.reclassify(app.classify_page.gallery.outdated())
     await wait_until(lambda: _all_answered(app))
 
@@ -88,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Save pictures of the application.")
     parser.add_argument("out", type=Path)
     parser.add_argument("--photos", type=Path, default=PHOTOS)
-    parser.add_argument("--most", type=int, default=24, help="how many photos to drop")
+    parser.add_argument("--max-photos", type=int, default=24, help="how many photos to drop")
     parser.add_argument("--size", default="1200x780", help="of the window")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -98,7 +92,7 @@ def main() -> None:
         run(
             Options(Workspace(Path(folder))),
             lambda app: tour(
-                app, arguments.out, photos[: arguments.most], (int(width), int(height))
+                app, arguments.out, photos[: arguments.max_photos], (int(width), int(height))
             ),
         )
 

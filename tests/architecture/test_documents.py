@@ -1,4 +1,4 @@
-"""What the documents point at is there, and the lock files cover what is asked for."""
+"""What the documents refer to exists, and the lock files cover every dependency."""
 
 from __future__ import annotations
 

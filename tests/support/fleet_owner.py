@@ -29,7 +29,7 @@ async def change_fleet(model: str, seed: str, engine_name: str, *words: str) -> 
     fleet = Fleet(model, engine, repository, workspace, PredictClient(model))
     rng = random.Random(seed)
     running = asyncio.create_task(fleet.run())
-    print("begun", flush=True)
+    print("started", flush=True)
     while not running.done():
         view = await fleet.scale(rng.randint(0, MAX_COUNT))
         if view.instances:

@@ -136,10 +136,10 @@ async def test_our_own_server_is_shown_as_a_command_that_runs_anywhere(
     shown = await asyncio.create_subprocess_shell(
         command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE
     )
-    _, said = await shown.communicate()
+    _, output = await shown.communicate()
     assert shown.returncode == 1
-    assert "/none" in said.decode()
-    assert "Traceback" not in said.decode()
+    assert "/none" in output.decode()
+    assert "Traceback" not in output.decode()
 
 
 async def test_a_log_is_followed_to_its_end(engine: ProcessEngine, workspace: Workspace) -> None:
@@ -285,8 +285,8 @@ async def test_it_is_adopted_by_another_program_and_its_death_is_seen_there(
     starter = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, *PRETENDING, stdout=subprocess.PIPE
     )
-    said, _ = await starter.communicate()
-    instance = await wait_for_instance(engine, said.decode().strip(), listens)
+    output, _ = await starter.communicate()
+    instance = await wait_for_instance(engine, output.decode().strip(), listens)
     assert instance.spec_hash == SPEC.hash
     assert instance.process is not None
     psutil.Process(instance.process).kill()
@@ -406,11 +406,11 @@ async def test_changes_are_told(workspace: Workspace, monkeypatch: pytest.Monkey
     monkeypatch.setattr("serving.engines.process.POLL_SECONDS", 0.01)
     engine = CountingEngine(workspace, program=PRETENDING)
     async with asyncio.timeout(60), aclosing(engine.changes()) as changes:
-        told = asyncio.ensure_future(anext(changes))
+        next_change = asyncio.ensure_future(anext(changes))
         await wait_until(lambda: engine.change_polls >= 3)
-        assert not told.done()
+        assert not next_change.done()
         instance = await engine.start(SPEC)
-        await told
+        await next_change
         listening = await wait_for_instance(engine, instance.id, listens)
         assert listening.process is not None
         psutil.Process(listening.process).kill()

@@ -38,11 +38,11 @@ def process(view: FleetView, index: int = 0) -> psutil.Process:
 
 async def test_it_grows_and_shrinks_and_every_program_sees_the_same(fleet_env: FleetEnv) -> None:
     assert not fleet_env.fleet.configured
-    said: list[tuple[int, int, str]] = []
-    view = await fleet_env.fleet.scale(2, lambda *step: said.append(step))
+    reports: list[tuple[int, int, str]] = []
+    view = await fleet_env.fleet.scale(2, lambda *step: reports.append(step))
     assert [each.state for each in view.instances] == [READY, READY]
     assert (view.desired_count, view.ready, view.live_version) == (2, 2, 1)
-    assert said[0] == (0, 2, "0 of 2 instances ready.")
+    assert reports[0] == (0, 2, "0 of 2 instances ready.")
     assert fleet_env.fleet.configured
     other = fleet_env.new_fleet()
     assert other.view.desired_count == 2
@@ -50,8 +50,8 @@ async def test_it_grows_and_shrinks_and_every_program_sees_the_same(fleet_env: F
     assert other.view.ready == 2
     assert (await fleet_env.other_client.classify(b"x")).version == 1
     oldest = ids(view)[0]
-    said.clear()
-    view = await other.scale(1, lambda *step: said.append(step))
+    reports.clear()
+    view = await other.scale(1, lambda *step: reports.append(step))
     assert ids(view) == [oldest]
     assert ids(await fleet_env.fleet.observe()) == [oldest]
     assert fleet_env.fleet.view.desired_count == 1
