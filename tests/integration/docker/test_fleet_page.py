@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.gui, pytest.mark.timeout(600)]
 
 
 @dataclass
-class Place:
+class PageEnv:
     """The page of a fleet that runs as processes, with an engine that has none of `images`."""
 
     page: FleetPage
@@ -46,13 +46,13 @@ class Place:
     notices: list[Notice] = field(default_factory=list)
     bars: list[int] = field(default_factory=list)
 
-    async def offered(self, heading: str) -> None:
+    async def wait_until_offered(self, heading: str) -> None:
         strip = self.page.strip
         await wait_until(lambda: strip.isVisible() and strip.heading.text() == heading)
 
 
 @asynccontextmanager
-async def connected(workspace: Workspace, *images: str) -> AsyncIterator[Place]:
+async def page_env(workspace: Workspace, *images: str) -> AsyncIterator[PageEnv]:
     async with open_fleet_env(workspace) as fleet_env:
         engine = DockerEngine(workspace, images)
         switch = EngineSwitch(fleet_env.engine)
@@ -61,14 +61,14 @@ async def connected(workspace: Workspace, *images: str) -> AsyncIterator[Place]:
         page, jobs, notifications = FleetPage(), Jobs(), Notifications()
         page.resize(1100, 760)
         page.show()
-        place = Place(page, fleet, fleet_env.client, engine, jobs)
-        notifications.posted.connect(place.notices.append)
-        jobs.changed.connect(lambda job: place.bars.append(page.strip.bar.value()))
+        env = PageEnv(page, fleet, fleet_env.client, engine, jobs)
+        notifications.posted.connect(env.notices.append)
+        jobs.changed.connect(lambda job: env.bars.append(page.strip.bar.value()))
         FleetPresenter(page, fleet, jobs, notifications)
         EnginePresenter(page, fleet, engines, Settings(workspace.settings), jobs, notifications)
         running = asyncio.create_task(fleet.run())
         try:
-            yield place
+            yield env
         finally:
             await jobs.close()
             running.cancel()
@@ -84,30 +84,30 @@ def test_a_pull_has_one_bar_is_cancelled_by_a_click_and_then_carried_out(
     api: docker.APIClient,
 ) -> None:
     async def scenario() -> None:
-        async with connected(workspace, f"{PREFIX}:{TOKEN}-nowhere") as place:
-            page = place.page
-            await place.offered("Containers need an image")
+        async with page_env(workspace, f"{PREFIX}:{TOKEN}-nowhere") as env:
+            page = env.page
+            await env.wait_until_offered("Containers need an image")
             assert "does not have an image" in page.strip.sentence.text()
             with Registry(size=6 * 2**20, rate=3e6) as registry:
                 page.strip.pull_requested.emit(registry.image)
                 await wait_until(lambda: "MB/s" in page.strip.sentence.text())
                 assert page.strip.cancel.isVisible()
-                (job,) = (job for job in place.jobs.running if not job.background)
+                (job,) = (job for job in env.jobs.running if not job.background)
                 page.strip.cancel.click()
                 async with asyncio.timeout(1):
                     await wait_until(lambda: not job.running)
                 assert job.state is JobState.CANCELLED
-                await place.offered("Containers need an image")
-                place.bars.clear()
+                await env.wait_until_offered("Containers need an image")
+                env.bars.clear()
                 registry.rate = 1e9
                 page.strip.pull_requested.emit(registry.image)
-                await wait_until(lambda: bool(place.notices))
-                assert place.notices[-1].text == (
+                await wait_until(lambda: bool(env.notices))
+                assert env.notices[-1].text == (
                     f"The container engine has the image {registry.image} now."
                 )
-                assert place.bars == sorted(place.bars)
-                assert place.fleet.limits.image == registry.image
-                await place.docker.images.remove(registry.image)
+                assert env.bars == sorted(env.bars)
+                assert env.fleet.limits.image == registry.image
+                await env.docker.images.remove(registry.image)
 
     run(scenario)
 
@@ -129,25 +129,25 @@ def test_an_image_is_loaded_from_a_file_and_the_instances_move_while_photos_are_
     api.remove_image(name)
 
     async def scenario() -> None:
-        async with connected(workspace, name) as place:
-            page = place.page
-            await place.fleet.scale(2)
-            await place.offered("Containers need an image")
+        async with page_env(workspace, name) as env:
+            page = env.page
+            await env.fleet.scale(2)
+            await env.wait_until_offered("Containers need an image")
             page.strip.load_requested.emit(archive)
-            await place.offered("Instances can run in containers")
-            assert place.notices[-1].text == f"The container engine has the image {name} now."
-            async with LoadGenerator(place.client, sample_jpeg, 8) as load:
+            await env.wait_until_offered("Instances can run in containers")
+            assert env.notices[-1].text == f"The container engine has the image {name} now."
+            async with LoadGenerator(env.client, sample_jpeg, 8) as load:
                 page.strip.move_instances.click()
-                await wait_until(lambda: place.fleet.view.engine == "docker")
+                await wait_until(lambda: env.fleet.view.engine == "docker")
                 await wait_until(lambda: not page.strip.isVisible())
-                both = {each.instance.id for each in place.fleet.view.instances}
+                both = {each.instance.id for each in env.fleet.view.instances}
                 for each in both:
                     await load.wait_for_answers(each, 5)
             assert load.failures == []
-            assert {each.instance.engine for each in place.fleet.view.instances} == {"docker"}
+            assert {each.instance.engine for each in env.fleet.view.instances} == {"docker"}
             assert len(both) == 2
             assert name in page.header.sentence.text()
-            await place.fleet.scale(0)
+            await env.fleet.scale(0)
 
     try:
         run(scenario)
@@ -161,18 +161,18 @@ def test_the_command_of_a_container_can_be_copied_and_its_log_followed(
     fake_server_image: str,
 ) -> None:
     async def scenario() -> None:
-        async with connected(workspace, fake_server_image) as place:
-            page = place.page
-            await place.offered("Instances can run in containers")
+        async with page_env(workspace, fake_server_image) as env:
+            page = env.page
+            await env.wait_until_offered("Instances can run in containers")
             page.strip.move_instances.click()
-            await wait_until(lambda: place.fleet.view.engine == "docker")
-            await place.fleet.scale(1)
+            await wait_until(lambda: env.fleet.view.engine == "docker")
+            await env.fleet.scale(1)
             await wait_until(lambda: page.table.selected_id is not None)
             page.detail.command.click()
             board = QGuiApplication.clipboard()
             await wait_until(lambda: board.text().startswith("docker run"))
             assert f"servery-{page.table.selected_id}" in board.text()
             assert fake_server_image in board.text()
-            await place.fleet.scale(0)
+            await env.fleet.scale(0)
 
     run(scenario)
