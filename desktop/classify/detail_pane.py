@@ -42,10 +42,10 @@ class DetailPane(QFrame):
         self._answer = QStackedWidget()
         self._answer.addWidget(self.chart)
         self._answer.addWidget(self.failure)
-        self._answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.label_box = LabelBox()
         build.column(
-            (self.view, 8),
+            (self.view, 30),
             theme.XS,
             build.row((self.name, 1), self.badge),
             build.row((self.source, 1), self.reclassify, spacing=theme.XS),

@@ -35,14 +35,16 @@ class PhotoView(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(320, 240)
+        # Low, so that the scores below keep their full height as long as possible; it
+        # grows by its stretch.
+        return QSize(320, 120)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.setMaximumHeight(round(self.width() * _MAX_HEIGHT_SHARE))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(160, 120)
+        return QSize(160, 80)
 
     def _thumbnail_key(self) -> ThumbnailKey | None:
         if self._path is None:

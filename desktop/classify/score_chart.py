@@ -18,14 +18,14 @@ _BAR = 6
 class ScoreChart(QWidget):
     """A row for each class: name, percentage and bar; the best one in the accent colour.
 
-    It is always as high as five rows, so that nothing jumps when an answer
-    comes. The accessible name says the same as the bars.
+    It is always as high as five rows, which move closer in a low window, so that
+    nothing jumps when an answer comes. The accessible name says the same as the bars.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._scores: tuple[Score, ...] = ()
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.show_scores(())
 
@@ -45,13 +45,16 @@ class ScoreChart(QWidget):
         return ", ".join(f"{score.name} {formats.percent(score.score)}" for score in self._scores)
 
     def sizeHint(self) -> QSize:
-        return QSize(240, self._row_height() * ROWS - theme.S)
+        return QSize(240, _height(gap=theme.M))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, self.sizeHint().height())
+        return QSize(120, _height(gap=theme.XS))
 
-    def _row_height(self) -> int:
-        return QFontMetrics(theme.font()).height() + theme.XS + _BAR + theme.M
+    def track_rect(self, row: int) -> QRectF:
+        """Return what a bar of 100% fills in `row`; the name is right above it."""
+        gap = min(theme.M, (self.height() - _height(gap=0)) / (ROWS - 1))
+        bottom = (row + 1) * _row_height() + row * gap
+        return QRectF(0, bottom - _BAR, self.width(), _BAR)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -65,9 +68,9 @@ class ScoreChart(QWidget):
 
     def _paint_row(self, painter: QPainter, row: int) -> None:
         body, numbers = theme.font(strong=row == 0), theme.font(numbers=True, strong=row == 0)
-        top = row * self._row_height()
-        line = QRectF(0, top, self.width(), QFontMetrics(body).height())
-        track = QRectF(0, line.bottom() + theme.XS, self.width(), _BAR)
+        track = self.track_rect(row)
+        height = QFontMetrics(body).height()
+        line = QRectF(0, track.top() - theme.XS - height, self.width(), height)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.color("sunken"))
         painter.drawRoundedRect(track, _BAR / 2, _BAR / 2)
@@ -89,3 +92,12 @@ class ScoreChart(QWidget):
         painter.drawText(space, Qt.AlignmentFlag.AlignLeft, name)
         painter.setFont(numbers)
         painter.drawText(line, Qt.AlignmentFlag.AlignRight, percentage)
+
+
+def _row_height() -> int:
+    return QFontMetrics(theme.font()).height() + theme.XS + _BAR
+
+
+def _height(gap: int) -> int:
+    """Return the height of all rows with `gap` between two of them."""
+    return ROWS * _row_height() + (ROWS - 1) * gap + theme.XS

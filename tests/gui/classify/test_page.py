@@ -11,6 +11,7 @@ from desktop.classify.detail_pane import MIN_WIDTH, DetailPane
 from desktop.classify.gallery import Gallery
 from desktop.classify.page import ClassifyPage
 from desktop.classify.photo import Photo, PhotoFailure, PhotoState
+from desktop.classify.score_chart import ROWS
 from tests.gui.conftest import Run
 from tests.support.predictions import answered_photo
 from tests.support.sample_images import image_file
@@ -149,11 +150,11 @@ def test_thumbnails_are_decoded_upright_and_a_broken_file_is_tried_once(
 
 
 @pytest.mark.parametrize("outdated", [False, True])
-@pytest.mark.parametrize("width", [680, 820, 920, 1400])
+@pytest.mark.parametrize("width", [640, 680, 820, 920, 1400])
 def test_the_controls_of_the_header_never_overlap(
     filled: ClassifyPage, width: int, outdated: bool
 ) -> None:
-    """The narrowest window leaves 680 px to the page."""
+    """The narrowest window leaves 640 px to the page."""
     header = filled.header
     filled.gallery.set_live_version(2 if outdated else 1)
     header.show_outdated(len(filled.gallery.outdated()), 2)
@@ -173,3 +174,24 @@ def test_the_controls_of_the_header_never_overlap(
         assert not one.geometry().intersects(other.geometry())
     assert header.reclassify.text() in ("3", "Classify 3 again") or not outdated
     assert header.reclassify.accessibleName() == f"Classify {3 * outdated} again"
+
+
+@pytest.mark.parametrize("height", [444, 484, 640])
+def test_the_chart_shows_every_bar(filled: ClassifyPage, height: int) -> None:
+    """The lowest window leaves 444 px to the page."""
+    filled.setMinimumSize(1, 1)  # as the main window does, whatever its pages need
+    filled.select(CAT.key)
+    filled.resize(680, height)
+    QApplication.processEvents()
+    pane, chart = filled.pane, filled.pane.chart
+    tracks = [chart.track_rect(row) for row in range(ROWS)]
+    name_height = chart.fontMetrics().height()
+    for above, below in itertools.pairwise(tracks):
+        assert below.top() - above.bottom() >= name_height
+    assert tracks[0].top() >= name_height
+    assert tracks[-1].bottom() <= chart.height()
+    bottom = chart.mapTo(pane, chart.rect().bottomLeft()).y()
+    assert bottom < pane.label_box.y()
+    assert pane.rect().contains(pane.label_box.geometry())
+    last = pane.label_box.chooser
+    assert last.height() >= last.minimumSizeHint().height()
