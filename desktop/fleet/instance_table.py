@@ -75,6 +75,8 @@ class InstanceTable(QTableView):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit_columns()
+        # The details below are those of the selected row, so it stays in view.
+        self.scrollTo(self.currentIndex().siblingAtColumn(0))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if self.selected_id is None:

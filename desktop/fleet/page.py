@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QResizeEvent
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
     QMenu,
     QPushButton,
-    QSplitter,
     QStackedWidget,
     QWidget,
 )
@@ -22,6 +21,7 @@ from desktop.fleet import wording
 from desktop.fleet.engine_strip import EngineStrip
 from desktop.fleet.instance_count import InstanceCount
 from desktop.fleet.instance_detail import InstanceDetail
+from desktop.fleet.instance_split import InstanceSplit
 from desktop.fleet.instance_table import InstanceTable
 from desktop.fleet.instance_table_model import InstanceTableModel
 from desktop.fleet.metric_history import MetricHistory
@@ -71,14 +71,7 @@ class FleetPage(QWidget):
         self.images.hide()
         self.header.add(self.images)
 
-        self._split = QSplitter(Qt.Orientation.Vertical)
-        self._split.setChildrenCollapsible(False)
-        self._split.addWidget(_with_margins(self.table, theme.S))
-        self._split.addWidget(self.detail)
-        self._split.setStretchFactor(0, 0)
-        self._split.setStretchFactor(1, 1)
-        self._split_by_hand = False
-        self._split.splitterMoved.connect(self._on_split_moved)
+        self._split = InstanceSplit(self.table, self.detail)
         self._body = QStackedWidget()
         self._body.addWidget(self.empty)
         self._body.addWidget(self._split)
@@ -105,7 +98,7 @@ class FleetPage(QWidget):
         self._body.setCurrentIndex(1 if view.instances or view.desired_count else 0)
         self._show_detail()
         if rows != len(view.instances):
-            self._fit_split()
+            self._split.fit_table()
 
     def _summary(self) -> QWidget:
         panel = QFrame()
@@ -132,7 +125,9 @@ class FleetPage(QWidget):
             spacing=theme.XL,
             margins=(theme.L, theme.M, theme.L, theme.M),
         )
-        return _with_margins(panel, theme.M)
+        around = QWidget()
+        build.column(panel, parent=around, margins=(theme.L, 0, theme.L, theme.M))
+        return around
 
     def _image_menu(self) -> QMenu:
         menu = QMenu(self.images)
@@ -140,20 +135,6 @@ class FleetPage(QWidget):
         menu.addAction("Load from a file…").triggered.connect(self.strip.open_file_dialog)
         menu.addAction("Build our own").triggered.connect(self.strip.build_requested)
         return menu
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit_split()
-
-    def _on_split_moved(self) -> None:
-        self._split_by_hand = True
-
-    def _fit_split(self) -> None:
-        """Give the table the height of its rows, up to half, until a person moves the splitter."""
-        if not self._split_by_hand:
-            whole = self._split.height()
-            table = min(self.table.full_height + theme.L, whole // 2)
-            self._split.setSizes([table, whole - table])
 
     def _show_states(self, view: FleetView) -> None:
         self.ready_figure.setText(str(view.ready))
@@ -195,9 +176,3 @@ class FleetPage(QWidget):
         ):
             add(name, bool(value), QGuiApplication.clipboard().setText, value or "")
         menu.popup(position)
-
-
-def _with_margins(widget: QWidget, below: int) -> QWidget:
-    around = QWidget()
-    build.column(widget, parent=around, margins=(theme.L, 0, theme.L, below))
-    return around

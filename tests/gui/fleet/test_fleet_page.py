@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QSignalSpy, QTest
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication, QMenu, QStackedWidget, QWidget
 
 from desktop.fleet.instance_count import MAX_INSTANCES
 from desktop.fleet.instance_table_model import COLUMNS, PORT
@@ -235,3 +235,27 @@ def test_columns_fit_the_window(page: FleetPage, width: int) -> None:
     QApplication.processEvents()
     assert page.table.model().rowCount() == MAX_INSTANCES
     assert not page.table.horizontalScrollBar().isVisible()
+
+
+def test_the_table_gets_the_height_of_its_rows_on_a_page_that_is_shown_later(
+    application: QApplication,
+) -> None:
+    window, page = QStackedWidget(), FleetPage()
+    window.addWidget(QWidget())
+    window.addWidget(page)
+    window.resize(1100, 900)
+    window.show()
+    page.show_view(fleet_view(*(instance_view(n) for n in range(1, 9))))
+    window.setCurrentWidget(page)
+    QApplication.processEvents()
+    assert page.table.height() >= page.table.full_height
+
+
+def test_the_selected_row_stays_in_view_in_a_low_window(page: FleetPage) -> None:
+    page.show_view(fleet_view(*(instance_view(n) for n in range(1, 9))))
+    page.table.select("starter-000008")
+    page.setMinimumSize(1, 1)  # as the main window does, whatever its pages need
+    page.resize(680, 484)
+    QApplication.processEvents()
+    row = page.table.visualRect(page.table.currentIndex())
+    assert 0 <= row.top() < row.bottom() <= page.table.viewport().height()
