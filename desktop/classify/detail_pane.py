@@ -45,11 +45,13 @@ class DetailPane(QFrame):
         self._answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.label_box = LabelBox()
         build.column(
+            # Equal stretches: in a low window the rows of the chart move together before the
+            # photo gets lower than the chart.
             (self.view, 30),
             theme.XS,
             build.row((self.name, 1), self.badge),
             build.row((self.source, 1), self.reclassify, spacing=theme.XS),
-            self._answer,
+            (self._answer, 30),
             theme.S,
             self.label_box,
             None,

@@ -35,9 +35,7 @@ class PhotoView(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        # Low, so that the scores below keep their full height as long as possible; it
-        # grows by its stretch.
-        return QSize(320, 120)
+        return QSize(320, 240)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

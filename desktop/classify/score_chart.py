@@ -13,6 +13,8 @@ from serving.predict.prediction import Score
 
 ROWS = 5
 _BAR = 6
+_MIN_SPACING = 0.5
+"""Share of the full space in and between the rows that is left in a low window."""
 
 
 class ScoreChart(QWidget):
@@ -45,16 +47,19 @@ class ScoreChart(QWidget):
         return ", ".join(f"{score.name} {formats.percent(score.score)}" for score in self._scores)
 
     def sizeHint(self) -> QSize:
-        return QSize(240, _height(gap=theme.M))
+        return QSize(240, _height(1))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, _height(gap=theme.XS))
+        return QSize(120, _height(_MIN_SPACING))
 
-    def track_rect(self, row: int) -> QRectF:
-        """Return what a bar of 100% fills in `row`; the name is right above it."""
-        gap = min(theme.M, (self.height() - _height(gap=0)) / (ROWS - 1))
-        bottom = (row + 1) * _row_height() + row * gap
-        return QRectF(0, bottom - _BAR, self.width(), _BAR)
+    def row_rects(self, row: int) -> tuple[QRectF, QRectF]:
+        """Return where `row` has its line of text, and what its bar fills at 100%."""
+        # Both spaces shrink alike, so that each name stays closer to its own bar.
+        spacing = min(1.0, (self.height() - _height(0)) / (_height(1) - _height(0)))
+        text_height, below_text = QFontMetrics(theme.font()).height(), spacing * theme.XS
+        top = row * (text_height + below_text + _BAR + spacing * theme.M)
+        line = QRectF(0, top, self.width(), text_height)
+        return line, QRectF(0, line.bottom() + below_text, self.width(), _BAR)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -68,9 +73,7 @@ class ScoreChart(QWidget):
 
     def _paint_row(self, painter: QPainter, row: int) -> None:
         body, numbers = theme.font(strong=row == 0), theme.font(numbers=True, strong=row == 0)
-        track = self.track_rect(row)
-        height = QFontMetrics(body).height()
-        line = QRectF(0, track.top() - theme.XS - height, self.width(), height)
+        line, track = self.row_rects(row)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.color("sunken"))
         painter.drawRoundedRect(track, _BAR / 2, _BAR / 2)
@@ -94,10 +97,7 @@ class ScoreChart(QWidget):
         painter.drawText(line, Qt.AlignmentFlag.AlignRight, percentage)
 
 
-def _row_height() -> int:
-    return QFontMetrics(theme.font()).height() + theme.XS + _BAR
-
-
-def _height(gap: int) -> int:
-    """Return the height of all rows with `gap` between two of them."""
-    return ROWS * _row_height() + (ROWS - 1) * gap + theme.XS
+def _height(spacing: float) -> int:
+    """Return the height of all rows with this share of the full space in and between them."""
+    row = QFontMetrics(theme.font()).height() + _BAR
+    return round(ROWS * row + spacing * (ROWS * theme.XS + (ROWS - 1) * theme.M)) + theme.XS

@@ -184,12 +184,11 @@ def test_the_chart_shows_every_bar(filled: ClassifyPage, height: int) -> None:
     filled.resize(680, height)
     QApplication.processEvents()
     pane, chart = filled.pane, filled.pane.chart
-    tracks = [chart.track_rect(row) for row in range(ROWS)]
-    name_height = chart.fontMetrics().height()
-    for above, below in itertools.pairwise(tracks):
-        assert below.top() - above.bottom() >= name_height
-    assert tracks[0].top() >= name_height
-    assert tracks[-1].bottom() <= chart.height()
+    rects = [rect for row in range(ROWS) for rect in chart.row_rects(row)]
+    for above, below in itertools.pairwise(rects):
+        assert above.bottom() < below.top()
+    assert all(line.height() >= chart.fontMetrics().height() for line in rects[::2])
+    assert rects[-1].bottom() <= chart.height()
     bottom = chart.mapTo(pane, chart.rect().bottomLeft()).y()
     assert bottom < pane.label_box.y()
     assert pane.rect().contains(pane.label_box.geometry())
