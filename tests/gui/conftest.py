@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 import pytest
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.event_loop import EventLoop
 from desktop.theme import Appearance, Theme
+from tests.support.waiting import TIMEOUT_SECONDS
 
+W = TypeVar("W", bound=QWidget)
 Run = Callable[[Callable[[], Awaitable[object]]], None]
+
+
+def show(widget: W, width: int, height: int) -> W:
+    """Show a widget as a window, and return it once the screen has it."""
+    widget.resize(width, height)
+    widget.show()
+    assert QTest.qWaitForWindowExposed(widget, int(TIMEOUT_SECONDS * 1000))
+    return widget
 
 
 @pytest.fixture(scope="session")

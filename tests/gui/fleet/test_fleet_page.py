@@ -14,6 +14,7 @@ from desktop.fleet.instance_count import MAX_INSTANCES
 from desktop.fleet.instance_table_model import COLUMNS, PORT
 from desktop.fleet.page import FleetPage
 from serving.engines.protocol import InstanceState
+from tests.gui.conftest import show
 from tests.support.fleet_views import REASON, fleet_view, instance_view
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -22,11 +23,7 @@ STARTING, FAILED = InstanceState.STARTING, InstanceState.FAILED
 
 @pytest.fixture
 def page(application: QApplication) -> FleetPage:
-    made = FleetPage()
-    made.resize(1100, 760)
-    made.show()
-    QTest.qWaitForWindowExposed(made)
-    return made
+    return show(FleetPage(), 1100, 760)
 
 
 def texts(page: FleetPage, row: int) -> list[str]:

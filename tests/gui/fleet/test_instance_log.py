@@ -8,15 +8,13 @@ from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from desktop.fleet.instance_log import InstanceLog
+from tests.gui.conftest import show
 
 
 @pytest.fixture
 def log(application: QApplication) -> InstanceLog:
-    made = InstanceLog()
-    made.resize(700, 300)
-    made.show()
+    made = show(InstanceLog(), 700, 300)
     made.show_instance("one")
-    QTest.qWaitForWindowExposed(made)
     return made
 
 

@@ -22,6 +22,7 @@ from desktop.learn.page import LearnPage
 from desktop.learn.timeline_list import INITIAL_ROWS
 from desktop.theme import Appearance, Theme
 from desktop.theme.tokens import DARK, LIGHT
+from tests.gui.conftest import show
 
 FIFTY = [ClassCount(f"class {number}", 1 + number * 7, number % 5 > 0) for number in range(50)]
 
@@ -52,11 +53,7 @@ def unfinished(state: RunState, progress: float = 0.0, step: str = "") -> Traini
 
 @pytest.fixture
 def page(application: QApplication) -> LearnPage:
-    made = LearnPage()
-    made.resize(900, 640)
-    made.show()
-    QTest.qWaitForWindowExposed(made)
-    return made
+    return show(LearnPage(), 900, 640)
 
 
 @pytest.fixture
