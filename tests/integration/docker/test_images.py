@@ -75,7 +75,7 @@ async def test_a_pull_shows_one_bar_with_bytes_rate_and_time_left(
     assert any("MB of 8.4 MB" in text and "MB/s" in text and "s left" in text for text in texts)
 
 
-async def test_a_pull_is_cancelled_within_a_second(
+async def test_a_cancelled_pull_ends_before_the_image_is_there(
     engine: DockerEngine, api: docker.APIClient
 ) -> None:
     reports = Reports()
@@ -83,11 +83,10 @@ async def test_a_pull_is_cancelled_within_a_second(
         pull = asyncio.create_task(engine.images.pull(registry.image, reports))
         async with asyncio.timeout(30):
             await reports.begun.wait()
-        began = time.monotonic()
         pull.cancel()
         with pytest.raises(asyncio.CancelledError):
             await pull
-        assert time.monotonic() - began < 1
+        assert registry.sent < sum(map(len, registry.blobs.values()))
         await asyncio.sleep(1)
         sent = registry.sent
         await asyncio.sleep(1)
