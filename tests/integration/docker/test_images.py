@@ -188,9 +188,8 @@ async def test_our_own_image_serves_like_the_official_one(
         status = json.loads(await wait_until(lambda: asyncio.to_thread(_get, url)))
         (version,) = status["model_version_status"]
         assert (version["version"], version["state"]) == ("1", "AVAILABLE")
-        began = time.monotonic()
         await asyncio.to_thread(api.stop, made["Id"], 20)
-        assert time.monotonic() - began < 10
+        # It would be another one if the engine had killed it after those 20 seconds.
         assert api.inspect_container(made["Id"])["State"]["ExitCode"] == 0
     finally:
         api.remove_container(made["Id"], force=True)
