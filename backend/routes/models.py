@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from fastapi import APIRouter
 
@@ -11,8 +12,10 @@ from backend.events import EventBroker
 from backend.http_errors import HttpError
 from backend.model_catalog import ModelCatalog
 from backend.store.store import Store
-from serving.errors import ModelError
+from serving.errors import BackendError, ModelError
 from serving.models.repository import ModelRepository
+
+_log = logging.getLogger(__name__)
 
 
 def routes(
@@ -39,8 +42,12 @@ def routes(
         except ModelError as error:
             raise HttpError(404, error.what, error.advice) from error
         await asyncio.to_thread(repository.promote, model, number)
-        await store.runs.record_promotion(model, number)
+        # The version is live from here on, whether its promotion can be recorded or not.
         broker.publish(Event("models", model))
+        try:
+            await store.runs.record_promotion(model, number)
+        except BackendError as error:
+            _log.error("The promotion of version %s could not be recorded: %s", number, error)
         return await asyncio.to_thread(catalog.version, model, number)
 
     async def _check_model(model: str) -> None:

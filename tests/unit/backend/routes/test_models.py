@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from serving.errors import BackendError
 from tests.support.backend_env import Service, add_version, promotions
 
 
@@ -22,6 +25,19 @@ async def test_promoting_moves_the_live_mark_and_is_remembered(service: Service)
     await service.client.promote("starter", 1)
     assert (await service.client.health()).live_version == 1
     assert [version for _, version, *_ in promotions(service.workspace)] == [1, 2]
+
+
+async def test_a_version_is_live_although_its_promotion_cannot_be_recorded(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def full(*_: object) -> None:
+        raise BackendError("The database cannot be written to.", "Make room on the disk.")
+
+    add_version(service.repository)
+    monkeypatch.setattr(service.store.runs, "record_promotion", full)
+    assert (await service.client.promote("starter", 2)).live
+    assert (await service.client.health()).live_version == 2
+    assert "could not be recorded" in caplog.text
 
 
 async def test_what_does_not_exist_is_404(service: Service) -> None:
