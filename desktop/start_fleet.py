@@ -66,10 +66,10 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     stack.push_async_callback(_stop_fleet, app, fleet)
     FleetPresenter(page, fleet, app.jobs, app.notifications)
     EnginePresenter(page, fleet, engines, app.settings, app.jobs, app.notifications)
-    show = _FleetStatus(app, repository)
-    stack.callback(fleet.subscribe(show))
+    status = _FleetStatus(app, repository)
+    stack.callback(fleet.subscribe(status.show))
     await stack.enter_async_context(in_background(_run_fleet(app, fleet), name="run the fleet"))
-    show(fleet.view)
+    status.show(fleet.view)
     if not fleet.configured:
         count = min(DEFAULT_INSTANCES, os.cpu_count() or 1)
         app.jobs.start(
@@ -89,7 +89,7 @@ class _FleetStatus:
         self._card_version: int | None = None
         """The version whose classes the Classify page offers."""
 
-    def __call__(self, view: FleetView) -> None:
+    def show(self, view: FleetView) -> None:
         status = self._app.window.status
         status.show_fleet(view.ready, view.desired_count, view.model, view.live_version)
         self._app.classify.fleet_changed(view.ready, view.live_version)

@@ -42,7 +42,7 @@ class Loader:
     prefers_openvino: bool = False
     """Whether OpenVINO is used if it gives the same answers, or only if it is also faster."""
 
-    def __call__(self, model: str, version: int, folder: Path) -> Servable:
+    def load(self, model: str, version: int, folder: Path) -> Servable:
         """Load and warm up; raises ServingError, having freed everything."""
         session = Session(folder, self.tags, self.intra_op_threads, self.inter_op_threads)
         try:

@@ -89,7 +89,7 @@ async def serve(flags: Flags) -> None:
     async with AsyncExitStack() as stack:
         loader = _loader(flags)
         models = ServedModels(
-            loader,
+            loader.load,
             loader.accelerate if _may_accelerate(flags) else None,
             retry_policy=RetryPolicy(
                 flags.max_num_load_retries, flags.load_retry_interval_micros / 1_000_000

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,13 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
+TRAILS = re.search(
+    r"^## Three trails through the code$(.*?)^## ",
+    (ROOT / "CONTRIBUTING.md").read_text(),
+    re.MULTILINE | re.DOTALL,
+)
+HOPS = re.findall(r"^\d+\..*", TRAILS[1] if TRAILS else "", re.MULTILINE)
+HOP = re.compile(r"\d+\. `(\S+\.py)` `([\w.]+)` - (.+)")
 LOCKED = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 
 
@@ -31,6 +40,41 @@ def test_named_programs_exist(document: Path) -> None:
     for module in modules:
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+def test_there_are_three_trails_of_at_most_fifteen_hops() -> None:
+    assert TRAILS is not None
+    trails = [re.findall(r"^(\d+)\.", part, re.MULTILINE) for part in TRAILS[1].split("\n### ")[1:]]
+    assert len(trails) == 3
+    for numbers in trails:
+        assert numbers == [str(number + 1) for number in range(len(numbers))]
+        assert 0 < len(numbers) <= 15
+    assert [hop for hop in HOPS if len(hop) > 100] == []
+
+
+@pytest.mark.parametrize("hop", HOPS, ids=lambda hop: hop.partition(" - ")[0])
+def test_trails_lead_somewhere(hop: str) -> None:
+    match = HOP.fullmatch(hop)
+    assert match is not None, "a hop is `path.py` `name` - what happens"
+    path, name, description = match.groups()
+    source = (ROOT / path).read_text()
+    assert name in set(definitions(ast.parse(source).body))
+    quoted = re.findall(r"`([^`]+)`", description)
+    assert [words for words in quoted if words not in source] == []
+
+
+def definitions(body: Iterable[ast.stmt], prefix: str = "") -> Iterator[str]:
+    """Yield the functions and classes that `body` defines; methods as `Class.method`."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield prefix + node.name
+        if isinstance(node, ast.ClassDef):
+            yield from definitions(node.body, f"{prefix}{node.name}.")
+
+
+def test_methods_are_found_by_the_name_of_their_class() -> None:
+    source = "def f(): ...\nclass A:\n    async def m(self):\n        def inner(): ...\n"
+    assert list(definitions(ast.parse(source).body)) == ["f", "A", "A.m"]
 
 
 def locked(name: str) -> dict[str, str]:
