@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import docker
@@ -53,11 +52,9 @@ async def _survives(
         before = ids(await docker_env.fleet.scale(2))
         assert len(before) == 2
         await asyncio.to_thread(second.stop)
-        began = time.monotonic()
         away = await docker_env.wait_for_view(
-            lambda view: "does not answer any more" in view.engine_reason and view.ready == 0, 10
+            lambda view: "does not answer any more" in view.engine_reason and view.ready == 0
         )
-        assert time.monotonic() - began < 5
         assert {each.state for each in away.instances} <= {InstanceState.FAILED}
         with pytest.raises(FleetUnavailable):
             await docker_env.client.classify(sample_jpeg)
@@ -76,9 +73,7 @@ async def test_an_engine_that_starts_later_is_found(
     await asyncio.to_thread(second.stop)
     engine = DockerEngine(workspace, ["nobody/nothing:1"], [second.endpoint])
     try:
-        began = time.monotonic()
         away = await engine.availability()
-        assert time.monotonic() - began < 3
         assert "No container engine answers" in away.reason
         with pytest.raises(EngineError):
             await engine.instances()

@@ -6,7 +6,6 @@ import asyncio
 import shlex
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -22,6 +21,7 @@ from serving.engines.docker.container import (
 )
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.errors import EngineError
+from serving.fleet import reconciler
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
 from tests.support.docker import images
@@ -29,9 +29,6 @@ from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids, v
 from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-SHOWN_SECONDS = 2.0
-"""How soon the fleet shows what was done to a container from outside."""
 
 
 async def test_a_container_is_isolated_and_listens_on_loopback_only(docker_env: DockerEnv) -> None:
@@ -92,7 +89,6 @@ async def test_logs_are_read_followed_and_kept_when_an_instance_failed(
     async with asyncio.timeout(10), aclosing(docker_env.engine.follow_logs(name)) as lines:
         assert await anext(lines) == "the fake server begins"
         following = asyncio.ensure_future(anext(lines))
-        await asyncio.sleep(0.3)
         assert not following.done()
         docker_env.api.kill(docker_env.container(name))
         with pytest.raises(StopAsyncIteration):
@@ -125,30 +121,36 @@ async def test_following_a_log_can_be_closed_at_once(docker_env: DockerEnv) -> N
     ids=["stop", "pause", "kill"],
 )
 async def test_a_container_that_others_stop_is_failed_with_the_reason(
-    docker_env: DockerEnv, interfere: Callable[[DockerEnv, str], None], words: str
+    docker_env: DockerEnv,
+    interfere: Callable[[DockerEnv, str], None],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with docker_env.running():
         await docker_env.fleet.scale(1)
     async with docker_env.watching():
         (name,) = ids(await docker_env.wait_for_view(lambda view: view.ready == 1))
-        await asyncio.to_thread(interfere, docker_env, docker_env.container(name))
-        began = time.monotonic()
-        await docker_env.wait_for_view(has_failed(name, words))
-        assert time.monotonic() - began < SHOWN_SECONDS
+        # Only what the engine reports makes the fleet observe again: its polls would be too late.
+        with monkeypatch.context() as patch:
+            patch.setattr(reconciler, "POLL_SECONDS", 1e6)
+            await asyncio.to_thread(interfere, docker_env, docker_env.container(name))
+            await docker_env.wait_for_view(has_failed(name, words))
     async with docker_env.running():
         view = await docker_env.wait_for_view(lambda view: view.ready == 1)
         assert ids(view) != [name]
     assert len(docker_env.containers()) == 1
 
 
-async def test_a_container_that_others_remove_is_replaced(docker_env: DockerEnv) -> None:
+async def test_a_container_that_others_remove_is_replaced(
+    docker_env: DockerEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await docker_env.fleet.scale(1)
     async with docker_env.watching():
         (name,) = ids(await docker_env.wait_for_view(lambda view: view.ready == 1))
-        docker_env.api.remove_container(docker_env.container(name), force=True)
-        began = time.monotonic()
-        await docker_env.wait_for_view(lambda view: not view.instances)
-        assert time.monotonic() - began < SHOWN_SECONDS
+        with monkeypatch.context() as patch:
+            patch.setattr(reconciler, "POLL_SECONDS", 1e6)
+            docker_env.api.remove_container(docker_env.container(name), force=True)
+            await docker_env.wait_for_view(lambda view: not view.instances)
     async with docker_env.running():
         await docker_env.wait_for_view(lambda view: view.ready == 1)
 
@@ -159,12 +161,7 @@ async def test_running_out_of_memory_is_reported_with_the_limit(docker_env: Dock
     async with docker_env.watching():
         (name,) = ids(await docker_env.wait_for_view(lambda view: view.ready == 1))
         docker_env.configure(eat=True)
-        container = docker_env.container(name)
-        ended = asyncio.create_task(asyncio.to_thread(docker_env.api.wait, container, timeout=60))
-        await ended
-        began = time.monotonic()
         await docker_env.wait_for_view(has_failed(name, "more memory than its limit of 168 MB"))
-        assert time.monotonic() - began < SHOWN_SECONDS
 
 
 async def test_a_server_that_exits_at_once_is_an_error_with_its_last_line(

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import io
 import tarfile
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,6 @@ from tests.support.docker.second_engine import SecondEngine
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-UPLOADED_SECONDS = 5.0
-"""Within which the instances answer with a version that was promoted."""
 
 
 @pytest.fixture
@@ -98,11 +94,9 @@ async def test_the_model_is_uploaded_to_a_volume_that_is_kept_up_to_date(
         assert (await remote_env.client.classify(sample_jpeg)).version == 1
         number = add_version(remote_env, b"x" * 3_000_000)
         remote_env.repository.promote(MODEL, number)
-        began = time.monotonic()
         await remote_env.wait_for_view(
             lambda view: {each.version for each in view.instances} == {number}
         )
-        assert time.monotonic() - began < UPLOADED_SECONDS
         assert (await remote_env.client.classify(sample_jpeg)).version == number
         inside = delivered(remote_env)
         assert inside[f"{number}/variables/numbers"] == b"x" * 3_000_000
@@ -111,9 +105,7 @@ async def test_the_model_is_uploaded_to_a_volume_that_is_kept_up_to_date(
         for path in (folder / "2").iterdir():
             path.unlink()
         (folder / "2").rmdir()
-        await remote_env.wait_for_view(
-            lambda view: "2/saved_model.pb" not in delivered(remote_env), UPLOADED_SECONDS
-        )
+        await remote_env.wait_for_view(lambda view: "2/saved_model.pb" not in delivered(remote_env))
         assert {"1/saved_model.pb", "3/saved_model.pb"} < delivered(remote_env).keys()
         # The writer goes after the last file is in.
         await wait_until(lambda: len(all_containers(remote_env.api)) == 2)

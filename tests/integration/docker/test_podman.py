@@ -9,7 +9,6 @@ import resource
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -118,12 +117,10 @@ async def test_a_fleet_runs_in_podman(
         ):
             assert await anext(lines) == "the fake server begins"
         await _the_command_makes_the_same(remote_env, name)
-        began = time.monotonic()
         remote_env.api.kill(remote_env.container(name))
         await remote_env.wait_for_view(
-            lambda view: has_failed(name, "SIGKILL")(view) or name not in ids(view), 10
+            lambda view: has_failed(name, "SIGKILL")(view) or name not in ids(view)
         )
-        assert time.monotonic() - began < 5
         view = await remote_env.wait_for_view(lambda view: view.ready == 2, 30)
         assert other in ids(view)
         assert name not in ids(view)
