@@ -138,10 +138,14 @@ class RunningServer:
             details=lambda: f"{self.states(model)} instead of {expected}\n{self.log()}",
         )
 
-    def wait_until_accepted(self) -> None:
-        """Wait until the server has accepted the calls that were sent before.
+    def connect(self) -> None:
+        """Open the connection now; calls that have to wait for it are sent in any order."""
+        grpc.channel_ready_future(self.channel).result(_TIMEOUT_SECONDS)
 
-        Those of one connection arrive in order, and this one needs no computation.
+    def wait_until_accepted(self) -> None:
+        """Wait until the server has accepted the calls that were sent since `connect`.
+
+        Those of one open connection arrive in order, and this one needs no computation.
         """
         self.states("any")
 

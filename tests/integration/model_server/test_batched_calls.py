@@ -117,6 +117,7 @@ def test_unequal_inputs_cannot_be_batched(batching_server: RunningServer) -> Non
 
 def test_cancelled_calls_do_not_hold_up_the_others(sample_server: RunningServer) -> None:
     slow = predict_request("odds", {"steps": tensor([500], "int32")}, signature="slow")
+    sample_server.connect()
     calls = [sample_server.predictions.Predict.future(slow) for _ in range(200)]
     sample_server.wait_until_accepted()
     for call in calls:

@@ -401,6 +401,7 @@ def test_stopping_finishes_what_was_accepted(
 ) -> None:
     server = start_server("--model_name=odds", f"--model_base_path={sample_models / 'odds'}")
     request = predict_request("odds", {"steps": tensor([400], "int32")}, signature="slow")
+    server.connect()
     calls = [server.predictions.Predict.future(request, timeout=60) for _ in range(3)]
     server.wait_until_accepted()
     assert server.stop() == 0
