@@ -46,7 +46,7 @@ class Job(Generic[T]):
         self.id = number
         self.title = title
         self.background = background
-        """Not shown in the status bar; whoever started it reports its failure."""
+        """Not shown in the status bar; its caller reports its failure."""
         self.has_own_eta = has_own_eta
         """Its text already says how fast it is and how long it will take."""
         self.state = JobState.RUNNING

@@ -1,4 +1,4 @@
-"""What an instance itself reports about its requests, whoever sent them."""
+"""What an instance itself reports about its requests, no matter who sent them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class InstanceView:
     """The version that it answers with; None until it answers."""
     stats: InstanceStats | None
     requests: int
-    """Since it was started, whoever sent them; if it does not count, those of this program only."""
+    """Since it was started, from every sender; if it does not count, those of this program."""
     requests_per_second: float
     p95_milliseconds: float | None
     """As this program saw it, or as the instance reports if this program sent nothing."""

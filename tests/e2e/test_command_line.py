@@ -204,7 +204,7 @@ def test_the_commands_of_the_readme_do_what_it_says(shell: CommandLine) -> None:
 
 
 @pytest.mark.slow
-def test_serve_answers_until_it_is_told_to_end(shell: CommandLine) -> None:
+def test_serve_answers_until_it_is_stopped(shell: CommandLine) -> None:
     command = shell.command("serve", "--port", "0", "--instances", "1")
     serving = subprocess.Popen(
         command,

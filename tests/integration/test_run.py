@@ -166,7 +166,7 @@ def test_a_start_without_a_screen_says_so_and_serves(project: Project) -> None:
 
 
 @pytest.mark.usefixtures("first")
-def test_an_installation_that_was_cut_off_is_made_anew(project: Project) -> None:
+def test_an_interrupted_installation_starts_over(project: Project) -> None:
     (project.root / ".venv" / "unfinished").touch()
     shutil.rmtree(next((project.root / ".venv").glob("lib/*/site-packages/pip")))
     again = project.run("models")

@@ -38,7 +38,7 @@ def write_ports(**ports: int) -> None:
         path.with_suffix(".aside").replace(path)
 
 
-def eat_when_told() -> None:
+def use_memory_on_request() -> None:
     eaten = []
     while True:
         time.sleep(0.1)
@@ -67,7 +67,7 @@ if __name__ == "__main__":
         sys.exit(settings()["exit"])
     if settings().get("ignore_sigterm"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=eat_when_told, daemon=True).start()
+    threading.Thread(target=use_memory_on_request, daemon=True).start()
     if with_grpc:
         asyncio.run(serve())
     else:

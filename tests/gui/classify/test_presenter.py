@@ -112,7 +112,7 @@ def test_photos_that_found_no_instance_are_tried_again_when_there_is_one(
     run(lambda: with_classify_env(tmp_path, scenario))
 
 
-def test_a_new_version_answers_the_photo_on_show_at_once_and_the_others_when_asked(
+def test_a_new_version_answers_the_shown_photo_at_once_and_others_on_request(
     run: Run, tmp_path: Path, album: list[Path]
 ) -> None:
     async def scenario(env: ClassifyEnv) -> None:

@@ -59,7 +59,7 @@ def test_blocking_calls_share_a_bounded_pool(run: Run) -> None:
     assert most == MAX_WORKERS
 
 
-def test_tasks_left_behind_are_ended_in_order(application: QApplication) -> None:
+def test_remaining_tasks_are_cancelled_in_order(application: QApplication) -> None:
     cleaned: list[str] = []
 
     async def forever() -> None:

@@ -212,7 +212,7 @@ def test_a_person_can_stay(app: App, run: Run) -> None:
     run(main)
 
 
-def test_nothing_is_asked_if_it_was_answered_or_nothing_runs(app: App, run: Run) -> None:
+def test_no_dialog_if_the_answer_is_remembered_or_nothing_runs(app: App, run: Run) -> None:
     async def main() -> None:
         await app.show()
         app.settings.change(on_quit=OnQuit.KEEP)
@@ -238,7 +238,7 @@ def test_the_window_comes_back_where_it_was(
     run(main)
 
 
-def test_notifications_reach_nobody_twice(application: QApplication) -> None:
+def test_notifications_are_not_delivered_twice(application: QApplication) -> None:
     received: list[object] = []
     notifications = Notifications()
     notifications.posted.connect(received.append)

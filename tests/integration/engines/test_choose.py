@@ -16,7 +16,7 @@ from tests.support.docker.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
 from tests.support.fleet_env import PRETENDING
 
 
-async def test_processes_are_there_for_whoever_asks_for_them(workspace: Workspace) -> None:
+async def test_the_process_engine_can_be_chosen_by_name(workspace: Workspace) -> None:
     engine = await choose_engine("process", workspace)
     assert isinstance(engine, ProcessEngine)
     availability = await engine.availability()
@@ -41,7 +41,7 @@ async def test_without_an_engine_for_containers_processes_say_why(
     assert "Nothing is there." in reason
 
 
-async def test_docker_that_is_asked_for_and_not_there_is_an_error_with_a_way_on(
+async def test_requesting_an_absent_docker_is_an_error_with_advice(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
@@ -87,7 +87,7 @@ async def running(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
     await engine.stop(instance.id, grace=0)
 
 
-async def test_whoever_comes_later_joins_the_processes_that_run_already(
+async def test_a_later_program_joins_the_running_processes(
     workspace: Workspace, docker: FakeDockerApi, running: ProcessEngine
 ) -> None:
     engine = await choose_engine("auto", workspace)
@@ -100,7 +100,7 @@ async def test_whoever_comes_later_joins_the_processes_that_run_already(
     await engine.close()
 
 
-async def test_whoever_watches_follows_the_instances_to_the_other_engine(
+async def test_a_watching_program_follows_the_instances_to_the_other_engine(
     workspace: Workspace, docker: FakeDockerApi, running: ProcessEngine
 ) -> None:
     watching = await choose_engine("docker", workspace)

@@ -188,7 +188,7 @@ async def test_instances_share_the_cores(
     assert f'parallelism": "{threads}"' in await engine.logs(instance.id)
 
 
-async def test_oldest_first_and_only_of_the_model_asked_for(engine: ProcessEngine) -> None:
+async def test_oldest_first_and_only_of_the_requested_model(engine: ProcessEngine) -> None:
     ids = [(await engine.start(SPEC)).id for _ in range(3)]
     other = await engine.start(InstanceSpec("birds", SPEC.config_file))
     assert [instance.id for instance in await engine.instances("pets")] == ids
@@ -264,7 +264,7 @@ async def test_a_child_that_another_program_stops_leaves_no_zombie(
     assert not psutil.pid_exists(instance.process)
 
 
-async def test_stopping_what_is_gone_does_nothing(engine: ProcessEngine) -> None:
+async def test_stopping_a_removed_instance_does_nothing(engine: ProcessEngine) -> None:
     await engine.stop("pets-000000")
     with pytest.raises(EngineError, match="no instance pets-000000"):
         await engine.logs("pets-000000")
@@ -358,7 +358,7 @@ async def test_a_number_that_another_process_got_is_not_an_instance(
     assert await engine.instances() == []
 
 
-async def test_a_damaged_run_file_is_left_out(engine: ProcessEngine, workspace: Workspace) -> None:
+async def test_a_damaged_record_is_skipped(engine: ProcessEngine, workspace: Workspace) -> None:
     (workspace.instances / "pets-1.json").write_text("{")
     assert await engine.instances() == []
 
@@ -402,7 +402,7 @@ async def test_what_it_uses_is_measured(engine: ProcessEngine) -> None:
     assert await engine.stats(instance.id) is None
 
 
-async def test_changes_are_told(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_changes_are_reported(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.engines.process.POLL_SECONDS", 0.01)
     engine = CountingEngine(workspace, program=PRETENDING)
     async with asyncio.timeout(60), aclosing(engine.changes()) as changes:

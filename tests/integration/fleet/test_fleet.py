@@ -100,7 +100,7 @@ async def test_watching_changes_nothing(fleet_env: FleetEnv) -> None:
         assert ids(fleet_env.fleet.view) == ids(view)
 
 
-async def test_a_model_that_ends_its_server_is_told_and_not_tried_without_end(
+async def test_a_model_that_crashes_its_server_is_reported_and_not_retried_forever(
     fleet_env: FleetEnv,
 ) -> None:
     fleet_env.configure(exit=3)
@@ -146,7 +146,9 @@ async def test_an_instance_serves_the_old_version_until_the_new_one_is_there(
     assert None not in versions
 
 
-async def test_a_broken_version_is_told_and_the_old_one_goes_on(fleet_env: FleetEnv) -> None:
+async def test_a_broken_version_is_reported_and_the_old_one_keeps_serving(
+    fleet_env: FleetEnv,
+) -> None:
     fleet_env.configure(broken=[2])
     async with fleet_env.running():
         await fleet_env.fleet.scale(1)
@@ -319,7 +321,7 @@ async def test_another_number_ends_a_scaling_that_is_under_way(fleet_env: FleetE
         assert (await scaling).desired_count == 1
 
 
-async def test_a_fleet_at_rest_remembers_how_many_are_wanted(fleet_env: FleetEnv) -> None:
+async def test_a_stopped_fleet_remembers_its_desired_count(fleet_env: FleetEnv) -> None:
     await fleet_env.fleet.scale(1)
     await fleet_env.fleet.stop_and_remember()
     assert (fleet_env.fleet.view.desired_count, fleet_env.fleet.view.instances) == (1, ())
@@ -327,7 +329,7 @@ async def test_a_fleet_at_rest_remembers_how_many_are_wanted(fleet_env: FleetEnv
         await fleet_env.wait_for_view(lambda view: view.ready == 1)
 
 
-async def test_trouble_with_the_engine_is_said_and_passes(
+async def test_an_engine_error_is_shown_until_it_is_over(
     fleet_env: FleetEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuses(model: str | None = None) -> list[Instance]:
@@ -345,7 +347,7 @@ async def test_trouble_with_the_engine_is_said_and_passes(
         assert (await fleet_env.client.classify(b"x")).version == 1
 
 
-async def test_a_listener_that_fails_harms_nobody(
+async def test_a_listener_that_fails_does_not_affect_the_others(
     fleet_env: FleetEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fails(view: FleetView) -> None:

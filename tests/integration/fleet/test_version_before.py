@@ -108,7 +108,7 @@ async def test_a_fleet_of_the_version_before_is_adopted_and_loses_nothing(
     assert await fleet_env.engine.instances() == []
 
 
-async def test_a_finished_instance_of_the_version_before_says_why_it_ended(
+async def test_an_exited_instance_of_the_version_before_shows_its_exit_reason(
     fleet_env: FleetEnv,
 ) -> None:
     folder = fleet_env.workspace.instances

@@ -393,13 +393,13 @@ def test_health_and_reflection(sample_server: RunningServer) -> None:
         "tensorflow.serving.PredictionService/NoSuchMethod",
     ],
 )
-def test_what_is_left_out_says_so(sample_server: RunningServer, method: str) -> None:
+def test_unsupported_calls_are_unimplemented(sample_server: RunningServer, method: str) -> None:
     code, message = refusal(sample_server.channel.unary_unary(f"/{method}"), b"")
     assert code == "UNIMPLEMENTED"
     assert message
 
 
-def test_streamed_predictions_are_left_out(sample_server: RunningServer) -> None:
+def test_streamed_predictions_are_unimplemented(sample_server: RunningServer) -> None:
     call = sample_server.channel.unary_stream(
         "/tensorflow.serving.PredictionService/PredictStreamed"
     )

@@ -268,7 +268,7 @@ def test_openvino_sends_no_telemetry(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_memory_is_limited_openvino_is_taken_only_if_asked_for(tmp_path: Path) -> None:
+def test_with_a_memory_limit_openvino_is_used_only_on_request(tmp_path: Path) -> None:
     program = (
         "import resource\n"
         "from serving.model_server.flags import Flags\n"

@@ -66,7 +66,7 @@ def test_an_unknown_state_has_no_mark() -> None:
         state_mark("busy")
 
 
-def test_every_icon_takes_the_colour_it_is_given() -> None:
+def test_every_icon_takes_the_given_color() -> None:
     fixed = {"servery", "chevron-down-light", "chevron-down-dark",
              "chevron-up-light", "chevron-up-dark"}  # fmt: skip
     for path in (RESOURCES / "icons").glob("*.svg"):

@@ -113,7 +113,7 @@ async def test_an_absurd_length_is_refused_unread(service: Service) -> None:
         (RuntimeError("a defect"), 500),
     ],
 )
-async def test_a_failing_fleet_is_told_apart(
+async def test_a_failing_fleet_is_a_different_error(
     service: Service, failure: Exception, status: int
 ) -> None:
     service.classifier.failure = failure

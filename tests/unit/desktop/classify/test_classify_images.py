@@ -106,7 +106,7 @@ async def test_progress_ends_with_all_done(
     assert steps[-1] == (3, 3, "3 of 3 classified")
 
 
-async def test_without_a_fleet_nobody_waits_for_each_photo_in_turn(
+async def test_without_a_fleet_all_photos_fail_at_once(
     tmp_path: Path, answers: Answers, note: Callable[[Path, Prediction | ServeryError], None]
 ) -> None:
     requests = 0

@@ -17,7 +17,9 @@ async def test_folders_are_searched_however_deep_and_by_content(tmp_path: Path) 
     assert found.skipped == 1
 
 
-async def test_what_claims_to_be_an_image_is_kept_to_be_told_why_not(tmp_path: Path) -> None:
+async def test_a_file_named_like_an_image_is_kept_so_that_its_error_is_shown(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.PNG").write_text("hello")
     found = await find_photos([tmp_path])

@@ -60,7 +60,7 @@ def test_views_in_quick_succession_do_not_pile_up() -> None:
     assert points[-1].value == 100.0
 
 
-def test_an_instance_that_is_gone_leaves_nothing_behind() -> None:
+def test_a_removed_instance_leaves_nothing_behind() -> None:
     history = MetricHistory()
     history.add(fleet_view(instance_view(1), instance_view(2)), now=0)
     history.add(fleet_view(instance_view(2)), now=1)

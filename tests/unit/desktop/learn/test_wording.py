@@ -71,7 +71,7 @@ def test_what_came_of_a_run() -> None:
     )
 
 
-def test_why_a_version_is_not_live_is_said_only_if_it_never_was() -> None:
+def test_why_a_version_is_not_live_is_shown_only_if_it_never_was() -> None:
     waiting = replace(VERSION, live=False)
     assert wording.held_back_sentence(waiting, NOT_PROMOTED) == NOT_PROMOTED.step
     assert wording.held_back_sentence(waiting, RUN) == ""

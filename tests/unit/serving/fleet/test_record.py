@@ -27,7 +27,7 @@ async def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert file.read() == FleetRecord(3, ("a",), (1.5,))
 
 
-async def test_wanting_none_is_said_too(tmp_path: Path) -> None:
+async def test_a_desired_count_of_zero_is_described(tmp_path: Path) -> None:
     file = RecordFile(tmp_path / "pets.json")
     await file.change(lambda record: replace(record, desired_count=0))
     assert file.exists()

@@ -227,7 +227,7 @@ async def test_an_instance_that_recovers_is_used_again(client: PredictClient) ->
         assert (await call).instance_id == "only"
 
 
-async def test_an_image_that_ends_every_instance_is_given_up(client: PredictClient) -> None:
+async def test_an_image_that_crashes_every_instance_is_not_retried(client: PredictClient) -> None:
     async with FakePredictionServer(ends_with(grpc.StatusCode.UNAVAILABLE)) as server:
         set_instances(client, only=server)
         with pytest.raises(FleetUnavailable, match="ended while they answered"):

@@ -61,7 +61,7 @@ def test_without_a_live_version_nothing_can_be_uploaded(tmp_path: Path) -> None:
         ModelFiles.read(tmp_path / "pets")
 
 
-def test_each_model_of_each_workspace_has_a_volume_of_its_own(tmp_path: Path) -> None:
+def test_each_model_of_each_workspace_has_its_own_volume(tmp_path: Path) -> None:
     names = {
         ModelVolume(Workspace(tmp_path / root), model, tmp_path).name
         for root in ("a", "b")
