@@ -59,7 +59,7 @@ class EngineSwitch:
         Raises EngineError if the current engine does not answer; a former one that
         does not is skipped.
         """
-        found = []
+        found: dict[str, Instance] = {}
         for engine in (self.current, *self._former):
             try:
                 listed = await engine.instances(model)
@@ -67,9 +67,12 @@ class EngineSwitch:
                 if engine is self.current:
                     raise
                 continue
-            self._engine_by_instance |= {instance.id: engine for instance in listed}
-            found += listed
-        return sorted(found, key=lambda instance: (instance.started, instance.id))
+            for instance in listed:
+                # Two connections to one Docker engine list the same ones: the current one counts.
+                if instance.id not in found:
+                    found[instance.id] = instance
+                    self._engine_by_instance[instance.id] = engine
+        return sorted(found.values(), key=lambda instance: (instance.started, instance.id))
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yield whenever instances of the current engine may have changed, until closed.

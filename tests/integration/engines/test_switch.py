@@ -92,3 +92,11 @@ async def test_each_instance_is_looked_after_by_the_engine_that_runs_it(move: Mo
     await move.switch.engine_of(old).stop(old, grace=0)
     assert {instance.id for instance in await move.switch.instances()} == {new}
     assert (await move.switch.instances())[0].state is InstanceState.STARTING
+
+
+async def test_two_connections_to_one_engine_list_each_instance_once(move: Move) -> None:
+    (before,) = (each.instance for each in (await move.fleet.scale(1)).instances)
+    again = ProcessEngine(move.fleet_env.workspace, program=PROGRAM)
+    move.switch.switch_to(again)
+    assert [each.id for each in await move.switch.instances(MODEL)] == [before.id]
+    assert move.switch.engine_of(before.id) is again
