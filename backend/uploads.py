@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from starlette.types import Message, Receive
 
 from backend.http_errors import HttpError
 from serving.normalize_image import MAX_BYTES, normalize_image, too_many_bytes
+from serving.tf.cores import core_count
 
 _FORM_OVERHEAD = 64 * 1024
 """What a form adds to the file in it, at most."""
@@ -23,7 +23,7 @@ response once they have sent everything, and would report a broken connection.""
 _UPLOAD_TIMEOUT = 120.0
 """Seconds that an upload may take."""
 
-_decoder = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="decoder")
+_decoder = ThreadPoolExecutor(max(2, core_count()), thread_name_prefix="decoder")
 """Few threads: a large photo takes hundreds of megabytes while it is checked."""
 
 

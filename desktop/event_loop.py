@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,10 +14,11 @@ from PySide6.QtWidgets import QApplication
 
 from desktop.main_thread_gc import gc_on_loop_thread
 from serving.background import cancel_and_wait
+from serving.tf.cores import core_count
 
 log = logging.getLogger(__name__)
 
-MAX_WORKERS = min(8, (os.cpu_count() or 2) + 2)
+MAX_WORKERS = min(8, core_count() + 2)
 """Threads for blocking calls; further calls wait their turn."""
 
 ErrorHandler = Callable[[BaseException], None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.progress import Report
+from serving.tf.cores import core_count
 
 if TYPE_CHECKING:
     from desktop.app import App
@@ -71,7 +71,7 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     await stack.enter_async_context(in_background(_run_fleet(app, fleet), name="run the fleet"))
     status.show(fleet.view)
     if not fleet.configured:
-        count = min(DEFAULT_INSTANCES, os.cpu_count() or 1)
+        count = min(DEFAULT_INSTANCES, core_count())
         app.jobs.start(
             f"Start {plural(count, 'instance')}", lambda report: fleet.scale(count, report)
         )

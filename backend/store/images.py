@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from pathlib import Path
 
 from serving.errors import BackendError
@@ -49,9 +48,7 @@ def _is_stored(path: Path, size: int) -> bool:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut; Windows does so by itself."""
-    if sys.platform == "win32":
-        return
+    """Make a rename in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from desktop.settings import Preferences, Settings
 from serving.fleet.fleet import Fleet
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
+from serving.tf.cores import core_count
 
 POLL_SECONDS = 5.0
 """Between two questions to the engines what can be done."""
@@ -108,7 +108,7 @@ class EnginePresenter:
                 self._fleet.limits,
                 in_containers=self._engines.in_containers,
                 images=images,
-                cores=os.cpu_count() or 1,
+                cores=core_count(),
                 memory=psutil.virtual_memory().total,
                 parent=self._page.window(),
             )

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,13 +26,14 @@ from serving.predict.request import (
 from serving.predict.traffic import InstanceTraffic, TrafficMeter
 from serving.predict.upstream import InstanceLost, RequestRefused, Upstream
 from serving.predict.wait_queue import WaitQueue
+from serving.tf.cores import core_count
 from serving.tf.names import CLASSIFY_SIGNATURE, EMBED_SIGNATURE
 
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 60.0
 """How long a request may take once it has been sent, retries included."""
-MAX_OUTSTANDING = max(8, os.cpu_count() or 1)
+MAX_OUTSTANDING = max(8, core_count())
 """Requests that one instance works on at a time. More wait here, where they can still
 go to any instance: sent all at once they only slow each other down."""
 MAX_LOSSES = 4
