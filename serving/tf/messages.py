@@ -11,7 +11,6 @@ the same process gets the real one.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 import types
@@ -61,48 +60,22 @@ def _folders(name: str) -> list[str]:
     return list(spec.submodule_search_locations)
 
 
-def _load(*names: str) -> Iterator[types.ModuleType]:
-    with _placeholder_parents():
-        modules = [importlib.import_module(name) for name in names]
-    yield from modules
-
-
-(
-    tensor_pb2,
-    types_pb2,
-    example_pb2,
-    config_pb2,
-    saved_model_pb2,
-    meta_graph_pb2,
-    model_pb2,
-    predict_pb2,
-    classification_pb2,
-    regression_pb2,
-    inference_pb2,
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    model_management_pb2,
-    prediction_log_pb2,
-    model_server_config_pb2,
-    prediction_service_pb2_grpc,
-    model_service_pb2_grpc,
-) = _load(
-    "tensorflow.core.framework.tensor_pb2",
-    "tensorflow.core.framework.types_pb2",
-    "tensorflow.core.example.example_pb2",
-    "tensorflow.core.protobuf.config_pb2",
-    "tensorflow.core.protobuf.saved_model_pb2",
-    "tensorflow.core.protobuf.meta_graph_pb2",
-    "tensorflow_serving.apis.model_pb2",
-    "tensorflow_serving.apis.predict_pb2",
-    "tensorflow_serving.apis.classification_pb2",
-    "tensorflow_serving.apis.regression_pb2",
-    "tensorflow_serving.apis.inference_pb2",
-    "tensorflow_serving.apis.get_model_metadata_pb2",
-    "tensorflow_serving.apis.get_model_status_pb2",
-    "tensorflow_serving.apis.model_management_pb2",
-    "tensorflow_serving.apis.prediction_log_pb2",
-    "tensorflow_serving.config.model_server_config_pb2",
-    "tensorflow_serving.apis.prediction_service_pb2_grpc",
-    "tensorflow_serving.apis.model_service_pb2_grpc",
-)
+with _placeholder_parents():
+    from tensorflow.core.example import example_pb2 as example_pb2
+    from tensorflow.core.framework import tensor_pb2 as tensor_pb2
+    from tensorflow.core.framework import types_pb2 as types_pb2
+    from tensorflow.core.protobuf import config_pb2 as config_pb2
+    from tensorflow.core.protobuf import meta_graph_pb2 as meta_graph_pb2
+    from tensorflow.core.protobuf import saved_model_pb2 as saved_model_pb2
+    from tensorflow_serving.apis import classification_pb2 as classification_pb2
+    from tensorflow_serving.apis import get_model_metadata_pb2 as get_model_metadata_pb2
+    from tensorflow_serving.apis import get_model_status_pb2 as get_model_status_pb2
+    from tensorflow_serving.apis import inference_pb2 as inference_pb2
+    from tensorflow_serving.apis import model_management_pb2 as model_management_pb2
+    from tensorflow_serving.apis import model_pb2 as model_pb2
+    from tensorflow_serving.apis import model_service_pb2_grpc as model_service_pb2_grpc
+    from tensorflow_serving.apis import predict_pb2 as predict_pb2
+    from tensorflow_serving.apis import prediction_log_pb2 as prediction_log_pb2
+    from tensorflow_serving.apis import prediction_service_pb2_grpc as prediction_service_pb2_grpc
+    from tensorflow_serving.apis import regression_pb2 as regression_pb2
+    from tensorflow_serving.config import model_server_config_pb2 as model_server_config_pb2
