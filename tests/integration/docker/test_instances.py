@@ -155,13 +155,17 @@ async def test_a_container_that_others_remove_is_replaced(
         await docker_env.wait_for_view(lambda view: view.ready == 1)
 
 
-async def test_running_out_of_memory_is_reported_with_the_limit(docker_env: DockerEnv) -> None:
+async def test_running_out_of_memory_is_reported_with_the_limit(
+    docker_env: DockerEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await docker_env.fleet.set_limits(InstanceLimits(memory_limit=160 * 2**20))
     await docker_env.fleet.scale(1)
     async with docker_env.watching():
         (name,) = ids(await docker_env.wait_for_view(lambda view: view.ready == 1))
-        docker_env.configure(eat=True)
-        await docker_env.wait_for_view(has_failed(name, "more memory than its limit of 168 MB"))
+        with monkeypatch.context() as patch:
+            patch.setattr(reconciler, "POLL_SECONDS", 1e6)
+            docker_env.configure(eat=True)
+            await docker_env.wait_for_view(has_failed(name, "more memory than its limit of 168 MB"))
 
 
 async def test_a_server_that_exits_at_once_is_an_error_with_its_last_line(
