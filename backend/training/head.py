@@ -57,7 +57,7 @@ class ServableGraph:
         if len(self._nodes) != 3:
             raise ModelError(
                 f"Version {version_folder.name} has no head that could learn.",
-                "Import the model again: this adds one.",
+                "Promote another version, then train again.",
             )
 
     def head(self) -> Head:

@@ -147,7 +147,7 @@ class LearnPage(QWidget):
         self.timeline.show_entries(found, live, busy=self._promoting)
         self._versions_body.setCurrentIndex(1 if found else 0)
         if self._labels is not None and not found:
-            self.no_versions.setText("There is no version yet. Import a model to have one.")
+            self.no_versions.setText("There is no version yet. Label photos, then press Learn now.")
 
 
 def _section(title: str, summary: QLabel | None, body: QWidget) -> QFrame:

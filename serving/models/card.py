@@ -58,7 +58,7 @@ class ModelCard:
             return cls(**known)
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(
-                "The model card cannot be read.", "Import the model again to write a new one."
+                "The model card cannot be read.", "Promote another version of the model."
             ) from error
 
     @classmethod
@@ -70,6 +70,6 @@ class ModelCard:
         except OSError as error:
             raise ModelError(
                 f"Version {version_folder.name} of {version_folder.parent.name} has no model card.",
-                "Import the model again so that Servery can describe it.",
+                "Promote another version of the model.",
             ) from error
         return cls.from_json(text)

@@ -89,7 +89,7 @@ class ModelRepository:
         if number is None:
             raise ModelError(
                 f"No version of model {model} is live.",
-                "Promote one of its versions, or import the model again.",
+                "Promote one of its versions.",
             )
         return self.version(model, number)
 

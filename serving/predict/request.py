@@ -18,6 +18,7 @@ from serving.tf.tensors import from_proto, string_tensor, to_proto
 
 _NUMBERS = frozenset({types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF})
 _NAMES = frozenset({types_pb2.DT_STRING})
+_ADVICE = "Promote another version of the model."
 
 
 @functools.cache
@@ -52,7 +53,7 @@ def response_scores(response: Any) -> tuple[Score, ...]:
     if len(names) != len(values):
         raise ModelError(
             f"The model answered with {len(names)} classes but {len(values)} scores.",
-            "Import the model again, so that Servery checks what it answers.",
+            _ADVICE,
         )
     scores = (
         Score(name.decode(errors="replace"), value)
@@ -88,6 +89,4 @@ def _first_row(response: Any, output: str, dtypes: Collection[int]) -> list[Any]
 
 
 def _not_in_contract(message: str) -> ModelError:
-    return ModelError(
-        message, "Import the model again, so that Servery wraps it in a form that it can use."
-    )
+    return ModelError(message, _ADVICE)

@@ -109,7 +109,7 @@ class ModelFiles:
         except OSError as error:
             raise EngineError(
                 f"The model in {folder} cannot be read: {error.strerror or error}.",
-                "Promote one of its versions, or import the model again.",
+                "Give yourself the right to read that folder, then try again.",
             ) from error
         return cls(text, versions, marks)
 

@@ -29,7 +29,7 @@ def check_compatible(
         raise IncompatibleImage(
             f"The image {image.name} is made for {' and '.join(sorted(image.platforms))}, and "
             f"{engine.name} runs {platform}.",
-            "Build our own image for this machine: servery image build.",
+            "Build our own image for this machine: `servery image build`.",
         )
     _, _, tag = image.name.rpartition(":")
     if "gpu" in tag.split("-") and "nvidia" not in engine.runtimes:

@@ -51,7 +51,7 @@ def first_present(client: APIClient, images: Sequence[str]) -> ImageInfo | None:
 
 def image_missing(images: Sequence[str]) -> ImageMissing:
     """Return the error of an engine that has none of `images`."""
-    advice = "Load one from a file, or build our own: servery image build."
+    advice = "Load one from a file, or build our own: `servery image build`."
     if OFFICIAL_IMAGE in images:
         advice = f"Pull the image: docker pull {OFFICIAL_IMAGE}. {advice}"
     return ImageMissing(f"It does not have the image {' or '.join(images)}.", advice)

@@ -74,7 +74,7 @@ class ImageStore:
                 f"The image {name} could not be pulled. {error.what}",
                 "Check that the registry can be reached and try again; complete layers are "
                 "kept. On a machine without a registry, load the image from a file or build "
-                "our own: servery image build.",
+                "our own: `servery image build`.",
             ) from error
         return await self._present(name)
 

@@ -1,0 +1,104 @@
+"""What messages, help texts and documents tell people to do exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from desktop.cli import main
+from desktop.main_window import PageName
+from tests.architecture.test_documents import DOCUMENTS
+from tests.conftest import ROOT
+
+PROGRAMS = [
+    *(path for folder in ("desktop", "backend", "serving") for path in (ROOT / folder).rglob("*")),
+    ROOT / "run.py",
+]
+SOURCES = sorted(path for path in PROGRAMS if path.suffix in (".py", ".js", ".html"))
+INLINE = re.compile(r"`servery(?: ([^`]*))?`")
+COMMAND_LINE = re.compile(r"^servery +(.*)$", re.MULTILINE)
+PAGE = re.compile(r"\b(?:the|The) ([A-Z][a-z]+) page\b")
+NOT_OF_THE_WINDOW = {"prometheus"}
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Yield what a file says to people: its strings, docstrings included, or the whole file."""
+    if path.suffix != ".py":
+        yield path.read_text()
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            parts = node.values
+            yield "".join(str(p.value) if isinstance(p, ast.Constant) else "NAME" for p in parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def commands_named_in(path: Path) -> Iterator[list[str]]:
+    """Yield the words after `servery` wherever the file names a command."""
+    for text in texts(path):
+        for match in INLINE.finditer(" ".join(text.split()) if path.suffix == ".py" else text):
+            yield shlex.split(match[1] or "")
+    if path.suffix == ".md":
+        for match in COMMAND_LINE.finditer(path.read_text()):
+            yield shlex.split(match[1], comments=True)
+
+
+def unknown_word(words: list[str]) -> str | None:
+    """Return the first word of a command line that `servery` would not understand, or None."""
+    command: click.Command = main
+    context = click.Context(main)
+    for word in words:
+        if word.startswith("-"):
+            names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+            if word.partition("=")[0] not in names | {"--help", "-h"}:
+                return word
+        elif isinstance(command, click.Group):
+            if word.isupper() or word == "…":  # Stands for any command.
+                return None
+            found = command.get_command(context, word)
+            if found is None:
+                return word
+            command = found
+    return None
+
+
+def test_every_command_that_is_named_exists() -> None:
+    unknown = [
+        f"{path.relative_to(ROOT)}: servery {' '.join(words)}"
+        for path in [*SOURCES, *DOCUMENTS]
+        for words in commands_named_in(path)
+        if unknown_word(words) is not None
+    ]
+    assert unknown == []
+
+
+def test_every_page_that_is_named_exists() -> None:
+    pages = {page.value for page in PageName} | NOT_OF_THE_WINDOW
+    unknown = [
+        f"{path.relative_to(ROOT)}: the {name} page"
+        for path in [*SOURCES, *DOCUMENTS]
+        for text in texts(path)
+        for name in PAGE.findall(" ".join(text.split()))
+        if name.lower() not in pages
+    ]
+    assert unknown == []
+
+
+def test_a_command_that_does_not_exist_is_found() -> None:
+    assert unknown_word(["fleet", "scale", "2"]) is None
+    assert unknown_word(["fleet", "scale", "2", "--json"]) is None
+    assert unknown_word(["fleet", "COMMAND", "--fast"]) is None
+    assert unknown_word(["import", "folder"]) == "import"
+    assert unknown_word(["fleet", "scale", "2", "--fast"]) == "--fast"
+
+
+def test_advice_names_nothing_that_cannot_be_done() -> None:
+    for path in SOURCES:
+        for text in texts(path):
+            assert "import the model" not in text.lower(), path
