@@ -95,9 +95,12 @@ class BackendClient:
         """Classify an image file of any kind that Servery reads."""
         return await self._request(Classification, "POST", "/classify", files={"file": image})
 
-    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label:
+    async def label(
+        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
+    ) -> Label:
         """Label `image` (a whole file) with `class_name`; it is on disk on return.
 
+        `model` learns it; without one, the model that is current.
         With the same `key`, the same label may be sent again after a failure and is
         stored once.
         """
@@ -105,6 +108,7 @@ class BackendClient:
             Label,
             "POST",
             "/labels",
+            params={"model": model} if model else None,
             files={"file": image},
             data={"class": class_name},
             headers={"Idempotency-Key": key or secrets.token_hex(16)},

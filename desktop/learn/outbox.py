@@ -33,7 +33,9 @@ MAX_BACKOFF = 30.0
 class LabelReceiver(Protocol):
     """The part of BackendClient that an outbox needs."""
 
-    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label: ...
+    async def label(
+        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
+    ) -> Label: ...
 
     async def undo_label(self, label_id: int) -> None: ...
 
@@ -44,7 +46,9 @@ class UnavailableBackend:
     def __init__(self, reason: BackendError) -> None:
         self._reason = reason
 
-    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label:
+    async def label(
+        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
+    ) -> Label:
         raise self._reason
 
     async def undo_label(self, label_id: int) -> None:
@@ -117,14 +121,15 @@ class Outbox:
         self._listeners.append(listener)
         return partial(self._listeners.remove, listener)
 
-    async def submit(self, jpeg: bytes, class_name: str) -> QueuedLabel:
+    async def submit(self, jpeg: bytes, class_name: str, model: str = "") -> QueuedLabel:
         """Take a label for a normalized JPEG; it is on disk when this returns.
 
-        Raises LabelNotSaved if it cannot be written.
+        `model` is the one that is to learn it; empty for the one that is current when the
+        label is sent. Raises LabelNotSaved if it cannot be written.
         """
         key = uuid.uuid4().hex
         image = hashlib.sha256(jpeg).hexdigest()
-        await self._store.add(key, image, jpeg, class_name)
+        await self._store.add(key, image, jpeg, class_name, model)
         await self._changed()
         return QueuedLabel(key, class_name)
 
@@ -207,7 +212,9 @@ class Outbox:
             jpeg = await self._store.begin(entry.key)
             if jpeg is None:
                 return
-            label = await self._receiver.label(jpeg, entry.class_name, key=entry.key)
+            label = await self._receiver.label(
+                jpeg, entry.class_name, model=entry.model or None, key=entry.key
+            )
             label_id = label.id
         withdrawn = await self._store.acknowledge(entry.key, label_id)
         if withdrawn:

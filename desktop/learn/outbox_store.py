@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     sent INTEGER NOT NULL DEFAULT 0,
     withdrawn INTEGER NOT NULL DEFAULT 0,
     label_id INTEGER,
-    refusal TEXT NOT NULL DEFAULT ''
+    refusal TEXT NOT NULL DEFAULT '',
+    model TEXT NOT NULL DEFAULT ''
 )
 """
 
@@ -48,6 +49,8 @@ class OutboxEntry:
     image: str
     """SHA-256 of the normalized JPEG, in hex."""
     class_name: str
+    model: str
+    """The model that is to learn it; empty for the one that is current when it is sent."""
     label_id: int | None
     """The backend's id, if it has acknowledged the label and is to remove it again."""
 
@@ -63,16 +66,17 @@ class OutboxStore:
         self.database = Database(path, _create_table, _not_saved)
         self._acknowledged: dict[str, int] = {}
 
-    async def add(self, key: str, image: str, jpeg: bytes, class_name: str) -> None:
+    async def add(self, key: str, image: str, jpeg: bytes, class_name: str, model: str) -> None:
         await self.database.execute(
-            "INSERT INTO outbox (key, image, jpeg, class_name, created) VALUES (?, ?, ?, ?, ?)",
-            (key, image, jpeg, class_name, utc_now()),
+            "INSERT INTO outbox (key, image, jpeg, class_name, model, created)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (key, image, jpeg, class_name, model, utc_now()),
         )
 
     async def pending(self) -> list[OutboxEntry]:
         """Return what waits for the backend, oldest first, without the images."""
         rows = await self.database.execute(
-            "SELECT position, key, image, class_name, label_id FROM outbox"
+            "SELECT position, key, image, class_name, model, label_id FROM outbox"
             " WHERE refusal = '' ORDER BY position LIMIT 100"
         )
         return [OutboxEntry(*row) for row in rows]
@@ -158,6 +162,9 @@ class OutboxStore:
 
 def _create_table(connection: Connection) -> None:
     connection.execute(_SCHEMA)
+    columns = {row["name"] for row in connection.execute("PRAGMA table_info(outbox)")}
+    if "model" not in columns:  # made by a version that had one model
+        connection.execute("ALTER TABLE outbox ADD COLUMN model TEXT NOT NULL DEFAULT ''")
 
 
 def _not_saved(what: str, advice: str) -> LabelNotSaved:

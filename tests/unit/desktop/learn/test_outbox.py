@@ -32,6 +32,7 @@ class Receiver:
     def __init__(self) -> None:
         self.stored: dict[str, Label] = {}
         self.calls: list[str] = []
+        self.models: list[str | None] = []
         self.removed: list[int] = []
         self.away = False
         self.status = 422
@@ -41,8 +42,11 @@ class Receiver:
         self.gate.set()
         self.asked = asyncio.Event()
 
-    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label:
+    async def label(
+        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
+    ) -> Label:
         self.calls.append(class_name)
+        self.models.append(model)
         self.asked.set()
         if self.away:
             raise BackendError("The backend does not answer.", "It is tried again.")
@@ -87,6 +91,19 @@ async def test_a_label_reaches_the_backend_and_leaves_the_outbox(database: Path)
         await wait_until_empty(outbox)
     assert receiver.classes == ["panda"]
     assert views[0].pending == 1
+
+
+async def test_a_label_goes_to_the_model_that_it_was_given_for(database: Path) -> None:
+    receiver = Receiver()
+    receiver.away = True
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, "panda", "animals")
+        await outbox.submit(OTHER, "panda")
+    receiver.away = False
+    receiver.models.clear()
+    async with entered(database, receiver) as outbox:
+        await wait_until_empty(outbox)
+    assert receiver.models == ["animals", None]
 
 
 async def test_a_label_is_on_disk_when_submit_returns(database: Path) -> None:
@@ -303,5 +320,6 @@ async def test_what_an_earlier_version_left_on_disk_is_delivered(database: Path)
     async with entered(database, receiver) as outbox:
         view = await wait_for_view(outbox, lambda view: not view.pending)
     assert receiver.classes == ["panda", "tiger"]
+    assert receiver.models == [None, None]
     assert receiver.removed == [7]
     assert [(label.class_name, label.reason) for label in view.refused] == [("bear", "No.")]

@@ -21,7 +21,9 @@ class Receiver:
     def __init__(self) -> None:
         self.received: list[tuple[bytes, str]] = []
 
-    async def label(self, image: bytes, class_name: str, *, key: str | None = None) -> Label:
+    async def label(
+        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
+    ) -> Label:
         self.received.append((image, class_name))
         return Label(1, "", class_name, "")
 
