@@ -10,20 +10,42 @@ conflict, 413 too large, 415 not an image, 422 damaged, 503 no ready instance.
 A label sent with the header `Idempotency-Key` may be sent again with the same
 key: it is stored once, and the second response is 200 with the first label.
 
-    POST /classify            file            -> Classification
-    POST /labels              file, class     -> Label (201, after it is on disk)
-    DELETE /labels/{id}                       -> 204 (undo)
-    GET  /labels                              -> LabelSummary
-    POST /training                            -> TrainingRun (202)
-    GET  /training, /training/{id}            -> [TrainingRun], TrainingRun
-    DELETE /training/{id}                     -> TrainingRun (cancelled)
-    GET  /models                              -> [ModelSummary]
-    GET  /models/{model}/versions             -> [VersionSummary]
-    POST /models/{model}/versions/{n}/promote -> VersionSummary
-    GET  /health                              -> Health
-    GET  /events                              -> server-sent events: Event
-    GET  /                                    -> the web page
-    GET  /openapi.json                        -> this, as a schema
+    POST /classify?model=         file            -> Classification
+    POST /labels?model=           file, class     -> Label (201, after it is on disk)
+    DELETE /labels/{id}                           -> 204 (undo)
+    GET  /labels?model=                           -> LabelSummary
+    POST /training?model=                         -> TrainingRun (202)
+    GET  /training?model=                         -> [TrainingRun], of every model without one
+    GET  /training/{id}                           -> TrainingRun
+    DELETE /training/{id}                         -> TrainingRun (cancelled)
+    GET  /models                                  -> [ModelSummary], the current one first
+    POST /models                  NewModel        -> ModelSummary (201)
+    GET  /models/{model}                          -> ModelSummary
+    PATCH /models/{model}         ModelChange     -> ModelSummary
+    DELETE /models/{model}                        -> DeletedModel
+    POST /deleted/{token}/restore                 -> ModelSummary
+    POST /models/{model}/duplicate  {"name"}      -> ModelSummary (201)
+    POST /models/{model}/use                      -> ModelSummary, once it is the current one
+    PUT  /models/{model}/served                   -> ModelSummary, once it is loaded
+    DELETE /models/{model}/served                 -> ModelSummary
+    POST /models/{model}/import   {"folder"}, or a zip file -> TrainingRun (202)
+    GET  /models/{model}/photos?count=            -> [LabeledPhoto]
+    POST /models/{model}/compare  {"versions", "images"} -> [Comparison]
+    GET  /models/{model}/versions                 -> [VersionSummary]
+    POST /models/{model}/versions/{n}/promote     -> VersionSummary
+    PUT, DELETE /models/{model}/versions/{n}/pinned -> VersionSummary
+    DELETE /models/{model}/versions/{n}           -> 204
+    POST /models/{model}/versions/{n}/verify      -> Verification
+    GET  /models/{model}/versions/{n}/report      -> EvaluationReport
+    GET  /images/{sha256}                         -> the photo, a JPEG file
+    GET  /built-in                                -> [BuiltInSummary]
+    POST /built-in/{name}                         -> ModelSummary (201)
+    GET  /health                                  -> Health
+    GET  /events                                  -> server-sent events: Event
+    GET  /                                        -> the web page
+    GET  /openapi.json                            -> this, as a schema
+
+Without `model`, the current one is meant.
 """
 
 from __future__ import annotations
@@ -59,6 +81,8 @@ class Label:
     created: str
     new_class: bool = False
     """No version could answer with this class when the label was made."""
+    model: str = ""
+    """The model that it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +99,7 @@ class LabelSummary:
     since_last_run: int
     """Labels that no training run has learned from."""
     classes: list[ClassCount]
+    model: str = ""
 
 
 class RunState(StrEnum):
@@ -113,6 +138,8 @@ class TrainingRun:
     """Of that version, on held-out images of all classes."""
     base_accuracy: float | None = None
     """Of the version it started from, on the same held-out images."""
+    imported_from: str = ""
+    """The folder or file whose photos it read first; empty if it learned from the labels only."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +153,14 @@ class VersionSummary:
     classes: list[str]
     base_version: int | None = None
     training_run: str | None = None
+    accuracy_error: float | None = None
+    """Half of the 95% interval of the accuracy."""
+    labels: int = 0
+    """Labelled photos that it learned from."""
+    size_bytes: int = 0
+    """Of its files on disk."""
+    pinned: bool = False
+    has_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,6 +168,138 @@ class ModelSummary:
     name: str
     live_version: int | None
     versions: list[VersionSummary] = field(default_factory=list)
+    """Newest first."""
+    current: bool = False
+    """Answers when no model is named."""
+    served: bool = False
+    """Every instance loads it."""
+    class_count: int = 0
+    """Classes that the live version answers with."""
+    labels: int = 0
+    """Labelled photos."""
+    accuracy: float | None = None
+    """Of the live version."""
+    accuracy_error: float | None = None
+    """Half of its 95% interval."""
+    backbone: str = ""
+    keeps_backbone_classes: bool = True
+    size_bytes: int = 0
+    """Of all its versions on disk."""
+    memory_bytes: int | None = None
+    """What it takes in an instance, if it was ever measured."""
+    keep_versions: int = 10
+    description: str = ""
+    attribution: str = ""
+    """Licence and origin of the live version, for people to read."""
+
+
+@dataclass(frozen=True)
+class BuiltInSummary:
+    """A model that comes with Servery."""
+
+    name: str
+    title: str
+    description: str
+    installed: bool
+    accuracy: float | None = None
+    """Top-1 on ImageNet, as published."""
+    attribution: str = ""
+
+
+@dataclass(frozen=True)
+class NewModel:
+    name: str
+    backbone: str
+    """A built-in model, or one of the workspace, whose network it uses."""
+    keep_classes: bool = False
+    """It begins with the classes of the backbone; otherwise with none."""
+
+
+@dataclass(frozen=True)
+class ModelChange:
+    """What is to be changed; None leaves it."""
+
+    name: str | None = None
+    keep_versions: int | None = None
+
+
+@dataclass(frozen=True)
+class DeletedModel:
+    name: str
+    token: str
+    """For `POST /deleted/{token}/restore`, until the backend ends."""
+    versions: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether the files of a version are those that were added."""
+
+    model: str
+    version: int
+    recorded: bool
+    """False for a version of an older Servery, which recorded no checksums."""
+    changed: list[str]
+    """Files that are missing, new or differ."""
+
+
+@dataclass(frozen=True)
+class LabeledPhoto:
+    image: str
+    """SHA-256 of the normalized JPEG, in hex; `GET /images/{image}` returns it."""
+    class_name: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file of an imported folder that was not learned from, and why, as a sentence."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A photo that the evaluation got wrong."""
+
+    image: str
+    label: str
+    answered: str
+    score: float
+    """Of the wrong answer."""
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """How good a version is, as training measured it."""
+
+    method: str
+    """`cross-validation` or `held-out photos`."""
+    photos: int
+    """Photos that it was measured on."""
+    accuracy: float | None
+    accuracy_error: float | None
+    """Half of the 95% interval."""
+    classes: list[str]
+    photos_per_class: list[int]
+    """Photos learned from, in the order of `classes`."""
+    confusion: list[list[int]]
+    """A row for each class that photos show, a column for each answer."""
+    mistakes: list[Mistake] = field(default_factory=list)
+    """The most confident ones first."""
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two versions answer for one photo."""
+
+    image: str
+    label: str
+    """What a person says it shows; empty if nobody did."""
+    answers: list[str]
+    scores: list[float]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ class RunStore:
         `last_label` is the highest label id that the run learns from; it stays until
         another one is given.
         """
-        values = {key: value for key, value in asdict(run).items() if key != "progress"}
+        not_stored = ("progress", "imported_from")
+        values = {key: value for key, value in asdict(run).items() if key not in not_stored}
         if last_label is not None:
             values["last_label"] = last_label
         await self._database.execute(

@@ -198,7 +198,7 @@ class Reconciler:
 
     def _spec(self) -> InstanceSpec:
         """What each instance should be."""
-        config_file = self._repository.config_path(self._model).resolve()
+        config_file = self._repository.live_config_path(self._model).resolve()
         limits = self._record.read().limits
         return InstanceSpec(model=self._model, config_file=config_file, **asdict(limits))
 

@@ -34,6 +34,12 @@ class ModelCard:
     embedding_size: int | None = None
     preprocessing: str = ""
     licence: str = ""
+    attribution: str = ""
+    """Who made the network and its weights, and what was changed, for people to read."""
+    backbone: str = ""
+    """The network below the head, by the name of the built-in or imported model."""
+    other_names: dict[str, list[str]] = field(default_factory=dict)
+    """What else a class is called, by class: people may type these too."""
     metrics: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
 

@@ -1,30 +1,43 @@
 """The model repository: numbered, immutable versions in a folder per model.
 
     <root>/<model>/<version>/saved_model.pb, assets.extra/servery.json, ...
-    <root>/<model>/serving.config             which version the fleet serves
-    <root>/<model>/monitoring.config          that its servers count requests
+    <root>/<model>/serving.config             which version of the model is live
+    <root>/<model>/model.json                 ModelSettings
+    <root>/served.json                        ServedModels
+    <root>/serving.config                     the live versions of all served models
+    <root>/monitoring.config                  that servers count requests
+    <root>/.deleted/<token>/<model>/          deleted models that can be restored
 
-`serving.config` is a `ModelServerConfig` in text form, the file that
-`tensorflow_model_server --model_config_file` polls, so promoting is one atomic
-write that every instance of every engine sees. It pins the live version with
-`specific`: a new version is loaded before the old one goes, and rolling back is
-the same act with an older number.
+`<root>/serving.config` is a `ModelServerConfig` in text form, the file that
+`tensorflow_model_server --model_config_file` polls, so promoting a version or
+serving another model is one atomic write that every instance of every engine
+sees. It pins live versions with `specific`: a new version is loaded before the
+old one goes, and rolling back is the same act with an older number.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import psutil
+from filelock import FileLock
 from google.protobuf import text_format
 
 from serving.errors import ModelError
 from serving.files import write_aside
 from serving.models.card import ModelCard
+from serving.models.checksums import changed_files, write_checksums
+from serving.models.model_names import same_name
+from serving.models.model_settings import ModelSettings
+from serving.models.served import ServedModels
 from serving.tf.messages import model_server_config_pb2
 from serving.tf.names import SAVED_MODEL_FILE
 
@@ -32,7 +45,11 @@ CONFIG_NAME = "serving.config"
 MONITORING_NAME = "monitoring.config"
 MONITORING = "prometheus_config { enable: true }\n"
 """Makes a server count its requests at `/monitoring/prometheus/metrics`."""
+SERVED_NAME = "served.json"
+SETTINGS_NAME = "model.json"
+DELETED_NAME = ".deleted"
 _STAGING_PREFIX = ".staging-"
+_LOCK_NAME = ".lock"
 
 
 @dataclass(frozen=True)
@@ -49,17 +66,24 @@ class Version:
 
 
 class ModelRepository:
-    """The versions under one folder; the only place that knows which exist."""
+    """The versions under one folder; the only place that knows which exist.
+
+    Its methods read and write files: call them off an event loop, `served` excepted. Several
+    programs may use one folder at once. Changes raise ModelError if the disk refuses them, and
+    leave what is live as it was.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._served: tuple[Any, ServedModels] | None = None
+        """The last answer of `served`, and the state of the file that it was read from."""
 
     def models(self) -> list[str]:
         """Names of the models that have at least one version, sorted."""
         if not self.root.is_dir():
             return []
         folders = (entry.name for entry in self.root.iterdir() if entry.is_dir())
-        return sorted(name for name in folders if self.versions(name))
+        return sorted(name for name in folders if name[0] != "." and self.versions(name))
 
     def versions(self, model: str) -> list[Version]:
         """The versions of `model`, oldest first; empty if there are none."""
@@ -84,34 +108,235 @@ class ModelRepository:
         )
 
     def live(self, model: str) -> Version:
-        """Return the version that the fleet serves; raises ModelError without one."""
-        number = self._pinned(model)
+        """Return the version of `model` that answers when it is served.
+
+        Raises ModelError without one.
+        """
+        number = self._live_number(model)
         if number is None:
             raise ModelError(
-                f"No version of model {model} is live.",
-                "Promote one of its versions.",
+                f"No version of model {model} is live.", "Promote one of its versions."
             )
         return self.version(model, number)
 
     def promote(self, model: str, number: int) -> Version:
-        """Make a version the one that the fleet serves; rolling back is the same.
+        """Make a version the live one of its model; rolling back is the same.
 
         Raises ModelError if the version does not exist.
         """
         version = self.version(model, number)
-        config = model_server_config_pb2.ModelServerConfig()
-        entry = config.model_config_list.config.add()
-        entry.name = model
-        entry.base_path = str(version.path.parent.resolve())
-        entry.model_platform = "tensorflow"
-        entry.model_version_policy.specific.versions.append(number)
-        write_aside(self.root / model / MONITORING_NAME, MONITORING)
-        write_aside(self.config_path(model), text_format.MessageToString(config))
+        with self._changing():
+            served = self.served()
+            entry = _config([(model, version.path.parent, number)])
+            write_aside(self.root / model / MONITORING_NAME, MONITORING)
+            write_aside(self.live_config_path(model), entry)
+            if not self._served_path.is_file():
+                # Without the file the model that was promoted last is the current one, which
+                # would change with every promotion of another model.
+                served = served if served.current else ServedModels(model)
+                write_aside(self._served_path, served.to_json())
+            self._write_config(served)
         return version
 
-    def config_path(self, model: str) -> Path:
-        """The file to give to `--model_config_file`."""
+    @property
+    def config_path(self) -> Path:
+        """The file to give to `--model_config_file`: every served model."""
+        return self.root / CONFIG_NAME
+
+    def live_config_path(self, model: str) -> Path:
+        """The file that says which version of `model` is live.
+
+        Instances of Servery 0.1 poll this one.
+        """
         return self.root / model / CONFIG_NAME
+
+    def served(self) -> ServedModels:
+        """Return which models are served; quick enough to ask for every request.
+
+        In a workspace that never chose, the model that was promoted last is the current one.
+        """
+        state = _file_state(self._served_path)
+        if state is not None:
+            if self._served is not None and self._served[0] == state:
+                return self._served[1]
+            try:
+                served = ServedModels.from_json(self._served_path.read_text())
+            except (OSError, ValueError):
+                return self._served_by_default()
+            self._served = (state, served)
+            return served
+        return self._served_by_default()
+
+    def change_served(self, change: Callable[[ServedModels], ServedModels]) -> ServedModels:
+        """Change which models are served, as one act among all programs.
+
+        Raises ModelError if a model has no live version, or there would be no current one.
+        """
+        with self._changing():
+            before = self.served()
+            after = change(before)
+            for name in after.names():
+                if name not in before.names():
+                    self.live(name)
+            if before.current and not after.current:
+                raise ModelError(
+                    f"{before.current} is the current model.", "Make another one current first."
+                )
+            write_aside(self._served_path, after.to_json())
+            self._write_config(after)
+        return after
+
+    def settings(self, model: str) -> ModelSettings:
+        """Return the settings of a model; the defaults if nothing was ever set."""
+        try:
+            return ModelSettings.from_json((self.root / model / SETTINGS_NAME).read_text())
+        except (OSError, ValueError, TypeError, AttributeError):
+            return ModelSettings()
+
+    def change_settings(
+        self, model: str, change: Callable[[ModelSettings], ModelSettings]
+    ) -> ModelSettings:
+        """Change the settings of a model, as one act among all programs."""
+        with self._changing():
+            settings = change(self.settings(model))
+            write_aside(self.root / model / SETTINGS_NAME, settings.to_json())
+        return settings
+
+    def create(self, model: str, settings: ModelSettings) -> None:
+        """Make the folder of a new model, which has no version yet.
+
+        Raises ModelError if there is one of this name, capitals aside.
+        """
+        with self._changing():
+            self._check_free(model)
+            write_aside(self.root / model / SETTINGS_NAME, settings.to_json())
+
+    def duplicate(self, model: str, new: str) -> None:
+        """Make a model `new` with the versions, the settings and the live version of `model`.
+
+        The files are shared on disk, since versions never change. Raises ModelError if
+        there is no such model, or one called `new`, capitals aside.
+        """
+        self._check_exists(model)
+        with self._changing():
+            self._check_free(new)
+            aside = self.root / _staging_name()
+            try:
+                ignored = shutil.ignore_patterns(f"{_STAGING_PREFIX}*", CONFIG_NAME)
+                shutil.copytree(self.root / model, aside, copy_function=_link, ignore=ignored)
+                number = self._live_number(model)
+                if number is not None:
+                    entry = _config([(new, self.root / new, number)])
+                    write_aside(aside / CONFIG_NAME, entry)
+                aside.rename(self.root / new)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+
+    def delete(self, model: str) -> str:
+        """Move a model away and return the token that `restore` takes.
+
+        Raises ModelError if there is no such model, or it is served.
+        """
+        self._check_exists(model)
+        with self._changing():
+            if model in self.served().names():
+                raise ModelError(
+                    f"Model {model} is loaded by the instances.",
+                    "Make another model current, or unload this one, then delete it.",
+                )
+            token = secrets.token_hex(8)
+            folder = self.root / DELETED_NAME / token
+            folder.mkdir(parents=True)
+            (self.root / model).rename(folder / model)
+        return token
+
+    def restore(self, token: str) -> str:
+        """Bring a deleted model back and return its name.
+
+        Raises ModelError if it is gone for good, or its name is taken.
+        """
+        with self._changing():
+            folder = self.root / DELETED_NAME / token
+            found = next(iter(_folders(folder)), None) if token.isalnum() else None
+            if found is None:
+                raise ModelError(
+                    "The deleted model is gone.",
+                    "A model can be restored until Servery is closed.",
+                )
+            self._check_free(found.name)
+            found.rename(self.root / found.name)
+            shutil.rmtree(folder, ignore_errors=True)
+            return found.name
+
+    def purge_deleted(self) -> list[str]:
+        """Remove deleted models for good; returns their tokens."""
+        folders = _folders(self.root / DELETED_NAME)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        return [folder.name for folder in folders]
+
+    def remove_version(self, model: str, number: int) -> None:
+        """Remove a version for good; raises ModelError if it is live, pinned or not there."""
+        version = self.version(model, number)
+        with self._changing():
+            if number == self._live_number(model):
+                raise ModelError(
+                    f"Version {number} of {model} is live.", "Promote another version first."
+                )
+            if number in self.settings(model).pinned:
+                raise ModelError(f"Version {number} of {model} is pinned.", "Unpin it first.")
+            self._discard(version.path)
+
+    def prune(self, model: str) -> list[int]:
+        """Remove the versions that nothing keeps; returns their numbers.
+
+        The newest `keep_versions` stay, and the first, the live and the pinned ones.
+        """
+        with self._changing():
+            settings = self.settings(model)
+            versions = self.versions(model)
+            kept = {version.number for version in versions[-settings.keep_versions :]}
+            kept |= {*settings.pinned, *(version.number for version in versions[:1])}
+            surplus = [
+                version
+                for version in versions
+                if version.number not in kept and version.number != self._live_number(model)
+            ]
+            for version in surplus:
+                self._discard(version.path)
+        return [version.number for version in surplus]
+
+    def sweep(self) -> list[Path]:
+        """Remove what a crash left half written; returns what was removed."""
+        left = [
+            entry
+            for folder in (self.root, *_folders(self.root))
+            for entry in _folders(folder)
+            if entry.name.startswith(_STAGING_PREFIX) and not _is_staged_by_a_program(entry)
+        ]
+        for entry in left:
+            shutil.rmtree(entry, ignore_errors=True)
+        return left
+
+    def verify(self, model: str, number: int) -> list[str] | None:
+        """Return the files of a version that changed since it was added, by name.
+
+        None if it was added by a Servery that recorded no checksums. Raises ModelError
+        if there is no such version, or it cannot be read.
+        """
+        version = self.version(model, number)
+        try:
+            return changed_files(version.path)
+        except OSError as error:
+            raise ModelError(
+                f"Version {number} of {model} cannot be read: {error.strerror}.",
+                "Check the disk, and promote another version.",
+            ) from error
+
+    def size(self, model: str, number: int) -> int:
+        """Return how many bytes the files of a version have."""
+        folder = self.version(model, number).path
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
     @contextmanager
     def staged(self, model: str) -> Iterator[Path]:
@@ -120,8 +345,9 @@ class ModelRepository:
         It is removed at the end unless it was adopted: a version that was not
         adopted never existed.
         """
-        folder = self.root / model / f"{_STAGING_PREFIX}{secrets.token_hex(6)}"
-        folder.mkdir(parents=True)
+        folder = self.root / model / _staging_name()
+        with _disk_errors(self.root):
+            folder.mkdir(parents=True)
         try:
             yield folder
         finally:
@@ -130,8 +356,11 @@ class ModelRepository:
     def adopt(self, model: str, staged: Path) -> Version:
         """Rename a finished, checked folder into place under the next free number.
 
-        `staged` must lie on the repository's file system, as `staged()` makes it.
+        Its files' checksums are recorded in it. `staged` must lie on the repository's file
+        system, as `staged()` makes it.
         """
+        with _disk_errors(self.root):
+            write_checksums(staged)
         while True:
             existing = self.versions(model)
             number = existing[-1].number + 1 if existing else 1
@@ -144,10 +373,58 @@ class ModelRepository:
                 raise
             return Version(model, number, target)
 
-    def _pinned(self, model: str) -> int | None:
+    @property
+    def _served_path(self) -> Path:
+        return self.root / SERVED_NAME
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep every other program, and every other thread, from changing anything meanwhile."""
+        with _disk_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.root / _LOCK_NAME):
+                yield
+
+    def _served_by_default(self) -> ServedModels:
+        promoted = [
+            (self.live_config_path(name).stat().st_mtime_ns, name)
+            for name in self.models()
+            if self.live_config_path(name).is_file()
+        ]
+        return ServedModels(max(promoted)[1]) if promoted else ServedModels()
+
+    def _write_config(self, served: ServedModels) -> None:
+        live = []
+        for name in served.names():
+            # A damaged file of one model leaves that one out, not the others.
+            with contextlib.suppress(ModelError):
+                number = self._live_number(name)
+                if number is not None:
+                    live.append((name, self.root / name, number))
+        write_aside(self.root / MONITORING_NAME, MONITORING)
+        write_aside(self.config_path, _config(live))
+
+    def _check_exists(self, model: str) -> None:
+        if model not in self.models():
+            raise ModelError(f"There is no model {model}.", "Choose one from the list of models.")
+
+    def _check_free(self, model: str) -> None:
+        for folder in _folders(self.root):
+            if same_name(folder.name, model):
+                raise ModelError(
+                    f"There is a model called {folder.name} already.", "Choose another name."
+                )
+
+    def _discard(self, version_folder: Path) -> None:
+        # Renamed first: a server that polls the folder sees a whole version or none.
+        aside = version_folder.with_name(_staging_name())
+        version_folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def _live_number(self, model: str) -> int | None:
         try:
-            text = self.config_path(model).read_text()
-        except FileNotFoundError:
+            text = self.live_config_path(model).read_text()
+        except (FileNotFoundError, NotADirectoryError):
             return None
         config = model_server_config_pb2.ModelServerConfig()
         try:
@@ -155,6 +432,68 @@ class ModelRepository:
             return int(config.model_config_list.config[0].model_version_policy.specific.versions[0])
         except (text_format.ParseError, IndexError) as error:
             raise ModelError(
-                f"The file {self.config_path(model)} does not say which version is live.",
+                f"The file {self.live_config_path(model)} does not say which version is live.",
                 "Promote a version to write it again.",
             ) from error
+
+
+def with_pin(settings: ModelSettings, number: int, *, pinned: bool) -> ModelSettings:
+    """Return `settings` with a version pinned, or not."""
+    others = {each for each in settings.pinned if each != number}
+    return replace(settings, pinned=tuple(sorted(others | {number} if pinned else others)))
+
+
+def _config(models: Iterable[tuple[str, Path, int]]) -> str:
+    """Return a ModelServerConfig that pins a version of each model: name, folder, number."""
+    config = model_server_config_pb2.ModelServerConfig()
+    config.model_config_list.SetInParent()
+    for name, folder, number in models:
+        entry = config.model_config_list.config.add()
+        entry.name = name
+        entry.base_path = str(folder.resolve())
+        entry.model_platform = "tensorflow"
+        entry.model_version_policy.specific.versions.append(number)
+    return str(text_format.MessageToString(config))
+
+
+@contextmanager
+def _disk_errors(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"The models in {root} cannot be changed: {error.strerror or error}.",
+            "Make room on the disk, or give yourself the right to write there.",
+        ) from error
+
+
+def _staging_name() -> str:
+    return f"{_STAGING_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+
+
+def _is_staged_by_a_program(folder: Path) -> bool:
+    process = folder.name.removeprefix(_STAGING_PREFIX).split("-")[0]
+    return process.isdecimal() and psutil.pid_exists(int(process))
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _file_state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
+def _link(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+    return target

@@ -23,7 +23,7 @@ def install_starter(repository: ModelRepository, source: Path = RESOURCES) -> Ve
     versions = repository.versions(STARTER_MODEL)
     if not versions:
         versions = [_copy(repository, source)]
-    if not repository.config_path(STARTER_MODEL).is_file():
+    if not repository.live_config_path(STARTER_MODEL).is_file():
         repository.promote(STARTER_MODEL, versions[-1].number)
     return repository.live(STARTER_MODEL)
 

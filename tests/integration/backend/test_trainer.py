@@ -173,7 +173,7 @@ async def test_there_must_be_something_to_learn(service: Service, worker_script:
 async def test_without_a_live_version_the_run_says_so(
     service: Service, worker_script: Path
 ) -> None:
-    service.repository.config_path("starter").unlink()
+    service.repository.live_config_path("starter").unlink()
     run = await ended(service, (await start(service, worker_script, GOOD)).id)
     assert run.state is RunState.FAILED
     assert "No version of model starter is live." in run.step

@@ -117,7 +117,7 @@ async def test_another_folder_of_the_same_name_is_not_mounted(
     remote_env: DockerEnv, isolated_engine: SecondEngine, sample_jpeg: bytes
 ) -> None:
     remote_env.repository.promote(MODEL, 3)
-    config = remote_env.repository.config_path(MODEL)
+    config = remote_env.repository.live_config_path(MODEL)
     isolated_engine.write_hidden_file(
         config, config.read_text().replace("versions: 3", "versions: 1")
     )
@@ -134,7 +134,9 @@ async def test_concurrent_starts_and_programs_upload_one_after_the_other(
 ) -> None:
     add_version(remote_env, b"y" * 20_000_000)
     other = DockerEngine(remote_env.workspace, [remote_env.image], [isolated_engine.endpoint])
-    spec = InstanceSpec(model=MODEL, config_file=remote_env.repository.config_path(MODEL).resolve())
+    spec = InstanceSpec(
+        model=MODEL, config_file=remote_env.repository.live_config_path(MODEL).resolve()
+    )
     try:
         starts = [
             engine.start(spec, fleet_size=6)
@@ -190,7 +192,7 @@ async def test_the_old_version_goes_on_if_the_volume_cannot_be_written(
     await remote_env.fleet.scale(1)
     async with remote_env.running():
         await remote_env.wait_for_view(lambda view: view.ready == 1)
-        config = remote_env.repository.config_path(MODEL)
+        config = remote_env.repository.live_config_path(MODEL)
         aside = config.with_name("gone")
         config.rename(aside)
         view = await remote_env.wait_for_view(

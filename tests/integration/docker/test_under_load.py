@@ -88,7 +88,7 @@ async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_inst
 async def test_twenty_concurrent_starts_all_run_and_listen_on_loopback(
     docker_env: DockerEnv,
 ) -> None:
-    config_file = docker_env.repository.config_path(MODEL).resolve()
+    config_file = docker_env.repository.live_config_path(MODEL).resolve()
     spec = InstanceSpec(model=MODEL, config_file=config_file, memory_limit=256 * 2**20)
     started = await asyncio.gather(
         *(docker_env.engine.start(spec, fleet_size=20) for _ in range(20))

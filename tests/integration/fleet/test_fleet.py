@@ -203,7 +203,7 @@ async def test_an_instance_that_never_answers_has_failed_after_a_while(
 
 
 async def test_nothing_can_be_started_without_a_live_version(fleet_env: FleetEnv) -> None:
-    fleet_env.repository.config_path(MODEL).unlink()
+    fleet_env.repository.live_config_path(MODEL).unlink()
     with pytest.raises(ModelError, match="live"):
         await fleet_env.fleet.scale(1)
     assert await fleet_env.engine.instances() == []

@@ -54,7 +54,7 @@ INSTANCE = """{
 async def start_as_before(fleet_env: FleetEnv) -> asyncio.subprocess.Process:
     """Start an instance and write its files as the version before did."""
     root = fleet_env.workspace.root
-    config = str(fleet_env.repository.config_path(MODEL).resolve())
+    config = str(fleet_env.repository.live_config_path(MODEL).resolve())
     command = [
         *PROGRAM,
         *("--port=0", "--rest_api_port=0", f"--model_config_file={config}"),

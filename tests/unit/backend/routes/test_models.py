@@ -64,7 +64,7 @@ async def test_health_says_what_is_missing(service: Service) -> None:
     assert (await service.client.health()).status == "ok"
     service.fleet.ready = 0
     assert "No instance is ready" in (await service.client.health()).status
-    service.repository.config_path("starter").unlink()
+    service.repository.live_config_path("starter").unlink()
     health = await service.client.health()
     assert health.live_version is None
     assert "No version" in health.status

@@ -73,7 +73,7 @@ def test_a_damaged_config_is_reported_and_repaired_by_promoting(
     repository: ModelRepository,
 ) -> None:
     add(repository)
-    repository.config_path("pets").write_text("model_config_list {")
+    repository.live_config_path("pets").write_text("model_config_list {")
     with pytest.raises(ModelError, match="does not say which version is live"):
         repository.live("pets")
     repository.promote("pets", 1)
