@@ -15,10 +15,10 @@ from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Engine, Instance
 from serving.fleet.fleet import Fleet, FleetView
 from serving.models.repository import ModelRepository, Version
-from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.conftest import ROOT
+from tests.support.tiny_model import TINY_MODEL, install_tiny
 from tests.support.waiting import wait_for_view, wait_until
 
 MODEL = "pets"
@@ -107,15 +107,15 @@ async def open_fleet_env(workspace: Workspace) -> AsyncIterator[FleetEnv]:
         await made.other_client.close()
 
 
-class StarterFleet:
-    """A fleet that serves the starter model with our own model server."""
+class TinyFleet:
+    """A fleet that serves the tiny model with our own model server."""
 
     def __init__(self, workspace: Workspace, engine: Engine, client: PredictClient) -> None:
         self.repository = ModelRepository(workspace.models)
-        install_starter(self.repository)
+        install_tiny(self.repository)
         self.engine = engine
         self.client = client
-        self.fleet = Fleet(STARTER_MODEL, engine, self.repository, workspace, client)
+        self.fleet = Fleet(TINY_MODEL, engine, self.repository, workspace, client)
 
     def process(self, index: int) -> int:
         """Process id of an instance, the oldest first."""
@@ -125,20 +125,20 @@ class StarterFleet:
 
     def next_version(self) -> Version:
         """Add a version that is a copy of the live one."""
-        with self.repository.staged(STARTER_MODEL) as staged:
-            shutil.copytree(self.repository.live(STARTER_MODEL).path, staged, dirs_exist_ok=True)
-            return self.repository.adopt(STARTER_MODEL, staged)
+        with self.repository.staged(TINY_MODEL) as staged:
+            shutil.copytree(self.repository.live(TINY_MODEL).path, staged, dirs_exist_ok=True)
+            return self.repository.adopt(TINY_MODEL, staged)
 
 
 @asynccontextmanager
-async def open_starter_fleet(
+async def open_tiny_fleet(
     workspace: Workspace, engine: Engine, timeout_seconds: float = 15
-) -> AsyncIterator[StarterFleet]:
-    """A StarterFleet that runs, and whose instances are stopped at the end of the block."""
-    client = PredictClient(STARTER_MODEL, timeout=timeout_seconds)
-    starter = StarterFleet(workspace, engine, client)
-    async with in_background(starter.fleet.run()):
-        yield starter
+) -> AsyncIterator[TinyFleet]:
+    """A TinyFleet that runs, and whose instances are stopped at the end of the block."""
+    client = PredictClient(TINY_MODEL, timeout=timeout_seconds)
+    tiny = TinyFleet(workspace, engine, client)
+    async with in_background(tiny.fleet.run()):
+        yield tiny
     for instance in await engine.instances():
         await engine.stop(instance.id, grace=2)
     await client.close()

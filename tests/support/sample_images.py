@@ -1,4 +1,4 @@
-"""Images for tests: plain ones, and drawings of classes that no starter model knows."""
+"""Images for tests: plain ones, paintings of one color, and drawings of other classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
 Color = tuple[int, int, int]
 
@@ -31,6 +31,24 @@ def image_file(path: Path, color: str = "teal", form: str = "JPEG") -> Path:
 def gradient(size: tuple[int, int] = (96, 64)) -> bytes:
     """Return a JPEG with something in it."""
     return encode(Image.linear_gradient("L").resize(size).convert("RGB"))
+
+
+def painting(color: str, seed: object) -> bytes:
+    """Return a photo-sized JPEG in shades of one color, another one for each seed."""
+    rng = random.Random(f"{color} {seed}")
+    base = ImageColor.getrgb(color)
+
+    def shade(spread: int) -> Color:
+        red, green, blue = (min(255, max(0, part + rng.randint(-spread, spread))) for part in base)
+        return (red, green, blue)
+
+    width, height = rng.choice([(320, 240), (300, 300), (240, 320)])
+    image = Image.new("RGB", (width, height), shade(20))
+    canvas = ImageDraw.Draw(image)
+    for _ in range(6):
+        x, y, radius = rng.randint(0, width), rng.randint(0, height), rng.randint(20, 80)
+        canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill=shade(60))
+    return encode(image)
 
 
 def drawing(kind: str, seed: object) -> bytes:

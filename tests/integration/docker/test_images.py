@@ -19,10 +19,10 @@ from serving.engines.docker.engine import DockerEngine
 from serving.engines.docker.image.compatibility import IncompatibleImage
 from serving.errors import EngineError
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import STARTER_MODEL, install_starter
 from serving.workspace import Workspace
 from tests.support.docker.images import PREFIX, TOKEN
 from tests.support.docker.registry import Registry
+from tests.support.tiny_model import TINY_MODEL, install_tiny
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -165,18 +165,18 @@ async def test_our_own_image_serves_like_the_official_one(
     model_server_image: str, api: docker.APIClient, workspace: Workspace
 ) -> None:
     repository = ModelRepository(workspace.models)
-    install_starter(repository)
-    folder = workspace.models / STARTER_MODEL
+    install_tiny(repository)
+    folder = workspace.models / TINY_MODEL
     host = api.create_host_config(
         port_bindings={8501: ("127.0.0.1", None)},
-        binds={str(folder): {"bind": f"/models/{STARTER_MODEL}", "mode": "ro"}},
+        binds={str(folder): {"bind": f"/models/{TINY_MODEL}", "mode": "ro"}},
         read_only=True,
         cap_drop=["ALL"],
     )
     made = api.create_container(
         model_server_image,
         ports=[8501],
-        environment={"MODEL_NAME": STARTER_MODEL},
+        environment={"MODEL_NAME": TINY_MODEL},
         host_config=host,
         name=f"servery-test-own-{TOKEN}",
     )
@@ -184,7 +184,7 @@ async def test_our_own_image_serves_like_the_official_one(
         api.start(made["Id"])
         assert api.inspect_container(made["Id"])["Config"]["User"] == "65532:65532"
         port = api.inspect_container(made["Id"])["NetworkSettings"]["Ports"]["8501/tcp"][0]
-        url = f"http://127.0.0.1:{port['HostPort']}/v1/models/{STARTER_MODEL}"
+        url = f"http://127.0.0.1:{port['HostPort']}/v1/models/{TINY_MODEL}"
         status = json.loads(await wait_until(lambda: asyncio.to_thread(_get, url)))
         (version,) = status["model_version_status"]
         assert (version["version"], version["state"]) == ("1", "AVAILABLE")

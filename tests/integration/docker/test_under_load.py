@@ -16,7 +16,7 @@ from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
 from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids
-from tests.support.fleet_env import StarterFleet, open_starter_fleet
+from tests.support.fleet_env import TinyFleet, open_tiny_fleet
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_for_view
 
@@ -28,23 +28,23 @@ def ready_ids(view: FleetView) -> set[str]:
 
 
 @pytest.fixture
-async def starter(
+async def tiny(
     workspace: Workspace, model_server_image: str, api: docker.APIClient
-) -> AsyncIterator[StarterFleet]:
+) -> AsyncIterator[TinyFleet]:
     engine = DockerEngine(workspace, [model_server_image])
-    async with open_starter_fleet(workspace, engine, timeout_seconds=60) as made:
+    async with open_tiny_fleet(workspace, engine, timeout_seconds=60) as made:
         yield made
 
 
 async def test_growing_and_shrinking_under_fifty_callers_loses_no_request(
-    starter: StarterFleet, sample_jpeg: bytes
+    tiny: TinyFleet, sample_jpeg: bytes
 ) -> None:
-    (first,) = ids(await starter.fleet.scale(1))
-    async with LoadGenerator(starter.client, sample_jpeg, 50) as load:
-        four = ids(await starter.fleet.scale(4))
+    (first,) = ids(await tiny.fleet.scale(1))
+    async with LoadGenerator(tiny.client, sample_jpeg, 50) as load:
+        four = ids(await tiny.fleet.scale(4))
         for name in four:
             await load.wait_for_answers(name, load.answers[name] + 5)
-        two = ids(await starter.fleet.scale(2))
+        two = ids(await tiny.fleet.scale(2))
         for name in two:
             await load.wait_for_answers(name, load.answers[name] + 5)
     assert load.failures == []
@@ -54,28 +54,28 @@ async def test_growing_and_shrinking_under_fifty_callers_loses_no_request(
 
 
 async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_instance_or_a_change(
-    starter: StarterFleet, sample_jpeg: bytes, api: docker.APIClient
+    tiny: TinyFleet, sample_jpeg: bytes, api: docker.APIClient
 ) -> None:
-    before = ids(await starter.fleet.scale(4))
+    before = ids(await tiny.fleet.scale(4))
     taken: Counter[str] = Counter()
     for _ in range(50):
-        wave = (starter.client.classify(sample_jpeg) for _ in range(8))
+        wave = (tiny.client.classify(sample_jpeg) for _ in range(8))
         taken.update(prediction.instance_id for prediction in await asyncio.gather(*wave))
     assert {name: 80 <= taken[name] <= 120 for name in before} == dict.fromkeys(before, True), taken
-    async with LoadGenerator(starter.client, sample_jpeg, 2) as load:
+    async with LoadGenerator(tiny.client, sample_jpeg, 2) as load:
         label = f"{names.INSTANCE}={before[0]}"
         (row,) = api.containers(filters={"label": [label]})
         api.kill(row["Id"])
-        await wait_for_view(starter.fleet, lambda view: before[0] not in ready_ids(view))
-        sent = starter.client.counters()[before[0]].requests
+        await wait_for_view(tiny.fleet, lambda view: before[0] not in ready_ids(view))
+        sent = tiny.client.counters()[before[0]].requests
         view = await wait_for_view(
-            starter.fleet, lambda view: view.ready == 4 and before[0] not in ids(view), 120
+            tiny.fleet, lambda view: view.ready == 4 and before[0] not in ids(view), 120
         )
-        assert starter.client.counters()[before[0]].requests == sent
+        assert tiny.client.counters()[before[0]].requests == sent
         ready: list[int] = []
-        forget = starter.fleet.subscribe(lambda view: ready.append(view.ready))
-        await starter.fleet.set_limits(InstanceLimits(memory_limit=10**9))
-        after = ids(await starter.fleet.wait_until_converged())
+        forget = tiny.fleet.subscribe(lambda view: ready.append(view.ready))
+        await tiny.fleet.set_limits(InstanceLimits(memory_limit=10**9))
+        after = ids(await tiny.fleet.wait_until_converged())
         forget()
     assert load.failures == []
     assert min(ready) >= 3

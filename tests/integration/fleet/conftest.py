@@ -6,12 +6,12 @@ import pytest
 
 from serving.engines.process import ProcessEngine
 from serving.workspace import Workspace
-from tests.support.fleet_env import FleetEnv, StarterFleet, open_fleet_env, open_starter_fleet
+from tests.support.fleet_env import FleetEnv, TinyFleet, open_fleet_env, open_tiny_fleet
 
 
 @pytest.fixture
-async def starter(workspace: Workspace) -> AsyncIterator[StarterFleet]:
-    async with open_starter_fleet(workspace, ProcessEngine(workspace)) as made:
+async def tiny(workspace: Workspace) -> AsyncIterator[TinyFleet]:
+    async with open_tiny_fleet(workspace, ProcessEngine(workspace)) as made:
         yield made
 
 

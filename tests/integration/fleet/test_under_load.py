@@ -7,9 +7,9 @@ import signal
 
 from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import FleetView
-from serving.models.starter.install import STARTER_MODEL
-from tests.support.fleet_env import StarterFleet
+from tests.support.fleet_env import TinyFleet
 from tests.support.load_generator import LoadGenerator
+from tests.support.tiny_model import TINY_MODEL
 from tests.support.waiting import wait_for_view
 
 LONG = 60
@@ -20,50 +20,48 @@ def ids(view: FleetView) -> list[str]:
     return [each.instance.id for each in view.instances]
 
 
-async def test_growing_and_shrinking_loses_no_request(
-    starter: StarterFleet, sample_jpeg: bytes
-) -> None:
-    await starter.fleet.scale(1)
-    async with LoadGenerator(starter.client, sample_jpeg) as load:
+async def test_growing_and_shrinking_loses_no_request(tiny: TinyFleet, sample_jpeg: bytes) -> None:
+    await tiny.fleet.scale(1)
+    async with LoadGenerator(tiny.client, sample_jpeg) as load:
         for desired_count in (3, 1):
-            view = await starter.fleet.scale(desired_count)
+            view = await tiny.fleet.scale(desired_count)
             for name in ids(view):
                 await load.wait_for_answers(name, load.answers[name] + 5)
     assert load.failures == []
     assert len(load.answers) == 3
-    assert all(traffic.failures == 0 for traffic in starter.client.counters().values())
+    assert all(traffic.failures == 0 for traffic in tiny.client.counters().values())
 
 
 async def test_an_instance_that_is_killed_costs_no_request_and_is_replaced(
-    starter: StarterFleet, sample_jpeg: bytes
+    tiny: TinyFleet, sample_jpeg: bytes
 ) -> None:
-    killed, other = ids(await starter.fleet.scale(2))
-    async with LoadGenerator(starter.client, sample_jpeg) as load:
+    killed, other = ids(await tiny.fleet.scale(2))
+    async with LoadGenerator(tiny.client, sample_jpeg) as load:
         await load.wait_for_answers(killed)
-        os.kill(starter.process(0), signal.SIGKILL)
+        os.kill(tiny.process(0), signal.SIGKILL)
         view = await wait_for_view(
-            starter.fleet, lambda view: view.ready == 2 and killed not in ids(view), LONG
+            tiny.fleet, lambda view: view.ready == 2 and killed not in ids(view), LONG
         )
         for name in ids(view):
             await load.wait_for_answers(name, load.answers[name] + 5)
     assert load.failures == []
-    assert starter.client.counters()[killed].failures > 0
-    assert starter.client.counters()[other].failures == 0
+    assert tiny.client.counters()[killed].failures > 0
+    assert tiny.client.counters()[other].failures == 0
 
 
 async def test_a_promotion_costs_no_request_and_no_instance(
-    starter: StarterFleet, sample_jpeg: bytes
+    tiny: TinyFleet, sample_jpeg: bytes
 ) -> None:
-    before = await starter.fleet.scale(2)
+    before = await tiny.fleet.scale(2)
     states: set[InstanceState] = set()
-    starter.fleet.subscribe(lambda view: states.update(each.state for each in view.instances))
-    async with LoadGenerator(starter.client, sample_jpeg) as load:
+    tiny.fleet.subscribe(lambda view: states.update(each.state for each in view.instances))
+    async with LoadGenerator(tiny.client, sample_jpeg) as load:
         for name in ids(before):
             await load.wait_for_answers(name)
-        starter.repository.promote(STARTER_MODEL, starter.next_version().number)
-        view = await wait_for_view(starter.fleet, lambda view: view.live_version == 2, LONG)
+        tiny.repository.promote(TINY_MODEL, tiny.next_version().number)
+        view = await wait_for_view(tiny.fleet, lambda view: view.live_version == 2, LONG)
         await wait_for_view(
-            starter.fleet,
+            tiny.fleet,
             lambda view: all(each.version == 2 for each in view.instances),
             LONG,
         )

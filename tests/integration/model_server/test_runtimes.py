@@ -23,7 +23,6 @@ from serving.model_server.accelerated_session import (
 from serving.model_server.graph_cut import find_cut
 from serving.model_server.warm_up import warm_up_logs
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import install_starter
 from serving.tf.messages import saved_model_pb2, types_pb2
 from serving.tf.names import EMBEDDING_NODE, WARM_UP_FILE
 from serving.tf.session import Session
@@ -31,6 +30,7 @@ from serving.tf.tensors import Array, Tensor
 from serving.tf.tfrecord import records
 from tests.integration.model_server.calls import array, predict_request
 from tests.integration.model_server.conftest import ROOT, RunningServer, StartServer, launch
+from tests.support.tiny_model import install_tiny
 
 TIMEOUT_SECONDS = 60.0
 
@@ -42,27 +42,27 @@ def need_openvino() -> None:
 
 
 @pytest.fixture(scope="module")
-def starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the starter model's only version."""
-    return install_starter(ModelRepository(tmp_path_factory.mktemp("models"))).path
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tiny model's only version."""
+    return install_tiny(ModelRepository(tmp_path_factory.mktemp("models"))).path
 
 
 @pytest.fixture
-def session(starter: Path) -> Iterator[Session]:
-    opened = Session(starter, ["serve"], 1, 1)
+def session(tiny: Path) -> Iterator[Session]:
+    opened = Session(tiny, ["serve"], 1, 1)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def faster(session: Session, starter: Path) -> AcceleratedSession:
+def faster(session: Session, tiny: Path) -> AcceleratedSession:
     need_openvino()
-    return accelerate(session, starter, ["serve"], 1)
+    return accelerate(session, tiny, ["serve"], 1)
 
 
-def picture(starter: Path) -> bytes:
-    """The JPEG file in the starter's own warm-up records."""
-    log = next(iter(warm_up_logs(starter)))
+def picture(tiny: Path) -> bytes:
+    """The JPEG file in the model's own warm-up records."""
+    log = next(iter(warm_up_logs(tiny)))
     return bytes(log.predict_log.request.inputs["images"].string_val[0])
 
 
@@ -82,9 +82,9 @@ def computed(session: Session | AcceleratedSession, signature: str, images: Any)
 
 @pytest.mark.parametrize("signature", ["predict_images", "embed"])
 def test_both_answer_alike_whatever_the_number_of_images(
-    session: Session, faster: AcceleratedSession, starter: Path, signature: str
+    session: Session, faster: AcceleratedSession, tiny: Path, signature: str
 ) -> None:
-    image = picture(starter)
+    image = picture(tiny)
     for count in (1, 3, 4, 9):
         expected = computed(session, signature, [image] * count)
         actual = computed(faster, signature, [image] * count)
@@ -105,12 +105,12 @@ def test_photos_get_the_same_answers(
 
 
 def test_once_openvino_fails_tensorflow_takes_over(
-    session: Session, starter: Path, caplog: pytest.LogCaptureFixture
+    session: Session, tiny: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cut = find_cut(graph_of(starter), [EMBEDDING_NODE])
+    cut = find_cut(graph_of(tiny), [EMBEDDING_NODE])
     assert cut is not None
     failing = AcceleratedSession(session, cut, failing_arithmetic)
-    image = picture(starter)
+    image = picture(tiny)
     for _ in range(2):
         actual = computed(failing, "predict_images", [image])
         check_agreement(computed(session, "predict_images", [image]), actual)
@@ -152,13 +152,13 @@ def test_which_answers_agree(expected: Tensor, actual: Tensor, agree: bool) -> N
             check_agreement([expected], [actual])
 
 
-def graph_of(starter: Path) -> Any:
-    saved = saved_model_pb2.SavedModel.FromString((starter / "saved_model.pb").read_bytes())
+def graph_of(tiny: Path) -> Any:
+    saved = saved_model_pb2.SavedModel.FromString((tiny / "saved_model.pb").read_bytes())
     return saved.meta_graphs[0].graph_def
 
 
-def test_the_arithmetic_of_our_versions_is_found_and_is_all_numbers(starter: Path) -> None:
-    cut = find_cut(graph_of(starter), ["servery/classes:0", "servery/scores:0", EMBEDDING_NODE])
+def test_the_arithmetic_of_our_versions_is_found_and_is_all_numbers(tiny: Path) -> None:
+    cut = find_cut(graph_of(tiny), ["servery/classes:0", "servery/scores:0", EMBEDDING_NODE])
     assert cut is not None
     assert cut.row == (32, 32, 3)
     ops = {node.op for node in cut.graph.node}
@@ -167,8 +167,8 @@ def test_the_arithmetic_of_our_versions_is_found_and_is_all_numbers(starter: Pat
     assert [node.name for node in cut.graph.node if node.op == "Placeholder"] == [cut.pixels]
 
 
-def test_graphs_of_another_form_are_left_alone(starter: Path) -> None:
-    graph = graph_of(starter)
+def test_graphs_of_another_form_are_left_alone(tiny: Path) -> None:
+    graph = graph_of(tiny)
     assert find_cut(graph, ["images"]) is None
     for node in graph.node:
         if node.op == "TensorListStack":
@@ -178,45 +178,43 @@ def test_graphs_of_another_form_are_left_alone(starter: Path) -> None:
     assert find_cut(graph, ["servery/scores:0"]) is None
 
 
-def classify(server: RunningServer, starter: Path) -> Any:
-    request = predict_request("starter", {}, signature="predict_images")
-    actual = next(iter(warm_up_logs(starter))).predict_log.request.inputs["images"]
+def classify(server: RunningServer, tiny: Path) -> Any:
+    request = predict_request("tiny", {}, signature="predict_images")
+    actual = next(iter(warm_up_logs(tiny))).predict_log.request.inputs["images"]
     request.inputs["images"].CopyFrom(actual)
     return server.predictions.Predict(request, timeout=TIMEOUT_SECONDS)
 
 
-def test_a_server_moves_to_openvino_while_it_serves(
-    start_server: StartServer, starter: Path
-) -> None:
+def test_a_server_moves_to_openvino_while_it_serves(start_server: StartServer, tiny: Path) -> None:
     need_openvino()
-    flags = ("--model_name=starter", f"--model_base_path={starter.parent}")
-    plain = classify(start_server(*flags, "--runtime=tensorflow"), starter)
+    flags = ("--model_name=tiny", f"--model_base_path={tiny.parent}")
+    plain = classify(start_server(*flags, "--runtime=tensorflow"), tiny)
     server = start_server(*flags, "--runtime=openvino")
     for _ in range(2):
-        answer = classify(server, starter)
+        answer = classify(server, tiny)
         assert np.allclose(array(answer, "scores"), array(plain, "scores"), atol=0.001)
         assert array(answer, "classes")[0, 0] == array(plain, "classes")[0, 0]
-        server.wait_for_log("starter version 1 runs on OpenVINO")
+        server.wait_for_log("tiny version 1 runs on OpenVINO")
 
 
 def test_without_warm_up_records_a_version_stays_on_tensorflow(
-    start_server: StartServer, starter: Path, tmp_path: Path
+    start_server: StartServer, tiny: Path, tmp_path: Path
 ) -> None:
     need_openvino()
     version = tmp_path / "model" / "1"
     version.mkdir(parents=True)
-    (version / "saved_model.pb").symlink_to(starter / "saved_model.pb")
+    (version / "saved_model.pb").symlink_to(tiny / "saved_model.pb")
     server = start_server(
-        "--model_name=starter", f"--model_base_path={version.parent}", "--runtime=openvino"
+        "--model_name=tiny", f"--model_base_path={version.parent}", "--runtime=openvino"
     )
     server.wait_for_log("on TensorFlow alone: It has no warm-up records to compare them by.")
-    assert classify(server, starter).outputs["scores"].float_val
+    assert classify(server, tiny).outputs["scores"].float_val
 
 
 @pytest.mark.parametrize("runtime", ["auto", "openvino"])
 def test_a_broken_installation_of_openvino_is_no_reason_to_fail(
     server_processes: list[subprocess.Popen[str]],
-    starter: Path,
+    tiny: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     runtime: str,
@@ -228,17 +226,17 @@ def test_a_broken_installation_of_openvino_is_no_reason_to_fail(
     server = launch(
         server_processes,
         tmp_path / "server",
-        "--model_name=starter",
-        f"--model_base_path={starter.parent}",
+        "--model_name=tiny",
+        f"--model_base_path={tiny.parent}",
         f"--runtime={runtime}",
     ).wait()
     server.wait_for_log("OpenVINO did not take it: libopenvino.so.1 is missing")
-    assert classify(server, starter).outputs["scores"].float_val
+    assert classify(server, tiny).outputs["scores"].float_val
     assert server.stop() == 0
 
 
-def test_an_unknown_runtime_is_refused(start_server: StartServer, starter: Path) -> None:
-    server = start_server(f"--model_base_path={starter.parent}", "--runtime=abacus", wait=False)
+def test_an_unknown_runtime_is_refused(start_server: StartServer, tiny: Path) -> None:
+    server = start_server(f"--model_base_path={tiny.parent}", "--runtime=abacus", wait=False)
     assert server.process.wait(TIMEOUT_SECONDS) == 1
     assert "--runtime must be one of auto, tensorflow, openvino, not abacus." in server.log()
 
@@ -280,5 +278,5 @@ def test_with_a_memory_limit_openvino_is_used_only_on_request(tmp_path: Path) ->
     assert output_of(program, tmp_path) == "True\nFalse True\n"
 
 
-def test_the_starters_own_records_have_sound_checksums(starter: Path) -> None:
-    assert len(list(records((starter / WARM_UP_FILE).read_bytes()))) == 3
+def test_the_records_of_a_version_have_sound_checksums(tiny: Path) -> None:
+    assert len(list(records((tiny / WARM_UP_FILE).read_bytes()))) == 3
