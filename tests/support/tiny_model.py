@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,13 @@ _SHARPNESS = 12.0
 def install_tiny(
     repository: ModelRepository, name: str = TINY_MODEL, classes: Mapping[str, str] = COLORS
 ) -> Version:
-    """Add a version that answers `classes`, given with the color of each; make it live."""
+    """Add a version that answers `classes`, given by their colors; make it live and current."""
     with repository.staged(name) as staged:
         write_tiny(staged, name, classes)
         version = repository.adopt(name, staged)
-    return repository.promote(name, version.number)
+    repository.promote(name, version.number)
+    repository.change_served(lambda served: replace(served, current=name))
+    return version
 
 
 def write_tiny(folder: Path, name: str = TINY_MODEL, classes: Mapping[str, str] = COLORS) -> None:

@@ -1,4 +1,4 @@
-"""The worker on the real starter model: what it learns, keeps, and forgets on demand."""
+"""The worker on a real model: what it learns, keeps, and forgets on demand."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ from backend.training.worker_protocol import (
 from serving.errors import ModelError
 from serving.models.card import ModelCard
 from serving.models.repository import ModelRepository, Version
-from serving.models.starter.install import install_starter
 from serving.tf.names import WARM_UP_FILE
 from serving.workspace import Workspace
-from tests.support.sample_images import drawing
+from tests.support.former_version import HELD_OUT_PER_CLASS, write_former_version
+from tests.support.sample_images import drawing, painting
+from tests.support.tiny_model import COLORS, TINY_MODEL
 from tests.support.waiting import TIMEOUT_SECONDS
+
+HELD_OUT = HELD_OUT_PER_CLASS * len(COLORS)
 
 
 class TrainingEnv:
@@ -60,9 +63,9 @@ class TrainingEnv:
         )
 
     def learn(self, base: Version, images: list[LabeledImage]) -> tuple[Version, TrainingResult]:
-        with self.repository.staged("starter") as staged:
+        with self.repository.staged(TINY_MODEL) as staged:
             result = learn(self.spec(base, images, staged), self.messages.append)
-            return self.repository.adopt("starter", staged), result
+            return self.repository.adopt(TINY_MODEL, staged), result
 
     def dozen(self, kind: str) -> list[LabeledImage]:
         return [self.image(drawing(kind, seed), kind) for seed in range(12)]
@@ -71,7 +74,10 @@ class TrainingEnv:
 @pytest.fixture
 def training_env(workspace: Workspace) -> TrainingEnv:
     training_env = TrainingEnv(workspace)
-    install_starter(training_env.repository)
+    with training_env.repository.staged(TINY_MODEL) as staged:
+        write_former_version(staged, TINY_MODEL)
+        version = training_env.repository.adopt(TINY_MODEL, staged)
+    training_env.repository.promote(TINY_MODEL, version.number)
     return training_env
 
 
@@ -82,28 +88,38 @@ def first_answers(version: Version, images: list[bytes]) -> list[str]:
 
 
 def test_a_dozen_images_teach_a_class(training_env: TrainingEnv) -> None:
-    base = training_env.repository.live("starter")
+    base = training_env.repository.live(TINY_MODEL)
     version, result = training_env.learn(base, training_env.dozen("stripes"))
     others = [drawing("stripes", seed) for seed in range(100, 120)]
-    other_images = [drawing("rings", seed) for seed in range(20)]
     assert first_answers(version, others).count("stripes") >= 18
-    assert first_answers(version, other_images).count("stripes") <= 4
+    for name, color in COLORS.items():
+        assert first_answers(version, [painting(color, seed) for seed in range(3)]) == [name] * 3
     evaluation = result.evaluation
-    assert evaluation.old_images == 1000
+    assert evaluation.old_images == HELD_OUT
     assert evaluation.old_accuracy is not None
     assert evaluation.old_base_accuracy is not None
     assert evaluation.old_accuracy >= evaluation.old_base_accuracy - 0.01
-    assert evaluation.images == 1002
+    assert evaluation.images == HELD_OUT + 2
+
+
+def test_classes_taught_together_are_told_apart(training_env: TrainingEnv) -> None:
+    base = training_env.repository.live(TINY_MODEL)
+    kinds = ("stripes", "rings", "smiley")
+    dozens = [image for kind in kinds for image in training_env.dozen(kind)]
+    version, _ = training_env.learn(base, dozens)
+    for kind in kinds:
+        others = [drawing(kind, seed) for seed in range(100, 120)]
+        assert first_answers(version, others).count(kind) >= 16
 
 
 def test_the_version_is_whole_and_says_where_it_came_from(training_env: TrainingEnv) -> None:
-    base = training_env.repository.live("starter")
+    base = training_env.repository.live(TINY_MODEL)
     version, result = training_env.learn(base, training_env.dozen("stripes"))
     card, before = version.card(), base.card()
     assert card.classes == (*before.classes, "stripes")
     assert (card.base_version, card.training_run) == (1, "run-1")
     assert card.accuracy == result.evaluation.accuracy
-    assert card.metrics["measured_images"] == 1002
+    assert card.metrics["measured_images"] == HELD_OUT + 2
     assert card.embedding_size == before.embedding_size
     assert card.licence == before.licence
     records = [(folder / WARM_UP_FILE).read_bytes() for folder in (version.path, base.path)]
@@ -118,7 +134,7 @@ def test_the_version_is_whole_and_says_where_it_came_from(training_env: Training
 def test_training_again_embeds_new_images_only_and_depends_on_no_order(
     training_env: TrainingEnv,
 ) -> None:
-    base = training_env.repository.live("starter")
+    base = training_env.repository.live(TINY_MODEL)
     stripes, rings = training_env.dozen("stripes"), training_env.dozen("rings")
     second, _ = training_env.learn(base, stripes)
     training_env.messages.clear()
@@ -134,10 +150,10 @@ def test_training_again_embeds_new_images_only_and_depends_on_no_order(
 
 
 def test_labels_taken_back_are_unlearned(training_env: TrainingEnv) -> None:
-    base = training_env.repository.live("starter")
+    base = training_env.repository.live(TINY_MODEL)
     stripes = training_env.dozen("stripes")
     taught, _ = training_env.learn(base, stripes)
-    with training_env.repository.staged("starter") as staged:
+    with training_env.repository.staged(TINY_MODEL) as staged:
         spec = replace(
             training_env.spec(taught, [], staged),
             images_ever_labeled=tuple(image.image for image in stripes),
@@ -147,17 +163,17 @@ def test_labels_taken_back_are_unlearned(training_env: TrainingEnv) -> None:
 
 
 def test_corrections_within_known_classes_add_none(training_env: TrainingEnv) -> None:
-    base = training_env.repository.live("starter")
-    images = [training_env.image(drawing("rings", seed), "frog") for seed in range(12)]
+    base = training_env.repository.live(TINY_MODEL)
+    images = [training_env.image(drawing("rings", seed), "black") for seed in range(12)]
     version, _ = training_env.learn(base, images)
     assert version.card().classes == base.card().classes
     others = [drawing("rings", seed) for seed in range(100, 120)]
-    before = first_answers(base, others).count("frog")
-    assert first_answers(version, others).count("frog") >= max(12, before)
+    before = first_answers(base, others).count("black")
+    assert first_answers(version, others).count("black") >= max(12, before)
 
 
 def test_missing_images_are_skipped_and_all_missing_is_an_error(training_env: TrainingEnv) -> None:
-    base = training_env.repository.live("starter")
+    base = training_env.repository.live(TINY_MODEL)
     images = training_env.dozen("stripes")
     Path(images[0].path).unlink()
     _, result = training_env.learn(base, images)
@@ -170,11 +186,11 @@ def test_missing_images_are_skipped_and_all_missing_is_an_error(training_env: Tr
 
 
 def test_a_version_without_features_still_learns(training_env: TrainingEnv, tmp_path: Path) -> None:
-    base = training_env.repository.live("starter")
-    with training_env.repository.staged("starter") as staged:
+    base = training_env.repository.live(TINY_MODEL)
+    with training_env.repository.staged(TINY_MODEL) as staged:
         shutil.copytree(base.path, staged, dirs_exist_ok=True)
         (staged / FEATURES_PATH).unlink()
-        bare = training_env.repository.adopt("starter", staged)
+        bare = training_env.repository.adopt(TINY_MODEL, staged)
     version, result = training_env.learn(bare, training_env.dozen("stripes"))
     assert version.card().classes[-1] == "stripes"
     assert result.evaluation.old_accuracy is None
@@ -186,17 +202,17 @@ def test_a_version_with_other_scores_is_refused(
     def swapped(self: ServableGraph, head: object) -> bytes:
         return (base.path / "saved_model.pb").read_bytes()
 
-    base = training_env.repository.live("starter")
+    base = training_env.repository.live(TINY_MODEL)
     monkeypatch.setattr(ServableGraph, "with_head", swapped)
     with pytest.raises(ModelError, match="as it was taught"):
         training_env.learn(base, training_env.dozen("stripes"))
-    assert len(training_env.repository.versions("starter")) == 1
+    assert len(training_env.repository.versions(TINY_MODEL)) == 1
 
 
 def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
-    base = training_env.repository.live("starter")
+    base = training_env.repository.live(TINY_MODEL)
     spec_file = training_env.workspace.training_runs / "spec.json"
-    with training_env.repository.staged("starter") as staged:
+    with training_env.repository.staged(TINY_MODEL) as staged:
         training_env.spec(base, training_env.dozen("stripes"), staged).write(spec_file)
         orphan = subprocess.run(
             [sys.executable, "-m", "backend.training.worker", str(spec_file)],
