@@ -5,19 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 
 from backend.contract import (
+    BuiltInSummary,
     Classification,
+    Comparison,
+    DeletedModel,
+    EvaluationReport,
     Event,
     Health,
     Label,
+    LabeledPhoto,
     LabelSummary,
+    ModelChange,
     ModelSummary,
+    NewModel,
     TrainingRun,
+    Verification,
     VersionSummary,
 )
 from backend.json_decode import decode
@@ -29,6 +40,9 @@ T = TypeVar("T")
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that a response may take."""
+LONG_TIMEOUT = 300.0
+"""Seconds that a response may take for which models are loaded or many files are read."""
+_CHUNK_BYTES = 1 << 20
 _EVENT_TIMEOUT = 40.0
 """Seconds without an event or a heartbeat after which the connection counts as lost."""
 _MIN_RECONNECT_DELAY, _MAX_RECONNECT_DELAY = 0.25, 5.0
@@ -91,9 +105,15 @@ class BackendClient:
     async def health(self, *, timeout_seconds: float = REQUEST_TIMEOUT) -> Health:
         return await self._request(Health, "GET", "/health", timeout=timeout_seconds)
 
-    async def classify(self, image: bytes) -> Classification:
-        """Classify an image file of any kind that Servery reads."""
-        return await self._request(Classification, "POST", "/classify", files={"file": image})
+    async def classify(self, image: bytes, model: str | None = None) -> Classification:
+        """Classify an image file that Servery reads; by default with the current model."""
+        return await self._request(
+            Classification,
+            "POST",
+            "/classify",
+            params=_query(model=model),
+            files={"file": image},
+        )
 
     async def label(
         self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
@@ -108,7 +128,7 @@ class BackendClient:
             Label,
             "POST",
             "/labels",
-            params={"model": model} if model else None,
+            params=_query(model=model),
             files={"file": image},
             data={"class": class_name},
             headers={"Idempotency-Key": key or secrets.token_hex(16)},
@@ -117,16 +137,18 @@ class BackendClient:
     async def undo_label(self, label_id: int) -> None:
         await self._send("DELETE", f"/labels/{label_id}")
 
-    async def labels(self) -> LabelSummary:
-        return await self._request(LabelSummary, "GET", "/labels")
+    async def labels(self, model: str | None = None) -> LabelSummary:
+        return await self._request(LabelSummary, "GET", "/labels", params=_query(model=model))
 
-    async def train(self) -> TrainingRun:
+    async def train(self, model: str | None = None) -> TrainingRun:
         """Queue a training run; see `events` and `training_run` for its progress."""
-        return await self._request(TrainingRun, "POST", "/training")
+        return await self._request(TrainingRun, "POST", "/training", params=_query(model=model))
 
-    async def training_runs(self) -> list[TrainingRun]:
-        """Return every run, newest first."""
-        return await self._request(list[TrainingRun], "GET", "/training")
+    async def training_runs(self, model: str | None = None) -> list[TrainingRun]:
+        """Return the runs of a model, or of every model, newest first."""
+        return await self._request(
+            list[TrainingRun], "GET", "/training", params=_query(model=model)
+        )
 
     async def training_run(self, run_id: str) -> TrainingRun:
         return await self._request(TrainingRun, "GET", f"/training/{run_id}")
@@ -135,17 +157,135 @@ class BackendClient:
         """Stop a run; returns it once it has stopped."""
         return await self._request(TrainingRun, "DELETE", f"/training/{run_id}")
 
+    async def import_folder(self, model: str, folder: Path) -> TrainingRun:
+        """Queue a run that learns from `folder`, which has a folder of photos for each class.
+
+        `folder` is an absolute path on the machine of the backend, which looks at it
+        before this returns: a folder that is none of that kind is a BackendRefused.
+        """
+        return await self._request(
+            TrainingRun,
+            "POST",
+            _path(model, "import"),
+            json={"folder": str(folder)},
+            timeout=LONG_TIMEOUT,
+        )
+
+    async def import_zip(self, model: str, archive: Path) -> TrainingRun:
+        """Send a zip file with a folder of photos for each class; queues a run like a folder."""
+        return await self._request(
+            TrainingRun,
+            "POST",
+            _path(model, "import"),
+            content=_chunks(archive),
+            headers={"Content-Type": "application/zip"},
+            timeout=LONG_TIMEOUT,
+        )
+
     async def models(self) -> list[ModelSummary]:
+        """Return every model, the current one first."""
         return await self._request(list[ModelSummary], "GET", "/models")
+
+    async def model(self, name: str) -> ModelSummary:
+        return await self._request(ModelSummary, "GET", _path(name))
+
+    async def create_model(self, new: NewModel) -> ModelSummary:
+        """Make a model with a version 1, which has the classes of its backbone or none."""
+        return await self._request(ModelSummary, "POST", "/models", json=asdict(new))
+
+    async def rename_model(self, name: str, new_name: str) -> ModelSummary:
+        """Rename a model, which may be served meanwhile."""
+        return await self._change(name, ModelChange(name=new_name))
+
+    async def keep_versions(self, name: str, count: int) -> ModelSummary:
+        """Keep the newest `count` versions; the live one, pinned ones and version 1 stay too."""
+        return await self._change(name, ModelChange(keep_versions=count))
+
+    async def duplicate_model(self, name: str, new_name: str) -> ModelSummary:
+        return await self._request(
+            ModelSummary, "POST", _path(name, "duplicate"), json={"name": new_name}
+        )
+
+    async def delete_model(self, name: str) -> DeletedModel:
+        """Delete a model with its labels; `restore_model` undoes it until the backend ends."""
+        return await self._request(DeletedModel, "DELETE", _path(name))
+
+    async def deleted_models(self) -> list[DeletedModel]:
+        """Return what can be restored, the last one deleted first."""
+        return await self._request(list[DeletedModel], "GET", "/deleted")
+
+    async def restore_model(self, token: str) -> ModelSummary:
+        return await self._request(ModelSummary, "POST", f"/deleted/{_quoted(token)}/restore")
+
+    async def use_model(self, name: str) -> ModelSummary:
+        """Make a model the current one; returns once it is, loaded by every instance."""
+        return await self._request(ModelSummary, "POST", _path(name, "use"), timeout=LONG_TIMEOUT)
+
+    async def serve_model(self, name: str) -> ModelSummary:
+        """Serve a model beside the current one; returns once every instance has loaded it."""
+        return await self._request(ModelSummary, "PUT", _path(name, "served"), timeout=LONG_TIMEOUT)
+
+    async def unserve_model(self, name: str) -> ModelSummary:
+        return await self._request(
+            ModelSummary, "DELETE", _path(name, "served"), timeout=LONG_TIMEOUT
+        )
 
     async def versions(self, model: str) -> list[VersionSummary]:
         """Return the versions of `model`, newest first."""
-        return await self._request(list[VersionSummary], "GET", f"/models/{model}/versions")
+        return await self._request(list[VersionSummary], "GET", _path(model, "versions"))
 
     async def promote(self, model: str, number: int) -> VersionSummary:
         """Make a version the one that the fleet serves; rolling back is the same."""
+        return await self._request(VersionSummary, "POST", _version_path(model, number, "promote"))
+
+    async def pin_version(self, model: str, number: int) -> VersionSummary:
+        """Keep a version, however many come after it."""
+        return await self._request(VersionSummary, "PUT", _version_path(model, number, "pinned"))
+
+    async def unpin_version(self, model: str, number: int) -> VersionSummary:
+        return await self._request(VersionSummary, "DELETE", _version_path(model, number, "pinned"))
+
+    async def delete_version(self, model: str, number: int) -> None:
+        """Delete a version for good; a live or pinned one is refused."""
+        await self._send("DELETE", _version_path(model, number))
+
+    async def verify_version(self, model: str, number: int) -> Verification:
+        """Compare the files of a version with their recorded checksums."""
         return await self._request(
-            VersionSummary, "POST", f"/models/{model}/versions/{number}/promote"
+            Verification, "POST", _version_path(model, number, "verify"), timeout=LONG_TIMEOUT
+        )
+
+    async def report(self, model: str, number: int) -> EvaluationReport:
+        """Return what training measured; a BackendRefused of status 404 where it did not."""
+        return await self._request(EvaluationReport, "GET", _version_path(model, number, "report"))
+
+    async def compare(
+        self, model: str, versions: tuple[int, int], images: Sequence[str] | None = None
+    ) -> list[Comparison]:
+        """Return what two versions answer for `images`, or for the labelled photos."""
+        body = {"versions": list(versions), "images": None if images is None else list(images)}
+        return await self._request(
+            list[Comparison], "POST", _path(model, "compare"), json=body, timeout=LONG_TIMEOUT
+        )
+
+    async def photos(self, model: str, count: int = 9) -> list[LabeledPhoto]:
+        """Return labelled photos of `model`, the newest of different classes first."""
+        return await self._request(
+            list[LabeledPhoto], "GET", _path(model, "photos"), params={"count": count}
+        )
+
+    async def image(self, sha256: str, *, side: int | None = None) -> bytes:
+        """Return a labelled photo as a JPEG file, its shorter side `side` pixels if given."""
+        response = await self._send("GET", f"/images/{_quoted(sha256)}", params=_query(side=side))
+        return response.content
+
+    async def built_in_models(self) -> list[BuiltInSummary]:
+        return await self._request(list[BuiltInSummary], "GET", "/built-in")
+
+    async def add_built_in(self, name: str) -> ModelSummary:
+        """Install a built-in model, or return it if it is there."""
+        return await self._request(
+            ModelSummary, "POST", f"/built-in/{_quoted(name)}", timeout=LONG_TIMEOUT
         )
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -173,6 +313,9 @@ class BackendClient:
                 pass
             await asyncio.sleep(delay)
             delay = min(2 * delay, _MAX_RECONNECT_DELAY)
+
+    async def _change(self, name: str, change: ModelChange) -> ModelSummary:
+        return await self._request(ModelSummary, "PATCH", _path(name), json=asdict(change))
 
     async def _request(self, kind: type[T], method: str, path: str, **request: Any) -> T:
         response = await self._send(method, path, **request)
@@ -217,6 +360,40 @@ class BackendClient:
                 f"The server at {self.url} answered {response.status_code}.",
                 "Check that it is a Servery backend.",
             )
+
+
+def _query(**parameters: str | int | None) -> dict[str, str | int]:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _quoted(name: str) -> str:
+    """Return a name as one segment of a path; names may have spaces, `%`, `?` and `#`."""
+    return quote(name, safe="")
+
+
+def _path(model: str, action: str = "") -> str:
+    path = f"/models/{_quoted(model)}"
+    return f"{path}/{action}" if action else path
+
+
+def _version_path(model: str, number: int, action: str = "") -> str:
+    path = _path(model, f"versions/{number}")
+    return f"{path}/{action}" if action else path
+
+
+async def _chunks(file: Path) -> AsyncGenerator[bytes, None]:
+    """Yield a file piece by piece; raises BackendError if it cannot be read."""
+    try:
+        opened = await asyncio.to_thread(file.open, "rb")
+        try:
+            while chunk := await asyncio.to_thread(opened.read, _CHUNK_BYTES):
+                yield chunk
+        finally:
+            await asyncio.to_thread(opened.close)
+    except OSError as error:
+        raise BackendError(
+            f"The file {file} cannot be read: {error.strerror or error}.", "Choose another file."
+        ) from error
 
 
 def _event(line: str) -> Event | None:

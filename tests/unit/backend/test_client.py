@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
 
 import httpx
 import pytest
 
 from backend.client import BackendClient, BackendRefused
+from backend.contract import NewModel, RunState, TrainingRun
 from backend.run_file import BackendRunFile
 from serving.errors import BackendError
 from serving.workspace import Workspace
@@ -41,6 +46,103 @@ async def test_a_refusal_keeps_its_sentence_and_its_code(service: Service) -> No
     assert caught.value.status == 415
     assert caught.value.what == "The file is not an image that Servery can read."
     assert caught.value.advice.startswith("Choose a JPEG")
+
+
+Call = Callable[[BackendClient], Awaitable[object]]
+
+
+@pytest.mark.parametrize(
+    ("call", "request_line", "body"),
+    [
+        (lambda c: c.classify(b"", "a b"), "POST /classify?model=a+b", None),
+        (lambda c: c.labels("a?b"), "GET /labels?model=a%3Fb", None),
+        (lambda c: c.labels(), "GET /labels", None),
+        (lambda c: c.train("pets"), "POST /training?model=pets", None),
+        (lambda c: c.training_runs("pets"), "GET /training?model=pets", None),
+        (
+            lambda c: c.import_folder("pets", Path("/x y")),
+            "POST /models/pets/import",
+            {"folder": "/x y"},
+        ),
+        (lambda c: c.models(), "GET /models", None),
+        (lambda c: c.model("a/b %é"), "GET /models/a%2Fb%20%25%C3%A9", None),
+        (
+            lambda c: c.create_model(NewModel("pets", "backbone", True)),
+            "POST /models",
+            {"name": "pets", "backbone": "backbone", "keep_classes": True},
+        ),
+        (
+            lambda c: c.rename_model("a", "b"),
+            "PATCH /models/a",
+            {"name": "b", "keep_versions": None},
+        ),
+        (
+            lambda c: c.keep_versions("a", 3),
+            "PATCH /models/a",
+            {"name": None, "keep_versions": 3},
+        ),
+        (lambda c: c.duplicate_model("a", "b"), "POST /models/a/duplicate", {"name": "b"}),
+        (lambda c: c.delete_model("a"), "DELETE /models/a", None),
+        (lambda c: c.deleted_models(), "GET /deleted", None),
+        (lambda c: c.restore_model("t"), "POST /deleted/t/restore", None),
+        (lambda c: c.use_model("a"), "POST /models/a/use", None),
+        (lambda c: c.serve_model("a"), "PUT /models/a/served", None),
+        (lambda c: c.unserve_model("a"), "DELETE /models/a/served", None),
+        (lambda c: c.versions("a"), "GET /models/a/versions", None),
+        (lambda c: c.promote("a", 2), "POST /models/a/versions/2/promote", None),
+        (lambda c: c.pin_version("a", 2), "PUT /models/a/versions/2/pinned", None),
+        (lambda c: c.unpin_version("a", 2), "DELETE /models/a/versions/2/pinned", None),
+        (lambda c: c.delete_version("a", 2), "DELETE /models/a/versions/2", None),
+        (lambda c: c.verify_version("a", 2), "POST /models/a/versions/2/verify", None),
+        (lambda c: c.report("a", 2), "GET /models/a/versions/2/report", None),
+        (
+            lambda c: c.compare("a", (1, 2), ["f"]),
+            "POST /models/a/compare",
+            {"versions": [1, 2], "images": ["f"]},
+        ),
+        (lambda c: c.photos("a", 4), "GET /models/a/photos?count=4", None),
+        (lambda c: c.image("f00d", side=64), "GET /images/f00d?side=64", None),
+        (lambda c: c.built_in_models(), "GET /built-in", None),
+        (lambda c: c.add_built_in("a"), "POST /built-in/a", None),
+    ],
+)
+async def test_what_is_asked_of_the_backend(
+    call: Call, request_line: str, body: dict[str, object] | None
+) -> None:
+    requests: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(418, json={"error": "No.", "advice": ""})
+
+    async with BackendClient(
+        "http://127.0.0.1:1", transport=httpx.MockTransport(handler)
+    ) as client:
+        with pytest.raises(BackendRefused):
+            await call(client)
+    (request,) = requests
+    assert f"{request.method} {request.url.raw_path.decode()}" == request_line
+    if body is not None:
+        assert json.loads(request.content) == body
+
+
+async def test_a_zip_file_is_sent_as_it_is(tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    archive.write_bytes(bytes(range(256)) * 9_000)
+    received: list[bytes] = []
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        received.append(await request.aread())
+        run = TrainingRun("r1", "pets", RunState.QUEUED, "2026-01-01T00:00:00Z")
+        return httpx.Response(202, json=asdict(run))
+
+    async with BackendClient(
+        "http://127.0.0.1:1", transport=httpx.MockTransport(handler)
+    ) as client:
+        assert (await client.import_zip("pets", archive)).id == "r1"
+        with pytest.raises(BackendError, match="cannot be read"):
+            await client.import_zip("pets", tmp_path / "missing.zip")
+    assert received == [archive.read_bytes()]
 
 
 @pytest.mark.parametrize(
