@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ from serving.errors import ModelError
 FEATURES_PATH = Path("assets.extra") / "features.npz"
 HELD_OUT_SHARE = 0.2
 
-Integers = npt.NDArray[np.signedinteger[Any]]
+Integers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+REPORT_PATH = Path("assets.extra") / "report.json"
+"""Where the worker writes its EvaluationReport, inside the new version."""
+
 
 @dataclass(frozen=True)
 class LabeledImage:
@@ -21,6 +24,8 @@ class LabeledImage:
     """SHA-256 of the normalized JPEG, in hex."""
     path: str
     class_name: str
+    held_out: bool = False
+    """Never learned from: it belongs to the test part of an imported folder."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,12 @@ class TrainingSpec:
     embeddings_folder: str
     """Where embeddings are cached from run to run."""
     images: tuple[LabeledImage, ...]
+    """Labelled before the run began."""
     images_ever_labeled: tuple[str, ...]
     """Images whose labels the store knows; what the base version learned from others
     (labelled in another workspace) is kept."""
+    import_folder: str = ""
+    """A folder with one folder a class, whose photos are labelled first; empty without one."""
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))

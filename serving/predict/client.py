@@ -137,13 +137,15 @@ class PredictClient:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def classify(self, jpeg: bytes) -> Prediction:
-        """Return the ranked classes for one normalized JPEG.
+    async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
+        """Return the ranked classes for one normalized JPEG, by the current model if none is named.
 
         Raises ImageError if the model cannot decode the image, ModelError if it
         answers outside its contract or fails on it, FleetUnavailable if no ready
         instance answered in time.
         """
+        if model not in (None, self.model):
+            raise ModelError(f"Model {model} is not served.", "Choose a served one.")
         started = self._clock()
         response, instance_id = await self._predict(CLASSIFY_SIGNATURE, jpeg)
         return Prediction(

@@ -33,14 +33,24 @@ CLASSES = ("bird", "cat", "dog")
 URL = "http://127.0.0.1:8080"
 
 
-def add_version(repository: ModelRepository, classes: tuple[str, ...] = CLASSES) -> int:
+def add_version(
+    repository: ModelRepository,
+    classes: tuple[str, ...] = CLASSES,
+    model: str = MODEL,
+    other_names: dict[str, list[str]] | None = None,
+) -> int:
     """Put a version that only looks like one into the repository; returns its number."""
-    with repository.staged(MODEL) as staged:
+    with repository.staged(model) as staged:
         (staged / CARD_PATH).parent.mkdir()
-        card = ModelCard(MODEL, classes, metrics={"accuracy": 0.8, "measured_on": "test files"})
+        card = ModelCard(
+            model,
+            classes,
+            other_names=other_names or {},
+            metrics={"accuracy": 0.8, "measured_on": "test files"},
+        )
         (staged / CARD_PATH).write_text(card.to_json())
         (staged / "saved_model.pb").write_bytes(b"graph")
-        return repository.adopt(MODEL, staged).number
+        return repository.adopt(model, staged).number
 
 
 def repository_with_live_version(workspace: Workspace) -> ModelRepository:
@@ -77,11 +87,11 @@ class FakeClassifier:
     failure: Exception | None = None
     received: list[bytes] = field(default_factory=list)
 
-    async def classify(self, jpeg: bytes) -> Prediction:
+    async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
         self.received.append(jpeg)
         if self.failure is not None:
             raise self.failure
-        return Prediction(MODEL, 1, self.scores, "one", 2.5)
+        return Prediction(model or MODEL, 1, self.scores, "one", 2.5)
 
 
 @dataclass
@@ -112,7 +122,6 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
     classifier, fleet = FakeClassifier(), FakeFleet()
     await store.open()
     trainer = Trainer(
-        model=MODEL,
         store=store,
         repository=repository,
         workspace=workspace,
@@ -121,7 +130,6 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
     )
     await trainer.open()
     app = create_app(
-        model=MODEL,
         store=store,
         classifier=classifier,
         ready_instances=lambda: fleet.ready,

@@ -1,1 +1,0 @@
-"""`servery models`: which models there are, which one answers, and their versions."""
