@@ -20,7 +20,7 @@ COMMANDS = {
     "fleet": "desktop.commands.fleet",
     "image": "desktop.commands.image",
     "label": "desktop.commands.learn",
-    "models": "desktop.commands.learn",
+    "models": "desktop.commands.models.group",
     "promote": "desktop.commands.learn",
     "serve": "desktop.commands.serve",
     "train": "desktop.commands.learn",

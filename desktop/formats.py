@@ -26,3 +26,10 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 def rate(per_second: float) -> str:
     """Return `38/s` or `0.4/s`."""
     return f"{per_second:.0f}/s" if per_second >= 9.95 else f"{per_second:.1f}/s"
+
+
+def accuracy(share: float | None, error: float | None) -> str:
+    """Return `91% ± 2`, in points of a hundred; `-` if it was not measured."""
+    if share is None:
+        return "-"
+    return percent(share) if error is None else f"{percent(share)} ± {max(1, round(100 * error))}"

@@ -1,46 +1,106 @@
-"""Embeddings kept from run to run, so that only new images have to be embedded."""
+"""Embeddings kept from run to run, so that only new images have to be embedded.
+
+A file for each backbone, `<hash of the backbone>.embeddings`: a header, then one record
+an image, only ever appended. Each batch is on disk before the next one begins, so a run
+that is killed is continued by the next, not repeated.
+"""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import os
 import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from backend.training.head import Floats
-from serving.files import write_aside
+
+_MAGIC = b"servery embeddings 1\n"
+_HEADER = len(_MAGIC) + 4
 
 
 class EmbeddingCache:
     """Embeddings by image hash, in one file for each backbone that made them."""
 
     def __init__(self, folder: Path, backbone: str) -> None:
-        self._path = folder / f"{backbone}.npz"
-        self._known = self._read()
+        """Read what is known; records that a crash left incomplete or damaged are ignored."""
+        self._path = folder / f"{backbone}.embeddings"
+        self._known: dict[str, Floats] = {}
+        self._end = 0
+        self._size: int | None = None
+        self._read()
+        if self._size is None:
+            self._take_over(folder / f"{backbone}.npz")
 
     def get(self, image: str) -> Floats | None:
         """Return the embedding [D] of the image, if it is known."""
         return self._known.get(image)
 
-    def add(self, embeddings: dict[str, Floats]) -> None:
-        """Add embeddings and write the file; `embeddings` maps image hashes to [D]."""
+    def add(self, embeddings: Mapping[str, Floats]) -> None:
+        """Append embeddings; `embeddings` maps image hashes to [D]. They are on disk then."""
         if not embeddings:
             return
-        self._known.update(embeddings)
-        content = io.BytesIO()
-        np.savez(
-            content,
-            images=np.array(list(self._known), "S64"),
-            embeddings=np.stack(list(self._known.values())),
-        )
-        write_aside(self._path, content.getvalue())
+        names, rows = list(embeddings), np.stack(list(embeddings.values())).astype("<f4")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        mode = "r+b" if self._size == rows.shape[1] else "wb"
+        with self._path.open(mode) as file:
+            if mode == "wb":
+                self._size, self._end = rows.shape[1], _HEADER
+                file.write(_MAGIC + rows.shape[1].to_bytes(4, "little"))
+            file.seek(self._end)
+            file.write(_records(names, rows).tobytes())
+            # What an unfinished record of a killed run may have left behind.
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+            self._end = file.tell()
+        self._known.update(zip(names, rows, strict=True))
 
-    def _read(self) -> dict[str, Floats]:
-        """Return what the file holds; a damaged one counts as empty."""
+    def _read(self) -> None:
         try:
-            with np.load(self._path, allow_pickle=False) as arrays:
+            content = self._path.read_bytes()
+        except OSError:
+            return
+        if len(content) < _HEADER or not content.startswith(_MAGIC):
+            return
+        self._size = int.from_bytes(content[len(_MAGIC) : _HEADER], "little")
+        kind = _record_type(self._size)
+        count = (len(content) - _HEADER) // kind.itemsize
+        self._end = _HEADER + count * kind.itemsize
+        for record in np.frombuffer(content, kind, count, _HEADER):
+            if zlib.crc32(record["image"].tobytes() + record["embedding"].tobytes()) == int(
+                record["checksum"]
+            ):
+                self._known[record["image"].tobytes().hex()] = record["embedding"]
+
+    def _take_over(self, path: Path) -> None:
+        """Take over the file of an older Servery, which is removed; a damaged one was empty."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
                 images = [bytes(image).decode("ascii") for image in arrays["images"]]
-                return dict(zip(images, arrays["embeddings"].astype(np.float32), strict=True))
+                embeddings = arrays["embeddings"].astype(np.float32)
+                self.add(dict(zip(images, embeddings, strict=True)))
+        except FileNotFoundError:
+            return
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-            return {}
+            pass
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _record_type(size: int) -> np.dtype[Any]:
+    return np.dtype([("image", "u1", (32,)), ("embedding", "<f4", (size,)), ("checksum", "<u4")])
+
+
+def _records(names: list[str], rows: Floats) -> Any:
+    records = np.zeros(len(names), _record_type(rows.shape[1]))
+    for record, name, row in zip(records, names, rows, strict=True):
+        image = bytes.fromhex(name)
+        record["image"] = np.frombuffer(image, np.uint8)
+        record["embedding"] = row
+        record["checksum"] = zlib.crc32(image + row.tobytes())
+    return records

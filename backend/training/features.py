@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from serving.errors import ModelError
 FEATURES_PATH = Path("assets.extra") / "features.npz"
 HELD_OUT_SHARE = 0.2
 
-Integers = npt.NDArray[np.int32]
+Integers = npt.NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """The head of a servable model: the constants that learning replaces.
 
 A servable model is one graph in which three constants turn an embedding into
-scores: `softmax(embedding @ kernel + bias)`, named by `classes`. Reading and
-replacing them needs the message classes only, not TensorFlow.
+scores: `softmax(concat([embedding, unit(embedding)]) @ kernel + bias)`, named by
+`classes`, where `unit` scales an embedding to length 1. Versions of an older Servery
+multiply the embedding alone. Reading and replacing the constants needs the message
+classes only, not TensorFlow.
 """
 
 from __future__ import annotations
@@ -27,7 +29,11 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Head:
-    """`softmax(embedding @ kernel + bias)`: kernel [D, C], bias [C], C class names."""
+    """Scores from embeddings [N, D]: kernel, bias [C] and the names of C classes, C >= 0.
+
+    The kernel is [2D, C]: D rows for the embedding and D for the unit embedding. That of
+    a version of an older Servery is [D, C], for the embedding alone.
+    """
 
     kernel: Floats
     bias: Floats
@@ -35,7 +41,15 @@ class Head:
 
     def logits(self, embeddings: Floats) -> Floats:
         """Return [N, C] for embeddings [N, D]."""
-        return embeddings @ self.kernel + self.bias
+        size = embeddings.shape[1]
+        logits = embeddings @ self.kernel[:size] + self.bias
+        if self.reads_unit_embeddings(size):
+            logits += unit(embeddings) @ self.kernel[size:]
+        return logits
+
+    def reads_unit_embeddings(self, size: int) -> bool:
+        """Say whether the kernel is [2D, C], for embeddings of D = `size`."""
+        return bool(self.kernel.shape[0] == 2 * size)
 
 
 class ServableGraph:
@@ -104,6 +118,13 @@ class ServableGraph:
 
     def _tensor(self, name: str) -> Any:
         return self._nodes[name].attr["value"].tensor
+
+
+def unit(embeddings: Floats) -> Floats:
+    """Return embeddings [N, D] scaled to length 1, as the graph does; zeros stay zeros."""
+    squares = np.square(embeddings).sum(axis=1, keepdims=True)
+    scaled: Floats = embeddings / np.sqrt(np.maximum(squares, np.float32(1e-12)))
+    return scaled
 
 
 def softmax(logits: Floats) -> Floats:

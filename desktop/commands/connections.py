@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 from backend.client import BackendClient
+from backend.contract import ModelSummary
 from desktop.backend_process import BackendHandle, ensure_backend
 from serving.engines.choose import choose_engine
+from serving.errors import ModelError
 from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import STARTER_MODEL, install_starter
@@ -36,12 +38,14 @@ async def open_fleet(
 
 
 def with_backend(
-    workspace: Workspace, work: Callable[[BackendClient, BackendHandle], Awaitable[T]]
+    workspace: Workspace,
+    engine: str,
+    work: Callable[[BackendClient, BackendHandle], Awaitable[T]],
 ) -> T:
     """Return what `work` returns; a backend that was started for it is stopped afterwards."""
 
     async def carry_out() -> T:
-        handle = await ensure_backend(workspace)
+        handle = await ensure_backend(workspace, engine=engine)
         try:
             async with BackendClient(handle.url) as client:
                 return await work(client, handle)
@@ -49,3 +53,19 @@ def with_backend(
             await handle.stop()
 
     return asyncio.run(carry_out())
+
+
+async def chosen_name(client: BackendClient, name: str | None) -> str:
+    """Return `name`, or else that of the current model.
+
+    Raises BackendError, and ModelError in a workspace without a model.
+    """
+    chosen = name or (await client.health()).model
+    if not chosen:
+        raise ModelError("There is no model yet.", "Make one with `servery models new`.")
+    return chosen
+
+
+async def chosen_model(client: BackendClient, name: str | None) -> ModelSummary:
+    """Return the model of this name, or else the current one; raises as `chosen_name`."""
+    return await client.model(await chosen_name(client, name))

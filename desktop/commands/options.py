@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from desktop.commands.connections import open_fleet
+from backend.client import BackendClient
+from desktop.backend_process import BackendHandle
+from desktop.commands.connections import open_fleet, with_backend
 from serving.engines.names import AUTO, ENGINE_CHOICES
 from serving.fleet.fleet import Fleet
 from serving.models.starter.install import STARTER_MODEL
@@ -31,6 +33,9 @@ engine = click.option(
 )
 model = click.option(
     "--model", default=STARTER_MODEL, show_default=True, metavar="NAME", help="Name of the model."
+)
+optional_model = click.option(
+    "--model", metavar="NAME", help="Name of the model.  [default: the current one]"
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -64,3 +69,29 @@ def fleet(command: Callable[..., None]) -> Callable[..., None]:
 
     update_wrapper(with_target, command)  # click keeps the other options on the function
     return model(engine(click.pass_obj(with_target)))
+
+
+@dataclass(frozen=True)
+class BackendTarget:
+    """The backend of a workspace, and the engine that it uses if it has to be started."""
+
+    workspace: Workspace
+    engine: str
+
+    def run(self, work: Callable[[BackendClient], Awaitable[T]]) -> T:
+        """Do `work` with the backend; one that was started for it is stopped afterwards."""
+        return self.run_with_handle(lambda client, _: work(client))
+
+    def run_with_handle(self, work: Callable[[BackendClient, BackendHandle], Awaitable[T]]) -> T:
+        """Do `work` with the backend, and tell it whether that was started for it."""
+        return with_backend(self.workspace, self.engine, work)
+
+
+def backend(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --engine; the command gets a BackendTarget as its first argument."""
+
+    def with_target(workspace: Workspace, /, engine: str, **options: Any) -> None:
+        command(BackendTarget(workspace, engine), **options)
+
+    update_wrapper(with_target, command)
+    return engine(click.pass_obj(with_target))

@@ -22,13 +22,27 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns, each as wide as its longest cell, without borders."""
+def table_lines(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, align_right: bool = False
+) -> list[str]:
+    """Return columns without borders, each as wide as its longest cell.
+
+    With `align_right`, all but the first are aligned on the right.
+    """
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    return [
+        "  ".join(
+            cell.rjust(width) if align_right and column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for line in table_lines(header, rows):
+        click.echo(line)
 
 
 class ProgressLine:

@@ -26,6 +26,7 @@ from tests.support.tiny_network import EMBEDDING_SIZE, SIDE, embedding
 FEATURES_NAME = "assets.extra/features.npz"
 REHEARSED_PER_CLASS = 8
 HELD_OUT_PER_CLASS = 5
+RIDGE = 3.0
 
 
 def write_former_version(folder: Path, name: str, classes: Mapping[str, str] = COLORS) -> None:
@@ -103,10 +104,10 @@ def _shipped_rows(classes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _fitted(embeddings: Any, classes: list[int], names: tuple[str, ...]) -> Head:
-    """Least squares with a little ridge: good enough to answer with what was taught."""
+    """Ridge regression: good enough to answer with what was taught."""
     rows = np.hstack([embeddings.astype(np.float64), np.ones((len(embeddings), 1))])
     targets = 12 * np.eye(len(names))[classes]
-    solved = np.linalg.solve(rows.T @ rows + 0.1 * np.eye(rows.shape[1]), rows.T @ targets)
+    solved = np.linalg.solve(rows.T @ rows + RIDGE * np.eye(rows.shape[1]), rows.T @ targets)
     kernel, bias = solved[:-1].astype(np.float32), solved[-1].astype(np.float32)
     return Head(kernel, bias, names)
 

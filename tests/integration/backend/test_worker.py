@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.training.embeddings import EmbeddingCache
 from backend.training.features import FEATURES_PATH, Features
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
@@ -223,11 +222,3 @@ def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
         )
     assert orphan.returncode == 3
     assert b'"result"' not in orphan.stdout
-
-
-def test_a_damaged_cache_counts_as_empty(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path, "b")
-    cache.add({"a" * 64: np.ones(4, np.float32)})
-    assert EmbeddingCache(tmp_path, "b").get("a" * 64) is not None
-    (tmp_path / "b.npz").write_bytes(b"PK nonsense")
-    assert EmbeddingCache(tmp_path, "b").get("a" * 64) is None

@@ -40,3 +40,11 @@ def test_plural_of_an_irregular_word() -> None:
 @pytest.mark.parametrize(("rate", "text"), [(0.42, "0.4/s"), (38.4, "38/s")])
 def test_rate(rate: float, text: str) -> None:
     assert formats.rate(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "error", "text"),
+    [(None, None, "-"), (0.912, None, "91%"), (0.912, 0.034, "91% ± 3"), (0.912, 0.001, "91% ± 1")],
+)
+def test_accuracy(share: float | None, error: float | None, text: str) -> None:
+    assert formats.accuracy(share, error) == text

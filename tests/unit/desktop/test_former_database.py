@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from desktop.classify.history import History
@@ -11,45 +9,12 @@ from desktop.classify.photo import Photo, PhotoFailure
 from desktop.learn.outbox_store import OutboxStore, RefusedLabel
 from serving.predict.prediction import Prediction, Score
 from serving.workspace import Workspace
-
-VERSION_0_1_0 = """
-PRAGMA journal_mode = WAL;
-CREATE TABLE IF NOT EXISTS history (
-    path TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    added REAL NOT NULL,
-    label TEXT NOT NULL DEFAULT '',
-    prediction TEXT,
-    problem TEXT
-);
-CREATE TABLE IF NOT EXISTS outbox (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL UNIQUE,
-    image TEXT NOT NULL,
-    jpeg BLOB NOT NULL,
-    class_name TEXT NOT NULL,
-    created TEXT NOT NULL,
-    sent INTEGER NOT NULL DEFAULT 0,
-    withdrawn INTEGER NOT NULL DEFAULT 0,
-    label_id INTEGER,
-    refusal TEXT NOT NULL DEFAULT ''
-);
-INSERT INTO history VALUES ('/photos/cat.jpg', 'cat.jpg', 1.0, 'tabby',
-    '{"model": "starter", "version": 2, "scores": [{"name": "cat", "score": 0.9}],
-      "instance_id": "a1b2", "milliseconds": 12.5}', NULL);
-INSERT INTO history VALUES ('/photos/dog.jpg', 'dog.jpg', 2.0, '', NULL,
-    '{"what": "The fleet is stopped.", "advice": "Start an instance.", "passing": true}');
-INSERT INTO history VALUES ('/photos/new.jpg', 'new.jpg', 3.0, '', NULL, NULL);
-INSERT INTO outbox (key, image, jpeg, class_name, created)
-    VALUES ('k1', 'aa', x'ffd8', 'tabby', '2026-11-26T10:00:00Z');
-INSERT INTO outbox (key, image, jpeg, class_name, created, sent, refusal)
-    VALUES ('k2', 'bb', x'ffd9', 'otter', '2026-11-26T10:01:00Z', 1, 'Too large.');
-"""
+from tests.support.former_workspace import OUTBOX_CLASS, write_desktop_database
+from tests.support.sample_images import drawing
 
 
 async def test_photos_and_labels_are_all_there(workspace: Workspace) -> None:
-    with closing(sqlite3.connect(workspace.desktop_database)) as database:
-        database.executescript(VERSION_0_1_0)
+    write_desktop_database(workspace)
     async with History(workspace.desktop_database) as history:
         photos = await history.photos()
     assert photos == [
@@ -74,8 +39,8 @@ async def test_photos_and_labels_are_all_there(workspace: Workspace) -> None:
     await store.database.open()
     try:
         (pending,) = await store.pending()
-        assert (pending.key, pending.class_name) == ("k1", "tabby")
-        assert await store.begin("k1") == b"\xff\xd8"
+        assert (pending.key, pending.class_name) == ("k1", OUTBOX_CLASS)
+        assert await store.begin("k1") == drawing(OUTBOX_CLASS, "waiting")
         assert await store.refused() == (RefusedLabel("k2", "otter", "Too large."),)
     finally:
         await store.database.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.training.head import Head, ServableGraph
+from backend.training.head import Head, ServableGraph, unit
 from serving.errors import ModelError
 from serving.tf.messages import saved_model_pb2, types_pb2
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL
@@ -98,3 +98,20 @@ def test_a_head_with_damaged_constants_is_named(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(message.SerializeToString())
     with pytest.raises(ModelError, match="cannot be read"):
         ServableGraph(tmp_path).head()
+
+
+def test_the_kernel_decides_whether_unit_embeddings_count() -> None:
+    embeddings = np.array([[3.0, 4.0], [0.0, 0.0]], np.float32)
+    assert np.allclose(unit(embeddings), [[0.6, 0.8], [0.0, 0.0]])
+    kernel = np.array([[1.0], [2.0], [10.0], [100.0]], np.float32)
+    bias = np.array([0.5], np.float32)
+    assert np.allclose(Head(kernel[:2], bias, ("a",)).logits(embeddings), [[11.5], [0.5]])
+    assert np.allclose(Head(kernel, bias, ("a",)).logits(embeddings), [[97.5], [0.5]])
+
+
+def test_a_head_may_have_no_classes_yet(tmp_path: Path) -> None:
+    empty = Head(np.zeros((6, 0), np.float32), np.zeros(0, np.float32), ())
+    graph = ServableGraph(graph_folder(tmp_path))
+    (tmp_path / "saved_model.pb").write_bytes(graph.with_head(empty))
+    assert same(ServableGraph(tmp_path).head(), empty)
+    assert empty.logits(np.ones((2, 3), np.float32)).shape == (2, 0)

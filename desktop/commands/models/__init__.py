@@ -1,0 +1,1 @@
+"""`servery models`: which models there are, which one answers, and their versions."""

@@ -1,0 +1,46 @@
+"""`servery models`: the group, and the list that it prints by itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from desktop.commands import options
+from desktop.commands.models.create import add, learn_from, new
+from desktop.commands.models.manage import delete, duplicate, rename, restore
+from desktop.commands.models.output import MODEL_COLUMNS, command, model_row
+from desktop.commands.models.serving import serve, unserve, use
+from desktop.commands.models.versions import keep, pin, report, unpin, verify, versions
+from desktop.commands.options import BackendTarget
+from desktop.commands.terminal import print_json, print_message, print_table
+
+
+@click.group(invoke_without_command=True)
+@options.backend
+@options.as_json
+@click.pass_context
+def models(context: click.Context, target: BackendTarget, as_json: bool) -> None:
+    """List the models, make new ones, and choose which one answers.
+
+    Without a command, the models are listed: which one is current, that is, answers
+    when no model is named, and which others are served beside it.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    found = target.run(lambda client: client.models())
+    if as_json:
+        print_json([asdict(model) for model in found])
+    elif found:
+        print_table(MODEL_COLUMNS, [model_row(model) for model in found])
+    else:
+        print_message(f"There is no model yet. Make one: {command('models', 'new', '--help')}.")
+
+
+for each in (
+    *(new, add, learn_from),
+    *(use, serve, unserve),
+    *(rename, duplicate, delete, restore),
+    *(versions, report, verify, pin, unpin, keep),
+):
+    models.add_command(each)

@@ -1,0 +1,165 @@
+"""Models, versions and reports as text for a terminal."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from backend.contract import (
+    EvaluationReport,
+    LeftOut,
+    ModelSummary,
+    TrainingRun,
+    VersionSummary,
+)
+from desktop.commands.terminal import table_lines
+from desktop.formats import accuracy, count, percent, plural
+from serving.units import format_bytes
+
+MODEL_COLUMNS = ("MODEL", "ANSWERS", "LIVE", "CLASSES", "PHOTOS", "ACCURACY", "SIZE")
+VERSION_COLUMNS = ("VERSION", "STATE", "ACCURACY", "CLASSES", "PHOTOS", "SIZE", "CREATED")
+MAX_MATRIX_CLASSES = 20
+"""A confusion matrix of more classes does not fit on a terminal."""
+MAX_CONFUSED_PAIRS = 10
+MAX_MISTAKES = 10
+MAX_FILES_NAMED = 3
+"""Of the files that were left out for the same reason."""
+
+
+def model_row(model: ModelSummary) -> tuple[str, ...]:
+    if model.current:
+        answers = "current"
+    elif model.served:
+        answers = "served"
+    else:
+        answers = "-"
+    return (
+        model.name,
+        answers,
+        "-" if model.live_version is None else f"v{model.live_version} of {len(model.versions)}",
+        count(model.class_count),
+        count(model.labels),
+        accuracy(model.accuracy, model.accuracy_error),
+        format_bytes(model.size_bytes),
+    )
+
+
+def version_row(version: VersionSummary) -> tuple[str, ...]:
+    states = [name for name, is_so in (("live", version.live), ("pinned", version.pinned)) if is_so]
+    return (
+        str(version.number),
+        ", ".join(states) or "-",
+        accuracy(version.accuracy, version.accuracy_error),
+        count(len(version.classes)),
+        count(version.labels),
+        format_bytes(version.size_bytes),
+        version.created,
+    )
+
+
+def report_lines(report: EvaluationReport) -> list[str]:
+    """Return what training measured: photos by class, accuracy, confusions and mistakes."""
+    if len(report.classes) <= MAX_MATRIX_CLASSES:
+        confusions = matrix_lines(report)
+    else:
+        confusions = confused_lines(report)
+    lines = [*photo_lines(report), "", accuracy_line(report), "", *confusions]
+    if report.mistakes:
+        lines += ["", "Surest wrong answers:"]
+        lines += [
+            f"  {mistake.label}, answered {mistake.answered} ({percent(mistake.score)}): "
+            f"photo {mistake.image[:12]}"
+            for mistake in report.mistakes[:MAX_MISTAKES]
+        ]
+    return lines
+
+
+def import_lines(report: EvaluationReport) -> list[str]:
+    """Return what came of a folder, in short: `servery models report` has the rest."""
+    return [*photo_lines(report), "", accuracy_line(report), *confused_lines(report)]
+
+
+def photo_lines(report: EvaluationReport) -> list[str]:
+    """Return how many photos of each class it learned from, and what was left out and why."""
+    rows = [
+        (name, count(n)) for name, n in zip(report.classes, report.photos_per_class, strict=True)
+    ]
+    return [*table_lines(("CLASS", "PHOTOS"), rows), *left_out_lines(report.left_out)]
+
+
+def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return how many files were left out for each reason, with the first few names."""
+    if not left_out:
+        return []
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for each in left_out:
+        by_reason[each.reason].append(Path(each.path).name)
+    lines = ["", f"Left out: {plural(len(left_out), 'file')}"]
+    for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        more = ", …" if len(names) > MAX_FILES_NAMED else ""
+        lines.append(
+            f"  {reason.rstrip('.')}: {count(len(names))} "
+            f"({', '.join(names[:MAX_FILES_NAMED])}{more})"
+        )
+    return lines
+
+
+def accuracy_line(report: EvaluationReport) -> str:
+    if report.accuracy is None:
+        return "The accuracy could not be measured: there are too few photos."
+    measured = accuracy(report.accuracy, report.accuracy_error)
+    return f"Accuracy {measured}, by {report.method} on {plural(report.photos, 'photo')}."
+
+
+def confused_lines(report: EvaluationReport) -> list[str]:
+    """Return the pairs of classes that are taken for one another most often."""
+    pairs = [
+        (times, report.classes[shown], report.classes[answered])
+        for shown, row in enumerate(report.confusion)
+        for answered, times in enumerate(row)
+        if times and shown != answered
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    if not pairs:
+        return []
+    return [
+        "Most confused:",
+        *(
+            f"  {shown}, answered {answered}: {plural(times, 'photo')}"
+            for times, shown, answered in pairs[:MAX_CONFUSED_PAIRS]
+        ),
+    ]
+
+
+def matrix_lines(report: EvaluationReport) -> list[str]:
+    """Return the confusion matrix; the columns have the numbers of the classes."""
+    rows = [
+        (f"{number} {name}", *(count(times) if times else "." for times in row))
+        for number, (name, row) in enumerate(zip(report.classes, report.confusion, strict=True), 1)
+    ]
+    header = ("SHOWS / ANSWERED", *(str(number) for number in range(1, len(rows) + 1)))
+    return table_lines(header, rows, align_right=True)
+
+
+def command(*words: str) -> str:
+    """Return a `servery` command line as a person can type it, within backticks."""
+    return f"`{shlex.join(['servery', *words])}`"
+
+
+def outcome(run: TrainingRun) -> str:
+    """Say what a training run made, or that it goes on."""
+    if not run.state.finished:
+        return (
+            f"Training run {run.id} of {run.model} is {run.state.value}. "
+            f"{command('models', 'versions', run.model)} lists its version once there is one."
+        )
+    if run.version is None:
+        return f"Training run {run.id} of {run.model} made no version. {run.step}".strip()
+    measured = "" if run.accuracy is None else f", {percent(run.accuracy)} on held-out images"
+    learned = f"Training run {run.id} learned from {plural(run.labels, 'label')}"
+    sentences = [f"{learned} and made version {run.version} of {run.model}{measured}."]
+    if not run.promoted:
+        sentences.append(run.not_promoted_because)
+    return " ".join(filter(None, sentences))
