@@ -15,8 +15,8 @@ from backend.store.runs import UnknownRun
 from backend.training.trainer import ModelBusy, NothingToLearn, RunIsOver
 from serving.class_names import ClassNameError
 from serving.errors import FleetUnavailable, ImageError, ModelError, ServeryError
+from serving.image_file import ImageFault, UnusableImage
 from serving.models.model_names import ModelNameError
-from serving.normalize_image import ImageFault, UnusableImage
 
 _log = logging.getLogger(__name__)
 
