@@ -25,16 +25,16 @@ T = TypeVar("T")
 async def open_fleet(
     workspace: Workspace, model: str, engine_name: str
 ) -> AsyncIterator[tuple[Fleet, PredictClient]]:
-    """Yield the fleet of `model` and a client of it; the instances run on afterwards."""
+    """Yield the fleet and a client of it; the instances run on afterwards."""
     async with AsyncExitStack() as stack:
         repository = ModelRepository(workspace.create().models)
         if model == STARTER_MODEL:
             await asyncio.to_thread(install_starter, repository)
-        client = PredictClient(model)
+        client = PredictClient(repository.served)
         stack.push_async_callback(client.close)
         engine = await choose_engine(engine_name, workspace)
         stack.push_async_callback(engine.close)
-        yield Fleet(model, engine, repository, workspace, client), client
+        yield Fleet(engine, repository, workspace, client), client
 
 
 def with_backend(

@@ -208,10 +208,9 @@ def _show(view: FleetView, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(view))
         return
-    live = "" if view.live_version is None else f" with version {view.live_version}"
+    live = "" if view.live_version is None else f" with {view.model} v{view.live_version}"
     click.echo(
-        f"{view.ready} of {plural(view.desired_count, 'instance')} of {view.model} ready{live}, "
-        f"on {view.engine}."
+        f"{view.ready} of {plural(view.desired_count, 'instance')} ready{live}, on {view.engine}."
     )
     if view.instances:
         print_table(
@@ -240,6 +239,7 @@ def _row(view: InstanceView) -> tuple[str, ...]:
 def _as_json(view: FleetView) -> dict[str, Any]:
     return {
         "model": view.model,
+        "served": list(view.served.names()),
         "engine": view.engine,
         "engine_reason": view.engine_reason,
         "wanted": view.desired_count,
@@ -250,6 +250,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
                 "id": one.instance.id,
                 "state": one.state.value,
                 "version": one.version,
+                "versions": dict(one.versions),
                 "grpc_address": one.instance.grpc_address,
                 "rest_address": one.instance.rest_address,
                 "started": one.instance.started,

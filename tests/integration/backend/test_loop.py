@@ -23,9 +23,9 @@ SECONDS_TO_LIVE = 30.0
 @pytest.fixture
 async def fleet(workspace: Workspace, client: BackendClient) -> AsyncIterator[Fleet]:
     """One instance that serves the starter model, in the backend's workspace."""
-    requests = PredictClient("starter")
-    engine = ProcessEngine(workspace)
-    fleet = Fleet("starter", engine, ModelRepository(workspace.models), workspace, requests)
+    repository = ModelRepository(workspace.models)
+    requests = PredictClient(repository.served)
+    fleet = Fleet(ProcessEngine(workspace), repository, workspace, requests)
     try:
         await fleet.scale(1)
         yield fleet
