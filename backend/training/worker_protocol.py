@@ -60,7 +60,10 @@ class TrainingSpec:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Shares of held-out images that are classified right, 0 to 1; None without images."""
+    """Shares of images that are classified right by a head that did not learn from them.
+
+    0 to 1; None without images.
+    """
 
     images: int
     accuracy: float | None
@@ -70,6 +73,12 @@ class Evaluation:
     """Those of classes that the base version could answer with."""
     old_accuracy: float | None
     old_base_accuracy: float | None
+    accuracy_error: float | None = None
+    """Half of the 95% interval of `accuracy`."""
+    old_lost: int | None = None
+    """Old images that only the base version answers right; None if they were not counted."""
+    old_won: int | None = None
+    """Old images that only the new version answers right."""
 
 
 @dataclass(frozen=True)
