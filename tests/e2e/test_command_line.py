@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from serving.models.repository import ModelRepository
 from tests.conftest import ROOT
 from tests.support.command_line import CommandLine
+from tests.support.tiny_model import TINY_MODEL, install_tiny
 
 
 def draw_stripes(path: Path, seed: int) -> Path:
@@ -34,6 +36,7 @@ def draw_stripes(path: Path, seed: int) -> Path:
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     shell = CommandLine(tmp_path_factory.mktemp("shell"))
+    install_tiny(ModelRepository(shell.workspace / "models"))
     draw_stripes(shell.folder / "photo.jpg", 0)
     yield shell
     stopped = shell.run("fleet", "stop")
@@ -100,7 +103,9 @@ def test_a_dozen_labels_teach_a_new_class(shell: CommandLine) -> None:
     versions = shell.json("models")[0]["versions"]
     assert {version["number"]: version["live"] for version in versions} == {1: False, 2: True}
     assert shell.json("promote", "1")["live"] is True
-    assert shell.run("promote", "7").stderr.startswith("servery: Model starter has no version 7.")
+    assert shell.run("promote", "7").stderr.startswith(
+        f"servery: Model {TINY_MODEL} has no version 7."
+    )
 
 
 @pytest.mark.slow
