@@ -15,8 +15,11 @@ from fastapi import FastAPI
 
 from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
 from backend.events import EventBroker
+from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, watch_fleet
 from backend.http_app import create_app
+from backend.models.lifecycle import ModelLifecycle
+from backend.models.names import ModelNames
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
@@ -81,6 +84,17 @@ async def application(
         await stack.enter_async_context(in_background(watch_fleet(fleet)))
         await stack.enter_async_context(in_background(follow_engine(engine, workspace)))
         trainer = Trainer(store=store, repository=repository, workspace=workspace, broker=broker)
+        names, switch = ModelNames(repository, store), FleetSwitch(repository)
+        lifecycle = ModelLifecycle(
+            repository=repository,
+            store=store,
+            trainer=trainer,
+            names=names,
+            switch=switch,
+            broker=broker,
+        )
+        stack.push_async_callback(lifecycle.close)
+        await lifecycle.open()
         stack.push_async_callback(trainer.close)
         await trainer.open()
         yield create_app(
@@ -88,6 +102,9 @@ async def application(
             classifier=classifier,
             ready_instances=lambda: fleet.view.ready,
             trainer=trainer,
+            names=names,
+            lifecycle=lifecycle,
+            switch=switch,
             repository=repository,
             broker=broker,
             hosts=hosts,

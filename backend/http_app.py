@@ -9,9 +9,21 @@ from fastapi import FastAPI
 from backend import http_errors
 from backend.events import EventBroker
 from backend.models.catalog import ModelCatalog
+from backend.models.lifecycle import ModelLifecycle, ModelSwitch
 from backend.models.names import ModelNames
 from backend.origin_check import OriginCheck
-from backend.routes import classify, events, health, labels, models, page, training, versions
+from backend.routes import (
+    classify,
+    events,
+    health,
+    labels,
+    models,
+    page,
+    photos,
+    served,
+    training,
+    versions,
+)
 from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.models.repository import ModelRepository
@@ -23,6 +35,9 @@ def create_app(
     classifier: classify.Classifier,
     ready_instances: Callable[[], int],
     trainer: Trainer,
+    names: ModelNames,
+    lifecycle: ModelLifecycle,
+    switch: ModelSwitch,
     repository: ModelRepository,
     broker: EventBroker,
     hosts: Collection[str] = (),
@@ -32,7 +47,6 @@ def create_app(
     `hosts` are host names, besides this machine's own, under which people reach it.
     """
     catalog = ModelCatalog(repository, store)
-    names = ModelNames(repository, store)
     app = FastAPI(
         title="Servery backend",
         description="Classifies photos, keeps labels and learns from them.",
@@ -46,7 +60,9 @@ def create_app(
     app.include_router(classify.routes(classifier, names))
     app.include_router(labels.routes(store, catalog, names, broker))
     app.include_router(training.routes(trainer, names))
-    app.include_router(models.routes(catalog, names))
+    app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
+    app.include_router(served.routes(catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, broker))
+    app.include_router(photos.routes(store, names))
     app.include_router(events.routes(broker))
     return app

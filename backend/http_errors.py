@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from backend.models.lifecycle import ModelConflict
 from backend.models.names import NoModel, UnknownModel
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
@@ -34,6 +35,7 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (UnknownModel, 404),
     (NoModel, 409),
     (ModelBusy, 409),
+    (ModelConflict, 409),
     (UnknownLabel, 404),
     (UnknownRun, 404),
     (LabelConflict, 409),

@@ -35,7 +35,9 @@ class ModelNames:
         if not name:
             current = self._repository.served().current
             if not current:
-                raise NoModel("There is no model yet.", "Add a model on the Models page.")
+                raise NoModel(
+                    "There is no model yet.", "Add a built-in model, or make one of your own."
+                )
             return current
         models = await asyncio.to_thread(self._repository.models)
         if name in models:

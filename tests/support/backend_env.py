@@ -19,7 +19,10 @@ from fastapi import FastAPI
 
 from backend.client import BackendClient
 from backend.events import EventBroker
+from backend.fleet_switch import FleetSwitch
 from backend.http_app import create_app
+from backend.models.lifecycle import ModelLifecycle
+from backend.models.names import ModelNames
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
@@ -86,9 +89,11 @@ class FakeClassifier:
     scores: tuple[Score, ...] = (Score("cat", 0.9), Score("dog", 0.1))
     failure: Exception | None = None
     received: list[bytes] = field(default_factory=list)
+    models: list[str | None] = field(default_factory=list)
 
     async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
         self.received.append(jpeg)
+        self.models.append(model)
         if self.failure is not None:
             raise self.failure
         return Prediction(model or MODEL, 1, self.scores, "one", 2.5)
@@ -108,6 +113,7 @@ class BackendEnv:
     classifier: FakeClassifier
     fleet: FakeFleet
     trainer: Trainer
+    switch: FleetSwitch
     broker: EventBroker
 
 
@@ -128,17 +134,31 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         broker=broker,
         worker=[sys.executable, str(worker)],
     )
+    names, switch = ModelNames(repository, store), FleetSwitch(repository)
+    lifecycle = ModelLifecycle(
+        repository=repository,
+        store=store,
+        trainer=trainer,
+        names=names,
+        switch=switch,
+        broker=broker,
+    )
+    await lifecycle.open()
     await trainer.open()
     app = create_app(
         store=store,
         classifier=classifier,
         ready_instances=lambda: fleet.ready,
         trainer=trainer,
+        names=names,
+        lifecycle=lifecycle,
+        switch=switch,
         repository=repository,
         broker=broker,
     )
-    yield BackendEnv(app, workspace, store, repository, classifier, fleet, trainer, broker)
+    yield BackendEnv(app, workspace, store, repository, classifier, fleet, trainer, switch, broker)
     await trainer.close()
+    await lifecycle.close()
     await store.close()
 
 
