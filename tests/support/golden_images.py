@@ -6,6 +6,7 @@ the product with what the file was made to show, not only with what another way 
 
 from __future__ import annotations
 
+import base64
 import functools
 import io
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from PIL import Image, ImageDraw
 
 from tests.support import icc_profiles, jpeg_bytes
 from tests.support.icc_profiles import ADOBE_RGB, DISPLAY_P3, SRGB, Floats
+from tests.support.jpeg_encoder import encode_sampled
 
 SIZE = (144, 104)
 ORIENTATION = 0x0112
@@ -34,6 +36,31 @@ _STORED_AS: dict[int, Image.Transpose] = {
     8: Image.Transpose.ROTATE_270,
 }
 """How an upright picture is laid out in a file with this EXIF orientation."""
+
+_SAMPLINGS = {
+    "4:1:1": ((4, 1), (1, 1), (1, 1)),
+    "4:1:0": ((4, 2), (1, 1), (1, 1)),
+    "4:4:0": ((1, 2), (1, 1), (1, 1)),
+    "4:2:0 of blue, 4:4:4 of red": ((2, 2), (1, 1), (2, 2)),
+    "finer than luma": ((1, 1), (2, 2), (2, 2)),
+}
+"""Horizontal and vertical factors of Y, Cb and Cr."""
+
+_ARITHMETIC_SIZE = (48, 32)
+_ARITHMETIC = (
+    "|JeWF01!$>Nk#wx0RR9200961|JwjV00smF1_cBL1_cHO2L=cV5DE$j2?`Vr4-60&6c`v66c!d59VH(c8zUSR79cDjBP"
+    "J&)Dk&KsEif%8FeNA{DF534LjeZ|2MP!Z6AB6wC>j<TC@3f>C@3f>C@3f>C@3f>C@3f>C@3f>C@3f>C@3f>C@3f>C@3f"
+    ">C@3f>C@3f>C@BBQ01*fPAOJ7}0U`hb5di}c0sqVZ3IGrg1pyEd1^?Or3<CiG0ucid06zf#0Aa^J1_&esOD4PVU0raeT"
+    "?eR-wMHg2nd*SG&f4fERd(yi27myAIL;jib@&|)Z0oKn3IeAzrbBy3jOroQ<cwq`0XrT??%pawuyeQTm)lz+Ph$$ZXlp"
+    "ky++xaVD14Vh<+&tLi*DHIp`Vx{8$m_mO#6Wn&s{vW&7u(7nceuKkqgyWbUu!xa8li${{XSxw9`rJLzAVLgO7@HDK50{"
+    "k946?L+OZTyvU^L;@Gwc)*dw~?$lJ@{{WA57RS%VSluU7q8)TmUw$tZq>?Lt@CspSi!Z$)Vf5X48On7Ov5>&GTUUUHm!"
+    "t3V5Zz{cP?*pCIZX`~Jf$m^7vvsFVURQ5)cPoAg`350piVIT{)}uoJ@kjxkWh_2oFv<i-vJk{?UPQy+gv;g`yc_MO$#6"
+    "r)#h-TWo;oafg8vAKM>dHUW(2mcWjNc02}WmmfBJR!cVTc*0)0<$V?9mN;9WUZeJx~$OHPRKFV{@jSg9r-+Cc#F!|-+o"
+    "OVLRb@}tQ=b)drs(vXicGS?11>5wjsT@DboE8X7g#8M$qb0^DIo?E6!%DnTKX5>?8QMMLNsVq(OK1)9%T`0G-6V9-ibP"
+    "lLCSR~qp&T0oIfS~nt@>t?Nl+A%gOj?xH_6wI9@~;xSFhSi$_$nehcMyOe$FrD9D;oJTTd7;!nOFAfdAP"
+)
+"""`scene(_ARITHMETIC_SIZE)` at quality 80 after `jpegtran -arithmetic`, in base 85: Pillow reads
+arithmetic coding but does not write it."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +134,13 @@ def _encodings() -> Iterator[GoldenImage]:
     yield made("optimized Huffman tables", encode(shows, optimize=True))
     for subsampling in ("4:4:4", "4:2:2", "4:2:0"):
         yield made(f"chroma {subsampling}", encode(shows, subsampling=subsampling))
+    tables = encode(shows, 88, subsampling="4:4:4")
+    for name, sampling in _SAMPLINGS.items():
+        yield made(f"chroma {name}", encode_sampled(shows, sampling, like=tables), 6)
+    for name, luma in {"4:4:4": (1, 1), "4:2:0": (2, 2)}.items():
+        factors = (luma, (1, 1), (1, 1))
+        data = encode_sampled(shows, factors, like=tables, interleaved=False)
+        yield made(f"chroma {name}, a scan for each component", data)
     yield made("quality 1", encode(shows, quality=1), 25)
     yield made("quality 10", encode(shows, quality=10), 12)
     yield made("quality 100", encode(shows, quality=100, subsampling="4:4:4"), 1)
@@ -250,6 +284,9 @@ def _profiles() -> Iterator[GoldenImage]:
 
 
 def _oddities() -> Iterator[GoldenImage]:
+    shows = scene(_ARITHMETIC_SIZE)
+    data = base64.b85decode(_ARITHMETIC)
+    yield GoldenImage("arithmetic coding", data, shows, True, 12)
     shows = scene()
     out = io.BytesIO()
     shows.save(out, "MPO", save_all=True, append_images=[scene(seed=7)], quality=92)
