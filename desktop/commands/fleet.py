@@ -214,12 +214,14 @@ def _show(view: FleetView, as_json: bool) -> None:
     )
     if view.instances:
         print_table(
-            ("INSTANCE", "STATE", "VERSION", "GRPC", "REST", "UP", "CPU", "MEMORY"),
+            ("INSTANCE", "STATE", "MODELS", "GRPC", "REST", "UP", "CPU", "MEMORY"),
             [_row(instance) for instance in view.instances],
         )
     for one in view.instances:
         if one.instance.failure:
             print_message(f"{one.instance.id}: {one.instance.failure}")
+        for model, reason in one.load_errors.items():
+            print_message(f"{one.instance.id} cannot load {model}: {reason}")
 
 
 def _row(view: InstanceView) -> tuple[str, ...]:
@@ -227,7 +229,7 @@ def _row(view: InstanceView) -> tuple[str, ...]:
     return (
         instance.id,
         view.state.value,
-        "-" if view.version is None else str(view.version),
+        ", ".join(f"{model} v{number}" for model, number in view.versions.items()) or "-",
         instance.grpc_address or "-",
         instance.rest_address or "-",
         format_duration(time.time() - instance.started) if instance.started else "-",
@@ -258,6 +260,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
                 "cpu_percent": None if one.stats is None else one.stats.cpu_percent,
                 "memory_bytes": None if one.stats is None else one.stats.memory_bytes,
                 "failure": one.instance.failure,
+                "load_errors": dict(one.load_errors),
             }
             for one in view.instances
         ],

@@ -219,8 +219,11 @@ class PredictClient:
             finally:
                 self._release(upstream)
 
-    def _name(self, model: str | None) -> str:
-        """Return the model to ask for at this moment; raises ModelError if it is not served."""
+    def served_name(self, model: str | None) -> str:
+        """Return the model that answers at this moment, the current one if `model` is None.
+
+        Raises ModelError if it is not served.
+        """
         served = self._served()
         if model is None:
             if served.current:
@@ -282,7 +285,7 @@ class PredictClient:
                     "The connection to the instances has been closed.", "Start Servery again."
                 )
             now = self._clock()
-            name = self._name(state.model)
+            name = self.served_name(state.model)
             upstream = self._best(name, state.avoid, now)
             if upstream is not None:
                 upstream.outstanding += 1
