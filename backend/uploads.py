@@ -29,18 +29,17 @@ _decoder = ThreadPoolExecutor(max(2, core_count()), thread_name_prefix="decoder"
 
 @dataclass(frozen=True)
 class Upload:
-    """An uploaded photo, and the class and the model that came with it, if any."""
+    """An uploaded photo, and the class that came with it, if any."""
 
     jpeg: bytes
     """The photo, normalized."""
     class_name: str | None
-    model: str | None
 
 
 async def read_upload(request: Request) -> Upload:
     """Read the one photo of a request: the form's field `file`, or the whole body.
 
-    The class is the form's field `class`, or else the query's; so with `model`. Raises HttpError or
+    The class is the form's field `class`, or else the query's. Raises HttpError or
     UnusableImage for anything that is not one photo of at most MAX_BYTES.
     """
     declared = request.headers.get("content-length", "")
@@ -48,7 +47,7 @@ async def read_upload(request: Request) -> Upload:
         raise too_many_bytes()
     try:
         async with asyncio.timeout(_UPLOAD_TIMEOUT):
-            data, fields = await _body(request)
+            data, class_name = await _body(request)
     except TimeoutError as error:
         raise HttpError(
             408, f"The photo did not arrive within {_UPLOAD_TIMEOUT:.0f} s.", "Send it again."
@@ -58,11 +57,11 @@ async def read_upload(request: Request) -> Upload:
             400, "The connection ended before the photo had arrived.", "Send it again."
         ) from error
     jpeg = await asyncio.get_running_loop().run_in_executor(_decoder, normalize_image, data)
-    return Upload(jpeg, fields.get("class"), fields.get("model"))
+    return Upload(jpeg, class_name)
 
 
-async def _body(request: Request) -> tuple[bytes, dict[str, str]]:
-    fields = dict(request.query_params)
+async def _body(request: Request) -> tuple[bytes, str | None]:
+    query_class = request.query_params.get("class")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     limited = Request(request.scope, _limited(request))
     if kind == "multipart/form-data":
@@ -70,12 +69,12 @@ async def _body(request: Request) -> tuple[bytes, dict[str, str]]:
             file = form.get("file")
             if not isinstance(file, UploadFile):
                 raise _missing_file()
+            form_class = form.get("class")
             data = await file.read()
-            given = {name: value for name, value in form.items() if isinstance(value, str)}
-            return data, fields | given
+            return data, form_class if isinstance(form_class, str) else query_class
     if kind == "application/x-www-form-urlencoded":
         raise _missing_file()
-    return await limited.body(), fields
+    return await limited.body(), query_class
 
 
 def _limited(request: Request) -> Receive:

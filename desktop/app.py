@@ -2,7 +2,7 @@
 where the part is built.
 
 The window comes first. What is slow to import or to start is built after its first paint, by
-`start_fleet` and `start_learning`.
+`start_fleet`, `start_models` and `start_learning`.
 """
 
 from __future__ import annotations
@@ -125,6 +125,11 @@ class App:
             from desktop.start_fleet import start_fleet
 
             await start_fleet(self, stack)
+        async with self._report_errors():
+            await _import_in_thread("desktop.start_models")
+            from desktop.start_models import start_models
+
+            start_models(self)
         async with self._report_errors(self.backend, self.outbox):
             await _import_in_thread("desktop.start_learning")
             from desktop.start_learning import start_learning

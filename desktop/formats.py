@@ -29,7 +29,7 @@ def rate(per_second: float) -> str:
 
 
 def accuracy(share: float | None, error: float | None) -> str:
-    """Return `91% ± 2`, in points of a hundred; `-` if it was not measured."""
+    """Return `91.4% ± 1.2`, or `91%` if the error is unknown; `-` if it was not measured."""
     if share is None:
         return "-"
-    return percent(share) if error is None else f"{percent(share)} ± {max(1, round(100 * error))}"
+    return percent(share) if error is None else f"{100 * share:.1f}% ± {100 * error:.1f}"

@@ -28,16 +28,18 @@ class PageName(StrEnum):
     """The pages of the window."""
 
     CLASSIFY = "classify"
-    FLEET = "fleet"
     LEARN = "learn"
+    MODELS = "models"
+    FLEET = "fleet"
     SETTINGS = "settings"
     HELP = "help"
 
 
 _PAGES = (
     (PageName.CLASSIFY, "Classify", "Ctrl+1", False),
-    (PageName.FLEET, "Fleet", "Ctrl+2", False),
-    (PageName.LEARN, "Learn", "Ctrl+3", False),
+    (PageName.LEARN, "Learn", "Ctrl+2", False),
+    (PageName.MODELS, "Models", "Ctrl+3", False),
+    (PageName.FLEET, "Fleet", "Ctrl+4", False),
     (PageName.SETTINGS, "Settings", "Ctrl+,", True),
     (PageName.HELP, "Help", "F1", True),
 )
@@ -132,8 +134,9 @@ class MainWindow(QMainWindow):
         self.close()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Show the Classify page when photos are dragged over another one."""
-        if self.current_page != PageName.CLASSIFY and (
+        """Show the Classify page when photos are dragged over one that takes no files."""
+        takes_files = (PageName.CLASSIFY, PageName.MODELS)
+        if self.current_page not in takes_files and (
             event.mimeData().hasUrls() or event.mimeData().hasImage()
         ):
             self.show_page(PageName.CLASSIFY)

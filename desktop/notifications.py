@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
@@ -22,6 +23,10 @@ class Notice:
     advice: str = ""
     details: str = ""
     is_error: bool = False
+    action: str = ""
+    """What the button of the notice says; empty for none."""
+    act: Callable[[], object] | None = None
+    """What the button does."""
 
     @property
     def text(self) -> str:
@@ -49,9 +54,9 @@ class Notifications(QObject):
             log.error("Unexpected error", exc_info=error)
         self.posted.emit(notice)
 
-    def info(self, text: str) -> None:
-        """Show good or neutral news, a sentence."""
-        self.posted.emit(Notice(text))
+    def info(self, text: str, action: str = "", act: Callable[[], object] | None = None) -> None:
+        """Show good or neutral news, a sentence; with an `action` until somebody closes it."""
+        self.posted.emit(Notice(text, action=action, act=act))
 
 
 def _error_notice(error: BaseException | str) -> Notice:

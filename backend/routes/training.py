@@ -5,22 +5,21 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from backend.contract import TrainingRun
-from backend.models.names import ModelNames
 from backend.training.trainer import Trainer
 
 
-def routes(trainer: Trainer, names: ModelNames) -> APIRouter:
+def routes(trainer: Trainer) -> APIRouter:
     router = APIRouter()
 
     @router.post("/training", status_code=202)
-    async def start(model: str | None = None) -> TrainingRun:
-        """Queue a training run; returns the model's that is queued already, if there is one."""
-        return await trainer.queue(await names.find(model))
+    async def start() -> TrainingRun:
+        """Queue a training run; returns the one that is queued already, if there is one."""
+        return await trainer.queue()
 
     @router.get("/training")
-    async def runs(model: str | None = None) -> list[TrainingRun]:
-        """Return every run, or every run of one model, newest first."""
-        return await trainer.runs(await names.find(model) if model else None)
+    async def runs() -> list[TrainingRun]:
+        """Return every run, newest first."""
+        return await trainer.runs()
 
     @router.get("/training/{run_id}")
     async def run(run_id: str) -> TrainingRun:

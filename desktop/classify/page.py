@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
 
 from desktop import formats, theme
 from desktop.classify.detail_pane import DetailPane
-from desktop.classify.drop_overlay import DropOverlay
 from desktop.classify.gallery import Gallery
 from desktop.classify.gallery_model import GalleryModel
 from desktop.classify.gallery_view import GalleryView
@@ -27,6 +26,7 @@ from desktop.classify.photo import Photo, PhotoState
 from desktop.classify.photo_intake import PhotoIntake
 from desktop.classify.thumbnails import Thumbnails
 from desktop.widgets import build
+from desktop.widgets.drop_overlay import DropOverlay
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.timers import single_shot_timer
 
@@ -76,7 +76,7 @@ class ClassifyPage(QWidget):
         self._invitation = self._invite()
         self._whole = _stack(self._invitation, self._split)
         build.column(self._whole, parent=self)
-        self._overlay = DropOverlay(self)
+        self._overlay = DropOverlay(self, "Drop to classify")
         self.setFocusProxy(self.grid)
         self._refresh_soon = single_shot_timer(_REFRESH_MILLISECONDS, self._refresh, self)
         self._connect()

@@ -9,20 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage, QPixmap
 
-from serving.errors import ImageError
-from serving.image_file import open_image, turn_to_upright
-from serving.srgb import to_srgb
+from desktop.widgets.picture import decode_picture
 
 MAX_CACHE_BYTES = 48 * 2**20
 """Bytes of decoded pictures in the cache."""
 MAX_THREADS = 2
 MAX_REQUESTS = 400
 """More than fit on a screen; what was requested before these has been scrolled away."""
-_LANCZOS = Image.Resampling.LANCZOS
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ class Thumbnails(QObject):
                 return
             key, _ = self._requested.popitem()
             self._decoding.add(key)
-        self._decoded.emit(key, decode(key))
+        self._decoded.emit(key, decode_picture(key.path, key.side, cover=key.cover))
 
     def _store(self, key: ThumbnailKey, image: QImage) -> None:
         with self._lock:
@@ -107,35 +103,6 @@ class Thumbnails(QObject):
             _, oldest = self._cache.popitem(last=False)
             self._size -= _bytes(oldest)
         self.ready.emit(key)
-
-
-def decode(key: ThumbnailKey) -> QImage:
-    """Return the picture, upright and in the colors that the model sees.
-
-    It is a null image if it cannot be decoded.
-    """
-    try:
-        with open_image(key.path) as image:
-            longer, shorter = max(image.size), min(image.size)
-            share = min(1.0, key.side / max(1, shorter if key.cover else longer))
-            target = (max(1, round(image.width * share)), max(1, round(image.height * share)))
-            image.draft("RGB", target)
-            small = to_srgb(_smoothly_scalable(image).resize(target, _LANCZOS, reducing_gap=2.0))
-            turn = turn_to_upright(image)
-            upright = small if turn is None else small.transpose(turn)
-    except (OSError, ImageError):
-        return QImage()
-    form = QImage.Format.Format_RGBA8888 if upright.mode == "RGBA" else QImage.Format.Format_RGB888
-    data = upright.tobytes()
-    stride = len(upright.mode) * upright.width
-    return QImage(data, upright.width, upright.height, stride, form).copy()
-
-
-def _smoothly_scalable(image: Image.Image) -> Image.Image:
-    """Return the image without a palette and the like, whose pixels cannot be mixed."""
-    if image.has_transparency_data:
-        return image.convert("RGBA")
-    return image.convert("RGB") if image.mode in ("P", "1") else image
 
 
 def _bytes(picture: QPixmap) -> int:

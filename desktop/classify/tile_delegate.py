@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from desktop import formats, theme
 from desktop.classify.gallery_model import PHOTO, STATE
 from desktop.classify.photo import Photo, PhotoState
 from desktop.classify.thumbnails import ThumbnailKey, Thumbnails
+from desktop.widgets.picture import center_crop
 
 MIN_WIDTH = 152
 _GAP = theme.XS
@@ -138,15 +139,6 @@ class _Face:
         painter.setFont(self.font)
         shown = self.metrics.elidedText(text, mode, int(space.width()))
         painter.drawText(space, Qt.AlignmentFlag.AlignLeft, shown)
-
-
-def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
-    """Return the middle part of `picture` that has the shape of `frame`."""
-    width, height = float(picture.width()), float(picture.height())
-    shape = frame.width() / frame.height()
-    part = QRectF(0, 0, min(width, height * shape), min(height, width / shape))
-    part.moveCenter(QRectF(0, 0, width, height).center())
-    return part
 
 
 def _words(photo: Photo, state: PhotoState) -> str:

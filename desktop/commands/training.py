@@ -9,7 +9,7 @@ from backend.client import BackendClient
 from backend.contract import RunState, TrainingRun
 from desktop.commands.terminal import ProgressLine, print_message
 from desktop.formats import plural
-from desktop.learn.learn_now import TrainingRunFailed, wait_for_run
+from desktop.training_runs import TrainingRunFailed, wait_for_run
 from serving.errors import BackendError
 
 

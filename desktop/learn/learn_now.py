@@ -7,21 +7,13 @@ import contextlib
 from collections.abc import Callable
 
 from backend.client import BackendClient
-from backend.contract import RunState, TrainingRun
+from backend.contract import TrainingRun
 from desktop.learn.outbox import Outbox
-from desktop.learn.wording import step_sentence
-from serving.errors import BackendError, ServeryError
+from desktop.training_runs import STEPS, check_succeeded, wait_for_run
 from serving.progress import Report
 
 LABELS_TIMEOUT = 10.0
 """Seconds to wait for labels that are still on their way to the backend."""
-_POLL_SECONDS = 0.5
-"""Between two questions how far a training run is."""
-_STEPS = 100
-
-
-class TrainingRunFailed(ServeryError):
-    """A training run failed, so there is no version."""
 
 
 async def learn_now(
@@ -29,48 +21,20 @@ async def learn_now(
     outbox: Outbox,
     report: Report,
     *,
+    model: str | None = None,
     closing: Callable[[], bool] = lambda: False,
 ) -> TrainingRun:
     """Start a training run on every label so far, and return it when it has succeeded.
 
+    `model` learns; without one, the model that is current.
+
     Cancelling this cancels the run, as `wait_for_run` says. Raises TrainingRunFailed
     if the run failed, CancelledError if it was cancelled elsewhere, and BackendError.
     """
-    report(0, _STEPS, "Sending the last labels")
+    report(0, STEPS, "Sending the last labels")
     await _deliver(outbox)
-    run = await wait_for_run(backend, await backend.train(), report, closing=closing)
-    if run.state is RunState.CANCELLED:
-        raise asyncio.CancelledError
-    if run.state is RunState.FAILED:
-        raise TrainingRunFailed(
-            run.step or "The training run failed without saying why.",
-            "The live version stays as it is, and the labels are kept for the next run.",
-        )
-    return run
-
-
-async def wait_for_run(
-    backend: BackendClient,
-    run: TrainingRun,
-    report: Report,
-    *,
-    closing: Callable[[], bool] = lambda: False,
-) -> TrainingRun:
-    """Return a run once it has finished, in whatever state that is; raises BackendError.
-
-    Cancelling this cancels the run, unless that happens because the application is
-    `closing`: the backend may go on without it.
-    """
-    try:
-        while not run.state.finished:
-            report(round(run.progress * _STEPS), _STEPS, step_sentence(run))
-            await asyncio.sleep(_POLL_SECONDS)
-            run = await backend.training_run(run.id)
-    except asyncio.CancelledError:
-        if not closing():
-            with contextlib.suppress(BackendError):
-                await backend.cancel_training(run.id)
-        raise
+    run = await wait_for_run(backend, await backend.train(model), report, closing=closing)
+    check_succeeded(run)
     return run
 
 

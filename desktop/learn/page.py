@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
 from backend.contract import LabelSummary, ModelSummary, TrainingRun
 from desktop import theme
 from desktop.learn import wording
-from desktop.learn.class_bars import ClassBars
 from desktop.learn.outbox import OutboxView
 from desktop.learn.outbox_notes import OutboxNotes
 from desktop.learn.timeline import active_run, entries
 from desktop.learn.timeline_list import TimelineList
 from desktop.learn.training_strip import TrainingStrip
 from desktop.widgets import build
+from desktop.widgets.class_bars import ClassBars
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
-
 from backend.client import BackendClient
-from backend.contract import ModelSummary
+from backend.contract import Event, ModelSummary
+from desktop.backend_follower import BackendFollower
 from desktop.jobs import Job, Jobs
 from desktop.learn.learn_now import learn_now
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.page import LearnPage
 from desktop.learn.wording import outcome_sentence
 from desktop.notifications import Notifications
-from serving.errors import BackendError
 from serving.progress import Report
-
-_RETRY_SECONDS = 2.0
 
 
 class LearnPresenter:
@@ -41,8 +36,16 @@ class LearnPresenter:
         self._model: ModelSummary | None = None
         self._learning: Job[None] | None = None
         self._refused = len(outbox.view.refused)
-        self._stale: set[str] = set()
-        self._changed = asyncio.Event()
+        self._follower = BackendFollower(
+            backend,
+            {
+                "labels": self._refresh_labels,
+                "training": self._refresh_runs,
+                "models": self._refresh_model,
+            },
+            on_event=self._on_event,
+            on_error=lambda error: page.show_unavailable(str(error)),
+        )
         page.learn_requested.connect(self.learn)
         page.strip.cancel_requested.connect(self.cancel)
         page.timeline.promote_requested.connect(self.promote)
@@ -55,47 +58,14 @@ class LearnPresenter:
         self._page.show_outbox(self._outbox.view)
         unsubscribe = self._outbox.subscribe(self._show_outbox)
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen())
-                group.create_task(self._refresh())
+            await self._follower.run()
         finally:
             unsubscribe()
 
-    async def _listen(self) -> None:
-        """Note what changed, and nothing else, so that the stream of events never waits."""
-        try:
-            async with aclosing(self._backend.events()) as events:
-                async for event in events:
-                    if event.topic == "labels":
-                        # One comes after each connection too: the backend is back.
-                        self._outbox.retry_now()
-                    self._stale.add(event.topic)
-                    self._changed.set()
-        except BackendError as error:
-            self._page.show_unavailable(str(error))
-
-    async def _refresh(self) -> None:
-        """Request what has changed; changes in quick succession are requested once."""
-        refresh = {
-            "labels": self._refresh_labels,
-            "training": self._refresh_runs,
-            "models": self._refresh_model,
-        }
-        self._stale.update(refresh)
-        while True:
-            # Taken before the requests: what changes during them is requested again.
-            self._changed.clear()
-            stale, self._stale = self._stale, set()
-            try:
-                for topic in refresh:
-                    if topic in stale:
-                        await refresh[topic]()
-            except BackendError as error:
-                self._page.show_unavailable(str(error))
-                self._stale |= stale
-                await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                await self._changed.wait()
+    def _on_event(self, event: Event) -> None:
+        if event.topic == "labels":
+            # One comes after each connection too: the backend is back.
+            self._outbox.retry_now()
 
     async def _refresh_labels(self) -> None:
         self._page.show_labels(await self._backend.labels())

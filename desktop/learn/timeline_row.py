@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from desktop import theme
 from desktop.formats import percent
 from desktop.learn import wording
 from desktop.learn.timeline import TimelineEntry
+from desktop.moments import ago, moment_in_full
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
-
-_RAIL = 20
-_MARK = 12
+from desktop.widgets.timeline_rail import TimelineRail
 
 
 class TimelineRow(QWidget):
@@ -24,7 +22,7 @@ class TimelineRow(QWidget):
 
     def __init__(self, entry: TimelineEntry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._rail = _Rail()
+        self._rail = TimelineRail()
         self.heading = build.label(role="heading")
         self.state = QLabel()
         self.when = ElidedLabel(role="small")
@@ -88,8 +86,8 @@ class TimelineRow(QWidget):
         self._show_when(self._entry.when)
 
     def _show_when(self, moment: str) -> None:
-        self.when.setText(wording.ago(moment))
-        self.when.setToolTip(wording.moment_in_full(moment))
+        self.when.setText(ago(moment))
+        self.when.setToolTip(moment_in_full(moment))
 
     def _show_state(self, state: str) -> None:
         self.state.setText(state.capitalize())
@@ -121,31 +119,3 @@ class TimelineRow(QWidget):
     def _promote(self) -> None:
         if self._entry.version is not None:
             self.promote_requested.emit(self._entry.version.number)
-
-
-class _Rail(QWidget):
-    """The line that connects the rows, with a mark for this one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._state, self._first, self._last = "answered", True, True
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
-
-    def show_mark(self, state: str, *, first: bool, last: bool) -> None:
-        self._state, self._first, self._last = state, first, last
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        return QSize(_RAIL, 48)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        middle = self.width() / 2
-        top = theme.M + 3.0
-        painter.setPen(QPen(theme.color("line"), 2))
-        if not self._first:
-            painter.drawLine(round(middle), 0, round(middle), round(top) - 3)
-        if not self._last:
-            painter.drawLine(round(middle), round(top) + _MARK + 3, round(middle), self.height())
-        box = QRectF(middle - _MARK / 2, top, _MARK, _MARK)
-        theme.paint_mark(painter, box, theme.state_mark(self._state))

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 from backend.contract import RunState, TrainingRun
 from desktop import theme
 from desktop.formats import percent
-from desktop.learn.wording import step_sentence
+from desktop.training_runs import step_sentence
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.state_badge import StateBadge

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from backend.contract import LabelSummary, RunState, TrainingRun, VersionSummary
 from desktop.formats import count, percent, plural
 from desktop.learn.outbox import OutboxView
-from serving.units import format_duration
 
 
 def next_step(labels: LabelSummary) -> str:
@@ -46,11 +43,6 @@ def change_sentence(run: TrainingRun | None) -> str:
     if before == after:
         return f"Stayed at {after} on the images it was not shown."
     return f"From {before} to {after} on the images it was not shown."
-
-
-def step_sentence(run: TrainingRun) -> str:
-    """Say what a run that has not finished is doing."""
-    return run.step or ("Waiting for its turn." if run.state is RunState.QUEUED else "Starting.")
 
 
 def run_sentence(run: TrainingRun) -> str:
@@ -100,35 +92,3 @@ def refused_sentence(outbox: OutboxView) -> str:
         f"{plural(len(outbox.refused), 'label')} were refused."
         f" The first, “{first.class_name}”: {first.reason}"
     )
-
-
-def ago(moment: str, now: datetime | None = None) -> str:
-    """Return `just now`, `5 min ago`, `3 d 2 h ago` or, after a week, the date.
-
-    `moment` is ISO 8601, in UTC unless it names a zone; anything else gives an empty text.
-    """
-    then = _parsed(moment)
-    if then is None:
-        return ""
-    seconds = ((now or datetime.now(UTC)) - then).total_seconds()
-    if seconds < 45:
-        return "just now"
-    if seconds < 90:
-        return "1 min ago"
-    if seconds < 7 * 86400:
-        return f"{format_duration(seconds)} ago"
-    return then.astimezone().strftime("%Y-%m-%d")
-
-
-def moment_in_full(moment: str) -> str:
-    """Return the date and time of day where this machine is."""
-    then = _parsed(moment)
-    return "" if then is None else then.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _parsed(moment: str) -> datetime | None:
-    try:
-        then = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    return then if then.tzinfo else then.replace(tzinfo=UTC)

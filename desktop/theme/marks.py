@@ -54,13 +54,20 @@ _MARKS = {
         StateMark("succeeded", Shape.CHECK, "accent"),
         StateMark("cancelled", Shape.SQUARE, "neutral"),
         StateMark("live", Shape.DISC, "ready"),
+        StateMark("current", Shape.CHECK, "accent"),
+        StateMark("served", Shape.DISC, "ready"),
+        StateMark("not served", Shape.SQUARE, "neutral"),
+        StateMark("loading", Shape.HALF, "waiting"),
+        StateMark("learning", Shape.HALF, "accent"),
+        StateMark("built in", Shape.RING, "neutral"),
     )
 }
 
 
 def state_mark(state: str) -> StateMark:
     """Return the mark of `state`: queued, starting, ready, draining, stopped, failed,
-    answered, unsure, labelled, running, succeeded, cancelled or live.
+    answered, unsure, labelled, running, succeeded, cancelled, live, current, served,
+    not served, loading, learning or built in.
 
     Raises KeyError for any other word: one state, one name.
     """

@@ -19,7 +19,7 @@ _MAX_WIDTH = 440
 class NoticeStack(QWidget):
     """The newest notices over the foot of `over`, each until it is closed.
 
-    News disappears by itself; an error stays. The same notice again is counted
+    News without an action disappears by itself; an error stays. The same notice again is counted
     instead of shown twice.
     """
 
@@ -100,13 +100,17 @@ class NoticeBar(QFrame):
             copy = build.button("Copy details", role="quiet")
             copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(notice.details))
             line.addWidget(copy)
+        if notice.action:
+            self.action = build.button(notice.action, role="quiet")
+            self.action.clicked.connect(self._act)
+            line.addWidget(self.action)
         close = build.icon_button("close", "Close this notice", "muted")
         close.setToolTip("Close (Esc)")
         close.clicked.connect(self.close_notice)
         line.addWidget(close)
         self.setAccessibleName(notice.text)
         self._timer = single_shot_timer(INFO_MILLISECONDS, self.close_notice, self)
-        if not notice.is_error:
+        if not notice.is_error and not notice.action:
             self._timer.start()
 
     def count_up(self) -> None:
@@ -115,6 +119,11 @@ class NoticeBar(QFrame):
         self._what.setText(f"{self.notice.what} ({self._times} times)")
         if self._timer.isActive():
             self._timer.start()
+
+    def _act(self) -> None:
+        self.close_notice()
+        if self.notice.act is not None:
+            self.notice.act()
 
     def close_notice(self) -> None:
         self.closed = True

@@ -26,6 +26,7 @@ class InstanceRecord:
     """One instance that was started and has not been removed."""
 
     id: str
+    model: str
     spec: dict[str, Any]
     spec_hash: str
     started: float

@@ -30,7 +30,7 @@ def imported_with(modules: str, statement: str = "pass") -> set[str]:
 @pytest.mark.parametrize(
     "modules",
     [
-        "desktop.app, desktop.start_fleet, desktop.start_learning",
+        "desktop.app, desktop.start_fleet, desktop.start_learning, desktop.start_models",
         "backend.__main__",
         "backend.client",
         "backend.http_app",

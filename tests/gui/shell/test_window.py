@@ -38,8 +38,9 @@ def test_every_page_has_a_shortcut(app: App, run: Run) -> None:
         app.window.activateWindow()
         assert app.window.current_page == PageName.CLASSIFY
         for key, page_name in (
-            (Qt.Key.Key_2, PageName.FLEET),
-            (Qt.Key.Key_3, PageName.LEARN),
+            (Qt.Key.Key_2, PageName.LEARN),
+            (Qt.Key.Key_3, PageName.MODELS),
+            (Qt.Key.Key_4, PageName.FLEET),
             (Qt.Key.Key_Comma, PageName.SETTINGS),
             (Qt.Key.Key_1, PageName.CLASSIFY),
         ):

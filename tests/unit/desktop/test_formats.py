@@ -44,7 +44,7 @@ def test_rate(rate: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("share", "error", "text"),
-    [(None, None, "-"), (0.912, None, "91%"), (0.912, 0.034, "91% ± 3"), (0.912, 0.001, "91% ± 1")],
+    [(None, None, "-"), (0.912, None, "91%"), (0.914, 0.012, "91.4% ± 1.2")],
 )
 def test_accuracy(share: float | None, error: float | None, text: str) -> None:
     assert formats.accuracy(share, error) == text

@@ -43,7 +43,7 @@ RUN = TrainingRun("r1", "my pets", RunState.SUCCEEDED, "2026-11-26T16:00:00Z", l
 
 def test_a_model_is_one_row() -> None:
     assert output.model_row(MODEL) == (
-        *("pets", "current", "v2 of 2", "1,000", "1,234", "91% ± 3", "12.1 MB"),
+        *("pets", "current", "v2 of 2", "1,000", "1,234", "91.2% ± 3.4", "12.1 MB"),
     )
     assert output.model_row(replace(MODEL, current=False))[1] == "served"
     bare = ModelSummary("new", None)
@@ -68,7 +68,7 @@ def test_a_confusion_matrix_has_a_column_for_each_answer() -> None:
 def test_the_report_has_photos_accuracy_confusions_and_mistakes() -> None:
     lines = output.report_lines(REPORT)
     assert lines[:4] == ["CLASS    PHOTOS", "cat      10", "dog      12", "t-shirt  8"]
-    assert "Accuracy 90% ± 10, by cross-validation on 30 photos." in lines
+    assert "Accuracy 90.0% ± 10.0, by cross-validation on 30 photos." in lines
     assert "2 dog              2  10  ." in lines
     assert lines[-1] == "  dog, answered cat (93%): photo 0123456789ab"
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
-
-import pytest
 
 from backend.contract import ClassCount, LabelSummary, RunState, TrainingRun, VersionSummary
 from desktop.learn import wording
 from desktop.learn.outbox import OutboxView
 from desktop.learn.outbox_store import RefusedLabel
 
-NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
 RUN = TrainingRun(
     "a",
     "starter",
@@ -96,19 +92,3 @@ def test_labels_that_were_refused() -> None:
     assert wording.refused_sentence(OutboxView(refused=(refused, refused))).startswith(
         "2 labels were refused."
     )
-
-
-@pytest.mark.parametrize(
-    ("moment", "text"),
-    [
-        ("2026-05-10T11:59:30Z", "just now"),
-        ("2026-05-10T11:58:50Z", "1 min ago"),
-        ("2026-05-10T11:55:00", "5 min ago"),
-        ("2026-05-10T10:00:00+00:00", "2 h ago"),
-        ("2026-05-07T12:00:00+00:00", "3 d ago"),
-        ("2026-04-01T12:00:00+00:00", "2026-04-01"),
-        ("", ""),
-    ],
-)
-def test_how_long_ago(moment: str, text: str) -> None:
-    assert wording.ago(moment, NOW) == text

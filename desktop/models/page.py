@@ -1,0 +1,362 @@
+"""The Models page: the models of the workspace as cards, the selected one beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QPoint, Qt, Signal
+from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QLabel,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QToolButton,
+    QWidget,
+)
+
+from backend.contract import BuiltInSummary, DeletedModel, ModelSummary, NewModel
+from desktop import theme
+from desktop.models import wording
+from desktop.models.cards_view import CardsView
+from desktop.models.entries import ModelEntry
+from desktop.models.name_dialog import NameDialog
+from desktop.models.new_model_dialog import Backbone, NewModelDialog
+from desktop.models.one_model import OneModelView
+from desktop.models.pane import ModelPane
+from desktop.models.pictures import Pictures
+from desktop.widgets import build
+from desktop.widgets.drop_overlay import DropOverlay
+from desktop.widgets.empty_state import EmptyState
+from desktop.widgets.page_header import PageHeader
+from serving.models.model_names import same_name
+
+
+class ModelsPage(QWidget):
+    """Shows the entries; what a person asks for is signalled here, by `pane` and by `one`."""
+
+    new_requested = Signal(object)
+    """NewModel"""
+    folder_requested = Signal(Path, str)
+    """A folder to learn from, and the model that is to; empty for a new one."""
+    rename_requested = Signal(str, str)
+    duplicate_requested = Signal(str, str)
+    delete_requested = Signal(str)
+    restore_requested = Signal(str)
+    """The token of a deleted model."""
+    keep_requested = Signal(str, int)
+    """A model, and how many of its newest versions stay."""
+    opened = Signal(str)
+    """The versions and the report of a model are on show; empty when they no longer are."""
+    retry_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAcceptDrops(True)
+        self._known = False
+        self._built_in: Sequence[BuiltInSummary] = ()
+        self._deleted: Sequence[DeletedModel] = ()
+        self.pictures = Pictures(self)
+        self.header = PageHeader("Models")
+        self.from_folder = build.button(
+            "From a folder…", "folder", tip="Learn from a folder with one folder a class"
+        )
+        self.new = build.button("New model…", role="primary")
+        self.more = build.icon_button("more", "More", side=20)
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._page_menu = QMenu(self)
+        self._page_menu.aboutToShow.connect(self._fill_page_menu)
+        self.more.setMenu(self._page_menu)
+        for control in (self.from_folder, self.new, self.more):
+            self.header.add(control)
+        self.cards = CardsView(self.pictures)
+        self._model_menu = QMenu(self)
+        self._model_menu.aboutToShow.connect(self._fill_model_menu)
+        self.pane = ModelPane(self._model_menu)
+        self._split = QSplitter(Qt.Orientation.Horizontal)
+        self._split.setChildrenCollapsible(False)
+        self._split.setHandleWidth(1)
+        left = QWidget()
+        build.row((self.cards, 1), parent=left, margins=(theme.M, 0, 0, 0))
+        left.setMinimumWidth(240)
+        self._split.addWidget(left)
+        self._split.addWidget(self.pane)
+        self._split.setStretchFactor(0, 1)
+        self._split.setSizes([780, 300])
+        self.empty = EmptyState(
+            "empty-models",
+            "No models yet",
+            "Make one of your own classes: drop a folder with one folder a class here, or begin"
+            " with a name and label photos.",
+            "New model…",
+        )
+        self.waiting = QLabel("The backend is starting.")
+        theme.set_role(self.waiting, "muted")
+        self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.waiting.setWordWrap(True)
+        self.waiting.setMargin(theme.XL)
+        self._body = QStackedWidget()
+        for widget in (self.waiting, self.empty, self._split):
+            self._body.addWidget(widget)
+        listed = QWidget()
+        build.column(self.header, (self._body, 1), parent=listed, spacing=0)
+        self.one = OneModelView(self.pictures)
+        self._whole = QStackedWidget()
+        self._whole.addWidget(listed)
+        self._whole.addWidget(self.one)
+        build.column(self._whole, parent=self)
+        self._overlay = DropOverlay(self, "Drop a folder with one folder a class")
+        self.setFocusProxy(self.cards)
+        self._connect()
+        self._enable(False)
+
+    @property
+    def opened_model(self) -> str:
+        """The model whose versions are on show; empty while the cards are."""
+        return self.one.model if self._whole.currentWidget() is self.one else ""
+
+    def show_entries(self, entries: Sequence[ModelEntry]) -> None:
+        """Show the cards; a model that disappeared is no longer on show."""
+        self._known = True
+        self._enable(True)
+        models = [each.model for each in entries if each.model is not None]
+        self._built_in = [each.built_in for each in entries if each.built_in is not None]
+        self.header.sentence.setText(wording.page_sentence(models))
+        self.cards.cards.show_entries(entries)
+        self._body.setCurrentWidget(self._split if entries else self.empty)
+        if entries and self.cards.selected is None:
+            self.cards.select(entries[0].name)
+        self._show_selected()
+        if self.opened_model and self.opened_model not in {each.name for each in models}:
+            self.close_model()
+
+    def show_deleted(self, deleted: Sequence[DeletedModel]) -> None:
+        """Offer the models that can be restored."""
+        self._deleted = deleted
+
+    def show_unavailable(self, sentence: str) -> None:
+        """Say why nothing is known, until something is."""
+        if not self._known:
+            self.waiting.setText(sentence)
+            self.header.sentence.setText("")
+        else:
+            self.header.sentence.setText(sentence)
+
+    def select(self, name: str) -> None:
+        """Select the card of a model and show it in the pane."""
+        self.cards.select(name)
+
+    def open_model(self, name: str) -> None:
+        """Show the versions of a model in place of the cards."""
+        entry = self.entry(name)
+        if entry is None or entry.model is None:
+            return
+        self.cards.select(name)
+        self.one.show_model(entry.model)
+        self._whole.setCurrentWidget(self.one)
+        self.one.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.opened.emit(name)
+
+    def close_model(self) -> None:
+        """Show the cards again."""
+        self._whole.setCurrentIndex(0)
+        self.cards.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.opened.emit("")
+
+    def entry(self, name: str) -> ModelEntry | None:
+        return next((each for each in self.cards.cards.entries if each.name == name), None)
+
+    def names(self) -> list[str]:
+        """Return the names of the workspace's models."""
+        return [each.name for each in self.cards.cards.entries if each.model is not None]
+
+    def backbones(self) -> list[Backbone]:
+        """Return what a new model can be built on, the built-in models first."""
+        models = {
+            each.name: each.model for each in self.cards.cards.entries if each.model is not None
+        }
+        found = [
+            Backbone(each.name, each.title, models[each.name].class_count)
+            if each.name in models
+            else Backbone(each.name, each.title)
+            for each in sorted(self._built_in, key=lambda each: not each.installed)
+        ]
+        known = {each.name for each in found}
+        found += [
+            Backbone(name, name, model.class_count)
+            for name, model in models.items()
+            if name not in known and model.live_version is not None
+        ]
+        return found
+
+    def open_new_dialog(self) -> NewModelDialog | None:
+        """Ask for a new model; None if there is nothing to build one on."""
+        backbones = self.backbones()
+        if not backbones:
+            return None
+        dialog = NewModelDialog(backbones, self.names(), self)
+        dialog.model_requested.connect(self.new_requested)
+        dialog.open()
+        return dialog
+
+    def open_folder_sheet(
+        self, name: str, start: Callable[[NewModel], object]
+    ) -> NewModelDialog | None:
+        """Ask what the model is to be that learns from a folder called `name`."""
+        backbones = self.backbones()
+        if not backbones:
+            return None
+        taken = self.names()
+        dialog = NewModelDialog(
+            backbones, taken, self, name=free_name(name, taken), action="Start learning"
+        )
+        dialog.model_requested.connect(start)
+        dialog.open()
+        return dialog
+
+    def open_folder_dialog(self, model: str = "") -> None:
+        """Ask for a folder that a new model, or `model`, is to learn from."""
+        dialog = QFileDialog(self, "Open a folder with one folder a class")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: self.folder_requested.emit(Path(name), model))
+        dialog.open()
+
+    def open_rename_dialog(self, name: str) -> NameDialog:
+        taken = [each for each in self.names() if each != name]
+        dialog = NameDialog(f"Rename {name}", "Rename", name, taken, self)
+        dialog.name_requested.connect(lambda new: self.rename_requested.emit(name, new))
+        dialog.open()
+        return dialog
+
+    def open_duplicate_dialog(self, name: str) -> NameDialog:
+        dialog = NameDialog(f"Duplicate {name}", "Duplicate", f"{name} copy", self.names(), self)
+        dialog.name_requested.connect(lambda new: self.duplicate_requested.emit(name, new))
+        dialog.open()
+        return dialog
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_paths(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self._overlay.appear()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._overlay.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._overlay.hide()
+        if paths := dropped_paths(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self.folder_requested.emit(paths[0], "")
+
+    def _enable(self, enabled: bool) -> None:
+        for control in (self.new, self.from_folder, self.more):
+            control.setEnabled(enabled)
+
+    def _connect(self) -> None:
+        self.new.clicked.connect(self.open_new_dialog)
+        self.empty.action_requested.connect(self.open_new_dialog)
+        self.from_folder.clicked.connect(lambda: self.open_folder_dialog())
+        self.cards.selection_changed.connect(self._show_selected)
+        self.cards.open_requested.connect(self.open_model)
+        self.cards.rename_requested.connect(self.open_rename_dialog)
+        self.cards.delete_requested.connect(self._delete)
+        self.cards.customContextMenuRequested.connect(self._open_context_menu)
+        self.pane.open_requested.connect(self.open_model)
+        self.one.back_requested.connect(self.close_model)
+        for keys, act in (
+            (QKeySequence(QKeySequence.StandardKey.New), self.open_new_dialog),
+            (QKeySequence("Ctrl+Shift+O"), self.open_folder_dialog),
+        ):
+            action = QAction(self)
+            action.setShortcut(keys)
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.triggered.connect(_without_argument(act))
+            self.addAction(action)
+
+    def _show_selected(self) -> None:
+        self.pane.show_entry(self.cards.selected)
+
+    def _delete(self, name: str) -> None:
+        entry = self.entry(name)
+        if entry is not None and entry.model is not None and not entry.model.current:
+            self.delete_requested.emit(name)
+
+    def _open_context_menu(self, position: QPoint) -> None:
+        entry = self.cards.selected
+        if entry is not None and entry.model is not None:
+            self._model_menu.popup(self.cards.viewport().mapToGlobal(position))
+
+    def _fill_model_menu(self) -> None:
+        self._model_menu.clear()
+        entry = self.cards.selected
+        model = entry.model if entry is not None else None
+        if model is None:
+            return
+        name = model.name
+        menu, add = self._model_menu, self._model_menu.addAction
+        add("Versions and report").triggered.connect(lambda: self.open_model(name))
+        add("Learn from a folder…").triggered.connect(lambda: self.open_folder_dialog(name))
+        menu.addSeparator()
+        add("Rename…").triggered.connect(lambda: self.open_rename_dialog(name))
+        add("Duplicate…").triggered.connect(lambda: self.open_duplicate_dialog(name))
+        menu.addMenu(self._keep_menu(model))
+        menu.addSeparator()
+        delete = add(f"Delete, with {wording.goes_along(model)}")
+        delete.setEnabled(not model.current)
+        if model.current:
+            delete.setText("Delete (use another model first)")
+        delete.triggered.connect(lambda: self.delete_requested.emit(name))
+
+    def _keep_menu(self, model: ModelSummary) -> QMenu:
+        menu = QMenu("Keep versions", self._model_menu)
+        for number in sorted({3, 5, 10, 20, 50, model.keep_versions}):
+            action = menu.addAction(f"The newest {number}")
+            action.setCheckable(True)
+            action.setChecked(number == model.keep_versions)
+            action.triggered.connect(
+                lambda checked, number=number: self.keep_requested.emit(model.name, number)
+            )
+        return menu
+
+    def _fill_page_menu(self) -> None:
+        self._page_menu.clear()
+        for each in self._built_in:
+            if not each.installed:
+                add = self._page_menu.addAction(f"Add {each.title}")
+                add.triggered.connect(
+                    lambda checked, name=each.name: self.pane.add_requested.emit(name)
+                )
+        if self._deleted:
+            self._page_menu.addSeparator()
+        for deleted in self._deleted:
+            restore = self._page_menu.addAction(f"Restore {deleted.name}")
+            restore.triggered.connect(
+                lambda checked, token=deleted.token: self.restore_requested.emit(token)
+            )
+        if self._page_menu.isEmpty():
+            self._page_menu.addAction("Nothing was deleted").setEnabled(False)
+
+
+def dropped_paths(data: QMimeData) -> list[Path]:
+    """Return the files and folders of this machine in `data`."""
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+
+
+def free_name(name: str, taken: Sequence[str]) -> str:
+    """Return `name`, with a number behind it if another model has it."""
+    free, number = name, 2
+    while any(same_name(free, each) for each in taken):
+        free, number = f"{name} {number}", number + 1
+    return free
+
+
+def _without_argument(act: Callable[[], object]) -> Callable[[], None]:
+    def call() -> None:
+        act()
+
+    return call

@@ -1,0 +1,384 @@
+"""Connects the Models page to the backend: what is shown, and what the buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from backend.client import BackendClient, BackendRefused
+from backend.contract import (
+    BuiltInSummary,
+    EvaluationReport,
+    LabeledPhoto,
+    ModelSummary,
+    NewModel,
+    TrainingRun,
+)
+from desktop.backend_follower import BackendFollower
+from desktop.jobs import Job, Jobs
+from desktop.models import wording
+from desktop.models.entries import MOSAIC, model_entries
+from desktop.models.learn_from_folder import learn_from_folder
+from desktop.models.page import ModelsPage
+from desktop.notifications import Notifications
+from serving.errors import BackendError
+from serving.progress import Report
+
+_NOT_FOUND = 404
+_MAX_REPORTS = 50
+"""Reports that are kept; versions never change, so neither do these."""
+_NO_REPORT = "This version has no report. Versions that are learned here have one."
+
+
+class ModelsPresenter:
+    """Keeps a ModelsPage up to date with the backend and carries out what the page asks for.
+
+    Needs a running event loop; ends when `jobs` is closed.
+    """
+
+    def __init__(
+        self,
+        page: ModelsPage,
+        backend: BackendClient,
+        jobs: Jobs,
+        notifications: Notifications,
+        *,
+        milliseconds: Callable[[], Mapping[str, float]] = dict,
+        on_models: Callable[[Sequence[ModelSummary]], None] = lambda models: None,
+    ) -> None:
+        """`milliseconds` returns how long a photo takes here, by model; `on_models` gets the
+        models whenever they were requested."""
+        self._page = page
+        self._backend = backend
+        self._jobs = jobs
+        self._notifications = notifications
+        self._milliseconds = milliseconds
+        self._on_models = on_models
+        self._models: list[ModelSummary] = []
+        self._built_in: list[BuiltInSummary] = []
+        self._runs: list[TrainingRun] = []
+        self._photos: dict[str, list[LabeledPhoto]] = {}
+        self._photos_of: dict[str, int] = {}
+        """How many labels each model had when its photos were requested."""
+        self._loading: set[str] = set()
+        self._reports: dict[tuple[str, str], EvaluationReport | str] = {}
+        """By model and the moment when the version was made: numbers are used again after a
+        model was deleted."""
+        self._learning: dict[str, Job[None]] = {}
+        """Jobs of this window by the run that they wait for, under the model's name."""
+        self._follower = BackendFollower(
+            backend,
+            {"models": self._refresh_models, "training": self._refresh_runs},
+            on_event=lambda event: self._follower.mark_stale("models"),
+            on_error=lambda error: page.show_unavailable(str(error)),
+        )
+        self._connect(page)
+        page.pictures.start(partial(backend.image, side=None), jobs)
+        jobs.start("Follow the models", lambda report: self._follower.run(), background=True)
+
+    def _connect(self, page: ModelsPage) -> None:
+        page.new_requested.connect(self.create)
+        page.rename_requested.connect(self.rename)
+        page.duplicate_requested.connect(self.duplicate)
+        page.delete_requested.connect(self.delete)
+        page.restore_requested.connect(self.restore)
+        page.keep_requested.connect(self.keep_versions)
+        page.folder_requested.connect(self.look_into_folder)
+        page.pane.use_requested.connect(self.use)
+        page.pane.serve_requested.connect(self.serve)
+        page.pane.unserve_requested.connect(self.unserve)
+        page.pane.add_requested.connect(self.add_built_in)
+        page.pane.cancel_requested.connect(self.cancel)
+        one = page.one
+        one.version_selected.connect(self.show_report)
+        one.promote_requested.connect(self.promote)
+        one.pin_requested.connect(self.pin)
+        one.verify_requested.connect(self.verify)
+        one.delete_requested.connect(self.delete_version)
+        one.compare.compare_requested.connect(self.compare)
+
+    async def _refresh_models(self) -> None:
+        self._models = await self._backend.models()
+        self._built_in = await self._backend.built_in_models()
+        self._page.show_deleted(await self._backend.deleted_models())
+        self._on_models(self._models)
+        self._show()
+        await self._refresh_photos()
+
+    async def _refresh_runs(self) -> None:
+        self._runs = await self._backend.training_runs()
+        self._show()
+
+    async def _refresh_photos(self) -> None:
+        """Request the photos of the models whose labels changed."""
+        labels = {each.name: each.labels for each in self._models}
+        for name in self._photos_of.keys() - labels.keys():
+            del self._photos_of[name]
+            self._photos.pop(name, None)
+        for name, number in labels.items():
+            if self._photos_of.get(name, 0) != number:
+                self._photos[name] = await self._backend.photos(name, MOSAIC)
+                self._photos_of[name] = number
+                self._show()
+
+    def _show(self) -> None:
+        self._page.show_entries(
+            model_entries(
+                self._models,
+                self._built_in,
+                self._runs,
+                self._photos,
+                self._loading,
+                self._milliseconds(),
+            )
+        )
+        opened = next((each for each in self._models if each.name == self._page.opened_model), None)
+        if opened is not None:
+            self._page.one.show_model(opened)
+
+    def create(self, new: NewModel) -> Job[None]:
+        """Make a model and show it."""
+
+        async def work(report: Report) -> None:
+            model = await self._backend.create_model(new)
+            await self._refresh_models()
+            self._page.select(model.name)
+            self._notifications.info(f"{model.name} was made. {wording.contents(model)}")
+
+        return self._jobs.start(f"Make {new.name}", work)
+
+    def use(self, name: str) -> Job[None]:
+        """Make a model the current one, once every instance has loaded it."""
+
+        async def work() -> None:
+            await self._backend.use_model(name)
+            self._notifications.info(f"{name} answers now.")
+
+        return self._load(f"Use {name}", name, work)
+
+    def serve(self, name: str) -> Job[None]:
+        async def work() -> None:
+            await self._backend.serve_model(name)
+
+        return self._load(f"Load {name}", name, work)
+
+    def unserve(self, name: str) -> Job[None]:
+        async def work() -> None:
+            await self._backend.unserve_model(name)
+
+        return self._load(f"Unload {name}", name, work)
+
+    def add_built_in(self, name: str) -> Job[None]:
+        async def work() -> None:
+            model = await self._backend.add_built_in(name)
+            self._page.select(model.name)
+
+        return self._load(f"Add {name}", name, work)
+
+    def rename(self, name: str, new_name: str) -> Job[None]:
+        async def work(report: Report) -> None:
+            await self._backend.rename_model(name, new_name)
+            await self._refresh_models()
+            self._page.select(new_name)
+
+        return self._jobs.start(f"Rename {name}", work)
+
+    def duplicate(self, name: str, new_name: str) -> Job[None]:
+        async def work(report: Report) -> None:
+            await self._backend.duplicate_model(name, new_name)
+            await self._refresh_models()
+            self._page.select(new_name)
+
+        return self._jobs.start(f"Duplicate {name}", work)
+
+    def delete(self, name: str) -> Job[None]:
+        """Delete a model; a notice says what went along, and takes it back."""
+
+        async def work(report: Report) -> None:
+            deleted = await self._backend.delete_model(name)
+            await self._refresh_models()
+            self._notifications.info(
+                wording.deleted_sentence(deleted), "Undo", partial(self.restore, deleted.token)
+            )
+
+        return self._jobs.start(f"Delete {name}", work)
+
+    def restore(self, token: str) -> Job[None]:
+        async def work(report: Report) -> None:
+            model = await self._backend.restore_model(token)
+            await self._refresh_models()
+            self._page.select(model.name)
+
+        return self._jobs.start("Restore a model", work)
+
+    def keep_versions(self, name: str, number: int) -> Job[None]:
+        async def work(report: Report) -> None:
+            await self._backend.keep_versions(name, number)
+            await self._refresh_models()
+
+        return self._jobs.start(f"Keep {number} versions of {name}", work)
+
+    def look_into_folder(self, folder: Path, model: str) -> None:
+        """Ask for the rest of what is needed to learn from a folder."""
+        if model:
+            self.learn(folder, model)
+        else:
+            self._page.open_folder_sheet(folder.name, lambda new: self.learn(folder, new))
+
+    def learn(self, folder: Path, model: str | NewModel) -> Job[None]:
+        """Have a model, new or not, learn from a folder; then its report is shown."""
+        name = model if isinstance(model, str) else model.name
+
+        async def work(report: Report) -> None:
+            try:
+                run = await learn_from_folder(
+                    self._backend, model, folder, report, closing=lambda: self._jobs.closing
+                )
+            finally:
+                self._learning.pop(name, None)
+                self._follower.mark_stale("models", "training")
+            await self._refresh_models()
+            await self._refresh_runs()
+            self._show_outcome(run)
+
+        job = self._jobs.start(f"{name} learns from {folder.name}", work)
+        self._learning[name] = job
+        return job
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a training run; what was read for it is kept."""
+        model = next((run.model for run in self._runs if run.id == run_id), "")
+        # A run of this window ends with its job, and the job cancels it.
+        if (job := self._learning.get(model)) is not None:
+            job.cancel()
+            return
+
+        async def work(report: Report) -> None:
+            await self._backend.cancel_training(run_id)
+            await self._refresh_runs()
+
+        self._jobs.start("Cancel the training run", work)
+
+    def show_report(self, number: int) -> None:
+        """Show the report of a version of the model that is on show."""
+        model = self._page.one.model
+        known = self._reports.get(self._report_key(model, number))
+        if known is not None:
+            self._page.one.show_report(number, known)
+            return
+        self._page.one.show_report(number, "")
+
+        async def work(report: Report) -> None:
+            found = await self._report(model, number)
+            if self._page.one.model == model:
+                self._page.one.show_report(number, found)
+
+        self._jobs.start("Read a report", work, background=True)
+
+    async def _report(self, model: str, number: int) -> EvaluationReport | str:
+        """Return the report of a version, or a sentence in its place."""
+        try:
+            found: EvaluationReport | str = await self._backend.report(model, number)
+        except BackendError as error:
+            if not isinstance(error, BackendRefused) or error.status != _NOT_FOUND:
+                return str(error)
+            found = _NO_REPORT
+        while len(self._reports) >= _MAX_REPORTS:
+            del self._reports[next(iter(self._reports))]
+        self._reports[self._report_key(model, number)] = found
+        return found
+
+    def _report_key(self, model: str, number: int) -> tuple[str, str]:
+        versions = next((each.versions for each in self._models if each.name == model), [])
+        made = next((each.created for each in versions if each.number == number), "")
+        return model, f"{number} {made}"
+
+    def promote(self, number: int) -> Job[None]:
+        """Make a version of the model on show the one that answers."""
+        model = self._page.one.model
+        self._page.one.show_promoting(True)
+
+        async def work(report: Report) -> None:
+            try:
+                await self._backend.promote(model, number)
+                await self._refresh_models()
+            finally:
+                self._page.one.show_promoting(False)
+            self._notifications.info(f"Version {number} of {model} is live.")
+
+        return self._jobs.start(f"Use version {number} of {model}", work)
+
+    def pin(self, number: int, pinned: bool) -> Job[None]:
+        model = self._page.one.model
+        change = self._backend.pin_version if pinned else self._backend.unpin_version
+
+        async def work(report: Report) -> None:
+            await change(model, number)
+            await self._refresh_models()
+
+        return self._jobs.start(f"{'Pin' if pinned else 'Unpin'} version {number}", work)
+
+    def verify(self, number: int) -> Job[None]:
+        model = self._page.one.model
+
+        async def work(report: Report) -> None:
+            report(0, 0, "Reading every file")
+            result = await self._backend.verify_version(model, number)
+            sentence = wording.verification_sentence(result)
+            if result.changed:
+                self._notifications.error(sentence, "\n".join(result.changed))
+            else:
+                self._notifications.info(sentence)
+
+        return self._jobs.start(f"Verify version {number} of {model}", work)
+
+    def delete_version(self, number: int) -> Job[None]:
+        model = self._page.one.model
+
+        async def work(report: Report) -> None:
+            await self._backend.delete_version(model, number)
+            await self._refresh_models()
+
+        return self._jobs.start(f"Delete version {number} of {model}", work)
+
+    def compare(self, first: int, second: int) -> Job[None]:
+        """Show what two versions of the model on show answer for its labelled photos."""
+        model, view = self._page.one.model, self._page.one.compare
+        view.show_comparing(True)
+
+        async def work(report: Report) -> None:
+            report(0, 0, f"v{first} and v{second} look at the photos")
+            try:
+                found = await self._backend.compare(model, (first, second))
+            finally:
+                view.show_comparing(False)
+            if self._page.one.model == model:
+                view.show_comparisons(found)
+
+        return self._jobs.start(f"Compare v{first} and v{second} of {model}", work)
+
+    def _load(self, title: str, name: str, act: Callable[[], Awaitable[None]]) -> Job[None]:
+        """Carry out what makes instances load or unload a model; its card says so meanwhile."""
+        self._loading.add(name)
+        self._show()
+
+        async def work(report: Report) -> None:
+            report(0, 0, title)
+            try:
+                await act()
+            finally:
+                self._loading.discard(name)
+                self._show()
+                self._follower.mark_stale("models")
+
+        return self._jobs.start(title, work)
+
+    def _show_outcome(self, run: TrainingRun) -> None:
+        current = any(each.current and each.name == run.model for each in self._models)
+        if current or run.version is None:
+            self._notifications.info(wording.import_outcome(run))
+        else:
+            use = partial(self.use, run.model)
+            self._notifications.info(wording.import_outcome(run), "Use it", use)
+        self._page.open_model(run.model)

@@ -1,0 +1,168 @@
+"""How good a version is: photos a class, what is taken for what, the worst mistakes."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QScrollArea, QWidget
+
+from backend.contract import ClassCount, EvaluationReport, Mistake
+from desktop import theme
+from desktop.formats import percent, plural
+from desktop.models import wording
+from desktop.models.confusion_matrix import ConfusionMatrix
+from desktop.models.photo_grid import PhotoGrid, PhotoTile, TileLine
+from desktop.models.pictures import Pictures
+from desktop.widgets import build
+from desktop.widgets.class_bars import ClassBars
+
+_BAR_ROWS = 6
+"""Rows of the list of classes that are seen without scrolling in it."""
+
+
+class ReportView(QScrollArea):
+    """Shows an EvaluationReport, or a sentence in its place."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setAccessibleName("Report")
+        self._report: EvaluationReport | None = None
+        self.sentence = build.label("", wrap=True)
+        self.matrix = ConfusionMatrix()
+        self.matrix_note = build.label("", "small", wrap=True)
+        self.copy = build.button("Copy as text", "copy", "quiet")
+        self.cell_sentence = build.label("", "muted", wrap=True)
+        self.cell_photos = PhotoGrid(pictures, "Photos of the selected cell", rows=2)
+        self.mistakes_note = build.label("", "small", wrap=True)
+        self.mistakes = PhotoGrid(pictures, "The photos it is most wrong about", rows=3)
+        self.bars = ClassBars()
+        self.bars.setAccessibleName("Photos by class")
+        self.left_out_note = build.label("", "small", wrap=True)
+        self.left_out = QPlainTextEdit()
+        self.left_out.setReadOnly(True)
+        self.left_out.setAccessibleName("Files that were left out")
+        self.left_out.setFont(theme.monospace(theme.Size.SMALL))
+        self.left_out.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.left_out.setFixedHeight(140)
+        self._matrix_panel = _panel(
+            "What is taken for what", self.matrix, self.matrix_note, aside=self.copy
+        )
+        self._cell_panel = _panel("Photos of the cell", self.cell_sentence, self.cell_photos)
+        self._mistakes_panel = _panel("Most wrong", self.mistakes_note, self.mistakes)
+        self._bars_panel = _panel("Photos a class", self.bars)
+        self._left_out_panel = _panel("Left out", self.left_out_note, self.left_out)
+        inside = QWidget()
+        inside.setProperty("role", "scrolled")
+        build.column(
+            self.sentence,
+            self._matrix_panel,
+            self._cell_panel,
+            self._mistakes_panel,
+            self._bars_panel,
+            self._left_out_panel,
+            None,
+            parent=inside,
+            spacing=theme.M,
+            margins=(theme.L, theme.M, theme.L, theme.L),
+        )
+        self.setWidget(inside)
+        self.matrix.cell_selected.connect(self._show_cell)
+        self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.matrix.text()))
+        self.show_sentence("")
+
+    def show_sentence(self, sentence: str) -> None:
+        """Say why there is no report."""
+        self._report = None
+        self.sentence.setText(sentence)
+        theme.set_role(self.sentence, "muted")
+        for panel in self._panels():
+            panel.hide()
+
+    def show_report(self, report: EvaluationReport) -> None:
+        self._report = report
+        self.sentence.setText(wording.report_sentence(report))
+        theme.set_role(self.sentence, "heading")
+        self.matrix.show_counts(report.classes, report.confusion)
+        self._matrix_panel.setVisible(any(any(line) for line in report.confusion))
+        shortened = self.matrix.is_shortened
+        self.matrix_note.setVisible(shortened)
+        self.matrix_note.setText(
+            f"The {len(self.matrix.classes)} of {len(report.classes):,} classes with the most"
+            " mistakes."
+        )
+        self._cell_panel.hide()
+        self._show_mistakes(report)
+        counts = zip(report.classes, report.photos_per_class, strict=False)
+        self.bars.show_counts([ClassCount(name, number, True) for name, number in counts])
+        rows = min(_BAR_ROWS, len(report.classes))
+        self.bars.setFixedHeight(max(1, rows) * max(1, self.bars.sizeHintForRow(0)) + 2)
+        self._bars_panel.setVisible(bool(report.classes))
+        self._show_left_out(report)
+        self.verticalScrollBar().setValue(0)
+
+    def _show_mistakes(self, report: EvaluationReport) -> None:
+        self.mistakes.show_tiles([_tile(each) for each in report.mistakes])
+        self._mistakes_panel.setVisible(bool(report.mistakes))
+        self.mistakes_note.setText(
+            "The surest wrong answers first. A wrong label is often among them."
+        )
+
+    def _show_left_out(self, report: EvaluationReport) -> None:
+        self._left_out_panel.setVisible(bool(report.left_out))
+        reasons = Counter(each.reason for each in report.left_out)
+        parts = [f"{plural(number, 'file')}: {reason}" for reason, number in reasons.most_common()]
+        self.left_out_note.setText(". ".join(parts))
+        self.left_out.setPlainText(
+            "\n".join(f"{each.path}    {each.reason}" for each in report.left_out)
+        )
+
+    def _show_cell(self, shown: str, answered: str) -> None:
+        if self._report is None:
+            return
+        numbers = {name: number for number, name in enumerate(self._report.classes)}
+        photos = self._report.confusion[numbers[shown]][numbers[answered]]
+        found = [
+            each
+            for each in self._report.mistakes
+            if (each.label, each.answered) == (shown, answered)
+        ]
+        words = f"{plural(photos, 'photo')} of {shown} answered {answered}."
+        if shown != answered and len(found) < photos:
+            words += f" The report keeps {len(found)} of them." if found else ""
+        self.cell_sentence.setText(words)
+        self.cell_photos.show_tiles([_tile(each) for each in found])
+        self.cell_photos.setVisible(bool(found))
+        self._cell_panel.show()
+
+    def _panels(self) -> tuple[QWidget, ...]:
+        return (
+            self._matrix_panel,
+            self._cell_panel,
+            self._mistakes_panel,
+            self._bars_panel,
+            self._left_out_panel,
+        )
+
+
+def _tile(mistake: Mistake) -> PhotoTile:
+    return PhotoTile(
+        mistake.image,
+        (
+            TileLine(mistake.label),
+            TileLine(f"{mistake.answered} {percent(mistake.score)}", "failed", "close"),
+        ),
+    )
+
+
+def _panel(title: str, *widgets: QWidget, aside: QWidget | None = None) -> QFrame:
+    panel = QFrame()
+    theme.set_role(panel, "panel")
+    heading: QLabel = build.label(title, "heading")
+    line = build.row(heading, None, *([] if aside is None else [aside]))
+    build.column(line, *widgets, parent=panel, margins=(theme.L, theme.M, theme.L, theme.M))
+    panel.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return panel

@@ -1,0 +1,145 @@
+"""One version on the timeline of a model."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QWidget
+
+from backend.contract import VersionSummary
+from desktop import theme
+from desktop.models import wording
+from desktop.models.accuracy_bar import AccuracyBar
+from desktop.moments import ago, moment_in_full
+from desktop.widgets import build
+from desktop.widgets.timeline_rail import TimelineRail
+from serving.units import format_bytes
+
+
+class VersionRow(QWidget):
+    """Shows a version; a click or Enter selects it. Signals carry its number."""
+
+    selected = Signal(int)
+    promote_requested = Signal(int)
+    pin_requested = Signal(int, bool)
+    verify_requested = Signal(int)
+    delete_requested = Signal(int)
+    compare_requested = Signal(int)
+    """Compare it with the live one."""
+
+    def __init__(self, version: VersionSummary, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._version = version
+        self._before: VersionSummary | None = None
+        self._is_selected = False
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._rail = TimelineRail(theme.XL - 2)
+        self.heading = build.label(role="heading")
+        self.state = QLabel()
+        self.change = build.label(role="muted", wrap=True)
+        self.facts = build.label(role="small", wrap=True)
+        self.accuracy = QLabel()
+        self.accuracy.setFont(theme.font(strong=True, numbers=True))
+        self.bar = AccuracyBar()
+        self.promote = build.button("Use this version")
+        self.menu = build.icon_button("more", "More about this version")
+        self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self)
+        menu.aboutToShow.connect(lambda: self._fill_menu(menu))
+        self.menu.setMenu(menu)
+        self.promote.clicked.connect(lambda: self.promote_requested.emit(self._version.number))
+        words = build.column(
+            build.row(self.heading, self.state, None, self.menu),
+            build.row(self.accuracy, (self.bar, 1)),
+            self.change,
+            self.facts,
+            build.row(self.promote, None),
+            spacing=theme.XS,
+            margins=(0, theme.M, theme.S, theme.M),
+        )
+        build.row(self._rail, (words, 1), parent=self, spacing=theme.S, margins=(theme.S, 0, 0, 0))
+
+    @property
+    def version(self) -> VersionSummary:
+        return self._version
+
+    def show_version(
+        self,
+        version: VersionSummary,
+        before: VersionSummary | None,
+        *,
+        selected: bool,
+        busy: bool,
+        first: bool,
+        last: bool,
+    ) -> None:
+        """Show `version`; `before` is the one it was learned from, `busy` while it is promoted."""
+        self._version, self._before, self._is_selected = version, before, selected
+        self.heading.setText(f"Version {version.number}")
+        state = "Live" if version.live else "Pinned" if version.pinned else ""
+        if version.live and version.pinned:
+            state = "Live, pinned"
+        self.state.setText(state)
+        self.state.setVisible(bool(state))
+        ink = theme.color("ready" if version.live else "muted").name()
+        self.state.setStyleSheet(f"color: {ink}; font-weight: 600;")
+        self.refresh_time()
+        measured = wording.accuracy(version.accuracy, version.accuracy_error)
+        self.accuracy.setText(measured or "Not measured")
+        self.accuracy.setToolTip(f"Measured on {version.measured_on}" if measured else "")
+        self.bar.show_accuracy(version.accuracy, version.accuracy_error)
+        self.bar.setVisible(bool(measured))
+        self.change.setText(wording.class_changes(version, before))
+        self.promote.setVisible(not version.live)
+        self.promote.setEnabled(not busy)
+        self.promote.setAccessibleName(f"Use version {version.number}")
+        self._rail.show_mark("live" if version.live else "answered", first=first, last=last)
+        parts = (self.heading.text(), state, self.accuracy.text(), self.change.text())
+        self.setAccessibleName(", ".join(part for part in parts if part))
+        self.update()
+
+    def refresh_time(self) -> None:
+        version = self._version
+        photos = wording.photos_change(version, self._before)
+        facts = [ago(version.created), photos, format_bytes(version.size_bytes)]
+        self.facts.setText(", ".join(fact for fact in facts if fact))
+        self.facts.setToolTip(moment_in_full(version.created))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        self.selected.emit(self._version.number)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.selected.emit(self._version.number)
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = self.rect().toRectF().adjusted(0.5, 1.5, -0.5, -1.5)
+        painter.setPen(QPen(theme.color("accent"), 1) if self.hasFocus() else Qt.PenStyle.NoPen)
+        if self._is_selected:
+            painter.setBrush(theme.color("accent_soft"))
+        if self._is_selected or self.hasFocus():
+            painter.drawRoundedRect(box, theme.CORNER, theme.CORNER)
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        menu.clear()
+        version, number = self._version, self._version.number
+        compare = menu.addAction("Compare with the live version")
+        compare.setEnabled(not version.live)
+        compare.triggered.connect(lambda: self.compare_requested.emit(number))
+        pin = menu.addAction("Unpin" if version.pinned else "Pin, so that it always stays")
+        pin.triggered.connect(lambda: self.pin_requested.emit(number, not version.pinned))
+        menu.addAction("Verify its files").triggered.connect(
+            lambda: self.verify_requested.emit(number)
+        )
+        menu.addSeparator()
+        delete = menu.addAction(f"Delete for good ({format_bytes(version.size_bytes)})")
+        if version.live or version.pinned:
+            delete.setText(f"Delete (it is {'live' if version.live else 'pinned'})")
+            delete.setEnabled(False)
+        delete.triggered.connect(lambda: self.delete_requested.emit(number))

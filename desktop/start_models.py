@@ -1,0 +1,30 @@
+"""Connects the Models page to the backend. Slow to import: comes after the first paint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from desktop.main_window import PageName
+from desktop.models.page import ModelsPage
+from desktop.models.presenter import ModelsPresenter
+from serving.errors import ServeryError
+from serving.progress import Report
+
+if TYPE_CHECKING:
+    from desktop.app import App
+
+
+def start_models(app: App) -> None:
+    """Build the Models page, and connect it as soon as there is a backend."""
+    page = ModelsPage()
+    app.window.set_page(PageName.MODELS, page)
+
+    async def connect(report: Report) -> None:
+        try:
+            backend = await app.backend
+        except ServeryError as error:
+            page.show_unavailable(str(error))
+        else:
+            ModelsPresenter(page, backend, app.jobs, app.notifications)
+
+    app.jobs.start("Connect the Models page", connect, background=True)

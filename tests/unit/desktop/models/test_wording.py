@@ -1,0 +1,113 @@
+"""Models, versions and reports in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from backend.contract import (
+    DeletedModel,
+    EvaluationReport,
+    RunState,
+    TrainingRun,
+    Verification,
+)
+from desktop.models import wording
+from desktop.models.entries import ModelEntry
+from tests.support.sample_summaries import built_in, model, version
+
+RUN = TrainingRun("r", "birds", RunState.RUNNING, "", progress=0.42, labels=200, version=2)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (ModelEntry("a", model("a", current=True)), "Current"),
+        (ModelEntry("a", model("a", served=True)), "Served"),
+        (ModelEntry("a", model("a")), "Not served"),
+        (ModelEntry("a", model("a"), loading=True), "Loading"),
+        (ModelEntry("a", model("a"), run=RUN), "Learning, 42%"),
+        (ModelEntry("a", model("a"), run=replace(RUN, state=RunState.QUEUED)), "Queued"),
+        (ModelEntry("a", built_in=built_in("a", installed=False)), "Built in, not added"),
+    ],
+)
+def test_state(entry: ModelEntry, words: str) -> None:
+    assert wording.state_words(entry) == words
+
+
+def test_a_model_without_classes_says_what_to_do_wherever_it_is_shown() -> None:
+    empty = model("birds", classes=())
+    assert wording.contents(empty) == "Label photos, or drop a folder of folders."
+    assert wording.NO_CLASSES in wording.description(ModelEntry("birds", empty))
+    assert "Label photos" in wording.described(ModelEntry("birds", empty))
+    assert wording.contents(model("birds", labels=1)) == "2 classes, 1 photo"
+
+
+def test_memory_is_measured_estimated_or_unknown() -> None:
+    measured = ModelEntry("a", model("a", memory=182_000_000), memory_estimate=1)
+    assert wording.memory(measured) == "182 MB"
+    assert (
+        wording.memory(ModelEntry("a", model("a"), memory_estimate=90_000_000)) == "about 90.0 MB"
+    )
+    assert wording.memory(ModelEntry("a", model("a"))) == "known once it was loaded"
+
+
+def test_facts_of_a_model() -> None:
+    entry = ModelEntry(
+        "birds", model("birds", labels=1200, versions=3, backbone="big"), milliseconds=24.4
+    )
+    facts = dict(wording.facts(entry))
+    assert facts["Accuracy"] == "91.4% ± 1.2"
+    assert facts["Photos"] == "1,200"
+    assert facts["On disk"] == "75.0 MB in 3 versions"
+    assert facts["Speed here"] == "24 ms a photo"
+    assert wording.cost(entry) == "75.0 MB, 24 ms a photo"
+
+
+def test_what_goes_along_with_a_deleted_model() -> None:
+    assert wording.goes_along(model("a", labels=120, versions=3)) == "3 versions and 120 labels"
+    sentence = wording.deleted_sentence(DeletedModel("birds", "t", 1, 1))
+    assert sentence == "birds was deleted, with 1 version and 1 label."
+
+
+def test_what_changed_between_two_versions() -> None:
+    first = version("a", 1, classes=["cat", "dog"], labels=10)
+    second = version("a", 2, classes=["cat", "fox", "hen"], labels=12)
+    assert wording.class_changes(first, None) == "2 classes"
+    assert wording.class_changes(second, first) == "Added fox, hen. Removed dog"
+    assert wording.class_changes(second, second) == "The same 3 classes"
+    assert wording.photos_change(second, first) == "12 photos, 2 more"
+    assert wording.photos_change(first, second) == "10 photos, 2 fewer"
+    assert wording.photos_change(second, None) == "12 photos"
+    assert wording.photos_change(replace(second, labels=0), first) == ""
+
+
+def test_many_names_are_counted() -> None:
+    many = version("a", 2, classes=[f"c{number}" for number in range(9)])
+    none = version("a", 1, classes=[])
+    assert wording.class_changes(many, none) == "Added c0, c1, c2, c3, c4, c5 and 3 more"
+
+
+def test_how_an_import_ended() -> None:
+    done = replace(RUN, state=RunState.SUCCEEDED, promoted=True)
+    assert wording.import_outcome(done) == "birds v2 is live: 200 photos learned."
+    held_back = replace(done, promoted=False, not_promoted_because="It forgot cats.")
+    assert wording.import_outcome(held_back) == "birds v2 was made. It forgot cats."
+    nothing = replace(done, version=None, step="Every photo was known.")
+    assert wording.import_outcome(nothing) == "Every photo was known."
+
+
+def test_verification() -> None:
+    good = Verification("a", 2, True, [])
+    assert wording.verification_sentence(good) == "Every file of a v2 is as it was made."
+    bad = wording.verification_sentence(replace(good, changed=["saved_model.pb"]))
+    assert bad == "1 file of a v2 changed: saved_model.pb."
+    assert "no checksums" in wording.verification_sentence(replace(good, recorded=False))
+
+
+def test_a_report_says_how_it_was_measured() -> None:
+    measured = EvaluationReport("cross-validation", 200, 0.914, 0.012, [], [], [])
+    sentence = wording.report_sentence(measured)
+    assert sentence == "91.4% ± 1.2 right of 200 photos, by cross-validation."
+    assert "too few photos" in wording.report_sentence(replace(measured, accuracy=None))
