@@ -15,8 +15,11 @@ from fastapi import FastAPI
 
 from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
 from backend.events import EventBroker
+from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, watch_fleet
 from backend.http_app import create_app
+from backend.models.lifecycle import ModelLifecycle
+from backend.models.names import ModelNames
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
@@ -28,7 +31,7 @@ from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import STARTER_MODEL, install_starter
+from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 
@@ -58,46 +61,61 @@ async def serve(arguments: argparse.Namespace) -> None:
             BackendRunFile(os.getpid(), url).write(workspace)
             print(f"The backend listens at {url}", flush=True)
 
-        async with application(
-            workspace, arguments.model, arguments.engine, arguments.allow_host, broker
-        ) as app:
+        async with application(workspace, arguments.engine, arguments.allow_host, broker) as app:
             await Server(app, on_listening, broker.close).serve([listener])
 
 
 @asynccontextmanager
 async def application(
-    workspace: Workspace, model: str, engine_name: str, hosts: Sequence[str], broker: EventBroker
+    workspace: Workspace, engine_name: str, hosts: Sequence[str], broker: EventBroker
 ) -> AsyncIterator[FastAPI]:
     """Build everything in order, and take it down in the reverse order."""
     async with AsyncExitStack() as stack:
         repository = ModelRepository(workspace.models)
-        if model == STARTER_MODEL:
-            await asyncio.to_thread(install_starter, repository)
+        await asyncio.to_thread(_make_usable, repository)
         store = Store(workspace)
         stack.push_async_callback(store.close)
         await store.open()
-        classifier = PredictClient(model, timeout=5.0)
+        classifier = PredictClient(repository.served, timeout=5.0)
         stack.push_async_callback(classifier.close)
         engine = EngineSwitch(await awaited_engine(engine_name, workspace))
         stack.push_async_callback(engine.close)
-        fleet = Fleet(model, engine, repository, workspace, classifier)
+        fleet = Fleet(engine, repository, workspace, classifier)
         await stack.enter_async_context(in_background(watch_fleet(fleet)))
         await stack.enter_async_context(in_background(follow_engine(engine, workspace)))
-        trainer = Trainer(
-            model=model, store=store, repository=repository, workspace=workspace, broker=broker
+        trainer = Trainer(store=store, repository=repository, workspace=workspace, broker=broker)
+        names, switch = ModelNames(repository, store), FleetSwitch(repository)
+        lifecycle = ModelLifecycle(
+            repository=repository,
+            store=store,
+            trainer=trainer,
+            names=names,
+            switch=switch,
+            broker=broker,
         )
+        stack.push_async_callback(lifecycle.close)
+        await lifecycle.open()
         stack.push_async_callback(trainer.close)
         await trainer.open()
         yield create_app(
-            model=model,
             store=store,
             classifier=classifier,
             ready_instances=lambda: fleet.view.ready,
             trainer=trainer,
+            names=names,
+            lifecycle=lifecycle,
+            switch=switch,
             repository=repository,
             broker=broker,
             hosts=hosts,
         )
+
+
+def _make_usable(repository: ModelRepository) -> None:
+    """Remove what a crash left, and put a model into a workspace that has none."""
+    repository.sweep()
+    if not repository.models():
+        install_starter(repository)
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -113,7 +131,6 @@ def _parse_arguments() -> argparse.Namespace:
     )
     option("--host", default="127.0.0.1", help="default: %(default)s")
     option("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s; 0: any free port")
-    option("--model", default=STARTER_MODEL, help="default: %(default)s")
     option("--engine", default=AUTO, choices=ENGINE_CHOICES, help="default: %(default)s")
     option(
         "--allow-host",

@@ -8,9 +8,22 @@ from fastapi import FastAPI
 
 from backend import http_errors
 from backend.events import EventBroker
-from backend.model_catalog import ModelCatalog
+from backend.models.catalog import ModelCatalog
+from backend.models.lifecycle import ModelLifecycle, ModelSwitch
+from backend.models.names import ModelNames
 from backend.origin_check import OriginCheck
-from backend.routes import classify, events, health, labels, models, page, training
+from backend.routes import (
+    classify,
+    events,
+    health,
+    labels,
+    models,
+    page,
+    photos,
+    served,
+    training,
+    versions,
+)
 from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.models.repository import ModelRepository
@@ -18,20 +31,22 @@ from serving.models.repository import ModelRepository
 
 def create_app(
     *,
-    model: str,
     store: Store,
     classifier: classify.Classifier,
     ready_instances: Callable[[], int],
     trainer: Trainer,
+    names: ModelNames,
+    lifecycle: ModelLifecycle,
+    switch: ModelSwitch,
     repository: ModelRepository,
     broker: EventBroker,
     hosts: Collection[str] = (),
 ) -> FastAPI:
-    """Build the service for `model` from parts that are open and running.
+    """Build the service from parts that are open and running.
 
     `hosts` are host names, besides this machine's own, under which people reach it.
     """
-    catalog = ModelCatalog(repository)
+    catalog = ModelCatalog(repository, store)
     app = FastAPI(
         title="Servery backend",
         description="Classifies photos, keeps labels and learns from them.",
@@ -41,10 +56,13 @@ def create_app(
     app.add_middleware(OriginCheck, hosts=hosts)
     http_errors.install_error_handlers(app)
     app.include_router(page.routes())
-    app.include_router(health.routes(model, ready_instances, catalog))
-    app.include_router(classify.routes(classifier))
-    app.include_router(labels.routes(model, store, catalog, broker))
-    app.include_router(training.routes(trainer))
-    app.include_router(models.routes(repository, catalog, store, broker))
+    app.include_router(health.routes(lambda: repository.served().current, ready_instances, catalog))
+    app.include_router(classify.routes(classifier, names))
+    app.include_router(labels.routes(store, catalog, names, broker))
+    app.include_router(training.routes(trainer, names))
+    app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
+    app.include_router(served.routes(catalog, names, switch, broker))
+    app.include_router(versions.routes(repository, catalog, names, store, broker))
+    app.include_router(photos.routes(store, names))
     app.include_router(events.routes(broker))
     return app

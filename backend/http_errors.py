@@ -9,12 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from backend.models.lifecycle import ModelConflict
+from backend.models.names import NoModel, UnknownModel
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
-from backend.training.trainer import NothingToLearn, RunIsOver
+from backend.training.trainer import ModelBusy, NothingToLearn, RunIsOver
 from serving.class_names import ClassNameError
 from serving.errors import FleetUnavailable, ImageError, ModelError, ServeryError
-from serving.normalize_image import ImageFault, UnusableImage
+from serving.image_file import ImageFault, UnusableImage
+from serving.models.model_names import ModelNameError
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +31,11 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (ImageError, 422),
     (FleetUnavailable, 503),
     (ClassNameError, 400),
+    (ModelNameError, 400),
+    (UnknownModel, 404),
+    (NoModel, 409),
+    (ModelBusy, 409),
+    (ModelConflict, 409),
     (UnknownLabel, 404),
     (UnknownRun, 404),
     (LabelConflict, 409),

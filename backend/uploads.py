@@ -29,17 +29,18 @@ _decoder = ThreadPoolExecutor(max(2, core_count()), thread_name_prefix="decoder"
 
 @dataclass(frozen=True)
 class Upload:
-    """An uploaded photo, and the class that came with it, if any."""
+    """An uploaded photo, and the class and the model that came with it, if any."""
 
     jpeg: bytes
     """The photo, normalized."""
     class_name: str | None
+    model: str | None
 
 
 async def read_upload(request: Request) -> Upload:
     """Read the one photo of a request: the form's field `file`, or the whole body.
 
-    The class is the form's field `class`, or else the query's. Raises HttpError or
+    The class is the form's field `class`, or else the query's; so with `model`. Raises HttpError or
     UnusableImage for anything that is not one photo of at most MAX_BYTES.
     """
     declared = request.headers.get("content-length", "")
@@ -47,7 +48,7 @@ async def read_upload(request: Request) -> Upload:
         raise too_many_bytes()
     try:
         async with asyncio.timeout(_UPLOAD_TIMEOUT):
-            data, class_name = await _body(request)
+            data, fields = await _body(request)
     except TimeoutError as error:
         raise HttpError(
             408, f"The photo did not arrive within {_UPLOAD_TIMEOUT:.0f} s.", "Send it again."
@@ -57,11 +58,11 @@ async def read_upload(request: Request) -> Upload:
             400, "The connection ended before the photo had arrived.", "Send it again."
         ) from error
     jpeg = await asyncio.get_running_loop().run_in_executor(_decoder, normalize_image, data)
-    return Upload(jpeg, class_name)
+    return Upload(jpeg, fields.get("class"), fields.get("model"))
 
 
-async def _body(request: Request) -> tuple[bytes, str | None]:
-    query_class = request.query_params.get("class")
+async def _body(request: Request) -> tuple[bytes, dict[str, str]]:
+    fields = dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     limited = Request(request.scope, _limited(request))
     if kind == "multipart/form-data":
@@ -69,12 +70,12 @@ async def _body(request: Request) -> tuple[bytes, str | None]:
             file = form.get("file")
             if not isinstance(file, UploadFile):
                 raise _missing_file()
-            form_class = form.get("class")
             data = await file.read()
-            return data, form_class if isinstance(form_class, str) else query_class
+            given = {name: value for name, value in form.items() if isinstance(value, str)}
+            return data, fields | given
     if kind == "application/x-www-form-urlencoded":
         raise _missing_file()
-    return await limited.body(), query_class
+    return await limited.body(), fields
 
 
 def _limited(request: Request) -> Receive:

@@ -25,7 +25,7 @@ from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
 from serving.fleet.view import FleetView
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import STARTER_MODEL, install_starter
+from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
 from serving.progress import Report
 from serving.tf.cores import core_count
@@ -55,12 +55,12 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     except ServeryError as error:
         app.window.status.show_failed(f"Fleet: {error.what}")
         raise
-    client = PredictClient(STARTER_MODEL, timeout=TIMEOUT_SECONDS)
+    client = PredictClient(repository.served, timeout=TIMEOUT_SECONDS)
     stack.push_async_callback(client.close)
     switch = EngineSwitch(engine)
     docker = engine if isinstance(engine, DockerEngine) else DockerEngine(app.workspace)
     process = engine if isinstance(engine, ProcessEngine) else ProcessEngine(app.workspace)
-    fleet = Fleet(STARTER_MODEL, switch, repository, app.workspace, client)
+    fleet = Fleet(switch, repository, app.workspace, client)
     engines = FleetEngines(fleet, switch, docker, process, lambda: app.engine_setting)
     stack.push_async_callback(engines.close)
     stack.push_async_callback(_stop_fleet, app, fleet)
@@ -86,20 +86,20 @@ class _FleetStatus:
     def __init__(self, app: App, repository: ModelRepository) -> None:
         self._app = app
         self._repository = repository
-        self._card_version: int | None = None
-        """The version whose classes the Classify page offers."""
+        self._card: tuple[str, int] | None = None
+        """The model and version whose classes the Classify page offers."""
 
     def show(self, view: FleetView) -> None:
         status = self._app.window.status
         status.show_fleet(view.ready, view.desired_count, view.model, view.live_version)
         self._app.classify.fleet_changed(view.ready, view.live_version)
-        version = view.live_version
-        if version is None or version == self._card_version:
+        model, version = view.model, view.live_version
+        if version is None or self._card == (model, version):
             return
-        self._card_version = version
+        self._card = (model, version)
 
         async def show_classes(report: Report) -> None:
-            card = await asyncio.to_thread(self._repository.version(view.model, version).card)
+            card = await asyncio.to_thread(self._repository.version(model, version).card)
             self._app.classify.set_classes(card.classes)
 
         self._app.jobs.start("Read the model card", show_classes)

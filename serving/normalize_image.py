@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import io
-import warnings
-from enum import StrEnum
+import re
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from serving.errors import ImageError
+from serving.image_file import ImageFault, UnusableImage, open_image, turn_to_upright
+from serving.srgb import is_srgb, to_srgb
 
 MAX_BYTES = 64 * 1024 * 1024
-MAX_PIXELS = 200_000_000
 MAX_SIDE = 4096
 """A longer side than this is scaled down: no model here looks at more."""
 JPEG_QUALITY = 92
 
-_ORIENTATION_TAG = 0x0112
-
-
-class ImageFault(StrEnum):
-    """Why bytes are not an image that can be classified."""
-
-    EMPTY = "empty"
-    TOO_LARGE = "too large"
-    NOT_AN_IMAGE = "not an image"
-    DAMAGED = "damaged"
-
-
-class UnusableImage(ImageError):
-    """An ImageError that says which fault it is."""
-
-    def __init__(self, fault: ImageFault, what: str, advice: str) -> None:
-        super().__init__(what, advice)
-        self.fault = fault
+_END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
+"""A marker that is neither part of the scan nor a restart within it."""
+_SCAN, _END, _WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, *range(0xD0, 0xD9))
 
 
 def read_image(path: Path) -> bytes:
@@ -64,60 +49,68 @@ def read_normalized_image(path: Path) -> bytes:
 
 
 def normalize_image(data: bytes) -> bytes:
-    """Return `data` as an upright RGB (or grey) JPEG no longer than MAX_SIDE.
+    """Return `data` as an upright sRGB JPEG, of RGB or grey, no longer than MAX_SIDE.
 
-    A JPEG that is normalized already passes through unchanged, byte for byte, so this
-    may be done again wherever bytes come in. PNG, WebP, GIF, BMP, TIFF, CMYK, rotated
-    (EXIF) and oversized images are converted. Raises UnusableImage for anything else.
+    A JPEG that is all this already passes through unchanged, byte for byte, so this may
+    be done again wherever bytes come in. PNG, WebP, AVIF, GIF, BMP, TIFF, CMYK, rotated
+    (EXIF) and oversized images and those with another color profile are converted.
+    Raises UnusableImage for anything else.
     """
-    if not data:
-        raise UnusableImage(
-            ImageFault.EMPTY, "The file is empty.", "Choose a file with a photo in it."
-        )
     if len(data) > MAX_BYTES:
         raise too_many_bytes()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                return _normalized(image, data)
-    except UnidentifiedImageError as error:
-        raise UnusableImage(
-            ImageFault.NOT_AN_IMAGE,
-            "The file is not an image that Servery can read.",
-            "Choose a JPEG, PNG, WebP, GIF, BMP or TIFF file.",
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise _too_many_pixels() from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UnusableImage(
-            ImageFault.DAMAGED,
-            "The image is damaged or cut off.",
-            "Copy the file again from where it came from.",
-        ) from error
+    with open_image(data) as image:
+        image.load()  # only decoding it whole shows whether a file is damaged
+        return data if _is_normalized(image, data) else _converted(image)
 
 
-def _normalized(image: Image.Image, data: bytes) -> bytes:
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_many_pixels()
-    unchanged = (
-        image.format == "JPEG"
+def _is_normalized(image: Image.Image, data: bytes) -> bool:
+    return (
+        image.format in ("JPEG", "MPO")  # an MPO is a JPEG with more of them behind it
         and image.mode in ("RGB", "L")
-        and image.getexif().get(_ORIENTATION_TAG, 1) == 1
+        and turn_to_upright(image) is None
         and max(image.size) <= MAX_SIDE
+        and is_srgb(image)
+        and _has_an_end(data)
     )
-    image.load()  # only decoding it whole shows whether a file is damaged
-    if unchanged:
-        return data
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-        # Without a background, what is transparent would come out in whatever colour it hides.
-        layer = upright.convert("RGBA")
-        upright = Image.new("RGB", layer.size, "white")
-        upright.paste(layer, mask=layer.getchannel("A"))
+
+
+def _has_an_end(jpeg: bytes) -> bool:
+    """Say whether the end marker comes after the scans, as models insist on.
+
+    Pillow does without it once it has all pixels.
+    """
+    position = 2
+    while position + 4 <= len(jpeg):
+        if jpeg[position] != 0xFF:
+            return False
+        marker = jpeg[position + 1]
+        if marker == _END:
+            return True
+        if marker == 0xFF:  # a fill byte
+            position += 1
+        elif marker in _WITHOUT_LENGTH:
+            position += 2
+        else:
+            position += 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
+        if marker == _SCAN:
+            end = _END_OF_SCAN.search(jpeg, position)
+            position = end.start() if end else len(jpeg)
+    return jpeg[position : position + 2] == bytes((0xFF, _END))
+
+
+def _converted(image: Image.Image) -> bytes:
+    colored = to_srgb(image)
+    colored.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    if colored.mode == "RGBA":
+        # Without a background, what is transparent would come out in whatever color it hides.
+        opaque = Image.new("RGB", colored.size, "white")
+        opaque.paste(colored, mask=colored.getchannel("A"))
+        colored = opaque
+    turn = turn_to_upright(image)
     out = io.BytesIO()
-    upright.convert("RGB").save(out, "JPEG", quality=JPEG_QUALITY)
+    (colored if turn is None else colored.transpose(turn)).save(
+        out, "JPEG", quality=JPEG_QUALITY, comment=b""
+    )
     return out.getvalue()
 
 
@@ -125,13 +118,5 @@ def too_many_bytes() -> UnusableImage:
     return UnusableImage(
         ImageFault.TOO_LARGE,
         f"The file is larger than {MAX_BYTES // 2**20} MB.",
-        "Save the photo smaller and try again.",
-    )
-
-
-def _too_many_pixels() -> UnusableImage:
-    return UnusableImage(
-        ImageFault.TOO_LARGE,
-        f"The image has more than {MAX_PIXELS // 1_000_000} million pixels.",
         "Save the photo smaller and try again.",
     )

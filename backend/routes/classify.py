@@ -7,6 +7,7 @@ from typing import Protocol
 from fastapi import APIRouter, Request
 
 from backend.contract import Classification
+from backend.models.names import ModelNames
 from backend.uploads import read_upload
 from serving.predict.prediction import Prediction
 
@@ -14,19 +15,28 @@ from serving.predict.prediction import Prediction
 class Classifier(Protocol):
     """The part of PredictClient that the service needs."""
 
-    async def classify(self, jpeg: bytes) -> Prediction:
-        """Classify a normalized JPEG; raises ImageError, ModelError, FleetUnavailable."""
+    async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
+        """Classify a normalized JPEG with a served model, or with the current one.
+
+        Raises ImageError, ModelError, FleetUnavailable.
+        """
         ...
 
 
-def routes(classifier: Classifier) -> APIRouter:
+def routes(classifier: Classifier, names: ModelNames) -> APIRouter:
     router = APIRouter()
 
     @router.post("/classify")
-    async def classify(request: Request) -> Classification:
-        """Classify the photo in the form's field `file`, or the whole body."""
+    async def classify(request: Request, model: str | None = None) -> Classification:
+        """Classify the photo in the form's field `file`, or the whole body.
+
+        `model` names a served model; without it the current one answers.
+        """
         upload = await read_upload(request)
-        prediction = await classifier.classify(upload.jpeg)
+        requested = upload.model or model
+        # Not the name of the current one, which may have changed by the time it answers.
+        found = await names.find(requested) if requested else None
+        prediction = await classifier.classify(upload.jpeg, found)
         return Classification(
             prediction.model, prediction.version, list(prediction.scores), prediction.milliseconds
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -10,23 +9,29 @@ from fastapi import APIRouter, Header, Request, Response
 from backend.contract import ClassCount, Event, Label, LabelSummary
 from backend.events import EventBroker
 from backend.http_errors import HttpError
-from backend.model_catalog import ModelCatalog
+from backend.models.catalog import ModelCatalog
+from backend.models.names import ModelNames
 from backend.store.store import Store
 from backend.uploads import read_upload
 from serving.class_names import checked_class_name
 
 
-def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker) -> APIRouter:
+def routes(
+    store: Store, catalog: ModelCatalog, names: ModelNames, broker: EventBroker
+) -> APIRouter:
     router = APIRouter()
 
     @router.post("/labels", status_code=201)
     async def add(
         request: Request,
         response: Response,
+        model: str | None = None,
         idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
     ) -> Label:
         """Store a label; it and its photo are on disk before this answers.
 
+        The class may be another name of one that `model` knows, and becomes that one
+        unless somebody labelled a photo with this very name before.
         With an `Idempotency-Key`, sending it again stores no second label and
         answers 200 with the first.
         """
@@ -38,14 +43,21 @@ def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker)
                 "Send it as the form's field `class`, or in the query.",
             )
         requested = checked_class_name(upload.class_name)
-        known = await asyncio.to_thread(catalog.known_classes, model)
+        model = await names.find(upload.model or model)
+        known = await catalog.known_classes(model)
         spelling = {name.casefold(): name for name in known}
         name = spelling.get(requested.casefold(), requested)
+        called = None if name in known else await catalog.class_called(model, name)
         label, created = await store.labels.add(
-            upload.jpeg, name, is_new=lambda final: final not in known, key=idempotency_key
+            model,
+            upload.jpeg,
+            name,
+            is_new=lambda final: final not in known,
+            key=idempotency_key,
+            other_name_of=called,
         )
         if created:
-            broker.publish(Event("labels", str(label.id)))
+            broker.publish(Event("labels", model))
         else:
             response.status_code = 200
         return label
@@ -55,17 +67,18 @@ def routes(model: str, store: Store, catalog: ModelCatalog, broker: EventBroker)
         """Take a label back; the one it replaced counts again."""
         if label_id >= 2**63:  # more than SQLite's integers hold
             raise HttpError(404, f"There is no label {label_id}.", "Check the number.")
-        await store.labels.undo(label_id)
-        broker.publish(Event("labels", str(label_id)))
+        broker.publish(Event("labels", await store.labels.undo(label_id)))
 
     @router.get("/labels")
-    async def summary() -> LabelSummary:
-        """Count the current labels, per class."""
-        after = await store.runs.last_label_learned()
-        counts, newer = await store.labels.counts(after)
-        live = frozenset(await asyncio.to_thread(catalog.live_classes, model))
+    async def summary(model: str | None = None) -> LabelSummary:
+        """Count the current labels of a model, per class."""
+        model = await names.find(model)
+        after = await store.runs.last_label_learned(model)
+        counts, newer = await store.labels.counts(model, after)
+        live = frozenset(await catalog.live_classes(model))
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0].casefold()))
         return LabelSummary(
+            model=model,
             total=sum(counts.values()),
             since_last_run=newer,
             classes=[ClassCount(name, count, name in live) for name, count in ranked],

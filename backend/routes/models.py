@@ -1,59 +1,91 @@
-"""/models: versions, and which one is live."""
+"""/models: which models there are, made, renamed, duplicated, deleted and restored."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter
 
-from backend.contract import Event, ModelSummary, VersionSummary
+from backend.contract import DeletedModel, Event, ModelChange, ModelSummary, NewModel
 from backend.events import EventBroker
 from backend.http_errors import HttpError
-from backend.model_catalog import ModelCatalog
-from backend.store.store import Store
-from serving.errors import BackendError, ModelError
+from backend.models.catalog import ModelCatalog
+from backend.models.lifecycle import ModelLifecycle
+from backend.models.names import ModelNames
 from serving.models.repository import ModelRepository
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class NewName:
+    """The name of a model that is made from another."""
+
+    name: str
 
 
 def routes(
-    repository: ModelRepository, catalog: ModelCatalog, store: Store, broker: EventBroker
+    repository: ModelRepository,
+    catalog: ModelCatalog,
+    names: ModelNames,
+    lifecycle: ModelLifecycle,
+    broker: EventBroker,
 ) -> APIRouter:
     router = APIRouter()
 
     @router.get("/models")
     async def models() -> list[ModelSummary]:
-        return await asyncio.to_thread(catalog.models)
+        """Return every model, the current one first, then by name."""
+        return await catalog.models()
 
-    @router.get("/models/{model}/versions")
-    async def versions(model: str) -> list[VersionSummary]:
-        """Return the versions of `model`, newest first."""
-        await _check_model(model)
-        return await asyncio.to_thread(catalog.versions, model)
+    @router.post("/models", status_code=201)
+    async def create(new: NewModel) -> ModelSummary:
+        """Make a model with a live version 1, which has its backbone's classes or none."""
+        return await catalog.model(await lifecycle.create(new))
 
-    @router.post("/models/{model}/versions/{number}/promote")
-    async def promote(model: str, number: int) -> VersionSummary:
-        """Make a version the one that the fleet serves; rolling back is the same."""
-        await _check_model(model)
-        try:
-            await asyncio.to_thread(repository.version, model, number)
-        except ModelError as error:
-            raise HttpError(404, error.what, error.advice) from error
-        await asyncio.to_thread(repository.promote, model, number)
-        # The version is live from here on, whether its promotion can be recorded or not.
-        broker.publish(Event("models", model))
-        try:
-            await store.runs.record_promotion(model, number)
-        except BackendError as error:
-            _log.error("The promotion of version %s could not be recorded: %s", number, error)
-        return await asyncio.to_thread(catalog.version, model, number)
+    @router.get("/models/{model}")
+    async def one(model: str) -> ModelSummary:
+        return await catalog.model(await names.find(model))
 
-    async def _check_model(model: str) -> None:
-        if model not in await asyncio.to_thread(repository.models):
-            raise HttpError(
-                404, f"There is no model {model}.", "Choose one from the list of models."
-            )
+    @router.patch("/models/{model}")
+    async def change(model: str, change: ModelChange) -> ModelSummary:
+        """Rename a model, which goes on answering, or set how many versions stay."""
+        model = await names.find(model)
+        if change.keep_versions is not None:
+            if change.keep_versions < 1:
+                raise HttpError(
+                    400, "At least one version must be kept.", "Give a number of 1 or more."
+                )
+            await asyncio.to_thread(keep_versions, model, change.keep_versions)
+            broker.publish(Event("models", model))
+        if change.name is not None:
+            model = await lifecycle.rename(model, change.name)
+        return await catalog.model(model)
+
+    @router.post("/models/{model}/duplicate", status_code=201)
+    async def duplicate(model: str, new: NewName) -> ModelSummary:
+        """Make a model with the same versions, labels and history."""
+        return await catalog.model(await lifecycle.duplicate(model, new.name))
+
+    @router.delete("/models/{model}")
+    async def delete(model: str) -> DeletedModel:
+        """Delete a model with its labels and its history, until the backend ends to restore.
+
+        Not the current one.
+        """
+        return await lifecycle.delete(model)
+
+    @router.get("/deleted")
+    async def deleted() -> list[DeletedModel]:
+        """Return the models that can be restored, the last one deleted first."""
+        return lifecycle.deleted()
+
+    @router.post("/deleted/{token}/restore")
+    async def restore(token: str) -> ModelSummary:
+        """Bring a deleted model back."""
+        return await catalog.model(await lifecycle.restore(token))
+
+    def keep_versions(model: str, count: int) -> None:
+        repository.change_settings(model, lambda settings: replace(settings, keep_versions=count))
+        repository.prune(model)
 
     return router

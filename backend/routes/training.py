@@ -5,21 +5,22 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from backend.contract import TrainingRun
+from backend.models.names import ModelNames
 from backend.training.trainer import Trainer
 
 
-def routes(trainer: Trainer) -> APIRouter:
+def routes(trainer: Trainer, names: ModelNames) -> APIRouter:
     router = APIRouter()
 
     @router.post("/training", status_code=202)
-    async def start() -> TrainingRun:
-        """Queue a training run; returns the one that is queued already, if there is one."""
-        return await trainer.queue()
+    async def start(model: str | None = None) -> TrainingRun:
+        """Queue a training run; returns the model's that is queued already, if there is one."""
+        return await trainer.queue(await names.find(model))
 
     @router.get("/training")
-    async def runs() -> list[TrainingRun]:
-        """Return every run, newest first."""
-        return await trainer.runs()
+    async def runs(model: str | None = None) -> list[TrainingRun]:
+        """Return every run, or every run of one model, newest first."""
+        return await trainer.runs(await names.find(model) if model else None)
 
     @router.get("/training/{run_id}")
     async def run(run_id: str) -> TrainingRun:

@@ -1,20 +1,23 @@
-"""The table of labels: what people say images show."""
+"""The table of labels: what people say images show, for each model."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backend.contract import Label
 from backend.store.images import ImageFolder
+from backend.store.models import renamed_to
 from serving.clock import utc_now
 from serving.database import Connection, Database, Row
 from serving.errors import BackendError
 
 _CURRENT = """
     SELECT * FROM labels
-    WHERE id IN (SELECT MAX(id) FROM labels WHERE undone IS NULL GROUP BY image)
+    WHERE id IN (
+        SELECT MAX(id) FROM labels WHERE model = :model AND undone IS NULL GROUP BY image
+    )
 """
 
 
@@ -27,18 +30,31 @@ class UnknownLabel(BackendError):
 
 
 @dataclass(frozen=True)
+class NewLabel:
+    """A label of an image that is in the image folder already."""
+
+    image: str
+    """SHA-256 of the normalized JPEG, in hex."""
+    class_name: str
+    held_out: bool = False
+
+
+@dataclass(frozen=True)
 class LabelSnapshot:
-    """The labels at one moment, for one training run."""
+    """The labels of a model at one moment, for one training run."""
 
     current: tuple[Label, ...]
     """One an image, the newest that was not undone; oldest first."""
     images_ever_labeled: frozenset[str]
+    held_out: frozenset[str]
+    """Images that nothing may be learned from: the test part of an imported folder."""
     last_label: int
     """The highest label id there is; 0 without labels."""
 
 
 class LabelStore:
-    """Every label ever made; of those of one image, the newest that was not undone counts."""
+    """Every label ever made; of those of one image in one model, the newest that was not
+    undone counts."""
 
     def __init__(self, database: Database, images: ImageFolder) -> None:
         self._database = database
@@ -46,81 +62,152 @@ class LabelStore:
 
     async def add(
         self,
+        model: str,
         jpeg: bytes,
         class_name: str,
         is_new: Callable[[str], bool],
         key: str | None = None,
+        *,
+        other_name_of: str | None = None,
     ) -> tuple[Label, bool]:
         """Store a label for a normalized JPEG; returns it and whether it was created now.
 
         Image and label are on disk when this returns. A second call with the same
         `key` returns the label of the first and creates nothing; raises LabelConflict
-        if its image or class differ. A class that differs from one labelled before
-        only in capitals is that one. `is_new(class)` returns whether no version can
-        answer with the class.
+        if its model, image or class differ. A class that differs from one labelled
+        before only in capitals is that one; otherwise it is `other_name_of`, if given.
+        `is_new(class)` returns whether no version of the model can answer with the class.
         """
         image = await asyncio.to_thread(self._images.put, jpeg)
 
         def work(connection: Connection) -> tuple[Label, bool]:
-            name = _spelling(connection, class_name)
+            # It may have been renamed since the request was looked at.
+            now = renamed_to(connection, model) or model
+            spellings = _spellings(connection, now)
+            name = spellings.get(class_name.casefold(), other_name_of or class_name)
             # Without a key this finds nothing: in SQL, NULL equals nothing.
             for row in connection.execute("SELECT * FROM labels WHERE idempotency_key = ?", (key,)):
-                return _same(_label(row), image, name), False
+                return _same(_label(row), now, image, name), False
+            # A photo of a test part stays one, however often it is labelled again.
             cursor = connection.execute(
-                "INSERT INTO labels (image, class_name, created, new_class, idempotency_key)"
-                " VALUES (?, ?, ?, ?, ?) RETURNING *",
-                (image, name, utc_now(), is_new(name), key),
+                "INSERT INTO labels"
+                " (model, image, class_name, created, new_class, idempotency_key, held_out)"
+                " SELECT ?, ?, ?, ?, ?, ?, COALESCE(MAX(held_out), 0) FROM labels"
+                " WHERE model = ? AND image = ? AND undone IS NULL RETURNING *",
+                (now, image, name, utc_now(), is_new(name), key, now, image),
             )
             return _label(cursor.fetchone()), True
 
         return await self._database.transaction(work)
 
-    async def undo(self, label_id: int) -> None:
+    async def add_many(
+        self, model: str, labels: Sequence[NewLabel], is_new: Callable[[str], bool]
+    ) -> int:
+        """Store labels of images that are on disk already; returns how many are new.
+
+        All of them are stored, or none. One that says what the image's current label
+        says already adds nothing, so that the same labels can be given again.
+        """
+
+        def work(connection: Connection) -> int:
+            spellings = _spellings(connection, model)
+            rows = connection.execute(_CURRENT, {"model": model})
+            current = {row["image"]: (row["class_name"], bool(row["held_out"])) for row in rows}
+            added, now = 0, utc_now()
+            for label in labels:
+                folded = label.class_name.casefold()
+                name = spellings.setdefault(folded, label.class_name)
+                if current.get(label.image) == (name, label.held_out):
+                    continue
+                connection.execute(
+                    "INSERT INTO labels (model, image, class_name, created, new_class, held_out)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (model, label.image, name, now, is_new(name), label.held_out),
+                )
+                current[label.image] = (name, label.held_out)
+                added += 1
+            return added
+
+        return await self._database.transaction(work)
+
+    async def undo(self, label_id: int) -> str:
         """Take a label back; the one it replaced counts again. Idempotent.
 
-        Raises UnknownLabel if there is none with this id.
+        Returns the model that it belongs to. Raises UnknownLabel if there is none
+        with this id.
         """
         undone = await self._database.execute(
-            "UPDATE labels SET undone = COALESCE(undone, ?) WHERE id = ? RETURNING id",
+            "UPDATE labels SET undone = COALESCE(undone, ?) WHERE id = ? RETURNING model",
             (utc_now(), label_id),
         )
         if not undone:
             raise UnknownLabel(
                 f"There is no label {label_id}.", "It may belong to another workspace."
             )
+        return str(undone[0]["model"])
 
-    async def snapshot(self) -> LabelSnapshot:
-        """Return what a training run needs, as it is now."""
+    async def snapshot(self, model: str) -> LabelSnapshot:
+        """Return what a training run of `model` needs, as it is now."""
+        parameters = {"model": model}
 
         def work(connection: Connection) -> LabelSnapshot:
-            current = tuple(_label(row) for row in connection.execute(_CURRENT + " ORDER BY id"))
-            ever = connection.execute("SELECT DISTINCT image FROM labels")
-            last = connection.execute("SELECT COALESCE(MAX(id), 0) FROM labels").fetchone()
-            return LabelSnapshot(current, frozenset(row[0] for row in ever), int(last[0]))
+            rows = connection.execute(_CURRENT + " ORDER BY id", parameters).fetchall()
+            ever = connection.execute(
+                "SELECT DISTINCT image FROM labels WHERE model = :model", parameters
+            )
+            last = connection.execute(
+                "SELECT COALESCE(MAX(id), 0) FROM labels WHERE model = :model", parameters
+            ).fetchone()
+            return LabelSnapshot(
+                current=tuple(_label(row) for row in rows),
+                images_ever_labeled=frozenset(row[0] for row in ever),
+                held_out=frozenset(row["image"] for row in rows if row["held_out"]),
+                last_label=int(last[0]),
+            )
 
         return await self._database.transaction(work)
 
-    async def counts(self, after: int) -> tuple[dict[str, int], int]:
+    async def counts(self, model: str, after: int) -> tuple[dict[str, int], int]:
         """Return current labels per class, and how many of them have an id above `after`."""
         rows = await self._database.execute(
-            f"SELECT class_name, COUNT(*), SUM(id > ?) FROM ({_CURRENT}) GROUP BY class_name",
-            (after,),
+            f"SELECT class_name, COUNT(*), SUM(id > :after) FROM ({_CURRENT}) GROUP BY class_name",
+            {"model": model, "after": after},
         )
         return {name: count for name, count, _ in rows}, sum(newer for _, _, newer in rows)
 
+    async def totals(self) -> dict[str, int]:
+        """Return how many photos are labelled in each model that has any."""
+        rows = await self._database.execute(
+            "SELECT model, COUNT(DISTINCT image) AS photos FROM labels WHERE undone IS NULL"
+            " GROUP BY model"
+        )
+        return {row["model"]: row["photos"] for row in rows}
 
-def _spelling(connection: Connection, class_name: str) -> str:
-    folded = class_name.casefold()
-    for row in connection.execute(f"SELECT DISTINCT class_name FROM ({_CURRENT})"):
-        if row[0].casefold() == folded:
-            return str(row[0])
-    return class_name
+    async def photos(self, model: str, count: int) -> list[Label]:
+        """Return at most `count` current labels: the newest of each class, then the second
+        newest, and so on."""
+        rows = await self._database.execute(
+            "SELECT *, ROW_NUMBER() OVER (PARTITION BY class_name ORDER BY id DESC) AS place"
+            f" FROM ({_CURRENT}) ORDER BY place, id DESC LIMIT :count",
+            {"model": model, "count": count},
+        )
+        return [_label(row) for row in rows]
 
 
-def _same(label: Label, image: str, class_name: str) -> Label:
-    if label.image != image or label.class_name.casefold() != class_name.casefold():
+def _spellings(connection: Connection, model: str) -> dict[str, str]:
+    """Return the spelling of each class that is labelled now, by what it is without capitals."""
+    rows = connection.execute(
+        f"SELECT DISTINCT class_name FROM ({_CURRENT})", {"model": model}
+    ).fetchall()
+    return {row[0].casefold(): row[0] for row in rows}
+
+
+def _same(label: Label, model: str, image: str, class_name: str) -> Label:
+    if (label.model, label.image) != (model, image) or (
+        label.class_name.casefold() != class_name.casefold()
+    ):
         raise LabelConflict(
-            "This idempotency key was used before, for another image or class.",
+            "This idempotency key was used before, for another image, class or model.",
             "Send a new key with every new label.",
         )
     return label
@@ -133,4 +220,5 @@ def _label(row: Row) -> Label:
         class_name=row["class_name"],
         created=row["created"],
         new_class=bool(row["new_class"]),
+        model=row["model"],
     )

@@ -26,8 +26,7 @@ class RunStore:
         `last_label` is the highest label id that the run learns from; it stays until
         another one is given.
         """
-        not_stored = ("progress", "imported_from")
-        values = {key: value for key, value in asdict(run).items() if key not in not_stored}
+        values = {key: value for key, value in asdict(run).items() if key != "progress"}
         if last_label is not None:
             values["last_label"] = last_label
         await self._database.execute(
@@ -46,16 +45,21 @@ class RunStore:
             return _run(row)
         raise UnknownRun(f"There is no training run {run_id}.", "Choose one from the list of runs.")
 
-    async def all(self) -> list[TrainingRun]:
-        """Return every run, newest first."""
-        rows = await self._database.execute("SELECT * FROM training_runs ORDER BY number DESC")
+    async def all(self, model: str | None = None) -> list[TrainingRun]:
+        """Return every run, or every run of one model, newest first."""
+        rows = await self._database.execute(
+            "SELECT * FROM training_runs WHERE model = :model"
+            # Deleted models begin with a dot, which no name of a model does.
+            " OR :model IS NULL AND model NOT LIKE '.%' ORDER BY number DESC",
+            {"model": model},
+        )
         return [_run(row) for row in rows]
 
-    async def last_label_learned(self) -> int:
-        """Return the highest label id that a successful run has learned from, or 0."""
+    async def last_label_learned(self, model: str) -> int:
+        """Return the highest label id that a successful run of `model` has learned from, or 0."""
         (row,) = await self._database.execute(
-            "SELECT COALESCE(MAX(last_label), 0) FROM training_runs WHERE state = ?",
-            (RunState.SUCCEEDED,),
+            "SELECT COALESCE(MAX(last_label), 0) FROM training_runs WHERE state = ? AND model = ?",
+            (RunState.SUCCEEDED, model),
         )
         return int(row[0])
 

@@ -60,6 +60,20 @@ MIGRATIONS = (
         END
     WHERE state = 'succeeded' AND version IS NOT NULL AND promoted = 0;
     """,
+    # Until schema 3 a backend knew one model, which its labels did not name. Without any run
+    # or promotion it was the only one that Servery brought along then, named 'starter'.
+    """
+    ALTER TABLE labels ADD COLUMN model TEXT NOT NULL DEFAULT '';
+    ALTER TABLE labels ADD COLUMN held_out INTEGER NOT NULL DEFAULT 0;
+    UPDATE labels SET model = COALESCE(
+        (SELECT model FROM training_runs ORDER BY number DESC LIMIT 1),
+        (SELECT model FROM promotions ORDER BY id DESC LIMIT 1),
+        'starter'
+    );
+    CREATE INDEX labels_by_model ON labels (model, image, id);
+    ALTER TABLE training_runs ADD COLUMN imported_from TEXT NOT NULL DEFAULT '';
+    CREATE TABLE renamed_models (old TEXT PRIMARY KEY, new TEXT NOT NULL);
+    """,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backend.store.images import ImageFolder
 from backend.store.labels import LabelStore
+from backend.store.models import ModelRows
 from backend.store.runs import RunStore
 from backend.store.schema import migrate
 from serving.database import Database
@@ -19,6 +20,7 @@ class Store:
         self.images = ImageFolder(workspace.images)
         self.labels = LabelStore(self._database, self.images)
         self.runs = RunStore(self._database)
+        self.models = ModelRows(self._database, self.images)
 
     async def open(self) -> None:
         """Open or create everything; raises BackendError."""

@@ -121,17 +121,21 @@ class Features:
         taught = (*self.train.classes, *self.held_out.classes)
         return tuple(dict.fromkeys((*self.foundation.classes, *taught)))
 
-    def relabeled(self, labeled: Rows, decided: frozenset[str]) -> Features:
+    def relabeled(
+        self, labeled: Rows, decided: frozenset[str], test_part: frozenset[str] = frozenset()
+    ) -> Features:
         """Return features with exactly `labeled` in place of every row of a decided image.
 
         `labeled` has each image once. An image that was held out before stays held out
         and one that was learned from stays learned from, so no version is ever evaluated
         on an image that it learned. Of the others about HELD_OUT_SHARE per class are held
-        out, selected by their hashes; none of a class with fewer than five images.
+        out, selected by their hashes; none of a class with fewer than five images. Images
+        of `test_part` are held out in any case.
         """
         held_before = frozenset(self.held_out.images)
         learned_before = frozenset(self.train.images)
-        hold = _held_out(labeled, held_before, learned_before)
+        choice = labeled.where(image not in test_part for image in labeled.images)
+        hold = _held_out(choice, held_before, learned_before) | test_part
         train = self.train.where(image not in decided for image in self.train.images)
         held_out = self.held_out.where(image not in decided for image in self.held_out.images)
         return Features(

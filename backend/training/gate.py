@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from backend.training.worker_protocol import Evaluation
 
 MARGIN = 0.02
 """How much accuracy on old classes a new version may lose; 0.02 is two in a hundred."""
+CHANCE = 0.1
+"""A fall that is at least this probable by chance alone does not hold a version back."""
 _ROUNDING = 1e-9
 """Shares that differ by exactly the margin may not, as floating-point numbers."""
 
@@ -13,13 +17,27 @@ _ROUNDING = 1e-9
 def reason_not_to_promote(evaluation: Evaluation) -> str | None:
     """Return why a version must not go live, as a sentence, or None if it may.
 
-    A version goes live unless its share of right answers, on the held-out images of
-    classes that the base version knew, is more than MARGIN below the base version's.
+    A version goes live unless its share of right answers, on images of classes that the
+    base version knew, is more than MARGIN below the base version's. With few images that
+    happens by chance; if both versions answered the same images, a sign test decides
+    whether it did.
     """
     before, after = evaluation.old_base_accuracy, evaluation.old_accuracy
     if before is None or after is None or before - after <= MARGIN + _ROUNDING:
+        return None
+    if _may_be_chance(evaluation):
         return None
     return (
         f"On what the model already knew, accuracy fell from {100 * before:.1f}% to "
         f"{100 * after:.1f}%, so the version did not go live."
     )
+
+
+def _may_be_chance(evaluation: Evaluation) -> bool:
+    """Say whether two equally good versions would differ as much in CHANCE of all cases."""
+    lost, won = evaluation.old_lost, evaluation.old_won
+    if lost is None or won is None:
+        return False
+    differ = lost + won
+    at_least_as_bad = sum(math.comb(differ, count) for count in range(lost, differ + 1))
+    return bool(at_least_as_bad >= CHANCE * 2**differ)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
-from dataclasses import replace
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,15 +32,40 @@ _log = logging.getLogger(__name__)
 
 
 class NothingToLearn(BackendError):
-    """There are no labels, and no run has ever learned from any."""
+    """The model has no labels, and no run of it has ever learned from any."""
+
+
+class ModelBusy(BackendError):
+    """A training run of the model is queued or running, or the model is being changed."""
 
 
 class RunIsOver(BackendError):
     """A run that has finished cannot be cancelled."""
 
 
+@dataclass(frozen=True)
+class PhotoSource:
+    """Where a training run reads photos before it learns: a folder with one folder a class."""
+
+    folder: Path
+    name: str
+    """For people to read: the folder, or the file that it was unpacked from."""
+    temporary: bool = False
+    """The folder is removed at the end of the run."""
+
+    def remove(self) -> None:
+        if self.temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Queued:
+    run: TrainingRun
+    source: PhotoSource | None = None
+
+
 class Trainer:
-    """Queues training runs for one model and takes each to its end state.
+    """Queues training runs of all models and takes each to its end state, one at a time.
 
     While it is open, every run that was queued ends as succeeded, failed or
     cancelled; a worker that crashes or is killed harms nothing else.
@@ -47,7 +74,6 @@ class Trainer:
     def __init__(
         self,
         *,
-        model: str,
         store: Store,
         repository: ModelRepository,
         workspace: Workspace,
@@ -55,13 +81,14 @@ class Trainer:
         worker: Sequence[str] | None = None,
     ) -> None:
         """`worker` is the command to which the path of a spec file is appended."""
-        self._model = model
         self._store = store
         self._repository = repository
         self._workspace = workspace
         self._broker = broker
         self._worker = list(worker or module_command(WORKER))
-        self._queued: TrainingRun | None = None
+        self._queued: dict[tuple[str, str], _Queued] = {}
+        """By model and what is imported, in the order in which they are carried out."""
+        self._held: set[str] = set()
         self._current: TrainingRun | None = None
         self._process: WorkerProcess | None = None
         self._unsaved: dict[str, TrainingRun] = {}
@@ -79,36 +106,82 @@ class Trainer:
         """Stop the worker, if one is running; its run and a queued one end as failed."""
         if self._task is not None:
             await cancel_and_wait(self._task)
+        for queued in self._queued.values():
+            if queued.source is not None:
+                queued.source.remove()
         await self._store.runs.fail_interrupted("Servery was closed before the training run ended.")
 
-    async def queue(self) -> TrainingRun:
-        """Queue a run, or return the one that is queued already; raises NothingToLearn."""
+    async def queue(self, model: str) -> TrainingRun:
+        """Queue a run that learns from the labels of `model`.
+
+        Returns the one that is queued already, if there is one. Raises NothingToLearn,
+        and ModelBusy while the model is held.
+        """
+        return await self._queue(model, None)
+
+    async def queue_import(self, model: str, source: PhotoSource) -> TrainingRun:
+        """Queue a run that labels the photos of `source` first, then learns from all labels.
+
+        Returns the one that is queued already for the same source, if there is one.
+        Raises ModelBusy while the model is held.
+        """
+        return await self._queue(model, source)
+
+    async def _queue(self, model: str, source: PhotoSource | None) -> TrainingRun:
+        key = (model, source.name if source else "")
         async with self._changed:
-            if self._queued is not None:
-                return self._queued
-            labels = await self._store.labels.snapshot()
-            if not labels.current and not await self._store.runs.last_label_learned():
+            if key in self._queued:
+                if source is not None:
+                    source.remove()
+                return self._queued[key].run
+            if model in self._held:
+                raise ModelBusy(f"Model {model} is being changed.", "Try again in a moment.")
+            labels = await self._store.labels.snapshot(model)
+            if (
+                source is None
+                and not labels.current
+                and not await self._store.runs.last_label_learned(model)
+            ):
                 raise NothingToLearn(
                     "There is nothing to learn from yet.",
                     "Label a photo first: say what it shows, or confirm the prediction.",
                 )
             run = TrainingRun(
                 id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
-                model=self._model,
+                model=model,
                 state=RunState.QUEUED,
                 created=utc_now(),
                 step="Waiting for its turn.",
                 labels=len(labels.current),
+                imported_from=key[1],
             )
             await self._store.runs.save(run)
-            self._queued = run
+            self._queued[key] = _Queued(run, source)
             self._changed.notify_all()
         self._broker.publish(Event("training", run.id))
         return run
 
-    async def runs(self) -> list[TrainingRun]:
-        """Return every run, newest first."""
-        return [self._latest(run) for run in await self._store.runs.all()]
+    @asynccontextmanager
+    async def held(self, model: str) -> AsyncIterator[None]:
+        """Let no run of `model` be queued inside the block; raises ModelBusy if one is."""
+        async with self._changed:
+            running = self._current is not None and self._current.model == model
+            if running or any(queued_model == model for queued_model, _ in self._queued):
+                raise ModelBusy(
+                    f"Model {model} is learning.",
+                    "Wait until its training run has ended, or cancel it.",
+                )
+            if model in self._held:
+                raise ModelBusy(f"Model {model} is being changed.", "Try again in a moment.")
+            self._held.add(model)
+        try:
+            yield
+        finally:
+            self._held.discard(model)
+
+    async def runs(self, model: str | None = None) -> list[TrainingRun]:
+        """Return every run, or every run of one model, newest first."""
+        return [self._latest(run) for run in await self._store.runs.all(model)]
 
     async def run(self, run_id: str) -> TrainingRun:
         """Return one run, with its progress; raises UnknownRun."""
@@ -121,9 +194,12 @@ class Trainer:
         """
         async with self._changed:
             run = await self._store.runs.get(run_id)
-            if self._queued is not None and self._queued.id == run_id:
-                queued, self._queued = self._queued, None
-                return await self._finish(queued, RunState.CANCELLED, "Cancelled.")
+            for key, queued in self._queued.items():
+                if queued.run.id == run_id:
+                    del self._queued[key]
+                    if queued.source is not None:
+                        queued.source.remove()
+                    return await self._finish(queued.run, RunState.CANCELLED, "Cancelled.")
             if self._current is None or self._current.id != run_id:
                 raise RunIsOver("This training run has finished already.", "Start another one.")
             if self._process is not None:
@@ -148,13 +224,12 @@ class Trainer:
     async def _run_queue(self) -> None:
         while True:
             async with self._changed:
-                await self._changed.wait_for(lambda: self._queued is not None)
-                assert self._queued is not None
-                self._current, self._queued = self._queued, None
-                run = self._current
+                await self._changed.wait_for(lambda: bool(self._queued))
+                queued = self._queued.pop(next(iter(self._queued)))
+                self._current = run = queued.run
                 self._process = WorkerProcess(self._worker, self._workspace.training_runs / run.id)
             try:
-                await self._train(run, self._process)
+                await self._train(run, queued.source, self._process)
             except WorkerKilled:
                 await self._finish(self._current, RunState.CANCELLED, "Cancelled.")
             except ServeryError as error:
@@ -167,22 +242,29 @@ class Trainer:
                     f"The training failed: {error}. See the backend's log for details.",
                 )
             finally:
+                if queued.source is not None:
+                    queued.source.remove()
                 async with self._changed:
                     self._current = self._process = None
                     self._changed.notify_all()
 
-    async def _train(self, run: TrainingRun, process: WorkerProcess) -> None:
-        labels = await self._store.labels.snapshot()
+    async def _train(
+        self, run: TrainingRun, source: PhotoSource | None, process: WorkerProcess
+    ) -> None:
+        model = run.model
+        labels = await self._store.labels.snapshot(model)
         run = replace(run, state=RunState.RUNNING, labels=len(labels.current), step="Starting.")
         await self._store.runs.save(run, last_label=labels.last_label)
         self._update(run)
-        base = self._repository.live(self._model)
-        with self._repository.staged(self._model) as staged:
-            result = await process.run(self._spec(run, base, staged, labels), self._on_progress)
+        base = self._repository.live(model)
+        with self._repository.staged(model) as staged:
+            result = await process.run(
+                self._spec(run, source, base, staged, labels), self._on_progress
+            )
             self._update(
                 replace(run, progress=0.95, step="Adding the new version to the repository.")
             )
-            version = self._repository.adopt(self._model, staged)
+            version = self._repository.adopt(model, staged)
         run = replace(
             run,
             version=version.number,
@@ -191,29 +273,36 @@ class Trainer:
         )
         self._update(run)
         reason = reason_not_to_promote(result.evaluation)
-        if reason is None and self._repository.live(self._model).number != base.number:
+        if reason is None and self._repository.live(model).number != base.number:
             # A person's choice, made while the worker was running, outweighs the gate.
             reason = "Another version was promoted meanwhile, so this one did not go live."
         step = reason or f"Version {version.number} is live."
         run = replace(run, promoted=reason is None, not_promoted_because=reason or "")
         if run.promoted:
-            self._repository.promote(self._model, version.number)
+            self._repository.promote(model, version.number)
             # Before the next await: whatever fails from here on, the version is live.
             self._update(run)
             try:
-                await self._store.runs.record_promotion(self._model, version.number, run.id)
+                await self._store.runs.record_promotion(model, version.number, run.id)
             except BackendError as error:
                 _log.error("The promotion by run %s could not be recorded: %s", run.id, error)
                 step += f" It is missing from the list of promotions: {error}"
+        # After that, so that it keeps the version that is live now.
+        self._repository.prune(model)
         run = replace(run, progress=1.0)
         if result.unreadable_images:
             step += f" Photos that could not be read any more: {result.unreadable_images:,}."
         await self._finish(run, RunState.SUCCEEDED, step)
-        self._broker.publish(Event("models", self._model))
-        self._broker.publish(Event("labels"))
+        self._broker.publish(Event("models", model))
+        self._broker.publish(Event("labels", model))
 
     def _spec(
-        self, run: TrainingRun, base: Version, staged: Path, labels: LabelSnapshot
+        self,
+        run: TrainingRun,
+        source: PhotoSource | None,
+        base: Version,
+        staged: Path,
+        labels: LabelSnapshot,
     ) -> TrainingSpec:
         return TrainingSpec(
             run_id=run.id,
@@ -221,9 +310,13 @@ class Trainer:
             base_folder=str(base.path),
             staging_folder=str(staged),
             embeddings_folder=str(self._workspace.training_runs / "embeddings"),
+            import_folder=str(source.folder) if source is not None else "",
             images=tuple(
                 LabeledImage(
-                    label.image, str(self._store.images.path(label.image)), label.class_name
+                    label.image,
+                    str(self._store.images.path(label.image)),
+                    label.class_name,
+                    label.image in labels.held_out,
                 )
                 for label in labels.current
             ),

@@ -7,25 +7,28 @@ itself when its standard input closes, which is when the backend has ended.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from backend.training.embeddings import EmbeddingCache
-from backend.training.features import FEATURES_PATH, Features, Rows
-from backend.training.fit import fit_head
+from backend.contract import LeftOut
+from backend.training.embed_images import EmbeddedImages, embed_images, read
+from backend.training.features import FEATURES_PATH, Rows
 from backend.training.head import Floats, Head, ServableGraph, softmax
+from backend.training.label_regression import teach_by_regression
+from backend.training.learned import LEARNED_PATH
 from backend.training.loaded_version import LoadedVersion
+from backend.training.rehearsal import teach_with_rehearsal
+from backend.training.taught import Taught
 from backend.training.worker_protocol import (
-    Evaluation,
     LabeledImage,
     Message,
     TrainingFailure,
@@ -39,9 +42,13 @@ from serving.errors import ModelError, ServeryError
 from serving.models.card import CARD_PATH, ModelCard
 from serving.tf.names import SAVED_MODEL_FILE
 
-BATCH = 16
+REPORT_PATH = Path("assets.extra") / "report.json"
 TOLERANCE = 1e-3
 """How far the new version's scores may be from those that were computed here."""
+
+_EMBEDDED = 0.8
+"""The progress when all images are embedded, which is most of the work."""
+_EVALUATED = 0.88
 
 Send = Callable[[Message], None]
 
@@ -51,128 +58,102 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
 
     Raises ServeryError if there can be none.
     """
-    base_folder = Path(spec.base_folder)
-    graph = ServableGraph(base_folder)
-    base = graph.head()
-    before = Features.read(base_folder, base)
-    labeled, unreadable = _labeled_rows(spec, graph, send)
+    graph = ServableGraph(Path(spec.base_folder))
+    images = spec.images
+    left_out: list[LeftOut] = []
+    embedded = _embed(spec, images, graph, 0.05, send)
+    left_out += [LeftOut(image.path, "cannot be read") for image in embedded.unreadable]
+    taught = _teach(spec, graph, images, embedded.rows, left_out, send)
 
-    send(TrainingProgress(0.6, f"Learning from {_photos(len(labeled))}."))
-    after = before.relabeled(labeled, frozenset(spec.images_ever_labeled))
-    head = fit_head(after.foundation, after.train, after.classes())
-    evaluation = evaluate(base, head, after.held_out)
-
-    send(TrainingProgress(0.8, "Writing the new version."))
+    send(TrainingProgress(0.9, "Writing the new version."))
     staged = Path(spec.staging_folder)
-    _write_version(spec, staged, graph, head, after, evaluation)
+    _write_version(spec, staged, graph, taught)
 
-    send(TrainingProgress(0.9, "Checking the new version."))
-    _check(staged, head, _sample(spec, labeled))
-    return TrainingResult(evaluation, len(labeled), unreadable)
-
-
-def evaluate(base: Head, head: Head, held_out: Rows) -> Evaluation:
-    """Count right answers of both heads on the held-out rows.
-
-    A row whose class the base cannot answer with is wrong for the base.
-    """
-    truth = np.array(held_out.classes, object)
-    old = np.array([name in base.classes for name in held_out.classes], bool)
-    right = _answers(head, held_out.embeddings) == truth
-    base_right = _answers(base, held_out.embeddings) == truth
-    return Evaluation(
-        images=len(held_out),
-        accuracy=_share(right),
-        base_accuracy=_share(base_right),
-        old_images=int(old.sum()),
-        old_accuracy=_share(right[old]),
-        old_base_accuracy=_share(base_right[old]),
-    )
+    send(TrainingProgress(0.93, "Checking the new version."))
+    _check(staged, taught.head, _sample(images, embedded.rows))
+    return TrainingResult(taught.evaluation, len(embedded.rows), len(embedded.unreadable))
 
 
-def _labeled_rows(spec: TrainingSpec, graph: ServableGraph, send: Send) -> tuple[Rows, int]:
-    """Return a row for each labelled image, and how many images could not be read."""
-    cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash())
-    missing = [image for image in spec.images if cache.get(image.image) is None]
-    if missing:
-        send(TrainingProgress(0.1, f"Embedding {_photos(len(missing))}."))
-        with LoadedVersion(Path(spec.base_folder)) as version:
-            cache.add(_embed(version, missing, send))
-    found = [(image, cache.get(image.image)) for image in spec.images]
-    known = [(image, embedding) for image, embedding in found if embedding is not None]
-    if spec.images and not known:
-        raise ModelError(
-            "None of the labelled photos can be read any more.",
-            "Label some photos again, then train.",
-        )
-    width = graph.head().kernel.shape[0]
-    embeddings = np.array([embedding for _, embedding in known], np.float32).reshape(-1, width)
-    rows = Rows(
-        embeddings,
-        tuple(image.class_name for image, _ in known),
-        tuple(image.image for image, _ in known),
-    )
-    return rows, len(found) - len(known)
-
-
-def _embed(version: LoadedVersion, images: list[LabeledImage], send: Send) -> dict[str, Floats]:
-    embeddings: dict[str, Floats] = {}
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
-        files = {image.image: data for image in batch if (data := _read(image)) is not None}
-        if files:
-            rows = version.embed(list(files.values()))
-            embeddings.update(zip(files, rows, strict=True))
-        done = start + len(batch)
-        progress = 0.1 + 0.5 * done / len(images)
-        send(TrainingProgress(progress, f"Embedded {done} of {_photos(len(images))}."))
-    return embeddings
-
-
-def _read(image: LabeledImage) -> bytes | None:
-    try:
-        return Path(image.path).read_bytes()
-    except OSError:
-        return None
-
-
-def _write_version(
+def _embed(
     spec: TrainingSpec,
-    staged: Path,
+    images: tuple[LabeledImage, ...],
     graph: ServableGraph,
-    head: Head,
-    features: Features,
-    evaluation: Evaluation,
-) -> None:
+    begin: float,
+    send: Send,
+) -> EmbeddedImages:
+    def on_done(done: int, total: int) -> None:
+        progress = begin + (_EMBEDDED - begin) * done / total
+        step = f"Embedded {done:,} of {_photos(total)}." if done else f"Embedding {_photos(total)}."
+        send(TrainingProgress(progress, step))
+
+    size = graph.head().kernel.shape[0]
+    if not _is_former(Path(spec.base_folder), size):
+        size //= 2
+    return embed_images(spec, images, graph.backbone_hash(), size, on_done)
+
+
+def _teach(
+    spec: TrainingSpec,
+    graph: ServableGraph,
+    images: tuple[LabeledImage, ...],
+    rows: Rows,
+    left_out: list[LeftOut],
+    send: Send,
+) -> Taught:
+    base, base_folder = graph.head(), Path(spec.base_folder)
+    test_part = frozenset(image.image for image in images if image.held_out)
+    send(TrainingProgress(_EMBEDDED, f"Learning from {_photos(len(rows))}."))
+
+    def on_part(number: int, count: int) -> None:
+        progress = _EMBEDDED + (_EVALUATED - _EMBEDDED) * (number - 1) / count
+        step = f"Measuring the accuracy, part {number} of {count}."
+        send(TrainingProgress(progress, step))
+
+    if _is_former(base_folder, base.kernel.shape[0]):
+        ever = frozenset(spec.images_ever_labeled)
+        return teach_with_rehearsal(base_folder, base, rows, test_part, ever)
+    return teach_by_regression(base_folder, base, rows, test_part, left_out, on_part)
+
+
+def _is_former(base_folder: Path, kernel_rows: int) -> bool:
+    """Say whether the base version is of an older Servery, and goes on learning as then."""
+    size = ModelCard.read(base_folder).embedding_size
+    return (base_folder / FEATURES_PATH).is_file() or size == kernel_rows
+
+
+def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taught: Taught) -> None:
     base_folder = Path(spec.base_folder)
-    replaced = {SAVED_MODEL_FILE, CARD_PATH.name, FEATURES_PATH.name}
+    replaced = {
+        SAVED_MODEL_FILE,
+        *(path.name for path in (CARD_PATH, FEATURES_PATH, LEARNED_PATH, REPORT_PATH)),
+    }
     shutil.copytree(
         base_folder, staged, dirs_exist_ok=True, ignore=lambda _folder, names: replaced & set(names)
     )
-    (staged / SAVED_MODEL_FILE).write_bytes(graph.with_head(head))
-    features.write(staged, head.classes)
-    labeled = sum(map(bool, features.held_out.images))
+    (staged / SAVED_MODEL_FILE).write_bytes(graph.with_head(taught.head))
+    taught.write(staged)
+    if taught.report is not None:
+        (staged / REPORT_PATH).write_text(json.dumps(asdict(taught.report)))
+    evaluation = taught.evaluation
     metrics = {
         "accuracy": evaluation.accuracy,
+        "accuracy_error": evaluation.accuracy_error,
         "measured_images": evaluation.images,
-        "measured_on": (
-            f"{evaluation.images - labeled} held-out images of the classes it began with"
-            f" and {labeled} held-out labelled photos"
-        ),
+        "measured_on": taught.measured_on,
         "base_accuracy": evaluation.base_accuracy,
         "old_classes_accuracy": evaluation.old_accuracy,
         "old_classes_base_accuracy": evaluation.old_base_accuracy,
     }
     card = replace(
         ModelCard.read(base_folder),
-        classes=head.classes,
+        classes=taught.head.classes,
         created=utc_now(),
         base_version=spec.base_version,
         training_run=spec.run_id,
         metrics=metrics,
         training={
-            "method": "head fitted to embeddings",
-            "labelled_images": sum(map(bool, features.train.images)),
+            "method": taught.method,
+            "labelled_images": taught.learned_images,
             "seconds": round(time.monotonic() - _STARTED, 1),
         },
     )
@@ -185,7 +166,7 @@ def _check(staged: Path, head: Head, sample: list[tuple[bytes, Floats]]) -> None
     Raises ModelError if they differ.
     """
     with LoadedVersion(staged) as version:
-        if not sample:
+        if not sample or not head.classes:
             return
         classes, scores = version.predict([data for data, _ in sample])
         expected = softmax(head.logits(np.stack([embedding for _, embedding in sample])))
@@ -199,19 +180,11 @@ def _check(staged: Path, head: Head, sample: list[tuple[bytes, Floats]]) -> None
                     )
 
 
-def _sample(spec: TrainingSpec, labeled: Rows) -> list[tuple[bytes, Floats]]:
-    paths = {image.image: image for image in spec.images}
-    last = zip(labeled.images[-4:], labeled.embeddings[-4:], strict=True)
-    read = ((_read(paths[image]), embedding) for image, embedding in last)
-    return [(data, embedding) for data, embedding in read if data is not None]
-
-
-def _answers(head: Head, embeddings: Floats) -> Any:
-    return np.array(head.classes, object)[head.logits(embeddings).argmax(axis=1)]
-
-
-def _share(flags: Any) -> float | None:
-    return float(np.mean(flags)) if len(flags) else None
+def _sample(images: tuple[LabeledImage, ...], rows: Rows) -> list[tuple[bytes, Floats]]:
+    paths = {image.image: image for image in images}
+    last = zip(rows.images[-4:], rows.embeddings[-4:], strict=True)
+    files = ((read(paths[image]), embedding) for image, embedding in last)
+    return [(data, embedding) for data, embedding in files if data is not None]
 
 
 def _photos(count: int) -> str:

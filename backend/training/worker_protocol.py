@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+REPORT_PATH = Path("assets.extra") / "report.json"
+"""Where the worker writes its EvaluationReport, inside the new version."""
+
 
 @dataclass(frozen=True)
 class LabeledImage:
@@ -21,6 +24,8 @@ class LabeledImage:
     """SHA-256 of the normalized JPEG, in hex."""
     path: str
     class_name: str
+    held_out: bool = False
+    """Never learned from: it belongs to the test part of an imported folder."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,12 @@ class TrainingSpec:
     embeddings_folder: str
     """Where embeddings are cached from run to run."""
     images: tuple[LabeledImage, ...]
+    """Labelled before the run began."""
     images_ever_labeled: tuple[str, ...]
     """Images whose labels the store knows; what the base version learned from others
     (labelled in another workspace) is kept."""
+    import_folder: str = ""
+    """A folder with one folder a class, whose photos are labelled first; empty without one."""
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))
@@ -52,7 +60,10 @@ class TrainingSpec:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Shares of held-out images that are classified right, 0 to 1; None without images."""
+    """Shares of images that are classified right by a head that did not learn from them.
+
+    0 to 1; None without images.
+    """
 
     images: int
     accuracy: float | None
@@ -62,6 +73,12 @@ class Evaluation:
     """Those of classes that the base version could answer with."""
     old_accuracy: float | None
     old_base_accuracy: float | None
+    accuracy_error: float | None = None
+    """Half of the 95% interval of `accuracy`."""
+    old_lost: int | None = None
+    """Old images that only the base version answers right; None if they were not counted."""
+    old_won: int | None = None
+    """Old images that only the new version answers right."""
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
+from serving.image_file import IMAGE_SUFFIXES, is_image_file
 from serving.progress import Report, no_report
-
-_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
-)
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ def _find(dropped: tuple[Path, ...], report: Report, stop: threading.Event) -> F
         for file in _walk(path.absolute()):
             if stop.is_set():
                 break
-            if file.suffix.lower() in _SUFFIXES or _is_image(file):
+            if file.suffix.lower() in IMAGE_SUFFIXES or is_image_file(file):
                 photos[file] = None
                 report(len(photos), 0, f"Looking for photos, {len(photos):,} found")
             else:
@@ -66,13 +61,3 @@ def _walk(folder: Path) -> Iterator[Path]:
         for name in sorted(files):
             if not name.startswith("."):
                 yield Path(where) / name
-
-
-def _is_image(file: Path) -> bool:
-    if not file.is_file():
-        return False
-    try:
-        with Image.open(file):
-            return True
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
-        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 
 from desktop.classify.classify_images import classify_images
 from desktop.commands import options
+from desktop.commands.models.output import no_classes_yet
 from desktop.commands.options import FleetTarget
 from desktop.commands.terminal import ProgressLine, print_json, print_message
 from desktop.formats import percent
@@ -41,39 +43,56 @@ POLL_SECONDS = 0.2
 @click.option(
     "--start", is_flag=True, help="Start an instance if none is running, and leave it running."
 )
+@options.model
 @options.fleet
 @options.as_json
 def classify(
-    target: FleetTarget, files: Sequence[Path], top: int, start: bool, as_json: bool
+    target: FleetTarget,
+    files: Sequence[Path],
+    top: int,
+    start: bool,
+    model: str | None,
+    as_json: bool,
 ) -> None:
     """Classify images and print the best classes of each.
 
     A file that cannot be classified is reported on stderr; the exit code is then 1.
     """
-    results = asyncio.run(_classify_all(target, files, start))
+    results = asyncio.run(_classify_all(target, files, model, start))
     if as_json:
         print_json([_as_json(file, results[file]) for file in files])
+    without_classes: set[str] = set()
     for file in files:
         result = results[file]
         if isinstance(result, ServeryError):
             print_message(f"{file}: {result}")
-        elif not as_json:
+        elif as_json:
+            continue
+        elif not result.scores:
+            without_classes.add(result.model)
+            click.echo(f"{file}: -")
+        else:
             best = (f"{score.name} {percent(score.score)}" for score in result.scores[:top])
             click.echo(f"{file}: {', '.join(best)}")
+    for name in without_classes:
+        print_message(no_classes_yet(name))
     if any(isinstance(result, ServeryError) for result in results.values()):
         raise click.exceptions.Exit(1)
 
 
 async def _classify_all(
-    target: FleetTarget, files: Sequence[Path], start: bool
+    target: FleetTarget, files: Sequence[Path], model: str | None, start: bool
 ) -> dict[Path, Prediction | ServeryError]:
     results: dict[Path, Prediction | ServeryError] = {}
     async with target.open() as (fleet, client):
+        client.served_name(model)  # One sentence if it is not served, rather than one a file.
         with ProgressLine() as report:
             await _wait_for_instance(fleet, start, report)
             # The client answers from the instances that are ready, so it has to be kept up to date.
             async with in_background(fleet.watch(), name="watch the fleet"):
-                await classify_images(files, client.classify, results.__setitem__, report)
+                await classify_images(
+                    files, partial(client.classify, model=model), results.__setitem__, report
+                )
     return results
 
 

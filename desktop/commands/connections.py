@@ -14,7 +14,7 @@ from serving.engines.choose import choose_engine
 from serving.errors import ModelError
 from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import STARTER_MODEL, install_starter
+from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 
@@ -23,18 +23,18 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def open_fleet(
-    workspace: Workspace, model: str, engine_name: str
+    workspace: Workspace, engine_name: str
 ) -> AsyncIterator[tuple[Fleet, PredictClient]]:
-    """Yield the fleet of `model` and a client of it; the instances run on afterwards."""
+    """Yield the workspace's fleet and a client of it; the instances run on afterwards."""
     async with AsyncExitStack() as stack:
         repository = ModelRepository(workspace.create().models)
-        if model == STARTER_MODEL:
+        if not await asyncio.to_thread(repository.models):
             await asyncio.to_thread(install_starter, repository)
-        client = PredictClient(model)
+        client = PredictClient(repository.served)
         stack.push_async_callback(client.close)
         engine = await choose_engine(engine_name, workspace)
         stack.push_async_callback(engine.close)
-        yield Fleet(model, engine, repository, workspace, client), client
+        yield Fleet(engine, repository, workspace, client), client
 
 
 def with_backend(

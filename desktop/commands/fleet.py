@@ -208,19 +208,20 @@ def _show(view: FleetView, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(view))
         return
-    live = "" if view.live_version is None else f" with version {view.live_version}"
+    live = "" if view.live_version is None else f" with {view.model} v{view.live_version}"
     click.echo(
-        f"{view.ready} of {plural(view.desired_count, 'instance')} of {view.model} ready{live}, "
-        f"on {view.engine}."
+        f"{view.ready} of {plural(view.desired_count, 'instance')} ready{live}, on {view.engine}."
     )
     if view.instances:
         print_table(
-            ("INSTANCE", "STATE", "VERSION", "GRPC", "REST", "UP", "CPU", "MEMORY"),
+            ("INSTANCE", "STATE", "MODELS", "GRPC", "REST", "UP", "CPU", "MEMORY"),
             [_row(instance) for instance in view.instances],
         )
     for one in view.instances:
         if one.instance.failure:
             print_message(f"{one.instance.id}: {one.instance.failure}")
+        for model, reason in one.load_errors.items():
+            print_message(f"{one.instance.id} cannot load {model}: {reason}")
 
 
 def _row(view: InstanceView) -> tuple[str, ...]:
@@ -228,7 +229,7 @@ def _row(view: InstanceView) -> tuple[str, ...]:
     return (
         instance.id,
         view.state.value,
-        "-" if view.version is None else str(view.version),
+        ", ".join(f"{model} v{number}" for model, number in view.versions.items()) or "-",
         instance.grpc_address or "-",
         instance.rest_address or "-",
         format_duration(time.time() - instance.started) if instance.started else "-",
@@ -240,6 +241,7 @@ def _row(view: InstanceView) -> tuple[str, ...]:
 def _as_json(view: FleetView) -> dict[str, Any]:
     return {
         "model": view.model,
+        "served": list(view.served.names()),
         "engine": view.engine,
         "engine_reason": view.engine_reason,
         "wanted": view.desired_count,
@@ -250,6 +252,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
                 "id": one.instance.id,
                 "state": one.state.value,
                 "version": one.version,
+                "versions": dict(one.versions),
                 "grpc_address": one.instance.grpc_address,
                 "rest_address": one.instance.rest_address,
                 "started": one.instance.started,
@@ -257,6 +260,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
                 "cpu_percent": None if one.stats is None else one.stats.cpu_percent,
                 "memory_bytes": None if one.stats is None else one.stats.memory_bytes,
                 "failure": one.instance.failure,
+                "load_errors": dict(one.load_errors),
             }
             for one in view.instances
         ],

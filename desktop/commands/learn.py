@@ -27,7 +27,7 @@ from serving.normalize_image import read_image
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
 @click.argument("class_name", metavar="CLASS")
-@options.optional_model
+@options.model
 @options.backend
 @options.as_json
 def label(
@@ -67,7 +67,7 @@ def _taken_as(label: Label, class_name: str) -> str:
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Wait until the training run has finished.")
-@options.optional_model
+@options.model
 @options.backend
 @options.as_json
 def train(target: BackendTarget, wait: bool, model: str | None, as_json: bool) -> None:
@@ -95,7 +95,7 @@ def train(target: BackendTarget, wait: bool, model: str | None, as_json: bool) -
 
 @click.command()
 @click.argument("version", type=click.IntRange(min=1))
-@options.optional_model
+@options.model
 @options.backend
 @options.as_json
 def promote(target: BackendTarget, version: int, model: str | None, as_json: bool) -> None:

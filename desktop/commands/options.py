@@ -16,7 +16,6 @@ from desktop.backend_process import BackendHandle
 from desktop.commands.connections import open_fleet, with_backend
 from serving.engines.names import AUTO, ENGINE_CHOICES
 from serving.fleet.fleet import Fleet
-from serving.models.starter.install import STARTER_MODEL
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 
@@ -32,9 +31,6 @@ engine = click.option(
     help="The engine that runs the instances.",
 )
 model = click.option(
-    "--model", default=STARTER_MODEL, show_default=True, metavar="NAME", help="Name of the model."
-)
-optional_model = click.option(
     "--model", metavar="NAME", help="Name of the model.  [default: the current one]"
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -42,14 +38,13 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 @dataclass(frozen=True)
 class FleetTarget:
-    """The fleet that the options of a command name."""
+    """The fleet of a workspace, and the engine that its instances run on."""
 
     workspace: Workspace
-    model: str
     engine: str
 
     def open(self) -> AbstractAsyncContextManager[tuple[Fleet, PredictClient]]:
-        return open_fleet(self.workspace, self.model, self.engine)
+        return open_fleet(self.workspace, self.engine)
 
     def run(self, work: Callable[[Fleet], Awaitable[T]]) -> T:
         """Open the fleet, do `work` on it, and close it again."""
@@ -62,13 +57,13 @@ class FleetTarget:
 
 
 def fleet(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --model and --engine; the command gets a FleetTarget as its first argument."""
+    """Add --engine; the command gets a FleetTarget as its first argument."""
 
-    def with_target(workspace: Workspace, /, model: str, engine: str, **options: Any) -> None:
-        command(FleetTarget(workspace, model, engine), **options)
+    def with_target(workspace: Workspace, /, engine: str, **options: Any) -> None:
+        command(FleetTarget(workspace, engine), **options)
 
     update_wrapper(with_target, command)  # click keeps the other options on the function
-    return model(engine(click.pass_obj(with_target)))
+    return engine(click.pass_obj(with_target))
 
 
 @dataclass(frozen=True)

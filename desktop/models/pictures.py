@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -81,7 +80,7 @@ class Pictures(QObject):
             image = QImage()
             try:
                 jpeg = await fetch(key[0])
-                image = await asyncio.to_thread(decode_picture, io.BytesIO(jpeg), key[1])
+                image = await asyncio.to_thread(decode_picture, jpeg, key[1])
             except BackendError:
                 pass  # the null image says so on the screen
             finally:

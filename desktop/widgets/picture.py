@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
 
-from PIL import Image, ImageOps
+from PIL import Image
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPixmap
 
-from serving.normalize_image import MAX_PIXELS
+from serving.errors import ImageError
+from serving.image_file import open_image, turn_to_upright
+from serving.srgb import to_srgb
+
+_LANCZOS = Image.Resampling.LANCZOS
 
 
-def decode_picture(file: Path | BinaryIO, side: int, *, cover: bool = True) -> QImage:
-    """Return the picture, turned as its EXIF says; a null image if it cannot be decoded.
+def decode_picture(file: Path | bytes, side: int, *, cover: bool = True) -> QImage:
+    """Return the picture, upright and in the colors that the model sees.
 
-    It is scaled down so that it just covers a square of `side` pixels, or without `cover`
-    just fits one. May be called on any thread.
+    It is scaled down so that it just covers a square of `side` pixels, or without `cover` just
+    fits one. A null image if it cannot be decoded. May be called on any thread.
     """
     try:
-        with Image.open(file) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return QImage()
+        with open_image(file) as image:
             longer, shorter = max(image.size), min(image.size)
             share = min(1.0, side / max(1, shorter if cover else longer))
             target = (max(1, round(image.width * share)), max(1, round(image.height * share)))
             image.draft("RGB", target)
-            small = image.convert("RGBA" if _has_alpha(image) else "RGB")
-            small = small.resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
-            oriented = ImageOps.exif_transpose(small)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+            small = to_srgb(_smoothly_scalable(image).resize(target, _LANCZOS, reducing_gap=2.0))
+            turn = turn_to_upright(image)
+            upright = small if turn is None else small.transpose(turn)
+    except (OSError, ImageError):
         return QImage()
-    form = QImage.Format.Format_RGBA8888 if oriented.mode == "RGBA" else QImage.Format.Format_RGB888
-    data = oriented.tobytes()
-    stride = len(oriented.mode) * oriented.width
-    return QImage(data, oriented.width, oriented.height, stride, form).copy()
+    form = QImage.Format.Format_RGBA8888 if upright.mode == "RGBA" else QImage.Format.Format_RGB888
+    data = upright.tobytes()
+    stride = len(upright.mode) * upright.width
+    return QImage(data, upright.width, upright.height, stride, form).copy()
 
 
 def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
@@ -46,5 +47,8 @@ def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
     return part
 
 
-def _has_alpha(image: Image.Image) -> bool:
-    return image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+def _smoothly_scalable(image: Image.Image) -> Image.Image:
+    """Return the image without a palette and the like, whose pixels cannot be mixed."""
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image.convert("RGB") if image.mode in ("P", "1") else image

@@ -26,7 +26,6 @@ class InstanceRecord:
     """One instance that was started and has not been removed."""
 
     id: str
-    model: str
     spec: dict[str, Any]
     spec_hash: str
     started: float

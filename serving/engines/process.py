@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import shlex
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from serving.engines.instance_records import (
     remove_abandoned,
 )
 from serving.engines.log_files import follow, tail
-from serving.engines.names import PROCESS
+from serving.engines.names import PROCESS, new_instance_id
 from serving.engines.process_usage import ProcessUsage
 from serving.engines.protocol import (
     Availability,
@@ -84,9 +83,9 @@ class ProcessEngine:
         """Processes can always be run; the reason is that of the constructor."""
         return Availability(usable=True, reason=self._reason)
 
-    async def instances(self, model: str | None = None) -> list[Instance]:
-        """List the instances, oldest first; only those of `model` if it is given."""
-        return await asyncio.to_thread(self._instances, model)
+    async def instances(self) -> list[Instance]:
+        """List the instances, oldest first."""
+        return await asyncio.to_thread(self._instances)
 
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance; raises EngineError if the process cannot be made."""
@@ -164,7 +163,7 @@ class ProcessEngine:
         """Yield within a second after an instance was started, exited or was removed."""
         before: list[Instance] | None = None
         while True:
-            now = await self.instances()
+            now = await asyncio.to_thread(self._instances)
             if before is not None and now != before:
                 yield
             before = now
@@ -192,19 +191,18 @@ class ProcessEngine:
         current = read_instance_record(self._folder, record.id)
         return current is None or (bool(current.process) and self._process(current) is None)
 
-    def _instances(self, model: str | None) -> list[Instance]:
+    def _instances(self) -> list[Instance]:
         remove_abandoned(self._folder, self._clock())
         records = read_instance_records(self._folder)
         known = {self._marker(record) for record in records}
         child_processes.reap(f"{PORTS_FLAG}={self._folder}{os.sep}", known)
-        return [self._instance(record) for record in records if model in (None, record.model)]
+        return [self._instance(record) for record in records]
 
     def _start(self, spec: InstanceSpec, fleet_size: int) -> Instance:
         self._workspace.create()
-        instance_id = f"{spec.model}-{secrets.token_hex(3)}"
+        instance_id = new_instance_id()
         record = InstanceRecord(
             id=instance_id,
-            model=spec.model,
             spec=asdict(spec),
             spec_hash=spec.hash,
             started=self._clock(),
@@ -277,7 +275,6 @@ class ProcessEngine:
         return Instance(
             id=record.id,
             engine=self.name,
-            model=record.model,
             spec_hash=record.spec_hash,
             state=state,
             grpc_address=_address(ports.get("grpc")),

@@ -28,9 +28,8 @@ ENDED_STATES = (InstanceState.STOPPED, InstanceState.FAILED)
 class InstanceSpec:
     """Everything that decides how an instance runs; equal specs are interchangeable."""
 
-    model: str
     config_file: Path
-    """The model's `serving.config` in the model repository."""
+    """The `serving.config` of the model repository, which names every served model."""
     threads: int = 0
     """Processor threads for arithmetic; 0 lets the engine share out the machine."""
     memory_limit: int = 0
@@ -54,7 +53,6 @@ class Instance:
     id: str
     """Unique and stable; what `stop`, `logs` and `stats` take."""
     engine: str
-    model: str
     spec_hash: str
     state: InstanceState
     """STARTING (ports not known yet, or known and not probed), DRAINING (someone asked it
@@ -103,7 +101,7 @@ class Engine(Protocol):
     async def availability(self) -> Availability:
         """Say within 3 s whether instances can be run here; within 9 s by way of ssh."""
 
-    async def instances(self, model: str | None = None) -> list[Instance]:
+    async def instances(self) -> list[Instance]:
         """List own instances in any state, oldest first; the engine is the database."""
 
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:

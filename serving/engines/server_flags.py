@@ -8,6 +8,8 @@ from serving.models.repository import MONITORING_NAME
 GRPC_PORT = 8500
 REST_PORT = 8501
 """Where a model server listens by default, in a container of either image too."""
+LOAD_RETRIES, LOAD_RETRY_SECONDS = 1, 1
+"""How often, and how long after, a server tries again to load a version that failed."""
 
 
 def server_flags(spec: InstanceSpec, threads: int) -> list[str]:
@@ -19,6 +21,10 @@ def server_flags(spec: InstanceSpec, threads: int) -> list[str]:
         f"--model_config_file={spec.config_file}",
         "--model_config_file_poll_wait_seconds=1",
         "--file_system_poll_wait_seconds=1",
+        # A server looks at its configuration again only when a new model is loaded or has failed:
+        # by default it would try a broken one for five minutes, and follow nobody meanwhile.
+        f"--max_num_load_retries={LOAD_RETRIES}",
+        f"--load_retry_interval_micros={LOAD_RETRY_SECONDS * 1_000_000}",
         f"--tensorflow_intra_op_parallelism={threads}",
         f"--tensorflow_inter_op_parallelism={threads}",
     ]

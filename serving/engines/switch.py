@@ -53,7 +53,7 @@ class EngineSwitch:
         """Return the engine that runs an instance, which is the current one if none listed it."""
         return self._engine_by_instance.get(instance_id, self.current)
 
-    async def instances(self, model: str | None = None) -> list[Instance]:
+    async def instances(self) -> list[Instance]:
         """List the instances of all engines, oldest first.
 
         Raises EngineError if the current engine does not answer; a former one that
@@ -62,7 +62,7 @@ class EngineSwitch:
         found: dict[str, Instance] = {}
         for engine in (self.current, *self._former):
             try:
-                listed = await engine.instances(model)
+                listed = await engine.instances()
             except EngineError:
                 if engine is self.current:
                     raise

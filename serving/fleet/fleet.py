@@ -1,4 +1,4 @@
-"""A fleet: keeps as many instances of one model ready as are desired."""
+"""A fleet: keeps as many instances ready as are desired, all serving the same models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from serving.engines.protocol import Engine
-from serving.errors import EngineError
+from serving.errors import EngineError, ModelError
 from serving.fleet.reconciler import Reconciler, wait_for_all
 from serving.fleet.record import InstanceLimits
 from serving.fleet.view import FleetView, InstanceView
@@ -20,7 +20,7 @@ OBSERVE_SECONDS = 3.0
 
 
 class Fleet(Reconciler):
-    """All instances that serve one model, on one engine.
+    """All instances of a workspace, which serve the same models.
 
     The engine alone knows which instances exist and the record file alone how
     many there should be, so any number of programs may hold a Fleet of the same
@@ -60,7 +60,7 @@ class Fleet(Reconciler):
         """
         count = max(0, count)
         if count:
-            await asyncio.to_thread(self._repository.live, self._model)
+            await asyncio.to_thread(self._require_model)
         await self._change_record(lambda record: replace(record, desired_count=count, failures=()))
 
         def is_done(view: FleetView) -> bool:
@@ -91,16 +91,14 @@ class Fleet(Reconciler):
         that were there before serve on then, and `run` goes on trying.
         """
 
-        def current(view: FleetView) -> int:
-            spec_hash = self._spec().hash
-            return sum(each.instance.spec_hash == spec_hash for each in view.instances)
-
         return await self._converge(
-            lambda view: current(view) == len(view.instances) == view.ready == view.desired_count,
+            lambda view: (
+                self._up_to_date(view) == len(view.instances) == view.ready == view.desired_count
+            ),
             lambda _, view: (
-                current(view),
+                self._up_to_date(view),
                 view.desired_count,
-                f"{current(view)} of {_instances(view.desired_count)} up to date.",
+                f"{self._up_to_date(view)} of {_instances(view.desired_count)} up to date.",
             ),
             report,
         )
@@ -119,7 +117,7 @@ class Fleet(Reconciler):
         Each serves until a new one is ready. If a new one ends, or the work is
         cancelled, those not yet replaced stay. Raises EngineError.
         """
-        ids = [instance.id for instance in await self._engines.instances(self._model)]
+        ids = [instance.id for instance in await self._engines.instances()]
         try:
             await self._replace(ids, report)
         except (EngineError, asyncio.CancelledError):
@@ -153,7 +151,7 @@ class Fleet(Reconciler):
         A `run` that still goes on, here or in another program, starts them again.
         """
         async with self._changing():
-            instances = await self._engines.instances(self._model)
+            instances = await self._engines.instances()
             await wait_for_all(self._retire(instance.id) for instance in instances)
 
     async def _replace(self, ids: Sequence[str], report: Report) -> None:
@@ -170,8 +168,23 @@ class Fleet(Reconciler):
 
         await self._converge(lambda view: not remaining(view), progress, report)
 
+    def _up_to_date(self, view: FleetView) -> int:
+        """Return how many instances have the spec that they should have."""
+        spec_hash = self._spec().hash
+        return sum(each.instance.spec_hash == spec_hash for each in view.instances)
+
+    def _require_model(self) -> None:
+        """Raise ModelError if no model can be served."""
+        current = self._repository.served().current
+        if not current:
+            raise ModelError(
+                "There is no model to serve.",
+                "Make one on the Models page, or add one with `servery models add`.",
+            )
+        self._repository.live(current)
+
     async def _require(self, instance_id: str) -> None:
-        instances = await self._engines.instances(self._model)
+        instances = await self._engines.instances()
         if all(instance.id != instance_id for instance in instances):
             raise EngineError(
                 f"There is no instance {instance_id}.", "Look at the list of instances."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from serving.background import cancel_and_wait
@@ -15,6 +15,7 @@ from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
 from serving.fleet.server_metrics import ServerMetrics
 from serving.fleet.view import InstanceView
 from serving.models.repository import ModelRepository
+from serving.models.served import ServedModels
 from serving.predict.client import InstanceAddress, PredictClient
 from serving.predict.traffic import InstanceTraffic
 
@@ -56,7 +57,6 @@ class Observer:
 
     def __init__(
         self,
-        model: str,
         engines: EngineSwitch,
         repository: ModelRepository,
         client: PredictClient,
@@ -64,7 +64,6 @@ class Observer:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
-        self._model = model
         self._engines = engines
         self._repository = repository
         self._client = client
@@ -79,8 +78,10 @@ class Observer:
         self._engine_answers = True
         self.views: list[InstanceView] = []
         """The instances as of the last poll, oldest first, even if the engine did not answer."""
-        self.live_version: int | None = None
-        """The version that the repository said was live, at the last poll."""
+        self.served = repository.served()
+        """The models that were served at the last poll."""
+        self.live: Mapping[str, int | None] = {}
+        """Their live versions, as the repository said then; None for one without."""
 
     async def poll(self, timeout_seconds: float) -> None:
         """Bring `views` up to date; raises EngineError.
@@ -99,7 +100,7 @@ class Observer:
                 # A drain that began again meanwhile stays.
                 if self._draining.get(name):
                     del self._draining[name]
-            self.live_version = await asyncio.to_thread(self._promoted)
+            self.served, self.live = await asyncio.to_thread(self._read_served)
             await self._forget_others({instance.id for instance in self._instances})
             # Evaluated before the instances are asked, so that one that is gone is left at once.
             self._evaluate()
@@ -108,7 +109,7 @@ class Observer:
 
     async def _list(self, timeout_seconds: float) -> None:
         try:
-            self._instances = await self._engines.instances(self._model)
+            self._instances = await self._engines.instances()
         except EngineError:
             self._engine_answers = False
             await self._ask(timeout_seconds)
@@ -130,9 +131,13 @@ class Observer:
         async with self._polling:
             await self._forget_others(set())
 
-    def _promoted(self) -> int | None:
+    def _read_served(self) -> tuple[ServedModels, dict[str, int | None]]:
+        served = self._repository.served()
+        return served, {name: self._live_number(name) for name in served.names()}
+
+    def _live_number(self, model: str) -> int | None:
         try:
-            return self._repository.live(self._model).number
+            return self._repository.live(model).number
         except ModelError:
             return None
 
@@ -149,7 +154,7 @@ class Observer:
             if instance.grpc_address is not None:
                 probe = await self._probe(watched, instance.grpc_address)
                 if watched.probing is None or watched.probing.done():
-                    watched.probing = _task(probe.check(self.live_version))
+                    watched.probing = _task(probe.check(self.live))
                 tasks.add(watched.probing)
             if not self._engine_answers:
                 # Its statistics come from the engine, which would be waited for once more.
@@ -166,14 +171,14 @@ class Observer:
             await watched.close()
             watched.probe = watched.probing = watched.metrics = None
         if watched.probe is None:
-            watched.probe = InstanceProbe(self._model, address, self._monotonic)
+            watched.probe = InstanceProbe(address, self._monotonic)
         return watched.probe
 
     async def _measure(self, instance: Instance, watched: _Watched) -> None:
         watched.stats = await self._engines.engine_of(instance.id).stats(instance.id)
         if instance.rest_address is not None and watched.probe is not None:
             if watched.metrics is None:
-                watched.metrics = ServerMetrics(self._model, instance.rest_address)
+                watched.metrics = ServerMetrics(instance.rest_address)
             await watched.metrics.poll()
 
     def _evaluate(self) -> None:
@@ -202,7 +207,9 @@ class Observer:
         return InstanceView(
             instance=replace(instance, failure=failure),
             state=state,
-            version=probe.version if probe and state in _ANSWERING else None,
+            model=self.served.current,
+            versions=dict(probe.versions) if probe and state in _ANSWERING else {},
+            load_errors=dict(probe.errors) if probe else {},
             stats=watched.stats if state is not InstanceState.FAILED else None,
             requests=traffic.requests if counted is None else counted,
             requests_per_second=(
@@ -228,8 +235,8 @@ class Observer:
                 InstanceState.FAILED,
                 f"It runs, but has not answered for {probe.silent_seconds:.0f} s.",
             )
-        problem = (probe.problem if probe is not None else "") or instance.failure
-        if probe is not None and probe.ready:
+        problem = (self._problem(probe) if probe is not None else "") or instance.failure
+        if probe is not None and self.served.current in probe.versions:
             return InstanceState.READY, problem
         if not self._engine_answers:
             return InstanceState.FAILED, "Neither it nor the engine that runs it answers."
@@ -241,6 +248,16 @@ class Observer:
                 f"It was not ready within {waited:.0f} s. {problem}".strip(),
             )
         return InstanceState.STARTING, problem
+
+    def _problem(self, probe: InstanceProbe) -> str:
+        """Say, as a sentence, what keeps an instance from serving all that it should."""
+        if probe.problem:
+            return probe.problem
+        for name in self.served.names():
+            if name in probe.errors:
+                about = "" if name == self.served.current else f" of model {name}"
+                return f"Its server says{about}: {probe.errors[name]}"
+        return ""
 
 
 def _task(work: Awaitable[None]) -> asyncio.Task[None]:

@@ -1,20 +1,17 @@
-"""Whether an instance answers, and with which version."""
+"""Whether an instance answers, and with which version of which model."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
 import grpc.aio
 
 from serving.predict.channels import open_channel
-from serving.predict.request import (
-    predict_request,
-    probe_jpeg,
-    response_version,
-)
+from serving.predict.request import predict_request, probe_jpeg
 from serving.tf.messages import (
     get_model_status_pb2,
     model_service_pb2_grpc,
@@ -31,23 +28,21 @@ _AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 
 
 class InstanceProbe:
-    """Asks one instance whether it answers, and remembers what it last said.
+    """Asks one instance which models it serves, and remembers what it last said.
 
-    It is ready once the live version is AVAILABLE and a prediction came back.
-    From then on it stays ready while it has any version AVAILABLE, so that it
-    serves the old version while a new one is loaded.
+    It serves a model once the model's live version is AVAILABLE and a prediction came
+    back. From then on it goes on serving it while it has any version AVAILABLE, so that
+    the old version counts while a new one is loaded.
     """
 
-    def __init__(
-        self, model: str, address: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, address: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.address = address
-        self.ready = False
-        self.version: int | None = None
-        """The version that answers a request that names none."""
+        self.versions: dict[str, int] = {}
+        """By each model that it serves, the version that answers a request that names none."""
+        self.errors: dict[str, str] = {}
+        """By each model whose live version it cannot serve, what its server says."""
         self.problem = ""
-        """What keeps it from being ready, as a sentence."""
-        self._model = model
+        """Why it does not answer, as a sentence; empty if it does."""
         self._clock = clock
         self._last_answer: float | None = None
         self._channel = open_channel(address)
@@ -63,46 +58,75 @@ class InstanceProbe:
         """Count an answer to somebody else."""
         self._last_answer = max(self._last_answer or 0.0, self._clock() - seconds_ago)
 
-    async def check(self, live: int | None) -> None:
-        """Ask once; `live` is the version that it should serve, None if any will do."""
-        try:
-            versions = await self._available()
-            self._last_answer = self._clock()
-            if not versions:
-                self.ready, self.version = False, None
-            elif self.ready:
-                self.version = max(versions)
-            elif live is None or live in versions:
-                self.version = await self._answering_version()
-                self.ready, self.problem = True, ""
-        except grpc.aio.AioRpcError as error:
-            self._failed(error)
+    async def check(self, live: Mapping[str, int | None]) -> None:
+        """Ask once for each model in `live`, by its live version; None if any version will do."""
+        for name in (self.versions.keys() | self.errors.keys()) - live.keys():
+            self.versions.pop(name, None)
+            self.errors.pop(name, None)
+        await asyncio.gather(*(self._check(name, number) for name, number in live.items()))
 
     async def close(self) -> None:
         await self._channel.close()
 
-    async def _available(self) -> list[int]:
+    async def _check(self, model: str, live: int | None) -> None:
+        try:
+            rows = await self._rows(model)
+            available = [int(row.version) for row in rows if row.state == _AVAILABLE]
+            errors = [
+                str(row.status.error_message)
+                for row in rows
+                if live in (None, row.version) and row.status.error_message
+            ]
+            if not available:
+                self.versions.pop(model, None)
+            elif model not in self.versions and (live is None or live in available):
+                await self._call(self._predict, _prediction(model), PREDICT_SECONDS)
+            if available and (model in self.versions or live is None or live in available):
+                self.versions[model] = max(available)
+            if errors:
+                self.errors[model] = errors[0]
+            else:
+                self.errors.pop(model, None)
+            self.problem = ""
+        except grpc.aio.AioRpcError as error:
+            self._failed(model, error)
+
+    async def _rows(self, model: str) -> list[Any]:
         request = get_model_status_pb2.GetModelStatusRequest()
-        request.model_spec.name = self._model
-        response = await self._status(request, timeout=STATUS_SECONDS)
-        rows: list[Any] = list(response.model_version_status)
-        errors = [row.status.error_message for row in rows if row.status.error_message]
-        self.problem = f"Its server says: {errors[0]}" if errors else ""
-        return [int(row.version) for row in rows if row.state == _AVAILABLE]
+        request.model_spec.name = model
+        try:
+            response = await self._call(self._status, request, STATUS_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:  # it has not read of the model yet
+                return []
+            raise
+        return list(response.model_version_status)
 
-    async def _answering_version(self) -> int:
-        request = predict_request(self._model, CLASSIFY_SIGNATURE, probe_jpeg())
-        response = await self._predict(request, timeout=PREDICT_SECONDS)
+    async def _call(self, method: Any, request: Any, seconds: float) -> Any:
+        try:
+            response = await method(request, timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            # Any other error comes from the instance itself.
+            if error.code() not in (
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                grpc.StatusCode.UNAVAILABLE,
+            ):
+                self._last_answer = self._clock()
+            raise
         self._last_answer = self._clock()
-        return response_version(response)
+        return response
 
-    def _failed(self, error: grpc.aio.AioRpcError) -> None:
+    def _failed(self, model: str, error: grpc.aio.AioRpcError) -> None:
         code = error.code()
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            # It may be busy: it stays ready until its silence has lasted too long.
+            # It may be busy: what it serves holds until its silence has lasted too long.
             self.problem = "It is slow to answer."
             return
-        self.ready = False
-        if code is not grpc.StatusCode.UNAVAILABLE:
-            self._last_answer = self._clock()
-            self.problem = f"It cannot answer: {error.details()}"
+        self.versions.pop(model, None)
+        # Not found: it was unloaded a moment after the server said that it was available.
+        if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND):
+            self.errors[model] = str(error.details() or code.name)
+
+
+def _prediction(model: str) -> Any:
+    return predict_request(model, CLASSIFY_SIGNATURE, probe_jpeg())

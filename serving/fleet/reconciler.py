@@ -43,7 +43,7 @@ Progress = Callable[[FleetView, FleetView], tuple[int, int, str]]
 
 
 class Reconciler:
-    """Takes the instances of one model, step by step, to what the record says.
+    """Takes the instances of a workspace, step by step, to what the record says.
 
     Several programs may do so for the same workspace: each sees what the others
     do, and one at a time makes changes. `Fleet` adds what changes the record.
@@ -51,7 +51,6 @@ class Reconciler:
 
     def __init__(
         self,
-        model: str,
         engine: Engine | EngineSwitch,
         repository: ModelRepository,
         workspace: Workspace,
@@ -60,14 +59,13 @@ class Reconciler:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model = model
         self._engines = engine if isinstance(engine, EngineSwitch) else EngineSwitch(engine)
         self._repository = repository
         self._client = client
         self._clock = clock
         self._lock_path = workspace.fleet_lock
         self._observer = Observer(
-            model, self._engines, repository, client, clock=clock, monotonic=monotonic
+            self._engines, repository, client, clock=clock, monotonic=monotonic
         )
         self._listeners: list[Callable[[FleetView], None]] = []
         self._full_cpu: set[str] = set()
@@ -76,9 +74,9 @@ class Reconciler:
         """Why each engine was chosen, until something goes wrong with it."""
         self._wake = asyncio.Event()
         self._observed = asyncio.Event()
-        self._record = RecordFile(workspace.root / "fleet" / f"{model}.json")
+        self._record = RecordFile(workspace.root / "fleet" / "fleet.json")
         self.view = FleetView(
-            model=model,
+            served=self._observer.served,
             engine=self._engines.current.name,
             engine_reason="",
             desired_count=self._record.read().desired_count,
@@ -137,6 +135,7 @@ class Reconciler:
         self._publish(
             replace(
                 self.view,
+                served=self._observer.served,
                 engine=engine.name,
                 engine_reason=reason,
                 desired_count=self._record.read().desired_count,
@@ -198,9 +197,8 @@ class Reconciler:
 
     def _spec(self) -> InstanceSpec:
         """What each instance should be."""
-        config_file = self._repository.live_config_path(self._model).resolve()
         limits = self._record.read().limits
-        return InstanceSpec(model=self._model, config_file=config_file, **asdict(limits))
+        return InstanceSpec(self._repository.config_path.resolve(), **asdict(limits))
 
     async def _grant_full_cpu(self) -> None:
         """Give instances their full share of the processor that are ready, or waited for long."""
@@ -234,10 +232,16 @@ class Reconciler:
             )
             for each in self.view.instances
         ]
-        return plan(desired, observed, self._clock())
+        steps = plan(desired, observed, self._clock())
+        # Without any model to serve, an instance would never be ready.
+        may_start = bool(self._observer.served.current)
+        return [step for step in steps if may_start or isinstance(step, Stop)]
 
     async def _carry_out(self, step: Step) -> None:
         if isinstance(step, Start | Replace):
+            if not self._repository.config_path.is_file():
+                # The version before wrote a file for each model, and none for all.
+                await asyncio.to_thread(self._repository.change_served, lambda served: served)
             fleet_size = self._record.read().desired_count
             instance = await self._engines.current.start(self._spec(), fleet_size=fleet_size)
             log.info("Started instance %s", instance.id)
@@ -279,7 +283,13 @@ class Reconciler:
         """Whether no instance is on its way from one state or version to another."""
         return all(
             each.state is InstanceState.FAILED
-            or (each.state is InstanceState.READY and each.version == self._observer.live_version)
+            or (
+                each.state is InstanceState.READY
+                and all(
+                    each.versions.get(name) == number or name in each.load_errors
+                    for name, number in self._observer.live.items()
+                )
+            )
             for each in self.view.instances
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -63,19 +64,23 @@ class FleetRecord:
 
 
 class RecordFile:
-    """Reads and changes the record; a change by one program never undoes another's."""
+    """Reads and changes the record; a change by one program never undoes another's.
+
+    The version before wrote a record for each model, `<model>.json` in the same folder: the
+    newest of them counts until there is one for the fleet.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def exists(self) -> bool:
         """Whether anybody has ever said how many instances there should be."""
-        return self.path.is_file()
+        return self._current().is_file()
 
     def read(self) -> FleetRecord:
         """Return the record; one that cannot be read counts as one never written."""
         try:
-            raw = json.loads(self.path.read_text())
+            raw = json.loads(self._current().read_text())
             return FleetRecord(
                 desired_count=max(0, int(raw["wanted"])),
                 retiring=tuple(str(name) for name in raw.get("retiring", ())),
@@ -90,7 +95,7 @@ class RecordFile:
         async with file_lock(self.path.with_suffix(".lock")):
             before = self.read()
             after = change(before)
-            if after != before or not self.exists():
+            if after != before or not self.path.is_file():
                 try:
                     write_aside(self.path, json.dumps(_to_json(after), indent=2) + "\n")
                 except OSError as error:
@@ -99,6 +104,16 @@ class RecordFile:
                         "Make room on the disk, or give yourself the right to write there.",
                     ) from error
             return after
+
+    def _current(self) -> Path:
+        """The file that counts."""
+        if self.path.is_file():
+            return self.path
+        former = []
+        for path in self.path.parent.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):
+                former.append((path.stat().st_mtime_ns, path))
+        return max(former)[1] if former else self.path
 
 
 def _to_json(record: FleetRecord) -> dict[str, Any]:

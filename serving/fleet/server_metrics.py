@@ -36,8 +36,8 @@ class Counters:
     """How many answers took at most so many microseconds, by that bound."""
 
 
-def read_counters(page: str, model: str) -> Counters:
-    """Read a page in Prometheus' text format; what is not about `model` is skipped.
+def read_counters(page: str) -> Counters:
+    """Read a page in Prometheus' text format, adding up what it says of each model.
 
     Raises ValueError or OverflowError if it is not such a page.
     """
@@ -48,8 +48,6 @@ def read_counters(page: str, model: str) -> Counters:
         if found is None or found["name"] not in (_COUNT, _LATENCY):
             continue
         labels = dict(_LABEL.findall(found["labels"]))
-        if labels.get("model_name") != model:
-            continue
         value = int(float(found["value"]))
         if found["name"] == _COUNT:
             requests += value
@@ -62,9 +60,8 @@ def read_counters(page: str, model: str) -> Counters:
 class ServerMetrics:
     """Polls one instance; has no figures of one that does not count."""
 
-    def __init__(self, model: str, rest_address: str) -> None:
+    def __init__(self, rest_address: str) -> None:
         self.address = rest_address
-        self._model = model
         self._http = httpx.AsyncClient(
             base_url=f"http://{rest_address}", timeout=TIMEOUT_SECONDS, trust_env=False
         )
@@ -80,7 +77,7 @@ class ServerMetrics:
         try:
             response = await self._http.get(METRICS_PATH)
             response.raise_for_status()
-            counters = read_counters(response.text, self._model)
+            counters = read_counters(response.text)
         except (httpx.HTTPError, ValueError, OverflowError):
             return
         self.add_sample(counters, time.monotonic())

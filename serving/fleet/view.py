@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from serving.engines.protocol import Instance, InstanceState, InstanceStats
+from serving.models.served import ServedModels
 
 
 @dataclass(frozen=True)
@@ -14,26 +16,41 @@ class InstanceView:
 
     instance: Instance
     state: InstanceState
-    version: int | None
-    """The version that it answers with; None until it answers."""
+    model: str
+    """The current model."""
+    versions: Mapping[str, int]
+    """The version that it answers with, by each served model that it has loaded."""
     stats: InstanceStats | None
     requests: int
     """Since it was started, from every sender; if it does not count, those of this program."""
     requests_per_second: float
     p95_milliseconds: float | None
     """As this program saw it, or as the instance reports if this program sent nothing."""
+    load_errors: Mapping[str, str] = field(default_factory=dict)
+    """What its server says of served models that it cannot load, by the model."""
+
+    @property
+    def version(self) -> int | None:
+        """The version of the current model that it answers with; None until it answers."""
+        return self.versions.get(self.model)
 
 
 @dataclass(frozen=True)
 class FleetView:
-    """All instances that serve one model, oldest first, and how many there should be."""
+    """All instances of a workspace, oldest first, and how many there should be."""
 
-    model: str
+    served: ServedModels
+    """The models that every instance serves."""
     engine: str
     engine_reason: str
     """Why this engine was chosen, or what is wrong with it, as a sentence."""
     desired_count: int
     instances: tuple[InstanceView, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """The current model; empty in a workspace without any model."""
+        return self.served.current
 
     @property
     def ready(self) -> int:
@@ -42,7 +59,7 @@ class FleetView:
 
     @property
     def live_version(self) -> int | None:
-        """The version that the most ready instances answer with, the older of equals.
+        """The current model's version that the most ready instances have, the older of equals.
 
         None if no instance is ready. It follows a promotion once the
         instances have really switched.
@@ -53,3 +70,13 @@ class FleetView:
             if each.state is InstanceState.READY and each.version is not None
         )
         return min(versions, key=lambda version: (-versions[version], version), default=None)
+
+    def loaded_everywhere(self, model: str, version: int | None = None) -> bool:
+        """Whether all ready instances answer with a model, and with this version if it is given.
+
+        So it is if no instance is ready.
+        """
+        found = [
+            each.versions.get(model) for each in self.instances if each.state is InstanceState.READY
+        ]
+        return all(each is not None and version in (None, each) for each in found)

@@ -268,12 +268,21 @@ class ModelRepository:
             shutil.rmtree(folder, ignore_errors=True)
             return found.name
 
-    def purge_deleted(self) -> list[str]:
-        """Remove deleted models for good; returns their tokens."""
+    def deleted(self) -> dict[str, str]:
+        """Return the names of deleted models, by the token that `restore` takes."""
+        return {
+            folder.name: model.name
+            for folder in _folders(self.root / DELETED_NAME)
+            for model in _folders(folder)
+        }
+
+    def purge_deleted(self, token: str | None = None) -> list[str]:
+        """Remove deleted models, or only that of `token`, for good; returns their tokens."""
         folders = _folders(self.root / DELETED_NAME)
-        for folder in folders:
+        removed = [folder for folder in folders if token in (None, folder.name)]
+        for folder in removed:
             shutil.rmtree(folder, ignore_errors=True)
-        return [folder.name for folder in folders]
+        return [folder.name for folder in removed]
 
     def remove_version(self, model: str, number: int) -> None:
         """Remove a version for good; raises ModelError if it is live, pinned or not there."""

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import math
+import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 import grpc
 
 from serving.errors import FleetUnavailable, ImageError, ModelError
+from serving.models.served import ServedModels
 from serving.predict.prediction import Prediction
 from serving.predict.request import (
     predict_request,
@@ -24,7 +26,7 @@ from serving.predict.request import (
     response_version,
 )
 from serving.predict.traffic import InstanceTraffic, TrafficMeter
-from serving.predict.upstream import InstanceLost, RequestRefused, Upstream
+from serving.predict.upstream import InstanceLost, ModelNotLoaded, RequestRefused, Upstream
 from serving.predict.wait_queue import WaitQueue
 from serving.tf.cores import core_count
 from serving.tf.names import CLASSIFY_SIGNATURE, EMBED_SIGNATURE
@@ -55,6 +57,8 @@ class InstanceAddress:
 class RequestState:
     """One request, from the first attempt to the answer."""
 
+    model: str | None
+    """The model that the caller named; None for whichever is the current one."""
     deadline: float | None = None
     """Set when it is first sent: waiting for the first ready instance does not count."""
     losses: int = 0
@@ -67,22 +71,29 @@ class RequestState:
 
 
 class PredictClient:
-    """Spreads requests for one model over the ready instances.
+    """Spreads requests over the ready instances, which all serve the same models.
 
-    Each request goes to the instance with the fewest outstanding ones, in turn
-    among equals. One that an instance loses (it ended, cannot be reached, or let
-    go of the request) goes to another instance: Predict changes nothing, so it
-    may be repeated. An instance that lost one is ejected: it gets no request for
-    a moment, longer each time, until it answers again.
+    `served` says which models those are; it is called for every attempt, so a request
+    that names no model goes to the one that is current by then. Each request goes to
+    the instance with the fewest outstanding ones, in turn among equals. One that an
+    instance loses (it ended, cannot be reached, or let go of the request) goes to
+    another instance: Predict changes nothing, so it may be repeated. An instance that
+    lost one is ejected: it gets no request for a moment, longer each time, until it
+    answers again. One that has not loaded a model yet, or has just unloaded it, gets no
+    request for that model for a moment.
 
     Belongs to one event loop. `set_instances` says which instances are ready; while
     none is, requests wait up to `timeout` seconds for one. `clock` returns seconds.
     """
 
     def __init__(
-        self, model: str, *, timeout: float = 15.0, clock: Callable[[], float] = time.monotonic
+        self,
+        served: Callable[[], ServedModels],
+        *,
+        timeout: float = 15.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.model = model
+        self._served = served
         self.timeout = timeout
         self._clock = clock
         self._upstreams: list[Upstream] = []
@@ -137,29 +148,29 @@ class PredictClient:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def classify(self, jpeg: bytes) -> Prediction:
-        """Return the ranked classes for one normalized JPEG.
+    async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
+        """Return the ranked classes for one normalized JPEG, by the current model if none is named.
 
-        Raises ImageError if the model cannot decode the image, ModelError if it
-        answers outside its contract or fails on it, FleetUnavailable if no ready
+        Raises ImageError if the model cannot decode the image, ModelError if it is not
+        served, answers outside its contract or fails on it, FleetUnavailable if no ready
         instance answered in time.
         """
         started = self._clock()
-        response, instance_id = await self._predict(CLASSIFY_SIGNATURE, jpeg)
+        name, response, instance_id = await self._predict(CLASSIFY_SIGNATURE, jpeg, model)
         return Prediction(
-            model=self.model,
+            model=name,
             version=response_version(response),
             scores=response_scores(response),
             instance_id=instance_id,
             milliseconds=(self._clock() - started) * 1000,
         )
 
-    async def embed(self, jpeg: bytes) -> tuple[int, list[float]]:
+    async def embed(self, jpeg: bytes, model: str | None = None) -> tuple[int, list[float]]:
         """Return the version that answered and the embedding of one normalized JPEG.
 
         Raises as `classify` does.
         """
-        response, _ = await self._predict(EMBED_SIGNATURE, jpeg)
+        _, response, _ = await self._predict(EMBED_SIGNATURE, jpeg, model)
         return response_version(response), response_embedding(response)
 
     def counters(self) -> Mapping[str, InstanceTraffic]:
@@ -178,28 +189,55 @@ class PredictClient:
             await upstream.close()
         await asyncio.gather(*self._closing)
 
-    async def _predict(self, signature: str, jpeg: bytes) -> tuple[Any, str]:
-        request = predict_request(self.model, signature, jpeg)
-        state = RequestState()
+    async def _predict(
+        self, signature: str, jpeg: bytes, model: str | None
+    ) -> tuple[str, Any, str]:
+        """Return the model that answered, its response, and the id of the instance."""
+        state = RequestState(model)
         while True:
-            upstream = await self._acquire(state)
+            name, upstream = await self._acquire(state)
             if state.deadline is None:
                 state.deadline = self._clock() + DEADLINE_SECONDS
             try:
-                return await self._send(upstream, request, state.deadline), upstream.instance_id
+                request = predict_request(name, signature, jpeg)
+                response = await self._send(upstream, request, state.deadline)
+                return name, response, upstream.instance_id
             except InstanceLost as loss:
                 self._on_lost(upstream, loss, state)
+            except ModelNotLoaded as error:
+                state.avoid = upstream.instance_id
+                state.reason = f"{upstream.instance_id} has not loaded model {name}: {error}"
             except RequestRefused as refusal:
                 if refusal.code is not grpc.StatusCode.INVALID_ARGUMENT:
-                    raise self._model_error(refusal) from refusal
-                if await self._answers_probe(upstream, signature, state.deadline):
+                    raise _model_error(name, refusal) from refusal
+                if await self._answers_probe(upstream, name, signature, state.deadline):
                     raise ImageError(
                         "The model cannot decode this image.",
                         "Save the image as a JPEG file again and try that one.",
                     ) from refusal
-                raise self._model_error(refusal) from refusal
+                raise _model_error(name, refusal) from refusal
             finally:
                 self._release(upstream)
+
+    def served_name(self, model: str | None) -> str:
+        """Return the model that answers at this moment, the current one if `model` is None.
+
+        Raises ModelError if it is not served.
+        """
+        served = self._served()
+        if model is None:
+            if served.current:
+                return served.current
+            raise ModelError(
+                "There is no model to classify with.",
+                "Make one on the Models page, or add one with `servery models add`.",
+            )
+        if model in served.names():
+            return model
+        raise ModelError(
+            f"Model {model} is not served.",
+            f"Serve it on the Models page, or with `servery models serve {shlex.quote(model)}`.",
+        )
 
     async def _send(self, upstream: Upstream, request: Any, deadline: float) -> Any:
         remaining = deadline - self._clock()
@@ -210,12 +248,14 @@ class PredictClient:
         except TimeoutError as error:
             raise _deadline_exceeded(upstream.instance_id) from error
 
-    async def _answers_probe(self, upstream: Upstream, signature: str, deadline: float) -> bool:
+    async def _answers_probe(
+        self, upstream: Upstream, model: str, signature: str, deadline: float
+    ) -> bool:
         """Say whether a good image is answered, so that the refused one is at fault."""
-        probe = predict_request(self.model, signature, probe_jpeg())
+        probe = predict_request(model, signature, probe_jpeg())
         try:
             await self._send(upstream, probe, deadline)
-        except (InstanceLost, RequestRefused):
+        except (InstanceLost, ModelNotLoaded, RequestRefused):
             return False
         return True
 
@@ -233,14 +273,11 @@ class PredictClient:
         for listener in list(self._listeners):
             listener(upstream.instance_id)
 
-    def _model_error(self, refusal: RequestRefused) -> ModelError:
-        return ModelError(
-            f"Model {self.model} could not answer: {refusal.details or refusal.code.name}",
-            "Try again; if it fails again, make an earlier version live.",
-        )
+    async def _acquire(self, state: RequestState) -> tuple[str, Upstream]:
+        """Return the model to ask for, and the best upstream with one more request outstanding.
 
-    async def _acquire(self, state: RequestState) -> Upstream:
-        """Return the best upstream with one more request outstanding; see `_release`."""
+        See `_release`.
+        """
         again = False
         while True:
             if self._closed:
@@ -248,31 +285,32 @@ class PredictClient:
                     "The connection to the instances has been closed.", "Start Servery again."
                 )
             now = self._clock()
-            upstream = self._best(state.avoid, now)
+            name = self.served_name(state.model)
+            upstream = self._best(name, state.avoid, now)
             if upstream is not None:
                 upstream.outstanding += 1
                 upstream.turn = next(self._turn)
-                return upstream
-            pause = self._until_retry(now)
-            if all(upstream.ejected_until > now for upstream in self._ready()):
+                return name, upstream
+            pause = self._until_retry(name, now)
+            if all(upstream.resumes(name) > now for upstream in self._ready()):
                 pause = min(pause, self._timeout_left(state, now))
             await self._waiting.wait(pause, again=again)
             again = True
 
-    def _best(self, avoid: str, now: float) -> Upstream | None:
+    def _best(self, model: str, avoid: str, now: float) -> Upstream | None:
         free = [
             upstream
             for upstream in self._ready()
-            if upstream.ejected_until <= now and upstream.outstanding < MAX_OUTSTANDING
+            if upstream.resumes(model) <= now and upstream.outstanding < MAX_OUTSTANDING
         ]
         preferred = [upstream for upstream in free if upstream.instance_id != avoid] or free
         return min(
             preferred, key=lambda upstream: (upstream.outstanding, upstream.turn), default=None
         )
 
-    def _until_retry(self, now: float) -> float:
-        """Return in how many seconds the next ejected instance may be tried again."""
-        pauses = [upstream.ejected_until - now for upstream in self._ready()]
+    def _until_retry(self, model: str, now: float) -> float:
+        """Return in how many seconds the next instance may be asked for `model` again."""
+        pauses = [upstream.resumes(model) - now for upstream in self._ready()]
         return min((pause for pause in pauses if pause > 0), default=math.inf)
 
     def _timeout_left(self, state: RequestState, now: float) -> float:
@@ -323,6 +361,13 @@ class PredictClient:
                     del self._meters[old]
             self._meters[instance_id] = TrafficMeter(self._clock)
         return self._meters[instance_id]
+
+
+def _model_error(model: str, refusal: RequestRefused) -> ModelError:
+    return ModelError(
+        f"Model {model} could not answer: {refusal.details or refusal.code.name}",
+        "Try again; if it fails again, make an earlier version live.",
+    )
 
 
 def _deadline_exceeded(instance_id: str) -> FleetUnavailable:

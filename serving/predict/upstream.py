@@ -18,17 +18,17 @@ from serving.tf.messages import prediction_service_pb2_grpc
 CONNECT_SECONDS = 2.0
 MIN_EJECTION_SECONDS = 0.2
 MAX_EJECTION_SECONDS = 5.0
+LACKING_SECONDS = 0.2
+"""Before an instance that had not loaded a model is asked for that model again."""
 
 _LOST = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.ABORTED,
-        grpc.StatusCode.NOT_FOUND,
     }
 )
 """Errors after which another instance, or this one a little later, may well answer."""
-_LOST_IN_FLIGHT = _LOST - {grpc.StatusCode.NOT_FOUND}
 
 
 class InstanceLost(Exception):
@@ -37,6 +37,10 @@ class InstanceLost(Exception):
     def __init__(self, reason: str, *, in_flight: bool) -> None:
         super().__init__(reason)
         self.in_flight = in_flight
+
+
+class ModelNotLoaded(Exception):
+    """The instance answers, but has not loaded the model, or has just unloaded it."""
 
 
 class RequestRefused(Exception):
@@ -67,6 +71,8 @@ class Upstream:
         """Grows with each request; the upstream with the smallest one is next in turn."""
         self.ejected_until = 0.0
         """Gets no request before then, by `clock`."""
+        self._lacking: dict[str, float] = {}
+        """Until when it gets no request for a model that it had not loaded, by the model."""
         self._losses = 0
         self._meter = meter
         self._clock = clock
@@ -74,10 +80,15 @@ class Upstream:
         self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel).Predict
         self._calls: set[Any] = set()
 
+    def resumes(self, model: str) -> float:
+        """Return from when on it may get requests for `model`, by `clock`."""
+        return max(self.ejected_until, self._lacking.get(model, 0.0))
+
     async def predict(self, request: Any, seconds: float) -> Any:
         """Return the PredictResponse.
 
-        Raises InstanceLost, RequestRefused, or TimeoutError after that many `seconds`.
+        Raises InstanceLost, ModelNotLoaded, RequestRefused, or TimeoutError after that
+        many `seconds`.
         """
         started = self._clock()
         try:
@@ -90,10 +101,15 @@ class Upstream:
         except TimeoutError:
             self._meter.failed()
             raise
+        except ModelNotLoaded:
+            self._answered(started)
+            self._lacking[request.model_spec.name] = self._clock() + LACKING_SECONDS
+            raise
         except RequestRefused:
             self._answered(started)
             raise
         self._answered(started)
+        self._lacking.pop(request.model_spec.name, None)
         return response
 
     def fail_over(self) -> None:
@@ -153,9 +169,9 @@ class Upstream:
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise TimeoutError from error
             if code in _LOST:
-                raise InstanceLost(
-                    f"{code.name}: {details}", in_flight=code in _LOST_IN_FLIGHT
-                ) from error
+                raise InstanceLost(f"{code.name}: {details}", in_flight=True) from error
+            if code is grpc.StatusCode.NOT_FOUND:
+                raise ModelNotLoaded(details) from error
             raise RequestRefused(code, details) from error
         finally:
             self._calls.discard(call)

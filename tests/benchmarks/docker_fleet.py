@@ -35,7 +35,7 @@ from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.fleet.fleet import Fleet, FleetView
 from serving.fleet.record import InstanceLimits
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import STARTER_MODEL, install_starter
+from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.benchmarks.measure import Figure
@@ -87,8 +87,8 @@ async def fleet_of(image: str, *, kept: bool) -> AsyncIterator[DockerFleet]:
         repository = ModelRepository(workspace.models)
         install_starter(repository)
         engine = DockerEngine(workspace, [image])
-        client = PredictClient(STARTER_MODEL, timeout=60)
-        fleet = Fleet(STARTER_MODEL, engine, repository, workspace, client)
+        client = PredictClient(repository.served, timeout=60)
+        fleet = Fleet(engine, repository, workspace, client)
         docker_fleet = DockerFleet(workspace, engine, client, fleet, api, out.getvalue())
         try:
             async with in_background(fleet.run() if kept else fleet.watch()):
@@ -228,8 +228,8 @@ async def paced(docker_fleet: DockerFleet, work: Any) -> Paced:
 
 async def crowding(image: str) -> None:
     async with fleet_of(image, kept=False) as docker_fleet:
-        config_file = docker_fleet.workspace.models / STARTER_MODEL / "serving.config"
-        spec = InstanceSpec(model=STARTER_MODEL, config_file=config_file.resolve())
+        config_file = docker_fleet.workspace.models / "serving.config"
+        spec = InstanceSpec(config_file.resolve())
         started = await asyncio.gather(
             *(docker_fleet.engine.start(spec, fleet_size=20) for _ in range(20)),
             return_exceptions=True,
@@ -251,7 +251,7 @@ async def killing(image: str, rounds: int) -> None:
         for seed in range(rounds):
             owner = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.support.fleet_owner"),
-                *(STARTER_MODEL, str(seed), "docker", image),
+                *(str(seed), "docker", image),
                 stdout=asyncio.subprocess.PIPE,
                 env={**os.environ, "SERVERY_WORKSPACE": str(docker_fleet.workspace.root)},
             )

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shlex
 import shutil
-import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 
+from serving.models.repository import ModelRepository
 from tests.conftest import ROOT
-
-TIMEOUT_SECONDS = 150
+from tests.support.command_line import CommandLine
+from tests.support.tiny_model import TINY_MODEL, install_tiny
 
 
 def draw_stripes(path: Path, seed: int) -> Path:
@@ -36,43 +33,10 @@ def draw_stripes(path: Path, seed: int) -> Path:
     return path
 
 
-class CommandLine:
-    """Runs `servery` in a folder with a workspace of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.workspace = folder / "workspace"
-        self.environment = {
-            **os.environ,
-            "SERVERY_WORKSPACE": str(self.workspace),
-            "SERVERY_ENGINE": "process",
-            "PYTHONPATH": str(ROOT),
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-        }
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "desktop.cli", *arguments]
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-        )
-
-    def json(self, *arguments: str) -> Any:
-        """Run a command that must succeed, and return what it printed as JSON."""
-        result = self.run(*arguments, "--json")
-        assert result.returncode == 0, result.stderr
-        return json.loads(result.stdout)
-
-
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     shell = CommandLine(tmp_path_factory.mktemp("shell"))
+    install_tiny(ModelRepository(shell.workspace / "models"))
     draw_stripes(shell.folder / "photo.jpg", 0)
     yield shell
     stopped = shell.run("fleet", "stop")
@@ -139,7 +103,9 @@ def test_a_dozen_labels_teach_a_new_class(shell: CommandLine) -> None:
     versions = shell.json("models")[0]["versions"]
     assert {version["number"]: version["live"] for version in versions} == {1: False, 2: True}
     assert shell.json("promote", "1")["live"] is True
-    assert shell.run("promote", "7").stderr.startswith("servery: Model starter has no version 7.")
+    assert shell.run("promote", "7").stderr.startswith(
+        f"servery: Model {TINY_MODEL} has no version 7."
+    )
 
 
 @pytest.mark.slow
@@ -205,20 +171,7 @@ def test_the_commands_of_the_readme_do_what_it_says(shell: CommandLine) -> None:
 
 @pytest.mark.slow
 def test_serve_answers_until_it_is_stopped(shell: CommandLine) -> None:
-    command = shell.command("serve", "--port", "0", "--instances", "1")
-    serving = subprocess.Popen(
-        command,
-        cwd=shell.folder,
-        env=shell.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert serving.stdout is not None
-        assert serving.stderr is not None
-        address = serving.stdout.readline().removeprefix("Servery answers at ").strip()
-        assert serving.stderr.readline() == "1 instance ready on process.\n"
+    with shell.serving() as address:
         page = urllib.request.urlopen(f"{address}/", timeout=10).read()
         assert b"<html" in page.lower()
         if shutil.which("curl"):
@@ -227,12 +180,5 @@ def test_serve_answers_until_it_is_stopped(shell: CommandLine) -> None:
                 result = subprocess.run(words, cwd=shell.folder, capture_output=True, timeout=60)
                 answer = json.loads(result.stdout)
                 assert "error" not in answer, line
-        serving.send_signal(signal.SIGINT)
-        _, stderr = serving.communicate(timeout=60)
-    except BaseException:
-        serving.kill()
-        serving.communicate()
-        raise
-    assert (serving.returncode, stderr) == (0, "Stopping\n")
     assert shell.json("fleet", "status")["instances"] == []
     assert not (shell.workspace / "run" / "backend.json").exists()

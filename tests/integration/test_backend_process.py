@@ -17,8 +17,16 @@ from backend.contract import Health
 from backend.run_file import BackendRunFile
 from desktop.backend_process import ensure_backend
 from serving.errors import BackendError
+from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.support.server_thread import QuietHandler, ServerThread
+from tests.support.tiny_model import install_tiny
+
+
+@pytest.fixture
+def workspace(workspace: Workspace) -> Workspace:
+    install_tiny(ModelRepository(workspace.models))
+    return workspace
 
 
 async def test_the_first_starts_it_and_the_second_finds_it(workspace: Workspace) -> None:

@@ -19,7 +19,10 @@ from fastapi import FastAPI
 
 from backend.client import BackendClient
 from backend.events import EventBroker
+from backend.fleet_switch import FleetSwitch
 from backend.http_app import create_app
+from backend.models.lifecycle import ModelLifecycle
+from backend.models.names import ModelNames
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
@@ -33,14 +36,24 @@ CLASSES = ("bird", "cat", "dog")
 URL = "http://127.0.0.1:8080"
 
 
-def add_version(repository: ModelRepository, classes: tuple[str, ...] = CLASSES) -> int:
+def add_version(
+    repository: ModelRepository,
+    classes: tuple[str, ...] = CLASSES,
+    model: str = MODEL,
+    other_names: dict[str, list[str]] | None = None,
+) -> int:
     """Put a version that only looks like one into the repository; returns its number."""
-    with repository.staged(MODEL) as staged:
+    with repository.staged(model) as staged:
         (staged / CARD_PATH).parent.mkdir()
-        card = ModelCard(MODEL, classes, metrics={"accuracy": 0.8, "measured_on": "test files"})
+        card = ModelCard(
+            model,
+            classes,
+            other_names=other_names or {},
+            metrics={"accuracy": 0.8, "measured_on": "test files"},
+        )
         (staged / CARD_PATH).write_text(card.to_json())
         (staged / "saved_model.pb").write_bytes(b"graph")
-        return repository.adopt(MODEL, staged).number
+        return repository.adopt(model, staged).number
 
 
 def repository_with_live_version(workspace: Workspace) -> ModelRepository:
@@ -76,12 +89,14 @@ class FakeClassifier:
     scores: tuple[Score, ...] = (Score("cat", 0.9), Score("dog", 0.1))
     failure: Exception | None = None
     received: list[bytes] = field(default_factory=list)
+    models: list[str | None] = field(default_factory=list)
 
-    async def classify(self, jpeg: bytes) -> Prediction:
+    async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
         self.received.append(jpeg)
+        self.models.append(model)
         if self.failure is not None:
             raise self.failure
-        return Prediction(MODEL, 1, self.scores, "one", 2.5)
+        return Prediction(model or MODEL, 1, self.scores, "one", 2.5)
 
 
 @dataclass
@@ -98,6 +113,7 @@ class BackendEnv:
     classifier: FakeClassifier
     fleet: FakeFleet
     trainer: Trainer
+    switch: FleetSwitch
     broker: EventBroker
 
 
@@ -112,25 +128,37 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
     classifier, fleet = FakeClassifier(), FakeFleet()
     await store.open()
     trainer = Trainer(
-        model=MODEL,
         store=store,
         repository=repository,
         workspace=workspace,
         broker=broker,
         worker=[sys.executable, str(worker)],
     )
+    names, switch = ModelNames(repository, store), FleetSwitch(repository)
+    lifecycle = ModelLifecycle(
+        repository=repository,
+        store=store,
+        trainer=trainer,
+        names=names,
+        switch=switch,
+        broker=broker,
+    )
+    await lifecycle.open()
     await trainer.open()
     app = create_app(
-        model=MODEL,
         store=store,
         classifier=classifier,
         ready_instances=lambda: fleet.ready,
         trainer=trainer,
+        names=names,
+        lifecycle=lifecycle,
+        switch=switch,
         repository=repository,
         broker=broker,
     )
-    yield BackendEnv(app, workspace, store, repository, classifier, fleet, trainer, broker)
+    yield BackendEnv(app, workspace, store, repository, classifier, fleet, trainer, switch, broker)
     await trainer.close()
+    await lifecycle.close()
     await store.close()
 
 

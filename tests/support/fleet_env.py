@@ -31,14 +31,20 @@ class CountingEngine(ProcessEngine):
     """Counts how often its instances were listed: by a fleet, and to follow changes."""
 
     polls = 0
-    change_polls = 0
+    _lists = 0
 
-    async def instances(self, model: str | None = None) -> list[Instance]:
-        found = await super().instances(model)
-        if model is None:
-            self.change_polls += 1
-        else:
-            self.polls += 1
+    @property
+    def change_polls(self) -> int:
+        return self._lists - self.polls
+
+    async def instances(self) -> list[Instance]:
+        found = await super().instances()
+        self.polls += 1
+        return found
+
+    def _instances(self) -> list[Instance]:
+        found = super()._instances()
+        self._lists += 1
         return found
 
 
@@ -49,8 +55,8 @@ class FleetEnv:
         self.workspace = workspace
         self.engine = CountingEngine(workspace, program=PROGRAM)
         self.repository = ModelRepository(workspace.models)
-        self.client = PredictClient(MODEL, timeout=10)
-        self.other_client = PredictClient(MODEL, timeout=10)
+        self.client = PredictClient(self.repository.served, timeout=10)
+        self.other_client = PredictClient(self.repository.served, timeout=10)
         self.fleet = self.new_fleet(self.client)
         for number in (1, 2, 3):
             folder = workspace.models / MODEL / str(number)
@@ -67,7 +73,6 @@ class FleetEnv:
     ) -> Fleet:
         """Another Fleet of the same workspace, as another program would hold."""
         return Fleet(
-            MODEL,
             self.engine,
             self.repository,
             self.workspace,
@@ -115,7 +120,7 @@ class TinyFleet:
         install_tiny(self.repository)
         self.engine = engine
         self.client = client
-        self.fleet = Fleet(TINY_MODEL, engine, self.repository, workspace, client)
+        self.fleet = Fleet(engine, self.repository, workspace, client)
 
     def process(self, index: int) -> int:
         """Process id of an instance, the oldest first."""
@@ -135,7 +140,7 @@ async def open_tiny_fleet(
     workspace: Workspace, engine: Engine, timeout_seconds: float = 15
 ) -> AsyncIterator[TinyFleet]:
     """A TinyFleet that runs, and whose instances are stopped at the end of the block."""
-    client = PredictClient(TINY_MODEL, timeout=timeout_seconds)
+    client = PredictClient(ModelRepository(workspace.models).served, timeout=timeout_seconds)
     tiny = TinyFleet(workspace, engine, client)
     async with in_background(tiny.fleet.run()):
         yield tiny

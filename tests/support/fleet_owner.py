@@ -1,7 +1,7 @@
 """A program that keeps changing a fleet until it is killed.
 
-python -m tests.support.fleet_owner MODEL SEED process PROGRAM...
-python -m tests.support.fleet_owner MODEL SEED docker IMAGE
+python -m tests.support.fleet_owner SEED process PROGRAM...
+python -m tests.support.fleet_owner SEED docker IMAGE
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from serving.workspace import Workspace
 MAX_COUNT = 4
 
 
-async def change_fleet(model: str, seed: str, engine_name: str, *words: str) -> None:
+async def change_fleet(seed: str, engine_name: str, *words: str) -> None:
     workspace = Workspace.default()
     engine = (
         DockerEngine(workspace, words)
@@ -26,7 +26,7 @@ async def change_fleet(model: str, seed: str, engine_name: str, *words: str) -> 
         else ProcessEngine(workspace, program=words)
     )
     repository = ModelRepository(workspace.models)
-    fleet = Fleet(model, engine, repository, workspace, PredictClient(model))
+    fleet = Fleet(engine, repository, workspace, PredictClient(repository.served))
     rng = random.Random(seed)
     running = asyncio.create_task(fleet.run())
     print("started", flush=True)

@@ -1,6 +1,6 @@
 """A program that changes a fleet and kills itself at a given point, before or after a step.
 
-python -m tests.support.fleet_owner_killed before|after POINT MODEL PROGRAM...
+python -m tests.support.fleet_owner_killed before|after POINT PROGRAM...
 """
 
 from __future__ import annotations
@@ -59,6 +59,6 @@ def die_at(point: str, *, after: bool) -> None:
 
 
 if __name__ == "__main__":
-    when, point, model, *program = sys.argv[1:]
+    when, point, *program = sys.argv[1:]
     die_at(point, after=when == "after")
-    asyncio.run(change_fleet(model, "7", "process", *program))
+    asyncio.run(change_fleet("7", "process", *program))

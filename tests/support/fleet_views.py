@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from serving.engines.protocol import Instance, InstanceState, InstanceStats
 from serving.fleet.view import FleetView, InstanceView
+from serving.models.served import ServedModels
 
 REASON = "Instances run as processes of this machine, which needs nothing installed."
+MODEL = "pets"
 STARTED = 1_700_000_000.0
 
 
@@ -24,9 +26,8 @@ def instance_view(
     known = state is not InstanceState.STARTING
     return InstanceView(
         instance=Instance(
-            id=f"starter-{number:06x}",
+            id=f"instance-{number:06x}",
             engine="process",
-            model="starter",
             spec_hash="0123456789ab",
             state=state,
             grpc_address=f"127.0.0.1:{40000 + number}" if known else None,
@@ -36,7 +37,8 @@ def instance_view(
             process=1000 + number,
         ),
         state=state,
-        version=version if ready else None,
+        model=MODEL,
+        versions={MODEL: version} if ready else {},
         stats=None if state is InstanceState.FAILED else InstanceStats(cpu, 412_000_000),
         requests=requests,
         requests_per_second=rate,
@@ -46,7 +48,7 @@ def instance_view(
 
 def fleet_view(*instances: InstanceView, desired_count: int | None = None) -> FleetView:
     return FleetView(
-        model="starter",
+        served=ServedModels(MODEL),
         engine="process",
         engine_reason=REASON,
         desired_count=len(instances) if desired_count is None else desired_count,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from tests.support.sample_images import painting
 from tests.support.tiny_model import COLORS, head_for, write_tiny
 from tests.support.tiny_network import EMBEDDING_SIZE, SIDE, embedding
 
+GRAPH = Path(__file__).with_suffix(".pb")
+"""The graph of the tiny model as Servery 0.1 exported it, which cannot be made again."""
 FEATURES_NAME = "assets.extra/features.npz"
 REHEARSED_PER_CLASS = 8
 HELD_OUT_PER_CLASS = 5
@@ -115,6 +118,7 @@ def _fitted(embeddings: Any, classes: list[int], names: tuple[str, ...]) -> Head
 def _write_head(folder: Path, head: Head) -> None:
     assert len(head.kernel) == EMBEDDING_SIZE
     path = folder / SAVED_MODEL_FILE
+    shutil.copyfile(GRAPH, path)
     path.write_bytes(ServableGraph(folder).with_head(head))
 
 

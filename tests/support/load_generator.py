@@ -16,6 +16,7 @@ class LoadGenerator:
         self.answers: Counter[str] = Counter()
         """By instance."""
         self.versions: Counter[int] = Counter()
+        self.models: Counter[str] = Counter()
         self.failures: list[ServeryError] = []
         self._client = client
         self._jpeg = jpeg
@@ -48,4 +49,5 @@ class LoadGenerator:
             else:
                 self.answers[prediction.instance_id] += 1
                 self.versions[prediction.version] += 1
+                self.models[prediction.model] += 1
                 self._answered.set()

@@ -22,7 +22,7 @@ from tests.support.tiny_network import CHANNELS, COLOR_CHANNELS, EMBEDDING_SIZE,
 
 TEMPLATE = Path(__file__).parent / "tiny_model"
 """What `make_tiny_model.py` wrote: a version without a card, whose head knows nothing."""
-TINY_MODEL = "pets"
+TINY_MODEL = "starter"
 COLORS = {
     "red": "red",
     "green": "lime",

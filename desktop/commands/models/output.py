@@ -148,6 +148,16 @@ def command(*words: str) -> str:
     return f"`{shlex.join(['servery', *words])}`"
 
 
+def no_classes_yet(model: str) -> str:
+    """Say what to do with a model that cannot answer anything."""
+    labelling = command("label", "--model", model, "FILE", "CLASS")
+    folder = command("models", "import", model, "FOLDER")
+    return (
+        f"The model {model} has no classes yet. Label photos ({labelling}), "
+        f"or give it a folder of folders ({folder})."
+    )
+
+
 def outcome(run: TrainingRun) -> str:
     """Say what a training run made, or that it goes on."""
     if not run.state.finished:

@@ -26,7 +26,7 @@ class ContainerPlan:
     user: str = ""
     """`uid:gid` to run as; empty for the image's own user."""
     mount: Mapping[str, Any] | None = None
-    """How the model gets in; None mounts its folder."""
+    """How the models get in; None mounts their folder."""
     low_cpu_until_ready: bool = True
     """Whether it gets little of a busy CPU until it is ready: loading a model takes it all."""
     init: bool = True
@@ -36,8 +36,8 @@ class ContainerPlan:
 def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
     """Return the body of the API's request to create a container for an instance.
 
-    The model is mounted read-only under the path of its own folder, so that the
-    absolute path in `serving.config` is right inside as well. It is a folder, not
+    The models are mounted read-only under the path of their own folder, so that the
+    absolute paths in `serving.config` are right inside as well. It is a folder, not
     the file, since promoting replaces the file. Ports are published on loopback,
     and the engine picks them.
     """
@@ -64,7 +64,6 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
     config: dict[str, Any] = {
         "Image": plan.image,
         "Cmd": server_flags(spec, plan.threads),
-        "Env": [f"MODEL_NAME={spec.model}", f"MODEL_BASE_PATH={spec.config_file.parent.parent}"],
         "ExposedPorts": {port: {} for port in ports},
         "Labels": dict(plan.labels),
         "HostConfig": host,

@@ -90,11 +90,9 @@ class DockerEngine:
             return Availability(False, f"{found.description} {missing.what}", missing.advice)
         return Availability(True, f"{found.description} Instances run from the image {image.name}.")
 
-    async def instances(self, model: str | None = None) -> list[Instance]:
+    async def instances(self) -> list[Instance]:
         """List own instances in any state, oldest first; raises EngineError."""
-        instances, rows = await self._connection.run(
-            "list its containers", lambda found: self._instances(found, model)
-        )
+        instances, rows = await self._connection.run("list its containers", self._instances)
         self._volume_sync.sync(rows)
         return self._volume_sync.with_failures(instances)
 
@@ -256,9 +254,7 @@ class DockerEngine:
     def _label(self) -> str:
         return f"{names.WORKSPACE}={names.workspace_id(self._workspace)}"
 
-    def _instances(
-        self, engine: FoundEngine, model: str | None
-    ) -> tuple[list[Instance], list[dict[str, Any]]]:
+    def _instances(self, engine: FoundEngine) -> tuple[list[Instance], list[dict[str, Any]]]:
         """Return the instances, and all rows of the engine's list."""
         client = engine.client
         if self._cleaned_up is not engine:
@@ -276,13 +272,12 @@ class DockerEngine:
         self._signals.keep_only(ids)
         found = []
         for row in rows:
-            if model in (None, (row.get("Labels") or {}).get(names.MODEL)):
-                try:
-                    inspection = self._inspection(client, row)
-                except docker.errors.NotFound:
-                    continue
-                instance = to_instance(row, inspection, self._signals.of(row["Id"]))
-                found.append(engine.with_local_addresses(instance))
+            try:
+                inspection = self._inspection(client, row)
+            except docker.errors.NotFound:
+                continue
+            instance = to_instance(row, inspection, self._signals.of(row["Id"]))
+            found.append(engine.with_local_addresses(instance))
         return sorted(found, key=lambda each: (each.started, each.id)), rows
 
     def _inspection(self, client: APIClient, row: dict[str, Any]) -> Inspection:

@@ -34,6 +34,7 @@ from serving.engines.docker.model_volume import (
 )
 from serving.engines.docker.mount_check import is_mounted
 from serving.engines.docker.states import Inspection, exit_reason, to_instance
+from serving.engines.names import new_instance_id
 from serving.engines.protocol import Instance, InstanceSpec
 from serving.errors import EngineError
 from serving.workspace import Workspace
@@ -55,8 +56,8 @@ def start(
     """Create and start one container; if it cannot be started, it is removed again."""
     if not spec.config_file.is_file():
         raise EngineError(
-            f"There is no file {spec.config_file}, so no version of {spec.model} is live.",
-            "Promote one of its versions.",
+            f"There is no file {spec.config_file}, so no model is served.",
+            "Choose a model on the Models page, or with `servery models use`.",
         )
     image = first_present(found.client, [spec.image] if spec.image else images)
     if image is None:
@@ -79,10 +80,10 @@ def _start_once(
 ) -> Instance:
     client, info = found.client, found.info
     folder = spec.config_file.parent
-    instance_id = names.new_instance_id(spec.model)
+    instance_id = new_instance_id()
     plan = ContainerPlan(
         image=image.name,
-        labels=names.labels(workspace, instance_id, spec.model, spec.hash),
+        labels=names.labels(workspace, instance_id, spec.hash),
         threads=threads_per_instance(spec, info.cores, fleet_size),
         user=container_user(folder, rootless=info.rootless),
         low_cpu_until_ready=not info.rootless,
@@ -91,13 +92,13 @@ def _start_once(
     with names.starting(instance_id), contextlib.ExitStack() as undo:
         container = _create_with_folder(client, spec, plan)
         if container is None:
-            volume = ModelVolume(workspace, spec.model, folder)
+            volume = ModelVolume(workspace, folder)
             # Everybody may read what is uploaded, so the image's own user can.
             plan = replace(plan, user="", mount=volume.mount(read_only=True))
             undo.callback(clean_up, client, workspace)
             container = _create(client, spec, plan)
             undo.callback(_discard, client, container)
-            if uploaded_marks(client, container, folder) != ModelFiles.read(folder).marks:
+            if not ModelFiles.read(folder).are_in(uploaded_marks(client, container, folder)):
                 upload(client, volume, image.name)
         else:
             undo.callback(_discard, client, container)
@@ -108,7 +109,7 @@ def _start_once(
 
 
 def _create_with_folder(client: APIClient, spec: InstanceSpec, plan: ContainerPlan) -> str | None:
-    """Create a container that mounts the model's folder of this machine.
+    """Create a container that mounts the folder of the models on this machine.
 
     None if the engine does not see the folder: it refuses to mount it, has
     another one of that name, or creates an empty one.

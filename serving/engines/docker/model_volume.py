@@ -1,8 +1,9 @@
-"""A copy of a model inside an engine that does not see the model's folder.
+"""A copy of the served models inside an engine that does not see their folder.
 
-The engine gets a volume for each model, which instances mount under the path of
-the folder on this machine, so that `serving.config` is right there too. The
-volume holds the versions, `serving.config`, and a list of what was uploaded. It
+The engine gets a volume for the workspace, which instances mount under the path
+of the folder on this machine, so that `serving.config` is right there too. The
+volume holds the versions that `serving.config` names, those that it named before
+and that still exist, `serving.config` itself, and a list of what was uploaded. It
 is written through the API, by way of a container that mounts it and never runs.
 The name of that container is the lock: only one program can create it.
 """
@@ -10,7 +11,6 @@ The name of that container is the lock: only one program can create it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import tarfile
@@ -23,6 +23,7 @@ from typing import Any
 
 import docker.errors
 from docker import APIClient
+from google.protobuf import text_format
 
 from serving.engines.docker import names
 from serving.engines.docker.errors import (
@@ -33,7 +34,9 @@ from serving.engines.docker.errors import (
 )
 from serving.engines.docker.tar_archive import Member, tar_archive
 from serving.errors import EngineError
-from serving.models.repository import CONFIG_NAME, MONITORING, MONITORING_NAME, ModelRepository
+from serving.models.repository import CONFIG_NAME, MONITORING, MONITORING_NAME
+from serving.tf.messages import model_server_config_pb2
+from serving.tf.names import SAVED_MODEL_FILE
 from serving.units import format_duration
 from serving.workspace import Workspace
 
@@ -48,23 +51,19 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class ModelVolume:
-    """The volume for the model in `folder`."""
+    """The volume for the models in `folder`."""
 
     workspace: Workspace
-    model: str
     folder: Path
 
     @property
     def name(self) -> str:
-        # `readable` may map two names to one.
-        digest = hashlib.sha256(self.model.encode()).hexdigest()[:6]
-        return f"{prefix(self.workspace)}{names.readable(self.model)}-{digest}"
+        return f"{prefix(self.workspace)}models"
 
     @property
     def labels(self) -> dict[str, str]:
         return {
             names.WORKSPACE: names.workspace_id(self.workspace),
-            names.MODEL: self.model,
             names.FOLDER: str(self.workspace.root),
         }
 
@@ -86,32 +85,62 @@ def prefix(workspace: Workspace) -> str:
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """What a model's folder holds for its servers at one moment."""
+    """What the folder of the models holds for their servers at one moment."""
 
+    folder: Path
     config: bytes
     versions: Mapping[str, Path]
+    """The version of each served model, as `<model>/<version>`."""
     marks: Mapping[str, str]
     """By name; a mark changes whenever a file or version is replaced."""
 
     @classmethod
     def read(cls, folder: Path) -> ModelFiles:
-        """Read the folder; raises EngineError if no version is live."""
+        """Read the folder; raises EngineError if it, or what it serves, cannot be read."""
+        config = folder / CONFIG_NAME
+        served = model_server_config_pb2.ModelServerConfig()
         try:
-            # First, since the version that it names is complete then, and among the versions.
-            config = folder / CONFIG_NAME
+            # First, since the versions that it names are complete then.
             marks = {CONFIG_NAME: _mark(config)}
             text = config.read_bytes()
+            text_format.Parse(text, served)
             versions = {
-                version.path.name: version.path
-                for version in ModelRepository(folder.parent).versions(folder.name)
+                f"{entry.name}/{number}": folder / entry.name / str(number)
+                for entry in served.model_config_list.config
+                for number in entry.model_version_policy.specific.versions
             }
             marks |= {name: _mark(path) for name, path in versions.items()}
         except OSError as error:
             raise EngineError(
-                f"The model in {folder} cannot be read: {error.strerror or error}.",
-                "Give yourself the right to read that folder, then try again.",
+                f"The served models in {folder} cannot be read: {error.strerror or error}.",
+                "Promote a version of each model that is served.",
             ) from error
-        return cls(text, versions, marks)
+        except text_format.ParseError as error:
+            raise EngineError(
+                f"The file {config} does not say which models are served.",
+                "Choose a model on the Models page, or with `servery models use`.",
+            ) from error
+        return cls(folder, text, versions, marks)
+
+    def are_in(self, uploaded: Mapping[str, str]) -> bool:
+        """Whether a volume that holds what these marks say needs no upload."""
+        return not self.missing(uploaded) and not self.removed(uploaded)
+
+    def missing(self, uploaded: Mapping[str, str]) -> list[str]:
+        """Return the names of what a volume lacks, or has another version of."""
+        return [name for name, mark in self.marks.items() if uploaded.get(name) != mark]
+
+    def removed(self, uploaded: Mapping[str, str]) -> list[str]:
+        """Return the names of what a volume holds and the folder does not hold any more.
+
+        A version that is merely not served any more is none of them: a server that has not
+        read the new configuration yet stops serving it once it is gone.
+        """
+        return [
+            name
+            for name in uploaded
+            if name not in self.marks and not (self.folder / name / SAVED_MODEL_FILE).is_file()
+        ]
 
 
 def _mark(path: Path) -> str:
@@ -120,7 +149,7 @@ def _mark(path: Path) -> str:
 
 
 def uploaded_marks(client: APIClient, container: str, folder: Path) -> dict[str, str]:
-    """Return the marks of what a container, which need not run, sees of the model."""
+    """Return the marks of what a container, which need not run, sees of the models."""
     try:
         chunks, _ = client.get_archive(container, str(folder / LIST_NAME))
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
@@ -132,26 +161,30 @@ def uploaded_marks(client: APIClient, container: str, folder: Path) -> dict[str,
 
 
 def upload(client: APIClient, volume: ModelVolume, image: str) -> dict[str, str]:
-    """Make the volume equal to the folder, and return the marks of what it holds.
+    """Bring the volume up to date with the folder, and return the marks of what it holds.
 
     Waits while another program uploads. Raises EngineError.
     """
     with _writer(client, volume, image) as container:
         files = ModelFiles.read(volume.folder)
         uploaded = uploaded_marks(client, container, volume.folder)
-        if uploaded == files.marks:
+        if files.are_in(uploaded):
             return uploaded
         put = partial(_put, client, container, volume.folder)
         # Versions first, then the configuration: it never names one that is not complete.
+        missing = files.missing(uploaded)
         for name, path in files.versions.items():
-            if uploaded.get(name) != files.marks[name]:
+            if name in missing:
                 put(_version(name, path))
         put([_file(MONITORING_NAME, MONITORING.encode()), _file(CONFIG_NAME, files.config)])
+        removed = files.removed(uploaded)
         # The API cannot remove: an empty file replaces the folder, and no server reads it.
-        put([_file(name) for name in uploaded if name not in files.marks])
+        put([_file(name) for name in removed])
+        kept = {name: mark for name, mark in uploaded.items() if name not in removed}
+        held = {**kept, **files.marks}
         # Last, so that an upload that was interrupted is repeated.
-        put([_file(LIST_NAME, json.dumps(dict(files.marks)).encode())])
-    return dict(files.marks)
+        put([_file(LIST_NAME, json.dumps(held).encode())])
+    return held
 
 
 def remove_unused(client: APIClient, workspace: Workspace) -> None:
@@ -216,7 +249,7 @@ def _create_writer(client: APIClient, volume: ModelVolume, image: str, name: str
                     raise
         if time.monotonic() > deadline:
             raise EngineError(
-                f"Another program has been uploading the model {volume.model} to the engine for "
+                "Another program has been uploading models to the engine for "
                 f"{format_duration(MAX_WAIT_SECONDS)}.",
                 f"Check that it makes progress, or remove the container {name}.",
             )
@@ -237,13 +270,14 @@ def _put(client: APIClient, container: str, folder: Path, members: Iterable[Memb
         client.put_archive(container, str(folder), tar_archive(members))
     except docker.errors.NotFound as error:
         raise ContainerNotFound(
-            "The container that the model is uploaded through was removed meanwhile.",
+            "The container that models are uploaded through was removed meanwhile.",
             "The upload is tried again.",
         ) from error
 
 
 def _version(name: str, path: Path) -> Iterator[Member]:
     """Yield everything in a version's folder, to replace what the volume has of that name."""
+    yield Member(f"{name.rpartition('/')[0]}/", 0, io.BytesIO)
     yield _file(name)  # unpacking a file over a folder removes the folder
     yield Member(f"{name}/", 0, io.BytesIO)
     for each in sorted(path.rglob("*")):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import secrets
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -17,14 +15,13 @@ from serving.workspace import Workspace
 
 WORKSPACE = "io.servery.workspace"
 INSTANCE = "io.servery.instance"
-MODEL = "io.servery.model"
 SPEC = "io.servery.spec"
 CREATOR = "io.servery.creator"
 """The process that created the container: host, process id and start time."""
 OLD_CREATOR = "io.servery.starter"
 """Its name in containers of the version before, which are adopted."""
 WRITER = "io.servery.writer"
-"""Label of a container that never runs but is what a model is uploaded through: the workspace."""
+"""Label of a container that never runs but is what models are uploaded through: the workspace."""
 FOLDER = "io.servery.folder"
 """The workspace's folder, for people who wonder whose container this is."""
 
@@ -47,16 +44,6 @@ def workspace_id(workspace: Workspace) -> str:
     return hashlib.sha256(str(workspace.root.resolve()).encode()).hexdigest()[:12]
 
 
-def new_instance_id(model: str) -> str:
-    """Return an id that may also be part of a container's name."""
-    return f"{readable(model)}-{secrets.token_hex(3)}"
-
-
-def readable(model: str) -> str:
-    """Return a model's name without what a container's name must not contain."""
-    return re.sub(r"[^a-zA-Z0-9_.-]+", "-", model).strip("-._") or "model"
-
-
 def container_name(instance_id: str) -> str:
     return f"{_PREFIX}{instance_id}"
 
@@ -70,12 +57,11 @@ def is_stopping(names: list[str]) -> bool:
     return any(name.endswith(_STOPPING) for name in names)
 
 
-def labels(workspace: Workspace, instance_id: str, model: str, spec_hash: str) -> dict[str, str]:
+def labels(workspace: Workspace, instance_id: str, spec_hash: str) -> dict[str, str]:
     """Return the labels by which a container is known to be this instance."""
     return {
         WORKSPACE: workspace_id(workspace),
         INSTANCE: instance_id,
-        MODEL: model,
         SPEC: spec_hash,
         CREATOR: creator(),
         FOLDER: str(workspace.root),

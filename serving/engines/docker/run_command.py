@@ -10,8 +10,7 @@ from typing import Any
 
 from serving.engines.docker import names
 
-_LABELS = (names.WORKSPACE, names.INSTANCE, names.MODEL, names.SPEC, names.FOLDER)
-_VARIABLES = ("MODEL_NAME=", "MODEL_BASE_PATH=")
+_LABELS = (names.WORKSPACE, names.INSTANCE, names.SPEC, names.FOLDER)
 
 
 def run_command(
@@ -62,9 +61,6 @@ def _options(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[tup
             yield "--publish", f"{binding.get('HostIp') or ''}::{port.removesuffix('/tcp')}"
     for mount in host.get("Mounts") or ():
         yield "--mount", _mount(mount)
-    for variable in config.get("Env") or ():
-        if variable.startswith(_VARIABLES):
-            yield "--env", variable
     yield from _limits(host)
     if config.get("User"):
         yield "--user", str(config["User"])

@@ -76,7 +76,6 @@ def to_instance(
     return Instance(
         id=labels.get(names.INSTANCE, ""),
         engine=DOCKER,
-        model=labels.get(names.MODEL, ""),
         spec_hash=labels.get(names.SPEC, ""),
         state=state,
         grpc_address=ports.get(GRPC_PORT),

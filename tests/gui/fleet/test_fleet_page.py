@@ -45,7 +45,7 @@ def test_a_row_tells_everything_about_an_instance(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, requests=1234, rate=38.0)))
     row = texts(page, 0)
     assert row[0] == "Ready"
-    assert row[1:4] == ["starter-000001", "v3", "40001"]
+    assert row[1:4] == ["instance-000001", "v3", "40001"]
     assert row[5:] == ["12%", "412 MB", "1,234", "38/s", "22 ms"]
     assert page.ready_figure.text() == "1"
     assert page.state.text() == "The only instance is ready, serving v3."
@@ -67,12 +67,12 @@ def test_the_first_instance_is_selected_and_stays_so_while_others_come_and_go(
     page: FleetPage,
 ) -> None:
     page.show_view(fleet_view(instance_view(2), instance_view(3)))
-    assert page.table.selected_id == "starter-000002"
-    page.table.select("starter-000003")
+    assert page.table.selected_id == "instance-000002"
+    page.table.select("instance-000003")
     page.show_view(fleet_view(instance_view(1), instance_view(3), instance_view(4)))
-    assert page.table.selected_id == "starter-000003"
+    assert page.table.selected_id == "instance-000003"
     assert [texts(page, row)[1][-1] for row in range(3)] == ["1", "3", "4"]
-    assert page.detail.name.text() == "starter-000003"
+    assert page.detail.name.text() == "instance-000003"
 
 
 def test_only_cells_that_changed_are_drawn_again(page: FleetPage) -> None:
@@ -94,7 +94,7 @@ def test_only_cells_that_changed_are_drawn_again(page: FleetPage) -> None:
 
 def test_a_failed_instance_says_why_above_its_log(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, FAILED, failure="It was killed.")))
-    page.detail.log.show_latest("starter-000001", ["loading", "out of memory"])
+    page.detail.log.show_latest("instance-000001", ["loading", "out of memory"])
     assert page.detail.problem.isVisible()
     assert page.detail.problem.text() == "It was killed."
     assert page.detail.log.text.toPlainText() == "loading\nout of memory"
@@ -146,14 +146,14 @@ def test_the_count_stays_between_none_and_sixteen(
 
 def test_stop_and_restart_name_the_selected_instance(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1), instance_view(2)))
-    page.table.select("starter-000002")
+    page.table.select("instance-000002")
     stopped, restarted = (
         QSignalSpy(page.detail.stop_requested),
         QSignalSpy(page.detail.restart_requested),
     )
     page.detail.stop.click()
     page.detail.restart.click()
-    assert [stopped.at(0), restarted.at(0)] == [["starter-000002"], ["starter-000002"]]
+    assert [stopped.at(0), restarted.at(0)] == [["instance-000002"], ["instance-000002"]]
 
 
 def test_the_menu_of_a_row_does_the_same(page: FleetPage) -> None:
@@ -173,7 +173,7 @@ def test_the_menu_of_a_row_does_the_same(page: FleetPage) -> None:
     entries["Stop"].trigger()
     entries["Copy REST address"].trigger()
     menu.close()
-    assert stopped.at(0) == ["starter-000001"]
+    assert stopped.at(0) == ["instance-000001"]
     assert QGuiApplication.clipboard().text() == "127.0.0.1:50001"
 
 
@@ -250,7 +250,7 @@ def test_the_table_gets_the_height_of_its_rows_on_a_page_that_is_shown_later(
 
 def test_the_selected_row_stays_in_view_in_a_low_window(page: FleetPage) -> None:
     page.show_view(fleet_view(*(instance_view(n) for n in range(1, 9))))
-    page.table.select("starter-000008")
+    page.table.select("instance-000008")
     page.setMinimumSize(1, 1)  # as the main window does, whatever its pages need
     page.resize(680, 484)
     QApplication.processEvents()

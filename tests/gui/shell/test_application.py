@@ -20,12 +20,20 @@ from desktop.app import App, Options, run
 from desktop.settings import OnQuit, Settings
 from serving.engines.process import ProcessEngine
 from serving.errors import BackendError
+from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.conftest import ROOT
 from tests.support.sample_images import image_file
+from tests.support.tiny_model import install_tiny
 from tests.support.waiting import block_until, wait_until
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def workspace(workspace: Workspace) -> Workspace:
+    install_tiny(ModelRepository(workspace.models))
+    return workspace
 
 
 async def one_ready(app: App) -> None:
@@ -47,6 +55,8 @@ def test_what_was_started_is_stopped_and_photos_of_that_day_come_back(
         (shown,) = app.classify_page.gallery.photos
         assert shown.label == "teal"
         await one_ready(app)
+        outbox = await app.outbox
+        await wait_until(lambda: outbox.view.pending == 0)
         backend = await app.backend
         assert (await backend.labels()).total == 1
 

@@ -14,6 +14,7 @@ from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.support.sample_images import drawing
+from tests.support.tiny_model import TINY_MODEL, install_tiny
 from tests.support.waiting import wait_until
 
 SECONDS_TO_LIVE = 30.0
@@ -21,11 +22,17 @@ SECONDS_TO_LIVE = 30.0
 
 
 @pytest.fixture
+def workspace(workspace: Workspace) -> Workspace:
+    install_tiny(ModelRepository(workspace.models))
+    return workspace
+
+
+@pytest.fixture
 async def fleet(workspace: Workspace, client: BackendClient) -> AsyncIterator[Fleet]:
-    """One instance that serves the starter model, in the backend's workspace."""
-    requests = PredictClient("starter")
-    engine = ProcessEngine(workspace)
-    fleet = Fleet("starter", engine, ModelRepository(workspace.models), workspace, requests)
+    """One instance that serves the tiny model, in the backend's workspace."""
+    repository = ModelRepository(workspace.models)
+    requests = PredictClient(repository.served)
+    fleet = Fleet(ProcessEngine(workspace), repository, workspace, requests)
     try:
         await fleet.scale(1)
         yield fleet
@@ -79,5 +86,5 @@ async def test_a_dozen_labels_go_live_and_no_request_fails(
     assert (await client.training_run(run.id)).state is RunState.SUCCEEDED
     assert (await client.labels()).since_last_run == 0
 
-    await client.promote("starter", 1)
+    await client.promote(TINY_MODEL, 1)
     await wait_until(lambda: answered_by(client, probe, 1), SECONDS_TO_LIVE)

@@ -11,17 +11,26 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 
 import httpx
+import pytest
 from PIL import Image
 
 from backend.client import BackendClient
 from backend.contract import Event
 from backend.run_file import BackendRunFile
+from serving.models.repository import ModelRepository
 from serving.normalize_image import MAX_BYTES
 from serving.workspace import Workspace
 from tests.integration.backend.conftest import ROOT, command
+from tests.support.tiny_model import TINY_MODEL, install_tiny
 from tests.support.waiting import TIMEOUT_SECONDS
 
 Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
+
+
+@pytest.fixture
+def workspace(workspace: Workspace) -> Workspace:
+    install_tiny(ModelRepository(workspace.models))
+    return workspace
 
 
 def photo(side: int = 40) -> bytes:
@@ -106,8 +115,8 @@ async def test_events_name_what_changed(client: BackendClient) -> None:
     assert [(await anext(events)).topic for _ in range(3)] == ["labels", "training", "models"]
     label = await client.label(photo(), "zebra")
     assert await asyncio.wait_for(anext(events), TIMEOUT_SECONDS) == Event("labels", str(label.id))
-    await client.promote("starter", 1)
-    assert await asyncio.wait_for(anext(events), TIMEOUT_SECONDS) == Event("models", "starter")
+    await client.promote(TINY_MODEL, 1)
+    assert await asyncio.wait_for(anext(events), TIMEOUT_SECONDS) == Event("models", TINY_MODEL)
     await events.aclose()
 
 

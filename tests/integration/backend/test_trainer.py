@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -9,6 +10,7 @@ import pytest
 
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
+from backend.training.trainer import ModelBusy, PhotoSource
 from serving.errors import BackendError
 from tests.support.backend_env import Service, add_version, promotions, write_worker
 from tests.support.sample_images import image_bytes
@@ -210,3 +212,93 @@ async def test_a_version_is_reported_as_live_although_its_promotion_was_not_reco
     assert run.step.startswith("Version 2 is live.")
     assert "The disk is full." in run.step
     assert await service.store.runs.get(run.id) == run
+
+
+async def test_models_learn_one_after_the_other_in_the_order_asked(
+    service: Service, worker_script: Path
+) -> None:
+    for model in ("pets", "zoo"):
+        add_version(service.repository, model=model)
+        service.repository.promote(model, 1)
+        await service.client.label(image_bytes(), "zebra", model=model)
+    first = await start(service, worker_script, SLEEP + GOOD)
+    await worker_started(service, first.id)
+    zoo = await service.client.train("zoo")
+    pets = await service.client.train("pets")
+    assert await service.client.train("zoo") == zoo
+    write_worker(worker_script, GOOD)
+    await service.client.cancel_training(first.id)
+    assert (await ended(service, zoo.id)).version == 2
+    assert (await ended(service, pets.id)).version == 2
+    finished = [(await service.client.training_run(run.id)).finished for run in (zoo, pets)]
+    assert finished == sorted(finished, key=str)
+    assert service.repository.live("starter").number == 1
+    assert [run.id for run in await service.client.training_runs("zoo")] == [zoo.id]
+    assert len(await service.client.training_runs()) == 3
+
+
+async def test_each_model_needs_something_of_its_own_to_learn(service: Service) -> None:
+    add_version(service.repository, model="pets")
+    await service.client.label(image_bytes(), "zebra")
+    with pytest.raises(BackendRefused, match="nothing to learn"):
+        await service.client.train("pets")
+
+
+async def test_a_model_that_learns_cannot_be_held(service: Service, worker_script: Path) -> None:
+    run = await start(service, worker_script, SLEEP)
+    with pytest.raises(ModelBusy, match="is learning"):
+        async with service.trainer.held("starter"):
+            pass
+    await worker_started(service, run.id)
+    with pytest.raises(ModelBusy, match="is learning"):
+        async with service.trainer.held("starter"):
+            pass
+    await service.client.cancel_training(run.id)
+    async with service.trainer.held("starter"):
+        with pytest.raises(BackendRefused, match="being changed") as caught:
+            await service.client.train()
+        with pytest.raises(ModelBusy, match="being changed"):
+            async with service.trainer.held("starter"):
+                pass
+    assert caught.value.status == 409
+    await service.client.cancel_training((await service.client.train()).id)
+
+
+async def test_an_import_needs_no_labels_and_its_temporary_folder_goes(
+    service: Service, worker_script: Path, tmp_path: Path
+) -> None:
+    write_worker(worker_script, "assert Path(spec.import_folder).is_dir()\n" + GOOD)
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    source = PhotoSource(folder, "photos.zip", temporary=True)
+    run = await service.trainer.queue_import("starter", source)
+    assert run.imported_from == "photos.zip"
+    run = await ended(service, run.id)
+    assert (run.state, run.imported_from) == (RunState.SUCCEEDED, "photos.zip")
+    await wait_until(lambda: not folder.exists())
+
+
+async def test_a_cancelled_import_leaves_no_temporary_folder(
+    service: Service, worker_script: Path, tmp_path: Path
+) -> None:
+    running = await start(service, worker_script, SLEEP)
+    await worker_started(service, running.id)
+    folder = tmp_path / "unpacked"
+    folder.mkdir()
+    source = PhotoSource(folder, "photos.zip", temporary=True)
+    run = await service.trainer.queue_import("starter", source)
+    await service.client.cancel_training(run.id)
+    assert not folder.exists()
+    await service.client.cancel_training(running.id)
+
+
+async def test_versions_that_nothing_keeps_go_after_a_new_one(
+    service: Service, worker_script: Path
+) -> None:
+    for _ in range(3):
+        add_version(service.repository)
+    settings = service.repository.settings("starter")
+    service.repository.change_settings("starter", lambda _: replace(settings, keep_versions=1))
+    run = await ended(service, (await start(service, worker_script, GOOD)).id)
+    assert run.version == 5
+    assert [each.number for each in service.repository.versions("starter")] == [1, 5]

@@ -27,7 +27,7 @@ from serving.workspace import Workspace
 from tests.gui.conftest import Run
 from tests.support.docker.images import PREFIX, TOKEN
 from tests.support.docker.registry import Registry
-from tests.support.fleet_env import MODEL, open_fleet_env
+from tests.support.fleet_env import open_fleet_env
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_until
 
@@ -56,7 +56,7 @@ async def page_env(workspace: Workspace, *images: str) -> AsyncIterator[PageEnv]
     async with open_fleet_env(workspace) as fleet_env:
         engine = DockerEngine(workspace, images)
         switch = EngineSwitch(fleet_env.engine)
-        fleet = Fleet(MODEL, switch, fleet_env.repository, workspace, fleet_env.client)
+        fleet = Fleet(switch, fleet_env.repository, workspace, fleet_env.client)
         engines = FleetEngines(fleet, switch, engine, fleet_env.engine, lambda: "auto")
         page, jobs, notifications = FleetPage(), Jobs(), Notifications()
         page.resize(1100, 760)

@@ -204,7 +204,7 @@ async def test_an_instance_that_is_restarted_from_outside_joins_again(
 async def test_an_instance_has_a_low_cpu_share_until_it_is_ready(
     docker_env: DockerEnv,
 ) -> None:
-    spec = InstanceSpec(MODEL, docker_env.repository.live_config_path(MODEL).resolve())
+    spec = InstanceSpec(docker_env.repository.config_path.resolve())
     started = await docker_env.engine.start(spec)
 
     def share(instance_id: str) -> int:
@@ -226,7 +226,7 @@ async def test_an_instance_has_a_low_cpu_share_until_it_is_ready(
 async def test_a_container_of_the_version_before_is_adopted(
     docker_env: DockerEnv, sample_jpeg: bytes
 ) -> None:
-    spec = InstanceSpec(MODEL, docker_env.repository.live_config_path(MODEL).resolve())
+    spec = InstanceSpec(docker_env.repository.config_path.resolve())
     labels = {
         "io.servery.workspace": names.workspace_id(docker_env.workspace),
         "io.servery.instance": "pets-old",
@@ -251,7 +251,7 @@ async def test_a_container_of_the_version_before_is_adopted(
 
 
 async def test_a_container_that_was_never_started_is_removed(docker_env: DockerEnv) -> None:
-    labels = names.labels(docker_env.workspace, "pets-lost", MODEL, "0")
+    labels = names.labels(docker_env.workspace, "pets-lost", "0")
     labels[names.CREATOR] = labels[names.CREATOR].replace(" ", " 99999", 1)
     made = docker_env.api.create_container(
         docker_env.image, labels=labels, name=f"servery-pets-lost-{images.TOKEN}"
@@ -268,10 +268,10 @@ async def test_a_start_without_a_model_or_an_image_leaves_nothing(
     docker_env: DockerEnv,
 ) -> None:
     missing = docker_env.workspace.models / "gone" / "serving.config"
-    with pytest.raises(EngineError, match="no version of pets is live"):
-        await docker_env.engine.start(InstanceSpec(model=MODEL, config_file=missing))
-    config_file = docker_env.repository.live_config_path(MODEL).resolve()
-    spec = InstanceSpec(model=MODEL, config_file=config_file, image="nobody/nothing:1")
+    with pytest.raises(EngineError, match="no model is served"):
+        await docker_env.engine.start(InstanceSpec(missing))
+    config_file = docker_env.repository.config_path.resolve()
+    spec = InstanceSpec(config_file, image="nobody/nothing:1")
     with pytest.raises(EngineError, match="does not have the image nobody/nothing:1"):
         await docker_env.engine.start(spec)
     assert docker_env.containers() == []

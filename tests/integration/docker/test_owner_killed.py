@@ -14,7 +14,7 @@ import pytest
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.protocol import InstanceState
 from tests.conftest import ROOT
-from tests.support.docker.docker_env import MODEL, DockerEnv
+from tests.support.docker.docker_env import DockerEnv
 from tests.support.docker.killing_proxy import KillingProxy
 from tests.support.waiting import wait_until
 
@@ -60,7 +60,7 @@ async def test_a_killed_owner_leaves_nothing_that_is_not_adopted_or_removed(
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="svtest-") as folder:
         proxy_socket = Path(folder) / "proxy.sock"
-        command = ["tests.support.fleet_owner", MODEL, "3", "docker", docker_env.image]
+        command = ["tests.support.fleet_owner", "3", "docker", docker_env.image]
         environment = {"PYTHONPATH": str(ROOT), "DOCKER_HOST": f"unix://{proxy_socket}"}
         async with KillingProxy(proxy_socket, engine_socket, request_line, occurrence) as proxy:
             owner = proxy.victim = await asyncio.create_subprocess_exec(

@@ -131,8 +131,8 @@ async def test_a_folder_that_the_other_machine_has_too_is_mounted(
     )
     engine = DockerEngine(docker_env.workspace, [docker_env.image], [here])
     try:
-        config_file = docker_env.repository.live_config_path(MODEL).resolve()
-        instance = await engine.start(InstanceSpec(model=MODEL, config_file=config_file))
+        config_file = docker_env.repository.config_path.resolve()
+        instance = await engine.start(InstanceSpec(config_file))
         (row,) = docker_env.containers()
         assert [mount["Type"] for mount in row["Mounts"]] == ["bind"]
         await engine.stop(instance.id, grace=1)

@@ -15,7 +15,7 @@ from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
-from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids
+from tests.support.docker.docker_env import DockerEnv, has_failed, ids
 from tests.support.fleet_env import TinyFleet, open_tiny_fleet
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_for_view
@@ -88,8 +88,8 @@ async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_inst
 async def test_twenty_concurrent_starts_all_run_and_listen_on_loopback(
     docker_env: DockerEnv,
 ) -> None:
-    config_file = docker_env.repository.live_config_path(MODEL).resolve()
-    spec = InstanceSpec(model=MODEL, config_file=config_file, memory_limit=256 * 2**20)
+    config_file = docker_env.repository.config_path.resolve()
+    spec = InstanceSpec(config_file, memory_limit=256 * 2**20)
     started = await asyncio.gather(
         *(docker_env.engine.start(spec, fleet_size=20) for _ in range(20))
     )

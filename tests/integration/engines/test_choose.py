@@ -82,7 +82,7 @@ async def test_docker_is_preferred_where_it_has_an_image(
 async def running(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
     """Processes that run an instance of the workspace."""
     engine = ProcessEngine(workspace, program=PRETENDING)
-    instance = await engine.start(InstanceSpec("pets", workspace.root / "serving.config"))
+    instance = await engine.start(InstanceSpec(workspace.root / "serving.config"))
     yield engine
     await engine.stop(instance.id, grace=0)
 

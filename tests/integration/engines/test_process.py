@@ -22,7 +22,7 @@ from serving.workspace import Workspace
 from tests.support.fleet_env import PRETENDING, CountingEngine
 from tests.support.waiting import wait_until
 
-SPEC = InstanceSpec(model="pets", config_file=Path("/models/pets/serving.config"))
+SPEC = InstanceSpec(Path("/models/serving.config"))
 
 
 @pytest.fixture
@@ -72,11 +72,7 @@ async def test_it_starts_says_its_addresses_and_stops(
     engine: ProcessEngine, workspace: Workspace
 ) -> None:
     started = await engine.start(SPEC)
-    assert (started.state, started.model, started.spec_hash) == (
-        InstanceState.STARTING,
-        "pets",
-        SPEC.hash,
-    )
+    assert (started.state, started.spec_hash) == (InstanceState.STARTING, SPEC.hash)
     listening = await wait_for_instance(engine, started.id, listens)
     assert listening.grpc_address == "127.0.0.1:40001"
     assert listening.rest_address == "127.0.0.1:40002"
@@ -89,7 +85,7 @@ async def test_it_starts_says_its_addresses_and_stops(
 
 
 async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) -> None:
-    instance = await engine.start(InstanceSpec("pets", SPEC.config_file, threads=3))
+    instance = await engine.start(InstanceSpec(SPEC.config_file, threads=3))
     await wait_for_instance(engine, instance.id, listens)
     flags = json.loads((await engine.logs(instance.id)).removeprefix("serving "))
     assert flags.pop("--ports_file").endswith(f"{instance.id}.ports")
@@ -97,9 +93,11 @@ async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) ->
     assert flags == {
         "--port": "0",
         "--rest_api_port": "0",
-        "--model_config_file": "/models/pets/serving.config",
+        "--model_config_file": "/models/serving.config",
         "--model_config_file_poll_wait_seconds": "1",
         "--file_system_poll_wait_seconds": "1",
+        "--max_num_load_retries": "1",
+        "--load_retry_interval_micros": "1000000",
         "--tensorflow_intra_op_parallelism": "3",
         "--tensorflow_inter_op_parallelism": "3",
     }
@@ -129,7 +127,7 @@ async def test_our_own_server_is_shown_as_a_command_that_runs_anywhere(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     words = (*module_command("serving.model_server"), "--model_config_file=/none", "--port=0")
-    record = InstanceRecord("pets-1", "pets", {}, "", 0.0, "x.log", command=words)
+    record = InstanceRecord("pets-1", {}, "", 0.0, "x.log", command=words)
     record.write(workspace.instances)
     command = await ProcessEngine(workspace).run_command("pets-1")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -188,11 +186,9 @@ async def test_instances_share_the_cores(
     assert f'parallelism": "{threads}"' in await engine.logs(instance.id)
 
 
-async def test_oldest_first_and_only_of_the_requested_model(engine: ProcessEngine) -> None:
+async def test_the_oldest_are_listed_first(engine: ProcessEngine) -> None:
     ids = [(await engine.start(SPEC)).id for _ in range(3)]
-    other = await engine.start(InstanceSpec("birds", SPEC.config_file))
-    assert [instance.id for instance in await engine.instances("pets")] == ids
-    assert [instance.id for instance in await engine.instances()] == [*ids, other.id]
+    assert [instance.id for instance in await engine.instances()] == ids
 
 
 async def test_a_killed_instance_is_listed_as_failed_until_it_is_stopped(
@@ -279,7 +275,7 @@ async def test_it_is_adopted_by_another_program_and_its_death_is_seen_there(
         "from serving.engines.protocol import InstanceSpec\n"
         "from serving.workspace import Workspace\n"
         "engine = ProcessEngine(Workspace.default(), program=sys.argv[1:])\n"
-        "spec = InstanceSpec('pets', pathlib.Path('/models/pets/serving.config'))\n"
+        "spec = InstanceSpec(pathlib.Path('/models/serving.config'))\n"
         "print(asyncio.run(engine.start(spec)).id)\n"
     )
     starter = await asyncio.create_subprocess_exec(
@@ -338,9 +334,7 @@ async def test_a_start_that_never_came_fails_after_a_while(
     workspace: Workspace, age: float, state: InstanceState
 ) -> None:
     log = workspace.logs / "pets-1.log"
-    InstanceRecord("pets-1", "pets", {}, SPEC.hash, started=1000.0, log=str(log)).write(
-        workspace.instances
-    )
+    InstanceRecord("pets-1", {}, SPEC.hash, started=1000.0, log=str(log)).write(workspace.instances)
     (seen,) = await ProcessEngine(workspace, clock=lambda: 1000.0 + age).instances()
     assert seen.state is state
 
@@ -349,9 +343,9 @@ async def test_a_number_that_another_process_got_is_not_an_instance(
     engine: ProcessEngine, workspace: Workspace
 ) -> None:
     log = workspace.logs / "pets-1.log"
-    InstanceRecord(
-        "pets-1", "pets", {}, SPEC.hash, started=0.0, log=str(log), process=os.getpid()
-    ).write(workspace.instances)
+    InstanceRecord("pets-1", {}, SPEC.hash, started=0.0, log=str(log), process=os.getpid()).write(
+        workspace.instances
+    )
     (seen,) = await engine.instances()
     assert seen.state is InstanceState.FAILED
     await engine.stop("pets-1", grace=0)
@@ -373,7 +367,7 @@ async def test_a_program_that_cannot_be_started_leaves_nothing(workspace: Worksp
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process from outside")
 async def test_a_memory_limit_is_set(engine: ProcessEngine) -> None:
     limit = 2**31
-    instance = await engine.start(InstanceSpec("pets", SPEC.config_file, memory_limit=limit))
+    instance = await engine.start(InstanceSpec(SPEC.config_file, memory_limit=limit))
     process = psutil.Process(instance.process)
     assert process.rlimit(psutil.RLIMIT_DATA) == (limit, limit)
 

@@ -15,7 +15,7 @@ from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError
 from serving.fleet.fleet import Fleet
 from serving.workspace import Workspace
-from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv, open_fleet_env
+from tests.support.fleet_env import PROGRAM, FleetEnv, open_fleet_env
 from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_for_view
 
@@ -40,7 +40,7 @@ async def move(workspace: Workspace, tmp_path: Path) -> AsyncIterator[Move]:
         elsewhere = Workspace(tmp_path / "elsewhere").create()
         new = ProcessEngine(elsewhere, "The other one.", program=PROGRAM)
         switch = EngineSwitch(fleet_env.engine)
-        fleet = Fleet(MODEL, switch, fleet_env.repository, workspace, fleet_env.client)
+        fleet = Fleet(switch, fleet_env.repository, workspace, fleet_env.client)
         yield Move(fleet_env, fleet_env.engine, new, switch, fleet)
         for instance in await new.instances():
             await new.stop(instance.id, grace=0)
@@ -98,5 +98,5 @@ async def test_two_connections_to_one_engine_list_each_instance_once(move: Move)
     (before,) = (each.instance for each in (await move.fleet.scale(1)).instances)
     again = ProcessEngine(move.fleet_env.workspace, program=PROGRAM)
     move.switch.switch_to(again)
-    assert [each.id for each in await move.switch.instances(MODEL)] == [before.id]
+    assert [each.id for each in await move.switch.instances()] == [before.id]
     assert move.switch.engine_of(before.id) is again

@@ -57,7 +57,8 @@ async def test_it_grows_and_shrinks_and_every_program_sees_the_same(fleet_env: F
     assert fleet_env.fleet.view.desired_count == 1
     await fleet_env.fleet.scale(0)
     assert fleet_env.fleet.view.instances == ()
-    assert json.loads((fleet_env.workspace.root / "fleet" / "pets.json").read_text())["wanted"] == 0
+    record = fleet_env.workspace.root / "fleet" / "fleet.json"
+    assert json.loads(record.read_text())["wanted"] == 0
 
 
 async def test_a_killed_instance_is_left_alone_within_a_second_and_replaced(
@@ -266,13 +267,13 @@ async def test_an_instance_that_hangs_is_replaced_and_its_requests_go_elsewhere(
     clock = ManualClock()
     probes: dict[str, InstanceProbe] = {}
 
-    def open_probe(model: str, address: str, clock: Callable[[], float]) -> InstanceProbe:
-        probes[address] = InstanceProbe(model, address, clock)
+    def open_probe(address: str, clock: Callable[[], float]) -> InstanceProbe:
+        probes[address] = InstanceProbe(address, clock)
         return probes[address]
 
     monkeypatch.setattr("serving.fleet.observer.InstanceProbe", open_probe)
     monkeypatch.setattr(fleet_env.engine, "stop", partial(fleet_env.engine.stop, grace=0.1))
-    client = PredictClient(MODEL, clock=clock)
+    client = PredictClient(fleet_env.repository.served, clock=clock)
     fleet = fleet_env.new_fleet(client, monotonic=clock)
     async with in_background(fleet.run()):
         view = await fleet.scale(2)
@@ -332,7 +333,7 @@ async def test_a_stopped_fleet_remembers_its_desired_count(fleet_env: FleetEnv) 
 async def test_an_engine_error_is_shown_until_it_is_over(
     fleet_env: FleetEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuses(model: str | None = None) -> list[Instance]:
+    async def refuses() -> list[Instance]:
         raise EngineError("The engine is away.")
 
     async with fleet_env.running():

@@ -14,7 +14,7 @@ import pytest
 from serving.engines.instance_records import ABANDONED_SECONDS
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceState
-from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv
+from tests.support.fleet_env import PROGRAM, FleetEnv
 from tests.support.fleet_owner_killed import POINTS
 from tests.support.waiting import wait_until
 
@@ -38,7 +38,7 @@ async def test_an_owner_killed_at_any_moment_leaves_a_fleet_that_can_be_kept(
 ) -> None:
     owner = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.fleet_owner_killed"),
-        *(when, point, MODEL, *PROGRAM),
+        *(when, point, *PROGRAM),
         stdout=asyncio.subprocess.DEVNULL,
     )
     assert await owner.wait() == -signal.SIGKILL

@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import json
 
+from serving.background import in_background
 from serving.engines.instance_records import read_instance_record
 from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
 from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv
+from tests.support.load_generator import LoadGenerator
 
 FLEET = """{
   "wanted": 1,
@@ -94,18 +96,34 @@ async def test_a_fleet_of_the_version_before_is_adopted_and_loses_nothing(
     assert fleet.view.desired_count == 1
     assert fleet.limits == InstanceLimits(threads=2)
     fleet_env.fleet = fleet
-    async with fleet_env.running():
+    async with in_background(fleet.watch()):
         view = await fleet_env.wait_for_view(lambda view: view.ready == 1)
-        assert ids(view) == ["pets-6fabbc"]
-        # Nor is it replaced: its spec has the same hash as it had then.
-        await fleet_env.wait_for_polls(5)
-        assert ids(fleet.view) == ["pets-6fabbc"]
-        assert process.returncode is None
-        engine = fleet.engine_of("pets-6fabbc")
-        assert await engine.logs("pets-6fabbc") == "of the version before"
-        await fleet.stop_instance("pets-6fabbc")
+    assert ids(view) == ["pets-6fabbc"]
+    assert await fleet.engine_of("pets-6fabbc").logs("pets-6fabbc") == "of the version before"
+    # It does not know of the file that says what all models are: another one takes its place.
+    fewest: list[int] = []
+    fleet.subscribe(lambda view: fewest.append(view.ready))
+    async with fleet_env.running(), LoadGenerator(fleet_env.client, b"x", 4) as load:
+        view = await fleet_env.wait_for_view(
+            lambda view: view.ready == 1 and "pets-6fabbc" not in ids(view)
+        )
+        await load.wait_for_answers(ids(view)[0])
+    assert load.failures == []
+    assert min(fewest) == 1
     await process.wait()
-    assert await fleet_env.engine.instances() == []
+    await fleet.scale(2)
+    record = json.loads((fleet_env.workspace.root / "fleet" / "fleet.json").read_text())
+    assert (record["wanted"], record["limits"]["threads"]) == (2, 2)
+
+
+async def test_the_models_of_the_version_before_are_served_without_being_promoted_again(
+    fleet_env: FleetEnv,
+) -> None:
+    for path in (fleet_env.repository.config_path, fleet_env.workspace.models / "served.json"):
+        path.unlink()
+    assert (await fleet_env.fleet.scale(1)).ready == 1
+    assert fleet_env.fleet.view.model == MODEL
+    assert fleet_env.repository.config_path.is_file()
 
 
 async def test_an_exited_instance_of_the_version_before_shows_its_exit_reason(
@@ -121,4 +139,7 @@ async def test_an_exited_instance_of_the_version_before_shows_its_exit_reason(
     record = read_instance_record(folder, "pets-6fabbc")
     assert record is not None
     record.write(folder)
-    assert (folder / "pets-6fabbc.json").read_text() == text
+    again = json.loads((folder / "pets-6fabbc.json").read_text())
+    before = json.loads(text)
+    assert before.pop("model") == "pets"
+    assert again == before

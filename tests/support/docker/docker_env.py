@@ -45,8 +45,8 @@ class DockerEnv:
         self.api = api
         self.engine = DockerEngine(workspace, [image], candidates)
         self.repository = ModelRepository(workspace.models)
-        self.client = PredictClient(MODEL, timeout=timeout)
-        self.fleet = Fleet(MODEL, self.engine, self.repository, workspace, self.client)
+        self.client = PredictClient(self.repository.served, timeout=timeout)
+        self.fleet = Fleet(self.engine, self.repository, workspace, self.client)
         for number in (1, 2, 3):
             folder = workspace.models / MODEL / str(number)
             folder.mkdir(parents=True)
@@ -54,7 +54,7 @@ class DockerEnv:
         self.repository.promote(MODEL, 1)
 
     def configure(self, **settings: Any) -> None:
-        (self.workspace.models / MODEL / "fake_server.json").write_text(json.dumps(settings))
+        (self.workspace.models / "fake_server.json").write_text(json.dumps(settings))
 
     def containers(self) -> list[dict[str, Any]]:
         """Every container of the workspace, as the engine lists it."""

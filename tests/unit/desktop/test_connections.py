@@ -5,7 +5,9 @@ import pytest
 from desktop.commands.connections import open_fleet
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Engine
+from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
+from tests.support.tiny_model import install_tiny
 
 
 class RecordingEngine(ProcessEngine):
@@ -25,6 +27,7 @@ async def test_a_command_closes_the_engine_that_it_opened(
         return engine
 
     monkeypatch.setattr("desktop.commands.connections.choose_engine", choose)
-    async with open_fleet(workspace, "pets", "process"):
+    install_tiny(ModelRepository(workspace.models))
+    async with open_fleet(workspace, "process"):
         assert not engine.closed
     assert engine.closed

@@ -7,12 +7,17 @@ import os
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from serving import image_file
 from serving import normalize_image as normalization
 from serving.errors import ImageError
-from serving.normalize_image import ImageFault, UnusableImage, normalize_image, read_image
+from serving.image_file import ImageFault, UnusableImage
+from serving.normalize_image import normalize_image, read_image
+from tests.support.golden_images import scene
+from tests.support.icc_profiles import ADOBE_RGB, grey_profile
 
 
 def photo(size: tuple[int, int] = (60, 40), mode: str = "RGB") -> Image.Image:
@@ -42,7 +47,7 @@ def test_a_normalized_jpeg_passes_byte_for_byte(mode: str) -> None:
     assert normalize_image(data) is data
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"])
 def test_other_formats_become_jpeg(file_format: str) -> None:
     image = decoded(normalize_image(encoded(photo(), file_format)))
     assert image.size == (60, 40)
@@ -74,6 +79,39 @@ def test_transparency_is_laid_on_white() -> None:
     assert darkest > 245
 
 
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_grey_of_16_bits_keeps_its_tones(file_format: str) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)
+    image = Image.fromarray(np.tile(ramp, (16, 1)))
+    levels = np.asarray(decoded(normalize_image(encoded(image, file_format))).convert("L"))
+    assert np.abs(levels[8] - np.arange(256.0)).max() < 4
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_the_profile_of_an_image_with_transparency_is_applied(mode: str) -> None:
+    image = scene().convert(mode)
+    if mode == "P":
+        image.info["transparency"] = 255
+    space = ADOBE_RGB.profile() if mode != "LA" else grey_profile(1.8)
+    with_profile = decoded(normalize_image(encoded(image, "PNG", icc_profile=space)))
+    without = decoded(normalize_image(encoded(image, "PNG")))
+    difference = np.asarray(with_profile, float) - np.asarray(without, float)
+    assert np.abs(difference).mean() > 3
+
+
+def test_a_jpeg_with_all_pixels_and_no_end_is_repaired() -> None:
+    repaired = normalize_image(encoded(photo(), "JPEG")[:-2] + bytes(600))
+    assert repaired.endswith(b"\xff\xd9")
+    assert normalize_image(repaired) == repaired
+
+
+def test_formats_that_nobody_was_promised_are_not_decoded() -> None:
+    for file_format in ("PPM", "TGA", "ICO", "PCX", "EPS", "PDF"):
+        with pytest.raises(UnusableImage) as caught:
+            normalize_image(encoded(photo(), file_format))
+        assert caught.value.fault is ImageFault.NOT_AN_IMAGE
+
+
 def test_an_oversized_photo_keeps_its_proportions() -> None:
     big = encoded(Image.new("RGB", (normalization.MAX_SIDE * 2, 1000), "green"), "JPEG")
     assert decoded(normalize_image(big)).size == (normalization.MAX_SIDE, 500)
@@ -101,7 +139,7 @@ def test_what_is_not_a_whole_image_is_refused_with_its_fault(
 
 def test_too_many_bytes_and_too_many_pixels_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(photo(), "JPEG")
-    monkeypatch.setattr(normalization, "MAX_PIXELS", 60 * 40 - 1)
+    monkeypatch.setattr(image_file, "MAX_PIXELS", 60 * 40 - 1)
     with pytest.raises(UnusableImage) as caught:
         normalize_image(data)
     assert caught.value.fault is ImageFault.TOO_LARGE

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 
 from backend.contract import ClassCount
-from tests.support.backend_env import Service
+from tests.support.backend_env import Service, add_version
 from tests.support.sample_images import image_bytes
 
 
@@ -109,3 +109,36 @@ async def test_a_bad_photo_makes_no_label(service: Service) -> None:
     )
     assert answer.status_code == 415
     assert (await service.client.labels()).total == 0
+
+
+async def test_labels_belong_to_the_named_model(service: Service) -> None:
+    add_version(service.repository, model="zoo")
+    form = await service.http.post(
+        "/labels", files={"file": image_bytes()}, data={"class": "zebra", "model": "zoo"}
+    )
+    assert (form.status_code, form.json()["model"]) == (201, "zoo")
+    assert (await service.client.label(image_bytes(), "lion", model="Zoo")).model == "zoo"
+    assert (await service.client.labels()).total == 0
+    summary = await service.client.labels("zoo")
+    assert (summary.model, [count.name for count in summary.classes]) == ("zoo", ["lion"])
+
+
+async def test_another_name_of_a_class_becomes_the_class(service: Service) -> None:
+    classes = ("giant panda", "red panda", "crane (bird)", "crane (machine)")
+    other_names = {
+        "giant panda": ["panda bear", "coon bear"],
+        "crane (bird)": ["crane"],
+        "crane (machine)": ["crane"],
+    }
+    number = add_version(service.repository, classes, "zoo", other_names)
+    service.repository.promote("zoo", number)
+
+    async def labelled(name: str, color: str) -> str:
+        return (await service.client.label(image_bytes(color), name, model="zoo")).class_name
+
+    assert await labelled("Coon Bear", "red") == "giant panda"
+    assert await labelled("RED PANDA", "blue") == "red panda"
+    assert await labelled("crane", "green") == "crane"  # ambiguous, so it is a class of its own
+    assert await labelled("Crane", "white") == "crane"
+    await service.store.labels.add("zoo", image_bytes("gray"), "panda bear", lambda _: True)
+    assert await labelled("Panda Bear", "black") == "panda bear"

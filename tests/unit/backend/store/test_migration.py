@@ -117,14 +117,14 @@ async def test_a_database_of_schema_1_opens_and_loses_nothing(workspace: Workspa
     write_old_workspace(workspace)
     store = Store(workspace)
     await store.open()
-    labels = await store.labels.snapshot()
-    assert labels.current == (Label(1, IMAGE, "zebra", "t0", new_class=True),)
+    labels = await store.labels.snapshot("starter")
+    assert labels.current == (Label(1, IMAGE, "zebra", "t0", new_class=True, model="starter"),)
     assert labels.images_ever_labeled == {IMAGE}
     assert labels.last_label == 2
     assert store.images.path(IMAGE).read_bytes() == JPEG
-    again = await store.labels.add(JPEG, "zebra", is_new=lambda name: True, key="key-1")
+    again = await store.labels.add("starter", JPEG, "zebra", is_new=lambda name: True, key="key-1")
     assert again == (labels.current[0], False)
-    assert await store.runs.last_label_learned() == 1
+    assert await store.runs.last_label_learned("starter") == 1
     assert promotions(workspace) == [
         ("starter", 1, None, "t3"),
         ("starter", 2, "live", "t2"),
@@ -153,3 +153,40 @@ async def test_whether_old_runs_were_promoted_is_derived(workspace: Workspace) -
             "failed": (False, ""),
             "interrupted": (False, ""),
         }
+
+
+async def test_what_a_backend_of_one_model_wrote_belongs_to_that_model(
+    workspace: Workspace,
+) -> None:
+    with sqlite3.connect(workspace.backend_database) as connection:
+        connection.executescript(SCHEMA_1)
+        connection.executescript(MIGRATIONS[1] + "UPDATE schema_version SET number = 2;")
+        connection.execute(
+            "INSERT INTO training_runs (id, model, state, created, step, labels)"
+            " VALUES ('r1', 'birds', 'failed', 't1', 'It cannot learn.', 1)"
+        )
+        connection.execute("INSERT INTO promotions VALUES (1, 'other', 2, NULL, 't2')")
+        connection.execute("INSERT INTO labels VALUES (1, ?, 'owl', 't0', 1, NULL, NULL)", (IMAGE,))
+    connection.close()
+    store = Store(workspace)
+    await store.open()
+    assert (await store.labels.snapshot("birds")).current == (
+        Label(1, IMAGE, "owl", "t0", new_class=True, model="birds"),
+    )
+    assert (await store.labels.snapshot("birds")).held_out == frozenset()
+    (run,) = await store.runs.all("birds")
+    assert run.imported_from == ""
+    await store.close()
+
+
+async def test_labels_that_nothing_was_learned_from_belong_to_the_only_model_there_was(
+    workspace: Workspace,
+) -> None:
+    with sqlite3.connect(workspace.backend_database) as connection:
+        connection.executescript(SCHEMA_1)
+        connection.execute("INSERT INTO labels VALUES (1, ?, 'owl', 't0', 1, NULL, NULL)", (IMAGE,))
+    connection.close()
+    store = Store(workspace)
+    await store.open()
+    assert await store.labels.totals() == {"starter": 1}
+    await store.close()

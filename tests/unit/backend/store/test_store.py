@@ -30,14 +30,14 @@ async def store(workspace: Workspace) -> AsyncIterator[Store]:
 async def test_a_restart_forgets_nothing(workspace: Workspace) -> None:
     store = Store(workspace)
     await store.open()
-    label, made = await store.labels.add(b"jpeg", "cat", is_new=lambda name: True, key="k")
+    label, made = await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: True, key="k")
     await store.runs.save(RUN, last_label=label.id)
     await store.close()
     assert made
     store = Store(workspace)
     await store.open()
-    assert (await store.labels.snapshot()).current == (label,)
-    assert await store.labels.add(b"jpeg", "cat", is_new=lambda name: True, key="k") == (
+    assert (await store.labels.snapshot("m")).current == (label,)
+    assert await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: True, key="k") == (
         label,
         False,
     )
@@ -46,17 +46,17 @@ async def test_a_restart_forgets_nothing(workspace: Workspace) -> None:
 
 
 async def test_an_image_is_kept_once_under_its_hash(store: Store) -> None:
-    first, _ = await store.labels.add(b"jpeg", "cat", is_new=lambda name: False)
-    second, _ = await store.labels.add(b"jpeg", "dog", is_new=lambda name: False)
+    first, _ = await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
+    second, _ = await store.labels.add("m", b"jpeg", "dog", is_new=lambda name: False)
     assert first.image == second.image == hashlib.sha256(b"jpeg").hexdigest()
     files = [path for path in store.images.root.rglob("*") if path.is_file()]
     assert files == [store.images.path(first.image)]
 
 
 async def test_a_torn_image_is_written_again(store: Store) -> None:
-    label, _ = await store.labels.add(b"jpeg", "cat", is_new=lambda name: False)
+    label, _ = await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
     store.images.path(label.image).write_bytes(b"jp")
-    await store.labels.add(b"jpeg", "cat", is_new=lambda name: False)
+    await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
     assert store.images.path(label.image).read_bytes() == b"jpeg"
 
 
@@ -68,14 +68,14 @@ async def test_no_row_is_written_for_an_image_that_was_not(
 
     monkeypatch.setattr(images, "write_aside", full)
     with pytest.raises(BackendError, match="No space left"):
-        await store.labels.add(b"jpeg", "cat", is_new=lambda name: False)
-    assert (await store.labels.snapshot()).last_label == 0
+        await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
+    assert (await store.labels.snapshot("m")).last_label == 0
 
 
 async def test_undone_labels_are_still_decided_about(store: Store) -> None:
-    label, _ = await store.labels.add(b"jpeg", "cat", is_new=lambda name: False)
+    label, _ = await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
     await store.labels.undo(label.id)
-    view = await store.labels.snapshot()
+    view = await store.labels.snapshot("m")
     assert view.current == ()
     assert view.images_ever_labeled == {label.image}
     assert view.last_label == label.id
@@ -84,9 +84,9 @@ async def test_undone_labels_are_still_decided_about(store: Store) -> None:
 async def test_only_what_a_successful_run_saw_counts_as_learned(store: Store) -> None:
     await store.runs.save(replace(RUN, state=RunState.SUCCEEDED), last_label=4)
     await store.runs.save(replace(RUN, id="r2", state=RunState.FAILED), last_label=9)
-    assert await store.runs.last_label_learned() == 4
+    assert await store.runs.last_label_learned("m") == 4
     await store.runs.save(replace(RUN, step="Ended."))
-    assert await store.runs.last_label_learned() == 0
+    assert await store.runs.last_label_learned("m") == 0
 
 
 async def test_interrupted_runs_get_an_end(store: Store) -> None:

@@ -71,6 +71,15 @@ def test_a_fifth_of_each_class_is_held_out() -> None:
     assert len(after.train) + len(after.held_out) == 3 + 16
 
 
+def test_the_test_part_of_a_folder_is_never_learned_from() -> None:
+    images = labelled("owl", 12)
+    test_part = frozenset(image for _, image in images[4:])
+    after = BEFORE.relabeled(rows(*images), frozenset(image for _, image in images), test_part)
+    assert not test_part & set(after.train.images)
+    assert test_part <= set(after.held_out.images)
+    assert after.train.classes.count("owl") == 4
+
+
 def test_no_image_changes_sides() -> None:
     few = labelled("owl", 10)
     first = BEFORE.relabeled(rows(*few), frozenset(image for _, image in few))

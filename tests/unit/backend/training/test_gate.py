@@ -28,6 +28,15 @@ def test_the_margin(base: float | None, new: float | None, passes: bool) -> None
     assert (reason is None) == passes
 
 
+@pytest.mark.parametrize(
+    ("lost", "won", "passes"),
+    [(1, 0, True), (3, 0, True), (4, 0, False), (9, 4, True), (10, 3, False), (300, 200, False)],
+)
+def test_a_fall_that_may_be_chance_holds_nothing_back(lost: int, won: int, passes: bool) -> None:
+    fallen = Evaluation(20, 0.5, 0.5, 20, 0.5, 0.9, old_lost=lost, old_won=won)
+    assert (reason_not_to_promote(fallen) is None) == passes
+
+
 def test_what_is_new_cannot_make_up_for_what_was_lost() -> None:
     better_overall = Evaluation(200, 0.9, 0.5, 100, 0.8, 0.95)
     assert reason_not_to_promote(better_overall)

@@ -8,7 +8,7 @@ import pytest
 
 from desktop.classify.classify_images import classify_images
 from serving.errors import FleetUnavailable, ModelError, ServeryError
-from serving.normalize_image import ImageFault, UnusableImage
+from serving.image_file import ImageFault, UnusableImage
 from serving.predict.prediction import Prediction
 from tests.support.predictions import prediction
 from tests.support.sample_images import image_bytes, image_file

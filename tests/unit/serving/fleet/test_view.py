@@ -2,21 +2,23 @@ import pytest
 
 from serving.engines.protocol import Instance, InstanceState
 from serving.fleet.view import FleetView, InstanceView
+from serving.models.served import ServedModels
 
 READY, STARTING, FAILED = InstanceState.READY, InstanceState.STARTING, InstanceState.FAILED
 
 
 def view(*instances: tuple[InstanceState, int | None]) -> FleetView:
     return FleetView(
-        "pets",
+        ServedModels("pets", ("birds",)),
         "process",
         "",
         2,
         tuple(
             InstanceView(
-                Instance(f"pets-{index}", "process", "pets", "", state),
+                Instance(f"instance-{index}", "process", "", state),
                 state,
-                version,
+                "pets",
+                {} if version is None else {"pets": version},
                 None,
                 0,
                 0.0,
@@ -42,3 +44,23 @@ def test_the_live_version_is_what_most_ready_instances_answer_with(
 ) -> None:
     assert view(*instances).ready == ready
     assert view(*instances).live_version == live
+
+
+@pytest.mark.parametrize(
+    ("instances", "model", "version", "loaded"),
+    [
+        ([], "pets", None, True),
+        ([(STARTING, None), (FAILED, None)], "pets", 3, True),
+        ([(READY, 3), (STARTING, None)], "pets", 3, True),
+        ([(READY, 3), (READY, 4)], "pets", None, True),
+        ([(READY, 3), (READY, 4)], "pets", 4, False),
+        ([(READY, 3)], "birds", None, False),
+    ],
+)
+def test_a_model_is_loaded_everywhere_if_every_ready_instance_has_it(
+    instances: list[tuple[InstanceState, int | None]],
+    model: str,
+    version: int | None,
+    loaded: bool,
+) -> None:
+    assert view(*instances).loaded_everywhere(model, version) is loaded

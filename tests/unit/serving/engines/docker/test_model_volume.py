@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,62 +11,79 @@ from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 
 
-def add_version(repository: ModelRepository) -> int:
-    with repository.staged("pets") as folder:
+def add_version(repository: ModelRepository, model: str = "pets") -> int:
+    with repository.staged(model) as folder:
         (folder / "saved_model.pb").touch()
-        return repository.adopt("pets", folder).number
+        return repository.adopt(model, folder).number
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
     made = ModelRepository(tmp_path)
-    add_version(made)
-    made.promote("pets", 1)
+    for model in ("pets", "my birds"):
+        add_version(made, model)
+        made.promote(model, 1)
     return made
 
 
 def marks(repository: ModelRepository) -> dict[str, str]:
-    return dict(ModelFiles.read(repository.root / "pets").marks)
+    return dict(ModelFiles.read(repository.root).marks)
 
 
-def test_versions_and_the_configuration_are_uploaded_and_nothing_half_done(
+def test_live_versions_of_served_models_and_the_configuration_are_uploaded(
     repository: ModelRepository,
 ) -> None:
-    folder = repository.root / "pets"
-    (folder / "7").mkdir()
-    (folder / ".staging-1").mkdir()
-    (folder / "notes.txt").touch()
-    contents = ModelFiles.read(folder)
-    assert set(contents.versions) == {"1"}
-    assert set(contents.marks) == {"1", "serving.config"}
-    assert contents.config == (folder / "serving.config").read_bytes()
+    add_version(repository)
+    contents = ModelFiles.read(repository.root)
+    assert set(contents.versions) == {"pets/1"}
+    assert set(contents.marks) == {"pets/1", "serving.config"}
+    assert contents.config == (repository.root / "serving.config").read_bytes()
+    repository.change_served(lambda served: replace(served, also=("my birds",)))
+    contents = ModelFiles.read(repository.root)
+    assert contents.versions["my birds/1"] == repository.root / "my birds" / "1"
+    assert set(contents.marks) == {"pets/1", "my birds/1", "serving.config"}
 
 
 def test_each_change_has_another_mark(repository: ModelRepository) -> None:
     first = marks(repository)
     assert marks(repository) == first
     add_version(repository)
-    second = marks(repository)
-    assert second.keys() - first.keys() == {"2"}
+    assert marks(repository) == first
     repository.promote("pets", 2)
-    third = marks(repository)
-    assert {name for name in third if third[name] != second[name]} == {"serving.config"}
-    (repository.root / "pets" / "2").rename(repository.root / "gone")
+    second = marks(repository)
+    assert second.keys() == {"pets/2", "serving.config"}
+    assert second["serving.config"] != first["serving.config"]
+    (repository.root / "pets" / "2").rename(repository.root / "pets" / ".gone")
     add_version(repository)
-    fourth = marks(repository)
-    assert {name for name in fourth if fourth[name] != third[name]} == {"2"}
+    third = marks(repository)
+    assert {name for name in third if third[name] != second[name]} == {"pets/2"}
 
 
-def test_without_a_live_version_nothing_can_be_uploaded(tmp_path: Path) -> None:
+def test_what_is_not_served_any_more_stays_uploaded_as_long_as_it_exists(
+    repository: ModelRepository,
+) -> None:
+    uploaded = marks(repository)
+    add_version(repository)
+    repository.promote("pets", 2)
+    files = ModelFiles.read(repository.root)
+    assert files.missing(uploaded) == ["serving.config", "pets/2"]
+    uploaded |= files.marks
+    assert set(uploaded) == {"pets/1", "pets/2", "serving.config"}
+    assert files.are_in(uploaded)
+    repository.remove_version("pets", 1)
+    files = ModelFiles.read(repository.root)
+    assert not files.are_in(uploaded)
+    assert (files.missing(uploaded), files.removed(uploaded)) == ([], ["pets/1"])
+
+
+def test_without_a_configuration_nothing_can_be_uploaded(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cannot be read: No such file"):
-        ModelFiles.read(tmp_path / "pets")
+        ModelFiles.read(tmp_path)
+    (tmp_path / "serving.config").write_text("nonsense")
+    with pytest.raises(EngineError, match="does not say which models are served"):
+        ModelFiles.read(tmp_path)
 
 
-def test_each_model_of_each_workspace_has_its_own_volume(tmp_path: Path) -> None:
-    names = {
-        ModelVolume(Workspace(tmp_path / root), model, tmp_path).name
-        for root in ("a", "b")
-        for model in ("my pets", "my-pets", "ποτάμι")
-    }
-    assert len(names) == 6
-    assert all(name.isascii() and " " not in name for name in names)
+def test_each_workspace_has_its_own_volume(tmp_path: Path) -> None:
+    names = {ModelVolume(Workspace(tmp_path / root), tmp_path).name for root in ("a", "b")}
+    assert len(names) == 2

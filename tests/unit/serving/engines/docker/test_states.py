@@ -17,7 +17,7 @@ DEAD_CREATOR = f"{socket.gethostname()} 999999999 1.00"
 
 
 def row(state: str, name: str = "/servery-pets-1", **more: Any) -> dict[str, Any]:
-    labels = {names.INSTANCE: "pets-1", names.MODEL: "pets", names.SPEC: "abc"}
+    labels = {names.INSTANCE: "pets-1", names.SPEC: "abc"}
     labels[names.CREATOR] = DEAD_CREATOR
     made: dict[str, Any] = {"Id": "c1", "State": state, "Names": [name], "Labels": labels}
     return {**made, "Created": time.time(), **more}
@@ -99,9 +99,8 @@ def test_an_instance_is_reached_where_the_engine_published_it() -> None:
         {"PrivatePort": 9000, "Type": "tcp"},
     ]
     found = to_instance(row("running", Ports=ports), Inspection(started=12.5))
-    assert (found.id, found.model, found.spec_hash, found.engine) == (
+    assert (found.id, found.spec_hash, found.engine) == (
         "pets-1",
-        "pets",
         "abc",
         "docker",
     )
@@ -185,10 +184,3 @@ def test_a_signal_from_outside_is_kept_until_the_next_start() -> None:
     stop_signals.record(event("kill"))
     stop_signals.keep_only({"c2"})
     assert list(stop_signals.of("c1")) == []
-
-
-def test_instance_ids_are_valid_container_names_and_unique() -> None:
-    made = {names.new_instance_id("Mänße & co/ v1") for _ in range(50)}
-    assert len(made) == 50
-    assert all(name.startswith("M-n-e-co-v1-") for name in made)
-    assert names.new_instance_id("///").startswith("model-")

@@ -1,0 +1,186 @@
+"""The models and versions there are, as types of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.contract import ModelSummary, VersionSummary
+from backend.store.store import Store
+from backend.training.worker_protocol import REPORT_PATH
+from serving.errors import ModelError
+from serving.models.card import ModelCard
+from serving.models.repository import ModelRepository, Version
+from serving.models.served import ServedModels
+
+
+@dataclass(frozen=True)
+class _VersionFiles:
+    """What the files of a version say, which never changes."""
+
+    card: ModelCard
+    size_bytes: int
+    has_report: bool
+
+
+class ModelCatalog:
+    """Reads the model repository; every version once, since versions never change."""
+
+    def __init__(self, repository: ModelRepository, store: Store) -> None:
+        self._repository = repository
+        self._store = store
+        self._files: dict[tuple[Path, int, int], _VersionFiles] = {}
+
+    async def models(self) -> list[ModelSummary]:
+        """Return every model with its versions, the current one first, then by name."""
+        labels = await self._store.labels.totals()
+        return await asyncio.to_thread(self._models, labels)
+
+    async def model(self, name: str) -> ModelSummary:
+        """Return one model with its versions."""
+        labels = await self._store.labels.totals()
+        served = self._repository.served()
+        return await asyncio.to_thread(self._model, name, served, labels.get(name, 0))
+
+    async def versions(self, model: str) -> list[VersionSummary]:
+        """Return the versions of `model`, newest first."""
+        return await asyncio.to_thread(self._versions, model)
+
+    async def version(self, model: str, number: int) -> VersionSummary:
+        """Return one version; raises ModelError if it does not exist."""
+
+        def read() -> VersionSummary:
+            version = self._repository.version(model, number)
+            pinned = self._repository.settings(model).pinned
+            return self._version(version, self._live_number(model), pinned)
+
+        return await asyncio.to_thread(read)
+
+    async def live_number(self, model: str) -> int | None:
+        """Return the number of the model's live version, if any."""
+        return await asyncio.to_thread(self._live_number, model)
+
+    async def live_classes(self, model: str) -> tuple[str, ...]:
+        """Return what the live version can answer with; empty without one."""
+        return (await asyncio.to_thread(self._live_card, model)).classes
+
+    async def known_classes(self, model: str) -> frozenset[str]:
+        """Return what any version of `model` can answer with."""
+
+        def read() -> frozenset[str]:
+            versions = self._repository.versions(model)
+            return frozenset(
+                name for version in versions for name in self._read(version).card.classes
+            )
+
+        return await asyncio.to_thread(read)
+
+    async def class_called(self, model: str, other_name: str) -> str | None:
+        """Return the one class of the live version that is also called so, if there is one.
+
+        Capitals make no difference. None too if several classes share the name.
+        """
+        card = await asyncio.to_thread(self._live_card, model)
+        folded = other_name.casefold()
+        called = [
+            name
+            for name, others in card.other_names.items()
+            if any(other.casefold() == folded for other in others)
+        ]
+        return called[0] if len(called) == 1 else None
+
+    def _models(self, labels: dict[str, int]) -> list[ModelSummary]:
+        served = self._repository.served()
+        names = sorted(
+            self._repository.models(), key=lambda name: (name != served.current, name.casefold())
+        )
+        return [self._model(name, served, labels.get(name, 0)) for name in names]
+
+    def _model(self, name: str, served: ServedModels, labels: int) -> ModelSummary:
+        settings = self._repository.settings(name)
+        card = self._live_card(name)
+        versions = self._versions(name)
+        return ModelSummary(
+            name=name,
+            live_version=self._live_number(name),
+            versions=versions,
+            current=name == served.current,
+            served=name in served.names(),
+            class_count=len(card.classes),
+            labels=labels,
+            accuracy=card.accuracy,
+            accuracy_error=_accuracy_error(card),
+            backbone=settings.backbone,
+            keeps_backbone_classes=settings.keeps_backbone_classes,
+            size_bytes=sum(version.size_bytes for version in versions),
+            memory_bytes=settings.memory_bytes,
+            keep_versions=settings.keep_versions,
+            description=card.description,
+            attribution=card.attribution or card.licence,
+        )
+
+    def _versions(self, model: str) -> list[VersionSummary]:
+        live = self._live_number(model)
+        pinned = self._repository.settings(model).pinned
+        versions = self._repository.versions(model)
+        return [self._version(version, live, pinned) for version in reversed(versions)]
+
+    def _version(
+        self, version: Version, live: int | None, pinned: tuple[int, ...]
+    ) -> VersionSummary:
+        files = self._read(version)
+        card = files.card
+        return VersionSummary(
+            model=version.model,
+            number=version.number,
+            live=version.number == live,
+            created=card.created,
+            accuracy=card.accuracy,
+            measured_on=str(card.metrics.get("measured_on", "")),
+            classes=list(card.classes),
+            base_version=card.base_version,
+            training_run=card.training_run,
+            accuracy_error=_accuracy_error(card),
+            labels=int(card.training.get("labelled_images", 0)),
+            size_bytes=files.size_bytes,
+            pinned=version.number in pinned,
+            has_report=files.has_report,
+        )
+
+    def _live_number(self, model: str) -> int | None:
+        try:
+            return self._repository.live(model).number
+        except ModelError:
+            return None
+
+    def _live_card(self, model: str) -> ModelCard:
+        try:
+            return self._read(self._repository.live(model)).card
+        except ModelError:
+            return ModelCard(name=model, classes=())
+
+    def _read(self, version: Version) -> _VersionFiles:
+        """Return what a version's files say; with an empty card if it has none."""
+        try:
+            state = version.path.stat()
+        except OSError:  # removed a moment ago
+            return _VersionFiles(ModelCard(name=version.model, classes=()), 0, has_report=False)
+        # Not the name alone: a deleted model's may come back with other versions.
+        key = (version.path, state.st_ino, state.st_mtime_ns)
+        if key not in self._files:
+            try:
+                card = version.card()
+            except ModelError:
+                card = ModelCard(name=version.model, classes=())
+            self._files[key] = _VersionFiles(
+                card,
+                self._repository.size(version.model, version.number),
+                (version.path / REPORT_PATH).is_file(),
+            )
+        return self._files[key]
+
+
+def _accuracy_error(card: ModelCard) -> float | None:
+    error = card.metrics.get("accuracy_error")
+    return None if error is None else float(error)

@@ -1,0 +1,213 @@
+"""Models as a whole: made, renamed, duplicated, deleted and restored."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+from backend.contract import DeletedModel, Event, NewModel
+from backend.events import EventBroker
+from backend.models.names import ModelNames, UnknownModel
+from backend.models.new_model import make_model
+from backend.store.store import Store
+from backend.training.trainer import Trainer
+from serving.errors import BackendError
+from serving.models.model_names import checked_model_name, same_name
+from serving.models.repository import ModelRepository
+
+
+class ModelConflict(BackendError):
+    """The model cannot be changed so, as things are."""
+
+
+class ModelSwitch(Protocol):
+    """Changes which models the instances load, without a failed request."""
+
+    async def use(self, model: str) -> None:
+        """Make a model the current one, once every instance has loaded it."""
+        ...
+
+    async def serve(self, model: str) -> None:
+        """Keep a model loaded beside the current one; returns once it is."""
+        ...
+
+    async def unserve(self, model: str) -> None:
+        """Let the instances unload a model that is not the current one."""
+        ...
+
+
+class ModelLifecycle:
+    """Changes models in the repository and what the store knows of them together."""
+
+    def __init__(
+        self,
+        *,
+        repository: ModelRepository,
+        store: Store,
+        trainer: Trainer,
+        names: ModelNames,
+        switch: ModelSwitch,
+        broker: EventBroker,
+    ) -> None:
+        self._repository = repository
+        self._store = store
+        self._trainer = trainer
+        self._names = names
+        self._switch = switch
+        self._broker = broker
+        self._deleted: dict[str, DeletedModel] = {}
+        self._changing = asyncio.Lock()
+
+    async def create(self, new: NewModel) -> str:
+        """Make a model with a live version 1, and return its name.
+
+        Raises ModelNameError, UnknownModel for the backbone, and ModelConflict if the
+        name is taken.
+        """
+        name = checked_model_name(new.name)
+        async with self._changing:
+            backbone = await self._names.find(new.backbone)
+            await self._check_free(name)
+            version = await asyncio.to_thread(self._repository.live, backbone)
+            await asyncio.to_thread(
+                lambda: make_model(self._repository, name, version, keep_classes=new.keep_classes)
+            )
+            await self._store.models.begin(name)
+        self._broker.publish(Event("models", name))
+        return name
+
+    async def duplicate(self, model: str, new: str) -> str:
+        """Make a model `new` with the versions, labels and history of `model`."""
+        model, name = await self._names.find(model), checked_model_name(new)
+        async with self._changing:
+            await self._check_free(name)
+            await self._store.models.begin(name)
+            await asyncio.to_thread(self._repository.duplicate, model, name)
+            await self._store.models.copy(model, name)
+        self._broker.publish(Event("models", name))
+        self._broker.publish(Event("labels", name))
+        return name
+
+    async def rename(self, model: str, new: str) -> str:
+        """Rename a model; one that is served stays so, and answers all the while.
+
+        It is loaded under its new name before it goes under its old one. Raises
+        ModelBusy while it learns.
+        """
+        model, name = await self._names.find(model), checked_model_name(new)
+        if name == model:
+            return name
+        async with self._changing, self._trainer.held(model):
+            if not same_name(name, model):
+                await self._check_free(name)
+                await self._move(model, name)
+            else:
+                # Names that differ in capitals only cannot exist side by side.
+                between = await self._free_name(model)
+                await self._move(model, between)
+                await self._move(between, name)
+        for topic in ("models", "labels", "training"):
+            self._broker.publish(Event(topic, "" if topic == "training" else name))
+        return name
+
+    async def delete(self, model: str) -> DeletedModel:
+        """Delete a model with its labels and its history; `restore` undoes it.
+
+        Raises ModelConflict for the current one, and ModelBusy while it learns.
+        """
+        model = await self._names.find(model)
+        async with self._changing, self._trainer.held(model):
+            served = self._repository.served()
+            if model == served.current:
+                raise ModelConflict(
+                    f"{model} is the current model, which answers.",
+                    "Use another model first, then delete this one.",
+                )
+            if model in served.names():
+                await self._switch.unserve(model)
+            labels = (await self._store.labels.totals()).get(model, 0)
+            versions = len(await asyncio.to_thread(self._repository.versions, model))
+            token = await asyncio.to_thread(self._repository.delete, model)
+            await self._store.models.set_aside(model, token)
+            deleted = DeletedModel(model, token, versions, labels)
+            self._deleted[token] = deleted
+        self._broker.publish(Event("models", model))
+        self._broker.publish(Event("labels", model))
+        return deleted
+
+    async def restore(self, token: str) -> str:
+        """Bring a deleted model back and return its name.
+
+        Raises UnknownModel if it is gone for good, and ModelConflict if its name is taken.
+        """
+        async with self._changing:
+            deleted = self._deleted.get(token)
+            if deleted is None:
+                raise UnknownModel(
+                    "The deleted model is gone.",
+                    "A model can be restored until Servery is closed.",
+                )
+            await self._check_free(deleted.name)
+            await self._store.models.begin(deleted.name)
+            await asyncio.to_thread(self._repository.restore, token)
+            await self._store.models.bring_back(token, deleted.name)
+            del self._deleted[token]
+        self._broker.publish(Event("models", deleted.name))
+        self._broker.publish(Event("labels", deleted.name))
+        return deleted.name
+
+    def deleted(self) -> list[DeletedModel]:
+        """Return what can be restored, the last one deleted first."""
+        return list(reversed(self._deleted.values()))
+
+    async def open(self) -> None:
+        """Finish what an earlier backend began: deleted models go for good."""
+        for token, model in (await asyncio.to_thread(self._repository.deleted)).items():
+            # It may have ended between deleting the files and hiding the labels.
+            if model not in await asyncio.to_thread(self._repository.models):
+                await self._store.models.set_aside(model, token)
+        await self._purge()
+        await self._store.models.begin(*await asyncio.to_thread(self._repository.models))
+
+    async def close(self) -> None:
+        """Remove deleted models for good."""
+        await self._purge()
+
+    async def _purge(self) -> None:
+        await self._store.models.purge()
+        await asyncio.to_thread(self._repository.purge_deleted)
+        self._deleted.clear()
+
+    async def _move(self, model: str, new: str) -> None:
+        await asyncio.to_thread(self._repository.duplicate, model, new)
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._discard, new)
+            served = self._repository.served()
+            if model == served.current:
+                await self._switch.use(new)
+            if model in served.also:
+                await self._switch.serve(new)
+                await self._switch.unserve(model)
+            undo.pop_all()
+        await self._store.models.rename(model, new)
+        await self._discard(model)
+
+    async def _discard(self, model: str) -> None:
+        """Remove the files of a model that is there under another name."""
+        token = await asyncio.to_thread(self._repository.delete, model)
+        await asyncio.to_thread(self._repository.purge_deleted, token)
+
+    async def _check_free(self, name: str) -> None:
+        for model in await asyncio.to_thread(self._repository.models):
+            if same_name(model, name):
+                raise ModelConflict(
+                    f"There is a model called {model} already.", "Choose another name."
+                )
+
+    async def _free_name(self, model: str) -> str:
+        taken = {name.casefold() for name in await asyncio.to_thread(self._repository.models)}
+        number = 2
+        while f"{model[:60]}-{number}".casefold() in taken:
+            number += 1
+        return f"{model[:60]}-{number}"

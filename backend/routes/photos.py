@@ -1,0 +1,71 @@
+"""/images and /models/{model}/photos: photos that people labelled."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, Response
+from PIL import Image
+
+from backend.contract import LabeledPhoto
+from backend.http_errors import HttpError
+from backend.models.names import ModelNames
+from backend.store.store import Store
+
+MAX_PHOTOS = 1000
+MAX_SIDE = 2048
+"""Pixels."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+_JPEG = "image/jpeg"
+
+
+def routes(store: Store, names: ModelNames) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/models/{model}/photos")
+    async def photos(
+        model: str, count: Annotated[int, Query(ge=1, le=MAX_PHOTOS)] = 9
+    ) -> list[LabeledPhoto]:
+        """Return labelled photos: the newest of each class, then the second newest, and so on."""
+        labels = await store.labels.photos(await names.find(model), count)
+        return [LabeledPhoto(label.image, label.class_name) for label in labels]
+
+    @router.get("/images/{image}", response_class=FileResponse)
+    async def image(
+        request: Request, image: str, side: Annotated[int | None, Query(ge=1, le=MAX_SIDE)] = None
+    ) -> Response:
+        """Return a labelled photo, or a smaller one whose shorter side has `side` pixels."""
+        path = store.images.path(image) if _HASH.fullmatch(image) else None
+        if path is None or not await asyncio.to_thread(path.is_file):
+            raise HttpError(404, f"There is no image {image[:64]}.", "It may have been deleted.")
+        # The address is the hash of the content, which therefore never changes.
+        headers = {
+            "Cache-Control": "private, max-age=31536000, immutable",
+            "ETag": f'"{image}"' if side is None else f'"{image}-{side}"',
+        }
+        if headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        if side is None:
+            return FileResponse(path, media_type=_JPEG, headers=headers)
+        content = await asyncio.to_thread(_scaled, path, side)
+        return Response(content, media_type=_JPEG, headers=headers)
+
+    return router
+
+
+def _scaled(path: Path, side: int) -> bytes:
+    """Return a JPEG file of the photo, its shorter side at most `side` pixels."""
+    with Image.open(path) as photo:
+        scale = side / min(photo.size)
+        if scale >= 1:
+            return path.read_bytes()
+        width, height = (max(1, round(scale * length)) for length in photo.size)
+        photo.draft("RGB", (width, height))  # decodes to a fraction of the size, much faster
+        content = io.BytesIO()
+        photo.convert("RGB").resize((width, height)).save(content, "JPEG", quality=85)
+        return content.getvalue()

@@ -1,0 +1,121 @@
+"""/models/{model}/versions: which versions a model has, and which one is live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from functools import partial
+
+from fastapi import APIRouter
+
+from backend.contract import EvaluationReport, Event, Verification, VersionSummary
+from backend.events import EventBroker
+from backend.http_errors import HttpError
+from backend.json_decode import decode
+from backend.models.catalog import ModelCatalog
+from backend.models.names import ModelNames
+from backend.store.store import Store
+from backend.training.worker_protocol import REPORT_PATH
+from serving.errors import BackendError, ModelError
+from serving.models.repository import ModelRepository, Version, with_pin
+
+_log = logging.getLogger(__name__)
+
+
+def routes(
+    repository: ModelRepository,
+    catalog: ModelCatalog,
+    names: ModelNames,
+    store: Store,
+    broker: EventBroker,
+) -> APIRouter:
+    router = APIRouter(prefix="/models/{model}/versions")
+
+    @router.get("")
+    async def versions(model: str) -> list[VersionSummary]:
+        """Return the versions of `model`, newest first."""
+        return await catalog.versions(await names.find(model))
+
+    @router.post("/{number}/promote")
+    async def promote(model: str, number: int) -> VersionSummary:
+        """Make a version the one that answers for its model; rolling back is the same.
+
+        Versions that nothing keeps any more are removed.
+        """
+        version = await find(model, number)
+        model = version.model
+        await asyncio.to_thread(repository.promote, model, number)
+        # The version is live from here on, whether its promotion can be recorded or not.
+        broker.publish(Event("models", model))
+        try:
+            await store.runs.record_promotion(model, number)
+        except BackendError as error:
+            _log.error("The promotion of version %s could not be recorded: %s", number, error)
+        await asyncio.to_thread(repository.prune, model)
+        return await catalog.version(model, number)
+
+    @router.put("/{number}/pinned")
+    async def pin(model: str, number: int) -> VersionSummary:
+        """Keep a version however many newer ones there will be."""
+        return await set_pinned(model, number, pinned=True)
+
+    @router.delete("/{number}/pinned")
+    async def unpin(model: str, number: int) -> VersionSummary:
+        """Let a version go once there are enough newer ones."""
+        return await set_pinned(model, number, pinned=False)
+
+    @router.delete("/{number}", status_code=204)
+    async def delete(model: str, number: int) -> None:
+        """Remove a version for good, unless it is live or pinned."""
+        version = await find(model, number)
+        try:
+            await asyncio.to_thread(repository.remove_version, version.model, number)
+        except ModelError as error:
+            raise HttpError(409, error.what, error.advice) from error
+        broker.publish(Event("models", version.model))
+
+    @router.post("/{number}/verify")
+    async def verify(model: str, number: int) -> Verification:
+        """Compare the files of a version with the checksums recorded when it was added."""
+        version = await find(model, number)
+        changed = await asyncio.to_thread(repository.verify, version.model, number)
+        return Verification(version.model, number, changed is not None, changed or [])
+
+    @router.get("/{number}/report")
+    async def report(model: str, number: int) -> EvaluationReport:
+        """Return how training measured a version; 404 if it did not make it."""
+        version = await find(model, number)
+        return await asyncio.to_thread(_report, version)
+
+    async def set_pinned(model: str, number: int, *, pinned: bool) -> VersionSummary:
+        version = await find(model, number)
+        change = partial(with_pin, number=number, pinned=pinned)
+        await asyncio.to_thread(repository.change_settings, version.model, change)
+        broker.publish(Event("models", version.model))
+        return await catalog.version(version.model, number)
+
+    async def find(model: str, number: int) -> Version:
+        name = await names.find(model)
+        try:
+            return await asyncio.to_thread(repository.version, name, number)
+        except ModelError as error:
+            raise HttpError(404, error.what, error.advice) from error
+
+    return router
+
+
+def _report(version: Version) -> EvaluationReport:
+    try:
+        return decode(EvaluationReport, json.loads((version.path / REPORT_PATH).read_bytes()))
+    except FileNotFoundError as error:
+        raise HttpError(
+            404,
+            f"Version {version.number} of {version.model} has no report.",
+            "Only versions that training made have one.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"The report of version {version.number} of {version.model} cannot be read.",
+            "Train again to make a version with a new one.",
+        ) from error

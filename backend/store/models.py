@@ -1,0 +1,158 @@
+"""What the tables hold of a whole model: renamed, copied, set aside and removed together."""
+
+from __future__ import annotations
+
+import secrets
+
+from backend.store.images import ImageFolder
+from serving.database import Connection, Database
+
+_TABLES = ("labels", "training_runs", "promotions")
+_DELETED = ".deleted-"
+"""Before the token of a deleted model, in place of its name. No name of a model begins so."""
+
+
+class ModelRows:
+    """Labels, training runs and promotions by the model that they belong to."""
+
+    def __init__(self, database: Database, images: ImageFolder) -> None:
+        self._database = database
+        self._images = images
+
+    async def rename(self, model: str, new: str) -> None:
+        """Let everything of `model` belong to `new`, and remember the former name."""
+
+        def work(connection: Connection) -> None:
+            _move(connection, model, new)
+            connection.execute("DELETE FROM renamed_models WHERE old = ?", (new,))
+            connection.execute("UPDATE renamed_models SET new = ? WHERE new = ?", (new, model))
+            connection.execute("INSERT OR REPLACE INTO renamed_models VALUES (?, ?)", (model, new))
+
+        await self._database.transaction(work)
+
+    async def renamed_to(self, name: str) -> str | None:
+        """Return what the model that was called `name` is called now, if one was."""
+        return await self._database.transaction(lambda connection: renamed_to(connection, name))
+
+    async def begin(self, *models: str) -> None:
+        """Let names stand for models that have them now, not for one that was renamed."""
+
+        def work(connection: Connection) -> None:
+            connection.executemany(
+                "DELETE FROM renamed_models WHERE old = ?", [(model,) for model in models]
+            )
+
+        await self._database.transaction(work)
+
+    async def copy(self, model: str, new: str) -> None:
+        """Give `new`, which has nothing yet, the labels and the history of `model`.
+
+        What `model` has learned from counts as learned from in `new`.
+        """
+
+        def work(connection: Connection) -> None:
+            copied = _copy_labels(connection, model, new)
+            runs = connection.execute(
+                "SELECT * FROM training_runs WHERE model = ? AND finished IS NOT NULL"
+                " ORDER BY number",
+                (model,),
+            ).fetchall()
+            run_ids: dict[str, str] = {}
+            for run in runs:
+                values = dict(run)
+                del values["number"]
+                # An id begins with the time of the run; its end only makes it unique.
+                new_id = f"{run['id'].rpartition('-')[0]}-{secrets.token_hex(4)}"
+                run_ids[run["id"]] = new_id
+                learned = [copy for label, copy in copied if label <= run["last_label"]]
+                values.update(id=new_id, model=new, last_label=max(learned, default=0))
+                connection.execute(
+                    f"INSERT INTO training_runs ({', '.join(values)})"
+                    f" VALUES ({', '.join(f':{name}' for name in values)})",
+                    values,
+                )
+            promotions = connection.execute(
+                "SELECT * FROM promotions WHERE model = ? ORDER BY id", (model,)
+            ).fetchall()
+            connection.executemany(
+                "INSERT INTO promotions (model, version, training_run, created)"
+                " VALUES (?, ?, ?, ?)",
+                [
+                    (new, row["version"], run_ids.get(row["training_run"]), row["created"])
+                    for row in promotions
+                ],
+            )
+
+        await self._database.transaction(work)
+
+    async def set_aside(self, model: str, token: str) -> None:
+        """Hide everything of a deleted model until `bring_back` or `purge`."""
+        await self._database.transaction(
+            lambda connection: _move(connection, model, _DELETED + token)
+        )
+
+    async def bring_back(self, token: str, model: str) -> None:
+        """Undo `set_aside`."""
+        await self._database.transaction(
+            lambda connection: _move(connection, _DELETED + token, model)
+        )
+
+    async def purge(self) -> None:
+        """Remove everything of every deleted model, and images that only it referred to.
+
+        To be called while nothing is added: a new label's image is on disk a moment
+        before the label is.
+        """
+
+        def work(connection: Connection) -> None:
+            deleted = f"{_DELETED}%"
+            orphans = connection.execute(
+                "SELECT DISTINCT image FROM labels WHERE model LIKE ?"
+                " AND image NOT IN (SELECT image FROM labels WHERE model NOT LIKE ?)",
+                (deleted, deleted),
+            ).fetchall()
+            # Before the rows go: after a crash in between, the rows still say what to remove.
+            for row in orphans:
+                self._images.path(row["image"]).unlink(missing_ok=True)
+            for table in _TABLES:
+                connection.execute(f"DELETE FROM {table} WHERE model LIKE ?", (deleted,))
+
+        await self._database.transaction(work)
+
+
+def renamed_to(connection: Connection, name: str) -> str | None:
+    """Return what the model that was called `name` is called now, if one was."""
+    for row in connection.execute("SELECT new FROM renamed_models WHERE old = ?", (name,)):
+        return str(row["new"])
+    return None
+
+
+def _move(connection: Connection, model: str, new: str) -> None:
+    for table in _TABLES:
+        connection.execute(f"UPDATE {table} SET model = ? WHERE model = ?", (new, model))
+
+
+def _copy_labels(connection: Connection, model: str, new: str) -> list[tuple[int, int]]:
+    """Copy every label; returns the ids of each and of its copy, in the order of both."""
+    labels = connection.execute(
+        "SELECT * FROM labels WHERE model = ? ORDER BY id", (model,)
+    ).fetchall()
+    pairs = []
+    for label in labels:
+        # Its idempotency key stays with the original.
+        cursor = connection.execute(
+            "INSERT INTO labels (model, image, class_name, created, new_class, undone, held_out)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                new,
+                label["image"],
+                label["class_name"],
+                label["created"],
+                label["new_class"],
+                label["undone"],
+                label["held_out"],
+            ),
+        )
+        assert cursor.lastrowid is not None
+        pairs.append((label["id"], cursor.lastrowid))
+    return pairs

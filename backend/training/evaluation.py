@@ -1,0 +1,195 @@
+"""How good a head is: by cross-validation, or on photos that are held out.
+
+In cross-validation the labelled photos are dealt into parts, and each is answered by a
+head that was fitted to all the others. So every label tells how good the model is, and
+the head that goes live still learns from every label.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.contract import EvaluationReport, LeftOut, Mistake
+from backend.training.features import Integers, Rows
+from backend.training.head import Floats, Head, softmax
+from backend.training.learned import Learned
+from backend.training.regression import Problem
+from backend.training.worker_protocol import Evaluation
+
+CROSS_VALIDATION = "cross-validation"
+HELD_OUT = "held-out photos"
+MAX_MISTAKES = 100
+"""Most that a report lists."""
+_FEW = 40
+"""Up to this many photos, each is a part of its own."""
+_SOME = 500
+"""Up to this many photos there are ten parts, beyond it five."""
+_Z = 1.959964
+"""Of the normal distribution, for 95%."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was answered for each of N photos."""
+
+    images: tuple[str, ...]
+    labels: tuple[str, ...]
+    answered: tuple[str, ...]
+    """Empty if there was no class to answer with."""
+    scores: Floats
+    """[N]: of the answer."""
+
+    @property
+    def right(self) -> list[bool]:
+        return [one == other for one, other in zip(self.labels, self.answered, strict=True)]
+
+
+def answers_of(head: Head, rows: Rows) -> Answers:
+    """Return what `head` answers for `rows`."""
+    if not head.classes:
+        none = tuple("" for _ in rows.classes)
+        return Answers(rows.images, rows.classes, none, np.zeros(len(rows), np.float32))
+    scores = softmax(head.logits(rows.embeddings))
+    best = scores.argmax(axis=1)
+    answered = tuple(head.classes[index] for index in best)
+    return Answers(rows.images, rows.classes, answered, scores[np.arange(len(rows)), best])
+
+
+def cross_validated(problem: Problem, rows: Rows, on_part: Callable[[int, int], None]) -> Answers:
+    """Answer each of `rows`, the sorted rows of `problem`, by a head fitted without it.
+
+    `on_part(number, count)` is called before each fit, with numbers from 1. A single
+    photo is answered by the foundation.
+    """
+    count = len(rows)
+    answered = [""] * count
+    scores = np.zeros(count, np.float32)
+    parts = deal(rows.classes)
+    for number, part in enumerate(parts, 1):
+        on_part(number, len(parts))
+        members = frozenset(part.tolist())
+        others = np.setdiff1d(np.arange(count), part)
+        head = problem.fit(others) if len(others) else problem.foundation
+        answers = answers_of(head, rows.where(index in members for index in range(count)))
+        for index, name, score in zip(part, answers.answered, answers.scores, strict=True):
+            answered[index], scores[index] = name, score
+    return Answers(rows.images, rows.classes, tuple(answered), scores)
+
+
+def deal(classes: tuple[str, ...]) -> list[Integers]:
+    """Deal rows of these classes into parts, each class evenly; every part is sorted.
+
+    Up to 40 rows each is a part of its own; else there are ten parts, and five of more
+    than 500 rows.
+    """
+    count = len(classes)
+    parts = count if count <= _FEW else 10 if count <= _SOME else 5
+    order = sorted(range(count), key=classes.__getitem__)
+    return [np.sort(np.array(order[part::parts], np.int64)) for part in range(parts)]
+
+
+def half_interval(right: int, count: int) -> float:
+    """Return half of Wilson's 95% interval of a share, of `right` among `count` > 0."""
+    share = right / count
+    spread = share * (1 - share) / count + _Z**2 / (4 * count**2)
+    return _Z * math.sqrt(spread) / (1 + _Z**2 / count)
+
+
+def evaluate(
+    measured: Answers, every: Iterable[Answers], base: Head, fair: FairAnswers
+) -> Evaluation:
+    """Compare a new head with the base that it was taught from.
+
+    `measured` is what the new head's accuracy is measured on. `every` are its answers
+    for all labelled photos, among them those of classes that the base knew, which say
+    whether it forgot. `base` is answered for by `fair`.
+    """
+    base_right = [
+        fair(image) == label for image, label in zip(measured.images, measured.labels, strict=True)
+    ]
+    known = frozenset(base.classes)
+    old = [
+        (right, fair(image) == label)
+        for answers in every
+        for image, label, right in zip(answers.images, answers.labels, answers.right, strict=True)
+        if label in known
+    ]
+    right = sum(measured.right)
+    return Evaluation(
+        images=len(measured.images),
+        accuracy=_share(measured.right),
+        base_accuracy=_share(base_right),
+        old_images=len(old),
+        old_accuracy=_share([now for now, _ in old]),
+        old_base_accuracy=_share([before for _, before in old]),
+        accuracy_error=half_interval(right, len(measured.images)) if measured.images else None,
+        old_lost=sum(before and not now for now, before in old),
+        old_won=sum(now and not before for now, before in old),
+    )
+
+
+FairAnswers = Callable[[str], str]
+"""Image hash to an answer of the base version that did not learn from that image."""
+
+
+def fair_answers(base: Head, learned: Learned, rows: Rows) -> FairAnswers:
+    """Return the base version's answers for `rows`.
+
+    For a photo that it learned from that is the answer of its own cross-validation.
+    """
+    direct = answers_of(base, rows)
+    answers = {**dict(zip(direct.images, direct.answered, strict=True)), **learned.answers}
+    return answers.__getitem__
+
+
+def report(
+    method: str,
+    measured: Answers,
+    learned_from: Mapping[str, int],
+    left_out: Iterable[LeftOut],
+) -> EvaluationReport:
+    """Return the report on a version whose answers for photos are `measured`.
+
+    `learned_from` is the number of photos of each class that it learned from. Classes
+    that no photo shows and no answer names are left out: there may be a thousand.
+    """
+    shown = sorted({*learned_from, *measured.labels})
+    classes = shown + sorted(set(measured.answered) - {"", *shown})
+    index_of = {name: index for index, name in enumerate(classes)}
+    confusion = [[0] * len(classes) for _ in classes]
+    for label, answered in zip(measured.labels, measured.answered, strict=True):
+        if answered:
+            confusion[index_of[label]][index_of[answered]] += 1
+    wrong = [index for index, right in enumerate(measured.right) if not right]
+    wrong.sort(key=lambda index: (-measured.scores[index], measured.images[index]))
+    counts = Counter(learned_from)
+    return EvaluationReport(
+        method=method,
+        photos=len(measured.images),
+        accuracy=_share(measured.right),
+        accuracy_error=(
+            half_interval(sum(measured.right), len(measured.images)) if measured.images else None
+        ),
+        classes=classes,
+        photos_per_class=[counts[name] for name in classes],
+        confusion=confusion,
+        mistakes=[
+            Mistake(
+                measured.images[index],
+                measured.labels[index],
+                measured.answered[index],
+                round(float(measured.scores[index]), 4),
+            )
+            for index in wrong[:MAX_MISTAKES]
+        ],
+        left_out=list(left_out),
+    )
+
+
+def _share(flags: list[bool]) -> float | None:
+    return sum(flags) / len(flags) if flags else None

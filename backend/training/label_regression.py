@@ -1,0 +1,71 @@
+"""Learning from the labels alone: regression, judged by cross-validation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from backend.contract import LeftOut
+from backend.training.evaluation import (
+    CROSS_VALIDATION,
+    HELD_OUT,
+    answers_of,
+    cross_validated,
+    evaluate,
+    fair_answers,
+    report,
+)
+from backend.training.features import Rows
+from backend.training.head import Head
+from backend.training.learned import Learned
+from backend.training.regression import Problem, sorted_rows
+from backend.training.taught import Taught
+
+
+def teach_by_regression(
+    base_folder: Path,
+    base: Head,
+    labeled: Rows,
+    test_part: frozenset[str],
+    left_out: list[LeftOut],
+    on_part: Callable[[int, int], None],
+) -> Taught:
+    """Return a head that learned every one of `labeled` but those of `test_part`.
+
+    Its accuracy is measured on the test part, if there is one, else by cross-validation.
+    `on_part(number, count)` is called before each of the fits of that.
+    """
+    before = Learned.read(base_folder, base)
+    rows = sorted_rows(labeled.where(image not in test_part for image in labeled.images))
+    test_rows = sorted_rows(labeled.where(image in test_part for image in labeled.images))
+    if len(rows):
+        problem = Problem.of(before.foundation, rows)
+        checked = cross_validated(problem, rows, on_part)
+        head = problem.fit(np.arange(len(rows)))
+    else:
+        head = before.foundation
+        checked = answers_of(head, rows)
+    tested = answers_of(head, test_rows)
+    measured, method = (tested, HELD_OUT) if len(test_rows) else (checked, CROSS_VALIDATION)
+    made = report(method, measured, Counter(rows.classes), left_out)
+    evaluation = evaluate(
+        measured, [checked, tested], base, fair_answers(base, before, rows.joined(test_rows))
+    )
+    learned = replace(before, answers=dict(zip(checked.images, checked.answered, strict=True)))
+    return Taught(
+        head=head,
+        evaluation=evaluation,
+        learned_images=len(rows),
+        measured_on=(
+            f"{len(test_rows)} held-out photos"
+            if len(test_rows)
+            else f"{len(rows)} labelled photos by cross-validation"
+        ),
+        method="logistic regression on unit embeddings",
+        write=learned.write,
+        report=made,
+    )

@@ -1,0 +1,94 @@
+"""/models/{model}/versions: pinned, removed, verified, and what training measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from backend.client import BackendRefused
+from backend.contract import EvaluationReport, LeftOut, Mistake
+from serving.models.checksums import CHECKSUMS_PATH
+from tests.support.backend_env import MODEL, Service, add_version
+
+
+async def numbers(service: Service) -> list[int]:
+    return [version.number for version in await service.client.versions(MODEL)]
+
+
+async def test_a_pinned_version_stays(service: Service) -> None:
+    for _ in range(4):
+        add_version(service.repository)
+    assert (await service.client.pin_version(MODEL, 2)).pinned
+    await service.client.keep_versions(MODEL, 1)
+    assert await numbers(service) == [5, 2, 1]
+    assert not (await service.client.unpin_version(MODEL, 2)).pinned
+    await service.client.promote(MODEL, 5)
+    assert await numbers(service) == [5, 1]
+
+
+async def test_a_version_is_removed_unless_it_is_live_or_pinned(service: Service) -> None:
+    for _ in range(2):
+        add_version(service.repository)
+    await service.client.pin_version(MODEL, 3)
+    for number, sentence in [(1, "is live"), (3, "is pinned")]:
+        with pytest.raises(BackendRefused, match=sentence) as caught:
+            await service.client.delete_version(MODEL, number)
+        assert caught.value.status == 409
+    await service.client.delete_version(MODEL, 2)
+    assert await numbers(service) == [3, 1]
+    with pytest.raises(BackendRefused, match="no version 2"):
+        await service.client.delete_version(MODEL, 2)
+
+
+async def test_files_that_changed_are_found(service: Service) -> None:
+    verification = await service.client.verify_version(MODEL, 1)
+    assert (verification.recorded, verification.changed) == (True, [])
+    folder = service.repository.version(MODEL, 1).path
+    (folder / "saved_model.pb").write_bytes(b"another graph")
+    assert (await service.client.verify_version(MODEL, 1)).changed == ["saved_model.pb"]
+    (folder / CHECKSUMS_PATH).unlink()
+    verification = await service.client.verify_version(MODEL, 1)
+    assert (verification.recorded, verification.changed) == (False, [])
+
+
+async def test_what_training_measured_is_told(service: Service) -> None:
+    with pytest.raises(BackendRefused, match="has no report") as caught:
+        await service.client.report(MODEL, 1)
+    assert caught.value.status == 404
+    report = EvaluationReport(
+        method="cross-validation",
+        photos=3,
+        accuracy=2 / 3,
+        accuracy_error=0.3,
+        classes=["cat", "dog"],
+        photos_per_class=[2, 1],
+        confusion=[[1, 1], [0, 1]],
+        mistakes=[Mistake("ab" * 32, "cat", "dog", 0.9)],
+        left_out=[LeftOut("cat/notes.txt", "It is not an image.")],
+    )
+    with service.repository.staged(MODEL) as staged:
+        (staged / "saved_model.pb").write_bytes(b"graph")
+        (staged / "assets.extra").mkdir()
+        (staged / "assets.extra" / "report.json").write_text(json.dumps(asdict(report)))
+        service.repository.adopt(MODEL, staged)
+    assert await service.client.report(MODEL, 2) == report
+    assert [v.has_report for v in await service.client.versions(MODEL)] == [True, False]
+    (service.repository.version(MODEL, 2).path / "assets.extra" / "report.json").write_text("{")
+    with pytest.raises(BackendRefused, match="cannot be read"):
+        await service.client.report(MODEL, 2)
+
+
+async def test_there_must_be_such_a_version(service: Service) -> None:
+    for method, path in [
+        ("PUT", "pinned"),
+        ("DELETE", "pinned"),
+        ("POST", "verify"),
+        ("GET", "report"),
+        ("POST", "promote"),
+    ]:
+        for model, number in [(MODEL, 9), ("nothing", 1)]:
+            answer = await service.http.request(method, f"/models/{model}/versions/{number}/{path}")
+            assert answer.status_code == 404, path
+            assert set(answer.json()) == {"error", "advice"}

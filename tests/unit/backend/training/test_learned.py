@@ -1,0 +1,57 @@
+"""What a version stores of how it was taught can be read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.training.head import Head
+from backend.training.learned import LEARNED_PATH, Learned
+from serving.errors import ModelError
+
+
+def head(classes: tuple[str, ...]) -> Head:
+    kernel = np.random.default_rng(1).normal(size=(6, len(classes))).astype(np.float32)
+    return Head(kernel, np.arange(len(classes), dtype=np.float32), classes)
+
+
+FOUNDATION = head(("cat", "Bär"))
+FOUNDATION.kernel[3:, 0] = 0
+
+
+def taught() -> Head:
+    kernel = np.concatenate([FOUNDATION.kernel, np.ones((6, 1), np.float32)], axis=1)
+    kernel[3:] += 7
+    return Head(kernel, np.ones(3, np.float32), (*FOUNDATION.classes, "owl"))
+
+
+def test_the_foundation_is_found_again_below_what_was_taught(tmp_path: Path) -> None:
+    Learned(FOUNDATION, {"a" * 64: "Bär", "b" * 64: ""}).write(tmp_path)
+    read = Learned.read(tmp_path, taught())
+    assert np.array_equal(read.foundation.kernel, FOUNDATION.kernel)
+    assert np.array_equal(read.foundation.bias, FOUNDATION.bias)
+    assert read.foundation.classes == FOUNDATION.classes
+    assert read.answers == {"a" * 64: "Bär", "b" * 64: ""}
+
+
+@pytest.mark.parametrize("classes", [(), ("cat",)])
+def test_a_version_that_was_never_taught_is_its_own_foundation(
+    tmp_path: Path, classes: tuple[str, ...]
+) -> None:
+    untaught = head(classes)
+    assert Learned.read(tmp_path, untaught).foundation is untaught
+    Learned(untaught).write(tmp_path)
+    read = Learned.read(tmp_path, untaught)
+    assert np.array_equal(read.foundation.kernel, untaught.kernel)
+    assert (read.foundation.classes, read.answers) == (classes, {})
+
+
+def test_a_file_that_is_damaged_or_of_another_head_is_named(tmp_path: Path) -> None:
+    Learned(FOUNDATION).write(tmp_path)
+    with pytest.raises(ModelError, match="cannot be read"):
+        Learned.read(tmp_path, head(("dog", "Bär", "owl")))
+    (tmp_path / LEARNED_PATH).write_bytes(b"PK nonsense")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Learned.read(tmp_path, taught())
