@@ -1,9 +1,10 @@
-"""Writes files that other programs read."""
+"""Writes files that other programs read, and shares those that never change."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 
@@ -24,3 +25,15 @@ def write_aside(path: Path, data: bytes | str) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def link_or_copy(source: str, target: str) -> str:
+    """Make `target` the same file on disk as `source`, or a copy where that is impossible.
+
+    Only for files that are never written again. Returns `target`; raises OSError.
+    """
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+    return target

@@ -76,19 +76,12 @@ class ModelCatalog:
 
         return await asyncio.to_thread(read)
 
-    async def class_called(self, model: str, other_name: str) -> str | None:
-        """Return the one class of the live version that is also called so, if there is one.
+    async def class_called(self, model: str, name: str) -> str | None:
+        """Return the class of the live version that has this name or other name, if any.
 
-        Capitals make no difference. None too if several classes share the name.
+        As `ModelCard.class_named`.
         """
-        card = await asyncio.to_thread(self._live_card, model)
-        folded = other_name.casefold()
-        called = [
-            name
-            for name, others in card.other_names.items()
-            if any(other.casefold() == folded for other in others)
-        ]
-        return called[0] if len(called) == 1 else None
+        return (await asyncio.to_thread(self._live_card, model)).class_named(name)
 
     def _models(self, labels: dict[str, int]) -> list[ModelSummary]:
         served = self._repository.served()

@@ -9,11 +9,12 @@ from typing import Protocol
 from backend.contract import DeletedModel, Event, NewModel
 from backend.events import EventBroker
 from backend.models.names import ModelNames, UnknownModel
-from backend.models.new_model import make_model
 from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.errors import BackendError
+from serving.models.builtin.catalog import built_in_models
 from serving.models.model_names import checked_model_name, same_name
+from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository
 
 
@@ -67,11 +68,12 @@ class ModelLifecycle:
         """
         name = checked_model_name(new.name)
         async with self._changing:
-            backbone = await self._names.find(new.backbone)
+            backbone = new.backbone
+            if backbone not in [model.name for model in built_in_models()]:
+                backbone = await self._names.find(backbone)
             await self._check_free(name)
-            version = await asyncio.to_thread(self._repository.live, backbone)
             await asyncio.to_thread(
-                lambda: make_model(self._repository, name, version, keep_classes=new.keep_classes)
+                create_from_backbone, self._repository, name, backbone, new.keep_classes
             )
             await self._store.models.begin(name)
         self._broker.publish(Event("models", name))

@@ -48,6 +48,28 @@ class ModelCard:
         value = self.metrics.get("accuracy")
         return None if value is None else float(value)
 
+    def class_named(self, text: str) -> str | None:
+        """Return the class that a person who typed `text` means; None if there is none.
+
+        Its own name counts, then other names, capitals aside. An other name that several
+        classes have is that of the class for which it is the more usual one ("panda" is the
+        giant panda), and of none if it is equally usual.
+        """
+        if text in self.classes:
+            return text
+        wanted = text.casefold()
+        for name in self.classes:
+            if name.casefold() == wanted:
+                return name
+        found = [
+            (place, name)
+            for name, others in self.other_names.items()
+            for place, other in enumerate(others)
+            if other.casefold() == wanted and name in self.classes
+        ]
+        nearest = [name for place, name in found if place == min(found)[0]]
+        return nearest[0] if len(nearest) == 1 else None
+
     def to_json(self) -> str:
         return json.dumps({"schema": 1, **asdict(self)}, indent=2) + "\n"
 

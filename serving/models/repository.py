@@ -32,7 +32,7 @@ from filelock import FileLock
 from google.protobuf import text_format
 
 from serving.errors import ModelError
-from serving.files import write_aside
+from serving.files import link_or_copy, write_aside
 from serving.models.card import ModelCard
 from serving.models.checksums import changed_files, write_checksums
 from serving.models.model_names import same_name
@@ -223,7 +223,9 @@ class ModelRepository:
             aside = self.root / _staging_name()
             try:
                 ignored = shutil.ignore_patterns(f"{_STAGING_PREFIX}*", CONFIG_NAME)
-                shutil.copytree(self.root / model, aside, copy_function=_link, ignore=ignored)
+                shutil.copytree(
+                    self.root / model, aside, copy_function=link_or_copy, ignore=ignored
+                )
                 number = self._live_number(model)
                 if number is not None:
                     entry = _config([(new, self.root / new, number)])
@@ -498,11 +500,3 @@ def _file_state(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return state.st_mtime_ns, state.st_size, state.st_ino
-
-
-def _link(source: str, target: str) -> str:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
-    return target

@@ -30,7 +30,9 @@ EMBEDDING_NODE = "servery/embedding"
 CLASSES_NODE = "servery/classes"
 SCORES_NODE = "servery/scores"
 HEAD_KERNEL = "servery/head/kernel"
-"""Constant, float [D, C]."""
+"""Constant, float [2 D, C]: rows for the embedding, then for the same at unit length.
+
+It is [D, C], for the embedding alone, in versions that Servery 0.1 made."""
 HEAD_BIAS = "servery/head/bias"
 """Constant, float [C]."""
 HEAD_CLASSES = "servery/head/classes"

@@ -27,6 +27,16 @@ def records(data: bytes) -> Iterator[bytes]:
         at = start + length + _CHECKSUM_BYTES
 
 
+def record(data: bytes) -> bytes:
+    """Return `data` as a record; a file is records one after the other."""
+    header = len(data).to_bytes(_LENGTH_BYTES, "little")
+    return header + _checksum(header) + data + _checksum(data)
+
+
+def _checksum(data: bytes) -> bytes:
+    return masked(crc32c(data)).to_bytes(_CHECKSUM_BYTES, "little")
+
+
 def _checked(data: bytes, record: int, start: int, length: int) -> bytes:
     """Return the bytes that are followed by their checksum."""
     stop = start + length

@@ -78,6 +78,9 @@ def head_for(classes: Mapping[str, str]) -> Head:
     kernel = np.zeros((GRID * GRID, CHANNELS, len(classes)), np.float32)
     kernel[:, :COLOR_CHANNELS] = 2 * _SHARPNESS * colors.T / GRID**2
     bias = -_SHARPNESS * (colors**2).sum(axis=1)
+    of_embedding = kernel.reshape(EMBEDDING_SIZE, len(classes))
     return Head(
-        kernel.reshape(EMBEDDING_SIZE, len(classes)), bias.astype(np.float32), tuple(classes)
+        np.concatenate([of_embedding, np.zeros_like(of_embedding)]),
+        bias.astype(np.float32),
+        tuple(classes),
     )

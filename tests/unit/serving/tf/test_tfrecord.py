@@ -7,7 +7,7 @@ import random
 import pytest
 
 from serving.tf.status import Code, ServingError
-from serving.tf.tfrecord import crc32c, masked, records
+from serving.tf.tfrecord import crc32c, record, records
 
 
 @pytest.mark.parametrize(
@@ -35,22 +35,18 @@ def test_long_data_has_the_checksum_that_single_bits_give(length: int) -> None:
     assert crc32c(data) == remainder ^ 0xFFFFFFFF
 
 
-def framed(data: bytes) -> bytes:
-    length = len(data).to_bytes(8, "little")
-    checksums = [masked(crc32c(part)).to_bytes(4, "little") for part in (length, data)]
-    return length + checksums[0] + data + checksums[1]
-
-
 def test_records_come_as_they_were_written() -> None:
+    as_tensorflow_writes_it = "0300000000000000b099490e6f6e6501405508"
+    assert record(b"one").hex() == as_tensorflow_writes_it
     written = [b"", b"one", b"two" * 1000]
-    assert list(records(b"".join(map(framed, written)))) == written
+    assert list(records(b"".join(map(record, written)))) == written
     assert list(records(b"")) == []
 
 
 @pytest.mark.parametrize("cut", [1, 5, 11, 14, 18])
 def test_a_file_cut_short(cut: int) -> None:
     with pytest.raises(ServingError, match="truncated record at 19") as caught:
-        list(records(framed(b"one") + framed(b"two")[:cut]))
+        list(records(record(b"one") + record(b"two")[:cut]))
     assert caught.value.code is Code.DATA_LOSS
 
 
@@ -58,7 +54,7 @@ def test_a_file_cut_short(cut: int) -> None:
     ("flipped", "at"), [(0, 0), (7, 0), (9, 0), (12, 12), (14, 12), (15, 12), (18, 12)]
 )
 def test_a_flipped_bit(flipped: int, at: int) -> None:
-    data = bytearray(framed(b"one"))
+    data = bytearray(record(b"one"))
     data[flipped] ^= 4
     with pytest.raises(ServingError, match=f"corrupted record at {at}. Please verify") as caught:
         list(records(bytes(data)))

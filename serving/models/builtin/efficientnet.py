@@ -1,0 +1,201 @@
+"""EfficientNet-Lite: its layers, and their weights from PyTorch's names into our graphs.
+
+Lite differs from EfficientNet by ReLU6, no squeeze-and-excite, a first and a last stage that
+are not repeated, and a stem and a head that are not widened. Source: Google's
+EfficientNet-Lite (https://github.com/tensorflow/tpu, models/official/efficientnet/lite).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from serving.errors import ModelError
+from serving.models.graph_template import float_tensor
+from serving.tf.tensors import Tensor
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+
+EMBEDDING_SIZE = 1280
+PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0
+BATCH_NORM_EPSILON = 1e-3
+_STEM_CHANNELS = 32
+_CHANNEL_STEP = 8
+"""Numbers of channels are multiples of this."""
+_HEAD = "_fc"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One size of EfficientNet-Lite."""
+
+    side: int
+    """Of the input, in pixels."""
+    width: float
+    """Factor for the numbers of channels."""
+    depth: float
+    """Factor for the numbers of blocks."""
+
+
+LITE0 = Variant(224, 1.0, 1.0)
+LITE2 = Variant(260, 1.1, 1.2)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    blocks: int
+    kernel: int
+    stride: int
+    """Of the first block; the others have 1."""
+    expansion: int
+    channels: int
+
+
+_STAGES = (
+    _Stage(1, 3, 1, 1, 16),
+    _Stage(2, 3, 2, 6, 24),
+    _Stage(2, 5, 2, 6, 40),
+    _Stage(3, 3, 2, 6, 80),
+    _Stage(3, 5, 1, 6, 112),
+    _Stage(4, 5, 2, 6, 192),
+    _Stage(1, 3, 1, 6, 320),
+)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution, the batch normalization after it, and ReLU6 if it is activated."""
+
+    name: str
+    """As the file of weights has it, and as its constants in the graph begin."""
+    norm: str
+    """The batch normalization, as the file has it."""
+    inputs: int
+    outputs: int
+    kernel: int = 1
+    stride: int = 1
+    is_depthwise: bool = False
+    is_activated: bool = True
+
+    @property
+    def kernel_node(self) -> str:
+        return f"servery/{self.name}/kernel"
+
+    @property
+    def bias_node(self) -> str:
+        return f"servery/{self.name}/bias"
+
+    @property
+    def kernel_shape(self) -> tuple[int, int, int, int]:
+        """As TensorFlow has it: height, width, inputs, outputs (or 1 for each input)."""
+        ends = (self.inputs, 1) if self.is_depthwise else (self.inputs, self.outputs)
+        return (self.kernel, self.kernel, *ends)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Convolutions in a row; the block's input is added to their output if `is_residual`."""
+
+    convolutions: tuple[Convolution, ...]
+    is_residual: bool = False
+
+
+def blocks(variant: Variant) -> Iterator[Block]:
+    """Yield the network from the pixels to the last activations, stem and head included."""
+    yield Block((Convolution("_conv_stem", "_bn0", 3, _STEM_CHANNELS, 3, 2),))
+    inputs, number = _STEM_CHANNELS, 0
+    for stage in _STAGES:
+        outputs = _channels(stage.channels * variant.width)
+        repeats = stage.blocks
+        if stage not in (_STAGES[0], _STAGES[-1]):
+            repeats = math.ceil(repeats * variant.depth)
+        for repeat in range(repeats):
+            stride = 1 if repeat else stage.stride
+            yield _block(f"_blocks.{number}.", stage, inputs, outputs, stride)
+            inputs, number = outputs, number + 1
+    yield Block((Convolution("_conv_head", "_bn1", inputs, EMBEDDING_SIZE),))
+
+
+def _block(prefix: str, stage: _Stage, inputs: int, outputs: int, stride: int) -> Block:
+    inner = inputs * stage.expansion
+    expand = Convolution(f"{prefix}_expand_conv", f"{prefix}_bn0", inputs, inner)
+    depthwise = Convolution(
+        f"{prefix}_depthwise_conv",
+        f"{prefix}_bn1",
+        inner,
+        inner,
+        stage.kernel,
+        stride,
+        is_depthwise=True,
+    )
+    project = Convolution(
+        f"{prefix}_project_conv", f"{prefix}_bn2", inner, outputs, is_activated=False
+    )
+    convolutions = (expand, depthwise, project) if stage.expansion > 1 else (depthwise, project)
+    return Block(convolutions, is_residual=stride == 1 and inputs == outputs)
+
+
+def _channels(number: float) -> int:
+    """Round to the nearest multiple of the step, but not down by more than a tenth."""
+    rounded = max(_CHANNEL_STEP, int(number + _CHANNEL_STEP / 2) // _CHANNEL_STEP * _CHANNEL_STEP)
+    return rounded + _CHANNEL_STEP if rounded < 0.9 * number else rounded
+
+
+@dataclass(frozen=True)
+class FoldedWeights:
+    """The weights of a network in the form in which a graph computes with them."""
+
+    constants: dict[str, Tensor]
+    """Kernels and biases by the names of their nodes, batch normalization included."""
+    head_kernel: Floats
+    """[EMBEDDING_SIZE, classes]"""
+    head_bias: Floats
+
+
+def fold(variant: Variant, weights: Mapping[str, Array]) -> FoldedWeights:
+    """Bring the weights of a PyTorch file into the form of our graphs.
+
+    Raises ModelError unless `weights` has exactly the tensors of the network, in their shapes.
+    """
+    left = dict(weights)
+
+    def take(name: str, *shape: int) -> Array:
+        if name not in left or (shape and left[name].shape != shape):
+            raise _other_network(f"{name} is missing or has another shape")
+        return left.pop(name)
+
+    constants: dict[str, Tensor] = {}
+    for convolution in (each for block in blocks(variant) for each in block.convolutions):
+        height, width, inputs, outputs = convolution.kernel_shape
+        # PyTorch has outputs first, then inputs; a depthwise kernel has 1 input for each output.
+        order = (2, 3, 0, 1) if convolution.is_depthwise else (2, 3, 1, 0)
+        shape = (inputs, 1) if convolution.is_depthwise else (outputs, inputs)
+        kernel = take(f"{convolution.name}.weight", *shape, height, width)
+        gamma, beta, mean, variance = (
+            take(f"{convolution.norm}.{part}", convolution.outputs)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        take(f"{convolution.norm}.num_batches_tracked")
+        scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+        across = scale[:, np.newaxis] if convolution.is_depthwise else scale
+        constants[convolution.kernel_node] = float_tensor(kernel.transpose(order) * across)
+        constants[convolution.bias_node] = float_tensor(beta - mean * scale)
+    kernel, bias = take(f"{_HEAD}.weight"), take(f"{_HEAD}.bias")
+    if kernel.shape != (len(bias), EMBEDDING_SIZE):
+        raise _other_network("the head has another shape")
+    if left:
+        raise _other_network(f"nothing uses {min(left)}")
+    return FoldedWeights(constants, kernel.T, bias)
+
+
+def _other_network(why: str) -> ModelError:
+    return ModelError(
+        f"The weights are not those of the built-in network: {why}.",
+        "Install Servery again to restore them.",
+    )
