@@ -18,6 +18,7 @@ from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, watch_fleet
 from backend.http_app import create_app
+from backend.models.comparison import VersionComparison
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
@@ -105,6 +106,7 @@ async def application(
             names=names,
             lifecycle=lifecycle,
             switch=switch,
+            comparison=VersionComparison(repository, store, workspace),
             repository=repository,
             broker=broker,
             hosts=hosts,

@@ -9,11 +9,13 @@ from fastapi import FastAPI
 from backend import http_errors
 from backend.events import EventBroker
 from backend.models.catalog import ModelCatalog
+from backend.models.comparison import VersionComparison
 from backend.models.lifecycle import ModelLifecycle, ModelSwitch
 from backend.models.names import ModelNames
 from backend.origin_check import OriginCheck
 from backend.routes import (
     classify,
+    compare,
     events,
     health,
     labels,
@@ -38,6 +40,7 @@ def create_app(
     names: ModelNames,
     lifecycle: ModelLifecycle,
     switch: ModelSwitch,
+    comparison: VersionComparison,
     repository: ModelRepository,
     broker: EventBroker,
     hosts: Collection[str] = (),
@@ -64,5 +67,6 @@ def create_app(
     app.include_router(served.routes(catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, broker))
     app.include_router(photos.routes(store, names))
+    app.include_router(compare.routes(repository, comparison, names))
     app.include_router(events.routes(broker))
     return app

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from backend.models.comparison import UnknownImage
 from backend.models.lifecycle import ModelConflict
 from backend.models.names import NoModel, UnknownModel
 from backend.store.labels import LabelConflict, UnknownLabel
@@ -33,6 +34,7 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (ClassNameError, 400),
     (ModelNameError, 400),
     (UnknownModel, 404),
+    (UnknownImage, 404),
     (NoModel, 409),
     (ModelBusy, 409),
     (ModelConflict, 409),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,6 @@ from backend.store.store import Store
 MAX_PHOTOS = 1000
 MAX_SIDE = 2048
 """Pixels."""
-_HASH = re.compile(r"[0-9a-f]{64}")
 _JPEG = "image/jpeg"
 
 
@@ -40,8 +38,8 @@ def routes(store: Store, names: ModelNames) -> APIRouter:
         request: Request, image: str, side: Annotated[int | None, Query(ge=1, le=MAX_SIDE)] = None
     ) -> Response:
         """Return a labelled photo, or a smaller one whose shorter side has `side` pixels."""
-        path = store.images.path(image) if _HASH.fullmatch(image) else None
-        if path is None or not await asyncio.to_thread(path.is_file):
+        path = await asyncio.to_thread(store.images.find, image)
+        if path is None:
             raise HttpError(404, f"There is no image {image[:64]}.", "It may have been deleted.")
         # The address is the hash of the content, which therefore never changes.
         headers = {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from serving.errors import BackendError
 from serving.files import write_aside
+
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class ImageFolder:
@@ -19,6 +22,12 @@ class ImageFolder:
     def path(self, image: str) -> Path:
         """Return where the image with this hash is, or would be."""
         return self.root / image[:2] / f"{image}.jpg"
+
+    def find(self, image: str) -> Path | None:
+        """Return where the image is, or None if `image` is not the hash of a stored one."""
+        path = self.path(image)
+        # The whole name, which may come from a request: it must not lead out of the folder.
+        return path if _HASH.fullmatch(image) and path.is_file() else None
 
     def put(self, jpeg: bytes) -> str:
         """Store a normalized JPEG and return its hash; it is on disk when this returns.

@@ -52,7 +52,7 @@ class WorkerProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=_environment(),
+                env=worker_environment(),
                 limit=_LINE_LIMIT,
             )
         self._process = process
@@ -98,8 +98,8 @@ async def _outcome(
     return outcome
 
 
-def _environment() -> dict[str, str]:
-    """Return the worker's environment, which leaves accelerators alone.
+def worker_environment() -> dict[str, str]:
+    """Return the environment of a program that loads versions, which leaves accelerators alone.
 
     Its matrices are small, so that threads for them would only wait for each other.
     """

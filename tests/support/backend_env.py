@@ -21,6 +21,7 @@ from backend.client import BackendClient
 from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.http_app import create_app
+from backend.models.comparison import VersionComparison
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
 from backend.server import Server, listening_socket
@@ -153,6 +154,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         names=names,
         lifecycle=lifecycle,
         switch=switch,
+        comparison=VersionComparison(repository, store, workspace),
         repository=repository,
         broker=broker,
     )
