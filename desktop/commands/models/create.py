@@ -17,6 +17,7 @@ from desktop.commands.terminal import ProgressLine, print_json, print_message, p
 from desktop.commands.training import run_to_its_end
 from desktop.formats import percent, plural
 from serving.errors import ModelError
+from serving.models.builtin.catalog import DEFAULT_BUILT_IN
 
 _photos = click.Path(exists=True, path_type=Path)
 
@@ -33,7 +34,9 @@ _photos = click.Path(exists=True, path_type=Path)
 @click.option(
     "--backbone",
     metavar="MODEL",
-    help="Model whose network it uses.  [default: the built-in one that a workspace begins with]",
+    default=DEFAULT_BUILT_IN,
+    show_default=True,
+    help="Model whose network it uses: a built-in one or one of the workspace.",
 )
 @click.option(
     "--keep-classes", is_flag=True, help="Begin with the classes of the backbone, not with none."
@@ -45,7 +48,7 @@ def new(
     target: BackendTarget,
     name: str,
     photos: Path | None,
-    backbone: str | None,
+    backbone: str,
     keep_classes: bool,
     use: bool,
     as_json: bool,
@@ -60,8 +63,8 @@ def new(
     async def make(client: BackendClient) -> ModelSummary | LearnedModel:
         model = await _unfinished(client, name) if photos else None
         if model is None:
-            network = backbone or await _default_backbone(client)
-            model = await client.create_model(NewModel(name, network, keep_classes))
+            wanted = NewModel(name, backbone, keep_classes)
+            model = await client.create_model(wanted)
         else:
             print_message(f"{model.name} is there and has learned nothing yet; this continues it.")
         learned = None if photos is None else await _learn(client, model.name, photos)
@@ -129,11 +132,6 @@ class LearnedModel:
     run: TrainingRun
     report: EvaluationReport | None
     instances_ready: int
-
-
-async def _default_backbone(client: BackendClient) -> str:
-    """Return the built-in model that a workspace begins with: it is the first of them."""
-    return (await client.built_in_models())[0].name
 
 
 async def _unfinished(client: BackendClient, name: str) -> ModelSummary | None:
