@@ -31,6 +31,7 @@ from serving.engines.names import AUTO, ENGINE_CHOICES
 from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
+from serving.fleet.switch_model import end_interrupted_switch
 from serving.models.repository import ModelRepository
 from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
@@ -82,6 +83,7 @@ async def application(
         engine = EngineSwitch(await awaited_engine(engine_name, workspace))
         stack.push_async_callback(engine.close)
         fleet = Fleet(engine, repository, workspace, classifier)
+        await stack.enter_async_context(in_background(end_interrupted_switch(repository)))
         await stack.enter_async_context(in_background(watch_fleet(fleet)))
         await stack.enter_async_context(in_background(follow_engine(engine, workspace)))
         trainer = Trainer(store=store, repository=repository, workspace=workspace, broker=broker)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from serving.engines.protocol import Engine
+from serving.engines.protocol import Engine, InstanceState
 from serving.errors import EngineError, ModelError
 from serving.fleet.reconciler import Reconciler, wait_for_all
 from serving.fleet.record import InstanceLimits
@@ -101,6 +101,14 @@ class Fleet(Reconciler):
                 f"{self._up_to_date(view)} of {_instances(view.desired_count)} up to date.",
             ),
             report,
+        )
+
+    def has_outdated(self, view: FleetView) -> bool:
+        """Whether instances run that have another spec than they should, and are to be replaced."""
+        spec_hash = self._spec().hash
+        return any(
+            each.instance.spec_hash != spec_hash and each.state is not InstanceState.FAILED
+            for each in view.instances
         )
 
     async def restart(self, instance_id: str) -> None:

@@ -64,7 +64,7 @@ class FakeModelService:
         broken = self._settings().get("broken", [])
         if pinned in broken or f"{model}/{pinned}" in broken:
             self._broken[model] = {pinned}
-        elif pinned not in available:
+        elif pinned not in available and model not in self._settings().get("slow", []):
             self._broken[model] = set()
             await asyncio.sleep(0.1 if available else 0)
             available.append(pinned)

@@ -59,10 +59,18 @@ class FleetEnv:
         self.other_client = PredictClient(self.repository.served, timeout=10)
         self.fleet = self.new_fleet(self.client)
         for number in (1, 2, 3):
-            folder = workspace.models / MODEL / str(number)
-            folder.mkdir(parents=True)
-            (folder / "saved_model.pb").touch()
+            self.add_version(MODEL, number)
         self.repository.promote(MODEL, 1)
+
+    def add_version(self, model: str, number: int) -> None:
+        folder = self.workspace.models / model / str(number)
+        folder.mkdir(parents=True)
+        (folder / "saved_model.pb").touch()
+
+    def add_model(self, model: str) -> None:
+        """Add a model with one version, which is live, and do not serve it."""
+        self.add_version(model, 1)
+        self.repository.promote(model, 1)
 
     def new_fleet(
         self,

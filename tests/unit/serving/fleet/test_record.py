@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,3 +106,19 @@ async def test_a_record_of_the_version_before_is_read_and_written_alike(tmp_path
     path.unlink()
     await RecordFile(path).change(lambda _: record)
     assert path.read_text() == VERSION_BEFORE
+
+
+async def test_the_newest_record_of_the_version_before_counts_until_there_is_one_for_the_fleet(
+    tmp_path: Path,
+) -> None:
+    for name, wanted, changed in (("pets", 2, 20), ("birds", 3, 10), ("other", 4, 0)):
+        path = tmp_path / f"{name}.json"
+        path.write_text(f'{{"wanted": {wanted}}}')
+        os.utime(path, (changed, changed))
+    file = RecordFile(tmp_path / "fleet.json")
+    assert file.exists()
+    assert file.read().desired_count == 2
+    await file.change(lambda record: replace(record, retiring=("a",)))
+    assert file.read() == FleetRecord(2, ("a",))
+    (tmp_path / "birds.json").write_text('{"wanted": 5}')
+    assert file.read().desired_count == 2
