@@ -19,6 +19,7 @@ from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, watch_fleet
 from backend.http_app import create_app
 from backend.models.comparison import VersionComparison
+from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
@@ -100,6 +101,8 @@ async def application(
         await lifecycle.open()
         stack.push_async_callback(trainer.close)
         await trainer.open()
+        imports = PhotoImports(trainer, workspace)
+        await imports.open()
         yield create_app(
             store=store,
             classifier=classifier,
@@ -109,6 +112,7 @@ async def application(
             lifecycle=lifecycle,
             switch=switch,
             comparison=VersionComparison(repository, store, workspace),
+            imports=imports,
             repository=repository,
             broker=broker,
             hosts=hosts,

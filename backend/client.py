@@ -177,6 +177,7 @@ class BackendClient:
             TrainingRun,
             "POST",
             _path(model, "import"),
+            params={"name": archive.name},
             content=_chunks(archive),
             headers={"Content-Type": "application/zip"},
             timeout=LONG_TIMEOUT,

@@ -10,14 +10,17 @@ from backend import http_errors
 from backend.events import EventBroker
 from backend.models.catalog import ModelCatalog
 from backend.models.comparison import VersionComparison
+from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle, ModelSwitch
 from backend.models.names import ModelNames
 from backend.origin_check import OriginCheck
 from backend.routes import (
+    built_in,
     classify,
     compare,
     events,
     health,
+    import_photos,
     labels,
     models,
     page,
@@ -41,6 +44,7 @@ def create_app(
     lifecycle: ModelLifecycle,
     switch: ModelSwitch,
     comparison: VersionComparison,
+    imports: PhotoImports,
     repository: ModelRepository,
     broker: EventBroker,
     hosts: Collection[str] = (),
@@ -68,5 +72,7 @@ def create_app(
     app.include_router(versions.routes(repository, catalog, names, store, broker))
     app.include_router(photos.routes(store, names))
     app.include_router(compare.routes(repository, comparison, names))
+    app.include_router(import_photos.routes(imports, names))
+    app.include_router(built_in.routes(repository, catalog, store, broker))
     app.include_router(events.routes(broker))
     return app

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from backend.models.comparison import UnknownImage
 from backend.models.lifecycle import ModelConflict
 from backend.models.names import NoModel, UnknownModel
+from backend.models.zip_file import UnusableZip, ZipTooLarge
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
 from backend.training.trainer import ModelBusy, NothingToLearn, RunIsOver
@@ -19,6 +20,7 @@ from serving.class_names import ClassNameError
 from serving.errors import FleetUnavailable, ImageError, ModelError, ServeryError
 from serving.image_file import ImageFault, UnusableImage
 from serving.models.model_names import ModelNameError
+from serving.photo_folder import NotAPhotoFolder
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,9 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (FleetUnavailable, 503),
     (ClassNameError, 400),
     (ModelNameError, 400),
+    (NotAPhotoFolder, 400),
+    (UnusableZip, 400),
+    (ZipTooLarge, 413),
     (UnknownModel, 404),
     (UnknownImage, 404),
     (NoModel, 409),

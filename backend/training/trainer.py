@@ -128,11 +128,9 @@ class Trainer:
         return await self._queue(model, source)
 
     async def _queue(self, model: str, source: PhotoSource | None) -> TrainingRun:
-        key = (model, source.name if source else "")
+        key = (model, str(source.folder) if source else "")
         async with self._changed:
             if key in self._queued:
-                if source is not None:
-                    source.remove()
                 return self._queued[key].run
             if model in self._held:
                 raise ModelBusy(f"Model {model} is being changed.", "Try again in a moment.")
@@ -153,7 +151,7 @@ class Trainer:
                 created=utc_now(),
                 step="Waiting for its turn.",
                 labels=len(labels.current),
-                imported_from=key[1],
+                imported_from=source.name if source else "",
             )
             await self._store.runs.save(run)
             self._queued[key] = _Queued(run, source)

@@ -22,6 +22,7 @@ from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.http_app import create_app
 from backend.models.comparison import VersionComparison
+from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
 from backend.server import Server, listening_socket
@@ -146,6 +147,8 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
     )
     await lifecycle.open()
     await trainer.open()
+    imports = PhotoImports(trainer, workspace)
+    await imports.open()
     app = create_app(
         store=store,
         classifier=classifier,
@@ -155,6 +158,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         lifecycle=lifecycle,
         switch=switch,
         comparison=VersionComparison(repository, store, workspace),
+        imports=imports,
         repository=repository,
         broker=broker,
     )

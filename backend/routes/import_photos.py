@@ -1,0 +1,50 @@
+"""POST /models/{model}/import: labels and a training run from a folder of folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+
+from backend.contract import TrainingRun
+from backend.http_errors import HttpError
+from backend.models.imports import PhotoImports
+from backend.models.names import ModelNames
+from backend.uploads import receive_file
+
+MAX_ZIP_BYTES = 8 * 2**30
+
+
+def routes(imports: PhotoImports, names: ModelNames) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/models/{model}/import", status_code=202)
+    async def import_photos(model: str, request: Request) -> TrainingRun:
+        """Queue a run that labels photos by the folders that they are in, then learns.
+
+        The body is JSON, `{"folder": "/an/absolute/path"}` on this machine, or a zip
+        file, as the form's field `file` or as the whole body.
+        """
+        model = await names.find(model)
+        if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
+            return await imports.import_folder(model, _folder(await request.body()))
+        async with imports.upload() as archive:
+            name = await receive_file(request, archive, MAX_ZIP_BYTES)
+            return await imports.import_zip(model, archive, name or "a zip file")
+
+    return router
+
+
+def _folder(body: bytes) -> Path:
+    try:
+        folder = Path(json.loads(body)["folder"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise HttpError(
+            400, "The folder is missing.", 'Send it as `{"folder": "/an/absolute/path"}`.'
+        ) from error
+    if not folder.is_absolute() or "\0" in str(folder):
+        raise HttpError(
+            400, f"The folder {folder} is not an absolute path.", "Give the whole path to it."
+        )
+    return folder
