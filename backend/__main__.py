@@ -88,7 +88,7 @@ async def application(
         await stack.enter_async_context(in_background(watch_fleet(fleet)))
         await stack.enter_async_context(in_background(follow_engine(engine, workspace)))
         trainer = Trainer(store=store, repository=repository, workspace=workspace, broker=broker)
-        names, switch = ModelNames(repository, store), FleetSwitch(repository)
+        names, switch = ModelNames(repository, store), FleetSwitch(fleet, repository)
         lifecycle = ModelLifecycle(
             repository=repository,
             store=store,

@@ -1,36 +1,27 @@
-"""Which models the fleet's instances load, changed one step at a time."""
+"""Changes which models the instances of one fleet load."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from dataclasses import replace
-
+from serving.fleet.fleet import Fleet
+from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.models.repository import ModelRepository
-from serving.models.served import ServedModels
 
 
 class FleetSwitch:
-    """Changes which models are served; one change ends before the next begins."""
+    """The switch of the fleet that this backend watches; no request fails meanwhile."""
 
-    def __init__(self, repository: ModelRepository) -> None:
+    def __init__(self, fleet: Fleet, repository: ModelRepository) -> None:
+        self._fleet = fleet
         self._repository = repository
-        self._changing = asyncio.Lock()
 
     async def use(self, model: str) -> None:
-        """Make a model the current one."""
-        await self._change(lambda served: ServedModels(model, served.without(model).also))
+        """Make a model the current one, once every instance has loaded it."""
+        await use_model(self._fleet, self._repository, model)
 
     async def serve(self, model: str) -> None:
-        """Keep a model loaded beside the current one."""
-        await self._change(
-            lambda served: replace(served, also=tuple(dict.fromkeys((*served.also, model))))
-        )
+        """Keep a model loaded beside the current one; returns once it is."""
+        await serve_model(self._fleet, self._repository, model)
 
     async def unserve(self, model: str) -> None:
         """Let the instances unload a model that is not the current one."""
-        await self._change(lambda served: served.without(model))
-
-    async def _change(self, change: Callable[[ServedModels], ServedModels]) -> None:
-        async with self._changing:
-            await asyncio.to_thread(self._repository.change_served, change)
+        await unserve_model(self._fleet, self._repository, model)

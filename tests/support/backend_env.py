@@ -10,7 +10,7 @@ import textwrap
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,6 @@ from fastapi import FastAPI
 
 from backend.client import BackendClient
 from backend.events import EventBroker
-from backend.fleet_switch import FleetSwitch
 from backend.http_app import create_app
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
@@ -102,6 +101,22 @@ class FakeClassifier:
 
 
 @dataclass
+class RepositorySwitch:
+    """Changes which models are served where there is no instance to wait for."""
+
+    repository: ModelRepository
+
+    async def use(self, model: str) -> None:
+        self.repository.change_served(lambda served: replace(served, current=model))
+
+    async def serve(self, model: str) -> None:
+        self.repository.change_served(lambda served: replace(served, also=(*served.also, model)))
+
+    async def unserve(self, model: str) -> None:
+        self.repository.change_served(lambda served: served.without(model))
+
+
+@dataclass
 class FakeFleet:
     ready: int = 1
 
@@ -115,7 +130,7 @@ class BackendEnv:
     classifier: FakeClassifier
     fleet: FakeFleet
     trainer: Trainer
-    switch: FleetSwitch
+    switch: RepositorySwitch
     broker: EventBroker
 
 
@@ -136,7 +151,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         broker=broker,
         worker=[sys.executable, str(worker)],
     )
-    names, switch = ModelNames(repository, store), FleetSwitch(repository)
+    names, switch = ModelNames(repository, store), RepositorySwitch(repository)
     lifecycle = ModelLifecycle(
         repository=repository,
         store=store,
