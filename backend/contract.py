@@ -289,6 +289,8 @@ class EvaluationReport:
     mistakes: list[Mistake] = field(default_factory=list)
     """The most confident ones first."""
     left_out: list[LeftOut] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Sentences about how an imported folder was understood."""
 
 
 @dataclass(frozen=True)

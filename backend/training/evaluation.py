@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.contract import EvaluationReport, LeftOut, Mistake
+from backend.contract import EvaluationReport, Mistake
 from backend.training.features import Integers, Rows
 from backend.training.head import Floats, Head, softmax
 from backend.training.learned import Learned
@@ -151,7 +151,6 @@ def report(
     method: str,
     measured: Answers,
     learned_from: Mapping[str, int],
-    left_out: Iterable[LeftOut],
 ) -> EvaluationReport:
     """Return the report on a version whose answers for photos are `measured`.
 
@@ -187,7 +186,6 @@ def report(
             )
             for index in wrong[:MAX_MISTAKES]
         ],
-        left_out=list(left_out),
     )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.contract import LeftOut
 from backend.training.evaluation import (
     CROSS_VALIDATION,
     HELD_OUT,
@@ -31,7 +30,6 @@ def teach_by_regression(
     base: Head,
     labeled: Rows,
     test_part: frozenset[str],
-    left_out: list[LeftOut],
     on_part: Callable[[int, int], None],
 ) -> Taught:
     """Return a head that learned every one of `labeled` but those of `test_part`.
@@ -51,7 +49,7 @@ def teach_by_regression(
         checked = answers_of(head, rows)
     tested = answers_of(head, test_rows)
     measured, method = (tested, HELD_OUT) if len(test_rows) else (checked, CROSS_VALIDATION)
-    made = report(method, measured, Counter(rows.classes), left_out)
+    made = report(method, measured, Counter(rows.classes))
     evaluation = evaluate(
         measured, [checked, tested], base, fair_answers(base, before, rows.joined(test_rows))
     )

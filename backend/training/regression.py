@@ -103,17 +103,6 @@ _NEVER = -1e4
 """The bias of a class that no chosen row shows: its score is 0."""
 
 
-def fit_regression(foundation: Head, rows: Rows) -> Head:
-    """Return a head with the foundation's classes and those of `rows` that fits the rows.
-
-    `foundation` has a kernel [2D, C]. Without rows the foundation itself is returned.
-    The result depends on nothing but the foundation and the set of rows.
-    """
-    if not len(rows):
-        return foundation
-    return Problem.of(foundation, sorted_rows(rows)).fit(np.arange(len(rows), dtype=np.int32))
-
-
 def sorted_rows(rows: Rows) -> Rows:
     """Return the rows in the order of their images."""
     order = sorted(range(len(rows)), key=rows.images.__getitem__)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backend.training.evaluation import HELD_OUT, answers_of, report
 from backend.training.features import Features, Rows
 from backend.training.fit import fit_head
 from backend.training.head import Head
@@ -31,17 +33,20 @@ def teach_with_rehearsal(
     after = before.relabeled(labeled, images_ever_labeled, test_part & set(labeled.images))
     head = fit_head(after.foundation, after.train, after.classes())
     evaluation = evaluate_held_out(base, head, after.held_out)
-    photos = sum(map(bool, after.held_out.images))
+    labeled_held_out = after.held_out.where(map(bool, after.held_out.images))
+    learned_from = after.train.where(map(bool, after.train.images))
+    photos = len(labeled_held_out)
     return Taught(
         head=head,
         evaluation=evaluation,
-        learned_images=sum(map(bool, after.train.images)),
+        learned_images=len(learned_from),
         measured_on=(
             f"{evaluation.images - photos} held-out images of the classes it began with"
             f" and {photos} held-out labelled photos"
         ),
         method="head fitted to embeddings",
         write=partial(after.write, classes=head.classes),
+        report=report(HELD_OUT, answers_of(head, labeled_held_out), Counter(learned_from.classes)),
     )
 
 

@@ -24,4 +24,4 @@ class Taught:
     """How it learned, in a few words."""
     write: Callable[[Path], None]
     """Writes into the folder of the new version what a later run needs."""
-    report: EvaluationReport | None = None
+    report: EvaluationReport

@@ -14,11 +14,16 @@ from pathlib import Path
 
 from backend.contract import Event, RunState, TrainingRun
 from backend.events import EventBroker
-from backend.store.labels import LabelSnapshot
+from backend.store.labels import LabelSnapshot, NewLabel
 from backend.store.store import Store
 from backend.training.gate import reason_not_to_promote
 from backend.training.worker_process import WorkerKilled, WorkerProcess
-from backend.training.worker_protocol import LabeledImage, TrainingProgress, TrainingSpec
+from backend.training.worker_protocol import (
+    LabeledImage,
+    PhotosRead,
+    TrainingProgress,
+    TrainingSpec,
+)
 from serving.background import cancel_and_wait
 from serving.clock import utc_now
 from serving.errors import BackendError, ServeryError
@@ -255,9 +260,18 @@ class Trainer:
         await self._store.runs.save(run, last_label=labels.last_label)
         self._update(run)
         base = self._repository.live(model)
+        known = frozenset(base.card().classes)
+
+        async def label(read: PhotosRead) -> None:
+            found = [
+                NewLabel(photo.image, photo.class_name, photo.held_out) for photo in read.photos
+            ]
+            await self._store.labels.add_many(model, found, lambda name: name not in known)
+            self._broker.publish(Event("labels", model))
+
         with self._repository.staged(model) as staged:
             result = await process.run(
-                self._spec(run, source, base, staged, labels), self._on_progress
+                self._spec(run, source, base, staged, labels), self._on_progress, label
             )
             self._update(
                 replace(run, progress=0.95, step="Adding the new version to the repository.")
@@ -269,6 +283,10 @@ class Trainer:
             accuracy=result.evaluation.accuracy,
             base_accuracy=result.evaluation.base_accuracy,
         )
+        if source is not None:
+            run = replace(run, labels=result.learned_images)
+            imported = await self._store.labels.snapshot(model)
+            await self._store.runs.save(run, last_label=imported.last_label)
         self._update(run)
         reason = reason_not_to_promote(result.evaluation)
         if reason is None and self._repository.live(model).number != base.number:
@@ -290,6 +308,8 @@ class Trainer:
         run = replace(run, progress=1.0)
         if result.unreadable_images:
             step += f" Photos that could not be read any more: {result.unreadable_images:,}."
+        if result.left_out:
+            step += f" Files left out: {result.left_out:,}; the report says why."
         await self._finish(run, RunState.SUCCEEDED, step)
         self._broker.publish(Event("models", model))
         self._broker.publish(Event("labels", model))
@@ -309,6 +329,7 @@ class Trainer:
             staging_folder=str(staged),
             embeddings_folder=str(self._workspace.training_runs / "embeddings"),
             import_folder=str(source.folder) if source is not None else "",
+            images_folder=str(self._store.images.root),
             images=tuple(
                 LabeledImage(
                     label.image,

@@ -23,6 +23,7 @@ from backend.contract import LeftOut
 from backend.training.embed_images import EmbeddedImages, embed_images, read
 from backend.training.features import FEATURES_PATH, Rows
 from backend.training.head import Floats, Head, ServableGraph, softmax
+from backend.training.import_photos import ImportedPhotos, import_photos
 from backend.training.label_regression import teach_by_regression
 from backend.training.learned import LEARNED_PATH
 from backend.training.loaded_version import LoadedVersion
@@ -46,6 +47,8 @@ REPORT_PATH = Path("assets.extra") / "report.json"
 TOLERANCE = 1e-3
 """How far the new version's scores may be from those that were computed here."""
 
+_READ = 0.2
+"""The progress when all photos of a folder are read."""
 _EMBEDDED = 0.8
 """The progress when all images are embedded, which is most of the work."""
 _EVALUATED = 0.88
@@ -59,28 +62,48 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     Raises ServeryError if there can be none.
     """
     graph = ServableGraph(Path(spec.base_folder))
-    images = spec.images
-    left_out: list[LeftOut] = []
-    embedded = _embed(spec, images, graph, 0.05, send)
-    left_out += [LeftOut(image.path, "cannot be read") for image in embedded.unreadable]
-    taught = _teach(spec, graph, images, embedded.rows, left_out, send)
+    photos = _photos_to_learn(spec, send)
+    embedded = _embed(spec, photos.images, graph, send)
+    taught = _teach(spec, graph, photos.images, embedded.rows, send)
+    unreadable = [LeftOut(image.path, "cannot be read") for image in embedded.unreadable]
+    report = replace(
+        taught.report, left_out=[*photos.left_out, *unreadable], notes=list(photos.notes)
+    )
 
     send(TrainingProgress(0.9, "Writing the new version."))
     staged = Path(spec.staging_folder)
-    _write_version(spec, staged, graph, taught)
+    _write_version(spec, staged, graph, replace(taught, report=report))
 
     send(TrainingProgress(0.93, "Checking the new version."))
-    _check(staged, taught.head, _sample(images, embedded.rows))
-    return TrainingResult(taught.evaluation, len(embedded.rows), len(embedded.unreadable))
+    _check(staged, taught.head, _sample(photos.images, embedded.rows))
+    return TrainingResult(
+        taught.evaluation, len(embedded.rows), len(unreadable), len(photos.left_out)
+    )
+
+
+def _photos_to_learn(spec: TrainingSpec, send: Send) -> ImportedPhotos:
+    """Return every labelled image, those of an imported folder among them."""
+    if not spec.import_folder:
+        return ImportedPhotos(spec.images, (), ())
+    send(TrainingProgress(0.01, "Looking through the folder."))
+
+    def on_done(done: int, total: int) -> None:
+        progress = 0.01 + (_READ - 0.01) * done / total
+        send(TrainingProgress(progress, f"Read {done:,} of {_photos(total)}."))
+
+    imported = import_photos(spec, send, on_done)
+    images = {image.image: image for image in (*spec.images, *imported.images)}
+    return replace(imported, images=tuple(images.values()))
 
 
 def _embed(
     spec: TrainingSpec,
     images: tuple[LabeledImage, ...],
     graph: ServableGraph,
-    begin: float,
     send: Send,
 ) -> EmbeddedImages:
+    begin = _READ if spec.import_folder else 0.05
+
     def on_done(done: int, total: int) -> None:
         progress = begin + (_EMBEDDED - begin) * done / total
         step = f"Embedded {done:,} of {_photos(total)}." if done else f"Embedding {_photos(total)}."
@@ -97,7 +120,6 @@ def _teach(
     graph: ServableGraph,
     images: tuple[LabeledImage, ...],
     rows: Rows,
-    left_out: list[LeftOut],
     send: Send,
 ) -> Taught:
     base, base_folder = graph.head(), Path(spec.base_folder)
@@ -110,9 +132,9 @@ def _teach(
         send(TrainingProgress(progress, step))
 
     if _is_former(base_folder, base.kernel.shape[0]):
-        ever = frozenset(spec.images_ever_labeled)
+        ever = frozenset((*spec.images_ever_labeled, *(image.image for image in images)))
         return teach_with_rehearsal(base_folder, base, rows, test_part, ever)
-    return teach_by_regression(base_folder, base, rows, test_part, left_out, on_part)
+    return teach_by_regression(base_folder, base, rows, test_part, on_part)
 
 
 def _is_former(base_folder: Path, kernel_rows: int) -> bool:
@@ -132,8 +154,7 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
     )
     (staged / SAVED_MODEL_FILE).write_bytes(graph.with_head(taught.head))
     taught.write(staged)
-    if taught.report is not None:
-        (staged / REPORT_PATH).write_text(json.dumps(asdict(taught.report)))
+    (staged / REPORT_PATH).write_text(json.dumps(asdict(taught.report)))
     evaluation = taught.evaluation
     metrics = {
         "accuracy": evaluation.accuracy,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from backend.training.worker_protocol import (
+    PhotosRead,
     TrainingFailure,
     TrainingProgress,
     TrainingResult,
@@ -35,10 +36,15 @@ class WorkerProcess:
         self._killed = False
 
     async def run(
-        self, spec: TrainingSpec, on_progress: Callable[[TrainingProgress], None]
+        self,
+        spec: TrainingSpec,
+        on_progress: Callable[[TrainingProgress], None],
+        on_photos: Callable[[PhotosRead], Awaitable[None]],
     ) -> TrainingResult:
         """Carry out `spec`, handing progress to `on_progress`; no process is left afterwards.
 
+        `on_photos` gets photos of an imported folder as they are read; what it raises
+        ends the process and is raised here.
         Raises BackendError unless a version was written, WorkerKilled after `kill`.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +65,7 @@ class WorkerProcess:
         try:
             if self._killed:  # while the process was being started
                 self.kill()
-            outcome = await _outcome(process, on_progress)
+            outcome = await _outcome(process, on_progress, on_photos)
             code = await process.wait()
         finally:
             if process.returncode is None:
@@ -85,7 +91,9 @@ class WorkerProcess:
 
 
 async def _outcome(
-    process: asyncio.subprocess.Process, on_progress: Callable[[TrainingProgress], None]
+    process: asyncio.subprocess.Process,
+    on_progress: Callable[[TrainingProgress], None],
+    on_photos: Callable[[PhotosRead], Awaitable[None]],
 ) -> TrainingResult | TrainingFailure | None:
     assert process.stdout is not None
     outcome: TrainingResult | TrainingFailure | None = None
@@ -93,6 +101,8 @@ async def _outcome(
         message = from_line(line)
         if isinstance(message, TrainingProgress):
             on_progress(message)
+        elif isinstance(message, PhotosRead):
+            await on_photos(message)
         elif message is not None:
             outcome = message
     return outcome

@@ -2,7 +2,7 @@
 
 The trainer writes a TrainingSpec to a file and passes its path on the worker's
 command line. The worker writes one JSON object a line to its standard output: any
-number of `progress`, then one `result` or one `failure`.
+number of `progress` and `photos`, then one `result` or one `failure`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class TrainingSpec:
     (labelled in another workspace) is kept."""
     import_folder: str = ""
     """A folder with one folder a class, whose photos are labelled first; empty without one."""
+    images_folder: str = ""
+    """Where images are stored that are labelled; needed with `import_folder`."""
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))
@@ -89,12 +91,31 @@ class TrainingProgress:
 
 
 @dataclass(frozen=True)
+class ReadPhoto:
+    """A photo of an imported folder."""
+
+    image: str
+    """SHA-256 of the normalized JPEG, in hex."""
+    class_name: str
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class PhotosRead:
+    """Photos that are in the images' folder now, so that their labels can be stored."""
+
+    photos: tuple[ReadPhoto, ...]
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """A new version is in the staging folder, checked."""
 
     evaluation: Evaluation
     learned_images: int
     unreadable_images: int
+    left_out: int = 0
+    """Files of the imported folder that were not learned from; the report says why."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +126,10 @@ class TrainingFailure:
     advice: str
 
 
-Message = TrainingProgress | TrainingResult | TrainingFailure
-_KINDS: dict[str, type[TrainingProgress] | type[TrainingResult] | type[TrainingFailure]] = {
+Message = TrainingProgress | PhotosRead | TrainingResult | TrainingFailure
+_KINDS: dict[str, type[Message]] = {
     "progress": TrainingProgress,
+    "photos": PhotosRead,
     "result": TrainingResult,
     "failure": TrainingFailure,
 }
@@ -126,6 +148,8 @@ def from_line(line: bytes) -> Message | None:
         kind = _KINDS[raw.pop("kind")]
         if kind is TrainingResult:
             raw["evaluation"] = Evaluation(**raw["evaluation"])
+        if kind is PhotosRead:
+            raw["photos"] = tuple(ReadPhoto(**photo) for photo in raw["photos"])
         return kind(**raw)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

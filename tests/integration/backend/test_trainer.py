@@ -302,3 +302,50 @@ async def test_versions_that_nothing_keeps_go_after_a_new_one(
     run = await ended(service, (await start(service, worker_script, GOOD)).id)
     assert run.version == 5
     assert [each.number for each in service.repository.versions("starter")] == [1, 5]
+
+
+READ = """
+def read(*numbers):
+    photos = [ReadPhoto(f'{number:064x}', 'owl', number == 2) for number in numbers]
+    send(PhotosRead(tuple(photos)))
+read(1, 2)
+read(3)
+"""
+
+
+async def test_photos_of_an_import_are_labelled_while_it_runs(
+    service: Service, worker_script: Path, tmp_path: Path
+) -> None:
+    write_worker(worker_script, READ + GOOD.replace(", 1, 0)", ", 3, 0, 4)"))
+    run = await service.trainer.queue_import("starter", PhotoSource(tmp_path, str(tmp_path)))
+    run = await ended(service, run.id)
+    assert (run.state, run.labels) == (RunState.SUCCEEDED, 3)
+    assert run.step == "Version 2 is live. Files left out: 4; the report says why."
+    labels = await service.store.labels.snapshot("starter")
+    assert [(label.class_name, label.new_class) for label in labels.current] == [("owl", True)] * 3
+    assert labels.held_out == {f"{2:064x}"}
+    assert (await service.client.labels()).since_last_run == 0
+
+
+async def test_labels_of_a_cancelled_import_stay(
+    service: Service, worker_script: Path, tmp_path: Path
+) -> None:
+    write_worker(worker_script, READ + SLEEP)
+    run = await service.trainer.queue_import("starter", PhotoSource(tmp_path, str(tmp_path)))
+    await worker_started(service, run.id)
+    assert (await service.client.cancel_training(run.id)).state is RunState.CANCELLED
+    summary = await service.client.labels()
+    assert (summary.total, summary.since_last_run) == (3, 3)
+
+
+async def test_an_import_whose_labels_cannot_be_saved_fails_and_says_so(
+    service: Service, worker_script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*arguments: object) -> int:
+        raise BackendError("The disk is full.", "Free some space.")
+
+    monkeypatch.setattr(service.store.labels, "add_many", full)
+    write_worker(worker_script, READ + SLEEP)
+    run = await service.trainer.queue_import("starter", PhotoSource(tmp_path, str(tmp_path)))
+    run = await ended(service, run.id)
+    assert (run.state, run.step) == (RunState.FAILED, "The disk is full. Free some space.")

@@ -1,0 +1,160 @@
+"""Reads a folder with one folder a class: its photos become images with labels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.contract import LeftOut
+from backend.store.images import ImageFolder
+from backend.training.worker_protocol import LabeledImage, PhotosRead, ReadPhoto, TrainingSpec
+from serving.errors import ImageError
+from serving.normalize_image import MAX_BYTES, read_normalized_image
+from serving.photo_folder import FolderPhoto, assign_photos, left_out_because, scan_photo_folder
+from serving.photo_folder import LeftOut as FileLeftOut
+from serving.tf.cores import core_count
+
+BATCH = 64
+
+OnPhotos = Callable[[PhotosRead], None]
+OnDone = Callable[[int, int], None]
+"""Called with how many photos were read, of how many."""
+
+
+@dataclass(frozen=True)
+class ImportedPhotos:
+    """What is labelled now because of a folder, and the files of it that are not."""
+
+    images: tuple[LabeledImage, ...]
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...]
+    """Sentences about how the folder was understood."""
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    photo: FolderPhoto
+    image: str
+    jpeg: bytes | None
+    """None if the image is stored already."""
+
+
+def import_photos(spec: TrainingSpec, on_photos: OnPhotos, on_done: OnDone) -> ImportedPhotos:
+    """Store the photos of `spec.import_folder` as images, and report each batch to `on_photos`.
+
+    A photo that has the same label already is only looked at; one that cannot be used
+    costs itself alone. Raises NotAPhotoFolder, and BackendError if an image cannot be
+    stored.
+    """
+    folder = scan_photo_folder(Path(spec.import_folder))
+    importer = _Importer(spec, folder.root, on_photos)
+    importer.leave_out(folder.left_out)
+    with ThreadPoolExecutor(core_count()) as pool:
+        digests = dict(zip(folder.photos, pool.map(_digest, folder.photos), strict=True))
+        photos = importer.without_copies(digests)
+        done = 0
+        for batch in _ahead(pool, lambda photo: importer.prepare(photo, digests[photo]), photos):
+            importer.store(batch)
+            done += len(batch)
+            on_done(done, len(photos))
+    images = tuple(importer.images.values())
+    return ImportedPhotos(images, tuple(importer.left_out), folder.notes)
+
+
+class _Importer:
+    def __init__(self, spec: TrainingSpec, root: Path, on_photos: OnPhotos) -> None:
+        self.images: dict[str, LabeledImage] = {}
+        self.left_out: list[LeftOut] = []
+        self._root = root
+        self._on_photos = on_photos
+        self._folder = ImageFolder(Path(spec.images_folder))
+        self._labels = {image.image: (image.class_name, image.held_out) for image in spec.images}
+        # A class that differs from a labelled one only in capitals is that one.
+        self._spellings = {name.casefold(): name for name, _ in self._labels.values()}
+        self._photos: dict[str, FolderPhoto] = {}
+
+    def without_copies(self, digests: dict[FolderPhoto, str]) -> list[FolderPhoto]:
+        """Return the photos less the copies of files, which are left out."""
+        assignment = assign_photos((photo, digest) for photo, digest in digests.items() if digest)
+        self.leave_out(assignment.left_out)
+        copies = {entry.path for entry in assignment.left_out}
+        return [photo for photo in digests if photo.path not in copies]
+
+    def prepare(self, photo: FolderPhoto, digest: str) -> _Prepared | FileLeftOut:
+        """Read and normalize a photo; thread-safe."""
+        if self._labels.get(digest) == self._label(photo):
+            return _Prepared(photo, digest, None)
+        try:
+            jpeg = read_normalized_image(photo.path)
+        except ImageError as error:
+            return left_out_because(photo.path, error)
+        return _Prepared(photo, hashlib.sha256(jpeg).hexdigest(), jpeg)
+
+    def store(self, batch: Sequence[_Prepared | FileLeftOut]) -> None:
+        """Store the images of a batch, then report them."""
+        self.leave_out(entry for entry in batch if isinstance(entry, FileLeftOut))
+        prepared = [entry for entry in batch if isinstance(entry, _Prepared)]
+        self._folder.put_many([entry.jpeg for entry in prepared if entry.jpeg is not None])
+        read: list[ReadPhoto] = []
+        for entry in prepared:
+            image, photo = entry.image, entry.photo
+            if image in self._photos:
+                self._leave_out_copy(photo, image)
+                continue
+            self._photos[image] = photo
+            class_name, held_out = label = self._label(photo)
+            path = str(self._folder.path(image))
+            self.images[image] = LabeledImage(image, path, class_name, held_out)
+            if self._labels.get(image) != label:
+                read.append(ReadPhoto(image, class_name, held_out))
+        if read:
+            self._on_photos(PhotosRead(tuple(read)))
+
+    def leave_out(self, entries: Iterable[FileLeftOut]) -> None:
+        for entry in entries:
+            reason = f"{entry.reason}: {entry.detail}" if entry.detail else str(entry.reason)
+            self.left_out.append(LeftOut(self._name(entry.path), reason))
+
+    def _leave_out_copy(self, photo: FolderPhoto, image: str) -> None:
+        """Leave out a file that differs from an earlier one but holds the same image."""
+        pair = [(self._photos[image], image), (photo, image)]
+        reason = assign_photos(pair).left_out[-1].reason
+        self.left_out.append(LeftOut(self._name(photo.path), str(reason)))
+
+    def _label(self, photo: FolderPhoto) -> tuple[str, bool]:
+        name = self._spellings.get(photo.class_name.casefold(), photo.class_name)
+        return name, photo.held_out
+
+    def _name(self, path: Path) -> str:
+        """Return the path below the folder, which need not be text, as text."""
+        shown = path.relative_to(self._root) if path.is_relative_to(self._root) else path
+        return os.fsencode(shown).decode("utf-8", "replace")
+
+
+def _digest(photo: FolderPhoto) -> str:
+    """Return the SHA-256 of a file; empty if it cannot be read or is too large to be."""
+    try:
+        if photo.path.stat().st_size > MAX_BYTES:
+            return ""
+        with photo.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    prepare: Callable[[FolderPhoto], _Prepared | FileLeftOut],
+    photos: Sequence[FolderPhoto],
+) -> Iterator[list[_Prepared | FileLeftOut]]:
+    """Yield the prepared photos in batches, preparing each while the one before is stored."""
+    ahead: list[Future[_Prepared | FileLeftOut]] = []
+    for start in range(0, len(photos) + BATCH, BATCH):
+        current = ahead
+        ahead = [pool.submit(prepare, photo) for photo in photos[start : start + BATCH]]
+        if current:
+            yield [future.result() for future in current]
