@@ -33,8 +33,8 @@ from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import end_interrupted_switch
+from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 
@@ -122,8 +122,7 @@ async def application(
 def _make_usable(repository: ModelRepository) -> None:
     """Remove what a crash left, and put a model into a workspace that has none."""
     repository.sweep()
-    if not repository.models():
-        install_starter(repository)
+    install_first_model(repository)
 
 
 def _parse_arguments() -> argparse.Namespace:

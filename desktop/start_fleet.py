@@ -24,8 +24,8 @@ from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
 from serving.fleet.view import FleetView
+from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
 from serving.progress import Report
 from serving.tf.cores import core_count
@@ -45,12 +45,12 @@ Image.preinit()  # Pillow loads its codecs at first use, which would be on the m
 
 async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     """Build the fleet, its page and its client, and start instances; raises ServeryError."""
-    app.classify_page.set_note("The starter model is starting; photos can be dropped already.")
+    app.classify_page.set_note("The model is starting; photos can be dropped already.")
     page = FleetPage()
     app.window.set_page(PageName.FLEET, page)
     try:
         repository = ModelRepository(app.workspace.models)
-        await asyncio.to_thread(install_starter, repository)
+        await asyncio.to_thread(install_first_model, repository)
         engine = await awaited_engine(app.engine_setting, app.workspace)
     except ServeryError as error:
         app.window.status.show_failed(f"Fleet: {error.what}")

@@ -13,8 +13,8 @@ from desktop.backend_process import BackendHandle, ensure_backend
 from serving.engines.choose import choose_engine
 from serving.errors import ModelError
 from serving.fleet.fleet import Fleet
+from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 
@@ -28,8 +28,7 @@ async def open_fleet(
     """Yield the workspace's fleet and a client of it; the instances run on afterwards."""
     async with AsyncExitStack() as stack:
         repository = ModelRepository(workspace.create().models)
-        if not await asyncio.to_thread(repository.models):
-            await asyncio.to_thread(install_starter, repository)
+        await asyncio.to_thread(install_first_model, repository)
         client = PredictClient(repository.served)
         stack.push_async_callback(client.close)
         engine = await choose_engine(engine_name, workspace)

@@ -22,6 +22,10 @@ from typing import Any
 
 from serving.tf.status import Code, ServingError
 
+_M_TRIM_THRESHOLD = -1
+"""From glibc's malloc.h."""
+_FREE_BYTES = 1 << 20
+
 _POINTER = ctypes.c_void_p
 _INT = ctypes.c_int
 _SIZE = ctypes.c_size_t
@@ -124,6 +128,17 @@ def return_free_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def keep_little_free_memory() -> None:
+    """Make the allocator return free memory to the system by itself, from now on, if it can.
+
+    glibc keeps more the larger the blocks are that were freed, and `return_free_memory` does
+    not reach what is at the end of another thread's memory.
+    """
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tune is not None:
+        tune(_M_TRIM_THRESHOLD, _FREE_BYTES)
 
 
 @contextmanager

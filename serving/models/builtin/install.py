@@ -27,6 +27,7 @@ from serving.models.card import CARD_PATH, ModelCard
 from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository, Version
 from serving.models.warm_up import write_warmup
+from serving.tf.c_api import keep_little_free_memory
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor
 
@@ -103,6 +104,8 @@ def write_built_in(folder: Path, model: BuiltInModel) -> None:
 
 
 def _install(repository: ModelRepository, model: BuiltInModel) -> Version:
+    # The window's process would keep the memory that the weights and the graph took.
+    keep_little_free_memory()
     with repository.staged(model.name) as staged:
         try:
             write_built_in(staged, model)
