@@ -15,6 +15,8 @@ from desktop.commands.terminal import ProgressLine, print_message
 from desktop.formats import plural
 from serving.background import in_background
 from serving.fleet.fleet import Fleet
+from serving.fleet.switch_model import use_model
+from serving.models.repository import ModelRepository
 
 
 @click.command()
@@ -32,16 +34,21 @@ from serving.fleet.fleet import Fleet
     show_default=True,
     help="Port that the web page listens on; 0 for any free port.",
 )
+@click.option("--model", metavar="NAME", help="Make this model the current one.")
 @options.fleet
-def serve(target: FleetTarget, instances: int | None, host: str, port: int) -> None:
+def serve(
+    target: FleetTarget, instances: int | None, host: str, port: int, model: str | None
+) -> None:
     """Run fleet, backend and web page without a window, until Ctrl+C.
 
     Prints the address of the web page. What this command started is stopped at the end.
     """
-    asyncio.run(_serve(target, instances, host, port))
+    asyncio.run(_serve(target, instances, host, port, model))
 
 
-async def _serve(target: FleetTarget, instances: int | None, host: str, port: int) -> None:
+async def _serve(
+    target: FleetTarget, instances: int | None, host: str, port: int, model: str | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,18 +56,23 @@ async def _serve(target: FleetTarget, instances: int | None, host: str, port: in
     async with (
         target.open() as (fleet, _),
         in_background(_run_backend(target, host, port), name="backend") as backend,
-        in_background(_run_fleet(fleet, instances), name="fleet") as running_fleet,
+        in_background(_run_fleet(target, fleet, instances, model), name="fleet") as running_fleet,
         in_background(stop.wait(), name="signal") as stopped,
     ):
         await asyncio.wait([backend, running_fleet, stopped], return_when=asyncio.FIRST_COMPLETED)
         print_message("Stopping")
 
 
-async def _run_fleet(fleet: Fleet, instances: int | None) -> None:
+async def _run_fleet(
+    target: FleetTarget, fleet: Fleet, instances: int | None, model: str | None
+) -> None:
     """Run instances until cancelled; then stop them, unless some were running before."""
     before = await fleet.observe()
     try:
         with ProgressLine() as report:
+            if model is not None:
+                repository = ModelRepository(target.workspace.models)
+                await use_model(fleet, repository, model, report)
             view = await fleet.scale(instances or before.desired_count or 1, report)
         print_message(f"{plural(view.ready, 'instance')} ready on {view.engine}.")
         await fleet.run()

@@ -182,3 +182,15 @@ def test_serve_answers_until_it_is_stopped(shell: CommandLine) -> None:
                 assert "error" not in answer, line
     assert shell.json("fleet", "status")["instances"] == []
     assert not (shell.workspace / "run" / "backend.json").exists()
+
+
+@pytest.mark.slow
+def test_serve_with_a_model_makes_it_the_current_one(shell: CommandLine) -> None:
+    other = shell.json("models", "duplicate", TINY_MODEL, "other")["name"]
+    with shell.serving("--model", other):
+        answer = shell.json("classify", "photo.jpg")[0]
+        assert answer["model"] == other
+    assert [each["name"] for each in shell.json("models") if each["current"]] == [other]
+    unknown = shell.run("serve", "--port", "0", "--model", "nobody")
+    assert unknown.returncode == 1
+    assert "nobody" in unknown.stderr
