@@ -23,12 +23,14 @@ key: it is stored once, and the second response is 200 with the first label.
     GET  /models/{model}                          -> ModelSummary
     PATCH /models/{model}         ModelChange     -> ModelSummary
     DELETE /models/{model}                        -> DeletedModel
+    GET  /deleted                                 -> [DeletedModel], the last one first
     POST /deleted/{token}/restore                 -> ModelSummary
     POST /models/{model}/duplicate  {"name"}      -> ModelSummary (201)
     POST /models/{model}/use                      -> ModelSummary, once it is the current one
     PUT  /models/{model}/served                   -> ModelSummary, once it is loaded
     DELETE /models/{model}/served                 -> ModelSummary
     POST /models/{model}/import   {"folder"}, or a zip file -> TrainingRun (202)
+                                  (`?name=` says what people call the zip file)
     GET  /models/{model}/photos?count=            -> [LabeledPhoto]
     POST /models/{model}/compare  {"versions", "images"} -> [Comparison]
     GET  /models/{model}/versions                 -> [VersionSummary]
@@ -37,7 +39,8 @@ key: it is stored once, and the second response is 200 with the first label.
     DELETE /models/{model}/versions/{n}           -> 204
     POST /models/{model}/versions/{n}/verify      -> Verification
     GET  /models/{model}/versions/{n}/report      -> EvaluationReport
-    GET  /images/{sha256}                         -> the photo, a JPEG file
+    GET  /images/{sha256}?side=                   -> the photo, a JPEG file, its shorter
+                                                     side that many pixels
     GET  /built-in                                -> [BuiltInSummary]
     POST /built-in/{name}                         -> ModelSummary (201)
     GET  /health                                  -> Health

@@ -68,7 +68,7 @@ def create_app(
     app.include_router(labels.routes(store, catalog, names, broker))
     app.include_router(training.routes(trainer, names))
     app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
-    app.include_router(served.routes(catalog, names, switch, broker))
+    app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, broker))
     app.include_router(photos.routes(store, names))
     app.include_router(compare.routes(repository, comparison, names))

@@ -17,7 +17,7 @@ from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
 from backend.training.trainer import ModelBusy, NothingToLearn, RunIsOver
 from serving.class_names import ClassNameError
-from serving.errors import FleetUnavailable, ImageError, ModelError, ServeryError
+from serving.errors import FleetUnavailable, ImageError, ModelError, ModelNotServed, ServeryError
 from serving.image_file import ImageFault, UnusableImage
 from serving.models.model_names import ModelNameError
 from serving.photo_folder import NotAPhotoFolder
@@ -48,6 +48,7 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (LabelConflict, 409),
     (NothingToLearn, 409),
     (RunIsOver, 409),
+    (ModelNotServed, 409),
     (ModelError, 502),
 )
 _SENTENCES = {

@@ -25,6 +25,10 @@ class ModelError(ServeryError):
     """A model, version or model card is missing or unusable."""
 
 
+class ModelNotServed(ModelError):
+    """The model that was named is not loaded by the instances."""
+
+
 class EngineError(ServeryError):
     """The engine that runs instances refused or failed."""
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from backend.contract import Classification
 from backend.models.names import ModelNames
 from backend.uploads import read_upload
+from serving.errors import ModelNotServed
 from serving.predict.prediction import Prediction
 
 
@@ -18,7 +19,7 @@ class Classifier(Protocol):
     async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
         """Classify a normalized JPEG with a served model, or with the current one.
 
-        Raises ImageError, ModelError, FleetUnavailable.
+        Raises ImageError, ModelNotServed, ModelError, FleetUnavailable.
         """
         ...
 
@@ -36,7 +37,13 @@ def routes(classifier: Classifier, names: ModelNames) -> APIRouter:
         requested = upload.model or model
         # Not the name of the current one, which may have changed by the time it answers.
         found = await names.find(requested) if requested else None
-        prediction = await classifier.classify(upload.jpeg, found)
+        try:
+            prediction = await classifier.classify(upload.jpeg, found)
+        except ModelNotServed:
+            renamed = await names.find(requested)
+            if renamed == found:
+                raise
+            prediction = await classifier.classify(upload.jpeg, renamed)
         return Classification(
             prediction.model, prediction.version, list(prediction.scores), prediction.milliseconds
         )

@@ -10,10 +10,15 @@ from backend.http_errors import HttpError
 from backend.models.catalog import ModelCatalog
 from backend.models.lifecycle import ModelSwitch
 from backend.models.names import ModelNames
+from serving.models.repository import ModelRepository
 
 
 def routes(
-    catalog: ModelCatalog, names: ModelNames, switch: ModelSwitch, broker: EventBroker
+    repository: ModelRepository,
+    catalog: ModelCatalog,
+    names: ModelNames,
+    switch: ModelSwitch,
+    broker: EventBroker,
 ) -> APIRouter:
     router = APIRouter(prefix="/models/{model}")
 
@@ -33,9 +38,10 @@ def routes(
 
     @router.delete("/served")
     async def unserve(model: str) -> ModelSummary:
-        """Let the instances unload a model, unless it is the current one."""
+        """Serve a model no longer than it is the current one; the instances unload it."""
         model = await names.find(model)
-        if (await catalog.model(model)).current:
+        served = repository.served()
+        if model == served.current and model not in served.also:
             raise HttpError(
                 409, f"{model} is the current model, which answers.", "Use another model first."
             )

@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from serving.errors import FleetUnavailable, ImageError, ModelError
+from serving.errors import FleetUnavailable, ImageError, ModelError, ModelNotServed
 from serving.models.served import ServedModels
 from serving.predict.prediction import Prediction
 from serving.predict.request import (
@@ -151,8 +151,8 @@ class PredictClient:
     async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
         """Return the ranked classes for one normalized JPEG, by the current model if none is named.
 
-        Raises ImageError if the model cannot decode the image, ModelError if it is not
-        served, answers outside its contract or fails on it, FleetUnavailable if no ready
+        Raises ImageError if the model cannot decode the image, ModelNotServed, ModelError
+        if it answers outside its contract or fails on it, FleetUnavailable if no ready
         instance answered in time.
         """
         started = self._clock()
@@ -222,7 +222,7 @@ class PredictClient:
     def served_name(self, model: str | None) -> str:
         """Return the model that answers at this moment, the current one if `model` is None.
 
-        Raises ModelError if it is not served.
+        Raises ModelNotServed, and ModelError in a workspace without any model.
         """
         served = self._served()
         if model is None:
@@ -234,7 +234,7 @@ class PredictClient:
             )
         if model in served.names():
             return model
-        raise ModelError(
+        raise ModelNotServed(
             f"Model {model} is not served.",
             f"Serve it on the Models page, or with `servery models serve {shlex.quote(model)}`.",
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from backend.client import BackendRefused
+from serving.errors import ModelNotServed
+from serving.predict.prediction import Prediction
 from tests.support.backend_env import MODEL, Service, add_version
 from tests.support.sample_images import image_bytes
 
@@ -63,6 +65,38 @@ async def test_the_named_model_answers(service: Service) -> None:
     assert form.json()["model"] == "zoo"
     assert (await service.client.classify(image_bytes())).model == MODEL
     assert service.classifier.models == ["zoo", "zoo", None]
+
+
+async def test_the_current_model_may_be_taken_off_those_served_beside_it(
+    service: Service,
+) -> None:
+    await service.client.serve_model(MODEL)
+    assert service.repository.served().also == (MODEL,)
+    assert (await service.client.unserve_model(MODEL)).served
+    assert service.repository.served().also == ()
+
+
+async def test_a_model_that_is_not_served_does_not_answer(service: Service) -> None:
+    service.classifier.failure = ModelNotServed("Model zoo is not served.", "Serve it.")
+    with pytest.raises(BackendRefused, match="is not served") as caught:
+        await service.client.classify(image_bytes(), "zoo")
+    assert caught.value.status == 409
+
+
+async def test_a_request_that_is_overtaken_by_a_rename_is_answered(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.client.serve_model("zoo")
+    classify = service.classifier.classify
+
+    async def renamed_meanwhile(jpeg: bytes, model: str | None = None) -> Prediction:
+        if model == "zoo":
+            await service.client.rename_model("zoo", "animals")
+            raise ModelNotServed("Model zoo is not served.", "Serve it.")
+        return await classify(jpeg, model)
+
+    monkeypatch.setattr(service.classifier, "classify", renamed_meanwhile)
+    assert (await service.client.classify(image_bytes(), "zoo")).model == "animals"
 
 
 async def test_a_workspace_without_a_model_says_so(service: Service) -> None:
