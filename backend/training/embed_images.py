@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,13 @@ import numpy as np
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Rows
 from backend.training.head import Floats
-from backend.training.loaded_version import LoadedVersion
+from backend.training.loaded_version import LoadedVersion, UnreadableImages
 from backend.training.worker_protocol import LabeledImage, TrainingSpec
 from serving.errors import ModelError
+from serving.tf.cores import core_count
 
-BATCH = 32
+BATCH = 16
+"""Photos that one core embeds together: more of them make it no faster."""
 
 OnDone = Callable[[int, int], None]
 """Called with how many images are embedded, of how many that were new."""
@@ -45,11 +49,19 @@ def embed_images(
     missing = [image for image in images if cache.get(image.image) is None]
     if missing:
         on_done(0, len(missing))
-        with LoadedVersion(Path(spec.base_folder)) as version:
-            for start in range(0, len(missing), BATCH):
-                batch = missing[start : start + BATCH]
-                cache.add(_embed(version, batch))
-                on_done(start + len(batch), len(missing))
+        batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
+        done = 0
+        with (
+            LoadedVersion(Path(spec.base_folder)) as version,
+            ThreadPoolExecutor(core_count()) as pool,
+        ):
+            # A batch for each core: cores that share one wait for each other all the time.
+            for batch, embeddings in zip(
+                batches, pool.map(partial(_embed, version), batches), strict=True
+            ):
+                cache.add(embeddings)
+                done += len(batch)
+                on_done(done, len(missing))
     found = [(image, cache.get(image.image)) for image in images]
     known = [(image, embedding) for image, embedding in found if embedding is not None]
     if images and not known:
@@ -79,17 +91,8 @@ def _embed(version: LoadedVersion, batch: list[LabeledImage]) -> dict[str, Float
         return {}
     try:
         return dict(zip(files, version.embed(list(files.values())), strict=True))
-    except ModelError:
-        if len(files) == 1:
-            raise
-    # One of them is damaged: find out which, so that it costs no other.
-    embeddings: dict[str, Floats] = {}
-    for image, data in files.items():
-        try:
-            (embeddings[image],) = version.embed([data])
-        except ModelError:
-            continue
-    if not embeddings:
-        # Hardly all photos at once: rather the version cannot compute at all.
-        version.embed(list(files.values()))
-    return embeddings
+    except UnreadableImages:
+        if len(batch) == 1:
+            return {}
+    # Find out which, so that it costs no other.
+    return {name: row for image in batch for name, row in _embed(version, [image]).items()}

@@ -7,22 +7,28 @@ from typing import Any
 
 from serving.errors import ModelError
 from serving.tf import names
+from serving.tf.cores import core_count
 from serving.tf.session import Session
-from serving.tf.status import ServingError
+from serving.tf.status import Code, ServingError
 from serving.tf.tensors import string_tensor
+
+
+class UnreadableImages(ModelError):
+    """One of the images is not a JPEG file that the version can decode."""
 
 
 class LoadedVersion:
     """A servable version that this process can call, to embed images and to check it.
 
     It uses TensorFlow's C interface: `import tensorflow` would take longer than all of a
-    training run.
+    training run. Thread-safe; each call is computed by one core, so that as many calls as
+    there are cores use them all.
     """
 
     def __init__(self, version_folder: Path) -> None:
         """Load it; raises ModelError if TensorFlow cannot."""
         try:
-            self._session = Session(version_folder, [names.SERVE_TAG], 0, 0)
+            self._session = Session(version_folder, [names.SERVE_TAG], 1, core_count())
         except ServingError as error:
             raise ModelError(
                 f"Version {version_folder.name} cannot be loaded.",
@@ -36,7 +42,10 @@ class LoadedVersion:
         self._session.close()
 
     def embed(self, images: list[bytes]) -> Any:
-        """Return float32 [N, D] for N whole JPEG files; raises ModelError if it fails."""
+        """Return float32 [N, D] for N whole JPEG files.
+
+        Raises UnreadableImages, or another ModelError if it fails.
+        """
         (embeddings,) = self._run(names.EMBED_SIGNATURE, [names.EMBEDDING], images)
         return embeddings
 
@@ -55,7 +64,8 @@ class LoadedVersion:
             fetches = [definition.outputs[name].name for name in outputs]
             answers = self._session.computation([feed], fetches)([string_tensor(images)], None)
         except (KeyError, ServingError) as error:
-            raise ModelError(
+            is_invalid = isinstance(error, ServingError) and error.code is Code.INVALID_ARGUMENT
+            raise (UnreadableImages if is_invalid else ModelError)(
                 f"Calling the signature {signature} of the version failed: {error}.",
                 "Promote another version, then train again.",
             ) from error
