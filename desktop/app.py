@@ -26,6 +26,7 @@ from desktop.help_page import HelpPage
 from desktop.jobs import Jobs
 from desktop.learn.submit_label import submit_label
 from desktop.main_window import MainWindow, PageName
+from desktop.model_choices import AnsweringModel
 from desktop.notifications import Notifications
 from desktop.pending import Pending
 from desktop.quit_flow import QuitFlow
@@ -83,6 +84,11 @@ class App:
         self.client: Pending[PredictClient] = Pending()
         self.backend: Pending[BackendClient] = Pending()
         self.outbox: Pending[Outbox] = Pending()
+        self.answering = AnsweringModel()
+        self.answering.subscribe(self._show_choices)
+        for button in (self.window.status.model, self.classify_page.pane.models):
+            button.chosen.connect(self.answering.choose)
+            button.models_requested.connect(lambda: self.window.show_page(PageName.MODELS))
         self.history = History(self.workspace.desktop_database)
         self.classify = ClassifyPresenter(
             self.classify_page,
@@ -151,13 +157,19 @@ class App:
                 "The fleet is stopped.",
                 "Start an instance on the Fleet page; this photo is then classified.",
             )
-        return await client.classify(jpeg)
+        return await client.classify(jpeg, self.answering.requested)
 
-    async def _label(self, image: bytes, class_name: str) -> QueuedLabel:
-        return await submit_label(await self.outbox, image, class_name)
+    async def _label(self, image: bytes, class_name: str, model: str) -> QueuedLabel:
+        model = model or self.answering.requested or ""
+        return await submit_label(await self.outbox, image, class_name, model)
 
     async def _unlabel(self, label: QueuedLabel) -> None:
         await (await self.outbox).undo(label)
+
+    def _show_choices(self) -> None:
+        choices = self.answering.choices()
+        for button in (self.window.status.model, self.classify_page.pane.models):
+            button.show_choices(choices)
 
     def _on_settings_changed(self, preferences: Preferences) -> None:
         self.theme.set_appearance(preferences.appearance)

@@ -91,7 +91,6 @@ class MainWindow(QMainWindow):
         self._bind(QKeySequence(Qt.Key.Key_Escape), self._on_escape)
         self.sidebar.page_requested.connect(self.show_page)
         self.status.fleet.clicked.connect(lambda: self.show_page(PageName.FLEET))
-        self.status.version.clicked.connect(lambda: self.show_page(PageName.LEARN))
         self.show_page(PageName.CLASSIFY)
 
     @property

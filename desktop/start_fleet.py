@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpcore  # noqa: F401  HTTPX imports it with its first client, on the main thread
@@ -21,7 +22,7 @@ from serving.engines.choose import awaited_engine
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.process import ProcessEngine
 from serving.engines.switch import EngineSwitch
-from serving.errors import ServeryError
+from serving.errors import ModelError, ServeryError
 from serving.fleet.fleet import Fleet
 from serving.fleet.view import FleetView
 from serving.models.builtin.install import install_first_model
@@ -67,6 +68,7 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     FleetPresenter(page, fleet, app.jobs, app.notifications)
     EnginePresenter(page, fleet, engines, app.settings, app.jobs, app.notifications)
     status = _FleetStatus(app, repository)
+    app.answering.subscribe(status.show_answering)
     stack.callback(fleet.subscribe(status.show))
     await stack.enter_async_context(in_background(_run_fleet(app, fleet), name="run the fleet"))
     status.show(fleet.view)
@@ -86,23 +88,39 @@ class _FleetStatus:
     def __init__(self, app: App, repository: ModelRepository) -> None:
         self._app = app
         self._repository = repository
-        self._card: tuple[str, int] | None = None
-        """The model and version whose classes the Classify page offers."""
+        self._cards: dict[str, int] = {}
+        """The version of each served model whose classes the Classify page offers."""
+        self._view: FleetView | None = None
 
     def show(self, view: FleetView) -> None:
-        status = self._app.window.status
-        status.show_fleet(view.ready, view.desired_count, view.model, view.live_version)
-        self._app.classify.fleet_changed(view.ready, view.live_version)
-        model, version = view.model, view.live_version
-        if version is None or self._card == (model, version):
-            return
-        self._card = (model, version)
+        self._view = view
+        app = self._app
+        app.window.status.show_fleet(view.ready, view.desired_count)
+        app.answering.set_served(view.served)
+        self.show_answering()
+        for model in view.served.names():
+            version = view.version_of(model)
+            if version is not None and self._cards.get(model) != version:
+                self._cards[model] = version
+                app.jobs.start(
+                    "Read a model card", partial(self._show_card, model, version), background=True
+                )
 
-        async def show_classes(report: Report) -> None:
+    def show_answering(self) -> None:
+        """Show which model answers, after the fleet changed or a person chose another."""
+        view, model = self._view, self._app.answering.name
+        if view is not None:
+            version = view.version_of(model)
+            self._app.window.status.show_model(model, version)
+            self._app.classify.fleet_changed(view.ready, model, version)
+
+    async def _show_card(self, model: str, version: int, report: Report) -> None:
+        try:
             card = await asyncio.to_thread(self._repository.version(model, version).card)
-            self._app.classify.set_classes(card.classes)
-
-        self._app.jobs.start("Read the model card", show_classes)
+        except ModelError as error:
+            self._app.notifications.error(error)
+        else:
+            self._app.classify.set_card(model, card)
 
 
 async def _run_fleet(app: App, fleet: Fleet) -> None:

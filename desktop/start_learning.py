@@ -24,6 +24,7 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
     """
     page = LearnPage()
     page.classify_requested.connect(lambda: app.window.show_page(PageName.CLASSIFY))
+    page.models.models_requested.connect(lambda: app.window.show_page(PageName.MODELS))
     app.window.set_page(PageName.LEARN, page)
     database = app.workspace.desktop_database
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from desktop.classify.speeds import median_milliseconds
 from desktop.main_window import PageName
 from desktop.models.page import ModelsPage
 from desktop.models.presenter import ModelsPresenter
@@ -25,6 +26,15 @@ def start_models(app: App) -> None:
         except ServeryError as error:
             page.show_unavailable(str(error))
         else:
-            ModelsPresenter(page, backend, app.jobs, app.notifications)
+            presenter = ModelsPresenter(
+                page,
+                backend,
+                app.jobs,
+                app.notifications,
+                milliseconds=lambda: median_milliseconds(app.gallery.photos),
+                on_models=app.answering.set_models,
+            )
+            for button in (app.window.status.model, app.classify_page.pane.models):
+                button.use_requested.connect(presenter.use)
 
     app.jobs.start("Connect the Models page", connect, background=True)

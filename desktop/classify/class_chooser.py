@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
-from PySide6.QtCore import QStringListModel, Qt, Signal
-from PySide6.QtWidgets import QCompleter, QLineEdit, QListView, QStyledItemDelegate, QWidget
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtWidgets import (
+    QCompleter,
+    QLineEdit,
+    QListView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from desktop import theme
+from desktop.classify.known_classes import ClassMatch, KnownClasses
 from desktop.widgets import build
 from serving.class_names import MAX_CLASS_NAME
+
+_OTHER = Qt.ItemDataRole.UserRole + 1
+_ROOT = QModelIndex()
 
 
 class ClassChooser(QWidget):
@@ -20,45 +39,108 @@ class ClassChooser(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: dict[str, str] = {}
+        self._known = KnownClasses()
+        self._taken = ""
+        """What was taken since something was typed last."""
         self.field = QLineEdit()
         self.field.setPlaceholderText("Other class…")
         self.field.setAccessibleName("Class that the photo shows")
         self.field.setMaxLength(MAX_CLASS_NAME)
         self.field.setClearButtonEnabled(False)
-        self._names = QStringListModel(self)
-        completer = QCompleter(self._names, self)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.activated.connect(self._take)
+        self.matches = _MatchModel()
+        completer = QCompleter(self.matches, self)
+        # Qt would search all classes in their order; here the likeliest comes first.
+        completer.setCompletionMode(QCompleter.CompletionMode.UnfilteredPopupCompletion)
+        completer.activated.connect(self._take_offered)
         offered = QListView()
         theme.set_role(offered, "popup")
         completer.setPopup(offered)
-        offered.setItemDelegate(QStyledItemDelegate(completer))
+        offered.setItemDelegate(_MatchDelegate(completer))
         self.field.setCompleter(completer)
         self.button = build.button("Label")
         self.hint = build.label("", "small", wrap=True)
         line = build.row((self.field, 1), self.button)
         build.column(line, self.hint, parent=self, spacing=theme.XS)
+        # Before the completer opens, which happens after this signal.
+        self.field.textEdited.connect(self._find)
         self.field.textChanged.connect(self._explain)
         self.field.returnPressed.connect(lambda: self._take(self.field.text()))
         self.button.clicked.connect(lambda: self._take(self.field.text()))
         self._explain("")
 
-    def set_classes(self, names: Iterable[str]) -> None:
-        """Offer `names` as one types."""
-        self._known = {name.lower(): name for name in names}
-        self._names.setStringList(sorted(self._known.values(), key=str.lower))
-        self._explain(self.field.text())
+    @property
+    def known(self) -> KnownClasses:
+        """The classes that are offered."""
+        return self._known
+
+    def set_classes(self, known: KnownClasses) -> None:
+        """Offer `known` as one types."""
+        if known is not self._known:
+            self._known = known
+            self._explain(self.field.text())
+
+    def _find(self, text: str) -> None:
+        self._taken = ""
+        self.matches.show_matches(self._known.find(text))
 
     def _take(self, text: str) -> None:
         name = " ".join(text.split())
         if name:
+            self._taken = name
             self.field.clear()
-            self.label_requested.emit(self._known.get(name.lower(), name))
+            self.label_requested.emit(self._known.named(name) or name)
+
+    def _take_offered(self, name: str) -> None:
+        # After Enter the field has taken it already: Qt passes the key on to the field, too.
+        if name != self._taken:
+            self._take(name)
+        # The field writes the name into itself after this.
+        QTimer.singleShot(0, self.field.clear)
 
     def _explain(self, text: str) -> None:
         name = " ".join(text.split())
         self.button.setEnabled(bool(name))
-        new = bool(name) and not any(name.lower() in known for known in self._known)
-        self.hint.setText(f"“{name}” is a new class; the next training learns it." if new else " ")
+        meant = self._known.named(name) if name else None
+        if meant is not None and meant.casefold() != name.casefold():
+            self.hint.setText(f"“{name}” is {meant}.")
+        elif name and meant is None and not self._known.find(name):
+            self.hint.setText(f"“{name}” is a new class; the next training learns it.")
+        else:
+            self.hint.setText(" ")
+
+
+class _MatchModel(QAbstractListModel):
+    """The classes that the text in the field may mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._matches: Sequence[ClassMatch] = ()
+
+    def show_matches(self, matches: Sequence[ClassMatch]) -> None:
+        self.beginResetModel()
+        self._matches = matches
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | QPersistentModelIndex = _ROOT) -> int:
+        return 0 if parent.isValid() else len(self._matches)
+
+    def data(
+        self,
+        index: QModelIndex | QPersistentModelIndex,
+        role: int = Qt.ItemDataRole.DisplayRole,
+    ) -> Any:
+        match = self._matches[index.row()]
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
+            return match.name
+        return match.other if role == _OTHER else None
+
+
+class _MatchDelegate(QStyledItemDelegate):
+    """Shows behind a class the other name that was found."""
+
+    def initStyleOption(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().initStyleOption(option, index)
+        if other := index.data(_OTHER):
+            option.text = f"{index.data()} ({other})"

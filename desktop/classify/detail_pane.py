@@ -17,6 +17,7 @@ from desktop.classify.score_chart import ScoreChart
 from desktop.classify.thumbnails import Thumbnails
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.model_button import ModelButton
 from desktop.widgets.state_badge import StateBadge
 from serving.predict.prediction import Score
 
@@ -36,12 +37,16 @@ class DetailPane(QFrame):
         self.name = ElidedLabel(role="heading", mode=Qt.TextElideMode.ElideMiddle)
         self.badge = StateBadge("queued")
         self.source = ElidedLabel(role="small")
+        self.models = ModelButton("Answer with another model")
         self.reclassify = build.icon_button("refresh", "Classify again", "muted")
         self.chart = ScoreChart()
         self.failure = FailurePanel()
         self._answer = QStackedWidget()
         self._answer.addWidget(self.chart)
         self._answer.addWidget(self.failure)
+        self.no_classes = build.label("", "muted", wrap=True)
+        self.no_classes.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._answer.addWidget(self.no_classes)
         self._answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.label_box = LabelBox()
         build.column(
@@ -50,7 +55,7 @@ class DetailPane(QFrame):
             (self.view, 30),
             theme.XS,
             build.row((self.name, 1), self.badge),
-            build.row((self.source, 1), self.reclassify, spacing=theme.XS),
+            build.row((self.source, 1), self.models, self.reclassify, spacing=theme.XS),
             (self._answer, 30),
             theme.S,
             self.label_box,
@@ -72,6 +77,7 @@ class DetailPane(QFrame):
             self.label_box.chooser.field.clear()
         self.label_box.setVisible(photo is not None)
         self.badge.setVisible(photo is not None and not many)
+        self.models.setVisible(photo is not None)
         self.reclassify.setVisible(photo is not None and (many or photo.failure is None))
         self._answer.setCurrentWidget(self.chart)
         if photo is None:
@@ -92,6 +98,9 @@ class DetailPane(QFrame):
         if photo.failure is not None:
             self.failure.show_failure(photo.failure)
             self._answer.setCurrentWidget(self.failure)
+        elif photo.prediction is not None and not photo.prediction.scores:
+            self.no_classes.setText(no_classes_sentence(photo.prediction.model))
+            self._answer.setCurrentWidget(self.no_classes)
 
 
 class FailurePanel(QWidget):
@@ -121,7 +130,21 @@ def _origin(photo: Photo, gallery: Gallery) -> str:
     if prediction is None:
         return ""
     text = f"{prediction.model} v{prediction.version}, {prediction.milliseconds:.0f} ms"
-    return f"{text}; v{gallery.live_version} is live now" if gallery.is_outdated(photo) else text
+    if not gallery.is_outdated(photo):
+        return text
+    return f"{text}; {answering_words(gallery.answering)} answers now"
+
+
+def answering_words(answering: tuple[str, int] | None) -> str:
+    """Return a model and its version as `birds v3`; empty if they are not known."""
+    return "" if answering is None else f"{answering[0]} v{answering[1]}"
+
+
+def no_classes_sentence(model: str) -> str:
+    """Say what to do with a model that knows no class yet."""
+    return (
+        f"{model} knows no class yet. Label photos, or drop a folder of folders on the Models page."
+    )
 
 
 def _best_classes(photos: Sequence[Photo]) -> list[Score]:

@@ -1,4 +1,4 @@
-"""The state of the Classify page: its photos, the live version, and what is outdated."""
+"""The state of the Classify page: its photos, who answers now, and what is outdated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Gallery:
         self._rows: dict[str, int] = {}
         self._listeners: list[GalleryListener] = []
         self._unsure_below = unsure_below
-        self._live_version: int | None = None
+        self._answering: tuple[str, int] | None = None
 
     def subscribe(self, listener: GalleryListener) -> None:
         self._listeners.append(listener)
@@ -50,8 +50,9 @@ class Gallery:
         return self._unsure_below
 
     @property
-    def live_version(self) -> int | None:
-        return self._live_version
+    def answering(self) -> tuple[str, int] | None:
+        """The model that answers photos now, and its live version; None until it is known."""
+        return self._answering
 
     def photo(self, key: str) -> Photo | None:
         """Return the photo with `key`; None if it is not in the gallery."""
@@ -65,24 +66,25 @@ class Gallery:
         return photo.state(self._unsure_below)
 
     def is_outdated(self, photo: Photo) -> bool:
-        """Whether its answer came from another version than the live one."""
+        """Whether its answer came from another model or version than answers now."""
         return (
-            self._live_version is not None
+            self._answering is not None
             and photo.prediction is not None
-            and photo.prediction.version != self._live_version
+            and (photo.prediction.model, photo.prediction.version) != self._answering
             and not photo.waiting
         )
 
     def outdated(self) -> list[str]:
-        """Keys of the photos whose answer came from another version than the live one."""
+        """Keys of the photos whose answer came from another model or version than answers now."""
         return [photo.key for photo in self._photos if self.is_outdated(photo)]
 
     def transient_failures(self) -> list[str]:
         """Keys of the photos that failed through no fault of their own."""
         return [photo.key for photo in self._photos if photo.failure and photo.failure.transient]
 
-    def set_live_version(self, version: int | None) -> None:
-        self._live_version = version
+    def set_answering(self, model: str, version: int) -> None:
+        """Say who answers photos now."""
+        self._answering = (model, version)
         self._states_changed()
 
     def set_unsure_below(self, share: float) -> None:

@@ -50,14 +50,12 @@ class ClassifyHeader(PageHeader):
         self._two_rows = False
         self._place_controls()
 
-    def show_outdated(self, count: int, live_version: int | None) -> None:
-        """Offer to classify the `count` photos again that `live_version` did not answer."""
+    def show_outdated(self, count: int, answering: str) -> None:
+        """Offer to classify the `count` photos again that `answering` did not answer."""
         self._count = formats.count(count)
         words = f"Classify {self._count} again"
         self.reclassify.setAccessibleName(words)
-        self.reclassify.setToolTip(
-            f"{words}: their answers came from another version than v{live_version}"
-        )
+        self.reclassify.setToolTip(f"{words}: their answers are not from {answering}")
         self.reclassify.setVisible(count > 0)
         self._fit()
 

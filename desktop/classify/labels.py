@@ -31,10 +31,11 @@ class Labels(Generic[R]):
     def __init__(
         self,
         gallery: Gallery,
-        store: Callable[[bytes, str], Awaitable[R]],
+        store: Callable[[bytes, str, str], Awaitable[R]],
         withdraw: Callable[[R], Awaitable[None]],
     ) -> None:
-        """`store` takes a normalized JPEG and a class name and returns once they are safe."""
+        """`store` takes a normalized JPEG, a class name and a model, and returns once they are
+        safe; the model is the one that answered the photo, or empty if none did."""
         self._gallery = gallery
         self._store = store
         self._withdraw = withdraw
@@ -62,7 +63,8 @@ class Labels(Generic[R]):
                 continue
             try:
                 jpeg = await asyncio.to_thread(read_normalized_image, photo.path)
-                receipt = await self._store(jpeg, class_name)
+                model = photo.prediction.model if photo.prediction is not None else ""
+                receipt = await self._store(jpeg, class_name, model)
             except ServeryError as error:
                 on_error(error)
                 continue

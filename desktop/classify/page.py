@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
@@ -17,11 +17,12 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import formats, theme
-from desktop.classify.detail_pane import DetailPane
+from desktop.classify.detail_pane import DetailPane, answering_words
 from desktop.classify.gallery import Gallery
 from desktop.classify.gallery_model import GalleryModel
 from desktop.classify.gallery_view import GalleryView
 from desktop.classify.header import ClassifyHeader
+from desktop.classify.known_classes import KnownClasses
 from desktop.classify.photo import Photo, PhotoState
 from desktop.classify.photo_intake import PhotoIntake
 from desktop.classify.thumbnails import Thumbnails
@@ -43,6 +44,8 @@ class ClassifyPage(QWidget):
 
     export_requested = Signal(Path)
     """The file to write the answers of `shown_keys` to."""
+    shown_photo_changed = Signal()
+    """There is a new answer or label of the photo in the pane."""
 
     def __init__(self, gallery: Gallery) -> None:
         super().__init__()
@@ -82,9 +85,9 @@ class ClassifyPage(QWidget):
         self._connect()
         self._refresh()
 
-    def set_classes(self, names: Iterable[str]) -> None:
-        """Offer `names` where a person says what a photo shows."""
-        self.pane.label_box.chooser.set_classes(names)
+    def set_classes(self, known: KnownClasses) -> None:
+        """Offer `known` where a person says what a photo shows."""
+        self.pane.label_box.chooser.set_classes(known)
 
     def set_note(self, sentence: str) -> None:
         """Say, under the invitation to drop photos, what there is to answer them."""
@@ -100,6 +103,11 @@ class ClassifyPage(QWidget):
     def shown_photo(self) -> Photo | None:
         """Return the photo in the pane; None if none or more than one is selected."""
         return self.gallery.photo(self._shown_key)
+
+    def first_selected_photo(self) -> Photo | None:
+        """Return the selected photo that is nearest to the top; None if none is selected."""
+        selected = self.grid.selected_photos
+        return selected[0] if selected else None
 
     def shown_keys(self) -> list[str]:
         """Return the keys of the photos that match the search and the state."""
@@ -208,6 +216,7 @@ class ClassifyPage(QWidget):
         # the timer, because it would be made again for each answer of a burst.
         if row is not None and first.row() <= row <= last.row():
             self._show_selected()
+            self.shown_photo_changed.emit()
         self._start_refresh()
 
     def _start_refresh(self) -> None:
@@ -224,7 +233,9 @@ class ClassifyPage(QWidget):
             self.header.sentence.setText(formats.plural(total, "photo"))
         else:
             self.header.sentence.setText(f"{formats.count(shown)} of {formats.count(total)}")
-        self.header.show_outdated(len(self.gallery.outdated()), self.gallery.live_version)
+        self.header.show_outdated(
+            len(self.gallery.outdated()), answering_words(self.gallery.answering)
+        )
 
 
 def _stack(*widgets: QWidget) -> QStackedWidget:

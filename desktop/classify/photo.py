@@ -63,8 +63,10 @@ class Photo:
             return PhotoState.FAILED
         if self.label:
             return PhotoState.LABELLED
-        if self.top is None:
+        if self.prediction is None:
             return PhotoState.QUEUED
+        if self.top is None:  # the model that answered knows no class yet
+            return PhotoState.ANSWERED
         return PhotoState.UNSURE if self.top.score < unsure_below else PhotoState.ANSWERED
 
     def matches(self, text: str) -> bool:

@@ -13,11 +13,13 @@ from PySide6.QtGui import QImage
 
 from desktop import formats
 from desktop.classify.classify_images import Predict, classify_images
+from desktop.classify.detail_pane import no_classes_sentence
 from desktop.classify.export import export_photos
 from desktop.classify.find_photos import find_photos
 from desktop.classify.gallery import Gallery
 from desktop.classify.history import History
 from desktop.classify.history_writer import HistoryWriter
+from desktop.classify.known_classes import KnownClasses
 from desktop.classify.labels import Labels, R
 from desktop.classify.page import ClassifyPage
 from desktop.classify.pasted_image import save_pasted_image
@@ -26,6 +28,7 @@ from desktop.jobs import Job, Jobs
 from desktop.notifications import Notifications
 from desktop.widgets.timers import single_shot_timer
 from serving.errors import ServeryError
+from serving.models.card import ModelCard
 from serving.predict.prediction import Prediction
 from serving.progress import Report
 
@@ -54,12 +57,13 @@ class ClassifyPresenter(Generic[R]):
         jobs: Jobs,
         notifications: Notifications,
         *,
-        label: Callable[[bytes, str], Awaitable[R]],
+        label: Callable[[bytes, str, str], Awaitable[R]],
         unlabel: Callable[[R], Awaitable[None]],
         pasted_folder: Path,
     ) -> None:
-        """`label` takes a normalized JPEG and a class name and returns once they are safe;
-        `pasted_folder` is where pictures from the clipboard are kept."""
+        """`label` takes a normalized JPEG, a class name and the model that answered the photo
+        (empty if none did), and returns once they are safe; `pasted_folder` is where pictures
+        from the clipboard are kept."""
         self._page = page
         self._gallery = gallery
         self._predict = predict
@@ -73,7 +77,10 @@ class ClassifyPresenter(Generic[R]):
         """For each photo that waits, the number of the last request for its answer."""
         self._request_numbers = itertools.count(1)
         self._ready = 0
-        self._model_classes: tuple[str, ...] = ()
+        self._cards: dict[str, ModelCard] = {}
+        """Of the models that are served."""
+        self._known: dict[str, KnownClasses] = {}
+        """What a label may name, by the model that is to learn it."""
         self._update_soon = single_shot_timer(_UPDATE_MILLISECONDS, self._update_shown, page)
         self._connect(page)
 
@@ -88,6 +95,8 @@ class ClassifyPresenter(Generic[R]):
         page.intake.classify_requested.connect(self.classify)
         page.intake.image_pasted.connect(self.paste)
         page.grid.selection_changed.connect(self._update_soon.start)
+        page.grid.selection_changed.connect(self._offer_classes)
+        page.shown_photo_changed.connect(self._offer_classes)
         page.grid.label_by_rank_requested.connect(self._label_by_rank)
         page.pane.label_box.confirmed.connect(self._label_selected)
         page.pane.label_box.chooser.label_requested.connect(self._label_selected)
@@ -115,7 +124,7 @@ class ClassifyPresenter(Generic[R]):
             self._notifications.error(error)
             return
         restored = self._gallery.restore(reversed(photos))
-        self._offer_classes()
+        self._forget_known()
         if waiting := [photo.key for photo in restored if photo.waiting]:
             self.reclassify(waiting)
 
@@ -155,31 +164,33 @@ class ClassifyPresenter(Generic[R]):
         title = f"Classify {formats.plural(len(paths), 'photo')} again"
         return self._jobs.start(title, lambda report: self._classify(paths, request, report))
 
-    def fleet_changed(self, ready: int, live_version: int | None) -> None:
-        """React to the fleet: it can answer again, or answers with another version.
+    def fleet_changed(self, ready: int, model: str, version: int | None) -> None:
+        """React to the fleet: it can answer again, or another model or version answers.
 
         Photos that failed only because no instance was ready are tried again, and
-        the photo that is shown gets the answer of the new version.
+        the photo that is shown gets the answer of who answers now.
         """
         newly_ready, self._ready = ready > 0 and self._ready == 0, ready
-        if ready and live_version is not None and live_version != self._gallery.live_version:
-            self._gallery.set_live_version(live_version)
+        if ready and version is not None and (model, version) != self._gallery.answering:
+            self._gallery.set_answering(model, version)
+            self._show_note()
+            self._offer_classes()
             self._update_shown()
         if newly_ready and (failed := self._gallery.transient_failures()):
             self.reclassify(failed)
 
-    def set_classes(self, names: Sequence[str]) -> None:
-        """Offer the classes of the live version, beside those that a person made up."""
-        self._model_classes = tuple(names)
-        self._page.set_note(_known_classes(names))
-        self._offer_classes()
+    def set_card(self, model: str, card: ModelCard) -> None:
+        """Offer the classes of a served model, beside those that a person made up for it."""
+        self._cards[model] = card
+        self._show_note()
+        self._forget_known()
 
     def label(self, keys: Sequence[str], class_name: str) -> Job[None]:
         """Say that photos show `class_name`; each is marked once its label is safe."""
 
         async def work(report: Report) -> None:
             await self._labels.label(keys, class_name, self._notifications.error, report)
-            self._offer_classes()
+            self._forget_known()
 
         return self._jobs.start(f"Label {formats.plural(len(keys), 'photo')}", work)
 
@@ -263,9 +274,34 @@ class ClassifyPresenter(Generic[R]):
             for path in filter(is_newest, paths):
                 del self._newest_request[path]
 
+    def _forget_known(self) -> None:
+        self._known.clear()
+        self._offer_classes()
+
     def _offer_classes(self) -> None:
-        labels = {photo.label for photo in self._gallery.photos if photo.label}
-        self._page.set_classes([*self._model_classes, *sorted(labels)])
+        """Offer what the selected photos may be labelled with: the classes of their model."""
+        selected = self._page.first_selected_photo()
+        model = selected.prediction.model if selected is not None and selected.prediction else ""
+        if model not in self._cards and self._gallery.answering is not None:
+            model = self._gallery.answering[0]
+        known = self._known.get(model)
+        if known is None:
+            labels = {
+                photo.label
+                for photo in self._gallery.photos
+                if photo.label and (photo.prediction is None or photo.prediction.model == model)
+            }
+            known = KnownClasses(self._cards.get(model), sorted(labels))
+            self._known[model] = known
+        self._page.set_classes(known)
+
+    def _show_note(self) -> None:
+        model = self._gallery.answering[0] if self._gallery.answering is not None else ""
+        card = self._cards.get(model)
+        if card is not None:
+            self._page.set_note(
+                _known_classes(card.classes) if card.classes else no_classes_sentence(model)
+            )
 
 
 def _known_classes(classes: Sequence[str]) -> str:

@@ -148,4 +148,6 @@ def _words(photo: Photo, state: PhotoState) -> str:
         return f"Failed: {photo.failure.what}"
     if photo.waiting and photo.prediction is not None:
         return "Queued again"
+    if photo.prediction is not None and photo.top is None:
+        return "No class known yet"
     return theme.state_mark(state).word.capitalize()

@@ -24,6 +24,7 @@ from desktop.learn.training_strip import TrainingStrip
 from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
 from desktop.widgets.empty_state import EmptyState
+from desktop.widgets.model_button import ModelButton
 from desktop.widgets.page_header import PageHeader
 
 
@@ -47,6 +48,9 @@ class LearnPage(QWidget):
         self.learn = build.button("Learn now", role="primary")
         self.learn.setAccessibleName("Learn from the labels now")
         self.learn.clicked.connect(self.learn_requested)
+        self.models = ModelButton("The model that learns; choose another", role="")
+        self.models.hide()
+        self.header.add(self.models)
         self.header.add(self.learn)
         self.strip = TrainingStrip()
         self.notes = OutboxNotes()
@@ -104,8 +108,12 @@ class LearnPage(QWidget):
         self._show_next_step()
 
     def show_model(self, model: ModelSummary | None) -> None:
-        """Show the versions of the model that is served; None if there is no model."""
+        """Show the versions of the model that learns; None if there is no model."""
         self._model = model
+        self.models.setVisible(model is not None)
+        if model is not None:
+            self.models.setText(model.name)
+            self.models.setAccessibleName(f"{model.name} learns; choose another model")
         self._show_timeline()
 
     def show_outbox(self, outbox: OutboxView) -> None:

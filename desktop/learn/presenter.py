@@ -5,11 +5,13 @@ from __future__ import annotations
 from backend.client import BackendClient
 from backend.contract import Event, ModelSummary
 from desktop.backend_follower import BackendFollower
+from desktop.formats import plural
 from desktop.jobs import Job, Jobs
 from desktop.learn.learn_now import learn_now
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.page import LearnPage
 from desktop.learn.wording import outcome_sentence
+from desktop.model_choices import ModelChoice
 from desktop.notifications import Notifications
 from serving.progress import Report
 
@@ -33,20 +35,25 @@ class LearnPresenter:
         self._outbox = outbox
         self._jobs = jobs
         self._notifications = notifications
+        self._chosen = ""
+        """The model that a person chose to teach; empty for the current one."""
         self._model: ModelSummary | None = None
         self._learning: Job[None] | None = None
+        self._learning_model: str | None = None
+        """Which model the job is about."""
         self._refused = len(outbox.view.refused)
         self._follower = BackendFollower(
             backend,
             {
+                "models": self._refresh_model,
                 "labels": self._refresh_labels,
                 "training": self._refresh_runs,
-                "models": self._refresh_model,
             },
             on_event=self._on_event,
             on_error=lambda error: page.show_unavailable(str(error)),
         )
         page.learn_requested.connect(self.learn)
+        page.models.chosen.connect(self.choose)
         page.strip.cancel_requested.connect(self.cancel)
         page.timeline.promote_requested.connect(self.promote)
         page.notes.retry_requested.connect(self.retry_refused)
@@ -67,18 +74,49 @@ class LearnPresenter:
             # One comes after each connection too: the backend is back.
             self._outbox.retry_now()
 
+    @property
+    def _name(self) -> str | None:
+        """The model that learns; None while there is no model."""
+        return self._model.name if self._model is not None else None
+
     async def _refresh_labels(self) -> None:
-        self._page.show_labels(await self._backend.labels())
+        if self._name is not None:
+            labels = await self._backend.labels(self._name)
+            # Another model may have been chosen while this was on its way.
+            if labels.model == self._name:
+                self._page.show_labels(labels)
 
     async def _refresh_runs(self) -> None:
-        self._page.show_runs(await self._backend.training_runs())
+        if (name := self._name) is not None:
+            runs = await self._backend.training_runs(name)
+            if name == self._name:
+                self._page.show_runs(runs)
 
     async def _refresh_model(self) -> None:
-        health = await self._backend.health()
         models = await self._backend.models()
-        self._model = next((each for each in models if each.name == health.model), None)
+        by_name = {each.name: each for each in models}
+        current = next((each for each in models if each.current), None)
+        before, self._model = self._name, by_name.get(self._chosen, current)
+        self._page.models.show_choices(
+            [
+                ModelChoice(
+                    each.name,
+                    selected=each.name == self._name,
+                    current=each.current,
+                    detail=plural(each.labels, "label"),
+                )
+                for each in models
+            ]
+        )
         self._page.show_model(self._model)
         await self._refresh_labels()
+        if before != self._name:
+            await self._refresh_runs()
+
+    def choose(self, model: str) -> None:
+        """Teach a model, whichever is current."""
+        self._chosen = model
+        self._follower.mark_stale("models")
 
     def _show_outbox(self, view: OutboxView) -> None:
         self._page.show_outbox(view)
@@ -90,12 +128,17 @@ class LearnPresenter:
         self._refused = len(view.refused)
 
     def learn(self) -> None:
+        model = self._name
         self._page.show_starting(True)
 
         async def work(report: Report) -> None:
             try:
                 run = await learn_now(
-                    self._backend, self._outbox, report, closing=lambda: self._jobs.closing
+                    self._backend,
+                    self._outbox,
+                    report,
+                    model=model,
+                    closing=lambda: self._jobs.closing,
                 )
                 await self._refresh_runs()
                 await self._refresh_model()
@@ -103,11 +146,13 @@ class LearnPresenter:
                 self._page.show_starting(False)
             self._notifications.info(outcome_sentence(run))
 
+        self._learning_model = model
         self._learning = self._jobs.start("Learn from the labels", work)
 
     def cancel(self, run_id: str) -> None:
         # A run of this window ends with its job, and the job cancels it.
-        if self._learning is not None and self._learning.running:
+        own = self._learning_model == self._name
+        if own and self._learning is not None and self._learning.running:
             self._learning.cancel()
             return
 

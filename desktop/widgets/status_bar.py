@@ -9,13 +9,14 @@ from desktop import theme
 from desktop.jobs import Jobs
 from desktop.widgets import build
 from desktop.widgets.job_line import JobLine
+from desktop.widgets.model_button import ModelButton
 
 HEIGHT = 36
 _MARK = 12
 
 
 class StatusBar(QFrame):
-    """Jobs on the left; the fleet and the live version on the right, each a link."""
+    """Jobs on the left; the fleet and the model that answers on the right, each opens more."""
 
     def __init__(self, jobs: Jobs) -> None:
         super().__init__()
@@ -23,29 +24,33 @@ class StatusBar(QFrame):
         self.setFixedHeight(HEIGHT)
         self.jobs = JobLine(jobs)
         self.fleet = _status_button("Go to the fleet (Ctrl+4)")
-        self.version = _status_button("Go to the models (Ctrl+3)")
+        self.model = ModelButton("The model that answers; choose another", role="status")
+        self.model.setFont(theme.font(theme.Size.SMALL, numbers=True))
         margins = (theme.M, 0, theme.S, 0)
-        build.row((self.jobs, 1), self.fleet, self.version, parent=self, margins=margins)
+        build.row((self.jobs, 1), self.fleet, self.model, parent=self, margins=margins)
         self._show_fleet("starting", "Fleet: starting")
-        self.version.hide()
+        self.model.hide()
 
     def show_failed(self, sentence: str) -> None:
         """Say why there is no fleet."""
         self._show_fleet("failed", sentence)
-        self.version.hide()
+        self.model.hide()
 
-    def show_fleet(self, ready: int, desired: int, model: str, live_version: int | None) -> None:
-        """Say how many instances of `model` are ready and which version they serve."""
+    def show_fleet(self, ready: int, desired: int) -> None:
+        """Say how many instances are ready."""
         if desired == 0 and ready == 0:
             self._show_fleet("stopped", "Fleet: stopped")
         elif ready >= desired:
             self._show_fleet("ready", f"Fleet: {ready} ready")
         else:
             self._show_fleet("starting", f"Fleet: {ready} of {desired} ready")
-        self.version.setVisible(live_version is not None)
-        if live_version is not None:
-            self.version.setText(f"{model} v{live_version}")
-            self.version.setAccessibleName(f"Version {live_version} of {model} is live")
+
+    def show_model(self, model: str, version: int | None) -> None:
+        """Say which model answers, and with which version."""
+        self.model.setVisible(version is not None)
+        if version is not None:
+            self.model.setText(f"{model} v{version}")
+            self.model.setAccessibleName(f"{model} v{version} answers; choose another model")
 
     def _show_fleet(self, state: str, text: str) -> None:
         self.fleet.setText(f" {text}")

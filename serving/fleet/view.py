@@ -59,15 +59,19 @@ class FleetView:
 
     @property
     def live_version(self) -> int | None:
-        """The current model's version that the most ready instances have, the older of equals.
+        """The version that the current model answers with, as `version_of` says."""
+        return self.version_of(self.model)
 
-        None if no instance is ready. It follows a promotion once the
+    def version_of(self, model: str) -> int | None:
+        """Return the version of a model that most ready instances have, the older of equals.
+
+        None if no ready instance has loaded it. It follows a promotion once the
         instances have really switched.
         """
         versions = Counter(
-            each.version
+            each.versions[model]
             for each in self.instances
-            if each.state is InstanceState.READY and each.version is not None
+            if each.state is InstanceState.READY and model in each.versions
         )
         return min(versions, key=lambda version: (-versions[version], version), default=None)
 

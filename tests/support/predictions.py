@@ -7,15 +7,21 @@ from pathlib import Path
 from desktop.classify.photo import Photo
 from serving.predict.prediction import Prediction, Score
 
+MODEL = "pets"
 
-def prediction(*scores: tuple[str, float], version: int = 1) -> Prediction:
+
+def prediction(*scores: tuple[str, float], version: int = 1, model: str = MODEL) -> Prediction:
     """Return an answer with these classes, best first."""
-    return Prediction("starter", version, tuple(Score(*score) for score in scores), "one", 12.0)
+    return Prediction(model, version, tuple(Score(*score) for score in scores), "one", 12.0)
 
 
 def answered_photo(
-    path: Path, *scores: tuple[str, float], label: str = "", version: int = 1
+    path: Path,
+    *scores: tuple[str, float],
+    label: str = "",
+    version: int = 1,
+    model: str = MODEL,
 ) -> Photo:
     """Return a photo that has got its answer."""
-    answer = prediction(*scores, version=version)
+    answer = prediction(*scores, version=version, model=model)
     return Photo(path, path.name, 1.0, answer, label=label, waiting=False)

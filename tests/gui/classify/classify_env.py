@@ -15,7 +15,7 @@ from desktop.jobs import Job, Jobs
 from desktop.notifications import Notice, Notifications
 from serving.errors import ServeryError
 from serving.predict.prediction import Prediction
-from tests.support.predictions import prediction
+from tests.support.predictions import MODEL, prediction
 
 
 @dataclass
@@ -24,13 +24,14 @@ class FakeModel:
 
     scores: tuple[tuple[str, float], ...] = (("cat", 0.8), ("dog", 0.15), ("ship", 0.05))
     version: int = 1
+    name: str = MODEL
     error: ServeryError | None = None
     released: asyncio.Event = field(default_factory=asyncio.Event)
     request_count: int = 0
 
     async def predict(self, jpeg: bytes) -> Prediction:
         self.request_count += 1
-        answer = prediction(*self.scores, version=self.version)
+        answer = prediction(*self.scores, version=self.version, model=self.name)
         await self.released.wait()
         if self.error is not None:
             raise self.error
@@ -42,11 +43,14 @@ class FakeLabels:
     """Takes labels as the outbox does."""
 
     accepted: dict[int, tuple[bytes, str]] = field(default_factory=dict)
+    models: list[str] = field(default_factory=list)
+    """The model that each was given for."""
     error: ServeryError | None = None
 
-    async def label(self, jpeg: bytes, class_name: str) -> int:
+    async def label(self, jpeg: bytes, class_name: str, model: str) -> int:
         if self.error is not None:
             raise self.error
+        self.models.append(model)
         number = len(self.accepted) + 1
         self.accepted[number] = (jpeg, class_name)
         return number

@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from desktop.classify.detail_pane import MIN_WIDTH, DetailPane
 from desktop.classify.gallery import Gallery
+from desktop.classify.known_classes import MAX_MATCHES, KnownClasses
 from desktop.classify.page import ClassifyPage
 from desktop.classify.photo import Photo, PhotoFailure, PhotoState
 from desktop.classify.score_chart import ROWS
+from serving.models.card import ModelCard
 from tests.gui.conftest import Run
-from tests.support.predictions import answered_photo
+from tests.support.predictions import MODEL, answered_photo
 from tests.support.sample_images import image_file
 from tests.support.waiting import wait_until
 
@@ -79,7 +83,7 @@ def test_the_pane_says_what_the_photo_is(filled: ClassifyPage) -> None:
     pane: DetailPane = filled.pane
     filled.select(CAT.key)
     assert pane.name.text() == "tabby.jpg"
-    assert pane.source.text() == "starter v1, 12 ms"
+    assert pane.source.text() == "pets v1, 12 ms"
     assert pane.chart.text() == "cat 90%, dog 6%, ship 4%"
     assert pane.label_box.yes.accessibleName() == "Yes, cat"
     filled.select(LABELLED.key)
@@ -114,7 +118,7 @@ def test_removing_from_the_middle_keeps_the_others_findable(page: ClassifyPage) 
 def test_the_chooser_offers_known_classes_and_takes_them_as_they_are_written(
     filled: ClassifyPage,
 ) -> None:
-    filled.set_classes(["African elephant", "cat"])
+    filled.set_classes(KnownClasses(ModelCard(MODEL, ("African elephant", "cat"))))
     filled.select(CAT.key)
     chooser = filled.pane.label_box.chooser
     requested: list[str] = []
@@ -125,6 +129,61 @@ def test_the_chooser_offers_known_classes_and_takes_them_as_they_are_written(
     assert not chooser.button.isEnabled()
     chooser.field.returnPressed.emit()
     assert requested == ["African elephant"]
+
+
+def test_an_other_name_typed_in_the_chooser_is_the_class(filled: ClassifyPage) -> None:
+    card = ModelCard(
+        MODEL,
+        ("giant panda", "lesser panda", "ice bear"),
+        other_names={
+            "giant panda": ["panda", "coon bear"],
+            "lesser panda": ["red panda", "panda"],
+            "ice bear": ["polar bear"],
+        },
+    )
+    filled.set_classes(KnownClasses(card))
+    filled.select(CAT.key)
+    chooser = filled.pane.label_box.chooser
+    requested: list[str] = []
+    chooser.label_requested.connect(requested.append)
+    chooser.field.setFocus()
+    QTest.keyClicks(chooser.field, "polar")
+    popup = chooser.field.completer().popup()
+    assert popup is not None
+    assert popup.isVisible()
+    assert popup.model().index(0, 0).data() == "ice bear"
+    QTest.keyClick(popup, Qt.Key.Key_Down)
+    QTest.keyClick(popup, Qt.Key.Key_Return)
+    QApplication.processEvents()
+    assert chooser.field.text() == ""
+    chooser.field.setText("Panda")
+    assert chooser.hint.text() == "“Panda” is giant panda."
+    chooser.button.click()
+    chooser.field.setText("smiley")
+    assert chooser.hint.text() == "“smiley” is a new class; the next training learns it."
+    assert requested == ["ice bear", "giant panda"]
+
+
+def test_a_thousand_classes_are_offered_the_likeliest_first(filled: ClassifyPage) -> None:
+    names = tuple(f"class number {number}" for number in range(1000))
+    filled.set_classes(KnownClasses(ModelCard(MODEL, (*names, "catamaran"))))
+    filled.select(CAT.key)
+    chooser = filled.pane.label_box.chooser
+    QTest.keyClicks(chooser.field, "cat")
+    assert chooser.matches.rowCount() == 1
+    chooser.field.clear()
+    QTest.keyClicks(chooser.field, "number")
+    assert chooser.matches.rowCount() == MAX_MATCHES
+
+
+def test_a_model_without_classes_says_what_to_do(filled: ClassifyPage) -> None:
+    filled.gallery.add([answered_photo(Path("/album/a.jpg"))])
+    filled.select("/album/a.jpg")
+    assert filled.pane.no_classes.isVisible()
+    assert filled.pane.no_classes.text() == (
+        "pets knows no class yet. Label photos, or drop a folder of folders on the Models page."
+    )
+    assert filled.pane.label_box.question.text() == "What does it show?"
 
 
 def test_thumbnails_are_decoded_upright_and_a_broken_file_is_tried_once(
@@ -156,8 +215,8 @@ def test_the_controls_of_the_header_never_overlap(
 ) -> None:
     """The narrowest window leaves 640 px to the page."""
     header = filled.header
-    filled.gallery.set_live_version(2 if outdated else 1)
-    header.show_outdated(len(filled.gallery.outdated()), 2)
+    filled.gallery.set_answering(MODEL, 2 if outdated else 1)
+    header.show_outdated(len(filled.gallery.outdated()), "pets v2")
     filled.setMinimumSize(1, 1)  # as the main window does, whatever its pages need
     filled.resize(width, 520)
     QApplication.processEvents()

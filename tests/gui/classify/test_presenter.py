@@ -11,9 +11,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from serving.errors import BackendError, FleetUnavailable
+from serving.models.card import ModelCard
 from tests.gui.classify.classify_env import ClassifyEnv, with_classify_env
 from tests.gui.conftest import Run
 from tests.support.drag_and_drop import drop_files
+from tests.support.predictions import MODEL
 from tests.support.sample_images import image_file
 from tests.support.waiting import wait_until
 
@@ -105,8 +107,8 @@ def test_photos_that_found_no_instance_are_tried_again_when_there_is_one(
         drop_files(env.page, album)
         await wait_until(lambda: all(env.state(path) == "failed" for path in album))
         env.model.error = None
-        env.presenter.fleet_changed(0, None)
-        env.presenter.fleet_changed(1, 1)
+        env.presenter.fleet_changed(0, MODEL, None)
+        env.presenter.fleet_changed(1, MODEL, 1)
         await wait_until(lambda: all(env.state(path) == "answered" for path in album))
 
     run(lambda: with_classify_env(tmp_path, scenario))
@@ -116,12 +118,12 @@ def test_a_new_version_answers_the_shown_photo_at_once_and_others_on_request(
     run: Run, tmp_path: Path, album: list[Path]
 ) -> None:
     async def scenario(env: ClassifyEnv) -> None:
-        env.presenter.fleet_changed(2, 1)
+        env.presenter.fleet_changed(2, MODEL, 1)
         drop_files(env.page, album)
         await wait_until(lambda: all(env.state(path) == "answered" for path in album))
         env.page.select(str(album[1]))
         env.model.version, env.model.scores = 2, (("panda", 0.9), ("cat", 0.1))
-        env.presenter.fleet_changed(2, 2)
+        env.presenter.fleet_changed(2, MODEL, 2)
         chart = env.page.pane.chart
         await wait_until(lambda: bool(chart.scores) and chart.scores[0].name == "panda")
         assert len(env.gallery.outdated()) == len(album) - 1
@@ -129,6 +131,37 @@ def test_a_new_version_answers_the_shown_photo_at_once_and_others_on_request(
         env.page.header.reclassify.click()
         await wait_until(lambda: not env.gallery.outdated())
         await wait_until(env.page.header.reclassify.isHidden)
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_another_model_answers_the_shown_photo_and_learns_its_label(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        env.presenter.set_card(MODEL, ModelCard(MODEL, ("cat", "dog")))
+        env.presenter.set_card("birds", ModelCard("birds", ("wren", "robin")))
+        env.presenter.fleet_changed(1, MODEL, 1)
+        drop_files(env.page, album[:2])
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album[:2]))
+        env.page.select(str(album[0]))
+        chooser = env.page.pane.label_box.chooser
+        assert chooser.known.names == ("cat", "dog")
+        env.model.name, env.model.scores = "birds", (("wren", 0.9),)
+        env.presenter.fleet_changed(1, "birds", 1)
+        await wait_until(lambda: env.page.pane.source.text().startswith("birds v1"))
+        await wait_until(lambda: chooser.known.names == ("wren", "robin"))
+        await env.presenter.label([str(album[0]), str(album[1])], "wren").result()
+        assert env.labels.models == ["birds", MODEL]
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_without_a_class_the_empty_page_says_what_to_do(run: Run, tmp_path: Path) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        env.presenter.fleet_changed(1, "birds", 1)
+        env.presenter.set_card("birds", ModelCard("birds", ()))
+        assert env.page.note.text().startswith("birds knows no class yet. Label photos")
 
     run(lambda: with_classify_env(tmp_path, scenario))
 

@@ -121,6 +121,27 @@ def test_labels_and_versions_appear_and_follow_the_backend(
     run_with_backend(scenario)
 
 
+def test_a_person_chooses_which_model_learns(
+    run_with_backend: RunWithBackend, repository: ModelRepository
+) -> None:
+    add_version(repository, ("wren", "robin"), "birds")
+    repository.promote("birds", 1)
+
+    async def scenario(env: LearnEnv) -> None:
+        await wait_until(lambda: env.page.models.text() == MODEL)
+        await env.outbox.submit(image_bytes(), "wren", "birds")
+        await wait_until(lambda: env.outbox.view.pending == 0)
+        assert not env.page.learn.isEnabled()
+        menu = env.page.models.menu()
+        menu.aboutToShow.emit()
+        next(action for action in menu.actions() if action.text().startswith("birds")).trigger()
+        await wait_until(lambda: env.page.labels_summary.text() == "1 in 1 class")
+        assert env.page.models.text() == "birds"
+        await wait_until(env.page.learn.isEnabled)
+
+    run_with_backend(scenario)
+
+
 def test_learning_shows_its_progress_and_ends_with_a_live_version(
     run_with_backend: RunWithBackend, worker_script: Path
 ) -> None:

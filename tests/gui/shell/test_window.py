@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtTest import QTest
+from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QToolButton
 
 from desktop.app import App, Options
@@ -17,9 +17,11 @@ from desktop.theme import Appearance, tokens
 from desktop.theme.tokens import DARK, LIGHT
 from desktop.widgets.notice_stack import MAX_NOTICES
 from serving.errors import EngineError
+from serving.models.served import ServedModels
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
 from tests.support.drag_and_drop import drop_files
+from tests.support.sample_summaries import model
 from tests.support.waiting import wait_until
 
 
@@ -71,16 +73,47 @@ def test_every_button_has_an_accessible_name(app: App) -> None:
 def test_the_status_bar_shows_the_fleet_and_leads_there(app: App) -> None:
     status = app.window.status
     assert status.fleet.text().strip() == "Fleet: starting"
-    status.show_fleet(1, 2, "starter", None)
+    status.show_fleet(1, 2)
+    status.show_model("pets", None)
     assert status.fleet.text().strip() == "Fleet: 1 of 2 ready"
-    status.show_fleet(2, 2, "starter", 7)
-    assert (status.fleet.text().strip(), status.version.text()) == ("Fleet: 2 ready", "starter v7")
-    status.show_fleet(0, 0, "starter", None)
+    status.show_fleet(2, 2)
+    status.show_model("pets", 7)
+    assert (status.fleet.text().strip(), status.model.text()) == ("Fleet: 2 ready", "pets v7")
+    status.show_fleet(0, 0)
     assert status.fleet.text().strip() == "Fleet: stopped"
     status.fleet.click()
     assert app.window.current_page == PageName.FLEET
-    status.version.click()
-    assert app.window.current_page == PageName.LEARN
+
+
+def test_the_model_that_answers_is_chosen_in_the_status_bar(app: App) -> None:
+    button = app.window.status.model
+    app.answering.set_served(ServedModels("pets", ("birds",)))
+    app.answering.set_models([model("pets", current=True), model("fish", classes=())])
+    used = QSignalSpy(button.use_requested)
+
+    def actions() -> dict[str, QAction]:
+        button.menu().aboutToShow.emit()
+        return {each.text(): each for each in button.menu().actions() if each.text()}
+
+    offered = actions()
+    assert list(offered) == [
+        "pets    2 classes, current",
+        "birds",
+        "Load and use",
+        "fish    no class yet",
+        "Show all models",
+    ]
+    assert offered["pets    2 classes, current"].isChecked()
+    assert (app.answering.name, app.answering.requested or "") == ("pets", "")
+    offered["birds"].trigger()
+    assert (app.answering.name, app.answering.requested or "") == ("birds", "birds")
+    assert actions()["birds"].isChecked()
+    actions()["fish    no class yet"].trigger()
+    assert used.at(0) == ["fish"]
+    actions()["Show all models"].trigger()
+    assert app.window.current_page == PageName.MODELS
+    app.answering.set_served(ServedModels("pets"))
+    assert app.answering.name == "pets"
 
 
 def test_a_page_that_comes_later_replaces_the_one_on_show(app: App) -> None:

@@ -9,7 +9,7 @@ import pytest
 from desktop.classify.gallery import Gallery
 from desktop.classify.photo import Photo, PhotoFailure, PhotoState
 from serving.errors import FleetUnavailable, ModelError
-from tests.support.predictions import answered_photo, prediction
+from tests.support.predictions import MODEL, answered_photo, prediction
 
 CANCELLED = PhotoFailure("Classifying was cancelled.", "Try again.")
 
@@ -90,9 +90,24 @@ def test_answers_of_another_version_than_the_live_one_are_outdated(
         replace(answered_photo(again, ("cat", 0.9), version=1), waiting=True),
     ])  # fmt: skip
     assert gallery.outdated() == []
-    gallery.set_live_version(2)
+    gallery.set_answering(MODEL, 2)
     assert gallery.outdated() == [str(old)]
     assert mirror.state_changes == 1
+
+
+def test_answers_of_another_model_are_outdated_too(gallery: Gallery) -> None:
+    (photo,) = paths("one")
+    gallery.add([answered_photo(photo, ("cat", 0.9), version=2, model="other")])
+    gallery.set_answering(MODEL, 2)
+    assert gallery.outdated() == [str(photo)]
+    gallery.set_answering("other", 2)
+    assert gallery.outdated() == []
+
+
+def test_an_answer_without_classes_is_an_answer(gallery: Gallery) -> None:
+    (photo,) = paths("one")
+    gallery.add([answered_photo(photo)])
+    assert gallery.state(gallery.photos[0]) is PhotoState.ANSWERED
 
 
 def test_only_a_missing_fleet_is_no_fault_of_the_photo(gallery: Gallery) -> None:

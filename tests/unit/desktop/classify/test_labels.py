@@ -18,11 +18,13 @@ class Store:
     def __init__(self) -> None:
         self.stored: dict[int, str] = {}
         self._receipts = 0
+        self.models: list[str] = []
 
-    async def store(self, jpeg: bytes, class_name: str) -> int:
+    async def store(self, jpeg: bytes, class_name: str, model: str) -> int:
         if class_name == "refused":
             raise BackendError("The label was refused.", "Use another class.")
         self._receipts += 1
+        self.models.append(model)
         self.stored[self._receipts] = class_name
         return self._receipts
 

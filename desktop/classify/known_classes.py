@@ -1,0 +1,75 @@
+"""The classes that a label may name: a model's, and those that people made up for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from serving.models.card import ModelCard
+
+MAX_MATCHES = 50
+"""More than anybody reads; a longer text finds the rest."""
+
+
+@dataclass(frozen=True)
+class ClassMatch:
+    """A class that a text may mean."""
+
+    name: str
+    other: str = ""
+    """The other name in which the text was found; empty if it is in the name itself."""
+
+
+class KnownClasses:
+    """Finds classes by what a person types: their names, parts of them, other names."""
+
+    def __init__(self, card: ModelCard | None = None, made_up: Iterable[str] = ()) -> None:
+        """`made_up` are classes that the version of `card` has not learned yet."""
+        own = card.classes if card is not None else ()
+        known = {name.casefold() for name in own}
+        extra = {name.casefold(): name for name in made_up if name.casefold() not in known}
+        self._card = card
+        self._made_up = extra
+        self.names: tuple[str, ...] = (*own, *extra.values())
+        others = card.other_names if card is not None else {}
+        # Folded once: a thousand classes are searched at every key.
+        self._searched = [
+            (name, name.casefold(), [(other, other.casefold()) for other in others.get(name, ())])
+            for name in sorted(self.names, key=str.casefold)
+        ]
+
+    def named(self, text: str) -> str | None:
+        """Return the class that `text` means; None if it is the name of none."""
+        found = self._card.class_named(text) if self._card is not None else None
+        return found or self._made_up.get(text.casefold())
+
+    def find(self, text: str) -> list[ClassMatch]:
+        """Return the classes in whose names `text` is, the likeliest first.
+
+        What begins with the text comes before what has a word that does, and that before
+        the rest; other names come after the classes' own.
+        """
+        part = " ".join(text.split()).casefold()
+        if not part:
+            return []
+        meant = self.named(part)
+        ranked: list[tuple[int, int, ClassMatch]] = []
+        for order, (name, folded, others) in enumerate(self._searched):
+            best = (_rank(part, folded), ClassMatch(name))
+            for other, other_folded in others:
+                rank = _rank(part, other_folded)
+                if rank is not None and best[0] is None:
+                    best = (rank + 1, ClassMatch(name, other))
+            if best[0] is not None:
+                ranked.append((-1 if name == meant else best[0], order, best[1]))
+        ranked.sort(key=lambda each: each[:2])
+        return [match for _, _, match in ranked[:MAX_MATCHES]]
+
+
+def _rank(part: str, name: str) -> int | None:
+    """Return how badly a name fits a text: 0 is best; None if the text is not in it."""
+    if part not in name:
+        return None
+    if name.startswith(part):
+        return 0
+    return 2 if f" {part}" in name else 4
