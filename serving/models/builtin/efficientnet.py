@@ -156,6 +156,8 @@ class FoldedWeights:
     head_kernel: Floats
     """[EMBEDDING_SIZE, classes]"""
     head_bias: Floats
+    embedding_mean: Floats
+    """[EMBEDDING_SIZE]: about the mean embedding of the photos that the network learned from."""
 
 
 def fold(variant: Variant, weights: Mapping[str, Array]) -> FoldedWeights:
@@ -171,6 +173,7 @@ def fold(variant: Variant, weights: Mapping[str, Array]) -> FoldedWeights:
         return left.pop(name)
 
     constants: dict[str, Tensor] = {}
+    embedding_mean = np.zeros(0, np.float32)
     for convolution in (each for block in blocks(variant) for each in block.convolutions):
         height, width, inputs, outputs = convolution.kernel_shape
         # PyTorch has outputs first, then inputs; a depthwise kernel has 1 input for each output.
@@ -186,12 +189,29 @@ def fold(variant: Variant, weights: Mapping[str, Array]) -> FoldedWeights:
         across = scale[:, np.newaxis] if convolution.is_depthwise else scale
         constants[convolution.kernel_node] = float_tensor(kernel.transpose(order) * across)
         constants[convolution.bias_node] = float_tensor(beta - mean * scale)
+        embedding_mean = _mean_of_relu6(beta, np.abs(gamma))  # the last one's remains
     kernel, bias = take(f"{_HEAD}.weight"), take(f"{_HEAD}.bias")
     if kernel.shape != (len(bias), EMBEDDING_SIZE):
         raise _other_network("the head has another shape")
     if left:
         raise _other_network(f"nothing uses {min(left)}")
-    return FoldedWeights(constants, kernel.T, bias)
+    return FoldedWeights(constants, kernel.T, bias, embedding_mean)
+
+
+def _mean_of_relu6(mean: Array, deviation: Array) -> Floats:
+    """Return the mean of relu6(x) for normally distributed x.
+
+    Batch normalization gives the activations before the embedding this mean and deviation.
+    """
+
+    def mean_above(limit: float) -> Any:
+        """The mean of max(x - limit, 0)."""
+        distance = (mean - limit) / deviation
+        density = np.exp(-(distance**2) / 2) / math.sqrt(2 * math.pi)
+        share = np.array([(1 + math.erf(each / math.sqrt(2))) / 2 for each in distance])
+        return deviation * density + (mean - limit) * share
+
+    return np.asarray(mean_above(0.0) - mean_above(6.0), np.float32)
 
 
 def _other_network(why: str) -> ModelError:

@@ -34,6 +34,8 @@ from serving.tf.tensors import string_tensor
 LICENCES = RESOURCES / "licences"
 LICENCE_FILE = Path("assets.extra") / "LICENSE"
 NOTICE_FILE = Path("assets.extra") / "NOTICE"
+EMBEDDING_MEAN_FILE = Path("assets.extra") / "embedding_mean.npy"
+"""Float32 [D]: about the mean embedding of what the network learned from; for training."""
 _LOCK_NAME = ".installing"
 
 
@@ -97,6 +99,7 @@ def write_built_in(folder: Path, model: BuiltInModel) -> None:
     )
     notice = (LICENCES / "built-in-models.txt").read_text("utf-8")
     write_warmup(folder)
+    np.save(folder / EMBEDDING_MEAN_FILE, weights.embedding_mean)
     (folder / SAVED_MODEL_FILE).write_bytes(with_constants(model.template.read_bytes(), constants))
     (folder / CARD_PATH).write_text(card.to_json())
     shutil.copyfile(LICENCES / "Apache-2.0.txt", folder / LICENCE_FILE)

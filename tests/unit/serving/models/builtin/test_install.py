@@ -89,6 +89,17 @@ def test_its_card_and_its_licence_travel_with_it(repository: ModelRepository) ->
         assert work in notice
 
 
+def test_the_mean_embedding_is_that_of_normal_activations(repository: ModelRepository) -> None:
+    model = built_in_model("efficientnet-lite0")
+    weights = read_torch_weights(model.weights)
+    path = install_built_in(repository, model.name).path / "assets.extra" / "embedding_mean.npy"
+    stored = np.load(path)
+    beta, gamma = weights["_bn1.bias"], weights["_bn1.weight"]
+    drawn = np.random.default_rng(1).normal(size=(20_000, 1)) * gamma + beta
+    assert stored.dtype == np.float32
+    np.testing.assert_allclose(stored, drawn.clip(0, 6).mean(axis=0), atol=0.05)
+
+
 def test_missing_files_are_a_sentence_and_leave_nothing(
     repository: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
