@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "training"
 
     @property
+    def embeddings(self) -> Path:
+        """What backbones saw in labelled photos, kept from training run to training run."""
+        return self.training_runs / "embeddings"
+
+    @property
     def backend_database(self) -> Path:
         return self.root / "backend.sqlite"
 

@@ -31,7 +31,7 @@ class VersionComparison:
     def __init__(self, repository: ModelRepository, store: Store, workspace: Workspace) -> None:
         self._repository = repository
         self._store = store
-        self._embeddings = workspace.training_runs / "embeddings"
+        self._embeddings = workspace.embeddings
         self._one_at_a_time = asyncio.Lock()
 
     async def compare(

@@ -22,9 +22,10 @@ from backend.training.worker_protocol import (
     LabeledImage,
     PhotosRead,
     TrainingProgress,
+    TrainingResult,
     TrainingSpec,
 )
-from serving.background import cancel_and_wait
+from serving.background import cancel_and_wait, finish
 from serving.clock import utc_now
 from serving.errors import BackendError, ServeryError
 from serving.models.repository import ModelRepository, Version
@@ -259,8 +260,8 @@ class Trainer:
         run = replace(run, state=RunState.RUNNING, labels=len(labels.current), step="Starting.")
         await self._store.runs.save(run, last_label=labels.last_label)
         self._update(run)
-        base = self._repository.live(model)
-        known = frozenset(base.card().classes)
+        base = await asyncio.to_thread(self._repository.live, model)
+        known = frozenset((await asyncio.to_thread(base.card)).classes)
 
         async def label(read: PhotosRead) -> None:
             found = [
@@ -276,7 +277,20 @@ class Trainer:
             self._update(
                 replace(run, progress=0.95, step="Adding the new version to the repository.")
             )
-            version = self._repository.adopt(model, staged)
+            # Not stopped half-way: a version that is in the repository has a run that says so.
+            await finish(self._conclude(run, source, base, staged, result))
+
+    async def _conclude(
+        self,
+        run: TrainingRun,
+        source: PhotoSource | None,
+        base: Version,
+        staged: Path,
+        result: TrainingResult,
+    ) -> None:
+        """Add the version that the worker wrote, let it go live if it may, and end the run."""
+        model = run.model
+        version = await asyncio.to_thread(self._repository.adopt, model, staged)
         run = replace(
             run,
             version=version.number,
@@ -289,14 +303,15 @@ class Trainer:
             await self._store.runs.save(run, last_label=imported.last_label)
         self._update(run)
         reason = reason_not_to_promote(result.evaluation)
-        if reason is None and self._repository.live(model).number != base.number:
+        live = await asyncio.to_thread(self._repository.live, model)
+        if reason is None and live.number != base.number:
             # A person's choice, made while the worker was running, outweighs the gate.
             reason = "Another version was promoted meanwhile, so this one did not go live."
         step = reason or f"Version {version.number} is live."
         run = replace(run, promoted=reason is None, not_promoted_because=reason or "")
         if run.promoted:
-            self._repository.promote(model, version.number)
-            # Before the next await: whatever fails from here on, the version is live.
+            await asyncio.to_thread(self._repository.promote, model, version.number)
+            # First: whatever fails from here on, the version is live.
             self._update(run)
             try:
                 await self._store.runs.record_promotion(model, version.number, run.id)
@@ -304,7 +319,7 @@ class Trainer:
                 _log.error("The promotion by run %s could not be recorded: %s", run.id, error)
                 step += f" It is missing from the list of promotions: {error}"
         # After that, so that it keeps the version that is live now.
-        self._repository.prune(model)
+        await asyncio.to_thread(self._repository.prune, model)
         run = replace(run, progress=1.0)
         if result.unreadable_images:
             step += f" Photos that could not be read any more: {result.unreadable_images:,}."
@@ -327,7 +342,7 @@ class Trainer:
             base_version=base.number,
             base_folder=str(base.path),
             staging_folder=str(staged),
-            embeddings_folder=str(self._workspace.training_runs / "embeddings"),
+            embeddings_folder=str(self._workspace.embeddings),
             import_folder=str(source.folder) if source is not None else "",
             images_folder=str(self._store.images.root),
             images=tuple(

@@ -30,6 +30,7 @@ from backend.training.loaded_version import LoadedVersion
 from backend.training.rehearsal import teach_with_rehearsal
 from backend.training.taught import Taught
 from backend.training.worker_protocol import (
+    REPORT_PATH,
     LabeledImage,
     Message,
     TrainingFailure,
@@ -43,7 +44,6 @@ from serving.errors import ModelError, ServeryError
 from serving.models.card import CARD_PATH, ModelCard
 from serving.tf.names import SAVED_MODEL_FILE
 
-REPORT_PATH = Path("assets.extra") / "report.json"
 TOLERANCE = 1e-3
 """How far the new version's scores may be from those that were computed here."""
 

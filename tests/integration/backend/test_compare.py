@@ -59,7 +59,7 @@ async def test_known_embeddings_are_used_and_none_are_written(
     service: Service, versions: list[Version]
 ) -> None:
     known, new = await label(service, "red"), await label(service, "blue")
-    folder = service.workspace.training_runs / "embeddings"
+    folder = service.workspace.embeddings
     with LoadedVersion(versions[0].path) as loaded:
         (embedding,) = loaded.embed([painting("yellow", 1)])
     cache = EmbeddingCache(folder, ServableGraph(versions[0].path).backbone_hash())

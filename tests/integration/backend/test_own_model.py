@@ -17,8 +17,9 @@ from backend.contract import EvaluationReport
 from backend.json_decode import decode
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
-from backend.training.worker import REPORT_PATH, learn
+from backend.training.worker import learn
 from backend.training.worker_protocol import (
+    REPORT_PATH,
     LabeledImage,
     Message,
     PhotosRead,

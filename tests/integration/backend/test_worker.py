@@ -56,7 +56,7 @@ class TrainingEnv:
             base_version=base.number,
             base_folder=str(base.path),
             staging_folder=str(staged),
-            embeddings_folder=str(self.workspace.training_runs / "embeddings"),
+            embeddings_folder=str(self.workspace.embeddings),
             images=tuple(images),
             images_ever_labeled=tuple(sorted(image.image for image in images)),
         )
