@@ -7,7 +7,7 @@ from typing import Any
 
 from serving.model_server.configuration import models_from_proto
 from serving.model_server.grpc_calls import CallContext, Method, service_handler
-from serving.model_server.models import ServedModels
+from serving.model_server.models import ServerModels
 from serving.model_server.served_model import VersionRecord
 from serving.tf.messages import get_model_status_pb2, model_management_pb2
 from serving.tf.status import ServingError, invalid
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class ModelService:
     """Answers status and reload calls; every method raises ServingError."""
 
-    def __init__(self, models: ServedModels) -> None:
+    def __init__(self, models: ServerModels) -> None:
         self._models = models
 
     def handler(self) -> Any:

@@ -35,7 +35,7 @@ def _check_available(models: Sequence[ServedModel]) -> None:
     )
 
 
-class ServedModels:
+class ServerModels:
     """All models of one server."""
 
     def __init__(

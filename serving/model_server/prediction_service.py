@@ -8,7 +8,7 @@ from typing import Any
 
 from serving.model_server import examples, inference
 from serving.model_server.grpc_calls import CallContext, Method, service_handler
-from serving.model_server.models import ServedModels
+from serving.model_server.models import ServerModels
 from serving.model_server.monitoring import Metrics
 from serving.model_server.scheduler import InferenceScheduler, Prepare
 from serving.tf.messages import (
@@ -42,7 +42,7 @@ class PredictionService:
 
     def __init__(
         self,
-        models: ServedModels,
+        models: ServerModels,
         scheduler: InferenceScheduler,
         metrics: Metrics,
         options: GrpcOptions,

@@ -25,7 +25,7 @@ from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
 from serving.model_server.loader import Loader
 from serving.model_server.model_service import ModelService
-from serving.model_server.models import ServedModels
+from serving.model_server.models import ServerModels
 from serving.model_server.monitoring import Metrics
 from serving.model_server.prediction_service import GrpcOptions, PredictionService
 from serving.model_server.rest import RestApi, RestOptions
@@ -88,7 +88,7 @@ async def serve(flags: Flags) -> None:
     configs = _first_configuration(flags)
     async with AsyncExitStack() as stack:
         loader = _loader(flags)
-        models = ServedModels(
+        models = ServerModels(
             loader.load,
             loader.accelerate if _may_accelerate(flags) else None,
             retry_policy=RetryPolicy(
@@ -216,7 +216,7 @@ def _has_rest(flags: Flags) -> bool:
 
 
 async def _load_first_models(
-    models: ServedModels, configs: dict[str, ModelConfig], stop: asyncio.Event
+    models: ServerModels, configs: dict[str, ModelConfig], stop: asyncio.Event
 ) -> bool:
     """Return True once the first models are available, False if the server is stopped before."""
     starting = asyncio.create_task(models.configure(configs))
@@ -231,7 +231,7 @@ async def _load_first_models(
     return True
 
 
-async def _watch_config_file(flags: Flags, models: ServedModels) -> None:
+async def _watch_config_file(flags: Flags, models: ServerModels) -> None:
     """Apply the configuration file whenever its text has changed, until cancelled."""
     if not (flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0):
         return
