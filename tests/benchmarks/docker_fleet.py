@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.docker_fleet [--image servery/model-server:0.1.0] [--rounds 20]
 
-Runs the starter model in containers of a real engine, on a workspace of its own, and removes
-every container at the end. `servery image build` makes the image. Callers send one drawn photo.
+Runs the model of a new workspace in containers of a real engine, on a workspace of its own, and
+removes every container at the end. `servery image build` makes the image. Callers send one drawn
+photo.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from serving.engines.docker.image.constants import OWN_IMAGE
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.fleet.fleet import Fleet, FleetView
 from serving.fleet.record import InstanceLimits
+from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import install_starter
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.benchmarks.measure import Figure
@@ -49,7 +50,7 @@ PAUSE = 0.1
 
 @dataclass
 class DockerFleet:
-    """One fleet of the starter model, and the engine's own interface."""
+    """One fleet of that model, and the engine's own interface."""
 
     workspace: Workspace
     engine: DockerEngine
@@ -85,7 +86,7 @@ async def fleet_of(image: str, *, kept: bool) -> AsyncIterator[DockerFleet]:
     with tempfile.TemporaryDirectory(prefix="servery-fleet-") as folder:
         workspace = Workspace(Path(folder)).create()
         repository = ModelRepository(workspace.models)
-        install_starter(repository)
+        install_first_model(repository)
         engine = DockerEngine(workspace, [image])
         client = PredictClient(repository.served, timeout=60)
         fleet = Fleet(engine, repository, workspace, client)

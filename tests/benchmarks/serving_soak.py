@@ -3,7 +3,7 @@
     python -m tests.benchmarks.serving_soak [--seconds 60] [--change 5] [--callers 32]
         [--runtime auto]
 
-Each change puts another copy of the starter model beside the one that is served, waits
+Each change puts another copy of the built-in model beside the one that is served, waits
 until it is, and removes the one before.
 """
 
@@ -19,8 +19,9 @@ from pathlib import Path
 
 import grpc
 
+from serving.models.builtin.catalog import DEFAULT_BUILT_IN
+from serving.models.builtin.install import install_built_in
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import install_starter
 from serving.tf.messages import get_model_status_pb2
 from tests.benchmarks.reference_model import DATA
 from tests.benchmarks.serving_throughput_load import MODEL, flood, grpc_callers, photos
@@ -94,7 +95,8 @@ def main() -> None:
     print(f"load of the last minute: {os.getloadavg()[0]:.2f}")
     with tempfile.TemporaryDirectory(prefix="servery-soak-") as name:
         folder = Path(name)
-        model = install_starter(ModelRepository(folder / "models")).path.parent
+        repository = ModelRepository(folder / "models")
+        model = install_built_in(repository, DEFAULT_BUILT_IN).path.parent
         with OurServer("ours", model, folder / "run", f"--runtime={arguments.runtime}") as server:
             sys.exit(not asyncio.run(soak(server, model, arguments)))
 

@@ -10,7 +10,7 @@ Everything runs on the reference MobileNetV2 and the photos of the shared data:
   dynamic batching over the plain Keras export. All are started first, then measured in
   turn, round after round, while the others are suspended;
 - `overload`: twice as many callers as may wait;
-- `start`: cold start to AVAILABLE and memory of the starter model;
+- `start`: cold start to AVAILABLE and memory of the built-in model that people begin with;
 - `scaling`: from 1 to 4 instances that share the processor's cores.
 
 The callers run on the same machine and take their share of it. LitServe is not part of
@@ -35,8 +35,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.models.builtin.catalog import DEFAULT_BUILT_IN
+from serving.models.builtin.install import install_built_in
 from serving.models.repository import ModelRepository
-from serving.models.starter.install import install_starter
 from serving.tf.cores import core_count
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.reference_model import DATA
@@ -228,11 +229,12 @@ def overload(plan: Plan) -> None:
 
 
 def start(plan: Plan) -> None:
-    """Cold start to AVAILABLE and memory, of the starter model and of the reference."""
+    """Cold start to AVAILABLE and memory, of the first built-in model and of the reference."""
     results = Results()
-    starter = install_starter(ModelRepository(plan.folder / "models")).path.parent
+    repository = ModelRepository(plan.folder / "models")
+    built_in = install_built_in(repository, DEFAULT_BUILT_IN).path.parent
     for number in range(plan.rounds):
-        for name, model in (("starter", starter), ("reference", plan.servable)):
+        for name, model in (("built-in", built_in), ("reference", plan.servable)):
             for runtime in runtimes():
                 folder = plan.folder / f"start-{name}-{runtime}-{number}"
                 label = f"{name}, {runtime}"
@@ -243,7 +245,7 @@ def start(plan: Plan) -> None:
                         spent = time.perf_counter() - server.started_at
                         results.add(f"{label}, to its own speed", spent, "s")
                     results.add(f"{label}, memory at rest", server.memory, "MB")
-    print("\nCold start (aim for the starter: 4 s)")
+    print("\nCold start (aim for the built-in model: 4 s)")
     results.print()
 
 

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.startup [--runs 5]
 
 Each run starts the application in a process of its own, on a workspace that has
-never been used: the starter model is installed, the fleet and the backend are
+never been used: the built-in model is installed, the fleet and the backend are
 started. Times count from the start of the process. The window counts as shown after its
 first paint, which may be off screen. What only the benchmark needs is imported inside
 functions, after the clock has started.

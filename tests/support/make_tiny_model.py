@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from serving.models.servable import write_servable
+from serving.tf.names import SAVED_MODEL_FILE
 from tests.support.tiny_model import TEMPLATE
 from tests.support.tiny_network import BIAS, EMBEDDING_SIZE, GRID, KERNEL, SIDE
 
@@ -35,12 +36,11 @@ def main() -> None:
             folder,
             side=SIDE,
             embed=embed,
-            head_kernel=np.zeros((EMBEDDING_SIZE, 1), np.float32),
-            head_bias=np.zeros(1, np.float32),
-            classes=["nothing"],
+            head_kernel=np.zeros((2 * EMBEDDING_SIZE, 0), np.float32),
+            head_bias=np.zeros(0, np.float32),
+            classes=[],
         )
-        shutil.rmtree(TEMPLATE, ignore_errors=True)
-        shutil.copytree(folder, TEMPLATE)
+        shutil.copyfile(folder / SAVED_MODEL_FILE, TEMPLATE)
 
 
 if __name__ == "__main__":

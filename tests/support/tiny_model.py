@@ -6,7 +6,6 @@ Photos as `sample_images.painting` makes them are answered with their color; dra
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +13,17 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageColor
 
-from backend.training.head import Head, ServableGraph
+from backend.training.head import Head
 from serving.models.card import CARD_PATH, ModelCard
+from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository, Version
-from serving.tf.names import SAVED_MODEL_FILE
+from serving.models.warm_up import write_warmup
+from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
+from serving.tf.tensors import string_tensor
 from tests.support.tiny_network import CHANNELS, COLOR_CHANNELS, EMBEDDING_SIZE, GRID, SIDE
 
-TEMPLATE = Path(__file__).parent / "tiny_model"
-"""What `make_tiny_model.py` wrote: a version without a card, whose head knows nothing."""
+TEMPLATE = Path(__file__).with_suffix(".pb")
+"""What `make_tiny_model.py` wrote: a graph whose head has no classes."""
 TINY_MODEL = "starter"
 COLORS = {
     "red": "red",
@@ -50,8 +52,16 @@ def install_tiny(
 
 def write_tiny(folder: Path, name: str = TINY_MODEL, classes: Mapping[str, str] = COLORS) -> None:
     """Write a version of the model `name` into `folder`, which may exist."""
-    shutil.copytree(TEMPLATE, folder, dirs_exist_ok=True)
-    (folder / SAVED_MODEL_FILE).write_bytes(ServableGraph(folder).with_head(head_for(classes)))
+    head = head_for(classes)
+    # The half of the head that multiplies embeddings of unit length has nothing to add.
+    kernel = np.concatenate([head.kernel, np.zeros_like(head.kernel)])
+    constants = {
+        HEAD_KERNEL: float_tensor(kernel),
+        HEAD_BIAS: float_tensor(head.bias),
+        HEAD_CLASSES: string_tensor([name.encode() for name in classes]),
+    }
+    write_warmup(folder)
+    (folder / SAVED_MODEL_FILE).write_bytes(with_constants(TEMPLATE.read_bytes(), constants))
     card = ModelCard(
         name=name,
         classes=tuple(classes),
@@ -61,6 +71,7 @@ def write_tiny(folder: Path, name: str = TINY_MODEL, classes: Mapping[str, str] 
         embedding_size=EMBEDDING_SIZE,
         preprocessing=f"middle square, antialiased to {SIDE}x{SIDE}",
         licence="Apache-2.0",
+        backbone=name,
         metrics={
             "accuracy": 1.0,
             "measured_images": len(classes),
@@ -71,16 +82,16 @@ def write_tiny(folder: Path, name: str = TINY_MODEL, classes: Mapping[str, str] 
 
 
 def head_for(classes: Mapping[str, str]) -> Head:
-    """Return the head that answers with the class whose color is nearest to a photo's mean."""
+    """Return a head that answers with the class whose color is nearest to a photo's mean.
+
+    Its kernel is [EMBEDDING_SIZE, classes], for the embedding alone.
+    """
     colors = np.array([ImageColor.getrgb(color)[:3] for color in classes.values()]).reshape(-1, 3)
     colors = colors / 255
     # -|mean - color|^2, less what is the same for every class.
     kernel = np.zeros((GRID * GRID, CHANNELS, len(classes)), np.float32)
     kernel[:, :COLOR_CHANNELS] = 2 * _SHARPNESS * colors.T / GRID**2
     bias = -_SHARPNESS * (colors**2).sum(axis=1)
-    of_embedding = kernel.reshape(EMBEDDING_SIZE, len(classes))
     return Head(
-        np.concatenate([of_embedding, np.zeros_like(of_embedding)]),
-        bias.astype(np.float32),
-        tuple(classes),
+        kernel.reshape(EMBEDDING_SIZE, len(classes)), bias.astype(np.float32), tuple(classes)
     )

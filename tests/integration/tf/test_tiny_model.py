@@ -15,7 +15,7 @@ from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.support.sample_images import drawing, painting
 from tests.support.tiny_model import COLORS, install_tiny
-from tests.support.tiny_network import SIDE, embedding
+from tests.support.tiny_network import EMBEDDING_SIZE, SIDE, embedding
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,14 @@ def test_drawings_can_be_learned_from_its_embeddings(version: LoadedVersion) -> 
         rows = version.embed([drawing(kind, seed) for seed in range(100, 120)])
         answers = [kinds[index] for index in nearest.logits(rows).argmax(axis=1)]
         assert answers.count(kind) >= 15
+
+
+def test_without_classes_its_answers_are_empty(workspace: Workspace) -> None:
+    installed = install_tiny(ModelRepository(workspace.models), "empty", {})
+    with LoadedVersion(installed.path) as loaded:
+        classes, scores = loaded.predict([painting("navy", 1), painting("orange", 1)])
+        assert loaded.embed([painting("navy", 1)]).shape == (1, EMBEDDING_SIZE)
+    assert classes.shape == scores.shape == (2, 0)
 
 
 def test_it_answers_the_classes_that_a_test_chooses(workspace: Workspace) -> None:
