@@ -3,7 +3,7 @@
 const MAX_BYTES = 64 * 1024 * 1024;
 const SHOWN = 5;
 const el = (id) => document.getElementById(id);
-const state = { photo: null, address: null, request: 0, answer: null, label: null };
+const state = { photo: null, address: null, request: 0, answer: null, label: null, models: [], model: "" };
 
 class ApiError extends Error {
   constructor(what, advice) {
@@ -28,6 +28,16 @@ async function callApi(method, path, options = {}) {
   }
   if (!response.ok) throw new ApiError(body.error, body.advice);
   return body;
+}
+
+/* The address of a request that is meant for the chosen model; without a choice, the current one. */
+function addressFor(path) {
+  return state.model ? `${path}?model=${encodeURIComponent(state.model)}` : path;
+}
+
+/* The model that answers: the chosen one, or else the current one. */
+function chosenModel() {
+  return state.models.find((model) => (state.model ? model.name === state.model : model.current)) || null;
 }
 
 function percent(share) {
@@ -78,15 +88,20 @@ function showScores(answer) {
 function show(answer) {
   state.answer = answer;
   showScores(answer);
-  el("right").hidden = answer.scores.length === 0;
-  if (answer.scores.length) el("right").textContent = `Yes, ${answer.scores[0].name}`;
+  const hasClasses = answer.scores.length > 0;
+  el("no-classes").hidden = hasClasses;
+  el("confirm").hidden = !hasClasses;
+  el("class-label").textContent = hasClasses
+    ? "If not, say what the photo shows:"
+    : "Say what the photo shows:";
+  if (hasClasses) el("right").textContent = `Yes, ${answer.scores[0].name}`;
   el("teach").hidden = false;
 }
 
 function requestScores(file) {
   const form = new FormData();
   form.append("file", file);
-  return callApi("POST", "classify", { body: form });
+  return callApi("POST", addressFor("classify"), { body: form });
 }
 
 async function classify(file) {
@@ -99,7 +114,7 @@ async function classify(file) {
   photo.onerror = () => { if (request === state.request) showPhoto(false); };
   photo.src = state.address;
   photo.alt = file.name ? `The photo ${file.name}` : "The photo";
-  for (const id of ["waiting", "scores", "answered-by", "teach", "undo"]) el(id).hidden = true;
+  for (const id of ["waiting", "no-classes", "scores", "answered-by", "teach", "undo"]) el(id).hidden = true;
   el("saved").textContent = "";
   el("class-name").value = "";
   showError(null);
@@ -132,7 +147,7 @@ async function classifyAgain() {
     try {
       const newer = await requestScores(photo);
       if (request !== state.request) return;
-      if (newer.version !== answer.version) {
+      if (newer.version !== answer.version || newer.model !== answer.model) {
         show(newer);
         return;
       }
@@ -156,6 +171,8 @@ async function saveLabel(name) {
   form.append("file", photo);
   showError(null);
   try {
+    // The model that answered, which may not be the chosen one any more.
+    form.append("model", state.answer.model);
     const label = await callApi("POST", "labels", { body: form });
     if (photo !== state.photo) return;
     state.label = label.id;
@@ -182,7 +199,7 @@ async function undoLabel() {
 async function train() {
   el("train").disabled = true;
   try {
-    showRun(await callApi("POST", "training"));
+    showRun(await callApi("POST", addressFor("training")));
   } catch (error) {
     showRun({ state: "failed", step: `${error.message} ${error.advice}`, progress: 0 });
     refreshLabels();
@@ -219,7 +236,7 @@ async function refreshStatus() {
 
 async function refreshLabels() {
   try {
-    const labels = await callApi("GET", "labels");
+    const labels = await callApi("GET", addressFor("labels"));
     const count = (number) => (number === 1 ? "1 label" : `${number.toLocaleString("en")} labels`);
     const fresh = labels.since_last_run;
     const rest = fresh ? `${fresh.toLocaleString("en")} not learned from yet` : "all learned from";
@@ -232,25 +249,53 @@ async function refreshLabels() {
   }
 }
 
-async function refreshClasses() {
+async function refreshModels() {
   try {
-    const models = await callApi("GET", "models");
-    const names = new Set();
-    for (const model of models) {
-      for (const version of model.versions) if (version.live) version.classes.forEach((name) => names.add(name));
-    }
-    el("classes").replaceChildren(
-      ...[...names].sort().map((name) => Object.assign(document.createElement("option"), { value: name })),
-    );
+    state.models = await callApi("GET", "models");
   } catch {
-    el("classes").replaceChildren();
+    state.models = [];
   }
+  const served = state.models.filter((model) => model.served);
+  // A model that nobody serves any more cannot answer.
+  if (!served.some((model) => model.name === state.model)) state.model = "";
+  el("model").replaceChildren(
+    ...served.map((model) => {
+      const option = document.createElement("option");
+      // Whoever chose nothing follows the current model, whichever that is.
+      option.value = model.current ? "" : model.name;
+      option.textContent = model.current ? `${model.name} (current)` : model.name;
+      return option;
+    }),
+  );
+  el("model").value = state.models.some((model) => model.current && model.name === state.model) ? "" : state.model;
+  el("model-choice").hidden = served.length < 2;
+  showClasses();
+}
+
+function showClasses() {
+  const model = chosenModel();
+  const live = model ? model.versions.find((version) => version.live) : null;
+  el("classes").replaceChildren(
+    ...(live ? [...live.classes].sort() : []).map((name) => Object.assign(document.createElement("option"), { value: name })),
+  );
+}
+
+function chooseModel(name) {
+  state.model = name;
+  showClasses();
+  refreshLabels();
+  refreshRun();
+  if (state.photo) classify(state.photo);
 }
 
 async function refreshRun(id) {
   try {
-    const run = id ? await callApi("GET", `training/${encodeURIComponent(id)}`) : (await callApi("GET", "training"))[0];
-    if (run) showRun(run);
+    const run = id
+      ? await callApi("GET", `training/${encodeURIComponent(id)}`)
+      : (await callApi("GET", addressFor("training")))[0];
+    const model = chosenModel();
+    if (run && model && run.model === model.name) showRun(run);
+    else if (!id) el("run").hidden = true;
   } catch {
     el("run").hidden = true;
   }
@@ -258,18 +303,20 @@ async function refreshRun(id) {
 
 function listen() {
   const source = new EventSource("events");
-  source.addEventListener("open", () => {
+  source.addEventListener("open", async () => {
     refreshStatus();
+    // First: labels and training runs are those of the chosen model.
+    await refreshModels();
     refreshLabels();
-    refreshClasses();
     refreshRun();
   });
   source.addEventListener("error", refreshStatus);
   source.addEventListener("labels", refreshLabels);
   source.addEventListener("training", (event) => refreshRun(JSON.parse(event.data).id));
-  source.addEventListener("models", () => {
+  source.addEventListener("models", async () => {
     refreshStatus();
-    refreshClasses();
+    await refreshModels();
+    refreshLabels();
     classifyAgain();
   });
 }
@@ -314,5 +361,6 @@ el("teach").addEventListener("submit", (event) => {
 el("right").addEventListener("click", () => saveLabel(state.answer.scores[0].name));
 el("undo").addEventListener("click", undoLabel);
 el("train").addEventListener("click", train);
+el("model").addEventListener("change", (event) => chooseModel(event.target.value));
 setInterval(refreshStatus, 3000);
 listen();
