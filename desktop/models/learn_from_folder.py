@@ -21,15 +21,21 @@ async def learn_from_folder(
 ) -> TrainingRun:
     """Have a model, which is made first if it is a NewModel, learn from `folder`.
 
-    `folder` has one folder a class. Returns the run when it has succeeded. Cancelling this
-    cancels the run, and what was read by then stays with the model, so that starting again
-    continues. Raises TrainingRunFailed, CancelledError if the run was cancelled elsewhere,
-    and BackendError.
+    `folder` has one folder a class, or is a zip file of such a folder. Returns the run when it
+    has succeeded. Cancelling this cancels the run, and what was read by then stays with the
+    model, so that starting again continues. Raises TrainingRunFailed, CancelledError if the
+    run was cancelled elsewhere, and BackendError.
     """
     if isinstance(model, NewModel):
         report(0, 0, f"Making {model.name}")
         model = (await backend.create_model(model)).name
-    run = await backend.import_folder(model, folder)
+    send = backend.import_zip if is_archive(folder) else backend.import_folder
+    run = await send(model, folder)
     run = await wait_for_run(backend, run, report, closing=closing)
     check_succeeded(run)
     return run
+
+
+def is_archive(path: Path) -> bool:
+    """Whether `path` is a zip file, by its name, rather than a folder."""
+    return path.suffix.lower() == ".zip"

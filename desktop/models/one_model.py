@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QTabWidget, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QMessageBox,
+    QScrollArea,
+    QSplitter,
+    QTabWidget,
+    QWidget,
+)
 
 from backend.contract import Comparison, EvaluationReport, ModelSummary
 from desktop import theme
@@ -173,7 +180,7 @@ class OneModelView(QWidget):
             row.promote_requested.connect(self.promote_requested)
             row.pin_requested.connect(self.pin_requested)
             row.verify_requested.connect(self.verify_requested)
-            row.delete_requested.connect(self.delete_requested)
+            row.delete_requested.connect(self._ask_to_delete)
             row.compare_requested.connect(self._compare_with_live)
             self._column.insertWidget(index, row)
         elif self._column.indexOf(row) != index:
@@ -191,6 +198,23 @@ class OneModelView(QWidget):
             self.tabs.setCurrentWidget(self.compare)
             self.compare.select(live, number)
             self.compare.compare.click()
+
+    def _ask_to_delete(self, number: int) -> None:
+        """Ask before a version is deleted, which cannot be undone."""
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setIcon(QMessageBox.Icon.NoIcon)
+        box.setWindowTitle("Delete a version")
+        box.setText(f"Delete version {number} of {self.model} for good?")
+        box.setInformativeText(
+            "Its files are removed from the disk. The labels that it learned from stay."
+        )
+        delete = box.addButton("Delete", QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        delete.clicked.connect(lambda: self.delete_requested.emit(number))
+        box.open()
 
     def _show_older(self) -> None:
         self._shown = len(self._model.versions) if self._model is not None else INITIAL_ROWS

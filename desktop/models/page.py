@@ -22,8 +22,10 @@ from desktop import theme
 from desktop.models import wording
 from desktop.models.cards_view import CardsView
 from desktop.models.entries import ModelEntry
+from desktop.models.folder_sheet import FolderSheet
 from desktop.models.name_dialog import NameDialog
-from desktop.models.new_model_dialog import Backbone, NewModelDialog
+from desktop.models.new_model_dialog import NewModelDialog
+from desktop.models.new_model_form import Backbone
 from desktop.models.one_model import OneModelView
 from desktop.models.pane import ModelPane
 from desktop.models.pictures import Pictures
@@ -31,7 +33,7 @@ from desktop.widgets import build
 from desktop.widgets.drop_overlay import DropOverlay
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
-from serving.models.model_names import same_name
+from serving.photo_folder import PhotoFolder
 
 
 class ModelsPage(QWidget):
@@ -39,8 +41,9 @@ class ModelsPage(QWidget):
 
     new_requested = Signal(object)
     """NewModel"""
-    folder_requested = Signal(Path, str)
-    """A folder to learn from, and the model that is to; empty for a new one."""
+    folder_requested = Signal(list, str)
+    """list[Path]: what was dropped or selected to learn from; and the model that is to,
+    empty for a new one."""
     rename_requested = Signal(str, str)
     duplicate_requested = Signal(str, str)
     delete_requested = Signal(str)
@@ -202,26 +205,31 @@ class ModelsPage(QWidget):
         return dialog
 
     def open_folder_sheet(
-        self, name: str, start: Callable[[NewModel], object]
-    ) -> NewModelDialog | None:
-        """Ask what the model is to be that learns from a folder called `name`."""
+        self,
+        name: str,
+        found: PhotoFolder | None,
+        start: Callable[[NewModel | str], object],
+        model: str = "",
+    ) -> FolderSheet | None:
+        """Show what was found, and ask which model is to learn from it.
+
+        `name` is proposed for a new model; `found` is None for what is looked into later.
+        None if there is nothing to build a model on.
+        """
         backbones = self.backbones()
         if not backbones:
             return None
-        taken = self.names()
-        dialog = NewModelDialog(
-            backbones, taken, self, name=free_name(name, taken), action="Start learning"
-        )
-        dialog.model_requested.connect(start)
-        dialog.open()
-        return dialog
+        sheet = FolderSheet(name, found, backbones, self.names(), self, model=model)
+        sheet.start_requested.connect(start)
+        sheet.open()
+        return sheet
 
     def open_folder_dialog(self, model: str = "") -> None:
         """Ask for a folder that a new model, or `model`, is to learn from."""
         dialog = QFileDialog(self, "Open a folder with one folder a class")
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda name: self.folder_requested.emit(Path(name), model))
+        dialog.fileSelected.connect(lambda name: self.folder_requested.emit([Path(name)], model))
         dialog.open()
 
     def open_rename_dialog(self, name: str) -> NameDialog:
@@ -251,7 +259,7 @@ class ModelsPage(QWidget):
         if paths := dropped_paths(event.mimeData()):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
-            self.folder_requested.emit(paths[0], "")
+            self.folder_requested.emit(paths, "")
 
     def _enable(self, enabled: bool) -> None:
         for control in (self.new, self.from_folder, self.more):
@@ -345,14 +353,6 @@ class ModelsPage(QWidget):
 def dropped_paths(data: QMimeData) -> list[Path]:
     """Return the files and folders of this machine in `data`."""
     return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
-
-
-def free_name(name: str, taken: Sequence[str]) -> str:
-    """Return `name`, with a number behind it if another model has it."""
-    free, number = name, 2
-    while any(same_name(free, each) for each in taken):
-        free, number = f"{name} {number}", number + 1
-    return free
 
 
 def _without_argument(act: Callable[[], object]) -> Callable[[], None]:

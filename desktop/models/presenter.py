@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,13 +17,15 @@ from backend.contract import (
     TrainingRun,
 )
 from desktop.backend_follower import BackendFollower
+from desktop.formats import plural
 from desktop.jobs import Job, Jobs
 from desktop.models import wording
 from desktop.models.entries import MOSAIC, model_entries
-from desktop.models.learn_from_folder import learn_from_folder
+from desktop.models.learn_from_folder import is_archive, learn_from_folder
 from desktop.models.page import ModelsPage
 from desktop.notifications import Notifications
 from serving.errors import BackendError
+from serving.photo_folder import NotAPhotoFolder, scan_photo_folder
 from serving.progress import Report
 
 _NOT_FOUND = 404
@@ -219,12 +222,29 @@ class ModelsPresenter:
 
         return self._jobs.start(f"Keep {number} versions of {name}", work)
 
-    def look_into_folder(self, folder: Path, model: str) -> None:
-        """Ask for the rest of what is needed to learn from a folder."""
-        if model:
-            self.learn(folder, model)
-        else:
-            self._page.open_folder_sheet(folder.name, lambda new: self.learn(folder, new))
+    def look_into_folder(self, paths: Sequence[Path], model: str) -> Job[None]:
+        """Show what is in a folder, and learn from it once a person has agreed.
+
+        What is not a folder with one folder a class is explained, with what was found.
+        """
+
+        async def work(report: Report) -> None:
+            if len(paths) > 1:
+                raise NotAPhotoFolder(
+                    f"{plural(len(paths), 'file or folder', 'files and folders')} were dropped.",
+                    "Drop the one folder that has a folder for each class.",
+                )
+            (folder,) = paths
+            found, name = None, folder.name
+            if is_archive(folder):
+                # Its content is looked into by the backend, which unpacks it anyway.
+                name = folder.stem
+            else:
+                report(0, 0, f"Looking into {folder.name}")
+                found = await asyncio.to_thread(scan_photo_folder, folder, report)
+            self._page.open_folder_sheet(name, found, partial(self.learn, folder), model)
+
+        return self._jobs.start("Look into a folder", work)
 
     def learn(self, folder: Path, model: str | NewModel) -> Job[None]:
         """Have a model, new or not, learn from a folder; then its report is shown."""

@@ -32,6 +32,8 @@ class ReportView(QScrollArea):
         self.setAccessibleName("Report")
         self._report: EvaluationReport | None = None
         self.sentence = build.label("", wrap=True)
+        self.notes = build.label("", "muted", wrap=True)
+        self.notes.setTextFormat(Qt.TextFormat.PlainText)
         self.matrix = ConfusionMatrix()
         self.matrix_note = build.label("", "small", wrap=True)
         self.copy = build.button("Copy as text", "copy", "quiet")
@@ -59,6 +61,7 @@ class ReportView(QScrollArea):
         inside.setProperty("role", "scrolled")
         build.column(
             self.sentence,
+            self.notes,
             self._matrix_panel,
             self._cell_panel,
             self._mistakes_panel,
@@ -79,6 +82,7 @@ class ReportView(QScrollArea):
         self._report = None
         self.sentence.setText(sentence)
         theme.set_role(self.sentence, "muted")
+        self.notes.hide()
         for panel in self._panels():
             panel.hide()
 
@@ -86,6 +90,8 @@ class ReportView(QScrollArea):
         self._report = report
         self.sentence.setText(wording.report_sentence(report))
         theme.set_role(self.sentence, "heading")
+        self.notes.setText("\n".join(report.notes))
+        self.notes.setVisible(bool(report.notes))
         self.matrix.show_counts(report.classes, report.confusion)
         self._matrix_panel.setVisible(any(any(line) for line in report.confusion))
         shortened = self.matrix.is_shortened

@@ -138,7 +138,7 @@ class VersionRow(QWidget):
             lambda: self.verify_requested.emit(number)
         )
         menu.addSeparator()
-        delete = menu.addAction(f"Delete for good ({format_bytes(version.size_bytes)})")
+        delete = menu.addAction(f"Delete for good… ({format_bytes(version.size_bytes)})")
         if version.live or version.pinned:
             delete.setText(f"Delete (it is {'live' if version.live else 'pinned'})")
             delete.setEnabled(False)

@@ -1,0 +1,76 @@
+"""What was found in a folder that a model is to learn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
+from backend.contract import ClassCount
+from desktop.formats import count, plural
+from desktop.widgets import build
+from desktop.widgets.class_bars import ClassBars
+from serving.photo_folder import PhotoFolder
+
+_ROWS = 4
+"""Classes that are seen without scrolling."""
+_MAX_NOTES = 3
+
+
+class FolderSummary(QWidget):
+    """The classes with their photos, the test part, and what is left out."""
+
+    def __init__(self, folder: PhotoFolder) -> None:
+        super().__init__()
+        self.found = build.label(found_sentence(folder), "heading", wrap=True)
+        self.test_part = build.label(test_sentence(folder), "muted", wrap=True)
+        self.test_part.setVisible(bool(self.test_part.text()))
+        self.classes = ClassBars()
+        self.classes.setAccessibleName("Photos by class")
+        photos = Counter(each.class_name for each in folder.photos)
+        self.classes.show_counts([ClassCount(name, photos[name], True) for name in folder.classes])
+        rows = min(_ROWS, len(folder.classes))
+        self.classes.setFixedHeight(max(1, rows) * self.classes.sizeHintForRow(0) + 2)
+        self.left_out = build.label(left_out_sentence(folder), "muted", wrap=True)
+        self.left_out.setVisible(bool(self.left_out.text()))
+        self.left_out.setToolTip(
+            "\n".join(f"{each.path}: {each.reason}" for each in folder.left_out[:30])
+        )
+        self.notes = build.label("\n".join(folder.notes[:_MAX_NOTES]), "small", wrap=True)
+        self.notes.setVisible(bool(folder.notes))
+        for label in (self.found, self.left_out, self.notes):
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        build.column(
+            self.found,
+            self.test_part,
+            self.classes,
+            self.left_out,
+            self.notes,
+            parent=self,
+        )
+
+
+def found_sentence(folder: PhotoFolder) -> str:
+    """Return `200 photos of 10 classes in flowers`."""
+    photos = plural(len(folder.photos), "photo")
+    return f"{photos} of {plural(len(folder.classes), 'class', 'classes')} in {folder.root.name}"
+
+
+def test_sentence(folder: PhotoFolder) -> str:
+    """Say what the test part is for; empty without one."""
+    held_out = sum(each.held_out for each in folder.photos)
+    if not held_out:
+        return ""
+    verb = "is" if held_out == 1 else "are"
+    return f"{count(held_out)} of them {verb} the test part: never learned, only measured on."
+
+
+def left_out_sentence(folder: PhotoFolder) -> str:
+    """Return `12 files are left out: 8 not an image, 4 hidden`; empty if none is."""
+    if not folder.left_out:
+        return ""
+    reasons = Counter(str(each.reason) for each in folder.left_out)
+    parts = [f"{count(number)} {reason}" for reason, number in reasons.most_common()]
+    verb = "is" if len(folder.left_out) == 1 else "are"
+    return f"{plural(len(folder.left_out), 'file')} {verb} left out: {', '.join(parts)}."

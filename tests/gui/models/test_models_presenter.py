@@ -1,0 +1,293 @@
+"""The Models page against a real backend: what changes there is seen here, and the reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from backend.client import BackendClient
+from backend.contract import NewModel
+from desktop.jobs import Jobs
+from desktop.models.folder_sheet import FolderSheet
+from desktop.models.page import ModelsPage
+from desktop.models.presenter import ModelsPresenter
+from desktop.notifications import Notice, Notifications
+from serving.models.repository import ModelRepository
+from serving.workspace import Workspace
+from tests.gui.conftest import Run
+from tests.support.backend_env import backend_on_thread, write_worker
+from tests.support.drag_and_drop import drop_files
+from tests.support.sample_images import image_bytes, image_file
+from tests.support.tiny_model import install_tiny
+from tests.support.waiting import wait_until
+
+GOOD = """
+shutil.copytree(spec.base_folder, Path(spec.staging_folder), dirs_exist_ok=True)
+send(TrainingResult(Evaluation(50, 0.85, 0.8, 50, 0.85, 0.8), 1, 0))
+"""
+ENDLESS = "send(TrainingProgress(0.42, 'Reading photos'))\ntime.sleep(600)\n"
+TINY = "tiny"
+OTHER = "other"
+
+
+@dataclass
+class ModelsEnv:
+    """A Models page that is connected to a backend, and what it reported."""
+
+    page: ModelsPage
+    client: BackendClient
+    presenter: ModelsPresenter
+    jobs: Jobs
+    notices: list[Notice] = field(default_factory=list)
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each model of the workspace, in the order of the cards."""
+        entries = self.page.cards.cards.entries
+        return {
+            each.name: "current" if each.model.current else "served" if each.model.served else ""
+            for each in entries
+            if each.model is not None
+        }
+
+    def versions(self) -> list[tuple[int, str]]:
+        return [(row.version.number, row.state.text()) for row in self.page.one.rows]
+
+
+Scenario = Callable[[ModelsEnv], Awaitable[None]]
+RunWithBackend = Callable[[Scenario], None]
+
+
+@asynccontextmanager
+async def open_models_env(url: str) -> AsyncIterator[ModelsEnv]:
+    page, jobs, notifications = ModelsPage(), Jobs(), Notifications()
+    page.resize(1000, 700)
+    page.show()
+    async with BackendClient(url) as client:
+        jobs.failed.connect(lambda job: notifications.error(job.error))
+        presenter = ModelsPresenter(page, client, jobs, notifications)
+        env = ModelsEnv(page, client, presenter, jobs)
+        notifications.posted.connect(env.notices.append)
+        try:
+            await wait_until(lambda: bool(env.states()))
+            yield env
+        finally:
+            await jobs.close()
+
+
+@pytest.fixture
+def repository(workspace: Workspace) -> ModelRepository:
+    """Two models; `tiny` is the current one."""
+    made = ModelRepository(workspace.models)
+    install_tiny(made, OTHER)
+    install_tiny(made, TINY)
+    return made
+
+
+@pytest.fixture
+def run_with_backend(
+    run: Run, workspace: Workspace, repository: ModelRepository, worker_script: Path
+) -> RunWithBackend:
+    """Run a coroutine function with a ModelsEnv, while a backend serves the workspace."""
+
+    def run_scenario(scenario: Scenario) -> None:
+        async def main(url: str) -> None:
+            async with open_models_env(url) as env:
+                await scenario(env)
+
+        with backend_on_thread(workspace, worker_script) as url:
+            run(lambda: main(url))
+
+    return run_scenario
+
+
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    folder = tmp_path / "flowers"
+    for name in ("rose", "tulip"):
+        (folder / name).mkdir(parents=True)
+        for index in range(3):
+            image_file(folder / name / f"{index}.jpg", color="red" if name == "rose" else "blue")
+    return folder
+
+
+def test_models_are_listed_and_another_is_used(run_with_backend: RunWithBackend) -> None:
+    async def scenario(env: ModelsEnv) -> None:
+        assert env.states() == {TINY: "current", OTHER: ""}
+        env.page.select(OTHER)
+        env.page.pane.use.click()
+        await wait_until(lambda: env.states() == {OTHER: "current", TINY: ""})
+        assert [each.text for each in env.notices] == [f"{OTHER} answers now."]
+
+    run_with_backend(scenario)
+
+
+def test_a_model_is_kept_loaded_beside_the_current_one(run_with_backend: RunWithBackend) -> None:
+    async def scenario(env: ModelsEnv) -> None:
+        env.page.select(OTHER)
+        env.page.pane.keep.click()
+        await wait_until(lambda: env.states()[OTHER] == "served")
+        env.page.pane.keep.click()
+        await wait_until(lambda: env.states()[OTHER] == "")
+
+    run_with_backend(scenario)
+
+
+def test_a_new_model_knows_nothing_and_says_what_to_do(run_with_backend: RunWithBackend) -> None:
+    async def scenario(env: ModelsEnv) -> None:
+        dialog = env.page.open_new_dialog()
+        assert dialog is not None
+        dialog.form.name.field.setText("fish")
+        dialog.form.backbone.select(TINY)
+        dialog.make.click()
+        await wait_until(lambda: env.page.pane.name.text() == "fish")
+        assert env.page.pane.description.text().endswith(
+            "Label photos, or drop a folder of folders."
+        )
+        model = await env.client.model("fish")
+        assert (model.class_count, model.keeps_backbone_classes) == (0, False)
+
+    run_with_backend(scenario)
+
+
+def test_a_model_is_renamed_duplicated_deleted_and_restored(
+    run_with_backend: RunWithBackend,
+) -> None:
+    async def scenario(env: ModelsEnv) -> None:
+        await env.client.label(image_bytes(), "zebra", model=OTHER)
+        rename = env.page.open_rename_dialog(OTHER)
+        rename.name.field.setText("birds")
+        rename.apply.click()
+        await wait_until(lambda: "birds" in env.states())
+        duplicate = env.page.open_duplicate_dialog("birds")
+        assert duplicate.name.field.text() == "birds copy"
+        duplicate.apply.click()
+        await wait_until(lambda: "birds copy" in env.states())
+        env.page.delete_requested.emit("birds")
+        await wait_until(lambda: "birds" not in env.states())
+        await wait_until(lambda: bool(env.notices))
+        (notice,) = env.notices
+        assert notice.text == "birds was deleted, with 1 version and 1 label."
+        assert (notice.action, notice.act is not None) == ("Undo", True)
+        if notice.act is not None:
+            notice.act()
+        await wait_until(lambda: "birds" in env.states())
+        assert (await env.client.labels("birds")).total == 1
+
+    run_with_backend(scenario)
+
+
+def test_photos_of_what_a_model_knows_are_on_its_card(run_with_backend: RunWithBackend) -> None:
+    async def scenario(env: ModelsEnv) -> None:
+        await env.client.label(image_bytes(), "zebra", model=TINY)
+
+        def photos() -> int:
+            entry = env.page.entry(TINY)
+            return len(entry.photos) if entry is not None else 0
+
+        await wait_until(lambda: photos() == 1)
+        entry = env.page.entry(TINY)
+        assert entry is not None
+        image = entry.photos[0].image
+        await wait_until(lambda: env.page.pictures.get(image, 64) is not None)
+        picture = env.page.pictures.get(image, 64)
+        assert picture is not None
+        assert not picture.isNull()
+        assert env.page.pictures.get("00" * 32, 64) is None
+        await wait_until(lambda: env.page.pictures.get("00" * 32, 64) is not None)
+
+    run_with_backend(scenario)
+
+
+def test_versions_are_used_pinned_verified_and_deleted(
+    run_with_backend: RunWithBackend, repository: ModelRepository
+) -> None:
+    for _ in range(2):
+        install_tiny(repository, TINY)
+
+    async def scenario(env: ModelsEnv) -> None:
+        env.page.open_model(TINY)
+        one = env.page.one
+        await wait_until(lambda: env.versions() == [(3, "Live"), (2, ""), (1, "")])
+        await wait_until(lambda: "has no report" in one.report.sentence.text())
+        one.rows[2].promote.click()
+        await wait_until(lambda: env.versions() == [(3, ""), (2, ""), (1, "Live")])
+        one.pin_requested.emit(3, True)
+        await wait_until(lambda: env.versions()[0] == (3, "Pinned"))
+        one.delete_requested.emit(2)
+        await wait_until(lambda: env.versions() == [(3, "Pinned"), (1, "Live")])
+        one.verify_requested.emit(3)
+        await wait_until(lambda: "Every file of tiny v3" in env.notices[-1].text)
+        repository.version(TINY, 3).path.joinpath("saved_model.pb").write_bytes(b"other")
+        one.verify_requested.emit(3)
+        await wait_until(lambda: env.notices[-1].is_error)
+        assert env.notices[-1].text == "1 file of tiny v3 changed: saved_model.pb."
+        one.delete_requested.emit(1)
+        await wait_until(lambda: len([each for each in env.notices if each.is_error]) == 2)
+
+    run_with_backend(scenario)
+
+
+def test_a_folder_that_is_dropped_becomes_a_model(
+    run_with_backend: RunWithBackend, worker_script: Path, flowers: Path
+) -> None:
+    write_worker(worker_script, GOOD)
+
+    async def scenario(env: ModelsEnv) -> None:
+        assert drop_files(env.page, [flowers])
+        sheet = await wait_until(lambda: env.page.findChild(FolderSheet))
+        assert sheet is not None
+        assert sheet.form.name.name == "flowers"
+        sheet.form.backbone.select(TINY)
+        sheet.start.click()
+        await wait_until(lambda: env.page.opened_model == "flowers")
+        assert env.versions() == [(2, "Live"), (1, "")]
+        assert env.notices[-1].action == "Use it"
+        assert env.notices[-1].act is not None
+        env.notices[-1].act()
+        await wait_until(lambda: env.states()["flowers"] == "current")
+
+    run_with_backend(scenario)
+
+
+def test_an_import_shows_its_progress_and_is_cancelled(
+    run_with_backend: RunWithBackend, worker_script: Path, flowers: Path
+) -> None:
+    write_worker(worker_script, ENDLESS)
+
+    async def scenario(env: ModelsEnv) -> None:
+        job = env.presenter.learn(flowers, NewModel("flowers", TINY))
+        await wait_until(lambda: env.page.entry("flowers") is not None)
+        env.page.select("flowers")
+        await wait_until(lambda: env.page.pane.step.text() == "Reading photos")
+        assert env.page.pane.progress.value() == 420
+        env.page.pane.cancel.click()
+        await wait_until(lambda: not job.running)
+        await wait_until(lambda: env.page.pane.badge.text == "Not served")
+
+    run_with_backend(scenario)
+
+
+def test_what_is_no_folder_of_folders_is_explained_with_what_was_found(
+    run_with_backend: RunWithBackend, tmp_path: Path, flowers: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    image_file(tmp_path / "photos" / "one.jpg")
+
+    async def scenario(env: ModelsEnv) -> None:
+        assert drop_files(env.page, [tmp_path / "photos"])
+        await wait_until(lambda: len(env.notices) == 1)
+        assert env.notices[0].is_error
+        assert "photos" in env.notices[0].text
+        assert drop_files(env.page, [flowers / "rose", flowers / "tulip"])
+        await wait_until(lambda: len(env.notices) == 2)
+        assert env.notices[1].text == (
+            "2 files and folders were dropped."
+            " Drop the one folder that has a folder for each class."
+        )
+        assert env.page.findChild(FolderSheet) is None
+
+    run_with_backend(scenario)
