@@ -232,18 +232,31 @@ async def _load_first_models(
 
 
 async def _watch_config_file(flags: Flags, models: ServerModels) -> None:
-    """Apply the configuration file whenever its text has changed, until cancelled."""
+    """Apply the configuration file whenever its text has changed, until cancelled.
+
+    One that still waits for a new model gives way to the next: a model that is never there,
+    or takes its time to fail, keeps no other from being served.
+    """
     if not (flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0):
         return
     path = Path(flags.model_config_file)
-    applied = last_error = None
+    requested = last_error = None
+    applying: asyncio.Task[None] | None = None
     while True:
         try:
             text = await asyncio.to_thread(path.read_text)
-            if text != applied:
-                await models.configure(read_models(flags.model_config_file))
-                applied, last_error = text, None
+            if text != requested:
+                configs = read_models(flags.model_config_file)
+                if applying is not None:
+                    applying.cancel()
+                    await asyncio.wait([applying])
+                requested, applying = text, asyncio.create_task(models.configure(configs))
+            if applying is not None and applying.done():
+                finished, applying = applying, None
+                finished.result()
+                last_error = None
         except (OSError, UnicodeDecodeError, ServingError) as error:
+            requested = None
             if str(error) != last_error:
                 log.error("The configuration file was not applied: %s", error)
             last_error = str(error)

@@ -189,6 +189,50 @@ def _reload(server: RunningServer, text: str) -> Any:
     return server.models.HandleReloadConfigRequest(_reload_request(text), timeout=60)
 
 
+def test_a_configuration_that_waits_for_a_model_gives_way_to_the_next(
+    start_server: StartServer, tmp_path: Path, sample_models: Path
+) -> None:
+    config = tmp_path / "models.config"
+    good, other = sample_models / "half_plus_two", sample_models / "half_plus_three"
+    broken = tmp_path / "broken"
+    (broken / "1").mkdir(parents=True)
+    (broken / "1" / "saved_model.pb").write_bytes(b"no graph")
+
+    def configure(**models: Path) -> None:
+        aside = tmp_path / "aside.config"
+        aside.write_text(config_text(models))
+        aside.replace(config)
+
+    configure(m=good)
+    server = start_server(
+        f"--model_config_file={config}",
+        "--model_config_file_poll_wait_seconds=1",
+        "--max_num_load_retries=1",
+        "--load_retry_interval_micros=1000000000",
+    )
+    # Neither a model that is not there yet nor one that is tried again for a long time.
+    configure(m=good, absent=tmp_path / "absent", broken=broken)
+    server.wait_for_states("broken", {1: "LOADING"})
+    server.wait_for_log("broken version 1 failed to load")
+    configure(m=good, other=other)
+    server.wait_for_states("other", {124: "AVAILABLE"})
+    server.wait_for_states("broken", {1: "END"})
+    assert _answer(server) == 3.0
+    assert _answer(server, "other") == 4.0
+    # One that failed is loaded once it is whole, and one that was taken away comes back.
+    (broken / "1").rename(tmp_path / "aside")
+    shutil.copytree(good / "00000123", broken / "1")
+    configure(broken=broken)
+    server.wait_for_states("broken", {1: "AVAILABLE"})
+    server.wait_for_states("other", {124: "END"})
+    with pytest.raises(grpc.RpcError) as failure:
+        _answer(server, "other")
+    assert failure.value.code() is grpc.StatusCode.NOT_FOUND
+    configure(other=other, broken=broken)
+    server.wait_for_states("other", {124: "AVAILABLE"})
+    assert _answer(server, "other") == 4.0
+
+
 def test_reload_adds_and_removes_models(
     start_server: StartServer, sample_models: Path, tmp_path: Path
 ) -> None:
