@@ -11,6 +11,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -98,7 +99,9 @@ class PredictClient:
         self._clock = clock
         self._upstreams: list[Upstream] = []
         self._meters: dict[str, TrafficMeter] = {}
-        self._waiting = WaitQueue()
+        self._waiting: WaitQueue[tuple[str, Upstream]] = WaitQueue(
+            lambda taken: self._release(taken[1])
+        )
         self._some_idle = asyncio.Event()
         self._turn = itertools.count(1)
         self._listeners: list[Callable[[str], None]] = []
@@ -280,22 +283,31 @@ class PredictClient:
         """
         again = False
         while True:
-            if self._closed:
-                raise FleetUnavailable(
-                    "The connection to the instances has been closed.", "Start Servery again."
-                )
-            now = self._clock()
-            name = self.served_name(state.model)
-            upstream = self._best(name, state.avoid, now)
-            if upstream is not None:
-                upstream.outstanding += 1
-                upstream.turn = next(self._turn)
-                return name, upstream
+            taken = self._take(state)
+            if taken is not None:
+                return taken
+            now, name = self._clock(), self.served_name(state.model)
             pause = self._until_retry(name, now)
             if all(upstream.resumes(name) > now for upstream in self._ready()):
                 pause = min(pause, self._timeout_left(state, now))
-            await self._waiting.wait(pause, again=again)
+            taken = await self._waiting.wait(partial(self._take, state), pause, again=again)
+            if taken is not None:
+                return taken
             again = True
+
+    def _take(self, state: RequestState) -> tuple[str, Upstream] | None:
+        """Do what `_acquire` does if an upstream can take the request now; None if not."""
+        if self._closed:
+            raise FleetUnavailable(
+                "The connection to the instances has been closed.", "Start Servery again."
+            )
+        name = self.served_name(state.model)
+        upstream = self._best(name, state.avoid, self._clock())
+        if upstream is None:
+            return None
+        upstream.outstanding += 1
+        upstream.turn = next(self._turn)
+        return name, upstream
 
     def _best(self, model: str, avoid: str, now: float) -> Upstream | None:
         free = [

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,10 +14,12 @@ from serving.background import in_background
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Engine, Instance
 from serving.fleet.fleet import Fleet, FleetView
+from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.models.repository import ModelRepository, Version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.conftest import ROOT
+from tests.support.load_generator import LoadGenerator
 from tests.support.tiny_model import TINY_MODEL, install_tiny
 from tests.support.waiting import wait_for_view, wait_until
 
@@ -136,11 +138,45 @@ class TinyFleet:
         assert number is not None
         return number
 
-    def next_version(self) -> Version:
+    def next_version(self, model: str = TINY_MODEL) -> Version:
         """Add a version that is a copy of the live one."""
-        with self.repository.staged(TINY_MODEL) as staged:
-            shutil.copytree(self.repository.live(TINY_MODEL).path, staged, dirs_exist_ok=True)
-            return self.repository.adopt(TINY_MODEL, staged)
+        with self.repository.staged(model) as staged:
+            shutil.copytree(self.repository.live(model).path, staged, dirs_exist_ok=True)
+            return self.repository.adopt(model, staged)
+
+    async def switch_all_along(self, jpeg: bytes) -> LoadGenerator:
+        """Change in every way what is served, while 32 callers classify `jpeg` without a pause.
+
+        Returns what they met.
+        """
+        first, other, third = TINY_MODEL, "second model", "third"
+        for name in (other, third):
+            self.repository.duplicate(first, name)
+        async with LoadGenerator(self.client, jpeg, 32) as load:
+
+            async def wait_for_answers(name: str) -> None:
+                enough = load.models[name] + 32
+                await wait_until(lambda: load.models[name] >= enough)
+
+            for name in (other, first, other, first):
+                await use_model(self.fleet, self.repository, name)
+                await wait_for_answers(name)
+            await serve_model(self.fleet, self.repository, third)
+            assert (await self.client.classify(jpeg, third)).model == third
+            number = self.next_version(first).number
+            self.repository.promote(first, number)
+            await self.wait_for_loaded({first: number, third: 1})
+            await use_model(self.fleet, self.repository, other)
+            await unserve_model(self.fleet, self.repository, third)
+            await self.wait_for_loaded({other: 1})
+            await wait_for_answers(other)
+        return load
+
+    async def wait_for_loaded(self, versions: Mapping[str, int]) -> None:
+        """Return once every instance has these versions loaded and no other model."""
+        await wait_for_view(
+            self.fleet, lambda view: all(each.versions == versions for each in view.instances), 120
+        )
 
 
 @asynccontextmanager

@@ -69,3 +69,17 @@ async def test_a_promotion_costs_no_request_and_no_instance(
     assert set(load.versions) == {1, 2}
     assert states == {InstanceState.READY}
     assert ids(view) == ids(before)
+
+
+async def test_changing_what_is_served_costs_no_request_and_no_instance(
+    tiny: TinyFleet, sample_jpeg: bytes
+) -> None:
+    before = await tiny.fleet.scale(2)
+    states: set[InstanceState] = set()
+    tiny.fleet.subscribe(lambda view: states.update(each.state for each in view.instances))
+    load = await tiny.switch_all_along(sample_jpeg)
+    assert load.failures == []
+    assert set(load.models) == {TINY_MODEL, "second model"}
+    assert all(traffic.failures == 0 for traffic in tiny.client.counters().values())
+    assert states == {InstanceState.READY}
+    assert ids(tiny.fleet.view) == ids(before)

@@ -417,6 +417,23 @@ async def test_more_than_an_instance_takes_waits_its_turn(client: PredictClient)
     assert gate.most == MAX_OUTSTANDING
 
 
+async def test_callers_that_ask_again_and_again_keep_nobody_waiting(client: PredictClient) -> None:
+    async with FakePredictionServer(cat) as server:
+        set_instances(client, a=server)
+        stop = asyncio.Event()
+
+        async def ask_again_and_again() -> None:
+            while not stop.is_set():
+                await client.classify(b"x")
+
+        callers = [asyncio.create_task(ask_again_and_again()) for _ in range(MAX_OUTSTANDING)]
+        await wait_until(lambda: client.counters()["a"].outstanding == MAX_OUTSTANDING)
+        async with asyncio.timeout(60):
+            assert (await client.classify(b"x")).instance_id == "a"
+        stop.set()
+        await asyncio.gather(*callers)
+
+
 async def test_a_caller_that_gives_up_passes_its_turn_on(client: PredictClient) -> None:
     gate = Gate()
     async with FakePredictionServer(gate) as server:
