@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from serving.models.builtin.catalog import built_in_models
 from serving.models.model_names import checked_model_name, same_name
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository
+
+_log = logging.getLogger(__name__)
 
 
 class ModelConflict(BackendError):
@@ -174,7 +177,10 @@ class ModelLifecycle:
 
     async def close(self) -> None:
         """Remove deleted models for good."""
-        await self._purge()
+        try:
+            await self._purge()
+        except BackendError as error:  # The next backend does.
+            _log.error("Deleted models could not be removed: %s", error)
 
     async def _purge(self) -> None:
         await self._store.models.purge()

@@ -115,7 +115,12 @@ class Trainer:
         for queued in self._queued.values():
             if queued.source is not None:
                 queued.source.remove()
-        await self._store.runs.fail_interrupted("Servery was closed before the training run ended.")
+        try:
+            await self._store.runs.fail_interrupted(
+                "Servery was closed before the training run ended."
+            )
+        except BackendError as error:  # The next backend marks them.
+            _log.error("Interrupted training runs could not be marked: %s", error)
 
     async def queue(self, model: str) -> TrainingRun:
         """Queue a run that learns from the labels of `model`.

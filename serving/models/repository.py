@@ -209,7 +209,12 @@ class ModelRepository:
         """
         with self._changing():
             self._check_free(model)
-            write_aside(self.root / model / SETTINGS_NAME, settings.to_json())
+            try:
+                write_aside(self.root / model / SETTINGS_NAME, settings.to_json())
+            except OSError:
+                # An empty folder would keep the name taken.
+                shutil.rmtree(self.root / model, ignore_errors=True)
+                raise
 
     def duplicate(self, model: str, new: str) -> None:
         """Make a model `new` with the versions, the settings and the live version of `model`.
@@ -325,6 +330,8 @@ class ModelRepository:
             for entry in _folders(folder)
             if entry.name.startswith(_STAGING_PREFIX) and not _is_staged_by_a_program(entry)
         ]
+        # A model that got no version: nothing lists it, and its name would stay taken.
+        left += [folder for folder in _folders(self.root) if _has_settings_alone(folder)]
         for entry in left:
             shutil.rmtree(entry, ignore_errors=True)
         return left
@@ -480,6 +487,10 @@ def _disk_errors(root: Path) -> Iterator[None]:
 
 def _staging_name() -> str:
     return f"{_STAGING_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+
+
+def _has_settings_alone(folder: Path) -> bool:
+    return {entry.name for entry in folder.iterdir()} <= {SETTINGS_NAME}
 
 
 def _is_staged_by_a_program(folder: Path) -> bool:

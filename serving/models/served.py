@@ -23,14 +23,6 @@ class ServedModels:
         """Everything that instances load, each once; the current model first."""
         return tuple(dict.fromkeys(name for name in self._all() if name))
 
-    def without(self, model: str) -> ServedModels:
-        """The same without `model`, unless it is the current one."""
-        return ServedModels(
-            self.current,
-            tuple(name for name in self.also if name != model),
-            "" if self.loading == model else self.loading,
-        )
-
     def renamed(self, old: str, new: str) -> ServedModels:
         """The same with `new` in every place of `old`."""
         current, *also = (new if name == old else name for name in (self.current, *self.also))

@@ -113,7 +113,9 @@ class RepositorySwitch:
         self.repository.change_served(lambda served: replace(served, also=(*served.also, model)))
 
     async def unserve(self, model: str) -> None:
-        self.repository.change_served(lambda served: served.without(model))
+        self.repository.change_served(
+            lambda served: replace(served, also=tuple(n for n in served.also if n != model))
+        )
 
 
 @dataclass

@@ -185,6 +185,16 @@ def test_what_a_crash_left_is_swept_and_work_of_a_living_program_is_not(
         assert mine.is_dir()
 
 
+def test_a_model_that_got_no_version_is_swept_and_its_name_is_free(
+    repository: ModelRepository,
+) -> None:
+    repository.create("mine", ModelSettings())
+    assert repository.sweep() == [repository.root / "mine"]
+    repository.create("Mine", ModelSettings())
+    with repository.staged("Mine"):
+        assert repository.sweep() == []
+
+
 def test_checksums_are_those_of_sha256sum(repository: ModelRepository) -> None:
     folder = repository.version("pets", 1).path
     check = ["sha256sum", "--check", "--strict", str(CHECKSUMS_PATH)]
