@@ -20,6 +20,8 @@ JPEG_QUALITY = 92
 _END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """A marker that is neither part of the scan nor a restart within it."""
 _SCAN, _END, _WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, *range(0xD0, 0xD9))
+_OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF)
+"""Lossless and hierarchical."""
 
 
 def read_image(path: Path) -> bytes:
@@ -70,14 +72,15 @@ def _is_normalized(image: Image.Image, data: bytes) -> bool:
         and turn_to_upright(image) is None
         and max(image.size) <= MAX_SIDE
         and is_srgb(image)
-        and _has_an_end(data)
+        and _is_plain(data)
     )
 
 
-def _has_an_end(jpeg: bytes) -> bool:
-    """Say whether the end marker comes after the scans, as models insist on.
+def _is_plain(jpeg: bytes) -> bool:
+    """Say whether a JPEG that Pillow decodes is also one that models decode.
 
-    Pillow does without it once it has all pixels.
+    They know no lossless JPEG, and insist on the end marker after the scans, without
+    which Pillow does once it has all pixels.
     """
     position = 2
     while position + 4 <= len(jpeg):
@@ -86,6 +89,8 @@ def _has_an_end(jpeg: bytes) -> bool:
         marker = jpeg[position + 1]
         if marker == _END:
             return True
+        if marker in _OTHER_FRAMES:
+            return False
         if marker == 0xFF:  # a fill byte
             position += 1
         elif marker in _WITHOUT_LENGTH:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPixmap
 
 from serving.errors import ImageError
-from serving.image_file import open_image, turn_to_upright
+from serving.image_file import UnusableImage, open_image, turn_to_upright
 from serving.srgb import to_srgb
 
 _LANCZOS = Image.Resampling.LANCZOS
@@ -22,14 +22,10 @@ def decode_picture(file: Path | bytes, side: int, *, cover: bool = True) -> QIma
     fits one. A null image if it cannot be decoded. May be called on any thread.
     """
     try:
-        with open_image(file) as image:
-            longer, shorter = max(image.size), min(image.size)
-            share = min(1.0, side / max(1, shorter if cover else longer))
-            target = (max(1, round(image.width * share)), max(1, round(image.height * share)))
-            image.draft("RGB", target)
-            small = to_srgb(_smoothly_scalable(image).resize(target, _LANCZOS, reducing_gap=2.0))
-            turn = turn_to_upright(image)
-            upright = small if turn is None else small.transpose(turn)
+        try:
+            upright = _decoded(file, side, cover, at_reduced_scale=True)
+        except UnusableImage:  # lossless JPEG can only be decoded as it is
+            upright = _decoded(file, side, cover, at_reduced_scale=False)
     except (OSError, ImageError):
         return QImage()
     form = QImage.Format.Format_RGBA8888 if upright.mode == "RGBA" else QImage.Format.Format_RGB888
@@ -45,6 +41,18 @@ def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
     part = QRectF(0, 0, min(width, height * shape), min(height, width / shape))
     part.moveCenter(QRectF(0, 0, width, height).center())
     return part
+
+
+def _decoded(file: Path | bytes, side: int, cover: bool, *, at_reduced_scale: bool) -> Image.Image:
+    with open_image(file) as image:
+        longer, shorter = max(image.size), min(image.size)
+        share = min(1.0, side / max(1, shorter if cover else longer))
+        target = (max(1, round(image.width * share)), max(1, round(image.height * share)))
+        if at_reduced_scale:
+            image.draft("RGB", target)
+        small = to_srgb(_smoothly_scalable(image).resize(target, _LANCZOS, reducing_gap=2.0))
+        turn = turn_to_upright(image)
+        return small if turn is None else small.transpose(turn)
 
 
 def _smoothly_scalable(image: Image.Image) -> Image.Image:

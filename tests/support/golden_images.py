@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from serving.image_file import ImageFault
 from tests.support import icc_profiles, jpeg_bytes
 from tests.support.icc_profiles import ADOBE_RGB, DISPLAY_P3, SRGB, Floats
-from tests.support.jpeg_encoder import encode_sampled
+from tests.support.jpeg_encoder import encode_lossless, encode_sampled
 
 SIZE = (144, 104)
 ORIENTATION = 0x0112
@@ -85,6 +86,29 @@ def golden_images() -> tuple[GoldenImage, ...]:
         for group in (_encodings, _sizes, _orientations, _color_models, _profiles, _oddities)
         for image in group()
     )
+
+
+def refused_files() -> dict[str, tuple[bytes, ImageFault]]:
+    """Return files that are no images to Servery, and why, by name."""
+    jpeg = encode(scene())
+    out = io.BytesIO()
+    scene().save(out, "PNG")
+    return {
+        "empty": (b"", ImageFault.EMPTY),
+        "words": (b"these are words", ImageFault.NOT_AN_IMAGE),
+        "the first marker alone": (jpeg[:3], ImageFault.NOT_AN_IMAGE),
+        "an archive": (b"PK\x03\x04" + jpeg, ImageFault.NOT_AN_IMAGE),
+        "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), ImageFault.NOT_AN_IMAGE),
+        "12 bits a sample": (jpeg_bytes.with_frame(jpeg, 0xC1, 12), ImageFault.NOT_AN_IMAGE),
+        "of another kind than it says": (
+            jpeg_bytes.with_frame(jpeg, 0xC3, 8),
+            ImageFault.DAMAGED,
+        ),
+        "cut off in the header": (jpeg[:200], ImageFault.DAMAGED),
+        "cut off in the middle": (jpeg[: len(jpeg) // 2], ImageFault.DAMAGED),
+        "without its last bytes": (jpeg[:-20], ImageFault.DAMAGED),
+        "PNG, cut off": (out.getvalue()[:2000], ImageFault.DAMAGED),
+    }
 
 
 def golden_files(folder: Path) -> dict[Path, GoldenImage]:
@@ -288,6 +312,10 @@ def _oddities() -> Iterator[GoldenImage]:
     data = base64.b85decode(_ARITHMETIC)
     yield GoldenImage("arithmetic coding", data, shows, True, 12)
     shows = scene()
+    data = encode_lossless(shows, like=encode(shows))
+    yield GoldenImage("lossless", data, shows, False, TOLERANCE)
+    data = encode(shows)[:-2] + bytes(600)
+    yield GoldenImage("zeros for an end", data, shows, False, TOLERANCE)
     out = io.BytesIO()
     shows.save(out, "MPO", save_all=True, append_images=[scene(seed=7)], quality=92)
     yield GoldenImage("two pictures in one file (MPO)", out.getvalue(), shows, True, TOLERANCE)

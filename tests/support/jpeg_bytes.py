@@ -92,6 +92,18 @@ def with_wide_tables(data: bytes) -> bytes:
     return joined(wide, scans)
 
 
+def with_frame(data: bytes, kind: int, bits: int) -> bytes:
+    """Say that the image, which is baseline, is of another kind and has so many bits a sample."""
+    parts, scans = segments(data)
+    return joined(
+        [
+            (kind, bytes([bits]) + body[1:]) if marker == 0xC0 else (marker, body)
+            for marker, body in parts
+        ],
+        scans,
+    )
+
+
 def adobe_marker(transform: int) -> bytes:
     return b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform)
 

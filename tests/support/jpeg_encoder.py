@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.support.jpeg_bytes import joined, segments
+from tests.support.jpeg_bytes import adobe_marker, joined, segments
 
 Blocks = NDArray[np.int64]
 """Quantized coefficients in zigzag order, [rows of blocks, blocks in a row, 64]."""
@@ -63,6 +63,27 @@ def encode_sampled(
     )
 
 
+def encode_lossless(image: Image.Image, *, like: bytes) -> bytes:
+    """Return the picture as lossless JPEG, which scanners of medical films write.
+
+    Each sample is the difference from the one before it, in the first column from the one
+    above. The Huffman table is taken from the JPEG file `like`.
+    """
+    parts, _ = segments(like)
+    huffman = [(marker, body) for marker, body in parts if marker == _HUFFMAN]
+    codes = _huffman_codes(body for _, body in huffman)[0x00]
+    pixels = np.asarray(image.convert("RGB")).astype(np.int64)
+    before = np.roll(pixels, 1, axis=1)
+    before[1:, 0] = pixels[:-1, 0]
+    before[0, 0] = 128
+    differences = (pixels - before).reshape(-1).tolist()
+    text = "".join(codes[value.bit_length()] + _value_bits(value) for value in differences)
+    frame = struct.pack(">BHHB", 8, image.height, image.width, 3)
+    frame += b"".join(bytes((number, 0x11, 0)) for number in (1, 2, 3))
+    head = [(0xEE, adobe_marker(transform=0)), *huffman, (0xC3, frame)]
+    return joined(head, _scan_of(bytes((1, 0, 2, 0, 3, 0)), (1, 0, 0), text) + b"\xff\xd9")
+
+
 def _components(
     image: Image.Image, sampling: Sequence[tuple[int, int]], quantization: Blocks
 ) -> Iterator[_Component]:
@@ -97,16 +118,20 @@ def _transformed(plane: NDArray[np.float64], quantization: Blocks) -> Blocks:
 
 
 def _scan(components: list[_Component], codes: dict[int, dict[int, str]]) -> bytes:
-    header = bytes((len(components),)) + b"".join(bytes((one.number, 0)) for one in components)
-    header += bytes((0, 63, 0))
     previous = dict.fromkeys((one.number for one in components), 0)
     bits = []
     for component, block in _in_order(components):
         bits.append(_block_bits(block, block[0] - previous[component.number], codes))
         previous[component.number] = block[0]
-    text = "".join(bits)
-    text += "1" * (-len(text) % 8)
-    data = int(text, 2).to_bytes(len(text) // 8, "big").replace(b"\xff", b"\xff\0")
+    tables = b"".join(bytes((one.number, 0)) for one in components)
+    return _scan_of(tables, (0, 63, 0), "".join(bits))
+
+
+def _scan_of(tables: bytes, parameters: tuple[int, int, int], bits: str) -> bytes:
+    """Return a scan; `tables` names each component and its Huffman tables in two bytes."""
+    header = bytes((len(tables) // 2,)) + tables + bytes(parameters)
+    bits += "1" * (-len(bits) % 8)
+    data = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
     return b"\xff\xda" + struct.pack(">H", len(header) + 2) + header + data
 
 

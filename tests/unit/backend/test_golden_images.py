@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
+
+from backend.training.import_photos import import_photos
+from backend.training.worker_protocol import TrainingSpec
 from desktop.classify.classify_images import classify_images
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.submit_label import submit_label
 from serving.errors import ServeryError
+from serving.image_file import UnusableImage
 from serving.normalize_image import normalize_image, read_image, read_normalized_image
 from serving.predict.prediction import Prediction
+from serving.workspace import Workspace
 from tests.support.backend_env import Service
-from tests.support.golden_images import golden_files
+from tests.support.golden_images import golden_files, refused_files
 from tests.support.predictions import prediction
 from tests.support.waiting import wait_for_view
 
@@ -47,6 +53,29 @@ async def test_window_and_command_line_send_the_bytes_that_http_sends(
     assert service.classifier.received[1::2] == expected
 
 
+async def test_every_way_in_refuses_with_the_same_words(service: Service, tmp_path: Path) -> None:
+    for name, (data, fault) in refused_files().items():
+        path = tmp_path / f"{name}.jpg"
+        path.write_bytes(data)
+        with pytest.raises(UnusableImage) as caught:
+            read_normalized_image(path)
+        words = {"error": caught.value.what, "advice": caught.value.advice}
+        assert caught.value.fault is fault, name
+        results: dict[Path, Prediction | ServeryError] = {}
+        await classify_images([path], _never, results.__setitem__)
+        assert str(results[path]) == str(caught.value)
+        for route in ("/classify", "/labels?class=cat"):
+            response = await service.http.post(route, content=data)
+            assert response.json() == words, name
+            assert response.status_code in (400, 415, 422)
+    assert service.classifier.received == []
+    assert not list(service.store.images.root.rglob("*.jpg"))
+
+
+async def _never(jpeg: bytes) -> Prediction:
+    raise AssertionError("the model was asked")
+
+
 async def test_labels_of_window_and_command_line_keep_the_bytes_that_http_keeps(
     service: Service, tmp_path: Path
 ) -> None:
@@ -65,3 +94,28 @@ async def test_labels_of_window_and_command_line_keep_the_bytes_that_http_keeps(
         assert kept == normalize_image(golden.data)
         assert hashlib.sha256(kept).hexdigest() == image
         assert image in stored
+
+
+def test_an_imported_folder_keeps_the_bytes_that_labels_keep(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos" / "a class"
+    folder.mkdir(parents=True)
+    files = golden_files(folder)
+    spec = TrainingSpec(
+        run_id="run-1",
+        base_version=1,
+        base_folder="",
+        staging_folder="",
+        embeddings_folder="",
+        images=(),
+        images_ever_labeled=(),
+        import_folder=str(folder.parent),
+        images_folder=str(workspace.images),
+    )
+    imported = import_photos(spec, lambda photos: None, lambda done, total: None)
+    expected = {normalize_image(golden.data) for golden in files.values()}
+    assert {Path(image.path).read_bytes() for image in imported.images} == expected
+    # Files that differ in how they store the same pixels become one image.
+    assert len(imported.left_out) == len(files) - len(expected) > 0
+    assert {one.reason.partition(":")[0] for one in imported.left_out} == {"the same photo again"}
