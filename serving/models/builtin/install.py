@@ -20,7 +20,8 @@ from serving.models.builtin.catalog import (
     BuiltInModel,
     built_in_model,
 )
-from serving.models.builtin.efficientnet import EMBEDDING_SIZE, fold
+from serving.models.builtin.efficientnet import EMBEDDING_SIZE
+from serving.models.builtin.folding import fold
 from serving.models.builtin.imagenet import imagenet_classes
 from serving.models.builtin.torch_weights import read_torch_weights
 from serving.models.card import CARD_PATH, ModelCard

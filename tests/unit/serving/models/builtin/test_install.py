@@ -14,7 +14,8 @@ from serving.errors import ModelError
 from serving.models.builtin import catalog
 from serving.models.builtin.build_templates import template
 from serving.models.builtin.catalog import DEFAULT_BUILT_IN, built_in_model, built_in_models
-from serving.models.builtin.efficientnet import EMBEDDING_SIZE, LITE0, blocks, fold
+from serving.models.builtin.efficientnet import EMBEDDING_SIZE, LITE0, blocks
+from serving.models.builtin.folding import fold
 from serving.models.builtin.imagenet import imagenet_classes
 from serving.models.builtin.install import (
     install_built_in,
