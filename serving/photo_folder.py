@@ -60,10 +60,6 @@ class PhotoFolder:
         """The classes that have a photo, in order."""
         return tuple(dict.fromkeys(photo.class_name for photo in self.photos))
 
-    @property
-    def has_test_part(self) -> bool:
-        return any(photo.held_out for photo in self.photos)
-
 
 @dataclass(frozen=True)
 class Assignment:

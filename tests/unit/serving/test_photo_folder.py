@@ -65,7 +65,7 @@ def test_each_folder_is_a_class(tmp_path: Path) -> None:
     }
     assert folder.root == tmp_path
     assert folder.classes == ("cat", "dog")
-    assert (folder.left_out, folder.notes, folder.has_test_part) == ((), (), False)
+    assert (folder.left_out, folder.notes) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,6 @@ def test_the_test_part_is_held_out(tmp_path: Path, train: str, test: str) -> Non
         (f"{train}/dog/1.jpg", "dog", False),
         (f"{test}/cat/2.jpg", "cat", True),
     }
-    assert folder.has_test_part
     assert folder.notes == (f"The photos in {test} are held out to measure accuracy.",)
 
 
@@ -149,7 +148,7 @@ def test_a_class_with_photos_in_the_test_part_alone_is_left_out(tmp_path: Path) 
 
 def test_a_test_part_without_classes_is_no_test_part(tmp_path: Path) -> None:
     folder = scan_photo_folder(make(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "test/1.jpg"))
-    assert not folder.has_test_part
+    assert not any(photo.held_out for photo in folder.photos)
     assert left_out(folder) == {"test/1.jpg": "not in the folder of a class"}
 
 
@@ -233,7 +232,7 @@ def test_a_single_folder_around_the_classes_is_looked_through(tmp_path: Path, in
     assert folder.classes == ("cat", "dog")
     assert folder.notes == (f"The classes are in the folder {inside}.",)
     parts = scan_photo_folder(make(tmp_path / "other", "x/train/a/1.jpg", "x/test/a/2.jpg"))
-    assert parts.has_test_part
+    assert any(photo.held_out for photo in parts.photos)
 
 
 def test_links_are_followed_once_and_never_around_the_folder(tmp_path: Path) -> None:
