@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from desktop.classify.speeds import median_milliseconds
+from desktop.classify.speeds import quick_milliseconds
 from desktop.main_window import PageName
 from desktop.models.page import ModelsPage
 from desktop.models.presenter import ModelsPresenter
@@ -31,7 +31,7 @@ def start_models(app: App) -> None:
                 backend,
                 app.jobs,
                 app.notifications,
-                milliseconds=lambda: median_milliseconds(app.gallery.photos),
+                milliseconds=lambda: quick_milliseconds(app.gallery.photos),
                 on_models=app.answering.set_models,
             )
             for button in (app.window.status.model, app.classify_page.pane.models):

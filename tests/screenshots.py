@@ -1,10 +1,10 @@
 """Pictures of the real application, for the README and for review.
 
-    python -m tests.screenshots OUT [--photos FOLDER] [--size 1200x780]
+    python -m tests.screenshots OUT [--photos FOLDER] [--size 1200x780] [--classes FOLDER]
 
-Runs the application with a workspace of its own, drops photos on it, teaches it
-their classes, and saves each page in light and dark. Needs a screen; Xvfb or
-QT_QPA_PLATFORM=offscreen do.
+Runs the application with a workspace of its own, drops photos on it, makes a model
+from a folder with one folder a class, teaches it, and saves each page in light and dark.
+Needs a screen; Xvfb or QT_QPA_PLATFORM=offscreen do.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from PySide6.QtWidgets import QWidget
 from desktop.app import App, Options, run
 from desktop.learn.page import LearnPage
 from desktop.main_window import PageName
+from desktop.models.folder_sheet import FolderSheet
+from desktop.models.page import ModelsPage
 from desktop.theme import Appearance
 from serving.workspace import Workspace
 from tests.support.drag_and_drop import drop_files
@@ -34,7 +36,9 @@ async def _save(widget: QWidget, path: Path) -> None:
     print(path)
 
 
-async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -> None:
+async def tour(
+    app: App, out: Path, photos: list[Path], size: tuple[int, int], classes: Path | None
+) -> None:
     """Use a running application as a person would, then save every page to `out`."""
     window, page = app.window, app.classify_page
     window.resize(*size)
@@ -47,6 +51,8 @@ async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -
         await wait_until(lambda: _all_answered(app))
         await _teach(app, photos[: len(photos) * 2 // 3])
         page.select(str(photos[0]))
+    if classes is not None:
+        await _make_model(app, classes, out)
     while window.notices.close_newest():
         pass
     for appearance in (Appearance.LIGHT, Appearance.DARK):
@@ -54,6 +60,38 @@ async def tour(app: App, out: Path, photos: list[Path], size: tuple[int, int]) -
         for page_name in PageName:
             window.show_page(page_name)
             await _save(window, out / f"{page_name}-{appearance.value}.png")
+        if classes is not None:
+            models = window.page(PageName.MODELS)
+            assert isinstance(models, ModelsPage)
+            window.show_page(PageName.MODELS)
+            models.open_model(classes.name)
+            await _save(window, out / f"model-{appearance.value}.png")
+            models.close_model()
+
+
+async def _make_model(app: App, classes: Path, out: Path) -> None:
+    """Drop a folder with one folder a class on the Models page and see it through."""
+    await app.backend
+    window = app.window
+    models = window.page(PageName.MODELS)
+    assert isinstance(models, ModelsPage)
+    window.show_page(PageName.MODELS)
+    await wait_until(models.new.isEnabled)
+    await _save(window, out / "models-first.png")
+    assert drop_files(models, [classes])
+    sheet = await wait_until(lambda: models.findChild(FolderSheet))
+    assert sheet is not None
+    await _save(sheet, out / "models-sheet.png")
+    sheet.start.click()
+    await wait_until(lambda: any("learns from" in job.title for job in app.jobs.running))
+    await asyncio.sleep(2)
+    models.select(classes.name)
+    await _save(window, out / "models-learning.png")
+    await wait_until(lambda: models.opened_model == classes.name, 600)
+    await _save(window, out / "models-report.png")
+    models.close_model()
+    models.pane.use_requested.emit(classes.name)
+    await wait_until(lambda: app.answering.name == classes.name)
 
 
 async def _teach(app: App, photos: list[Path]) -> None:
@@ -83,6 +121,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--photos", type=Path, default=PHOTOS)
     parser.add_argument("--max-photos", type=int, default=24, help="how many photos to drop")
+    parser.add_argument("--classes", type=Path, help="a folder with one folder a class")
     parser.add_argument("--size", default="1200x780", help="of the window")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -92,7 +131,11 @@ def main() -> None:
         run(
             Options(Workspace(Path(folder))),
             lambda app: tour(
-                app, arguments.out, photos[: arguments.max_photos], (int(width), int(height))
+                app,
+                arguments.out,
+                photos[: arguments.max_photos],
+                (int(width), int(height)),
+                arguments.classes,
             ),
         )
 

@@ -48,7 +48,7 @@ class LearnPage(QWidget):
         self.learn = build.button("Learn now", role="primary")
         self.learn.setAccessibleName("Learn from the labels now")
         self.learn.clicked.connect(self.learn_requested)
-        self.models = ModelButton("The model that learns; choose another", role="")
+        self.models = ModelButton("The model that learns; choose another", role="choice")
         self.models.hide()
         self.header.add(self.models)
         self.header.add(self.learn)

@@ -147,7 +147,7 @@ class LearnPresenter:
             self._notifications.info(outcome_sentence(run))
 
         self._learning_model = model
-        self._learning = self._jobs.start("Learn from the labels", work)
+        self._learning = self._jobs.start("Learn from the labels", work, has_own_eta=True)
 
     def cancel(self, run_id: str) -> None:
         # A run of this window ends with its job, and the job cancels it.

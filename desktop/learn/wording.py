@@ -27,7 +27,7 @@ def labels_sentence(labels: LabelSummary) -> str:
 def version_sentence(version: VersionSummary, run: TrainingRun | None) -> str:
     """Say where a version came from and what it can answer with."""
     if version.base_version is None:
-        origin = "Came with Servery" if version.number == 1 else "Imported"
+        origin = "The first version" if version.number == 1 else "Imported"
     elif run is not None and run.labels:
         origin = f"Learned from {plural(run.labels, 'label')}, on top of v{version.base_version}"
     else:
@@ -40,6 +40,8 @@ def change_sentence(run: TrainingRun | None) -> str:
     if run is None or run.accuracy is None or run.base_accuracy is None:
         return ""
     before, after = percent(run.base_accuracy), percent(run.accuracy)
+    if not run.base_accuracy:  # it knew none of the classes
+        return f"{after} right of the images it was not shown."
     if before == after:
         return f"Stayed at {after} on the images it was not shown."
     return f"From {before} to {after} on the images it was not shown."

@@ -13,7 +13,7 @@ from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
 from serving.photo_folder import PhotoFolder
 
-_ROWS = 4
+_ROWS = 3
 """Classes that are seen without scrolling."""
 _MAX_NOTES = 3
 
@@ -58,19 +58,22 @@ def found_sentence(folder: PhotoFolder) -> str:
 
 
 def test_sentence(folder: PhotoFolder) -> str:
-    """Say what the test part is for; empty without one."""
+    """Return `120 to learn from, 36 to measure with`; empty without a test part."""
     held_out = sum(each.held_out for each in folder.photos)
     if not held_out:
         return ""
-    verb = "is" if held_out == 1 else "are"
-    return f"{count(held_out)} of them {verb} the test part: never learned, only measured on."
+    learned = len(folder.photos) - held_out
+    return f"{count(learned)} to learn from, {count(held_out)} to measure accuracy with."
 
 
 def left_out_sentence(folder: PhotoFolder) -> str:
-    """Return `12 files are left out: 8 not an image, 4 hidden`; empty if none is."""
+    """Return `12 files are left out: 8 not an image, 4 hidden.`; empty if none is."""
     if not folder.left_out:
         return ""
     reasons = Counter(str(each.reason) for each in folder.left_out)
-    parts = [f"{count(number)} {reason}" for reason, number in reasons.most_common()]
+    alone = len(reasons) == 1
+    parts = [
+        reason if alone else f"{count(number)} {reason}" for reason, number in reasons.most_common()
+    ]
     verb = "is" if len(folder.left_out) == 1 else "are"
     return f"{plural(len(folder.left_out), 'file')} {verb} left out: {', '.join(parts)}."

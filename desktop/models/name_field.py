@@ -30,8 +30,8 @@ class NameField(QWidget):
         self.field.setAccessibleName("Name of the model")
         self.field.setMaxLength(2 * MAX_MODEL_NAME)
         self.problem = build.label("", "small", wrap=True)
-        # Two lines, so that nothing moves as the sentence comes and goes.
-        self.problem.setMinimumHeight(2 * self.problem.fontMetrics().height())
+        # So that nothing moves as a sentence of one line comes and goes.
+        self.problem.setMinimumHeight(self.problem.fontMetrics().height())
         build.column(self.field, self.problem, parent=self, spacing=theme.XS)
         self.setFocusProxy(self.field)
         self.field.textChanged.connect(self._check)

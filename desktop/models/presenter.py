@@ -262,7 +262,7 @@ class ModelsPresenter:
             await self._refresh_runs()
             self._show_outcome(run)
 
-        job = self._jobs.start(f"{name} learns from {folder.name}", work)
+        job = self._jobs.start(f"{name} learns from {folder.name}", work, has_own_eta=True)
         self._learning[name] = job
         return job
 

@@ -87,7 +87,8 @@ def memory(entry: ModelEntry) -> str:
         return format_bytes(entry.model.memory_bytes)
     if entry.memory_estimate is not None:
         return f"about {format_bytes(entry.memory_estimate)}"
-    return "known once it was loaded"
+    served = entry.model is not None and entry.model.served
+    return "not measured yet" if served else "known once it was loaded"
 
 
 def facts(entry: ModelEntry) -> list[tuple[str, str]]:
@@ -122,7 +123,7 @@ def description(entry: ModelEntry) -> str:
     model = entry.model
     if model is None:
         return entry.built_in.description if entry.built_in else ""
-    if not model.class_count:
+    if not model.class_count and entry.run is None:
         return f"It knows no class yet. {NO_CLASSES}"
     return model.description
 
@@ -153,7 +154,7 @@ def import_outcome(run: TrainingRun) -> str:
     if run.version is None:
         return run.step or f"{run.model} has learned nothing new."
     if run.promoted:
-        return f"{run.model} v{run.version} is live: {plural(run.labels, 'photo')} learned."
+        return f"{run.model} v{run.version} is live, made from {plural(run.labels, 'photo')}."
     return f"{run.model} v{run.version} was made. {run.not_promoted_because or run.step}".strip()
 
 
@@ -197,7 +198,10 @@ def report_sentence(report: EvaluationReport) -> str:
     measured = accuracy(report.accuracy, report.accuracy_error)
     if not measured:
         return "There were too few photos to measure how good it is."
-    return f"{measured} right of {plural(report.photos, 'photo')}, by {report.method}."
+    photos = plural(report.photos, "photo")
+    if report.method == "cross-validation":
+        return f"{measured} right of {photos}, by cross-validation."
+    return f"{measured} right of {photos} that were held out."
 
 
 def _listed(names: Sequence[str]) -> str:

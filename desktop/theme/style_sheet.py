@@ -17,7 +17,7 @@ def set_role(widget: QWidget, role: str) -> None:
 
     Labels: `title`, `heading`, `muted`, `small`, `number`, `mono`, `error`.
     Buttons: `primary`, `quiet`, `danger`. Frames: `panel`, `sidebar`, `bar`, `pane`,
-    `notice`. Tool buttons: `status`, `segment`, `page`.
+    `notice`. Tool buttons: `status`, `segment`, `page`, `choice`.
     """
     widget.setProperty("role", role)
     style = widget.style()

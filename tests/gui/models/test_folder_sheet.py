@@ -46,13 +46,11 @@ def test_classes_the_test_part_and_what_is_left_out_are_shown(
     assert sheet is not None
     assert sheet.summary is not None
     assert sheet.summary.found.text() == "8 photos of 2 classes in flowers"
-    assert sheet.summary.test_part.text() == (
-        "2 of them are the test part: never learned, only measured on."
-    )
+    assert sheet.summary.test_part.text() == "6 to learn from, 2 to measure accuracy with."
     listed = sheet.summary.classes.model()
     described = [listed.index(row, 0).data() for row in range(listed.rowCount())]
     assert described == ["rose", "tulip"]
-    assert sheet.summary.left_out.text() == "1 file is left out: 1 not an image."
+    assert sheet.summary.left_out.text() == "1 file is left out: not an image."
 
 
 def test_the_folders_name_is_proposed_and_the_model_is_made_of_its_classes(

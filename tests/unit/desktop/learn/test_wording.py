@@ -45,7 +45,7 @@ def test_labels_so_far() -> None:
 
 def test_where_a_version_came_from() -> None:
     first = replace(VERSION, number=1, base_version=None, training_run=None)
-    assert wording.version_sentence(first, None) == "Came with Servery. 2 classes."
+    assert wording.version_sentence(first, None) == "The first version. 2 classes."
     assert (
         wording.version_sentence(VERSION, RUN) == "Learned from 24 labels, on top of v1. 2 classes."
     )

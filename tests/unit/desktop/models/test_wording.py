@@ -51,6 +51,7 @@ def test_memory_is_measured_estimated_or_unknown() -> None:
         wording.memory(ModelEntry("a", model("a"), memory_estimate=90_000_000)) == "about 90.0 MB"
     )
     assert wording.memory(ModelEntry("a", model("a"))) == "known once it was loaded"
+    assert wording.memory(ModelEntry("a", model("a", served=True))) == "not measured yet"
 
 
 def test_facts_of_a_model() -> None:
@@ -91,7 +92,7 @@ def test_many_names_are_counted() -> None:
 
 def test_how_an_import_ended() -> None:
     done = replace(RUN, state=RunState.SUCCEEDED, promoted=True)
-    assert wording.import_outcome(done) == "birds v2 is live: 200 photos learned."
+    assert wording.import_outcome(done) == "birds v2 is live, made from 200 photos."
     held_back = replace(done, promoted=False, not_promoted_because="It forgot cats.")
     assert wording.import_outcome(held_back) == "birds v2 was made. It forgot cats."
     nothing = replace(done, version=None, step="Every photo was known.")
@@ -110,4 +111,6 @@ def test_a_report_says_how_it_was_measured() -> None:
     measured = EvaluationReport("cross-validation", 200, 0.914, 0.012, [], [], [])
     sentence = wording.report_sentence(measured)
     assert sentence == "91.4% ± 1.2 right of 200 photos, by cross-validation."
+    held_out = wording.report_sentence(replace(measured, method="held-out photos"))
+    assert held_out == "91.4% ± 1.2 right of 200 photos that were held out."
     assert "too few photos" in wording.report_sentence(replace(measured, accuracy=None))
