@@ -21,6 +21,7 @@ from backend.training.evaluation import (
 from backend.training.features import Rows
 from backend.training.head import Head
 from backend.training.learned import Learned
+from backend.training.prototypes import read_embedding_mean
 from backend.training.regression import Problem, sorted_rows
 from backend.training.taught import Taught
 
@@ -41,7 +42,8 @@ def teach_by_regression(
     rows = sorted_rows(labeled.where(image not in test_part for image in labeled.images))
     test_rows = sorted_rows(labeled.where(image in test_part for image in labeled.images))
     if len(rows):
-        problem = Problem.of(before.foundation, rows)
+        mean = read_embedding_mean(base_folder, rows.embeddings)
+        problem = Problem(before.foundation, rows, mean)
         checked = cross_validated(problem, rows, on_part)
         head = problem.fit(np.arange(len(rows)))
     else:

@@ -2,8 +2,11 @@
 
 The foundation, which is the head before anyone taught it, keeps its part on the
 embedding itself. Labels only add to it: each class that is labelled gets weights on
-the unit embedding. Everything is computed in an order that the images decide, so that
-the order of the labels changes no score.
+the unit embedding. Where the foundation has classes, prototypes of them are learned
+beside the labelled photos, so that new classes learn what they are not.
+
+Everything is computed in an order that the images decide, so that the order of the
+labels changes no score. docs/decisions/learning.md has the measurements.
 """
 
 from __future__ import annotations
@@ -15,92 +18,159 @@ import numpy as np
 from backend.training.features import Integers, Rows
 from backend.training.head import Floats, Head, unit
 from backend.training.minimize import Doubles, minimize
+from backend.training.prototypes import prototypes
 
 INVERSE_PENALTY = 10.0
 """How much the labels weigh beside the squared weights: C of scikit-learn, where the loss is
 C times the sum of the rows' losses plus half the squared weights."""
+FEW_LABELS = 10.0
+"""With so many labels a class, new classes are raised half as far as with none."""
+LEFT_ALONE = 98.0
+"""Percentage of the foundation's prototypes that raised classes must leave to it."""
 _STEPS = 300
-_TOLERANCE = 1e-4
+_TOLERANCE = 1e-5
 """Of the gradient of the mean loss of a row; scikit-learn's."""
+_NEVER = -1e4
+"""The bias of a class that no chosen row shows: its score is 0."""
+_OTHER = -1
+"""The truth of a row of a class that gets no weights."""
 
 
 @dataclass(frozen=True)
+class Samples:
+    """N points to fit to, and the logits that stay as they are."""
+
+    points: Floats
+    """[N, P]"""
+    truth: Integers
+    """[N]: an index in the L classes that get weights, or _OTHER."""
+    weight: Floats
+    """[N]"""
+    offsets: Floats
+    """[N, L]: what is added to the logits of the classes that get weights."""
+    rest: Floats
+    """[N]: logarithm of the summed exponentials of the logits of all other classes."""
+    own: Floats
+    """[N]: the logit of the true class; used only where `truth` is _OTHER."""
+
+
 class Problem:
     """Labelled rows, prepared so that heads can be fitted to any part of them.
 
-    With fewer rows than an embedding has numbers, rows are turned into a space of as many
-    dimensions as there are rows. Weights that fit best lie in it, so nothing is lost.
+    `classes` are those of each head: the foundation's, then the new ones by name.
     """
 
-    foundation: Head
-    classes: tuple[str, ...]
-    """Those of the head: the foundation's, then the new ones by name."""
-    labelled: Integers
-    """Indices in `classes` of the classes that have rows; these get weights."""
-    embeddings: Floats
-    """[N, D]"""
-    points: Floats
-    """[N, P]: unit embeddings, perhaps in another basis."""
-    basis: Floats | None
-    """[D, P], or None for the embeddings' own."""
-    truth: Integers
-    """[N] of indices in `labelled`."""
-    offsets: Floats
-    """[N, len(labelled)]: the foundation's logits, 0 for a new class."""
-    rest: Floats
-    """[N]: logarithm of the summed exponentials of the logits of all other classes."""
+    def __init__(self, foundation: Head, rows: Rows, mean: Floats) -> None:
+        """Prepare `rows`, which come from `sorted_rows`.
 
-    @classmethod
-    def of(cls, foundation: Head, rows: Rows) -> Problem:
-        """Prepare `rows`; `foundation` has a kernel [2D, C]."""
-        names = sorted(set(rows.classes))
+        `foundation` has a kernel [2D, C]; `mean` is the mean embedding [D] of all photos.
+        """
+        self.foundation = foundation
         known = {name: index for index, name in enumerate(foundation.classes)}
+        names = sorted(set(rows.classes))
         new = [name for name in names if name not in known]
-        classes = (*foundation.classes, *new)
-        index_of = {name: index for index, name in enumerate(classes)}
-        labelled = np.array([index_of[name] for name in names], np.int32)
-        place_of = {name: place for place, name in enumerate(names)}
-        logits = foundation.logits(rows.embeddings)
-        offsets = np.zeros((len(rows), len(names)), np.float32)
-        old = labelled < len(foundation.classes)
-        offsets[:, old] = logits[:, labelled[old]]
-        points, basis = _reduced(unit(rows.embeddings))
-        return cls(
-            foundation=foundation,
-            classes=classes,
-            labelled=labelled,
-            embeddings=rows.embeddings,
-            points=points,
-            basis=basis,
-            truth=np.array([place_of[name] for name in rows.classes], np.int32),
-            offsets=offsets,
-            rest=_log_sum(np.delete(logits, labelled[old], axis=1)),
-        )
+        self.classes = (*foundation.classes, *new)
+        index_of = {name: index for index, name in enumerate(self.classes)}
+        self._labelled = np.array([index_of[name] for name in names], np.int64)
+        """Indices in `classes` of those that get weights."""
+        self._is_old = self._labelled < len(known)
+        self._size = rows.embeddings.shape[1]
+        truth = rows.indices(self.classes).astype(np.int64)
+        points, logits = unit(rows.embeddings), foundation.logits(rows.embeddings)
+        self._inverse_penalty = INVERSE_PENALTY
+        self._basis: Floats | None = None
+        self._replayed = np.zeros((0, self._size), np.float32)
+        """Unit embeddings of all prototypes."""
+        self._replayed_best = np.zeros(0, np.float32)
+        """[.]: the largest logit that the foundation gives each."""
+        if known:
+            made = prototypes(foundation, mean)
+            self._replayed, self._replayed_best = unit(made.embeddings), made.logits.max(axis=1)
+            # New logits must come up to the foundation's, which may be ten times as large as
+            # those of a regression that starts from nothing; the penalty is on their squares.
+            spread = made.logits.max(axis=1) - made.logits.mean(axis=1)
+            self._inverse_penalty *= max(1.0, float(np.median(spread)) ** 2)
+            truth = np.concatenate([truth, np.arange(len(known))])
+            points = np.concatenate([points, self._replayed[: len(known)]])
+            logits = np.concatenate([logits, made.logits[: len(known)]])
+        else:
+            points, self._basis = _reduced(points)
+        self._points = points
+        place_of = np.full(len(self.classes), _OTHER)
+        place_of[self._labelled] = np.arange(len(names))
+        self._truth = place_of[truth]
+        self._own = np.zeros(len(truth), np.float32)
+        old_rows = truth < len(known)
+        self._own[old_rows] = logits[old_rows, truth[old_rows]]
+        self._offsets = np.zeros((len(truth), len(names)), np.float32)
+        old = self._labelled[self._is_old]
+        self._offsets[:, self._is_old] = logits[:, old]
+        self._rest = _log_sum(np.delete(logits, old, axis=1))
+        self._count = len(rows)
 
     def fit(self, chosen: Integers) -> Head:
         """Return the head that fits the rows of these indices, which are at least one."""
-        points = self.points[chosen]
-        present, truth = np.unique(self.truth[chosen], return_inverse=True)
-        offsets, rest = self.offsets[chosen], self.rest[chosen]
-        # Old classes that no chosen row shows get no weights, but still compete.
-        absent = np.setdiff1d(np.flatnonzero(self.labelled < len(self.foundation.classes)), present)
-        rest = np.logaddexp(rest, _log_sum(offsets[:, absent]))
-        weights, bias = _fit(points, truth, offsets[:, present], rest)
-        size = self.embeddings.shape[1]
-        kernel = np.zeros((2 * size, len(self.classes)), np.float32)
+        present = np.unique(self._truth[chosen])
+        samples = self._samples(np.asarray(chosen), present)
+        is_old = self._is_old[present]
+        known = len(self.foundation.classes)
+        weights, bias = _fit(
+            samples,
+            self._inverse_penalty,
+            # Between classes of one's own a bias is harmless; beside others it would be
+            # learned from nothing but photos that show the new ones.
+            with_bias=not known,
+        )
+        if self._basis is not None:
+            weights = self._basis @ weights
+        if known and not is_old.all():
+            labels = np.isin(self._truth[chosen], present[~is_old]).sum() / np.sum(~is_old)
+            bias[~is_old] = self._raised(weights[:, ~is_old], float(labels))
+        columns = self._labelled[present]
+        kernel = np.zeros((2 * self._size, len(self.classes)), np.float32)
+        kernel[:, :known] = self.foundation.kernel
+        kernel[self._size :, columns] += weights
         biases = np.full(len(self.classes), _NEVER, np.float32)
-        kernel[:, : len(self.foundation.classes)] = self.foundation.kernel
-        biases[: len(self.foundation.classes)] = self.foundation.bias
-        columns = self.labelled[present]
-        new = columns >= len(self.foundation.classes)
-        biases[columns[new]] = 0
-        kernel[size:, columns] += weights if self.basis is None else self.basis @ weights
+        biases[:known] = self.foundation.bias
+        biases[columns[~is_old]] = 0
         biases[columns] += bias
         return Head(kernel, biases, self.classes)
 
+    def _samples(self, chosen: Integers, present: Integers) -> Samples:
+        """Return the chosen rows and one prototype of each class of the foundation.
 
-_NEVER = -1e4
-"""The bias of a class that no chosen row shows: its score is 0."""
+        Only the labelled classes `present` get weights. The prototypes together weigh as
+        much as the rows.
+        """
+        known = len(self.foundation.classes)
+        replayed = np.arange(self._count, len(self._points))
+        every = np.concatenate([chosen, replayed])
+        place_of = np.full(len(self._labelled) + 1, _OTHER)  # the last one is that of _OTHER
+        place_of[present] = np.arange(len(present))
+        absent = np.setdiff1d(np.flatnonzero(self._is_old), present)
+        weight = np.ones(len(every), np.float32)
+        weight[len(chosen) :] = len(chosen) / max(known, 1)
+        offsets = self._offsets[every]
+        return Samples(
+            points=self._points[every],
+            truth=place_of[self._truth[every]],
+            weight=weight,
+            offsets=offsets[:, present],
+            # Labelled old classes that no chosen row shows get no weights, but compete.
+            rest=np.logaddexp(self._rest[every], _log_sum(offsets[:, absent])),
+            own=self._own[every],
+        )
+
+    def _raised(self, weights: Floats, labels: float) -> float:
+        """Return the bias of new classes that have these weights and so many labels each.
+
+        With few labels their logits fall too fast away from the photos that were learned
+        from. They are raised, the more the fewer labels there are, at most until they
+        cross the foundation's answer for the prototypes that need not be left alone.
+        """
+        gaps = (self._replayed @ weights).max(axis=1) - self._replayed_best
+        most = max(0.0, -float(np.percentile(gaps, LEFT_ALONE)))
+        return FEW_LABELS / (FEW_LABELS + labels) * most
 
 
 def sorted_rows(rows: Rows) -> Rows:
@@ -113,36 +183,48 @@ def sorted_rows(rows: Rows) -> Rows:
     )
 
 
-def _fit(points: Floats, truth: Integers, offsets: Floats, rest: Floats) -> tuple[Floats, Floats]:
-    """Return weights [P, L] and biases [L] for points [N, P] of the classes `truth` of L."""
-    count, size = points.shape
-    rows = np.arange(count)
-    penalty = 1.0 / (INVERSE_PENALTY * count)
+def _fit(samples: Samples, inverse_penalty: float, *, with_bias: bool) -> tuple[Floats, Floats]:
+    """Return weights [P, L] and biases [L] of softmax regression; biases are 0 without them."""
+    points, truth = samples.points, samples.truth
+    size = points.shape[1]
+    total_weight = float(samples.weight.sum())
+    weight = (samples.weight / total_weight).astype(np.float64)
+    penalty = 1.0 / (inverse_penalty * total_weight)
+    learned = np.flatnonzero(truth != _OTHER)
+    learned_truth = truth[learned]
 
     def loss(parameters: Doubles) -> tuple[float, Doubles]:
-        weights = parameters[:-1]
-        logits = (points @ weights.astype(np.float32)).astype(np.float64)
-        logits += offsets + parameters[-1]
-        largest = np.maximum(logits.max(axis=1), rest)
+        weights = parameters[:size]
+        logits = (points @ weights.astype(np.float32)).astype(np.float64) + samples.offsets
+        if with_bias:
+            logits += parameters[size]
+        largest = np.maximum(logits.max(axis=1), samples.rest)
         errors = np.exp(logits - largest[:, None])
-        total = errors.sum(axis=1) + np.exp(rest - largest)
-        likelihood = logits[rows, truth] - largest - np.log(total)
+        total = errors.sum(axis=1) + np.exp(samples.rest - largest)
+        own = samples.own.astype(np.float64)
+        own[learned] = logits[learned, learned_truth]
+        likelihood = own - largest - np.log(total)
         errors /= total[:, None]
-        errors[rows, truth] -= 1
-        errors /= count
+        errors[learned, learned_truth] -= 1
+        errors *= weight[:, None]
         gradient = np.empty_like(parameters)
-        gradient[:-1] = points.T @ errors.astype(np.float32) + penalty * weights
-        gradient[-1] = errors.sum(axis=0)
-        value = -likelihood.mean() + 0.5 * penalty * np.vdot(weights, weights)
+        gradient[:size] = points.T @ errors.astype(np.float32) + penalty * weights
+        if with_bias:
+            gradient[size] = errors.sum(axis=0)
+        value = -np.vdot(weight, likelihood) + 0.5 * penalty * np.vdot(weights, weights)
         return float(value), gradient
 
-    start: Doubles = np.zeros((size + 1, offsets.shape[1]), np.float64)
+    start: Doubles = np.zeros((size + int(with_bias), samples.offsets.shape[1]), np.float64)
     minimum = minimize(loss, start, steps=_STEPS, tolerance=_TOLERANCE)
-    return minimum[:-1].astype(np.float32), minimum[-1].astype(np.float32)
+    bias = minimum[size] if with_bias else np.zeros(minimum.shape[1])
+    return minimum[:size].astype(np.float32), bias.astype(np.float32)
 
 
 def _reduced(points: Floats) -> tuple[Floats, Floats | None]:
-    """Return points [N, P] in a basis [D, P] with P = N, if that is much smaller than D."""
+    """Return points [N, P] in a basis [D, P] with P = N, if that is much smaller than D.
+
+    The weights that fit best lie in the space of the points, so nothing is lost.
+    """
     count, size = points.shape
     if 2 * count > size:
         return points, None

@@ -22,6 +22,7 @@ from backend.training.learned import Learned
 from backend.training.regression import Problem, sorted_rows
 
 SIZE = 8
+MEAN = np.full(SIZE, 0.3, np.float32)
 NO_CLASSES = Head(np.zeros((2 * SIZE, 0), np.float32), np.zeros(0, np.float32), ())
 
 
@@ -38,7 +39,8 @@ def rows(which: int, name: str, count: int, noise: float = 0.1) -> Rows:
 
 def cross_validate(taught: Rows, foundation: Head = NO_CLASSES) -> Answers:
     taught = sorted_rows(taught)
-    return cross_validated(Problem.of(foundation, taught), taught, lambda number, count: None)
+    problem = Problem(foundation, taught, MEAN)
+    return cross_validated(problem, taught, lambda number, count: None)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_wilsons_interval() -> None:
 
 def test_the_base_is_answered_for_by_its_own_cross_validation() -> None:
     taught = rows(0, "a", 3).joined(rows(1, "b", 3))
-    base = Problem.of(NO_CLASSES, sorted_rows(taught)).fit(np.arange(6, dtype=np.int64))
+    base = Problem(NO_CLASSES, sorted_rows(taught), MEAN).fit(np.arange(6, dtype=np.int64))
     assert all(answers_of(base, taught).right)
     fair = fair_answers(base, Learned(NO_CLASSES, {"a000": "b"}), taught)
     assert [fair(image) for image in taught.images] == ["b", "a", "a", "b", "b", "b"]
