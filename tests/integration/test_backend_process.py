@@ -58,7 +58,7 @@ class OtherBackend(QuietHandler):
     """Answers as the backend that another program, this one, runs."""
 
     def do_GET(self) -> None:
-        self.answer(json.dumps(asdict(Health("ok", 0, "starter", None, os.getpid()))).encode())
+        self.answer(json.dumps(asdict(Health("ok", 0, "pets", None, os.getpid()))).encode())
 
 
 async def test_the_loser_of_a_race_is_waited_for(

@@ -32,7 +32,7 @@ from serving.models.repository import ModelRepository
 from serving.predict.prediction import Prediction, Score
 from serving.workspace import Workspace
 
-MODEL = "starter"
+MODEL = "farm"
 CLASSES = ("bird", "cat", "dog")
 URL = "http://127.0.0.1:8080"
 

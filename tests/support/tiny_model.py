@@ -24,7 +24,7 @@ from tests.support.tiny_network import CHANNELS, COLOR_CHANNELS, EMBEDDING_SIZE,
 
 TEMPLATE = Path(__file__).with_suffix(".pb")
 """What `make_tiny_model.py` wrote: a graph whose head has no classes."""
-TINY_MODEL = "starter"
+TINY_MODEL = "pets"
 COLORS = {
     "red": "red",
     "green": "lime",

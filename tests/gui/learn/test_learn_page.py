@@ -29,11 +29,11 @@ FIFTY = [ClassCount(f"class {number}", 1 + number * 7, number % 5 > 0) for numbe
 
 def model(versions: int, live: int) -> ModelSummary:
     return ModelSummary(
-        "starter",
+        "pets",
         live,
         [
             VersionSummary(
-                "starter",
+                "pets",
                 number,
                 number == live,
                 f"2026-05-01T{number // 60:02}:{number % 60:02}:00+00:00",
@@ -48,7 +48,7 @@ def model(versions: int, live: int) -> ModelSummary:
 
 
 def unfinished(state: RunState, progress: float = 0.0, step: str = "") -> TrainingRun:
-    return TrainingRun("r", "starter", state, "2026-05-02T00:00:00+00:00", None, progress, step)
+    return TrainingRun("r", "pets", state, "2026-05-02T00:00:00+00:00", None, progress, step)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ async def start(service: Service, worker_script: Path, body: str) -> TrainingRun
 
 
 def nothing_staged(service: Service) -> bool:
-    names = {path.name for path in (service.repository.root / "starter").iterdir()}
+    names = {path.name for path in (service.repository.root / "farm").iterdir()}
     return all(name.isdecimal() or name.endswith(".config") for name in names)
 
 
@@ -64,8 +64,8 @@ async def test_a_good_version_goes_live(service: Service, worker_script: Path) -
     assert (run.promoted, run.not_promoted_because) == (True, "")
     assert await service.store.runs.get(run.id) == run
     assert (run.accuracy, run.base_accuracy, run.labels, run.progress) == (0.85, 0.8, 1, 1.0)
-    assert service.repository.live("starter").number == 2
-    assert promotions(service.workspace)[0][:3] == ("starter", 2, run.id)
+    assert service.repository.live("farm").number == 2
+    assert promotions(service.workspace)[0][:3] == ("farm", 2, run.id)
     assert (await service.client.labels()).since_last_run == 0
     assert nothing_staged(service)
 
@@ -79,7 +79,7 @@ async def test_a_version_that_forgot_stays_unpromoted(
     assert run.not_promoted_because == run.step
     assert await service.store.runs.get(run.id) == run
     assert "fell from 80.0% to 60.0%" in run.step
-    assert service.repository.live("starter").number == 1
+    assert service.repository.live("farm").number == 1
 
 
 async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: Path) -> None:
@@ -90,13 +90,13 @@ async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: P
     )
     run = await start(service, worker_script, wait + GOOD)
     await worker_started(service, run.id)
-    await service.client.promote("starter", 2)
+    await service.client.promote("farm", 2)
     worker_script.with_name("go").touch()
     run = await ended(service, run.id)
     assert run.version == 3
     assert not run.promoted
     assert "meanwhile" in run.not_promoted_because
-    assert service.repository.live("starter").number == 2
+    assert service.repository.live("farm").number == 2
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ async def test_the_run_ends_whatever_the_worker_does(
     assert run.state is RunState.FAILED
     assert message in run.step
     assert nothing_staged(service)
-    assert [version.number for version in service.repository.versions("starter")] == [1]
+    assert [version.number for version in service.repository.versions("farm")] == [1]
     write_worker(worker_script, GOOD)
     assert (await ended(service, (await service.client.train()).id)).state is RunState.SUCCEEDED
 
@@ -175,10 +175,10 @@ async def test_there_must_be_something_to_learn(service: Service, worker_script:
 async def test_without_a_live_version_the_run_says_so(
     service: Service, worker_script: Path
 ) -> None:
-    service.repository.live_config_path("starter").unlink()
+    service.repository.live_config_path("farm").unlink()
     run = await ended(service, (await start(service, worker_script, GOOD)).id)
     assert run.state is RunState.FAILED
-    assert "No version of model starter is live." in run.step
+    assert "No version of model farm is live." in run.step
 
 
 async def test_a_result_that_cannot_be_saved_is_reported_and_the_next_run_starts(
@@ -207,7 +207,7 @@ async def test_a_version_is_reported_as_live_although_its_promotion_was_not_reco
 
     monkeypatch.setattr(service.store.runs, "record_promotion", full)
     run = await ended(service, (await start(service, worker_script, GOOD)).id)
-    assert service.repository.live("starter").number == 2
+    assert service.repository.live("farm").number == 2
     assert (run.state, run.promoted, run.not_promoted_because) == (RunState.SUCCEEDED, True, "")
     assert run.step.startswith("Version 2 is live.")
     assert "The disk is full." in run.step
@@ -232,7 +232,7 @@ async def test_models_learn_one_after_the_other_in_the_order_asked(
     assert (await ended(service, pets.id)).version == 2
     finished = [(await service.client.training_run(run.id)).finished for run in (zoo, pets)]
     assert finished == sorted(finished, key=str)
-    assert service.repository.live("starter").number == 1
+    assert service.repository.live("farm").number == 1
     assert [run.id for run in await service.client.training_runs("zoo")] == [zoo.id]
     assert len(await service.client.training_runs()) == 3
 
@@ -247,18 +247,18 @@ async def test_each_model_needs_something_of_its_own_to_learn(service: Service) 
 async def test_a_model_that_learns_cannot_be_held(service: Service, worker_script: Path) -> None:
     run = await start(service, worker_script, SLEEP)
     with pytest.raises(ModelBusy, match="is learning"):
-        async with service.trainer.held("starter"):
+        async with service.trainer.held("farm"):
             pass
     await worker_started(service, run.id)
     with pytest.raises(ModelBusy, match="is learning"):
-        async with service.trainer.held("starter"):
+        async with service.trainer.held("farm"):
             pass
     await service.client.cancel_training(run.id)
-    async with service.trainer.held("starter"):
+    async with service.trainer.held("farm"):
         with pytest.raises(BackendRefused, match="being changed") as caught:
             await service.client.train()
         with pytest.raises(ModelBusy, match="being changed"):
-            async with service.trainer.held("starter"):
+            async with service.trainer.held("farm"):
                 pass
     assert caught.value.status == 409
     await service.client.cancel_training((await service.client.train()).id)
@@ -271,7 +271,7 @@ async def test_an_import_needs_no_labels_and_its_temporary_folder_goes(
     folder = tmp_path / "unpacked"
     folder.mkdir()
     source = PhotoSource(folder, "photos.zip", temporary=True)
-    run = await service.trainer.queue_import("starter", source)
+    run = await service.trainer.queue_import("farm", source)
     assert run.imported_from == "photos.zip"
     run = await ended(service, run.id)
     assert (run.state, run.imported_from) == (RunState.SUCCEEDED, "photos.zip")
@@ -286,7 +286,7 @@ async def test_a_cancelled_import_leaves_no_temporary_folder(
     folder = tmp_path / "unpacked"
     folder.mkdir()
     source = PhotoSource(folder, "photos.zip", temporary=True)
-    run = await service.trainer.queue_import("starter", source)
+    run = await service.trainer.queue_import("farm", source)
     await service.client.cancel_training(run.id)
     assert not folder.exists()
     await service.client.cancel_training(running.id)
@@ -297,11 +297,11 @@ async def test_versions_that_nothing_keeps_go_after_a_new_one(
 ) -> None:
     for _ in range(3):
         add_version(service.repository)
-    settings = service.repository.settings("starter")
-    service.repository.change_settings("starter", lambda _: replace(settings, keep_versions=1))
+    settings = service.repository.settings("farm")
+    service.repository.change_settings("farm", lambda _: replace(settings, keep_versions=1))
     run = await ended(service, (await start(service, worker_script, GOOD)).id)
     assert run.version == 5
-    assert [each.number for each in service.repository.versions("starter")] == [1, 5]
+    assert [each.number for each in service.repository.versions("farm")] == [1, 5]
 
 
 READ = """
@@ -317,11 +317,11 @@ async def test_photos_of_an_import_are_labelled_while_it_runs(
     service: Service, worker_script: Path, tmp_path: Path
 ) -> None:
     write_worker(worker_script, READ + GOOD.replace(", 1, 0)", ", 3, 0, 4)"))
-    run = await service.trainer.queue_import("starter", PhotoSource(tmp_path, str(tmp_path)))
+    run = await service.trainer.queue_import("farm", PhotoSource(tmp_path, str(tmp_path)))
     run = await ended(service, run.id)
     assert (run.state, run.labels) == (RunState.SUCCEEDED, 3)
     assert run.step == "Version 2 is live. Files left out: 4; the report says why."
-    labels = await service.store.labels.snapshot("starter")
+    labels = await service.store.labels.snapshot("farm")
     assert [(label.class_name, label.new_class) for label in labels.current] == [("owl", True)] * 3
     assert labels.held_out == {f"{2:064x}"}
     assert (await service.client.labels()).since_last_run == 0
@@ -331,7 +331,7 @@ async def test_labels_of_a_cancelled_import_stay(
     service: Service, worker_script: Path, tmp_path: Path
 ) -> None:
     write_worker(worker_script, READ + SLEEP)
-    run = await service.trainer.queue_import("starter", PhotoSource(tmp_path, str(tmp_path)))
+    run = await service.trainer.queue_import("farm", PhotoSource(tmp_path, str(tmp_path)))
     await worker_started(service, run.id)
     assert (await service.client.cancel_training(run.id)).state is RunState.CANCELLED
     summary = await service.client.labels()
@@ -346,6 +346,6 @@ async def test_an_import_whose_labels_cannot_be_saved_fails_and_says_so(
 
     monkeypatch.setattr(service.store.labels, "add_many", full)
     write_worker(worker_script, READ + SLEEP)
-    run = await service.trainer.queue_import("starter", PhotoSource(tmp_path, str(tmp_path)))
+    run = await service.trainer.queue_import("farm", PhotoSource(tmp_path, str(tmp_path)))
     run = await ended(service, run.id)
     assert (run.state, run.step) == (RunState.FAILED, "The disk is full. Free some space.")

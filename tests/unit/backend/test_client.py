@@ -37,7 +37,7 @@ async def test_every_route_has_its_method(service: Service) -> None:
     assert (await client.training_run(run.id)).id == run.id
     assert [one.id for one in await client.training_runs()] == [run.id]
     await client.undo_label(label.id)
-    assert (await client.promote("starter", 1)).number == 1
+    assert (await client.promote("farm", 1)).number == 1
 
 
 async def test_a_refusal_keeps_its_sentence_and_its_code(service: Service) -> None:

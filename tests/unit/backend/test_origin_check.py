@@ -42,7 +42,7 @@ async def test_other_sites_change_nothing(service: Service, headers: dict[str, s
         ("DELETE", "/labels/1"),
         ("POST", "/training"),
         ("POST", "/classify"),
-        ("POST", "/models/starter/versions/1/promote"),
+        ("POST", "/models/farm/versions/1/promote"),
     ]:
         answer = await service.http.request(method, path, headers=headers)
         assert answer.status_code == 403, path
@@ -57,7 +57,7 @@ async def test_other_sites_change_nothing(service: Service, headers: dict[str, s
 async def test_programs_and_our_own_page_are_allowed(
     service: Service, headers: dict[str, str]
 ) -> None:
-    answer = await service.http.post("/models/starter/versions/1/promote", headers=headers)
+    answer = await service.http.post("/models/farm/versions/1/promote", headers=headers)
     assert answer.status_code == 200
 
 

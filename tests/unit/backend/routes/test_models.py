@@ -11,18 +11,18 @@ from tests.support.backend_env import Service, add_version, promotions
 async def test_versions_are_listed_newest_first(service: Service) -> None:
     add_version(service.repository)
     (model,) = await service.client.models()
-    assert (model.name, model.live_version) == ("starter", 1)
+    assert (model.name, model.live_version) == ("farm", 1)
     assert [version.number for version in model.versions] == [2, 1]
-    assert [v.live for v in await service.client.versions("starter")] == [False, True]
+    assert [v.live for v in await service.client.versions("farm")] == [False, True]
     assert "cat" in model.versions[0].classes
 
 
 async def test_promoting_moves_the_live_mark_and_is_remembered(service: Service) -> None:
     add_version(service.repository)
-    promoted = await service.client.promote("starter", 2)
+    promoted = await service.client.promote("farm", 2)
     assert promoted.live
-    assert service.repository.live("starter").number == 2
-    await service.client.promote("starter", 1)
+    assert service.repository.live("farm").number == 2
+    await service.client.promote("farm", 1)
     assert (await service.client.health()).live_version == 1
     assert [version for _, version, *_ in promotions(service.workspace)] == [1, 2]
 
@@ -35,14 +35,14 @@ async def test_a_version_is_live_although_its_promotion_cannot_be_recorded(
 
     add_version(service.repository)
     monkeypatch.setattr(service.store.runs, "record_promotion", full)
-    assert (await service.client.promote("starter", 2)).live
+    assert (await service.client.promote("farm", 2)).live
     assert (await service.client.health()).live_version == 2
     assert "could not be recorded" in caplog.text
 
 
 async def test_what_does_not_exist_is_404(service: Service) -> None:
     for method, path in [
-        ("POST", "/models/starter/versions/9/promote"),
+        ("POST", "/models/farm/versions/9/promote"),
         ("POST", "/models/other/versions/1/promote"),
         ("GET", "/models/other/versions"),
         ("GET", "/nowhere"),
@@ -54,9 +54,9 @@ async def test_what_does_not_exist_is_404(service: Service) -> None:
 
 async def test_a_version_without_a_card_is_listed_all_the_same(service: Service) -> None:
     number = add_version(service.repository)
-    card = service.repository.version("starter", number).path / "assets.extra" / "servery.json"
+    card = service.repository.version("farm", number).path / "assets.extra" / "servery.json"
     card.unlink()
-    newest = (await service.client.versions("starter"))[0]
+    newest = (await service.client.versions("farm"))[0]
     assert (newest.number, newest.classes, newest.accuracy) == (number, [], None)
 
 
@@ -64,7 +64,7 @@ async def test_health_says_what_is_missing(service: Service) -> None:
     assert (await service.client.health()).status == "ok"
     service.fleet.ready = 0
     assert "No instance is ready" in (await service.client.health()).status
-    service.repository.live_config_path("starter").unlink()
+    service.repository.live_config_path("farm").unlink()
     health = await service.client.health()
     assert health.live_version is None
     assert "No version" in health.status

@@ -17,13 +17,13 @@ async def test_photos_show_what_a_model_knows(service: Service) -> None:
     cat = await service.client.label(image_bytes("red"), "cat")
     newer = await service.client.label(image_bytes("blue"), "cat")
     dog = await service.client.label(image_bytes("green"), "dog")
-    assert await service.client.photos("starter", 2) == [
+    assert await service.client.photos("farm", 2) == [
         LabeledPhoto(dog.image, "dog"),
         LabeledPhoto(newer.image, "cat"),
     ]
-    assert [photo.image for photo in await service.client.photos("starter")][-1] == cat.image
+    assert [photo.image for photo in await service.client.photos("farm")][-1] == cat.image
     for count in ("0", "1001", "many"):
-        answer = await service.http.get(f"/models/starter/photos?count={count}")
+        answer = await service.http.get(f"/models/farm/photos?count={count}")
         assert answer.status_code == 400
 
 

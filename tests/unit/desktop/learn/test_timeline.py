@@ -8,13 +8,13 @@ from desktop.learn.timeline import TimelineEntry, active_run, entries
 
 def version(number: int, hour: int, run: str | None = None) -> VersionSummary:
     created = f"2026-05-01T{hour:02}:00:00+00:00"
-    return VersionSummary("starter", number, False, created, 0.9, "test files", ["cat"], None, run)
+    return VersionSummary("pets", number, False, created, 0.9, "test files", ["cat"], None, run)
 
 
 def run(name: str, state: RunState, hour: int, made: int | None = None) -> TrainingRun:
     created = f"2026-05-01T{hour:02}:00:00+00:00"
     finished = None if state in (RunState.QUEUED, RunState.RUNNING) else created
-    return TrainingRun(name, "starter", state, created, finished, version=made)
+    return TrainingRun(name, "pets", state, created, finished, version=made)
 
 
 def test_a_version_and_the_run_that_made_it_are_one_entry() -> None:

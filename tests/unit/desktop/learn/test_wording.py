@@ -11,7 +11,7 @@ from desktop.learn.outbox_store import RefusedLabel
 
 RUN = TrainingRun(
     "a",
-    "starter",
+    "pets",
     RunState.SUCCEEDED,
     "2026-05-10T11:00:00+00:00",
     step="Version 2 is live.",
@@ -27,7 +27,7 @@ NOT_PROMOTED = replace(
     promoted=False,
     not_promoted_because="Accuracy fell, so the version did not go live.",
 )
-VERSION = VersionSummary("starter", 2, True, "", 0.91, "test files", ["cat", "dog"], 1, "a")
+VERSION = VersionSummary("pets", 2, True, "", 0.91, "test files", ["cat", "dog"], 1, "a")
 
 
 def test_what_to_do_next() -> None:
