@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from pathlib import Path
 
@@ -28,12 +29,26 @@ def routes(imports: PhotoImports, names: ModelNames) -> APIRouter:
         """
         model = await names.find(model)
         if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
-            return await imports.import_folder(model, _folder(await request.body()))
+            folder = _folder(await request.body())
+            if not _is_on_this_machine(request):
+                raise HttpError(
+                    403,
+                    "Folders of this machine can only be named on it.",
+                    "Send the photos in a zip file.",
+                )
+            return await imports.import_folder(model, folder)
         async with imports.upload() as archive:
             name = await receive_file(request, archive, MAX_ZIP_BYTES)
             return await imports.import_zip(model, archive, name or "a zip file")
 
     return router
+
+
+def _is_on_this_machine(request: Request) -> bool:
+    try:
+        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
 
 
 def _folder(body: bytes) -> Path:

@@ -43,6 +43,30 @@ async def test_a_listener_far_behind_loses_only_the_oldest() -> None:
     assert len(events) < 100
 
 
+async def test_what_was_not_taken_yet_is_not_announced_again() -> None:
+    broker = EventBroker()
+    task = asyncio.create_task(collect(broker))
+    await asyncio.sleep(0)
+    broker.publish(Event("models", "pets"))
+    for _ in range(500):
+        broker.publish(Event("training", "r"))
+        broker.publish(Event("labels", "pets"))
+    broker.close()
+    assert await task == [Event("models", "pets"), Event("training", "r"), Event("labels", "pets")]
+
+
+async def test_an_event_that_was_taken_is_announced_again() -> None:
+    broker = EventBroker()
+    listener = broker.listen(60)
+    taking = asyncio.ensure_future(anext(listener))
+    await asyncio.sleep(0)
+    broker.publish(Event("training", "r"))
+    assert await taking == Event("training", "r")
+    broker.publish(Event("training", "r"))
+    assert await anext(listener) == Event("training", "r")
+    await listener.aclose()  # type: ignore[attr-defined]
+
+
 async def test_listening_to_what_is_closed_ends_at_once() -> None:
     broker = EventBroker()
     broker.close()

@@ -6,12 +6,13 @@ import io
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
 from backend.routes import import_photos
-from tests.support.backend_env import MODEL, Service, write_worker
+from tests.support.backend_env import MODEL, URL, Service, write_worker
 from tests.support.sample_images import drawings
 from tests.support.waiting import wait_until
 
@@ -108,6 +109,19 @@ async def test_what_cannot_be_imported_is_refused_before_there_is_a_run(
     assert await service.client.training_runs() == []
     uploads = service.workspace.training_runs / "uploads"
     assert not uploads.exists() or list(uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7", "unknown"])
+async def test_only_this_machine_may_name_its_folders(
+    service: Service, photos: Path, host: str
+) -> None:
+    transport = httpx.ASGITransport(service.app, client=(host, 5000))
+    async with httpx.AsyncClient(transport=transport, base_url=URL) as elsewhere:
+        path = f"/models/{MODEL}/import"
+        answer = await elsewhere.post(path, json={"folder": str(photos)})
+        assert answer.status_code == 403
+        assert "zip file" in answer.json()["advice"]
+        assert (await elsewhere.post(path, content=zipped(photos))).status_code == 202
 
 
 async def test_two_zip_files_of_one_name_are_two_imports(
