@@ -136,11 +136,16 @@ class Gallery:
                 why = None if photo.prediction else failure
                 self.update(replace(photo, waiting=False, failure=why))
 
-    def set_label(self, key: str, label: str, *, can_be_undone: bool) -> None:
-        """Show the label of a photo, empty for none; a removed photo is ignored."""
+    def set_label(self, key: str, model: str, label: str, *, can_be_undone: bool) -> None:
+        """Show the label of a photo for a model, empty for none; a removed photo is ignored."""
         photo = self.photo(key)
         if photo is not None:
-            self.update(replace(photo, label=label, label_can_be_undone=can_be_undone))
+            others = {name: each for name, each in photo.labels.items() if name != model}
+            labels = {**others, model: label} if label else others
+            undoable = photo.undoable - {model}
+            if can_be_undone:
+                undoable |= {model}
+            self.update(replace(photo, labels=labels, undoable=undoable))
 
     def update(self, photo: Photo) -> None:
         """Replace what is known about a photo; a removed photo is ignored."""

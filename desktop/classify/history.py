@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS history (
     added REAL NOT NULL,
     label TEXT NOT NULL DEFAULT '',
     prediction TEXT,
-    problem TEXT
+    problem TEXT,
+    labels TEXT NOT NULL DEFAULT ''
 )
 """
 
@@ -56,7 +57,7 @@ class History:
             lambda connection: [
                 _photo(*row)
                 for row in connection.execute(
-                    "SELECT path, name, added, label, prediction, problem"
+                    "SELECT path, name, added, label, prediction, problem, labels"
                     " FROM history ORDER BY added"
                 )
             ]
@@ -68,7 +69,10 @@ class History:
 
         def write(connection: Connection) -> None:
             connection.executemany(
-                "INSERT OR REPLACE INTO history VALUES (?, ?, ?, ?, ?, ?)", map(_row, copy)
+                "INSERT OR REPLACE INTO history"
+                " (path, name, added, label, prediction, problem, labels)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                map(_row, copy),
             )
 
         await self._database.transaction(write)
@@ -85,6 +89,9 @@ class History:
 
 def _prepare(connection: Connection) -> None:
     connection.execute(_SCHEMA)
+    columns = {row["name"] for row in connection.execute("PRAGMA table_info(history)")}
+    if "labels" not in columns:  # made by a version that had one model
+        connection.execute("ALTER TABLE history ADD COLUMN labels TEXT NOT NULL DEFAULT ''")
     connection.execute(
         "DELETE FROM history WHERE path NOT IN"
         " (SELECT path FROM history ORDER BY added DESC LIMIT ?)",
@@ -98,7 +105,7 @@ def _unusable(what: str, advice: str) -> HistoryError:
     )
 
 
-def _row(photo: Photo) -> tuple[str, str, float, str, str | None, str | None]:
+def _row(photo: Photo) -> tuple[str, str, float, str, str | None, str | None, str]:
     return (
         photo.key,
         photo.name,
@@ -106,11 +113,18 @@ def _row(photo: Photo) -> tuple[str, str, float, str, str | None, str | None]:
         photo.label,
         json.dumps(asdict(photo.prediction)) if photo.prediction else None,
         json.dumps(asdict(photo.failure)) if photo.failure else None,
+        json.dumps(dict(photo.labels)) if photo.labels else "",
     )
 
 
 def _photo(
-    path: str, name: str, added: float, label: str, prediction: str | None, failure: str | None
+    path: str,
+    name: str,
+    added: float,
+    label: str,
+    prediction: str | None,
+    failure: str | None,
+    labels: str,
 ) -> Photo:
     answer, failed = _prediction(prediction), _failure(failure)
     return Photo(
@@ -118,10 +132,21 @@ def _photo(
         name=name,
         added=added,
         prediction=answer,
-        label=label,
+        labels=_labels(labels, label, answer),
         failure=failed,
         waiting=answer is None and failed is None,
     )
+
+
+def _labels(text: str, label: str, answer: Prediction | None) -> dict[str, str]:
+    """Return the labels by model; where only one `label` is known, it is of who answered."""
+    try:
+        raw = json.loads(text) if text else {}
+    except ValueError:
+        raw = {}
+    if isinstance(raw, dict) and raw:
+        return {str(model): str(name) for model, name in raw.items()}
+    return {answer.model if answer is not None else "": label} if label else {}
 
 
 def _prediction(text: str | None) -> Prediction | None:

@@ -21,6 +21,8 @@ class StoredLabel(Generic[R]):
     """One label that can be taken back."""
 
     key: str
+    model: str
+    """The model that was to learn it."""
     previous: str
     receipt: R
 
@@ -63,13 +65,13 @@ class Labels(Generic[R]):
                 continue
             try:
                 jpeg = await asyncio.to_thread(read_normalized_image, photo.path)
-                model = photo.prediction.model if photo.prediction is not None else ""
-                receipt = await self._store(jpeg, class_name, model)
+                receipt = await self._store(jpeg, class_name, photo.model)
             except ServeryError as error:
                 on_error(error)
                 continue
-            step.append(StoredLabel(key, photo.label, receipt))
-            self._gallery.set_label(key, class_name, can_be_undone=True)
+            previous = photo.labels.get(photo.model, "")
+            step.append(StoredLabel(key, photo.model, previous, receipt))
+            self._gallery.set_label(key, photo.model, class_name, can_be_undone=True)
 
     def take_last(self, keys: Sequence[str] = ()) -> list[StoredLabel[R]]:
         """Return what is to be undone, and forget it: the last label of each of `keys`,
@@ -77,7 +79,7 @@ class Labels(Generic[R]):
         taken: list[StoredLabel[R]] = []
         missing = set(keys)
         for step in reversed(self._steps):
-            found = [one for one in step if not keys or one.key in missing]
+            found = [one for one in step if not keys or (one.key in missing and self._shows(one))]
             if found:
                 step[:] = [one for one in step if one not in found]
                 missing -= {one.key for one in found}
@@ -91,5 +93,16 @@ class Labels(Generic[R]):
         """Take labels back, and show the previous ones again."""
         for one in taken:
             await self._withdraw(one.receipt)
-            still = any(each.key == one.key for step in self._steps for each in step)
-            self._gallery.set_label(one.key, one.previous, can_be_undone=still)
+            still = any(
+                (each.key, each.model) == (one.key, one.model)
+                for step in self._steps
+                for each in step
+            )
+            self._gallery.set_label(one.key, one.model, one.previous, can_be_undone=still)
+
+    def _shows(self, one: StoredLabel[R]) -> bool:
+        """Whether the label is for the model whose label its photo shows now."""
+        photo = self._gallery.photo(one.key)
+        if photo is None:
+            return True
+        return one.model == (photo.model if photo.model in photo.labels else "")

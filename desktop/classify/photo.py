@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -39,10 +40,11 @@ class Photo:
     added: float
     """Seconds since the epoch."""
     prediction: Prediction | None = None
-    label: str = ""
-    """The class that a person gave it; empty if nobody has."""
-    label_can_be_undone: bool = False
-    """The label was given since the application started."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The class that a person gave it, by the model that learns it; under an empty name if no
+    model had answered."""
+    undoable: frozenset[str] = frozenset()
+    """The models whose label was given since the application started."""
     failure: PhotoFailure | None = None
     waiting: bool = True
     """It is to be classified, for the first time or again."""
@@ -51,6 +53,22 @@ class Photo:
     def key(self) -> str:
         """Identifies it among the photos of the gallery."""
         return str(self.path)
+
+    @property
+    def model(self) -> str:
+        """The model that answered, which labels are for; empty without an answer."""
+        return self.prediction.model if self.prediction is not None else ""
+
+    @property
+    def label(self) -> str:
+        """The class that a person gave it for the model that answered; empty if nobody has."""
+        return self.labels.get(self.model) or self.labels.get("", "")
+
+    @property
+    def label_can_be_undone(self) -> bool:
+        return self.model in self.undoable or (
+            self.model not in self.labels and "" in self.undoable
+        )
 
     @property
     def top(self) -> Score | None:

@@ -281,15 +281,16 @@ class ClassifyPresenter(Generic[R]):
     def _offer_classes(self) -> None:
         """Offer what the selected photos may be labelled with: the classes of their model."""
         selected = self._page.first_selected_photo()
-        model = selected.prediction.model if selected is not None and selected.prediction else ""
+        model = selected.model if selected is not None else ""
         if model not in self._cards and self._gallery.answering is not None:
             model = self._gallery.answering[0]
         known = self._known.get(model)
         if known is None:
             labels = {
-                photo.label
+                label
                 for photo in self._gallery.photos
-                if photo.label and (photo.prediction is None or photo.prediction.model == model)
+                for name, label in photo.labels.items()
+                if name in ("", model)
             }
             known = KnownClasses(self._cards.get(model), sorted(labels))
             self._known[model] = known

@@ -24,4 +24,5 @@ def answered_photo(
 ) -> Photo:
     """Return a photo that has got its answer."""
     answer = prediction(*scores, version=version, model=model)
-    return Photo(path, path.name, 1.0, answer, label=label, waiting=False)
+    labels = {model: label} if label else {}
+    return Photo(path, path.name, 1.0, answer, labels, waiting=False)

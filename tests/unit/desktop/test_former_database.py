@@ -23,7 +23,7 @@ async def test_photos_and_labels_are_all_there(workspace: Workspace) -> None:
             "cat.jpg",
             1.0,
             prediction=Prediction("starter", 2, (Score("cat", 0.9),), "a1b2", 12.5),
-            label="tabby",
+            labels={"starter": "tabby"},
             waiting=False,
         ),
         Photo(

@@ -135,6 +135,6 @@ def test_results_for_a_removed_photo_are_ignored(gallery: Gallery, mirror: Mirro
     gallery.queue([path], now=1.0)
     gallery.remove([str(path)])
     gallery.set_result(path, prediction(("cat", 0.9)))
-    gallery.set_label(str(path), "cat", can_be_undone=True)
+    gallery.set_label(str(path), MODEL, "cat", can_be_undone=True)
     assert not gallery.photos
     assert not mirror.photos

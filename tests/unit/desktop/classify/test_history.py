@@ -9,7 +9,7 @@ import pytest
 from desktop.classify import history as module
 from desktop.classify.history import History, HistoryError
 from desktop.classify.photo import Photo, PhotoFailure
-from tests.support.predictions import answered_photo
+from tests.support.predictions import MODEL, answered_photo
 
 
 @pytest.fixture
@@ -24,7 +24,10 @@ def no_database(database: Path) -> Path:
 
 
 async def test_photos_come_back_as_they_were(database: Path) -> None:
-    first = replace(answered_photo(Path("/a.jpg"), ("cat", 0.9), ("dog", 0.1)), label="tiger")
+    first = replace(
+        answered_photo(Path("/a.jpg"), ("cat", 0.9), ("dog", 0.1)),
+        labels={MODEL: "tiger", "birds": "wren"},
+    )
     failed = Photo(
         Path("/b.jpg"), "b.jpg", 2.0, failure=PhotoFailure("Empty.", "Choose.", True), waiting=False
     )

@@ -8,7 +8,7 @@ from desktop.classify.gallery import Gallery
 from desktop.classify.labels import Labels
 from serving.errors import BackendError, ServeryError
 from serving.progress import no_report
-from tests.support.predictions import answered_photo
+from tests.support.predictions import MODEL, answered_photo, prediction
 from tests.support.sample_images import image_file
 
 
@@ -86,6 +86,23 @@ async def test_the_last_label_of_each_photo_is_undone_though_they_are_of_two_ste
     await labels.undo(labels.take_last([first, second]))
     assert shown(gallery) == ["lion", "", "lion"]
     assert sorted(store.stored.values()) == ["lion", "lion"]
+
+
+async def test_a_photo_has_a_label_for_each_model_that_answered_it(
+    gallery: Gallery, labels: Labels[int], store: Store
+) -> None:
+    photo = gallery.photos[0]
+    await give(labels, [photo.key], "lion")
+    gallery.set_result(photo.path, prediction(("wren", 0.9), model="birds"))
+    assert shown(gallery)[0] == ""
+    await give(labels, [photo.key], "robin")
+    assert store.models == [MODEL, "birds"]
+    assert gallery.photos[0].labels == {MODEL: "lion", "birds": "robin"}
+    gallery.set_result(photo.path, prediction(("cat", 0.9)))
+    assert shown(gallery)[0] == "lion"
+    await labels.undo(labels.take_last([photo.key]))
+    assert gallery.photos[0].labels == {"birds": "robin"}
+    assert list(store.stored.values()) == ["robin"]
 
 
 async def test_a_step_that_is_being_undone_is_not_undone_twice(

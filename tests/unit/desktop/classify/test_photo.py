@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from desktop.classify.photo import Photo, PhotoFailure, PhotoState
-from tests.support.predictions import answered_photo
+from tests.support.predictions import MODEL, answered_photo
 
 PATH = Path("album/tabby.jpg")
 SURE = answered_photo(PATH, ("cat", 0.9), ("dog", 0.1))
@@ -15,8 +15,8 @@ def test_a_photo_is_in_exactly_one_state() -> None:
     assert Photo(PATH, "tabby.jpg", 1.0).state(0.5) is PhotoState.QUEUED
     assert SURE.state(0.5) is PhotoState.ANSWERED
     assert SURE.state(0.95) is PhotoState.UNSURE
-    assert replace(SURE, label="tiger").state(0.95) is PhotoState.LABELLED
-    assert replace(SURE, label="tiger", failure=FAILURE).state(0.5) is PhotoState.FAILED
+    assert replace(SURE, labels={MODEL: "tiger"}).state(0.95) is PhotoState.LABELLED
+    assert replace(SURE, labels={MODEL: "tiger"}, failure=FAILURE).state(0.5) is PhotoState.FAILED
 
 
 def test_a_photo_classified_again_keeps_its_answer_until_then() -> None:
@@ -24,7 +24,7 @@ def test_a_photo_classified_again_keeps_its_answer_until_then() -> None:
 
 
 def test_search_looks_at_name_class_and_label() -> None:
-    photo = replace(SURE, label="Siamese")
+    photo = replace(SURE, labels={MODEL: "Siamese"})
     assert photo.matches("tabby")
     assert photo.matches("cat")
     assert photo.matches("siam")
@@ -33,5 +33,7 @@ def test_search_looks_at_name_class_and_label() -> None:
 
 def test_the_description_says_what_the_tile_shows() -> None:
     assert SURE.describe(0.5) == "tabby.jpg, cat 90%, answered"
-    assert replace(SURE, label="tiger").describe(0.5) == "tabby.jpg, cat 90%, labelled tiger"
+    assert (
+        replace(SURE, labels={MODEL: "tiger"}).describe(0.5) == "tabby.jpg, cat 90%, labelled tiger"
+    )
     assert replace(SURE, failure=FAILURE).describe(0.5) == "tabby.jpg, The file is empty., failed"
