@@ -9,13 +9,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.contract import LeftOut
+from backend.contract import LeftOutFile
 from backend.store.images import ImageFolder
 from backend.training.worker_protocol import LabeledImage, PhotosRead, ReadPhoto, TrainingSpec
 from serving.errors import ImageError
 from serving.normalize_image import MAX_BYTES, read_normalized_image
-from serving.photo_folder import FolderPhoto, assign_photos, left_out_because, scan_photo_folder
-from serving.photo_folder import LeftOut as FileLeftOut
+from serving.photo_folder import (
+    FolderPhoto,
+    LeftOut,
+    assign_photos,
+    left_out_because,
+    scan_photo_folder,
+)
 from serving.tf.cores import core_count
 
 BATCH = 64
@@ -30,7 +35,7 @@ class ImportedPhotos:
     """What is labelled now because of a folder, and the files of it that are not."""
 
     images: tuple[LabeledImage, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[LeftOutFile, ...]
     notes: tuple[str, ...]
     """Sentences about how the folder was understood."""
 
@@ -68,7 +73,7 @@ def import_photos(spec: TrainingSpec, on_photos: OnPhotos, on_done: OnDone) -> I
 class _Importer:
     def __init__(self, spec: TrainingSpec, root: Path, on_photos: OnPhotos) -> None:
         self.images: dict[str, LabeledImage] = {}
-        self.left_out: list[LeftOut] = []
+        self.left_out: list[LeftOutFile] = []
         self._root = root
         self._on_photos = on_photos
         self._folder = ImageFolder(Path(spec.images_folder))
@@ -84,7 +89,7 @@ class _Importer:
         copies = {entry.path for entry in assignment.left_out}
         return [photo for photo in digests if photo.path not in copies]
 
-    def prepare(self, photo: FolderPhoto, digest: str) -> _Prepared | FileLeftOut:
+    def prepare(self, photo: FolderPhoto, digest: str) -> _Prepared | LeftOut:
         """Read and normalize a photo; thread-safe."""
         if self._labels.get(digest) == self._label(photo):
             return _Prepared(photo, digest, None)
@@ -94,9 +99,9 @@ class _Importer:
             return left_out_because(photo.path, error)
         return _Prepared(photo, hashlib.sha256(jpeg).hexdigest(), jpeg)
 
-    def store(self, batch: Sequence[_Prepared | FileLeftOut]) -> None:
+    def store(self, batch: Sequence[_Prepared | LeftOut]) -> None:
         """Store the images of a batch, then report them."""
-        self.leave_out(entry for entry in batch if isinstance(entry, FileLeftOut))
+        self.leave_out(entry for entry in batch if isinstance(entry, LeftOut))
         prepared = [entry for entry in batch if isinstance(entry, _Prepared)]
         self._folder.put_many([entry.jpeg for entry in prepared if entry.jpeg is not None])
         read: list[ReadPhoto] = []
@@ -114,16 +119,16 @@ class _Importer:
         if read:
             self._on_photos(PhotosRead(tuple(read)))
 
-    def leave_out(self, entries: Iterable[FileLeftOut]) -> None:
+    def leave_out(self, entries: Iterable[LeftOut]) -> None:
         for entry in entries:
             reason = f"{entry.reason}: {entry.detail}" if entry.detail else str(entry.reason)
-            self.left_out.append(LeftOut(self._name(entry.path), reason))
+            self.left_out.append(LeftOutFile(self._name(entry.path), reason))
 
     def _leave_out_copy(self, photo: FolderPhoto, image: str) -> None:
         """Leave out a file that differs from an earlier one but holds the same image."""
         pair = [(self._photos[image], image), (photo, image)]
         reason = assign_photos(pair).left_out[-1].reason
-        self.left_out.append(LeftOut(self._name(photo.path), str(reason)))
+        self.left_out.append(LeftOutFile(self._name(photo.path), str(reason)))
 
     def _label(self, photo: FolderPhoto) -> tuple[str, bool]:
         name = self._spellings.get(photo.class_name.casefold(), photo.class_name)
@@ -148,11 +153,11 @@ def _digest(photo: FolderPhoto) -> str:
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    prepare: Callable[[FolderPhoto], _Prepared | FileLeftOut],
+    prepare: Callable[[FolderPhoto], _Prepared | LeftOut],
     photos: Sequence[FolderPhoto],
-) -> Iterator[list[_Prepared | FileLeftOut]]:
+) -> Iterator[list[_Prepared | LeftOut]]:
     """Yield the prepared photos in batches, preparing each while the one before is stored."""
-    ahead: list[Future[_Prepared | FileLeftOut]] = []
+    ahead: list[Future[_Prepared | LeftOut]] = []
     for start in range(0, len(photos) + BATCH, BATCH):
         current = ahead
         ahead = [pool.submit(prepare, photo) for photo in photos[start : start + BATCH]]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.contract import LeftOut
+from backend.contract import LeftOutFile
 from backend.training.embed_images import EmbeddedImages, embed_images, read
 from backend.training.features import FEATURES_PATH, Rows
 from backend.training.head import Floats, Head, ServableGraph, softmax
@@ -65,7 +65,7 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     photos = _photos_to_learn(spec, send)
     embedded = _embed(spec, photos.images, graph, send)
     taught = _teach(spec, graph, photos.images, embedded.rows, send)
-    unreadable = [LeftOut(image.path, "cannot be read") for image in embedded.unreadable]
+    unreadable = [LeftOutFile(image.path, "cannot be read") for image in embedded.unreadable]
     report = replace(
         taught.report, left_out=[*photos.left_out, *unreadable], notes=list(photos.notes)
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backend.contract import (
     EvaluationReport,
-    LeftOut,
+    LeftOutFile,
     ModelSummary,
     TrainingRun,
     VersionSummary,
@@ -89,7 +89,7 @@ def photo_lines(report: EvaluationReport) -> list[str]:
     return [*table_lines(("CLASS", "PHOTOS"), rows), *left_out_lines(report.left_out)]
 
 
-def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
+def left_out_lines(left_out: Sequence[LeftOutFile]) -> list[str]:
     """Return how many files were left out for each reason, with the first few names."""
     if not left_out:
         return []

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 
-from backend.contract import Comparison, LeftOut, Mistake
+from backend.contract import Comparison, LeftOutFile, Mistake
 from desktop.models.confusion_matrix import MAX_CLASSES, ConfusionMatrix, drawn_classes
 from desktop.models.one_model import INITIAL_ROWS, OneModelView
 from desktop.models.pictures import Pictures
@@ -104,7 +104,7 @@ def test_a_report_shows_accuracy_confusion_mistakes_photos_and_what_was_left_out
     found = replace(
         report(["cat", "dog"], [[8, 2], [0, 10]]),
         mistakes=[Mistake(IMAGE, "cat", "dog", 0.93)],
-        left_out=[LeftOut("cat/notes.txt", "not an image"), LeftOut("cat/.x", "hidden")],
+        left_out=[LeftOutFile("cat/notes.txt", "not an image"), LeftOutFile("cat/.x", "hidden")],
         notes=["The test part is the folder test."],
     )
     view.show_report(3, found)

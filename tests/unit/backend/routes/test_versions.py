@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from backend.client import BackendRefused
-from backend.contract import EvaluationReport, LeftOut, Mistake
+from backend.contract import EvaluationReport, LeftOutFile, Mistake
 from serving.models.checksums import CHECKSUMS_PATH
 from tests.support.backend_env import MODEL, Service, add_version
 
@@ -66,7 +66,7 @@ async def test_what_training_measured_is_told(service: Service) -> None:
         photos_per_class=[2, 1],
         confusion=[[1, 1], [0, 1]],
         mistakes=[Mistake("ab" * 32, "cat", "dog", 0.9)],
-        left_out=[LeftOut("cat/notes.txt", "It is not an image.")],
+        left_out=[LeftOutFile("cat/notes.txt", "It is not an image.")],
     )
     with service.repository.staged(MODEL) as staged:
         (staged / "saved_model.pb").write_bytes(b"graph")

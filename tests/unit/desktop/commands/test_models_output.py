@@ -6,7 +6,7 @@ import pytest
 
 from backend.contract import (
     EvaluationReport,
-    LeftOut,
+    LeftOutFile,
     Mistake,
     ModelSummary,
     RunState,
@@ -96,8 +96,8 @@ def test_the_most_confused_pair_comes_first() -> None:
 
 def test_files_left_out_are_counted_by_reason() -> None:
     left_out = [
-        LeftOut("/photos/cat/1.txt", "not an image"),
-        *(LeftOut(f"/photos/dog/{n}.jpg", "damaged") for n in range(4)),
+        LeftOutFile("/photos/cat/1.txt", "not an image"),
+        *(LeftOutFile(f"/photos/dog/{n}.jpg", "damaged") for n in range(4)),
     ]
     assert output.left_out_lines(left_out) == [
         "",
