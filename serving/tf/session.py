@@ -67,6 +67,9 @@ class Session:
             inter_op_parallelism_threads=inter_op_threads,
             allow_soft_placement=True,
             device_count={} if has_gpu() else {"GPU": 0},
+            # Otherwise each set of fetches keeps a copy of the graph, weights included, for
+            # callers that ask which part of it ran.
+            experimental=config_pb2.ConfigProto.Experimental(disable_output_partition_graphs=True),
         ).SerializeToString()
         options: int = self._tensorflow.TF_NewSessionOptions()
         checked(self._tensorflow.TF_SetConfig, options, config, len(config))
