@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -70,7 +70,7 @@ def new(
         learned = None if photos is None else await _learn(client, model.name, photos)
         if use:
             model = await client.use_model(model.name)
-        return learned or model
+        return model if learned is None else replace(learned, model=model if use else learned.model)
 
     made = target.run(make)
     if isinstance(made, LearnedModel):
