@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 from serving.models.repository import ModelRepository
 from tests.conftest import ROOT
 from tests.support.command_line import CommandLine
+from tests.support.sample_images import drawings
 from tests.support.tiny_model import TINY_MODEL, install_tiny
 
 
@@ -158,6 +159,8 @@ def test_a_file_that_is_no_image_harms_no_other(shell: CommandLine) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_the_readme_do_what_it_says(shell: CommandLine) -> None:
+    for kind in ("smiley", "stripes"):
+        drawings(shell.folder / "waste" / kind, "drawing", kind, 4)
     for line in readme_lines("servery "):
         words = shlex.split(line)[1:]
         files = [sorted(shell.folder.glob(word)) if "*" in word else [word] for word in words]
