@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from contextlib import AsyncExitStack
 from typing import Protocol
 
 from backend.contract import DeletedModel, Event, NewModel
@@ -12,7 +12,7 @@ from backend.events import EventBroker
 from backend.models.names import ModelNames, UnknownModel
 from backend.store.store import Store
 from backend.training.trainer import Trainer
-from serving.errors import BackendError
+from serving.errors import BackendError, ModelError
 from serving.models.builtin.catalog import built_in_models
 from serving.models.model_names import checked_model_name, same_name
 from serving.models.new_model import create_from_backbone
@@ -189,15 +189,17 @@ class ModelLifecycle:
 
     async def _move(self, model: str, new: str) -> None:
         await asyncio.to_thread(self._repository.duplicate, model, new)
-        async with AsyncExitStack() as undo:
-            undo.push_async_callback(self._discard, new)
+        try:
             served = self._repository.served()
             if model == served.current:
                 await self._switch.use(new)
             if model in served.also:
                 await self._switch.serve(new)
                 await self._switch.unserve(model)
-            undo.pop_all()
+        except BaseException:
+            with contextlib.suppress(ModelError):  # It may be served by now: then both stay.
+                await self._discard(new)
+            raise
         await self._store.models.rename(model, new)
         await self._discard(model)
 

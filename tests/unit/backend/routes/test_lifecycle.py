@@ -182,6 +182,21 @@ async def test_a_rename_that_fails_leaves_everything_as_it_was(
     assert service.repository.deleted() == {}
 
 
+async def test_a_rename_that_fails_half_way_loses_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(model: str) -> None:
+        raise ModelError(f"Model {model} cannot be unloaded.", "Look at the log.")
+
+    await service.client.serve_model(MODEL)
+    monkeypatch.setattr(service.switch, "unserve", refuse)
+    await service.client.label(image_bytes(), "cat")
+    with refused(502, "cannot be unloaded"):
+        await service.client.rename_model(MODEL, "animals")
+    assert await names(service) == ["animals", MODEL]
+    assert (await service.client.labels(MODEL)).total == 1
+
+
 async def test_how_many_versions_stay_is_set_and_applied(service: Service) -> None:
     add_model(service, "pets", versions=5)
     model = await service.client.keep_versions("pets", 2)
