@@ -1,10 +1,10 @@
 """The time that decoding large photos at a reduced scale saves, and how scores change.
 
-    python -m tests.benchmarks.reduced_decoding [--models FOLDER]
+    python -m tests.benchmarks.reduced_decoding
 
-The shared photos are enlarged to 1,200 and 3,000 pixels, with some noise as a camera
-adds it, and classified by the reference MobileNetV2: from pixels decoded in full, and
-from pixels decoded at the scale that leaves 2 and 4 times the model's side.
+The shared photos are enlarged to 1,500 and 3,000 pixels, with some noise as a camera
+adds it, and classified by the built-in model: from pixels decoded in full, and from
+pixels decoded at the scale that leaves 2 and 4 times the size that it sees.
 """
 
 from __future__ import annotations
@@ -27,12 +27,15 @@ import tensorflow as tf
 from PIL import Image
 
 from serving.model_server.graph_cut import find_cut
+from serving.models.builtin.catalog import DEFAULT_BUILT_IN, ZOOM, built_in_model
+from serving.models.builtin.install import write_built_in
 from serving.models.servable import decode_square
 from serving.tf.messages import saved_model_pb2, types_pb2
 from serving.tf.session import Session
 from serving.tf.tensors import Tensor
-from tests.benchmarks.reference_model import DATA, SIDE, write_reference_models
+from tests.benchmarks.reference_model import DATA
 
+MODEL = built_in_model(DEFAULT_BUILT_IN)
 FULL_SIZE = 10_000
 SPARE_DETAILS = (FULL_SIZE, 2, 4)
 PHOTOS = 16
@@ -56,7 +59,7 @@ def enlarged(path: Path, edge: int) -> bytes:
 
 def decoder(spare_detail: int) -> Callable[[Any], Any]:
     decode: Callable[[Any], Any] = tf.function(
-        lambda image: decode_square(image, SIDE, spare_detail),
+        lambda image: decode_square(image, MODEL.input_side, ZOOM, spare_detail),
         input_signature=[tf.TensorSpec([], tf.string)],
     ).get_concrete_function()
     return decode
@@ -68,7 +71,7 @@ def compare(version: Path) -> None:
     cut = find_cut(saved.meta_graphs[0].graph_def, ["servery/scores"])
     assert cut is not None
     classify = session.computation([cut.pixels], ["servery/classes", "servery/scores"])
-    for edge in (1200, 3000):
+    for edge in (1500, 3000):
         files = [enlarged(path, edge) for path in sorted((DATA / "photos").glob("*.JPEG"))[:PHOTOS]]
         expected: list[dict[bytes, float]] = []
         for spare_detail in SPARE_DETAILS:
@@ -97,16 +100,12 @@ def compare(version: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare decoding at several scales.")
-    parser.add_argument("--models", type=Path, help="output of reference_model")
-    arguments = parser.parse_args()
+    argparse.ArgumentParser(description="Compare decoding at several scales.").parse_args()
     if not DATA.is_dir():
         sys.exit(f"The data for this benchmark is not at {DATA}.")
     with tempfile.TemporaryDirectory() as folder:
-        models = arguments.models or Path(folder)
-        if arguments.models is None:
-            write_reference_models(models)
-        compare(models / "servable" / "1")
+        write_built_in(Path(folder), MODEL)
+        compare(Path(folder))
 
 
 if __name__ == "__main__":
