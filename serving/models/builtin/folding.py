@@ -49,7 +49,7 @@ def fold(variant: Variant, weights: Mapping[str, Array]) -> FoldedWeights:
         return left.pop(name)
 
     constants: dict[str, Tensor] = {}
-    embedding_mean = np.zeros(0, np.float32)
+    beta = gamma = np.zeros(0, np.float32)
     for convolution in (each for block in blocks(variant) for each in block.convolutions):
         height, width, inputs, outputs = convolution.kernel_shape
         # PyTorch has outputs first, then inputs; a depthwise kernel has 1 input for each output.
@@ -65,12 +65,13 @@ def fold(variant: Variant, weights: Mapping[str, Array]) -> FoldedWeights:
         across = scale[:, np.newaxis] if convolution.is_depthwise else scale
         constants[convolution.kernel_node] = float_tensor(kernel.transpose(order) * across)
         constants[convolution.bias_node] = float_tensor(beta - mean * scale)
-        embedding_mean = _mean_of_relu6(beta, np.abs(gamma))  # the last one's remains
     kernel, bias = take(f"{_HEAD}.weight"), take(f"{_HEAD}.bias")
     if kernel.shape != (len(bias), EMBEDDING_SIZE):
         raise _other_network("the head has another shape")
     if left:
         raise _other_network(f"nothing uses {min(left)}")
+    # What the last convolution gives, before its ReLU6 and the mean over the plane.
+    embedding_mean = _mean_of_relu6(beta, np.abs(gamma))
     return FoldedWeights(constants, kernel.T, bias, embedding_mean)
 
 
