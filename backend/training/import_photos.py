@@ -48,15 +48,18 @@ class _Prepared:
     """None if the image is stored already."""
 
 
-def import_photos(spec: TrainingSpec, on_photos: OnPhotos, on_done: OnDone) -> ImportedPhotos:
+def import_photos(
+    spec: TrainingSpec, on_photos: OnPhotos, on_done: OnDone, *, known: Sequence[str] = ()
+) -> ImportedPhotos:
     """Store the photos of `spec.import_folder` as images, and report each batch to `on_photos`.
 
-    A photo that has the same label already is only looked at; one that cannot be used
-    costs itself alone. Raises NotAPhotoFolder, and BackendError if an image cannot be
-    stored.
+    A class that differs only in capitals from a labelled one or from one of `known`, the
+    classes of the base version, is that one. A photo that has the same label already is
+    only looked at; one that cannot be used costs itself alone. Raises NotAPhotoFolder, and
+    BackendError if an image cannot be stored.
     """
     folder = scan_photo_folder(Path(spec.import_folder))
-    importer = _Importer(spec, folder.root, on_photos)
+    importer = _Importer(spec, known, folder.root, on_photos)
     importer.leave_out(folder.left_out)
     with ThreadPoolExecutor(core_count()) as pool:
         digests = dict(zip(folder.photos, pool.map(_digest, folder.photos), strict=True))
@@ -71,15 +74,17 @@ def import_photos(spec: TrainingSpec, on_photos: OnPhotos, on_done: OnDone) -> I
 
 
 class _Importer:
-    def __init__(self, spec: TrainingSpec, root: Path, on_photos: OnPhotos) -> None:
+    def __init__(
+        self, spec: TrainingSpec, known: Sequence[str], root: Path, on_photos: OnPhotos
+    ) -> None:
         self.images: dict[str, LabeledImage] = {}
         self.left_out: list[LeftOutFile] = []
         self._root = root
         self._on_photos = on_photos
         self._folder = ImageFolder(Path(spec.images_folder))
         self._labels = {image.image: (image.class_name, image.held_out) for image in spec.images}
-        # A class that differs from a labelled one only in capitals is that one.
-        self._spellings = {name.casefold(): name for name, _ in self._labels.values()}
+        names = (*known, *(name for name, _ in self._labels.values()))
+        self._spellings = {name.casefold(): name for name in names}
         self._photos: dict[str, FolderPhoto] = {}
 
     def without_copies(self, digests: dict[FolderPhoto, str]) -> list[FolderPhoto]:

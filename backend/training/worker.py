@@ -62,7 +62,7 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     Raises ServeryError if there can be none.
     """
     graph = ServableGraph(Path(spec.base_folder))
-    photos = _photos_to_learn(spec, send)
+    photos = _photos_to_learn(spec, graph.head().classes, send)
     embedded = _embed(spec, photos.images, graph, send)
     taught = _teach(spec, graph, photos.images, embedded.rows, send)
     unreadable = [LeftOutFile(image.path, "cannot be read") for image in embedded.unreadable]
@@ -81,7 +81,7 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     )
 
 
-def _photos_to_learn(spec: TrainingSpec, send: Send) -> ImportedPhotos:
+def _photos_to_learn(spec: TrainingSpec, known: tuple[str, ...], send: Send) -> ImportedPhotos:
     """Return every labelled image, those of an imported folder among them."""
     if not spec.import_folder:
         return ImportedPhotos(spec.images, (), ())
@@ -91,7 +91,7 @@ def _photos_to_learn(spec: TrainingSpec, send: Send) -> ImportedPhotos:
         progress = 0.01 + (_READ - 0.01) * done / total
         send(TrainingProgress(progress, f"Read {done:,} of {_photos(total)}."))
 
-    imported = import_photos(spec, send, on_done)
+    imported = import_photos(spec, send, on_done, known=known)
     images = {image.image: image for image in (*spec.images, *imported.images)}
     return replace(imported, images=tuple(images.values()))
 

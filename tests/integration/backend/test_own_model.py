@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,6 +155,40 @@ def test_importing_again_embeds_only_what_is_new(teaching: Teaching, mine: Versi
     assert result.evaluation.base_accuracy is not None
     assert result.evaluation.old_images == 15
     assert second.card().classes == KINDS
+
+
+def test_new_classes_beside_a_backbones_leave_photos_of_the_old_alone(
+    teaching: Teaching, photos: list[Path]
+) -> None:
+    both = create_from_backbone(teaching.repository, "both", BACKBONE, keeps_classes=True)
+    teaching.draw(4)
+    version, result = teaching.learn(both)
+    assert version.card().classes == (*both.card().classes, *KINDS)
+    for kind in KINDS:
+        unseen = [drawing(kind, seed) for seed in range(100, 110)]
+        assert first_answers(version, unseen).count(kind) >= 8
+    jpegs = [photo.read_bytes() for photo in photos]
+    before, after = first_answers(both, jpegs), first_answers(version, jpegs)
+    assert sum(one != other for one, other in zip(before, after, strict=True)) <= 1
+    assert result.evaluation.old_images == 0
+    assert report_of(version).classes[:3] == list(KINDS)
+
+
+def test_real_photos_are_taught_beside_a_backbones_classes(
+    teaching: Teaching, shared_data: Path, photos: list[Path]
+) -> None:
+    for kind in ("glass", "metal", "paper"):
+        (teaching.folder / kind).mkdir(parents=True)
+        for photo in sorted((shared_data / "trashnet" / "train" / kind).iterdir())[:8]:
+            shutil.copyfile(photo, teaching.folder / kind / photo.name)
+    both = create_from_backbone(teaching.repository, "both", BACKBONE, keeps_classes=True)
+    version, _ = teaching.learn(both)
+    for kind in ("glass", "metal", "paper"):
+        unseen = sorted((shared_data / "trashnet" / "test" / kind).iterdir())[:12]
+        assert first_answers(version, [p.read_bytes() for p in unseen]).count(kind) >= 6
+    jpegs = [photo.read_bytes() for photo in photos]
+    before, after = first_answers(both, jpegs), first_answers(version, jpegs)
+    assert sum(one != other for one, other in zip(before, after, strict=True)) <= 1
 
 
 def test_the_order_of_teaching_changes_no_score(teaching: Teaching, mine: Version) -> None:

@@ -31,7 +31,9 @@ class Import:
         path.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
 
-    def run(self, labelled: tuple[LabeledImage, ...] = ()) -> ImportedPhotos:
+    def run(
+        self, labelled: tuple[LabeledImage, ...] = (), known: tuple[str, ...] = ()
+    ) -> ImportedPhotos:
         spec = TrainingSpec(
             run_id="run-1",
             base_version=1,
@@ -51,7 +53,10 @@ class Import:
                 assert self.images.path(photo.image).is_file()
             self.sent.extend(message.photos)
 
-        return import_photos(spec, on_photos, lambda done, total: self.done.append((done, total)))
+        def on_done(done: int, total: int) -> None:
+            self.done.append((done, total))
+
+        return import_photos(spec, on_photos, on_done, known=known)
 
     def classes(self) -> dict[str, str]:
         return {photo.image: photo.class_name for photo in self.sent}
@@ -144,8 +149,8 @@ def test_another_class_than_before_is_a_new_label(importing: Import) -> None:
 def test_capitals_make_no_other_class(importing: Import) -> None:
     importing.add("cat/1.jpg", painting("red", 1))
     importing.add("dog/1.jpg", painting("red", 2))
-    importing.run(labelled=(LabeledImage("0" * 64, "", "Cat"),))
-    assert sorted(importing.classes().values()) == ["Cat", "dog"]
+    importing.run(labelled=(LabeledImage("0" * 64, "", "Cat"),), known=("Dog", "CAT"))
+    assert sorted(importing.classes().values()) == ["Cat", "Dog"]
 
 
 def test_photos_come_in_batches_so_that_their_labels_stay(importing: Import) -> None:
