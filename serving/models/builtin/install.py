@@ -45,6 +45,8 @@ def install_first_model(repository: ModelRepository) -> None:
 
     Does nothing if there is a model. Raises ModelError if files are missing or the disk is full.
     """
+    if repository.models():  # the usual case, in which nothing is locked or written
+        return
     with _installing(repository):
         if not repository.models():
             name = _install(repository, built_in_model(DEFAULT_BUILT_IN)).model

@@ -52,7 +52,9 @@ def test_a_new_workspace_gets_the_default_as_its_current_model(repository: Model
 
 def test_a_workspace_with_a_model_gets_none(repository: ModelRepository) -> None:
     install_tiny(repository, "mine")
+    files = sorted(repository.root.iterdir())
     install_first_model(repository)
+    assert sorted(repository.root.iterdir()) == files
     assert repository.models() == ["mine"]
     assert repository.served().current == "mine"
 
