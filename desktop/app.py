@@ -22,6 +22,7 @@ from desktop.classify.history import History
 from desktop.classify.page import ClassifyPage
 from desktop.classify.presenter import ClassifyPresenter
 from desktop.event_loop import EventLoop
+from desktop.free_memory import return_free_memory
 from desktop.help_page import HelpPage
 from desktop.jobs import Jobs
 from desktop.learn.submit_label import submit_label
@@ -141,6 +142,7 @@ class App:
             from desktop.start_learning import start_learning
 
             await start_learning(self, stack)
+        return_free_memory()
 
     async def close(self) -> None:
         """End the jobs and write what is not on disk; unfinished photos are classified next time.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from backend.contract import ModelSummary
 from serving.models.served import ServedModels
+
+if TYPE_CHECKING:  # the window, which imports this, is painted before the backend's types are
+    from backend.contract import ModelSummary
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,6 @@ class OneModelView(QWidget):
         return self._model.name if self._model is not None else ""
 
     @property
-    def selected_version(self) -> int | None:
-        return self._selected
-
-    @property
     def rows(self) -> list[VersionRow]:
         """The rows on screen, newest first."""
         versions = self._model.versions if self._model is not None else []

@@ -51,9 +51,8 @@ class ModelsPage(QWidget):
     """The token of a deleted model."""
     keep_requested = Signal(str, int)
     """A model, and how many of its newest versions stay."""
-    opened = Signal(str)
-    """The versions and the report of a model are on show; empty when they no longer are."""
-    retry_requested = Signal()
+    one_made = Signal(OneModelView)
+    """The view of one model was made; its signals can be connected."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,10 +104,9 @@ class ModelsPage(QWidget):
             self._body.addWidget(widget)
         listed = QWidget()
         build.column(self.header, (self._body, 1), parent=listed, spacing=0)
-        self.one = OneModelView(self.pictures)
+        self._one: OneModelView | None = None
         self._whole = QStackedWidget()
         self._whole.addWidget(listed)
-        self._whole.addWidget(self.one)
         build.column(self._whole, parent=self)
         self._overlay = DropOverlay(self, "Drop a folder with one folder a class")
         self.setFocusProxy(self.cards)
@@ -116,9 +114,20 @@ class ModelsPage(QWidget):
         self._enable(False)
 
     @property
+    def one(self) -> OneModelView:
+        """The view of one model; made when it is needed first, for most days pass without it."""
+        if self._one is None:
+            self._one = OneModelView(self.pictures)
+            self._one.back_requested.connect(self.close_model)
+            self._whole.addWidget(self._one)
+            self.one_made.emit(self._one)
+        return self._one
+
+    @property
     def opened_model(self) -> str:
         """The model whose versions are on show; empty while the cards are."""
-        return self.one.model if self._whole.currentWidget() is self.one else ""
+        shown = self._whole.currentWidget()
+        return self._one.model if self._one is not None and shown is self._one else ""
 
     def show_entries(self, entries: Sequence[ModelEntry]) -> None:
         """Show the cards; a model that disappeared is no longer on show."""
@@ -160,13 +169,11 @@ class ModelsPage(QWidget):
         self.one.show_model(entry.model)
         self._whole.setCurrentWidget(self.one)
         self.one.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.opened.emit(name)
 
     def close_model(self) -> None:
         """Show the cards again."""
         self._whole.setCurrentIndex(0)
         self.cards.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.opened.emit("")
 
     def entry(self, name: str) -> ModelEntry | None:
         return next((each for each in self.cards.cards.entries if each.name == name), None)
@@ -275,7 +282,6 @@ class ModelsPage(QWidget):
         self.cards.delete_requested.connect(self._delete)
         self.cards.customContextMenuRequested.connect(self._open_context_menu)
         self.pane.open_requested.connect(self.open_model)
-        self.one.back_requested.connect(self.close_model)
         for keys, act in (
             (QKeySequence(QKeySequence.StandardKey.New), self.open_new_dialog),
             (QKeySequence("Ctrl+Shift+O"), self.open_folder_dialog),

@@ -11,6 +11,7 @@ from backend.client import BackendClient, BackendRefused
 from backend.contract import (
     BuiltInSummary,
     EvaluationReport,
+    Event,
     LabeledPhoto,
     ModelSummary,
     NewModel,
@@ -22,6 +23,7 @@ from desktop.jobs import Job, Jobs
 from desktop.models import wording
 from desktop.models.entries import MOSAIC, model_entries
 from desktop.models.learn_from_folder import is_archive, learn_from_folder
+from desktop.models.one_model import OneModelView
 from desktop.models.page import ModelsPage
 from desktop.notifications import Notifications
 from serving.errors import BackendError
@@ -73,7 +75,7 @@ class ModelsPresenter:
         self._follower = BackendFollower(
             backend,
             {"models": self._refresh_models, "training": self._refresh_runs},
-            on_event=lambda event: self._follower.mark_stale("models"),
+            on_event=self._on_event,
             on_error=lambda error: page.show_unavailable(str(error)),
         )
         self._connect(page)
@@ -93,13 +95,19 @@ class ModelsPresenter:
         page.pane.unserve_requested.connect(self.unserve)
         page.pane.add_requested.connect(self.add_built_in)
         page.pane.cancel_requested.connect(self.cancel)
-        one = page.one
+        page.one_made.connect(self._connect_one)
+
+    def _connect_one(self, one: OneModelView) -> None:
         one.version_selected.connect(self.show_report)
         one.promote_requested.connect(self.promote)
         one.pin_requested.connect(self.pin)
         one.verify_requested.connect(self.verify)
         one.delete_requested.connect(self.delete_version)
         one.compare.compare_requested.connect(self.compare)
+
+    def _on_event(self, event: Event) -> None:
+        if event.topic == "labels":  # models are counted with their photos
+            self._follower.mark_stale("models")
 
     async def _refresh_models(self) -> None:
         self._models = await self._backend.models()
