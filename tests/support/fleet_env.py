@@ -13,6 +13,7 @@ from typing import Any
 from serving.background import in_background
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Engine, Instance
+from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import Fleet, FleetView
 from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.models.repository import ModelRepository, Version
@@ -125,7 +126,9 @@ async def open_fleet_env(workspace: Workspace) -> AsyncIterator[FleetEnv]:
 class TinyFleet:
     """A fleet that serves the tiny model with our own model server."""
 
-    def __init__(self, workspace: Workspace, engine: Engine, client: PredictClient) -> None:
+    def __init__(
+        self, workspace: Workspace, engine: Engine | EngineSwitch, client: PredictClient
+    ) -> None:
         self.repository = ModelRepository(workspace.models)
         install_tiny(self.repository)
         self.engine = engine
@@ -181,7 +184,7 @@ class TinyFleet:
 
 @asynccontextmanager
 async def open_tiny_fleet(
-    workspace: Workspace, engine: Engine, timeout_seconds: float = 15
+    workspace: Workspace, engine: Engine | EngineSwitch, timeout_seconds: float = 15
 ) -> AsyncIterator[TinyFleet]:
     """A TinyFleet that runs, and whose instances are stopped at the end of the block."""
     client = PredictClient(ModelRepository(workspace.models).served, timeout=timeout_seconds)
@@ -189,6 +192,6 @@ async def open_tiny_fleet(
     async with in_background(tiny.fleet.run()):
         yield tiny
     for instance in await engine.instances():
-        await engine.stop(instance.id, grace=2)
+        await tiny.fleet.engine_of(instance.id).stop(instance.id, grace=2)
     await client.close()
     await engine.close()

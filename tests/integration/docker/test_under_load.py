@@ -11,7 +11,9 @@ import pytest
 
 from serving.engines.docker import names
 from serving.engines.docker.engine import DockerEngine
+from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceSpec, InstanceState
+from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
@@ -178,3 +180,32 @@ async def test_a_change_that_fails_leaves_the_fleet_as_it_was(
             await docker_env.wait_for_view(lambda view: "nobody/nothing" not in view.engine_reason)
     assert load.failures == []
     assert ids(docker_env.fleet.view) == before
+
+
+async def test_changing_what_is_served_costs_no_request_and_no_container(
+    tiny: TinyFleet, sample_jpeg: bytes
+) -> None:
+    before = ids(await tiny.fleet.scale(2))
+    states: set[InstanceState] = set()
+    tiny.fleet.subscribe(lambda view: states.update(each.state for each in view.instances))
+    load = await tiny.switch_all_along(sample_jpeg)
+    assert load.failures == []
+    assert len(load.models) == 2
+    assert states == {InstanceState.READY}
+    assert ids(tiny.fleet.view) == before
+
+
+async def test_changing_what_is_served_reaches_processes_and_containers_alike(
+    workspace: Workspace, model_server_image: str, api: docker.APIClient, sample_jpeg: bytes
+) -> None:
+    switch = EngineSwitch(ProcessEngine(workspace))
+    async with open_tiny_fleet(workspace, switch, timeout_seconds=60) as tiny:
+        (process,) = ids(await tiny.fleet.scale(1))
+        switch.switch_to(DockerEngine(workspace, [model_server_image]))
+        view = await tiny.fleet.scale(2)
+        assert {each.instance.engine for each in view.instances} == {"process", "docker"}
+        load = await tiny.switch_all_along(sample_jpeg)
+        await tiny.fleet.scale(0)
+    assert load.failures == []
+    assert len(load.models) == 2
+    assert process in load.answers
