@@ -34,7 +34,7 @@ from serving.engines.protocol import (
     InstanceState,
     InstanceStats,
 )
-from serving.engines.server_flags import GRPC_PORT, REST_PORT, server_flags
+from serving.engines.server_flags import GRPC_PORT, OWN_SERVER_FLAGS, REST_PORT, server_flags
 from serving.errors import EngineError
 from serving.programs import child_environment, module_command, source_folder
 from serving.tf.cores import core_count
@@ -231,6 +231,7 @@ class ProcessEngine:
             "--port=0",
             "--rest_api_port=0",
             *server_flags(spec, threads),
+            *OWN_SERVER_FLAGS,
             self._marker(record),
         )
 

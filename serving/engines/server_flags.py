@@ -12,6 +12,11 @@ LOAD_RETRIES, LOAD_RETRY_SECONDS = 1, 1
 """How often, and how long after, a server tries again to load a version that failed."""
 
 
+OWN_SERVER_FLAGS = ("--start_with_missing_models=true",)
+"""Flags that our own server knows and the original does not. A model that is damaged must not
+keep an instance from starting, and from serving the others."""
+
+
 def server_flags(spec: InstanceSpec, threads: int) -> list[str]:
     """Return the flags, all of which `tensorflow_model_server` knows.
 

@@ -104,6 +104,9 @@ class Flags:
     use_alts_credentials: bool = _ignored(False)
     xla_cpu_compilation_enabled: bool = _ignored(False)
     help: bool = _flag(False, "Print this list and exit")
+    start_with_missing_models: bool = _flag(
+        False, "Start even if some of the first models are missing or cannot be loaded"
+    )
     stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls after SIGTERM")
     version: bool = _flag(False, "Print the version and exit")
 

@@ -46,11 +46,13 @@ class ServerModels:
         retry_policy: RetryPolicy,
         poll_seconds: float,
         allow_unavailable_labels: bool,
+        wait_for_missing: bool,
         load_threads: int,
     ) -> None:
         self._load, self._accelerate, self._retry_policy = load, accelerate, retry_policy
         self._poll_seconds = poll_seconds
         self._allow_unavailable_labels = allow_unavailable_labels
+        self._wait_for_missing = wait_for_missing
         self._threads = ThreadPoolExecutor(load_threads, thread_name_prefix="load")
         self._models: dict[str, ServedModel] = {}
         self._removed: dict[str, ServedModel] = {}
@@ -62,7 +64,8 @@ class ServerModels:
 
         Raises ServingError: FAILED_PRECONDITION if a label names a version that is
         not available now, and then nothing changes; UNKNOWN if a new model did not
-        become available.
+        become available. One without any version on disk is waited for with
+        `wait_for_missing` alone.
         """
         async with self._reloading:
             self._check_labels(configs)
@@ -73,7 +76,13 @@ class ServerModels:
                 self._adopt(config)
             await asyncio.gather(*(self._models[name].poll() for name in configs))
             models = [self._models[name] for name in new]
-            await asyncio.gather(*(self._first_version(model) for model in models))
+            await asyncio.gather(
+                *(
+                    self._first_version(model)
+                    for model in models
+                    if self._wait_for_missing or model.aspires
+                )
+            )
             _check_available(models)
 
     def _check_labels(self, configs: Mapping[str, ModelConfig]) -> None:

@@ -96,6 +96,11 @@ class ServedModel:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    @property
+    def aspires(self) -> bool:
+        """Whether there is a version on disk that it should serve."""
+        return bool(self._aspired)
+
     def available(self) -> list[Servable]:
         """Return the versions that answer, highest first."""
         return [

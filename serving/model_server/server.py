@@ -34,7 +34,7 @@ from serving.model_server.served_model import RetryPolicy
 from serving.model_server.unimplemented import UnimplementedCalls
 from serving.tf.c_api import library
 from serving.tf.cores import core_count
-from serving.tf.status import ServingError, invalid
+from serving.tf.status import Code, ServingError, invalid
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +96,17 @@ async def serve(flags: Flags) -> None:
             ),
             poll_seconds=flags.file_system_poll_wait_seconds,
             allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
+            wait_for_missing=not flags.start_with_missing_models,
             load_threads=flags.num_load_threads or core_count(),
         )
         stack.push_async_callback(models.close)
-        if not await _load_first_models(models, configs, stop):
-            return
+        try:
+            if not await _load_first_models(models, configs, stop):
+                return
+        except ServingError as error:
+            if not (flags.start_with_missing_models and error.code is Code.UNKNOWN):
+                raise
+            log.error("Serving without those that failed: %s", error.message)
         metrics = Metrics()
         scheduler = InferenceScheduler(limits)
         stack.callback(scheduler.close)

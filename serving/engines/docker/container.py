@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.engines.protocol import InstanceSpec
-from serving.engines.server_flags import GRPC_PORT, REST_PORT, server_flags
+from serving.engines.server_flags import GRPC_PORT, OWN_SERVER_FLAGS, REST_PORT, server_flags
 
 NORMAL_CPU_SHARES, STARTING_CPU_SHARES = 1024, 64
 """Weights of a container for the CPU relative to others, in the engine's unit."""
@@ -29,6 +29,8 @@ class ContainerPlan:
     """How the models get in; None mounts their folder."""
     low_cpu_until_ready: bool = True
     """Whether it gets little of a busy CPU until it is ready: loading a model takes it all."""
+    own: bool = False
+    """Whether the image is our own."""
     init: bool = True
     """Whether the engine's init is the first process: a shell in its place passes no signals on."""
 
@@ -63,7 +65,7 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
         host["NanoCpus"] = round(spec.cpu_limit * 1e9)
     config: dict[str, Any] = {
         "Image": plan.image,
-        "Cmd": server_flags(spec, plan.threads),
+        "Cmd": [*server_flags(spec, plan.threads), *(OWN_SERVER_FLAGS if plan.own else ())],
         "ExposedPorts": {port: {} for port in ports},
         "Labels": dict(plan.labels),
         "HostConfig": host,

@@ -87,6 +87,7 @@ def _start_once(
         threads=threads_per_instance(spec, info.cores, fleet_size),
         user=container_user(folder, rootless=info.rootless),
         low_cpu_until_ready=not info.rootless,
+        own=image.own,
         init=info.init and not image.own,
     )
     with names.starting(instance_id), contextlib.ExitStack() as undo:

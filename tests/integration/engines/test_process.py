@@ -98,6 +98,7 @@ async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) ->
         "--file_system_poll_wait_seconds": "1",
         "--max_num_load_retries": "1",
         "--load_retry_interval_micros": "1000000",
+        "--start_with_missing_models": "true",
         "--tensorflow_intra_op_parallelism": "3",
         "--tensorflow_inter_op_parallelism": "3",
     }

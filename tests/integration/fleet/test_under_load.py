@@ -7,6 +7,7 @@ import signal
 
 from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import FleetView
+from serving.fleet.switch_model import serve_model
 from tests.support.fleet_env import TinyFleet
 from tests.support.load_generator import LoadGenerator
 from tests.support.tiny_model import TINY_MODEL
@@ -83,3 +84,18 @@ async def test_changing_what_is_served_costs_no_request_and_no_instance(
     assert all(traffic.failures == 0 for traffic in tiny.client.counters().values())
     assert states == {InstanceState.READY}
     assert ids(tiny.fleet.view) == ids(before)
+
+
+async def test_a_damaged_model_beside_the_current_one_keeps_no_instance_from_starting(
+    tiny: TinyFleet, sample_jpeg: bytes
+) -> None:
+    tiny.repository.duplicate(TINY_MODEL, "damaged")
+    await serve_model(tiny.fleet, tiny.repository, "damaged")
+    graph = tiny.repository.live("damaged").path / "saved_model.pb"
+    graph.unlink()  # the files of a duplicate are those of the original
+    graph.write_bytes(b"no graph")
+    view = await tiny.fleet.scale(1)
+    (instance,) = view.instances
+    assert instance.versions == {TINY_MODEL: 1}
+    assert "of model damaged" in instance.instance.failure
+    assert (await tiny.client.classify(sample_jpeg)).model == TINY_MODEL

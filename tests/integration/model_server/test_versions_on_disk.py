@@ -358,6 +358,28 @@ def _with_warm_up(two: Path, folder: Path, *logs: Any) -> None:
     (extra / "tf_serving_warmup_requests").write_bytes(records)
 
 
+def test_a_start_without_what_is_missing_or_broken_needs_the_flag(
+    start_server: StartServer, tmp_path: Path, two: Path, model: Path
+) -> None:
+    add_version(two, model, 1)
+    broken = tmp_path / "broken"
+    (broken / "1").mkdir(parents=True)
+    (broken / "1" / "saved_model.pb").write_bytes(b"no graph")
+    config = tmp_path / "models.config"
+    config.write_text(config_text({"m": model, "broken": broken}))
+    flags = (f"--model_config_file={config}", *QUICK)
+    refused = start_server(*flags, wait=False)
+    assert refused.process.wait(60) == 1
+    assert "1 model(s) did not become available: {{{name: broken version: 1}" in refused.log()
+    config.write_text(config_text({"m": model, "broken": broken, "none": tmp_path / "none"}))
+    server = start_server(*flags, "--start_with_missing_models=true")
+    assert "Serving without those that failed: 2 model(s)" in server.log()
+    assert _answer(server) == 3.0
+    assert server.states("broken") == {1: "END"}
+    shutil.copytree(two, tmp_path / "none" / "1")
+    server.wait_for_states("none", {1: "AVAILABLE"})
+
+
 def test_warm_up_records_run_before_a_version_counts(
     start_server: StartServer, model: Path, two: Path
 ) -> None:

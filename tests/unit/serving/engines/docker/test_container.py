@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,9 @@ def test_the_run_command_omits_what_the_image_sets() -> None:
     assert text.startswith("docker run --detach")
     assert "--env PATH=" not in text
     assert "maintainer" not in text
+
+
+def test_our_own_image_starts_with_a_model_that_is_missing() -> None:
+    assert "--start_with_missing_models=true" not in container_config(SPEC, PLAN)["Cmd"]
+    own = container_config(SPEC, replace(PLAN, own=True))
+    assert "--start_with_missing_models=true" in own["Cmd"]
