@@ -55,10 +55,9 @@ def evaluate_held_out(base: Head, head: Head, held_out: Rows) -> Evaluation:
 
     A row whose class the base cannot answer with is wrong for the base.
     """
-    truth = np.array(held_out.classes, object)
     old = np.array([name in base.classes for name in held_out.classes], bool)
-    right = _answers(head, held_out) == truth
-    base_right = _answers(base, held_out) == truth
+    right = np.array(answers_of(head, held_out).right, bool)
+    base_right = np.array(answers_of(base, held_out).right, bool)
     return Evaluation(
         images=len(held_out),
         accuracy=_share(right),
@@ -67,10 +66,6 @@ def evaluate_held_out(base: Head, head: Head, held_out: Rows) -> Evaluation:
         old_accuracy=_share(right[old]),
         old_base_accuracy=_share(base_right[old]),
     )
-
-
-def _answers(head: Head, rows: Rows) -> Any:
-    return np.array(head.classes, object)[head.logits(rows.embeddings).argmax(axis=1)]
 
 
 def _share(flags: Any) -> float | None:

@@ -25,6 +25,7 @@ from backend.training.worker_protocol import (
 )
 from serving.errors import ModelError
 from serving.models.card import ModelCard
+from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository, Version
 from serving.tf.names import WARM_UP_FILE
 from serving.workspace import Workspace
@@ -192,6 +193,18 @@ def test_a_version_without_features_still_learns(training_env: TrainingEnv, tmp_
         bare = training_env.repository.adopt(TINY_MODEL, staged)
     version, result = training_env.learn(bare, training_env.dozen("stripes"))
     assert version.card().classes[-1] == "stripes"
+    assert result.evaluation.old_accuracy is None
+
+
+def test_a_model_without_classes_on_the_network_of_a_former_version_learns(
+    training_env: TrainingEnv,
+) -> None:
+    base = create_from_backbone(training_env.repository, "mine", TINY_MODEL, keeps_classes=False)
+    images = [*training_env.dozen("stripes"), *training_env.dozen("rings")]
+    version, result = training_env.learn(base, images)
+    assert sorted(version.card().classes) == ["rings", "stripes"]
+    others = [drawing("stripes", seed) for seed in range(100, 120)]
+    assert first_answers(version, others).count("stripes") >= 16
     assert result.evaluation.old_accuracy is None
 
 
