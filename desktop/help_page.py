@@ -1,4 +1,4 @@
-"""The sheet that `?` shows: the three steps, and every key."""
+"""The sheet that `?` shows: how it goes, every key, and who made what is in it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ _STEPS = (
         "Learn",
         "Go to Learn and press Learn now. The new version goes live on every instance;"
         " Classify again shows what it says.",
+    ),
+    (
+        "Your own model",
+        "Drop a folder with one folder a class on Models. It learns them, shows how good it is,"
+        " and answers once you press Use it.",
     ),
 )
 _KEYS = (
@@ -60,21 +65,6 @@ class HelpPage(ScrollPage):
         native = QKeySequence.SequenceFormat.NativeText
         keys = [(QKeySequence(keys).toString(native), meaning) for keys, meaning in _KEYS]
         self.add_panel(_table("Keys", keys, "mono"))
-        self._about = build.column(spacing=theme.S)
-        self.add_panel(self._about)
-        self.show_models(())
-
-    def show_models(self, models: Sequence[tuple[str, str]]) -> None:
-        """List in About where models come from: pairs of their names and a text."""
-        while (item := self._about.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.deleteLater()
-        self._about.addWidget(build.label("About", "heading"))
-        own = f"Servery {VERSION}, under the Apache License 2.0."
-        for text in (own, *(f"{name}: {origin}" for name, origin in models)):
-            label = build.label(text, "muted", wrap=True, selectable=True)
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            self._about.addWidget(label)
         self.add_panel(_table("About", _about()))
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
-from backend.contract import ModelSummary
 from desktop.classify.speeds import quick_milliseconds
-from desktop.help_page import HelpPage
 from desktop.main_window import PageName
 from desktop.models.page import ModelsPage
 from desktop.models.presenter import ModelsPresenter
@@ -36,18 +32,9 @@ def start_models(app: App) -> None:
                 app.jobs,
                 app.notifications,
                 milliseconds=lambda: quick_milliseconds(app.gallery.photos),
-                on_models=partial(_models_changed, app),
+                on_models=app.answering.set_models,
             )
             for button in (app.window.status.model, app.classify_page.pane.models):
                 button.use_requested.connect(presenter.use)
 
     app.jobs.start("Connect the Models page", connect, background=True)
-
-
-def _models_changed(app: App, models: Sequence[ModelSummary]) -> None:
-    app.answering.set_models(models)
-    # Those on the same network come from the same people: each text once.
-    origins = {each.attribution: each.backbone or each.name for each in models if each.attribution}
-    help_page = app.window.page(PageName.HELP)
-    if isinstance(help_page, HelpPage):
-        help_page.show_models([(name, text) for text, name in origins.items()])

@@ -7,10 +7,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtTest import QSignalSpy, QTest
-from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QToolButton
+from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QToolButton
 
 from desktop.app import App, Options
-from desktop.help_page import HelpPage
 from desktop.main_window import PageName
 from desktop.notifications import Notifications
 from desktop.settings import OnQuit, Settings
@@ -175,13 +174,6 @@ def test_news_with_an_action_stays_until_it_is_done_or_closed(app: App) -> None:
     next(each for each in bar.findChildren(QPushButton) if each.text() == "Undo").click()
     assert undone == ["birds"]
     assert app.window.notices.bars == []
-
-
-def test_help_names_where_the_models_come_from(app: App) -> None:
-    page = app.window.page(PageName.HELP)
-    assert isinstance(page, HelpPage)
-    page.show_models([("big", "Made by others, Apache-2.0.")])
-    assert "big: Made by others, Apache-2.0." in [each.text() for each in page.findChildren(QLabel)]
 
 
 def test_escape_closes_the_newest_notice_first(app: App, run: Run) -> None:
