@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 START_SECONDS = 300.0
 """An instance that is not ready this long after its start, or its adoption, has failed."""
 
+SWITCH_SECONDS = 30.0
+"""How long an instance stays ready that has not yet been seen to serve a new current model."""
+
 _ANSWERING = (InstanceState.READY, InstanceState.DRAINING)
 
 
@@ -38,6 +41,8 @@ class _Watched:
     stats: InstanceStats | None = None
     metrics: ServerMetrics | None = None
     measuring: asyncio.Task[None] | None = None
+    had_current: float | None = None
+    """When it last had the current model loaded, monotonic; None if it never had."""
 
     async def close(self) -> None:
         tasks = [task for task in (self.probing, self.measuring) if task is not None]
@@ -169,7 +174,7 @@ class Observer:
         # A container that was restarted has another port, and nothing known of it holds any more.
         if watched.probe is not None and watched.probe.address != address:
             await watched.close()
-            watched.probe = watched.probing = watched.metrics = None
+            watched.probe = watched.probing = watched.metrics = watched.had_current = None
         if watched.probe is None:
             watched.probe = InstanceProbe(address, self._monotonic)
         return watched.probe
@@ -236,7 +241,7 @@ class Observer:
                 f"It runs, but has not answered for {probe.silent_seconds:.0f} s.",
             )
         problem = (self._problem(probe) if probe is not None else "") or instance.failure
-        if probe is not None and self.served.current in probe.versions:
+        if probe is not None and self._serves_current(probe, watched):
             return InstanceState.READY, problem
         if not self._engine_answers:
             return InstanceState.FAILED, "Neither it nor the engine that runs it answers."
@@ -248,6 +253,22 @@ class Observer:
                 f"It was not ready within {waited:.0f} s. {problem}".strip(),
             )
         return InstanceState.STARTING, problem
+
+    def _serves_current(self, probe: InstanceProbe, watched: _Watched) -> bool:
+        """Whether requests for the current model may go to an instance.
+
+        Another program makes a model current as soon as it has seen every instance load it,
+        which may be before this one has: an instance that was ready until then stays so.
+        """
+        if self.served.current in probe.versions:
+            watched.had_current = self._monotonic()
+            return True
+        return (
+            watched.had_current is not None
+            and self._monotonic() - watched.had_current < SWITCH_SECONDS
+            and probe.reachable
+            and self.served.current not in probe.errors
+        )
 
     def _problem(self, probe: InstanceProbe) -> str:
         """Say, as a sentence, what keeps an instance from serving all that it should."""

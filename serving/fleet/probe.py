@@ -43,6 +43,8 @@ class InstanceProbe:
         """By each model whose live version it cannot serve, what its server says."""
         self.problem = ""
         """Why it does not answer, as a sentence; empty if it does."""
+        self.reachable = False
+        """It answered when it was asked last, or was only slow to."""
         self._clock = clock
         self._last_answer: float | None = None
         self._channel = open_channel(address)
@@ -88,6 +90,7 @@ class InstanceProbe:
             else:
                 self.errors.pop(model, None)
             self.problem = ""
+            self.reachable = True
         except grpc.aio.AioRpcError as error:
             self._failed(model, error)
 
@@ -122,6 +125,7 @@ class InstanceProbe:
             # It may be busy: what it serves holds until its silence has lasted too long.
             self.problem = "It is slow to answer."
             return
+        self.reachable = code is not grpc.StatusCode.UNAVAILABLE
         self.versions.pop(model, None)
         # Not found: it was unloaded a moment after the server said that it was available.
         if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND):

@@ -98,6 +98,21 @@ async def test_another_program_may_switch_and_everybody_follows(two: FleetEnv) -
     assert (await two.client.classify(JPEG)).model == OTHER
 
 
+async def test_an_instance_stays_ready_when_another_program_was_quicker_to_see_it_load(
+    two: FleetEnv,
+) -> None:
+    """The busy instances take a second for the prediction that would show it here."""
+    views: list[FleetView] = []
+    two.fleet.subscribe(views.append)
+    two.configure(delay=1)
+    async with LoadGenerator(two.client, JPEG, 8) as load:
+        await asyncio.to_thread(two.repository.change_served, lambda _: ServedModels(OTHER))
+        await two.wait_for_view(lambda view: view.loaded_everywhere(OTHER))
+    assert load.failures == []
+    assert load.models[OTHER] > 0
+    assert {each.state for view in views for each in view.instances} == {InstanceState.READY}
+
+
 async def test_a_model_that_cannot_be_loaded_changes_nothing_however_often_it_is_tried(
     two: FleetEnv,
 ) -> None:
