@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from backend import http_errors
 from backend.events import EventBroker
+from backend.json_limit import JsonLimit
 from backend.models.catalog import ModelCatalog
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
@@ -60,6 +61,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(JsonLimit)
     app.add_middleware(OriginCheck, hosts=hosts)
     http_errors.install_error_handlers(app)
     app.include_router(page.routes())
