@@ -106,30 +106,39 @@ def evaluate(
     """Compare a new head with the base that it was taught from.
 
     `measured` is what the new head's accuracy is measured on. `every` are its answers
-    for all labelled photos, among them those of classes that the base knew, which say
-    whether it forgot. `base` is answered for by `fair`.
+    for all labelled photos; those of classes that the base knew say whether it forgot.
+    `base` is answered for by `fair`.
     """
     base_right = [
         fair(image) == label for image, label in zip(measured.images, measured.labels, strict=True)
     ]
     known = frozenset(base.classes)
-    old = [
-        (right, fair(image) == label)
+    rows = [
+        (label, answered, fair(image) == label)
         for answers in every
-        for image, label, right in zip(answers.images, answers.labels, answers.right, strict=True)
-        if label in known
+        for image, label, answered in zip(
+            answers.images, answers.labels, answers.answered, strict=True
+        )
     ]
+    old = [row for row in rows if row[0] in known]
+    lost = Counter(answered for label, answered, before in old if before and answered != label)
+    earned = Counter(answered for label, answered, _ in rows if answered == label)
+    # More classes to choose from make it harder to be right. A new class that finds more
+    # photos of its own than it takes from old ones is worth that; old ones are not forgotten.
+    excused = sum(
+        count for name, count in lost.items() if name not in known and earned[name] > count
+    )
     right = sum(measured.right)
     return Evaluation(
         images=len(measured.images),
         accuracy=_share(measured.right),
         base_accuracy=_share(base_right),
         old_images=len(old),
-        old_accuracy=_share([now for now, _ in old]),
-        old_base_accuracy=_share([before for _, before in old]),
+        old_accuracy=_share([answered == label for label, answered, _ in old]),
+        old_base_accuracy=_share([before for _, _, before in old]),
         accuracy_error=half_interval(right, len(measured.images)) if measured.images else None,
-        old_lost=sum(before and not now for now, before in old),
-        old_won=sum(now and not before for now, before in old),
+        old_lost=sum(lost.values()) - excused,
+        old_won=sum(answered == label and not before for label, answered, before in old),
     )
 
 

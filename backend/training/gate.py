@@ -18,14 +18,18 @@ def reason_not_to_promote(evaluation: Evaluation) -> str | None:
     """Return why a version must not go live, as a sentence, or None if it may.
 
     A version goes live unless its share of right answers, on images of classes that the
-    base version knew, is more than MARGIN below the base version's. With few images that
-    happens by chance; if both versions answered the same images, a sign test decides
-    whether it did.
+    base version knew, is more than MARGIN below the base version's. Where single images
+    were compared, those count that the evaluation calls lost and won; a sign test decides
+    whether they may differ by chance, as they do if there are few.
     """
     before, after = evaluation.old_base_accuracy, evaluation.old_accuracy
-    if before is None or after is None or before - after <= MARGIN + _ROUNDING:
+    if before is None or after is None:
         return None
-    if _may_be_chance(evaluation):
+    fall = before - after
+    if evaluation.old_lost is not None and evaluation.old_won is not None:
+        lost, won = evaluation.old_lost, evaluation.old_won
+        fall = 0.0 if _may_be_chance(lost, won) else (lost - won) / evaluation.old_images
+    if fall <= MARGIN + _ROUNDING:
         return None
     return (
         f"On what the model already knew, accuracy fell from {100 * before:.1f}% to "
@@ -33,11 +37,8 @@ def reason_not_to_promote(evaluation: Evaluation) -> str | None:
     )
 
 
-def _may_be_chance(evaluation: Evaluation) -> bool:
+def _may_be_chance(lost: int, won: int) -> bool:
     """Say whether two equally good versions would differ as much in CHANCE of all cases."""
-    lost, won = evaluation.old_lost, evaluation.old_won
-    if lost is None or won is None:
-        return False
     differ = lost + won
     at_least_as_bad = sum(math.comb(differ, count) for count in range(lost, differ + 1))
     return bool(at_least_as_bad >= CHANCE * 2**differ)

@@ -78,7 +78,8 @@ class Evaluation:
     accuracy_error: float | None = None
     """Half of the 95% interval of `accuracy`."""
     old_lost: int | None = None
-    """Old images that only the base version answers right; None if they were not counted."""
+    """Old images that only the base version answers right, less those that went to a new class
+    that finds more images of its own than it takes; None if they were not counted."""
     old_won: int | None = None
     """Old images that only the new version answers right."""
 
