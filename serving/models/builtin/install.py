@@ -28,7 +28,7 @@ from serving.models.card import CARD_PATH, ModelCard
 from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository, Version
 from serving.models.warm_up import write_warmup
-from serving.tf.c_api import keep_little_free_memory
+from serving.tf.c_api import keep_little_free_memory, return_free_memory
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor
 
@@ -121,6 +121,7 @@ def _install(repository: ModelRepository, model: BuiltInModel) -> Version:
                 "Make room on the disk, or install Servery again.",
             ) from error
         version = repository.adopt(model.name, staged)
+    return_free_memory()
     return repository.promote(model.name, version.number)
 
 
