@@ -155,7 +155,7 @@ class ConfusionMatrix(QWidget):
             return
         ink = theme.color("accent" if row == column else "failed")
         # A single mistake among many is still to be seen.
-        strength = 0.12 + 0.78 * share
+        strength = 0.18 + 0.72 * share
         ink.setAlphaF(strength)
         painter.fillRect(cell, ink)
         if cell.width() >= _NUMBERS_FROM:
@@ -176,10 +176,12 @@ class ConfusionMatrix(QWidget):
         painter.drawText(shown, Qt.AlignmentFlag.AlignRight, "Shows")
         # With cells lower than a line, only as many names as fit.
         every = max(1, -(-metrics.height() // int(side)))
+        selected = set(self._current or ())
+        beside = {each + step for each in selected for step in (-1, 1)} if every > 1 else set()
         for number, name in enumerate(self._classes):
-            if number % every:
+            strong = number in selected
+            if not strong and (number % every or number in beside):
                 continue
-            strong = self._current is not None and number in self._current
             painter.setPen(theme.color("text" if strong or not self._current else "muted"))
             space = QRectF(0, top + number * side, left - theme.S, side)
             room = int(space.width())
