@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,10 +52,10 @@ def embed_images(
         on_done(0, len(missing))
         batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         done = 0
-        with (
-            LoadedVersion(Path(spec.base_folder)) as version,
-            ThreadPoolExecutor(core_count()) as pool,
-        ):
+        with LoadedVersion(Path(spec.base_folder)) as version, ExitStack() as stack:
+            pool = ThreadPoolExecutor(core_count())
+            # What an error leaves over is not embedded for nothing.
+            stack.callback(pool.shutdown, cancel_futures=True)
             # A batch for each core: cores that share one wait for each other all the time.
             for batch, embeddings in zip(
                 batches, pool.map(partial(_embed, version), batches), strict=True

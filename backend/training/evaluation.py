@@ -25,7 +25,7 @@ CROSS_VALIDATION = "cross-validation"
 HELD_OUT = "held-out photos"
 MAX_MISTAKES = 100
 """Most that a report lists."""
-_FEW = 40
+_FEW = 20
 """Up to this many photos, each is a part of its own."""
 _SOME = 500
 """Up to this many photos there are ten parts, beyond it five."""
@@ -84,7 +84,7 @@ def cross_validated(problem: Problem, rows: Rows, on_part: Callable[[int, int], 
 def deal(classes: tuple[str, ...]) -> list[Integers]:
     """Deal rows of these classes into parts, each class evenly; every part is sorted.
 
-    Up to 40 rows each is a part of its own; else there are ten parts, and five of more
+    Up to 20 rows each is a part of its own; else there are ten parts, and five of more
     than 500 rows.
     """
     count = len(classes)

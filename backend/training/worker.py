@@ -240,6 +240,15 @@ def main() -> int:
     except ServeryError as error:
         send(TrainingFailure(error.what, error.advice))
         return 1
+    except OSError as error:
+        name = f" {error.filename}" if error.filename else ""
+        send(
+            TrainingFailure(
+                f"A file{name} could not be written or read: {error.strerror or error}.",
+                "Check that the disk has space, then train again: it goes on from there.",
+            )
+        )
+        return 1
     return 0
 
 

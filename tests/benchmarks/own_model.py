@@ -94,7 +94,7 @@ async def make(client: BackendClient, new: NewModel, folder: Path, photo: Path) 
     return Made(run, await client.report(new.name, run.version), seconds, phases)
 
 
-async def test_accuracy(client: BackendClient, model: str, photos: list[FolderPhoto]) -> float:
+async def posted_accuracy(client: BackendClient, model: str, photos: list[FolderPhoto]) -> float:
     """Return the share of `photos` that the fleet answers with their class."""
     right = 0
     waiting = list(photos)
@@ -130,7 +130,7 @@ async def measure(arguments: argparse.Namespace) -> None:
             print(f"photos a second           {count / made.seconds:10.1f}")
             _print_accuracy(made.report)
             if test:
-                share = await test_accuracy(client, "own", test)
+                share = await posted_accuracy(client, "own", test)
                 print(f"posted test photos right  {100 * share:10.1f}%  of {len(test):,}")
                 trained = next(photo.path for photo in folder.photos if not photo.held_out)
                 part = trained.relative_to(folder.root).parts[0]

@@ -19,9 +19,11 @@ from backend.training.worker import learn
 from backend.training.worker_protocol import (
     LabeledImage,
     Message,
+    TrainingFailure,
     TrainingProgress,
     TrainingResult,
     TrainingSpec,
+    from_line,
 )
 from serving.errors import ModelError
 from serving.models.card import ModelCard
@@ -235,3 +237,25 @@ def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
         )
     assert orphan.returncode == 3
     assert b'"result"' not in orphan.stdout
+
+
+def test_a_disk_that_cannot_be_written_to_is_a_sentence(training_env: TrainingEnv) -> None:
+    base = training_env.repository.live(TINY_MODEL)
+    spec_file = training_env.workspace.training_runs / "spec.json"
+    blocked = training_env.workspace.root / "blocked"
+    blocked.write_text("a file where the folder of embeddings would be")
+    with training_env.repository.staged(TINY_MODEL) as staged:
+        spec = training_env.spec(base, training_env.dozen("stripes"), staged)
+        replace(spec, embeddings_folder=str(blocked)).write(spec_file)
+        with subprocess.Popen(
+            [sys.executable, "-m", "backend.training.worker", str(spec_file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=Path(__file__).parents[3],
+        ) as worker:
+            assert worker.stdout is not None
+            messages = [from_line(line) for line in worker.stdout]
+    assert isinstance(messages[-1], TrainingFailure)
+    assert "blocked" in messages[-1].what
+    assert worker.returncode == 1
