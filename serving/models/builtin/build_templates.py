@@ -1,6 +1,6 @@
 """Writes the graphs of the built-in models, without their weights, into `resources/graphs`.
 
-    python -m serving.models.builtin.build_templates
+    python -m serving.models.builtin.build_templates [--out FOLDER]
 
 Needed once, with TensorFlow, after a change to the network or to `serving/models/servable.py`.
 Installing a model fills the weights in without TensorFlow.
@@ -8,12 +8,13 @@ Installing a model fills the weights in without TensorFlow.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from serving.models.builtin.catalog import ZOOM, built_in_models
+from serving.models.builtin.catalog import RESOURCES, ZOOM, built_in_models
 from serving.models.builtin.efficientnet import EMBEDDING_SIZE, Variant, blocks
 from serving.models.builtin.network import network
 from serving.models.graph_template import without_values
@@ -40,10 +41,14 @@ def template(variant: Variant) -> bytes:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the graphs of the built-in models.")
+    parser.add_argument("--out", type=Path, default=RESOURCES / "graphs")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
     for model in built_in_models():
-        model.template.parent.mkdir(parents=True, exist_ok=True)
-        model.template.write_bytes(template(model.variant))
-        print(f"{model.template}: {model.template.stat().st_size:,} bytes")
+        path = out / model.template.name
+        path.write_bytes(template(model.variant))
+        print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
