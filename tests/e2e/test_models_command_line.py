@@ -115,6 +115,19 @@ def test_the_list_says_which_model_answers(shell: CommandLine) -> None:
 
 
 @pytest.mark.usefixtures("backend")
+def test_a_built_in_model_is_added(shell: CommandLine) -> None:
+    listed = {each["name"]: each["installed"] for each in shell.json("models", "add")}
+    assert listed.pop(DEFAULT_BUILT_IN) is True
+    name, installed = listed.popitem()
+    assert not installed
+    added = shell.json("models", "add", name)
+    assert (added["class_count"], added["served"]) == (1000, False)
+    unknown = shell.run("models", "add", "nothing")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert shell.json("models", "delete", name)["name"] == name
+
+
+@pytest.mark.usefixtures("backend")
 def test_the_report_names_what_was_left_out_and_what_was_confused(shell: CommandLine) -> None:
     printed = shell.run("models", "report", "my waste").stdout
     assert printed.startswith("Version 2 of my waste\n")

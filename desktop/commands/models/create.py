@@ -188,10 +188,11 @@ def _show(learned: LearnedModel, as_json: bool) -> None:
         for line in import_lines(learned.report):
             click.echo(line)
         click.echo()
-    click.echo(outcome(learned.run))
     name = learned.model.name
     if learned.run.promoted:
         click.echo(f"Version {learned.run.version} of {name} is live.")
+    else:
+        click.echo(outcome(learned.run))
     if not learned.instances_ready:
         print_message(f"No instance is running. Start one: {command('fleet', 'start')}.")
     if not learned.model.current:

@@ -16,6 +16,7 @@ from backend.contract import (
 )
 from desktop.commands.terminal import table_lines
 from desktop.formats import accuracy, count, percent, plural
+from desktop.moments import moment_in_full
 from serving.units import format_bytes
 
 MODEL_COLUMNS = ("MODEL", "ANSWERS", "LIVE", "CLASSES", "PHOTOS", "ACCURACY", "SIZE")
@@ -55,7 +56,7 @@ def version_row(version: VersionSummary) -> tuple[str, ...]:
         count(len(version.classes)),
         count(version.labels),
         format_bytes(version.size_bytes),
-        version.created,
+        moment_in_full(version.created),
     )
 
 
