@@ -15,6 +15,7 @@ from serving.models.builtin.catalog import built_in_model, built_in_models
 from serving.models.builtin.install import write_built_in
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import CHECKSUMS_PATH
+from serving.models.former_head import has_former_head, with_todays_head
 from serving.models.graph_template import constant_shapes, float_tensor, with_constants
 from serving.models.model_names import checked_model_name
 from serving.models.model_settings import ModelSettings
@@ -86,6 +87,11 @@ def _write(
             f"Model {backbone_model} gives no embedding to learn from.",
             "Choose another model to build on.",
         )
+    if has_former_head(content):
+        content = with_todays_head(content, built_in_models()[0].template.read_bytes())
+        shapes = constant_shapes(content)
+        graph.unlink()
+        graph.write_bytes(content)
     card = replace(
         card, name=name, created=utc_now(), base_version=None, training_run=None, training={}
     )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from backend.client import BackendClient
-from backend.contract import RunState
+from backend.contract import NewModel, RunState
 from backend.training.loaded_version import LoadedVersion
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
@@ -114,6 +114,29 @@ async def test_labels_runs_and_promotions_are_all_there(client: BackendClient) -
     assert (model.name, model.live_version) == (MODEL, 2)
     await client.undo_label(26)
     assert (await client.labels()).since_last_run == 0
+
+
+async def test_a_model_of_ones_own_is_taught_on_its_network(
+    client: BackendClient, former: Workspace
+) -> None:
+    await client.create_model(NewModel("mine", backbone=MODEL))
+    for kind in (*TAUGHT, OUTBOX_CLASS):
+        for seed in range(8):
+            await client.label(drawing(kind, seed), kind, model="mine")
+    run = await client.train("mine")
+
+    async def finished() -> bool:
+        return (await client.training_run(run.id)).finished is not None
+
+    await wait_until(finished)
+    run = await client.training_run(run.id)
+    assert (run.state, run.version, run.promoted) == (RunState.SUCCEEDED, 2, True), run.step
+    live = ModelRepository(former.models).live("mine")
+    assert set(live.card().classes) == {*TAUGHT, OUTBOX_CLASS}
+    with LoadedVersion(live.path) as version:
+        for kind in (*TAUGHT, OUTBOX_CLASS):
+            answers = first_answers(version, [drawing(kind, seed) for seed in range(200, 220)])
+            assert answers.count(kind) >= 15, (kind, answers)
 
 
 async def test_training_goes_on_from_it_and_keeps_every_class(

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
 from serving.errors import ModelError
 from serving.models.model_names import ModelNameError
 from serving.models.new_model import create_from_backbone
-from serving.models.repository import ModelRepository
-from tests.support.sample_images import gradient, painting
+from serving.models.repository import ModelRepository, Version
+from tests.support.former_version import write_former_taught_version
+from tests.support.former_workspace import MODEL as FORMER_MODEL
+from tests.support.sample_images import drawing, gradient, painting
 from tests.support.tiny_model import COLORS, TINY_MODEL, install_tiny
 
 
@@ -86,3 +89,36 @@ def test_what_cannot_be_made_leaves_nothing(repository: ModelRepository) -> None
         create_from_backbone(repository, "mine", TINY_MODEL, keeps_classes=True)
     assert repository.models() == [TINY_MODEL]
     assert not (repository.root / "mine").exists()
+
+
+@pytest.fixture
+def former(repository: ModelRepository) -> Version:
+    """The live version of a model that Servery 0.1 taught stripes."""
+    folder = repository.root / FORMER_MODEL / "1"
+    photos = [drawing("stripes", seed) for seed in range(12)]
+    write_former_taught_version(folder, FORMER_MODEL, {"stripes": photos})
+    return repository.promote(FORMER_MODEL, 1)
+
+
+def test_on_a_network_of_servery_0_1_it_gets_the_head_of_today(
+    repository: ModelRepository, former: Version
+) -> None:
+    empty = create_from_backbone(repository, "empty", FORMER_MODEL, keeps_classes=False)
+    full = create_from_backbone(repository, "full", FORMER_MODEL, keeps_classes=True)
+    photos = [painting("red", 1), drawing("stripes", 100)]
+    with (
+        LoadedVersion(former.path) as old,
+        LoadedVersion(empty.path) as nothing,
+        LoadedVersion(full.path) as same,
+    ):
+        classes, scores = nothing.predict(photos)
+        assert classes.shape == scores.shape == (2, 0)
+        embeddings = old.embed(photos)
+        np.testing.assert_array_equal(nothing.embed(photos), embeddings)
+        expected, actual = old.predict(photos), same.predict(photos)
+        assert actual[0].tolist() == expected[0].tolist()
+        np.testing.assert_allclose(actual[1], expected[1], atol=1e-6)
+    for version in (empty, full):
+        head = ServableGraph(version.path).head()
+        assert head.reads_unit_embeddings(embeddings.shape[1])
+    assert not ServableGraph(former.path).head().reads_unit_embeddings(embeddings.shape[1])
