@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelection, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView
+from PySide6.QtCore import QItemSelection, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView
 
 from desktop.classify.gallery_model import PHOTO, GalleryFilter, GalleryModel
 from desktop.classify.photo import Photo
+from desktop.classify.photo_tiles import PhotoTiles
 from desktop.classify.score_chart import ROWS
 from desktop.classify.thumbnails import ThumbnailKey, Thumbnails
-from desktop.classify.tile_delegate import TileDelegate
+from desktop.widgets.tile_grid import TileGrid
 
 
-class GalleryView(QListView):
+class GalleryView(TileGrid):
     """Shows the photos of a model as tiles, and which of them are selected."""
 
     selection_changed = Signal()
@@ -23,24 +24,12 @@ class GalleryView(QListView):
     """A number key was pressed: 1 for the first class of the chart."""
 
     def __init__(self, model: GalleryModel, thumbnails: Thumbnails) -> None:
-        super().__init__()
+        super().__init__("Photos")
         self.photo_model = model
         self.filter = GalleryFilter(model, self)
-        self._tiles = TileDelegate(thumbnails, self)
         self.setModel(self.filter)
-        self.setItemDelegate(self._tiles)
-        self.setAccessibleName("Photos")
-        self.setViewMode(QListView.ViewMode.IconMode)
-        self.setMovement(QListView.Movement.Static)
-        self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setUniformItemSizes(True)
+        self.set_tiles(PhotoTiles(thumbnails, self))
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setMouseTracking(True)
-        self.verticalScrollBar().setSingleStep(24)
         thumbnails.ready.connect(self._repaint_tile)
 
     @property
@@ -70,13 +59,6 @@ class GalleryView(QListView):
             self.label_by_rank_requested.emit(int(digit))
         else:
             super().keyPressEvent(event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        width = self.width() - self.verticalScrollBar().sizeHint().width() - 1
-        cell = self._tiles.fit(width, self.devicePixelRatioF())
-        if cell != self.gridSize():
-            self.setGridSize(QSize(cell))
-        super().resizeEvent(event)
 
     def _repaint_tile(self, key: ThumbnailKey) -> None:
         index = self.filter.mapFromSource(self.photo_model.index_of(str(key.path)))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelection, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView
+from PySide6.QtCore import QItemSelection, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView
 
-from desktop.models.card_delegate import CardDelegate
 from desktop.models.cards_model import ENTRY, CardsModel
 from desktop.models.entries import ModelEntry
+from desktop.models.model_cards import ModelCards
 from desktop.models.pictures import Pictures
+from desktop.widgets.tile_grid import TileGrid
 
 
-class CardsView(QListView):
+class CardsView(TileGrid):
     """Shows the cards of a CardsModel and which one is selected."""
 
     selection_changed = Signal()
@@ -24,23 +25,12 @@ class CardsView(QListView):
     """Delete on the card of a model."""
 
     def __init__(self, pictures: Pictures) -> None:
-        super().__init__()
+        super().__init__("Models")
         self.cards = CardsModel()
-        self._delegate = CardDelegate(pictures, self)
         self.setModel(self.cards)
-        self.setItemDelegate(self._delegate)
-        self.setAccessibleName("Models")
-        self.setViewMode(QListView.ViewMode.IconMode)
-        self.setMovement(QListView.Movement.Static)
-        self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setUniformItemSizes(True)
+        self.set_tiles(ModelCards(pictures, self))
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setMouseTracking(True)
-        self.verticalScrollBar().setSingleStep(24)
         self.activated.connect(lambda index: self.open_requested.emit(index.data(ENTRY).name))
         pictures.ready.connect(lambda _: self.viewport().update())
 
@@ -72,10 +62,3 @@ class CardsView(QListView):
             self.delete_requested.emit(model.name)
         else:
             super().keyPressEvent(event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        width = self.width() - self.verticalScrollBar().sizeHint().width() - 1
-        cell = self._delegate.fit(width, self.devicePixelRatioF())
-        if cell != self.gridSize():
-            self.setGridSize(QSize(cell))
-        super().resizeEvent(event)

@@ -66,7 +66,7 @@ class FolderSheet(QDialog):
             margins=(theme.XL, theme.L, theme.XL, theme.L),
         )
         if self.summary is not None:
-            column.insertWidget(0, self.summary)
+            column.insertWidget(0, self.summary, 1)
         self.model.currentIndexChanged.connect(self._show_model)
         self.form.changed.connect(self._enable)
         self.model.select(model or again or _NEW)

@@ -13,8 +13,8 @@ from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
 from serving.photo_folder import PhotoFolder
 
-_ROWS = 3
-"""Classes that are seen without scrolling."""
+_MIN_ROWS = 3
+"""Classes that are seen without scrolling in the lowest window."""
 _MAX_NOTES = 3
 
 
@@ -30,8 +30,9 @@ class FolderSummary(QWidget):
         self.classes.setAccessibleName("Photos by class")
         photos = Counter(each.class_name for each in folder.photos)
         self.classes.show_counts([ClassCount(name, photos[name], True) for name in folder.classes])
-        rows = min(_ROWS, len(folder.classes))
-        self.classes.setFixedHeight(max(1, rows) * self.classes.sizeHintForRow(0) + 2)
+        row, rows = self.classes.sizeHintForRow(0), max(1, len(folder.classes))
+        self.classes.setMinimumHeight(min(_MIN_ROWS, rows) * row + 2)
+        self.classes.setMaximumHeight(rows * row + 2)
         self.left_out = build.label(left_out_sentence(folder), "muted", wrap=True)
         self.left_out.setVisible(bool(self.left_out.text()))
         self.left_out.setToolTip(
@@ -44,7 +45,7 @@ class FolderSummary(QWidget):
         build.column(
             self.found,
             self.test_part,
-            self.classes,
+            (self.classes, 1),
             self.left_out,
             self.notes,
             parent=self,

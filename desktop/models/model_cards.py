@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import zlib
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPainterPath, QPen
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtCore import QObject, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter
 
 from desktop import theme
 from desktop.formats import plural
@@ -17,10 +16,8 @@ from desktop.models.cards_model import ENTRY
 from desktop.models.entries import MOSAIC, ModelEntry
 from desktop.models.pictures import Pictures
 from desktop.widgets.picture import center_crop
+from desktop.widgets.tile_grid import Face, Index, Tiles
 
-MIN_WIDTH = 176
-_GAP = theme.XS
-"""Between a card and the edge of its cell."""
 _PAD = theme.M
 _MARK = 10
 _COLUMNS = 3
@@ -30,66 +27,31 @@ _PICTURE_STEP = 32
 _BAR = 4
 
 
-class CardDelegate(QStyledItemDelegate):
-    """Paints cards in the cell size that `fit` chose."""
+class ModelCards(Tiles):
+    """Paints the entries of a CardsModel."""
 
-    def __init__(self, pictures: Pictures, parent: QObject | None = None) -> None:
+    min_width = 176
+
+    def __init__(self, pictures: Pictures, parent: QObject) -> None:
         super().__init__(parent)
         self._pictures = pictures
-        self._strong = theme.font(strong=True)
-        self._body = theme.font(numbers=True)
-        self._small = theme.font(theme.Size.SMALL, numbers=True)
-        self._cell = QSize(MIN_WIDTH, MIN_WIDTH)
-        self.ratio = 1.0
+        self._title = Face(theme.font(theme.Size.TITLE, strong=True))
+        self._strong = Face(theme.font(strong=True))
+        self._body = Face(theme.font(numbers=True))
+        self._small = Face(theme.font(theme.Size.SMALL, numbers=True))
 
-    def fit(self, width: int, ratio: float) -> QSize:
-        """Choose the cell size so that cells fill `width`; returns it."""
-        columns = max(1, width // MIN_WIDTH)
-        cell = width // columns
-        text = _height(self._strong) + 2 * _height(self._body) + 2 * _height(self._small)
-        height = self._picture_height(cell) + text + 4 * theme.XS + 2 * _PAD + 2 * _GAP
-        self._cell = QSize(cell, height)
-        self.ratio = ratio
-        return self._cell
+    def picture_height(self, width: float) -> int:
+        return round(width * 0.62)
 
-    def sizeHint(
-        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
-    ) -> QSize:
-        return self._cell
+    def text_height(self) -> int:
+        lines = self._strong.height + 2 * self._body.height + 2 * self._small.height
+        return lines + 4 * theme.XS + 2 * _PAD
 
-    def paint(
-        self,
-        painter: QPainter,
-        option: QStyleOptionViewItem,
-        index: QModelIndex | QPersistentModelIndex,
-    ) -> None:
+    def paint_text(self, painter: QPainter, box: QRectF, index: Index) -> None:
+        self._paint_facts(painter, box.adjusted(_PAD, _PAD, -_PAD, -_PAD), index.data(ENTRY))
+
+    def paint_picture(self, painter: QPainter, frame: QRectF, index: Index) -> None:
         entry: ModelEntry = index.data(ENTRY)
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
-        marked = selected or bool(option.state & QStyle.StateFlag.State_HasFocus)
-        card = QRectF(option.rect).adjusted(_GAP, _GAP, -_GAP, -_GAP)
-        outline = QPainterPath()
-        outline.addRoundedRect(card.adjusted(0.5, 0.5, -0.5, -0.5), theme.CORNER, theme.CORNER)
-        fill = "accent_soft" if selected else "hover" if hovered else "raised"
-        painter.save()
-        painter.setRenderHints(
-            QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
-        )
-        painter.fillPath(outline, theme.color(fill))
-        height = self._picture_height(self._cell.width())
-        picture = QRectF(card.x(), card.y(), card.width(), height)
-        painter.setClipPath(outline)
-        self._paint_picture(painter, picture, entry)
-        painter.setClipping(False)
-        painter.setPen(QPen(theme.color("accent" if marked else "line"), 2 if marked else 1))
-        painter.drawPath(outline)
-        self._paint_text(painter, card.adjusted(_PAD, height + _PAD, -_PAD, -_PAD), entry)
-        painter.restore()
-
-    def _picture_height(self, cell: int) -> int:
-        return round((cell - 2 * _GAP) * 0.62)
-
-    def _paint_picture(self, painter: QPainter, frame: QRectF, entry: ModelEntry) -> None:
         width = (frame.width() - (_COLUMNS - 1) * _TILE_GAP) / _COLUMNS
         height = (frame.height() - (_COLUMNS - 1) * _TILE_GAP) / _COLUMNS
         tiles = [
@@ -125,36 +87,31 @@ class CardDelegate(QStyledItemDelegate):
             shade.setAlphaF((0.06, 0.11, 0.16, 0.22)[bits >> (2 * number) & 3])
             painter.fillRect(tile, shade)
         painter.setPen(theme.color("accent" if present else "muted"))
-        title = theme.font(theme.Size.TITLE, strong=True)
-        painter.setFont(title)
+        painter.setFont(self._title.font)
         count = entry.model.class_count if entry.model is not None else 0
-        block = _height(title) + (_height(self._small) if count else 0)
+        block = self._title.height + (self._small.height if count else 0)
         top = frame.center().y() - block / 2
-        line = QRectF(frame.x(), top, frame.width(), _height(title))
+        line = QRectF(frame.x(), top, frame.width(), self._title.height)
         painter.drawText(line, Qt.AlignmentFlag.AlignCenter, initials(entry.name))
         if count:
-            painter.setFont(self._small)
-            below = QRectF(frame.x(), line.bottom(), frame.width(), _height(self._small))
+            painter.setFont(self._small.font)
+            below = QRectF(frame.x(), line.bottom(), frame.width(), self._small.height)
             words = plural(count, "class", "classes")
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, words)
 
-    def _paint_text(self, painter: QPainter, box: QRectF, entry: ModelEntry) -> None:
+    def _paint_facts(self, painter: QPainter, box: QRectF, entry: ModelEntry) -> None:
         top = box.y()
 
-        def line(font: QFont, text: str, token: str, indent: float = 0) -> None:
+        def line(face: Face, text: str, token: str, indent: float = 0) -> None:
             nonlocal top
-            painter.setFont(font)
             painter.setPen(theme.color(token))
-            space = QRectF(box.x() + indent, top, box.width() - indent, _height(font))
-            shown = QFontMetrics(font).elidedText(
-                text, Qt.TextElideMode.ElideRight, int(space.width())
-            )
-            painter.drawText(space, Qt.AlignmentFlag.AlignLeft, shown)
-            top += _height(font) + theme.XS
+            space = QRectF(box.x() + indent, top, box.width() - indent, face.height)
+            face.draw(painter, space, text)
+            top += face.height + theme.XS
 
         line(self._strong, entry.name, "text")
         mark = theme.state_mark(wording.state(entry))
-        spot = QRectF(box.x(), top + (_height(self._small) - _MARK) / 2, _MARK, _MARK)
+        spot = QRectF(box.x(), top + (self._small.height - _MARK) / 2, _MARK, _MARK)
         theme.paint_mark(painter, spot, mark)
         line(self._small, wording.state_words(entry), mark.token, _MARK + theme.XS + 2)
         if entry.run is not None:
@@ -171,8 +128,8 @@ class CardDelegate(QStyledItemDelegate):
         line(self._body, wording.contents(model), "text" if model.class_count else "muted")
         measured = wording.accuracy(model.accuracy, model.accuracy_error)
         if measured:
-            width = QFontMetrics(self._body).horizontalAdvance(measured) + theme.M
-            bar = QRectF(box.x() + width, top, box.width() - width, _height(self._body))
+            width = self._body.metrics.horizontalAdvance(measured) + theme.M
+            bar = QRectF(box.x() + width, top, box.width() - width, self._body.height)
             paint_accuracy(painter, bar, model.accuracy, model.accuracy_error)
         line(self._body, measured or "Accuracy not measured", "text" if measured else "muted")
         line(self._small, wording.cost(entry), "muted")
@@ -195,7 +152,3 @@ def initials(name: str) -> str:
         # The end of a name such as `lite2` says more than its beginning.
         return (words[0][0] + (last[-1] if last[-1].isdigit() else last[0])).upper()
     return (words[0][:2] if words else "?").capitalize()
-
-
-def _height(font: QFont) -> int:
-    return QFontMetrics(font).height()
