@@ -52,7 +52,7 @@ COLUMNS = (
         hide_order=1,
         tip=lambda each: each.instance.id,
     ),
-    Column("Version", wording.version),
+    Column("Version", wording.version, tip=wording.versions_tip),
     Column("Port", wording.port, fixed_width=True, sample="65535", tip=wording.port_tip),
     Column("Uptime", wording.uptime, sample="59 min"),
     Column("CPU", wording.cpu, Metric.CPU, sample="100%"),

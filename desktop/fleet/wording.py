@@ -39,7 +39,11 @@ def state_sentence(view: FleetView) -> str:
         if any(each.state is InstanceState.STARTING for each in view.instances):
             return "A new instance starts before an old one stops."
         return "Instances that stop finish their requests first."
-    serving = f", serving v{view.live_version}" if view.live_version is not None else ""
+    serving = ""
+    if view.live_version is not None:
+        others = len(view.served.names()) - 1
+        beside = f" and {plural(others, 'other model')}" if others else ""
+        serving = f", serving {view.model} v{view.live_version}{beside}"
     return f"{'The only instance is' if view.ready == 1 else 'All are'} ready{serving}."
 
 
@@ -55,6 +59,11 @@ def port_tip(each: InstanceView) -> str:
 
 def version(each: InstanceView) -> str:
     return UNKNOWN if each.version is None else f"v{each.version}"
+
+
+def versions_tip(each: InstanceView) -> str:
+    """Return every model that it has loaded, with its version."""
+    return "\n".join(f"{model} v{number}" for model, number in each.versions.items())
 
 
 def uptime(each: InstanceView, now: float | None = None) -> str:

@@ -48,7 +48,7 @@ def test_a_row_tells_everything_about_an_instance(page: FleetPage) -> None:
     assert row[1:4] == ["instance-000001", "v3", "40001"]
     assert row[5:] == ["12%", "412 MB", "1,234", "38/s", "22 ms"]
     assert page.ready_figure.text() == "1"
-    assert page.state.text() == "The only instance is ready, serving v3."
+    assert page.state.text() == "The only instance is ready, serving pets v3."
 
 
 def test_ready_is_the_only_state_counted_as_ready(page: FleetPage) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from desktop.fleet import wording
 from desktop.fleet.metric_history import UNKNOWN
 from serving.engines.protocol import InstanceState
+from serving.models.served import ServedModels
 from tests.support.fleet_views import REASON, STARTED, fleet_view, instance_view
 
 STARTING, DRAINING, FAILED = (
@@ -21,8 +24,16 @@ def test_the_reason_for_the_engine_is_shown() -> None:
 def test_the_state_of_the_fleet() -> None:
     ready, other = instance_view(1), instance_view(2)
     assert wording.state_sentence(fleet_view()) == "Nothing is running."
-    assert wording.state_sentence(fleet_view(ready)) == "The only instance is ready, serving v3."
-    assert wording.state_sentence(fleet_view(ready, other)) == "All are ready, serving v3."
+    assert (
+        wording.state_sentence(fleet_view(ready)) == "The only instance is ready, serving pets v3."
+    )
+    assert wording.state_sentence(fleet_view(ready, other)) == "All are ready, serving pets v3."
+    for also, words in (
+        (("birds",), "pets v3 and 1 other model."),
+        (("birds", "a"), "2 other models."),
+    ):
+        view = replace(fleet_view(ready), served=ServedModels("pets", also))
+        assert wording.state_sentence(view).endswith(words)
     assert (
         wording.state_sentence(fleet_view(ready, desired_count=3))
         == "2 instances are not ready yet."
@@ -35,6 +46,13 @@ def test_the_state_of_the_fleet() -> None:
         wording.state_sentence(fleet_view(ready, instance_view(2, DRAINING), desired_count=1))
         == "Instances that stop finish their requests first."
     )
+
+
+def test_the_models_that_an_instance_has_loaded() -> None:
+    both = replace(instance_view(1), versions={"pets": 3, "birds": 1})
+    assert (wording.version(both), wording.versions_tip(both)) == ("v3", "pets v3\nbirds v1")
+    starting = instance_view(1, STARTING)
+    assert (wording.version(starting), wording.versions_tip(starting)) == (UNKNOWN, "")
 
 
 def test_instances_that_are_not_ready_are_counted_by_state() -> None:
