@@ -19,9 +19,11 @@ from serving.engines.docker.model_volume import ModelVolume, prefix
 from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
 from serving.fleet.record import InstanceLimits
+from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.workspace import Workspace
 from tests.support.docker.docker_env import MODEL, DockerEnv
 from tests.support.docker.second_engine import SecondEngine
+from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -67,13 +69,13 @@ def delivered(docker_env: DockerEnv) -> dict[str, bytes | None]:
     return found
 
 
-def add_version(docker_env: DockerEnv, content: bytes) -> int:
-    with docker_env.repository.staged(MODEL) as folder:
+def add_version(docker_env: DockerEnv, content: bytes, model: str = MODEL) -> int:
+    with docker_env.repository.staged(model) as folder:
         (folder / "variables").mkdir()
         (folder / "assets").mkdir()
         (folder / "variables" / "numbers").write_bytes(content)
         (folder / "saved_model.pb").write_bytes(b"graph")
-        return docker_env.repository.adopt(MODEL, folder).number
+        return docker_env.repository.adopt(model, folder).number
 
 
 async def test_the_model_is_uploaded_to_a_volume_that_is_kept_up_to_date(
@@ -113,6 +115,33 @@ async def test_the_model_is_uploaded_to_a_volume_that_is_kept_up_to_date(
         await wait_until(lambda: len(all_containers(remote_env.api)) == 2)
         await remote_env.fleet.scale(0)
     assert volumes(remote_env) == []
+
+
+async def test_models_are_uploaded_as_they_are_served_and_removed_as_they_are_deleted(
+    remote_env: DockerEnv, sample_jpeg: bytes
+) -> None:
+    fleet, repository, name = remote_env.fleet, remote_env.repository, "Vögel & co"
+    repository.promote(name, add_version(remote_env, b"z" * 1_000_000, name))
+    async with remote_env.running(), LoadGenerator(remote_env.client, sample_jpeg, 8) as load:
+        await fleet.scale(2)
+        assert not any(path.startswith(name) for path in delivered(remote_env))
+        await serve_model(fleet, repository, name)
+        assert delivered(remote_env)[f"{name}/1/variables/numbers"] == b"z" * 1_000_000
+        assert (await remote_env.client.classify(sample_jpeg, name)).model == name
+        await use_model(fleet, repository, name)
+        await use_model(fleet, repository, MODEL)
+        await unserve_model(fleet, repository, name)
+        await remote_env.wait_for_view(
+            lambda view: all(set(each.versions) == {MODEL} for each in view.instances)
+        )
+        # It is served again without another upload until it is deleted.
+        assert f"{name}/1/variables/numbers" in delivered(remote_env)
+        repository.delete(name)
+        await wait_until(lambda: f"{name}/1/variables/numbers" not in delivered(remote_env))
+        assert f"{MODEL}/1/saved_model.pb" in delivered(remote_env)
+    assert load.failures == []
+    assert set(load.models) == {MODEL, name}
+    await fleet.scale(0)
 
 
 async def test_another_folder_of_the_same_name_is_not_mounted(
