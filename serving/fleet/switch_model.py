@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import statistics
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from serving.engines.protocol import InstanceState
 from serving.errors import EngineError, ModelError
 from serving.file_lock import file_lock
 from serving.fleet.fleet import Fleet
+from serving.fleet.model_memory import remember_memory
 from serving.fleet.view import FleetView, InstanceView
 from serving.models.repository import ModelRepository
 from serving.models.served import ServedModels
@@ -116,7 +116,7 @@ async def _loaded(
             await _change(repository, lambda served: replace(served, loading=name))
             after = await _Loading(fleet, name, number, view).wait(report)
             if is_new:
-                await _remember_memory(repository, name, view, after)
+                await asyncio.to_thread(remember_memory, repository, name, view, after)
             yield
         except BaseException:
             await _change(repository, lambda served: replace(served, loading=""))
@@ -176,7 +176,7 @@ class _Loading:
             view = await _observe(self._fleet)
 
     def _report(self, view: FleetView, report: Report) -> None:
-        loaded = sum(each.versions.get(self._name) == self._number for each in _ready(view))
+        loaded = sum(each.versions.get(self._name) == self._number for each in view.answering)
         report(loaded, view.ready, f"{self._name} is loaded by {loaded} of {view.ready}.")
 
     def _note(self, view: FleetView) -> None:
@@ -202,28 +202,6 @@ class _Loading:
             )
 
 
-async def _remember_memory(
-    repository: ModelRepository, name: str, before: FleetView, after: FleetView
-) -> None:
-    """Store how much more memory an instance uses, if the same ones could be measured twice."""
-    used_before, used_after = _memory(before), _memory(after)
-    if used_before and used_before.keys() == used_after.keys():
-        used = round(statistics.mean(used_after[each] - used_before[each] for each in used_after))
-        if used > 0:
-            await asyncio.to_thread(
-                repository.change_settings,
-                name,
-                lambda settings: replace(settings, memory_bytes=used),
-            )
-
-
-def _memory(view: FleetView) -> dict[str, int]:
-    """Return the bytes that each ready instance uses, as far as they are known."""
-    return {
-        each.instance.id: each.stats.memory_bytes for each in _ready(view) if each.stats is not None
-    }
-
-
 async def _observe(fleet: Fleet) -> FleetView:
     try:
         return await fleet.observe()
@@ -231,10 +209,6 @@ async def _observe(fleet: Fleet) -> FleetView:
         # Which models are served does not depend on an engine that may run no instance at all.
         log.info("%s", error)
         return fleet.view
-
-
-def _ready(view: FleetView) -> list[InstanceView]:
-    return [each for each in view.instances if each.state is InstanceState.READY]
 
 
 def _has_failed(each: InstanceView) -> bool:

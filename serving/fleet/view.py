@@ -53,9 +53,14 @@ class FleetView:
         return self.served.current
 
     @property
+    def answering(self) -> tuple[InstanceView, ...]:
+        """The instances that are ready."""
+        return tuple(each for each in self.instances if each.state is InstanceState.READY)
+
+    @property
     def ready(self) -> int:
-        """How many instances answer."""
-        return sum(each.state is InstanceState.READY for each in self.instances)
+        """How many instances are ready."""
+        return len(self.answering)
 
     @property
     def live_version(self) -> int | None:
@@ -69,9 +74,7 @@ class FleetView:
         instances have really switched.
         """
         versions = Counter(
-            each.versions[model]
-            for each in self.instances
-            if each.state is InstanceState.READY and model in each.versions
+            each.versions[model] for each in self.answering if model in each.versions
         )
         return min(versions, key=lambda version: (-versions[version], version), default=None)
 
@@ -80,7 +83,5 @@ class FleetView:
 
         So it is if no instance is ready.
         """
-        found = [
-            each.versions.get(model) for each in self.instances if each.state is InstanceState.READY
-        ]
+        found = [each.versions.get(model) for each in self.answering]
         return all(each is not None and version in (None, each) for each in found)
