@@ -25,9 +25,8 @@ def fit_head(foundation: Head, rows: Rows, classes: tuple[str, ...]) -> Head:
     """Return a head for `classes` (the foundation's first) that fits `rows`.
 
     Every class that has rows weighs the same, however many it has. A new class
-    starts as the mean of the old ones, or at zero without any. The result is the only
-    minimum of a convex loss: it depends on no random numbers and no order of rows. Rows
-    must be of `classes`.
+    starts as the mean of the old ones. The result is the only minimum of a convex loss:
+    it depends on no random numbers and no order of rows. Rows must be of `classes`.
     """
     start_kernel, start_bias = _start(foundation, classes)
     if not len(rows):
@@ -56,8 +55,6 @@ def fit_head(foundation: Head, rows: Rows, classes: tuple[str, ...]) -> Head:
 
 def _start(foundation: Head, classes: tuple[str, ...]) -> tuple[Floats, Floats]:
     new = len(classes) - len(foundation.classes)
-    if not foundation.classes:
-        return np.zeros((len(foundation.kernel), new), np.float32), np.zeros(new, np.float32)
     kernel = np.concatenate(
         [foundation.kernel, np.repeat(foundation.kernel.mean(1, keepdims=True), new, 1)], axis=1
     )

@@ -58,15 +58,6 @@ def test_the_same_rows_give_the_same_head() -> None:
     assert heads[0].kernel.dtype == np.float32
 
 
-def test_a_foundation_without_classes_learns_its_first() -> None:
-    none = Head(np.zeros((SIZE, 0), np.float32), np.zeros(0, np.float32), ())
-    head = fit_head(
-        none, rows(0, "a", 12, image="i").joined(rows(1, "b", 12, image="j")), ("a", "b")
-    )
-    assert share(head, 0, "a") > 0.95
-    assert share(head, 1, "b") > 0.95
-
-
 def test_without_rows_the_foundation_stays() -> None:
     head = fit_head(FOUNDATION, OLD.where([False] * len(OLD)), ("a", "b", "c"))
     assert np.array_equal(head.kernel, FOUNDATION.kernel)
