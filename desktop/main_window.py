@@ -133,9 +133,8 @@ class MainWindow(QMainWindow):
         self.close()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Show the Classify page when photos are dragged over one that takes no files."""
-        takes_files = (PageName.CLASSIFY, PageName.MODELS)
-        if self.current_page not in takes_files and (
+        """Show the Classify page when photos are dragged over one that does not take them."""
+        if self.current_page != PageName.CLASSIFY and (
             event.mimeData().hasUrls() or event.mimeData().hasImage()
         ):
             self.show_page(PageName.CLASSIFY)

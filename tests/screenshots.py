@@ -92,6 +92,9 @@ async def _make_model(app: App, classes: Path, out: Path) -> None:
     models.close_model()
     models.pane.use_requested.emit(classes.name)
     await wait_until(lambda: app.answering.name == classes.name)
+    await wait_until(lambda: bool(app.gallery.outdated()) or not app.gallery.photos)
+    app.classify.reclassify(app.gallery.outdated())
+    await wait_until(lambda: _all_answered(app))
 
 
 async def _teach(app: App, photos: list[Path]) -> None:

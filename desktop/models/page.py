@@ -23,6 +23,7 @@ from desktop.models import wording
 from desktop.models.cards_view import CardsView
 from desktop.models.entries import ModelEntry
 from desktop.models.folder_sheet import FolderSheet
+from desktop.models.learn_from_folder import is_archive
 from desktop.models.name_dialog import NameDialog
 from desktop.models.new_model_dialog import NewModelDialog
 from desktop.models.new_model_form import Backbone
@@ -253,10 +254,13 @@ class ModelsPage(QWidget):
         return dialog
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()):
+        # Photos by themselves are for the Classify page, which the window then shows.
+        if any(path.is_dir() or is_archive(path) for path in dropped_paths(event.mimeData())):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
             self._overlay.appear()
+        else:
+            event.ignore()
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self._overlay.hide()

@@ -207,6 +207,13 @@ def test_a_folder_that_is_dropped_is_learned_from(page: ModelsPage, tmp_path: Pa
     assert dropped.at(0) == [[tmp_path], ""]
 
 
+def test_photos_alone_are_for_the_classify_page(page: ModelsPage, tmp_path: Path) -> None:
+    dropped = QSignalSpy(page.folder_requested)
+    assert not drop_files(page, [tmp_path / "photo.jpg"])
+    assert drop_files(page, [tmp_path / "photos.zip"])
+    assert dropped.count() == 1
+
+
 def test_thirty_models_scroll(page: ModelsPage) -> None:
     many = [model(f"model {number:02}", labels=number) for number in range(30)]
     page.show_entries(model_entries(many, []))
