@@ -25,6 +25,8 @@ LOAD_SECONDS = 600.0
 """How long the instances may take to load a model, its upload to another machine included."""
 OLD_ERROR_SECONDS = 30.0
 """A server keeps the error of an earlier attempt until it has read that there is another one."""
+FORGET_SECONDS = 3.0
+"""Until every server, which polls its configuration each second, has read that there is none."""
 POLL_SECONDS = 0.2
 
 
@@ -118,8 +120,11 @@ async def _loaded(
             if is_new:
                 await asyncio.to_thread(remember_memory, repository, name, view, after)
             yield
-        except BaseException:
+        except BaseException as error:
             await _change(repository, lambda served: replace(served, loading=""))
+            if isinstance(error, ModelError):
+                # A server that never reads that it is to forget the model would not load it again.
+                await asyncio.sleep(FORGET_SECONDS)
             raise
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from serving.engines.protocol import InstanceState
+from serving.errors import ModelError
 from serving.fleet.fleet import FleetView
-from serving.fleet.switch_model import serve_model
+from serving.fleet.switch_model import serve_model, use_model
+from serving.models.served import ServedModels
 from tests.support.fleet_env import TinyFleet
 from tests.support.load_generator import LoadGenerator
 from tests.support.tiny_model import TINY_MODEL
@@ -99,3 +103,23 @@ async def test_a_damaged_model_beside_the_current_one_keeps_no_instance_from_sta
     assert instance.versions == {TINY_MODEL: 1}
     assert "of model damaged" in instance.instance.failure
     assert (await tiny.client.classify(sample_jpeg)).model == TINY_MODEL
+
+
+async def test_a_damaged_model_is_refused_for_the_reason_of_the_server_until_it_is_whole(
+    tiny: TinyFleet, sample_jpeg: bytes
+) -> None:
+    await tiny.fleet.scale(1)
+    tiny.repository.duplicate(TINY_MODEL, "damaged")
+    graph = tiny.repository.live("damaged").path / "saved_model.pb"
+    whole = graph.read_bytes()
+    graph.unlink()  # the files of a duplicate are those of the original
+    async with LoadGenerator(tiny.client, sample_jpeg, 4) as load:
+        for _ in range(2):
+            graph.write_bytes(b"no graph")
+            with pytest.raises(ModelError, match=r"damaged cannot be served\. Instance .* says: "):
+                await use_model(tiny.fleet, tiny.repository, "damaged")
+            assert tiny.repository.served() == ServedModels(TINY_MODEL)
+        graph.write_bytes(whole)
+        await use_model(tiny.fleet, tiny.repository, "damaged")
+        assert (await tiny.client.classify(sample_jpeg)).model == "damaged"
+    assert load.failures == []
