@@ -231,10 +231,14 @@ async def test_a_model_that_is_named_is_waited_for_as_long_as_it_is_served() -> 
             before = len(server.requests)
             clock.now += LACKING_SECONDS
             call = asyncio.create_task(client.classify(b"x", "birds"))
-            await wait_until(lambda: len(server.requests) > before)
+            # The pause counts from when the client has read the answer, not from its arrival.
+            await wait_until(lambda: len(server.requests) > before and not outstanding())
             clock.now += LACKING_SECONDS
             await wait_until(lambda: len(server.requests) > before + 1)
             return call
+
+        def outstanding() -> int:
+            return client.counters()["only"].outstanding
 
         call = await asked_again()
         loaded.models.add("birds")
