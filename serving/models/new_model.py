@@ -20,7 +20,6 @@ from serving.models.graph_template import constant_shapes, float_tensor, with_co
 from serving.models.model_names import checked_model_name
 from serving.models.model_settings import ModelSettings
 from serving.models.repository import ModelRepository, Version
-from serving.models.spare_class import with_spare_class
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor
 
@@ -102,7 +101,7 @@ def _write(
             HEAD_CLASSES: string_tensor([]),
         }
         graph.unlink()
-        graph.write_bytes(with_constants(with_spare_class(content), head))
+        graph.write_bytes(with_constants(content, head))
         card = replace(card, classes=(), other_names={}, metrics={}, description="")
     card_path = staged / CARD_PATH
     card_path.parent.mkdir(exist_ok=True)

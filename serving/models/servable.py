@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from serving.models.spare_class import NEVER
 from serving.models.warm_up import write_warmup
 from serving.tf import names
 
@@ -31,6 +30,8 @@ TOP_K = 20
 """Most classes that one answer lists."""
 
 _DECODE_RATIOS = (8, 4, 2)
+_NEVER = -1e30
+"""A logit that leaves no probability."""
 _SPARE_DETAIL = 4
 """A photo is decoded at a reduced scale only while this many times the size that is
 cut from remains. On EfficientNet-Lite2 that changes scores by 0.005 at most; with
@@ -116,7 +117,7 @@ def write_servable(
         # One more class, whose probability is exactly 0: without it, a head of no classes
         # would end the process in oneDNN's fused product and softmax of empty tensors.
         products = tf.pad(products, [[0, 0], [0, 1]])
-        logits = products + tf.concat([bias, [NEVER]], axis=0)
+        logits = products + tf.concat([bias, [_NEVER]], axis=0)
         top = tf.math.top_k(tf.nn.softmax(logits), tf.minimum(TOP_K, tf.shape(bias)[0]))
         answers = {
             names.CLASSES: tf.gather(labels, top.indices, name=names.CLASSES_NODE),
