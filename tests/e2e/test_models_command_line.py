@@ -154,6 +154,8 @@ def test_versions_are_pinned_verified_and_kept(shell: CommandLine) -> None:
     assert shell.json("models", "keep", "my waste", "1")["keep_versions"] == 1
     table = shell.run("models", "versions", "my waste").stdout.splitlines()
     assert [line.split()[:2] for line in table[1:]] == [["2", "live"], ["1", "pinned"]]
+    refused = shell.run("models", "delete", "my waste", "1", "--yes")
+    assert (refused.returncode, refused.stdout) == (1, ""), "it is pinned"
     assert shell.json("models", "unpin", "my waste", "1")["pinned"] is False
     verified = shell.run("models", "verify", "my waste")
     assert verified.stdout == "".join(
@@ -165,6 +167,9 @@ def test_versions_are_pinned_verified_and_kept(shell: CommandLine) -> None:
     changed = shell.run("models", "verify", "my waste", "1")
     assert changed.returncode == 1
     assert "was changed on disk, in 1 file: saved_model.pb." in changed.stdout
+    deleted = shell.json("models", "delete", "my waste", "1", "--yes")
+    assert deleted == {"model": "my waste", "version": 1}
+    assert [version["number"] for version in shell.json("models", "versions", "my waste")] == [2]
 
 
 @pytest.mark.usefixtures("backend")

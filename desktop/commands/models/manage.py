@@ -69,7 +69,9 @@ def delete(target: BackendTarget, name: str, version: int | None, yes: bool, as_
         return await client.delete_model(model.name)
 
     deleted = target.run_with_handle(remove)
-    if deleted is None:
+    if deleted is None and as_json:
+        print_json({"model": name, "version": version})
+    elif deleted is None:
         click.echo(f"Version {version} of {name} was deleted.")
     elif as_json:
         print_json(asdict(deleted))
