@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPoint, Qt, Signal
-from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence
+from PySide6.QtGui import (
+    QAction,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+    QShowEvent,
+)
 from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
@@ -52,6 +59,8 @@ class ModelsPage(QWidget):
     """The token of a deleted model."""
     keep_requested = Signal(str, int)
     """A model, and how many of its newest versions stay."""
+    shown = Signal()
+    """A person went to the page: what only this process knows may have changed meanwhile."""
     one_made = Signal(OneModelView)
     """The view of one model was made; its signals can be connected."""
 
@@ -252,6 +261,10 @@ class ModelsPage(QWidget):
         dialog.name_requested.connect(lambda new: self.duplicate_requested.emit(name, new))
         dialog.open()
         return dialog
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.shown.emit()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         # Photos by themselves are for the Classify page, which the window then shows.

@@ -83,6 +83,7 @@ class ModelsPresenter:
         jobs.start("Follow the models", lambda report: self._follower.run(), background=True)
 
     def _connect(self, page: ModelsPage) -> None:
+        page.shown.connect(self._show)
         page.new_requested.connect(self.create)
         page.rename_requested.connect(self.rename)
         page.duplicate_requested.connect(self.duplicate)
@@ -134,6 +135,8 @@ class ModelsPresenter:
                 self._show()
 
     def _show(self) -> None:
+        if not self._models and not self._built_in:
+            return  # nothing was requested yet
         self._page.show_entries(
             model_entries(
                 self._models,

@@ -42,6 +42,8 @@ class ModelsEnv:
     client: BackendClient
     presenter: ModelsPresenter
     jobs: Jobs
+    milliseconds: dict[str, float]
+    """How long the models take for a photo."""
     notices: list[Notice] = field(default_factory=list)
 
     def states(self) -> dict[str, str]:
@@ -68,8 +70,11 @@ async def open_models_env(url: str) -> AsyncIterator[ModelsEnv]:
     page.show()
     async with BackendClient(url) as client:
         jobs.failed.connect(lambda job: notifications.error(job.error))
-        presenter = ModelsPresenter(page, client, jobs, notifications)
-        env = ModelsEnv(page, client, presenter, jobs)
+        milliseconds: dict[str, float] = {}
+        presenter = ModelsPresenter(
+            page, client, jobs, notifications, milliseconds=lambda: milliseconds
+        )
+        env = ModelsEnv(page, client, presenter, jobs, milliseconds)
         notifications.posted.connect(env.notices.append)
         try:
             await wait_until(lambda: bool(env.states()))
@@ -121,6 +126,20 @@ def test_models_are_listed_and_another_is_used(run_with_backend: RunWithBackend)
         env.page.pane.use.click()
         await wait_until(lambda: env.states() == {OTHER: "current", TINY: ""})
         assert [each.text for each in env.notices] == [f"{OTHER} answers now."]
+
+    run_with_backend(scenario)
+
+
+def test_the_speed_is_that_of_when_the_page_is_shown(
+    run_with_backend: RunWithBackend,
+) -> None:
+    async def scenario(env: ModelsEnv) -> None:
+        env.milliseconds[TINY] = 24.0
+        env.page.hide()
+        env.page.show()
+        entry = env.page.entry(TINY)
+        assert entry is not None
+        assert entry.milliseconds == 24.0
 
     run_with_backend(scenario)
 
