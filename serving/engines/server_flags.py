@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serving.engines.protocol import InstanceSpec
-from serving.models.repository import MONITORING_NAME
+from serving.models.serving_config import MONITORING_NAME
 
 GRPC_PORT = 8500
 REST_PORT = 8501

@@ -18,18 +18,15 @@ old one goes, and rolling back is the same act with an older number.
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 from filelock import FileLock
-from google.protobuf import text_format
 
 from serving.errors import ModelError
 from serving.files import link_or_copy, write_aside
@@ -38,17 +35,19 @@ from serving.models.checksums import changed_files, write_checksums
 from serving.models.model_names import same_name
 from serving.models.model_settings import ModelSettings
 from serving.models.served import ServedModels
-from serving.tf.messages import model_server_config_pb2
+from serving.models.serving_config import (
+    CONFIG_NAME,
+    MONITORING,
+    MONITORING_NAME,
+    pinned_version,
+    serving_config,
+)
+from serving.models.staging import STAGING_PREFIX, is_staged_by_a_program, staging_name
 from serving.tf.names import SAVED_MODEL_FILE
 
-CONFIG_NAME = "serving.config"
-MONITORING_NAME = "monitoring.config"
-MONITORING = "prometheus_config { enable: true }\n"
-"""Makes a server count its requests at `/monitoring/prometheus/metrics`."""
 SERVED_NAME = "served.json"
 SETTINGS_NAME = "model.json"
 DELETED_NAME = ".deleted"
-_STAGING_PREFIX = ".staging-"
 _LOCK_NAME = ".lock"
 
 
@@ -127,7 +126,7 @@ class ModelRepository:
         version = self.version(model, number)
         with self._changing():
             served = self.served()
-            entry = _config([(model, version.path.parent, number)])
+            entry = serving_config([(model, version.path.parent, number)])
             write_aside(self.root / model / MONITORING_NAME, MONITORING)
             write_aside(self.live_config_path(model), entry)
             if not self._served_path.is_file():
@@ -225,15 +224,15 @@ class ModelRepository:
         self._check_exists(model)
         with self._changing():
             self._check_free(new)
-            aside = self.root / _staging_name()
+            aside = self.root / staging_name()
             try:
-                ignored = shutil.ignore_patterns(f"{_STAGING_PREFIX}*", CONFIG_NAME)
+                ignored = shutil.ignore_patterns(f"{STAGING_PREFIX}*", CONFIG_NAME)
                 shutil.copytree(
                     self.root / model, aside, copy_function=link_or_copy, ignore=ignored
                 )
                 number = self._live_number(model)
                 if number is not None:
-                    entry = _config([(new, self.root / new, number)])
+                    entry = serving_config([(new, self.root / new, number)])
                     write_aside(aside / CONFIG_NAME, entry)
                 aside.rename(self.root / new)
             finally:
@@ -328,7 +327,7 @@ class ModelRepository:
             entry
             for folder in (self.root, *_folders(self.root))
             for entry in _folders(folder)
-            if entry.name.startswith(_STAGING_PREFIX) and not _is_staged_by_a_program(entry)
+            if entry.name.startswith(STAGING_PREFIX) and not is_staged_by_a_program(entry)
         ]
         # A model that got no version: nothing lists it, and its name would stay taken.
         left += [folder for folder in _folders(self.root) if _has_settings_alone(folder)]
@@ -363,7 +362,7 @@ class ModelRepository:
         It is removed at the end unless it was adopted: a version that was not
         adopted never existed.
         """
-        folder = self.root / model / _staging_name()
+        folder = self.root / model / staging_name()
         with _disk_errors(self.root):
             folder.mkdir(parents=True)
         try:
@@ -420,7 +419,7 @@ class ModelRepository:
                 if number is not None:
                     live.append((name, self.root / name, number))
         write_aside(self.root / MONITORING_NAME, MONITORING)
-        write_aside(self.config_path, _config(live))
+        write_aside(self.config_path, serving_config(live))
 
     def _check_exists(self, model: str) -> None:
         if model not in self.models():
@@ -435,43 +434,18 @@ class ModelRepository:
 
     def _discard(self, version_folder: Path) -> None:
         # Renamed first: a server that polls the folder sees a whole version or none.
-        aside = version_folder.with_name(_staging_name())
+        aside = version_folder.with_name(staging_name())
         version_folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
 
     def _live_number(self, model: str) -> int | None:
-        try:
-            text = self.live_config_path(model).read_text()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        config = model_server_config_pb2.ModelServerConfig()
-        try:
-            text_format.Parse(text, config)
-            return int(config.model_config_list.config[0].model_version_policy.specific.versions[0])
-        except (text_format.ParseError, IndexError) as error:
-            raise ModelError(
-                f"The file {self.live_config_path(model)} does not say which version is live.",
-                "Promote a version to write it again.",
-            ) from error
+        return pinned_version(self.live_config_path(model))
 
 
 def with_pin(settings: ModelSettings, number: int, *, pinned: bool) -> ModelSettings:
     """Return `settings` with a version pinned, or not."""
     others = {each for each in settings.pinned if each != number}
     return replace(settings, pinned=tuple(sorted(others | {number} if pinned else others)))
-
-
-def _config(models: Iterable[tuple[str, Path, int]]) -> str:
-    """Return a ModelServerConfig that pins a version of each model: name, folder, number."""
-    config = model_server_config_pb2.ModelServerConfig()
-    config.model_config_list.SetInParent()
-    for name, folder, number in models:
-        entry = config.model_config_list.config.add()
-        entry.name = name
-        entry.base_path = str(folder.resolve())
-        entry.model_platform = "tensorflow"
-        entry.model_version_policy.specific.versions.append(number)
-    return str(text_format.MessageToString(config))
 
 
 @contextmanager
@@ -485,17 +459,8 @@ def _disk_errors(root: Path) -> Iterator[None]:
         ) from error
 
 
-def _staging_name() -> str:
-    return f"{_STAGING_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
-
-
 def _has_settings_alone(folder: Path) -> bool:
     return {entry.name for entry in folder.iterdir()} <= {SETTINGS_NAME}
-
-
-def _is_staged_by_a_program(folder: Path) -> bool:
-    process = folder.name.removeprefix(_STAGING_PREFIX).split("-")[0]
-    return process.isdecimal() and psutil.pid_exists(int(process))
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -34,7 +34,7 @@ from serving.engines.docker.errors import (
 )
 from serving.engines.docker.tar_archive import Member, tar_archive
 from serving.errors import EngineError
-from serving.models.repository import CONFIG_NAME, MONITORING, MONITORING_NAME
+from serving.models.serving_config import CONFIG_NAME, MONITORING, MONITORING_NAME
 from serving.tf.messages import model_server_config_pb2
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.units import format_duration
