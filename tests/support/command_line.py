@@ -70,10 +70,8 @@ class CommandLine:
             address = process.stdout.readline().removeprefix("Servery answers at ").strip()
             assert process.stderr.readline() == "1 instance ready on process.\n"
             yield address
+        finally:
+            # Not killed: it would leave its backend behind.
             process.send_signal(signal.SIGINT)
             _, stderr = process.communicate(timeout=60)
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
         assert (process.returncode, stderr) == (0, "Stopping\n")
