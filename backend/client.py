@@ -261,10 +261,22 @@ class BackendClient:
         return await self._request(EvaluationReport, "GET", _version_path(model, number, "report"))
 
     async def compare(
-        self, model: str, versions: tuple[int, int], images: Sequence[str] | None = None
+        self,
+        model: str,
+        versions: tuple[int, int],
+        images: Sequence[str] | None = None,
+        files: Sequence[Path] | None = None,
     ) -> list[Comparison]:
-        """Return what two versions answer for `images`, or for the labelled photos."""
-        body = {"versions": list(versions), "images": None if images is None else list(images)}
+        """Return what two versions answer for `images` and `files`, or for the labelled photos.
+
+        Files are absolute paths on the machine of the backend, which has to be this one; those
+        that cannot be read are left out.
+        """
+        body = {
+            "versions": list(versions),
+            "images": None if images is None else list(images),
+            "files": None if files is None else [str(file) for file in files],
+        }
         return await self._request(
             list[Comparison], "POST", _path(model, "compare"), json=body, timeout=LONG_TIMEOUT
         )

@@ -32,7 +32,9 @@ key: it is stored once, and the second response is 200 with the first label.
     POST /models/{model}/import   {"folder"}, or a zip file -> TrainingRun (202)
                                   (`?name=` says what people call the zip file)
     GET  /models/{model}/photos?count=            -> [LabeledPhoto]
-    POST /models/{model}/compare  {"versions", "images"} -> [Comparison]
+    POST /models/{model}/compare  {"versions", "images", "files"} -> [Comparison]
+                                  (`files` are paths on the backend's machine, for
+                                  requests from it; without both, all labelled photos)
     GET  /models/{model}/versions                 -> [VersionSummary]
     POST /models/{model}/versions/{n}/promote     -> VersionSummary
     PUT, DELETE /models/{model}/versions/{n}/pinned -> VersionSummary
@@ -305,6 +307,8 @@ class Comparison:
     """What a person says it shows; empty if nobody did."""
     answers: list[str]
     scores: list[float]
+    file: str = ""
+    """The path that the photo was given by; empty for a stored one."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def start_models(app: App) -> None:
                 app.notifications,
                 milliseconds=lambda: quick_milliseconds(app.gallery.photos),
                 on_models=app.answering.set_models,
+                history=lambda: [photo.path for photo in app.gallery.photos],
             )
             for button in (app.window.status.model, app.classify_page.pane.models):
                 button.use_requested.connect(presenter.use)

@@ -6,10 +6,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from backend.contract import Comparison
 from backend.store.store import Store
-from backend.training.compare import CompareSpec
+from backend.training.compare import ComparedPhoto, CompareSpec
 from backend.training.worker_process import worker_environment
 from serving.errors import BackendError, ModelError
 from serving.models.repository import ModelRepository
@@ -35,10 +36,15 @@ class VersionComparison:
         self._one_at_a_time = asyncio.Lock()
 
     async def compare(
-        self, model: str, numbers: tuple[int, int], images: Sequence[str] | None
+        self,
+        model: str,
+        numbers: tuple[int, int],
+        images: Sequence[str] | None = None,
+        files: Sequence[Path] | None = None,
     ) -> list[Comparison]:
-        """Return the answers of two versions for `images`, or for all labelled photos.
+        """Return the answers of two versions for `images`, by their SHA-256, then for `files`.
 
+        Without either, for all labelled photos. Files that cannot be read are left out.
         Raises ModelError if a version cannot answer, UnknownImage, and BackendError if
         the process ends without a result.
         """
@@ -48,23 +54,33 @@ class VersionComparison:
         ]
         snapshot = await self._store.labels.snapshot(model)
         labels = {label.image: label.class_name for label in snapshot.current}
-        paths = await asyncio.to_thread(self._paths, list(labels) if images is None else images)
+        if images is None and files is None:
+            wanted: Sequence[str] = list(labels)
+        else:
+            wanted = images or ()
+        paths = await asyncio.to_thread(self._paths, wanted)
         if images is not None and len(paths) < len(set(images)):
             missing = next(image for image in images if image not in paths)
             raise UnknownImage(f"There is no image {missing[:64]}.", "It may have been deleted.")
-        if not paths:
+        if not paths and not files:
             return []
-        spec = CompareSpec(tuple(folders), tuple(paths.items()), str(self._embeddings))
+        spec = CompareSpec(
+            tuple(folders),
+            tuple(paths.items()),
+            str(self._embeddings),
+            tuple(str(file) for file in files or ()),
+        )
         async with self._one_at_a_time:
-            answers = await _run(spec)
+            photos = await _run(spec)
         return [
             Comparison(
-                image=image,
-                label=labels.get(image, ""),
-                answers=[name for name, _ in row],
-                scores=[score for _, score in row],
+                image=photo.image,
+                label=labels.get(photo.image, ""),
+                answers=[name for name, _ in photo.answers],
+                scores=[score for _, score in photo.answers],
+                file=photo.file,
             )
-            for image, row in zip(paths, answers, strict=True)
+            for photo in photos
         ]
 
     def _paths(self, images: Sequence[str]) -> dict[str, str]:
@@ -73,7 +89,7 @@ class VersionComparison:
         return {image: str(path) for image, path in found.items() if path is not None}
 
 
-async def _run(spec: CompareSpec) -> list[list[tuple[str, float]]]:
+async def _run(spec: CompareSpec) -> list[ComparedPhoto]:
     process = await asyncio.create_subprocess_exec(
         *module_command(PROGRAM),
         stdin=asyncio.subprocess.PIPE,
@@ -97,4 +113,4 @@ async def _run(spec: CompareSpec) -> list[list[tuple[str, float]]]:
         ) from None
     if isinstance(result, dict):
         raise ModelError(str(result["error"]), str(result["advice"]))
-    return [[(str(name), float(score)) for name, score in row] for row in result]
+    return [ComparedPhoto.from_json(photo) for photo in result]

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from backend.contract import Comparison
 from backend.http_errors import HttpError
 from backend.models.comparison import VersionComparison
 from backend.models.names import ModelNames
+from backend.this_machine import absolute_path, require_this_machine
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
+
+MAX_FILES = 1_000
 
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """Two versions, and photos by their SHA-256; all labelled ones if there are none."""
+    """Two versions, and photos; all labelled ones if neither `images` nor `files` is given."""
 
     versions: tuple[int, int]
     images: list[str] | None = None
+    """By their SHA-256."""
+    files: list[str] | None = None
+    """By their absolute paths on this machine."""
 
 
 def routes(
@@ -29,14 +36,29 @@ def routes(
     router = APIRouter()
 
     @router.post("/models/{model}/compare")
-    async def compare(model: str, request: CompareRequest) -> list[Comparison]:
-        """Return the best answer of both versions for each photo."""
+    async def compare(model: str, body: CompareRequest, request: Request) -> list[Comparison]:
+        """Return the best answer of both versions for each photo.
+
+        Files that cannot be read are left out.
+        """
+        files = None if body.files is None else _files(body.files, request)
         model = await names.find(model)
-        for number in request.versions:
+        for number in body.versions:
             try:
                 await asyncio.to_thread(repository.version, model, number)
             except ModelError as error:
                 raise HttpError(404, error.what, error.advice) from error
-        return await comparison.compare(model, request.versions, request.images)
+        return await comparison.compare(model, body.versions, body.images, files)
 
     return router
+
+
+def _files(named: list[str], request: Request) -> list[Path]:
+    require_this_machine(request, "Files", "Compare on labelled photos instead.")
+    if len(named) > MAX_FILES:
+        raise HttpError(
+            400,
+            f"{len(named):,} files are too many to compare on.",
+            f"Send at most {MAX_FILES:,} at once.",
+        )
+    return [absolute_path(file, "file") for file in named]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from backend.contract import TrainingRun
 from backend.http_errors import HttpError
 from backend.models.imports import PhotoImports
 from backend.models.names import ModelNames
+from backend.this_machine import absolute_path, require_this_machine
 from backend.uploads import receive_file
 
 MAX_ZIP_BYTES = 8 * 2**30
@@ -30,12 +30,7 @@ def routes(imports: PhotoImports, names: ModelNames) -> APIRouter:
         model = await names.find(model)
         if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
             folder = _folder(await request.body())
-            if not _is_on_this_machine(request):
-                raise HttpError(
-                    403,
-                    "Folders of this machine can only be named on it.",
-                    "Send the photos in a zip file.",
-                )
+            require_this_machine(request, "Folders", "Send the photos in a zip file.")
             return await imports.import_folder(model, folder)
         async with imports.upload() as archive:
             name = await receive_file(request, archive, MAX_ZIP_BYTES)
@@ -44,22 +39,11 @@ def routes(imports: PhotoImports, names: ModelNames) -> APIRouter:
     return router
 
 
-def _is_on_this_machine(request: Request) -> bool:
-    try:
-        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
-
-
 def _folder(body: bytes) -> Path:
     try:
-        folder = Path(json.loads(body)["folder"])
+        folder = str(Path(json.loads(body)["folder"]))
     except (ValueError, KeyError, TypeError) as error:
         raise HttpError(
             400, "The folder is missing.", 'Send it as `{"folder": "/an/absolute/path"}`.'
         ) from error
-    if not folder.is_absolute() or "\0" in str(folder):
-        raise HttpError(
-            400, f"The folder {folder} is not an absolute path.", "Give the whole path to it."
-        )
-    return folder
+    return absolute_path(folder, "folder")

@@ -1,36 +1,52 @@
 """The program that asks two versions about the same photos; TensorFlow stays in it.
 
 `python -m backend.training.compare` reads a CompareSpec from its standard input and
-writes, as one JSON value, a list with an answer of each version for each photo, or
+writes, as one JSON value, a list with a ComparedPhoto for each photo, or
 `{"error": ..., "advice": ...}`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from backend.training.embeddings import EmbeddingCache
-from backend.training.head import Floats, ServableGraph, softmax
+from backend.training.head import Floats, Head, ServableGraph, softmax
 from backend.training.loaded_version import LoadedVersion
-from serving.errors import ModelError, ServeryError
+from serving.errors import ImageError, ModelError, ServeryError
+from serving.normalize_image import read_normalized_image
+from serving.tf.cores import core_count
+
+_T = TypeVar("_T")
 
 BATCH = 32
+
+Answer = tuple[str, float]
+"""The best class and its score; an empty name from a version without classes."""
 
 
 @dataclass(frozen=True)
 class CompareSpec:
-    """Versions by their folders, and photos by the SHA-256 and the path of their JPEG files."""
+    """Versions by their folders, and photos."""
 
     version_folders: tuple[str, ...]
     images: tuple[tuple[str, str], ...]
+    """Stored photos by the SHA-256 and the path of their JPEG files."""
     embeddings_folder: str
     """Where training keeps embeddings; only read here."""
+    files: tuple[str, ...]
+    """Paths of image files of any kind; those that cannot be read are left out."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -39,68 +55,132 @@ class CompareSpec:
     def from_json(cls, text: str) -> CompareSpec:
         raw = json.loads(text)
         images = tuple((image, path) for image, path in raw["images"])
-        return cls(tuple(raw["version_folders"]), images, raw["embeddings_folder"])
+        folders, files = tuple(raw["version_folders"]), tuple(raw["files"])
+        return cls(folders, images, raw["embeddings_folder"], files)
 
 
-Answer = tuple[str, float]
-"""The best class and its score; an empty name from a version without classes."""
+@dataclass(frozen=True)
+class ComparedPhoto:
+    """A photo, and what each version answers for it."""
+
+    image: str
+    """SHA-256 of the normalized JPEG."""
+    file: str
+    """The path that it was given by; empty for a stored photo."""
+    answers: tuple[Answer, ...]
+
+    @classmethod
+    def from_json(cls, raw: Any) -> ComparedPhoto:
+        """Return what `asdict` and JSON made of one."""
+        answers = tuple((str(name), float(score)) for name, score in raw["answers"])
+        return cls(str(raw["image"]), str(raw["file"]), answers)
 
 
-def compare(spec: CompareSpec) -> list[list[Answer]]:
-    """Return, for each photo, the answer of each version; raises ModelError."""
-    embedded: dict[str, dict[str, Floats]] = {}
-    columns = [_answers(Path(folder), spec, embedded) for folder in spec.version_folders]
-    return [list(row) for row in zip(*columns, strict=True)]
+@dataclass(frozen=True)
+class _Photo:
+    image: str
+    file: str
+    read: Callable[[], bytes]
+    """Returns the normalized JPEG."""
 
 
-def _answers(
-    folder: Path, spec: CompareSpec, embedded: dict[str, dict[str, Floats]]
-) -> list[Answer]:
+_Answerer = Callable[[list[_Photo]], list[Answer]]
+
+
+def compare(spec: CompareSpec) -> list[ComparedPhoto]:
+    """Return the answers of each version, for `images` and then for `files`; raises ModelError."""
+    compared: list[ComparedPhoto] = []
+    with ExitStack() as stack:
+        embedders: dict[str, _Embedder] = {}
+        answerers = [
+            _answerer(Path(folder), spec, embedders, stack) for folder in spec.version_folders
+        ]
+        for photos in _photos(spec):
+            columns = [answerer(photos) for answerer in answerers]
+            for photo, *answers in zip(photos, *columns, strict=True):
+                compared.append(ComparedPhoto(photo.image, photo.file, tuple(answers)))
+    return compared
+
+
+def _photos(spec: CompareSpec) -> Iterator[list[_Photo]]:
+    """Yield the photos in batches, so that not all files are in memory at once."""
+    for images in _batches(spec.images):
+        yield [_Photo(image, "", Path(path).read_bytes) for image, path in images]
+    with ThreadPoolExecutor(core_count()) as pool:
+        for files in _batches(spec.files):
+            if photos := [photo for photo in pool.map(_read_file, files) if photo is not None]:
+                yield photos
+
+
+def _batches(photos: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (photos[start : start + BATCH] for start in range(0, len(photos), BATCH))
+
+
+def _read_file(file: str) -> _Photo | None:
+    path = Path(file)
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            return None
+        jpeg = read_normalized_image(path)
+    except (OSError, ImageError):
+        return None
+    return _Photo(hashlib.sha256(jpeg).hexdigest(), file, lambda: jpeg)
+
+
+def _answerer(
+    folder: Path, spec: CompareSpec, embedders: dict[str, _Embedder], stack: ExitStack
+) -> _Answerer:
     try:
         graph = ServableGraph(folder)
     except ModelError:  # no head that could be computed here
-        return _predicted(folder, spec)
+        return partial(_predicted, stack.enter_context(LoadedVersion(folder)))
     head = graph.head()
     if not head.classes:
-        return [("", 0.0)] * len(spec.images)
+        return lambda photos: [("", 0.0)] * len(photos)
     backbone = graph.backbone_hash()
-    if backbone not in embedded:
-        embedded[backbone] = _embeddings(folder, backbone, spec)
-    rows = np.stack([embedded[backbone][image] for image, _ in spec.images])
-    scores = softmax(head.logits(rows))
+    if backbone not in embedders:
+        cache = EmbeddingCache(Path(spec.embeddings_folder), backbone)
+        embedders[backbone] = _Embedder(folder, cache, stack)
+    return partial(_computed, head, embedders[backbone])
+
+
+class _Embedder:
+    """Embeds photos with a backbone, which is loaded if some are not known yet."""
+
+    def __init__(self, folder: Path, cache: EmbeddingCache, stack: ExitStack) -> None:
+        self._folder = folder
+        self._cache = cache
+        self._stack = stack
+        self._version: LoadedVersion | None = None
+        self._embedded: dict[str, Floats] = {}
+
+    def rows(self, photos: list[_Photo]) -> Floats:
+        """Return the embeddings [N, D]; those of one photo are computed once."""
+        missing = {photo.image: photo for photo in photos if self._known(photo.image) is None}
+        if missing:
+            if self._version is None:
+                self._version = self._stack.enter_context(LoadedVersion(self._folder))
+            rows = self._version.embed([photo.read() for photo in missing.values()])
+            self._embedded.update(zip(missing, rows, strict=True))
+        known = [self._known(photo.image) for photo in photos]
+        return np.stack([row for row in known if row is not None])
+
+    def _known(self, image: str) -> Floats | None:
+        row = self._cache.get(image)
+        return self._embedded.get(image) if row is None else row
+
+
+def _computed(head: Head, embedder: _Embedder, photos: list[_Photo]) -> list[Answer]:
+    scores = softmax(head.logits(embedder.rows(photos)))
     best = scores.argmax(axis=1)
     return [
         (head.classes[index], float(row[index])) for row, index in zip(scores, best, strict=True)
     ]
 
 
-def _embeddings(folder: Path, backbone: str, spec: CompareSpec) -> dict[str, Floats]:
-    cache = EmbeddingCache(Path(spec.embeddings_folder), backbone)
-    known = {image: cache.get(image) for image, _ in spec.images}
-    found = {image: row for image, row in known.items() if row is not None}
-    missing = [(image, path) for image, path in spec.images if image not in found]
-    if missing:
-        with LoadedVersion(folder) as version:
-            for batch in _batches(missing):
-                rows = version.embed([Path(path).read_bytes() for _, path in batch])
-                found.update(zip((image for image, _ in batch), rows, strict=True))
-    return found
-
-
-def _predicted(folder: Path, spec: CompareSpec) -> list[Answer]:
-    answers: list[Answer] = []
-    with LoadedVersion(folder) as version:
-        for batch in _batches(list(spec.images)):
-            classes, scores = version.predict([Path(path).read_bytes() for _, path in batch])
-            answers += [
-                (names[0].decode(), float(row[0]))
-                for names, row in zip(classes, scores, strict=True)
-            ]
-    return answers
-
-
-def _batches(images: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    return [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+def _predicted(version: LoadedVersion, photos: list[_Photo]) -> list[Answer]:
+    classes, scores = version.predict([photo.read() for photo in photos])
+    return [(names[0].decode(), float(row[0])) for names, row in zip(classes, scores, strict=True)]
 
 
 def main() -> int:
@@ -109,7 +189,8 @@ def main() -> int:
     os.dup2(2, 1)
     code = 0
     try:
-        content: object = compare(CompareSpec.from_json(sys.stdin.read()))
+        compared = compare(CompareSpec.from_json(sys.stdin.read()))
+        content: object = [asdict(photo) for photo in compared]
     except ServeryError as error:
         content, code = {"error": error.what, "advice": error.advice}, 1
     json.dump(content, result)

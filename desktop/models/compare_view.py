@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QStackedWidget, QWidget
@@ -17,17 +18,22 @@ from desktop.widgets.combo_box import ComboBox
 
 
 class CompareView(QWidget):
-    """Asks which two versions, and shows what they answer for the labelled photos."""
+    """Asks which two versions and on which photos, and shows what they answer for them."""
 
-    compare_requested = Signal(int, int)
-    """The numbers of two versions."""
+    compare_requested = Signal(int, int, bool)
+    """The numbers of two versions; whether on the photos of the history, not the labelled ones."""
 
     def __init__(self, pictures: Pictures) -> None:
         super().__init__()
         self._numbers: list[int] = []
         self._comparisons: Sequence[Comparison] = ()
+        self._left_out = 0
         self.first = ComboBox("The first version")
         self.second = ComboBox("The second version")
+        self.photos = ComboBox(
+            "The photos to compare on",
+            [(False, "labelled photos"), (True, "photos of the history")],
+        )
         self.compare = build.button("Compare", role="primary")
         self.only_changed = QCheckBox("Only answers that changed")
         self.only_changed.setChecked(True)
@@ -35,12 +41,13 @@ class CompareView(QWidget):
         self.sentence.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.grid = PhotoGrid(pictures, "Photos with the answers of both versions")
         self._body = QStackedWidget()
-        self._note = build.label("", "muted", wrap=True)
-        self._note.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._body.addWidget(self._note)
+        self.note = build.label("", "muted", wrap=True)
+        self.note.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._body.addWidget(self.note)
         self._body.addWidget(self.grid)
         build.column(
-            build.row(self.first, build.label("and", "muted"), self.second, self.compare, None),
+            build.row(self.first, build.label("and", "muted"), self.second, None),
+            build.row(build.label("on", "muted"), self.photos, self.compare, None),
             build.row((self.sentence, 1), self.only_changed),
             (self._body, 1),
             parent=self,
@@ -51,6 +58,7 @@ class CompareView(QWidget):
         self.only_changed.toggled.connect(self._show)
         for box in (self.first, self.second):
             box.currentIndexChanged.connect(self._enable)
+        self.photos.currentIndexChanged.connect(self._forget)
         self.show_versions((), None)
 
     def show_versions(self, versions: Sequence[VersionSummary], live: int | None) -> None:
@@ -83,34 +91,48 @@ class CompareView(QWidget):
     def show_comparing(self, comparing: bool) -> None:
         """Disable the button while the answers are fetched."""
         self.compare.setEnabled(not comparing)
+        self.photos.setEnabled(not comparing)
         if comparing:
-            self._comparisons = ()
-            self._show()
-            self._note.setText("Both versions look at the photos.")
+            self._forget()
+            self.note.setText("Both versions look at the photos.")
         else:
             self._enable()
 
-    def show_comparisons(self, comparisons: Sequence[Comparison]) -> None:
-        self._comparisons = comparisons
+    def show_comparisons(self, comparisons: Sequence[Comparison], left_out: int = 0) -> None:
+        """Show the answers; `left_out` photos could not be read."""
+        self._comparisons, self._left_out = comparisons, left_out
         self._show()
-        if not comparisons:
-            self._note.setText("There is no labelled photo to compare on.")
+        if comparisons:
+            return
+        if self.photos.currentData():
+            self.note.setText(
+                "None of the photos of the history can be read."
+                if left_out
+                else "There is no photo in the history to compare on."
+            )
+        else:
+            self.note.setText("There is no labelled photo to compare on.")
 
     def clear(self) -> None:
         """Forget the answers: another model is shown."""
         self._numbers = []
-        self._comparisons = ()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._comparisons, self._left_out = (), 0
         self._show()
 
     def _request(self) -> None:
-        self.compare_requested.emit(self.first.currentData(), self.second.currentData())
+        self.compare_requested.emit(
+            self.first.currentData(), self.second.currentData(), self.photos.currentData()
+        )
 
     def _enable(self) -> None:
         different = self.first.currentData() != self.second.currentData()
         self.compare.setEnabled(len(self._numbers) > 1 and different)
 
     def _show(self) -> None:
-        self.sentence.setText(comparison_sentence(self._comparisons))
+        self.sentence.setText(comparison_sentence(self._comparisons, self._left_out))
         self.only_changed.setVisible(bool(self._comparisons))
         shown = [
             each
@@ -119,24 +141,27 @@ class CompareView(QWidget):
         ]
         names = (self.first.currentData(), self.second.currentData())
         self.grid.show_tiles([_tile(each, names) for each in shown])
-        self._body.setCurrentWidget(self.grid if shown else self._note)
+        self._body.setCurrentWidget(self.grid if shown else self.note)
         if len(self._numbers) < 2:
-            self._note.setText("There is one version. Compare when there is another.")
+            self.note.setText("There is one version. Compare when there is another.")
         elif not self._comparisons:
-            self._note.setText("See on the labelled photos which answers changed.")
+            self.note.setText(f"See on the {self.photos.currentText()} which answers changed.")
         elif not shown:
-            self._note.setText("Both versions answer every photo alike.")
+            self.note.setText("Both versions answer every photo alike.")
 
 
-def comparison_sentence(comparisons: Sequence[Comparison]) -> str:
+def comparison_sentence(comparisons: Sequence[Comparison], left_out: int = 0) -> str:
     """Return `12 of 200 answers changed: 9 became right, 2 became wrong`."""
     if not comparisons:
         return ""
     changed = [each for each in comparisons if each.answers[0] != each.answers[1]]
-    better = sum(each.label == each.answers[1] for each in changed if each.label)
-    worse = sum(each.label == each.answers[0] for each in changed if each.label)
     text = f"{len(changed):,} of {plural(len(comparisons), 'answer')} changed"
-    return f"{text}: {better:,} became right, {worse:,} became wrong." if changed else f"{text}."
+    labelled = [each for each in changed if each.label]
+    if labelled:
+        better = sum(each.label == each.answers[1] for each in labelled)
+        worse = sum(each.label == each.answers[0] for each in labelled)
+        text = f"{text}: {better:,} became right, {worse:,} became wrong"
+    return f"{text}. {plural(left_out, 'photo')} cannot be read." if left_out else f"{text}."
 
 
 def _tile(each: Comparison, numbers: tuple[object, object]) -> PhotoTile:
@@ -146,4 +171,4 @@ def _tile(each: Comparison, numbers: tuple[object, object]) -> PhotoTile:
         mark = "" if not each.label else "check" if right else "close"
         token = "muted" if not each.label else "text" if right else "failed"
         lines.append(TileLine(f"v{number} {answer} {percent(score)}", token, mark))
-    return PhotoTile(each.image, tuple(lines))
+    return PhotoTile(Path(each.file) if each.file else each.image, tuple(lines))

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from backend.contract import Comparison, EvaluationReport, ModelSummary
+from backend.contract import EvaluationReport, ModelSummary
 from desktop import theme
 from desktop.formats import count
 from desktop.models import wording
@@ -132,9 +132,6 @@ class OneModelView(QWidget):
                 self.report.show_sentence(report)
             else:
                 self.report.show_report(report)
-
-    def show_comparisons(self, comparisons: list[Comparison]) -> None:
-        self.compare.show_comparisons(comparisons)
 
     def show_promoting(self, promoting: bool) -> None:
         """Disable the buttons of the versions while one is being promoted."""

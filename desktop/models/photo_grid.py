@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QRectF, Qt
@@ -37,8 +38,8 @@ class TileLine:
 
 @dataclass(frozen=True)
 class PhotoTile:
-    image: str
-    """SHA-256 of the photo."""
+    image: str | Path
+    """SHA-256 of a stored photo, or the file of another."""
     lines: tuple[TileLine, ...]
 
     @property

@@ -1,10 +1,14 @@
-"""The photos that models learned from, as pictures: fetched from the backend, decoded aside."""
+"""The photos that models learned from or are asked about, as pictures.
+
+They are fetched from the backend, or read from their files, and decoded aside.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QPixmap
@@ -20,8 +24,9 @@ MAX_REQUESTS = 400
 """More than fit on a screen; what was requested before these has been scrolled away."""
 _CONCURRENCY = 4
 
-PictureKey = tuple[str, int]
-"""SHA-256 of a normalized JPEG, and the pixels that its shorter side covers."""
+PictureKey = tuple[str | Path, int]
+"""SHA-256 of a normalized JPEG or the path of an image file, and the pixels that its shorter
+side covers."""
 
 
 class Pictures(QObject):
@@ -33,7 +38,7 @@ class Pictures(QObject):
     """
 
     ready = Signal(str)
-    """The SHA-256 of a photo that `get` now returns."""
+    """The SHA-256 or the path of a photo that `get` now returns."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -49,7 +54,7 @@ class Pictures(QObject):
         self._fetch, self._jobs = fetch, jobs
         self._work_off()
 
-    def get(self, image: str, side: int) -> QPixmap | None:
+    def get(self, image: str | Path, side: int) -> QPixmap | None:
         """Return the picture, or None and have it fetched; `ready` is emitted then."""
         key = (image, side)
         cached = self._cache.get(key)
@@ -79,8 +84,9 @@ class Pictures(QObject):
         async def work(report: Report) -> None:
             image = QImage()
             try:
-                jpeg = await fetch(key[0])
-                image = await asyncio.to_thread(decode_picture, jpeg, key[1])
+                photo, side = key
+                file = photo if isinstance(photo, Path) else await fetch(photo)
+                image = await asyncio.to_thread(decode_picture, file, side)
             except BackendError:
                 pass  # the null image says so on the screen
             finally:
@@ -96,7 +102,7 @@ class Pictures(QObject):
         while self._bytes > MAX_CACHE_BYTES and len(self._cache) > 1:
             _, oldest = self._cache.popitem(last=False)
             self._bytes -= _size(oldest)
-        self.ready.emit(key[0])
+        self.ready.emit(str(key[0]))
 
 
 def _size(picture: QPixmap) -> int:

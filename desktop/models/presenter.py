@@ -33,6 +33,8 @@ from serving.progress import Report
 _NOT_FOUND = 404
 _MAX_REPORTS = 50
 """Reports that are kept; versions never change, so neither do these."""
+_MAX_COMPARED = 1_000
+"""Photos of the history that versions are compared on; the backend takes no more."""
 _NO_REPORT = "This version has no report. Versions that are learned here have one."
 
 
@@ -51,15 +53,18 @@ class ModelsPresenter:
         *,
         milliseconds: Callable[[], Mapping[str, float]] = dict,
         on_models: Callable[[Sequence[ModelSummary]], None] = lambda models: None,
+        history: Callable[[], Sequence[Path]] = tuple,
     ) -> None:
         """`milliseconds` returns how long a photo takes here, by model; `on_models` gets the
-        models whenever they were requested."""
+        models whenever they were requested; `history` returns the files of the photos that were
+        classified in this window, the newest first."""
         self._page = page
         self._backend = backend
         self._jobs = jobs
         self._notifications = notifications
         self._milliseconds = milliseconds
         self._on_models = on_models
+        self._history = history
         self._models: list[ModelSummary] = []
         self._built_in: list[BuiltInSummary] = []
         self._runs: list[TrainingRun] = []
@@ -373,19 +378,24 @@ class ModelsPresenter:
 
         return self._jobs.start(f"Delete version {number} of {model}", work)
 
-    def compare(self, first: int, second: int) -> Job[None]:
-        """Show what two versions of the model on show answer for its labelled photos."""
+    def compare(self, first: int, second: int, on_history: bool) -> Job[None]:
+        """Show what two versions of the model on show answer for its labelled photos.
+
+        With `on_history`, for the newest photos of the history instead.
+        """
         model, view = self._page.one.model, self._page.one.compare
+        files = self._history()[:_MAX_COMPARED] if on_history else None
         view.show_comparing(True)
 
         async def work(report: Report) -> None:
             report(0, 0, f"v{first} and v{second} look at the photos")
             try:
-                found = await self._backend.compare(model, (first, second))
+                found = await self._backend.compare(model, (first, second), files=files)
             finally:
                 view.show_comparing(False)
             if self._page.one.model == model:
-                view.show_comparisons(found)
+                left_out = 0 if files is None else len(files) - len(found)
+                view.show_comparisons(found, left_out)
 
         return self._jobs.start(f"Compare v{first} and v{second} of {model}", work)
 

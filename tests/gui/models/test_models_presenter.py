@@ -44,6 +44,8 @@ class ModelsEnv:
     jobs: Jobs
     milliseconds: dict[str, float]
     """How long the models take for a photo."""
+    history: list[Path]
+    """The files of the photos of the window."""
     notices: list[Notice] = field(default_factory=list)
 
     def states(self) -> dict[str, str]:
@@ -71,10 +73,16 @@ async def open_models_env(url: str) -> AsyncIterator[ModelsEnv]:
     async with BackendClient(url) as client:
         jobs.failed.connect(lambda job: notifications.error(job.error))
         milliseconds: dict[str, float] = {}
+        history: list[Path] = []
         presenter = ModelsPresenter(
-            page, client, jobs, notifications, milliseconds=lambda: milliseconds
+            page,
+            client,
+            jobs,
+            notifications,
+            milliseconds=lambda: milliseconds,
+            history=lambda: history,
         )
-        env = ModelsEnv(page, client, presenter, jobs, milliseconds)
+        env = ModelsEnv(page, client, presenter, jobs, milliseconds, history)
         notifications.posted.connect(env.notices.append)
         try:
             await wait_until(lambda: bool(env.states()))
@@ -246,6 +254,57 @@ def test_versions_are_used_pinned_verified_and_deleted(
         assert env.notices[-1].text == "1 file of tiny v3 changed: saved_model.pb."
         one.delete_requested.emit(1)
         await wait_until(lambda: len([each for each in env.notices if each.is_error]) == 2)
+
+    run_with_backend(scenario)
+
+
+def test_two_versions_are_compared_on_the_photos_of_the_history(
+    run_with_backend: RunWithBackend, repository: ModelRepository, tmp_path: Path
+) -> None:
+    install_tiny(repository, TINY, {"scarlet": "red", "blue": "blue"})
+    red = image_file(tmp_path / "red.png", "red", "PNG")
+    blue = image_file(tmp_path / "blue.jpg", "blue")
+
+    async def scenario(env: ModelsEnv) -> None:
+        env.page.open_model(TINY)
+        compare = env.page.one.compare
+        env.page.one.tabs.setCurrentWidget(compare)
+        await wait_until(compare.compare.isEnabled)
+        compare.photos.select(True)
+        compare.compare.click()
+        await wait_until(lambda: "no photo in the history" in compare.note.text())
+        env.history += [blue, tmp_path / "gone.jpg", red]
+        compare.compare.click()
+        await wait_until(lambda: bool(compare.sentence.text()))
+        assert compare.sentence.text() == "1 of 2 answers changed. 1 photo cannot be read."
+        (tile,) = compare.grid.tiles
+        assert tile.image == red
+        assert "v1 red" in tile.text
+        assert "v2 scarlet" in tile.text
+        await wait_until(lambda: env.page.pictures.get(red, 64) is not None)
+        picture = env.page.pictures.get(red, 64)
+        assert picture is not None
+        assert picture.toImage().pixelColor(5, 5).name() == "#ff0000"
+
+    run_with_backend(scenario)
+
+
+def test_the_newest_photos_of_a_long_history_are_compared(
+    run_with_backend: RunWithBackend, repository: ModelRepository, tmp_path: Path
+) -> None:
+    install_tiny(repository, TINY)
+    photo = image_file(tmp_path / "photo.jpg", "blue")
+
+    async def scenario(env: ModelsEnv) -> None:
+        env.page.open_model(TINY)
+        compare = env.page.one.compare
+        await wait_until(compare.compare.isEnabled)
+        compare.photos.select(True)
+        env.history += [photo, *(tmp_path / f"{number}.jpg" for number in range(1_000))]
+        compare.compare.click()
+        await wait_until(lambda: bool(compare.sentence.text()))
+        assert compare.sentence.text() == "0 of 1 answer changed. 999 photos cannot be read."
+        assert compare.note.text() == "Both versions answer every photo alike."
 
     run_with_backend(scenario)
 

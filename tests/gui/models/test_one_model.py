@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -83,7 +84,7 @@ def test_the_menu_of_a_version_pins_verifies_compares_and_deletes(view: OneModel
     assert deleted.count() == 0
     next(each for each in question.buttons() if each.text() == "Delete").click()
     assert (pinned.at(0), verified.at(0), deleted.at(0)) == ([2, True], [2], [2])
-    assert compared.at(0) == [3, 2]
+    assert compared.at(0) == [3, 2, False]
     assert view.tabs.currentWidget() is view.compare
     texts = [each.text() for each in menu_of(view, 0).actions()]
     assert "Delete (it is live)" in texts
@@ -168,7 +169,7 @@ def test_two_versions_are_compared_side_by_side(view: OneModelView) -> None:
     compare = view.compare
     requested = QSignalSpy(compare.compare_requested)
     compare.compare.click()
-    assert requested.at(0) == [2, 3]
+    assert requested.at(0) == [2, 3, False]
     compare.show_comparing(True)
     assert not compare.compare.isEnabled()
     compare.show_comparing(False)
@@ -185,6 +186,45 @@ def test_two_versions_are_compared_side_by_side(view: OneModelView) -> None:
     assert [line.mark for line in compare.grid.tiles[0].lines] == ["", "close", "check"]
     compare.only_changed.click()
     assert len(compare.grid.tiles) == 3
+
+
+def test_two_versions_are_compared_on_the_photos_of_the_history(view: OneModelView) -> None:
+    compare = view.compare
+    view.tabs.setCurrentWidget(compare)
+    requested = QSignalSpy(compare.compare_requested)
+    compare.show_comparisons([Comparison(IMAGE, "cat", ["dog", "cat"], [0.5, 0.9])])
+    compare.photos.select(True)
+    assert list(compare.grid.tiles) == []
+    assert compare.note.text() == "See on the photos of the history which answers changed."
+    compare.compare.click()
+    assert requested.at(0) == [2, 3, True]
+    compare.show_comparing(True)
+    assert not compare.photos.isEnabled()
+    compare.show_comparing(False)
+    assert compare.photos.isEnabled()
+    compare.show_comparisons([])
+    assert compare.note.text() == "There is no photo in the history to compare on."
+    compare.show_comparisons([], left_out=2)
+    assert compare.note.text() == "None of the photos of the history can be read."
+    unlabelled = Comparison(IMAGE, "", ["dog", "cat"], [0.5, 0.9], "/photos/a.png")
+    compare.show_comparisons([unlabelled], left_out=1)
+    assert compare.sentence.text() == "1 of 1 answer changed. 1 photo cannot be read."
+    (tile,) = compare.grid.tiles
+    assert (tile.image, tile.text) == (
+        Path("/photos/a.png"),
+        "Not labelled, v2 dog 50%, v3 cat 90%",
+    )
+
+
+@pytest.mark.parametrize("width", [640, 1000])
+def test_the_row_of_the_comparison_fits(view: OneModelView, width: int) -> None:
+    view.tabs.setCurrentWidget(view.compare)
+    view.resize(width, 480)
+    QApplication.processEvents()
+    compare = view.compare
+    assert view.width() == width
+    assert compare.compare.geometry().right() <= compare.width()
+    assert compare.photos.width() >= compare.photos.sizeHint().width()
 
 
 def test_one_version_cannot_be_compared(view: OneModelView) -> None:

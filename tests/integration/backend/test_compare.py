@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import os
+from pathlib import Path
+
+import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.client import BackendRefused
+from backend.routes.compare import MAX_FILES
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
 from serving.models.repository import Version
 from serving.tf.names import HEAD_KERNEL, SAVED_MODEL_FILE
-from tests.support.backend_env import Service
-from tests.support.sample_images import painting
+from tests.support.backend_env import URL, Service
+from tests.support.sample_images import encode, image_bytes, painting
 from tests.support.tiny_model import install_tiny
 
 MODEL = "paints"
@@ -120,3 +127,85 @@ async def test_what_does_not_exist_is_404(service: Service, versions: list[Versi
         assert caught.value.status == 404
     answer = await service.http.post(f"/models/{MODEL}/compare", json={"versions": [1]})
     assert answer.status_code == 400
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """A red JPEG, a blue PNG, and what cannot be read: a pipe, a text, a folder, nothing."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "red.jpg").write_bytes(painting("red", 1))
+    (folder / "blue.png").write_bytes(encode(Image.open(io.BytesIO(painting("blue", 1))), "PNG"))
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "text.jpg").write_text("no photo")
+    names = ["pipe.jpg", "red.jpg", "text.jpg", "", "missing.jpg", "blue.png"]
+    return [folder / name for name in names]
+
+
+async def test_files_are_compared_and_those_that_cannot_be_read_are_left_out(
+    service: Service, versions: list[Version], files: list[Path]
+) -> None:
+    image = await label(service, "red")
+    before = sorted(path for path in service.workspace.root.rglob("*") if path.is_file())
+    red, blue = await service.client.compare(MODEL, (1, 2), files=files)
+    assert (red.file, red.image, red.label) == (str(files[1]), image, "red")
+    assert (blue.file, blue.label) == (str(files[5]), "")
+    assert (red.answers, blue.answers) == (["red", "scarlet"], ["blue", "blue"])
+    assert service.store.images.find(blue.image) is None
+    after = sorted(path for path in service.workspace.root.rglob("*") if path.is_file())
+    assert after == before
+
+
+async def test_images_come_before_files_and_without_any_there_is_no_answer(
+    service: Service, versions: list[Version], files: list[Path]
+) -> None:
+    image = await label(service, "red")
+    both = await service.client.compare(MODEL, (1, 2), [image], [files[5], files[1], files[1]])
+    assert [each.file for each in both] == ["", str(files[5]), str(files[1]), str(files[1])]
+    assert both[0].scores == both[2].scores == both[3].scores
+    assert await service.client.compare(MODEL, (1, 2), files=[]) == []
+    assert await service.client.compare(MODEL, (1, 2), files=[files[0]]) == []
+
+
+async def test_more_files_than_are_embedded_at_once_keep_their_order(
+    service: Service, versions: list[Version], tmp_path: Path
+) -> None:
+    photos = {tmp_path / f"{number}.jpg": number % 3 == 0 for number in range(40)}
+    for path, is_red in photos.items():
+        path.write_bytes(image_bytes("red" if is_red else "blue", size=(64, 48 + len(path.stem))))
+    found = await service.client.compare(MODEL, (1, 2), files=list(photos))
+    assert [each.file for each in found] == [str(path) for path in photos]
+    assert [each.answers[0] == "red" for each in found] == list(photos.values())
+
+
+async def test_a_version_that_is_asked_whole_is_asked_about_files_too(
+    service: Service, versions: list[Version], files: list[Path]
+) -> None:
+    path = versions[1].path / SAVED_MODEL_FILE
+    renamed = HEAD_KERNEL[:-1] + "_"
+    path.write_bytes(path.read_bytes().replace(HEAD_KERNEL.encode(), renamed.encode()))
+    red, blue = await service.client.compare(MODEL, (1, 2), files=files)
+    assert (red.answers, blue.answers) == (["red", "scarlet"], ["blue", "blue"])
+
+
+async def test_only_this_machine_may_name_its_files(
+    service: Service, versions: list[Version], files: list[Path]
+) -> None:
+    path = f"/models/{MODEL}/compare"
+    transport = httpx.ASGITransport(service.app, client=("192.0.2.7", 5000))
+    async with httpx.AsyncClient(transport=transport, base_url=URL) as elsewhere:
+        for named in ([str(files[1])], []):
+            answer = await elsewhere.post(path, json={"versions": [1, 2], "files": named})
+            assert (answer.status_code, set(answer.json())) == (403, {"error", "advice"})
+        assert (await elsewhere.post(path, json={"versions": [1, 2]})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "named", [["photos/red.jpg"], ["/photos\0"], [7], ["/photo.jpg"] * (MAX_FILES + 1)]
+)
+async def test_files_that_cannot_be_named_so_are_refused(
+    service: Service, versions: list[Version], named: list[object]
+) -> None:
+    body = {"versions": [1, 2], "files": named}
+    answer = await service.http.post(f"/models/{MODEL}/compare", json=body)
+    assert (answer.status_code, set(answer.json())) == (400, {"error", "advice"})

@@ -98,7 +98,12 @@ Call = Callable[[BackendClient], Awaitable[object]]
         (
             lambda c: c.compare("a", (1, 2), ["f"]),
             "POST /models/a/compare",
-            {"versions": [1, 2], "images": ["f"]},
+            {"versions": [1, 2], "images": ["f"], "files": None},
+        ),
+        (
+            lambda c: c.compare("a", (1, 2), files=[Path("/photos/f.png")]),
+            "POST /models/a/compare",
+            {"versions": [1, 2], "images": None, "files": ["/photos/f.png"]},
         ),
         (lambda c: c.photos("a", 4), "GET /models/a/photos?count=4", None),
         (lambda c: c.image("f00d", side=64), "GET /images/f00d?side=64", None),
