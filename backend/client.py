@@ -278,7 +278,12 @@ class BackendClient:
             "files": None if files is None else [str(file) for file in files],
         }
         return await self._request(
-            list[Comparison], "POST", _path(model, "compare"), json=body, timeout=LONG_TIMEOUT
+            list[Comparison],
+            "POST",
+            _path(model, "compare"),
+            json=body,
+            # Large photos take a good part of a second each on a busy machine.
+            timeout=LONG_TIMEOUT + len(files or ()),
         )
 
     async def photos(self, model: str, count: int = 9) -> list[LabeledPhoto]:

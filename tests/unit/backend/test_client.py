@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.client import BackendClient, BackendRefused
+from backend.client import LONG_TIMEOUT, BackendClient, BackendRefused
 from backend.contract import NewModel, RunState, TrainingRun
 from backend.run_file import BackendRunFile
 from serving.errors import BackendError
@@ -129,6 +129,21 @@ async def test_what_is_asked_of_the_backend(
     assert f"{request.method} {request.url.raw_path.decode()}" == request_line
     if body is not None:
         assert json.loads(request.content) == body
+
+
+async def test_a_comparison_may_take_longer_the_more_files_it_reads() -> None:
+    allowed: list[float] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        allowed.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200, json=[])
+
+    async with BackendClient(
+        "http://127.0.0.1:1", transport=httpx.MockTransport(handler)
+    ) as client:
+        await client.compare("a", (1, 2))
+        await client.compare("a", (1, 2), files=[Path("/photos/f.png")] * 1_000)
+    assert allowed == [LONG_TIMEOUT, LONG_TIMEOUT + 1_000]
 
 
 async def test_a_zip_file_is_sent_as_it_is(tmp_path: Path) -> None:
