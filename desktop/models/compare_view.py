@@ -27,6 +27,8 @@ class CompareView(QWidget):
         super().__init__()
         self._numbers: list[int] = []
         self._comparisons: Sequence[Comparison] = ()
+        self._compared: tuple[object, object] = (None, None)
+        """The versions whose answers are shown, whatever is selected by now."""
         self._left_out = 0
         self.first = ComboBox("The first version")
         self.second = ComboBox("The second version")
@@ -123,9 +125,8 @@ class CompareView(QWidget):
         self._show()
 
     def _request(self) -> None:
-        self.compare_requested.emit(
-            self.first.currentData(), self.second.currentData(), self.photos.currentData()
-        )
+        self._compared = self.first.currentData(), self.second.currentData()
+        self.compare_requested.emit(*self._compared, self.photos.currentData())
 
     def _enable(self) -> None:
         different = self.first.currentData() != self.second.currentData()
@@ -139,8 +140,7 @@ class CompareView(QWidget):
             for each in self._comparisons
             if not self.only_changed.isChecked() or each.answers[0] != each.answers[1]
         ]
-        names = (self.first.currentData(), self.second.currentData())
-        self.grid.show_tiles([_tile(each, names) for each in shown])
+        self.grid.show_tiles([_tile(each, self._compared) for each in shown])
         self._body.setCurrentWidget(self.grid if shown else self.note)
         if len(self._numbers) < 2:
             self.note.setText("There is one version. Compare when there is another.")

@@ -184,20 +184,23 @@ def test_two_versions_are_compared_side_by_side(view: OneModelView) -> None:
     assert len(compare.grid.tiles) == 2
     assert compare.grid.tiles[0].text == "cat, v2 dog 50%, v3 cat 90%"
     assert [line.mark for line in compare.grid.tiles[0].lines] == ["", "close", "check"]
+    compare.select(3, 2)
     compare.only_changed.click()
     assert len(compare.grid.tiles) == 3
+    assert compare.grid.tiles[0].text == "cat, v2 dog 50%, v3 cat 90%"
 
 
 def test_two_versions_are_compared_on_the_photos_of_the_history(view: OneModelView) -> None:
     compare = view.compare
     view.tabs.setCurrentWidget(compare)
     requested = QSignalSpy(compare.compare_requested)
+    compare.compare.click()
     compare.show_comparisons([Comparison(IMAGE, "cat", ["dog", "cat"], [0.5, 0.9])])
     compare.photos.select(True)
     assert list(compare.grid.tiles) == []
     assert compare.note.text() == "See on the photos of the history which answers changed."
     compare.compare.click()
-    assert requested.at(0) == [2, 3, True]
+    assert requested.at(1) == [2, 3, True]
     compare.show_comparing(True)
     assert not compare.photos.isEnabled()
     compare.show_comparing(False)
