@@ -129,9 +129,10 @@ class App:
             self.classify.classify(self.options.photos)
         async with self._report_errors(self.fleet, self.client):
             await _import_in_thread("desktop.start_fleet")
-            from desktop.start_fleet import start_fleet
+            from desktop.start_fleet import start_fleet, wait_for_first_instance
 
             await start_fleet(self, stack)
+            await wait_for_first_instance(await self.fleet)
         async with self._report_errors():
             await _import_in_thread("desktop.start_models")
             from desktop.start_models import start_models

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_INSTANCES = 2
 """Size of a fleet that nobody has sized yet, on a machine with at least as many cores."""
+FIRST_INSTANCE_SECONDS = 6.0
+"""How long the backend waits with its start for an instance that starts too."""
 TIMEOUT_SECONDS = 30.0
 """How long a photo waits for an instance, a cold start included."""
 
@@ -80,6 +82,31 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     app.quit_flow.has_fleet = True
     app.fleet.set(fleet)
     app.client.set(client)
+
+
+async def wait_for_first_instance(fleet: Fleet) -> None:
+    """Return once an instance can answer, or after FIRST_INSTANCE_SECONDS.
+
+    What is started next, the backend, takes two seconds of a core, by which the first answer
+    of a cold start would come later.
+    """
+    if fleet.configured and not fleet.view.desired_count:
+        return
+    ready = asyncio.Event()
+
+    def check(view: FleetView) -> None:
+        if view.ready:
+            ready.set()
+
+    unsubscribe = fleet.subscribe(check)
+    check(fleet.view)
+    try:
+        async with asyncio.timeout(FIRST_INSTANCE_SECONDS):
+            await ready.wait()
+    except TimeoutError:
+        log.info("No instance was ready within %.0f s", FIRST_INSTANCE_SECONDS)
+    finally:
+        unsubscribe()
 
 
 class _FleetStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Off screen also where there is a screen: windows that come and go would take the keyboard from
 # whoever works there, and what a test types must not depend on their window manager.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# A shell that runs a job in the background without job control lets it ignore Ctrl+C, and so would
+# every program that a test starts and then interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.startup [--runs 5]
 
-Each run starts the application in a process of its own, on a workspace that has
-never been used: the built-in model is installed, the fleet and the backend are
+Each run starts the application with a photo in a process of its own, on a workspace that
+has never been used: the built-in model is installed, the fleet and the backend are
 started. Times count from the start of the process. The window counts as shown after its
 first paint, which may be off screen. What only the benchmark needs is imported inside
 functions, after the clock has started.
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 LIMIT_SECONDS = 180
@@ -28,8 +29,11 @@ def application(started_at: float, folder: Path) -> None:
     from PySide6.QtCore import QEvent, QObject
     from PySide6.QtWidgets import QApplication
 
+    import desktop.app
     from desktop.app import App, Options, run
+    from serving.background import in_background
     from serving.workspace import Workspace
+    from tests.support.waiting import wait_until
 
     class FirstPaint(QObject):
         seconds: float | None = None
@@ -41,11 +45,18 @@ def application(started_at: float, folder: Path) -> None:
 
     measured: dict[str, float | None] = {}
 
+    class TimedApp(App):
+        async def build(self, stack: AsyncExitStack) -> None:
+            async with in_background(self._note_answer()):
+                await super().build(stack)
+
+        async def _note_answer(self) -> None:
+            await wait_until(lambda: any(photo.prediction for photo in self.gallery.photos))
+            measured["answer"] = time.time() - started_at
+
     async def use(app: App) -> None:
-        client = await app.client
-        prediction = await client.classify((folder / "photo.jpg").read_bytes())
-        assert prediction.scores
-        measured["answer"] = time.time() - started_at
+        await wait_until(lambda: all(photo.prediction for photo in app.gallery.photos))
+        measured.setdefault("answer", time.time() - started_at)
         await app.backend
         import psutil
 
@@ -54,7 +65,8 @@ def application(started_at: float, folder: Path) -> None:
     first_paint = FirstPaint()
     qt = QApplication(["servery"])
     qt.installEventFilter(first_paint)
-    run(Options(Workspace(folder / "workspace")), use)
+    desktop.app.App = TimedApp  # type: ignore[misc]
+    run(Options(Workspace(folder / "workspace"), photos=(folder / "photo.jpg",)), use)
     print(json.dumps({**measured, "window": first_paint.seconds}))
 
 
