@@ -68,7 +68,8 @@ class ScoreChart(QWidget):
             painter.setPen(theme.color("accent"))
             frame = self.rect().toRectF().adjusted(0.5, 0.5, -0.5, -0.5)
             painter.drawRoundedRect(frame, theme.CORNER, theme.CORNER)
-        for row in range(ROWS):
+        # Empty rows stand for an answer on its way; one of few classes has no others.
+        for row in range(len(self._scores) or ROWS):
             self._paint_row(painter, row)
 
     def _paint_row(self, painter: QPainter, row: int) -> None:

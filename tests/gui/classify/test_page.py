@@ -253,3 +253,22 @@ def test_the_chart_shows_every_bar(filled: ClassifyPage, height: int) -> None:
     assert pane.rect().contains(pane.label_box.geometry())
     last = pane.label_box.chooser
     assert last.height() >= last.minimumSizeHint().height()
+
+
+def test_the_chart_has_no_bars_for_classes_that_there_are_not(filled: ClassifyPage) -> None:
+    chart = filled.pane.chart
+
+    def drawn_rows() -> list[bool]:
+        picture = chart.grab().toImage()
+        ratio = picture.devicePixelRatio()
+        background = picture.pixelColor(picture.width() - 1, picture.height() - 1)
+        middles = [chart.row_rects(row)[1].center() for row in range(ROWS)]
+        return [
+            picture.pixelColor(round(middle.x() * ratio), round(middle.y() * ratio)) != background
+            for middle in middles
+        ]
+
+    filled.select(CAT.key)
+    assert drawn_rows() == [True] * 3 + [False] * 2
+    chart.show_scores(())
+    assert drawn_rows() == [True] * ROWS
