@@ -239,9 +239,7 @@ class Reconciler:
 
     async def _carry_out(self, step: Step) -> None:
         if isinstance(step, Start | Replace):
-            if not self._repository.config_path.is_file():
-                # The version before wrote a file for each model, and none for all.
-                await asyncio.to_thread(self._repository.change_served, lambda served: served)
+            await asyncio.to_thread(self._repository.refresh_config)
             fleet_size = self._record.read().desired_count
             instance = await self._engines.current.start(self._spec(), fleet_size=fleet_size)
             log.info("Started instance %s", instance.id)

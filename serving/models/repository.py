@@ -185,6 +185,20 @@ class ModelRepository:
             self._write_config(after)
         return after
 
+    def refresh_config(self) -> None:
+        """Write `config_path` again if it does not say what it should.
+
+        It names folders by their whole paths, so that it is out of date in a workspace that
+        was moved; Servery 0.1 wrote none.
+        """
+        try:
+            if self.config_path.read_text() == self._config(self.served()):
+                return
+        except (OSError, UnicodeDecodeError):
+            pass
+        with self._changing():
+            self._write_config(self.served())
+
     def settings(self, model: str) -> ModelSettings:
         """Return the settings of a model; the defaults if nothing was ever set."""
         try:
@@ -411,6 +425,10 @@ class ModelRepository:
         return ServedModels(max(promoted)[1]) if promoted else ServedModels()
 
     def _write_config(self, served: ServedModels) -> None:
+        write_aside(self.root / MONITORING_NAME, MONITORING)
+        write_aside(self.config_path, self._config(served))
+
+    def _config(self, served: ServedModels) -> str:
         live = []
         for name in served.names():
             # A damaged file of one model leaves that one out, not the others.
@@ -418,8 +436,7 @@ class ModelRepository:
                 number = self._live_number(name)
                 if number is not None:
                     live.append((name, self.root / name, number))
-        write_aside(self.root / MONITORING_NAME, MONITORING)
-        write_aside(self.config_path, serving_config(live))
+        return serving_config(live)
 
     def _check_exists(self, model: str) -> None:
         if model not in self.models():

@@ -226,3 +226,18 @@ def test_good_names(text: str, name: str) -> None:
 def test_bad_names(text: str) -> None:
     with pytest.raises(ModelNameError):
         checked_model_name(text)
+
+
+def test_a_workspace_that_was_moved_is_served_from_where_it_is(
+    repository: ModelRepository, tmp_path: Path
+) -> None:
+    repository.change_served(lambda served: ServedModels("pets", ("waste",)))
+    moved = ModelRepository(repository.root.rename(tmp_path / "elsewhere"))
+    moved.refresh_config()
+    assert configured(moved) == {"pets": 1, "waste": 1}
+    written = moved.config_path.stat().st_ino
+    moved.refresh_config()
+    assert moved.config_path.stat().st_ino == written
+    moved.config_path.unlink()
+    moved.refresh_config()
+    assert configured(moved) == {"pets": 1, "waste": 1}
