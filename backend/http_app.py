@@ -15,6 +15,7 @@ from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle, ModelSwitch
 from backend.models.names import ModelNames
 from backend.origin_check import OriginCheck
+from backend.peer import owner_of_peer
 from backend.routes import (
     built_in,
     classify,
@@ -31,6 +32,7 @@ from backend.routes import (
     versions,
 )
 from backend.store.store import Store
+from backend.this_machine import PeerOwner
 from backend.training.trainer import Trainer
 from serving.models.repository import ModelRepository
 
@@ -49,10 +51,12 @@ def create_app(
     repository: ModelRepository,
     broker: EventBroker,
     hosts: Collection[str] = (),
+    owner_of: PeerOwner = owner_of_peer,
 ) -> FastAPI:
     """Build the service from parts that are open and running.
 
     `hosts` are host names, besides this machine's own, under which people reach it.
+    `owner_of` tells which user is at the other end of a connection.
     """
     catalog = ModelCatalog(repository, store)
     app = FastAPI(
@@ -73,8 +77,8 @@ def create_app(
     app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, broker))
     app.include_router(photos.routes(store, names))
-    app.include_router(compare.routes(repository, comparison, names))
-    app.include_router(import_photos.routes(imports, names))
+    app.include_router(compare.routes(repository, comparison, names, owner_of))
+    app.include_router(import_photos.routes(imports, names, owner_of))
     app.include_router(built_in.routes(repository, catalog, store, broker))
     app.include_router(events.routes(broker))
     return app

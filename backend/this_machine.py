@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import Request
 
 from backend.http_errors import HttpError
+from backend.peer import Address
+
+_ROOT = 0
 
 
-def require_this_machine(request: Request, what: str, advice: str) -> None:
-    """Refuse a request from another machine with a 403; `what` are "Files" or "Folders"."""
+PeerOwner = Callable[[Address, Address], int | None]
+"""Returns the user id at the client's end of a connection, from both ends; None if unknown."""
+
+
+def require_own_user(request: Request, owner_of: PeerOwner, what: str, advice: str) -> None:
+    """Refuse a request from another machine or another user of this one with a 403.
+
+    The backend reads such files with the rights of the person it runs as, which nobody else
+    may borrow. `what` are "Files" or "Folders".
+    """
     if not _is_on_this_machine(request):
         raise HttpError(403, f"{what} of this machine can only be named on it.", advice)
+    client, server = request.scope["client"], request.scope.get("server")
+    owner = owner_of(tuple(client), tuple(server)) if server is not None else None
+    if owner not in (os.getuid(), _ROOT):
+        raise HttpError(
+            403, f"{what} can only be named by the user who runs Servery on this machine.", advice
+        )
 
 
 def absolute_path(text: str, kind: str) -> Path:

@@ -12,7 +12,7 @@ from backend.contract import Comparison
 from backend.http_errors import HttpError
 from backend.models.comparison import VersionComparison
 from backend.models.names import ModelNames
-from backend.this_machine import absolute_path, require_this_machine
+from backend.this_machine import PeerOwner, absolute_path, require_own_user
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
 
@@ -31,7 +31,10 @@ class CompareRequest:
 
 
 def routes(
-    repository: ModelRepository, comparison: VersionComparison, names: ModelNames
+    repository: ModelRepository,
+    comparison: VersionComparison,
+    names: ModelNames,
+    owner_of: PeerOwner,
 ) -> APIRouter:
     router = APIRouter()
 
@@ -41,7 +44,11 @@ def routes(
 
         Files that cannot be read are left out.
         """
-        files = None if body.files is None else _files(body.files, request)
+        files = None
+        if body.files is not None:
+            advice = "Compare on labelled photos instead."
+            require_own_user(request, owner_of, "Files", advice)
+            files = _files(body.files)
         model = await names.find(model)
         for number in body.versions:
             try:
@@ -53,8 +60,7 @@ def routes(
     return router
 
 
-def _files(named: list[str], request: Request) -> list[Path]:
-    require_this_machine(request, "Files", "Compare on labelled photos instead.")
+def _files(named: list[str]) -> list[Path]:
     if len(named) > MAX_FILES:
         raise HttpError(
             400,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import sys
 import textwrap
@@ -124,6 +125,13 @@ class FakeFleet:
 
 
 @dataclass
+class FakePeer:
+    """Who calls the backend: there is no socket whose owner could be looked up."""
+
+    owner: int | None = field(default_factory=os.getuid)
+
+
+@dataclass
 class BackendEnv:
     app: FastAPI
     workspace: Workspace
@@ -134,6 +142,7 @@ class BackendEnv:
     trainer: Trainer
     switch: RepositorySwitch
     broker: EventBroker
+    peer: FakePeer
 
 
 @asynccontextmanager
@@ -143,7 +152,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
     `worker` is the program that carries out training runs.
     """
     repository = ModelRepository(workspace.models)
-    store, broker = Store(workspace), EventBroker()
+    store, broker, peer = Store(workspace), EventBroker(), FakePeer()
     classifier, fleet = FakeClassifier(), FakeFleet()
     await store.open()
     trainer = Trainer(
@@ -178,8 +187,11 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         imports=imports,
         repository=repository,
         broker=broker,
+        owner_of=lambda client, server: peer.owner,
     )
-    yield BackendEnv(app, workspace, store, repository, classifier, fleet, trainer, switch, broker)
+    yield BackendEnv(
+        app, workspace, store, repository, classifier, fleet, trainer, switch, broker, peer
+    )
     await trainer.close()
     await lifecycle.close()
     await store.close()

@@ -124,6 +124,21 @@ async def test_only_this_machine_may_name_its_folders(
         assert (await elsewhere.post(path, content=zipped(photos))).status_code == 202
 
 
+@pytest.mark.parametrize("owner", [65534, None])
+async def test_another_user_of_this_machine_may_not_name_folders_or_files(
+    service: Service, photos: Path, owner: int | None
+) -> None:
+    service.peer.owner = owner
+    for call in (
+        service.client.import_folder(MODEL, photos),
+        service.client.compare(MODEL, (1, 1), files=[photos / "a.jpg"]),
+    ):
+        with pytest.raises(BackendRefused, match="only be named by the user") as refused:
+            await call
+        assert refused.value.status == 403
+    assert await service.client.training_runs() == []
+
+
 async def test_two_zip_files_of_one_name_are_two_imports(
     service: Service, photos: Path, tmp_path: Path, worker_script: Path
 ) -> None:
