@@ -270,7 +270,7 @@ class BackendClient:
         """Return what two versions answer for `images` and `files`, or for the labelled photos.
 
         Files are absolute paths on the machine of the backend, which has to be this one; those
-        that cannot be read are left out.
+        that cannot be read are skipped.
         """
         body = {
             "versions": list(versions),

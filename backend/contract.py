@@ -257,7 +257,7 @@ class LabeledPhoto:
 
 
 @dataclass(frozen=True)
-class LeftOutFile:
+class SkippedFile:
     """A file of an imported folder that was not learned from, and why, as a sentence."""
 
     path: str
@@ -293,7 +293,7 @@ class EvaluationReport:
     """A row for each class that photos show, a column for each answer."""
     mistakes: list[Mistake] = field(default_factory=list)
     """The most confident ones first."""
-    left_out: list[LeftOutFile] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Sentences about how an imported folder was understood."""
 

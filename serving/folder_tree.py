@@ -22,7 +22,7 @@ _SYSTEM_NAMES = frozenset(
 _REPORT_EVERY = 500
 
 
-class LeftOutReason(StrEnum):
+class SkipReason(StrEnum):
     """Why a file or folder is not learned from, in words for a report."""
 
     HIDDEN = "hidden"
@@ -41,11 +41,11 @@ class LeftOutReason(StrEnum):
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedPath:
     """A file, or a folder with all that is in it, that is not learned from."""
 
     path: Path
-    reason: LeftOutReason
+    reason: SkipReason
     detail: str = ""
 
 
@@ -73,7 +73,7 @@ class PhotoTree:
         return next(self.all_photos(), None) is not None
 
 
-def read_tree(root: Path, report: Report = no_report) -> tuple[PhotoTree, list[LeftOut]]:
+def read_tree(root: Path, report: Report = no_report) -> tuple[PhotoTree, list[SkippedPath]]:
     """Return the photos below `root`, and what else is there, with the reason.
 
     What is named like an image counts as one without being opened; of other files the
@@ -82,13 +82,13 @@ def read_tree(root: Path, report: Report = no_report) -> tuple[PhotoTree, list[L
     """
     reader = _Reader(root, report)
     reader.read()
-    return reader.tree, reader.left_out
+    return reader.tree, reader.skipped
 
 
 class _Reader:
     def __init__(self, root: Path, report: Report) -> None:
         self.tree = PhotoTree(root)
-        self.left_out: list[LeftOut] = []
+        self.skipped: list[SkippedPath] = []
         self._report = report
         self._photos = 0
         self._read = {_identity(root)}
@@ -107,7 +107,7 @@ class _Reader:
             if self._is_new(link):
                 self._add_folder(parent, link)
             else:
-                self._leave_out(link, LeftOutReason.READ_ELSEWHERE)
+                self._leave_out(link, SkipReason.READ_ELSEWHERE)
 
     def _add_folder(self, parent: PhotoTree, path: Path) -> None:
         child = PhotoTree(path)
@@ -121,18 +121,18 @@ class _Reader:
         except OSError:
             if tree is self.tree:
                 raise
-            self._leave_out(tree.path, LeftOutReason.CANNOT_BE_READ)
+            self._leave_out(tree.path, SkipReason.CANNOT_BE_READ)
             return
         for entry in entries:
             try:
                 self._take(tree, entry)
             except OSError:  # such as a link to itself
-                self._leave_out(tree.path / entry.name, LeftOutReason.CANNOT_BE_READ)
+                self._leave_out(tree.path / entry.name, SkipReason.CANNOT_BE_READ)
 
     def _take(self, tree: PhotoTree, entry: os.DirEntry[str]) -> None:
         path = tree.path / entry.name
         if entry.name.startswith(".") or entry.name.lower() in _SYSTEM_NAMES:
-            self._leave_out(path, LeftOutReason.HIDDEN)
+            self._leave_out(path, SkipReason.HIDDEN)
         elif entry.is_dir():
             if entry.is_symlink():
                 self._links.append((tree, path))
@@ -141,7 +141,7 @@ class _Reader:
                 self._add_folder(tree, path)
         elif not entry.is_file():
             broken = entry.is_symlink()
-            reason = LeftOutReason.CANNOT_BE_READ if broken else LeftOutReason.NOT_AN_IMAGE
+            reason = SkipReason.CANNOT_BE_READ if broken else SkipReason.NOT_AN_IMAGE
             self._leave_out(path, reason)
         elif path.suffix.lower() in IMAGE_SUFFIXES or is_image_file(path):
             tree.photos.append(path)
@@ -149,7 +149,7 @@ class _Reader:
             if self._photos % _REPORT_EVERY == 0:
                 self._report(self._photos, 0, f"Looking for photos, {self._photos:,} found")
         else:
-            self._leave_out(path, LeftOutReason.NOT_AN_IMAGE)
+            self._leave_out(path, SkipReason.NOT_AN_IMAGE)
 
     def _is_new(self, folder: Path) -> bool:
         identity = _identity(folder)
@@ -158,8 +158,8 @@ class _Reader:
         self._read.add(identity)
         return True
 
-    def _leave_out(self, path: Path, reason: LeftOutReason) -> None:
-        self.left_out.append(LeftOut(path, reason))
+    def _leave_out(self, path: Path, reason: SkipReason) -> None:
+        self.skipped.append(SkippedPath(path, reason))
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Folders of photos with one folder a class: how they are read, and what is left out of them."""
+"""Folders of photos with one folder a class: how they are read, and what is skipped of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from serving.class_names import ClassNameError, checked_class_name
 from serving.errors import ImageError, ServeryError
-from serving.folder_tree import LeftOut, LeftOutReason, PhotoTree, read_tree
+from serving.folder_tree import PhotoTree, SkippedPath, SkipReason, read_tree
 from serving.image_file import ImageFault, UnusableImage
 from serving.progress import Report, no_report
 
-__all__ = ["LeftOut", "LeftOutReason"]
+__all__ = ["SkipReason", "SkippedPath"]
 
 _TRAIN = frozenset(("train", "training"))
 _TEST = frozenset(("test", "testing"))
@@ -22,10 +22,10 @@ _PARTS = _TRAIN | _TEST | _VALIDATION
 _NAMED = 5
 """So many names are listed in a sentence before it says how many more there are."""
 _FAULTS = {
-    ImageFault.EMPTY: LeftOutReason.EMPTY,
-    ImageFault.TOO_LARGE: LeftOutReason.TOO_LARGE,
-    ImageFault.NOT_AN_IMAGE: LeftOutReason.NOT_AN_IMAGE,
-    ImageFault.DAMAGED: LeftOutReason.DAMAGED,
+    ImageFault.EMPTY: SkipReason.EMPTY,
+    ImageFault.TOO_LARGE: SkipReason.TOO_LARGE,
+    ImageFault.NOT_AN_IMAGE: SkipReason.NOT_AN_IMAGE,
+    ImageFault.DAMAGED: SkipReason.DAMAGED,
 }
 
 
@@ -51,7 +51,7 @@ class PhotoFolder:
     """The folder that the classes or parts are in: the one that was given, or one inside it."""
     photos: tuple[FolderPhoto, ...]
     """By class, then by path."""
-    left_out: tuple[LeftOut, ...]
+    skipped: tuple[SkippedPath, ...]
     notes: tuple[str, ...]
     """Sentences about how the folder was understood."""
 
@@ -68,7 +68,7 @@ class Assignment:
     train: dict[str, str]
     """The class of each image, by the hash that was given for it."""
     held_out: dict[str, str]
-    left_out: tuple[LeftOut, ...]
+    skipped: tuple[SkippedPath, ...]
     paths: dict[str, Path]
     """The file to read each image from."""
 
@@ -82,7 +82,7 @@ def scan_photo_folder(folder: Path, report: Report = no_report) -> PhotoFolder:
     NotAPhotoFolder, with what was found instead.
     """
     try:
-        tree, left_out = read_tree(folder.absolute(), report)
+        tree, skipped = read_tree(folder.absolute(), report)
     except FileNotFoundError as error:
         raise NotAPhotoFolder(
             f"There is no folder {folder}.", "Check where the folder is now, then try again."
@@ -96,12 +96,12 @@ def scan_photo_folder(folder: Path, report: Report = no_report) -> PhotoFolder:
             f"The folder {folder} cannot be read: {error.strerror or error}.",
             "Give yourself permission to read it, then try again.",
         ) from error
-    found = _Finding(left_out)
+    found = _Finding(skipped)
     root = _without_wrapping(tree)
     if root is not tree:
         found.notes.append(f"The classes are in the folder {root.path.relative_to(tree.path)}.")
-    _check_is_photo_folder(root, left_out)
-    found.leave_out(root.photos, LeftOutReason.NO_CLASS)
+    _check_is_photo_folder(root, skipped)
+    found.leave_out(root.photos, SkipReason.NO_CLASS)
     parts = _parts(root)
     if parts:
         _add_parts(found, root, parts)
@@ -109,8 +109,8 @@ def scan_photo_folder(folder: Path, report: Report = no_report) -> PhotoFolder:
         found.add(root.folders, held_out=False)
     photos = found.photos_of_taught_classes()
     if not photos:
-        raise _no_class(root, left_out)
-    return PhotoFolder(root.path, photos, tuple(found.left_out), tuple(found.notes))
+        raise _no_class(root, skipped)
+    return PhotoFolder(root.path, photos, tuple(found.skipped), tuple(found.notes))
 
 
 def assign_photos(read: Iterable[tuple[FolderPhoto, str]]) -> Assignment:
@@ -126,43 +126,43 @@ def assign_photos(read: Iterable[tuple[FolderPhoto, str]]) -> Assignment:
     train: dict[str, str] = {}
     held_out: dict[str, str] = {}
     paths: dict[str, Path] = {}
-    left_out: list[LeftOut] = []
+    skipped: list[SkippedPath] = []
     for image, photos in same.items():
         photos.sort(key=lambda photo: (not photo.held_out, str(photo.path)))
         kept, *others = photos
         classes = sorted({photo.class_name for photo in photos})
         if len(classes) > 1:
             names = " and ".join(classes)
-            left_out += [LeftOut(p.path, LeftOutReason.TWO_CLASSES, names) for p in photos]
+            skipped += [SkippedPath(p.path, SkipReason.TWO_CLASSES, names) for p in photos]
             continue
         (held_out if kept.held_out else train)[image] = kept.class_name
         paths[image] = kept.path
         for photo in others:
             in_test = kept.held_out and not photo.held_out
-            reason = LeftOutReason.IN_TEST if in_test else LeftOutReason.SAME_PHOTO
-            left_out.append(LeftOut(photo.path, reason, kept.path.name))
-    left_out.sort(key=lambda one: str(one.path))
-    return Assignment(train, held_out, tuple(left_out), paths)
+            reason = SkipReason.IN_TEST if in_test else SkipReason.SAME_PHOTO
+            skipped.append(SkippedPath(photo.path, reason, kept.path.name))
+    skipped.sort(key=lambda one: str(one.path))
+    return Assignment(train, held_out, tuple(skipped), paths)
 
 
-def left_out_because(path: Path, error: ImageError) -> LeftOut:
-    """Return why a photo that could not be read is left out."""
+def skip_reason(path: Path, error: ImageError) -> SkippedPath:
+    """Return why a photo that could not be read is skipped."""
     if isinstance(error, UnusableImage):
-        return LeftOut(path, _FAULTS[error.fault])
-    return LeftOut(path, LeftOutReason.CANNOT_BE_READ, error.what)
+        return SkippedPath(path, _FAULTS[error.fault])
+    return SkippedPath(path, SkipReason.CANNOT_BE_READ, error.what)
 
 
 @dataclass
 class _Finding:
     """What has been found so far."""
 
-    left_out: list[LeftOut]
+    skipped: list[SkippedPath]
     notes: list[str] = field(default_factory=list)
     _photos: list[tuple[Path, str, bool]] = field(default_factory=list)
     _spellings: Counter[str] = field(default_factory=Counter)
 
-    def leave_out(self, photos: Iterable[Path], reason: LeftOutReason) -> None:
-        self.left_out += [LeftOut(path, reason) for path in photos]
+    def leave_out(self, photos: Iterable[Path], reason: SkipReason) -> None:
+        self.skipped += [SkippedPath(path, reason) for path in photos]
 
     def add(self, folders: Iterable[PhotoTree], *, held_out: bool) -> None:
         """Take each folder as a class."""
@@ -172,7 +172,7 @@ class _Finding:
             try:
                 name = checked_class_name(folder.name)
             except ClassNameError:
-                self.leave_out(photos, LeftOutReason.NO_CLASS_NAME)
+                self.leave_out(photos, SkipReason.NO_CLASS_NAME)
                 continue
             if not photos:
                 empty.append(name)
@@ -193,7 +193,7 @@ class _Finding:
                 self.notes.append(f"{_listed(sorted(names))} are one class, {names[0]}.")
         taught = {name.casefold() for _, name, held_out in self._photos if not held_out}
         untaught = [one for one in self._photos if one[1].casefold() not in taught]
-        self.leave_out((path for path, _, _ in untaught), LeftOutReason.NOT_TAUGHT)
+        self.leave_out((path for path, _, _ in untaught), SkipReason.NOT_TAUGHT)
         photos = [
             FolderPhoto(path, spellings[name.casefold()][0], held_out)
             for path, name, held_out in self._photos
@@ -252,11 +252,11 @@ def _add_parts(found: _Finding, root: PhotoTree, parts: list[PhotoTree]) -> None
     held_out = test or validation
     for part in parts:
         found.add(part.folders, held_out=part in held_out)
-        found.leave_out(part.photos, LeftOutReason.NO_CLASS)
+        found.leave_out(part.photos, SkipReason.NO_CLASS)
     others = [folder for folder in root.folders if folder not in parts]
     if train:
         for folder in others:
-            found.leave_out(folder.all_photos(), LeftOutReason.NO_CLASS)
+            found.leave_out(folder.all_photos(), SkipReason.NO_CLASS)
     else:
         found.add(others, held_out=False)
     for folder in held_out:
@@ -265,11 +265,11 @@ def _add_parts(found: _Finding, root: PhotoTree, parts: list[PhotoTree]) -> None
         found.notes.append(f"The photos in {folder.name} are learned from, since there is a test.")
 
 
-def _check_is_photo_folder(root: PhotoTree, left_out: list[LeftOut]) -> None:
+def _check_is_photo_folder(root: PhotoTree, skipped: list[SkippedPath]) -> None:
     """Raise NotAPhotoFolder unless a folder in this one could be a class."""
     with_photos = [folder for folder in root.folders if folder.has_photos()]
     if not with_photos:
-        raise _no_class(root, left_out)
+        raise _no_class(root, skipped)
     if all(_is_flat_part(folder) for folder in with_photos):
         photos = sum(len(folder.photos) for folder in with_photos)
         names = _listed([folder.name for folder in with_photos])
@@ -280,7 +280,7 @@ def _check_is_photo_folder(root: PhotoTree, left_out: list[LeftOut]) -> None:
         )
 
 
-def _no_class(root: PhotoTree, left_out: list[LeftOut]) -> NotAPhotoFolder:
+def _no_class(root: PhotoTree, skipped: list[SkippedPath]) -> NotAPhotoFolder:
     advice = "Put the photos of each class into a folder named after it."
     if root.photos:
         folders = "no folders with photos" if root.folders else "no folders"
@@ -289,7 +289,7 @@ def _no_class(root: PhotoTree, left_out: list[LeftOut]) -> NotAPhotoFolder:
         )
     if root.has_photos():
         return NotAPhotoFolder("No folder in it has a name that a class can have.", advice)
-    others = [entry.path for entry in left_out if entry.reason is LeftOutReason.NOT_AN_IMAGE]
+    others = [entry.path for entry in skipped if entry.reason is SkipReason.NOT_AN_IMAGE]
     if not others:
         return NotAPhotoFolder("The folder holds no photos.", advice)
     kinds = Counter(path.suffix.lower() for path in others if path.suffix)

@@ -44,7 +44,7 @@ class VersionComparison:
     ) -> list[Comparison]:
         """Return the answers of two versions for `images`, by their SHA-256, then for `files`.
 
-        Without either, for all labelled photos. Files that cannot be read are left out.
+        Without either, for all labelled photos. Files that cannot be read are skipped.
         Raises ModelError if a version cannot answer, UnknownImage, and BackendError if
         the process ends without a result.
         """
@@ -55,10 +55,10 @@ class VersionComparison:
         snapshot = await self._store.labels.snapshot(model)
         labels = {label.image: label.class_name for label in snapshot.current}
         if images is None and files is None:
-            wanted: Sequence[str] = list(labels)
+            hashes: Sequence[str] = list(labels)
         else:
-            wanted = images or ()
-        paths = await asyncio.to_thread(self._paths, wanted)
+            hashes = images or ()
+        paths = await asyncio.to_thread(self._paths, hashes)
         if images is not None and len(paths) < len(set(images)):
             missing = next(image for image in images if image not in paths)
             raise UnknownImage(f"There is no image {missing[:64]}.", "It may have been deleted.")

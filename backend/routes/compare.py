@@ -42,7 +42,7 @@ def routes(
     async def compare(model: str, body: CompareRequest, request: Request) -> list[Comparison]:
         """Return the best answer of both versions for each photo.
 
-        Files that cannot be read are left out.
+        Files that cannot be read are skipped.
         """
         files = None
         if body.files is not None:

@@ -46,7 +46,7 @@ class CompareSpec:
     embeddings_folder: str
     """Where training keeps embeddings; only read here."""
     files: tuple[str, ...]
-    """Paths of image files of any kind; those that cannot be read are left out."""
+    """Paths of image files of any kind; those that cannot be read are skipped."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

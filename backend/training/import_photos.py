@@ -9,17 +9,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.contract import LeftOutFile
+from backend.contract import SkippedFile
 from backend.store.images import ImageFolder
 from backend.training.worker_protocol import LabeledImage, PhotosRead, ReadPhoto, TrainingSpec
 from serving.errors import ImageError
 from serving.normalize_image import MAX_BYTES, read_normalized_image
 from serving.photo_folder import (
     FolderPhoto,
-    LeftOut,
+    SkippedPath,
     assign_photos,
-    left_out_because,
     scan_photo_folder,
+    skip_reason,
 )
 from serving.tf.cores import core_count
 
@@ -35,7 +35,7 @@ class ImportedPhotos:
     """What is labelled now because of a folder, and the files of it that are not."""
 
     images: tuple[LabeledImage, ...]
-    left_out: tuple[LeftOutFile, ...]
+    skipped: tuple[SkippedFile, ...]
     notes: tuple[str, ...]
     """Sentences about how the folder was understood."""
 
@@ -60,7 +60,7 @@ def import_photos(
     """
     folder = scan_photo_folder(Path(spec.import_folder))
     importer = _Importer(spec, known, folder.root, on_photos)
-    importer.leave_out(folder.left_out)
+    importer.leave_out(folder.skipped)
     with ThreadPoolExecutor(core_count()) as pool:
         digests = dict(zip(folder.photos, pool.map(_digest, folder.photos), strict=True))
         photos = importer.without_copies(digests)
@@ -70,7 +70,7 @@ def import_photos(
             done += len(batch)
             on_done(done, len(photos))
     images = tuple(importer.images.values())
-    return ImportedPhotos(images, tuple(importer.left_out), folder.notes)
+    return ImportedPhotos(images, tuple(importer.skipped), folder.notes)
 
 
 class _Importer:
@@ -78,7 +78,7 @@ class _Importer:
         self, spec: TrainingSpec, known: Sequence[str], root: Path, on_photos: OnPhotos
     ) -> None:
         self.images: dict[str, LabeledImage] = {}
-        self.left_out: list[LeftOutFile] = []
+        self.skipped: list[SkippedFile] = []
         self._root = root
         self._on_photos = on_photos
         self._folder = ImageFolder(Path(spec.images_folder))
@@ -88,25 +88,25 @@ class _Importer:
         self._photos: dict[str, FolderPhoto] = {}
 
     def without_copies(self, digests: dict[FolderPhoto, str]) -> list[FolderPhoto]:
-        """Return the photos less the copies of files, which are left out."""
+        """Return the photos less the copies of files, which are skipped."""
         assignment = assign_photos((photo, digest) for photo, digest in digests.items() if digest)
-        self.leave_out(assignment.left_out)
-        copies = {entry.path for entry in assignment.left_out}
+        self.leave_out(assignment.skipped)
+        copies = {entry.path for entry in assignment.skipped}
         return [photo for photo in digests if photo.path not in copies]
 
-    def prepare(self, photo: FolderPhoto, digest: str) -> _Prepared | LeftOut:
+    def prepare(self, photo: FolderPhoto, digest: str) -> _Prepared | SkippedPath:
         """Read and normalize a photo; thread-safe."""
         if self._labels.get(digest) == self._label(photo):
             return _Prepared(photo, digest, None)
         try:
             jpeg = read_normalized_image(photo.path)
         except ImageError as error:
-            return left_out_because(photo.path, error)
+            return skip_reason(photo.path, error)
         return _Prepared(photo, hashlib.sha256(jpeg).hexdigest(), jpeg)
 
-    def store(self, batch: Sequence[_Prepared | LeftOut]) -> None:
+    def store(self, batch: Sequence[_Prepared | SkippedPath]) -> None:
         """Store the images of a batch, then report them."""
-        self.leave_out(entry for entry in batch if isinstance(entry, LeftOut))
+        self.leave_out(entry for entry in batch if isinstance(entry, SkippedPath))
         prepared = [entry for entry in batch if isinstance(entry, _Prepared)]
         self._folder.put_many([entry.jpeg for entry in prepared if entry.jpeg is not None])
         read: list[ReadPhoto] = []
@@ -124,16 +124,16 @@ class _Importer:
         if read:
             self._on_photos(PhotosRead(tuple(read)))
 
-    def leave_out(self, entries: Iterable[LeftOut]) -> None:
+    def leave_out(self, entries: Iterable[SkippedPath]) -> None:
         for entry in entries:
             reason = f"{entry.reason}: {entry.detail}" if entry.detail else str(entry.reason)
-            self.left_out.append(LeftOutFile(self._name(entry.path), reason))
+            self.skipped.append(SkippedFile(self._name(entry.path), reason))
 
     def _leave_out_copy(self, photo: FolderPhoto, image: str) -> None:
         """Leave out a file that differs from an earlier one but holds the same image."""
         pair = [(self._photos[image], image), (photo, image)]
-        reason = assign_photos(pair).left_out[-1].reason
-        self.left_out.append(LeftOutFile(self._name(photo.path), str(reason)))
+        reason = assign_photos(pair).skipped[-1].reason
+        self.skipped.append(SkippedFile(self._name(photo.path), str(reason)))
 
     def _label(self, photo: FolderPhoto) -> tuple[str, bool]:
         name = self._spellings.get(photo.class_name.casefold(), photo.class_name)
@@ -158,11 +158,11 @@ def _digest(photo: FolderPhoto) -> str:
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    prepare: Callable[[FolderPhoto], _Prepared | LeftOut],
+    prepare: Callable[[FolderPhoto], _Prepared | SkippedPath],
     photos: Sequence[FolderPhoto],
-) -> Iterator[list[_Prepared | LeftOut]]:
+) -> Iterator[list[_Prepared | SkippedPath]]:
     """Yield the prepared photos in batches, preparing each while the one before is stored."""
-    ahead: list[Future[_Prepared | LeftOut]] = []
+    ahead: list[Future[_Prepared | SkippedPath]] = []
     for start in range(0, len(photos) + BATCH, BATCH):
         current = ahead
         ahead = [pool.submit(prepare, photo) for photo in photos[start : start + BATCH]]

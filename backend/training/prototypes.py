@@ -83,13 +83,13 @@ def _crossings(distances: Floats, margins: Floats, confidence: float) -> Floats:
     `margins` is [distances, C]. A class that never reaches it is taken where it is most
     confident.
     """
-    wanted = np.log(confidence / (1 - confidence))
-    reached = margins >= wanted
+    target = np.log(confidence / (1 - confidence))
+    reached = margins >= target
     after = np.where(reached.any(axis=0), reached.argmax(axis=0), margins.argmax(axis=0))
     before = np.maximum(after - 1, 0)
     classes = np.arange(margins.shape[1])
     low, high = margins[before, classes], margins[after, classes]
-    share = np.where(high > low, (wanted - low) / np.maximum(high - low, 1e-6), 1.0)
+    share = np.where(high > low, (target - low) / np.maximum(high - low, 1e-6), 1.0)
     share = np.clip(share, 0, 1)
     crossings: Floats = distances[before] + share * (distances[after] - distances[before])
     return crossings

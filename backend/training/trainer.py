@@ -328,8 +328,8 @@ class Trainer:
         run = replace(run, progress=1.0)
         if result.unreadable_images:
             step += f" Photos that could not be read any more: {result.unreadable_images:,}."
-        if result.left_out:
-            step += f" Files left out: {result.left_out:,}; the report says why."
+        if result.skipped:
+            step += f" Files skipped: {result.skipped:,}; the report says why."
         await self._finish(run, RunState.SUCCEEDED, step)
         self._broker.publish(Event("models", model))
         self._broker.publish(Event("labels", model))

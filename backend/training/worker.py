@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.contract import LeftOutFile
+from backend.contract import SkippedFile
 from backend.training.embed_images import EmbeddedImages, embed_images, read
 from backend.training.features import FEATURES_PATH, Rows
 from backend.training.head import Floats, Head, ServableGraph, softmax
@@ -65,9 +65,9 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     photos = _photos_to_learn(spec, graph.head().classes, send)
     embedded = _embed(spec, photos.images, graph, send)
     taught = _teach(spec, graph, photos.images, embedded.rows, send)
-    unreadable = [LeftOutFile(image.path, "cannot be read") for image in embedded.unreadable]
+    unreadable = [SkippedFile(image.path, "cannot be read") for image in embedded.unreadable]
     report = replace(
-        taught.report, left_out=[*photos.left_out, *unreadable], notes=list(photos.notes)
+        taught.report, skipped=[*photos.skipped, *unreadable], notes=list(photos.notes)
     )
 
     send(TrainingProgress(0.9, "Writing the new version."))
@@ -77,7 +77,7 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     send(TrainingProgress(0.93, "Checking the new version."))
     _check(staged, taught.head, _sample(photos.images, embedded.rows))
     return TrainingResult(
-        taught.evaluation, len(embedded.rows), len(unreadable), len(photos.left_out)
+        taught.evaluation, len(embedded.rows), len(unreadable), len(photos.skipped)
     )
 
 

@@ -115,7 +115,7 @@ class TrainingResult:
     evaluation: Evaluation
     learned_images: int
     unreadable_images: int
-    left_out: int = 0
+    skipped: int = 0
     """Files of the imported folder that were not learned from; the report says why."""
 
 

@@ -29,7 +29,7 @@ class CompareView(QWidget):
         self._comparisons: Sequence[Comparison] = ()
         self._compared: tuple[object, object] = (None, None)
         """The versions whose answers are shown, whatever is selected by now."""
-        self._left_out = 0
+        self._skipped = 0
         self.first = ComboBox("The first version")
         self.second = ComboBox("The second version")
         self.photos = ComboBox(
@@ -100,16 +100,16 @@ class CompareView(QWidget):
         else:
             self._enable()
 
-    def show_comparisons(self, comparisons: Sequence[Comparison], left_out: int = 0) -> None:
-        """Show the answers; `left_out` photos could not be read."""
-        self._comparisons, self._left_out = comparisons, left_out
+    def show_comparisons(self, comparisons: Sequence[Comparison], skipped: int = 0) -> None:
+        """Show the answers; `skipped` photos could not be read."""
+        self._comparisons, self._skipped = comparisons, skipped
         self._show()
         if comparisons:
             return
         if self.photos.currentData():
             self.note.setText(
                 "None of the photos of the history can be read."
-                if left_out
+                if skipped
                 else "There is no photo in the history to compare on."
             )
         else:
@@ -121,7 +121,7 @@ class CompareView(QWidget):
         self._forget()
 
     def _forget(self) -> None:
-        self._comparisons, self._left_out = (), 0
+        self._comparisons, self._skipped = (), 0
         self._show()
 
     def _request(self) -> None:
@@ -133,7 +133,7 @@ class CompareView(QWidget):
         self.compare.setEnabled(len(self._numbers) > 1 and different)
 
     def _show(self) -> None:
-        self.sentence.setText(comparison_sentence(self._comparisons, self._left_out))
+        self.sentence.setText(comparison_sentence(self._comparisons, self._skipped))
         self.only_changed.setVisible(bool(self._comparisons))
         shown = [
             each
@@ -150,7 +150,7 @@ class CompareView(QWidget):
             self.note.setText("Both versions answer every photo alike.")
 
 
-def comparison_sentence(comparisons: Sequence[Comparison], left_out: int = 0) -> str:
+def comparison_sentence(comparisons: Sequence[Comparison], skipped: int = 0) -> str:
     """Return `12 of 200 answers changed: 9 became right, 2 became wrong`."""
     if not comparisons:
         return ""
@@ -161,7 +161,7 @@ def comparison_sentence(comparisons: Sequence[Comparison], left_out: int = 0) ->
         better = sum(each.label == each.answers[1] for each in labelled)
         worse = sum(each.label == each.answers[0] for each in labelled)
         text = f"{text}: {better:,} became right, {worse:,} became wrong"
-    return f"{text}. {plural(left_out, 'photo')} cannot be read." if left_out else f"{text}."
+    return f"{text}. {plural(skipped, 'photo')} cannot be read." if skipped else f"{text}."
 
 
 def _tile(each: Comparison, numbers: tuple[object, object]) -> PhotoTile:

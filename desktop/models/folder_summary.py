@@ -19,7 +19,7 @@ _MAX_NOTES = 3
 
 
 class FolderSummary(QWidget):
-    """The classes with their photos, the test part, and what is left out."""
+    """The classes with their photos, the test part, and what is skipped."""
 
     def __init__(self, folder: PhotoFolder) -> None:
         super().__init__()
@@ -33,20 +33,20 @@ class FolderSummary(QWidget):
         row, rows = self.classes.sizeHintForRow(0), max(1, len(folder.classes))
         self.classes.setMinimumHeight(min(_MIN_ROWS, rows) * row + 2)
         self.classes.setMaximumHeight(rows * row + 2)
-        self.left_out = build.label(left_out_sentence(folder), "muted", wrap=True)
-        self.left_out.setVisible(bool(self.left_out.text()))
-        self.left_out.setToolTip(
-            "\n".join(f"{each.path}: {each.reason}" for each in folder.left_out[:30])
+        self.skipped = build.label(skipped_sentence(folder), "muted", wrap=True)
+        self.skipped.setVisible(bool(self.skipped.text()))
+        self.skipped.setToolTip(
+            "\n".join(f"{each.path}: {each.reason}" for each in folder.skipped[:30])
         )
         self.notes = build.label("\n".join(folder.notes[:_MAX_NOTES]), "small", wrap=True)
         self.notes.setVisible(bool(folder.notes))
-        for label in (self.found, self.left_out, self.notes):
+        for label in (self.found, self.skipped, self.notes):
             label.setTextFormat(Qt.TextFormat.PlainText)
         build.column(
             self.found,
             self.test_part,
             (self.classes, 1),
-            self.left_out,
+            self.skipped,
             self.notes,
             parent=self,
         )
@@ -67,14 +67,14 @@ def test_sentence(folder: PhotoFolder) -> str:
     return f"{count(learned)} to learn from, {count(held_out)} to measure accuracy with."
 
 
-def left_out_sentence(folder: PhotoFolder) -> str:
-    """Return `12 files are left out: 8 not an image, 4 hidden.`; empty if none is."""
-    if not folder.left_out:
+def skipped_sentence(folder: PhotoFolder) -> str:
+    """Return `12 files are skipped: 8 not an image, 4 hidden.`; empty if none is."""
+    if not folder.skipped:
         return ""
-    reasons = Counter(str(each.reason) for each in folder.left_out)
+    reasons = Counter(str(each.reason) for each in folder.skipped)
     alone = len(reasons) == 1
     parts = [
         reason if alone else f"{count(number)} {reason}" for reason, number in reasons.most_common()
     ]
-    verb = "is" if len(folder.left_out) == 1 else "are"
-    return f"{plural(len(folder.left_out), 'file')} {verb} left out: {', '.join(parts)}."
+    verb = "is" if len(folder.skipped) == 1 else "are"
+    return f"{plural(len(folder.skipped), 'file')} {verb} skipped: {', '.join(parts)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QMenu, QProgressBar, QScrollArea, QWidget
 
 from desktop import theme
@@ -166,9 +166,9 @@ class ModelPane(QFrame):
         self.keep.clicked.connect(self._change_served)
         self.cancel.clicked.connect(self._cancel)
 
-    def _emit(self, signal: object) -> None:
+    def _emit(self, signal: SignalInstance) -> None:
         if self._entry is not None:
-            signal.emit(self._entry.name)  # type: ignore[attr-defined]
+            signal.emit(self._entry.name)
 
     def _change_served(self) -> None:
         model = self._entry.model if self._entry is not None else None

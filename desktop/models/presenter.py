@@ -394,8 +394,8 @@ class ModelsPresenter:
             finally:
                 view.show_comparing(False)
             if self._page.one.model == model:
-                left_out = 0 if files is None else len(files) - len(found)
-                view.show_comparisons(found, left_out)
+                skipped = 0 if files is None else len(files) - len(found)
+                view.show_comparisons(found, skipped)
 
         return self._jobs.start(f"Compare v{first} and v{second} of {model}", work)
 

@@ -43,20 +43,20 @@ class ReportView(QScrollArea):
         self.mistakes = PhotoGrid(pictures, "The photos it is most wrong about", rows=3)
         self.bars = ClassBars()
         self.bars.setAccessibleName("Photos by class")
-        self.left_out_note = build.label("", "small", wrap=True)
-        self.left_out = QPlainTextEdit()
-        self.left_out.setReadOnly(True)
-        self.left_out.setAccessibleName("Files that were left out")
-        self.left_out.setFont(theme.monospace(theme.Size.SMALL))
-        self.left_out.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.left_out.setFixedHeight(140)
+        self.skipped_note = build.label("", "small", wrap=True)
+        self.skipped = QPlainTextEdit()
+        self.skipped.setReadOnly(True)
+        self.skipped.setAccessibleName("Files that were skipped")
+        self.skipped.setFont(theme.monospace(theme.Size.SMALL))
+        self.skipped.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.skipped.setFixedHeight(140)
         self._matrix_panel = _panel(
             "What is taken for what", self.matrix, self.matrix_note, aside=self.copy
         )
         self._cell_panel = _panel("Photos of the cell", self.cell_sentence, self.cell_photos)
         self._mistakes_panel = _panel("Most wrong", self.mistakes_note, self.mistakes)
         self._bars_panel = _panel("Photos a class", self.bars)
-        self._left_out_panel = _panel("Left out", self.left_out_note, self.left_out)
+        self._skipped_panel = _panel("Skipped", self.skipped_note, self.skipped)
         inside = QWidget()
         inside.setProperty("role", "scrolled")
         build.column(
@@ -66,7 +66,7 @@ class ReportView(QScrollArea):
             self._cell_panel,
             self._mistakes_panel,
             self._bars_panel,
-            self._left_out_panel,
+            self._skipped_panel,
             None,
             parent=inside,
             spacing=theme.M,
@@ -107,7 +107,7 @@ class ReportView(QScrollArea):
         rows = min(_BAR_ROWS, len(report.classes))
         self.bars.setFixedHeight(max(1, rows) * max(1, self.bars.sizeHintForRow(0)) + 2)
         self._bars_panel.setVisible(bool(report.classes))
-        self._show_left_out(report)
+        self._show_skipped(report)
         self.verticalScrollBar().setValue(0)
 
     def _show_mistakes(self, report: EvaluationReport) -> None:
@@ -117,13 +117,13 @@ class ReportView(QScrollArea):
             "The surest wrong answers first. A wrong label is often among them."
         )
 
-    def _show_left_out(self, report: EvaluationReport) -> None:
-        self._left_out_panel.setVisible(bool(report.left_out))
-        reasons = Counter(each.reason for each in report.left_out)
+    def _show_skipped(self, report: EvaluationReport) -> None:
+        self._skipped_panel.setVisible(bool(report.skipped))
+        reasons = Counter(each.reason for each in report.skipped)
         parts = [f"{plural(number, 'file')}: {reason}" for reason, number in reasons.most_common()]
-        self.left_out_note.setText(". ".join(parts))
-        self.left_out.setPlainText(
-            "\n".join(f"{each.path}    {each.reason}" for each in report.left_out)
+        self.skipped_note.setText(". ".join(parts))
+        self.skipped.setPlainText(
+            "\n".join(f"{each.path}    {each.reason}" for each in report.skipped)
         )
 
     def _show_cell(self, shown: str, answered: str) -> None:
@@ -150,7 +150,7 @@ class ReportView(QScrollArea):
             self._cell_panel,
             self._mistakes_panel,
             self._bars_panel,
-            self._left_out_panel,
+            self._skipped_panel,
         )
 
 

@@ -57,15 +57,15 @@ class ModelCard:
         """
         if text in self.classes:
             return text
-        wanted = text.casefold()
+        folded = text.casefold()
         for name in self.classes:
-            if name.casefold() == wanted:
+            if name.casefold() == folded:
                 return name
         found = [
             (place, name)
             for name, others in self.other_names.items()
             for place, other in enumerate(others)
-            if other.casefold() == wanted and name in self.classes
+            if other.casefold() == folded and name in self.classes
         ]
         nearest = [name for place, name in found if place == min(found)[0]]
         return nearest[0] if len(nearest) == 1 else None

@@ -111,7 +111,7 @@ def main() -> None:
     for place in (1, 5):
         print(f"top-{place} {accuracy.top(place) / count:7.1%} ({accuracy.top(place):,} right)")
     if accuracy.unreadable:
-        print(f"left out: {len(accuracy.unreadable):,} that cannot be read")
+        print(f"skipped: {len(accuracy.unreadable):,} that cannot be read")
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ async def measure(arguments: argparse.Namespace) -> None:
             new = NewModel("own", arguments.backbone, keep_classes=keeps)
             made = await make(client, new, data, first)
             count = len(folder.photos)
-            print(f"photos                    {count:10,}  ({len(made.report.left_out)} left out)")
+            print(f"photos                    {count:10,}  ({len(made.report.skipped)} skipped)")
             print(f"classes                   {len(folder.classes):10,}")
             print(f"seconds to live           {made.seconds:10.1f}")
             for phase, seconds in made.phases.items():

@@ -128,11 +128,11 @@ def test_a_built_in_model_is_added(shell: CommandLine) -> None:
 
 
 @pytest.mark.usefixtures("backend")
-def test_the_report_names_what_was_left_out_and_what_was_confused(shell: CommandLine) -> None:
+def test_the_report_names_what_was_skipped_and_what_was_confused(shell: CommandLine) -> None:
     printed = shell.run("models", "report", "my waste").stdout
     assert printed.startswith("Version 2 of my waste\n")
     assert f"cardboard  {PHOTOS}\n" in printed
-    assert "Left out: 1 file\n" in printed
+    assert "Skipped: 1 file\n" in printed
     assert "(notes.txt)" in printed
     assert "Accuracy " in printed
     assert "SHOWS / ANSWERED" in printed

@@ -112,7 +112,7 @@ async def test_what_the_folder_taught_can_be_looked_at(http: httpx.AsyncClient) 
         dict.fromkeys(WASTE, PHOTOS)
     )
     assert sum(map(sum, report["confusion"])) == report["photos"] == 3 * PHOTOS
-    assert [Path(each["path"]).name for each in report["left_out"]] == ["notes.txt"]
+    assert [Path(each["path"]).name for each in report["skipped"]] == ["notes.txt"]
     assert (await http.get("/models/waste/versions/1/report")).status_code == 404
     verified = (await http.post("/models/waste/versions/2/verify")).json()
     assert (verified["recorded"], verified["changed"]) == (True, [])

@@ -63,8 +63,7 @@ def new(
     async def make(client: BackendClient) -> ModelSummary | LearnedModel:
         model = await _unfinished(client, name) if photos else None
         if model is None:
-            wanted = NewModel(name, backbone, keep_classes)
-            model = await client.create_model(wanted)
+            model = await client.create_model(NewModel(name, backbone, keep_classes))
         else:
             print_message(f"{model.name} is there and has learned nothing yet; this continues it.")
         learned = None if photos is None else await _learn(client, model.name, photos)

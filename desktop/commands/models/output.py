@@ -9,8 +9,8 @@ from pathlib import Path
 
 from backend.contract import (
     EvaluationReport,
-    LeftOutFile,
     ModelSummary,
+    SkippedFile,
     TrainingRun,
     VersionSummary,
 )
@@ -26,7 +26,7 @@ MAX_MATRIX_CLASSES = 20
 MAX_CONFUSED_PAIRS = 10
 MAX_MISTAKES = 10
 MAX_FILES_NAMED = 3
-"""Of the files that were left out for the same reason."""
+"""Of the files that were skipped for the same reason."""
 
 
 def model_row(model: ModelSummary) -> tuple[str, ...]:
@@ -83,21 +83,21 @@ def import_lines(report: EvaluationReport) -> list[str]:
 
 
 def photo_lines(report: EvaluationReport) -> list[str]:
-    """Return how many photos of each class it learned from, and what was left out and why."""
+    """Return how many photos of each class it learned from, and what was skipped and why."""
     rows = [
         (name, count(n)) for name, n in zip(report.classes, report.photos_per_class, strict=True)
     ]
-    return [*table_lines(("CLASS", "PHOTOS"), rows), *left_out_lines(report.left_out)]
+    return [*table_lines(("CLASS", "PHOTOS"), rows), *skipped_lines(report.skipped)]
 
 
-def left_out_lines(left_out: Sequence[LeftOutFile]) -> list[str]:
-    """Return how many files were left out for each reason, with the first few names."""
-    if not left_out:
+def skipped_lines(skipped: Sequence[SkippedFile]) -> list[str]:
+    """Return how many files were skipped for each reason, with the first few names."""
+    if not skipped:
         return []
     by_reason: dict[str, list[str]] = defaultdict(list)
-    for each in left_out:
+    for each in skipped:
         by_reason[each.reason].append(Path(each.path).name)
-    lines = ["", f"Left out: {plural(len(left_out), 'file')}"]
+    lines = ["", f"Skipped: {plural(len(skipped), 'file')}"]
     for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         more = ", …" if len(names) > MAX_FILES_NAMED else ""
         lines.append(

@@ -50,7 +50,7 @@ def test_classes_the_test_part_and_what_is_left_out_are_shown(
     listed = sheet.summary.classes.model()
     described = [listed.index(row, 0).data() for row in range(listed.rowCount())]
     assert described == ["rose", "tulip"]
-    assert sheet.summary.left_out.text() == "1 file is left out: not an image."
+    assert sheet.summary.skipped.text() == "1 file is skipped: not an image."
 
 
 def test_the_folders_name_is_proposed_and_the_model_is_made_of_its_classes(

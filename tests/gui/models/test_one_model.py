@@ -10,7 +10,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 
-from backend.contract import Comparison, LeftOutFile, Mistake
+from backend.contract import Comparison, Mistake, SkippedFile
 from desktop.models.confusion_matrix import MAX_CLASSES, ConfusionMatrix, drawn_classes
 from desktop.models.one_model import INITIAL_ROWS, OneModelView
 from desktop.models.pictures import Pictures
@@ -104,13 +104,13 @@ def test_a_late_report_of_another_version_is_not_shown(view: OneModelView) -> No
     assert view.report.sentence.text() == "No report."
 
 
-def test_a_report_shows_accuracy_confusion_mistakes_photos_and_what_was_left_out(
+def test_a_report_shows_accuracy_confusion_mistakes_photos_and_what_was_skipped(
     view: OneModelView,
 ) -> None:
     found = replace(
         report(["cat", "dog"], [[8, 2], [0, 10]]),
         mistakes=[Mistake(IMAGE, "cat", "dog", 0.93)],
-        left_out=[LeftOutFile("cat/notes.txt", "not an image"), LeftOutFile("cat/.x", "hidden")],
+        skipped=[SkippedFile("cat/notes.txt", "not an image"), SkippedFile("cat/.x", "hidden")],
         notes=["The test part is the folder test."],
     )
     view.show_report(3, found)
@@ -121,8 +121,8 @@ def test_a_report_shows_accuracy_confusion_mistakes_photos_and_what_was_left_out
     assert shown.matrix.text() == "cat as dog: 2"
     assert [tile.text for tile in shown.mistakes.tiles] == ["cat, dog 93%"]
     assert shown.bars.model().rowCount() == 2
-    assert shown.left_out_note.text() == "1 file: not an image. 1 file: hidden"
-    assert "cat/notes.txt" in shown.left_out.toPlainText()
+    assert shown.skipped_note.text() == "1 file: not an image. 1 file: hidden"
+    assert "cat/notes.txt" in shown.skipped.toPlainText()
 
 
 def test_a_cell_lists_its_photos(view: OneModelView) -> None:
@@ -207,10 +207,10 @@ def test_two_versions_are_compared_on_the_photos_of_the_history(view: OneModelVi
     assert compare.photos.isEnabled()
     compare.show_comparisons([])
     assert compare.note.text() == "There is no photo in the history to compare on."
-    compare.show_comparisons([], left_out=2)
+    compare.show_comparisons([], skipped=2)
     assert compare.note.text() == "None of the photos of the history can be read."
     unlabelled = Comparison(IMAGE, "", ["dog", "cat"], [0.5, 0.9], "/photos/a.png")
-    compare.show_comparisons([unlabelled], left_out=1)
+    compare.show_comparisons([unlabelled], skipped=1)
     assert compare.sentence.text() == "1 of 1 answer changed. 1 photo cannot be read."
     (tile,) = compare.grid.tiles
     assert (tile.image, tile.text) == (

@@ -142,7 +142,7 @@ def files(tmp_path: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-async def test_files_are_compared_and_those_that_cannot_be_read_are_left_out(
+async def test_files_are_compared_and_those_that_cannot_be_read_are_skipped(
     service: Service, versions: list[Version], files: list[Path]
 ) -> None:
     image = await label(service, "red")

@@ -51,9 +51,9 @@ async def test_a_folder_becomes_a_live_version_and_more_photos_a_better_one(
     (folder / "rings" / "broken.jpg").write_bytes(b"nonsense")
     run = await ended(client, await client.import_folder("mine", folder))
     assert (run.state, run.promoted, run.labels) == (RunState.SUCCEEDED, True, 12)
-    assert run.step == "Version 2 is live. Files left out: 1; the report says why."
+    assert run.step == "Version 2 is live. Files skipped: 1; the report says why."
     report = await client.report("mine", 2)
-    assert [entry.path for entry in report.left_out] == ["rings/broken.jpg"]
+    assert [entry.path for entry in report.skipped] == ["rings/broken.jpg"]
     assert (report.photos, report.classes) == (12, list(KINDS))
     model = await client.model("mine")
     assert (model.labels, model.class_count, model.accuracy) == (12, 2, report.accuracy)

@@ -119,7 +119,7 @@ def test_a_folder_of_folders_becomes_a_model(teaching: Teaching, mine: Version) 
     for kind in KINDS:
         unseen = [drawing(kind, seed) for seed in range(100, 110)]
         assert first_answers(version, unseen).count(kind) >= 9
-    assert result.left_out == 1
+    assert result.skipped == 1
     assert result.evaluation.base_accuracy == 0
     report = report_of(version)
     assert (report.method, report.photos) == ("cross-validation", 24)
@@ -127,7 +127,7 @@ def test_a_folder_of_folders_becomes_a_model(teaching: Teaching, mine: Version) 
     assert report.accuracy is not None
     assert report.accuracy >= 0.9
     assert (report.classes, report.photos_per_class) == (list(KINDS), [8, 8, 8])
-    assert [entry.path for entry in report.left_out] == ["rings/broken.jpg"]
+    assert [entry.path for entry in report.skipped] == ["rings/broken.jpg"]
     progress = [m.progress for m in teaching.messages if isinstance(m, TrainingProgress)]
     assert progress == sorted(progress)
 
@@ -231,7 +231,7 @@ def test_a_photo_that_only_the_network_cannot_read_costs_itself_alone(
     teaching.labels[broken.image] = broken
     version, result = teaching.learn(mine, imports=False)
     assert (result.learned_images, result.unreadable_images) == (9, 1)
-    assert [entry.reason for entry in report_of(version).left_out] == ["cannot be read"]
+    assert [entry.reason for entry in report_of(version).skipped] == ["cannot be read"]
 
 
 def test_a_run_that_is_killed_is_continued(teaching: Teaching, mine: Version) -> None:

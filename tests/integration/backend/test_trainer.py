@@ -320,7 +320,7 @@ async def test_photos_of_an_import_are_labelled_while_it_runs(
     run = await service.trainer.queue_import("farm", PhotoSource(tmp_path, str(tmp_path)))
     run = await ended(service, run.id)
     assert (run.state, run.labels) == (RunState.SUCCEEDED, 3)
-    assert run.step == "Version 2 is live. Files left out: 4; the report says why."
+    assert run.step == "Version 2 is live. Files skipped: 4; the report says why."
     labels = await service.store.labels.snapshot("farm")
     assert [(label.class_name, label.new_class) for label in labels.current] == [("owl", True)] * 3
     assert labels.held_out == {f"{2:064x}"}

@@ -117,5 +117,5 @@ def test_an_imported_folder_keeps_the_bytes_that_labels_keep(
     expected = {normalize_image(golden.data) for golden in files.values()}
     assert {Path(image.path).read_bytes() for image in imported.images} == expected
     # Files that differ in how they store the same pixels become one image.
-    assert len(imported.left_out) == len(files) - len(expected) > 0
-    assert {one.reason.partition(":")[0] for one in imported.left_out} == {"the same photo again"}
+    assert len(imported.skipped) == len(files) - len(expected) > 0
+    assert {one.reason.partition(":")[0] for one in imported.skipped} == {"the same photo again"}

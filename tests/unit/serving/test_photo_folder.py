@@ -1,4 +1,4 @@
-"""Folders with one folder a class: what is taken from them, what is left out, and why."""
+"""Folders with one folder a class: what is taken from them, what is skipped, and why."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from serving.image_file import ImageFault, UnusableImage
 from serving.normalize_image import read_normalized_image
 from serving.photo_folder import (
     FolderPhoto,
-    LeftOutReason,
     NotAPhotoFolder,
     PhotoFolder,
+    SkipReason,
     assign_photos,
-    left_out_because,
     scan_photo_folder,
+    skip_reason,
 )
 from tests.support.sample_images import image_bytes
 
@@ -43,8 +43,8 @@ def found(folder: PhotoFolder) -> set[tuple[str, str, bool]]:
     }
 
 
-def left_out(folder: PhotoFolder) -> dict[str, str]:
-    return {str(one.path.relative_to(folder.root)): one.reason.value for one in folder.left_out}
+def skipped(folder: PhotoFolder) -> dict[str, str]:
+    return {str(one.path.relative_to(folder.root)): one.reason.value for one in folder.skipped}
 
 
 def refusal(folder: Path) -> str:
@@ -65,7 +65,7 @@ def test_each_folder_is_a_class(tmp_path: Path) -> None:
     }
     assert folder.root == tmp_path
     assert folder.classes == ("cat", "dog")
-    assert (folder.left_out, folder.notes) == ((), ())
+    assert (folder.skipped, folder.notes) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -132,24 +132,24 @@ def test_a_test_part_beside_the_classes_is_held_out(tmp_path: Path) -> None:
     assert folder.classes == ("cat", "dog")
 
 
-def test_what_is_beside_the_parts_is_left_out(tmp_path: Path) -> None:
+def test_what_is_beside_the_parts_is_skipped(tmp_path: Path) -> None:
     make(tmp_path, "train/a/1.jpg", "train/loose.jpg", "test/a/2.jpg", "docs/logo.png", "top.jpg")
     folder = scan_photo_folder(tmp_path)
     assert folder.classes == ("a",)
-    assert set(left_out(folder)) == {"train/loose.jpg", "docs/logo.png", "top.jpg"}
-    assert set(left_out(folder).values()) == {"not in the folder of a class"}
+    assert set(skipped(folder)) == {"train/loose.jpg", "docs/logo.png", "top.jpg"}
+    assert set(skipped(folder).values()) == {"not in the folder of a class"}
 
 
-def test_a_class_with_photos_in_the_test_part_alone_is_left_out(tmp_path: Path) -> None:
+def test_a_class_with_photos_in_the_test_part_alone_is_skipped(tmp_path: Path) -> None:
     folder = scan_photo_folder(make(tmp_path, "train/a/1.jpg", "test/a/2.jpg", "test/b/3.jpg"))
     assert folder.classes == ("a",)
-    assert left_out(folder) == {"test/b/3.jpg": "its class has photos only in the test part"}
+    assert skipped(folder) == {"test/b/3.jpg": "its class has photos only in the test part"}
 
 
 def test_a_test_part_without_classes_is_no_test_part(tmp_path: Path) -> None:
     folder = scan_photo_folder(make(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "test/1.jpg"))
     assert not any(photo.held_out for photo in folder.photos)
-    assert left_out(folder) == {"test/1.jpg": "not in the folder of a class"}
+    assert skipped(folder) == {"test/1.jpg": "not in the folder of a class"}
 
 
 def test_a_folder_of_trains_may_be_called_train(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_folders_nested_deeper_than_python_calls_are_read(
         Path("d").rmdir()
 
 
-def test_what_systems_leave_behind_is_left_out(tmp_path: Path) -> None:
+def test_what_systems_leave_behind_is_skipped(tmp_path: Path) -> None:
     make(
         tmp_path,
         *("cat/1.jpg", "dog/1.jpg", "cat/.DS_Store", "cat/Thumbs.db", "cat/._1.jpg", ".git/a.jpg"),
@@ -189,7 +189,7 @@ def test_what_systems_leave_behind_is_left_out(tmp_path: Path) -> None:
     )
     folder = scan_photo_folder(tmp_path)
     assert len(folder.photos) == 2
-    assert left_out(folder) == dict.fromkeys(
+    assert skipped(folder) == dict.fromkeys(
         [
             *("cat/.DS_Store", "cat/Thumbs.db", "cat/._1.jpg", ".git"),
             *("__MACOSX", "cat/@eaDir", "desktop.ini"),
@@ -203,7 +203,7 @@ def test_content_decides_about_files_that_are_not_named_like_images(tmp_path: Pa
     make(tmp_path, "cat/IMG_1", "cat/2.data", content=image_bytes())
     folder = scan_photo_folder(tmp_path)
     assert {photo.path.name for photo in folder.photos} == {"1.jpg", "IMG_1", "2.data"}
-    assert left_out(folder) == {"cat/notes.txt": "not an image", "cat/empty": "not an image"}
+    assert skipped(folder) == {"cat/notes.txt": "not an image", "cat/empty": "not an image"}
 
 
 def test_folders_without_photos_are_named(tmp_path: Path) -> None:
@@ -216,10 +216,10 @@ def test_folders_without_photos_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 101, "a\x01b", os.fsdecode(b"caf\xe9")])
-def test_a_folder_whose_name_cannot_be_a_class_is_left_out(tmp_path: Path, name: str) -> None:
+def test_a_folder_whose_name_cannot_be_a_class_is_skipped(tmp_path: Path, name: str) -> None:
     folder = scan_photo_folder(make(tmp_path, f"{name}/1.jpg", "cat/1.jpg"))
     assert folder.classes == ("cat",)
-    assert left_out(folder) == {f"{name}/1.jpg": "the folder's name cannot be a class"}
+    assert skipped(folder) == {f"{name}/1.jpg": "the folder's name cannot be a class"}
     (tmp_path / "cat/1.jpg").unlink()
     assert refusal(tmp_path) == "No folder in it has a name that a class can have."
 
@@ -249,7 +249,7 @@ def test_links_are_followed_once_and_never_around_the_folder(tmp_path: Path) -> 
     folder = scan_photo_folder(root)
     assert Counter(photo.class_name for photo in folder.photos) == {"cat": 2, "dog": 2}
     again = "a link to a folder that is read already"
-    assert left_out(folder) == {
+    assert skipped(folder) == {
         "aaa": again,
         "cat/again": again,
         "up": again,
@@ -272,7 +272,7 @@ def test_a_folder_that_may_not_be_read_costs_itself_alone(
     monkeypatch.setattr(os, "scandir", refuse)
     folder = scan_photo_folder(tmp_path)
     assert folder.classes == ("cat",)
-    assert left_out(folder) == {"dog": "cannot be read"}
+    assert skipped(folder) == {"dog": "cannot be read"}
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "cat" / "pipe")
     os.mkfifo(tmp_path / "cat" / "pipe.jpg")
     folder = scan_photo_folder(tmp_path)
-    assert set(left_out(folder)) == {"cat/pipe", "cat/pipe.jpg"}
+    assert set(skipped(folder)) == {"cat/pipe", "cat/pipe.jpg"}
 
 
 def test_a_folder_that_is_none_is_explained_with_what_was_found(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def assigned(read: Iterable[tuple[FolderPhoto, str]]) -> list[object]:
     for seed in range(5):
         random.Random(seed).shuffle(shuffled)
         one = assign_photos(shuffled)
-        results.append((one.train, one.held_out, one.left_out, one.paths))
+        results.append((one.train, one.held_out, one.skipped, one.paths))
     assert all(result == results[0] for result in results)
     train, held_out, out, paths = results[0]
     return [train, held_out, {str(p.path): (p.reason, p.detail) for p in out}, paths]
@@ -330,7 +330,7 @@ def test_the_same_photo_in_two_classes_is_a_conflict() -> None:
     read = [(photo("cat/1"), "x"), (photo("dog/1"), "x"), (photo("dog/2"), "y")]
     train, held_out, out, paths = assigned(read)
     assert (train, held_out) == ({"y": "dog"}, {})
-    conflict = (LeftOutReason.TWO_CLASSES, "cat and dog")
+    conflict = (SkipReason.TWO_CLASSES, "cat and dog")
     assert out == {"cat/1": conflict, "dog/1": conflict}
     assert paths == {"y": Path("dog/2")}
 
@@ -339,7 +339,7 @@ def test_the_same_photo_twice_in_a_class_counts_once() -> None:
     read = [(photo("cat/2"), "x"), (photo("cat/1"), "x"), (photo("cat/3"), "x")]
     train, _, out, paths = assigned(read)
     assert (train, paths) == ({"x": "cat"}, {"x": Path("cat/1")})
-    again = (LeftOutReason.SAME_PHOTO, "1")
+    again = (SkipReason.SAME_PHOTO, "1")
     assert out == {"cat/2": again, "cat/3": again}
 
 
@@ -348,8 +348,8 @@ def test_a_photo_that_is_in_the_test_part_too_counts_for_the_test_alone() -> Non
     train, held_out, out, paths = assigned([(photo("cat/1"), "x"), *test])
     assert (train, held_out) == ({}, {"x": "cat"})
     assert out == {
-        "cat/1": (LeftOutReason.IN_TEST, "t1"),
-        "cat/t2": (LeftOutReason.SAME_PHOTO, "t1"),
+        "cat/1": (SkipReason.IN_TEST, "t1"),
+        "cat/t2": (SkipReason.SAME_PHOTO, "t1"),
     }
     assert paths == {"x": Path("cat/t1")}
 
@@ -364,23 +364,23 @@ def test_a_conflict_between_the_parts_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", LeftOutReason.EMPTY),
-        (b"words", LeftOutReason.NOT_AN_IMAGE),
-        (image_bytes(size=(300, 300))[:-200], LeftOutReason.DAMAGED),
-        (None, LeftOutReason.CANNOT_BE_READ),
+        (b"", SkipReason.EMPTY),
+        (b"words", SkipReason.NOT_AN_IMAGE),
+        (image_bytes(size=(300, 300))[:-200], SkipReason.DAMAGED),
+        (None, SkipReason.CANNOT_BE_READ),
     ],
 )
 def test_a_photo_that_cannot_be_used_is_left_out_with_its_fault(
-    tmp_path: Path, content: bytes | None, reason: LeftOutReason
+    tmp_path: Path, content: bytes | None, reason: SkipReason
 ) -> None:
     path = tmp_path / "photo.jpg"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ImageError) as caught:
         read_normalized_image(path)
-    assert left_out_because(path, caught.value).reason is reason
+    assert skip_reason(path, caught.value).reason is reason
 
 
 def test_every_fault_has_a_reason() -> None:
     for fault in ImageFault:
-        left_out_because(Path("x"), UnusableImage(fault, "What.", "Advice."))
+        skip_reason(Path("x"), UnusableImage(fault, "What.", "Advice."))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from backend.client import BackendRefused
-from backend.contract import EvaluationReport, LeftOutFile, Mistake
+from backend.contract import EvaluationReport, Mistake, SkippedFile
 from serving.models.checksums import CHECKSUMS_PATH
 from tests.support.backend_env import MODEL, Service, add_version
 
@@ -53,7 +53,7 @@ async def test_files_that_changed_are_found(service: Service) -> None:
     assert (verification.recorded, verification.changed) == (False, [])
 
 
-async def test_what_training_measured_is_told(service: Service) -> None:
+async def test_what_training_measured_is_shown(service: Service) -> None:
     with pytest.raises(BackendRefused, match="has no report") as caught:
         await service.client.report(MODEL, 1)
     assert caught.value.status == 404
@@ -66,7 +66,7 @@ async def test_what_training_measured_is_told(service: Service) -> None:
         photos_per_class=[2, 1],
         confusion=[[1, 1], [0, 1]],
         mistakes=[Mistake("ab" * 32, "cat", "dog", 0.9)],
-        left_out=[LeftOutFile("cat/notes.txt", "It is not an image.")],
+        skipped=[SkippedFile("cat/notes.txt", "It is not an image.")],
     )
     with service.repository.staged(MODEL) as staged:
         (staged / "saved_model.pb").write_bytes(b"graph")

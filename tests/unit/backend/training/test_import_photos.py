@@ -74,7 +74,7 @@ def test_names_of_folders_are_classes_as_they_are(importing: Import) -> None:
     assert importing.classes() == expected
     assert {image.image: image.class_name for image in imported.images} == expected
     assert all(Path(image.path).is_file() for image in imported.images)
-    assert imported.left_out == ()
+    assert imported.skipped == ()
     assert importing.done == [(4, 4)]
 
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_used_costs_itself_alone(importing: Import) -> None:
     importing.add("dog/good.jpg", painting("blue", 1))
     imported = importing.run()
     assert sorted(importing.classes().values()) == ["cat", "dog"]
-    assert {entry.path: entry.reason.partition(":")[0] for entry in imported.left_out} == {
+    assert {entry.path: entry.reason.partition(":")[0] for entry in imported.skipped} == {
         "cat/good.jpg": "the same photo again",
         "cat/cut off.jpg": "damaged",
         "cat/empty.jpg": "empty",
@@ -121,7 +121,7 @@ def test_two_files_with_the_same_image_count_once(importing: Import) -> None:
     importing.add("dog/1.jpg", painting("red", 1))
     imported = importing.run()
     assert len(imported.images) == 2
-    assert [(entry.path, entry.reason) for entry in imported.left_out] == [
+    assert [(entry.path, entry.reason) for entry in imported.skipped] == [
         ("cat/2.png", "the same photo again")
     ]
 
@@ -165,7 +165,7 @@ def test_a_name_that_is_no_text_can_be_reported(importing: Import) -> None:
     importing.add("cat/1.jpg", painting("red", 1))
     importing.add("dog/1.jpg", painting("red", 2))
     (importing.folder / os.fsdecode(b"cat/\xff.jpg")).write_bytes(b"nonsense")
-    (entry,) = importing.run().left_out
+    (entry,) = importing.run().skipped
     assert entry.path.encode().decode() == "cat/\N{REPLACEMENT CHARACTER}.jpg"
 
 

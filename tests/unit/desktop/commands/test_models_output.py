@@ -6,10 +6,10 @@ import pytest
 
 from backend.contract import (
     EvaluationReport,
-    LeftOutFile,
     Mistake,
     ModelSummary,
     RunState,
+    SkippedFile,
     TrainingRun,
     VersionSummary,
 )
@@ -94,18 +94,18 @@ def test_the_most_confused_pair_comes_first() -> None:
     assert output.confused_lines(replace(REPORT, confusion=[[3, 0, 0], [0, 3, 0], [0, 0, 3]])) == []
 
 
-def test_files_left_out_are_counted_by_reason() -> None:
-    left_out = [
-        LeftOutFile("/photos/cat/1.txt", "not an image"),
-        *(LeftOutFile(f"/photos/dog/{n}.jpg", "damaged") for n in range(4)),
+def test_skipped_files_are_counted_by_reason() -> None:
+    skipped = [
+        SkippedFile("/photos/cat/1.txt", "not an image"),
+        *(SkippedFile(f"/photos/dog/{n}.jpg", "damaged") for n in range(4)),
     ]
-    assert output.left_out_lines(left_out) == [
+    assert output.skipped_lines(skipped) == [
         "",
-        "Left out: 5 files",
+        "Skipped: 5 files",
         "  damaged: 4 (0.jpg, 1.jpg, 2.jpg, …)",
         "  not an image: 1 (1.txt)",
     ]
-    assert output.left_out_lines([]) == []
+    assert output.skipped_lines([]) == []
 
 
 def test_an_accuracy_that_was_not_measured_says_why() -> None:

@@ -111,9 +111,9 @@ async def test_a_record_of_the_version_before_is_read_and_written_alike(tmp_path
 async def test_the_newest_record_of_the_version_before_counts_until_there_is_one_for_the_fleet(
     tmp_path: Path,
 ) -> None:
-    for name, wanted, changed in (("pets", 2, 20), ("birds", 3, 10), ("other", 4, 0)):
+    for name, count, changed in (("pets", 2, 20), ("birds", 3, 10), ("other", 4, 0)):
         path = tmp_path / f"{name}.json"
-        path.write_text(f'{{"wanted": {wanted}}}')
+        path.write_text(f'{{"wanted": {count}}}')
         os.utime(path, (changed, changed))
     file = RecordFile(tmp_path / "fleet.json")
     assert file.exists()
