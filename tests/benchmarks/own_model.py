@@ -14,13 +14,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import signal
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +23,7 @@ from backend.client import BackendClient
 from backend.contract import EvaluationReport, NewModel, RunState, TrainingRun
 from serving.models.builtin.catalog import DEFAULT_BUILT_IN
 from serving.photo_folder import FolderPhoto, scan_photo_folder
+from tests.benchmarks.service import service
 
 POLL_SECONDS = 0.05
 CALLERS = 4
@@ -42,28 +38,6 @@ class Made:
     seconds: float
     phases: dict[str, float] = field(default_factory=dict)
     """The first word of what the run was doing, and the seconds it took."""
-
-
-@asynccontextmanager
-async def served(workspace: str, instances: int) -> AsyncIterator[BackendClient]:
-    """Run `servery serve` and yield a client of it."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "desktop.cli", "--workspace", workspace),
-        *("serve", "--port", "0", "--instances", str(instances), "--engine", "process"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        line = (await process.stdout.readline()).decode()
-        await process.stderr.readuntil(b"ready on")
-        async with BackendClient(line.removeprefix("Servery answers at ").strip()) as client:
-            yield client
-    finally:
-        process.send_signal(signal.SIGINT)
-        await process.communicate()
 
 
 async def make(client: BackendClient, new: NewModel, folder: Path, photo: Path) -> Made:
@@ -118,7 +92,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     first = folder.photos[0].path
     keeps: bool = arguments.keep_classes
     with tempfile.TemporaryDirectory(prefix="servery-own-model-") as workspace:
-        async with served(workspace, arguments.instances) as client:
+        async with service(workspace, arguments.instances, "--engine", "process") as client:
             new = NewModel("own", arguments.backbone, keep_classes=keeps)
             made = await make(client, new, data, first)
             count = len(folder.photos)

@@ -17,6 +17,7 @@ from serving.tf.messages import (
     types_pb2,
 )
 from serving.tf.tensors import Array, Tensor, from_proto, to_proto
+from tests.integration.model_server.conftest import RunningServer
 
 DTYPES = {
     "float32": types_pb2.DT_FLOAT,
@@ -95,3 +96,9 @@ def refusal(call: Any, request: Any) -> tuple[str, str]:
         call(request, timeout=30)
     error: Any = caught.value
     return error.code().name, error.details()
+
+
+def half_answer(server: RunningServer, model: str = "m", **spec: Any) -> float:
+    """Return what a model that halves its input and adds a number answers for 2."""
+    response = server.predictions.Predict(half(model, 2.0, **spec), timeout=30)
+    return float(response.outputs["y"].float_val[0])

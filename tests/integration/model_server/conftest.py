@@ -28,6 +28,8 @@ from tests.support.waiting import block_until
 ROOT = Path(__file__).resolve().parents[3]
 _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 _TIMEOUT_SECONDS = 60.0
+QUICK = ("--file_system_poll_wait_seconds=1", "--max_num_load_retries=0")
+"""Flags by which a server notices and gives up soon."""
 
 
 @pytest.fixture(scope="session")
@@ -251,3 +253,8 @@ def add_version(source: Path, model: Path, number: int) -> Path:
     staging = model / f"staging-{number}"
     shutil.copytree(source, staging)
     return staging.rename(model / str(number))
+
+
+@pytest.fixture
+def two(sample_models: Path) -> Path:
+    return sample_models / "half_plus_two" / "00000123"

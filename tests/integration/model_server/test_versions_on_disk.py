@@ -1,15 +1,13 @@
-"""Versions come and go; configuration changes; a server starts and stops."""
+"""Versions come and go, and so do models when the configuration changes."""
 
 from __future__ import annotations
 
 import shutil
-import socket
 import threading
 from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
 from google.protobuf import text_format
 
@@ -20,14 +18,12 @@ from serving.tf.messages import (
 )
 from serving.tf.tfrecord import crc32c, masked
 from tests.integration.model_server.calls import (
-    classification_request,
-    example,
     half,
-    predict_request,
+    half_answer,
     refusal,
-    tensor,
 )
 from tests.integration.model_server.conftest import (
+    QUICK,
     RunningServer,
     StartServer,
     add_version,
@@ -35,24 +31,12 @@ from tests.integration.model_server.conftest import (
 )
 from tests.support.waiting import block_until
 
-QUICK = ("--file_system_poll_wait_seconds=1", "--max_num_load_retries=0")
-
-
-def _answer(server: RunningServer, model: str = "m", **spec: Any) -> float:
-    response = server.predictions.Predict(half(model, 2.0, **spec), timeout=30)
-    return float(response.outputs["y"].float_val[0])
-
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     folder = tmp_path / "model"
     folder.mkdir()
     return folder
-
-
-@pytest.fixture
-def two(sample_models: Path) -> Path:
-    return sample_models / "half_plus_two" / "00000123"
 
 
 @pytest.fixture
@@ -72,7 +56,7 @@ def test_a_new_version_replaces_the_old_one_without_a_failed_call(
     def call() -> None:
         while not stop.is_set():
             try:
-                answers.append(_answer(server))
+                answers.append(half_answer(server))
             except grpc.RpcError as error:
                 failures.append(error)
 
@@ -104,7 +88,7 @@ def test_a_broken_version_harms_nothing(start_server: StartServer, model: Path, 
     assert row.version == 2
     assert row.status.error_code != 0
     assert row.status.error_message
-    assert _answer(server) == 3.0
+    assert half_answer(server) == 3.0
 
 
 def test_a_half_copied_version_is_tried_again(
@@ -122,7 +106,7 @@ def test_a_half_copied_version_is_tried_again(
     server.wait_for_states("m", {2: "LOADING", 1: "AVAILABLE"})
     shutil.copytree(three, model / "2", dirs_exist_ok=True)
     server.wait_for_states("m", {2: "AVAILABLE", 1: "END"})
-    assert _answer(server) == 4.0
+    assert half_answer(server) == 4.0
 
 
 def test_a_missing_folder_changes_nothing_and_an_empty_one_unloads(
@@ -132,7 +116,7 @@ def test_a_missing_folder_changes_nothing_and_an_empty_one_unloads(
     server = start_server("--model_name=m", f"--model_base_path={model}", *QUICK)
     aside = model.rename(model.with_name("aside"))
     server.wait_for_log("cannot be read")
-    assert _answer(server) == 3.0
+    assert half_answer(server) == 3.0
     aside.rename(model)
     shutil.rmtree(model / "7")
     server.wait_for_states("m", {7: "END"})
@@ -159,19 +143,19 @@ def test_policies_and_labels_by_configuration_file(
         f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1", *QUICK
     )
     server.wait_for_states("m", {3: "AVAILABLE", 2: "AVAILABLE", 1: "AVAILABLE"})
-    assert [_answer(server, version=number) for number in (1, 2, 3)] == [3.0, 4.0, 3.0]
+    assert [half_answer(server, version=number) for number in (1, 2, 3)] == [3.0, 4.0, 3.0]
     labels = 'version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 }'
     configure(f"model_version_policy {{ specific {{ versions: 1 versions: 2 }} }} {labels}")
     server.wait_for_states("m", {3: "END", 2: "AVAILABLE", 1: "AVAILABLE"})
 
     def canary() -> float | None:
         try:
-            return _answer(server, label="canary")
+            return half_answer(server, label="canary")
         except grpc.RpcError:
             return None
 
     assert block_until(canary) == 4.0
-    assert _answer(server, label="stable") == 3.0
+    assert half_answer(server, label="stable") == 3.0
     reply = server.http("/v1/models/m/labels/canary:predict", {"instances": [[2.0]]})
     assert reply.json == {"predictions": [[4.0]]}
     configure("model_version_policy { latest { num_versions: 2 } }")
@@ -217,8 +201,8 @@ def test_a_configuration_that_waits_for_a_model_gives_way_to_the_next(
     configure(m=good, other=other)
     server.wait_for_states("other", {124: "AVAILABLE"})
     server.wait_for_states("broken", {1: "END"})
-    assert _answer(server) == 3.0
-    assert _answer(server, "other") == 4.0
+    assert half_answer(server) == 3.0
+    assert half_answer(server, "other") == 4.0
     # One that failed is loaded once it is whole, and one that was taken away comes back.
     (broken / "1").rename(tmp_path / "aside")
     shutil.copytree(good / "00000123", broken / "1")
@@ -226,11 +210,11 @@ def test_a_configuration_that_waits_for_a_model_gives_way_to_the_next(
     server.wait_for_states("broken", {1: "AVAILABLE"})
     server.wait_for_states("other", {124: "END"})
     with pytest.raises(grpc.RpcError) as failure:
-        _answer(server, "other")
+        half_answer(server, "other")
     assert failure.value.code() is grpc.StatusCode.NOT_FOUND
     configure(other=other, broken=broken)
     server.wait_for_states("other", {124: "AVAILABLE"})
-    assert _answer(server, "other") == 4.0
+    assert half_answer(server, "other") == 4.0
 
 
 def test_reload_adds_and_removes_models(
@@ -240,13 +224,13 @@ def test_reload_adds_and_removes_models(
     server = start_server("--model_name=two", f"--model_base_path={two}", *QUICK)
     response = _reload(server, config_text({"two": two, "three": three}))
     assert response.status.error_code == 0
-    assert (_answer(server, "two"), _answer(server, "three")) == (3.0, 4.0)
+    assert (half_answer(server, "two"), half_answer(server, "three")) == (3.0, 4.0)
     _reload(server, config_text({"three": three}))
     assert refusal(server.predictions.Predict, half("two"))[0] == "NOT_FOUND"
-    assert _answer(server, "three") == 4.0
+    assert half_answer(server, "three") == 4.0
     server.wait_for_states("two", {123: "END"})
     _reload(server, config_text({"two": two, "three": three}))
-    assert _answer(server, "two") == 3.0
+    assert half_answer(server, "two") == 3.0
     assert server.states("two") == {123: "AVAILABLE"}
 
 
@@ -299,7 +283,7 @@ def test_reload_refuses(start_server: StartServer, sample_models: Path) -> None:
             _reload(server, text)
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert caught.value.details().startswith(message)
-        assert _answer(server, "two") == 3.0
+        assert half_answer(server, "two") == 3.0
 
 
 def test_reload_reports_models_that_do_not_load_and_labels_that_cannot_be(
@@ -322,7 +306,7 @@ def test_reload_reports_models_that_do_not_load_and_labels_that_cannot_be(
         "Request to assign label to version 5 of model two, which is not currently available "
         "for inference",
     )
-    assert _answer(server, "two", label="a") == 3.0
+    assert half_answer(server, "two", label="a") == 3.0
 
 
 def test_labels_at_the_start_need_the_flag(
@@ -343,7 +327,7 @@ def test_labels_at_the_start_need_the_flag(
         "--allow_version_labels_for_unavailable_models",
         *QUICK,
     )
-    assert _answer(server, "two", label="a") == 3.0
+    assert half_answer(server, "two", label="a") == 3.0
 
 
 def _with_warm_up(two: Path, folder: Path, *logs: Any) -> None:
@@ -374,7 +358,7 @@ def test_a_start_without_what_is_missing_or_broken_needs_the_flag(
     config.write_text(config_text({"m": model, "broken": broken, "none": tmp_path / "none"}))
     server = start_server(*flags, "--start_with_missing_models=true")
     assert "Serving without those that failed: 2 model(s)" in server.log()
-    assert _answer(server) == 3.0
+    assert half_answer(server) == 3.0
     assert server.states("broken") == {1: "END"}
     shutil.copytree(two, tmp_path / "none" / "1")
     server.wait_for_states("none", {1: "AVAILABLE"})
@@ -393,7 +377,7 @@ def test_warm_up_records_run_before_a_version_counts(
     server = start_server(
         "--model_name=m", f"--model_base_path={model}", "--enable_model_warmup=false", *QUICK
     )
-    assert _answer(server) == 3.0
+    assert half_answer(server) == 3.0
 
 
 def test_damaged_warm_up_records_fail_the_load(
@@ -407,122 +391,3 @@ def test_damaged_warm_up_records_fail_the_load(
     failed = start_server("--model_name=m", f"--model_base_path={model}", *QUICK, wait=False)
     assert failed.process.wait(60) != 0
     assert "DATA_LOSS: corrupted record at 12. Please verify your warmup data" in failed.log()
-
-
-def test_the_ports_open_once_the_first_version_is_there(
-    start_server: StartServer, tmp_path: Path, two: Path
-) -> None:
-    model = tmp_path / "late"
-    server = start_server("--model_name=m", f"--model_base_path={model}", *QUICK, wait=False)
-    server.wait_for_log("cannot be read")
-    assert not (server.folder / "ports.json").exists()
-    assert server.process.poll() is None
-    model.mkdir()
-    add_version(two, model, 1)
-    assert _answer(server.wait()) == 3.0
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--model_config_file=/nowhere/models.config",),
-        ("--model_base_path=relative",),
-        ("--model_name=m",),
-        ("--model_base_path=/x", "--batching_parameters_file=/x"),
-        ("--model_base_path=/x", "--port=many"),
-        ("--model_base_path=/x", "--enable_batching", "--batching_parameters_file=/nowhere"),
-    ],
-)
-def test_an_impossible_start_ends_with_a_reason(
-    start_server: StartServer, arguments: tuple[str, ...]
-) -> None:
-    server = start_server(*arguments, wait=False)
-    assert server.process.wait(60) != 0
-    assert server.log().strip()
-
-
-def test_an_unknown_flag_is_printed_and_ignored(
-    start_server: StartServer, sample_models: Path
-) -> None:
-    server = start_server(
-        f"--model_base_path={sample_models / 'half_plus_two'}", "--no_such_flag=1"
-    )
-    assert _answer(server, "default") == 3.0
-    assert "unknown argument: --no_such_flag=1" in server.log()
-
-
-def test_a_taken_port_is_a_sentence(start_server: StartServer, sample_models: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = start_server(
-            f"--model_base_path={sample_models / 'half_plus_two'}",
-            f"--rest_api_port={taken.getsockname()[1]}",
-            wait=False,
-        )
-        assert server.process.wait(60) != 0
-    assert "Is another server running there?" in server.log()
-
-
-def test_stopping_finishes_what_was_accepted(
-    start_server: StartServer, sample_models: Path
-) -> None:
-    server = start_server("--model_name=odds", f"--model_base_path={sample_models / 'odds'}")
-    request = predict_request("odds", {"steps": tensor([400], "int32")}, signature="slow")
-    server.connect()
-    calls = [server.predictions.Predict.future(request, timeout=60) for _ in range(3)]
-    server.wait_until_accepted()
-    assert server.stop() == 0
-    for call in calls:
-        assert call.result().outputs["done"].float_val[0] == 400.0
-    assert "Traceback" not in server.log()
-
-
-def test_flags_of_the_answers(start_server: StartServer, sample_models: Path) -> None:
-    server = start_server(
-        "--model_name=m",
-        f"--model_base_path={sample_models / 'half_plus_two'}",
-        "--enable_serialization_as_tensor_content",
-        "--enable_signature_method_name_check",
-        "--use_alts_credentials",
-    )
-    response = server.predictions.Predict(half("m", 2.0))
-    assert response.outputs["y"].tensor_content == np.array([3.0], np.float32).tobytes()
-    assert not response.outputs["y"].float_val
-    code, message = refusal(
-        server.predictions.Classify, classification_request("m", "", example(x=1.0))
-    )
-    assert code == "INVALID_ARGUMENT"
-    assert message == (
-        "Expected classification signature method_name to be tensorflow/serving/classify. "
-        "Was: tensorflow/serving/predict"
-    )
-    assert "--use_alts_credentials has no effect here" in server.log()
-
-
-def test_help_and_version(start_server: StartServer) -> None:
-    for flag, expected in (("--help", "--model_base_path="), ("--version", "TensorFlow Library: ")):
-        server = start_server(flag, wait=False)
-        assert server.process.wait(60) == 0
-        assert expected in server.log()
-
-
-def test_a_unix_socket_answers_too(
-    start_server: StartServer, sample_models: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "serving.sock"
-    start_server(
-        f"--model_base_path={sample_models / 'half_plus_two'}", f"--grpc_socket_path={path}"
-    )
-    from serving.tf.messages import prediction_service_pb2_grpc
-
-    with grpc.insecure_channel(f"unix:{path}") as channel:
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        assert stub.Predict(half("default", 2.0)).outputs["y"].float_val[0] == 3.0
-
-
-def test_a_server_whose_ports_file_is_removed_ends(
-    start_server: StartServer, sample_models: Path
-) -> None:
-    server = start_server(f"--model_base_path={sample_models / 'half_plus_two'}")
-    (server.folder / "ports.json").unlink()
-    assert server.process.wait(30) == 0
-    assert "was removed" in server.log()
