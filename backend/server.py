@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from serving.errors import ServeryError
+from serving.http.connection import HttpProtocol
 
 SHUTDOWN_SECONDS = 5
 """How long requests may go on after the program was asked to end."""
@@ -27,6 +28,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=HttpProtocol,
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from serving.http.connection import HttpProtocol
 from serving.model_server.rest import RestApi
 from serving.tf.status import Code, ServingError
 
@@ -39,6 +40,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 api,
+                http=HttpProtocol,
                 lifespan="off",
                 ws="none",
                 access_log=False,

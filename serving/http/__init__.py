@@ -1,0 +1,1 @@
+"""What the HTTP servers of this project share: how they treat connections."""
