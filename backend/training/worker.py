@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -42,6 +41,7 @@ from backend.training.worker_protocol import (
 from serving.clock import utc_now
 from serving.errors import ModelError, ServeryError
 from serving.models.card import CARD_PATH, ModelCard
+from serving.parent import EXIT_WITHOUT_PARENT, end_with_parent
 from serving.tf.names import SAVED_MODEL_FILE
 
 TOLERANCE = 1e-3
@@ -215,21 +215,12 @@ def _photos(count: int) -> str:
 _STARTED = time.monotonic()
 
 
-def _exit_with_the_backend() -> None:
-    def wait() -> None:
-        while os.read(0, 4096):
-            pass
-        os._exit(3)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
 def main() -> int:
     (spec_file,) = sys.argv[1:]
     # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the messages alone.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _exit_with_the_backend()
+    end_with_parent(0, lambda: os._exit(EXIT_WITHOUT_PARENT))
 
     def send(message: Message) -> None:
         messages.write(to_line(message))

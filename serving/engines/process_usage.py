@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 
 from serving.engines.protocol import InstanceStats
+from serving.process_identity import process_age
 
 MIN_INTERVAL_SECONDS = 0.2
 """Seconds; over less, the processor's own clock is too coarse to divide by."""
@@ -37,7 +38,7 @@ class ProcessUsage:
             with process.oneshot():
                 times = process.cpu_times()
                 memory = _private_bytes(process.memory_info())
-                age = max(MIN_INTERVAL_SECONDS, time.time() - process.create_time())
+                age = max(MIN_INTERVAL_SECONDS, process_age(process.pid) or 0.0)
         except psutil.Error:
             self.forget(instance_id)
             return None
