@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
 from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
-from backend.fleet_watch import follow_engine, watch_fleet
+from backend.fleet_watch import follow_engine, publish_faults, watch_fleet
 from backend.http_app import create_app
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
@@ -84,6 +84,7 @@ async def application(
         engine = EngineSwitch(await awaited_engine(engine_name, workspace))
         stack.push_async_callback(engine.close)
         fleet = Fleet(engine, repository, workspace, classifier)
+        stack.callback(publish_faults(fleet, broker))
         await stack.enter_async_context(in_background(end_interrupted_switch(repository)))
         await stack.enter_async_context(in_background(watch_fleet(fleet)))
         await stack.enter_async_context(in_background(follow_engine(engine, workspace)))

@@ -236,8 +236,13 @@ class BackendClient:
         return await self._request(list[VersionSummary], "GET", _path(model, "versions"))
 
     async def promote(self, model: str, number: int) -> VersionSummary:
-        """Make a version the one that the fleet serves; rolling back is the same."""
-        return await self._request(VersionSummary, "POST", _version_path(model, number, "promote"))
+        """Make a version the one that the fleet serves; rolling back is the same.
+
+        It is tried before: a BackendRefused says why it cannot be served.
+        """
+        return await self._request(
+            VersionSummary, "POST", _version_path(model, number, "promote"), timeout=LONG_TIMEOUT
+        )
 
     async def pin_version(self, model: str, number: int) -> VersionSummary:
         """Keep a version, however many come after it."""

@@ -5,7 +5,8 @@ Images travel as multipart form files named `file` (with the class as the form's
 field `class`), or as the whole body (with the class in the query). Errors are
 `{"error": "<what happened>", "advice": "<what to do>"}` with a status code: 400
 unusable request, 403 another web site, 404 no such thing, 408 too slow, 409
-conflict, 413 too large, 415 not an image, 422 damaged, 503 no ready instance.
+conflict, 413 too large, 415 not an image, 422 damaged (a version too), 503 no ready
+instance.
 
 A label sent with the header `Idempotency-Key` may be sent again with the same
 key: it is stored once, and the second response is 200 with the first label.
@@ -46,6 +47,7 @@ key: it is stored once, and the second response is 200 with the first label.
     GET  /built-in                                -> [BuiltInSummary]
     POST /built-in/{name}                         -> ModelSummary (201)
     GET  /health                                  -> Health
+    GET  /readyz                                  -> Health, if a photo could be classified now
     GET  /events                                  -> server-sent events: Event
     GET  /                                        -> the web page
     GET  /openapi.json                            -> this, as a schema
@@ -166,6 +168,10 @@ class VersionSummary:
     """Of its files on disk."""
     pinned: bool = False
     has_report: bool = False
+    fault: str = ""
+    """Why it cannot be served, as a sentence; empty if nothing is known against it."""
+    fault_advice: str = ""
+    """What can be done about that, as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,8 @@ class ModelSummary:
     """Of all its versions on disk."""
     memory_bytes: int | None = None
     """What it takes in an instance, if it was ever measured."""
+    fallback_version: int | None = None
+    """The version that answers in place of the live one, which has a fault."""
     keep_versions: int = 10
     description: str = ""
     attribution: str = ""

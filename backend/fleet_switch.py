@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import serve_model, unserve_model, use_model
-from serving.models.repository import ModelRepository
+from serving.models.repository import ModelRepository, Version
 
 
 class FleetSwitch:
@@ -13,6 +13,10 @@ class FleetSwitch:
     def __init__(self, fleet: Fleet, repository: ModelRepository) -> None:
         self._fleet = fleet
         self._repository = repository
+
+    async def try_version(self, version: Version) -> None:
+        """Raise UnusableVersion, with the reason, if no instance could serve a version."""
+        await self._fleet.try_version(version)
 
     async def use(self, model: str) -> None:
         """Make a model the current one, once every instance has loaded it."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
+from backend.contract import Event
+from backend.events import EventBroker
 from serving.engines.choose import engine_with_instances
 from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
+from serving.fleet.view import FleetView
+from serving.models.faults import VersionFault
 from serving.workspace import Workspace
 
 POLL_SECONDS = 2.0
@@ -28,6 +33,20 @@ async def watch_fleet(fleet: Fleet) -> None:
         except Exception:
             _log.exception("Watching the fleet failed")
         await asyncio.sleep(RETRY_SECONDS)
+
+
+def publish_faults(fleet: Fleet, broker: EventBroker) -> Callable[[], None]:
+    """Publish when it turns out that a live version cannot be served; returns its undo."""
+    known: Mapping[str, VersionFault] = {}
+
+    def compare(view: FleetView) -> None:
+        nonlocal known
+        before, known = known, view.faults
+        for model in before.keys() | known.keys():
+            if before.get(model) != known.get(model):
+                broker.publish(Event("models", model))
+
+    return fleet.subscribe(compare)
 
 
 async def follow_engine(switch: EngineSwitch, workspace: Workspace) -> None:

@@ -18,6 +18,7 @@ from backend.store.runs import UnknownRun
 from backend.training.trainer import ModelBusy, NothingToLearn, RunIsOver
 from serving.class_names import ClassNameError
 from serving.errors import FleetUnavailable, ImageError, ModelError, ModelNotServed, ServeryError
+from serving.fleet.version_trial import UnusableVersion
 from serving.image_file import ImageFault, UnusableImage
 from serving.models.model_names import ModelNameError
 from serving.photo_folder import NotAPhotoFolder
@@ -49,6 +50,7 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (NothingToLearn, 409),
     (RunIsOver, 409),
     (ModelNotServed, 409),
+    (UnusableVersion, 422),
     (ModelError, 502),
 )
 _SENTENCES = {

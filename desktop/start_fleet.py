@@ -122,7 +122,9 @@ class _FleetStatus:
     def show(self, view: FleetView) -> None:
         self._view = view
         app = self._app
-        app.window.status.show_fleet(view.ready, view.desired_count)
+        app.window.status.show_fleet(
+            view.ready, view.desired_count, view.fault_sentence(view.model)
+        )
         app.answering.set_served(view.served)
         self.show_answering()
         for model in view.served.names():

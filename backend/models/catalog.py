@@ -108,6 +108,7 @@ class ModelCatalog:
             keeps_backbone_classes=settings.keeps_backbone_classes,
             size_bytes=sum(version.size_bytes for version in versions),
             memory_bytes=settings.memory_bytes,
+            fallback_version=self._repository.fallback(name),
             keep_versions=settings.keep_versions,
             description=card.description,
             attribution=card.attribution or card.licence,
@@ -124,6 +125,7 @@ class ModelCatalog:
     ) -> VersionSummary:
         files = self._read(version)
         card = files.card
+        fault = self._repository.fault(version.model, version.number)
         return VersionSummary(
             model=version.model,
             number=version.number,
@@ -139,6 +141,8 @@ class ModelCatalog:
             size_bytes=files.size_bytes,
             pinned=version.number in pinned,
             has_report=files.has_report,
+            fault=fault.what if fault is not None else "",
+            fault_advice=fault.advice if fault is not None else "",
         )
 
     def _live_number(self, model: str) -> int | None:

@@ -16,7 +16,7 @@ from serving.errors import BackendError, ModelError
 from serving.models.builtin.catalog import built_in_models
 from serving.models.model_names import checked_model_name, same_name
 from serving.models.new_model import create_from_backbone
-from serving.models.repository import ModelRepository
+from serving.models.repository import ModelRepository, Version
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,10 @@ class ModelConflict(BackendError):
 
 class ModelSwitch(Protocol):
     """Changes which models the instances load, without a failed request."""
+
+    async def try_version(self, version: Version) -> None:
+        """Raise UnusableVersion, with the reason, if no instance could serve a version."""
+        ...
 
     async def use(self, model: str) -> None:
         """Make a model the current one, once every instance has loaded it."""

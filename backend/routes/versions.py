@@ -14,10 +14,12 @@ from backend.events import EventBroker
 from backend.http_errors import HttpError
 from backend.json_decode import decode
 from backend.models.catalog import ModelCatalog
+from backend.models.lifecycle import ModelSwitch
 from backend.models.names import ModelNames
 from backend.store.store import Store
 from backend.training.worker_protocol import REPORT_PATH
 from serving.errors import BackendError, ModelError
+from serving.fleet.version_trial import UnusableVersion
 from serving.models.repository import ModelRepository, Version, with_pin
 
 _log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ def routes(
     catalog: ModelCatalog,
     names: ModelNames,
     store: Store,
+    switch: ModelSwitch,
     broker: EventBroker,
 ) -> APIRouter:
     router = APIRouter(prefix="/models/{model}/versions")
@@ -41,10 +44,16 @@ def routes(
     async def promote(model: str, number: int) -> VersionSummary:
         """Make a version the one that answers for its model; rolling back is the same.
 
-        Versions that nothing keeps any more are removed.
+        It is tried before: 422 with the reason if no instance could serve it, and then what
+        is live stays so. Versions that nothing keeps any more are removed.
         """
         version = await find(model, number)
         model = version.model
+        try:
+            await switch.try_version(version)
+        except UnusableVersion:
+            broker.publish(Event("models", model))
+            raise
         await asyncio.to_thread(repository.promote, model, number)
         # The version is live from here on, whether its promotion can be recorded or not.
         broker.publish(Event("models", model))

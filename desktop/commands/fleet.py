@@ -217,6 +217,8 @@ def _show(view: FleetView, as_json: bool) -> None:
             ("INSTANCE", "STATE", "MODELS", "GRPC", "REST", "UP", "CPU", "MEMORY"),
             [_row(instance) for instance in view.instances],
         )
+    for model, fault in view.faults.items():
+        print_message(f"{view.fault_sentence(model)} {fault.advice}")
     for one in view.instances:
         if one.instance.failure:
             print_message(f"{one.instance.id}: {one.instance.failure}")
@@ -247,6 +249,10 @@ def _as_json(view: FleetView) -> dict[str, Any]:
         "wanted": view.desired_count,
         "ready": view.ready,
         "live_version": view.live_version,
+        "faults": {
+            model: {"what": fault.what, "advice": fault.advice}
+            for model, fault in view.faults.items()
+        },
         "instances": [
             {
                 "id": one.instance.id,

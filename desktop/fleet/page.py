@@ -77,7 +77,10 @@ class FleetPage(QWidget):
         self._body.addWidget(self._split)
 
         build.column(
-            self.header, self.strip, self._summary(), (self._body, 1), parent=self, spacing=0
+            *(self.header, self.strip, self._summary(), self._fault_banner()),
+            (self._body, 1),
+            parent=self,
+            spacing=0,
         )
 
         self.count.count_requested.connect(self.scale_requested)
@@ -129,6 +132,17 @@ class FleetPage(QWidget):
         build.column(panel, parent=around, margins=(theme.L, 0, theme.L, theme.M))
         return around
 
+    def _fault_banner(self) -> QWidget:
+        """Why a live version cannot be served; hidden while nothing is known against any."""
+        self.fault = build.label(role="error", wrap=True, selectable=True)
+        panel = QFrame()
+        theme.set_role(panel, "panel")
+        build.row(self.fault, parent=panel, margins=(theme.L, theme.M, theme.L, theme.M))
+        self.fault_banner = QWidget()
+        build.column(panel, parent=self.fault_banner, margins=(theme.L, 0, theme.L, theme.M))
+        self.fault_banner.hide()
+        return self.fault_banner
+
     def _image_menu(self) -> QMenu:
         menu = QMenu(self.images)
         menu.addAction("Pull…").triggered.connect(self.strip.open_name_dialog)
@@ -144,6 +158,9 @@ class FleetPage(QWidget):
             badge.setVisible(state in counts)
             badge.set_state(state, counts.get(state, ""))
         self.state.setText(wording.state_sentence(view))
+        faults = wording.fault_sentences(view)
+        self.fault.setText(faults)
+        self.fault_banner.setVisible(bool(faults))
 
     def _show_detail(self) -> None:
         each = self.table.current

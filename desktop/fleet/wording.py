@@ -47,6 +47,13 @@ def state_sentence(view: FleetView) -> str:
     return f"{'The only instance is' if view.ready == 1 else 'All are'} ready{serving}."
 
 
+def fault_sentences(view: FleetView) -> str:
+    """Say which live versions cannot be served, why, and what can be done; empty for none."""
+    return "\n".join(
+        f"{view.fault_sentence(model)} {fault.advice}" for model, fault in view.faults.items()
+    )
+
+
 def port(each: InstanceView) -> str:
     address = each.instance.grpc_address
     return address.rsplit(":", 1)[-1] if address else UNKNOWN

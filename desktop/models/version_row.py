@@ -42,6 +42,8 @@ class VersionRow(QWidget):
         self.accuracy = QLabel()
         self.accuracy.setFont(theme.font(strong=True, numbers=True))
         self.bar = AccuracyBar()
+        self.fault = build.label(role="error", wrap=True, selectable=True)
+        """Why it cannot be served."""
         self.promote = build.button("Use this version")
         self.menu = build.icon_button("more", "More about this version")
         self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -49,12 +51,15 @@ class VersionRow(QWidget):
         menu.aboutToShow.connect(lambda: self._fill_menu(menu))
         self.menu.setMenu(menu)
         self.promote.clicked.connect(lambda: self.promote_requested.emit(self._version.number))
+        self.choices = build.row(self.promote, None)
+        """What can be done about it; more fits in before the stretch."""
         words = build.column(
             build.row(self.heading, self.state, None, self.menu),
             build.row(self.accuracy, (self.bar, 1)),
             self.change,
             self.facts,
-            build.row(self.promote, None),
+            self.fault,
+            self.choices,
             spacing=theme.XS,
             margins=(0, theme.M, theme.S, theme.M),
         )
@@ -77,12 +82,11 @@ class VersionRow(QWidget):
         """Show `version`; `before` is the one it was learned from, `busy` while it is promoted."""
         self._version, self._before, self._is_selected = version, before, selected
         self.heading.setText(f"Version {version.number}")
-        state = "Live" if version.live else "Pinned" if version.pinned else ""
-        if version.live and version.pinned:
-            state = "Live, pinned"
+        state = ", ".join(wording.version_states(version)).capitalize()
         self.state.setText(state)
         self.state.setVisible(bool(state))
-        ink = theme.color("ready" if version.live else "muted").name()
+        tone = "failed" if version.fault else "ready" if version.live else "muted"
+        ink = theme.color(tone).name()
         self.state.setStyleSheet(f"color: {ink}; font-weight: 600;")
         self.refresh_time()
         measured = wording.accuracy(version.accuracy, version.accuracy_error)
@@ -91,11 +95,16 @@ class VersionRow(QWidget):
         self.bar.show_accuracy(version.accuracy, version.accuracy_error)
         self.bar.setVisible(bool(measured))
         self.change.setText(wording.class_changes(version, before))
+        self.fault.setText(f"{version.fault} {version.fault_advice}".strip())
+        self.fault.setVisible(bool(version.fault))
         self.promote.setVisible(not version.live)
         self.promote.setEnabled(not busy)
         self.promote.setAccessibleName(f"Use version {version.number}")
         self._rail.show_mark("live" if version.live else "answered", first=first, last=last)
-        parts = (self.heading.text(), state, self.accuracy.text(), self.change.text())
+        parts = (
+            *(self.heading.text(), state, version.fault),
+            *(self.accuracy.text(), self.change.text()),
+        )
         self.setAccessibleName(", ".join(part for part in parts if part))
         self.update()
 

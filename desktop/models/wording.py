@@ -208,3 +208,9 @@ def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_MANY_NAMES])
     more = len(names) - _MANY_NAMES
     return f"{shown} and {count(more)} more" if more > 0 else shown
+
+
+def version_states(version: VersionSummary) -> list[str]:
+    """Return the words for what holds of a version besides its numbers."""
+    holds = {"live": version.live, "pinned": version.pinned, "cannot be served": version.fault}
+    return [word for word, is_so in holds.items() if is_so]

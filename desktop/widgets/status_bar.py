@@ -13,6 +13,7 @@ from desktop.widgets.model_button import ModelButton
 
 HEIGHT = 36
 _MARK = 12
+_FLEET_TIP = "Go to the fleet (Ctrl+4)"
 
 
 class StatusBar(QFrame):
@@ -23,7 +24,7 @@ class StatusBar(QFrame):
         theme.set_role(self, "bar")
         self.setFixedHeight(HEIGHT)
         self.jobs = JobLine(jobs)
-        self.fleet = _status_button("Go to the fleet (Ctrl+4)")
+        self.fleet = _status_button(_FLEET_TIP)
         self.model = ModelButton("The model that answers; choose another", role="status")
         self.model.setFont(theme.font(theme.Size.SMALL, numbers=True))
         margins = (theme.M, 0, theme.S, 0)
@@ -36,9 +37,12 @@ class StatusBar(QFrame):
         self._show_fleet("failed", sentence)
         self.model.hide()
 
-    def show_fleet(self, ready: int, desired: int) -> None:
-        """Say how many instances are ready."""
-        if desired == 0 and ready == 0:
+    def show_fleet(self, ready: int, desired: int, fault: str = "") -> None:
+        """Say how many instances are ready, and that the live version cannot be served."""
+        self.fleet.setToolTip(f"{fault}\n{_FLEET_TIP}" if fault else _FLEET_TIP)
+        if fault:
+            self._show_fleet("failed", f"Fleet: {ready} ready, the live version is not")
+        elif desired == 0 and ready == 0:
             self._show_fleet("stopped", "Fleet: stopped")
         elif ready >= desired:
             self._show_fleet("ready", f"Fleet: {ready} ready")

@@ -83,6 +83,7 @@ class Fleet(Reconciler):
         So does `wait_until_converged`. Raises EngineError if the file cannot be written.
         """
         await self._change_record(lambda record: replace(record, limits=limits, failures=()))
+        await self._retry_faults()
 
     async def wait_until_converged(self, report: Report = no_report) -> FleetView:
         """Return once there are as many ready instances as desired, all with the limits set.

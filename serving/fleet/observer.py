@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from serving.errors import EngineError, ModelError
 from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
 from serving.fleet.server_metrics import ServerMetrics
 from serving.fleet.view import InstanceView
+from serving.models.faults import VersionFault
 from serving.models.repository import ModelRepository
 from serving.models.served import ServedModels
 from serving.predict.client import InstanceAddress, PredictClient
@@ -86,7 +88,10 @@ class Observer:
         self.served = repository.served()
         """The models that were served at the last poll."""
         self.live: Mapping[str, int | None] = {}
-        """Their live versions, as the repository said then; None for one without."""
+        """The versions of theirs that should answer, as the repository said then; None for a
+        model without one."""
+        self.faults: Mapping[str, VersionFault] = {}
+        """Why the live versions of some of them cannot be served."""
 
     async def poll(self, timeout_seconds: float) -> None:
         """Bring `views` up to date; raises EngineError.
@@ -105,7 +110,7 @@ class Observer:
                 # A drain that began again meanwhile stays.
                 if self._draining.get(name):
                     del self._draining[name]
-            self.served, self.live = await asyncio.to_thread(self._read_served)
+            self.served, self.live, self.faults = await asyncio.to_thread(self._read_served)
             await self._forget_others({instance.id for instance in self._instances})
             # Evaluated before the instances are asked, so that one that is gone is left at once.
             self._evaluate()
@@ -136,15 +141,19 @@ class Observer:
         async with self._polling:
             await self._forget_others(set())
 
-    def _read_served(self) -> tuple[ServedModels, dict[str, int | None]]:
+    def _read_served(self) -> tuple[ServedModels, dict[str, int | None], dict[str, VersionFault]]:
         served = self._repository.served()
-        return served, {name: self._live_number(name) for name in served.names()}
-
-    def _live_number(self, model: str) -> int | None:
-        try:
-            return self._repository.live(model).number
-        except ModelError:
-            return None
+        numbers: dict[str, int | None] = {}
+        faults = {}
+        for name in served.names():
+            numbers[name] = None
+            with contextlib.suppress(ModelError):
+                live = self._repository.live(name)
+                numbers[name] = self._repository.answering(name).number
+                fault = self._repository.fault(name, live.number)
+                if fault is not None:
+                    faults[name] = fault
+        return served, numbers, faults
 
     async def _forget_others(self, ids: set[str]) -> None:
         for instance_id in [name for name in self._watched if name not in ids]:

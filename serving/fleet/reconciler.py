@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, replace
 
-from serving.background import in_background
+from serving.background import finish, in_background
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
 from serving.engines.switch import EngineSwitch
-from serving.errors import EngineError
+from serving.errors import EngineError, ServeryError
 from serving.file_lock import file_lock
+from serving.fleet.fallback import Fallback
 from serving.fleet.observer import Observer
 from serving.fleet.plan import Desired, Observed, Replace, Start, Step, Stop, back_off, plan
 from serving.fleet.record import FleetRecord, RecordFile
+from serving.fleet.version_trial import Trial, UnusableVersion, try_version
 from serving.fleet.view import FleetView
-from serving.models.repository import ModelRepository
+from serving.models.faults import VersionFault
+from serving.models.repository import ModelRepository, Version
 from serving.predict.client import PredictClient
 from serving.progress import Report
 from serving.workspace import Workspace
@@ -47,6 +50,7 @@ class Reconciler:
 
     Several programs may do so for the same workspace: each sees what the others
     do, and one at a time makes changes. `Fleet` adds what changes the record.
+    `trial` tries a version before instances load it.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Reconciler:
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        trial: Trial = try_version,
     ) -> None:
         self._engines = engine if isinstance(engine, EngineSwitch) else EngineSwitch(engine)
         self._repository = repository
@@ -75,6 +80,8 @@ class Reconciler:
         self._wake = asyncio.Event()
         self._observed = asyncio.Event()
         self._record = RecordFile(workspace.root / "fleet" / "fleet.json")
+        self._trial = trial
+        self._fallback = Fallback(repository, trial)
         self.view = FleetView(
             served=self._observer.served,
             engine=self._engines.current.name,
@@ -89,14 +96,18 @@ class Reconciler:
         return lambda: self._listeners.remove(listener)
 
     async def watch(self) -> None:
-        """Observe again and again until cancelled, changing nothing.
+        """Observe again and again until cancelled, changing no instance.
 
         An instance that ends leaves the client's ready set within a second. What
-        is wrong with the engine is said in `view.engine_reason`.
+        is wrong with the engine is said in `view.engine_reason`. Where a live version cannot
+        be loaded, the last good one answers in its place.
         """
         unsubscribe = self._client.on_loss(lambda instance_id: self._wake.set())
         try:
-            async with in_background(self._follow_changes()):
+            async with (
+                in_background(self._follow_changes()),
+                in_background(self._look_for_faults()),
+            ):
                 while True:
                     self._wake.clear()
                     try:
@@ -122,6 +133,45 @@ class Reconciler:
                     self._show_error(error)
                     await asyncio.sleep(RETRY_SECONDS)
 
+    async def try_version(self, version: Version) -> None:
+        """Find out whether instances could serve a version, before they load it.
+
+        At once if a ready one answers with it. Raises UnusableVersion with the reason, which
+        is recorded in the repository.
+        """
+        answering = self.view.answering
+        if any(each.versions.get(version.model) == version.number for each in answering):
+            return
+        try:
+            await self._trial(version, self._record.read().limits.memory_limit)
+        except UnusableVersion as error:
+            fault = VersionFault(error.what, error.advice)
+            await finish(
+                asyncio.to_thread(
+                    self._repository.record_fault, version.model, version.number, fault
+                )
+            )
+            self._wake.set()
+            raise
+
+    async def _look_for_faults(self) -> None:
+        """Let the last good version answer for a live one that cannot be loaded."""
+        await self._retry_faults()
+        while True:
+            await self._check_faults()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _retry_faults(self) -> None:
+        with _logged("Trying a version again"):
+            await self._fallback.retry(self._record.read().limits.memory_limit)
+
+    async def _check_faults(self) -> None:
+        with _logged("Looking for a version that cannot be served"):
+            if await self._fallback.check(self.view, self._record.read().limits.memory_limit):
+                self._wake.set()
+            # A version whose files were mended has no fault any more: it is loaded again.
+            await asyncio.to_thread(self._repository.refresh_config)
+
     async def _observe(self, timeout_seconds: float = OBSERVE_SECONDS) -> FleetView:
         """Observe once, changing nothing, and give the client the ready instances.
 
@@ -136,6 +186,7 @@ class Reconciler:
             replace(
                 self.view,
                 served=self._observer.served,
+                faults=self._observer.faults,
                 engine=engine.name,
                 engine_reason=reason,
                 desired_count=self._record.read().desired_count,
@@ -179,6 +230,7 @@ class Reconciler:
             if is_done(view):
                 return view
             report(*progress(first, view))
+            await self._check_faults()
             self._raise_if_failing(first, view)
             await asyncio.sleep(BUSY_POLL_SECONDS)
 
@@ -321,6 +373,17 @@ async def wait_for_all(works: Iterable[Awaitable[None]]) -> None:
     for result in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+
+
+@contextmanager
+def _logged(doing: str) -> Iterator[None]:
+    """Log what fails, which the next round tries again."""
+    try:
+        yield
+    except ServeryError as error:
+        log.warning("%s", error)
+    except Exception:
+        log.exception("%s failed", doing)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -108,12 +108,15 @@ async def _loaded(
 ) -> AsyncIterator[None]:
     """Run the block once every ready instance has loaded `name`; undo the loading if it fails."""
     async with _switch_lock(repository):
-        number = (await asyncio.to_thread(repository.live, name)).number
+        version = await asyncio.to_thread(repository.answering, name)
+        number = version.number
         view = await _observe(fleet)
         if fleet.has_outdated(view):
             # Those of the version before know one model and would never load another.
             view = await fleet.wait_until_converged(report)
         is_new = name not in repository.served().names()
+        # Before any instance loads it: it might end every one of them.
+        await fleet.try_version(version)
         try:
             await _change(repository, lambda served: replace(served, loading=name))
             after = await _Loading(fleet, name, number, view).wait(report)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from serving.engines.protocol import Instance, InstanceState, InstanceStats
+from serving.models.faults import VersionFault
 from serving.models.served import ServedModels
 
 
@@ -46,6 +47,8 @@ class FleetView:
     """Why this engine was chosen, or what is wrong with it, as a sentence."""
     desired_count: int
     instances: tuple[InstanceView, ...] = ()
+    faults: Mapping[str, VersionFault] = field(default_factory=dict)
+    """Why the live version of a served model cannot be served, by the model."""
 
     @property
     def model(self) -> str:
@@ -77,6 +80,18 @@ class FleetView:
             each.versions[model] for each in self.answering if model in each.versions
         )
         return min(versions, key=lambda version: (-versions[version], version), default=None)
+
+    def fault_sentence(self, model: str) -> str:
+        """Say why a model's live version cannot be served, and what answers in its place.
+
+        Empty if nothing is known against it.
+        """
+        fault = self.faults.get(model)
+        if fault is None:
+            return ""
+        version = self.version_of(model)
+        instead = "No version answers." if version is None else f"Version {version} answers."
+        return f"{fault.what} {instead}"
 
     def loaded_everywhere(self, model: str, version: int | None = None) -> bool:
         """Whether all ready instances answer with a model, and with this version if it is given.

@@ -21,11 +21,9 @@ def write_checksums(version_folder: Path) -> None:
 
 def changed_files(version_folder: Path) -> list[str] | None:
     """Return the files that are missing, new or differ; None if nothing was recorded."""
-    try:
-        lines = (version_folder / CHECKSUMS_PATH).read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
+    recorded = _recorded(version_folder)
+    if recorded is None:
         return None
-    recorded = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     present = set(_files(version_folder))
     return sorted(
         name
@@ -34,6 +32,25 @@ def changed_files(version_folder: Path) -> list[str] | None:
         or name not in recorded
         or _sha256(version_folder / name) != recorded[name]
     )
+
+
+def damaged_files(version_folder: Path) -> list[str]:
+    """Return the recorded files that are missing or differ; raises OSError."""
+    recorded = _recorded(version_folder) or {}
+    return sorted(
+        name
+        for name, digest in recorded.items()
+        if not (version_folder / name).is_file() or _sha256(version_folder / name) != digest
+    )
+
+
+def _recorded(version_folder: Path) -> dict[str, str] | None:
+    """Return the digests that were recorded, by file; None without any."""
+    try:
+        lines = (version_folder / CHECKSUMS_PATH).read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@
     <root>/<model>/<version>/saved_model.pb, assets.extra/servery.json, ...
     <root>/<model>/serving.config             which version of the model is live
     <root>/<model>/model.json                 ModelSettings
+    <root>/<model>/faults.json                ModelFaults
     <root>/served.json                        ServedModels
     <root>/serving.config                     the live versions of all served models
     <root>/monitoring.config                  that servers count requests
@@ -12,7 +13,8 @@
 `tensorflow_model_server --model_config_file` polls, so promoting a version or
 serving another model is one atomic write that every instance of every engine
 sees. It pins live versions with `specific`: a new version is loaded before the
-old one goes, and rolling back is the same act with an older number.
+old one goes, and rolling back is the same act with an older number. While a live
+version is known to have a fault, the last good one is pinned in its place.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from serving.errors import ModelError
 from serving.files import link_or_copy, write_aside
 from serving.models.card import ModelCard
 from serving.models.checksums import changed_files, write_checksums
+from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
 from serving.models.model_names import same_name
 from serving.models.model_settings import ModelSettings
 from serving.models.served import ServedModels
@@ -121,11 +124,15 @@ class ModelRepository:
     def promote(self, model: str, number: int) -> Version:
         """Make a version the live one of its model; rolling back is the same.
 
-        Raises ModelError if the version does not exist.
+        What was known against the version is forgotten. Raises ModelError if the version
+        does not exist.
         """
         version = self.version(model, number)
         with self._changing():
             served = self.served()
+            before = self._live_number_or_none(model)
+            faults = ModelFaults.read(self.root / model).without_fault(number)
+            self._write_faults(model, faults.after(before) if before != number else faults)
             entry = serving_config([(model, version.path.parent, number)])
             write_aside(self.root / model / MONITORING_NAME, MONITORING)
             write_aside(self.live_config_path(model), entry)
@@ -136,6 +143,57 @@ class ModelRepository:
                 write_aside(self._served_path, served.to_json())
             self._write_config(served)
         return version
+
+    def answering(self, model: str) -> Version:
+        """Return the version that instances should load: the live one unless it has a fault.
+
+        Then it is the last good one, if there is any. Raises ModelError without a live one.
+        """
+        live = self.live(model)
+        fallback = self.fallback(model)
+        return live if fallback is None else self.version(model, fallback)
+
+    def fallback(self, model: str) -> int | None:
+        """Return the version that answers in place of the live one; None if that answers."""
+        number = ModelFaults.read(self.root / model).fallback
+        live = self._live_number_or_none(model)
+        if number is None or live is None or self.fault(model, live) is None:
+            return None
+        return number if (self.root / model / str(number)).is_dir() else None
+
+    def fault(self, model: str, number: int) -> VersionFault | None:
+        """Return why a version cannot be served; None if nothing is known against it."""
+        fault = ModelFaults.read(self.root / model).versions.get(number)
+        if fault is None or fault.files != files_state(self.root / model / str(number)):
+            return None
+        return fault
+
+    def former_live(self, model: str) -> tuple[int, ...]:
+        """Return the versions that were live before, the last one first."""
+        return ModelFaults.read(self.root / model).former
+
+    def record_fault(
+        self, model: str, number: int, fault: VersionFault, fallback: int | None = None
+    ) -> None:
+        """Remember that a version cannot be served.
+
+        If it is the live one, instances load the version `fallback` in its place.
+        """
+        fault = replace(fault, files=files_state(self.root / model / str(number)))
+        with self._changing():
+            faults = ModelFaults.read(self.root / model)
+            if number != self._live_number_or_none(model):
+                fallback = faults.fallback
+            self._write_faults(model, faults.with_fault(number, fault, fallback))
+            self._write_config(self.served())
+
+    def forget_fault(self, model: str, number: int) -> None:
+        """Let a version be tried again."""
+        with self._changing():
+            faults = ModelFaults.read(self.root / model)
+            if number in faults.versions:
+                self._write_faults(model, faults.without_fault(number))
+                self._write_config(self.served())
 
     @property
     def config_path(self) -> Path:
@@ -240,7 +298,7 @@ class ModelRepository:
             self._check_free(new)
             aside = self.root / staging_name()
             try:
-                ignored = shutil.ignore_patterns(f"{STAGING_PREFIX}*", CONFIG_NAME)
+                ignored = shutil.ignore_patterns(f"{STAGING_PREFIX}*", CONFIG_NAME, FAULTS_NAME)
                 shutil.copytree(
                     self.root / model, aside, copy_function=link_or_copy, ignore=ignored
                 )
@@ -312,6 +370,11 @@ class ModelRepository:
                 raise ModelError(
                     f"Version {number} of {model} is live.", "Promote another version first."
                 )
+            if number == self.fallback(model):
+                raise ModelError(
+                    f"Version {number} of {model} answers in place of the live one.",
+                    "Promote another version first.",
+                )
             if number in self.settings(model).pinned:
                 raise ModelError(f"Version {number} of {model} is pinned.", "Unpin it first.")
             self._discard(version.path)
@@ -326,6 +389,7 @@ class ModelRepository:
             versions = self.versions(model)
             kept = {version.number for version in versions[-settings.keep_versions :]}
             kept |= {*settings.pinned, *(version.number for version in versions[:1])}
+            kept |= {self.fallback(model) or 0}
             surplus = [
                 version
                 for version in versions
@@ -435,7 +499,8 @@ class ModelRepository:
             with contextlib.suppress(ModelError):
                 number = self._live_number(name)
                 if number is not None:
-                    live.append((name, self.root / name, number))
+                    answering = self.fallback(name) or number
+                    live.append((name, self.root / name, answering))
         return serving_config(live)
 
     def _check_exists(self, model: str) -> None:
@@ -455,8 +520,19 @@ class ModelRepository:
         version_folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
 
+    def _write_faults(self, model: str, faults: ModelFaults) -> None:
+        if faults != ModelFaults.read(self.root / model):
+            write_aside(self.root / model / FAULTS_NAME, faults.to_json())
+
     def _live_number(self, model: str) -> int | None:
         return pinned_version(self.live_config_path(model))
+
+    def _live_number_or_none(self, model: str) -> int | None:
+        """The same; None too if the file that says it is damaged."""
+        try:
+            return self._live_number(model)
+        except ModelError:
+            return None
 
 
 def with_pin(settings: ModelSettings, number: int, *, pinned: bool) -> ModelSettings:
@@ -477,7 +553,7 @@ def _disk_errors(root: Path) -> Iterator[None]:
 
 
 def _has_settings_alone(folder: Path) -> bool:
-    return {entry.name for entry in folder.iterdir()} <= {SETTINGS_NAME}
+    return {entry.name for entry in folder.iterdir()} <= {SETTINGS_NAME, FAULTS_NAME}
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -28,8 +28,9 @@ from backend.models.names import ModelNames
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
+from serving.fleet.version_trial import UnusableVersion
 from serving.models.card import CARD_PATH, ModelCard
-from serving.models.repository import ModelRepository
+from serving.models.repository import ModelRepository, Version
 from serving.predict.prediction import Prediction, Score
 from serving.workspace import Workspace
 
@@ -106,6 +107,12 @@ class RepositorySwitch:
     """Changes which models are served where there is no instance to wait for."""
 
     repository: ModelRepository
+    unusable: str = ""
+    """What is wrong with every version."""
+
+    async def try_version(self, version: Version) -> None:
+        if self.unusable:
+            raise UnusableVersion(self.unusable, "Promote another version.")
 
     async def use(self, model: str) -> None:
         self.repository.change_served(lambda served: replace(served, current=model))

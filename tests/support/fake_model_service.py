@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,6 +62,8 @@ class FakeModelService:
 
     async def _change(self, model: str, pinned: int) -> None:
         available = self._available.setdefault(model, [])
+        if f"{model}/{pinned}" in self._settings().get("deadly", []):
+            os.abort()
         broken = self._settings().get("broken", [])
         if pinned in broken or f"{model}/{pinned}" in broken:
             self._broken[model] = {pinned}

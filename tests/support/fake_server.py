@@ -4,8 +4,8 @@ Takes the flags of the model server, and two of its own: `--grpc=no` to only pre
 listens, which starts in milliseconds, and `--address`. Behaves as `fake_server.json` in the
 working folder says, or else the one beside the configuration file: `exit` with a status at
 once, `ignore_sigterm`, take more and more memory (`eat`), versions that are `broken` and never
-become available, models that are `slow` and not loaded until they are not any more, `delay`
-seconds a prediction.
+become available or `deadly` and end it, models that are `slow` and not loaded until they are
+not any more, `delay` seconds a prediction.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from serving.background import in_background
@@ -16,6 +17,7 @@ from serving.engines.protocol import Engine, Instance
 from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import Fleet, FleetView
 from serving.fleet.switch_model import serve_model, unserve_model, use_model
+from serving.fleet.version_trial import UnusableVersion
 from serving.models.repository import ModelRepository, Version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
@@ -90,7 +92,17 @@ class FleetEnv:
             client or self.other_client,
             clock=clock,
             monotonic=monotonic,
+            trial=self._try,
         )
+
+    async def _try(self, version: Version, memory_limit: int) -> None:
+        """Say of a version, which has no graph, what the fake servers say of it."""
+        raw = json.loads(self._settings.read_text()) if self._settings.exists() else {}
+        if f"{version.model}/{version.number}" in raw.get("unusable", ()):
+            raise UnusableVersion(
+                f"Version {version.number} of {version.model} cannot be served. It is bad.",
+                "Promote another version.",
+            )
 
     async def wait_for_polls(self, count: int) -> None:
         """Return once fleets have listed the instances so many times more."""
@@ -98,7 +110,11 @@ class FleetEnv:
         await wait_until(lambda: self.engine.polls >= target)
 
     def configure(self, **settings: Any) -> None:
-        (self.workspace.root / "fake_server.json").write_text(json.dumps(settings))
+        self._settings.write_text(json.dumps(settings))
+
+    @property
+    def _settings(self) -> Path:
+        return self.workspace.root / "fake_server.json"
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -174,6 +190,17 @@ class TinyFleet:
             await self.wait_for_loaded({other: 1})
             await wait_for_answers(other)
         return load
+
+    async def wait_for_fault(self, version: int | None) -> None:
+        """Return once the live version has a fault and `version` answers; None: has no fault."""
+
+        def reached(view: FleetView) -> bool:
+            if version is None:
+                return not view.faults
+            answers = all(each.version == version for each in view.instances)
+            return TINY_MODEL in view.faults and answers
+
+        await wait_for_view(self.fleet, reached, 120)
 
     async def wait_for_loaded(self, versions: Mapping[str, int]) -> None:
         """Return once every instance has these versions loaded and no other model."""

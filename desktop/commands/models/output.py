@@ -48,7 +48,8 @@ def model_row(model: ModelSummary) -> tuple[str, ...]:
 
 
 def version_row(version: VersionSummary) -> tuple[str, ...]:
-    states = [name for name, is_so in (("live", version.live), ("pinned", version.pinned)) if is_so]
+    holds = {"live": version.live, "pinned": version.pinned, "cannot be served": version.fault}
+    states = [word for word, is_so in holds.items() if is_so]
     return (
         str(version.number),
         ", ".join(states) or "-",

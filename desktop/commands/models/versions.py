@@ -39,6 +39,9 @@ def versions(target: BackendTarget, name: str | None, as_json: bool) -> None:
         print_json([asdict(version) for version in model.versions])
     elif model.versions:
         print_table(VERSION_COLUMNS, [version_row(version) for version in model.versions])
+        for version in model.versions:
+            if version.fault:
+                print_message(f"{version.fault} {version.fault_advice}")
     else:
         print_message(f"{model.name} has no version yet.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
@@ -14,6 +15,7 @@ from desktop.fleet.instance_count import MAX_INSTANCES
 from desktop.fleet.instance_table_model import COLUMNS, PORT
 from desktop.fleet.page import FleetPage
 from serving.engines.protocol import InstanceState
+from serving.models.faults import VersionFault
 from tests.gui.conftest import show
 from tests.support.fleet_views import REASON, fleet_view, instance_view
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -256,3 +258,15 @@ def test_the_selected_row_stays_in_view_in_a_low_window(page: FleetPage) -> None
     QApplication.processEvents()
     row = page.table.visualRect(page.table.currentIndex())
     assert 0 <= row.top() < row.bottom() <= page.table.viewport().height()
+
+
+def test_a_live_version_that_cannot_be_served_is_shown_above_the_instances(
+    page: FleetPage,
+) -> None:
+    view = fleet_view(instance_view(1))
+    fault = VersionFault("Version 4 of pets cannot be served. It is bad.", "Promote another.")
+    page.show_view(replace(view, faults={"pets": fault}))
+    assert page.fault_banner.isVisible()
+    assert page.fault.text() == f"{fault.what} Version 3 answers. {fault.advice}"
+    page.show_view(view)
+    assert not page.fault_banner.isVisible()

@@ -243,3 +243,18 @@ def test_the_report_needs_no_scrolling_sideways(view: OneModelView, width: int) 
     view.resize(width, 480)
     QApplication.processEvents()
     assert view.report.horizontalScrollBar().maximum() == 0
+
+
+def test_a_version_that_cannot_be_served_says_why(view: OneModelView) -> None:
+    newest, *others = BIRDS.versions
+    faulty = replace(newest, fault="Version 3 cannot be served.", fault_advice="Promote another.")
+    view.show_model(replace(BIRDS, versions=[faulty, *others]))
+    QApplication.processEvents()
+    rows = view.rows
+    assert rows[0].state.text() == "Live, cannot be served"
+    assert rows[0].fault.isVisible()
+    assert rows[0].fault.text() == "Version 3 cannot be served. Promote another."
+    assert "Version 3 cannot be served." in rows[0].accessibleName()
+    assert not rows[1].fault.isVisible()
+    view.show_model(BIRDS)
+    assert not rows[0].fault.isVisible()

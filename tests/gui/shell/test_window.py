@@ -79,8 +79,12 @@ def test_the_status_bar_shows_the_fleet_and_leads_there(app: App) -> None:
     status.show_fleet(2, 2)
     status.show_model("pets", 7)
     assert (status.fleet.text().strip(), status.model.text()) == ("Fleet: 2 ready", "pets v7")
+    status.show_fleet(2, 2, "Version 8 of pets cannot be served. Version 7 answers.")
+    assert status.fleet.text().strip() == "Fleet: 2 ready, the live version is not"
+    assert "Version 7 answers." in status.fleet.toolTip()
     status.show_fleet(0, 0)
     assert status.fleet.text().strip() == "Fleet: stopped"
+    assert "Version 7" not in status.fleet.toolTip()
     status.fleet.click()
     assert app.window.current_page == PageName.FLEET
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serving.errors import BackendError
+from serving.models.faults import VersionFault
 from tests.support.backend_env import Service, add_version, promotions
 
 
@@ -68,3 +69,26 @@ async def test_health_says_what_is_missing(service: Service) -> None:
     health = await service.client.health()
     assert health.live_version is None
     assert "No version" in health.status
+
+
+async def test_readiness_says_why_no_photo_can_be_classified(service: Service) -> None:
+    answer = await service.http.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    fault = VersionFault("Version 2 of farm cannot be served. It is bad.", "Promote another.")
+    number = add_version(service.repository)
+    service.repository.promote("farm", number)
+    service.repository.record_fault("farm", number, fault, fallback=1)
+    answer = await service.http.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == f"{fault.what} Version 1 answers."
+    service.fleet.ready = 0
+    answer = await service.http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "error": f"{fault.what} Nothing answers.",
+        "advice": "Promote another.",
+    }
+    service.repository.promote("farm", 1)
+    assert "No instance is ready" in (await service.http.get("/readyz")).json()["error"]
+    service.repository.live_config_path("farm").unlink()
+    assert "No version" in (await service.http.get("/readyz")).json()["error"]

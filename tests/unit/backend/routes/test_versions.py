@@ -10,6 +10,7 @@ import pytest
 from backend.client import BackendRefused
 from backend.contract import EvaluationReport, Mistake, SkippedFile
 from serving.models.checksums import CHECKSUMS_PATH
+from serving.models.faults import VersionFault
 from tests.support.backend_env import MODEL, Service, add_version
 
 
@@ -92,3 +93,27 @@ async def test_there_must_be_such_a_version(service: Service) -> None:
             answer = await service.http.request(method, f"/models/{model}/versions/{number}/{path}")
             assert answer.status_code == 404, path
             assert set(answer.json()) == {"error", "advice"}
+
+
+async def test_a_version_that_cannot_be_served_does_not_go_live(service: Service) -> None:
+    number = add_version(service.repository)
+    service.switch.unusable = "Version 2 of farm cannot be served. It is bad."
+    with pytest.raises(BackendRefused, match="cannot be served") as caught:
+        await service.client.promote(MODEL, number)
+    assert (caught.value.status, caught.value.advice) == (422, "Promote another version.")
+    assert service.repository.live(MODEL).number == 1
+
+
+async def test_what_is_wrong_with_a_version_is_listed(service: Service) -> None:
+    number = add_version(service.repository)
+    fault = VersionFault("Version 2 of farm cannot be served.", "Promote another version.")
+    service.repository.record_fault(MODEL, number, fault)
+    newest, oldest = await service.client.versions(MODEL)
+    assert (newest.fault, newest.fault_advice) == (fault.what, fault.advice)
+    assert (oldest.fault, (await service.client.model(MODEL)).fallback_version) == ("", None)
+    service.repository.promote(MODEL, number)
+    assert (await service.client.versions(MODEL))[0].fault == ""
+    service.repository.record_fault(MODEL, number, fault, fallback=1)
+    assert (await service.client.model(MODEL)).fallback_version == 1
+    with pytest.raises(BackendRefused, match="answers in place of the live one"):
+        await service.client.delete_version(MODEL, 1)

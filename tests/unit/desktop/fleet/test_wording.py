@@ -7,6 +7,7 @@ from dataclasses import replace
 from desktop.fleet import wording
 from desktop.fleet.metric_history import UNKNOWN
 from serving.engines.protocol import InstanceState
+from serving.models.faults import VersionFault
 from serving.models.served import ServedModels
 from tests.support.fleet_views import REASON, STARTED, fleet_view, instance_view
 
@@ -91,3 +92,14 @@ def test_a_problem_that_keeps_an_instance_from_being_ready_is_shown() -> None:
     each = instance_view(state=STARTING, failure="Version 3 cannot be loaded.")
     assert wording.problem_sentence(each) == "Version 3 cannot be loaded."
     assert wording.problem_sentence(instance_view()) == ""
+
+
+def test_a_live_version_that_cannot_be_served_is_explained() -> None:
+    fault = VersionFault("Version 4 of pets cannot be served. It is bad.", "Promote another.")
+    view = replace(fleet_view(instance_view(1)), faults={"pets": fault})
+    assert wording.fault_sentences(view) == (
+        "Version 4 of pets cannot be served. It is bad. Version 3 answers. Promote another."
+    )
+    nothing = replace(fleet_view(), faults={"pets": fault})
+    assert "No version answers." in wording.fault_sentences(nothing)
+    assert wording.fault_sentences(fleet_view()) == ""

@@ -1,0 +1,157 @@
+"""Finds out that a live version cannot be served, and lets the last good one answer for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from serving.engines.protocol import InstanceState
+from serving.errors import ModelError
+from serving.file_lock import file_lock
+from serving.fleet.version_trial import ADVICE, Trial, UnusableVersion
+from serving.fleet.view import FleetView, InstanceView
+from serving.models.faults import VersionFault, files_state
+from serving.models.repository import ModelRepository, Version
+
+log = logging.getLogger(__name__)
+
+LOCK_NAME = ".trial.lock"
+
+
+class Fallback:
+    """Looks at each view of a fleet for a live version that instances cannot load.
+
+    Such a version is tried in a process of its own. What is found is recorded in the
+    repository, by which instances load the last good version in its place, those that start
+    meanwhile too. Which version is live is left to people and to the gate.
+    """
+
+    def __init__(self, repository: ModelRepository, trial: Trial) -> None:
+        self._repository = repository
+        self._trial = trial
+        self._explained: dict[tuple[str, int, str], set[tuple[str, str]]] = {}
+        """By version and state of its files, the symptoms for which it was tried."""
+
+    async def check(self, view: FleetView, memory_limit: int) -> bool:
+        """Act on the symptoms in a view; True if a version was recorded as faulty."""
+        found = False
+        for model in view.served.names():
+            try:
+                live = await asyncio.to_thread(self._repository.live, model)
+            except ModelError:
+                continue
+            symptoms = _symptoms(view, model, live.number)
+            if symptoms and await self._is_news(live, symptoms):
+                found |= await self._examine(view, live, memory_limit)
+        return found
+
+    async def retry(self, memory_limit: int) -> None:
+        """Try live versions with a fault again, since the reason may be gone."""
+        for model in self._repository.served().names():
+            try:
+                live = await asyncio.to_thread(self._repository.live, model)
+                if await asyncio.to_thread(self._repository.fault, model, live.number) is None:
+                    continue
+                async with file_lock(self._repository.root / LOCK_NAME):
+                    await self._trial(live, memory_limit)
+                await asyncio.to_thread(self._repository.forget_fault, model, live.number)
+                self._explained.clear()
+            except ModelError as error:
+                log.info("%s", error)
+
+    async def _is_news(self, live: Version, symptoms: set[tuple[str, str]]) -> bool:
+        """Whether there are symptoms for which the version has not been tried as it is now."""
+        state = await asyncio.to_thread(files_state, live.path)
+        known = self._explained.setdefault((live.model, live.number, state), set())
+        news = not symptoms <= known
+        known |= symptoms
+        return news
+
+    async def _examine(self, view: FleetView, live: Version, memory_limit: int) -> bool:
+        # One trial at a time among all programs: the second finds what the first recorded.
+        async with file_lock(self._repository.root / LOCK_NAME):
+            repository, model = self._repository, live.model
+            if await asyncio.to_thread(repository.fault, model, live.number) is not None:
+                return False
+            fault = await self._fault(view, live, memory_limit)
+            if fault is None:
+                return False
+            good = await self._last_good(view, live, memory_limit)
+            log.warning(
+                "%s %s", fault.what, f"Version {good} answers in its place." if good else ""
+            )
+            await asyncio.to_thread(repository.record_fault, model, live.number, fault, good)
+            return True
+
+    async def _fault(
+        self, view: FleetView, live: Version, memory_limit: int
+    ) -> VersionFault | None:
+        try:
+            await self._trial(live, memory_limit)
+        except UnusableVersion as error:
+            return VersionFault(error.what, error.advice)
+        running = [each for each in view.instances if _is_running(each)]
+        errors = [each.load_errors.get(live.model) for each in running]
+        if running and all(errors):
+            # It loads here and in none of them: another program runs in their containers.
+            said = str(errors[0]).rstrip(".")
+            return VersionFault(
+                f"Version {live.number} of {live.model} cannot be served. Its servers say: {said}.",
+                ADVICE,
+            )
+        return None
+
+    async def _last_good(self, view: FleetView, live: Version, memory_limit: int) -> int | None:
+        """Return the version that should answer in place of the live one, if there is one."""
+        loaded = view.version_of(live.model)
+        for version in await asyncio.to_thread(self._candidates, live, loaded):
+            if version.number == loaded:
+                return version.number
+            try:
+                await self._trial(version, memory_limit)
+            except ModelError as error:
+                log.info("%s", error)
+                continue
+            return version.number
+        return None
+
+    def _candidates(self, live: Version, loaded: int | None) -> list[Version]:
+        """Return what may answer: the loaded version, then those that were live before, the last
+        one first, then older ones.
+
+        Never one that is newer and was never live, since the gate held it back.
+        """
+        versions = {each.number: each for each in self._repository.versions(live.model)}
+        former = self._repository.former_live(live.model)
+        older = [number for number in reversed(versions) if number < live.number]
+        return [
+            versions[number]
+            for number in dict.fromkeys((loaded, *former, *older))
+            if number is not None
+            and number in versions
+            and number != live.number
+            and self._repository.fault(live.model, number) is None
+        ]
+
+
+def _symptoms(view: FleetView, model: str, number: int) -> set[tuple[str, str]]:
+    """Return what suggests that no instance can load a version: ids, and what is said there.
+
+    A server that cannot load says so; one that is ended by loading has failed.
+    """
+    if any(each.versions.get(model) == number for each in view.answering):
+        # At least one has loaded it, so that others fail for reasons of their own.
+        return set()
+    said = {
+        (each.instance.id, each.load_errors[model])
+        for each in view.instances
+        if _is_running(each) and model in each.load_errors
+    }
+    ended = {
+        (each.instance.id, "ended") for each in view.instances if each.state is InstanceState.FAILED
+    }
+    return said | ended
+
+
+def _is_running(each: InstanceView) -> bool:
+    return each.state in (InstanceState.STARTING, InstanceState.READY)
