@@ -36,12 +36,14 @@ from serving.fleet.switch_model import end_interrupted_switch
 from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
+from serving.private import set_private_umask
 from serving.workspace import Workspace
 
 EXIT_FAILED = 1
 
 
 def main() -> int:
+    set_private_umask()
     arguments = _parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
@@ -56,6 +58,8 @@ def main() -> int:
 async def serve(arguments: argparse.Namespace) -> None:
     """Run until a signal ends it; raises ServeryError if it cannot start."""
     workspace = Workspace(arguments.workspace.expanduser().resolve()).create()
+    # Whatever came into it by other ways since: a copy of it that was put back, a wide umask.
+    await asyncio.to_thread(workspace.tighten)
     broker = EventBroker()
     with backend_lock(workspace), listening_socket(arguments.host, arguments.port) as listener:
         url = url_of(listener)

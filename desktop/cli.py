@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from serving.errors import ServeryError
+from serving.private import set_private_umask
 from serving.version import VERSION
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
 
@@ -76,6 +77,7 @@ def main(context: click.Context, workspace: Path | None) -> None:
 
     Without a command, the window opens.
     """
+    set_private_umask()
     context.obj = Workspace(workspace.expanduser().resolve()) if workspace else Workspace.default()
     if context.invoked_subcommand is None:
         from desktop.app import Options, run  # Qt, which commands do without

@@ -15,6 +15,7 @@ from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.scroll_page import ScrollPage
 from serving.engines.names import AUTO, DOCKER, PROCESS
+from serving.private import persons_umask
 
 _APPEARANCES = (
     (Appearance.SYSTEM, "Follow the system"),
@@ -44,7 +45,7 @@ class SettingsPage(ScrollPage):
         self.unsure.setSuffix("%")
         self.unsure.lineEdit().setTextMargins(theme.S, 0, 0, 0)
         folder = build.button("Open the folder", "folder")
-        folder.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(workspace))))
+        folder.clicked.connect(lambda: _open_folder(workspace))
         self._add("Appearance", "Light or dark.", self.appearance)
         self._add(
             "Unsure below", "A photo whose best score is lower is marked unsure.", self.unsure
@@ -91,3 +92,9 @@ class SettingsPage(ScrollPage):
         self.unsure.blockSignals(True)
         self.unsure.setValue(round(preferences.unsure_below * 100))
         self.unsure.blockSignals(False)
+
+
+def _open_folder(folder: Path) -> None:
+    # The file manager that starts makes files elsewhere too.
+    with persons_umask():
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+from serving.private import (
+    check_owner,
+    is_open_to_others,
+    make_private_folder,
+    tighten,
+    ways_in,
+)
+
+log = logging.getLogger(__name__)
 
 ENVIRONMENT_VARIABLE = "SERVERY_WORKSPACE"
 
@@ -26,10 +37,33 @@ class Workspace:
         return cls(Path(platformdirs.user_data_dir("servery", appauthor=False)))
 
     def create(self) -> Workspace:
-        """Make the folders that are missing; returns itself."""
-        for folder in (self.models, self.instances, self.logs, self.images, self.training_runs):
-            folder.mkdir(parents=True, exist_ok=True)
+        """Make the folders that are missing, for the person alone; returns itself.
+
+        One that other users could read, as Servery 0.1 made it, is closed to them. What of
+        that is not possible is logged. Raises ForeignFolder if it is another user's.
+        """
+        make_private_folder(self.root)
+        check_owner(self.root)
+        if is_open_to_others(self.root):
+            self.tighten()
+        folders = (self.models, self.run, self.instances, self.logs, self.images)
+        for folder in (*folders, self.training_runs):
+            make_private_folder(folder)
         return self
+
+    def tighten(self) -> None:
+        """Close everything in the workspace to other users, and log what stays open to them.
+
+        It takes a second for 100,000 files.
+        """
+        if self.root.stat().st_mode & 0o022:
+            log.warning(
+                "Until now other users could change what is in %s. A model is a program: delete "
+                "models that you do not know.",
+                self.root,
+            )
+        for sentence in (*ways_in(self.root), *tighten(self.root, (self.models, self.images))):
+            log.warning("%s", sentence)
 
     @property
     def models(self) -> Path:
@@ -37,9 +71,14 @@ class Workspace:
         return self.root / "models"
 
     @property
+    def run(self) -> Path:
+        """What tells programs of each other while they run."""
+        return self.root / "run"
+
+    @property
     def instances(self) -> Path:
         """Records of the process engine, one for each instance."""
-        return self.root / "run" / "instances"
+        return self.run / "instances"
 
     @property
     def logs(self) -> Path:
@@ -72,12 +111,12 @@ class Workspace:
     @property
     def backend_run_file(self) -> Path:
         """The address and process id of a running backend."""
-        return self.root / "run" / "backend.json"
+        return self.run / "backend.json"
 
     @property
     def fleet_lock(self) -> Path:
         """Held by a program while it changes the fleet, so that two never plan at once."""
-        return self.root / "run" / "fleet.lock"
+        return self.run / "fleet.lock"
 
     @property
     def settings(self) -> Path:

@@ -26,6 +26,7 @@ from backend.training.head import Floats, Head, ServableGraph, softmax
 from backend.training.loaded_version import LoadedVersion
 from serving.errors import ImageError, ModelError, ServeryError
 from serving.normalize_image import read_normalized_image
+from serving.private import set_private_umask
 from serving.tf.cores import core_count
 
 _T = TypeVar("_T")
@@ -184,6 +185,7 @@ def _predicted(version: LoadedVersion, photos: list[_Photo]) -> list[Answer]:
 
 
 def main() -> int:
+    set_private_umask()
     # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the result alone.
     result = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from desktop.classify.photo import Photo
 from serving.errors import ServeryError
-from serving.files import write_aside
+from serving.files import write_export
 
 _COLUMNS = ("file", "state", "class", "score", "label", "model", "version", "problem")
 """Other programs read these names; they stay as they are."""
@@ -39,7 +39,7 @@ def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) ->
         writer.writerows(records)
         text = out.getvalue()
     try:
-        write_aside(target, text)
+        write_export(target, text)
     except OSError as error:
         raise ExportError(
             f"{target.name} could not be written: {error.strerror or error}.",

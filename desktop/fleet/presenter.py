@@ -18,7 +18,7 @@ from desktop.notifications import Notifications
 from serving.background import cancel_and_wait
 from serving.engines.protocol import Instance, InstanceState
 from serving.errors import EngineError, ServeryError
-from serving.files import write_aside
+from serving.files import write_export
 from serving.fleet.fleet import Fleet
 from serving.fleet.view import FleetView
 from serving.progress import Report
@@ -179,7 +179,7 @@ class FleetPresenter:
     def save_log(self, path: str, text: str) -> None:
         async def work(report: Report) -> None:
             try:
-                await asyncio.to_thread(write_aside, Path(path), text)
+                await asyncio.to_thread(write_export, Path(path), text)
             except OSError as error:
                 raise LogSaveError(
                     f"The log could not be saved to {path}: {error.strerror or error}.",
