@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import shlex
 import socket
 import subprocess
 from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,6 +22,7 @@ from serving.engines.docker.container import (
     ContainerPlan,
     container_config,
 )
+from serving.engines.docker.container_user import container_user
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.errors import EngineError
 from serving.fleet import reconciler
@@ -49,7 +53,10 @@ async def test_a_container_is_isolated_and_listens_on_loopback_only(docker_env: 
     (mount,) = inspected["Mounts"]
     assert (mount["RW"], mount["Source"]) == (False, mount["Destination"])
     process = psutil.Process(inspected["State"]["Pid"])
-    assert process.uids().real not in (0,)
+    # The person's own files are read by the person, who can do nothing else in there.
+    assert process.uids().real == os.getuid()
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    assert re.findall(r"^Cap(?:Prm|Eff|Bnd|Amb):\s*(\w+)$", status, re.MULTILINE) == ["0" * 16] * 4
     assert view.instances[0].version == 1
 
     def measured(view: FleetView) -> bool:
@@ -235,7 +242,8 @@ async def test_a_container_of_the_version_before_is_adopted(
         "io.servery.starter": f"{socket.gethostname()} 99999999 1.00",
         "io.servery.folder": str(docker_env.workspace.root),
     }
-    config = container_config(spec, ContainerPlan(docker_env.image, labels, threads=1))
+    user = container_user(docker_env.workspace.models, rootless=False)
+    config = container_config(spec, ContainerPlan(docker_env.image, labels, threads=1, user=user))
     create: Callable[..., dict[str, str]] = docker_env.api.create_container_from_config
     old = create(config, "servery-pets-old")["Id"]
     (found,) = await docker_env.engine.instances()
