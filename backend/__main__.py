@@ -33,6 +33,7 @@ from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import end_interrupted_switch
+from serving.http.limits import DEFAULT_LIMITS, HttpLimits
 from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
@@ -69,7 +70,13 @@ async def serve(arguments: argparse.Namespace) -> None:
             print(f"The backend listens at {url}", flush=True)
 
         async with application(workspace, arguments.engine, arguments.allow_host, broker) as app:
-            await Server(app, on_listening, broker.close).serve([listener])
+            limits = HttpLimits(
+                connections=arguments.max_connections,
+                head_seconds=arguments.head_seconds,
+                body_seconds=arguments.body_seconds,
+                response_seconds=arguments.body_seconds,
+            )
+            await Server(app, on_listening, broker.close, limits).serve([listener])
 
 
 @asynccontextmanager
@@ -150,6 +157,29 @@ def _parse_arguments() -> argparse.Namespace:
         default=[],
         metavar="NAME",
         help="a host name, besides localhost, under which browsers may reach it (repeatable)",
+    )
+    limits = parser.add_argument_group("limits of HTTP connections")
+    option = limits.add_argument
+    option(
+        "--max-connections",
+        type=int,
+        default=DEFAULT_LIMITS.connections,
+        metavar="N",
+        help="open at once; beyond, the one that waits longest is ended (default: %(default)s)",
+    )
+    option(
+        "--head-seconds",
+        type=float,
+        default=DEFAULT_LIMITS.head_seconds,
+        metavar="S",
+        help="in which the head of a request arrives (default: %(default)s)",
+    )
+    option(
+        "--body-seconds",
+        type=float,
+        default=DEFAULT_LIMITS.body_seconds,
+        metavar="S",
+        help="longest pause within a request's body or its response (default: %(default)s)",
     )
     return parser.parse_args()
 

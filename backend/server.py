@@ -9,32 +9,27 @@ import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-import uvicorn
 from fastapi import FastAPI
 
 from serving.errors import ServeryError
-from serving.http.connection import HttpProtocol
+from serving.http.limits import DEFAULT_LIMITS, HttpLimits
+from serving.http.server import BoundedServer
 
 SHUTDOWN_SECONDS = 5
 """How long requests may go on after the program was asked to end."""
 
 
-class Server(uvicorn.Server):
+class Server(BoundedServer):
     """Reports when it listens, and ends its event streams before it waits for requests."""
 
     def __init__(
-        self, app: FastAPI, on_listening: Callable[[], None], on_shutdown: Callable[[], None]
+        self,
+        app: FastAPI,
+        on_listening: Callable[[], None],
+        on_shutdown: Callable[[], None],
+        limits: HttpLimits = DEFAULT_LIMITS,
     ) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=HttpProtocol,
-                log_level="warning",
-                access_log=False,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-                server_header=False,
-            )
-        )
+        super().__init__(app, limits, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
         self._on_listening = on_listening
         self._on_shutdown = on_shutdown
 

@@ -6,10 +6,11 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from backend.events import EventBroker
+from serving.http.connection import connection_of
 
 HEARTBEAT_SECONDS = 15.0
 """Seconds without an event after which a comment shows that the connection is alive."""
@@ -19,8 +20,12 @@ def routes(broker: EventBroker) -> APIRouter:
     router = APIRouter()
 
     @router.get("/events", response_class=StreamingResponse)
-    async def events() -> StreamingResponse:
-        """Stream an `Event` whenever something changed; fetch again what it names."""
+    async def events(request: Request) -> StreamingResponse:
+        """Stream an `Event` whenever something changed; fetch again what it names.
+
+        The stream may be ended to make room for other connections; then open it again.
+        """
+        connection_of(request.scope).is_stream = True
         return StreamingResponse(
             _stream(broker),
             media_type="text/event-stream",

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import math
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
+from enum import Enum
+from http import HTTPStatus
 from typing import Any, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from serving.http.limits import PROGRESS_BYTES, HttpLimits
+
 _KEY = "connection"
+_MESSAGES = {
+    400: ("This is not an HTTP request.", "Check which program sends it."),
+    408: ("The request did not arrive in time.", "Send it again, without pauses."),
+    503: ("There are too many connections.", "Send the whole request at once, or try later."),
+}
+_RETRY_SECONDS = 2
 
 
 @dataclass(eq=False)
@@ -18,18 +32,147 @@ class Connection:
 
     facts: dict[str, Any] = field(default_factory=dict)
     """What middleware found out about it once, by a name of its own."""
+    is_stream: bool = False
+    """Set by the application: its response goes on until one side ends it, as the server does
+    if it needs room for others."""
+
+
+class Waiting(Enum):
+    """What a server waits for its client to do."""
+
+    HEAD = "send the head of a request"
+    BODY = "send the body of a request"
+    REST = "send the rest of a request that is answered already"
+    RESPONSE = "take the response"
+    IDLE = "send another request"
+    STREAM = "end the connection, which it may do without"
 
 
 class HttpProtocol(H11Protocol):
     """uvicorn's protocol, which also tells the application which connection a request is on.
 
+    And it ends what its client leaves unfinished, when the server calls `end_if_overdue`.
     Give it to `uvicorn.Config(http=...)`.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # uvicorn copies this dictionary for each request, but not what is in it.
-        self.app_state = {**self.app_state, _KEY: Connection()}
+        self._connection = Connection()
+        self.app_state = {**self.app_state, _KEY: self._connection}
+        self._waiting: Waiting | None = Waiting.HEAD
+        self._since = self.loop.time()
+        self._received = self._unsent = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Receive bytes of a request."""
+        self._received += len(data)
+        if self._waiting is Waiting.IDLE:
+            self._waiting, self._since = Waiting.HEAD, self.loop.time()
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request; called by uvicorn."""
+        self._connection.is_stream = False
+        super().on_response_complete()
+        self._look()
+
+    def resume_writing(self) -> None:
+        """Note that the client took some of the response; called by the transport."""
+        super().resume_writing()
+        if self._waiting is Waiting.RESPONSE:
+            self._since = self.loop.time()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request of HTTP; called by uvicorn."""
+        self.refuse(400)
+
+    def waiting(self) -> tuple[Waiting, float] | None:
+        """Return what the connection waits for its client to do, and since when (loop time).
+
+        None while the client waits for the application.
+        """
+        self._look()
+        return None if self._waiting is None else (self._waiting, self._since)
+
+    def end_if_overdue(self, limits: HttpLimits) -> None:
+        """End the connection if its client has left it waiting for longer than `limits` allow.
+
+        With 408 if there is no response yet.
+        """
+        if (waiting := self.waiting()) is None:
+            return
+        seconds = {
+            Waiting.HEAD: limits.head_seconds,
+            Waiting.BODY: limits.body_seconds,
+            Waiting.REST: limits.body_seconds,
+            Waiting.RESPONSE: limits.response_seconds,
+            Waiting.IDLE: limits.idle_seconds,
+            Waiting.STREAM: math.inf,
+        }[waiting[0]]
+        if self.loop.time() - waiting[1] < seconds:
+            return
+        self.refuse(408)
+
+    def refuse(self, status: int) -> None:
+        """End the connection now, with this status if a request began and has no response yet."""
+        if self._waiting is Waiting.BODY or (self._waiting is Waiting.HEAD and self._received):
+            self._answer(status)
+        if self.cycle is not None:
+            # The application waits for the body, and must not answer any more.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._unset_keepalive_if_required()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # `close` would wait until the client has taken it all
+        else:
+            self.transport.close()
+
+    def _answer(self, status: int) -> None:
+        what, advice = _MESSAGES[status]
+        body = json.dumps({"error": what, "advice": advice}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append((b"retry-after", str(_RETRY_SECONDS).encode()))
+        reason = HTTPStatus(status).phrase.encode()
+        with contextlib.suppress(h11.LocalProtocolError):  # the application has begun to answer
+            for event in (
+                h11.Response(status_code=status, headers=headers, reason=reason),
+                h11.Data(data=body),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+
+    def _look(self) -> None:
+        """Find out what the connection waits for; restart the time if that is something else."""
+        now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
+        waiting = self._waits_for(unsent)
+        if waiting is not self._waiting:
+            self._waiting, self._since = waiting, now
+            self._received = 0
+        elif waiting is Waiting.BODY and (
+            self.flow.read_paused or self._received >= PROGRESS_BYTES
+        ):
+            self._since, self._received = now, 0
+        elif waiting is Waiting.RESPONSE and unsent < self._unsent:
+            self._since = now
+        self._unsent = unsent
+
+    def _waits_for(self, unsent: int) -> Waiting | None:
+        if unsent:
+            return Waiting.RESPONSE
+        theirs, ours = self.conn.their_state, self.conn.our_state
+        if theirs is h11.SEND_BODY:
+            return Waiting.REST if ours is h11.DONE else Waiting.BODY
+        if theirs is h11.IDLE and ours is h11.IDLE:
+            # Until the head is whole it may be anything: what was received tells them apart.
+            return Waiting.HEAD if self._waiting is Waiting.HEAD else Waiting.IDLE
+        return Waiting.STREAM if self._connection.is_stream else None
 
 
 def connection_of(scope: MutableMapping[str, Any]) -> Connection:

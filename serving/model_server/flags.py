@@ -109,6 +109,14 @@ class Flags:
     )
     stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls after SIGTERM")
     version: bool = _flag(False, "Print the version and exit")
+    grpc_max_connections: int = _flag(256, "gRPC connections open at once; more are closed")
+    rest_api_max_connections: int = _flag(
+        256, "HTTP connections open at once; the one that waits longest makes room for the next"
+    )
+    rest_api_head_timeout_in_ms: int = _flag(10_000, "Time limit for the head of an HTTP request")
+    rest_api_body_timeout_in_ms: int = _flag(
+        30_000, "Longest time without progress of an HTTP request's body, or of its response"
+    )
 
 
 def parse(arguments: Sequence[str]) -> tuple[Flags, tuple[str, ...]]:

@@ -8,11 +8,22 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from serving.http.limits import affordable_connections
 from serving.model_server.configuration import read_ssl
 from serving.model_server.flags import Flags
 from serving.tf.status import Code, ServingError
 
 _UNLIMITED = 2**31 - 1
+_CONNECTION_OPTIONS = (
+    # A connection on which nothing of HTTP/2 comes takes one of few places.
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    # A client that does not even answer pings reads nothing, and keeps its responses in memory.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.max_concurrent_streams", 1024),
+)
+"""`--grpc_channel_arguments` may set others."""
 
 
 class GrpcServer:
@@ -25,6 +36,11 @@ class GrpcServer:
                 ("grpc.max_send_message_length", _UNLIMITED),
                 ("grpc.max_receive_message_length", _UNLIMITED),
                 ("grpc.so_reuseport", 0),
+                (
+                    "grpc.max_allowed_incoming_connections",
+                    affordable_connections(flags.grpc_max_connections),
+                ),
+                *_CONNECTION_OPTIONS,
                 *_channel_arguments(flags.grpc_channel_arguments),
             ],
             maximum_concurrent_rpcs=flags.grpc_max_concurrent_requests or None,

@@ -7,9 +7,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
-
-from serving.http.connection import HttpProtocol
+from serving.http.limits import DEFAULT_LIMITS, HttpLimits
+from serving.http.server import BoundedServer
 from serving.model_server.rest import RestApi
 from serving.tf.status import Code, ServingError
 
@@ -17,9 +16,16 @@ _BACKLOG = 1024
 _MAX_HEADER_BYTES = 1 << 16
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+class _Server(BoundedServer):
+    def __init__(self, api: RestApi, limits: HttpLimits) -> None:
+        super().__init__(
+            api,
+            limits,
+            lifespan="off",
+            log_config=None,
+            backlog=_BACKLOG,
+            h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+        )
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -36,28 +42,14 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves the REST API on one port, once started."""
 
-    def __init__(self, api: RestApi) -> None:
-        self._server = _Server(
-            uvicorn.Config(
-                api,
-                http=HttpProtocol,
-                lifespan="off",
-                ws="none",
-                access_log=False,
-                log_config=None,
-                log_level="warning",
-                server_header=False,
-                backlog=_BACKLOG,
-                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
-            )
-        )
+    def __init__(self, api: RestApi, limits: HttpLimits = DEFAULT_LIMITS) -> None:
+        self._server = _Server(api, limits)
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises ServingError if the address is taken."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # asyncio sends small answers without delay only if the socket names its protocol.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

@@ -12,6 +12,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from serving.http.limits import HttpLimits
 from serving.model_server import openvino_runtime
 from serving.model_server.configuration import (
     ModelConfig,
@@ -133,7 +134,9 @@ async def serve(flags: Flags) -> None:
                 flags.rest_api_enable_cors_support,
                 metrics_path,
             )
-            http_server = HttpServer(RestApi(predictions, status, metrics, options))
+            http_server = HttpServer(
+                RestApi(predictions, status, metrics, options), _http_limits(flags)
+            )
             ports["rest"] = await http_server.start(flags.host, flags.rest_api_port)
             listening.append(http_server)
         for background in (models.watch(), _watch_config_file(flags, models)):
@@ -145,6 +148,16 @@ async def serve(flags: Flags) -> None:
         log.info("Running ModelServer at %s, ports %s", flags.host, ports)
         await stop.wait()
         log.info("Stopping once the accepted calls are finished")
+
+
+def _http_limits(flags: Flags) -> HttpLimits:
+    body_seconds = flags.rest_api_body_timeout_in_ms / 1000
+    return HttpLimits(
+        connections=flags.rest_api_max_connections,
+        head_seconds=flags.rest_api_head_timeout_in_ms / 1000,
+        body_seconds=body_seconds,
+        response_seconds=body_seconds,
+    )
 
 
 async def _stop_together(listening: list[GrpcServer | HttpServer], grace: float) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -29,10 +29,15 @@ def command(workspace: Workspace, *more: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def started(workspace: Workspace, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the program, wait until it listens, and end it with SIGTERM."""
+def started(
+    workspace: Workspace, *more: str, under: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[str]]:
+    """Start the program, wait until it listens, and end it with SIGTERM.
+
+    `under` is a command that runs the one that follows it, such as `prlimit`.
+    """
     process = subprocess.Popen(
-        command(workspace, *more),
+        [*under, *command(workspace, *more)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,0 +1,71 @@
+"""An HTTP server whose clients can neither hold up each other nor keep it from anything."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import uvicorn
+
+from serving.http.connection import HttpProtocol
+from serving.http.limits import HttpLimits, affordable_connections
+from serving.http.listener import Listener
+
+_SWEEP_TICKS = 5
+"""Of uvicorn's, which are 0.1 s apart, between two looks for what is overdue."""
+
+
+class BoundedServer(uvicorn.Server):
+    """Serves an ASGI application on sockets that are handed to `serve`, within `limits`."""
+
+    def __init__(self, app: Any, limits: HttpLimits, **settings: Any) -> None:
+        """`settings` are more of `uvicorn.Config`."""
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=HttpProtocol,
+                ws="none",
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                timeout_keep_alive=limits.idle_seconds,
+                **settings,
+            )
+        )
+        self.limits = limits
+        self._listeners: list[Listener] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections; called by uvicorn."""
+        # Without sockets, since asyncio's servers accept whatever comes, until no descriptor
+        # is left for anything else.
+        await super().startup(sockets=[])
+        limit = affordable_connections(self.limits.connections)
+        self._listeners = [
+            Listener(
+                listening,
+                self._new_protocol,
+                self.server_state.connections,  # type: ignore[arg-type]
+                limit,
+                self.config.backlog,
+            )
+            for listening in sockets or ()
+        ]
+        self.servers = self._listeners  # type: ignore[assignment]
+
+    async def on_tick(self, counter: int) -> bool:
+        """End overdue connections, and accept again where there was no room."""
+        if counter % _SWEEP_TICKS == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HttpProtocol):
+                    connection.end_if_overdue(self.limits)
+        for listener in self._listeners:
+            listener.resume()
+        return await super().on_tick(counter)
+
+    def _new_protocol(self) -> HttpProtocol:
+        return HttpProtocol(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
