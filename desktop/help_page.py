@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QGridLayout
 
@@ -54,6 +53,8 @@ _KEYS = (
     ("Esc", "Close a notice, or leave settings, help and one model"),
     ("Ctrl+Q", "Quit"),
 )
+_MAX_MEANING = 4000
+"""Characters; notices are long, and nothing of them is left out."""
 
 
 class HelpPage(ScrollPage):
@@ -86,8 +87,9 @@ def _table(title: str, rows: Sequence[tuple[str, str]], role: str = "") -> QGrid
     grid.setColumnStretch(1, 1)
     grid.addWidget(build.label(title, "heading"), 0, 0, 1, 2)
     for number, (name, meaning) in enumerate(rows, 1):
-        left = build.label(name, role)
-        left.setMinimumWidth(96)
-        grid.addWidget(left, number, 0, Qt.AlignmentFlag.AlignTop)
-        grid.addWidget(build.label(meaning, "muted", wrap=True), number, 1)
+        names = [build.label(line, role) for line in name.split("\n")]
+        names[0].setMinimumWidth(96)
+        grid.addLayout(build.column(*names, None, spacing=0), number, 0)
+        right = build.label(meaning, "muted", wrap=True, limit=_MAX_MEANING, lines=40)
+        grid.addWidget(right, number, 1)
     return grid

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from desktop.settings import OnQuit
+from desktop.widgets.question import Question
 
 
 async def ask_what_to_keep(window: QWidget) -> OnQuit | None:
@@ -15,14 +15,12 @@ async def ask_what_to_keep(window: QWidget) -> OnQuit | None:
 
     Does not block the event loop.
     """
-    box = QMessageBox(window)
-    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setIcon(QMessageBox.Icon.NoIcon)
-    box.setWindowTitle("Quit Servery")
-    box.setText("Keep the fleet running?")
-    box.setInformativeText(
+    box = Question(
+        window,
+        "Quit Servery",
+        "Keep the fleet running?",
         "A fleet that keeps running answers the command line and other programs, and is"
-        " there at once when you come back. Your answer is remembered; the settings change it."
+        " there at once when you come back. Your answer is remembered; the settings change it.",
     )
     stop = box.addButton("Stop the fleet", QMessageBox.ButtonRole.AcceptRole)
     keep = box.addButton("Keep it running", QMessageBox.ButtonRole.AcceptRole)

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.classify.known_classes import ClassMatch, KnownClasses
 from desktop.widgets import build
+from desktop.widgets.plain_text import one_line
 from serving.class_names import MAX_CLASS_NAME
 
 _OTHER = Qt.ItemDataRole.UserRole + 1
@@ -130,7 +131,9 @@ class _MatchModel(QAbstractListModel):
         role: int = Qt.ItemDataRole.DisplayRole,
     ) -> Any:
         match = self._matches[index.row()]
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
+        if role == Qt.ItemDataRole.DisplayRole:
+            return one_line(match.name)
+        if role == Qt.ItemDataRole.EditRole:  # what the field takes over
             return match.name
         return match.other if role == _OTHER else None
 
@@ -143,4 +146,4 @@ class _MatchDelegate(QStyledItemDelegate):
     ) -> None:
         super().initStyleOption(option, index)
         if other := index.data(_OTHER):
-            option.text = f"{index.data()} ({other})"
+            option.text = f"{index.data()} ({one_line(other)})"

@@ -15,6 +15,7 @@ from PySide6.QtCore import (
 
 from desktop.classify.gallery import Gallery
 from desktop.classify.photo import Photo, PhotoState
+from desktop.widgets.plain_text import tooltip
 
 PHOTO = Qt.ItemDataRole.UserRole + 1
 STATE = Qt.ItemDataRole.UserRole + 2
@@ -72,8 +73,10 @@ class GalleryModel(QAbstractListModel):
             return self.gallery.state(photo)
         if role == Qt.ItemDataRole.DisplayRole:
             return photo.name
-        if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
+        if role == Qt.ItemDataRole.AccessibleTextRole:
             return photo.describe(self.gallery.unsure_below)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tooltip(photo.describe(self.gallery.unsure_below))
         return None
 
 

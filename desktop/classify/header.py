@@ -13,6 +13,7 @@ from desktop.classify.photo import PhotoState
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.search_field import SearchField
 
 _MAX_SEARCH_WIDTH = 220
@@ -32,9 +33,9 @@ class ClassifyHeader(PageHeader):
         self.search.setToolTip("Name, class or label (Ctrl+F)")
         self.search.setMinimumWidth(104)
         self.states = ComboBox("Show only photos in a state")
-        self.states.addItem("All", None)
+        self.states.add("All", None)
         for state in PhotoState:
-            self.states.addItem(state.value.capitalize(), state)
+            self.states.add(state.value.capitalize(), state)
         self.reclassify = build.button("0", "refresh")
         self.reclassify.hide()
         self.open = build.button("Open", "photo-add")
@@ -55,7 +56,7 @@ class ClassifyHeader(PageHeader):
         self._count = formats.count(count)
         words = f"Classify {self._count} again"
         self.reclassify.setAccessibleName(words)
-        self.reclassify.setToolTip(f"{words}: their answers are not from {answering}")
+        self.reclassify.setToolTip(tooltip(f"{words}: their answers are not from {answering}"))
         self.reclassify.setVisible(count > 0)
         self._fit()
 

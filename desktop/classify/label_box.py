@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 from desktop.classify.class_chooser import ClassChooser
 from desktop.classify.photo import Photo
 from desktop.widgets import build
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge
 
 
@@ -46,7 +47,7 @@ class LabelBox(QWidget):
         else:
             self.question.setText("Right?" if agreed else "What does it show?")
         self.yes.setVisible(bool(agreed) and not label)
-        self.yes.setToolTip(f"Label as {agreed} (1)")
+        self.yes.setToolTip(tooltip(f"Label as {agreed} (1)"))
         self.yes.setAccessibleName(f"Yes, {agreed}")
         self.undo.setVisible(bool(label) and all(photo.label_can_be_undone for photo in photos))
 

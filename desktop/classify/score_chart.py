@@ -9,6 +9,7 @@ from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import formats, theme
+from desktop.widgets.plain_text import one_line
 from serving.predict.prediction import Score
 
 ROWS = 5
@@ -91,7 +92,7 @@ class ScoreChart(QWidget):
         space = line.adjusted(0, 0, -QFontMetrics(numbers).horizontalAdvance(percentage) - 8, 0)
         painter.setFont(body)
         name = QFontMetrics(body).elidedText(
-            score.name, Qt.TextElideMode.ElideRight, int(space.width())
+            one_line(score.name), Qt.TextElideMode.ElideRight, int(space.width())
         )
         painter.drawText(space, Qt.AlignmentFlag.AlignLeft, name)
         painter.setFont(numbers)

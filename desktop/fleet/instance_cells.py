@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.fleet.metric_history import UNKNOWN
 from desktop.fleet.sparkline import paint_sparkline
+from desktop.widgets.plain_text import one_line
 
 MIN_SPARKLINE_WIDTH = 36
 """Pixels; with less space only the number is shown."""
@@ -63,7 +64,7 @@ class InstanceCells(QStyledItemDelegate):
         painter.setFont(index.data(Qt.ItemDataRole.FontRole) or theme.font(numbers=True))
         painter.setPen(theme.color("muted" if text == UNKNOWN else "text"))
         shown = painter.fontMetrics().elidedText(
-            text, Qt.TextElideMode.ElideMiddle, int(inner.width()) + 1
+            one_line(text), Qt.TextElideMode.ElideMiddle, int(inner.width()) + 1
         )
         painter.drawText(inner, int(cell.displayAlignment), shown)
         if points := index.data(Role.POINTS):

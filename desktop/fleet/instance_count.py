@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QSpinBox, QToolButton, QWidget
 
 from desktop import theme
 from desktop.widgets import build
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.timers import single_shot_timer
 
 MAX_INSTANCES = 16
@@ -56,7 +57,7 @@ class InstanceCount(QWidget):
         self.number.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.number.setFixedSize(72, 44)
         self.number.setAccessibleName("Wanted instances")
-        self.number.setToolTip(f"How many instances should run, 0 to {MAX_INSTANCES}")
+        self.number.setToolTip(tooltip(f"How many instances should run, 0 to {MAX_INSTANCES}"))
         self.number.valueChanged.connect(self._on_value_changed)
         self.number.editingFinished.connect(self._request)
         self.number.escape_pressed.connect(self._cancel)
@@ -80,7 +81,7 @@ class InstanceCount(QWidget):
         theme.set_icon(button, icon)
         button.setFixedSize(44, 44)
         button.setAccessibleName(name)
-        button.setToolTip(name)
+        button.setToolTip(tooltip(name))
         button.setAutoRepeat(True)
         button.clicked.connect(lambda: self.number.stepBy(by))
         return button

@@ -24,9 +24,12 @@ from desktop import theme
 from desktop.fleet.log_lines import new_lines
 from desktop.formats import count, plural
 from desktop.widgets import build
+from desktop.widgets.plain_text import one_line
 from desktop.widgets.timers import single_shot_timer
 
 MAX_LINES = 10_000
+MAX_LINE_LENGTH = 4_000
+"""Characters of a line that are shown."""
 MAX_HIGHLIGHTS = 1_000
 SEARCH_DEBOUNCE_MILLISECONDS = 150
 """Milliseconds after the last key before the log is searched."""
@@ -136,7 +139,7 @@ class InstanceLog(QWidget):
         if instance_id != self._instance_id or not new:
             return
         self._lines = (self._lines + new)[-MAX_LINES:]
-        self.text.appendPlainText("\n".join(new))
+        self.text.appendPlainText(_shown(new))
         if self.search.text():
             self._highlight()
         self._scroll_if_following()
@@ -144,7 +147,7 @@ class InstanceLog(QWidget):
     def _replace(self, lines: list[str]) -> None:
         self._lines = lines[-MAX_LINES:]
         self._hits = []
-        self.text.setPlainText("\n".join(self._lines))
+        self.text.setPlainText(_shown(self._lines))
         self._highlight()
         self._scroll_if_following()
 
@@ -214,6 +217,11 @@ class InstanceLog(QWidget):
             lambda path: self.save_requested.emit(path, "\n".join(self._lines) + "\n")
         )
         dialog.open()
+
+
+def _shown(lines: list[str]) -> str:
+    """Return the lines as they are shown; what is saved has them as they were printed."""
+    return "\n".join(one_line(line, MAX_LINE_LENGTH) for line in lines)
 
 
 def _occurrences(document: QTextDocument, text: str) -> list[QTextCursor]:

@@ -12,6 +12,7 @@ from desktop import theme
 from desktop.fleet import wording
 from desktop.fleet.instance_cells import Role
 from desktop.fleet.metric_history import Metric, MetricHistory, Point, describe
+from desktop.widgets.plain_text import tooltip
 from serving.fleet.view import FleetView, InstanceView
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -130,7 +131,7 @@ class InstanceTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(COLUMNS[section])
         if role == Qt.ItemDataRole.ToolTipRole:
-            return COLUMNS[section].title_tip or None
+            return tooltip(COLUMNS[section].title_tip) or None
         return None
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -143,7 +144,8 @@ class InstanceTableModel(QAbstractTableModel):
             case Qt.ItemDataRole.FontRole:
                 return theme.monospace(theme.Size.SMALL) if column.fixed_width else None
             case Qt.ItemDataRole.ToolTipRole:
-                return column.tip(each) or (self._describe(each, column) if column.metric else None)
+                words = column.tip(each) or (self._describe(each, column) if column.metric else "")
+                return tooltip(words) or None
             case Qt.ItemDataRole.AccessibleTextRole:
                 return self._describe(each, column)
             case Role.STATE:

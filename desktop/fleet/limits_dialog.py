@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QDoubleSpinBox,
@@ -126,10 +125,10 @@ class LimitsDialog(QDialog):
         self.accept()
 
 
-def _image_box(images: Sequence[str], selected: str) -> QComboBox:
+def _image_box(images: Sequence[str], selected: str) -> ComboBox:
     box = ComboBox()
-    box.addItem("Automatic", "")
+    box.add("Automatic", "")
     for name in dict.fromkeys([*images, *([selected] if selected else [])]):
-        box.addItem(name, name)
+        box.add(name, name)
     box.setCurrentIndex(max(0, box.findData(selected)))
     return box

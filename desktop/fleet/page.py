@@ -9,7 +9,6 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
-    QLabel,
     QMenu,
     QPushButton,
     QStackedWidget,
@@ -106,7 +105,7 @@ class FleetPage(QWidget):
     def _summary(self) -> QWidget:
         panel = QFrame()
         theme.set_role(panel, "panel")
-        self.ready_figure = QLabel("0")
+        self.ready_figure = build.label("0")
         self.ready_figure.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.ready_figure.setAccessibleName("Ready instances")
         self.ready_mark = StateBadge("ready", "Ready")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QLabel,
     QSplitter,
     QStackedWidget,
     QWidget,
@@ -26,6 +25,11 @@ from desktop.widgets.class_bars import ClassBars
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.model_button import ModelButton
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.plain_text import fitted
+
+_MAX_NAME = 160
+"""Pixels of the name of the model."""
 
 
 class LearnPage(QWidget):
@@ -112,7 +116,7 @@ class LearnPage(QWidget):
         self._model = model
         self.models.setVisible(model is not None)
         if model is not None:
-            self.models.setText(model.name)
+            self.models.setText(fitted(model.name, self.models.fontMetrics(), _MAX_NAME))
             self.models.setAccessibleName(f"{model.name} learns; choose another model")
         self._show_timeline()
 
@@ -158,7 +162,7 @@ class LearnPage(QWidget):
             self.no_versions.setText("There is no version yet. Label photos, then press Learn now.")
 
 
-def _section(title: str, summary: QLabel | None, body: QWidget) -> QFrame:
+def _section(title: str, summary: PlainLabel | None, body: QWidget) -> QFrame:
     heading = build.label(title, "heading")
     section = QFrame()
     section.setMinimumWidth(220)

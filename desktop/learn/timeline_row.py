@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from desktop import theme
 from desktop.formats import percent
@@ -12,6 +12,7 @@ from desktop.learn.timeline import TimelineEntry
 from desktop.moments import ago, moment_in_full
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.timeline_rail import TimelineRail
 
 
@@ -24,11 +25,11 @@ class TimelineRow(QWidget):
         super().__init__(parent)
         self._rail = TimelineRail()
         self.heading = build.label(role="heading")
-        self.state = QLabel()
+        self.state = build.label()
         self.when = ElidedLabel(role="small")
         self.origin = build.label(role="muted", wrap=True)
         self.change = build.label(role="muted", wrap=True)
-        self.accuracy = QLabel()
+        self.accuracy = build.label()
         self.accuracy.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.accuracy.setMinimumWidth(72)
         self.accuracy.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -87,7 +88,7 @@ class TimelineRow(QWidget):
 
     def _show_when(self, moment: str) -> None:
         self.when.setText(ago(moment))
-        self.when.setToolTip(moment_in_full(moment))
+        self.when.setToolTip(tooltip(moment_in_full(moment)))
 
     def _show_state(self, state: str) -> None:
         self.state.setText(state.capitalize())
@@ -101,7 +102,7 @@ class TimelineRow(QWidget):
 
     def _show_accuracy(self, accuracy: float | None, measured_on: str) -> None:
         self.accuracy.setText("" if accuracy is None else percent(accuracy))
-        self.accuracy.setToolTip(f"Measured on {measured_on}" if measured_on else "")
+        self.accuracy.setToolTip(tooltip(f"Measured on {measured_on}" if measured_on else ""))
         self.accuracy.setAccessibleName(f"Accuracy {self.accuracy.text()}")
 
     def _show_button(self, live: int | None, busy: bool) -> None:
@@ -114,7 +115,9 @@ class TimelineRow(QWidget):
             self.promote.setText("Roll back" if back else "Promote")
             act = "Roll back to" if back else "Promote"
             self.promote.setAccessibleName(f"{act} version {version.number}")
-            self.promote.setToolTip(f"Make version {version.number} the one that the fleet serves")
+            self.promote.setToolTip(
+                tooltip(f"Make version {version.number} the one that the fleet serves")
+            )
 
     def _promote(self) -> None:
         if self._entry.version is not None:

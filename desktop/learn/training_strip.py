@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QLabel,
     QProgressBar,
     QPushButton,
     QWidget,
@@ -32,7 +31,7 @@ class TrainingStrip(QFrame):
         theme.set_role(self, "panel")
         self.badge = StateBadge("queued")
         self.step = ElidedLabel()
-        self.share = QLabel()
+        self.share = build.label()
         self.share.setFont(theme.font(numbers=True))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

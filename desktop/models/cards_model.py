@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 
 from desktop.models import wording
 from desktop.models.entries import ModelEntry
+from desktop.widgets.plain_text import tooltip
 
 ENTRY = Qt.ItemDataRole.UserRole + 1
 """ModelEntry"""
@@ -63,8 +64,10 @@ class CardsModel(QAbstractListModel):
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return entry.name
-            case Qt.ItemDataRole.AccessibleTextRole | Qt.ItemDataRole.ToolTipRole:
+            case Qt.ItemDataRole.AccessibleTextRole:
                 return wording.described(entry)
+            case Qt.ItemDataRole.ToolTipRole:
+                return tooltip(wording.described(entry))
             case _ if role == ENTRY:
                 return entry
         return None

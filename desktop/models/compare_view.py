@@ -74,7 +74,7 @@ class CompareView(QWidget):
             box.blockSignals(True)
             box.clear()
             for number in numbers:
-                box.addItem(f"v{number}{', live' if number == live else ''}", number)
+                box.add(f"v{number}{', live' if number == live else ''}", number)
             box.blockSignals(False)
         newest = numbers[0] if numbers else None
         former = numbers[1] if len(numbers) > 1 else newest

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from desktop import theme
 from desktop.formats import count, percent, plural
+from desktop.widgets.plain_text import one_line, tooltip
 
 MAX_CLASSES = 50
 """Classes that are drawn; of more, those with the most mistakes."""
@@ -42,6 +43,7 @@ class ConfusionMatrix(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._classes: list[str] = []
+        self._shown_names: list[str] = []
         self._counts: list[list[int]] = []
         self._all_classes = 0
         self._current: tuple[int, int] | None = None
@@ -66,6 +68,7 @@ class ConfusionMatrix(QWidget):
         chosen = drawn_classes(counts)
         self._all_classes = len(classes)
         self._classes = [classes[number] for number in chosen]
+        self._shown_names = [one_line(name) for name in self._classes]
         self._counts = [[counts[row][column] for column in chosen] for row in chosen]
         self._current = None
         self.setAccessibleName(self._summary())
@@ -101,7 +104,8 @@ class ConfusionMatrix(QWidget):
     def event(self, event: QEvent) -> bool:
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             cell = self._cell_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), self._describe(*cell) if cell else "", self)
+            words = self._describe(*cell) if cell else ""
+            QToolTip.showText(event.globalPos(), tooltip(words), self)
             return True
         return super().event(event)
 
@@ -178,7 +182,7 @@ class ConfusionMatrix(QWidget):
         every = max(1, -(-metrics.height() // int(side)))
         selected = set(self._current or ())
         beside = {each + step for each in selected for step in (-1, 1)} if every > 1 else set()
-        for number, name in enumerate(self._classes):
+        for number, name in enumerate(self._shown_names):
             strong = number in selected
             if not strong and (number % every or number in beside):
                 continue
@@ -201,7 +205,7 @@ class ConfusionMatrix(QWidget):
 
     def _name_width(self) -> int:
         metrics = QFontMetrics(theme.font(theme.Size.SMALL))
-        widest = max((metrics.horizontalAdvance(name) for name in self._classes), default=0)
+        widest = max((metrics.horizontalAdvance(name) for name in self._shown_names), default=0)
         return min(_MAX_NAME, max(widest + theme.XS, metrics.horizontalAdvance("Shows")))
 
     def _left(self) -> float:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from backend.contract import ClassCount
 from desktop.formats import count, plural
 from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
+from desktop.widgets.plain_text import one_line, tooltip
 from serving.photo_folder import PhotoFolder
 
 _MIN_ROWS = 3
 """Classes that are seen without scrolling in the lowest window."""
 _MAX_NOTES = 3
+_MAX_SKIPPED = 30
 
 
 class FolderSummary(QWidget):
@@ -35,13 +36,11 @@ class FolderSummary(QWidget):
         self.classes.setMaximumHeight(rows * row + 2)
         self.skipped = build.label(skipped_sentence(folder), "muted", wrap=True)
         self.skipped.setVisible(bool(self.skipped.text()))
-        self.skipped.setToolTip(
-            "\n".join(f"{each.path}: {each.reason}" for each in folder.skipped[:30])
-        )
-        self.notes = build.label("\n".join(folder.notes[:_MAX_NOTES]), "small", wrap=True)
+        first = [one_line(f"{each.path}: {each.reason}") for each in folder.skipped[:_MAX_SKIPPED]]
+        self.skipped.setToolTip(tooltip("\n".join(first)))
+        notes = "\n".join(map(one_line, folder.notes[:_MAX_NOTES]))
+        self.notes = build.label(notes, "small", wrap=True, lines=_MAX_NOTES)
         self.notes.setVisible(bool(folder.notes))
-        for label in (self.found, self.skipped, self.notes):
-            label.setTextFormat(Qt.TextFormat.PlainText)
         build.column(
             self.found,
             self.test_part,

@@ -16,6 +16,7 @@ from desktop.models.cards_model import ENTRY
 from desktop.models.entries import MOSAIC, ModelEntry
 from desktop.models.pictures import Pictures
 from desktop.widgets.picture import center_crop
+from desktop.widgets.plain_text import several_lines
 from desktop.widgets.tile_grid import Face, Index, Tiles
 
 _PAD = theme.M
@@ -123,7 +124,8 @@ class ModelCards(Tiles):
         if model is None:
             rest = QRectF(box.x(), top, box.width(), box.bottom() - top)
             painter.setPen(theme.color("muted"))
-            painter.drawText(rest, Qt.TextFlag.TextWordWrap, wording.description(entry))
+            words = several_lines(wording.description(entry))
+            painter.drawText(rest, Qt.TextFlag.TextWordWrap, words)
             return
         line(self._body, wording.contents(model), "text" if model.class_count else "muted")
         measured = wording.accuracy(model.accuracy, model.accuracy_error)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QWidget
 from desktop import theme
 from desktop.models.name_field import NameField
 from desktop.widgets import build
+from desktop.widgets.plain_text import one_line
 
 
 class NameDialog(QDialog):
@@ -21,7 +22,7 @@ class NameDialog(QDialog):
         self, title: str, action: str, text: str, taken: Iterable[str], parent: QWidget
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(title)
+        self.setWindowTitle(one_line(title))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(400)
         self.name = NameField(taken, text)

@@ -13,6 +13,7 @@ from desktop import theme
 from desktop.models.name_field import NameField
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.plain_text import caption
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class NewModelForm(QWidget):
     def _explain(self) -> None:
         backbone = self._backbones[str(self.backbone.currentData())]
         count = f"{backbone.class_count:,} " if backbone.class_count else ""
-        self.and_mine.setText(f"The {count}classes of {backbone.title} and mine")
+        self.and_mine.setText(f"The {count}classes of {caption(backbone.title)} and mine")
         self.explanation.setText(
             "It answers with nothing else, and knows what photos that are labelled or dropped in"
             " a folder teach it."

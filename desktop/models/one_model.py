@@ -23,6 +23,7 @@ from desktop.models.report_view import ReportView
 from desktop.models.version_row import VersionRow
 from desktop.widgets import build
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.question import Question
 
 INITIAL_ROWS = 30
 """Versions that are shown until a person asks for the older ones."""
@@ -194,13 +195,11 @@ class OneModelView(QWidget):
 
     def _ask_to_delete(self, number: int) -> None:
         """Ask before a version is deleted, which cannot be undone."""
-        box = QMessageBox(self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setIcon(QMessageBox.Icon.NoIcon)
-        box.setWindowTitle("Delete a version")
-        box.setText(f"Delete version {number} of {self.model} for good?")
-        box.setInformativeText(
-            "Its files are removed from the disk. The labels that it learned from stay."
+        box = Question(
+            self,
+            "Delete a version",
+            f"Delete version {number} of {self.model} for good?",
+            "Its files are removed from the disk. The labels that it learned from stay.",
         )
         delete = box.addButton("Delete", QMessageBox.ButtonRole.AcceptRole)
         keep = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)

@@ -16,7 +16,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QFileDialog,
-    QLabel,
     QMenu,
     QSplitter,
     QStackedWidget,
@@ -41,6 +40,7 @@ from desktop.widgets import build
 from desktop.widgets.drop_overlay import DropOverlay
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.plain_text import caption
 from serving.photo_folder import PhotoFolder
 
 
@@ -104,10 +104,8 @@ class ModelsPage(QWidget):
             " with a name and label photos.",
             "New model…",
         )
-        self.waiting = QLabel("The backend is starting.")
-        theme.set_role(self.waiting, "muted")
+        self.waiting = build.label("The backend is starting.", "muted", wrap=True)
         self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.waiting.setWordWrap(True)
         self.waiting.setMargin(theme.XL)
         self._body = QStackedWidget()
         for widget in (self.waiting, self.empty, self._split):
@@ -337,7 +335,7 @@ class ModelsPage(QWidget):
         add("Duplicate…").triggered.connect(lambda: self.open_duplicate_dialog(name))
         menu.addMenu(self._keep_menu(model))
         menu.addSeparator()
-        delete = add(f"Delete, with {wording.goes_along(model)}")
+        delete = add(caption(f"Delete, with {wording.goes_along(model)}", 80))
         delete.setEnabled(not model.current)
         if model.current:
             delete.setText("Delete (use another model first)")
@@ -358,14 +356,14 @@ class ModelsPage(QWidget):
         self._page_menu.clear()
         for each in self._built_in:
             if not each.installed:
-                add = self._page_menu.addAction(f"Add {each.title}")
+                add = self._page_menu.addAction(f"Add {caption(each.title)}")
                 add.triggered.connect(
                     lambda checked, name=each.name: self.pane.add_requested.emit(name)
                 )
         if self._deleted:
             self._page_menu.addSeparator()
         for deleted in self._deleted:
-            restore = self._page_menu.addAction(f"Restore {deleted.name}")
+            restore = self._page_menu.addAction(f"Restore {caption(deleted.name)}")
             restore.triggered.connect(
                 lambda checked, token=deleted.token: self.restore_requested.emit(token)
             )

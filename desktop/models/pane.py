@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, SignalInstance
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QMenu, QProgressBar, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QProgressBar, QScrollArea, QWidget
 
 from desktop import theme
 from desktop.models import wording
 from desktop.models.entries import ModelEntry
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.state_badge import StateBadge
 
 MIN_WIDTH = 280
+
+_MAX_ATTRIBUTION = 4000
+"""Characters; nothing of a notice is left out."""
 
 
 class ModelPane(QFrame):
@@ -49,15 +53,15 @@ class ModelPane(QFrame):
         self.more.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
         self.more.setAccessibleName("More about this model")
         self.more.setMenu(menu)
-        self.attribution = build.label("", "small", wrap=True, selectable=True)
-        for label in (self.description, self.step, self.attribution):
-            label.setTextFormat(Qt.TextFormat.PlainText)
+        self.attribution = build.label(
+            "", "small", wrap=True, selectable=True, limit=_MAX_ATTRIBUTION, lines=40
+        )
 
         self._facts = QGridLayout()
         self._facts.setHorizontalSpacing(theme.L)
         self._facts.setVerticalSpacing(theme.S)
         self._facts.setColumnStretch(1, 1)
-        self._fact_labels: list[tuple[QLabel, QLabel]] = []
+        self._fact_labels: list[tuple[PlainLabel, PlainLabel]] = []
         self._run = QFrame()
         theme.set_role(self._run, "panel")
         build.column(

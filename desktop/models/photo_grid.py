@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractItemView
 from desktop import theme
 from desktop.models.pictures import Pictures
 from desktop.widgets.picture import center_crop
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.tile_grid import Face, Index, TileGrid, Tiles
 
 _TILE = Qt.ItemDataRole.UserRole + 1
@@ -98,8 +99,10 @@ class _PhotosModel(QAbstractListModel):
         role: int = Qt.ItemDataRole.DisplayRole,
     ) -> Any:
         tile = self.tiles[index.row()]
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+        if role == Qt.ItemDataRole.DisplayRole:
             return tile.text
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tooltip(tile.text)
         return tile if role == _TILE else None
 
 

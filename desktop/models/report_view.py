@@ -6,7 +6,7 @@ from collections import Counter
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QScrollArea, QWidget
 
 from backend.contract import ClassCount, EvaluationReport, Mistake
 from desktop import theme
@@ -17,6 +17,8 @@ from desktop.models.photo_grid import PhotoGrid, PhotoTile, TileLine
 from desktop.models.pictures import Pictures
 from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
+from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.plain_text import one_line
 
 _BAR_ROWS = 6
 """Rows of the list of classes that are seen without scrolling in it."""
@@ -32,7 +34,7 @@ class ReportView(QScrollArea):
         self.setAccessibleName("Report")
         self._report: EvaluationReport | None = None
         self.sentence = build.label("", wrap=True)
-        self.notes = build.label("", "muted", wrap=True)
+        self.notes = build.label("", "muted", wrap=True, limit=4000, lines=40)
         self.notes.setTextFormat(Qt.TextFormat.PlainText)
         self.matrix = ConfusionMatrix()
         self.matrix_note = build.label("", "small", wrap=True)
@@ -90,7 +92,7 @@ class ReportView(QScrollArea):
         self._report = report
         self.sentence.setText(wording.report_sentence(report))
         theme.set_role(self.sentence, "heading")
-        self.notes.setText("\n".join(report.notes))
+        self.notes.setText("\n".join(map(one_line, report.notes)))
         self.notes.setVisible(bool(report.notes))
         self.matrix.show_counts(report.classes, report.confusion)
         self._matrix_panel.setVisible(any(any(line) for line in report.confusion))
@@ -123,7 +125,7 @@ class ReportView(QScrollArea):
         parts = [f"{plural(number, 'file')}: {reason}" for reason, number in reasons.most_common()]
         self.skipped_note.setText(". ".join(parts))
         self.skipped.setPlainText(
-            "\n".join(f"{each.path}    {each.reason}" for each in report.skipped)
+            "\n".join(one_line(f"{each.path}    {each.reason}", 1000) for each in report.skipped)
         )
 
     def _show_cell(self, shown: str, answered: str) -> None:
@@ -167,7 +169,7 @@ def _tile(mistake: Mistake) -> PhotoTile:
 def _panel(title: str, *widgets: QWidget, aside: QWidget | None = None) -> QFrame:
     panel = QFrame()
     theme.set_role(panel, "panel")
-    heading: QLabel = build.label(title, "heading")
+    heading: PlainLabel = build.label(title, "heading")
     line = build.row(heading, None, *([] if aside is None else [aside]))
     build.column(line, *widgets, parent=panel, margins=(theme.L, theme.M, theme.L, theme.M))
     panel.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from backend.contract import VersionSummary
 from desktop import theme
@@ -12,6 +12,7 @@ from desktop.models import wording
 from desktop.models.accuracy_bar import AccuracyBar
 from desktop.moments import ago, moment_in_full
 from desktop.widgets import build
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.timeline_rail import TimelineRail
 from serving.units import format_bytes
 
@@ -36,10 +37,10 @@ class VersionRow(QWidget):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._rail = TimelineRail(theme.XL - 2)
         self.heading = build.label(role="heading")
-        self.state = QLabel()
+        self.state = build.label()
         self.change = build.label(role="muted", wrap=True)
         self.facts = build.label(role="small", wrap=True)
-        self.accuracy = QLabel()
+        self.accuracy = build.label()
         self.accuracy.setFont(theme.font(strong=True, numbers=True))
         self.bar = AccuracyBar()
         self.fault = build.label(role="error", wrap=True, selectable=True)
@@ -91,7 +92,7 @@ class VersionRow(QWidget):
         self.refresh_time()
         measured = wording.accuracy(version.accuracy, version.accuracy_error)
         self.accuracy.setText(measured or "Not measured")
-        self.accuracy.setToolTip(f"Measured on {version.measured_on}" if measured else "")
+        self.accuracy.setToolTip(tooltip(f"Measured on {version.measured_on}" if measured else ""))
         self.bar.show_accuracy(version.accuracy, version.accuracy_error)
         self.bar.setVisible(bool(measured))
         self.change.setText(wording.class_changes(version, before))
@@ -113,7 +114,7 @@ class VersionRow(QWidget):
         photos = wording.photos_change(version, self._before)
         facts = [ago(version.created), photos, format_bytes(version.size_bytes)]
         self.facts.setText(", ".join(fact for fact in facts if fact))
-        self.facts.setToolTip(moment_in_full(version.created))
+        self.facts.setToolTip(tooltip(moment_in_full(version.created)))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)

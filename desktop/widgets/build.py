@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QBoxLayout,
     QHBoxLayout,
-    QLabel,
     QLayout,
     QPushButton,
     QToolButton,
@@ -15,6 +13,8 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
+from desktop.widgets import plain_text
+from desktop.widgets.plain_label import PlainLabel
 
 Item = QWidget | QLayout | int | None
 """What stands in a row or a column: an int is that much space, None a stretch."""
@@ -68,26 +68,33 @@ def _fill(
 
 
 def label(
-    text: str = "", role: str = "", *, wrap: bool = False, selectable: bool = False
-) -> QLabel:
-    """Return a label in a role of the style sheet."""
-    made = QLabel(text)
-    if role:
-        theme.set_role(made, role)
-    made.setWordWrap(wrap)
-    if selectable:
-        made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    text: str = "",
+    role: str = "",
+    *,
+    wrap: bool = False,
+    selectable: bool = False,
+    limit: int = plain_text.MAX_TEXT,
+    lines: int = 1,
+) -> PlainLabel:
+    """Return a label in a role of the style sheet; PlainLabel says what the others mean."""
+    return PlainLabel(text, role, wrap=wrap, selectable=selectable, limit=limit, lines=lines)
+
+
+def icon(name: str, token: str = "text", side: int = 16) -> PlainLabel:
+    """Return an icon that is no button."""
+    made = PlainLabel()
+    theme.set_icon(made, name, token, side=side)
     return made
 
 
 def button(text: str, icon: str = "", role: str = "", tip: str = "") -> QPushButton:
     """Return a button with a word on it."""
-    made = QPushButton(text)
+    made = QPushButton(plain_text.caption(text))
     if role:
         theme.set_role(made, role)
     if icon:
         theme.set_icon(made, icon, side=16)
-    made.setToolTip(tip)
+    made.setToolTip(plain_text.tooltip(tip))
     return made
 
 
@@ -96,6 +103,6 @@ def icon_button(icon: str, name: str, token: str = "text", side: int = 16) -> QT
     made = QToolButton()
     theme.set_role(made, "quiet")
     theme.set_icon(made, icon, token, side=side)
-    made.setToolTip(name)
+    made.setToolTip(plain_text.tooltip(name))
     made.setAccessibleName(name)
     return made

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from backend.contract import ClassCount
 from desktop import theme
 from desktop.formats import count, plural
+from desktop.widgets.plain_text import one_line, tooltip
 
 ROOT = QModelIndex()
 _NEW = "new"
@@ -74,8 +75,10 @@ class ClassBarsModel(QAbstractListModel):
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return each.name
-            case Qt.ItemDataRole.AccessibleTextRole | Qt.ItemDataRole.ToolTipRole:
+            case Qt.ItemDataRole.AccessibleTextRole:
                 return _facts(each)
+            case Qt.ItemDataRole.ToolTipRole:
+                return tooltip(_facts(each))
             case BarRole.COUNT:
                 return each
             case BarRole.MAX_LABELS:
@@ -143,7 +146,7 @@ class _BarRow(QStyledItemDelegate):
         metrics = painter.fontMetrics()
         mark = 0 if each.known else metrics.horizontalAdvance(_NEW) + theme.S
         available = area.width() - metrics.horizontalAdvance(number) - theme.M - mark
-        name = metrics.elidedText(each.name, Qt.TextElideMode.ElideMiddle, int(available))
+        name = metrics.elidedText(one_line(each.name), Qt.TextElideMode.ElideMiddle, int(available))
         painter.drawText(area, middle | Qt.AlignmentFlag.AlignLeft, name)
         if mark:
             after = area.adjusted(metrics.horizontalAdvance(name) + theme.S, 0, 0, 0)

@@ -6,6 +6,11 @@ from collections.abc import Iterable
 
 from PySide6.QtWidgets import QComboBox, QStyledItemDelegate
 
+from desktop.widgets.plain_text import one_line
+
+_MAX_WORDS = 60
+"""Characters."""
+
 
 class ComboBox(QComboBox):
     """A drop-down list whose items follow the style sheet too."""
@@ -21,7 +26,11 @@ class ComboBox(QComboBox):
         self.setItemDelegate(QStyledItemDelegate(self))
         self.setAccessibleName(accessible_name)
         for value, words in options:
-            self.addItem(words, value)
+            self.add(words, value)
+
+    def add(self, words: str, value: object) -> None:
+        """Add a value; only the beginning of long words is shown, as the list is as wide as it."""
+        self.addItem(one_line(words, _MAX_WORDS), value)
 
     def select(self, value: object) -> None:
         """Select `value`; the first one if it is not there."""

@@ -7,6 +7,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QToolButton, QToolTip
 
 from desktop import theme
+from desktop.widgets.plain_text import fitted
+
+_MAX_WIDTH = 180
+"""Pixels of the text."""
 
 
 class Copyable(QToolButton):
@@ -23,9 +27,10 @@ class Copyable(QToolButton):
         self.clicked.connect(self._copy)
 
     def set_value(self, text: str) -> None:
-        self.setText(text)
+        self._value = text
+        self.setText(fitted(text, self.fontMetrics(), _MAX_WIDTH))
         self.setAccessibleName(f"Copy {text}")
 
     def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self.text())
+        QGuiApplication.clipboard().setText(self._value)
         QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), "Copied", self)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QLabel
 
-from desktop import theme
+from desktop.widgets import plain_text
+from desktop.widgets.plain_label import PlainLabel
 
 _ELLIPSIS = "…"
 
 
-class ElidedLabel(QLabel):
-    """One line, cut with an ellipsis if it does not fit; the tooltip then has all of it."""
+class ElidedLabel(PlainLabel):
+    """One line, cut with an ellipsis if it does not fit; the tooltip then has all of it.
+
+    It gives up all of its width before anything else has to.
+    """
 
     def __init__(
         self,
@@ -20,10 +23,7 @@ class ElidedLabel(QLabel):
         role: str = "",
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
     ) -> None:
-        super().__init__(text)
-        if role:
-            theme.set_role(self, role)
-        self._mode = mode
+        super().__init__(text, role, elide=mode)
 
     def setText(self, text: str) -> None:
         super().setText(text)
@@ -39,11 +39,11 @@ class ElidedLabel(QLabel):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.contentsRect(), int(self.alignment()), self._shown())
-
-    def _shown(self) -> str:
-        shown = self.fontMetrics().elidedText(self.text(), self._mode, self.contentsRect().width())
-        return "" if shown == _ELLIPSIS else shown
+        shown = self.shown()
+        painter.drawText(
+            self.contentsRect(), int(self.alignment()), "" if shown == _ELLIPSIS else shown
+        )
 
     def _explain(self) -> None:
-        self.setToolTip(self.text() if self._shown() != self.text() else "")
+        complete = self.shown() == self.text()
+        self.setToolTip("" if complete else plain_text.tooltip(self.text()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QWidget
 
 from desktop import theme
 from desktop.widgets import build
@@ -23,8 +23,7 @@ class EmptyState(QWidget):
         action: str = "",
     ) -> None:
         super().__init__()
-        image = QLabel()
-        theme.set_icon(image, picture, "muted", side=96)
+        image = build.icon(picture, "muted", side=96)
         self.heading = build.label(heading, "title", wrap=True)
         self.sentence = build.label(sentence, "muted", wrap=True)
         self.sentence.setMaximumWidth(420)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMenu, QProgressBar, QSizePolicy, QToolButton, QWi
 
 from desktop import formats, theme
 from desktop.jobs import Job, Jobs
-from desktop.widgets import build
+from desktop.widgets import build, plain_text
 from desktop.widgets.elided_label import ElidedLabel
 from serving.units import format_duration
 
@@ -88,7 +88,7 @@ class JobLine(QWidget):
         self._bar.setRange(0, self._shown.total)
         self._bar.setValue(min(self._shown.done, self._shown.total))
         self._bar.setAccessibleName(describe(self._shown))
-        self._cancel.setToolTip(f"Cancel: {self._shown.title}")
+        self._cancel.setToolTip(plain_text.tooltip(f"Cancel: {self._shown.title}"))
         self._cancel.setAccessibleName(f"Cancel: {self._shown.title}")
         self._others.setText(f"and {len(jobs) - 1} more")
 
@@ -100,6 +100,6 @@ class JobLine(QWidget):
     def _fill_menu(self) -> None:
         self._menu.clear()
         for job in reversed(self._visible_jobs()):
-            action = QAction(f"Cancel: {describe(job)}", self._menu)
+            action = QAction(plain_text.caption(f"Cancel: {describe(job)}", 120), self._menu)
             action.triggered.connect(partial(Job.cancel, job))
             self._menu.addAction(action)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QToolButton
 
 from desktop import theme
 from desktop.model_choices import ModelChoice
+from desktop.widgets import plain_text
 
 
 class ModelButton(QToolButton):
@@ -30,7 +31,7 @@ class ModelButton(QToolButton):
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.setToolTip(name)
+        self.setToolTip(plain_text.tooltip(name))
         self.setAccessibleName(name)
         self._choices: Sequence[ModelChoice] = ()
         menu = QMenu(self)
@@ -64,6 +65,6 @@ class ModelButton(QToolButton):
 
     def _add(self, choice: ModelChoice, state: str | bool = "") -> QAction:
         facts = ", ".join(fact for fact in (choice.detail, state) if isinstance(fact, str) and fact)
-        # An ampersand would underline the next letter.
-        name = choice.name.replace("&", "&&")
-        return self.menu().addAction(f"{name}    {facts}" if facts else name)
+        name = plain_text.caption(choice.name)
+        words = f"{name}    {plain_text.caption(facts)}" if facts else name
+        return self.menu().addAction(words)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.notifications import Notice, Notifications
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.timers import single_shot_timer
 
 MAX_NOTICES = 3
@@ -85,11 +86,8 @@ class NoticeBar(QFrame):
         self.notice = notice
         self.closed = False
         self._times = 1
-        mark = QLabel()
-        if notice.is_error:
-            theme.set_icon(mark, "error", "failed")
-        else:
-            theme.set_icon(mark, "info", "accent")
+        name, token = ("error", "failed") if notice.is_error else ("info", "accent")
+        mark = build.icon(name, token, side=20)
         self._what = _text(notice.what)
         words = build.column(self._what, spacing=0)
         if notice.advice:
@@ -132,8 +130,7 @@ class NoticeBar(QFrame):
         self.dismissed.emit()
 
 
-def _text(words: str, role: str = "") -> QLabel:
+def _text(words: str, role: str = "") -> PlainLabel:
     label = build.label(words, role, wrap=True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
     return label

@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton
 
 from desktop import theme
-from desktop.widgets import build
+from desktop.widgets import build, plain_text
 
 WIDTH = 80
 
@@ -35,12 +35,12 @@ class Sidebar(QFrame):
         """Add a page below the others, or at the foot."""
         button = QToolButton()
         theme.set_role(button, "page")
-        button.setText(title)
+        button.setText(plain_text.caption(title))
         button.setCheckable(True)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         keys = shortcut.toString(QKeySequence.SequenceFormat.NativeText)
-        button.setToolTip(f"{title} ({keys})" if keys else title)
+        button.setToolTip(plain_text.tooltip(f"{title} ({keys})" if keys else title))
         button.setAccessibleName(title)
         theme.set_icon(button, icon, "muted", checked="accent", side=24)
         button.clicked.connect(lambda: self.page_requested.emit(name))

@@ -7,6 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import theme
+from desktop.widgets.plain_text import MAX_CAPTION, one_line
 
 
 class StateBadge(QWidget):
@@ -20,7 +21,7 @@ class StateBadge(QWidget):
     def set_state(self, state: str, text: str = "") -> None:
         """Show `state`, with `text` instead of its own word."""
         self._mark = theme.state_mark(state)
-        self._text = text or self._mark.word.capitalize()
+        self._text = one_line(text, MAX_CAPTION) or self._mark.word.capitalize()
         self.setAccessibleName(self._text)
         self.updateGeometry()
         self.update()

@@ -7,13 +7,15 @@ from PySide6.QtWidgets import QFrame, QToolButton
 
 from desktop import theme
 from desktop.jobs import Jobs
-from desktop.widgets import build
+from desktop.widgets import build, plain_text
 from desktop.widgets.job_line import JobLine
 from desktop.widgets.model_button import ModelButton
 
 HEIGHT = 36
 _MARK = 12
 _FLEET_TIP = "Go to the fleet (Ctrl+4)"
+_MAX_WIDTH = 300
+"""Pixels of the text about the fleet, and of the name of the model."""
 
 
 class StatusBar(QFrame):
@@ -39,7 +41,7 @@ class StatusBar(QFrame):
 
     def show_fleet(self, ready: int, desired: int, fault: str = "") -> None:
         """Say how many instances are ready, and that the live version cannot be served."""
-        self.fleet.setToolTip(f"{fault}\n{_FLEET_TIP}" if fault else _FLEET_TIP)
+        self.fleet.setToolTip(plain_text.tooltip(f"{fault}\n{_FLEET_TIP}" if fault else _FLEET_TIP))
         if fault:
             self._show_fleet("failed", f"Fleet: {ready} ready, the live version is not")
         elif desired == 0 and ready == 0:
@@ -53,11 +55,12 @@ class StatusBar(QFrame):
         """Say which model answers, and with which version."""
         self.model.setVisible(version is not None)
         if version is not None:
-            self.model.setText(f"{model} v{version}")
+            name = plain_text.fitted(model, self.model.fontMetrics(), _MAX_WIDTH)
+            self.model.setText(f"{name} v{version}")
             self.model.setAccessibleName(f"{model} v{version} answers; choose another model")
 
     def _show_fleet(self, state: str, text: str) -> None:
-        self.fleet.setText(f" {text}")
+        self.fleet.setText(f" {plain_text.fitted(text, self.fleet.fontMetrics(), _MAX_WIDTH)}")
         self.fleet.setAccessibleName(text)
         theme.set_mark(self.fleet, state, _MARK)
 
@@ -66,6 +69,6 @@ def _status_button(tip: str) -> QToolButton:
     button = QToolButton()
     theme.set_role(button, "status")
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-    button.setToolTip(tip)
+    button.setToolTip(plain_text.tooltip(tip))
     button.setFont(theme.font(theme.Size.SMALL, numbers=True))
     return button

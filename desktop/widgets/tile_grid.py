@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
+from desktop.widgets.plain_text import one_line
 
 GAP = theme.XS
 """Between a tile and the edge of its cell."""
@@ -141,5 +142,5 @@ class Face:
     ) -> None:
         """Draw one line, shortened to what fits."""
         painter.setFont(self.font)
-        shown = self.metrics.elidedText(text, mode, int(space.width()))
+        shown = self.metrics.elidedText(one_line(text), mode, int(space.width()))
         painter.drawText(space, Qt.AlignmentFlag.AlignLeft, shown)

@@ -1,0 +1,356 @@
+"""Names are text on every page and in every dialog, and no name changes a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QAbstractItemModel, QAbstractTableModel, Qt
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import Qt as QtGuess
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QLabel,
+    QMenu,
+    QVBoxLayout,
+    QWidget,
+)
+
+from backend.contract import (
+    ClassCount,
+    Comparison,
+    DeletedModel,
+    LabelSummary,
+    Mistake,
+    RunState,
+    SkippedFile,
+    TrainingRun,
+)
+from desktop.classify.gallery import Gallery
+from desktop.classify.known_classes import KnownClasses
+from desktop.classify.page import ClassifyPage
+from desktop.classify.photo import PhotoFailure
+from desktop.fleet.engines import EngineAction, EngineSuggestion
+from desktop.fleet.page import FleetPage
+from desktop.help_page import HelpPage
+from desktop.jobs import Jobs
+from desktop.learn.outbox import OutboxView
+from desktop.learn.outbox_store import RefusedLabel
+from desktop.learn.page import LearnPage
+from desktop.main_window import MainWindow, PageName
+from desktop.model_choices import ModelChoice
+from desktop.models.entries import model_entries
+from desktop.models.page import ModelsPage
+from desktop.notifications import Notifications
+from desktop.widgets.model_button import ModelButton
+from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.question import Question
+from serving.engines.protocol import InstanceState
+from serving.photo_folder import FolderPhoto, PhotoFolder, SkippedPath, SkipReason
+from tests.gui.conftest import show
+from tests.support.fleet_views import fleet_view, instance_view
+from tests.support.hostile_names import NAMES
+from tests.support.predictions import prediction
+from tests.support.sample_summaries import IMAGE, built_in, model, report
+
+SIZE = (1000, 640)
+OWNERS: list[QWidget] = []
+
+
+def owned(dialog: QWidget, owner: QWidget) -> QWidget:
+    """Return `dialog`, which lives as long as its owner does."""
+    OWNERS.append(owner)
+    return dialog
+
+
+def classify_page(name: str) -> QWidget:
+    gallery = Gallery(0.5)
+    page = ClassifyPage(gallery)
+    path = Path("/nowhere") / f"{name}.jpg"
+    page.set_classes(KnownClasses(None, [name, f"{name} 2"]))
+    page.set_note(f"{name} cannot be loaded.")
+    gallery.queue([path, Path("/nowhere/failed.jpg")], 0)
+    gallery.set_answering("another", 2)
+    gallery.set_result(path, prediction((name, 0.7), ("cat", 0.2), model=name))
+    gallery.set_label(str(path), name, name, can_be_undone=True)
+    gallery.stop_waiting(
+        [Path("/nowhere/failed.jpg")], PhotoFailure(f"{name} is no image.", f"Open {name}.")
+    )
+    page.select(str(path))
+    return page
+
+
+def failed_photo(name: str) -> QWidget:
+    gallery = Gallery(0.5)
+    page = ClassifyPage(gallery)
+    path = Path("/nowhere") / f"{name}.jpg"
+    gallery.queue([path], 0)
+    gallery.stop_waiting([path], PhotoFailure(f"{name} is no image.", f"Open {name}."))
+    page.select(str(path))
+    return page
+
+
+def model_without_classes(name: str) -> QWidget:
+    gallery = Gallery(0.5)
+    page = ClassifyPage(gallery)
+    path = Path("/nowhere") / f"{name}.jpg"
+    gallery.queue([path], 0)
+    gallery.set_result(path, prediction(model=name))
+    page.select(str(path))
+    return page
+
+
+def learn_page(name: str) -> QWidget:
+    page = LearnPage()
+    page.show_model(model(name, classes=(name, "cat"), versions=3))
+    page.show_labels(LabelSummary(9, 3, [ClassCount(name, 4, False), ClassCount("cat", 5, True)]))
+    running = TrainingRun("r", name, RunState.RUNNING, "2026-05-01", step=f"Reading {name}")
+    failed = TrainingRun("f", name, RunState.FAILED, "2026-05-01", step=f"{name} is damaged.")
+    page.show_runs([running, failed])
+    refused = RefusedLabel("1", name, f"There is no model {name}.")
+    page.show_outbox(OutboxView(3, (refused,), f"{name} cannot be reached."))
+    return page
+
+
+def models_page(name: str) -> QWidget:
+    page = ModelsPage()
+    run = TrainingRun("r", "runs", RunState.RUNNING, "2026", progress=0.4, step=f"Reads {name}")
+    found = [
+        replace(
+            model(name, classes=(name, "cat"), versions=3, backbone=name, current=True),
+            description=name,
+            attribution=f"{name} made it.",
+        ),
+        model("runs"),
+    ]
+    page.show_entries(model_entries(found, [built_in(name + "b", installed=False)], [run]))
+    page.show_deleted([DeletedModel(name, "token", 2, 7)])
+    page.select(name)
+    return page
+
+
+def one_model(name: str) -> QWidget:
+    page = models_page(name)
+    assert isinstance(page, ModelsPage)
+    page.open_model(name)
+    found = replace(
+        report((name, "cat"), [[9, 1], [2, 8]]),
+        mistakes=[Mistake(IMAGE, name, "cat", 0.9)],
+        skipped=[SkippedFile(f"/photos/{name}", f"{name} is no image.")],
+        notes=[f"{name} is taken for a class."],
+    )
+    page.one.show_report(3, found)
+    page.one.report.matrix.cell_selected.emit(name, "cat")
+    return page
+
+
+def compared_versions(name: str) -> QWidget:
+    page = models_page(name)
+    assert isinstance(page, ModelsPage)
+    page.open_model(name)
+    page.one.tabs.setCurrentWidget(page.one.compare)
+    page.one.compare.show_comparisons(
+        [Comparison(IMAGE, name, [name, "cat"], [0.9, 0.8], file=f"/nowhere/{name}.jpg")]
+    )
+    return page
+
+
+def no_backend(name: str) -> QWidget:
+    page = ModelsPage()
+    page.show_unavailable(f"The backend failed: {name}")
+    return page
+
+
+def fleet_page(name: str) -> QWidget:
+    page = FleetPage()
+    failed = instance_view(2, InstanceState.FAILED, failure=f"It ended: {name}")
+    ready = replace(
+        instance_view(1), model=name, versions={name: 3, "cat": 1}, load_errors={name: name}
+    )
+    odd = replace(ready.instance, id=name, grpc_address=f"unix:/{name}", rest_address=name)
+    page.show_view(
+        replace(fleet_view(replace(ready, instance=odd), failed), engine_reason=f"Because {name}.")
+    )
+    page.strip.show_suggestion(EngineSuggestion(EngineAction.MOVE, f"Move {name}", f"Run {name}."))
+    page.detail.log.show_latest(name, [f"Loaded {name}", name])
+    return page
+
+
+def folder_sheet(name: str) -> QWidget:
+    page = models_page(name)
+    assert isinstance(page, ModelsPage)
+    root = Path("/nowhere") / name
+    photos = tuple(FolderPhoto(root / each, name, False) for each in ("1.jpg", "2.jpg"))
+    skipped = (SkippedPath(root / "x", SkipReason.NOT_AN_IMAGE),)
+    found = PhotoFolder(root, photos, skipped, (f"{name} is taken for a class.",))
+    sheet = page.open_folder_sheet(name[:40], found, lambda _: None)
+    assert sheet is not None
+    return owned(sheet, page)
+
+
+def new_dialog(name: str) -> QWidget:
+    page = models_page(name)
+    assert isinstance(page, ModelsPage)
+    dialog = page.open_new_dialog()
+    assert dialog is not None
+    dialog.form.name.field.setText(name)
+    return owned(dialog, page)
+
+
+def rename_dialog(name: str) -> QWidget:
+    page = models_page(name)
+    assert isinstance(page, ModelsPage)
+    return owned(page.open_rename_dialog(name), page)
+
+
+def question(name: str) -> QWidget:
+    window = QWidget()
+    words = f"Delete version 3 of {name} for good?"
+    return owned(Question(window, name, words, f"{name} stays."), window)
+
+
+def main_window(name: str) -> QWidget:
+    jobs, notifications = Jobs(), Notifications()
+    window = MainWindow(jobs, notifications)
+    window.status.show_model(name, 3)
+    window.status.show_failed(f"There is no fleet: {name}")
+    window.status.show_model(name, 3)
+    notifications.error(f"{name} could not be opened. Check {name}.")
+    notifications.info(f"{name} is live.", f"Undo {name}", lambda: None)
+    return window
+
+
+def help_page(_: str) -> QWidget:
+    return HelpPage()
+
+
+SCREENS: dict[str, Callable[[str], QWidget]] = {
+    made.__name__: made
+    for made in (
+        *(classify_page, failed_photo, model_without_classes, learn_page),
+        *(models_page, one_model, compared_versions, no_backend, fleet_page),
+        *(folder_sheet, new_dialog, rename_dialog, question, main_window, help_page),
+    )
+}
+
+
+@pytest.fixture(autouse=True)
+def _owners(application: QApplication) -> Iterator[None]:
+    yield
+    for owner in OWNERS:
+        owner.deleteLater()
+    OWNERS.clear()
+
+
+def opened(screen: str, name: str) -> QWidget:
+    widget = SCREENS[screen](name)
+    show(widget, *SIZE)
+    for _ in range(3):
+        QApplication.processEvents()
+    return widget
+
+
+def tips(widget: QWidget) -> Iterator[str]:
+    """Yield every tooltip of the widget and of the items that it shows."""
+    for each in (widget, *widget.findChildren(QWidget)):
+        yield each.toolTip()
+        if isinstance(each, QAbstractItemView) and each.model() is not None:
+            items: QAbstractItemModel = each.model()
+            columns = items.columnCount() if isinstance(items, QAbstractTableModel) else 1
+            for row in range(items.rowCount()):
+                for column in range(columns):
+                    found = items.index(row, column).data(Qt.ItemDataRole.ToolTipRole)
+                    yield found or ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("screen", [each for each in SCREENS if each != "help_page"])
+def test_a_name_is_text_and_changes_no_window(
+    application: QApplication, screen: str, name: str
+) -> None:
+    widget = opened(screen, NAMES[name])
+    labels = widget.findChildren(QLabel)
+    assert [each.text() for each in labels if each.textFormat() != Qt.TextFormat.PlainText] == []
+    assert [each for each in tips(widget) if QtGuess.mightBeRichText(each)] == []
+    assert not any(line for each in tips(widget) for line in each.split("\n") if len(line) > 1300)
+    # As large as it was made, and no part of it insists on more.
+    if isinstance(widget, Question):  # which is as large as its text, within bounds
+        assert widget.width() <= SIZE[0]
+        assert widget.height() <= SIZE[1]
+    else:
+        assert (widget.width(), widget.height()) == SIZE
+    wanted = widget.minimumSizeHint()
+    assert wanted.width() <= SIZE[0]
+    assert wanted.height() <= SIZE[1]
+    buttons = [
+        each for each in widget.findChildren(QAbstractButton) if each.sizeHint().width() > 640
+    ]
+    assert [each.text() for each in buttons] == []
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_label_is_the_one_that_cannot_be_rich(application: QApplication, screen: str) -> None:
+    widget = opened(screen, "otter")
+    own = [each for each in widget.findChildren(QLabel) if not isinstance(each, PlainLabel)]
+    # The labels inside the dialogs that Qt makes.
+    assert [each.objectName() for each in own if not each.objectName().startswith("qt_")] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_menu_has_the_name_as_it_is(application: QApplication, name: str) -> None:
+    button = ModelButton("Choose another")
+    button.show_choices([ModelChoice(NAMES[name]), ModelChoice(NAMES[name], served=False)])
+    menu: QMenu = button.menu()
+    menu.aboutToShow.emit()
+    for action in menu.actions():
+        assert len(action.text()) < 120
+        assert "\n" not in action.text()
+        assert "\t" not in action.text()  # what follows one is shown as a shortcut
+        assert "&" not in action.text().replace("&&", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_label_of_one_line_is_as_high_as_ever(application: QApplication, name: str) -> None:
+    label, plain = PlainLabel(NAMES[name]), PlainLabel("otter")
+    assert label.sizeHint().height() == plain.sizeHint().height()
+    assert label.sizeHint().width() <= 640
+    assert label.text() == NAMES[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_label_of_several_lines_is_never_wider_than_its_place(
+    application: QApplication, name: str
+) -> None:
+    label = PlainLabel(NAMES[name], wrap=True)
+    around = QWidget()
+    layout = QVBoxLayout(around)
+    layout.addWidget(label)
+    show(around, 300, 400)
+    assert around.width() == 300
+    assert label.minimumSizeHint().width() <= 280
+
+
+def test_markup_is_painted_as_text(application: QApplication, tmp_path: Path) -> None:
+    """An image that is named in a text would be read from the disk and painted."""
+    red = tmp_path / "red.png"
+    image = QImage(40, 40, QImage.Format.Format_RGB32)
+    image.fill(QColor(255, 0, 0))
+    assert image.save(str(red))
+    for wrap in (False, True):
+        label = show(PlainLabel(f'<img src="{red}">', wrap=wrap), 200, 80)
+        shot = label.grab().toImage()
+        colors = {
+            shot.pixelColor(x, y).name() for x in range(shot.width()) for y in range(shot.height())
+        }
+        assert "#ff0000" not in colors
+
+
+def test_the_window_shows_every_page(application: QApplication) -> None:
+    """A page that is added needs a screen above."""
+    assert {page.value for page in PageName} == {
+        *("classify", "learn", "models", "fleet", "settings", "help")
+    }
