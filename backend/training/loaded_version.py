@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from serving.errors import ModelError
 from serving.tf import names
 from serving.tf.cores import core_count
+from serving.tf.graph_safety import UnsafeModel
 from serving.tf.session import Session
 from serving.tf.status import Code, ServingError
 from serving.tf.tensors import string_tensor
+from serving.tf.trust import TRUSTED_NAME, check_trusted
+from serving.tf.version_files import check_files
 
 
 class UnreadableImages(ModelError):
     """One of the images is not a JPEG file that the version can decode."""
+
+
+def check_loadable(version_folder: Path) -> None:
+    """Raise ModelError unless a version of the repository may be loaded, as in an instance.
+
+    It must lie in the repository, and only compute or be trusted. Nothing of it has run then.
+    """
+    repository = version_folder.parent.parent
+    try:
+        check_files(version_folder, repository)
+        check_trusted(version_folder, repository / TRUSTED_NAME)
+    except UnsafeModel as error:
+        model, number = version_folder.parent.name, version_folder.name
+        raise ModelError(
+            f"Version {number} of {model} is not loaded. {error.message}",
+            "If you trust whoever made it, say so on the Models page, or with "
+            f"`servery models trust {shlex.quote(model)} --version {number}`.",
+        ) from error
+    except ServingError as error:
+        raise ModelError(
+            f"Version {version_folder.name} cannot be loaded: {error.message}",
+            "Promote another version, then train again.",
+        ) from error
 
 
 class LoadedVersion:
@@ -25,10 +52,17 @@ class LoadedVersion:
     there are cores use them all.
     """
 
-    def __init__(self, version_folder: Path) -> None:
-        """Load it; raises ModelError if TensorFlow cannot."""
+    def __init__(self, version_folder: Path, learned_from: Path | None = None) -> None:
+        """Load it; raises ModelError if TensorFlow cannot, or nobody trusts it who must.
+
+        A version that was learned from a trusted one runs the same operations, and is trusted
+        too.
+        """
+        check_loadable(learned_from or version_folder)
         try:
-            self._session = Session(version_folder, [names.SERVE_TAG], 1, core_count())
+            self._session = Session(
+                version_folder, [names.SERVE_TAG], 1, core_count(), trusted=True
+            )
         except ServingError as error:
             raise ModelError(
                 f"Version {version_folder.name} cannot be loaded.",

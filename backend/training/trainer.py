@@ -295,7 +295,7 @@ class Trainer:
     ) -> None:
         """Add the version that the worker wrote, let it go live if it may, and end the run."""
         model = run.model
-        version = await asyncio.to_thread(self._repository.adopt, model, staged)
+        version = await asyncio.to_thread(self._repository.adopt, model, staged, learned_from=base)
         run = replace(
             run,
             version=version.number,

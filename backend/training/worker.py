@@ -25,7 +25,7 @@ from backend.training.head import Floats, Head, ServableGraph, softmax
 from backend.training.import_photos import ImportedPhotos, import_photos
 from backend.training.label_regression import teach_by_regression
 from backend.training.learned import LEARNED_PATH
-from backend.training.loaded_version import LoadedVersion
+from backend.training.loaded_version import LoadedVersion, check_loadable
 from backend.training.rehearsal import teach_with_rehearsal
 from backend.training.taught import Taught
 from backend.training.worker_protocol import (
@@ -62,6 +62,8 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
 
     Raises ServeryError if there can be none.
     """
+    # First, since the embeddings of all photos may be known, and its files are copied.
+    check_loadable(Path(spec.base_folder))
     graph = ServableGraph(Path(spec.base_folder))
     photos = _photos_to_learn(spec, graph.head().classes, send)
     embedded = _embed(spec, photos.images, graph, send)
@@ -76,7 +78,8 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     _write_version(spec, staged, graph, replace(taught, report=report))
 
     send(TrainingProgress(0.93, "Checking the new version."))
-    _check(staged, taught.head, _sample(photos.images, embedded.rows))
+    with LoadedVersion(staged, learned_from=Path(spec.base_folder)) as version:
+        _check(version, taught.head, _sample(photos.images, embedded.rows))
     return TrainingResult(
         taught.evaluation, len(embedded.rows), len(unreadable), len(photos.skipped)
     )
@@ -182,24 +185,20 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
     (staged / CARD_PATH).write_text(card.to_json())
 
 
-def _check(staged: Path, head: Head, sample: list[tuple[bytes, Floats]]) -> None:
-    """Load the version and compare its answers with the head's own.
-
-    Raises ModelError if they differ.
-    """
-    with LoadedVersion(staged) as version:
-        if not sample or not head.classes:
-            return
-        classes, scores = version.predict([data for data, _ in sample])
-        expected = softmax(head.logits(np.stack([embedding for _, embedding in sample])))
-        for names, row, expected_row in zip(classes, scores, expected, strict=True):
-            by_name = dict(zip(head.classes, expected_row, strict=True))
-            for name, score in zip(names, row, strict=True):
-                if abs(by_name.get(name.decode(), -1.0) - score) > TOLERANCE:
-                    raise ModelError(
-                        "The new version does not answer as it was taught.",
-                        "Train again; report it if it comes back.",
-                    )
+def _check(version: LoadedVersion, head: Head, sample: list[tuple[bytes, Floats]]) -> None:
+    """Compare the version's answers with the head's own; raises ModelError if they differ."""
+    if not sample or not head.classes:
+        return
+    classes, scores = version.predict([data for data, _ in sample])
+    expected = softmax(head.logits(np.stack([embedding for _, embedding in sample])))
+    for names, row, expected_row in zip(classes, scores, expected, strict=True):
+        by_name = dict(zip(head.classes, expected_row, strict=True))
+        for name, score in zip(names, row, strict=True):
+            if abs(by_name.get(name.decode(), -1.0) - score) > TOLERANCE:
+                raise ModelError(
+                    "The new version does not answer as it was taught.",
+                    "Train again; report it if it comes back.",
+                )
 
 
 def _sample(images: tuple[LabeledImage, ...], rows: Rows) -> list[tuple[bytes, Floats]]:

@@ -34,7 +34,7 @@ from serving.engines.protocol import (
     InstanceState,
     InstanceStats,
 )
-from serving.engines.server_flags import GRPC_PORT, OWN_SERVER_FLAGS, REST_PORT, server_flags
+from serving.engines.server_flags import GRPC_PORT, REST_PORT, is_open, own_server_flags, server_flags
 from serving.errors import EngineError
 from serving.programs import child_environment, module_command, source_folder
 from serving.tf.cores import core_count
@@ -231,7 +231,7 @@ class ProcessEngine:
             "--port=0",
             "--rest_api_port=0",
             *server_flags(spec, threads),
-            *OWN_SERVER_FLAGS,
+            *own_server_flags(spec),
             self._marker(record),
         )
 
@@ -276,7 +276,7 @@ class ProcessEngine:
         return Instance(
             id=record.id,
             engine=self.name,
-            spec_hash=record.spec_hash,
+            spec_hash="" if is_open(record.command) else record.spec_hash,
             state=state,
             grpc_address=_address(ports.get("grpc")),
             rest_address=_address(ports.get("rest")),

@@ -54,6 +54,8 @@ class Instance:
     """Unique and stable; what `stop`, `logs` and `stats` take."""
     engine: str
     spec_hash: str
+    """Of the spec that it was started with; empty, and so out of date, if it was started by an
+    older Servery in a way that lets others on the machine configure it."""
     state: InstanceState
     """STARTING (ports not known yet, or known and not probed), DRAINING (someone asked it
     to stop), STOPPED or FAILED."""

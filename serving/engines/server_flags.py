@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from serving.engines.protocol import InstanceSpec
 from serving.models.serving_config import MONITORING_NAME
+from serving.tf.trust import TRUSTED_NAME
 
 GRPC_PORT = 8500
 REST_PORT = 8501
@@ -12,9 +15,34 @@ LOAD_RETRIES, LOAD_RETRY_SECONDS = 1, 1
 """How often, and how long after, a server tries again to load a version that failed."""
 
 
-OWN_SERVER_FLAGS = ("--start_with_missing_models=true",)
-"""Flags that our own server knows and the original does not. A model that is damaged must not
-keep an instance from starting, and from serving the others."""
+REFUSE_RELOAD = "--refuse_config_reload=true"
+START_WITH_MISSING = "--start_with_missing_models=true"
+
+
+def is_open(flags: Collection[str]) -> bool:
+    """Whether an instance was started, by an older Servery, to be configured by any caller.
+
+    The original server knows no flag against that; it runs in a container that holds nothing
+    but models.
+    """
+    return START_WITH_MISSING in flags and REFUSE_RELOAD not in flags
+
+
+def own_server_flags(spec: InstanceSpec) -> list[str]:
+    """Return the flags that our own server knows and the original does not.
+
+    Whoever can connect to an instance may ask it for predictions and for nothing else: it loads
+    what the repository names, from the repository, and only what computes or is trusted.
+    """
+    folder = spec.config_file.parent
+    return [
+        # A model that is damaged must not keep the others from being served.
+        START_WITH_MISSING,
+        REFUSE_RELOAD,
+        f"--model_root={folder}",
+        "--refuse_unsafe_models=true",
+        f"--trusted_models_file={folder / TRUSTED_NAME}",
+    ]
 
 
 def server_flags(spec: InstanceSpec, threads: int) -> list[str]:

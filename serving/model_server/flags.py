@@ -117,6 +117,18 @@ class Flags:
     rest_api_body_timeout_in_ms: int = _flag(
         30_000, "Longest time without progress of an HTTP request's body, or of its response"
     )
+    refuse_config_reload: bool = _flag(
+        False, "Answer HandleReloadConfigRequest with PERMISSION_DENIED"
+    )
+    model_root: str = _flag("", "The only folder that models are loaded from; by default any")
+    refuse_unsafe_models: bool = _flag(
+        False,
+        "Refuse models that can do more than compute: with operations for files, Python or the "
+        "network, or unknown ones",
+    )
+    trusted_models_file: str = _flag(
+        "", "List of the versions that are loaded in spite of --refuse_unsafe_models"
+    )
 
 
 def parse(arguments: Sequence[str]) -> tuple[Flags, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +19,12 @@ from serving.model_server.accelerated_session import (
 from serving.model_server.servable import Servable
 from serving.model_server.warm_up import replay, warm_up_logs
 from serving.tf.c_api import return_free_memory
+from serving.tf.graph_safety import UnsafeModel
 from serving.tf.names import SERVE_TAG
 from serving.tf.session import Session
+from serving.tf.status import ServingError
+from serving.tf.trust import check_trusted
+from serving.tf.version_files import check_files
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +46,17 @@ class Loader:
     checks_methods: bool = False
     prefers_openvino: bool = False
     """Whether OpenVINO is used if it gives the same answers, or only if it is also faster."""
+    root: Path | None = None
+    """The only folder that versions are loaded from; None: any."""
+    refuses_unsafe: bool = False
+    """Whether a version that can do more than compute is loaded only if `trusted` lists it."""
+    trusted: Path | None = None
 
     def load(self, model: str, version: int, folder: Path) -> Servable:
         """Load and warm up; raises ServingError, having freed everything."""
-        session = Session(folder, self.tags, self.intra_op_threads, self.inter_op_threads)
+        self._check(model, version, folder)
+        threads = (self.intra_op_threads, self.inter_op_threads)
+        session = Session(folder, self.tags, *threads, trusted=True)
         try:
             servable = Servable(model, version, session, self.checks_methods)
             if self.warm_up:
@@ -56,6 +68,20 @@ class Loader:
             raise
         return_free_memory()
         return servable
+
+    def _check(self, model: str, version: int, folder: Path) -> None:
+        """Raise ServingError if the version may not be loaded; nothing of it has run then."""
+        if self.root is not None:
+            check_files(folder, self.root)
+        if not self.refuses_unsafe:
+            return
+        try:
+            check_trusted(folder, self.trusted)
+        except UnsafeModel as error:
+            command = f"servery models trust {shlex.quote(model)} --version {version}"
+            raise ServingError(
+                error.code, f"{error.message} If you trust whoever made it: `{command}`."
+            ) from error
 
     def accelerate(self, servable: Servable, folder: Path) -> AcceleratedSession | None:
         """Return the version's session on OpenVINO if that gives TensorFlow's answers faster.

@@ -10,7 +10,7 @@ from serving.model_server.grpc_calls import CallContext, Method, service_handler
 from serving.model_server.models import ServerModels
 from serving.model_server.served_model import VersionRecord
 from serving.tf.messages import get_model_status_pb2, model_management_pb2
-from serving.tf.status import ServingError, invalid
+from serving.tf.status import Code, ServingError, invalid
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 class ModelService:
     """Answers status and reload calls; every method raises ServingError."""
 
-    def __init__(self, models: ServerModels) -> None:
+    def __init__(self, models: ServerModels, *, refuses_reload: bool = False) -> None:
         self._models = models
+        self._refuses_reload = refuses_reload
 
     def handler(self) -> Any:
         """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
@@ -47,6 +48,12 @@ class ModelService:
 
     async def _reload(self, request: Any, _context: CallContext) -> Any:
         """Replace the whole configuration; answers once new models are available."""
+        if self._refuses_reload:
+            raise ServingError(
+                Code.PERMISSION_DENIED,
+                "This server takes no configuration from callers, since nobody proves who they "
+                "are. Promote a version, or change the file in --model_config_file.",
+            )
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "

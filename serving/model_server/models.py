@@ -136,6 +136,11 @@ class ServerModels:
             for model in list(self._models.values()):
                 await model.poll()
 
+    def retry_refused(self) -> None:
+        """Load again what was refused with PERMISSION_DENIED."""
+        for model in self._models.values():
+            model.retry_refused()
+
     async def close(self) -> None:
         """Unload every version as soon as no request uses it."""
         for name in list(self._models):

@@ -109,6 +109,13 @@ class ServedModel:
             if record.state is VersionState.AVAILABLE and record.servable is not None
         ]
 
+    def retry_refused(self) -> None:
+        """Load again the versions that were refused with PERMISSION_DENIED."""
+        for record in self.records.values():
+            if record.state is VersionState.END and _is_refused(record):
+                record.retired = True
+        self._advance()
+
     async def wait_until_loaded(self) -> None:
         """Wait until a version is available or all aspired ones have failed."""
 
@@ -170,6 +177,8 @@ class ServedModel:
             except ServingError as error:
                 record.error = error
                 log.error("Model %s version %d failed to load: %s", name, number, error.message)
+                if _is_refused(record):  # it would be again
+                    break
             except Exception as error:
                 record.error = ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")
                 log.exception("Model %s version %d failed to load", name, number)
@@ -207,6 +216,10 @@ class ServedModel:
         self._advance()
         async with self.changed:
             self.changed.notify_all()
+
+
+def _is_refused(record: VersionRecord) -> bool:
+    return record.error is not None and record.error.code is Code.PERMISSION_DENIED
 
 
 def _folder_names(base: Path) -> list[str]:

@@ -36,10 +36,12 @@ from serving.model_server.unimplemented import UnimplementedCalls
 from serving.tf.c_api import library
 from serving.tf.cores import core_count
 from serving.tf.status import Code, ServingError, invalid
+from serving.tf.trust import read_trusted
 
 log = logging.getLogger(__name__)
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
+TRUSTED_FILE_POLL_SECONDS = 1.0
 PORTS_FILE_POLL_SECONDS = 2.0
 """Between two checks whether the ports file still exists."""
 
@@ -120,7 +122,7 @@ async def serve(flags: Flags) -> None:
                 enforces_deadlines=flags.enforce_session_run_timeout,
             ),
         )
-        status = ModelService(models)
+        status = ModelService(models, refuses_reload=flags.refuse_config_reload)
         listening: list[GrpcServer | HttpServer] = []
         stack.push_async_callback(_stop_together, listening, flags.stop_grace_seconds)
         grpc_server = GrpcServer(
@@ -139,7 +141,11 @@ async def serve(flags: Flags) -> None:
             )
             ports["rest"] = await http_server.start(flags.host, flags.rest_api_port)
             listening.append(http_server)
-        for background in (models.watch(), _watch_config_file(flags, models)):
+        for background in (
+            models.watch(),
+            _watch_config_file(flags, models),
+            _watch_trusted_file(flags, models),
+        ):
             stack.callback(asyncio.create_task(background).cancel)
         if flags.ports_file:
             ports_file = Path(flags.ports_file)
@@ -196,6 +202,9 @@ def _loader(flags: Flags) -> Loader:
         warm_up_iterations=flags.num_request_iterations_for_warmup,
         checks_methods=flags.enable_signature_method_name_check,
         prefers_openvino=flags.runtime == "openvino",
+        root=Path(flags.model_root) if flags.model_root else None,
+        refuses_unsafe=flags.refuse_unsafe_models,
+        trusted=Path(flags.trusted_models_file) if flags.trusted_models_file else None,
     )
 
 
@@ -280,6 +289,20 @@ async def _watch_config_file(flags: Flags, models: ServerModels) -> None:
                 log.error("The configuration file was not applied: %s", error)
             last_error = str(error)
         await asyncio.sleep(flags.model_config_file_poll_wait_seconds)
+
+
+async def _watch_trusted_file(flags: Flags, models: ServerModels) -> None:
+    """Try again what was refused whenever the list of trusted versions has changed."""
+    if not flags.trusted_models_file:
+        return
+    path = Path(flags.trusted_models_file)
+    before = await asyncio.to_thread(read_trusted, path)
+    while True:
+        await asyncio.sleep(TRUSTED_FILE_POLL_SECONDS)
+        now = await asyncio.to_thread(read_trusted, path)
+        if now != before:
+            before = now
+            models.retry_refused()
 
 
 async def _stop_without_ports_file(ports_file: Path, stop: asyncio.Event) -> None:

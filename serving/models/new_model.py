@@ -45,13 +45,13 @@ def create_from_backbone(
     try:
         with repository.staged(name) as staged:
             try:
-                _write(repository, staged, name, backbone_model, keeps_classes)
+                base = _write(repository, staged, name, backbone_model, keeps_classes)
             except OSError as error:
                 raise ModelError(
                     f"The model {name} cannot be made: {error.strerror or error}.",
                     "Make room on the disk, then try again.",
                 ) from error
-            version = repository.adopt(name, staged)
+            version = repository.adopt(name, staged, learned_from=base)
     except BaseException:
         # Without a version it is not a model yet, and its name is free again.
         shutil.rmtree(repository.root / name, ignore_errors=True)
@@ -61,9 +61,11 @@ def create_from_backbone(
 
 def _write(
     repository: ModelRepository, staged: Path, name: str, backbone_model: str, keeps_classes: bool
-) -> None:
-    if repository.versions(backbone_model):
-        source = repository.live(backbone_model).path
+) -> Version | None:
+    """Write the version; returns the one of the repository that it is built on, if it is."""
+    base = repository.live(backbone_model) if repository.versions(backbone_model) else None
+    if base is not None:
+        source = base.path
         # Shared on disk, since versions never change; what is written below is not among them.
         ignored = shutil.ignore_patterns(*_OF_THE_BACKBONE_ALONE, CARD_PATH.name)
         shutil.copytree(
@@ -106,3 +108,4 @@ def _write(
     card_path = staged / CARD_PATH
     card_path.parent.mkdir(exist_ok=True)
     card_path.write_text(card.to_json())
+    return base

@@ -7,6 +7,7 @@
     <root>/served.json                        ServedModels
     <root>/serving.config                     the live versions of all served models
     <root>/monitoring.config                  that servers count requests
+    <root>/trusted.json                       versions that may do more than compute
     <root>/.deleted/<token>/<model>/          deleted models that can be restored
 
 `<root>/serving.config` is a `ModelServerConfig` in text form, the file that
@@ -20,6 +21,7 @@ version is known to have a fault, the last good one is pinned in its place.
 from __future__ import annotations
 
 import contextlib
+import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -46,7 +48,10 @@ from serving.models.serving_config import (
     serving_config,
 )
 from serving.models.staging import STAGING_PREFIX, is_staged_by_a_program, staging_name
+from serving.tf.graph_safety import unsafe_parts
 from serving.tf.names import SAVED_MODEL_FILE
+from serving.tf.status import ServingError
+from serving.tf.trust import TRUSTED_NAME, is_trusted, read_trusted, version_digest
 
 SERVED_NAME = "served.json"
 SETTINGS_NAME = "model.json"
@@ -257,6 +262,37 @@ class ModelRepository:
         with self._changing():
             self._write_config(self.served())
 
+    @property
+    def trusted_path(self) -> Path:
+        """The list of the versions that may do more than compute; see `trust`."""
+        return self.root / TRUSTED_NAME
+
+    def unsafe_parts(self, model: str, number: int) -> list[str]:
+        """Return what in a version can do more than compute, if nobody has trusted it.
+
+        While there is something, no instance loads it. Raises ModelError if there is no such
+        version, or its graph cannot be read.
+        """
+        folder = self.version(model, number).path
+        try:
+            parts = unsafe_parts(folder)
+        except ServingError as error:
+            raise ModelError(
+                f"Version {number} of {model} cannot be read: {error.message}",
+                "Promote another version.",
+            ) from error
+        return [] if parts and is_trusted(folder, self.trusted_path) else parts
+
+    def trust(self, model: str, number: int) -> None:
+        """Let instances and training load a version although it can do more than compute.
+
+        That holds for the files that it has now, wherever they are copied in the repository.
+        Raises ModelError if there is no such version.
+        """
+        version = self.version(model, number)
+        with self._changing():
+            self._trust(version.path, f"{model}/{number}")
+
     def settings(self, model: str) -> ModelSettings:
         """Return the settings of a model; the defaults if nothing was ever set."""
         try:
@@ -448,14 +484,18 @@ class ModelRepository:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def adopt(self, model: str, staged: Path) -> Version:
+    def adopt(self, model: str, staged: Path, learned_from: Version | None = None) -> Version:
         """Rename a finished, checked folder into place under the next free number.
 
         Its files' checksums are recorded in it. `staged` must lie on the repository's file
-        system, as `staged()` makes it.
+        system, as `staged()` makes it. It is trusted if the version is that it was learned
+        from, whose operations it has.
         """
         with _disk_errors(self.root):
             write_checksums(staged)
+        if learned_from is not None and is_trusted(learned_from.path, self.trusted_path):
+            with self._changing():
+                self._trust(staged, f"learned from {learned_from.model}/{learned_from.number}")
         while True:
             existing = self.versions(model)
             number = existing[-1].number + 1 if existing else 1
@@ -502,6 +542,11 @@ class ModelRepository:
                     answering = self.fallback(name) or number
                     live.append((name, self.root / name, answering))
         return serving_config(live)
+
+    def _trust(self, folder: Path, about: str) -> None:
+        listed = read_trusted(self.trusted_path)
+        listed[version_digest(folder)] = about
+        write_aside(self.trusted_path, json.dumps(listed, indent=2) + "\n")
 
     def _check_exists(self, model: str) -> None:
         if model not in self.models():

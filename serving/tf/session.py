@@ -19,6 +19,7 @@ from serving.tf.c_api import (
     library,
     return_free_memory,
 )
+from serving.tf.graph_safety import check_operations
 from serving.tf.messages import config_pb2, meta_graph_pb2, types_pb2
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.tensors import NUMPY_DTYPES, Tensor, type_name
@@ -38,9 +39,21 @@ class Session:
     """
 
     def __init__(
-        self, folder: Path, tags: Sequence[str], intra_op_threads: int, inter_op_threads: int
+        self,
+        folder: Path,
+        tags: Sequence[str],
+        intra_op_threads: int,
+        inter_op_threads: int,
+        *,
+        trusted: bool = False,
     ) -> None:
-        """Load `folder`; raises ServingError with TensorFlow's code and message."""
+        """Load `folder`; raises ServingError with TensorFlow's code and message.
+
+        Parts of a model run while it is loaded. Unless it is trusted, UnsafeModel is raised
+        before that if they could do more than compute.
+        """
+        if not trusted:
+            check_operations(folder)
         self._tensorflow = library()
         self._graph = self._tensorflow.TF_NewGraph()
         self._session: int | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.engines.protocol import InstanceSpec
-from serving.engines.server_flags import GRPC_PORT, OWN_SERVER_FLAGS, REST_PORT, server_flags
+from serving.engines.server_flags import GRPC_PORT, REST_PORT, own_server_flags, server_flags
 
 NORMAL_CPU_SHARES, STARTING_CPU_SHARES = 1024, 64
 """Weights of a container for the CPU relative to others, in the engine's unit."""
@@ -65,7 +65,7 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
         host["NanoCpus"] = round(spec.cpu_limit * 1e9)
     config: dict[str, Any] = {
         "Image": plan.image,
-        "Cmd": [*server_flags(spec, plan.threads), *(OWN_SERVER_FLAGS if plan.own else ())],
+        "Cmd": [*server_flags(spec, plan.threads), *(own_server_flags(spec) if plan.own else ())],
         "ExposedPorts": {port: {} for port in ports},
         "Labels": dict(plan.labels),
         "HostConfig": host,

@@ -12,7 +12,7 @@ from serving.engines.docker import names
 from serving.engines.docker.usage import parse_timestamp
 from serving.engines.names import DOCKER
 from serving.engines.protocol import Instance, InstanceState
-from serving.engines.server_flags import GRPC_PORT, REST_PORT
+from serving.engines.server_flags import GRPC_PORT, REST_PORT, is_open
 from serving.units import format_bytes
 
 _EXITED = ("exited", "dead")
@@ -31,6 +31,8 @@ class Inspection:
     exit_status: int = 0
     out_of_memory: bool = False
     memory_limit: int = 0
+    is_open: bool = False
+    """See `server_flags.is_open`."""
     error: str = ""
     """The engine's own message."""
     last_line: str = ""
@@ -46,6 +48,7 @@ class Inspection:
             exit_status=int(state.get("ExitCode") or 0),
             out_of_memory=bool(state.get("OOMKilled")),
             memory_limit=int((inspected.get("HostConfig") or {}).get("Memory") or 0),
+            is_open=is_open((inspected.get("Config") or {}).get("Cmd") or ()),
             error=str(state.get("Error") or ""),
             last_line=last_line.strip(),
             read_at=time.time(),
@@ -76,7 +79,7 @@ def to_instance(
     return Instance(
         id=labels.get(names.INSTANCE, ""),
         engine=DOCKER,
-        spec_hash=labels.get(names.SPEC, ""),
+        spec_hash="" if inspection.is_open else labels.get(names.SPEC, ""),
         state=state,
         grpc_address=ports.get(GRPC_PORT),
         rest_address=ports.get(REST_PORT),

@@ -99,6 +99,10 @@ async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) ->
         "--max_num_load_retries": "1",
         "--load_retry_interval_micros": "1000000",
         "--start_with_missing_models": "true",
+        "--refuse_config_reload": "true",
+        "--model_root": "/models",
+        "--refuse_unsafe_models": "true",
+        "--trusted_models_file": "/models/trusted.json",
         "--tensorflow_intra_op_parallelism": "3",
         "--tensorflow_inter_op_parallelism": "3",
     }
