@@ -28,6 +28,7 @@ from backend.contract import (
     ModelSummary,
     NewModel,
     TrainingRun,
+    TrustSummary,
     Verification,
     VersionSummary,
 )
@@ -260,6 +261,14 @@ class BackendClient:
         return await self._request(
             Verification, "POST", _version_path(model, number, "verify"), timeout=LONG_TIMEOUT
         )
+
+    async def trust(self, model: str, number: int) -> TrustSummary:
+        """Return what in a version can do more than compute, unless it is trusted."""
+        return await self._request(TrustSummary, "GET", _version_path(model, number, "trust"))
+
+    async def trust_version(self, model: str, number: int) -> TrustSummary:
+        """Let a version do more than compute, as its files are now."""
+        return await self._request(TrustSummary, "POST", _version_path(model, number, "trust"))
 
     async def report(self, model: str, number: int) -> EvaluationReport:
         """Return what training measured; a BackendRefused of status 404 where it did not."""

@@ -172,6 +172,18 @@ class VersionSummary:
     """Why it cannot be served, as a sentence; empty if nothing is known against it."""
     fault_advice: str = ""
     """What can be done about that, as a sentence."""
+    needs_trust: bool = False
+    """It cannot be served only because nobody has said that it is trusted; see `TrustSummary`."""
+
+
+@dataclass(frozen=True)
+class TrustSummary:
+    """Whether a version may be loaded although it can do more than compute."""
+
+    model: str
+    version: int
+    unsafe_parts: list[str]
+    """What it could reach files, the network or other programs with, if nobody trusts it."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from backend.routes import (
     photos,
     served,
     training,
+    trust,
     versions,
 )
 from backend.store.store import Store
@@ -76,6 +77,7 @@ def create_app(
     app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
     app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, switch, broker))
+    app.include_router(trust.routes(repository, names, broker, owner_of))
     app.include_router(photos.routes(store, names))
     app.include_router(compare.routes(repository, comparison, names, owner_of))
     app.include_router(import_photos.routes(imports, names, owner_of))

@@ -27,12 +27,18 @@ def require_own_user(request: Request, owner_of: PeerOwner, what: str, advice: s
     """
     if not _is_on_this_machine(request):
         raise HttpError(403, f"{what} of this machine can only be named on it.", advice)
-    client, server = request.scope["client"], request.scope.get("server")
-    owner = owner_of(tuple(client), tuple(server)) if server is not None else None
-    if owner not in (os.getuid(), _ROOT):
+    if not is_own_user(request, owner_of):
         raise HttpError(
             403, f"{what} can only be named by the user who runs Servery on this machine.", advice
         )
+
+
+def is_own_user(request: Request, owner_of: PeerOwner) -> bool:
+    """Whether a request is known to come from the user that this process runs as, or root."""
+    client, server = request.scope["client"], request.scope.get("server")
+    if not _is_on_this_machine(request) or server is None:
+        return False
+    return owner_of(tuple(client), tuple(server)) in (os.getuid(), _ROOT)
 
 
 def absolute_path(text: str, kind: str) -> Path:

@@ -143,7 +143,14 @@ class ModelCatalog:
             has_report=files.has_report,
             fault=fault.what if fault is not None else "",
             fault_advice=fault.advice if fault is not None else "",
+            needs_trust=fault is not None and bool(self._unsafe_parts(version)),
         )
+
+    def _unsafe_parts(self, version: Version) -> list[str]:
+        try:
+            return self._repository.unsafe_parts(version.model, version.number)
+        except ModelError:  # it is damaged besides
+            return []
 
     def _live_number(self, model: str) -> int | None:
         try:

@@ -34,7 +34,13 @@ from serving.engines.protocol import (
     InstanceState,
     InstanceStats,
 )
-from serving.engines.server_flags import GRPC_PORT, REST_PORT, is_open, own_server_flags, server_flags
+from serving.engines.server_flags import (
+    GRPC_PORT,
+    REST_PORT,
+    is_open,
+    own_server_flags,
+    server_flags,
+)
 from serving.errors import EngineError
 from serving.programs import child_environment, module_command, source_folder
 from serving.tf.cores import core_count

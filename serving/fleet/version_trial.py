@@ -119,6 +119,8 @@ async def _ask(version: Version, memory_limit: int) -> Any:
         result = json.loads(output)
     except ValueError:
         raise _unusable(version, _how_it_ended(process.returncode or 0)) from None
+    if "refused" in result:
+        raise _unusable(version, str(result["refused"]))
     if "error" in result:
         raise _unusable(version, _shortened(str(result["error"])))
     return predict_pb2.PredictResponse.FromString(base64.b64decode(result["answer"]))

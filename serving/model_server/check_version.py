@@ -2,7 +2,8 @@
 
 `python -m serving.model_server.check_version MODEL NUMBER FOLDER MEMORY_LIMIT`. Reads a JPEG
 file on its standard input, prints a JSON object on its standard output and ends: `answer`, the
-serialized `PredictResponse` in base64, or `error`, what went wrong. A version that ends its
+serialized `PredictResponse` in base64; or `error`, what went wrong; or `refused`, why it was not
+even loaded. A version that ends its
 server ends this program alone.
 """
 
@@ -23,8 +24,9 @@ from serving.model_server.inference import prepare_predict
 from serving.model_server.loader import Loader
 from serving.tf.messages import predict_pb2
 from serving.tf.names import CLASSIFY_SIGNATURE, IMAGES
-from serving.tf.status import ServingError
+from serving.tf.status import Code, ServingError
 from serving.tf.tensors import string_tensor, to_proto
+from serving.tf.trust import TRUSTED_NAME
 
 _PR_SET_PDEATHSIG = 1
 """From Linux's prctl.h."""
@@ -41,7 +43,10 @@ def main(arguments: list[str]) -> int:
             answer = _answer(model, int(number), Path(folder), jpeg)
             result = {"answer": base64.b64encode(answer.SerializeToString()).decode()}
         except ServingError as error:
-            result = {"error": f"TensorFlow says: {error.message}"}
+            if error.code is Code.PERMISSION_DENIED:
+                result = {"refused": error.message}
+            else:
+                result = {"error": f"TensorFlow says: {error.message}"}
         except Exception as error:
             result = {"error": f"{type(error).__name__}: {error}"}
         out.write(json.dumps(result))
@@ -50,7 +55,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _answer(model: str, number: int, folder: Path, jpeg: bytes) -> Any:
-    servable = Loader().load(model, number, folder)
+    root = folder.parent.parent
+    loader = Loader(root=root, refuses_unsafe=True, trusted=root / TRUSTED_NAME)
+    servable = loader.load(model, number, folder)
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = CLASSIFY_SIGNATURE

@@ -292,6 +292,7 @@ class ModelRepository:
         version = self.version(model, number)
         with self._changing():
             self._trust(version.path, f"{model}/{number}")
+        self.forget_fault(model, number)
 
     def settings(self, model: str) -> ModelSettings:
         """Return the settings of a model; the defaults if nothing was ever set."""

@@ -11,6 +11,7 @@ from desktop.commands.models.create import add, learn_from, new
 from desktop.commands.models.manage import delete, duplicate, rename, restore
 from desktop.commands.models.output import MODEL_COLUMNS, command, model_row
 from desktop.commands.models.serving import serve, unserve, use
+from desktop.commands.models.trust import trust
 from desktop.commands.models.versions import keep, pin, report, unpin, verify, versions
 from desktop.commands.options import BackendTarget
 from desktop.commands.terminal import print_json, print_message, print_table
@@ -41,6 +42,6 @@ for each in (
     *(new, add, learn_from),
     *(use, serve, unserve),
     *(rename, duplicate, delete, restore),
-    *(versions, report, verify, pin, unpin, keep),
+    *(versions, report, verify, pin, unpin, keep, trust),
 ):
     models.add_command(each)

@@ -31,14 +31,14 @@ class Inspection:
     exit_status: int = 0
     out_of_memory: bool = False
     memory_limit: int = 0
-    is_open: bool = False
-    """See `server_flags.is_open`."""
     error: str = ""
     """The engine's own message."""
     last_line: str = ""
     """Of the log, if the container has exited."""
     read_at: float = field(default=0.0, compare=False)
     """Seconds since the epoch, by the clock of this machine: the engine may be on another."""
+    is_open: bool = False
+    """See `server_flags.is_open`."""
 
     @classmethod
     def read(cls, inspected: Mapping[str, Any], last_line: str = "") -> Inspection:

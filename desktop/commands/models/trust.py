@@ -1,0 +1,62 @@
+"""`servery models trust`: lets a model do more than compute."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from backend.client import BackendClient
+from backend.contract import TrustSummary
+from desktop.commands import options
+from desktop.commands.connections import chosen_model
+from desktop.commands.options import BackendTarget
+from desktop.commands.terminal import print_json, print_message
+from desktop.model_trust import explanation
+from serving.errors import ModelError
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--version",
+    "number",
+    type=click.IntRange(min=1),
+    help="The version to trust.  [default: the newest]",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.backend
+@options.as_json
+def trust(target: BackendTarget, name: str, number: int | None, yes: bool, as_json: bool) -> None:
+    """Let a version of the model NAME do more than compute.
+
+    A model is a program: use only models that you trust. One that can read and write files,
+    reach the network or run other programs is not loaded until you say that you trust
+    whoever made it. What you trust are its files as they are now: a version that is changed
+    later is not trusted any more.
+    """
+
+    async def look(client: BackendClient) -> TrustSummary:
+        model = await chosen_model(client, name)
+        if not model.versions:
+            raise ModelError(
+                f"Model {model.name} has no version yet.", "Choose another model to trust."
+            )
+        return await client.trust(model.name, number or model.versions[0].number)
+
+    async def carry_out(client: BackendClient) -> TrustSummary:
+        return await client.trust_version(found.model, found.version)
+
+    found = target.run(look)
+    about = f"Version {found.version} of {found.model}"
+    outcome = f"{about} may be loaded as it is."
+    if found.unsafe_parts:
+        if not yes:
+            print_message(explanation(found))
+            click.confirm("Do you trust whoever made it?", abort=True, err=True)
+        found = target.run(carry_out)
+        outcome = f"{about} is trusted now."
+    if as_json:
+        print_json(asdict(found))
+    else:
+        click.echo(outcome)

@@ -1,0 +1,59 @@
+"""/models/{model}/versions/{number}/trust: only the person says that a model is trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.client import BackendRefused
+from serving.models.faults import VersionFault
+from serving.models.repository import ModelRepository
+from tests.support.backend_env import MODEL, Service
+from tests.support.graphs import write_version, writes_at_load
+
+ANOTHER = 65534
+
+
+def add_unsafe(repository: ModelRepository, target: Path) -> int:
+    """Put a version into the repository that writes a file when it is loaded."""
+    number = repository.versions(MODEL)[-1].number + 1
+    write_version(repository.root / MODEL / str(number), writes_at_load(target, "harm"))
+    return number
+
+
+async def test_a_version_is_trusted_by_the_person(service: Service, tmp_path: Path) -> None:
+    number = add_unsafe(service.repository, tmp_path / "written")
+    assert (await service.client.trust(MODEL, number)).unsafe_parts == ["WriteFile"]
+    assert (await service.client.trust_version(MODEL, number)).unsafe_parts == []
+    assert (await service.client.trust(MODEL, number)).unsafe_parts == []
+    assert service.repository.unsafe_parts(MODEL, number) == []
+    assert not (tmp_path / "written").exists()
+
+
+async def test_nobody_else_trusts_one(service: Service, tmp_path: Path) -> None:
+    number = add_unsafe(service.repository, tmp_path / "written")
+    for owner in (ANOTHER, None):
+        service.peer.owner = owner
+        with pytest.raises(BackendRefused, match="Only the user who runs Servery") as caught:
+            await service.client.trust_version(MODEL, number)
+        assert caught.value.status in (401, 403)
+    assert service.repository.unsafe_parts(MODEL, number) == ["WriteFile"]
+
+
+async def test_a_version_that_is_not_there_is_not_trusted(service: Service) -> None:
+    with pytest.raises(BackendRefused, match="no version 9") as caught:
+        await service.client.trust_version(MODEL, 9)
+    assert caught.value.status == 404
+
+
+async def test_a_version_says_that_it_only_needs_trust(service: Service, tmp_path: Path) -> None:
+    number = add_unsafe(service.repository, tmp_path / "written")
+    service.repository.record_fault(MODEL, number, VersionFault("It is refused.", "Trust it."))
+    (version, *others) = await service.client.versions(MODEL)
+    assert version.needs_trust
+    assert not any(other.needs_trust for other in others)
+    await service.client.trust_version(MODEL, number)
+    (version, *_) = await service.client.versions(MODEL)
+    assert not version.needs_trust
+    assert version.fault == ""
