@@ -38,6 +38,7 @@ from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
 from serving.private import set_private_umask
+from serving.text.log_lines import log_lines, print_line
 from serving.workspace import Workspace
 
 EXIT_FAILED = 1
@@ -46,12 +47,12 @@ EXIT_FAILED = 1
 def main() -> int:
     set_private_umask()
     arguments = _parse_arguments()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
     try:
         asyncio.run(serve(arguments))
     except ServeryError as error:
-        print(error, file=sys.stderr)
+        print_line(str(error))
         return EXIT_ALREADY_RUNNING if isinstance(error, AlreadyRunning) else EXIT_FAILED
     return 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -14,6 +13,7 @@ from fastapi import FastAPI
 from serving.errors import ServeryError
 from serving.http.limits import DEFAULT_LIMITS, HttpLimits
 from serving.http.server import BoundedServer
+from serving.text.log_lines import print_line
 
 SHUTDOWN_SECONDS = 5
 """How long requests may go on after the program was asked to end."""
@@ -79,7 +79,7 @@ def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
                 "Give another address with --host.",
             ) from error
         free = listener.getsockname()[1]
-        print(f"Port {port} is taken, so port {free} is used.", file=sys.stderr, flush=True)
+        print_line(f"Port {port} is taken, so port {free} is used.")
     with listener:
         yield listener
 

@@ -37,6 +37,7 @@ from desktop.theme import Theme
 from serving.background import in_background
 from serving.errors import FleetUnavailable, ServeryError
 from serving.predict.prediction import Prediction
+from serving.text.log_lines import log_lines
 from serving.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ def run(options: Options, script: Script | None = None) -> int:
 
     Returns the exit code; raises what the script raised.
     """
+    log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     application = QApplication.instance()
     if not isinstance(application, QApplication):
         application = QApplication(["servery"])

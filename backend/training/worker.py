@@ -43,6 +43,7 @@ from serving.errors import ModelError, ServeryError
 from serving.models.card import CARD_PATH, ModelCard
 from serving.parent import EXIT_WITHOUT_PARENT, end_with_parent
 from serving.private import set_private_umask
+from serving.text.log_lines import log_lines
 from serving.tf.names import SAVED_MODEL_FILE
 
 TOLERANCE = 1e-3
@@ -217,6 +218,7 @@ _STARTED = time.monotonic()
 
 def main() -> int:
     set_private_umask()
+    log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     (spec_file,) = sys.argv[1:]
     # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the messages alone.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -26,6 +26,7 @@ class BoundedServer(uvicorn.Server):
                 http=HttpProtocol,
                 ws="none",
                 access_log=False,
+                log_config=None,
                 log_level="warning",
                 server_header=False,
                 timeout_keep_alive=limits.idle_seconds,

@@ -22,7 +22,6 @@ class _Server(BoundedServer):
             api,
             limits,
             lifespan="off",
-            log_config=None,
             backlog=_BACKLOG,
             h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         )

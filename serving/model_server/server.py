@@ -8,7 +8,6 @@ import logging
 import os
 import resource
 import signal
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -33,6 +32,8 @@ from serving.model_server.rest import RestApi, RestOptions
 from serving.model_server.scheduler import InferenceScheduler
 from serving.model_server.served_model import RetryPolicy
 from serving.model_server.unimplemented import UnimplementedCalls
+from serving.text.log_lines import log_lines, print_line
+from serving.text.visible import visible
 from serving.tf.c_api import library
 from serving.tf.cores import core_count
 from serving.tf.status import Code, ServingError, invalid
@@ -48,9 +49,7 @@ PORTS_FILE_POLL_SECONDS = 2.0
 
 def main(arguments: list[str]) -> int:
     """Run the server until it is stopped; returns the exit status."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    log_lines("%(asctime)s %(levelname)s %(message)s")
     try:
         flags, unknown = parse(arguments)
         if flags.help:
@@ -60,15 +59,15 @@ def main(arguments: list[str]) -> int:
             print(f"TensorFlow ModelServer: Servery\nTensorFlow Library: {_version()}")
             return 0
         for argument in unknown:
-            print(f"unknown argument: {argument}\n{usage()}")
+            print(f"unknown argument: {visible(argument)}\n{usage()}")
         for name in ignored_flags(flags):
             log.warning("--%s has no effect here", name)
         asyncio.run(serve(flags))
     except InvalidFlag as error:
-        print(f"{error}\n{usage()}")
+        print(f"{visible(str(error))}\n{usage()}")
         return 1
     except ServingError as error:
-        print(f"Failed to start server. Error: {error.code.name}: {error.message}", file=sys.stderr)
+        print_line(f"Failed to start server. Error: {error.code.name}: {error.message}")
         return 1
     return 0
 

@@ -15,7 +15,13 @@ import serving
 from serving.engines.docker.tar_archive import Member
 from serving.errors import EngineError
 
-SERVER_SOURCES = ("serving/__init__.py", "serving/http", "serving/tf", "serving/model_server")
+SERVER_SOURCES = (
+    "serving/__init__.py",
+    "serving/http",
+    "serving/text",
+    "serving/tf",
+    "serving/model_server",
+)
 """The model server imports nothing else of this project (a contract of import-linter)."""
 PACKAGES = (
     "click",

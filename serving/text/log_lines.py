@@ -1,0 +1,53 @@
+"""Logs of one line a record, whatever a name, a message or a traceback in it has."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from types import TracebackType
+
+from serving.text.visible import visible
+
+_log = logging.getLogger("uncaught")
+
+
+class LogLines(logging.Formatter):
+    r"""Writes a record as one line: a line break in it, of a traceback too, is written `\n`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def log_lines(format: str) -> None:
+    """Send every log record of this process to stderr, and what nobody caught or warned of.
+
+    `format` is that of the module `logging`. Where a test or a library took the records over
+    already, they stay there.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogLines(format))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+
+
+def print_line(text: str) -> None:
+    """Print a sentence on stderr as one line; what it says may have come from outside."""
+    print(visible(text), file=sys.stderr, flush=True)
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    _log.critical("The program ends: %s", error, exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(found: threading.ExceptHookArgs) -> None:
+    if found.exc_value is not None and not issubclass(found.exc_type, SystemExit):
+        name = found.thread.name if found.thread else "?"
+        trace = (found.exc_type, found.exc_value, found.exc_traceback)
+        _log.critical("The thread %s ends", name, exc_info=trace)

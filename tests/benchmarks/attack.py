@@ -1,0 +1,36 @@
+"""One way to hurt a server with little, and what it is sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Target:
+    """A real model server and a real backend, on loopback."""
+
+    rest: tuple[str, int]
+    """Host and port of the model server's REST API."""
+    grpc: str
+    """`host:port` of its gRPC API."""
+    backend: tuple[str, int]
+    """Host and port of the backend, which lets in whoever has the same user."""
+    model: str
+    """Served, takes whole JPEG files: `serving_default` with the input `images`."""
+    photo: bytes
+    """A JPEG file that the model answers."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What is sent, in a few words, and the function that sends it.
+
+    `send` runs in a process of its own. It blocks, may raise anything, and is ended where it
+    takes too long: whether it is answered or refused does not matter, only what it costs others.
+    """
+
+    name: str
+    at: Literal["model server", "backend"]
+    send: Callable[[Target], object]
