@@ -26,6 +26,7 @@ from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
 from backend.training.trainer import Trainer
+from serving.access_token import AccessToken
 from serving.background import in_background
 from serving.engines.choose import awaited_engine
 from serving.engines.names import AUTO, ENGINE_CHOICES
@@ -128,6 +129,7 @@ async def application(
             imports=imports,
             repository=repository,
             broker=broker,
+            token=AccessToken(workspace.token),
             hosts=hosts,
         )
 

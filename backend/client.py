@@ -33,7 +33,9 @@ from backend.contract import (
     VersionSummary,
 )
 from backend.json_decode import decode
+from backend.peer import is_person_or_root, owner_of_listener
 from backend.run_file import BackendRunFile
+from serving.access_token import AccessToken
 from serving.errors import BackendError
 from serving.workspace import Workspace
 
@@ -66,14 +68,25 @@ class BackendClient:
     BackendError if it could not be reached, in which case a retry may help.
     """
 
-    def __init__(self, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """`transport` replaces the network, for an application in the same process."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: AccessToken | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`token` is sent where there is one, as the backend asks for at addresses beyond loopback.
+
+        `transport` replaces the network, for an application in the same process.
+        """
         self.url = url.rstrip("/")
+        self._token = token
         self._http = httpx.AsyncClient(
             base_url=self.url,
             timeout=httpx.Timeout(REQUEST_TIMEOUT, connect=5.0),
             transport=transport,
             trust_env=False,
+            event_hooks={"request": [self._authorize]},
         )
 
     @classmethod
@@ -82,7 +95,7 @@ class BackendClient:
         running = BackendRunFile.read(workspace)
         if running is None:
             return None
-        client = cls(running.url)
+        client = cls(running.url, token=AccessToken(workspace.token))
         try:
             health = await client.health(timeout_seconds=3.0)
         except BackendError:
@@ -376,6 +389,18 @@ class BackendClient:
             return response
         raise self._refused(response)
 
+    async def _authorize(self, request: httpx.Request) -> None:
+        """Say who asks, and only to a program of the person: another may have taken the port."""
+        owner = _listener_owner(request.url)
+        if owner is not None and not is_person_or_root(owner):
+            raise BackendError(
+                f"A program of another user answers at {self.url}.",
+                "Start the backend again: `servery serve`, or Servery's window.",
+            )
+        token = self._token.read() if self._token else None
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token}"
+
     def _check_open(self) -> None:
         if self._http.is_closed:
             raise BackendError(
@@ -392,6 +417,14 @@ class BackendClient:
                 f"The server at {self.url} answered {response.status_code}.",
                 "Check that it is a Servery backend.",
             )
+
+
+def _listener_owner(url: httpx.URL) -> int | None:
+    """Return which user's program listens at an address of this machine; None elsewhere."""
+    try:
+        return owner_of_listener((url.host, url.port or 80))
+    except ValueError:  # a host name
+        return None
 
 
 def _query(**parameters: str | int | None) -> dict[str, str | int]:

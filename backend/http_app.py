@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from fastapi import FastAPI
 
 from backend import http_errors
+from backend.access import Access, PeerOwner
 from backend.events import EventBroker
 from backend.json_limit import JsonLimit
 from backend.models.catalog import ModelCatalog
@@ -33,8 +34,8 @@ from backend.routes import (
     versions,
 )
 from backend.store.store import Store
-from backend.this_machine import PeerOwner
 from backend.training.trainer import Trainer
+from serving.access_token import AccessToken
 from serving.models.repository import ModelRepository
 
 
@@ -51,13 +52,15 @@ def create_app(
     imports: PhotoImports,
     repository: ModelRepository,
     broker: EventBroker,
+    token: AccessToken,
     hosts: Collection[str] = (),
     owner_of: PeerOwner = owner_of_peer,
 ) -> FastAPI:
     """Build the service from parts that are open and running.
 
     `hosts` are host names, besides this machine's own, under which people reach it.
-    `owner_of` tells which user is at the other end of a connection.
+    `token` lets in callers that are not known to be the person; `owner_of` tells which user is at
+    the other end of a connection.
     """
     catalog = ModelCatalog(repository, store)
     app = FastAPI(
@@ -67,6 +70,7 @@ def create_app(
         redoc_url=None,
     )
     app.add_middleware(JsonLimit)
+    app.add_middleware(Access, token=token, owner_of=owner_of)
     app.add_middleware(OriginCheck, hosts=hosts)
     http_errors.install_error_handlers(app)
     app.include_router(page.routes())
@@ -77,10 +81,10 @@ def create_app(
     app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
     app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, switch, broker))
-    app.include_router(trust.routes(repository, names, broker, owner_of))
+    app.include_router(trust.routes(repository, names, broker))
     app.include_router(photos.routes(store, names))
-    app.include_router(compare.routes(repository, comparison, names, owner_of))
-    app.include_router(import_photos.routes(imports, names, owner_of))
+    app.include_router(compare.routes(repository, comparison, names))
+    app.include_router(import_photos.routes(imports, names))
     app.include_router(built_in.routes(repository, catalog, store, broker))
     app.include_router(events.routes(broker))
     return app

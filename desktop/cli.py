@@ -24,6 +24,7 @@ COMMANDS = {
     "models": "desktop.commands.models.group",
     "promote": "desktop.commands.learn",
     "serve": "desktop.commands.serve",
+    "token": "desktop.commands.token",
     "train": "desktop.commands.learn",
 }
 """The module of each command; imported when it is run, so that the window need not wait."""

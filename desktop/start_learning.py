@@ -11,6 +11,7 @@ from desktop.learn.outbox import Outbox, UnavailableBackend
 from desktop.learn.page import LearnPage
 from desktop.learn.presenter import LearnPresenter
 from desktop.main_window import PageName
+from serving.access_token import AccessToken
 from serving.errors import BackendError
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
         outbox = Outbox(database, UnavailableBackend(error))
         app.outbox.set(await stack.enter_async_context(outbox))
         raise
-    backend = await stack.enter_async_context(BackendClient(url))
+    backend = await stack.enter_async_context(
+        BackendClient(url, token=AccessToken(app.workspace.token))
+    )
     outbox = await stack.enter_async_context(Outbox(database, backend))
     LearnPresenter(page, backend, outbox, app.jobs, app.notifications)
     app.backend.set(backend)

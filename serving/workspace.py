@@ -119,5 +119,10 @@ class Workspace:
         return self.run / "fleet.lock"
 
     @property
+    def token(self) -> Path:
+        """What lets in callers over HTTP that are not known to be the person."""
+        return self.root / "token"
+
+    @property
     def settings(self) -> Path:
         return self.root / "settings.toml"

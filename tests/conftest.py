@@ -35,6 +35,15 @@ def _isolated_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "workspace"))
 
 
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """What a test runs of the programs changes the umask of its own process only."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    yield
+    os.umask(umask)
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     """An empty workspace, the one that `SERVERY_WORKSPACE` names during the test."""

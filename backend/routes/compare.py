@@ -12,7 +12,7 @@ from backend.contract import Comparison
 from backend.http_errors import HttpError
 from backend.models.comparison import VersionComparison
 from backend.models.names import ModelNames
-from backend.this_machine import PeerOwner, absolute_path, require_own_user
+from backend.this_machine import absolute_path, require_this_machine
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
 
@@ -34,7 +34,6 @@ def routes(
     repository: ModelRepository,
     comparison: VersionComparison,
     names: ModelNames,
-    owner_of: PeerOwner,
 ) -> APIRouter:
     router = APIRouter()
 
@@ -47,7 +46,7 @@ def routes(
         files = None
         if body.files is not None:
             advice = "Compare on labelled photos instead."
-            require_own_user(request, owner_of, "Files", advice)
+            require_this_machine(request, "Files", advice)
             files = _files(body.files)
         model = await names.find(model)
         for number in body.versions:

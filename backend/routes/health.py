@@ -1,4 +1,4 @@
-"""GET /health and GET /readyz: can a photo be classified now?"""
+"""GET /healthz: does it run? GET /health and GET /readyz: can a photo be classified now?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable
 
 from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
 
+from backend.access import HEALTH_PATH
 from backend.contract import Health
 from backend.http_errors import HttpError
 from backend.models.catalog import ModelCatalog
@@ -19,6 +21,12 @@ def routes(
     repository: ModelRepository, ready_instances: Callable[[], int], catalog: ModelCatalog
 ) -> APIRouter:
     router = APIRouter()
+
+    @router.head(HEALTH_PATH, include_in_schema=False)
+    @router.get(HEALTH_PATH, response_class=PlainTextResponse)
+    async def alive() -> PlainTextResponse:
+        """Answer "ok" to anybody: the backend runs, whatever the models and instances do."""
+        return PlainTextResponse("ok", headers={"Cache-Control": "no-store"})
 
     @router.get("/health")
     async def health() -> Health:

@@ -11,13 +11,13 @@ from backend.contract import TrainingRun
 from backend.http_errors import HttpError
 from backend.models.imports import PhotoImports
 from backend.models.names import ModelNames
-from backend.this_machine import PeerOwner, absolute_path, require_own_user
+from backend.this_machine import absolute_path, require_this_machine
 from backend.uploads import receive_file
 
 MAX_ZIP_BYTES = 8 * 2**30
 
 
-def routes(imports: PhotoImports, names: ModelNames, owner_of: PeerOwner) -> APIRouter:
+def routes(imports: PhotoImports, names: ModelNames) -> APIRouter:
     router = APIRouter()
 
     @router.post("/models/{model}/import", status_code=202)
@@ -30,7 +30,7 @@ def routes(imports: PhotoImports, names: ModelNames, owner_of: PeerOwner) -> API
         model = await names.find(model)
         if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
             folder = _folder(await request.body())
-            require_own_user(request, owner_of, "Folders", "Send the photos in a zip file.")
+            require_this_machine(request, "Folders", "Send the photos in a zip file.")
             return await imports.import_folder(model, folder)
         async with imports.upload() as archive:
             name = await receive_file(request, archive, MAX_ZIP_BYTES)

@@ -10,14 +10,12 @@ from backend.contract import Event, TrustSummary
 from backend.events import EventBroker
 from backend.http_errors import HttpError
 from backend.models.names import ModelNames
-from backend.this_machine import PeerOwner, is_own_user
+from backend.this_machine import is_on_this_machine
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
 
 
-def routes(
-    repository: ModelRepository, names: ModelNames, broker: EventBroker, owner_of: PeerOwner
-) -> APIRouter:
+def routes(repository: ModelRepository, names: ModelNames, broker: EventBroker) -> APIRouter:
     router = APIRouter(prefix="/models/{model}/versions/{number}/trust")
 
     @router.get("")
@@ -27,12 +25,15 @@ def routes(
 
     @router.post("")
     async def trust(model: str, number: int, request: Request) -> TrustSummary:
-        """Trust a version, as its files are now; only for the person whose files these are."""
-        if not is_own_user(request, owner_of):
+        """Trust a version, as its files are now; only on this machine.
+
+        The token may have been read on its way from another one.
+        """
+        if not is_on_this_machine(request):
             raise HttpError(
                 403,
-                "Only the user who runs Servery can say that a model is trusted.",
-                "Run `servery models trust` as that user, on the machine that Servery runs on.",
+                "That a model is trusted can only be said on the machine that Servery runs on.",
+                "Run `servery models trust` there.",
             )
         name = await find(model, number)
         await asyncio.to_thread(repository.trust, name, number)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from backend.client import BackendClient
 from backend.contract import ModelSummary
 from desktop.backend_process import BackendHandle, ensure_backend
+from serving.access_token import AccessToken
 from serving.engines.choose import choose_engine
 from serving.errors import ModelError
 from serving.fleet.fleet import Fleet
@@ -46,7 +47,7 @@ def with_backend(
     async def carry_out() -> T:
         handle = await ensure_backend(workspace, engine=engine)
         try:
-            async with BackendClient(handle.url) as client:
+            async with BackendClient(handle.url, token=AccessToken(workspace.token)) as client:
                 return await work(client, handle)
         finally:
             await handle.stop()

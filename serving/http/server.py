@@ -29,6 +29,8 @@ class BoundedServer(uvicorn.Server):
                 log_config=None,
                 log_level="warning",
                 server_header=False,
+                # The address of a caller is that of its connection, whatever it claims.
+                proxy_headers=False,
                 timeout_keep_alive=limits.idle_seconds,
                 **settings,
             )

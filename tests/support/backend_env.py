@@ -28,6 +28,7 @@ from backend.models.names import ModelNames
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
+from serving.access_token import AccessToken
 from serving.fleet.version_trial import UnusableVersion
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.repository import ModelRepository, Version
@@ -194,6 +195,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         imports=imports,
         repository=repository,
         broker=broker,
+        token=AccessToken(workspace.token),
         owner_of=lambda client, server: peer.owner,
     )
     yield BackendEnv(

@@ -1,0 +1,96 @@
+"""Lets in the person, and nobody else.
+
+Over loopback the operating system says which user is at the other end, so the person's own
+programs need nothing. Everybody else shows the token of the workspace: another user of this
+machine, any other machine, and whoever the system does not tell.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from backend.http_errors import error_response
+from backend.peer import Address, is_loopback, is_person_or_root
+from serving.access_token import AccessToken
+from serving.http.connection import connection_of
+
+PeerOwner = Callable[[Address, Address], int | None]
+"""Returns the user id at the client's end of a connection, from both ends; None if unknown."""
+
+HEALTH_PATH = "/healthz"
+"""Open to everybody, so that a program that watches the service needs no token."""
+_FACT = "is_person"
+_POLICY_VIOLATION = 1008
+_CHALLENGES = (
+    ("WWW-Authenticate", 'Bearer realm="Servery"'),
+    # Browsers ask for a password then, and send it with events and images too.
+    ("WWW-Authenticate", 'Basic realm="Servery", charset="UTF-8"'),
+)
+
+
+class Access:
+    """Middleware that answers 401 to whoever is not the person, or root.
+
+    `owner_of` tells which user is at the other end of a connection.
+    """
+
+    def __init__(self, app: ASGIApp, token: AccessToken, owner_of: PeerOwner) -> None:
+        self._app = app
+        self._token = token
+        self._owner_of = owner_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self._is_allowed(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            response = error_response(
+                401,
+                "Only the user who runs Servery may do this without its token.",
+                "Send what `servery token` prints, as `Authorization: Bearer TOKEN`, or as the"
+                " password where a browser asks for one.",
+            )
+            for name, value in _CHALLENGES:
+                response.headers.append(name, value)
+            await response(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        open_to_all = scope.get("path") == HEALTH_PATH and scope.get("method") in ("GET", "HEAD")
+        return open_to_all or self._is_person(scope) or self._has_token(scope)
+
+    def _is_person(self, scope: Scope) -> bool:
+        # Asked once: later the port may be another user's, but the connection is still this one.
+        facts = connection_of(scope).facts
+        if _FACT not in facts:
+            facts[_FACT] = self._is_own_connection(scope)
+        return bool(facts[_FACT])
+
+    def _is_own_connection(self, scope: Scope) -> bool:
+        client, server = scope.get("client"), scope.get("server")
+        if client is None or server is None or server[1] is None or not is_loopback(client[0]):
+            return False
+        owner = self._owner_of((client[0], client[1]), (server[0], server[1]))
+        return is_person_or_root(owner)
+
+    def _has_token(self, scope: Scope) -> bool:
+        sent = Headers(scope=scope).getlist("authorization")
+        if len(sent) != 1:  # of two, another program on the way may mean the other
+            return False
+        scheme, _, value = sent[0].strip().partition(" ")
+        if scheme.lower() == "bearer":
+            return self._token.matches(value.strip())
+        return scheme.lower() == "basic" and self._token.matches(_password(value.strip()))
+
+
+def _password(credentials: str) -> str:
+    """Return the password of `Authorization: Basic`; the user's name may be anything."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""

@@ -1,0 +1,67 @@
+"""The token: made once, replaced when asked, never guessed and never empty."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from serving.access_token import AccessToken, TokenError
+
+
+def test_it_is_made_once_for_the_person_alone(tmp_path: Path) -> None:
+    token = AccessToken(tmp_path / "token")
+    assert token.read() is None
+    assert not token.matches("")
+    before = os.umask(0)
+    try:
+        made = token.read_or_make()
+    finally:
+        os.umask(before)
+    assert len(made) >= 40
+    assert token.read_or_make() == made
+    assert token.matches(made)
+    assert not token.matches(made[:-1])
+    assert not token.matches("é")
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["token"]
+
+
+def test_a_new_one_replaces_it(tmp_path: Path) -> None:
+    token = AccessToken(tmp_path / "token")
+    first, second = token.read_or_make(), token.renew()
+    assert first != second
+    assert token.read() == second
+    assert not token.matches(first)
+
+
+def test_one_that_the_person_wrote_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("correct-horse-battery-staple\n")
+    assert AccessToken(tmp_path / "token").read_or_make() == "correct-horse-battery-staple"
+
+
+def test_an_empty_file_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "token").touch()
+    assert AccessToken(tmp_path / "token").read_or_make()
+
+
+def test_a_file_that_holds_none_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    token = AccessToken(tmp_path / "token")
+    token.path.write_text("too short")
+    with pytest.raises(TokenError, match="--renew"):
+        token.read_or_make()
+    assert token.path.read_text() == "too short"
+    assert token.renew() == token.read()
+
+
+def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
+    (tmp_path / "token").mkdir()
+    (tmp_path / "token" / "file").touch()
+    for make in (
+        AccessToken(tmp_path / "token").read_or_make,
+        AccessToken(tmp_path / "token").renew,
+    ):
+        with pytest.raises(TokenError):
+            make()
