@@ -32,11 +32,11 @@ from backend.contract import (
     Verification,
     VersionSummary,
 )
-from backend.json_decode import decode
 from backend.peer import is_person_or_root, owner_of_listener
 from backend.run_file import BackendRunFile
 from serving.access_token import AccessToken
 from serving.errors import BackendError
+from serving.json_decode import decode
 from serving.workspace import Workspace
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class BackendClient:
     async def find(cls, workspace: Workspace) -> BackendClient | None:
         """Return a client of the workspace's running backend, or None without one."""
         running = BackendRunFile.read(workspace)
-        if running is None:
+        if running is None or not await asyncio.to_thread(running.is_ours):
             return None
         client = cls(running.url, token=AccessToken(workspace.token))
         try:

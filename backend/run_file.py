@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
+import psutil
 from filelock import FileLock, Timeout
 
-from serving.errors import BackendError
+from serving.errors import BackendError, storage_error
 from serving.files import write_aside
+from serving.json_decode import decode
+from serving.state_files import UnreadableFile, read_object, set_aside
 from serving.workspace import Workspace
 
 
@@ -23,15 +30,48 @@ class BackendRunFile:
 
     @classmethod
     def read(cls, workspace: Workspace) -> BackendRunFile | None:
-        """Return what the last backend of the workspace wrote; it may have crashed since."""
+        """Return what the last backend of the workspace wrote; it may have crashed since.
+
+        None without a file, or if the file is damaged. Anybody may have written it who may
+        write into the workspace: ask `is_ours` before anything is sent there.
+        """
         try:
-            raw = json.loads(workspace.backend_run_file.read_bytes())
-            return cls(int(raw["pid"]), str(raw["url"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            raw = read_object(workspace.backend_run_file)
+            return None if raw is None else decode(cls, raw)
+        except (UnreadableFile, ValueError):
             return None
+
+    def is_ours(self) -> bool:
+        """Whether a process of this user listens at the address on this machine.
+
+        What is sent there, labels and the workspace's token, then reaches nobody else. A
+        process of the administrator counts too: nothing is secret from it anyway.
+        """
+        try:
+            address = urlsplit(self.url)
+            host, port = ip_address(address.hostname or ""), address.port
+            process = psutil.Process(self.pid)
+            owner = process.uids().real
+            if address.scheme != "http" or not port or owner not in (0, os.getuid()):
+                return False
+            if owner == 0 and os.getuid() != 0:  # whose connections it does not show to others
+                return host.is_loopback
+            return any(
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr.port == port
+                and _reaches(host, ip_address(connection.laddr.ip))
+                for connection in process.net_connections("tcp")
+            )
+        except (ValueError, psutil.Error, OSError, OverflowError):
+            return False
 
     def write(self, workspace: Workspace) -> None:
         write_aside(workspace.backend_run_file, json.dumps(asdict(self)) + "\n")
+
+
+def _reaches(host: IPv4Address | IPv6Address, listens_at: IPv4Address | IPv6Address) -> bool:
+    """Say whether what is sent to `host` arrives at a socket of this machine at an address."""
+    return host == listens_at or (listens_at.is_unspecified and host.is_loopback)
 
 
 class AlreadyRunning(BackendError):
@@ -46,19 +86,31 @@ def backend_lock(workspace: Workspace) -> Iterator[None]:
     Raises AlreadyRunning if another process holds it.
     """
     run_file = workspace.backend_run_file
-    run_file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run_file.with_suffix(".lock"))
     try:
+        run_file.parent.mkdir(parents=True, exist_ok=True)
         held = lock.acquire(blocking=False)
     except Timeout:
         raise _already_running(workspace) from None
+    except OSError as error:
+        what = f"The workspace {workspace.root} cannot be used"
+        raise storage_error(error, run_file.parent, what, BackendError) from error
     with held:
         # A backend that crashed has left its own, which would send clients nowhere.
-        run_file.unlink(missing_ok=True)
+        _remove(workspace)
         try:
             yield
         finally:
-            run_file.unlink(missing_ok=True)
+            _remove(workspace)
+
+
+def _remove(workspace: Workspace) -> None:
+    """Remove the run file, as far as the disk allows it: nobody believes one that stays."""
+    run_file = workspace.backend_run_file
+    with contextlib.suppress(OSError):
+        if run_file.is_dir() and not run_file.is_symlink():
+            set_aside(run_file, workspace.damaged)
+        run_file.unlink(missing_ok=True)
 
 
 def _already_running(workspace: Workspace) -> AlreadyRunning:

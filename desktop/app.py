@@ -71,6 +71,7 @@ class App:
         preferences = self.settings.preferences
         self.theme = Theme(application, preferences.appearance)
         self.notifications = Notifications()
+        self.settings.on_error = self.notifications.error
         self.jobs = Jobs()
         self.window = MainWindow(self.jobs, self.notifications)
         self.quit_flow = QuitFlow(self.window, self.settings, self.jobs)

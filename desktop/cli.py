@@ -18,6 +18,7 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS = {
     "classify": "desktop.commands.classify",
+    "doctor": "desktop.commands.doctor",
     "fleet": "desktop.commands.fleet",
     "image": "desktop.commands.image",
     "label": "desktop.commands.learn",

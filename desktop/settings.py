@@ -1,65 +1,48 @@
-"""A person's preferences, kept in the workspace as `settings.toml`."""
+"""Keeps a person's preferences in memory and in the workspace's `settings.toml`."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import tomllib
+import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
-from enum import StrEnum
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from desktop.theme import Appearance
-from serving.engines.names import AUTO
+from desktop.preferences import OnQuit, Preferences, damage_of_settings, usable_preferences
+from serving.errors import ServeryError, storage_error
 from serving.files import write_aside
+from serving.state_files import set_aside
+from serving.workspace import DAMAGED_NAME
+
+__all__ = ["OnQuit", "Preferences", "Settings", "SettingsNotSaved"]
+
+log = logging.getLogger(__name__)
 
 
-class OnQuit(StrEnum):
-    """What happens to the fleet and the backend when the window is closed."""
-
-    ASK = "ask"
-    STOP = "stop"
-    KEEP = "keep running"
-
-
-@dataclass(frozen=True)
-class Preferences:
-    """Every preference with its default; the field names are the keys of the file."""
-
-    appearance: Appearance = Appearance.SYSTEM
-    engine: str = AUTO
-    """auto, docker or process."""
-    unsure_below: float = 0.5
-    """Predictions whose best score is lower are marked unsure."""
-    on_quit: OnQuit = OnQuit.ASK
-    dismissed_action: str = ""
-    """The EngineAction that Fleet suggested and is not to suggest again."""
-    window: str = ""
-    """Size and position of the window as Qt saves them, in base64."""
-
-
-_FORMER_KEYS = {"dismissed_action": "put_off"}
-"""Keys that files of earlier versions use."""
+class SettingsNotSaved(ServeryError):
+    """The settings could not be written to disk."""
 
 
 class Settings:
     """Reads and writes the preferences, and notifies listeners of changes.
 
-    A missing or unreadable file and an invalid value count as the default:
-    settings never stop the application from starting.
+    A missing or damaged file and an invalid value count as the default: settings never stop
+    the application from starting. A damaged file is moved aside before another is written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._damaged = path.parent / DAMAGED_NAME
         self._listeners: list[Callable[[Preferences], None]] = []
-        self.preferences = _read(path)
+        self.on_error: Callable[[SettingsNotSaved], object] = lambda error: log.error("%s", error)
+        self.preferences = usable_preferences(path)
 
     def change(self, **values: Any) -> Preferences:
         """Set fields of `Preferences`, in memory and on disk.
 
-        Only what differs from the defaults is written, so that defaults can improve.
+        Only what differs from the defaults is written, so that defaults can improve. If the disk
+        refuses them, `on_error` gets why, and they count until the program ends.
         """
         self.preferences = replace(self.preferences, **values)
         defaults = asdict(Preferences())
@@ -68,28 +51,18 @@ class Settings:
             for name, value in asdict(self.preferences).items()
             if value != defaults[name]
         ]
-        write_aside(self._path, "".join(lines))
         for listener in list(self._listeners):
             listener(self.preferences)
+        try:
+            if damage_of_settings(self._path) is not None:
+                set_aside(self._path, self._damaged)
+            write_aside(self._path, "".join(lines))
+        except OSError as error:
+            what = "The settings could not be saved"
+            self.on_error(storage_error(error, self._path, what, SettingsNotSaved))
         return self.preferences
 
     def subscribe(self, listener: Callable[[Preferences], None]) -> Callable[[], None]:
         """Call `listener` after each change; returns a function that ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
-
-
-def _read(path: Path) -> Preferences:
-    try:
-        raw = tomllib.loads(path.read_text())
-    except (OSError, ValueError):
-        return Preferences()
-    values: dict[str, Any] = {}
-    for field in fields(Preferences):
-        key = field.name if field.name in raw else _FORMER_KEYS.get(field.name, "")
-        if key in raw:
-            kind = type(getattr(Preferences, field.name))
-            # A value of the wrong type or of no member of the enum keeps the default.
-            with contextlib.suppress(TypeError, ValueError):
-                values[field.name] = kind(raw[key])
-    return Preferences(**values)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+from typing import TypeVar
+
 
 class ServeryError(Exception):
     """Something failed in a way that a person should know about.
@@ -39,3 +44,56 @@ class FleetUnavailable(ServeryError):
 
 class BackendError(ServeryError):
     """The backend refused, failed or cannot be reached."""
+
+
+E = TypeVar("E", bound=ServeryError)
+
+_STORAGE = {
+    errno.ENOSPC: ("the disk is full", "Make room on the disk that holds {path}, then try again."),
+    errno.EDQUOT: (
+        "your share of the disk is full",
+        "Remove files of yours from the disk that holds {path}, then try again.",
+    ),
+    errno.EROFS: (
+        "the disk can only be read",
+        "Make the disk that holds {path} writable, then try again.",
+    ),
+    errno.EACCES: (
+        "you may not write there",
+        "Give yourself the right to read and write {path}, then try again.",
+    ),
+    errno.EIO: ("the disk failed", "Check the disk that holds {path}, and keep a copy of it."),
+    errno.EMFILE: ("too many files are open", "Close other programs, then try again."),
+    errno.ENAMETOOLONG: ("its name is too long", "Choose a shorter name or another folder."),
+    errno.ENOTDIR: (
+        "a file is in the place of one of its folders",
+        "Run `servery doctor`, which says which file to move away from {path}.",
+    ),
+}
+_STORAGE[errno.EPERM] = _STORAGE[errno.EACCES]
+_STORAGE[errno.ENFILE] = _STORAGE[errno.EMFILE]
+_STORAGE[errno.EISDIR] = _STORAGE[errno.EEXIST] = (
+    "something else is in its place",
+    "Run `servery doctor`, which says what to move away from {path}.",
+)
+
+
+def storage_fault(error: OSError) -> str:
+    """Say why the disk refused, as the rest of a sentence: "the disk is full"."""
+    known = _STORAGE.get(error.errno or 0)
+    return known[0] if known else _lower(error.strerror or os.strerror(error.errno or errno.EIO))
+
+
+def storage_error(error: OSError, path: Path, what: str, kind: type[E]) -> E:
+    """Return the ServeryError, of class `kind`, for what a disk refused.
+
+    `path` is what it was asked for, and `what` says, without a full stop, what could not be
+    done with it: "The label could not be saved".
+    """
+    known = _STORAGE.get(error.errno or 0)
+    advice = known[1] if known else "Check the disk that holds {path}, then try again."
+    return kind(f"{what}: {storage_fault(error)}.", advice.format(path=path))
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
+from serving.errors import ServeryError, storage_error
 from serving.private import (
     check_owner,
     is_open_to_others,
@@ -20,6 +21,11 @@ from serving.private import (
 log = logging.getLogger(__name__)
 
 ENVIRONMENT_VARIABLE = "SERVERY_WORKSPACE"
+DAMAGED_NAME = "damaged"
+
+
+class WorkspaceError(ServeryError):
+    """The folder of all state, or one in it, cannot be made."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +46,21 @@ class Workspace:
         """Make the folders that are missing, for the person alone; returns itself.
 
         One that other users could read, as Servery 0.1 made it, is closed to them. What of
-        that is not possible is logged. Raises ForeignFolder if it is another user's.
+        that is not possible is logged. Raises ForeignFolder if it is another user's,
+        and WorkspaceError if the disk refuses a folder.
         """
-        make_private_folder(self.root)
-        check_owner(self.root)
-        if is_open_to_others(self.root):
-            self.tighten()
-        folders = (self.models, self.run, self.instances, self.logs, self.images)
-        for folder in (*folders, self.training_runs):
-            make_private_folder(folder)
+        try:
+            make_private_folder(self.root)
+            check_owner(self.root)
+            if is_open_to_others(self.root):
+                self.tighten()
+            folders = (self.models, self.run, self.instances, self.logs, self.images)
+            for folder in (*folders, self.training_runs):
+                make_private_folder(folder)
+        except OSError as error:
+            what = f"The workspace {self.root} cannot be used"
+            folder = Path(str(error.filename or self.root))
+            raise storage_error(error, folder, what, WorkspaceError) from error
         return self
 
     def tighten(self) -> None:
@@ -64,6 +76,22 @@ class Workspace:
             )
         for sentence in (*ways_in(self.root), *tighten(self.root, (self.models, self.images))):
             log.warning("%s", sentence)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder that must be one, the outer ones first."""
+        return (
+            self.root,
+            self.models,
+            self.instances.parent,
+            self.instances,
+            self.fleet_record.parent,
+            self.logs,
+            self.images,
+            self.training_runs,
+            self.embeddings,
+            self.damaged,
+        )
 
     @property
     def models(self) -> Path:
@@ -122,6 +150,16 @@ class Workspace:
     def token(self) -> Path:
         """What lets in callers over HTTP that are not known to be the person."""
         return self.root / "token"
+
+    @property
+    def fleet_record(self) -> Path:
+        """What the fleet should be, for every program to read."""
+        return self.root / "fleet" / "fleet.json"
+
+    @property
+    def damaged(self) -> Path:
+        """Damaged files that were moved out of the way."""
+        return self.root / DAMAGED_NAME
 
     @property
     def settings(self) -> Path:

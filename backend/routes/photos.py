@@ -15,6 +15,7 @@ from backend.contract import LabeledPhoto
 from backend.http_errors import HttpError
 from backend.models.names import ModelNames
 from backend.store.store import Store
+from serving.errors import ImageError
 
 MAX_PHOTOS = 1000
 MAX_SIDE = 2048
@@ -58,6 +59,15 @@ def routes(store: Store, names: ModelNames) -> APIRouter:
 
 def _scaled(path: Path, side: int) -> bytes:
     """Return a JPEG file of the photo, its shorter side at most `side` pixels."""
+    try:
+        return _scaled_photo(path, side)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f"The photo {path} is damaged.", "Run `servery doctor`, then label the photo again."
+        ) from error
+
+
+def _scaled_photo(path: Path, side: int) -> bytes:
     with Image.open(path) as photo:
         scale = side / min(photo.size)
         if scale >= 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from functools import partial
 
@@ -12,7 +11,6 @@ from fastapi import APIRouter
 from backend.contract import EvaluationReport, Event, Verification, VersionSummary
 from backend.events import EventBroker
 from backend.http_errors import HttpError
-from backend.json_decode import decode
 from backend.models.catalog import ModelCatalog
 from backend.models.lifecycle import ModelSwitch
 from backend.models.names import ModelNames
@@ -20,8 +18,12 @@ from backend.store.store import Store
 from backend.training.worker_protocol import REPORT_PATH
 from serving.errors import BackendError, ModelError
 from serving.fleet.version_trial import UnusableVersion
+from serving.json_decode import decode
 from serving.models.repository import ModelRepository, Version, with_pin
+from serving.state_files import UnreadableFile, read_object
 
+MAX_REPORT_BYTES = 2**26
+"""With a confusion matrix of thousands of classes."""
 _log = logging.getLogger(__name__)
 
 
@@ -116,15 +118,16 @@ def routes(
 
 def _report(version: Version) -> EvaluationReport:
     try:
-        return decode(EvaluationReport, json.loads((version.path / REPORT_PATH).read_bytes()))
-    except FileNotFoundError as error:
-        raise HttpError(
-            404,
-            f"Version {version.number} of {version.model} has no report.",
-            "Only versions that training made have one.",
-        ) from error
-    except (OSError, ValueError) as error:
+        raw = read_object(version.path / REPORT_PATH, MAX_REPORT_BYTES)
+        if raw is not None:
+            return decode(EvaluationReport, raw)
+    except (UnreadableFile, ValueError) as error:
         raise ModelError(
             f"The report of version {version.number} of {version.model} cannot be read.",
             "Train again to make a version with a new one.",
         ) from error
+    raise HttpError(
+        404,
+        f"Version {version.number} of {version.model} has no report.",
+        "Only versions that training made have one.",
+    )

@@ -14,6 +14,8 @@ from serving.errors import BackendError
 from serving.files import write_aside
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+MAX_IMAGE_BYTES = 2**26
+"""Of a stored image; normalized ones are far smaller."""
 _WRITERS = 8
 """Files that are flushed at the same time: the disk does that in one go."""
 

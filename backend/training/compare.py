@@ -21,12 +21,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from backend.store.images import MAX_IMAGE_BYTES
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import Floats, Head, ServableGraph, softmax
 from backend.training.loaded_version import LoadedVersion
 from serving.errors import ImageError, ModelError, ServeryError
 from serving.normalize_image import read_normalized_image
 from serving.private import set_private_umask
+from serving.state_files import UnreadableFile, read_file
 from serving.tf.cores import core_count
 
 _T = TypeVar("_T")
@@ -106,7 +108,11 @@ def compare(spec: CompareSpec) -> list[ComparedPhoto]:
 def _photos(spec: CompareSpec) -> Iterator[list[_Photo]]:
     """Yield the photos in batches, so that not all files are in memory at once."""
     for images in _batches(spec.images):
-        yield [_Photo(image, "", Path(path).read_bytes) for image, path in images]
+        yield [
+            _Photo(image, "", partial(bytes, jpeg))
+            for image, path in images
+            if (jpeg := _stored(Path(path)))
+        ]
     with ThreadPoolExecutor(core_count()) as pool:
         for files in _batches(spec.files):
             if photos := [photo for photo in pool.map(_read_file, files) if photo is not None]:
@@ -115,6 +121,14 @@ def _photos(spec: CompareSpec) -> Iterator[list[_Photo]]:
 
 def _batches(photos: Sequence[_T]) -> Iterator[Sequence[_T]]:
     return (photos[start : start + BATCH] for start in range(0, len(photos), BATCH))
+
+
+def _stored(path: Path) -> bytes | None:
+    """Return a labelled photo; None if it is gone or cannot be read."""
+    try:
+        return read_file(path, MAX_IMAGE_BYTES)
+    except UnreadableFile:
+        return None
 
 
 def _read_file(file: str) -> _Photo | None:

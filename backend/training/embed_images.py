@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.store.images import MAX_IMAGE_BYTES
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Rows
 from backend.training.head import Floats
 from backend.training.loaded_version import LoadedVersion, UnreadableImages
 from backend.training.worker_protocol import LabeledImage, TrainingSpec
 from serving.errors import ModelError
+from serving.state_files import UnreadableFile, read_file
 from serving.tf.cores import core_count
 
 BATCH = 16
@@ -81,8 +83,8 @@ def embed_images(
 def read(image: LabeledImage) -> bytes | None:
     """Return the JPEG of an image, or None if there is none any more."""
     try:
-        return Path(image.path).read_bytes()
-    except OSError:
+        return read_file(Path(image.path), MAX_IMAGE_BYTES)
+    except UnreadableFile:
         return None
 
 

@@ -6,7 +6,8 @@ Widgets that paint themselves call `color()` and `tokens()` while they paint, so
 they are not notified: Qt repaints them when the application's palette changes.
 """
 
-from desktop.theme.appearance import Appearance, Theme
+from desktop.preferences import Appearance
+from desktop.theme.appearance import Theme
 from desktop.theme.fonts import Size, font, monospace
 from desktop.theme.icons import paint_icon, pixmap, set_icon, set_mark
 from desktop.theme.marks import paint_mark, state_mark

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
+from desktop.preferences import Appearance
 from desktop.theme.fonts import system_font
 from desktop.theme.style_sheet import palette, style_sheet
 from desktop.theme.tokens import DARK, LIGHT, Tokens, set_tokens, tokens
-
-
-class Appearance(StrEnum):
-    """Which scheme a person has selected."""
-
-    SYSTEM = "system"
-    LIGHT = "light"
-    DARK = "dark"
 
 
 class Theme(QObject):

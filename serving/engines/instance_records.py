@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from serving.files import write_aside
+from serving.json_decode import decode
+from serving.state_files import DamagedFile, UnreadableFile, is_plain_name, read_object
 
 ABANDONED_SECONDS = 60.0
 """A file that takes longer to write is one whose writer was killed."""
@@ -56,9 +58,8 @@ class InstanceRecord:
     def ports(self, folder: Path) -> dict[str, int]:
         """Return the ports by `grpc` and `rest`; empty until the server wrote them."""
         try:
-            raw = json.loads(self.ports_path(folder).read_text())
-            return {str(name): int(port) for name, port in raw.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
+            return read_ports(self.ports_path(folder))
+        except UnreadableFile:
             return {}
 
     def remove(self, folder: Path) -> None:
@@ -71,12 +72,42 @@ class InstanceRecord:
 def read_instance_record(folder: Path, instance_id: str) -> InstanceRecord | None:
     """Return the record of one instance; None if there is none, or it is damaged."""
     try:
-        raw = json.loads((folder / f"{instance_id}.json").read_text())
-        raw["exit_reason"] = raw.pop("ended", "")
-        known = {key: raw[key] for key in InstanceRecord.__dataclass_fields__ if key in raw}
-        return InstanceRecord(**known | {"command": tuple(raw.get("command", ()))})
-    except (OSError, ValueError, TypeError, AttributeError):
+        return checked_instance_record(folder, instance_id)
+    except UnreadableFile:
         return None
+
+
+def checked_instance_record(folder: Path, instance_id: str) -> InstanceRecord | None:
+    """Return the record of one instance; None if there is none.
+
+    Its log is always a file in the workspace's folder of logs, whatever the record says: the
+    log is removed with the instance. Raises DamagedFile, and UnreadableFile.
+    """
+    if not is_plain_name(instance_id):
+        return None
+    path = folder / f"{instance_id}.json"
+    raw = read_object(path)
+    if raw is None:
+        return None
+    try:
+        record = decode(InstanceRecord, {**raw, "exit_reason": raw.get("ended", "")})
+    except ValueError as error:
+        raise DamagedFile(path, f"it is no record of an instance: {error}"[:300]) from None
+    if record.id != instance_id:
+        raise DamagedFile(path, "it is the record of another instance")
+    return replace(record, log=str(folder.parent.parent / "logs" / f"{instance_id}.log"))
+
+
+def read_ports(path: Path) -> dict[str, int]:
+    """Return the ports in a ports file by `grpc` and `rest`; empty if there is none yet.
+
+    Raises DamagedFile, and UnreadableFile.
+    """
+    raw = read_object(path) or {}
+    for port in raw.values():
+        if type(port) is not int or not 0 < port < 2**16:
+            raise DamagedFile(path, "it does not hold ports")
+    return raw
 
 
 def remove_abandoned(folder: Path, now: float) -> None:

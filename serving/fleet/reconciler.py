@@ -79,7 +79,7 @@ class Reconciler:
         """Why each engine was chosen, until something goes wrong with it."""
         self._wake = asyncio.Event()
         self._observed = asyncio.Event()
-        self._record = RecordFile(workspace.root / "fleet" / "fleet.json")
+        self._record = RecordFile(workspace.fleet_record, workspace.damaged)
         self._trial = trial
         self._fallback = Fallback(repository, trial)
         self.view = FleetView(
@@ -112,7 +112,7 @@ class Reconciler:
                     self._wake.clear()
                     try:
                         await self._observe()
-                    except EngineError as error:
+                    except ServeryError as error:
                         self._show_error(error)
                     await _wait(self._wake, POLL_SECONDS if self._settled() else BUSY_POLL_SECONDS)
         finally:
@@ -129,7 +129,7 @@ class Reconciler:
                 try:
                     if await self._act():
                         self._wake.set()
-                except EngineError as error:
+                except ServeryError as error:
                     self._show_error(error)
                     await asyncio.sleep(RETRY_SECONDS)
 
@@ -267,6 +267,8 @@ class Reconciler:
         self._full_cpu = entitled
 
     def _plan(self) -> list[Step]:
+        if self._record.damage() is not None:
+            return []  # nobody knows how many are desired: those that run go on
         record = self._record.read()
         desired = Desired(
             desired_count=record.desired_count,
@@ -323,7 +325,7 @@ class Reconciler:
                 except Exception:
                     log.exception("A listener to the fleet failed")
 
-    def _show_error(self, error: EngineError) -> None:
+    def _show_error(self, error: ServeryError) -> None:
         if error.what != self.view.engine_reason:
             log.warning("%s", error)
         self._reasons.clear()

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from serving.errors import EngineError
+from serving.errors import EngineError, storage_error
 from serving.file_lock import file_lock
 from serving.files import write_aside
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
+from serving.json_decode import decode
+from serving.state_files import DamagedFile, UnreadableFile, read_object, set_aside
+from serving.workspace import DAMAGED_NAME
+
+log = logging.getLogger(__name__)
 
 MAX_MEMORY = 2**60
 """Bytes; like the next, the most that a record holds: engines allow less, and say so."""
 MAX_CORES = 65536.0
+MAX_COUNT = 1024
+"""Instances; no machine runs as many, and a damaged number must not start them."""
 
 
 @dataclass(frozen=True)
@@ -66,48 +75,65 @@ class FleetRecord:
 class RecordFile:
     """Reads and changes the record; a change by one program never undoes another's.
 
-    The version before wrote a record for each model, `<model>.json` in the same folder: the
-    newest of them counts until there is one for the fleet.
+    A record that is damaged while programs run counts as it was before; the next change moves
+    the damaged one aside. The version before wrote a record for each model, `<model>.json` in
+    the same folder: the newest of them counts until there is one for the fleet.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, damaged: Path | None = None) -> None:
+        """`damaged` is the folder to which damaged records are moved."""
         self.path = path
+        self._damaged = damaged or path.parent.parent / DAMAGED_NAME
+        self._last: FleetRecord | None = None
+        """What was read or written last."""
 
     def exists(self) -> bool:
         """Whether anybody has ever said how many instances there should be."""
-        return self._current().is_file()
+        return os.path.lexists(self._current())
 
     def read(self) -> FleetRecord:
-        """Return the record; one that cannot be read counts as one never written."""
-        try:
-            raw = json.loads(self._current().read_text())
-            return FleetRecord(
-                desired_count=max(0, int(raw["wanted"])),
-                retiring=tuple(str(name) for name in raw.get("retiring", ())),
-                failures=tuple(float(when) for when in raw.get("failures", ())),
-                limits=InstanceLimits.of(raw.get("limits", {})),
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-            return FleetRecord()
+        """Return the record; one that is damaged or gone as it was when it was last read here.
+
+        One that was damaged from the beginning says that nothing is desired: see `damage`.
+        """
+        self.damage()
+        return self._last or FleetRecord()
+
+    def damage(self) -> UnreadableFile | None:
+        """Return what is wrong with the record if nothing is known of what it said."""
+        path = self._current()
+        if os.path.lexists(path):
+            try:
+                self._last = read_record(path)
+            except UnreadableFile as error:
+                return error if self._last is None else None
+        return None
 
     async def change(self, change: Callable[[FleetRecord], FleetRecord]) -> FleetRecord:
         """Write what `change` makes of the record; raises EngineError if it cannot."""
         async with file_lock(self.path.with_suffix(".lock")):
-            before = self.read()
+            try:
+                before, damaged = read_record(self._current()), False
+            except DamagedFile:
+                before, damaged = self._last or FleetRecord(), True
+            except UnreadableFile as error:
+                raise EngineError(error.what, error.advice) from error
             after = change(before)
-            if after != before or not self.path.is_file():
+            if after != before or damaged or not self.path.is_file():
                 try:
-                    write_aside(self.path, json.dumps(_to_json(after), indent=2) + "\n")
+                    if damaged:
+                        kept = set_aside(self._current(), self._damaged)
+                        log.warning("The damaged record of the fleet is now %s", kept)
+                    write_aside(self.path, record_text(after))
                 except OSError as error:
-                    raise EngineError(
-                        f"The file {self.path} cannot be written: {error.strerror}.",
-                        "Make room on the disk, or give yourself the right to write there.",
-                    ) from error
+                    what = f"The file {self.path} cannot be written"
+                    raise storage_error(error, self.path, what, EngineError) from error
+            self._last = after
             return after
 
     def _current(self) -> Path:
         """The file that counts."""
-        if self.path.is_file():
+        if os.path.lexists(self.path):
             return self.path
         former = []
         for path in self.path.parent.glob("*.json"):
@@ -116,7 +142,30 @@ class RecordFile:
         return max(former)[1] if former else self.path
 
 
-def _to_json(record: FleetRecord) -> dict[str, Any]:
+def read_record(path: Path) -> FleetRecord:
+    """Return the record in a file; that of a fleet that was never set up if there is none.
+
+    Raises DamagedFile, and UnreadableFile.
+    """
+    raw = read_object(path)
+    if raw is None:
+        return FleetRecord()
+    try:
+        if type(raw["wanted"]) is not int:
+            raise ValueError("not a number")
+        return FleetRecord(
+            desired_count=min(MAX_COUNT, max(0, raw["wanted"])),
+            retiring=decode(tuple[str, ...], raw.get("retiring", [])),
+            failures=decode(tuple[float, ...], raw.get("failures", [])),
+            limits=InstanceLimits.of(raw.get("limits", {})),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        raise DamagedFile(path, "it does not say what the fleet should be") from None
+
+
+def record_text(record: FleetRecord) -> str:
+    """Return the content of the file of a record."""
     # The file says "wanted", as the first release wrote it: programs of both may be running.
     fields = asdict(record)
-    return {"wanted": fields.pop("desired_count"), **fields}
+    raw: dict[str, Any] = {"wanted": fields.pop("desired_count"), **fields}
+    return json.dumps(raw, indent=2) + "\n"

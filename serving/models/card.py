@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from serving.errors import ModelError
+from serving.json_decode import decode
+from serving.state_files import DamagedFile, UnreadableFile, parse_object, read_file, text_of
 
 CARD_PATH = Path("assets.extra") / "servery.json"
 """Where a card lies inside a version folder."""
+MAX_CARD_BYTES = 2**26
+"""A model may have a million classes."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,8 @@ class ModelCard:
         Raises ModelError if the text is not a card.
         """
         try:
-            raw = json.loads(text)
-            known = {key: raw[key] for key in cls.__dataclass_fields__ if key in raw}
-            known["classes"] = tuple(str(name) for name in raw["classes"])
-            return cls(**known)
-        except (ValueError, KeyError, TypeError) as error:
+            return cls._parse(text.encode() if isinstance(text, str) else text, CARD_PATH)
+        except UnreadableFile as error:
             raise ModelError(
                 "The model card cannot be read.", "Promote another version of the model."
             ) from error
@@ -93,11 +95,33 @@ class ModelCard:
     def read(cls, version_folder: Path) -> ModelCard:
         """Read the card of the version in `version_folder`; raises ModelError."""
         path = version_folder / CARD_PATH
+        version = f"version {version_folder.name} of {version_folder.parent.name}"
         try:
-            text = path.read_bytes()
-        except OSError as error:
+            content = read_file(path, MAX_CARD_BYTES)
+            if content is not None:
+                return cls._parse(content, path)
+        except UnreadableFile as error:
             raise ModelError(
-                f"Version {version_folder.name} of {version_folder.parent.name} has no model card.",
-                "Promote another version of the model.",
+                f"The model card of {version} cannot be read: {error.fault}.", error.advice
             ) from error
-        return cls.from_json(text)
+        raise ModelError(
+            f"{version.capitalize()} has no model card.", "Promote another version of the model."
+        )
+
+    @classmethod
+    def _parse(cls, content: bytes, path: Path) -> ModelCard:
+        """Return the card in a file's content; raises DamagedFile."""
+        raw = parse_object(text_of(content, path), path)
+        try:
+            card = decode(cls, raw)
+        except ValueError as error:
+            raise DamagedFile(path, f"it is no model card: {error}"[:300]) from None
+        for name in ("accuracy", "accuracy_error"):
+            value = card.metrics.get(name)
+            if value is not None and not _is_number(value):
+                raise DamagedFile(path, f"it is no model card: {name} is {value!r}"[:300])
+        return card
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(float(str(value)))

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from serving.state_files import UnreadableFile, read_object
+
 FAULTS_NAME = "faults.json"
 MAX_FORMER = 20
 """Versions that were live before and are remembered."""
@@ -68,7 +70,7 @@ class ModelFaults:
     def read(cls, model_folder: Path) -> ModelFaults:
         """Read the file of a model; one that is missing or damaged says nothing."""
         try:
-            raw: Any = json.loads((model_folder / FAULTS_NAME).read_text())
+            raw: Any = read_object(model_folder / FAULTS_NAME) or {}
             fallback = raw.get("fallback")
             return cls(
                 {
@@ -80,7 +82,7 @@ class ModelFaults:
                 None if fallback is None else int(fallback),
                 tuple(int(number) for number in raw.get("former", ())),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (UnreadableFile, ValueError, KeyError, TypeError, AttributeError):
             return cls()
 
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from serving.json_decode import decode
+from serving.state_files import DamagedFile, read_object
 
 KEEP_VERSIONS = 10
 
@@ -29,18 +35,26 @@ class ModelSettings:
         return json.dumps({"schema": 1, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> ModelSettings:
-        """Parse what `to_json` returned; unknown fields are ignored.
+    def of(cls, raw: Mapping[str, Any]) -> ModelSettings:
+        """Return what the parsed text of `to_json` says; unknown fields are ignored.
 
-        Raises ValueError, TypeError or AttributeError for anything else.
+        Raises ValueError for anything else.
         """
-        raw = json.loads(text)
-        memory = raw.get("memory_bytes")
-        return cls(
-            backbone=str(raw.get("backbone", "")),
-            keeps_backbone_classes=bool(raw.get("keeps_backbone_classes", True)),
-            created=str(raw.get("created", "")),
-            keep_versions=max(1, int(raw.get("keep_versions", KEEP_VERSIONS))),
-            pinned=tuple(sorted({int(number) for number in raw.get("pinned", ())})),
-            memory_bytes=None if memory is None else int(memory),
+        settings = decode(cls, raw)
+        return replace(
+            settings,
+            keep_versions=max(1, settings.keep_versions),
+            pinned=tuple(sorted(set(settings.pinned))),
         )
+
+
+def read_settings(path: Path) -> ModelSettings:
+    """Return the settings of a model, the defaults without the file.
+
+    Raises DamagedFile, and UnreadableFile.
+    """
+    raw = read_object(path)
+    try:
+        return ModelSettings() if raw is None else ModelSettings.of(raw)
+    except ValueError as error:
+        raise DamagedFile(path, f"it does not hold the settings of a model: {error}") from None

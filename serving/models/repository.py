@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -32,31 +34,36 @@ from typing import Any
 
 from filelock import FileLock
 
-from serving.errors import ModelError
+from serving.errors import ModelError, storage_error
 from serving.files import link_or_copy, write_aside
 from serving.models.card import ModelCard
 from serving.models.checksums import changed_files, write_checksums
 from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
 from serving.models.model_names import same_name
-from serving.models.model_settings import ModelSettings
-from serving.models.served import ServedModels
+from serving.models.model_settings import ModelSettings, read_settings
+from serving.models.served import ServedModels, read_served
 from serving.models.serving_config import (
     CONFIG_NAME,
     MONITORING,
     MONITORING_NAME,
     pinned_version,
+    pinned_versions,
+    read_monitoring,
     serving_config,
 )
 from serving.models.staging import STAGING_PREFIX, is_staged_by_a_program, staging_name
+from serving.state_files import DamagedFile, UnreadableFile, read_text, set_aside
 from serving.tf.graph_safety import unsafe_parts
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.status import ServingError
 from serving.tf.trust import TRUSTED_NAME, is_trusted, read_trusted, version_digest
+from serving.workspace import DAMAGED_NAME
 
 SERVED_NAME = "served.json"
 SETTINGS_NAME = "model.json"
 DELETED_NAME = ".deleted"
 _LOCK_NAME = ".lock"
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -82,25 +89,26 @@ class ModelRepository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.damaged = root.parent / DAMAGED_NAME
+        """Where damaged files are moved."""
         self._served: tuple[Any, ServedModels] | None = None
         """The last answer of `served`, and the state of the file that it was read from."""
 
     def models(self) -> list[str]:
         """Names of the models that have at least one version, sorted."""
-        if not self.root.is_dir():
-            return []
-        folders = (entry.name for entry in self.root.iterdir() if entry.is_dir())
-        return sorted(name for name in folders if name[0] != "." and self.versions(name))
+        names = (folder.name for folder in _folders(self.root))
+        return [name for name in names if name[0] != "." and self.versions(name)]
+
+    def folders(self) -> list[Path]:
+        """Return the folder of each model, of those without any version too."""
+        return [folder for folder in _folders(self.root) if not folder.name.startswith(".")]
 
     def versions(self, model: str) -> list[Version]:
         """The versions of `model`, oldest first; empty if there are none."""
-        folder = self.root / model
-        if not folder.is_dir():
-            return []
         numbers = {
             int(entry.name): entry
-            for entry in folder.iterdir()
-            if entry.name.isdecimal() and (entry / SAVED_MODEL_FILE).is_file()
+            for entry in _folders(self.root / model)
+            if _NUMBER.fullmatch(entry.name) and _is_file(entry / SAVED_MODEL_FILE)
         }
         return [Version(model, number, numbers[number]) for number in sorted(numbers)]
 
@@ -139,13 +147,13 @@ class ModelRepository:
             faults = ModelFaults.read(self.root / model).without_fault(number)
             self._write_faults(model, faults.after(before) if before != number else faults)
             entry = serving_config([(model, version.path.parent, number)])
-            write_aside(self.root / model / MONITORING_NAME, MONITORING)
-            write_aside(self.live_config_path(model), entry)
+            self._write(self.root / model / MONITORING_NAME, MONITORING)
+            self._write(self.live_config_path(model), entry, pinned_versions)
             if not self._served_path.is_file():
                 # Without the file the model that was promoted last is the current one, which
                 # would change with every promotion of another model.
                 served = served if served.current else ServedModels(model)
-                write_aside(self._served_path, served.to_json())
+                self._write(self._served_path, served.to_json(), read_served)
             self._write_config(served)
         return version
 
@@ -216,18 +224,21 @@ class ModelRepository:
         """Return which models are served; quick enough to ask for every request.
 
         In a workspace that never chose, the model that was promoted last is the current one.
+        If the file was damaged, what it said last counts, or else what the servers load.
         """
         state = _file_state(self._served_path)
-        if state is not None:
-            if self._served is not None and self._served[0] == state:
-                return self._served[1]
-            try:
-                served = ServedModels.from_json(self._served_path.read_text())
-            except (OSError, ValueError):
-                return self._served_by_default()
-            self._served = (state, served)
-            return served
-        return self._served_by_default()
+        if state is None and not self._served_path.is_symlink():
+            return self._served_by_default()
+        if self._served is not None and self._served[0] == state:
+            return self._served[1]
+        try:
+            served = read_served(self._served_path)
+        except UnreadableFile:
+            served = self._served[1] if self._served is not None else self._served_by_servers()
+        if served is None:
+            return self._served_by_default()
+        self._served = (state, served)
+        return served
 
     def change_served(self, change: Callable[[ServedModels], ServedModels]) -> ServedModels:
         """Change which models are served, as one act among all programs.
@@ -244,7 +255,7 @@ class ModelRepository:
                 raise ModelError(
                     f"{before.current} is the current model.", "Make another one current first."
                 )
-            write_aside(self._served_path, after.to_json())
+            self._write(self._served_path, after.to_json(), read_served)
             self._write_config(after)
         return after
 
@@ -255,9 +266,10 @@ class ModelRepository:
         was moved; Servery 0.1 wrote none.
         """
         try:
-            if self.config_path.read_text() == self._config(self.served()):
+            read_monitoring(self.root / MONITORING_NAME)
+            if read_text(self.config_path) == self._config(self.served()):
                 return
-        except (OSError, UnicodeDecodeError):
+        except UnreadableFile:
             pass
         with self._changing():
             self._write_config(self.served())
@@ -295,10 +307,10 @@ class ModelRepository:
         self.forget_fault(model, number)
 
     def settings(self, model: str) -> ModelSettings:
-        """Return the settings of a model; the defaults if nothing was ever set."""
+        """Return the settings of a model; the defaults if nothing was ever set, or damaged."""
         try:
-            return ModelSettings.from_json((self.root / model / SETTINGS_NAME).read_text())
-        except (OSError, ValueError, TypeError, AttributeError):
+            return read_settings(self.root / model / SETTINGS_NAME)
+        except UnreadableFile:
             return ModelSettings()
 
     def change_settings(
@@ -306,8 +318,9 @@ class ModelRepository:
     ) -> ModelSettings:
         """Change the settings of a model, as one act among all programs."""
         with self._changing():
+            path = self.root / model / SETTINGS_NAME
             settings = change(self.settings(model))
-            write_aside(self.root / model / SETTINGS_NAME, settings.to_json())
+            self._write(path, settings.to_json(), read_settings)
         return settings
 
     def create(self, model: str, settings: ModelSettings) -> None:
@@ -529,9 +542,26 @@ class ModelRepository:
         ]
         return ServedModels(max(promoted)[1]) if promoted else ServedModels()
 
+    def _served_by_servers(self) -> ServedModels:
+        """Return what `config_path` makes servers load, the current model first."""
+        try:
+            current, *also = pinned_versions(self.config_path) or {}
+        except (UnreadableFile, ValueError):
+            return self._served_by_default()
+        return ServedModels(current, tuple(also))
+
     def _write_config(self, served: ServedModels) -> None:
-        write_aside(self.root / MONITORING_NAME, MONITORING)
-        write_aside(self.config_path, self._config(served))
+        content = self._config(served)  # first: it may go by what the file says now
+        self._write(self.root / MONITORING_NAME, MONITORING, read_monitoring)
+        self._write(self.config_path, content, pinned_versions)
+
+    def _write(self, path: Path, content: str, read: Callable[[Path], object] = read_text) -> None:
+        """Write a file; one that `read` finds damaged is moved aside."""
+        try:
+            read(path)
+        except DamagedFile:
+            set_aside(path, self.damaged)
+        write_aside(path, content)
 
     def _config(self, served: ServedModels) -> str:
         live = []
@@ -571,7 +601,19 @@ class ModelRepository:
             write_aside(self.root / model / FAULTS_NAME, faults.to_json())
 
     def _live_number(self, model: str) -> int | None:
-        return pinned_version(self.live_config_path(model))
+        """Return the live version of a model; None without one.
+
+        If the file that says so was damaged, what the servers were told to load counts.
+        Raises ModelError if that is not known either.
+        """
+        try:
+            return pinned_version(self.live_config_path(model))
+        except ModelError:
+            with contextlib.suppress(UnreadableFile):
+                number = (pinned_versions(self.config_path) or {}).get(model)
+                if number is not None:
+                    return number
+            raise
 
     def _live_number_or_none(self, model: str) -> int | None:
         """The same; None too if the file that says it is damaged."""
@@ -592,21 +634,39 @@ def _disk_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ModelError(
-            f"The models in {root} cannot be changed: {error.strerror or error}.",
-            "Make room on the disk, or give yourself the right to write there.",
+        raise storage_error(
+            error, root, f"The models in {root} cannot be changed", ModelError
         ) from error
 
 
 def _has_settings_alone(folder: Path) -> bool:
-    return {entry.name for entry in folder.iterdir()} <= {SETTINGS_NAME, FAULTS_NAME}
+    try:
+        return {entry.name for entry in folder.iterdir()} <= {SETTINGS_NAME, FAULTS_NAME}
+    except OSError:
+        return False
 
 
 def _folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted; what cannot be looked at is left out."""
     try:
-        return sorted(entry for entry in folder.iterdir() if entry.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if _is_folder(entry))
+    except OSError:
         return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _file_state(path: Path) -> tuple[int, int, int] | None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from serving.json_decode import decode
+from serving.state_files import DamagedFile, is_plain_name, read_object
 
 
 @dataclass(frozen=True)
@@ -29,19 +33,27 @@ class ServedModels:
         return ServedModels(current, tuple(also), new if self.loading == old else self.loading)
 
     def to_json(self) -> str:
-        raw = {"current": self.current, "also": list(self.also), "loading": self.loading}
-        return json.dumps({"schema": 1, **raw}, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps({"schema": 1, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> ServedModels:
-        """Parse what `to_json` returned; raises ValueError for anything else."""
-        raw = json.loads(text)
-        if not isinstance(raw, Mapping) or not isinstance(raw.get("current"), str):
+    def of(cls, raw: Mapping[str, Any]) -> ServedModels:
+        """Return what the parsed text of `to_json` says; raises ValueError for anything else."""
+        served = decode(cls, raw)
+        if "current" not in raw or not all(map(is_plain_name, served.names())):
             raise ValueError("not a list of served models")
-        also: Any = raw.get("also", [])
-        if not isinstance(also, list) or not all(isinstance(name, str) for name in also):
-            raise ValueError("not a list of served models")
-        return cls(raw["current"], tuple(also), str(raw.get("loading", "")))
+        return served
 
     def _all(self) -> tuple[str, ...]:
         return (self.current, *self.also, self.loading)
+
+
+def read_served(path: Path) -> ServedModels | None:
+    """Return which models are served, None without the file.
+
+    Raises DamagedFile, and UnreadableFile.
+    """
+    raw = read_object(path)
+    try:
+        return None if raw is None else ServedModels.of(raw)
+    except ValueError:
+        raise DamagedFile(path, "it does not say which models are served") from None

@@ -8,10 +8,13 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from serving.errors import ModelError
+from serving.state_files import DamagedFile, UnreadableFile, read_text
 from serving.tf.messages import model_server_config_pb2
 
 CONFIG_NAME = "serving.config"
 MONITORING_NAME = "monitoring.config"
+MAX_CONFIG_BYTES = 2**24
+"""Of a list of models."""
 MONITORING = "prometheus_config { enable: true }\n"
 """Makes a server count its requests at `/monitoring/prometheus/metrics`."""
 
@@ -35,15 +38,42 @@ def pinned_version(path: Path) -> int | None:
     Raises ModelError if the file says no version.
     """
     try:
-        text = path.read_text()
-    except (FileNotFoundError, NotADirectoryError):
+        versions = pinned_versions(path)
+    except UnreadableFile as error:
+        raise ModelError(
+            f"The file {path} does not say which version is live: {error.fault}.",
+            "Promote a version to write it again.",
+        ) from error
+    if versions == {}:
+        raise ModelError(
+            f"The file {path} does not say which version is live.",
+            "Promote a version to write it again.",
+        )
+    return None if versions is None else next(iter(versions.values()))
+
+
+def pinned_versions(path: Path) -> dict[str, int] | None:
+    """Return the version that each model of a config is pinned to; None without the file.
+
+    Raises DamagedFile for a file that pins no version, and UnreadableFile.
+    """
+    text = read_text(path, MAX_CONFIG_BYTES)
+    if text is None:
         return None
     config = model_server_config_pb2.ModelServerConfig()
     try:
         text_format.Parse(text, config)
-        return int(config.model_config_list.config[0].model_version_policy.specific.versions[0])
-    except (text_format.ParseError, IndexError) as error:
-        raise ModelError(
-            f"The file {path} does not say which version is live.",
-            "Promote a version to write it again.",
-        ) from error
+        found = {
+            entry.name: int(entry.model_version_policy.specific.versions[0])
+            for entry in config.model_config_list.config
+        }
+    except (text_format.ParseError, IndexError, RecursionError):
+        raise DamagedFile(path, "it is no list of models") from None
+    return found
+
+
+def read_monitoring(path: Path) -> None:
+    """Raise DamagedFile if the file by which servers count requests is not as it was written."""
+    text = read_text(path)
+    if text is not None and text.strip() != MONITORING.strip():
+        raise DamagedFile(path, "it does not say that requests are counted")

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from backend.contract import EvaluationReport
-from backend.json_decode import decode
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
 from backend.training.worker import learn
@@ -29,6 +28,7 @@ from backend.training.worker_protocol import (
     TrainingSpec,
     from_line,
 )
+from serving.json_decode import decode
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository, Version
 from serving.workspace import Workspace

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import os
 from dataclasses import replace
@@ -60,11 +61,17 @@ async def test_changes_at_once_do_not_undo_each_other(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["wanted"] == 20
 
 
-async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "pets.json"
-    path.mkdir()
-    with pytest.raises(EngineError, match=r"pets\.json cannot be written"):
-        await RecordFile(path).change(lambda record: replace(record, desired_count=1))
+async def test_a_file_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("serving.fleet.record.write_aside", full)
+    with pytest.raises(EngineError, match=r"pets\.json cannot be written: the disk is full"):
+        await RecordFile(tmp_path / "pets.json").change(
+            lambda record: replace(record, desired_count=1)
+        )
 
 
 def test_limits_beyond_every_machine_are_the_most_that_an_engine_understands() -> None:

@@ -93,9 +93,19 @@ def test_a_model_without_a_live_version_cannot_be_served(repository: ModelReposi
     assert configured(repository) == {"pets": 1}
 
 
-def test_damage_to_one_model_leaves_the_others_served(repository: ModelRepository) -> None:
+def test_damage_to_one_model_changes_nothing_that_is_served(repository: ModelRepository) -> None:
     repository.change_served(lambda served: ServedModels("pets", ("waste",)))
     repository.live_config_path("waste").write_text("nonsense")
+    repository.promote("pets", 1)
+    assert configured(repository) == {"pets": 1, "waste": 1}
+
+
+def test_a_damaged_model_that_no_server_loads_leaves_the_others_served(
+    repository: ModelRepository,
+) -> None:
+    repository.change_served(lambda served: ServedModels("pets", ("waste",)))
+    repository.live_config_path("waste").write_text("nonsense")
+    repository.config_path.unlink()
     repository.promote("pets", 1)
     assert configured(repository) == {"pets": 1}
 

@@ -1,8 +1,9 @@
-"""Decodes JSON objects as the contract's types."""
+"""Decodes JSON objects as dataclasses, each field as the type that it is declared with."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from enum import Enum
@@ -12,9 +13,9 @@ T = TypeVar("T")
 
 
 def decode(kind: type[T], raw: Any) -> T:
-    """Return `raw` (parsed JSON) as `kind`: a contract type, or a list of one.
+    """Return `raw` (parsed JSON) as `kind`: a dataclass, or a list of one.
 
-    Unknown fields are ignored, so that a newer backend can be read. Raises ValueError
+    Unknown fields are ignored, so that what a newer Servery wrote can be read. Raises ValueError
     for anything that does not fit.
     """
     result: T = _decode(kind, raw)
@@ -22,7 +23,16 @@ def decode(kind: type[T], raw: Any) -> T:
 
 
 def _decode(kind: Any, raw: Any) -> Any:
+    if kind is Any:
+        return raw
     origin = typing.get_origin(kind)
+    if origin is tuple:  # of any length, as `tuple[str, ...]`
+        return tuple(_decode(list[typing.get_args(kind)[0]], raw))  # type: ignore[misc]
+    if origin is dict:
+        if not isinstance(raw, dict):
+            raise ValueError(f"expected an object, not {raw!r}")
+        _, item = typing.get_args(kind)
+        return {name: _decode(item, value) for name, value in raw.items()}
     if origin is list:
         if not isinstance(raw, list):
             raise ValueError(f"expected a list, not {raw!r}")
@@ -39,7 +49,9 @@ def _decode(kind: Any, raw: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(raw)
     if kind is float and type(raw) is int:
-        return float(raw)
+        return _decode(float, float(raw))
+    if kind is float and isinstance(raw, float) and not math.isfinite(raw):
+        raise ValueError(f"expected a number, not {raw!r}")
     if type(raw) is not kind:  # not isinstance: to Python, True is an int
         raise ValueError(f"expected {kind.__name__}, not {raw!r}")
     return raw

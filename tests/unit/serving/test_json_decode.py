@@ -14,7 +14,7 @@ from backend.contract import (
     TrainingRun,
     VersionSummary,
 )
-from backend.json_decode import decode
+from serving.json_decode import decode
 from serving.predict.prediction import Score
 
 VERSION = VersionSummary("m", 2, True, "now", None, "photos", ["cat"], base_version=1)

@@ -1,0 +1,95 @@
+"""A new model card for a version whose own is damaged, from what the version itself says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from serving.errors import ModelError
+from serving.files import write_aside
+from serving.models.card import CARD_PATH, ModelCard
+from serving.models.checksums import record_checksum
+from serving.models.repository import ModelRepository, Version
+from serving.repair.problem import NotRepaired, move_aside, readable_again
+from serving.state_files import UnreadableFile, read_file
+from serving.tf.messages import saved_model_pb2
+from serving.tf.names import HEAD_CLASSES, SAVED_MODEL_FILE
+from serving.tf.tensors import from_proto
+from serving.workspace import Workspace
+
+_MAX_GRAPH_BYTES = 2**31
+
+
+def repair_card(repository: ModelRepository, version: Version, workspace: Workspace) -> str:
+    """Write a card with the classes that the version answers with; returns what was done.
+
+    The rest is taken from another version of the model. What was measured of this one is gone.
+    Raises NotRepaired if the version does not say its classes.
+    """
+    path = version.path / CARD_PATH
+    if readable_again(path, lambda _: _checked(version)):
+        return f"You may read {path} again."
+    classes = classes_of(version.path)
+    sibling = _sibling(repository, version)
+    card = replace(
+        sibling or ModelCard(version.model, ()),
+        classes=classes,
+        other_names={
+            name: others
+            for name, others in (sibling.other_names if sibling else {}).items()
+            if name in classes
+        },
+        base_version=None,
+        training_run=None,
+        metrics={},
+        training={},
+    )
+    done = move_aside(path, workspace) + " " if path.is_symlink() or path.exists() else ""
+    write_aside(path, card.to_json())
+    record_checksum(version.path, CARD_PATH.as_posix())
+    return (
+        f"{done}Version {version.number} of {version.model} has a card again, with its"
+        f" {len(classes):,} classes; what was measured of it is not known any more."
+    )
+
+
+def classes_of(version_folder: Path) -> tuple[str, ...]:
+    """Return the classes that the graph of a version has; raises NotRepaired."""
+    failure = NotRepaired(
+        f"Version {version_folder.name} of {version_folder.parent.name} does not say its classes.",
+        "Promote another version, or train the model again.",
+    )
+    try:
+        content = read_file(version_folder / SAVED_MODEL_FILE, _MAX_GRAPH_BYTES) or b""
+        message: Any = saved_model_pb2.SavedModel.FromString(content)
+        for graph in message.meta_graphs:
+            for node in graph.graph_def.node:
+                if node.name == HEAD_CLASSES and node.op == "Const":
+                    names = from_proto(node.attr["value"].tensor, HEAD_CLASSES).array
+                    return tuple(bytes(name).decode() for name in names.ravel())
+    except UnreadableFile as error:
+        raise NotRepaired(error.what, failure.advice) from error
+    except Exception as error:  # whatever protobuf and a damaged tensor raise
+        raise failure from error
+    raise failure
+
+
+def _checked(version: Version) -> None:
+    try:
+        version.card()
+    except ModelError as error:
+        raise UnreadableFile(version.path, error.what) from error
+
+
+def _sibling(repository: ModelRepository, version: Version) -> ModelCard | None:
+    """Return the card of the nearest version of the same model that has one."""
+    others = sorted(
+        repository.versions(version.model), key=lambda other: abs(other.number - version.number)
+    )
+    for other in others:
+        try:
+            return other.card()
+        except ModelError:
+            continue
+    return None

@@ -1,0 +1,94 @@
+"""The files of the model repository: what is served, what is live, and the versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from serving.errors import ModelError
+from serving.models.card import CARD_PATH
+from serving.models.model_settings import read_settings
+from serving.models.repository import SERVED_NAME, SETTINGS_NAME, ModelRepository
+from serving.models.served import read_served
+from serving.models.serving_config import MONITORING_NAME, pinned_versions, read_monitoring
+from serving.repair.cards import repair_card
+from serving.repair.problem import WorkspaceProblem, damage, readable_again
+from serving.workspace import Workspace
+
+
+def check_served(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each damaged file that says what instances load."""
+    repository = ModelRepository(workspace.models)
+    path = workspace.models / SERVED_NAME
+
+    def write_served() -> str:
+        if readable_again(path, read_served):
+            return f"You may read {path} again."
+        served = repository.change_served(lambda served: served)
+        names = ", ".join(served.names()) or "none"
+        return f"{path} was moved to {workspace.damaged} and written again: served are {names}."
+
+    def write_config() -> str:
+        repository.refresh_config()
+        return f"{repository.config_path} was written again, from what is served and live."
+
+    yield from damage(path, read_served, write_served)
+    yield from damage(repository.config_path, pinned_versions, write_config)
+    yield from damage(workspace.models / MONITORING_NAME, read_monitoring, write_config)
+
+
+def check_models(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each damaged file that says something of a whole model."""
+    repository = ModelRepository(workspace.models)
+    for model in repository.models():
+        folder = workspace.models / model
+        settings = folder / SETTINGS_NAME
+        yield from damage(
+            settings, read_settings, partial(_repair_settings, repository, model, settings)
+        )
+        live = repository.live_config_path(model)
+        yield from damage(live, pinned_versions, partial(_repair_live, repository, model, live))
+
+
+def check_cards(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each version without a card that can be read."""
+    repository = ModelRepository(workspace.models)
+    for model in repository.models():
+        for version in repository.versions(model):
+            try:
+                version.card()
+            except ModelError as error:
+                yield WorkspaceProblem(
+                    version.path / CARD_PATH,
+                    error.what,
+                    "Run `servery doctor --repair`, which writes one from what the model says.",
+                    partial(repair_card, repository, version, workspace),
+                )
+
+
+def _repair_settings(repository: ModelRepository, model: str, path: Path) -> str:
+    if readable_again(path, read_settings):
+        return f"You may read {path} again."
+    try:
+        backbone = repository.live(model).card().backbone
+    except ModelError:
+        backbone = ""
+    own = "" if backbone == model else backbone
+    repository.change_settings(model, lambda settings: replace(settings, backbone=own))
+    return (
+        f"The settings of model {model} were written again; the damaged file is in"
+        f" {repository.damaged}. Versions that were pinned have to be pinned again."
+    )
+
+
+def _repair_live(repository: ModelRepository, model: str, path: Path) -> str:
+    if readable_again(path, pinned_versions):
+        return f"You may read {path} again."
+    try:
+        number = repository.live(model).number
+    except ModelError:
+        number = repository.versions(model)[-1].number
+    repository.promote(model, number)
+    return f"Version {number} of {model} is live; the damaged file is in {repository.damaged}."
