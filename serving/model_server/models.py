@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from serving.model_server.configuration import ModelConfig
+from serving.model_server.load_threads import LoadThreads
 from serving.model_server.servable import Servable
 from serving.model_server.served_model import (
     Accelerate,
@@ -53,10 +53,14 @@ class ServerModels:
         self._poll_seconds = poll_seconds
         self._allow_unavailable_labels = allow_unavailable_labels
         self._wait_for_missing = wait_for_missing
-        self._threads = ThreadPoolExecutor(load_threads, thread_name_prefix="load")
+        self._threads = LoadThreads(load_threads)
         self._models: dict[str, ServedModel] = {}
         self._removed: dict[str, ServedModel] = {}
         self._reloading = asyncio.Lock()
+        self._superseded = asyncio.Event()
+        """Set for the configuration that was applied last, once there is a newer one."""
+        self._awaited: set[str] = set()
+        """Models whose first version was waited for, successfully or not."""
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def configure(self, configs: Mapping[str, ModelConfig]) -> None:
@@ -64,26 +68,48 @@ class ServerModels:
 
         Raises ServingError: FAILED_PRECONDITION if a label names a version that is
         not available now, and then nothing changes; UNKNOWN if a new model did not
-        become available. One without any version on disk is waited for with
-        `wait_for_missing` alone.
+        become available; ABORTED if a newer configuration came while it waited for one.
+        A model without any version on disk is waited for with `wait_for_missing` alone.
         """
+        # Whoever waits for a model that never loads must not keep the next one from being served.
+        self._superseded.set()
+        superseded = self._superseded = asyncio.Event()
         async with self._reloading:
             self._check_labels(configs)
             for name in [name for name in self._models if name not in configs]:
                 self._retire(self._models.pop(name))
-            new = [name for name in configs if name not in self._models]
+                self._awaited.discard(name)
+            new = [name for name in configs if name not in self._awaited]
             for config in configs.values():
                 self._adopt(config)
             await asyncio.gather(*(self._models[name].poll() for name in configs))
             models = [self._models[name] for name in new]
-            await asyncio.gather(
-                *(
-                    self._first_version(model)
-                    for model in models
-                    if self._wait_for_missing or model.aspires
-                )
+            await self._first_versions(
+                [model for model in models if self._wait_for_missing or model.aspires], superseded
             )
+            self._awaited.update(new)
             _check_available(models)
+
+    async def _first_versions(
+        self, models: Sequence[ServedModel], superseded: asyncio.Event
+    ) -> None:
+        """Wait for models that are new; raises ServingError (ABORTED) once `superseded`."""
+        if not models:
+            return
+        newer = asyncio.create_task(superseded.wait())
+        loading = [asyncio.create_task(self._first_version(model)) for model in models]
+        try:
+            while not all(task.done() for task in loading):
+                unfinished = [task for task in loading if not task.done()]
+                await asyncio.wait([newer, *unfinished], return_when=asyncio.FIRST_COMPLETED)
+                if newer.done():
+                    raise ServingError(Code.ABORTED, "A newer configuration came meanwhile.")
+            for task in loading:
+                task.result()
+        finally:
+            newer.cancel()
+            for task in loading:
+                task.cancel()
 
     def _check_labels(self, configs: Mapping[str, ModelConfig]) -> None:
         for name, config in configs.items():
@@ -146,7 +172,6 @@ class ServerModels:
         for name in list(self._models):
             self._retire(self._models.pop(name))
         await asyncio.gather(*self._retiring)
-        self._threads.shutdown()
 
     def servable(self, spec: Any) -> Servable:
         """Return the version that a `ModelSpec` selects; raises ServingError."""

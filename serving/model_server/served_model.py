@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from serving.model_server.accelerated_session import AcceleratedSession
 from serving.model_server.configuration import ModelConfig
+from serving.model_server.load_threads import LoadThreads
 from serving.model_server.servable import Servable
 from serving.model_server.versions import (
     VersionState,
@@ -58,7 +58,7 @@ class ServedModel:
         config: ModelConfig,
         load: Load,
         accelerate: Accelerate | None,
-        threads: ThreadPoolExecutor,
+        threads: LoadThreads,
         retry_policy: RetryPolicy,
     ) -> None:
         self.config = config
@@ -157,7 +157,6 @@ class ServedModel:
 
     async def _load_version(self, record: VersionRecord, folder: Path) -> None:
         name, number = self.config.name, record.number
-        loop = asyncio.get_running_loop()
         record.state = VersionState.LOADING
         for attempt in range(self._retry_policy.retries + 1):
             if attempt:
@@ -169,9 +168,7 @@ class ServedModel:
                 record.error = ServingError(Code.CANCELLED, "Loading was cancelled.")
                 break
             try:
-                record.servable = await loop.run_in_executor(
-                    self._threads, self._load, name, number, folder
-                )
+                record.servable = await self._load_unless_cancelled(record, folder)
                 record.error = None
                 break
             except ServingError as error:
@@ -191,14 +188,30 @@ class ServedModel:
             record.state = VersionState.END
         await self._notify_changed()
 
+    async def _load_unless_cancelled(self, record: VersionRecord, folder: Path) -> Servable:
+        """Load a version; raises ServingError once it is cancelled, even if it loads for ever."""
+        loading = asyncio.create_task(
+            self._threads.run(
+                *(self._load, self.config.name, record.number, folder),
+                discard=lambda servable: self._start(self._threads.run(servable.session.close)),
+            )
+        )
+        cancelled = asyncio.create_task(record.cancelled.wait())
+        await asyncio.wait([loading, cancelled], return_when=asyncio.FIRST_COMPLETED)
+        cancelled.cancel()
+        if not loading.done():
+            loading.cancel()
+            await asyncio.wait([loading])
+        if loading.cancelled():
+            raise ServingError(Code.CANCELLED, "Loading was cancelled.")
+        return loading.result()
+
     async def _accelerate_version(
         self, servable: Servable, folder: Path, accelerate: Accelerate
     ) -> None:
         # Held, so that the version is not unloaded while its graph is being compared.
         with servable.use():
-            session = await asyncio.get_running_loop().run_in_executor(
-                self._threads, accelerate, servable, folder
-            )
+            session = await self._threads.run(accelerate, servable, folder)
             if session is not None:
                 servable.replace_session(session)
 
@@ -206,7 +219,7 @@ class ServedModel:
         servable, record.servable = record.servable, None
         if servable is not None:
             await servable.wait_until_unused()
-            await asyncio.get_running_loop().run_in_executor(self._threads, servable.session.close)
+            await self._threads.run(servable.session.close)
         record.state = VersionState.END
         record.retired = True
         log.info("Model %s version %d is unloaded", self.config.name, record.number)

@@ -103,7 +103,7 @@ async def serve(flags: Flags) -> None:
         )
         stack.push_async_callback(models.close)
         try:
-            if not await _load_first_models(models, configs, stop):
+            if not await _load_first_models(flags, models, configs, stop):
                 return
         except ServingError as error:
             if not (flags.start_with_missing_models and error.code is Code.UNKNOWN):
@@ -243,19 +243,52 @@ def _has_rest(flags: Flags) -> bool:
 
 
 async def _load_first_models(
-    models: ServerModels, configs: dict[str, ModelConfig], stop: asyncio.Event
+    flags: Flags, models: ServerModels, configs: dict[str, ModelConfig], stop: asyncio.Event
 ) -> bool:
-    """Return True once the first models are available, False if the server is stopped before."""
-    starting = asyncio.create_task(models.configure(configs))
+    """Return True once the first models are available, False if the server is stopped before.
+
+    If the configuration file changes meanwhile, those that it names then are the first ones.
+    """
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait([starting])
-        return False
-    stopping.cancel()
-    await starting
-    return True
+    starting: asyncio.Task[None] | None = None
+    changing: asyncio.Task[dict[str, ModelConfig]] | None = None
+    try:
+        while True:
+            starting = asyncio.create_task(models.configure(configs))
+            changing = asyncio.create_task(_changed_configuration(flags, configs))
+            tasks = [starting, changing, stopping]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                return False
+            if starting.done():
+                starting.result()
+                return True
+            starting.cancel()
+            await asyncio.wait([starting])
+            configs = changing.result()
+    finally:
+        remaining = [task for task in (starting, changing, stopping) if task is not None]
+        for task in remaining:
+            task.cancel()
+        await asyncio.wait(remaining)
+
+
+async def _changed_configuration(
+    flags: Flags, configs: dict[str, ModelConfig]
+) -> dict[str, ModelConfig]:
+    """Return what the configuration file says once that is something else than `configs`."""
+    seconds = flags.model_config_file_poll_wait_seconds
+    if not (flags.model_config_file and seconds > 0):
+        await asyncio.Event().wait()
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            found = await asyncio.to_thread(read_models, flags.model_config_file)
+        except ServingError:
+            # As long as it cannot be read, what it said before holds.
+            continue
+        if found and found != configs:
+            return found
 
 
 async def _watch_config_file(flags: Flags, models: ServerModels) -> None:
@@ -280,7 +313,7 @@ async def _watch_config_file(flags: Flags, models: ServerModels) -> None:
                 requested, applying = text, asyncio.create_task(models.configure(configs))
             if applying is not None and applying.done():
                 finished, applying = applying, None
-                finished.result()
+                _raise_if_not_applied(finished)
                 last_error = None
         except (OSError, UnicodeDecodeError, ServingError) as error:
             requested = None
@@ -302,6 +335,18 @@ async def _watch_trusted_file(flags: Flags, models: ServerModels) -> None:
         if now != before:
             before = now
             models.retry_refused()
+
+
+def _raise_if_not_applied(applying: asyncio.Task[None]) -> None:
+    """Raise the ServingError by which a configuration was refused.
+
+    One that a reload took the place of was applied, and must not take its place again.
+    """
+    try:
+        applying.result()
+    except ServingError as error:
+        if error.code is not Code.ABORTED:
+            raise
 
 
 async def _stop_without_ports_file(ports_file: Path, stop: asyncio.Event) -> None:

@@ -1,0 +1,52 @@
+"""Threads on which versions are loaded, which a load that never ends does not use up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class LoadThreads:
+    """Runs so many calls at once, each on a thread of its own.
+
+    A call cannot be ended. Cancelling its `run` lets the next one begin all the same, and the
+    process ends without waiting for it.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+
+    async def run(
+        self, call: Callable[..., T], *arguments: Any, discard: Callable[[T], object] | None = None
+    ) -> T:
+        """Return what `call` returns; `discard` gets that if nobody waits for it any more."""
+        async with self._free:
+            loop = asyncio.get_running_loop()
+            done: asyncio.Future[T] = loop.create_future()
+
+            def deliver(result: T | None, error: BaseException | None) -> None:
+                if not done.cancelled():
+                    if error is not None:
+                        done.set_exception(error)
+                    else:
+                        done.set_result(result)  # type: ignore[arg-type]
+                elif discard is not None and error is None:
+                    discard(result)  # type: ignore[arg-type]
+
+            def work() -> None:
+                result, failure = None, None
+                try:
+                    result = call(*arguments)
+                except BaseException as error:
+                    failure = error
+                # The loop may be closed: then the process is ending.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(deliver, result, failure)
+
+            threading.Thread(target=work, name="load", daemon=True).start()
+            return await done
