@@ -35,6 +35,7 @@ from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import end_interrupted_switch
 from serving.http.limits import DEFAULT_LIMITS, HttpLimits
+from serving.model_server.log_limit import limit_own_log
 from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
 from serving.predict.client import PredictClient
@@ -49,6 +50,8 @@ def main() -> int:
     set_private_umask()
     arguments = _parse_arguments()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs = Workspace(arguments.workspace.expanduser().resolve()).logs
+    limit_own_log(lambda log: log.parent == logs)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
     try:
         asyncio.run(serve(arguments))

@@ -40,6 +40,7 @@ from backend.training.worker_protocol import (
 )
 from serving.clock import utc_now
 from serving.errors import ModelError, ServeryError
+from serving.model_server.log_limit import limit_own_log
 from serving.models.card import CARD_PATH, ModelCard
 from serving.parent import EXIT_WITHOUT_PARENT, end_with_parent
 from serving.private import set_private_umask
@@ -220,6 +221,8 @@ def main() -> int:
     set_private_umask()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     (spec_file,) = sys.argv[1:]
+    run_folder = Path(spec_file).resolve().parent
+    limit_own_log(lambda log: log.parent == run_folder)
     # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the messages alone.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -14,6 +14,7 @@ from desktop.commands import options
 from desktop.commands.options import FleetTarget
 from desktop.commands.terminal import ProgressLine, print_json, print_message, print_table
 from desktop.formats import plural
+from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
@@ -222,6 +223,8 @@ def _show(view: FleetView, as_json: bool) -> None:
     for one in view.instances:
         if one.instance.failure:
             print_message(f"{one.instance.id}: {one.instance.failure}")
+        if one.state is InstanceState.FAILED and one.instance.log:
+            print_message(f"{one.instance.id}: Its log is kept in {one.instance.log}.")
         for model, reason in one.load_errors.items():
             print_message(f"{one.instance.id} cannot load {model}: {reason}")
 
@@ -266,6 +269,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
                 "cpu_percent": None if one.stats is None else one.stats.cpu_percent,
                 "memory_bytes": None if one.stats is None else one.stats.memory_bytes,
                 "failure": one.instance.failure,
+                "log": one.instance.log,
                 "load_errors": dict(one.load_errors),
             }
             for one in view.instances

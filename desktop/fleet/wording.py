@@ -104,5 +104,11 @@ def p95(each: InstanceView) -> str:
 
 def problem_sentence(each: InstanceView) -> str:
     """Say why an instance failed, or what keeps it from being ready; empty if nothing does."""
-    unexplained = "The instance stopped without giving a reason."
-    return each.instance.failure or (unexplained if each.state is InstanceState.FAILED else "")
+    failed = each.state is InstanceState.FAILED
+    unexplained = "The instance stopped without giving a reason." if failed else ""
+    problem = each.instance.failure or unexplained
+    return (
+        f"{problem}\nIts log is kept in {each.instance.log}."
+        if failed and each.instance.log
+        else problem
+    )

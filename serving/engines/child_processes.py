@@ -77,20 +77,20 @@ def exit_reason(marker: str) -> str | None:
     return "The process ended by itself."
 
 
-async def terminate(marker: str, process: psutil.Process, grace: float) -> None:
-    """Ask a process to end and kill it after `grace` seconds.
+async def terminate(marker: str, process: psutil.Process, grace: float) -> bool:
+    """Ask a process to end and kill it after `grace` seconds; False if it had to be killed.
 
     Raises EngineError if it cannot be ended, psutil.AccessDenied if it may not be.
     """
     try:
         process.terminate()
         if await _exits_within(marker, process, grace):
-            return
+            return True
         process.kill()
         if await _exits_within(marker, process, KILL_SECONDS):
-            return
+            return False
     except psutil.NoSuchProcess:
-        return
+        return True
     raise EngineError(
         f"Process {process.pid} does not end.",
         "It waits for the disk or the kernel; look at it with the system's process list.",

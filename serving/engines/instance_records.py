@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from serving.engines.log_files import keep_log, remove_log
 from serving.files import write_aside
 from serving.json_decode import decode
 from serving.state_files import DamagedFile, UnreadableFile, is_plain_name, read_object
@@ -62,10 +63,16 @@ class InstanceRecord:
         except UnreadableFile:
             return {}
 
-    def remove(self, folder: Path) -> None:
-        """Remove all that is kept of the instance, its log included."""
+    def remove(self, folder: Path, failure: str = "") -> None:
+        """Remove all that is kept of the instance; of one that failed, the log stays.
+
+        `failure` says why, as a sentence.
+        """
         self.ports_path(folder).unlink(missing_ok=True)
-        Path(self.log).unlink(missing_ok=True)
+        if failure:
+            keep_log(Path(self.log), failure)
+        else:
+            remove_log(Path(self.log))
         self.path(folder).unlink(missing_ok=True)
 
 

@@ -1,15 +1,37 @@
-"""The log of an instance, read from its file."""
+"""The log of an instance, read from its file, in whose place its server puts a new one."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+
+from serving.files import write_aside
+from serving.model_server.log_limit import older_part
 
 POLL_SECONDS = 0.2
 """Between two polls for new lines."""
 TAIL_BYTES = 2**18
+MAX_KEPT_LOGS = 20
+"""Logs of failed instances that are kept; the oldest ones beyond these are removed."""
+MAX_KEPT_BYTES = 2**20
+"""Of the end of each."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Up to where a file has been read."""
+
+    inode: int = 0
+    position: int = 0
+
+    @classmethod
+    def of(cls, file: BinaryIO) -> _Place:
+        return cls(os.fstat(file.fileno()).st_ino, file.tell())
 
 
 def tail(path: Path, lines: int) -> str:
@@ -23,9 +45,10 @@ async def follow(
 ) -> AsyncGenerator[str, None]:
     """Yield the last lines of a text file, then each new one, until `is_finished` or closed.
 
-    A line that is not complete is yielded at the end.
+    The program may go on in a new file of the same name. A line that is not complete is yielded
+    at the end.
     """
-    text, position = await asyncio.to_thread(_end, path)
+    text, place = await asyncio.to_thread(_end, path)
     *whole, unfinished = text.split(b"\n")
     for line in whole[-lines:] if lines > 0 else ():
         yield line.decode(errors="replace")
@@ -33,8 +56,7 @@ async def follow(
     while not finished:
         # Asked before reading: what was printed until then is read once more after the end.
         finished = await asyncio.to_thread(is_finished)
-        new = await asyncio.to_thread(_from, path, position)
-        position += len(new)
+        new, place = await asyncio.to_thread(_from, path, place)
         *whole, unfinished = (unfinished + new).split(b"\n")
         for line in whole:
             yield line.decode(errors="replace")
@@ -44,21 +66,84 @@ async def follow(
         yield unfinished.decode(errors="replace")
 
 
-def _end(path: Path) -> tuple[bytes, int]:
-    """Return the last bytes of a file, and the position after them."""
+def keep_log(path: Path, failure: str) -> None:
+    """Keep the end of the log of an instance that failed under the same name, and why it did.
+
+    One without a line is removed.
+    """
+    text = _end(path, MAX_KEPT_BYTES)[0].rstrip(b"\n")
+    if not text:
+        remove_log(path)
+        return
+    # On a full disk the log stays as it is.
+    with contextlib.suppress(OSError):
+        write_aside(path, b"\n".join([text, failure.encode(), b""]))
+        older_part(path).unlink(missing_ok=True)
+
+
+def remove_log(path: Path) -> None:
+    older_part(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def remove_old_logs(folder: Path, names: Collection[str]) -> None:
+    """Remove the oldest logs of instances that are gone; `names` are those that are there."""
+    gone = [
+        path
+        for path in folder.glob("instance-*.log")
+        if path.name not in names and not path.is_dir()
+    ]
+    for path in sorted(gone, key=_age)[:-MAX_KEPT_LOGS]:
+        with contextlib.suppress(OSError):
+            remove_log(path)
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _end(path: Path, count: int = TAIL_BYTES) -> tuple[bytes, _Place]:
+    """Return the last bytes of a log, its older part included, and the place after them."""
+    text, place = _last(path, count)
+    if len(text) < count:
+        text = _last(older_part(path), count - len(text))[0] + text
+    return text, place
+
+
+def _last(path: Path, count: int) -> tuple[bytes, _Place]:
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
-            return file.read(), file.tell()
-    except FileNotFoundError:
-        return b"", 0
+            file.seek(max(0, file.tell() - count))
+            return file.read(), _Place.of(file)
+    except OSError:
+        return b"", _Place()
 
 
-def _from(path: Path, position: int) -> bytes:
+def _from(path: Path, place: _Place) -> tuple[bytes, _Place]:
+    """Return what a log has after a place, and the place after that."""
+    missed = b""
     try:
         with path.open("rb") as file:
-            file.seek(position)
+            if place.inode not in (0, os.fstat(file.fileno()).st_ino):
+                missed, place = _rest(older_part(path), place), _Place()
+            file.seek(place.position)
+            return missed + file.read(), _Place.of(file)
+    except OSError:
+        # Between two files: the next look finds what is missed.
+        return b"", place
+
+
+def _rest(path: Path, place: _Place) -> bytes:
+    """Return what came after a place in the file that has become the older part."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_ino != place.inode:
+                return b""
+            file.seek(place.position)
             return file.read()
-    except FileNotFoundError:
+    except OSError:
         return b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 DOCKER = "docker"
@@ -13,6 +14,14 @@ AUTO = "auto"
 ENGINE_CHOICES = (AUTO, *ENGINE_NAMES)
 
 
+_INSTANCE_ID = re.compile(r"instance-[0-9a-f]+")
+
+
 def new_instance_id() -> str:
     """Return an id that no instance of any engine has, fit for the name of a file or container."""
     return f"instance-{secrets.token_hex(3)}"
+
+
+def is_instance_id(text: str) -> bool:
+    """Whether a text has the form of an id, so that it is no path to some other file."""
+    return _INSTANCE_ID.fullmatch(text) is not None

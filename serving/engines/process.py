@@ -24,8 +24,8 @@ from serving.engines.instance_records import (
     read_instance_records,
     remove_abandoned,
 )
-from serving.engines.log_files import follow, tail
-from serving.engines.names import PROCESS, new_instance_id
+from serving.engines.log_files import follow, remove_old_logs, tail
+from serving.engines.names import PROCESS, is_instance_id, new_instance_id
 from serving.engines.process_usage import ProcessUsage
 from serving.engines.protocol import (
     Availability,
@@ -42,6 +42,7 @@ from serving.engines.server_flags import (
     server_flags,
 )
 from serving.errors import EngineError
+from serving.model_server.log_limit import LIMIT_VARIABLE, MAX_LOG_BYTES
 from serving.programs import child_environment, module_command, source_folder
 from serving.tf.cores import core_count
 from serving.workspace import Workspace
@@ -104,40 +105,45 @@ class ProcessEngine:
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """End the instance and remove its record and log; do nothing if there is none.
 
-        It finishes the requests that it accepted, for `grace` seconds at most.
-        Raises EngineError if it cannot be ended.
+        It finishes the requests that it accepted, for `grace` seconds at most. The log of one
+        that failed or had to be killed is kept. Raises EngineError if it cannot be ended.
         """
         record = read_instance_record(self._folder, instance_id)
         if record is None:
             return
+        state, failure = self._state(record, alive=self._process(record) is not None)
+        if state is not InstanceState.FAILED:
+            failure = record.exit_reason
         # Written first, so that every program sees it drain, and not fail when its process exits.
         record = replace(record, stopping=True)
         await asyncio.to_thread(self._remember, record)
         process = self._process(record)
         if process is not None:
             try:
-                await child_processes.terminate(self._marker(record), process, grace)
+                if not await child_processes.terminate(self._marker(record), process, grace):
+                    failure = f"It did not end within {grace:.0f} s, so it was killed."
             except psutil.AccessDenied as error:
                 raise EngineError(
                     f"Instance {instance_id} may not be stopped by this user.",
                     "Stop it as the user who started it.",
                 ) from error
-        record.remove(self._folder)
+        await asyncio.to_thread(record.remove, self._folder, failure)
         self._usage.forget(instance_id)
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:
-        """Return the last `lines` lines it printed; raises EngineError for no such instance."""
-        return await asyncio.to_thread(tail, Path(self._record(instance_id).log), lines)
+        """Return the last `lines` lines it printed; raises EngineError for no such instance.
+
+        The log of one that failed is there after it was replaced, too.
+        """
+        return await asyncio.to_thread(tail, self._log(instance_id), lines)
 
     async def follow_logs(self, instance_id: str, lines: int = 200) -> AsyncGenerator[str, None]:
         """Yield the last `lines` lines, then each new one at once, until it ends or is closed.
 
         Raises EngineError for no such instance.
         """
-        record = self._record(instance_id)
-        async with aclosing(
-            follow(Path(record.log), lines, lambda: self._is_finished(record))
-        ) as new:
+        log = self._log(instance_id)
+        async with aclosing(follow(log, lines, lambda: self._is_finished(instance_id))) as new:
             async for line in new:
                 yield line
 
@@ -192,9 +198,18 @@ class ProcessEngine:
             )
         return record
 
-    def _is_finished(self, record: InstanceRecord) -> bool:
+    def _log(self, instance_id: str) -> Path:
+        """Return the log of an instance, or of a former one that failed; raises EngineError."""
+        record = read_instance_record(self._folder, instance_id)
+        kept = self._workspace.logs / f"{instance_id}.log"
+        # The id may have been typed by a person: it must not lead to another file.
+        if record is None and is_instance_id(instance_id) and kept.is_file():
+            return kept
+        return Path(self._record(instance_id).log)
+
+    def _is_finished(self, instance_id: str) -> bool:
         """Whether an instance will print nothing more."""
-        current = read_instance_record(self._folder, record.id)
+        current = read_instance_record(self._folder, instance_id)
         return current is None or (bool(current.process) and self._process(current) is None)
 
     def _instances(self) -> list[Instance]:
@@ -202,6 +217,7 @@ class ProcessEngine:
         records = read_instance_records(self._folder)
         known = {self._marker(record) for record in records}
         child_processes.reap(f"{PORTS_FLAG}={self._folder}{os.sep}", known)
+        remove_old_logs(self._workspace.logs, {Path(record.log).name for record in records})
         return [self._instance(record) for record in records]
 
     def _start(self, spec: InstanceSpec, fleet_size: int) -> Instance:
@@ -249,7 +265,7 @@ class ProcessEngine:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._workspace.root,
-                env=child_environment(PYTHONUNBUFFERED="1"),
+                env=child_environment(PYTHONUNBUFFERED="1", **{LIMIT_VARIABLE: str(MAX_LOG_BYTES)}),
                 # Ctrl+C in a terminal reaches its whole session: instances outlive the program.
                 start_new_session=True,
             )
@@ -289,6 +305,7 @@ class ProcessEngine:
             started=record.started,
             failure=failure,
             process=process.pid if process is not None else None,
+            log=record.log,
         )
 
     def _state(self, record: InstanceRecord, *, alive: bool) -> tuple[InstanceState, str]:

@@ -71,6 +71,8 @@ class Instance:
     somebody seems to be restarting it."""
     process: int | None = None
     """Process id on this machine, if there is one."""
+    log: str = ""
+    """The file that has its log, kept if it fails; empty if its engine keeps the log."""
 
 
 @dataclass(frozen=True)

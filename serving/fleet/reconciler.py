@@ -364,9 +364,10 @@ class Reconciler:
         ]
         pause = back_off(self._record.read().failures, self._clock())
         if failed and pause > 0:
+            log_file = failed[-1].log or f"`servery fleet logs {failed[-1].id}` prints it"
             raise EngineError(
                 f"Instance {failed[-1].id} does not run. {failed[-1].failure}",
-                f"Look at its log. It is tried again in {pause:.0f} s.",
+                f"Look at its log ({log_file}). It is tried again in {pause:.0f} s.",
             )
 
 

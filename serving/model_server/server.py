@@ -24,6 +24,7 @@ from serving.model_server.flags import Flags, InvalidFlag, ignored_flags, parse,
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
 from serving.model_server.loader import Loader
+from serving.model_server.log_limit import limit_log_by_environment
 from serving.model_server.model_service import ModelService
 from serving.model_server.models import ServerModels
 from serving.model_server.monitoring import Metrics
@@ -50,6 +51,7 @@ PORTS_FILE_POLL_SECONDS = 2.0
 def main(arguments: list[str]) -> int:
     """Run the server until it is stopped; returns the exit status."""
     log_lines("%(asctime)s %(levelname)s %(message)s")
+    limit_log_by_environment()
     try:
         flags, unknown = parse(arguments)
         if flags.help:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from serving.background import cancel_and_wait
+from serving.engines import log_files
 from serving.engines.instance_records import InstanceRecord
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Instance, InstanceSpec, InstanceState
@@ -209,7 +210,34 @@ async def test_a_killed_instance_is_listed_as_failed_until_it_is_stopped(
     (again,) = await ProcessEngine(workspace).instances()
     assert again.failure == dead.failure
     await engine.stop(instance.id)
-    assert files_left(workspace) == []
+    assert await engine.instances() == []
+    # Its log is kept, with the reason, for whoever asks after it was replaced.
+    assert files_left(workspace) == [f"{instance.id}.log"]
+    assert dead.log == str(workspace.logs / f"{instance.id}.log")
+    kept = await engine.logs(instance.id)
+    assert kept.startswith("serving {")
+    assert kept.endswith(dead.failure)
+    assert [line async for line in engine.follow_logs(instance.id)] == kept.splitlines()
+
+
+async def test_the_logs_of_the_last_failed_instances_are_kept(
+    engine: ProcessEngine, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_files, "MAX_KEPT_LOGS", 2)
+    configure(workspace, exit=3)
+    ids = []
+    for _ in range(3):
+        ids.append((await wait_for_instance(engine, (await engine.start(SPEC)).id, failed)).id)
+        await engine.stop(ids[-1])
+    other = workspace.logs / "backend.log"
+    other.write_text("of another program")
+    await engine.instances()
+    assert {*files_left(workspace)} == {"backend.log", *(f"{name}.log" for name in ids[1:])}
+    with pytest.raises(EngineError, match="no instance"):
+        await engine.logs(ids[0])
+    for name in ("backend", "../settings", ids[1] + "/../" + ids[1]):
+        with pytest.raises(EngineError, match="no instance"):
+            await engine.logs(name)
 
 
 async def test_one_that_exits_says_its_status_and_keeps_its_log(

@@ -62,14 +62,14 @@ def rename_class_on_card(folder: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "garbage": (lambda f: (f / SAVED_MODEL_FILE).write_bytes(b"garbage" * 99), "Can't parse"),
+    "garbage": (lambda f: (f / SAVED_MODEL_FILE).write_bytes(b"garbage" * 99), "is damaged"),
     "empty": (lambda f: (f / SAVED_MODEL_FILE).write_bytes(b""), "meta graph"),
-    "half": (truncate_graph, "Read less bytes than requested"),
+    "half": (truncate_graph, "is damaged"),
     "huge": (enlarge_graph, "larger than 2 GB"),
     "missing": (lambda f: (f / SAVED_MODEL_FILE).unlink(), "saved_model.pb cannot be read"),
     "unknown operation": (
         lambda f: rename_in_graph(f, b"\x06Conv2D", b"\x06Conv9D"),
-        "Op type not registered 'Conv9D'",
+        "Conv9D",
     ),
     "no signature": (
         lambda f: rename_in_graph(f, b"predict_images", b"predict_zzzzzz"),
