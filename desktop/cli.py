@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from desktop.commands.terminal import print_message, protect_terminal
 from serving.errors import ServeryError
 from serving.private import set_private_umask
+from serving.text.visible import visible
 from serving.version import VERSION
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
 
@@ -45,19 +49,39 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _plain_errors(ctx):
+                return super().invoke(ctx)
         except ServeryError as error:
             raise CliError(str(error)) from error
         except KeyboardInterrupt:
-            click.echo(err=True)
+            print_message()
             ctx.exit(EXIT_INTERRUPTED)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _plain_errors(ctx):
+            return super().parse_args(ctx, args)
+
+
+@contextmanager
+def _plain_errors(ctx: click.Context) -> Iterator[None]:
+    """Spell out what a command line that was wrong has in it, which click quotes as it is."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise  # its message is the help
+    except click.UsageError as error:
+        raise click.UsageError(visible(error.format_message()), error.ctx or ctx) from error
+    except CliError:
+        raise
+    except click.ClickException as error:
+        raise CliError(error.format_message()) from error
 
 
 class CliError(click.ClickException):
     """Ends the command with exit code 1 and a sentence on stderr."""
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"servery: {self.format_message()}", err=True)
+        print_message(f"servery: {self.format_message()}")
 
 
 @click.group(
@@ -85,6 +109,7 @@ def main(context: click.Context, workspace: Path | None) -> None:
         from desktop.app import Options, run  # Qt, which commands do without
 
         context.exit(run(Options(context.obj)))
+    protect_terminal()
 
 
 if __name__ == "__main__":

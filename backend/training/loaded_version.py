@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 from serving.errors import ModelError
+from serving.text.shell import quoted
 from serving.tf import names
 from serving.tf.cores import core_count
 from serving.tf.graph_safety import UnsafeModel
@@ -35,7 +35,7 @@ def check_loadable(version_folder: Path) -> None:
         raise ModelError(
             f"Version {number} of {model} is not loaded. {error.message}",
             "If you trust whoever made it, say so on the Models page, or with "
-            f"`servery models trust {shlex.quote(model)} --version {number}`.",
+            f"`servery models trust {quoted(model)} --version {number}`.",
         ) from error
     except ServingError as error:
         raise ModelError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from desktop.classify.photo import Photo
 from serving.errors import ServeryError
 from serving.files import write_export
+from serving.text.spreadsheet import csv_text
 
 _COLUMNS = ("file", "state", "class", "score", "label", "model", "version", "problem")
 """Other programs read these names; they stay as they are."""
@@ -23,7 +22,8 @@ class ExportError(ServeryError):
 def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) -> None:
     """Write `photos` to `target`, as JSON if its name ends in .json, otherwise as CSV.
 
-    CSV has one row for each photo, with its best class; JSON has every score.
+    CSV has one row for each photo, with its best class, and no formula, whatever a file or
+    a class is called; JSON has every score, and names as they are.
     Raises ExportError.
     """
     records = [_record(photo, unsure_below) for photo in photos]
@@ -33,11 +33,7 @@ def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) ->
             record["scores"] = {score.name: score.score for score in scores}
         text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
     else:
-        out = io.StringIO(newline="")
-        writer = csv.DictWriter(out, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(records)
-        text = out.getvalue()
+        text = csv_text(_COLUMNS, records)
     try:
         write_export(target, text)
     except OSError as error:

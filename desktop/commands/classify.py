@@ -15,7 +15,7 @@ from desktop.classify.classify_images import classify_images
 from desktop.commands import options
 from desktop.commands.models.output import no_classes_yet
 from desktop.commands.options import FleetTarget
-from desktop.commands.terminal import ProgressLine, print_json, print_message
+from desktop.commands.terminal import ProgressLine, print_json, print_line, print_message
 from desktop.formats import percent
 from serving.background import in_background
 from serving.engines.protocol import InstanceState
@@ -70,10 +70,10 @@ def classify(
             continue
         elif not result.scores:
             without_classes.add(result.model)
-            click.echo(f"{file}: -")
+            print_line(f"{file}: -")
         else:
             best = (f"{score.name} {percent(score.score)}" for score in result.scores[:top])
-            click.echo(f"{file}: {', '.join(best)}")
+            print_line(f"{file}: {', '.join(best)}")
     for name in without_classes:
         print_message(no_classes_yet(name))
     if any(isinstance(result, ServeryError) for result in results.values()):

@@ -12,7 +12,14 @@ import click
 
 from desktop.commands import options
 from desktop.commands.options import FleetTarget
-from desktop.commands.terminal import ProgressLine, print_json, print_message, print_table
+from desktop.commands.terminal import (
+    ProgressLine,
+    print_json,
+    print_line,
+    print_lines,
+    print_message,
+    print_table,
+)
 from desktop.formats import plural
 from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
@@ -106,11 +113,11 @@ def logs(target: FleetTarget, instance: str, lines: int, follow: bool) -> None:
     async def show(fleet: Fleet) -> None:
         runs_it = fleet.engine_of(instance)
         if not follow:
-            click.echo(await runs_it.logs(instance, lines))
+            print_lines(await runs_it.logs(instance, lines))
             return
         async with aclosing(runs_it.follow_logs(instance, lines)) as log:
             async for line in log:
-                click.echo(line)
+                print_line(line)
 
     target.run(show)
 
@@ -125,7 +132,7 @@ def command(target: FleetTarget, instance: str) -> None:
     """
 
     async def show(fleet: Fleet) -> None:
-        click.echo(await fleet.engine_of(instance).run_command(instance))
+        print_lines(await fleet.engine_of(instance).run_command(instance))
 
     target.run(show)
 
@@ -179,7 +186,7 @@ def limit(target: FleetTarget, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json(asdict(limits))
     else:
-        click.echo(_describe(limits))
+        print_line(_describe(limits))
 
 
 def _describe(limits: InstanceLimits) -> str:
@@ -210,7 +217,7 @@ def _show(view: FleetView, as_json: bool) -> None:
         print_json(_as_json(view))
         return
     live = "" if view.live_version is None else f" with {view.model} v{view.live_version}"
-    click.echo(
+    print_line(
         f"{view.ready} of {plural(view.desired_count, 'instance')} ready{live}, on {view.engine}."
     )
     if view.instances:

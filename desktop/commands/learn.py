@@ -16,7 +16,7 @@ from desktop.commands import options
 from desktop.commands.connections import chosen_name
 from desktop.commands.models.output import command, outcome
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json
+from desktop.commands.terminal import print_json, print_line
 from desktop.commands.training import check_succeeded, run_to_its_end
 from serving.class_names import checked_class_name
 from serving.normalize_image import read_image
@@ -48,7 +48,7 @@ def label(
             image = await asyncio.to_thread(read_image, file)
             labels.append(await client.label(image, class_name, model=model))
             if not as_json:
-                click.echo(f"{file}: {_taken_as(labels[-1], class_name)}")
+                print_line(f"{file}: {_taken_as(labels[-1], class_name)}")
         if as_json:
             print_json([asdict(label) for label in labels])
 
@@ -90,7 +90,7 @@ def train(target: BackendTarget, wait: bool, model: str | None, as_json: bool) -
         print_json(asdict(run))
     check_succeeded(run)
     if not as_json:
-        click.echo(outcome(run))
+        print_line(outcome(run))
 
 
 @click.command()
@@ -111,4 +111,4 @@ def promote(target: BackendTarget, version: int, model: str | None, as_json: boo
     if as_json:
         print_json(asdict(live))
     else:
-        click.echo(f"Version {live.number} of {live.model} is live.")
+        print_line(f"Version {live.number} of {live.model} is live.")

@@ -11,7 +11,7 @@ from backend.contract import DEFAULT_PORT
 from desktop.backend_supervisor import supervised_backend
 from desktop.commands import options
 from desktop.commands.options import FleetTarget
-from desktop.commands.terminal import ProgressLine, print_message
+from desktop.commands.terminal import ProgressLine, print_line, print_message
 from desktop.formats import plural
 from serving.background import in_background
 from serving.fleet.fleet import Fleet
@@ -87,5 +87,5 @@ async def _run_backend(target: FleetTarget, host: str, port: int) -> None:
     async with supervised_backend(
         target.workspace, target.engine, host=host, port=port, on_error=failure.set_exception
     ) as url:
-        click.echo(f"Servery answers at {url}")
+        print_line(f"Servery answers at {url}")
         await failure

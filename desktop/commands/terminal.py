@@ -1,39 +1,68 @@
-"""Output of the command line: results on stdout, everything else on stderr."""
+"""Output of the command line: results on stdout, everything else on stderr.
+
+Everything that a command prints goes through here. Names, messages of servers and lines of logs
+come from outside: a control or format character in them is spelled out, so that none of them
+moves the cursor, hides a line or forges one. JSON has them as its own escapes.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 import sys
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 import click
 
 from serving.progress import Report
+from serving.text.log_lines import LogLines
+from serving.text.visible import acts, display_width, shortened, visible
 
 
-def print_message(text: str) -> None:
+def print_line(text: str = "") -> None:
+    """Print one line of a result."""
+    click.echo(_printable(visible(text)))
+
+
+def print_lines(text: str) -> None:
+    """Print a result that has line breaks of its own, such as a log."""
+    for line in text.split("\n"):
+        print_line(line)
+
+
+def print_message(text: str = "") -> None:
     """Print a sentence for the person, on stderr."""
-    click.echo(text, err=True)
+    click.echo(_printable(visible(text)), err=True)
+
+
+def confirm(question: str) -> None:
+    """Ask the person; raises click.Abort unless they agree."""
+    click.confirm(visible(question), abort=True, err=True)
 
 
 def print_json(value: Any) -> None:
     """Print `value` as the command's whole result."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # What acts on a terminal stands within a string, but for the line breaks between the values.
+    click.echo("".join(_json_escape(char) if _needs_escape(char) else char for char in text))
 
 
 def table_lines(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, align_right: bool = False
 ) -> list[str]:
-    """Return columns without borders, each as wide as its longest cell.
+    """Return columns without borders, each as wide as its longest cell is on a terminal.
 
     With `align_right`, all but the first are aligned on the right.
     """
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    lines = [[visible(cell) for cell in line] for line in (header, *rows)]
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
     return [
         "  ".join(
-            cell.rjust(width) if align_right and column else cell.ljust(width)
+            _padded(cell, width, on_the_left=align_right and column > 0)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
@@ -42,7 +71,16 @@ def table_lines(
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for line in table_lines(header, rows):
-        click.echo(line)
+        print_line(line)
+
+
+def protect_terminal() -> None:
+    """Let warnings of libraries, and what nobody caught, be printed as `print_message` prints."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogLines("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.captureWarnings(True)
+    sys.excepthook = _print_uncaught
 
 
 class ProgressLine:
@@ -65,6 +103,41 @@ class ProgressLine:
             self._write(f"{100 * done // total:3d}%  {text}" if total else text)
 
     def _write(self, text: str) -> None:
+        # A line that is longer than the terminal could not be erased.
+        columns = shutil.get_terminal_size().columns - 1
+        line = visible(text)
+        while display_width(line) > columns > 0:
+            line = shortened(line, len(line) - max(1, (display_width(line) - columns) // 2))
         # Back to the start of the line, and erase what the last report left there.
-        sys.stderr.write(f"\r\033[K{text}")
+        sys.stderr.write(f"\r\033[K{_printable(line)}")
         sys.stderr.flush()
+
+
+def _padded(cell: str, width: int, *, on_the_left: bool) -> str:
+    padding = " " * (width - display_width(cell))
+    return padding + cell if on_the_left else cell + padding
+
+
+def _needs_escape(char: str) -> bool:
+    return char != "\n" and (acts(char) or _printable(char) != char)
+
+
+def _json_escape(char: str) -> str:
+    code = ord(char)
+    if code <= 0xFFFF:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def _printable(text: str) -> str:
+    """Return `text` without what the terminal's encoding does not have, which would be an error."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _print_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    for line in "".join(traceback.format_exception(kind, error, trace)).splitlines():
+        print_message(line)

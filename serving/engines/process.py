@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -44,6 +43,7 @@ from serving.engines.server_flags import (
 from serving.errors import EngineError
 from serving.model_server.log_limit import LIMIT_VARIABLE, MAX_LOG_BYTES
 from serving.programs import child_environment, module_command, source_folder
+from serving.text.shell import joined, quoted
 from serving.tf.cores import core_count
 from serving.workspace import Workspace
 
@@ -163,7 +163,7 @@ class ProcessEngine:
         ]
         source = source_folder()
         words = ["env", f"PYTHONPATH={source}", *program] if source else [*program]
-        return " \\\n  ".join([shlex.join(words), *map(shlex.quote, shown)])
+        return " \\\n  ".join([joined(words), *map(quoted, shown)])
 
     async def stats(self, instance_id: str) -> InstanceStats | None:
         """Return what it uses, the processor as a mean since the last call."""

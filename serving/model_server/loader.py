@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from serving.model_server.accelerated_session import (
 )
 from serving.model_server.servable import Servable
 from serving.model_server.warm_up import replay, warm_up_logs
+from serving.text.shell import quoted
 from serving.tf.c_api import return_free_memory
 from serving.tf.graph_safety import UnsafeModel
 from serving.tf.names import SERVE_TAG
@@ -78,7 +78,7 @@ class Loader:
         try:
             check_trusted(folder, self.trusted)
         except UnsafeModel as error:
-            command = f"servery models trust {shlex.quote(model)} --version {version}"
+            command = f"servery models trust {quoted(model)} --version {version}"
             raise ServingError(
                 error.code, f"{error.message} If you trust whoever made it: `{command}`."
             ) from error

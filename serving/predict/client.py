@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import logging
 import math
-import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from serving.predict.request import (
 from serving.predict.traffic import InstanceTraffic, TrafficMeter
 from serving.predict.upstream import InstanceLost, ModelNotLoaded, RequestRefused, Upstream
 from serving.predict.wait_queue import WaitQueue
+from serving.text.shell import quoted
 from serving.tf.cores import core_count
 from serving.tf.names import CLASSIFY_SIGNATURE, EMBED_SIGNATURE
 
@@ -239,7 +239,7 @@ class PredictClient:
             return model
         raise ModelNotServed(
             f"Model {model} is not served.",
-            f"Serve it on the Models page, or with `servery models serve {shlex.quote(model)}`.",
+            f"Serve it on the Models page, or with `servery models serve {quoted(model)}`.",
         )
 
     async def _send(self, upstream: Upstream, request: Any, deadline: float) -> Any:

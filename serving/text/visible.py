@@ -34,7 +34,7 @@ def visible(text: str, *, keep: str = "") -> str:
         if (
             char in keep
             or char == " "
-            or not _acts(char)
+            or not acts(char)
             or (char in _JOINERS and _is_spelling(text, position))
         ):
             parts.append(char)
@@ -53,7 +53,8 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
-def _acts(char: str) -> bool:
+def acts(char: str) -> bool:
+    """Whether `visible` spells out a character; joiners stay where a script is spelled so."""
     return unicodedata.category(char) in _ACTING or char in _FILLERS
 
 
@@ -61,7 +62,7 @@ def _is_spelling(text: str, position: int) -> bool:
     """Whether the joiner at `position` stands between letters that are spelled with it."""
     around = text[position - 1 : position] + text[position + 1 : position + 2]
     return len(around) == 2 and all(
-        ord(char) >= _FIRST_JOINED and not _acts(char) and not char.isspace() for char in around
+        ord(char) >= _FIRST_JOINED and not acts(char) and not char.isspace() for char in around
     )
 
 

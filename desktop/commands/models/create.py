@@ -13,7 +13,13 @@ from backend.contract import BuiltInSummary, EvaluationReport, ModelSummary, New
 from desktop.commands import options
 from desktop.commands.models.output import command, import_lines, outcome
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import ProgressLine, print_json, print_message, print_table
+from desktop.commands.terminal import (
+    ProgressLine,
+    print_json,
+    print_line,
+    print_message,
+    print_table,
+)
 from desktop.commands.training import run_to_its_end
 from desktop.formats import percent, plural
 from serving.errors import ModelError
@@ -77,7 +83,7 @@ def new(
     elif as_json:
         print_json(asdict(made))
     else:
-        click.echo(f"{made.name} is ready to learn.")
+        print_line(f"{made.name} is ready to learn.")
         labelling = command("label", "--model", made.name, "FILE", "CLASS")
         folder = command("models", "import", made.name, "FOLDER")
         print_message(f"Label photos with {labelling}, or give it a folder of folders: {folder}.")
@@ -115,7 +121,7 @@ def add(target: BackendTarget, name: str | None, as_json: bool) -> None:
     if as_json:
         print_json(asdict(model))
     else:
-        click.echo(f"{model.name} is there, with {plural(model.class_count, 'class', 'classes')}.")
+        print_line(f"{model.name} is there, with {plural(model.class_count, 'class', 'classes')}.")
 
 
 def _built_in_row(model: BuiltInSummary) -> tuple[str, ...]:
@@ -185,13 +191,13 @@ def _show(learned: LearnedModel, as_json: bool) -> None:
         return
     if learned.report is not None:
         for line in import_lines(learned.report):
-            click.echo(line)
-        click.echo()
+            print_line(line)
+        print_line()
     name = learned.model.name
     if learned.run.promoted:
-        click.echo(f"Version {learned.run.version} of {name} is live.")
+        print_line(f"Version {learned.run.version} of {name} is live.")
     else:
-        click.echo(outcome(learned.run))
+        print_line(outcome(learned.run))
     if not learned.instances_ready:
         print_message(f"No instance is running. Start one: {command('fleet', 'start')}.")
     if not learned.model.current:

@@ -12,7 +12,7 @@ from backend.contract import DeletedModel, ModelSummary
 from desktop.backend_process import BackendHandle
 from desktop.commands import options
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json
+from desktop.commands.terminal import confirm, print_json, print_line
 from desktop.formats import plural
 from serving.errors import ModelError
 
@@ -72,12 +72,12 @@ def delete(target: BackendTarget, name: str, version: int | None, yes: bool, as_
     if deleted is None and as_json:
         print_json({"model": name, "version": version})
     elif deleted is None:
-        click.echo(f"Version {version} of {name} was deleted.")
+        print_line(f"Version {version} of {name} was deleted.")
     elif as_json:
         print_json(asdict(deleted))
     else:
         contents = f"{plural(deleted.versions, 'version')} and {plural(deleted.labels, 'label')}"
-        click.echo(f"{deleted.name} was deleted, with {contents}.")
+        print_line(f"{deleted.name} was deleted, with {contents}.")
 
 
 def _confirm(question: str, yes: bool) -> None:
@@ -86,7 +86,7 @@ def _confirm(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ModelError("This cannot be undone.", "Add --yes to do it all the same.")
-    click.confirm(question, abort=True, err=True)
+    confirm(question)
 
 
 @click.command()
@@ -114,4 +114,4 @@ def _show(model: ModelSummary, sentence: str, as_json: bool) -> None:
     if as_json:
         print_json(asdict(model))
     else:
-        click.echo(sentence)
+        print_line(sentence)

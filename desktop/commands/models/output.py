@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from backend.contract import (
 from desktop.commands.terminal import table_lines
 from desktop.formats import accuracy, count, percent, plural
 from desktop.moments import moment_in_full
+from serving.text.shell import joined
 from serving.units import format_bytes
 
 MODEL_COLUMNS = ("MODEL", "ANSWERS", "LIVE", "CLASSES", "PHOTOS", "ACCURACY", "SIZE")
@@ -147,7 +147,7 @@ def matrix_lines(report: EvaluationReport) -> list[str]:
 
 def command(*words: str) -> str:
     """Return a `servery` command line as a person can type it, within backticks."""
-    return f"`{shlex.join(['servery', *words])}`"
+    return f"`{joined(['servery', *words])}`"
 
 
 def no_classes_yet(model: str) -> str:

@@ -12,7 +12,7 @@ from backend.contract import ModelSummary
 from desktop.commands import options
 from desktop.commands.models.output import command
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import ProgressLine, print_json, print_message
+from desktop.commands.terminal import ProgressLine, print_json, print_line, print_message
 from serving.units import format_bytes
 
 
@@ -92,6 +92,6 @@ def _change(
     memory = ""
     if model.served and model.memory_bytes is not None:
         memory = f"; it takes {format_bytes(model.memory_bytes)} in an instance"
-    click.echo(f"{model.name} {outcome}{memory}.")
+    print_line(f"{model.name} {outcome}{memory}.")
     if not instances:
         print_message(f"No instance is running. Start one: {command('fleet', 'start')}.")

@@ -11,7 +11,7 @@ from backend.contract import TrustSummary
 from desktop.commands import options
 from desktop.commands.connections import chosen_model
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json, print_message
+from desktop.commands.terminal import confirm, print_json, print_line, print_message
 from desktop.model_trust import explanation
 from serving.errors import ModelError
 
@@ -53,10 +53,10 @@ def trust(target: BackendTarget, name: str, number: int | None, yes: bool, as_js
     if found.unsafe_parts:
         if not yes:
             print_message(explanation(found))
-            click.confirm("Do you trust whoever made it?", abort=True, err=True)
+            confirm("Do you trust whoever made it?")
         found = target.run(carry_out)
         outcome = f"{about} is trusted now."
     if as_json:
         print_json(asdict(found))
     else:
-        click.echo(outcome)
+        print_line(outcome)

@@ -16,7 +16,7 @@ from desktop.commands.models.output import (
     version_row,
 )
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json, print_message, print_table
+from desktop.commands.terminal import print_json, print_line, print_message, print_table
 from desktop.formats import plural
 from serving.errors import ModelError
 
@@ -77,9 +77,9 @@ def report(target: BackendTarget, name: str | None, version: int | None, as_json
     if as_json:
         print_json(asdict(found))
         return
-    click.echo(f"Version {number} of {model_name}")
+    print_line(f"Version {number} of {model_name}")
     for line in report_lines(found):
-        click.echo(line)
+        print_line(line)
 
 
 @click.command()
@@ -105,7 +105,7 @@ def verify(target: BackendTarget, name: str | None, version: int | None, as_json
         print_json([asdict(result) for result in results])
     else:
         for result in results:
-            click.echo(_verification_sentence(result))
+            print_line(_verification_sentence(result))
     if any(result.changed for result in results):
         raise click.exceptions.Exit(1)
 
@@ -131,7 +131,7 @@ def pin(target: BackendTarget, name: str, version: int, as_json: bool) -> None:
     if as_json:
         print_json(asdict(pinned))
     else:
-        click.echo(f"Version {version} of {name} is kept until it is unpinned.")
+        print_line(f"Version {version} of {name} is kept until it is unpinned.")
 
 
 @click.command()
@@ -145,7 +145,7 @@ def unpin(target: BackendTarget, name: str, version: int, as_json: bool) -> None
     if as_json:
         print_json(asdict(unpinned))
     else:
-        click.echo(f"Version {version} of {name} is not pinned any more.")
+        print_line(f"Version {version} of {name} is not pinned any more.")
 
 
 @click.command()
@@ -163,4 +163,4 @@ def keep(target: BackendTarget, name: str, count: int, as_json: bool) -> None:
         print_json(asdict(model))
     else:
         left = plural(len(model.versions), "version")
-        click.echo(f"{name} keeps its newest {count}; it has {left} now.")
+        print_line(f"{name} keeps its newest {count}; it has {left} now.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from serving.engines.docker import names
+from serving.text.shell import joined
 
 _LABELS = (names.WORKSPACE, names.INSTANCE, names.SPEC, names.FOLDER)
 
@@ -30,7 +30,7 @@ def run_command(
     command = [program, *address, "run", "--detach"]
     options = [[option, value] if value else [option] for option, value in _options(config, host)]
     lines = [command, ["--name", name], *options, [str(config["Image"]), *(config["Cmd"] or ())]]
-    return " \\\n  ".join(shlex.join(words) for words in lines)
+    return " \\\n  ".join(joined(words) for words in lines)
 
 
 def host_config(inspected: Mapping[str, Any]) -> dict[str, Any]:

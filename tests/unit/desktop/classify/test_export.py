@@ -44,3 +44,16 @@ def test_a_file_that_cannot_be_written_is_an_error_with_words(tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match="could not be written"):
         export_photos(PHOTOS, tmp_path / "file" / "answers.csv", 0.5)
+
+
+def test_no_name_is_a_formula_in_csv_and_every_name_is_exact_in_json(tmp_path: Path) -> None:
+    name = '=HYPERLINK("http://127.0.0.1:9")\n=1'
+    photos = [answered_photo(Path(f"/album/{name}.jpg"), (name, 0.5), label=name, model=name)]
+    export_photos(photos, tmp_path / "answers.csv", 0.5)
+    with (tmp_path / "answers.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert [row[each][0] for each in ("class", "label", "model")] == ["'"] * 3
+    assert row["score"] == "0.5"
+    export_photos(photos, tmp_path / "answers.json", 0.5)
+    (record,) = json.loads((tmp_path / "answers.json").read_text())
+    assert (record["class"], record["scores"]) == (name, {name: 0.5})
