@@ -310,7 +310,11 @@ function listen() {
     refreshLabels();
     refreshRun();
   });
-  source.addEventListener("error", refreshStatus);
+  source.addEventListener("error", () => {
+    refreshStatus();
+    // A refusal ends it for good, such as that of a token which was replaced meanwhile.
+    if (source.readyState === 2) setTimeout(listen, 3000);
+  });
   source.addEventListener("labels", refreshLabels);
   source.addEventListener("training", (event) => refreshRun(JSON.parse(event.data).id));
   source.addEventListener("models", async () => {
