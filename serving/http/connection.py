@@ -24,6 +24,8 @@ _MESSAGES = {
     503: ("There are too many connections.", "Send the whole request at once, or try later."),
 }
 _RETRY_SECONDS = 2
+_CHUNKED_BYTES = 1 << 13
+"""Of a body in chunks that are parsed before others have their turn."""
 
 
 @dataclass(eq=False)
@@ -63,14 +65,48 @@ class HttpProtocol(H11Protocol):
         self._waiting: Waiting | None = Waiting.HEAD
         self._since = self.loop.time()
         self._received = self._unsent = 0
+        self._postponed = bytearray()
 
     def data_received(self, data: bytes) -> None:
         """Receive bytes of a request."""
         self._received += len(data)
         if self._waiting is Waiting.IDLE:
             self._waiting, self._since = Waiting.HEAD, self.loop.time()
-        super().data_received(data)
+        if self._postponed:
+            self._postponed += data
+        else:
+            self._take(data)
         self._look()
+
+    def _take(self, data: bytes) -> None:
+        """Parse what was received; of a body in chunks only a little, and the rest later.
+
+        A chunk may be a byte long, and each costs as much time as thousands of bytes.
+        """
+        at = 0
+        while at < len(data) and not self.transport.is_closing():
+            if at and self._is_in_chunks():
+                self._postponed += data[at:]
+                self.transport.pause_reading()
+                self.loop.call_soon(self._take_postponed)
+                return
+            has_head = self.conn.their_state is h11.SEND_BODY and not self._is_in_chunks()
+            stop = len(data) if has_head else at + _CHUNKED_BYTES
+            super().data_received(data[at:stop])
+            at = stop
+
+    def _take_postponed(self) -> None:
+        data = bytes(self._postponed)
+        self._postponed.clear()
+        self._take(data)
+        if not (self._postponed or self.flow.read_paused):
+            self.transport.resume_reading()
+        self._look()
+
+    def _is_in_chunks(self) -> bool:
+        return self.conn.their_state is h11.SEND_BODY and any(
+            name == b"transfer-encoding" for name, _ in self.headers
+        )
 
     def on_response_complete(self) -> None:
         """Go on with the next request; called by uvicorn."""

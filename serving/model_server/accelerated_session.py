@@ -104,6 +104,10 @@ class AcceleratedSession:
     def signatures(self) -> Mapping[str, Any]:
         return self._session.signatures
 
+    def has_operation(self, name: str) -> bool:
+        """As `Session.has_operation`."""
+        return self._session.has_operation(name)
+
     def close(self) -> None:
         """Free everything; no computation may follow."""
         self._arithmetic = None

@@ -8,8 +8,10 @@ batch may hold. With two slots one batch is decoded during the arithmetic of ano
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ import numpy as np
 
 from serving.tf.session import Computation
 from serving.tf.status import Code, ServingError, failed_precondition, invalid
-from serving.tf.tensors import Array, Tensor
+from serving.tf.tensors import Array, Tensor, memory_of
 
 
 class Clock(Protocol):
@@ -49,6 +51,9 @@ class BatchLimits:
     """If given, batches are padded up to one of these sizes, with copies of the first row."""
     pads_variable_lengths: bool = False
     """Whether rows of unequal shape are padded to the largest, or computed apart."""
+    max_batch_bytes: int = 128 << 20
+    """What the rows of a batch take while they are computed, as far as that is known, unless
+    one takes more by itself; and what padding may add."""
 
 
 @dataclass
@@ -57,6 +62,8 @@ class _Piece:
 
     feeds: Sequence[Tensor]
     rows: int
+    size: int
+    """Bytes that the rows take while they are computed."""
     kind: tuple[object, ...]
     """Pieces of equal kind can share a batch."""
     arrived: float
@@ -88,8 +95,12 @@ class Batcher:
         self._running: set[asyncio.Task[None]] = set()
         self._has_timer = False
 
-    async def compute(self, feeds: Sequence[Tensor]) -> list[Tensor]:
+    async def compute(self, feeds: Sequence[Tensor], row_sizes: Sequence[int] = ()) -> list[Tensor]:
         """Return this request's rows of the results.
+
+        `row_sizes`, if there are as many as rows, are bytes that each takes to compute.
+        Of a request that is larger than a batch, no more waits at a time than the slots can
+        take, so that it neither fills the queue nor delays others by more than that.
 
         Raises ServingError: INVALID_ARGUMENT if the feeds have no common number of rows or
         too many, `BatchLimits.overload_code` if too many rows are waiting. Cancelling takes
@@ -97,24 +108,34 @@ class Batcher:
         """
         rows = _row_count(feeds)
         limits = self._limits
+        if len(row_sizes) != rows:
+            row_sizes = ()
         largest = limits.max_batch_size
         if limits.splits_large_requests:
             largest = limits.max_request_rows or rows
         if rows > largest:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {largest}")
-        if self._waiting_rows and self._waiting_rows + rows > limits.max_queued_rows:
+        at_first = min(rows, limits.slots * limits.max_batch_size)
+        if self._waiting_rows and self._waiting_rows + at_first > limits.max_queued_rows:
             raise ServingError(
                 limits.overload_code,
                 "The batch scheduling queue to which this task was submitted is full; "
                 f"{self._waiting_rows} rows are waiting.",
             )
-        pieces = self._enqueue(feeds, rows)
-        self._start_batches()
+        parts = []
+        waiting: deque[_Piece] = deque()
         try:
-            parts = [await piece.done for piece in pieces]
+            for start, stop in _spans(rows, row_sizes, limits):
+                if len(waiting) == limits.slots:
+                    parts.append(await waiting[0].done)
+                    waiting.popleft()
+                waiting.append(self._enqueue(feeds, start, stop, sum(row_sizes[start:stop])))
+                self._start_batches()
+            for piece in waiting:
+                parts.append(await piece.done)
         finally:
-            # After an error or a cancellation the other pieces may still be in the queue.
-            for piece in pieces:
+            # After an error or a cancellation some pieces may still be in the queue.
+            for piece in waiting:
                 self._stop_waiting(piece)
                 piece.done.cancel()
         if len(parts) == 1:
@@ -124,21 +145,15 @@ class Batcher:
             for tensors in zip(*parts, strict=True)
         ]
 
-    def _enqueue(self, feeds: Sequence[Tensor], rows: int) -> list[_Piece]:
-        loop = asyncio.get_running_loop()
+    def _enqueue(self, feeds: Sequence[Tensor], start: int, stop: int, size: int) -> _Piece:
         pads = self._limits.pads_variable_lengths
         kind = tuple((dtype, array.ndim if pads else array.shape[1:]) for dtype, array in feeds)
-        step = self._limits.max_batch_size
-        pieces = []
-        for start in range(0, max(rows, 1), step):
-            stop = min(start + step, rows)
-            part = [Tensor(dtype, array[start:stop]) for dtype, array in feeds]
-            pieces.append(
-                _Piece(part, stop - start, kind, self._clock.time(), loop.create_future())
-            )
-        self._queue.extend(pieces)
-        self._waiting_rows += rows
-        return pieces
+        part = [Tensor(dtype, array[start:stop]) for dtype, array in feeds]
+        done = asyncio.get_running_loop().create_future()
+        piece = _Piece(part, stop - start, size, kind, self._clock.time(), done)
+        self._queue.append(piece)
+        self._waiting_rows += piece.rows
+        return piece
 
     def _stop_waiting(self, piece: _Piece) -> None:
         if piece.waits:
@@ -175,21 +190,34 @@ class Batcher:
     def _next_batch(self) -> list[_Piece]:
         batch: list[_Piece] = []
         skipped: deque[_Piece] = deque()
-        free_rows = self._limits.max_batch_size
+        free_rows, free_bytes = self._limits.max_batch_size, self._limits.max_batch_bytes
         while self._queue and free_rows > 0:
             piece = self._queue.popleft()
             if not piece.waits:
                 continue
-            if batch and (piece.rows > free_rows or piece.kind != batch[0].kind):
+            too_large = piece.rows > free_rows or piece.size > free_bytes
+            if batch and (too_large or not self._fit(batch, piece)):
                 skipped.append(piece)
-                if piece.rows > free_rows:
+                if too_large:
                     break
             else:
                 batch.append(piece)
                 free_rows -= piece.rows
+                free_bytes -= piece.size
                 self._stop_waiting(piece)
         self._queue.extendleft(reversed(skipped))
         return batch
+
+    def _fit(self, batch: list[_Piece], piece: _Piece) -> bool:
+        """Say whether a piece can be computed together with those of a batch."""
+        if piece.kind != batch[0].kind:
+            return False
+        pieces = [*batch, piece]
+        return all(
+            _padding_bytes([part.feeds[index].array for part in pieces])
+            <= self._limits.max_batch_bytes
+            for index in range(len(piece.feeds) if self._limits.pads_variable_lengths else 0)
+        )
 
     async def _run(self, batch: list[_Piece]) -> None:
         loop = asyncio.get_running_loop()
@@ -228,9 +256,17 @@ class Batcher:
                 outcomes.append(error)
         return outcomes
 
+    def _padding(self, first: _Piece, rows: int) -> int:
+        """Return how many rows to add; none if the copies would take too much memory."""
+        padding = next((size for size in self._limits.allowed_sizes if size >= rows), rows) - rows
+        if not padding:
+            return 0
+        row = sum(memory_of(Tensor(dtype, array[:1])) for dtype, array in first.feeds)
+        return padding if padding * row <= self._limits.max_batch_bytes else 0
+
     def _together(self, batch: list[_Piece]) -> list[list[Tensor]]:
         rows = sum(piece.rows for piece in batch)
-        padding = next((size for size in self._limits.allowed_sizes if size >= rows), rows) - rows
+        padding = self._padding(batch[0], rows)
         feeds = [
             _joined([piece.feeds[index] for piece in batch], padding)
             for index in range(len(batch[0].feeds))
@@ -264,6 +300,25 @@ def _row_count(feeds: Sequence[Tensor]) -> int:
     if len(counts) > 1:
         raise invalid("Batching session Run() input tensors must have equal 0th-dimension size")
     return int(counts.pop())
+
+
+def _spans(rows: int, row_sizes: Sequence[int], limits: BatchLimits) -> Iterator[tuple[int, int]]:
+    """Cut a request into pieces that a batch can hold: yield where each starts and stops."""
+    start = size = 0
+    for row, row_size in enumerate(row_sizes or itertools.repeat(0, rows)):
+        is_full = row - start == limits.max_batch_size
+        if is_full or (row > start and size + row_size > limits.max_batch_bytes):
+            yield start, row
+            start, size = row, 0
+        size += row_size
+    yield start, rows
+
+
+def _padding_bytes(arrays: Sequence[Array]) -> int:
+    """Return how many bytes are added if all rows get the shape of the largest."""
+    target = math.prod(map(max, zip(*(array.shape[1:] for array in arrays), strict=True)))
+    rows = sum(len(array) for array in arrays)
+    return int((rows * target - sum(array.size for array in arrays)) * arrays[0].itemsize)
 
 
 def _joined(tensors: Sequence[Tensor], padding: int) -> Tensor:

@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from serving.model_server.image_headers import embedded_size
 from serving.model_server.inference import (
     CLASSIFY,
     REGRESS,
     PreparedCall,
     fill_spec,
 )
+from serving.model_server.limits import DEFAULT_LIMITS, RequestLimits, check_rows
 from serving.model_server.servable import Servable, Signature
 from serving.tf.messages import (
     classification_pb2,
@@ -31,21 +33,26 @@ _Results = Mapping[str, Tensor]
 """Results by the tensor's name in the graph."""
 
 
-def prepare_classify(servable: Servable, request: Any) -> PreparedCall:
+def prepare_classify(
+    servable: Servable, request: Any, limits: RequestLimits = DEFAULT_LIMITS
+) -> PreparedCall:
     """Prepare a Classify call; raises ServingError."""
     response = classification_pb2.ClassificationResponse()
-    return _prepare_one(servable, request, response, _classify_outputs, _fill_classes)
+    return _prepare_one(servable, request, limits, response, _classify_outputs, _fill_classes)
 
 
-def prepare_regress(servable: Servable, request: Any) -> PreparedCall:
+def prepare_regress(
+    servable: Servable, request: Any, limits: RequestLimits = DEFAULT_LIMITS
+) -> PreparedCall:
     """Prepare a Regress call; raises ServingError."""
     response = regression_pb2.RegressionResponse()
-    return _prepare_one(servable, request, response, _regress_outputs, _fill_values)
+    return _prepare_one(servable, request, limits, response, _regress_outputs, _fill_values)
 
 
 def _prepare_one(
     servable: Servable,
     request: Any,
+    limits: RequestLimits,
     response: Any,
     outputs: Callable[[Servable, Signature], tuple[str, ...]],
     fill: Callable[[Any, Signature, _Results, int], None],
@@ -60,10 +67,13 @@ def _prepare_one(
         fill(response.result, signature, results, count)
         return response
 
-    return _prepare(servable, signature, request.input, outputs(servable, signature), finish)
+    fetches = outputs(servable, signature)
+    return _prepare(servable, signature, request.input, fetches, finish, limits)
 
 
-def prepare_multi_inference(servable: Servable, request: Any) -> PreparedCall:
+def prepare_multi_inference(
+    servable: Servable, request: Any, limits: RequestLimits = DEFAULT_LIMITS
+) -> PreparedCall:
     """Prepare a MultiInference call: all its tasks in one computation.
 
     Raises ServingError: UNIMPLEMENTED for a method other than classify and regress.
@@ -112,7 +122,7 @@ def prepare_multi_inference(servable: Servable, request: Any) -> PreparedCall:
         return response
 
     first = next(iter(tasks.values()))[0]
-    return _prepare(servable, first, request.input, tuple(fetches), finish)
+    return _prepare(servable, first, request.input, tuple(fetches), finish, limits)
 
 
 def _prepare(
@@ -121,21 +131,24 @@ def _prepare(
     input_proto: Any,
     fetches: Sequence[str],
     finish: Callable[[_Results, int], Any],
+    limits: RequestLimits,
 ) -> PreparedCall:
-    examples = serialized_examples(input_proto)
+    examples = serialized_examples(input_proto, limits)
+    sizes = [embedded_size(example, limits) for example in examples]
     count = len(examples)
 
     def fill(results: Sequence[Tensor]) -> Any:
         return finish(dict(zip(fetches, results, strict=True)), count)
 
     computation = servable.computation([signature.inputs[_INPUTS].name], fetches)
-    return PreparedCall(computation, [string_tensor(examples)], fill, signature.splits_by_row)
+    feeds = [string_tensor(examples)]
+    return PreparedCall(computation, feeds, fill, signature.splits_by_row, sizes)
 
 
-def serialized_examples(input_proto: Any) -> list[bytes]:
+def serialized_examples(input_proto: Any, limits: RequestLimits) -> list[bytes]:
     """Return each example of an `Input`, with the context's features merged in.
 
-    Raises ServingError (INVALID_ARGUMENT) if there is none.
+    Raises ServingError (INVALID_ARGUMENT) if there is none, or if there are too many.
     """
     if input_proto.WhichOneof("kind") == "example_list_with_context":
         context = input_proto.example_list_with_context.context.SerializeToString()
@@ -145,6 +158,13 @@ def serialized_examples(input_proto: Any) -> list[bytes]:
         examples = input_proto.example_list.examples
     if not examples:
         raise invalid("Input is empty.")
+    check_rows(len(examples), limits)
+    # Each example gets a copy of the context, however small it is itself.
+    if limits.max_bytes is not None and len(context) * len(examples) > limits.max_bytes:
+        raise invalid(
+            f"The context has {len(context)} bytes, and there are {len(examples)} examples: "
+            f"together they would take more than {limits.max_bytes} bytes."
+        )
     return [context + example.SerializeToString() for example in examples]
 
 

@@ -108,6 +108,33 @@ class Flags:
         False, "Start even if some of the first models are missing or cannot be loaded"
     )
     stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls after SIGTERM")
+    max_request_bytes: int = _flag(
+        128 << 20, "Bytes of a gRPC message or REST body, also once unzipped; 0 sets no limit"
+    )
+    max_request_parts: int = _flag(
+        1 << 20, "Fields, list elements and strings of a gRPC message; 0 sets no limit"
+    )
+    max_request_rows: int = _flag(10_000, "Images or tf.Examples of one request; 0 sets no limit")
+    max_unsent_values: int = _flag(
+        1 << 20,
+        "Values of a tensor that its shape declares and nobody sent; 0 sets no limit",
+    )
+    max_json_values: int = _flag(
+        1 << 22, "Numbers, strings, lists and objects of a REST body; 0 sets no limit"
+    )
+    max_json_depth: int = _flag(
+        100, "Lists and objects within each other in a REST body; 0 sets no limit"
+    )
+    max_image_pixels: int = _flag(
+        200_000_000, "Pixels of an image that is sent, by its header; 0 sets no limit"
+    )
+    max_image_bytes: int = _flag(
+        256 << 20, "Memory for decoding an image, by its header; 0 sets no limit"
+    )
+    max_bytes_in_flight: int = _flag(
+        512 << 20,
+        "Memory of all requests being answered, estimated; more are refused; 0 sets no limit",
+    )
     version: bool = _flag(False, "Print the version and exit")
     grpc_max_connections: int = _flag(256, "gRPC connections open at once; more are closed")
     rest_api_max_connections: int = _flag(

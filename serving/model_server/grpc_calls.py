@@ -1,4 +1,7 @@
-"""Turns methods into gRPC handlers, and ServingErrors into gRPC status codes."""
+"""Turns methods into gRPC handlers, and ServingErrors into gRPC status codes.
+
+A message is looked at before it is parsed, and counted before anything is made of it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,12 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from serving.model_server.limits import RequestLimits
+from serving.model_server.memory_budget import LARGE_BYTES, MemoryBudget, Share
+from serving.model_server.message_intake import MessageIntake
+from serving.model_server.unzip import is_zipped, unzipped
 from serving.tf.status import MAX_MESSAGE_LENGTH, Code, ServingError
+from serving.tf.wire import measure
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +27,17 @@ CallContext = Any
 """A `grpc.aio.ServicerContext`; grpc has no types."""
 
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
-_LARGE = 1 << 20
+_FEW_PARTS = 2_000
+"""A message of no more is looked at and parsed within a millisecond or two."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a method may need to know besides the request."""
+
+    context: CallContext
+    share: Share
+    """What the request takes so far of the memory of all requests."""
 
 
 @dataclass(frozen=True)
@@ -27,41 +45,78 @@ class Method:
     """One method of a service."""
 
     request_type: Any
-    answer: Callable[[Any, CallContext], Awaitable[Any]]
+    answer: Callable[[Any, Call], Awaitable[Any]]
     """Returns the response message, or its bytes; raises ServingError."""
 
 
-def service_handler(service: str, methods: Mapping[str, Method]) -> Any:
-    """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
-    return grpc.method_handlers_generic_handler(
-        service,
-        {
-            name: grpc.unary_unary_rpc_method_handler(_call(method))
-            for name, method in methods.items()
-        },
-    )
+class Calls:
+    """Makes the handlers of one server: with its limits, and one memory budget for all."""
 
+    def __init__(self, limits: RequestLimits, budget: MemoryBudget, intake: MessageIntake) -> None:
+        self._limits, self._budget, self._intake = limits, budget, intake
 
-def _call(method: Method) -> Callable[[bytes, CallContext], Awaitable[bytes]]:
-    parse = method.request_type.FromString
+    def handler(self, service: str, methods: Mapping[str, Method]) -> Any:
+        """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
+        # The handlers read the message themselves. To callers that makes no difference.
+        return grpc.method_handlers_generic_handler(
+            service,
+            {
+                name: grpc.stream_unary_rpc_method_handler(self._handler(method))
+                for name, method in methods.items()
+            },
+        )
 
-    async def call(data: bytes, context: CallContext) -> bytes:
-        try:
+    def _handler(self, method: Method) -> Callable[[Any, CallContext], Awaitable[bytes]]:
+        async def handle(_messages: Any, context: CallContext) -> bytes:
             try:
-                large = len(data) > _LARGE
-                request = await asyncio.to_thread(parse, data) if large else parse(data)
-            except DecodeError:
-                raise ServingError(Code.INTERNAL, "The request does not parse.") from None
-            response = await method.answer(request, context)
-            return response if isinstance(response, bytes) else response.SerializeToString()
-        except ServingError as error:
-            _set_status(context, error.code, error.message)
-        except Exception as error:
-            log.exception("A call failed with an unexpected error")
-            _set_status(context, Code.INTERNAL, f"{type(error).__name__}: {error}")
-        return b""
+                with self._budget.share() as share:
+                    request = await self._request(method, context, share)
+                    response = await method.answer(request, Call(context, share))
+                    if isinstance(response, bytes):
+                        return response
+                    if share.is_large:
+                        return await asyncio.to_thread(response.SerializeToString)
+                    return bytes(response.SerializeToString())
+            except ServingError as error:
+                _set_status(context, error.code, error.message)
+            except Exception as error:
+                log.exception("A call failed with an unexpected error")
+                _set_status(context, Code.INTERNAL, f"{type(error).__name__}: {error}")
+            return b""
 
-    return call
+        return handle
+
+    async def _request(self, method: Method, context: CallContext, share: Share) -> Any:
+        data = await self._intake.receive(context.read)
+        if data is grpc.aio.EOF:
+            raise ServingError(Code.INTERNAL, "The call has no request message.")
+        share.grow(len(data))
+        if is_zipped(data):
+            zipped = data
+            data = await asyncio.to_thread(unzipped, zipped, self._limits.max_bytes, share)
+            share.shrink(len(zipped))
+        content = measure(data, method.request_type, _FEW_PARTS)
+        if content is None:
+            content = await asyncio.to_thread(
+                measure, data, method.request_type, self._limits.max_parts
+            )
+            if content is None:
+                raise ServingError(
+                    Code.RESOURCE_EXHAUSTED,
+                    f"The request has more than {self._limits.max_parts} fields and list "
+                    "elements. Send it in smaller parts, or bytes as tensor_content.",
+                )
+        share.grow(content.memory)
+        parse = method.request_type.FromString
+        try:
+            if content.parts > _FEW_PARTS or len(data) > LARGE_BYTES:
+                request = await asyncio.to_thread(parse, data)
+            else:
+                request = parse(data)
+        except DecodeError:
+            raise ServingError(Code.INTERNAL, "The request does not parse.") from None
+        share.shrink(len(data))
+        return request
 
 
 def _set_status(context: CallContext, code: Code, message: str) -> None:

@@ -34,7 +34,9 @@ class GrpcServer:
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_send_message_length", _UNLIMITED),
-                ("grpc.max_receive_message_length", _UNLIMITED),
+                ("grpc.max_receive_message_length", flags.max_request_bytes or _UNLIMITED),
+                # Calls unzip messages themselves, no further than is allowed.
+                ("grpc.per_message_decompression", 0),
                 ("grpc.so_reuseport", 0),
                 (
                     "grpc.max_allowed_incoming_connections",

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serving.model_server.image_headers import decoded_sizes
+from serving.model_server.limits import DEFAULT_LIMITS, RequestLimits, check_rows
 from serving.model_server.servable import Servable, Signature
-from serving.tf.messages import predict_pb2
+from serving.tf.messages import predict_pb2, types_pb2
 from serving.tf.names import DEFAULT_SIGNATURE
 from serving.tf.session import Computation
-from serving.tf.status import Code, ServingError, failed_precondition, invalid
+from serving.tf.status import Code, ServingError, failed_precondition, invalid, shortened
 from serving.tf.tensors import Tensor, from_proto, to_proto
 
 CLASSIFY = "tensorflow/serving/classify"
@@ -29,9 +31,16 @@ class PreparedCall:
     """Returns the response; raises ServingError if the results do not fit the method."""
     splits_by_row: bool
     """Whether each row of the results depends on the same row of the feeds alone."""
+    row_sizes: Sequence[int]
+    """Bytes that decoding the images of each row takes, or of other parts of the feeds."""
 
 
-def prepare_predict(servable: Servable, request: Any, as_content: bool = False) -> PreparedCall:
+def prepare_predict(
+    servable: Servable,
+    request: Any,
+    as_content: bool = False,
+    limits: RequestLimits = DEFAULT_LIMITS,
+) -> PreparedCall:
     """Prepare a Predict call; raises ServingError with the original's message.
 
     With `as_content` the response's tensors are bytes in `tensor_content`.
@@ -46,7 +55,7 @@ def prepare_predict(servable: Servable, request: Any, as_content: bool = False) 
             f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. "
             f"Was: {signature.proto.method_name}",
         )
-    feeds = _feeds(signature, request.inputs)
+    feeds = _feeds(signature, request.inputs, limits)
 
     def finish(results: Mapping[str, Tensor]) -> Any:
         response = predict_pb2.PredictResponse()
@@ -55,7 +64,7 @@ def prepare_predict(servable: Servable, request: Any, as_content: bool = False) 
             response.outputs[alias].CopyFrom(to_proto(tensor, as_content))
         return response
 
-    return prepare_signature(servable, signature, feeds, request.output_filter, finish)
+    return prepare_signature(servable, signature, feeds, request.output_filter, finish, limits)
 
 
 def prepare_signature(
@@ -64,11 +73,22 @@ def prepare_signature(
     feeds: Sequence[Tensor],
     output_filter: Sequence[str],
     finish: Callable[[Mapping[str, Tensor]], Any],
+    limits: RequestLimits,
 ) -> PreparedCall:
     """Prepare the computation of a signature's outputs: those in `output_filter`, or all.
 
     `feeds` are in the order of the signature's inputs; `finish` gets the results by alias.
     """
+    if signature.splits_by_row:
+        check_rows(
+            max((len(tensor.array) for tensor in feeds if tensor.array.ndim), default=0), limits
+        )
+    sizes = [
+        size
+        for tensor in feeds
+        if tensor.dtype == types_pb2.DT_STRING
+        for size in decoded_sizes(tensor, limits, servable.reduces_photos)
+    ]
     aliases = _selected_outputs(signature, output_filter)
     computation = servable.computation(
         [info.name for info in signature.inputs.values()],
@@ -79,6 +99,7 @@ def prepare_signature(
         feeds,
         lambda results: finish(dict(zip(aliases, results, strict=True))),
         signature.splits_by_row,
+        sizes,
     )
 
 
@@ -90,7 +111,7 @@ def fill_spec(spec: Any, servable: Servable, signature: str) -> None:
         spec.signature_name = signature
 
 
-def _feeds(signature: Signature, request_inputs: Any) -> list[Tensor]:
+def _feeds(signature: Signature, request_inputs: Any, limits: RequestLimits) -> list[Tensor]:
     defaults = signature.proto.defaults
     _check_size(signature, request_inputs)
     feeds = []
@@ -105,7 +126,7 @@ def _feeds(signature: Signature, request_inputs: Any) -> list[Tensor]:
                 f"no default value provided. Inputs expected to be in the request "
                 f"{{{_names(request_inputs)}}}, or default input alias set: {_names(defaults)}"
             )
-        feeds.append(from_proto(proto, alias))
+        feeds.append(from_proto(proto, alias, max_unsent=limits.max_unsent_values))
     used = [alias for alias in signature.inputs if alias in request_inputs]
     if len(used) != len(request_inputs):
         raise invalid(
@@ -128,7 +149,7 @@ def _check_size(signature: Signature, request_inputs: Any) -> None:
 
 
 def _names(aliases: Iterable[str]) -> str:
-    return ",".join(sorted(aliases))
+    return shortened(",".join(sorted(aliases)))
 
 
 def _selected_outputs(signature: Signature, output_filter: Sequence[str]) -> tuple[str, ...]:
@@ -136,8 +157,8 @@ def _selected_outputs(signature: Signature, output_filter: Sequence[str]) -> tup
     for index, alias in enumerate(output_filter):
         if alias not in signature.outputs:
             raise invalid(
-                f"output tensor alias not found in signature: {alias} Outputs expected to be in "
-                f"the set {{{_names(signature.outputs)}}}."
+                f"output tensor alias not found in signature: {shortened(alias)} Outputs expected "
+                f"to be in the set {{{_names(signature.outputs)}}}."
             )
         if alias in output_filter[:index]:
             raise invalid(f"duplicate output tensor alias: {alias}")

@@ -7,7 +7,7 @@ import binascii
 import itertools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,8 @@ from serving.tf.tensors import MAX_RANK, NUMPY_DTYPES, Array, Tensor, string_ten
 
 _BASE64_KEY = "b64"
 _BYTES_SUFFIX = "_bytes"
+_TEXTS_AT_ONCE = 1 << 14
+"""Values of a result whose texts are in memory at a time."""
 _MAX_QUOTED = 200
 """Characters of a value that an error message quotes."""
 
@@ -246,9 +248,34 @@ def json_type(value: Any) -> str:
 
 
 def quoted(value: Any) -> str:
-    """Return a value as JSON, cut short, for a message."""
-    text = json.dumps(value)
-    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."
+    """Return a value as JSON, cut short, for a message; no more of it is written than that."""
+    text = ""
+    for piece in _json_pieces(value):
+        text += piece
+        if len(text) > _MAX_QUOTED:
+            return f"{text[:_MAX_QUOTED]}..."
+    return text
+
+
+def _json_pieces(value: Any) -> Iterator[str]:
+    """Yield what `json.dumps` returns, in pieces; of a long string only the beginning."""
+    if isinstance(value, str):
+        yield json.dumps(value[: _MAX_QUOTED + 1])
+    elif isinstance(value, list):
+        yield "["
+        for number, item in enumerate(value):
+            yield from (", ",) if number else ()
+            yield from _json_pieces(item)
+        yield "]"
+    elif isinstance(value, dict):
+        yield "{"
+        for number, (key, item) in enumerate(value.items()):
+            yield from (", ",) if number else ()
+            yield f"{json.dumps(key[: _MAX_QUOTED + 1])}: "
+            yield from _json_pieces(item)
+        yield "}"
+    else:
+        yield json.dumps(value)
 
 
 def row_text(outputs: Mapping[str, Tensor]) -> str:
@@ -266,44 +293,61 @@ def row_text(outputs: Mapping[str, Tensor]) -> str:
                 f"Tensor name: {name} has inconsistent batch size: {count} expecting: {rows}"
             )
         rows = count
-    columns = {name: _row_texts(name, tensor) for name, tensor in outputs.items()}
-    if len(columns) == 1:
-        return f"[{', '.join(next(iter(columns.values())))}]"
-    objects = [
-        "{" + ", ".join(f"{json.dumps(name)}: {text[row]}" for name, text in columns.items()) + "}"
-        for row in range(rows or 0)
-    ]
-    return f"[{', '.join(objects)}]"
+    if len(outputs) == 1:
+        name, tensor = next(iter(outputs.items()))
+        return _nested(name, tensor)
+    columns = {json.dumps(name): _row_texts(name, tensor) for name, tensor in outputs.items()}
+    rows_text = (
+        "{" + ", ".join(f"{name}: {text}" for name, text in zip(columns, texts, strict=True)) + "}"
+        for texts in zip(*columns.values(), strict=True)
+    )
+    return f"[{', '.join(rows_text)}]"
 
 
 def column_text(outputs: Mapping[str, Tensor]) -> str:
     """Return the `outputs` value: the one output's, or an object of named ones."""
-    texts = {
-        name: _nested(_texts(name, tensor), tensor.array.shape) for name, tensor in outputs.items()
-    }
+    texts = {name: _nested(name, tensor) for name, tensor in outputs.items()}
     if len(texts) == 1:
         return next(iter(texts.values()))
     return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in texts.items()) + "}"
 
 
-def _row_texts(name: str, tensor: Tensor) -> list[str]:
-    texts = _texts(name, tensor)
-    shape = tensor.array.shape[1:]
-    step = math.prod(shape)
-    if not shape:
-        return texts
-    return [
-        _nested(texts[row * step : (row + 1) * step], shape) for row in range(tensor.array.shape[0])
-    ]
+def _row_texts(name: str, tensor: Tensor) -> Iterator[str]:
+    """Yield the text of each row; of many small rows, some are written at once."""
+    dtype, array = tensor
+    rows = max(1, _TEXTS_AT_ONCE // max(1, math.prod(array.shape[1:])))
+    for at in range(0, len(array), rows):
+        part = array[at : at + rows]
+        yield from _levels(_texts(name, Tensor(dtype, part)), part.shape, 1)
 
 
-def _nested(texts: list[str], shape: tuple[int, ...]) -> str:
-    if not shape:
-        return texts[0]
-    for size in reversed(shape):
-        count = len(texts) // size if size else math.prod(shape[: shape.index(0)])
+def _nested(name: str, tensor: Tensor) -> str:
+    """Return a tensor as nested lists.
+
+    A large one is written part by part: the texts of single numbers take ten times as much.
+    """
+    dtype, array = tensor
+    if array.ndim == 0 or array.size <= _TEXTS_AT_ONCE:
+        return _levels(_texts(name, tensor), array.shape, 0)[0]
+    parts: Iterator[str]
+    if array.ndim == 1:
+        parts = (
+            ", ".join(_texts(name, Tensor(dtype, array[at : at + _TEXTS_AT_ONCE])))
+            for at in range(0, array.size, _TEXTS_AT_ONCE)
+        )
+    elif math.prod(array.shape[1:]) > _TEXTS_AT_ONCE:
+        parts = (_nested(name, Tensor(dtype, part)) for part in array)
+    else:
+        parts = _row_texts(name, tensor)
+    return f"[{', '.join(parts)}]"
+
+
+def _levels(texts: list[str], shape: tuple[int, ...], outermost: int) -> list[str]:
+    """Join texts to lists, from the innermost level to `outermost`."""
+    for level in range(len(shape) - 1, outermost - 1, -1):
+        size, count = shape[level], math.prod(shape[:level])
         texts = [f"[{', '.join(texts[row * size : (row + 1) * size])}]" for row in range(count)]
-    return texts[0]
+    return texts
 
 
 def _texts(name: str, tensor: Tensor) -> list[str]:

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from serving.model_server.configuration import models_from_proto
-from serving.model_server.grpc_calls import CallContext, Method, service_handler
+from serving.model_server.grpc_calls import Call, Calls, Method
 from serving.model_server.models import ServerModels
 from serving.model_server.served_model import VersionRecord
 from serving.tf.messages import get_model_status_pb2, model_management_pb2
@@ -22,9 +22,9 @@ class ModelService:
         self._models = models
         self._refuses_reload = refuses_reload
 
-    def handler(self) -> Any:
+    def handler(self, calls: Calls) -> Any:
         """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
-        return service_handler(
+        return calls.handler(
             "tensorflow.serving.ModelService",
             {
                 "GetModelStatus": Method(get_model_status_pb2.GetModelStatusRequest, self._status),
@@ -43,10 +43,10 @@ class ModelService:
             _fill(response.model_version_status.add(), record)
         return response
 
-    async def _status(self, request: Any, _context: CallContext) -> Any:
+    async def _status(self, request: Any, _call: Call) -> Any:
         return self.status(request)
 
-    async def _reload(self, request: Any, _context: CallContext) -> Any:
+    async def _reload(self, request: Any, _call: Call) -> Any:
         """Replace the whole configuration; answers once new models are available."""
         if self._refuses_reload:
             raise ServingError(

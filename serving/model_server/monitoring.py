@@ -19,6 +19,9 @@ _BOUNDS = tuple(10 * 1.8**power for power in range(33))
 _MAX_SERIES = 10_000
 """Callers can make up model names; series beyond this many are not counted."""
 
+_MAX_NAME = 200
+"""Characters of a model's name that are kept; nobody serves a model with a longer one."""
+
 _REQUEST_COUNT = ":tensorflow:serving:request_count"
 _REQUEST_LATENCY = ":tensorflow:serving:request_latency"
 
@@ -57,7 +60,7 @@ class Metrics:
         self._latencies[model, api, entrypoint].add(microseconds)
 
     def _count(self, model: str, code: Code) -> None:
-        key = model, code.name
+        key = model[:_MAX_NAME], code.name
         if key in self._counts or len(self._counts) < _MAX_SERIES:
             self._counts[key] += 1
 

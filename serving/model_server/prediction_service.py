@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from serving.model_server import examples, inference
-from serving.model_server.grpc_calls import CallContext, Method, service_handler
+from serving.model_server.grpc_calls import Call, Calls, Method
+from serving.model_server.limits import RequestLimits
+from serving.model_server.memory_budget import Share
 from serving.model_server.models import ServerModels
 from serving.model_server.monitoring import Metrics
 from serving.model_server.scheduler import InferenceScheduler, Prepare
@@ -46,30 +48,40 @@ class PredictionService:
         scheduler: InferenceScheduler,
         metrics: Metrics,
         options: GrpcOptions,
+        limits: RequestLimits,
     ) -> None:
         self._models, self._scheduler, self._metrics = models, scheduler, metrics
-        self._options = options
+        self._options, self._limits = options, limits
 
-    def handler(self) -> Any:
+    def handler(self, calls: Calls) -> Any:
         """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
-        return service_handler(
+        limits = self._limits
+        return calls.handler(
             "tensorflow.serving.PredictionService",
             {
                 "Predict": self._inference(
                     "Predict",
                     predict_pb2.PredictRequest,
-                    partial(inference.prepare_predict, as_content=self._options.as_content),
+                    partial(
+                        inference.prepare_predict,
+                        as_content=self._options.as_content,
+                        limits=limits,
+                    ),
                 ),
                 "Classify": self._inference(
-                    "Classify", classification_pb2.ClassificationRequest, examples.prepare_classify
+                    "Classify",
+                    classification_pb2.ClassificationRequest,
+                    partial(examples.prepare_classify, limits=limits),
                 ),
                 "Regress": self._inference(
-                    "Regress", regression_pb2.RegressionRequest, examples.prepare_regress
+                    "Regress",
+                    regression_pb2.RegressionRequest,
+                    partial(examples.prepare_regress, limits=limits),
                 ),
                 "MultiInference": self._inference(
                     "MultiInference",
                     inference_pb2.MultiInferenceRequest,
-                    examples.prepare_multi_inference,
+                    partial(examples.prepare_multi_inference, limits=limits),
                 ),
                 "GetModelMetadata": Method(
                     get_model_metadata_pb2.GetModelMetadataRequest, self._metadata
@@ -85,14 +97,15 @@ class PredictionService:
         prepare: Prepare,
         request: Any,
         seconds: float | None,
+        share: Share,
     ) -> Any:
         """Compute `request` on the version that `spec` selects, within `seconds`.
 
-        It is counted under `api` and `entrypoint`.
+        It is counted under `api` and `entrypoint`, and what it takes in `share`.
         """
         with self._metrics.request(spec.name, api, entrypoint):
             servable = self._models.servable(spec)
-            return await self._scheduler.answer(servable, prepare, request, seconds)
+            return await self._scheduler.answer(servable, prepare, request, seconds, share)
 
     def metadata(self, request: Any) -> Any:
         """Return the signatures of a version."""
@@ -111,16 +124,16 @@ class PredictionService:
         response.metadata[SIGNATURES_FIELD].Pack(signatures)
         return response
 
-    async def _metadata(self, request: Any, _context: CallContext) -> Any:
+    async def _metadata(self, request: Any, _call: Call) -> Any:
         return self.metadata(request)
 
     def _inference(self, api: str, request_type: Any, prepare: Prepare) -> Method:
-        async def answer(request: Any, context: CallContext) -> Any:
-            seconds = context.time_remaining()
+        async def answer(request: Any, call: Call) -> Any:
+            seconds = call.context.time_remaining()
             if seconds is not None and not self._enforced(seconds):
                 seconds = None
             spec = _task_spec(request) if api == "MultiInference" else _spec(request)
-            return await self.answer(api, "GRPC", spec, prepare, request, seconds)
+            return await self.answer(api, "GRPC", spec, prepare, request, seconds, call.share)
 
         return Method(request_type, answer)
 

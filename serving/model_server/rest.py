@@ -6,19 +6,23 @@ import asyncio
 import json
 import logging
 import re
-import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf.json_format import MessageToDict
 
 from serving.model_server import examples, rest_bodies
+from serving.model_server.json_scan import check_json
+from serving.model_server.limits import RequestLimits
+from serving.model_server.memory_budget import MemoryBudget, Share, run
 from serving.model_server.model_service import ModelService
 from serving.model_server.monitoring import Metrics
 from serving.model_server.prediction_service import SIGNATURES_FIELD, PredictionService
 from serving.model_server.scheduler import Prepare
+from serving.model_server.unzip import unzipped
 from serving.tf.messages import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -26,7 +30,7 @@ from serving.tf.messages import (
     model_pb2,
     regression_pb2,
 )
-from serving.tf.status import Code, ServingError, invalid
+from serving.tf.status import Code, ServingError, invalid, shortened
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +60,8 @@ _HTTP_CODES = {
     Code.UNAVAILABLE: 503,
     Code.DEADLINE_EXCEEDED: 504,
 }
-_MAX_UNZIPPED_BYTES = 1 << 30
+_MAX_ERROR = 4096
+"""Characters of a message, which may quote what the caller sent."""
 _CORS_HEADERS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
@@ -88,24 +93,57 @@ class RestApi:
         models: ModelService,
         metrics: Metrics,
         options: RestOptions,
+        limits: RequestLimits,
+        budget: MemoryBudget,
     ) -> None:
         self._predictions, self._models = predictions, models
         self._metrics, self._options = metrics, options
+        self._limits, self._budget = limits, budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        body = await _read(receive)
-        if body is None:
-            return
         path = scope["raw_path"].partition(b"?")[0].decode("latin-1")
-        if path == self._options.metrics_path:
-            await self._send(send, 200, "text/plain", self._metrics.prometheus_text())
-        elif not path.lower().startswith(_API_PREFIX):
-            await self._send(send, 404, "text/html", "<h1>Not Found</h1>")
-        else:
-            answer = await _unless_disconnected(receive, self._answer(scope, path, body))
-            if answer is not None:
-                await self._send(send, answer[0], "application/json", answer[1])
+        with self._budget.share() as share:
+            try:
+                body = await self._read(scope, receive, share)
+            except ServingError as error:
+                status, text = _http_error(error)
+                await self._send(send, status, "application/json", text)
+                return
+            if body is None:
+                return
+            if path == self._options.metrics_path:
+                await self._send(send, 200, "text/plain", self._metrics.prometheus_text())
+            elif not path.lower().startswith(_API_PREFIX):
+                await self._send(send, 404, "text/html", "<h1>Not Found</h1>")
+            else:
+                working = self._answer(scope, path, body, share)
+                del body
+                answer = await _unless_disconnected(receive, working)
+                if answer is not None:
+                    await self._send(send, answer[0], "application/json", answer[1])
+
+    async def _read(self, scope: Scope, receive: Receive, share: Share) -> bytearray | None:
+        """Return the whole body; None if the client disconnected.
+
+        Raises ServingError as soon as it turns out to be too large. What comes after the
+        answer, the HTTP server reads and drops.
+        """
+        limit = self._limits.max_bytes
+        if limit is not None and _declared_length(scope) > limit:
+            raise _TooLarge(limit)
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            piece = message.get("body", b"")
+            if limit is not None and len(body) + len(piece) > limit:
+                raise _TooLarge(limit)
+            share.grow(len(piece))
+            body += piece
+            if not message.get("more_body"):
+                return body
 
     async def _send(self, send: Send, status: int, content_type: str, text: str) -> None:
         data = text.encode("utf-8", "surrogateescape")
@@ -118,44 +156,72 @@ class RestApi:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": data})
 
-    async def _answer(self, scope: Scope, path: str, body: bytes) -> tuple[int, str]:
+    async def _answer(
+        self, scope: Scope, path: str, body: bytearray, share: Share
+    ) -> tuple[int, str]:
         try:
             if scope["method"] == "OPTIONS" and self._options.cors:
                 return 200, ""
-            return 200, await self._dispatch(scope["method"], path, _decompressed(scope, body))
+            return 200, await self._dispatch(scope, path, body, share)
         except ServingError as error:
-            return _HTTP_CODES.get(error.code, 500), _error_text(error.message)
+            return _http_error(error)
         except Exception as error:
             log.exception("A call failed with an unexpected error")
             return 500, _error_text(f"{type(error).__name__}: {error}")
 
-    async def _dispatch(self, verb: str, path: str, body: bytes) -> str:
+    async def _dispatch(self, scope: Scope, path: str, body: bytearray, share: Share) -> str:
+        verb = scope["method"]
         if verb == "POST" and (found := _PREDICTION_PATH.fullmatch(path)):
-            return await self._infer(found["method"].lower(), _spec(found), body)
+            spec = _spec(found)
+            document = await self._document(scope, body, share)
+            return await self._infer(found["method"].lower(), spec, document, share)
         if verb == "GET" and (found := _MODEL_PATH.fullmatch(path)):
             if found["name"] is None:
                 raise invalid("Missing model name in request.")
             return self._metadata(_spec(found)) if found["part"] else self._status(_spec(found))
         raise invalid(f"Malformed request: {verb} {path}")
 
-    async def _infer(self, method: str, spec: Any, body: bytes) -> str:
-        document = rest_bodies.parse_object(body)
+    async def _document(self, scope: Scope, body: bytearray, share: Share) -> dict[str, Any]:
+        """Parse a body, and free it."""
+        data, size = bytes(body), len(body)
+        body.clear()
+        if data and b"gzip" in _header(scope, b"content-encoding").lower():
+            data = await asyncio.to_thread(unzipped, data, self._limits.max_bytes, share)
+            share.shrink(size)
+            size = len(data)
+        share.grow(await run(share, check_json, data, self._limits))
+        document: dict[str, Any] = await run(share, rest_bodies.parse_object, data)
+        share.shrink(size)
+        return document
+
+    async def _infer(self, method: str, spec: Any, document: dict[str, Any], share: Share) -> str:
+        limits = self._limits
         if method == "predict":
-            text: str = await self._compute("Predict", spec, rest_bodies.prepare_predict, document)
+            prepare = partial(rest_bodies.prepare_predict, limits=limits)
+            text: str = await self._compute("Predict", spec, prepare, document, share)
             return text
         if method == "classify":
-            request = rest_bodies.fill_examples(
-                document, classification_pb2.ClassificationRequest()
+            request = await run(
+                share,
+                rest_bodies.fill_examples,
+                document,
+                classification_pb2.ClassificationRequest(),
             )
-            response = await self._compute("Classify", spec, examples.prepare_classify, request)
-            return rest_bodies.classification_text(response)
-        request = rest_bodies.fill_examples(document, regression_pb2.RegressionRequest())
-        response = await self._compute("Regress", spec, examples.prepare_regress, request)
-        return rest_bodies.regression_text(response)
+            prepare = partial(examples.prepare_classify, limits=limits)
+            response = await self._compute("Classify", spec, prepare, request, share)
+            return str(await run(share, rest_bodies.classification_text, response))
+        request = await run(
+            share, rest_bodies.fill_examples, document, regression_pb2.RegressionRequest()
+        )
+        prepare = partial(examples.prepare_regress, limits=limits)
+        response = await self._compute("Regress", spec, prepare, request, share)
+        return str(await run(share, rest_bodies.regression_text, response))
 
-    async def _compute(self, api: str, spec: Any, prepare: Prepare, request: Any) -> Any:
+    async def _compute(
+        self, api: str, spec: Any, prepare: Prepare, request: Any, share: Share
+    ) -> Any:
         seconds = self._options.seconds
-        return await self._predictions.answer(api, "REST", spec, prepare, request, seconds)
+        return await self._predictions.answer(api, "REST", spec, prepare, request, seconds, share)
 
     def _status(self, spec: Any) -> str:
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=spec)
@@ -199,16 +265,23 @@ def _error_text(message: str) -> str:
     return json.dumps({"error": message}, indent=4)
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Return the whole body; None if the client disconnected."""
-    chunks = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
+class _TooLarge(ServingError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(Code.INVALID_ARGUMENT, f"The request body is larger than {limit} bytes.")
+
+
+def _http_error(error: ServingError) -> tuple[int, str]:
+    status = 413 if isinstance(error, _TooLarge) else _HTTP_CODES.get(error.code, 500)
+    return status, _error_text(shortened(error.message, _MAX_ERROR))
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((bytes(value) for key, value in scope["headers"] if key == name), b"")
+
+
+def _declared_length(scope: Scope) -> int:
+    length = _header(scope, b"content-length")
+    return int(length) if length.isdigit() else 0
 
 
 async def _unless_disconnected(
@@ -224,17 +297,3 @@ async def _unless_disconnected(
     finally:
         working.cancel()
         disconnecting.cancel()
-
-
-def _decompressed(scope: Scope, body: bytes) -> bytes:
-    encoding = next((value for name, value in scope["headers"] if name == b"content-encoding"), b"")
-    if b"gzip" not in encoding.lower() or not body:
-        return body
-    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        data = unzip.decompress(body, _MAX_UNZIPPED_BYTES)
-    except zlib.error as error:
-        raise invalid(f"The request body is not gzip: {error}") from None
-    if not unzip.eof:
-        raise invalid("The request body is truncated, or larger than a gigabyte when decompressed.")
-    return data

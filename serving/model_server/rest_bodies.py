@@ -21,13 +21,14 @@ from serving.model_server.json_tensors import (
     string_text,
     to_tensor,
 )
+from serving.model_server.limits import RequestLimits
 from serving.model_server.servable import Servable, Signature
 from serving.tf.messages import (
     example_pb2,
     types_pb2,
 )
 from serving.tf.names import DEFAULT_SIGNATURE
-from serving.tf.status import invalid
+from serving.tf.status import invalid, shortened
 from serving.tf.tensors import Tensor
 
 _SIGNATURE = "signature_name"
@@ -49,7 +50,7 @@ _OTHER_PARSE_ERROR = "Missing a closing quotation mark in string."
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """Parse a body that must be a JSON object; raises ServingError (INVALID_ARGUMENT)."""
-    if not body.strip():
+    if not body or body.isspace():
         raise invalid("JSON Parse error: The document is empty")
     try:
         document = json.loads(body.decode("utf-8-sig"))
@@ -69,12 +70,14 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return document
 
 
-def prepare_predict(servable: Servable, document: Mapping[str, Any]) -> PreparedCall:
+def prepare_predict(
+    servable: Servable, document: Mapping[str, Any], limits: RequestLimits
+) -> PreparedCall:
     """Prepare `:predict`; the response is JSON text. Raises ServingError."""
     name = _signature_name(document) or DEFAULT_SIGNATURE
     signature = servable.signatures.get(name)
     if signature is None:
-        raise invalid(f'Serving signature name: "{name}" not found in signature def')
+        raise invalid(f'Serving signature name: "{shortened(name)}" not found in signature def')
     if not signature.inputs:
         raise invalid(f"Failed to get input map for signature: {name}")
     if _INSTANCES in document and _INPUTS in document:
@@ -97,7 +100,7 @@ def prepare_predict(servable: Servable, document: Mapping[str, Any]) -> Prepared
     else:
         raise invalid(f"Missing '{_INPUTS}' or '{_INSTANCES}' key")
     ordered = [feeds[alias] for alias in signature.inputs]
-    return prepare_signature(servable, signature, ordered, (), finish)
+    return prepare_signature(servable, signature, ordered, (), finish, limits)
 
 
 def _signature_name(document: Mapping[str, Any]) -> str:

@@ -9,15 +9,18 @@ from typing import Any
 
 from serving.model_server.batching import BatchLimits
 from serving.model_server.inference import PreparedCall
+from serving.model_server.memory_budget import Share, run
 from serving.model_server.servable import Servable
 from serving.tf.cores import core_count
 from serving.tf.status import Code, ServingError
-from serving.tf.tensors import Tensor
+from serving.tf.tensors import Tensor, memory_of
 
 Prepare = Callable[[Servable, Any], PreparedCall]
 """Checks a request against the signatures of a version; raises ServingError."""
 
 _THREADS_PER_CORE = 8
+_COPIES = 2
+"""Of a tensor: as an array, and as a part of a message or in TensorFlow's memory."""
 _ROWS_PER_CORE = 4
 """Of a batch. More rows are no faster, take more memory and delay the answers."""
 
@@ -37,25 +40,36 @@ class InferenceScheduler:
         self._alone: set[asyncio.Task[list[Tensor]]] = set()
 
     async def answer(
-        self, servable: Servable, prepare: Prepare, request: Any, seconds: float | None
+        self,
+        servable: Servable,
+        prepare: Prepare,
+        request: Any,
+        seconds: float | None,
+        share: Share,
     ) -> Any:
         """Prepare and compute one request on a version and return its response.
 
         The version stays loaded until the computation is over, even if the caller is
-        cancelled before. Raises ServingError; DEADLINE_EXCEEDED after `seconds`.
+        cancelled before. Raises ServingError; DEADLINE_EXCEEDED after `seconds`. What it
+        takes is counted in `share`.
         """
         with servable.use():
-            call = prepare(servable, request)
+            call = await run(share, prepare, servable, request)
+            share.grow(_COPIES * sum(map(memory_of, call.feeds)))
             try:
                 async with asyncio.timeout(seconds):
                     if self._batches_all or call.splits_by_row:
+                        # Decodes a batch at a time, so that is not held for what waits.
+                        share.expect(max(call.row_sizes, default=0))
                         batcher = servable.batcher(call.computation, self._limits, self._threads)
-                        results = await batcher.compute(call.feeds)
+                        results = await batcher.compute(call.feeds, call.row_sizes)
                     else:
+                        share.grow(sum(call.row_sizes))
                         results = await self._compute_alone(servable, call, seconds)
             except TimeoutError:
                 raise ServingError(Code.DEADLINE_EXCEEDED, "The call timed out.") from None
-            return call.finish(results)
+            share.grow(_COPIES * sum(map(memory_of, results)))
+            return await run(share, call.finish, results)
 
     async def _compute_alone(
         self, servable: Servable, call: PreparedCall, seconds: float | None

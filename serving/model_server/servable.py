@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 from serving.model_server.accelerated_session import AcceleratedSession
 from serving.model_server.batching import Batcher, BatchLimits
 from serving.tf.messages import types_pb2
-from serving.tf.names import IMAGES
+from serving.tf.names import EMBEDDING_NODE, IMAGES
 from serving.tf.session import Computation, Session
 
 _MAX_COMPUTATIONS = 256
@@ -75,22 +76,29 @@ class Servable:
         self.signatures = {
             name: Signature.read(proto) for name, proto in session.signatures.items()
         }
+        self.reduces_photos = session.has_operation(EMBEDDING_NODE)
+        """Whether it decodes large photos at a reduced scale, as what we export does."""
         self._computations: dict[tuple[tuple[str, ...], tuple[str, ...]], Computation] = {}
         self._batchers: dict[Computation, Batcher] = {}
+        self._changing = threading.Lock()
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
 
     def computation(self, feeds: Sequence[str], fetches: Sequence[str]) -> Computation:
-        """Return the one function between these tensors of the graph; raises ServingError."""
+        """Return the one function between these tensors of the graph; raises ServingError.
+
+        May be called from any thread.
+        """
         key = tuple(feeds), tuple(fetches)
-        cached = self._computations.get(key)
-        if cached is None:
-            if len(self._computations) >= _MAX_COMPUTATIONS:
-                self._computations.clear()
-                self._batchers.clear()
-            cached = self._computations[key] = self.session.computation(feeds, fetches)
-        return cached
+        with self._changing:
+            cached = self._computations.get(key)
+            if cached is None:
+                if len(self._computations) >= _MAX_COMPUTATIONS:
+                    self._computations.clear()
+                    self._batchers.clear()
+                cached = self._computations[key] = self.session.computation(feeds, fetches)
+            return cached
 
     def batcher(self, computation: Computation, limits: BatchLimits, threads: Executor) -> Batcher:
         """Return the one queue in front of a computation, created on first use."""
@@ -102,9 +110,10 @@ class Servable:
 
     def replace_session(self, session: AcceleratedSession) -> None:
         """Compute with `session`, which owns the previous one, from now on."""
-        self.session = session
-        self._computations.clear()
-        self._batchers.clear()
+        with self._changing:
+            self.session = session
+            self._computations.clear()
+            self._batchers.clear()
 
     @contextmanager
     def use(self) -> Iterator[None]:

@@ -21,10 +21,14 @@ from serving.model_server.configuration import (
     single_model,
 )
 from serving.model_server.flags import Flags, InvalidFlag, ignored_flags, parse, usage
+from serving.model_server.grpc_calls import Calls
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
+from serving.model_server.limits import RequestLimits
 from serving.model_server.loader import Loader
 from serving.model_server.log_limit import limit_log_by_environment
+from serving.model_server.memory_budget import MemoryBudget
+from serving.model_server.message_intake import MessageIntake
 from serving.model_server.model_service import ModelService
 from serving.model_server.models import ServerModels
 from serving.model_server.monitoring import Metrics
@@ -35,7 +39,7 @@ from serving.model_server.served_model import RetryPolicy
 from serving.model_server.unimplemented import UnimplementedCalls
 from serving.text.log_lines import log_lines, print_line
 from serving.text.visible import visible
-from serving.tf.c_api import library
+from serving.tf.c_api import allocated_bytes, library, return_free_memory
 from serving.tf.cores import core_count
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.trust import read_trusted
@@ -87,7 +91,7 @@ async def serve(flags: Flags) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _check(flags)
-    limits = read_batching(flags.batching_parameters_file) if flags.enable_batching else None
+    batching = read_batching(flags.batching_parameters_file) if flags.enable_batching else None
     metrics_path = read_metrics_path(flags.monitoring_config_file)
     configs = _first_configuration(flags)
     async with AsyncExitStack() as stack:
@@ -112,7 +116,9 @@ async def serve(flags: Flags) -> None:
                 raise
             log.error("Serving without those that failed: %s", error.message)
         metrics = Metrics()
-        scheduler = InferenceScheduler(limits)
+        limits = RequestLimits.of(flags)
+        budget = MemoryBudget(limits.max_bytes_in_flight, return_free_memory)
+        scheduler = InferenceScheduler(batching)
         stack.callback(scheduler.close)
         predictions = PredictionService(
             models,
@@ -122,12 +128,15 @@ async def serve(flags: Flags) -> None:
                 as_content=flags.enable_serialization_as_tensor_content,
                 enforces_deadlines=flags.enforce_session_run_timeout,
             ),
+            limits,
         )
         status = ModelService(models, refuses_reload=flags.refuse_config_reload)
         listening: list[GrpcServer | HttpServer] = []
         stack.push_async_callback(_stop_together, listening, flags.stop_grace_seconds)
+        intake = MessageIntake(limits.max_bytes_half_received, budget, allocated_bytes)
+        calls = Calls(limits, budget, intake)
         grpc_server = GrpcServer(
-            flags, (predictions.handler(), status.handler(), UnimplementedCalls())
+            flags, (predictions.handler(calls), status.handler(calls), UnimplementedCalls())
         )
         ports = {"grpc": await grpc_server.start()}
         listening.append(grpc_server)
@@ -137,9 +146,8 @@ async def serve(flags: Flags) -> None:
                 flags.rest_api_enable_cors_support,
                 metrics_path,
             )
-            http_server = HttpServer(
-                RestApi(predictions, status, metrics, options), _http_limits(flags)
-            )
+            api = RestApi(predictions, status, metrics, options, limits, budget)
+            http_server = HttpServer(api, _http_limits(flags))
             ports["rest"] = await http_server.start(flags.host, flags.rest_api_port)
             listening.append(http_server)
         for background in (

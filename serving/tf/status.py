@@ -29,6 +29,11 @@ class Code(IntEnum):
     UNAUTHENTICATED = 16
 
 
+def shortened(text: str, length: int = MAX_MESSAGE_LENGTH) -> str:
+    """Return text that a caller sent, cut so that an error message can quote it."""
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
 class ServingError(Exception):
     """A request or a load failed with a code and a message, as the protocol has it."""
 

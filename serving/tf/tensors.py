@@ -46,8 +46,12 @@ _COMPLEX_PARTS: dict[int, type[np.floating[Any]]] = {
     types_pb2.DT_COMPLEX64: np.float32,
     types_pb2.DT_COMPLEX128: np.float64,
 }
-_MAX_BYTES = 2**32
-"""Bytes; a shape that claims more, with few values sent, is refused rather than filled."""
+MAX_UNSENT_VALUES = 1 << 20
+"""Values of a tensor that no bytes were sent for: they repeat the last one that was sent."""
+_STRING_BYTES = 24
+"""Of each string, besides its own bytes."""
+_MAX_SIZE = (2**63 - 1) // _STRING_BYTES
+"""Values of any tensor, those of 24 bytes included, that a 64-bit number of bytes can count."""
 _VARINT_BITS = 63
 MAX_RANK = 64
 """Dimensions that a numpy array can have; no model needs more."""
@@ -77,32 +81,63 @@ def string_tensor(values: Sequence[bytes]) -> Tensor:
     return Tensor(types_pb2.DT_STRING, array)
 
 
-def from_proto(proto: Any, alias: str, *, allows_surplus: bool = True) -> Tensor:
+def memory_of(tensor: Tensor) -> int:
+    """Return the bytes that the values take, those of strings included."""
+    dtype, array = tensor
+    if dtype != types_pb2.DT_STRING:
+        return array.nbytes
+    return array.size * _STRING_BYTES + sum(map(len, array.flat))
+
+
+def from_proto(
+    proto: Any,
+    alias: str,
+    *,
+    allows_surplus: bool = True,
+    max_unsent: int | None = MAX_UNSENT_VALUES,
+) -> Tensor:
     """Return the tensor that a `TensorProto` describes.
 
     As TensorFlow reads it: `tensor_content` must hold exactly the shape's values;
     of the typed field, missing values repeat the last one (or are zero if there
     is none), and surplus ones are dropped, unless `allows_surplus` is false.
-    Raises ServingError (INVALID_ARGUMENT) that names `alias`.
+    Raises ServingError (INVALID_ARGUMENT) that names `alias`, also for more than
+    `max_unsent` missing values, or as many strings in much fewer bytes than they take,
+    before anything is made.
     """
     dtype = proto.dtype
     numpy_dtype = NUMPY_DTYPES.get(dtype)
-    shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
-    count = math.prod(shape)
-    unsound = proto.tensor_shape.unknown_rank or any(size < 0 for size in shape)
-    unsound = unsound or len(shape) > MAX_RANK
-    if numpy_dtype is None or unsound or count * numpy_dtype.itemsize > _MAX_BYTES:
+    rank = len(proto.tensor_shape.dim)
+    if numpy_dtype is None or proto.tensor_shape.unknown_rank or rank > MAX_RANK:
         raise _unparsable(alias)
-    if proto.tensor_content:
+    shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
+    # With a size of 0 beside it, numpy and TensorFlow still multiply the others.
+    if any(size < 0 for size in shape) or math.prod(filter(None, shape)) > _MAX_SIZE:
+        raise _unparsable(alias)
+    count = math.prod(shape)
+    content = proto.tensor_content
+    if content:
+        if dtype == types_pb2.DT_STRING:
+            _check_sent(count, len(content) // _STRING_BYTES, max_unsent, alias)
         return Tensor(dtype, _from_content(proto, numpy_dtype, count, alias).reshape(shape))
     field = getattr(proto, _TYPES[dtype][0])
-    if len(field) > count and not allows_surplus:
+    sent = len(field) // (2 if dtype in _COMPLEX_PARTS else 1)
+    if sent > count and not allows_surplus:
         raise _unparsable(alias)
+    _check_sent(count, sent, max_unsent, alias)
     if dtype == types_pb2.DT_STRING:
         values = string_tensor(field[:count]).array
     else:
         values = _from_field(dtype, field, numpy_dtype)
     return Tensor(dtype, _filled(values, count).reshape(shape))
+
+
+def _check_sent(count: int, sent: int, max_unsent: int | None, alias: str) -> None:
+    if max_unsent is not None and count - sent > max_unsent:
+        raise invalid(
+            f"tensor parsing error: {alias} declares {count} values, and {count - sent} of them "
+            f"were not sent. At most {max_unsent} may be left out."
+        )
 
 
 def _unparsable(alias: str) -> ServingError:
@@ -123,6 +158,8 @@ def _from_content(proto: Any, numpy_dtype: np.dtype[Any], count: int, alias: str
 
 def _split_strings(content: bytes, count: int) -> list[bytes] | None:
     """Split `count` varint lengths followed by the strings' bytes; None if they do not fit."""
+    if count > len(content):
+        return None
     lengths: list[int] = []
     length = shift = at = 0
     while len(lengths) < count:

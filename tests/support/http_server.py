@@ -15,9 +15,7 @@ from serving.http.server import BoundedServer
 @asynccontextmanager
 async def serving(app: Any, limits: HttpLimits) -> AsyncIterator[int]:
     """Serve `app` for the length of the block; yields the port on 127.0.0.1."""
-    server = BoundedServer(
-        app, limits, lifespan="off", log_config=None, timeout_graceful_shutdown=1
-    )
+    server = BoundedServer(app, limits, lifespan="off", timeout_graceful_shutdown=1)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server._serve([listener]))
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterable
+
+from PIL import Image
 
 Segment = tuple[int, bytes]
 """The second byte of a marker, and the content of its segment without the length."""
@@ -140,3 +143,20 @@ def exif_with_thumbnail(orientation: int, thumbnail: bytes, thumbnail_orientatio
 def _written(part: Segment) -> bytes:
     marker, body = part
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def declared_jpeg(width: int, height: int, progressive: bool = False, scans: int = 0) -> bytes:
+    """Return a JPEG of a few hundred bytes whose header declares another size.
+
+    `scans` is how often its first scan is repeated.
+    """
+    out = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(out, "JPEG", progressive=progressive)
+    data = bytearray(out.getvalue())
+    at = data.index(b"\xff\xc2" if progressive else b"\xff\xc0") + 5
+    data[at : at + 4] = height.to_bytes(2) + width.to_bytes(2)
+    if scans:
+        start = data.index(b"\xff\xda")
+        end = data.index(b"\xff", start + 2)
+        data[start:end] = data[start:end] * scans
+    return bytes(data)

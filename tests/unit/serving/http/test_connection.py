@@ -38,3 +38,50 @@ async def test_connection_is_the_same_for_each_of_its_requests() -> None:
     assert seen[0] is seen[1]
     assert seen[2] is seen[3]
     assert seen[0] is not seen[2]
+
+
+async def test_many_small_chunks_let_others_have_their_turn() -> None:
+    """Each costs as much time to parse as thousands of bytes."""
+    turns = [0]
+    bodies: list[bytes] = []
+
+    def turn() -> None:
+        turns[0] += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        turn()
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        bodies.append(body)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    def post(port: int) -> bytes:
+        content = bytes(range(256)) * 200
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            for end in (b"0\r\n\r\n", b"0\r\n\r\n"):
+                connection.sendall(
+                    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + b"".join(b"1\r\n%c\r\n" % byte for byte in content)
+                    + end
+                )
+            answers = b""
+            while answers.count(b"204 No Content") < 2:
+                answers += connection.recv(1000)
+        return content
+
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=HttpProtocol, lifespan="off", log_config=None, ws="none")
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        serving = asyncio.create_task(server._serve([listener]))
+        content = await asyncio.to_thread(post, port)
+        server.should_exit = True
+        await serving
+    assert bodies == [content, content]
+    # 300 kB each, at most 8 kB of which are parsed in one turn.
+    assert turns[0] > 30

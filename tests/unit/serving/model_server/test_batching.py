@@ -230,3 +230,70 @@ async def test_results_without_the_rows(threads: ThreadPoolExecutor) -> None:
     batcher = Batcher(mean, BatchLimits(allowed_sizes=(4,)), threads, nullcontext)
     with pytest.raises(ServingError, match="0th dimension does not equal the sum"):
         await batcher.compute(rows(1, 2))
+
+
+async def test_a_large_request_lets_others_in_between(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    limits = BatchLimits(max_batch_size=2, slots=1, max_queued_rows=4)
+    batcher = make(doubler, threads, limits)
+    large = asyncio.create_task(batcher.compute(rows(*range(100))))
+    await wait_until(lambda: doubler.batches)
+    small = asyncio.create_task(batcher.compute(rows(1000)))
+    await asyncio.sleep(0)
+    doubler.gate.set()
+    assert (await small)[0].array.tolist() == [2000]
+    assert (await large)[0].array.tolist() == [2 * value for value in range(100)]
+    assert [1000] in doubler.batches[:3]
+
+
+async def test_rows_that_take_much_are_computed_in_smaller_batches(
+    threads: ThreadPoolExecutor,
+) -> None:
+    doubler = Doubler()
+    batcher = make(doubler, threads, BatchLimits(max_batch_size=4, slots=1, max_batch_bytes=10))
+    results = await batcher.compute(rows(*range(8)), [1, 1, 1, 1, 9, 2, 30, 1])
+    assert results[0].array.tolist() == [2 * value for value in range(8)]
+    assert doubler.batches == [[0, 1, 2, 3], [4], [5], [6], [7]]
+
+
+async def test_requests_that_take_much_do_not_share_a_batch(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    batcher = make(doubler, threads, BatchLimits(max_batch_size=4, slots=1, max_batch_bytes=10))
+    calls = [asyncio.create_task(batcher.compute(rows(value), [6])) for value in range(3)]
+    await wait_until(lambda: doubler.batches)
+    doubler.gate.set()
+    await asyncio.gather(*calls)
+    assert doubler.batches == [[0], [1], [2]]
+
+
+async def test_a_row_too_large_to_be_repeated_is_not_padded(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    limits = BatchLimits(allowed_sizes=(4, 32), max_batch_bytes=100)
+    batcher = make(doubler, threads, limits)
+    await batcher.compute(rows(1))
+    wide = Tensor(types_pb2.DT_FLOAT, np.ones((1, 50), np.float32))
+    assert (await batcher.compute([wide]))[0].array.shape == (1, 50)
+    assert list(map(len, doubler.batches)) == [4, 1]
+
+
+async def test_shapes_that_would_multiply_are_not_padded_together(
+    threads: ThreadPoolExecutor,
+) -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    limits = BatchLimits(slots=1, pads_variable_lengths=True, max_batch_bytes=1000)
+    batcher = make(doubler, threads, limits)
+    shapes = [(1, 1), (20, 1), (1, 100), (1, 2)]
+    calls = [
+        asyncio.create_task(
+            batcher.compute([Tensor(types_pb2.DT_FLOAT, np.ones(shape, np.float32))])
+        )
+        for shape in shapes
+    ]
+    await wait_until(lambda: doubler.batches)
+    doubler.gate.set()
+    answers = await asyncio.gather(*calls)
+    assert [results[0].array.shape[0] for results in answers] == [1, 20, 1, 1]
+    assert list(map(len, doubler.batches)) == [1, 21, 1]

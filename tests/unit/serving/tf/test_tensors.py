@@ -9,7 +9,15 @@ import pytest
 
 from serving.tf.messages import tensor_pb2, types_pb2
 from serving.tf.status import ServingError
-from serving.tf.tensors import NUMPY_DTYPES, Tensor, from_proto, to_proto, type_name
+from serving.tf.tensors import (
+    NUMPY_DTYPES,
+    Tensor,
+    from_proto,
+    memory_of,
+    string_tensor,
+    to_proto,
+    type_name,
+)
 
 
 def proto(dtype: int, shape: tuple[int, ...] = (), **fields: Any) -> Any:
@@ -90,3 +98,38 @@ def test_an_invalid_tensor_is_refused(sent: Any) -> None:
 def test_type_names() -> None:
     names = [type_name(dtype) for dtype in (types_pb2.DT_FLOAT, types_pb2.DT_HALF)]
     assert names == ["float", "half"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        proto(types_pb2.DT_STRING, (2**28,), string_val=[b"x"]),
+        proto(types_pb2.DT_STRING, (2**28,), string_val=[b"x"] * 7000),
+        proto(types_pb2.DT_STRING, (2**21,), tensor_content=bytes(2**21)),
+        proto(types_pb2.DT_FLOAT, (2**28,), float_val=[1]),
+        proto(types_pb2.DT_INT64, (2**14, 2**14)),
+        proto(types_pb2.DT_BOOL, (2**62,), bool_val=[True]),
+        proto(types_pb2.DT_COMPLEX64, (2**21,), scomplex_val=[1, 1]),
+        proto(types_pb2.DT_HALF, (2**40,), half_val=[1]),
+        proto(types_pb2.DT_FLOAT, (0, 2**62, 2**62)),
+        proto(types_pb2.DT_STRING, (0, 2**60)),
+        proto(types_pb2.DT_FLOAT, (2**32, 2**32, 2**32), float_val=[1]),
+        proto(types_pb2.DT_FLOAT, (-1, -(2**62)), float_val=[1]),
+    ],
+)
+def test_declares_far_more_than_was_sent(sent: Any) -> None:
+    with pytest.raises(ServingError, match="tensor parsing error: x"):
+        from_proto(sent, "x")
+
+
+def test_how_many_values_may_be_left_out() -> None:
+    sent = proto(types_pb2.DT_FLOAT, (100,), float_val=[1, 2])
+    assert from_proto(sent, "x", max_unsent=98).array.tolist() == [1, *[2] * 99]
+    with pytest.raises(ServingError, match="declares 100 values, and 98 of them were not sent"):
+        from_proto(sent, "x", max_unsent=97)
+    assert len(from_proto(proto(types_pb2.DT_BOOL, (2**21,)), "x", max_unsent=None).array) == 2**21
+
+
+def test_memory_of_strings() -> None:
+    assert memory_of(string_tensor([b"ab", b"c"])) == 3 + 2 * 24
+    assert memory_of(Tensor(types_pb2.DT_INT64, np.zeros(5, np.int64))) == 40
