@@ -35,6 +35,7 @@ from serving.errors import ServeryError
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import end_interrupted_switch
 from serving.http.limits import DEFAULT_LIMITS, HttpLimits
+from serving.listen_address import ListenAddress, checked_host_name
 from serving.model_server.log_limit import limit_own_log
 from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
@@ -45,13 +46,15 @@ from serving.workspace import Workspace
 
 EXIT_FAILED = 1
 
+log = logging.getLogger(__name__)
+
 
 def main() -> int:
     set_private_umask()
     arguments = _parse_arguments()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     logs = Workspace(arguments.workspace.expanduser().resolve()).logs
-    limit_own_log(lambda log: log.parent == logs)
+    limit_own_log(lambda file: file.parent == logs)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
     try:
         asyncio.run(serve(arguments))
@@ -66,15 +69,20 @@ async def serve(arguments: argparse.Namespace) -> None:
     workspace = Workspace(arguments.workspace.expanduser().resolve()).create()
     # Whatever came into it by other ways since: a copy of it that was put back, a wide umask.
     await asyncio.to_thread(workspace.tighten)
+    address = ListenAddress.resolve(arguments.host)
+    address.check(AccessToken(workspace.token))
+    if address.warning():
+        log.warning("%s", address.warning())
+    hosts = [checked_host_name(name) for name in arguments.allow_host]
     broker = EventBroker()
-    with backend_lock(workspace), listening_socket(arguments.host, arguments.port) as listener:
+    with backend_lock(workspace), listening_socket(address.host, arguments.port) as listener:
         url = url_of(listener)
 
         def on_listening() -> None:
             BackendRunFile(os.getpid(), url).write(workspace)
             print(f"The backend listens at {url}", flush=True)
 
-        async with application(workspace, arguments.engine, arguments.allow_host, broker) as app:
+        async with application(workspace, arguments.engine, hosts, broker) as app:
             limits = HttpLimits(
                 connections=arguments.max_connections,
                 head_seconds=arguments.head_seconds,

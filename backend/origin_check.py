@@ -18,6 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.http_errors import error_response
+from serving.listen_address import ListenError, checked_host_name
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME_SITE = frozenset({"same-origin", "none"})
@@ -55,7 +56,8 @@ class OriginCheck:
             response = error_response(
                 403,
                 f"The host name {_printable(host)} is not allowed.",
-                "Use 127.0.0.1 or localhost, or start the backend with --allow-host and this name.",
+                "Use 127.0.0.1 or localhost, or start Servery with"
+                f" --allow-host {_host_name(host)}.",
             )
             await response(scope, receive, send_secured)
         elif scope["method"] not in _SAFE_METHODS and not _from_own_site(headers, host):
@@ -69,10 +71,7 @@ class OriginCheck:
             await self._app(scope, receive, send_secured)
 
     def _is_allowed(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname
-        except ValueError:
-            return False
+        name = _name(host)
         if not name:
             return False
         if name == "localhost" or name.endswith(".localhost") or name in self._hosts:
@@ -90,6 +89,22 @@ def _from_own_site(headers: Headers, host: str) -> bool:
     # Browsers without Sec-Fetch-Site still send Origin with whatever changes something.
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+
+
+def _name(host: str) -> str:
+    """Return the name in a `Host` header, in lower case; empty if there is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:
+        return ""
+
+
+def _host_name(host: str) -> str:
+    """Return the name to allow, or what stands for one if this is none."""
+    try:
+        return checked_host_name(_name(host))
+    except ListenError:
+        return "NAME"
 
 
 def _printable(host: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from desktop.commands.terminal import print_line
 from serving.access_token import AccessToken
 from serving.workspace import Workspace
 
@@ -19,4 +20,4 @@ def token(workspace: Workspace, renew: bool) -> None:
     can do with Servery.
     """
     access = AccessToken(workspace.create().token)
-    click.echo(access.renew() if renew else access.read_or_make())
+    print_line(access.renew() if renew else access.read_or_make())
