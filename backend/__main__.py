@@ -14,6 +14,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
+from backend.ending import EndRequest, ending
 from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, publish_faults, watch_fleet
@@ -39,8 +40,10 @@ from serving.listen_address import ListenAddress, checked_host_name
 from serving.model_server.log_limit import limit_own_log
 from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
+from serving.parent import PARENT_PIPE_FLAG
 from serving.predict.client import PredictClient
 from serving.private import set_private_umask
+from serving.process_identity import process_identity
 from serving.text.log_lines import log_lines, print_line
 from serving.workspace import Workspace
 
@@ -58,6 +61,8 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
     try:
         asyncio.run(serve(arguments))
+    except asyncio.CancelledError:  # asked to end while it was starting
+        return 0
     except ServeryError as error:
         print_line(str(error))
         return EXIT_ALREADY_RUNNING if isinstance(error, AlreadyRunning) else EXIT_FAILED
@@ -65,7 +70,15 @@ def main() -> int:
 
 
 async def serve(arguments: argparse.Namespace) -> None:
-    """Run until a signal ends it; raises ServeryError if it cannot start."""
+    """Run until a signal ends it, or the end of the program that started it.
+
+    Raises ServeryError if it cannot start, CancelledError if it is to end before it listens.
+    """
+    with ending(arguments.parent_pipe) as end:
+        await _serve(arguments, end)
+
+
+async def _serve(arguments: argparse.Namespace, end: EndRequest) -> None:
     workspace = Workspace(arguments.workspace.expanduser().resolve()).create()
     # Whatever came into it by other ways since: a copy of it that was put back, a wide umask.
     await asyncio.to_thread(workspace.tighten)
@@ -74,12 +87,25 @@ async def serve(arguments: argparse.Namespace) -> None:
     if address.warning():
         log.warning("%s", address.warning())
     hosts = [checked_host_name(name) for name in arguments.allow_host]
+    owner_pid = os.getppid()
+    owner_identity = process_identity(owner_pid)
     broker = EventBroker()
-    with backend_lock(workspace), listening_socket(address.host, arguments.port) as listener:
+    with (
+        backend_lock(workspace),
+        listening_socket(address.host, arguments.port, exact_port=arguments.exact_port) as listener,
+    ):
         url = url_of(listener)
 
         def on_listening() -> None:
-            BackendRunFile(os.getpid(), url).write(workspace)
+            BackendRunFile(
+                os.getpid(),
+                url,
+                identity=process_identity(os.getpid()),
+                host=address.host,
+                started_by=arguments.started_by,
+                owner_pid=owner_pid,
+                owner_identity=owner_identity,
+            ).write(workspace)
             print(f"The backend listens at {url}", flush=True)
 
         async with application(workspace, arguments.engine, hosts, broker) as app:
@@ -89,7 +115,9 @@ async def serve(arguments: argparse.Namespace) -> None:
                 body_seconds=arguments.body_seconds,
                 response_seconds=arguments.body_seconds,
             )
-            await Server(app, on_listening, broker.close, limits).serve([listener])
+            server = Server(app, on_listening, broker.close, limits)
+            end.goes_to(server)
+            await server.serve([listener])
 
 
 @asynccontextmanager
@@ -164,6 +192,7 @@ def _parse_arguments() -> argparse.Namespace:
     )
     option("--host", default="127.0.0.1", help="default: %(default)s")
     option("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s; 0: any free port")
+    option("--exact-port", action="store_true", help="fail if that port is taken")
     option("--engine", default=AUTO, choices=ENGINE_CHOICES, help="default: %(default)s")
     option(
         "--allow-host",
@@ -172,6 +201,9 @@ def _parse_arguments() -> argparse.Namespace:
         metavar="NAME",
         help="a host name, besides localhost, under which browsers may reach it (repeatable)",
     )
+    # What only a program of Servery says that starts it.
+    option("--started-by", default="", help=argparse.SUPPRESS)
+    option(PARENT_PIPE_FLAG, type=int, help=argparse.SUPPRESS)
     limits = parser.add_argument_group("limits of HTTP connections")
     option = limits.add_argument
     option(

@@ -33,11 +33,13 @@ from backend.contract import (
     VersionSummary,
 )
 from backend.peer import is_person_or_root, owner_of_listener
-from backend.run_file import BackendRunFile
+from backend.run_file import BackendRunFile, backend_lock_file
 from serving.access_token import AccessToken
 from serving.errors import BackendError
 from serving.json_decode import decode
 from serving.workspace import Workspace
+
+__all__ = ["BackendClient", "BackendRefused", "BackendRunFile", "backend_lock_file"]
 
 T = TypeVar("T")
 
@@ -77,7 +79,8 @@ class BackendClient:
     ) -> None:
         """`token` is sent where there is one, as the backend asks for at addresses beyond loopback.
 
-        `transport` replaces the network, for an application in the same process.
+        `url` is empty while there is no backend: see `move`. `transport` replaces the network,
+        for an application in the same process.
         """
         self.url = url.rstrip("/")
         self._token = token
@@ -115,6 +118,14 @@ class BackendClient:
     async def close(self) -> None:
         """Close every connection; a running `events` ends with an error."""
         await self._http.aclose()
+
+    def move(self, url: str) -> None:
+        """Call the backend at `url` from now on; with an empty one, every call fails at once.
+
+        So no request goes to another program that gets the port of a backend that ended.
+        """
+        self.url = url.rstrip("/")
+        self._http.base_url = httpx.URL(self.url)
 
     async def health(self, *, timeout_seconds: float = REQUEST_TIMEOUT) -> Health:
         return await self._request(Health, "GET", "/health", timeout=timeout_seconds)
@@ -342,6 +353,9 @@ class BackendClient:
         delay = _MIN_RECONNECT_DELAY
         while True:
             self._check_open()
+            if not self.url:
+                await asyncio.sleep(_MIN_RECONNECT_DELAY)
+                continue
             try:
                 async with self._http.stream(
                     "GET", "/events", timeout=httpx.Timeout(_EVENT_TIMEOUT, connect=5.0)
@@ -374,6 +388,11 @@ class BackendClient:
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         self._check_open()
+        if not self.url:
+            raise BackendError(
+                "The backend is not running at the moment.",
+                "It is started again as soon as that is possible.",
+            )
         try:
             response = await self._http.request(method, path, **request)
         except httpx.TimeoutException as error:

@@ -339,6 +339,8 @@ class Health:
     model: str
     live_version: int | None
     process: int
+    interrupted_runs: int = 0
+    """How many training runs had not ended when the backend before was killed."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def create_app(
     app.add_middleware(OriginCheck, hosts=hosts)
     http_errors.install_error_handlers(app)
     app.include_router(page.routes())
-    app.include_router(health.routes(repository, ready_instances, catalog))
+    app.include_router(health.routes(repository, ready_instances, catalog, trainer))
     app.include_router(classify.routes(classifier, names))
     app.include_router(labels.routes(store, catalog, names, broker))
     app.include_router(training.routes(trainer, names))

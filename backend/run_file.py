@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -17,16 +18,31 @@ from filelock import FileLock, Timeout
 from serving.errors import BackendError, storage_error
 from serving.files import write_aside
 from serving.json_decode import decode
+from serving.process_identity import is_running
 from serving.state_files import UnreadableFile, read_object, set_aside
 from serving.workspace import Workspace
+
+LOCK_SECONDS = 1.0
+"""How long a start waits for the lock: who only looks whether it is held, holds it for a moment."""
 
 
 @dataclass(frozen=True)
 class BackendRunFile:
-    """The process id and the address of a running backend."""
+    """The process id and the address of a running backend, and who started it.
+
+    A backend of an older version wrote the first two alone.
+    """
 
     pid: int
     url: str
+    identity: str = ""
+    """Of the process: see `serving.process_identity`."""
+    host: str = ""
+    """The address that it was asked to listen on; empty if that is not known."""
+    started_by: str = ""
+    """The program that started it, such as `servery serve`; empty if somebody did by hand."""
+    owner_pid: int = 0
+    owner_identity: str = ""
 
     @classmethod
     def read(cls, workspace: Workspace) -> BackendRunFile | None:
@@ -68,6 +84,18 @@ class BackendRunFile:
     def write(self, workspace: Workspace) -> None:
         write_aside(workspace.backend_run_file, json.dumps(asdict(self)) + "\n")
 
+    @property
+    def was_left(self) -> bool:
+        """Whether the program that started it is gone, so that nobody will stop it."""
+        return bool(self.started_by) and not is_running(self.owner_pid, self.owner_identity)
+
+    @property
+    def owner(self) -> str:
+        """Who runs it, for a sentence."""
+        if not self.started_by:
+            return "somebody who started it by hand"
+        return f"{self.started_by} (process {self.owner_pid})"
+
 
 def _reaches(host: IPv4Address | IPv6Address, listens_at: IPv4Address | IPv6Address) -> bool:
     """Say whether what is sent to `host` arrives at a socket of this machine at an address."""
@@ -78,6 +106,11 @@ class AlreadyRunning(BackendError):
     """Another backend serves this workspace."""
 
 
+def backend_lock_file(workspace: Workspace) -> Path:
+    """Return the file that a running backend holds a lock on."""
+    return workspace.backend_run_file.with_suffix(".lock")
+
+
 @contextmanager
 def backend_lock(workspace: Workspace) -> Iterator[None]:
     """Lock the workspace for this process; remove its run file at the end.
@@ -86,10 +119,10 @@ def backend_lock(workspace: Workspace) -> Iterator[None]:
     Raises AlreadyRunning if another process holds it.
     """
     run_file = workspace.backend_run_file
-    lock = FileLock(run_file.with_suffix(".lock"))
+    lock = FileLock(backend_lock_file(workspace))
     try:
         run_file.parent.mkdir(parents=True, exist_ok=True)
-        held = lock.acquire(blocking=False)
+        held = lock.acquire(timeout=LOCK_SECONDS, poll_interval=0.05)
     except Timeout:
         raise _already_running(workspace) from None
     except OSError as error:

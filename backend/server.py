@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 from fastapi import FastAPI
 
@@ -44,44 +42,52 @@ class Server(BoundedServer):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End in good order at SIGINT and SIGTERM.
+        """Leave the signals to the program, which ends in good order at more of them.
 
         uvicorn's own would raise the signal again afterwards, and with it the exit code.
         """
-
-        def request_exit(number: int, frame: FrameType | None) -> None:
-            self.should_exit = True
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        previous = {number: signal.signal(number, request_exit) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        yield
 
 
 @contextlib.contextmanager
-def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
-    """Bind `port`, or a free one if it is taken, and print which.
+def listening_socket(host: str, port: int, *, exact_port: bool = False) -> Iterator[socket.socket]:
+    """Bind `port`, or a free one if it is taken and need not be that one, and print which.
 
     Raises ServeryError if the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        if exact_port and _belongs_here(host, family):
+            raise ServeryError(
+                f"Port {port} of {host} cannot be used: {_reason(error)}.",
+                "Give another port with --port, or 0 for any free one.",
+            ) from error
         try:
             listener = socket.create_server((host, 0), family=family)
         except OSError:
             raise ServeryError(
-                f"The backend cannot listen at {host}: {error.strerror}.",
+                f"The backend cannot listen at {host}: {_reason(error)}.",
                 "Give another address with --host.",
             ) from error
         free = listener.getsockname()[1]
         print_line(f"Port {port} is taken, so port {free} is used.")
     with listener:
         yield listener
+
+
+def _belongs_here(host: str, family: socket.AddressFamily) -> bool:
+    """Whether this machine has the address, so that it is the port that cannot be used."""
+    try:
+        socket.create_server((host, 0), family=family).close()
+    except OSError:
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def url_of(listener: socket.socket) -> str:

@@ -3,23 +3,74 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from backend.client import BackendClient
+from backend.client import BackendClient, BackendRunFile, backend_lock_file
 from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
+from desktop.stop_process import end_process
+from serving.access_token import AccessToken
 from serving.engines.names import AUTO
 from serving.errors import BackendError
+from serving.file_lock import is_locked, lock_holder
+from serving.listen_address import ListenAddress
+from serving.parent import ParentPipe
+from serving.process_identity import is_running, process_identity
 from serving.programs import module_command
 from serving.workspace import Workspace
 
 START_TIMEOUT_SECONDS = 60.0
 """How long a backend may take until it answers."""
+HELD_SECONDS = 20.0
+"""How long another one may hold the workspace without answering."""
 STOP_TIMEOUT_SECONDS = 15.0
 """How long it may take to exit before it is killed."""
+LOOPBACK = "127.0.0.1"
 LOG_NAME = "backend.log"
 _POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class BackendOptions:
+    """How a backend is to run. What is None may be as it is in one that runs already."""
+
+    host: str | None = None
+    """The address to listen on; by default loopback."""
+    port: int | None = None
+    """The port to listen on; 0 for any free one, which is also what None may end up with."""
+    near_port: int = DEFAULT_PORT
+    """The port to try first if none has to be."""
+    engine: str = AUTO
+    allow_hosts: tuple[str, ...] = ()
+    started_by: str = "Servery"
+    """Which program starts it, for sentences."""
+
+    def arguments(self) -> list[str]:
+        port = self.near_port if self.port is None else self.port
+        return [
+            *("--host", self.host or LOOPBACK),
+            *("--port", str(port), *(["--exact-port"] if self.port else [])),
+            *("--engine", self.engine),
+            *(word for name in self.allow_hosts for word in ("--allow-host", name)),
+            *("--started-by", self.started_by),
+        ]
+
+    def reason_against(self, running: BackendRunFile) -> str:
+        """Say as a sentence why a running backend is not what is asked for; empty if it is."""
+        parts = urlsplit(running.url)
+        host = running.host or parts.hostname or ""
+        if self.host is not None and ListenAddress.resolve(self.host).host != host:
+            return f"A backend of this workspace listens on {host} already, not on {self.host}."
+        if self.port and self.port != parts.port:
+            return f"A backend of this workspace listens at {running.url} already."
+        return ""
+
+
+DEFAULT_OPTIONS = BackendOptions()
 
 
 @dataclass(frozen=True)
@@ -27,78 +78,171 @@ class BackendHandle:
     """A backend that answered."""
 
     url: str
+    pid: int
+    identity: str
+    """Of its process: see `serving.process_identity`."""
     process: subprocess.Popen[bytes] | None = None
     """The process if it was started here."""
+    pipe: ParentPipe | None = None
+    """By which it ends with this program, if it was started here."""
+    left: str = ""
+    """Which program, now gone, started it and left it running; empty if none."""
+    owner: str = ""
+    """Who runs it, for a sentence, if it was not started here."""
 
     @property
     def started_here(self) -> bool:
         return self.process is not None
 
-    async def exited(self) -> int:
-        """Return the exit code once the process exits; never returns if it was not started here."""
+    async def exited(self) -> int | None:
+        """Return once the process has ended: the exit code, or None if it is not a child."""
         while True:
-            code = None if self.process is None else self.process.poll()
-            if code is not None:
+            if self.process is not None and (code := self.process.poll()) is not None:
                 return code
+            if self.process is None and not is_running(self.pid, self.identity):
+                return None
             await asyncio.sleep(4 * _POLL_SECONDS)
 
-    async def stop(self) -> None:
-        """Stop the process if it was started here, gracefully; any other backend runs on."""
+    def let_stay(self, stays: bool) -> None:
+        """Say whether it runs on when this program ends, however that does."""
+        if self.pipe is not None:
+            self.pipe.let_stay(stays)
+
+    async def stop(self, *, also_left: bool = False) -> None:
+        """Stop the process if it was started here, gracefully; any other backend runs on.
+
+        With `also_left`, one is stopped too that a program left running which is gone.
+        """
         if self.process is not None:
             await _terminate(self.process)
+        elif also_left and self.left:
+            await end_process(self.pid, self.identity, STOP_TIMEOUT_SECONDS)
+
+    def close(self) -> None:
+        """Let go of it, by which it ends unless it was asked to stay."""
+        if self.pipe is not None:
+            self.pipe.close()
 
 
 async def ensure_backend(
-    workspace: Workspace, *, host: str = "127.0.0.1", port: int = DEFAULT_PORT, engine: str = AUTO
+    workspace: Workspace, options: BackendOptions = DEFAULT_OPTIONS
 ) -> BackendHandle:
     """Return the workspace's backend; start one if none answers.
 
-    It listens on `port`, or on a free one if that is taken. Raises BackendError
-    if it does not come up. However this ends, a process that it started and does
-    not return has been waited for.
+    One that runs already and is not as `options` ask for is replaced if the program that
+    started it is gone. Raises BackendError if another program runs it, or if it does
+    not come up. However this ends, a process that it started and does not return has
+    been waited for.
     """
     found = await _find_running(workspace)
     if found is not None:
-        return BackendHandle(found[0])
+        reason = options.reason_against(found)
+        if not reason:
+            return _joined(found)
+        if not found.was_left:
+            raise _run_by_another(found, reason)
+        await end_process(found.pid, found.identity, STOP_TIMEOUT_SECONDS)
+    return await _start(workspace, options)
+
+
+async def check_running_backend(workspace: Workspace, options: BackendOptions) -> None:
+    """Raise BackendError if another program runs a backend that is not as `options` ask for."""
+    found = await _find_running(workspace)
+    if found is not None and not found.was_left and (reason := options.reason_against(found)):
+        raise _run_by_another(found, reason)
+
+
+async def interrupted_runs(workspace: Workspace, handle: BackendHandle) -> int:
+    """Return how many training runs ended because the backend before was killed."""
+    if not handle.started_here:
+        return 0
+    with contextlib.suppress(BackendError):
+        async with BackendClient(handle.url, token=AccessToken(workspace.token)) as client:
+            return (await client.health()).interrupted_runs
+    return 0
+
+
+async def find_backend(workspace: Workspace) -> BackendHandle | None:
+    """Return the backend that answers; None if none does."""
+    found = await _find_running(workspace)
+    return None if found is None else _joined(found)
+
+
+async def _start(workspace: Workspace, options: BackendOptions) -> BackendHandle:
     log = workspace.create().logs / LOG_NAME
-    arguments = ["--workspace", str(workspace.root), "--host", host, "--port", str(port)]
-    process = _spawn([*module_command("backend"), *arguments, "--engine", engine], log)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + START_TIMEOUT_SECONDS
+    held_until = loop.time() + HELD_SECONDS
+    while True:
+        handle = await _start_once(workspace, options, log, deadline)
+        if handle is not None:
+            return handle
+        # Another backend holds the workspace: one that starts, one that is about to end, or
+        # one that hangs.
+        while (found := await _find_running(workspace)) is None:
+            if not is_locked(backend_lock_file(workspace)):
+                break
+            if loop.time() > held_until:
+                raise _held(workspace)
+            await asyncio.sleep(4 * _POLL_SECONDS)
+        if found is not None:
+            if reason := options.reason_against(found):
+                raise _run_by_another(found, reason)
+            return _joined(found)
+
+
+async def _start_once(
+    workspace: Workspace, options: BackendOptions, log: Path, deadline: float
+) -> BackendHandle | None:
+    """Return the backend that was started; None if another one holds the workspace."""
+    arguments = ["--workspace", str(workspace.root), *options.arguments()]
+    pipe = ParentPipe()
     keep = False
     try:
-        url, pid = await _wait_until_ready(workspace, process, log)
-        keep = pid == process.pid
+        process = _spawn([*module_command("backend"), *arguments], log, pipe)
+        try:
+            url = await _wait_until_ready(workspace, process, log, deadline)
+            keep = bool(url)
+        finally:
+            # Another program may have started its backend first. Ours cannot serve the workspace
+            # then, and nobody else would wait for it.
+            if not keep:
+                await asyncio.shield(_terminate(process))
     finally:
-        # Another program may have started its backend first. Ours cannot serve the workspace
-        # then, and nobody else would wait for it.
+        pipe.started()
         if not keep:
-            await asyncio.shield(_terminate(process))
-    return BackendHandle(url, process if keep else None)
+            pipe.close()
+    if not keep:
+        return None
+    return BackendHandle(url, process.pid, process_identity(process.pid), process, pipe)
 
 
-def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(command: Sequence[str], log: Path, pipe: ParentPipe) -> subprocess.Popen[bytes]:
     """Start a process of its own session: a Ctrl+C meant for its parent does not reach it."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            command,
+            [*command, *pipe.arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pipe.inherited,
         )
 
 
 async def _wait_until_ready(
-    workspace: Workspace, process: subprocess.Popen[bytes], log: Path
-) -> tuple[str, int]:
-    """Return the URL and the process id of the backend that answers, be it `process` or not."""
+    workspace: Workspace, process: subprocess.Popen[bytes], log: Path, deadline: float
+) -> str:
+    """Return the URL at which `process` answers; empty if another backend does instead."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + START_TIMEOUT_SECONDS
     while loop.time() < deadline:
         code = process.poll()
         found = await _find_running(workspace)
         if found is not None:
-            return found
-        if code not in (None, EXIT_ALREADY_RUNNING):
+            return found.url if found.pid == process.pid else ""
+        if code == EXIT_ALREADY_RUNNING:
+            return ""
+        if code is not None:
             raise BackendError(
                 f"The backend exited while starting: {_last_line(log)}",
                 f"Its output is in {log}.",
@@ -109,17 +253,40 @@ async def _wait_until_ready(
     )
 
 
-async def _find_running(workspace: Workspace) -> tuple[str, int] | None:
-    """Return the URL and the process id of the backend that answers; None if none does."""
+async def _find_running(workspace: Workspace) -> BackendRunFile | None:
+    """Return where the backend is that answers; None if none does."""
     client = await BackendClient.find(workspace)
     if client is None:
         return None
-    async with client:
-        try:
-            health = await client.health()
-        except BackendError:  # it exited since it was found
-            return None
-    return client.url, health.process
+    await client.close()
+    running = BackendRunFile.read(workspace)
+    return running if running is not None and running.url.rstrip("/") == client.url else None
+
+
+def _joined(running: BackendRunFile) -> BackendHandle:
+    return BackendHandle(
+        running.url,
+        running.pid,
+        running.identity or process_identity(running.pid),
+        left=running.started_by if running.was_left else "",
+        owner=running.owner,
+    )
+
+
+def _run_by_another(running: BackendRunFile, reason: str) -> BackendError:
+    return BackendError(
+        f"{reason} It is run by {running.owner}.",
+        "End that program first, or leave out --host and --port to use its backend.",
+    )
+
+
+def _held(workspace: Workspace) -> BackendError:
+    holder = lock_holder(backend_lock_file(workspace))
+    which = f"Process {holder}" if holder else "Another process"
+    return BackendError(
+        f"{which} is a backend of this workspace that does not answer.",
+        "End it with `servery stop`, then try again.",
+    )
 
 
 async def _terminate(process: subprocess.Popen[bytes]) -> None:

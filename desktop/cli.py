@@ -29,6 +29,7 @@ COMMANDS = {
     "models": "desktop.commands.models.group",
     "promote": "desktop.commands.learn",
     "serve": "desktop.commands.serve",
+    "stop": "desktop.commands.stop",
     "token": "desktop.commands.token",
     "train": "desktop.commands.learn",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +10,7 @@ from desktop.jobs import Job, Jobs
 from desktop.main_window import MainWindow
 from desktop.quit_dialog import ask_what_to_keep
 from desktop.settings import OnQuit, Settings
+from serving.signals import on_end_signals
 
 
 class QuitFlow:
@@ -43,22 +43,16 @@ class QuitFlow:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Quit on Ctrl+C, and when the system asks the process to end."""
+        """Quit at each signal that asks the process to end, a closed terminal's among them."""
         loop = asyncio.get_running_loop()
-        preference = self._settings.preferences.on_quit
-        on_quit = OnQuit.STOP if preference is OnQuit.ASK else preference
-
-        def handle(number: int, frame: object) -> None:
-            loop.call_soon_threadsafe(self.quit, on_quit)
-
-        # Qt's loop has no add_signal_handler, so these are Python's own handlers.
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, handle) for number in numbers}
-        try:
+        with on_end_signals(lambda number: loop.call_soon_threadsafe(self.quit_as_set)):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+    def quit_as_set(self) -> None:
+        """Quit without asking, and keep running what the settings say; does nothing twice."""
+        if not self.quit_requested.is_set():
+            preference = self._settings.preferences.on_quit
+            self.quit(OnQuit.STOP if preference is OnQuit.ASK else preference)
 
     def _on_close_requested(self) -> None:
         preference = self._settings.preferences.on_quit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,10 @@ from desktop.fleet.engines import FleetEngines
 from desktop.fleet.page import FleetPage
 from desktop.fleet.presenter import FleetPresenter
 from desktop.formats import plural
+from desktop.left_running import fleet_sentence
 from desktop.main_window import PageName
+from desktop.running_programs import Registration, RunningProgram, registered
+from desktop.settings import OnQuit, Preferences
 from serving.background import in_background
 from serving.engines.choose import awaited_engine
 from serving.engines.docker.engine import DockerEngine
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+WINDOW = "Servery's window"
 DEFAULT_INSTANCES = 2
 """Size of a fleet that nobody has sized yet, on a machine with at least as many cores."""
 FIRST_INSTANCE_SECONDS = 6.0
@@ -66,7 +71,14 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     fleet = Fleet(switch, repository, app.workspace, client)
     engines = FleetEngines(fleet, switch, docker, process, lambda: app.engine_setting)
     stack.push_async_callback(engines.close)
-    stack.push_async_callback(_stop_fleet, app, fleet)
+    program = stack.enter_context(registered(app.workspace, WINDOW))
+
+    def let_stop_fleet(preferences: Preferences) -> None:
+        program.let_stop_fleet(preferences.on_quit is not OnQuit.KEEP)
+
+    let_stop_fleet(app.settings.preferences)
+    stack.callback(app.settings.subscribe(let_stop_fleet))
+    stack.push_async_callback(_stop_fleet, app, fleet, program)
     FleetPresenter(page, fleet, app.jobs, app.notifications)
     EnginePresenter(page, fleet, engines, app.settings, app.jobs, app.notifications)
     status = _FleetStatus(app, repository)
@@ -78,6 +90,12 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
         count = min(DEFAULT_INSTANCES, core_count())
         app.jobs.start(
             f"Start {plural(count, 'instance')}", lambda report: fleet.scale(count, report)
+        )
+    if program.killed:
+        app.jobs.start(
+            "Look for what runs",
+            lambda report: _show_left(app, fleet, program.killed),
+            background=True,
         )
     app.quit_flow.has_fleet = True
     app.fleet.set(fleet)
@@ -159,8 +177,14 @@ async def _run_fleet(app: App, fleet: Fleet) -> None:
         app.notifications.error(error)
 
 
-async def _stop_fleet(app: App, fleet: Fleet) -> None:
-    if app.quit_flow.stops_fleet:
+async def _show_left(app: App, fleet: Fleet, killed: Sequence[RunningProgram]) -> None:
+    view = await fleet.observe()
+    app.notifications.info(fleet_sentence(len(view.instances), (), killed))
+
+
+async def _stop_fleet(app: App, fleet: Fleet, program: Registration) -> None:
+    """Stop the instances if that is asked for, unless another program runs on and needs them."""
+    if program.leave() and app.quit_flow.stops_fleet:
         try:
             await fleet.stop_and_remember()
         except ServeryError as error:

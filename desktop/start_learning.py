@@ -6,46 +6,56 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from backend.client import BackendClient
+from desktop.backend_process import BackendOptions, interrupted_runs
 from desktop.backend_supervisor import supervised_backend
-from desktop.learn.outbox import Outbox, UnavailableBackend
+from desktop.learn.outbox import Outbox
 from desktop.learn.page import LearnPage
 from desktop.learn.presenter import LearnPresenter
+from desktop.left_running import runs_sentence
 from desktop.main_window import PageName
+from desktop.settings import OnQuit, Preferences
+from desktop.start_fleet import WINDOW
 from serving.access_token import AccessToken
-from serving.errors import BackendError
 
 if TYPE_CHECKING:
     from desktop.app import App
 
 
 async def start_learning(app: App, stack: AsyncExitStack) -> None:
-    """Build the backend's client, the outbox and the Learn page; raises BackendError.
+    """Build the backend's client, the outbox and the Learn page.
 
-    Without a backend there is an outbox all the same: labels wait there until the next start.
+    If the backend cannot be started, the person is told and it is tried again: labels wait in the
+    outbox until then.
     """
     page = LearnPage()
     page.classify_requested.connect(lambda: app.window.show_page(PageName.CLASSIFY))
     page.models.models_requested.connect(lambda: app.window.show_page(PageName.MODELS))
     app.window.set_page(PageName.LEARN, page)
-    database = app.workspace.desktop_database
-    try:
-        url = await stack.enter_async_context(
-            supervised_backend(
-                app.workspace,
-                app.engine_setting,
-                on_error=app.notifications.error,
-                stop_on_exit=lambda: app.quit_flow.stops_fleet,
-            )
-        )
-    except BackendError as error:
-        page.show_unavailable(str(error))
-        outbox = Outbox(database, UnavailableBackend(error))
-        app.outbox.set(await stack.enter_async_context(outbox))
-        raise
     backend = await stack.enter_async_context(
-        BackendClient(url, token=AccessToken(app.workspace.token))
+        BackendClient("", token=AccessToken(app.workspace.token))
     )
-    outbox = await stack.enter_async_context(Outbox(database, backend))
+    supervisor = await stack.enter_async_context(
+        supervised_backend(
+            app.workspace,
+            BackendOptions(engine=app.engine_setting, started_by=WINDOW),
+            on_url=backend.move,
+            on_error=app.notifications.error,
+            on_recovered=lambda: app.notifications.info("The backend is running again."),
+            required=False,
+            stop_on_exit=lambda: app.quit_flow.stops_fleet,
+        )
+    )
+
+    def let_stay(preferences: Preferences) -> None:
+        supervisor.let_stay(preferences.on_quit is OnQuit.KEEP)
+
+    let_stay(app.settings.preferences)
+    stack.callback(app.settings.subscribe(let_stay))
+    handle = supervisor.handle
+    interrupted = await interrupted_runs(app.workspace, handle) if handle else 0
+    if sentence := runs_sentence(interrupted):
+        app.notifications.info(sentence)
+    outbox = await stack.enter_async_context(Outbox(app.workspace.desktop_database, backend))
     LearnPresenter(page, backend, outbox, app.jobs, app.notifications)
     app.backend.set(backend)
     app.outbox.set(outbox)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from backend.client import BackendClient
+from backend.client import BackendClient, BackendRefused
 from backend.contract import RunState, TrainingRun
 from serving.errors import BackendError, ServeryError
 from serving.progress import Report
@@ -15,6 +15,8 @@ STEPS = 100
 """How finely the progress of a run is reported."""
 _POLL_SECONDS = 0.5
 """Between two questions how far a training run is."""
+AWAY_SECONDS = 20.0
+"""How long the backend may be away, until whoever runs it has started it again."""
 
 
 class TrainingRunFailed(ServeryError):
@@ -28,22 +30,37 @@ async def wait_for_run(
     *,
     closing: Callable[[], bool] = lambda: False,
 ) -> TrainingRun:
-    """Return a run once it has finished, in whatever state that is; raises BackendError.
+    """Return a run once it has finished, in whatever state that is.
 
-    Cancelling this cancels the run, unless that happens because the application is
-    `closing`: the backend may go on without it.
+    A backend that ends is waited for: the next one says what became of the run. Raises
+    BackendError if none comes. Cancelling this cancels the run, unless that happens
+    because the application is `closing`: the backend may go on without it.
     """
     try:
         while not run.state.finished:
             report(round(run.progress * STEPS), STEPS, step_sentence(run))
             await asyncio.sleep(_POLL_SECONDS)
-            run = await backend.training_run(run.id)
+            run = await _latest(backend, run)
     except asyncio.CancelledError:
         if not closing():
             with contextlib.suppress(BackendError):
                 await backend.cancel_training(run.id)
         raise
     return run
+
+
+async def _latest(backend: BackendClient, run: TrainingRun) -> TrainingRun:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + AWAY_SECONDS
+    while True:
+        try:
+            return await backend.training_run(run.id)
+        except BackendRefused:
+            raise
+        except BackendError:
+            if loop.time() > deadline:
+                raise
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def check_succeeded(run: TrainingRun) -> None:

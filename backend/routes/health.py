@@ -13,12 +13,16 @@ from backend.access import HEALTH_PATH
 from backend.contract import Health
 from backend.http_errors import HttpError
 from backend.models.catalog import ModelCatalog
+from backend.training.trainer import Trainer
 from serving.models.faults import VersionFault
 from serving.models.repository import ModelRepository
 
 
 def routes(
-    repository: ModelRepository, ready_instances: Callable[[], int], catalog: ModelCatalog
+    repository: ModelRepository,
+    ready_instances: Callable[[], int],
+    catalog: ModelCatalog,
+    trainer: Trainer,
 ) -> APIRouter:
     router = APIRouter()
 
@@ -66,7 +70,7 @@ def routes(
             status = "No instance is ready, so photos cannot be classified."
         else:
             status = "ok"
-        return Health(status, ready, model, live, os.getpid())
+        return Health(status, ready, model, live, os.getpid(), trainer.interrupted)
 
     async def fault_of(model: str, live: int | None) -> VersionFault | None:
         if not model or live is None:

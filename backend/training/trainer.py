@@ -100,10 +100,12 @@ class Trainer:
         self._unsaved: dict[str, TrainingRun] = {}
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
+        self.interrupted = 0
+        """How many runs an earlier backend left behind unfinished."""
 
     async def open(self) -> None:
         """Mark the runs that an earlier backend left behind as failed, and start."""
-        await self._store.runs.fail_interrupted(
+        self.interrupted = await self._store.runs.fail_interrupted(
             "Servery ended before the training run did. Train again."
         )
         self._task = asyncio.create_task(self._run_queue(), name="trainer")

@@ -7,12 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
+import click
+
 from backend.client import BackendClient
 from backend.contract import ModelSummary
-from desktop.backend_process import BackendHandle, ensure_backend
+from desktop.backend_process import (
+    LOG_NAME,
+    BackendHandle,
+    BackendOptions,
+    ensure_backend,
+    find_backend,
+)
 from serving.access_token import AccessToken
+from serving.background import cancel_and_wait
 from serving.engines.choose import choose_engine
-from serving.errors import ModelError
+from serving.errors import BackendError, ModelError
 from serving.fleet.fleet import Fleet
 from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
@@ -20,6 +29,9 @@ from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 
 T = TypeVar("T")
+
+RETURN_SECONDS = 20.0
+"""How long the program that ran the backend may take to start it again."""
 
 
 @asynccontextmanager
@@ -45,14 +57,61 @@ def with_backend(
     """Return what `work` returns; a backend that was started for it is stopped afterwards."""
 
     async def carry_out() -> T:
-        handle = await ensure_backend(workspace, engine=engine)
+        options = BackendOptions(engine=engine, started_by=f"servery {_command_name()}".strip())
+        handle = await ensure_backend(workspace, options)
         try:
             async with BackendClient(handle.url, token=AccessToken(workspace.token)) as client:
-                return await work(client, handle)
+                return await _unless_it_ends(work(client, handle), workspace, client, handle)
         finally:
             await handle.stop()
+            handle.close()
 
     return asyncio.run(carry_out())
+
+
+def _command_name() -> str:
+    context = click.get_current_context(silent=True)
+    return "" if context is None else (context.info_name or "")
+
+
+async def _unless_it_ends(
+    work: Awaitable[T], workspace: Workspace, client: BackendClient, handle: BackendHandle
+) -> T:
+    """Return what `work` returns; raises BackendError if the backend ends and no other comes.
+
+    One that was started for this command has nobody else who would start it again.
+    """
+    working = asyncio.ensure_future(work)
+    ended = asyncio.ensure_future(_ended_for_good(workspace, client, handle))
+    try:
+        await asyncio.wait([working, ended], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        working.cancel()
+        raise BackendError(
+            "The backend ended before this command did.",
+            f"Labels are kept. Look at {workspace.logs / LOG_NAME}, then run the command again.",
+        )
+    finally:
+        await cancel_and_wait(working, ended)
+
+
+async def _ended_for_good(
+    workspace: Workspace, client: BackendClient, handle: BackendHandle
+) -> None:
+    """Return once the backend has ended and no other program has started one in its place."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await handle.exited()
+        deadline = loop.time() + RETURN_SECONDS
+        found = None
+        while not handle.started_here and found is None and loop.time() < deadline:
+            await asyncio.sleep(0.2)
+            found = await find_backend(workspace)
+        if found is None:
+            return
+        handle = found
+        client.move(handle.url)
 
 
 async def chosen_name(client: BackendClient, name: str | None) -> str:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 
 import click
 
 from backend.contract import DEFAULT_PORT
+from desktop.backend_process import (
+    LOOPBACK,
+    BackendHandle,
+    BackendOptions,
+    check_running_backend,
+    interrupted_runs,
+)
 from desktop.backend_supervisor import supervised_backend
 from desktop.commands import options
 from desktop.commands.options import FleetTarget
 from desktop.commands.terminal import ProgressLine, print_line, print_message
 from desktop.formats import plural
+from desktop.left_running import fleet_sentence, runs_sentence
+from desktop.running_programs import registered
 from serving.background import in_background
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import use_model
 from serving.models.repository import ModelRepository
+from serving.signals import on_end_signals
+
+NAME = "servery serve"
 
 
 @click.command()
@@ -26,66 +37,108 @@ from serving.models.repository import ModelRepository
     help="Number of instances.  [default: as many as the last time, or 1]",
 )
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Address that the web page listens on."
+    "--host",
+    show_default=LOOPBACK,
+    help="Address that the web page listens on.",
 )
 @click.option(
     "--port",
-    default=DEFAULT_PORT,
-    show_default=True,
+    type=click.IntRange(0, 65535),
+    show_default=str(DEFAULT_PORT),
     help="Port that the web page listens on; 0 for any free port.",
 )
 @click.option("--model", metavar="NAME", help="Make this model the current one.")
 @options.fleet
 def serve(
-    target: FleetTarget, instances: int | None, host: str, port: int, model: str | None
+    target: FleetTarget,
+    instances: int | None,
+    host: str | None,
+    port: int | None,
+    model: str | None,
 ) -> None:
     """Run fleet, backend and web page without a window, until Ctrl+C.
 
-    Prints the address of the web page. What this command started is stopped at the end.
+    Prints the address of the web page. What this command started is stopped at the end. If a
+    backend of the workspace runs already, it is used, unless it has another --host or --port than
+    asked for.
     """
-    asyncio.run(_serve(target, instances, host, port, model))
+    options = BackendOptions(host=host, port=port, engine=target.engine, started_by=NAME)
+    asyncio.run(_serve(target, instances, options, model))
 
 
 async def _serve(
-    target: FleetTarget, instances: int | None, host: str, port: int, model: str | None
+    target: FleetTarget, instances: int | None, options: BackendOptions, model: str | None
 ) -> None:
+    await check_running_backend(target.workspace, options)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with (
-        target.open() as (fleet, _),
-        in_background(_run_backend(target, host, port), name="backend") as backend,
-        in_background(_run_fleet(target, fleet, instances, model), name="fleet") as running_fleet,
-        in_background(stop.wait(), name="signal") as stopped,
-    ):
-        await asyncio.wait([backend, running_fleet, stopped], return_when=asyncio.FIRST_COMPLETED)
-        print_message("Stopping")
+    # To the very end: a second signal would otherwise cut short what the first one began.
+    with on_end_signals(lambda number: loop.call_soon_threadsafe(stop.set), then_ignore=True):
+        async with (
+            target.open() as (fleet, _),
+            in_background(_run_backend(target, options), name="backend") as backend,
+            in_background(_run_fleet(target, fleet, instances, model), name="fleet") as running,
+            in_background(stop.wait(), name="signal") as stopped,
+        ):
+            await asyncio.wait([backend, running, stopped], return_when=asyncio.FIRST_COMPLETED)
+            print_message("Stopping")
 
 
 async def _run_fleet(
     target: FleetTarget, fleet: Fleet, instances: int | None, model: str | None
 ) -> None:
-    """Run instances until cancelled; then stop them, unless some were running before."""
-    before = await fleet.observe()
-    try:
-        with ProgressLine() as report:
-            if model is not None:
-                repository = ModelRepository(target.workspace.models)
-                await use_model(fleet, repository, model, report)
-            view = await fleet.scale(instances or before.desired_count or 1, report)
-        print_message(f"{plural(view.ready, 'instance')} ready on {view.engine}.")
-        await fleet.run()
-    finally:
-        if not before.instances:
-            await asyncio.shield(fleet.stop_and_remember())
+    """Run instances until cancelled; then stop them, unless they are others' to stop.
+
+    Those that ran before are, except that a program which would have stopped them was killed or
+    has ended since.
+    """
+    with registered(target.workspace, NAME) as program:
+        before = await fleet.observe()
+        found = len(before.instances)
+        if sentence := fleet_sentence(found, program.others, program.killed):
+            print_message(sentence)
+        program.let_stop_fleet(not found or program.inherits_fleet)
+        try:
+            with ProgressLine() as report:
+                if model is not None:
+                    repository = ModelRepository(target.workspace.models)
+                    await use_model(fleet, repository, model, report)
+                view = await fleet.scale(instances or before.desired_count or 1, report)
+            print_message(f"{plural(view.ready, 'instance')} ready on {view.engine}.")
+            await fleet.run()
+        finally:
+            if program.leave() and program.stops_fleet:
+                await asyncio.shield(fleet.stop_and_remember())
 
 
-async def _run_backend(target: FleetTarget, host: str, port: int) -> None:
-    """Run a backend until cancelled; raise BackendError if it cannot be kept running."""
-    failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+async def _run_backend(target: FleetTarget, options: BackendOptions) -> None:
+    """Run a backend until cancelled; raise BackendError if it does not come up at first."""
+    announced = ""
+
+    def announce(url: str) -> None:
+        nonlocal announced
+        if url and url != announced:
+            announced = url
+            print_line(f"Servery answers at {url}")
+
     async with supervised_backend(
-        target.workspace, target.engine, host=host, port=port, on_error=failure.set_exception
-    ) as url:
-        print_line(f"Servery answers at {url}")
-        await failure
+        target.workspace,
+        options,
+        on_url=announce,
+        on_error=lambda error: print_message(str(error)),
+        on_recovered=lambda: print_message("The backend is running again."),
+    ) as supervisor:
+        if supervisor.handle is not None:
+            if not supervisor.handle.started_here:
+                print_message(_whose(supervisor.handle))
+            if sentence := runs_sentence(
+                await interrupted_runs(target.workspace, supervisor.handle)
+            ):
+                print_message(sentence)
+        await asyncio.Event().wait()
+
+
+def _whose(backend: BackendHandle) -> str:
+    if backend.left:
+        return f"The backend that {backend.left} left running is used."
+    return f"The backend that runs already is used; it is run by {backend.owner}."

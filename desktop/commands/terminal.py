@@ -7,6 +7,7 @@ moves the cursor, hides a line or forges one. JSON has them as its own escapes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -35,8 +36,9 @@ def print_lines(text: str) -> None:
 
 
 def print_message(text: str = "") -> None:
-    """Print a sentence for the person, on stderr."""
-    click.echo(_printable(visible(text)), err=True)
+    """Print a sentence for the person, on stderr; nothing if the terminal was closed."""
+    with contextlib.suppress(OSError):
+        click.echo(_printable(visible(text)), err=True)
 
 
 def confirm(question: str) -> None:

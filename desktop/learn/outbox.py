@@ -40,21 +40,6 @@ class LabelReceiver(Protocol):
     async def undo_label(self, label_id: int) -> None: ...
 
 
-class UnavailableBackend:
-    """Stands in for a backend that could not be started: labels wait for the next one."""
-
-    def __init__(self, reason: BackendError) -> None:
-        self._reason = reason
-
-    async def label(
-        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
-    ) -> Label:
-        raise self._reason
-
-    async def undo_label(self, label_id: int) -> None:
-        raise self._reason
-
-
 @dataclass(frozen=True)
 class QueuedLabel:
     """A label that is safe on disk; what `Outbox.undo` takes."""

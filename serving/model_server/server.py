@@ -83,12 +83,15 @@ def _version() -> str:
 
 
 async def serve(flags: Flags) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the accepted calls.
+    """Serve until SIGTERM, SIGINT or SIGHUP, then finish the accepted calls.
 
     Raises ServingError if the start fails.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` asks for
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _check(flags)
     batching = read_batching(flags.batching_parameters_file) if flags.enable_batching else None

@@ -15,12 +15,14 @@ import pytest
 
 from backend.contract import Health
 from backend.run_file import BackendRunFile
-from desktop.backend_process import ensure_backend
+from desktop.backend_process import BackendOptions, ensure_backend
 from serving.errors import BackendError
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.support.server_thread import QuietHandler, ServerThread
 from tests.support.tiny_model import install_tiny
+
+ANY_PORT = BackendOptions(port=0)
 
 
 @pytest.fixture
@@ -30,13 +32,13 @@ def workspace(workspace: Workspace) -> Workspace:
 
 
 async def test_the_first_starts_it_and_the_second_finds_it(workspace: Workspace) -> None:
-    first = await ensure_backend(workspace, port=0)
+    first = await ensure_backend(workspace, ANY_PORT)
     try:
-        second = await ensure_backend(workspace, port=0)
+        second = await ensure_backend(workspace, ANY_PORT)
         assert (first.started_here, second.started_here) == (True, False)
         assert first.url == second.url
         await second.stop()
-        assert (await ensure_backend(workspace, port=0)).url == first.url
+        assert (await ensure_backend(workspace, ANY_PORT)).url == first.url
     finally:
         await first.stop()
     assert first.process is not None
@@ -45,7 +47,7 @@ async def test_the_first_starts_it_and_the_second_finds_it(workspace: Workspace)
 
 
 async def test_two_that_start_it_at_once_share_one(workspace: Workspace) -> None:
-    handles = await asyncio.gather(*(ensure_backend(workspace, port=0) for _ in range(2)))
+    handles = await asyncio.gather(*(ensure_backend(workspace, ANY_PORT) for _ in range(2)))
     try:
         assert len({handle.url for handle in handles}) == 1
         assert sorted(handle.started_here for handle in handles) == [False, True]
@@ -79,7 +81,7 @@ async def test_the_loser_of_a_race_is_waited_for(
         monkeypatch.setattr(
             "desktop.backend_process.module_command", lambda module: [sys.executable, str(loser)]
         )
-        handle = await ensure_backend(workspace, port=0)
+        handle = await ensure_backend(workspace, ANY_PORT)
     assert not handle.started_here
     left = [child for child in psutil.Process().children() if str(loser) in child.cmdline()]
     assert not left
@@ -87,11 +89,11 @@ async def test_the_loser_of_a_race_is_waited_for(
 
 
 async def test_one_that_dies_is_replaced(workspace: Workspace) -> None:
-    first = await ensure_backend(workspace, port=0)
+    first = await ensure_backend(workspace, ANY_PORT)
     assert first.process is not None
     first.process.kill()
     assert await first.exited() != 0
-    second = await ensure_backend(workspace, port=0)
+    second = await ensure_backend(workspace, ANY_PORT)
     try:
         assert second.started_here
     finally:
@@ -101,6 +103,6 @@ async def test_one_that_dies_is_replaced(workspace: Workspace) -> None:
 async def test_one_that_cannot_start_says_why(workspace: Workspace) -> None:
     workspace.backend_database.mkdir()
     with pytest.raises(BackendError) as raised:
-        await ensure_backend(workspace, port=0)
+        await ensure_backend(workspace, ANY_PORT)
     assert "exited while starting" in raised.value.what
     assert str(workspace.logs) in raised.value.advice

@@ -1,18 +1,21 @@
-"""A backend that exits is restarted; if that does not work, the supervisor reports it once."""
+"""A backend that ends is started again, whoever ran it, and its clients learn where it is."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 
-from desktop.backend_supervisor import supervised_backend
+from desktop.backend_process import BackendOptions
+from desktop.backend_supervisor import BackendSupervisor, supervised_backend
 from serving.errors import BackendError
 from serving.workspace import Workspace
 from tests.support.waiting import wait_until
 
-URL = "http://127.0.0.1:4711"
+URL, OTHER_URL = "http://127.0.0.1:4711", "http://127.0.0.1:4712"
+NO_ROOM = BackendError("The disk is full.")
 
 
 class FakeHandle:
@@ -20,96 +23,161 @@ class FakeHandle:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.stopped = False
+        self.exit: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self.calls: list[str] = []
 
-    async def exited(self) -> int:
-        return await self.exit
+    async def exited(self) -> int | None:
+        return await asyncio.shield(self.exit)
 
-    async def stop(self) -> None:
-        self.stopped = True
+    def let_stay(self, stays: bool) -> None:
+        self.calls.append("stays" if stays else "ends")
+
+    async def stop(self, *, also_left: bool) -> None:
+        self.calls.append("stopped")
+
+    def close(self) -> None:
+        self.calls.append("closed")
 
 
-class FakeStarter:
+class Starter:
     """Stands in for `ensure_backend`: returns one handle after the other, or raises."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, results: Sequence[str | BackendError]):
+    def __init__(self, results: Sequence[str | BackendError]):
         self.results = list(results)
         self.handles: list[FakeHandle] = []
-        self.ports: list[int] = []
-        monkeypatch.setattr("desktop.backend_supervisor.ensure_backend", self.ensure)
+        self.options: list[BackendOptions] = []
+        self.urls: list[str] = []
+        self.errors: list[str] = []
+        self.recoveries = 0
 
-    async def ensure(self, workspace: Workspace, *, host: str, port: int, engine: str) -> object:
-        self.ports.append(port)
-        result = self.results.pop(0)
+    async def ensure(self, workspace: Workspace, options: BackendOptions) -> object:
+        self.options.append(options)
+        result = self.results.pop(0) if self.results else URL
         if isinstance(result, BackendError):
             raise result
         self.handles.append(FakeHandle(result))
         return self.handles[-1]
 
+    def recovered(self) -> None:
+        self.recoveries += 1
 
-@pytest.fixture
-def errors() -> list[str]:
-    return []
+    @asynccontextmanager
+    async def supervised(
+        self,
+        workspace: Workspace,
+        options: BackendOptions | None = None,
+        *,
+        required: bool = True,
+        stops: bool = True,
+    ) -> AsyncIterator[BackendSupervisor]:
+        async with supervised_backend(
+            workspace,
+            options or BackendOptions(port=0),
+            on_url=self.urls.append,
+            on_error=lambda error: self.errors.append(error.what),
+            on_recovered=self.recovered,
+            required=required,
+            stop_on_exit=lambda: stops,
+        ) as supervisor:
+            yield supervisor
+
+    async def end_each(self, count: int) -> None:
+        for number in range(count):
+            await wait_until(lambda number=number: len(self.handles) > number)  # type: ignore[misc]
+            self.handles[number].exit.set_result(-9)
 
 
-async def test_it_is_restarted_at_the_same_port_and_stopped_at_the_end(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, errors: list[str]
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("desktop.backend_supervisor.PAUSES_SECONDS", (0.0,))
+
+
+def starter_of(monkeypatch: pytest.MonkeyPatch, *results: str | BackendError) -> Starter:
+    starter = Starter(results)
+    monkeypatch.setattr("desktop.backend_supervisor.ensure_backend", starter.ensure)
+    return starter
+
+
+async def test_it_is_started_again_near_the_same_port_and_stopped_at_the_end(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("desktop.backend_supervisor.MIN_UPTIME_SECONDS", 0.0)
-    starter = FakeStarter(monkeypatch, [URL, URL])
-    async with supervised_backend(
-        workspace, port=0, on_error=lambda error: errors.append(error.what)
-    ) as url:
-        assert url == URL
-        starter.handles[0].exit.set_result(-9)
+    starter = starter_of(monkeypatch, URL, URL)
+    async with starter.supervised(workspace):
+        await starter.end_each(1)
         await wait_until(lambda: len(starter.handles) == 2)
-    assert starter.ports == [0, 4711]
-    assert [handle.stopped for handle in starter.handles] == [False, True]
-    assert not errors
+    assert [(each.port, each.near_port) for each in starter.options] == [(0, 8080), (None, 4711)]
+    assert starter.urls == [URL, "", URL]
+    assert starter.handles[-1].calls[-2:] == ["stopped", "closed"]
+    assert not starter.errors
 
 
-async def test_one_that_exits_at_once_is_not_restarted(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, errors: list[str]
+async def test_clients_learn_its_new_address(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starter = FakeStarter(monkeypatch, [URL])
-    async with supervised_backend(workspace, on_error=lambda error: errors.append(error.what)):
-        starter.handles[0].exit.set_result(1)
-        await wait_until(lambda: bool(errors))
-    assert errors == ["The backend exited with code 1."]
+    starter = starter_of(monkeypatch, URL, OTHER_URL)
+    async with starter.supervised(workspace):
+        await starter.end_each(1)
+        await wait_until(lambda: starter.urls == [URL, "", OTHER_URL])
+    assert not starter.errors
 
 
-@pytest.mark.parametrize(
-    ("second", "what"),
-    [
-        (BackendError("It does not start."), "It does not start."),
-        (
-            "http://127.0.0.1:4712",
-            "The backend is now at http://127.0.0.1:4712, because another program took its port.",
-        ),
-    ],
-)
-async def test_a_restart_that_does_not_work_is_reported(
-    workspace: Workspace,
-    monkeypatch: pytest.MonkeyPatch,
-    errors: list[str],
-    second: str | BackendError,
-    what: str,
+async def test_one_that_ends_again_and_again_is_reported_once_and_not_given_up(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter = starter_of(monkeypatch)
+    async with starter.supervised(workspace):
+        await starter.end_each(2)
+        await wait_until(lambda: len(starter.handles) == 3)
+        assert not starter.errors
+        await starter.end_each(0)
+        for number in range(2, 8):
+            starter.handles[number].exit.set_result(1)
+            await wait_until(lambda number=number: len(starter.handles) > number + 1)  # type: ignore[misc]
+        assert starter.errors == [
+            "The backend ended with code 1 soon after each of its last starts."
+        ]
+
+
+async def test_it_comes_back_once_the_reason_is_gone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("desktop.backend_supervisor.MIN_UPTIME_SECONDS", 0.0)
-    starter = FakeStarter(monkeypatch, [URL, second])
-    async with supervised_backend(workspace, on_error=lambda error: errors.append(error.what)):
-        starter.handles[0].exit.set_result(-9)
-        await wait_until(lambda: bool(errors))
-    assert errors == [what]
+    other = BackendError("The disk is read-only.")
+    starter = starter_of(monkeypatch, URL, NO_ROOM, NO_ROOM, other, NO_ROOM, OTHER_URL)
+    async with starter.supervised(workspace):
+        starter.handles[0].exit.set_result(1)
+        await wait_until(lambda: starter.recoveries == 1)
+        assert starter.errors == [NO_ROOM.what, other.what, NO_ROOM.what]
+        assert starter.urls == [URL, "", OTHER_URL]
 
 
-async def test_it_runs_on_if_the_person_wants_that(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, errors: list[str]
+async def test_one_that_need_not_come_up_at_first_does_later(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starter = FakeStarter(monkeypatch, [URL])
-    async with supervised_backend(
-        workspace, on_error=lambda error: errors.append(error.what), stop_on_exit=lambda: False
-    ):
-        pass
-    assert not starter.handles[0].stopped
+    starter = starter_of(monkeypatch, NO_ROOM, NO_ROOM, URL)
+    async with starter.supervised(workspace, required=False):
+        await wait_until(lambda: starter.urls == [URL])
+    assert starter.errors == [NO_ROOM.what]
+    assert starter.handles[0].calls[-2:] == ["stopped", "closed"]
+
+
+async def test_one_that_must_come_up_raises(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter = starter_of(monkeypatch, NO_ROOM)
+    with pytest.raises(BackendError, match="full"):
+        async with starter.supervised(workspace):
+            pass
+    assert not starter.errors
+
+
+async def test_it_stays_if_the_person_asks_for_that(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter = starter_of(monkeypatch, URL, URL)
+    async with starter.supervised(workspace, stops=False) as supervisor:
+        supervisor.let_stay(True)
+        await starter.end_each(1)
+        await wait_until(lambda: len(starter.handles) == 2)
+        assert starter.handles[1].calls == ["stays"]
+    assert starter.handles[1].calls == ["stays", "stays", "closed"]
