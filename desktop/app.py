@@ -36,7 +36,9 @@ from desktop.settings_page import SettingsPage
 from desktop.theme import Theme
 from serving.background import in_background
 from serving.errors import FleetUnavailable, ServeryError
+from serving.licences import parts
 from serving.predict.prediction import Prediction
+from serving.progress import Report
 from serving.text.log_lines import log_lines
 from serving.workspace import Workspace
 
@@ -80,7 +82,9 @@ class App:
         self.settings_page = SettingsPage(self.settings, self.workspace.root)
         self.window.set_page(PageName.CLASSIFY, self.classify_page)
         self.window.set_page(PageName.SETTINGS, self.settings_page)
-        self.window.set_page(PageName.HELP, HelpPage())
+        self.help_page = HelpPage()
+        self.help_page.licences_requested.connect(self._read_licences)
+        self.window.set_page(PageName.HELP, self.help_page)
         self.window.restore_saved_geometry(preferences.window)
         self.window.show_page(PageName.CLASSIFY)
         self.fleet: Pending[Fleet] = Pending()
@@ -111,6 +115,16 @@ class App:
     def engine_setting(self) -> str:
         """auto, docker or process."""
         return self.options.engine or self.settings.preferences.engine
+
+    def _read_licences(self) -> None:
+        async def read(_: Report) -> None:
+            try:
+                self.help_page.licences.show_parts(await asyncio.to_thread(parts))
+            except OSError as error:
+                sentence = f"The licences could not be read: {error.strerror or error}."
+                self.help_page.licences.show_problem(sentence)
+
+        self.jobs.start("Read the licences", read, background=True)
 
     async def show(self) -> None:
         """Show the window and return when it has been painted."""

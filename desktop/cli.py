@@ -26,6 +26,7 @@ COMMANDS = {
     "fleet": "desktop.commands.fleet",
     "image": "desktop.commands.image",
     "label": "desktop.commands.learn",
+    "licences": "desktop.commands.licences",
     "models": "desktop.commands.models.group",
     "promote": "desktop.commands.learn",
     "serve": "desktop.commands.serve",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QKeySequence, QShowEvent
 from PySide6.QtWidgets import QGridLayout
 
 from desktop import theme
+from desktop.licences_panel import LicencesPanel
 from desktop.widgets import build
 from desktop.widgets.scroll_page import ScrollPage
 from serving.models.builtin.catalog import built_in_models
@@ -60,6 +62,9 @@ _MAX_MEANING = 4000
 class HelpPage(ScrollPage):
     """What a person needs to know, on one page."""
 
+    licences_requested = Signal()
+    """The page is shown for the first time: to read the licences takes a moment."""
+
     def __init__(self) -> None:
         super().__init__("Help", f"Servery {VERSION}")
         self.add_panel(_table("How it goes", _STEPS))
@@ -67,6 +72,15 @@ class HelpPage(ScrollPage):
         keys = [(QKeySequence(keys).toString(native), meaning) for keys, meaning in _KEYS]
         self.add_panel(_table("Keys", keys, "mono"))
         self.add_panel(_table("About", _about()))
+        self.licences = LicencesPanel()
+        self.add_panel(self.licences)
+        self._requested = False
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._requested:
+            self._requested = True
+            self.licences_requested.emit()
 
 
 def _about() -> list[tuple[str, str]]:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
 from PySide6.QtWidgets import QApplication, QLabel
 
+from desktop.app import App, Options
 from desktop.help_page import HelpPage
+from desktop.main_window import PageName
+from serving.licences import parts
 from serving.models.builtin.catalog import built_in_models
+from serving.workspace import Workspace
+from tests.gui.conftest import Run
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def app(application: QApplication, workspace: Workspace) -> App:
+    return App(application, Options(workspace))
 
 
 def test_about_lists_the_built_in_models_with_makers_and_licence(application: QApplication) -> None:
@@ -17,3 +29,20 @@ def test_about_lists_the_built_in_models_with_makers_and_licence(application: QA
         for word in ("Google", "ML Illustrated", "WordNet", "Changed for Servery", "Apache-2.0"):
             assert word in text
     page.deleteLater()
+
+
+def test_about_lists_every_part_with_its_licences(app: App, run: Run) -> None:
+    async def main() -> None:
+        await app.show()
+        app.window.show_page(PageName.HELP)
+        panel = app.help_page.licences
+        model = panel.names.model()
+        await wait_until(model.rowCount)
+        names = [model.index(row, 0).data() for row in range(model.rowCount())]
+        assert names == [f"{each.name} {each.version}, {each.licence}" for each in parts()]
+        assert any(name.startswith("PySide6_Essentials") for name in names)
+        for row, part in enumerate(parts()[:6]):
+            panel.names.setCurrentIndex(model.index(row, 0))
+            assert panel.text.toPlainText() == part.full_text()
+
+    run(main)

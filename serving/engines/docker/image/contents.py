@@ -14,6 +14,7 @@ from typing import IO
 import serving
 from serving.engines.docker.tar_archive import Member
 from serving.errors import EngineError
+from serving.licences import is_licence_text, supplements
 
 SERVER_SOURCES = (
     "serving/__init__.py",
@@ -41,7 +42,7 @@ LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")
 
 _SKIPPED = re.compile(
     r"(^|/)(tests?|testing|__pycache__|include|f2py|distutils|_pyinstaller)/"
-    r"|\.(pyi|a|h|c|pxd|pyx|pyc|typed)$|^\.\./|\.dist-info/(?!METADATA|licenses/|LICENSE)"
+    r"|\.(pyi|a|h|c|pxd|pyx|pyc|typed)$|^\.\./|\.dist-info/(?!METADATA)"
 )
 _MESSAGES = re.compile(r"^tensorflow/(compiler|core|tsl)/.*_pb2\.py$")
 
@@ -63,11 +64,14 @@ def build_files(packages: Iterable[Member]) -> list[Member]:
         Member.of("Dockerfile", here / "Dockerfile"),
         Member.of("tf_serving_entrypoint.sh", here / "tf_serving_entrypoint.sh", executable=True),
         *source_files(SERVER_SOURCES),
+        *(Member.of(f"licences/{text.name}", text) for text in supplements(PACKAGES)),
     ]
     for member in packages:
         path = PurePosixPath(member.name)
         if path.name in LIBRARIES:
             members.append(replace(member, name=f"libraries/{path.name}"))
+        elif is_licence_text(member.name):
+            members.append(replace(member, name=f"licences/{member.name}"))
         elif _is_needed(member.name):
             members.append(replace(member, name=f"packages/{member.name}"))
     names = {member.name for member in members}
