@@ -109,6 +109,11 @@ class Workspace:
         return self.run / "instances"
 
     @property
+    def sockets(self) -> Path:
+        """UNIX sockets of instances, unless its path is too long for that."""
+        return self.run / "sockets"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

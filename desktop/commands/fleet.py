@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
@@ -189,6 +189,36 @@ def limit(target: FleetTarget, as_json: bool, **options: Any) -> None:
         print_line(_describe(limits))
 
 
+@fleet.command()
+@click.argument("choice", type=click.Choice(["on", "off"]), required=False)
+@options.fleet
+@options.as_json
+def tcp(target: FleetTarget, choice: str | None, as_json: bool) -> None:
+    """Let other users of this machine use the instances, or not.
+
+    Instances that run as processes listen on UNIX sockets, which only your own programs
+    reach. With `on` they listen on ports of 127.0.0.1 as well: every user and every program
+    of this machine can send them photos and see which models they serve. Nobody can change
+    what they serve. Containers always listen on such ports. Instances are replaced one after
+    the other; without a choice, what is set is printed.
+    """
+
+    async def carry_out(fleet: Fleet) -> InstanceLimits:
+        if choice is not None:
+            await fleet.set_limits(replace(fleet.limits, tcp=choice == "on"))
+            with ProgressLine() as report:
+                await fleet.wait_until_converged(report)
+        return fleet.limits
+
+    limits = target.run(carry_out)
+    if as_json:
+        print_json({"tcp": limits.tcp})
+    elif limits.tcp:
+        click.echo("Instances listen on TCP ports of 127.0.0.1, for every user of this machine.")
+    else:
+        click.echo("Instances that run as processes listen on UNIX sockets, for you alone.")
+
+
 def _describe(limits: InstanceLimits) -> str:
     memory = format_bytes(limits.memory_limit) if limits.memory_limit else "unlimited"
     cores = "any number of cores"
@@ -242,8 +272,8 @@ def _row(view: InstanceView) -> tuple[str, ...]:
         instance.id,
         view.state.value,
         ", ".join(f"{model} v{number}" for model, number in view.versions.items()) or "-",
-        instance.grpc_address or "-",
-        instance.rest_address or "-",
+        instance.shown_grpc_address or "-",
+        instance.shown_rest_address or "-",
         format_duration(time.time() - instance.started) if instance.started else "-",
         "-" if stats is None else f"{stats.cpu_percent:.0f}%",
         "-" if stats is None else format_bytes(stats.memory_bytes),
@@ -269,8 +299,8 @@ def _as_json(view: FleetView) -> dict[str, Any]:
                 "state": one.state.value,
                 "version": one.version,
                 "versions": dict(one.versions),
-                "grpc_address": one.instance.grpc_address,
-                "rest_address": one.instance.rest_address,
+                "grpc_address": one.instance.shown_grpc_address,
+                "rest_address": one.instance.shown_rest_address,
                 "started": one.instance.started,
                 "process": one.instance.process,
                 "cpu_percent": None if one.stats is None else one.stats.cpu_percent,

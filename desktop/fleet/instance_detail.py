@@ -18,9 +18,11 @@ from desktop.fleet.metric_history import UNKNOWN, MetricHistory
 from desktop.widgets import build
 from desktop.widgets.copyable import Copyable
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import InstanceView
+from serving.socket_address import socket_path
 
 
 class InstanceDetail(QWidget):
@@ -86,10 +88,12 @@ class InstanceDetail(QWidget):
         self.badge.set_state(each.state)
         self.name.setText(each.instance.id)
         for address, value in (
-            (self.grpc, each.instance.grpc_address),
-            (self.rest, each.instance.rest_address),
+            (self.grpc, each.instance.shown_grpc_address),
+            (self.rest, each.instance.shown_rest_address),
         ):
-            address.set_value(value or UNKNOWN)
+            is_socket = value is not None and socket_path(value) is not None
+            address.set_value(value or UNKNOWN, wording.SOCKET if is_socket else "")
+            address.setToolTip(tooltip(f"Copy {value}" if is_socket else "Copy"))
             address.setEnabled(value is not None)
         problem = wording.problem_sentence(each)
         self.problem.setText(problem)

@@ -13,6 +13,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QToolTip, QWidget
 
 from desktop import theme
+from desktop.fleet import wording
 from desktop.fleet.instance_cells import InstanceCells
 from desktop.fleet.instance_table_model import COLUMNS, PORT, InstanceTableModel
 from desktop.fleet.metric_history import UNKNOWN
@@ -130,9 +131,10 @@ class InstanceTable(QTableView):
             self.selectRow(0)
 
     def _copy_port(self, index: QModelIndex) -> None:
-        text = index.data()
-        if index.column() != PORT or text == UNKNOWN:
+        if index.column() != PORT or index.data() == UNKNOWN or self.current is None:
             return
+        # The click has selected the row.
+        text = wording.port_to_copy(self.current)
         QGuiApplication.clipboard().setText(text)
         below = self.visualRect(index).bottomLeft()
         QToolTip.showText(self.viewport().mapToGlobal(below), f"Copied {text}", self)

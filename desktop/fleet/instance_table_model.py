@@ -54,7 +54,7 @@ COLUMNS = (
         tip=lambda each: each.instance.id,
     ),
     Column("Version", wording.version, tip=wording.versions_tip),
-    Column("Port", wording.port, fixed_width=True, sample="65535", tip=wording.port_tip),
+    Column("Port", wording.port, fixed_width=True, sample="socket", tip=wording.port_tip),
     Column("Uptime", wording.uptime, sample="59 min"),
     Column("CPU", wording.cpu, Metric.CPU, sample="100%"),
     Column("Memory", wording.memory, Metric.MEMORY, sample="99.9 MB"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
+    QCheckBox,
     QDialog,
     QDialogButtonBox,
     QDoubleSpinBox,
@@ -20,6 +21,11 @@ from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
 from serving.fleet.record import InstanceLimits
 
+TCP_MEANING = (
+    "They then listen on ports of 127.0.0.1 as well: every user and every program of this machine "
+    "can send them photos and see which models they serve. Nobody can change what they serve. "
+    "Without it, only your own programs reach them."
+)
 MEGABYTE = 10**6
 MEMORY_STEP = 250
 MIN_MEMORY = 128
@@ -63,6 +69,9 @@ class LimitsDialog(QDialog):
         self.threads.setSpecialValueText("Automatic")
         self.threads.setValue(limits.threads)
         self.image = _image_box(images, limits.image)
+        self.tcp = QCheckBox("Let other users of this machine use them (TCP)")
+        self.tcp.setChecked(limits.tcp)
+        self.tcp_meaning = build.label(TCP_MEANING, "small", wrap=True)
 
         form = QFormLayout()
         form.setHorizontalSpacing(theme.XL)
@@ -81,6 +90,10 @@ class LimitsDialog(QDialog):
                 field.lineEdit().setTextMargins(theme.S, 0, 0, 0)
             form.addRow(title, field)
             form.setRowVisible(field, shown)
+
+        for widget in (self.tcp, self.tcp_meaning):
+            form.addRow(widget)
+            form.setRowVisible(widget, not in_containers)
 
         explanation = build.label(
             "A change is rolled out one instance at a time: each new one is ready before an old"
@@ -117,6 +130,7 @@ class LimitsDialog(QDialog):
             memory_limit=max(memory, MIN_MEMORY) * MEGABYTE if memory else 0,
             cpu_limit=self.cpu.value(),
             image=self.image.currentData() or "",
+            tcp=self.tcp.isChecked(),
         )
 
     def _apply(self) -> None:

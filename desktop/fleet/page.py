@@ -186,8 +186,8 @@ class FleetPage(QWidget):
         menu.addSeparator()
         add("Copy the command", True, detail.copy_command_requested.emit, instance.id)
         for name, value in (
-            ("Copy gRPC address", instance.grpc_address),
-            ("Copy REST address", instance.rest_address),
+            ("Copy gRPC address", instance.shown_grpc_address),
+            ("Copy REST address", instance.shown_rest_address),
             ("Copy id", instance.id),
         ):
             add(name, bool(value), QGuiApplication.clipboard().setText, value or "")

@@ -9,8 +9,11 @@ from desktop.fleet.metric_history import UNKNOWN, Metric
 from desktop.formats import count, plural, rate
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import FleetView, InstanceView
+from serving.socket_address import socket_path
 from serving.units import format_duration
 
+SOCKET = "socket"
+"""In the place of a port, for an instance that has none."""
 COUNTED_STATES = (InstanceState.STARTING, InstanceState.DRAINING, InstanceState.FAILED)
 """Those that are counted beside the ready ones."""
 
@@ -55,13 +58,24 @@ def fault_sentences(view: FleetView) -> str:
 
 
 def port(each: InstanceView) -> str:
-    address = each.instance.grpc_address
-    return address.rsplit(":", 1)[-1] if address else UNKNOWN
+    address = each.instance.shown_grpc_address
+    if not address:
+        return UNKNOWN
+    return address.rsplit(":", 1)[-1] if socket_path(address) is None else SOCKET
+
+
+def port_to_copy(each: InstanceView) -> str:
+    """Return what a click on the port puts on the clipboard: the whole address of a socket."""
+    shown = port(each)
+    return (each.instance.shown_grpc_address or "") if shown == SOCKET else shown
 
 
 def port_tip(each: InstanceView) -> str:
-    address = each.instance.grpc_address
-    return f"gRPC at {address}. Click to copy the port." if address else ""
+    address = each.instance.shown_grpc_address
+    if not address:
+        return ""
+    what = "port" if socket_path(address) is None else "address"
+    return f"gRPC at {address}. Click to copy the {what}."
 
 
 def version(each: InstanceView) -> str:

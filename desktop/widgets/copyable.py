@@ -26,9 +26,10 @@ class Copyable(QToolButton):
         self.set_value(text)
         self.clicked.connect(self._copy)
 
-    def set_value(self, text: str) -> None:
+    def set_value(self, text: str, shown: str = "") -> None:
+        """Copy `text` from now on; `shown` is what is seen in its place if it is long."""
         self._value = text
-        self.setText(fitted(text, self.fontMetrics(), _MAX_WIDTH))
+        self.setText(fitted(shown or text, self.fontMetrics(), _MAX_WIDTH))
         self.setAccessibleName(f"Copy {text}")
 
     def _copy(self) -> None:

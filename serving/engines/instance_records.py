@@ -1,7 +1,7 @@
 """What the process engine knows about its instances, kept on disk.
 
     <instances>/<id>.json     this record, written before the process starts
-    <instances>/<id>.ports    the ports, written by the model server once it listens
+    <instances>/<id>.ports    its TCP ports, written by the model server once it listens
 
 The record is written first, so that a later program finds the process even if
 the one that started it was killed a moment after.
@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from serving.engines.log_files import keep_log, remove_log
+from serving.engines.server_flags import GRPC_SOCKET_FLAG, REST_SOCKET_FLAG
 from serving.files import write_aside
 from serving.json_decode import decode
+from serving.socket_address import remove_socket
 from serving.state_files import DamagedFile, UnreadableFile, is_plain_name, read_object
 
 ABANDONED_SECONDS = 60.0
@@ -56,6 +58,17 @@ class InstanceRecord:
         raw["ended"] = raw.pop("exit_reason")
         write_aside(self.path(folder), json.dumps(raw, indent=2, default=str) + "\n")
 
+    def listens(self, folder: Path) -> bool:
+        """Whether the server has begun to listen."""
+        return self.ports_path(folder).is_file()
+
+    def socket(self, flag: str) -> Path | None:
+        """Return the UNIX socket in a flag of its command; None for one of Servery 0.1."""
+        for argument in self.command:
+            if argument.startswith(f"{flag}="):
+                return Path(argument.removeprefix(f"{flag}="))
+        return None
+
     def ports(self, folder: Path) -> dict[str, int]:
         """Return the ports by `grpc` and `rest`; empty until the server wrote them."""
         try:
@@ -68,6 +81,11 @@ class InstanceRecord:
 
         `failure` says why, as a sentence.
         """
+        for flag in (GRPC_SOCKET_FLAG, REST_SOCKET_FLAG):
+            path = self.socket(flag)
+            # Whatever a record says, only a socket of this name is removed.
+            if path is not None and path.stem == self.id:
+                remove_socket(path)
         self.ports_path(folder).unlink(missing_ok=True)
         if failure:
             keep_log(Path(self.log), failure)

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -35,14 +36,18 @@ from serving.engines.protocol import (
 )
 from serving.engines.server_flags import (
     GRPC_PORT,
+    GRPC_SOCKET_FLAG,
+    REFUSE_RELOAD,
     REST_PORT,
-    is_open,
+    REST_SOCKET_FLAG,
+    TCP_FLAG,
     own_server_flags,
     server_flags,
 )
 from serving.errors import EngineError
 from serving.model_server.log_limit import LIMIT_VARIABLE, MAX_LOG_BYTES
 from serving.programs import child_environment, module_command, source_folder
+from serving.socket_address import socket_folder, unix_address
 from serving.text.shell import joined, quoted
 from serving.tf.cores import core_count
 from serving.workspace import Workspace
@@ -53,9 +58,19 @@ DEFAULT_PORTS = {
     "--rest_api_port=0": f"--rest_api_port={REST_PORT}",
 }
 """For a server started by hand: it picks its own only with a ports file."""
+_OF_ONE_INSTANCE = (PORTS_FLAG, GRPC_SOCKET_FLAG, REST_SOCKET_FLAG, TCP_FLAG)
 POLL_SECONDS = 0.5
 LOST_START_SECONDS = 10.0
 """A record without a process that is older was left by a start that never completed."""
+
+
+class _Addresses(NamedTuple):
+    """Where an instance listens, as in Instance."""
+
+    grpc: str | None = None
+    rest: str | None = None
+    grpc_tcp: str | None = None
+    rest_tcp: str | None = None
 
 
 class ProcessEngine:
@@ -150,8 +165,8 @@ class ProcessEngine:
     async def run_command(self, instance_id: str) -> str:
         """Return the command that starts such a server, one option a line.
 
-        It has the usual ports in place of the ports file, which identifies the instance
-        among all processes. Raises EngineError for no such instance.
+        It has the usual ports in place of the instance's own sockets and ports file, which
+        identifies it among all processes. Raises EngineError for no such instance.
         """
         record = self._record(instance_id)
         options = [word for word in record.command if word.startswith("--") and "=" in word]
@@ -159,7 +174,7 @@ class ProcessEngine:
         shown = [
             DEFAULT_PORTS.get(option, option)
             for option in options
-            if option != self._marker(record)
+            if option.partition("=")[0] not in _OF_ONE_INSTANCE
         ]
         source = source_folder()
         words = ["env", f"PYTHONPATH={source}", *program] if source else [*program]
@@ -230,8 +245,8 @@ class ProcessEngine:
             started=self._clock(),
             log=str(self._workspace.logs / f"{instance_id}.log"),
         )
-        record = replace(record, command=self._command(record, spec, fleet_size))
         try:
+            record = replace(record, command=self._command(record, spec, fleet_size))
             record.write(self._folder)
             process = self._spawn(record, spec)
         except OSError as error:
@@ -252,10 +267,18 @@ class ProcessEngine:
             *self._program,
             "--port=0",
             "--rest_api_port=0",
+            f"{TCP_FLAG}={str(spec.tcp).lower()}",
+            *(f"{flag}={path}" for flag, path in self._new_sockets(record.id).items()),
             *server_flags(spec, threads),
             *own_server_flags(spec),
             self._marker(record),
         )
+
+    def _new_sockets(self, instance_id: str) -> dict[str, Path]:
+        """Return where a new instance listens, by the flag; raises OSError."""
+        names = {GRPC_SOCKET_FLAG: f"{instance_id}.grpc", REST_SOCKET_FLAG: f"{instance_id}.rest"}
+        folder = socket_folder(self._workspace.sockets, max(names.values(), key=len))
+        return {flag: folder / name for flag, name in names.items()}
 
     def _spawn(self, record: InstanceRecord, spec: InstanceSpec) -> subprocess.Popen[bytes]:
         with Path(record.log).open("ab") as log:
@@ -294,19 +317,32 @@ class ProcessEngine:
             record = replace(record, process=process.pid)
             self._remember(record)
         state, failure = self._state(record, alive=process is not None)
-        ports = record.ports(self._folder) if process is not None else {}
+        addresses = self._addresses(record) if process is not None else _Addresses()
         return Instance(
             id=record.id,
             engine=self.name,
-            spec_hash="" if is_open(record.command) else record.spec_hash,
+            spec_hash=record.spec_hash if REFUSE_RELOAD in record.command else "",
             state=state,
-            grpc_address=_address(ports.get("grpc")),
-            rest_address=_address(ports.get("rest")),
+            grpc_address=addresses.grpc,
+            rest_address=addresses.rest,
+            grpc_tcp_address=addresses.grpc_tcp,
+            rest_tcp_address=addresses.rest_tcp,
             started=record.started,
             failure=failure,
             process=process.pid if process is not None else None,
             log=record.log,
         )
+
+    def _addresses(self, record: InstanceRecord) -> _Addresses:
+        """Return where an instance listens; nowhere until it does."""
+        if not record.listens(self._folder):
+            return _Addresses()
+        ports = record.ports(self._folder)
+        grpc, rest = _address(ports.get("grpc")), _address(ports.get("rest"))
+        grpc_socket, rest_socket = record.socket(GRPC_SOCKET_FLAG), record.socket(REST_SOCKET_FLAG)
+        if grpc_socket is None or rest_socket is None:  # one of Servery 0.1
+            return _Addresses(grpc, rest)
+        return _Addresses(unix_address(grpc_socket), unix_address(rest_socket), grpc, rest)
 
     def _state(self, record: InstanceRecord, *, alive: bool) -> tuple[InstanceState, str]:
         if alive:

@@ -38,11 +38,18 @@ class InstanceSpec:
     """Processor cores; 0 sets no limit. Engines without containers ignore it."""
     image: str = ""
     """Container image; engines without containers ignore it."""
+    tcp: bool = False
+    """Whether a process listens on TCP too, for every user of this machine. Containers always
+    do, on loopback."""
 
     @property
     def hash(self) -> str:
         """Twelve hex digits that change whenever the spec does."""
-        text = json.dumps(asdict(self), default=str, sort_keys=True)
+        fields = asdict(self)
+        if not self.tcp:
+            # Unknown to Servery 0.1, whose containers keep their hash.
+            del fields["tcp"]
+        text = json.dumps(fields, default=str, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -60,8 +67,11 @@ class Instance:
     """STARTING (ports not known yet, or known and not probed), DRAINING (someone asked it
     to stop), STOPPED or FAILED."""
     grpc_address: str | None = None
-    """`host:port`, once the engine knows it."""
+    """`host:port` or `unix:/path`, once the engine knows it: how this program reaches it."""
     rest_address: str | None = None
+    grpc_tcp_address: str | None = None
+    """`host:port` for others, if it listens there beside its UNIX socket."""
+    rest_tcp_address: str | None = None
     started: float = 0.0
     """Seconds since the epoch."""
     failure: str = ""
@@ -73,6 +83,16 @@ class Instance:
     """Process id on this machine, if there is one."""
     log: str = ""
     """The file that has its log, kept if it fails; empty if its engine keeps the log."""
+
+    @property
+    def shown_grpc_address(self) -> str | None:
+        """Return where people reach its gRPC API."""
+        return self.grpc_tcp_address or self.grpc_address
+
+    @property
+    def shown_rest_address(self) -> str | None:
+        """Return where people reach its REST API."""
+        return self.rest_tcp_address or self.rest_address
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ LOAD_RETRIES, LOAD_RETRY_SECONDS = 1, 1
 """How often, and how long after, a server tries again to load a version that failed."""
 
 
+GRPC_SOCKET_FLAG, REST_SOCKET_FLAG = "--grpc_socket_path", "--rest_api_socket_path"
+TCP_FLAG = "--enable_tcp"
 REFUSE_RELOAD = "--refuse_config_reload=true"
 START_WITH_MISSING = "--start_with_missing_models=true"
 

@@ -38,6 +38,9 @@ class InstanceLimits:
     cpu_limit: float = 0.0
     """Processor cores."""
     image: str = ""
+    tcp: bool = False
+    """Whether instances that run as processes can be reached over TCP too, by every user of this
+    machine."""
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> InstanceLimits:
@@ -50,6 +53,7 @@ class InstanceLimits:
             memory_limit=min(MAX_MEMORY, max(0, int(raw.get("memory_limit", 0)))),
             cpu_limit=min(MAX_CORES, max(0.0, float(raw.get("cpu_limit", 0)))),
             image=str(raw.get("image", "")),
+            tcp=raw.get("tcp") is True,
         )
 
 
@@ -167,5 +171,7 @@ def record_text(record: FleetRecord) -> str:
     """Return the content of the file of a record."""
     # The file says "wanted", as the first release wrote it: programs of both may be running.
     fields = asdict(record)
+    if not record.limits.tcp:  # which the first release does not know
+        del fields["limits"]["tcp"]
     raw: dict[str, Any] = {"wanted": fields.pop("desired_count"), **fields}
     return json.dumps(raw, indent=2) + "\n"

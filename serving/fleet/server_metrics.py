@@ -11,6 +11,8 @@ from itertools import pairwise
 
 import httpx
 
+from serving.socket_address import socket_path
+
 METRICS_PATH = "/monitoring/prometheus/metrics"
 POLL_SECONDS = 1.0
 """Between two polls of one instance."""
@@ -62,8 +64,12 @@ class ServerMetrics:
 
     def __init__(self, rest_address: str) -> None:
         self.address = rest_address
+        path = socket_path(rest_address)
         self._http = httpx.AsyncClient(
-            base_url=f"http://{rest_address}", timeout=TIMEOUT_SECONDS, trust_env=False
+            base_url=f"http://{rest_address if path is None else 'localhost'}",
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+            transport=None if path is None else httpx.AsyncHTTPTransport(uds=path),
         )
         self._samples: deque[tuple[float, Counters]] = deque()
         self._polled_at = float("-inf")

@@ -156,6 +156,13 @@ class Flags:
     trusted_models_file: str = _flag(
         "", "List of the versions that are loaded in spite of --refuse_unsafe_models"
     )
+    enable_tcp: bool = _flag(True, "Listen on TCP; otherwise on the UNIX sockets alone")
+    rest_api_socket_path: str = _flag("", "UNIX socket that the REST API listens on as well")
+    allow_host: str = _flag(
+        "",
+        "Comma-separated host names under which the REST API is reached, besides addresses and "
+        "localhost",
+    )
 
 
 def parse(arguments: Sequence[str]) -> tuple[Flags, tuple[str, ...]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from serving.http.limits import affordable_connections
+from serving.http.unix_socket import keep_to_owner
 from serving.model_server.configuration import read_ssl
 from serving.model_server.flags import Flags
 from serving.tf.status import Code, ServingError
@@ -50,14 +52,16 @@ class GrpcServer:
         self._server.add_generic_rpc_handlers(tuple(handlers))
         self._health: health.aio.HealthServicer | None = None
 
-    async def start(self) -> int:
-        """Listen; returns the port. Raises ServingError if an address is taken."""
+    async def start(self) -> int | None:
+        """Listen; returns the port, if any. Raises ServingError if an address is taken."""
         flags = self._flags
         credentials = _credentials(flags.ssl_config_file)
         host = f"[{flags.host}]" if ":" in flags.host else flags.host
-        port = self._listen(f"{host}:{flags.port}", credentials)
+        port = self._listen(f"{host}:{flags.port}", credentials) if flags.enable_tcp else None
         if flags.grpc_socket_path:
-            self._listen(f"unix:{flags.grpc_socket_path}", credentials)
+            # gRPC takes the path for a part of a URI.
+            self._listen(f"unix:{quote(flags.grpc_socket_path)}", credentials)
+            keep_to_owner(flags.grpc_socket_path)
         if flags.enable_grpc_healthcheck_service:
             self._health = health.aio.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -151,7 +151,10 @@ async def serve(flags: Flags) -> None:
             )
             api = RestApi(predictions, status, metrics, options, limits, budget)
             http_server = HttpServer(api, _http_limits(flags))
-            ports["rest"] = await http_server.start(flags.host, flags.rest_api_port)
+            host = flags.host if flags.enable_tcp and _has_rest_port(flags) else None
+            ports["rest"] = await http_server.start(
+                host, flags.rest_api_port, flags.rest_api_socket_path
+            )
             listening.append(http_server)
         for background in (
             models.watch(),
@@ -161,7 +164,7 @@ async def serve(flags: Flags) -> None:
             stack.callback(asyncio.create_task(background).cancel)
         if flags.ports_file:
             ports_file = Path(flags.ports_file)
-            _write_ports(ports_file, ports)
+            _write_ports(ports_file, {name: port for name, port in ports.items() if port})
             stack.callback(asyncio.create_task(_stop_without_ports_file(ports_file, stop)).cancel)
         log.info("Running ModelServer at %s, ports %s", flags.host, ports)
         await stop.wait()
@@ -189,8 +192,10 @@ def _check(flags: Flags) -> None:
         )
     if flags.runtime not in RUNTIMES:
         raise invalid(f"--runtime must be one of {', '.join(RUNTIMES)}, not {flags.runtime}.")
-    if flags.port == 0 and not flags.ports_file:
+    if flags.port == 0 and not flags.ports_file and flags.enable_tcp:
         raise invalid("--port is not set.")
+    if not flags.enable_tcp and not flags.grpc_socket_path:
+        raise invalid("Without --enable_tcp, --grpc_socket_path must be set.")
     if (
         flags.tensorflow_session_parallelism > 0
         and flags.tensorflow_intra_op_parallelism > 0
@@ -252,6 +257,10 @@ def _has_rest(flags: Flags) -> bool:
             "REST API. Skipped exporting the REST API."
         )
         return False
+    return _has_rest_port(flags) or bool(flags.rest_api_socket_path)
+
+
+def _has_rest_port(flags: Flags) -> bool:
     return bool(flags.rest_api_port or flags.ports_file)
 
 

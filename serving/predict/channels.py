@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import grpc.aio
+
+from serving.socket_address import socket_path, unix_address
 
 _OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -22,8 +25,11 @@ _OPTIONS = (
 
 
 def open_channel(address: str) -> Any:
-    """Return a `grpc.aio` channel to `host:port`, with messages of any size.
+    """Return a `grpc.aio` channel to `host:port` or `unix:/path`, with messages of any size.
 
     Connects on first use, in the running event loop.
     """
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    path = socket_path(address)
+    # gRPC takes the path for a part of a URI.
+    target = address if path is None else unix_address(quote(path))
+    return grpc.aio.insecure_channel(target, options=_OPTIONS)

@@ -31,15 +31,15 @@ class FakeModelService:
         self._broken: dict[str, set[int]] = {}
 
     @asynccontextmanager
-    async def listening(self, address: str) -> AsyncIterator[int]:
-        """Answer until the end of the block, then what was accepted by then; yields the port."""
+    async def listening(self, *addresses: str) -> AsyncIterator[list[int]]:
+        """Answer until the end of the block, then what was accepted by then; yields the ports."""
         server = grpc.aio.server()
         add_method(server, "ModelService/GetModelStatus", get_model_status_pb2, self._status)
         add_method(server, "PredictionService/Predict", predict_pb2, self._predict)
-        port = server.add_insecure_port(address)
+        ports = [server.add_insecure_port(address) for address in addresses]
         await server.start()
         following = asyncio.create_task(self._follow())
-        yield port
+        yield ports
         await server.stop(5)
         following.cancel()
 

@@ -32,6 +32,18 @@ def settings() -> dict[str, Any]:
     return {}
 
 
+def addresses() -> list[str]:
+    """Return where to listen."""
+    found = [flags.get("--address", "127.0.0.1:0")] if listens_on_tcp() else []
+    if "--grpc_socket_path" in flags:
+        found.append(f"unix:{flags['--grpc_socket_path']}")
+    return found
+
+
+def listens_on_tcp() -> bool:
+    return flags.get("--enable_tcp") != "false"
+
+
 def write_ports(**ports: int) -> None:
     if "--ports_file" in flags:
         path = Path(flags["--ports_file"])
@@ -55,8 +67,8 @@ async def serve() -> None:
     service = FakeModelService(Path(flags["--model_config_file"]), settings)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with service.listening(flags.get("--address", "127.0.0.1:0")) as port:
-        write_ports(grpc=port)
+    async with service.listening(*addresses()) as ports:
+        write_ports(**({"grpc": ports[0]} if listens_on_tcp() else {}))
         await stop.wait()
 
 
@@ -72,5 +84,5 @@ if __name__ == "__main__":
     if with_grpc:
         asyncio.run(serve())
     else:
-        write_ports(grpc=40001, rest=40002)
+        write_ports(**({"grpc": 40001, "rest": 40002} if listens_on_tcp() else {}))
         threading.Event().wait()

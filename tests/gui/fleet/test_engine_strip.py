@@ -162,3 +162,26 @@ def test_processes_have_memory_and_threads_to_limit_but_no_image(application: QA
     assert not dialog.cpu.isVisible()
     dialog.threads.setValue(2)
     assert dialog.selected_limits() == InstanceLimits(threads=2, memory_limit=500_000_000)
+
+
+def test_tcp_is_off_until_a_person_sets_it_and_says_what_it_means(
+    application: QApplication,
+) -> None:
+    dialog = LimitsDialog(InstanceLimits(), in_containers=False, cores=4)
+    dialog.show()
+    assert dialog.tcp.isVisible()
+    assert "every user and every program of this machine" in dialog.tcp_meaning.text()
+    requested = QSignalSpy(dialog.limits_requested)
+    assert not dialog.tcp.isChecked()
+    dialog.tcp.click()
+    dialog.apply.click()
+    assert requested.at(0) == [InstanceLimits(tcp=True)]
+
+
+def test_containers_have_no_such_choice(application: QApplication) -> None:
+    dialog = LimitsDialog(InstanceLimits(tcp=True), in_containers=True, cores=4)
+    dialog.show()
+    assert not dialog.tcp.isVisible()
+    # What is set for processes stays as it is.
+    assert dialog.selected_limits().tcp
+    dialog.close()

@@ -270,3 +270,29 @@ def test_a_live_version_that_cannot_be_served_is_shown_above_the_instances(
     assert page.fault.text() == f"{fault.what} Version 3 answers. {fault.advice}"
     page.show_view(view)
     assert not page.fault_banner.isVisible()
+
+
+def test_an_instance_without_a_port_shows_its_socket_and_copies_the_address(
+    page: FleetPage,
+) -> None:
+    address = "unix:/home/me/servery/run/sockets/instance-000001.grpc"
+    each = instance_view(1)
+    instance = replace(each.instance, grpc_address=address, rest_address="unix:/r")
+    page.show_view(fleet_view(replace(each, instance=instance)))
+    assert texts(page, 0)[3] == "socket"
+    index = page.table.model().index(0, PORT)
+    # A long word may be broken.
+    assert address in index.data(Qt.ItemDataRole.ToolTipRole).replace("\u200b", "")
+    page.table.clicked.emit(index)
+    assert QGuiApplication.clipboard().text() == address
+    assert page.detail.grpc.text() == page.detail.rest.text() == "socket"
+    page.detail.rest.click()
+    assert QGuiApplication.clipboard().text() == "unix:/r"
+
+
+def test_an_instance_on_tcp_shows_the_port_for_others(page: FleetPage) -> None:
+    each = instance_view(1)
+    instance = replace(each.instance, grpc_address="unix:/g", grpc_tcp_address="127.0.0.1:40001")
+    page.show_view(fleet_view(replace(each, instance=instance)))
+    assert texts(page, 0)[3] == "40001"
+    assert page.detail.grpc.text() == "127.0.0.1:40001"

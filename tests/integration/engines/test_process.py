@@ -75,8 +75,10 @@ async def test_it_starts_says_its_addresses_and_stops(
     started = await engine.start(SPEC)
     assert (started.state, started.spec_hash) == (InstanceState.STARTING, SPEC.hash)
     listening = await wait_for_instance(engine, started.id, listens)
-    assert listening.grpc_address == "127.0.0.1:40001"
-    assert listening.rest_address == "127.0.0.1:40002"
+    sockets = workspace.root / "run" / "sockets"
+    assert listening.grpc_address == f"unix:{sockets}/{started.id}.grpc"
+    assert listening.rest_address == f"unix:{sockets}/{started.id}.rest"
+    assert (listening.grpc_tcp_address, listening.rest_tcp_address) == (None, None)
     assert listening.process is not None
     assert os.getsid(listening.process) == listening.process != os.getsid(0)
     await engine.stop(started.id)
@@ -85,15 +87,30 @@ async def test_it_starts_says_its_addresses_and_stops(
     assert files_left(workspace) == []
 
 
+async def test_it_listens_on_tcp_besides_if_that_is_asked_for(engine: ProcessEngine) -> None:
+    started = await engine.start(InstanceSpec(SPEC.config_file, tcp=True))
+    listening = await wait_for_instance(engine, started.id, listens)
+    assert (listening.grpc_tcp_address, listening.rest_tcp_address) == (
+        "127.0.0.1:40001",
+        "127.0.0.1:40002",
+    )
+    assert listening.grpc_address is not None
+    assert listening.grpc_address.startswith("unix:")
+    assert listening.shown_grpc_address == "127.0.0.1:40001"
+
+
 async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) -> None:
     instance = await engine.start(InstanceSpec(SPEC.config_file, threads=3))
     await wait_for_instance(engine, instance.id, listens)
     flags = json.loads((await engine.logs(instance.id)).removeprefix("serving "))
     assert flags.pop("--ports_file").endswith(f"{instance.id}.ports")
+    assert flags.pop("--grpc_socket_path").endswith(f"{instance.id}.grpc")
+    assert flags.pop("--rest_api_socket_path").endswith(f"{instance.id}.rest")
     assert flags.pop("--grpc") == "no"
     assert flags == {
         "--port": "0",
         "--rest_api_port": "0",
+        "--enable_tcp": "false",
         "--model_config_file": "/models/serving.config",
         "--model_config_file_poll_wait_seconds": "1",
         "--file_system_poll_wait_seconds": "1",
@@ -119,13 +136,15 @@ async def test_the_command_that_is_shown_starts_the_same_server(
     flags = json.loads(printed.removeprefix("serving "))
     command = await engine.run_command(instance.id)
     assert "ports_file" not in command
+    assert "socket" not in command
     again = await asyncio.create_subprocess_shell(
         command, stdout=subprocess.PIPE, cwd=workspace.root
     )
     output, _ = await again.communicate()
     assert again.returncode == 3
     shown = json.loads(output.decode().splitlines()[0].removeprefix("serving "))
-    assert flags.pop("--ports_file")
+    for flag in ("--ports_file", "--grpc_socket_path", "--rest_api_socket_path", "--enable_tcp"):
+        assert flags.pop(flag)
     assert shown == {**flags, "--port": "8500", "--rest_api_port": "8501"}
 
 

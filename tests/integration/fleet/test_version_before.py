@@ -8,7 +8,7 @@ import json
 
 from serving.background import in_background
 from serving.engines.instance_records import read_instance_record
-from serving.engines.protocol import InstanceState
+from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
 from tests.support.fleet_env import MODEL, PROGRAM, FleetEnv
@@ -114,6 +114,34 @@ async def test_a_fleet_of_the_version_before_is_adopted_and_loses_nothing(
     await fleet.scale(2)
     record = json.loads((fleet_env.workspace.root / "fleet" / "fleet.json").read_text())
     assert (record["wanted"], record["limits"]["threads"]) == (2, 2)
+
+
+async def test_an_instance_that_anybody_could_configure_is_replaced_though_its_spec_is_the_same(
+    fleet_env: FleetEnv,
+) -> None:
+    process = await start_as_before(fleet_env)
+    path = fleet_env.workspace.instances / "pets-6fabbc.json"
+    record = json.loads(path.read_text())
+    config = fleet_env.repository.config_path.resolve()
+    path.write_text(json.dumps({**record, "spec_hash": InstanceSpec(config, threads=2).hash}))
+    fleet_env.fleet = fleet_env.new_fleet(fleet_env.client)
+    fewest: list[int] = []
+    async with in_background(fleet_env.fleet.watch()):
+        view = await fleet_env.wait_for_view(lambda view: view.ready == 1)
+    assert ids(view) == ["pets-6fabbc"]
+    assert fleet_env.fleet.has_outdated(view)
+    fleet_env.fleet.subscribe(lambda view: fewest.append(view.ready))
+    async with fleet_env.running(), LoadGenerator(fleet_env.client, b"x", 4) as load:
+        view = await fleet_env.wait_for_view(
+            lambda view: view.ready == 1 and "pets-6fabbc" not in ids(view)
+        )
+        await load.wait_for_answers(ids(view)[0])
+    assert load.failures == []
+    assert min(fewest) == 1
+    await process.wait()
+    address = view.instances[0].instance.grpc_address
+    assert address is not None
+    assert address.startswith("unix:")
 
 
 async def test_the_models_of_the_version_before_are_served_without_being_promoted_again(
