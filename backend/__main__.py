@@ -26,6 +26,7 @@ from backend.models.names import ModelNames
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
+from backend.sweeping import keep_swept
 from backend.training.trainer import Trainer
 from serving.access_token import AccessToken
 from serving.background import in_background
@@ -139,6 +140,7 @@ async def application(
         stack.callback(publish_faults(fleet, broker))
         await stack.enter_async_context(in_background(end_interrupted_switch(repository)))
         await stack.enter_async_context(in_background(watch_fleet(fleet)))
+        await stack.enter_async_context(in_background(keep_swept(workspace)))
         await stack.enter_async_context(in_background(follow_engine(engine, workspace)))
         trainer = Trainer(store=store, repository=repository, workspace=workspace, broker=broker)
         names, switch = ModelNames(repository, store), FleetSwitch(fleet, repository)

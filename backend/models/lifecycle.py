@@ -18,6 +18,10 @@ from serving.models.model_names import checked_model_name, same_name
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository, Version
 
+MAX_DELETED = 20
+MAX_DELETED_BYTES = 10 * 2**30
+"""Deleted models that can be restored; the oldest beyond either are gone for good."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +69,7 @@ class ModelLifecycle:
         self._switch = switch
         self._broker = broker
         self._deleted: dict[str, DeletedModel] = {}
+        self._deleted_bytes: dict[str, int] = {}
         self._changing = asyncio.Lock()
 
     async def create(self, new: NewModel) -> str:
@@ -136,11 +141,12 @@ class ModelLifecycle:
             if model in served.names():
                 await self._switch.unserve(model)
             labels = (await self._store.labels.totals()).get(model, 0)
-            versions = len(await asyncio.to_thread(self._repository.versions, model))
+            versions, size = await asyncio.to_thread(self._size, model)
             token = await asyncio.to_thread(self._repository.delete, model)
             await self._store.models.set_aside(model, token)
             deleted = DeletedModel(model, token, versions, labels)
-            self._deleted[token] = deleted
+            self._deleted[token], self._deleted_bytes[token] = deleted, size
+            await self._forget_oldest()
         self._broker.publish(Event("models", model))
         self._broker.publish(Event("labels", model))
         return deleted
@@ -161,7 +167,7 @@ class ModelLifecycle:
             await self._store.models.begin(deleted.name)
             await asyncio.to_thread(self._repository.restore, token)
             await self._store.models.bring_back(token, deleted.name)
-            del self._deleted[token]
+            del self._deleted[token], self._deleted_bytes[token]
         self._broker.publish(Event("models", deleted.name))
         self._broker.publish(Event("labels", deleted.name))
         return deleted.name
@@ -190,6 +196,26 @@ class ModelLifecycle:
         await self._store.models.purge()
         await asyncio.to_thread(self._repository.purge_deleted)
         self._deleted.clear()
+        self._deleted_bytes.clear()
+
+    async def _forget_oldest(self) -> None:
+        """Remove the files of the oldest deleted models beyond the limits for good.
+
+        Their labels follow when the backend closes: to find photos that nothing else refers
+        to, nothing may be added meanwhile.
+        """
+        while len(self._deleted) > 1 and (
+            len(self._deleted) > MAX_DELETED
+            or sum(self._deleted_bytes.values()) > MAX_DELETED_BYTES
+        ):
+            token = next(iter(self._deleted))
+            await asyncio.to_thread(self._repository.purge_deleted, token)
+            del self._deleted[token], self._deleted_bytes[token]
+
+    def _size(self, model: str) -> tuple[int, int]:
+        """Return how many versions a model has, and their bytes."""
+        versions = self._repository.versions(model)
+        return len(versions), sum(self._repository.size(model, each.number) for each in versions)
 
     async def _move(self, model: str, new: str) -> None:
         await asyncio.to_thread(self._repository.duplicate, model, new)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from serving.errors import BackendError
-from serving.files import write_aside
+from serving.files import flush_folder, write_aside
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 MAX_IMAGE_BYTES = 2**26
 """Of a stored image; normalized ones are far smaller."""
+_RECENT_SECONDS = 60.0
 _WRITERS = 8
 """Files that are flushed at the same time: the disk does that in one go."""
 
@@ -57,17 +58,19 @@ class ImageFolder:
         return images
 
     def _write(self, jpegs: Mapping[str, bytes]) -> None:
-        missing = {
-            path: jpeg
-            for image, jpeg in jpegs.items()
-            if not _is_stored(path := self.path(image), len(jpeg))
-        }
-        folders = {path.parent for path in missing}
+        paths = {self.path(image): jpeg for image, jpeg in jpegs.items()}
+        stored_for = {path: _stored_for(path, len(jpeg)) for path, jpeg in paths.items()}
+        missing = {path: jpeg for path, jpeg in paths.items() if stored_for[path] is None}
         with ThreadPoolExecutor(_WRITERS) as pool:
             list(pool.map(write_aside, missing.keys(), missing.values()))
-            list(pool.map(_flush_folder, folders))
-        if folders:
-            _flush_folder(self.root)
+        # Another thread may have renamed a recent one into place, and not yet flushed that.
+        recent = {
+            path.parent
+            for path, seconds in stored_for.items()
+            if seconds is not None and seconds < _RECENT_SECONDS
+        }
+        for folder in recent | ({self.root} if missing else set()):
+            flush_folder(folder)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -80,17 +83,13 @@ class ImageFolder:
             ) from error
 
 
-def _is_stored(path: Path, size: int) -> bool:
+def _stored_for(path: Path, size: int) -> float | None:
+    """Return how many seconds ago an image was stored, as far as the clock can be believed.
+
+    None if it is not there, or has another size.
+    """
     try:
-        return path.stat().st_size == size
+        found = path.stat()
     except FileNotFoundError:
-        return False
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return None
+    return max(0.0, time.time() - found.st_ctime) if found.st_size == size else None

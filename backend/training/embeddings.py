@@ -63,6 +63,8 @@ class EmbeddingCache:
     def _read(self) -> None:
         try:
             content = self._path.read_bytes()
+            # Those that are not used for long are removed one day: see `kept_files`.
+            os.utime(self._path)
         except OSError:
             return
         if len(content) < _HEADER or not content.startswith(_MAGIC):

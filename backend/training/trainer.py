@@ -17,6 +17,7 @@ from backend.events import EventBroker
 from backend.store.labels import LabelSnapshot, NewLabel
 from backend.store.store import Store
 from backend.training.gate import reason_not_to_promote
+from backend.training.kept_files import remove_old_embeddings, remove_old_run_folders
 from backend.training.worker_process import WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import (
     LabeledImage,
@@ -108,6 +109,7 @@ class Trainer:
         self.interrupted = await self._store.runs.fail_interrupted(
             "Servery ended before the training run did. Train again."
         )
+        await self._remove_old_files()
         self._task = asyncio.create_task(self._run_queue(), name="trainer")
 
     async def close(self) -> None:
@@ -258,6 +260,18 @@ class Trainer:
                 async with self._changed:
                     self._current = self._process = None
                     self._changed.notify_all()
+            await self._remove_old_files()
+
+    async def _remove_old_files(self) -> None:
+        """Keep what training runs leave behind within its limits."""
+        try:
+            runs = {run.id for run in await self._store.runs.all()}
+        except BackendError as error:
+            _log.error("Old training runs could not be removed: %s", error)
+            return
+        folder = self._workspace.training_runs
+        await asyncio.to_thread(remove_old_run_folders, folder, runs)
+        await asyncio.to_thread(remove_old_embeddings, self._workspace.embeddings)
 
     async def _train(
         self, run: TrainingRun, source: PhotoSource | None, process: WorkerProcess

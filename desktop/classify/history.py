@@ -13,7 +13,9 @@ from serving.errors import ServeryError
 from serving.predict.prediction import Prediction, Score
 
 MAX_PHOTOS = 5000
-"""Photos that are remembered; older ones are forgotten when the history is opened."""
+"""Photos that are remembered; older ones are forgotten."""
+_SURPLUS = 500
+"""Photos beyond that, after which the oldest ones are forgotten while the window is open."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS history (
@@ -74,6 +76,9 @@ class History:
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 map(_row, copy),
             )
+            (count,) = connection.execute("SELECT count(*) FROM history").fetchone()
+            if count > MAX_PHOTOS + _SURPLUS:
+                _forget_oldest(connection)
 
         await self._database.transaction(write)
 
@@ -92,6 +97,10 @@ def _prepare(connection: Connection) -> None:
     columns = {row["name"] for row in connection.execute("PRAGMA table_info(history)")}
     if "labels" not in columns:  # made by a version that had one model
         connection.execute("ALTER TABLE history ADD COLUMN labels TEXT NOT NULL DEFAULT ''")
+    _forget_oldest(connection)
+
+
+def _forget_oldest(connection: Connection) -> None:
     connection.execute(
         "DELETE FROM history WHERE path NOT IN"
         " (SELECT path FROM history ORDER BY added DESC LIMIT ?)",

@@ -218,8 +218,10 @@ class ClassifyPresenter(Generic[R]):
     def paste(self, image: QImage) -> Job[None]:
         """Keep a picture from the clipboard as a file, and classify it."""
 
+        labelled = [photo.path for photo in self._gallery.photos if photo.labels]
+
         async def work(report: Report) -> None:
-            path = await asyncio.to_thread(save_pasted_image, image, self._pasted_folder)
+            path = await asyncio.to_thread(save_pasted_image, image, self._pasted_folder, labelled)
             await self.classify([path]).result()
 
         return self._jobs.start("Paste a picture", work)

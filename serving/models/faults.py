@@ -1,6 +1,6 @@
 """Which versions of a model cannot be served and why, kept in a file of the model's folder.
 
-    <root>/<model>/faults.json
+    <root>/<model>/faults.config
 
 A fault holds for as long as the files of its version stay as they were when it was found, so
 that a version whose files are mended is tried again.
@@ -17,7 +17,7 @@ from typing import Any
 
 from serving.state_files import UnreadableFile, read_object
 
-FAULTS_NAME = "faults.json"
+FAULTS_NAME = "faults.config"
 MAX_FORMER = 20
 """Versions that were live before and are remembered."""
 

@@ -3,7 +3,7 @@
     <root>/<model>/<version>/saved_model.pb, assets.extra/servery.json, ...
     <root>/<model>/serving.config             which version of the model is live
     <root>/<model>/model.json                 ModelSettings
-    <root>/<model>/faults.json                ModelFaults
+    <root>/<model>/faults.config                ModelFaults
     <root>/served.json                        ServedModels
     <root>/serving.config                     the live versions of all served models
     <root>/monitoring.config                  that servers count requests
@@ -35,7 +35,8 @@ from typing import Any
 from filelock import FileLock
 
 from serving.errors import ModelError, storage_error
-from serving.files import link_or_copy, write_aside
+from serving.files import flush_folder, flush_tree, link_or_copy, write_aside
+from serving.leftovers import sweep
 from serving.models.card import ModelCard
 from serving.models.checksums import changed_files, write_checksums
 from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
@@ -51,7 +52,7 @@ from serving.models.serving_config import (
     read_monitoring,
     serving_config,
 )
-from serving.models.staging import STAGING_PREFIX, is_staged_by_a_program, staging_name
+from serving.models.staging import STAGING_PREFIX, staging_name
 from serving.state_files import DamagedFile, UnreadableFile, read_text, set_aside
 from serving.tf.graph_safety import unsafe_parts
 from serving.tf.names import SAVED_MODEL_FILE
@@ -142,6 +143,8 @@ class ModelRepository:
         """
         version = self.version(model, number)
         with self._changing():
+            # Before any file names it: after a power cut it is there, whoever put it there.
+            flush_tree(version.path)
             served = self.served()
             before = self._live_number_or_none(model)
             faults = ModelFaults.read(self.root / model).without_fault(number)
@@ -451,16 +454,12 @@ class ModelRepository:
 
     def sweep(self) -> list[Path]:
         """Remove what a crash left half written; returns what was removed."""
-        left = [
-            entry
-            for folder in (self.root, *_folders(self.root))
-            for entry in _folders(folder)
-            if entry.name.startswith(STAGING_PREFIX) and not is_staged_by_a_program(entry)
-        ]
+        left = sweep((self.root, *_folders(self.root)))
         # A model that got no version: nothing lists it, and its name would stay taken.
-        left += [folder for folder in _folders(self.root) if _has_settings_alone(folder)]
-        for entry in left:
-            shutil.rmtree(entry, ignore_errors=True)
+        for folder in _folders(self.root):
+            if _has_settings_alone(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                left.append(folder)
         return left
 
     def verify(self, model: str, number: int) -> list[str] | None:
@@ -507,6 +506,7 @@ class ModelRepository:
         """
         with _disk_errors(self.root):
             write_checksums(staged)
+            flush_tree(staged)
         if learned_from is not None and is_trusted(learned_from.path, self.trusted_path):
             with self._changing():
                 self._trust(staged, f"learned from {learned_from.model}/{learned_from.number}")
@@ -520,6 +520,9 @@ class ModelRepository:
                 if target.exists():
                     continue
                 raise
+            with _disk_errors(self.root):
+                for folder in (target.parent, self.root):
+                    flush_folder(folder)
             return Version(model, number, target)
 
     @property

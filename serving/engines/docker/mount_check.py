@@ -7,10 +7,11 @@ container, and one on another machine may have a folder of the same name.
 from __future__ import annotations
 
 import logging
-import secrets
 from pathlib import Path
 
 from docker import APIClient
+
+from serving.leftovers import writer_tag
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def is_mounted(client: APIClient, container: str, folder: Path) -> bool:
     It need not run. A file that exists for a moment only is looked for in it;
     servers ignore such a file.
     """
-    token = folder / f".seen-{secrets.token_hex(6)}"
+    token = folder / f".seen-{writer_tag()}"
     try:
         token.touch(exist_ok=False)
     except OSError as error:

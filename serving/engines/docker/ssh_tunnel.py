@@ -25,6 +25,7 @@ from pathlib import Path
 
 from serving.engines.docker.errors import EngineUnavailable
 from serving.errors import EngineError
+from serving.leftovers import TEMPORARY_PREFIX, writer_tag
 
 LOGIN_TIMEOUT_SECONDS = 7.0
 CLOSE_TIMEOUT_SECONDS = 2.0
@@ -72,7 +73,7 @@ class SshTunnel:
 
     def __init__(self, address: SshAddress) -> None:
         self._address = address
-        self._folder = Path(tempfile.mkdtemp(prefix="servery-ssh-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}ssh-{writer_tag()}-"))
         self._control = self._folder / "control"
         self.socket = self._folder / "engine.sock"
         """Where the engine answers on this machine."""

@@ -11,10 +11,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
 from serving.errors import EngineError, ServeryError
+from serving.leftovers import temporary_folder
 
 SUITE = "bookworm"
 PACKAGES = ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "libgcc-s1")
@@ -41,7 +41,7 @@ def make_base(target: Path) -> None:
             "A base is made by debootstrap as root.",
             "Install debootstrap and run this as root, or name an image with --base.",
         )
-    with tempfile.TemporaryDirectory(prefix="servery-base-") as scratch:
+    with temporary_folder("base") as scratch:
         root = Path(scratch) / "root"
         include = f"--include={','.join(PACKAGES)}"
         process = subprocess.run(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from serving.engines.docker.image.contents import (
 from serving.engines.docker.image.lookup import ImageInfo
 from serving.engines.docker.image.store import ImageStore
 from serving.engines.docker.tar_archive import Member, tar_archive
+from serving.leftovers import temporary_folder
 from serving.progress import Report, no_report
 from serving.version import VERSION
 
@@ -45,7 +45,7 @@ async def build(
     packages from instead of the installed ones. `on_line` gets each line that
     the build prints. Raises EngineError.
     """
-    with tempfile.TemporaryDirectory(prefix="servery-image-") as scratch:
+    with temporary_folder("image") as scratch:
         packages = installed_files() if wheels is None else wheel_files(wheels)
         members = await asyncio.to_thread(
             lambda: strip_libraries(build_files(packages), Path(scratch))

@@ -12,6 +12,7 @@ import pytest
 
 from backend.client import BackendClient, BackendRefused
 from backend.contract import NewModel
+from backend.models import lifecycle
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
@@ -327,3 +328,23 @@ async def test_every_change_is_announced(service: Service) -> None:
         ("models", "other"),
         ("labels", "other"),
     ]
+
+
+async def test_only_so_many_deleted_models_can_be_restored(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "MAX_DELETED", 2)
+    deleted = []
+    for number in range(3):
+        add_model(service, f"model {number}")
+        deleted.append(await service.client.delete_model(f"model {number}"))
+    assert await service.client.deleted_models() == [deleted[2], deleted[1]]
+    assert {*service.repository.deleted()} == {deleted[1].token, deleted[2].token}
+    with pytest.raises(BackendRefused, match="is gone"):
+        await service.client.restore_model(deleted[0].token)
+    # The last one can always be brought back, however large it is.
+    monkeypatch.setattr(lifecycle, "MAX_DELETED_BYTES", 1)
+    add_model(service, "large")
+    last = await service.client.delete_model("large")
+    assert await service.client.deleted_models() == [last]
+    assert (await service.client.restore_model(last.token)).name == "large"

@@ -97,3 +97,16 @@ async def test_a_failure_that_an_earlier_version_wrote_is_read(database: Path) -
         (photo,) = await history.photos()
     assert photo.failure == PhotoFailure("No instance is ready.", "Start one.", transient=True)
     assert not photo.waiting
+
+
+async def test_the_oldest_are_forgotten_while_it_is_open_too(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_PHOTOS", 3)
+    monkeypatch.setattr(module, "_SURPLUS", 2)
+    photos = [Photo(Path(f"/{n}.jpg"), f"{n}.jpg", float(n)) for n in range(20)]
+    async with History(database) as history:
+        for photo in photos:
+            await history.remember([photo])
+            assert len(await history.photos()) <= 5
+        assert (await history.photos())[-3:] == photos[-3:]
