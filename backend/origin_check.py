@@ -10,24 +10,22 @@ than this machine's are refused, whatever the request.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.http_errors import error_response
+from serving.http.origin import (
+    SECURITY_HEADERS,
+    headers_of,
+    host_name,
+    is_own_host,
+    is_own_site,
+    printable,
+)
 from serving.listen_address import ListenError, checked_host_name
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_SAME_SITE = frozenset({"same-origin", "none"})
-_SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
 
 
 class OriginCheck:
@@ -47,20 +45,20 @@ class OriginCheck:
 
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_SECURITY_HEADERS]
+                message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
             await send(message)
 
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
         host = headers.get("host", "")
-        if not self._is_allowed(host):
+        if not is_own_host(host, self._hosts):
             response = error_response(
                 403,
-                f"The host name {_printable(host)} is not allowed.",
+                f"The host name {printable(host)} is not allowed.",
                 "Use 127.0.0.1 or localhost, or start Servery with"
                 f" --allow-host {_host_name(host)}.",
             )
             await response(scope, receive, send_secured)
-        elif scope["method"] not in _SAFE_METHODS and not _from_own_site(headers, host):
+        elif scope["method"] not in _SAFE_METHODS and not is_own_site(headers):
             response = error_response(
                 403,
                 "Another web site sent this request, so it was refused.",
@@ -70,42 +68,10 @@ class OriginCheck:
         else:
             await self._app(scope, receive, send_secured)
 
-    def _is_allowed(self, host: str) -> bool:
-        name = _name(host)
-        if not name:
-            return False
-        if name == "localhost" or name.endswith(".localhost") or name in self._hosts:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
-
-
-def _from_own_site(headers: Headers, host: str) -> bool:
-    if headers.get("sec-fetch-site", "none") not in _SAME_SITE:
-        return False
-    # Browsers without Sec-Fetch-Site still send Origin with whatever changes something.
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
-
-
-def _name(host: str) -> str:
-    """Return the name in a `Host` header, in lower case; empty if there is none."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
-    except ValueError:
-        return ""
-
 
 def _host_name(host: str) -> str:
     """Return the name to allow, or what stands for one if this is none."""
     try:
-        return checked_host_name(_name(host))
+        return checked_host_name(host_name(host))
     except ListenError:
         return "NAME"
-
-
-def _printable(host: str) -> str:
-    return "".join(char for char in host if char.isprintable())[:100] or "(none)"

@@ -14,6 +14,13 @@ from urllib.parse import unquote
 
 from google.protobuf.json_format import MessageToDict
 
+from serving.http.origin import (
+    SECURITY_HEADERS,
+    headers_of,
+    is_own_host,
+    is_own_site,
+    printable,
+)
 from serving.model_server import examples, rest_bodies
 from serving.model_server.json_scan import check_json
 from serving.model_server.limits import RequestLimits
@@ -82,6 +89,8 @@ class RestOptions:
     cors: bool = False
     metrics_path: str | None = None
     """Where Prometheus finds the metrics; None: nowhere."""
+    hosts: frozenset[str] = frozenset()
+    """Names under which it is reached, besides addresses and localhost; in lower case."""
 
 
 class RestApi:
@@ -102,6 +111,10 @@ class RestApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        refusal = self._refusal(scope)
+        if refusal:
+            await self._send(send, 403, "application/json", _error_text(refusal))
+            return
         path = scope["raw_path"].partition(b"?")[0].decode("latin-1")
         with self._budget.share() as share:
             try:
@@ -122,6 +135,22 @@ class RestApi:
                 answer = await _unless_disconnected(receive, working)
                 if answer is not None:
                     await self._send(send, answer[0], "application/json", answer[1])
+
+    def _refusal(self, scope: Scope) -> str:
+        """Say why a request of another web site is refused; empty for all others."""
+        headers = headers_of(scope)
+        host = headers.get("host", "")
+        if not is_own_host(host, self._options.hosts):
+            return (
+                f"The host name {printable(host)} is not allowed. Use an address or localhost, or "
+                "start the server with --allow_host and this name."
+            )
+        if not (self._options.cors or is_own_site(headers)):
+            return (
+                "Another web site sent this request, so it was refused. Start the server with "
+                "--rest_api_enable_cors_support if all sites may use it."
+            )
+        return ""
 
     async def _read(self, scope: Scope, receive: Receive, share: Share) -> bytearray | None:
         """Return the whole body; None if the client disconnected.
@@ -153,6 +182,8 @@ class RestApi:
         ]
         if self._options.cors:
             headers.extend(_CORS_HEADERS)
+        else:
+            headers.extend(SECURITY_HEADERS)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": data})
 

@@ -148,6 +148,7 @@ async def serve(flags: Flags) -> None:
                 flags.rest_api_timeout_in_ms / 1000 if flags.rest_api_timeout_in_ms > 0 else None,
                 flags.rest_api_enable_cors_support,
                 metrics_path,
+                frozenset(filter(None, flags.allow_host.lower().replace(" ", "").split(","))),
             )
             api = RestApi(predictions, status, metrics, options, limits, budget)
             http_server = HttpServer(api, _http_limits(flags))
