@@ -73,7 +73,7 @@ async def stop_workspace(workspace: Workspace, report: Report = no_report) -> St
 
 async def _want_no_instances(workspace: Workspace) -> bool:
     """Set the fleet to no instances; False if that cannot be written, or not in time."""
-    record = RecordFile(workspace.root / "fleet" / "fleet.json")
+    record = RecordFile(workspace.fleet_record, workspace.damaged)
     if not record.exists() or not record.read().desired_count:
         return True
     try:

@@ -274,7 +274,7 @@ def _row(view: InstanceView) -> tuple[str, ...]:
         ", ".join(f"{model} v{number}" for model, number in view.versions.items()) or "-",
         instance.shown_grpc_address or "-",
         instance.shown_rest_address or "-",
-        format_duration(time.time() - instance.started) if instance.started else "-",
+        format_duration(max(0.0, time.time() - instance.started)) if instance.started else "-",
         "-" if stats is None else f"{stats.cpu_percent:.0f}%",
         "-" if stats is None else format_bytes(stats.memory_bytes),
     )

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from serving.clock import Sightings
 from serving.engines.log_files import keep_log, remove_log
 from serving.engines.server_flags import GRPC_SOCKET_FLAG, REST_SOCKET_FLAG
 from serving.files import write_aside
@@ -135,11 +136,17 @@ def read_ports(path: Path) -> dict[str, int]:
     return raw
 
 
-def remove_abandoned(folder: Path, now: float) -> None:
-    """Remove files that killed programs left half-written; `now` is in seconds since the epoch."""
-    for path in folder.glob(".*"):
-        with contextlib.suppress(OSError):
-            if now - path.stat().st_mtime > ABANDONED_SECONDS:
+def remove_abandoned(folder: Path, seen: Sightings, now: float) -> None:
+    """Remove files that killed programs left half-written; `now` is monotonic.
+
+    `seen` are those that were there before: when they were written says a clock that may have
+    been set since, and a file that somebody is writing must stay.
+    """
+    paths = list(folder.glob(".*"))
+    seen.keep_only(paths)
+    for path in paths:
+        if seen.seconds(path, now) > ABANDONED_SECONDS:
+            with contextlib.suppress(OSError):
                 path.unlink()
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import psutil
 
 from serving.background import finish
+from serving.clock import Sightings, age
 from serving.engines import child_processes
 from serving.engines.instance_records import (
     InstanceRecord,
@@ -62,6 +63,8 @@ _OF_ONE_INSTANCE = (PORTS_FLAG, GRPC_SOCKET_FLAG, REST_SOCKET_FLAG, TCP_FLAG)
 POLL_SECONDS = 0.5
 LOST_START_SECONDS = 10.0
 """A record without a process that is older was left by a start that never completed."""
+BELIEVED_SECONDS = 86_400.0
+"""Moments that are longer ago say more about the clock than about a start."""
 
 
 class _Addresses(NamedTuple):
@@ -94,11 +97,14 @@ class ProcessEngine:
         reason: str = "Processes work on every machine, with nothing else to install.",
         program: Sequence[str] | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._workspace = workspace
         self._reason = reason
         self._program = list(program or module_command("serving.model_server"))
         self._clock = clock
+        self._monotonic = monotonic
+        self._half_written, self._without_process = Sightings(), Sightings()
         self._usage = ProcessUsage()
 
     async def availability(self) -> Availability:
@@ -228,8 +234,9 @@ class ProcessEngine:
         return current is None or (bool(current.process) and self._process(current) is None)
 
     def _instances(self) -> list[Instance]:
-        remove_abandoned(self._folder, self._clock())
+        remove_abandoned(self._folder, self._half_written, self._monotonic())
         records = read_instance_records(self._folder)
+        self._without_process.keep_only(record.id for record in records if not record.process)
         known = {self._marker(record) for record in records}
         child_processes.reap(f"{PORTS_FLAG}={self._folder}{os.sep}", known)
         remove_old_logs(self._workspace.logs, {Path(record.log).name for record in records})
@@ -349,7 +356,7 @@ class ProcessEngine:
             return (InstanceState.DRAINING if record.stopping else InstanceState.STARTING), ""
         if record.stopping:
             return InstanceState.STOPPED, ""
-        if not record.process and self._clock() - record.started < LOST_START_SECONDS:
+        if not record.process and not self._is_lost(record):
             return InstanceState.STARTING, ""
         reason = record.exit_reason or self._exit_reason(record)
         last = tail(Path(record.log), 1).strip()
@@ -357,6 +364,14 @@ class ProcessEngine:
             InstanceState.FAILED,
             f"{reason} The last line of its log: {last}" if last else reason,
         )
+
+    def _is_lost(self, record: InstanceRecord) -> bool:
+        """Whether a start that has no process yet will never have one."""
+        if self._without_process.seconds(record.id, self._monotonic()) >= LOST_START_SECONDS:
+            return True
+        # At the first look, a start of long ago is known by its moment, if that can be true.
+        since = age(record.started, self._clock(), BELIEVED_SECONDS)
+        return since is not None and since >= LOST_START_SECONDS
 
     def _exit_reason(self, record: InstanceRecord) -> str:
         """Say why a process ended, and keep that if its parent is the one who asks."""

@@ -77,8 +77,8 @@ class Instance:
     failure: str = ""
     """Why it failed, as a sentence; empty otherwise."""
     may_restart_until: float = 0.0
-    """Until when one that failed may come back by itself, in seconds since the epoch, since
-    somebody seems to be restarting it."""
+    """Until when one that failed may come back by itself, since somebody seems to be restarting
+    it; monotonic, as this program measures it."""
     process: int | None = None
     """Process id on this machine, if there is one."""
     log: str = ""

@@ -36,8 +36,10 @@ _ANSWERING = (InstanceState.READY, InstanceState.DRAINING)
 class _Watched:
     """What is remembered of one instance between two polls."""
 
+    started: float
+    """When the engine says that it was started, in seconds since the epoch."""
     since: float
-    """Seconds since the epoch."""
+    """When this program saw it first, or saw it started again, monotonic."""
     probe: InstanceProbe | None = None
     probing: asyncio.Task[None] | None = None
     stats: InstanceStats | None = None
@@ -68,13 +70,11 @@ class Observer:
         repository: ModelRepository,
         client: PredictClient,
         *,
-        clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
         self._engines = engines
         self._repository = repository
         self._client = client
-        self._clock = clock
         self._monotonic = monotonic
         self._watched: dict[str, _Watched] = {}
         self._draining: dict[str, bool] = {}
@@ -155,6 +155,9 @@ class Observer:
                     faults[name] = fault
         return served, numbers, faults
 
+    def _new(self, instance: Instance) -> _Watched:
+        return _Watched(instance.started, self._monotonic())
+
     async def _forget_others(self, ids: set[str]) -> None:
         for instance_id in [name for name in self._watched if name not in ids]:
             await self._watched.pop(instance_id).close()
@@ -162,7 +165,9 @@ class Observer:
     async def _ask(self, timeout_seconds: float) -> None:
         tasks: set[asyncio.Task[None]] = set()
         for instance in self._instances:
-            watched = self._watched.setdefault(instance.id, _Watched(self._clock()))
+            watched = self._watched.setdefault(instance.id, self._new(instance))
+            if watched.started != instance.started:
+                watched.started, watched.since = instance.started, self._monotonic()
             if instance.state in ENDED_STATES:
                 continue
             if instance.grpc_address is not None:
@@ -211,7 +216,7 @@ class Observer:
                 self._client.fail_over(each.instance.id)
 
     def _view(self, instance: Instance, traffic: InstanceTraffic) -> InstanceView:
-        watched = self._watched.get(instance.id, _Watched(self._clock()))
+        watched = self._watched.get(instance.id) or self._new(instance)
         probe = watched.probe
         if probe is not None and traffic.seconds_since_answer is not None:
             probe.answer_received(traffic.seconds_since_answer)
@@ -254,8 +259,9 @@ class Observer:
             return InstanceState.READY, problem
         if not self._engine_answers:
             return InstanceState.FAILED, "Neither it nor the engine that runs it answers."
-        # One that runs for hours is given time to answer a program that has only just come.
-        waited = self._clock() - max(instance.started, watched.since)
+        # Measured here: one that runs for hours is given time to answer a program that has only
+        # just come, and when it was started says another clock, or this one before it was set.
+        waited = self._monotonic() - watched.since
         if waited > START_SECONDS:
             return (
                 InstanceState.FAILED,

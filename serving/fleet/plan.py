@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serving.clock import recent
 from serving.engines.protocol import InstanceState
 
 BACK_OFF_SECONDS = (0.0, 2.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """How long after the last replacement the next may be, by how many there were recently."""
+MAX_RESTART_SECONDS = 30.0
+"""How long a failed instance is waited for at most that may come back by itself."""
 FAILURE_MEMORY_SECONDS = 600.0
 """A replacement that is longer ago no longer counts."""
 
@@ -87,7 +90,7 @@ def plan(desired: Desired, observed: Sequence[Observed], now: float) -> list[Ste
     replacements, forgotten = failed[:slots], failed[slots:]
     steps += [Stop(each.id) for each in forgotten]
     if back_off(desired.failures, now) <= 0:
-        steps += [Replace(each.id) for each in replacements if each.may_restart_until <= now]
+        steps += [Replace(each.id) for each in replacements if not _may_restart(each, now)]
     steps += [Start()] * (desired.desired_count - len(alive) - len(replacements))
     if exchanging:
         return steps + _exchange(desired, alive, may_start=not replacements)
@@ -100,11 +103,17 @@ def back_off(failures: Sequence[float], now: float) -> float:
     The first recent one is replaced at once and each further one waits longer,
     so that a model that crashes its server does not keep the machine busy.
     """
-    recent = [when for when in failures if now - when < FAILURE_MEMORY_SECONDS]
-    if not recent:
+    # Those in the future were written before the clock was set back: they say nothing of now.
+    counted = recent(failures, now, FAILURE_MEMORY_SECONDS)
+    if not counted:
         return 0.0
-    pause = BACK_OFF_SECONDS[min(len(recent), len(BACK_OFF_SECONDS) - 1)]
-    return max(0.0, max(recent) + pause - now)
+    pause = BACK_OFF_SECONDS[min(len(counted), len(BACK_OFF_SECONDS) - 1)]
+    return max(0.0, max(counted) + pause - now)
+
+
+def _may_restart(each: Observed, now: float) -> bool:
+    """Whether a failed instance is waited for, which no moment that is far ahead makes."""
+    return 0 < each.may_restart_until - now <= MAX_RESTART_SECONDS
 
 
 def _outdated(desired: Desired, each: Observed) -> bool:

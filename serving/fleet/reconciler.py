@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, replace
 
 from serving.background import finish, in_background
+from serving.clock import Sightings
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
 from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError, ServeryError
@@ -69,9 +70,10 @@ class Reconciler:
         self._client = client
         self._clock = clock
         self._lock_path = workspace.fleet_lock
-        self._observer = Observer(
-            self._engines, repository, client, clock=clock, monotonic=monotonic
-        )
+        self._monotonic = monotonic
+        self._observer = Observer(self._engines, repository, client, monotonic=monotonic)
+        self._starting = Sightings()
+        """How long instances have been starting while this program looked on."""
         self._listeners: list[Callable[[FleetView], None]] = []
         self._full_cpu: set[str] = set()
         """Instances that have their full share of the processor."""
@@ -254,13 +256,16 @@ class Reconciler:
 
     async def _grant_full_cpu(self) -> None:
         """Give instances their full share of the processor that are ready, or waited for long."""
-        latest_start = self._clock() - LOW_CPU_SECONDS
-        entitled = {
-            each.instance.id
-            for each in self.view.instances
-            if each.state is InstanceState.READY
-            or (each.state is InstanceState.STARTING and each.instance.started < latest_start)
+        now = self._monotonic()
+        starting = {
+            each.instance.id for each in self.view.instances if each.state is InstanceState.STARTING
         }
+        self._starting.keep_only(starting)
+        late = {each for each in starting if self._starting.seconds(each, now) > LOW_CPU_SECONDS}
+        ready = {
+            each.instance.id for each in self.view.instances if each.state is InstanceState.READY
+        }
+        entitled = ready | late
         await wait_for_all(
             self._engines.engine_of(each).grant_full_cpu(each) for each in entitled - self._full_cpu
         )
@@ -282,7 +287,7 @@ class Reconciler:
                 each.state,
                 each.instance.spec_hash,
                 each.instance.started,
-                each.instance.may_restart_until,
+                self._clock() + each.instance.may_restart_until - self._monotonic(),
             )
             for each in self.view.instances
         ]

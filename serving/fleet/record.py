@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from serving.clock import moment, recent
 from serving.errors import EngineError, storage_error
 from serving.file_lock import file_lock
 from serving.files import write_aside
@@ -69,8 +70,8 @@ class FleetRecord:
     limits: InstanceLimits = InstanceLimits()
 
     def after_failure(self, now: float) -> FleetRecord:
-        recent = [when for when in self.failures if now - when < FAILURE_MEMORY_SECONDS]
-        return replace(self, failures=(*recent, now))
+        counted = recent(self.failures, now, FAILURE_MEMORY_SECONDS)
+        return replace(self, failures=(*counted, now))
 
     def without_retiring(self, *ids: str) -> FleetRecord:
         return replace(self, retiring=tuple(name for name in self.retiring if name not in ids))
@@ -160,11 +161,18 @@ def read_record(path: Path) -> FleetRecord:
         return FleetRecord(
             desired_count=min(MAX_COUNT, max(0, raw["wanted"])),
             retiring=decode(tuple[str, ...], raw.get("retiring", [])),
-            failures=decode(tuple[float, ...], raw.get("failures", [])),
+            failures=_moments(raw.get("failures", [])),
             limits=InstanceLimits.of(raw.get("limits", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise DamagedFile(path, "it does not say what the fleet should be") from None
+
+
+def _moments(raw: Any) -> tuple[float, ...]:
+    """Return what can be moments; a wrong one would only make the fleet wait."""
+    if not isinstance(raw, list):
+        raise ValueError("not a list")
+    return tuple(when for each in raw if (when := moment(each)))
 
 
 def record_text(record: FleetRecord) -> str:

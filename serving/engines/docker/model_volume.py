@@ -191,7 +191,9 @@ def remove_unused(client: APIClient, workspace: Workspace) -> None:
     """Remove what no instance needs: volumes that none mounts, writers of killed programs."""
     label = f"{names.WRITER}={names.workspace_id(workspace)}"
     for row in client.containers(all=True, filters={"label": [label]}):
-        if not names.is_being_started(row.get("Labels") or {}, float(row.get("Created") or 0)):
+        if not names.is_being_started(
+            row.get("Labels") or {}, float(row.get("Created") or 0), row["Id"]
+        ):
             with ignore_removed():
                 client.remove_container(row["Id"], force=True)
     volumes = client.volumes({"name": prefix(workspace), "dangling": True})

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import psutil
 
+from serving.clock import Sightings, age
+from serving.process_identity import is_running, process_identity
 from serving.workspace import Workspace
 
 WORKSPACE = "io.servery.workspace"
@@ -28,6 +30,9 @@ FOLDER = "io.servery.folder"
 ABANDONED_START_SECONDS = 60.0
 """After this, a container that was never started counts as left behind if its
 creator runs on another host, where it cannot be looked up."""
+BELIEVED_SECONDS = 86_400.0
+"""The engine may be on a machine with another clock: moments that are longer ago are not believed,
+and neither are those in the future."""
 CLOCK_TOLERANCE_SECONDS = 2.0
 """How far two readings of one process's start time may differ: it is derived from the
 system clock, which is adjusted."""
@@ -35,6 +40,9 @@ system clock, which is adjusted."""
 _PREFIX = "servery-"
 _STOPPING = ".stopping"
 
+_sightings = Sightings()
+"""Of containers whose creator runs on another host. When they were created says the clock of the
+engine, which may be that of another machine."""
 _starting: list[str] = []
 """What this process is starting at this moment, once for each thread that does so."""
 
@@ -70,8 +78,7 @@ def labels(workspace: Workspace, instance_id: str, spec_hash: str) -> dict[str, 
 
 def creator() -> str:
     """Return the identity of this process, unique among earlier and later ones too."""
-    started = psutil.Process().create_time()
-    return f"{socket.gethostname()} {os.getpid()} {started:.2f}"
+    return f"{socket.gethostname()} {os.getpid()} {process_identity(os.getpid())}"
 
 
 @contextmanager
@@ -84,21 +91,27 @@ def starting(instance_id: str) -> Iterator[None]:
         _starting.remove(instance_id)
 
 
-def is_being_started(labels: Mapping[str, str], created: float) -> bool:
+def is_being_started(labels: Mapping[str, str], created: float, container: str) -> bool:
     """Return whether the process that created a container, with these labels, will still start it.
 
-    `created` is when that was, in seconds since the epoch.
+    `created` is when that was, in seconds since the epoch by the engine's clock, and `container`
+    the container's id.
     """
     label = labels.get(CREATOR) or labels.get(OLD_CREATOR, "")
     if label == creator():
         return labels.get(INSTANCE) in _starting
     host, _, process = label.partition(" ")
-    pid, _, started = process.partition(" ")
+    pid, _, identity = process.partition(" ")
     if host != socket.gethostname() or not pid.isdecimal():
-        return time.time() - created < ABANDONED_START_SECONDS
-    try:
+        if _sightings.seconds(container, time.monotonic()) >= ABANDONED_START_SECONDS:
+            return False
+        since = age(created, time.time(), BELIEVED_SECONDS)
+        return since is None or since < ABANDONED_START_SECONDS
+    if is_running(int(pid), identity):
+        return True
+    try:  # the version before wrote down a start time
         # The start time tells the creator from a later process with the same id.
-        difference = psutil.Process(int(pid)).create_time() - float(started)
+        difference = psutil.Process(int(pid)).create_time() - float(identity)
     except (psutil.Error, ValueError):
         return False
     return abs(difference) < CLOCK_TOLERANCE_SECONDS

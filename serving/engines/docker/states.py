@@ -36,7 +36,7 @@ class Inspection:
     last_line: str = ""
     """Of the log, if the container has exited."""
     read_at: float = field(default=0.0, compare=False)
-    """Seconds since the epoch, by the clock of this machine: the engine may be on another."""
+    """Monotonic, as this program measures it: the engine may be on another machine."""
     is_open: bool = False
     """See `server_flags.is_open`."""
 
@@ -51,7 +51,7 @@ class Inspection:
             is_open=is_open((inspected.get("Config") or {}).get("Cmd") or ()),
             error=str(state.get("Error") or ""),
             last_line=last_line.strip(),
-            read_at=time.time(),
+            read_at=time.monotonic(),
         )
 
 
@@ -107,7 +107,9 @@ def _state(
     if state == "created":
         if inspection.error:
             return InstanceState.FAILED, exit_reason(inspection)
-        if names.is_being_started(row.get("Labels") or {}, float(row.get("Created") or 0)):
+        if names.is_being_started(
+            row.get("Labels") or {}, float(row.get("Created") or 0), str(row.get("Id"))
+        ):
             return InstanceState.STARTING, ""
         return InstanceState.STOPPED, "Servery ended while it was starting this instance."
     if state == "paused":

@@ -177,7 +177,7 @@ async def test_an_instance_that_was_started_long_ago_has_time_to_answer_a_new_pr
     (each,) = (await fleet_env.fleet.scale(1)).instances
     fleet_env.configure(delay=3 * reconciler.OBSERVE_SECONDS)
     clock = ManualClock(each.instance.started + 2 * START_SECONDS)
-    later = fleet_env.new_fleet(clock=clock)
+    later = fleet_env.new_fleet(monotonic=clock)
     states: list[InstanceState] = []
     later.subscribe(lambda view: states.extend(each.state for each in view.instances))
     async with in_background(later.run()):
@@ -191,7 +191,7 @@ async def test_an_instance_that_never_answers_has_failed_after_a_while(
 ) -> None:
     fleet_env.configure(broken=[1])
     clock = ManualClock(time.time())
-    fleet = fleet_env.new_fleet(clock=clock)
+    fleet = fleet_env.new_fleet(monotonic=clock)
     async with in_background(fleet.run()):
         scaling = asyncio.create_task(fleet.scale(1))
         view = await wait_for_view(fleet, lambda view: bool(ids(view)))

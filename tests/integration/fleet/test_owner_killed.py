@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +13,7 @@ import pytest
 from serving.engines.instance_records import ABANDONED_SECONDS
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import InstanceState
+from tests.support.clock import ManualClock
 from tests.support.fleet_env import PROGRAM, FleetEnv
 from tests.support.fleet_owner_killed import POINTS
 from tests.support.waiting import wait_until
@@ -58,9 +58,11 @@ async def test_an_owner_killed_at_any_moment_leaves_a_fleet_that_can_be_kept(
     served = {each.instance.process for each in view.instances}
     assert served == processes(fleet_env.workspace.instances)
     # Half-written files are removed once nobody can be writing them any more.
-    await ProcessEngine(
-        fleet_env.workspace, clock=lambda: time.time() + 2 * ABANDONED_SECONDS
-    ).instances()
+    clock = ManualClock()
+    later = ProcessEngine(fleet_env.workspace, monotonic=clock)
+    await later.instances()
+    clock.advance(2 * ABANDONED_SECONDS)
+    await later.instances()
     left = sorted(path.suffix for path in fleet_env.workspace.instances.iterdir())
     assert left == [".json", ".json", ".ports", ".ports"]
     assert len(list(fleet_env.workspace.logs.iterdir())) == 2

@@ -184,3 +184,14 @@ def test_a_signal_from_outside_is_kept_until_the_next_start() -> None:
     stop_signals.record(event("kill"))
     stop_signals.keep_only({"c2"})
     assert list(stop_signals.of("c1")) == []
+
+
+def test_a_container_of_another_host_whose_clock_is_ahead_is_not_waited_for_until_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = row("created", Created=time.time() + 86_400, Id="ahead")
+    theirs["Labels"][names.CREATOR] = "elsewhere 17 1.00"
+    assert to_instance(theirs, Inspection()).state is InstanceState.STARTING
+    later = time.monotonic() + names.ABANDONED_START_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert to_instance(theirs, Inspection()).state is InstanceState.STOPPED
