@@ -150,7 +150,8 @@ def _memory(text: str) -> int:
     "memory_limit",
     type=_memory,
     metavar="SIZE",
-    help="Memory of each instance, such as 512MB or 2GB; 0 for no limit.",
+    help="Memory of each instance, such as 512MB or 2GB; 0 for the default: no limit for"
+    " processes, half of the engine's memory for containers.",
 )
 @click.option(
     "--cpus",
@@ -162,6 +163,12 @@ def _memory(text: str) -> int:
     "--threads",
     type=click.IntRange(min=0),
     help="Threads of each instance; 0 to divide the cores among them.",
+)
+@click.option(
+    "--pids",
+    "pids_limit",
+    type=click.IntRange(min=0),
+    help="Processes and threads of each container; 0 for the default, 512 and 64 for each core.",
 )
 @click.option("--image", help="Image that containers run from; empty to choose automatically.")
 @options.fleet
@@ -220,11 +227,13 @@ def tcp(target: FleetTarget, choice: str | None, as_json: bool) -> None:
 
 
 def _describe(limits: InstanceLimits) -> str:
-    memory = format_bytes(limits.memory_limit) if limits.memory_limit else "unlimited"
+    memory = format_bytes(limits.memory_limit) if limits.memory_limit else "automatic"
     cores = "any number of cores"
     if limits.cpu_limit:
         cores = "1 core" if limits.cpu_limit == 1 else f"{limits.cpu_limit:g} cores"
     threads = plural(limits.threads, "thread") if limits.threads else "automatic threads"
+    if limits.pids_limit:
+        threads += f", {plural(limits.pids_limit, 'process or thread', 'processes and threads')}"
     image = limits.image or "chosen automatically"
     return f"Memory {memory}, {cores}, {threads}, image {image}."
 

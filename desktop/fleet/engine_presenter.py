@@ -104,12 +104,17 @@ class EnginePresenter:
     def open_limits_dialog(self) -> None:
         async def open_dialog(report: Report) -> None:
             images = [image.name for image in await self._engines.images()]
+            defaults = (0, 0)
+            if self._engines.in_containers:
+                defaults = await self._engines.default_limits()
             dialog = LimitsDialog(
                 self._fleet.limits,
                 in_containers=self._engines.in_containers,
                 images=images,
                 cores=core_count(),
                 memory=psutil.virtual_memory().total,
+                default_memory=defaults[0],
+                default_pids=defaults[1],
                 parent=self._page.window(),
             )
             dialog.limits_requested.connect(self._set_limits)

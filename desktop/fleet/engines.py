@@ -93,6 +93,13 @@ class FleetEngines:
             return []
         return [image for image in found if image is not None]
 
+    async def default_limits(self) -> tuple[int, int]:
+        """Return what `DockerEngine.default_limits` does; (0, 0) if no engine answers."""
+        try:
+            return await self._docker.default_limits()
+        except EngineError:
+            return 0, 0
+
     async def pull(self, name: str, report: Report) -> str:
         """Pull an image from its registry and have instances run from it; raises EngineError."""
         image = await self._docker.images.pull(name, report)

@@ -20,6 +20,7 @@ from desktop import theme
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
 from serving.fleet.record import InstanceLimits
+from serving.units import format_bytes
 
 TCP_MEANING = (
     "They then listen on ports of 127.0.0.1 as well: every user and every program of this machine "
@@ -28,6 +29,7 @@ TCP_MEANING = (
 )
 MEGABYTE = 10**6
 MEMORY_STEP = 250
+PIDS_STEP, MIN_PIDS, MAX_SHOWN_PIDS = 64, 128, 65536
 MIN_MEMORY = 128
 """Megabytes; no model server starts with less."""
 
@@ -45,9 +47,14 @@ class LimitsDialog(QDialog):
         images: Sequence[str] = (),
         cores: int = 1,
         memory: int = 0,
+        default_memory: int = 0,
+        default_pids: int = 0,
         parent: QWidget | None = None,
     ) -> None:
-        """`images` are what the engine has, `memory` is in bytes."""
+        """`images` are what the engine has, `memory` is in bytes.
+
+        The defaults are what a container gets if nothing is set; 0 for no limit.
+        """
         super().__init__(parent)
         self.setWindowTitle("Limits of each instance")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -56,7 +63,9 @@ class LimitsDialog(QDialog):
         self.memory.setRange(0, max(memory // MEGABYTE, limits.memory_limit // MEGABYTE))
         self.memory.setSingleStep(MEMORY_STEP)
         self.memory.setSuffix(" MB")
-        self.memory.setSpecialValueText("No limit")
+        self.memory.setSpecialValueText(
+            f"Automatic ({format_bytes(default_memory)})" if default_memory else "No limit"
+        )
         self.memory.setValue(limits.memory_limit // MEGABYTE)
         self.cpu = QDoubleSpinBox()
         self.cpu.setDecimals(1)
@@ -68,6 +77,11 @@ class LimitsDialog(QDialog):
         self.threads.setRange(0, max(2 * cores, limits.threads))
         self.threads.setSpecialValueText("Automatic")
         self.threads.setValue(limits.threads)
+        self.pids = QSpinBox()
+        self.pids.setRange(0, max(MAX_SHOWN_PIDS, limits.pids_limit))
+        self.pids.setSingleStep(PIDS_STEP)
+        self.pids.setSpecialValueText(f"Automatic ({default_pids})" if default_pids else "No limit")
+        self.pids.setValue(limits.pids_limit)
         self.image = _image_box(images, limits.image)
         self.tcp = QCheckBox("Let other users of this machine use them (TCP)")
         self.tcp.setChecked(limits.tcp)
@@ -82,6 +96,7 @@ class LimitsDialog(QDialog):
             ("Memory", self.memory, True),
             ("Processor cores", self.cpu, in_containers),
             ("Threads", self.threads, True),
+            ("Processes and threads", self.pids, in_containers),
             ("Image", self.image, in_containers),
         ):
             field.setAccessibleName(title)
@@ -97,7 +112,8 @@ class LimitsDialog(QDialog):
 
         explanation = build.label(
             "A change is rolled out one instance at a time: each new one is ready before an old"
-            " one stops. Threads are divided among the instances unless you set them."
+            " one stops. Threads are divided among the instances unless you set them. Memory, and"
+            " processes and threads, are limited so that a faulty model cannot take the machine."
             if in_containers
             else "A change is rolled out one instance at a time. Processor cores and the image can"
             " be set if instances run in containers.",
@@ -130,6 +146,7 @@ class LimitsDialog(QDialog):
             memory_limit=max(memory, MIN_MEMORY) * MEGABYTE if memory else 0,
             cpu_limit=self.cpu.value(),
             image=self.image.currentData() or "",
+            pids_limit=max(self.pids.value(), MIN_PIDS) if self.pids.value() else 0,
             tcp=self.tcp.isChecked(),
         )
 

@@ -33,11 +33,13 @@ class InstanceSpec:
     threads: int = 0
     """Processor threads for arithmetic; 0 lets the engine share out the machine."""
     memory_limit: int = 0
-    """Bytes; 0 sets no limit."""
+    """Bytes; 0 leaves it to the engine: processes get no limit, containers do."""
     cpu_limit: float = 0.0
     """Processor cores; 0 sets no limit. Engines without containers ignore it."""
     image: str = ""
     """Container image; engines without containers ignore it."""
+    pids_limit: int = 0
+    """Processes and threads of a container; 0 leaves it to the engine."""
     tcp: bool = False
     """Whether a process listens on TCP too, for every user of this machine. Containers always
     do, on loopback."""
@@ -46,9 +48,10 @@ class InstanceSpec:
     def hash(self) -> str:
         """Twelve hex digits that change whenever the spec does."""
         fields = asdict(self)
-        if not self.tcp:
-            # Unknown to Servery 0.1, whose containers keep their hash.
-            del fields["tcp"]
+        for name in ("pids_limit", "tcp"):
+            # Unknown to Servery 0.1: one that is not set does not change the hash.
+            if not fields[name]:
+                del fields[name]
         text = json.dumps(fields, default=str, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

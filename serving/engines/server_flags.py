@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from serving.engines.protocol import InstanceSpec
 from serving.models.serving_config import MONITORING_NAME
 from serving.tf.trust import TRUSTED_NAME
@@ -19,15 +17,6 @@ GRPC_SOCKET_FLAG, REST_SOCKET_FLAG = "--grpc_socket_path", "--rest_api_socket_pa
 TCP_FLAG = "--enable_tcp"
 REFUSE_RELOAD = "--refuse_config_reload=true"
 START_WITH_MISSING = "--start_with_missing_models=true"
-
-
-def is_open(flags: Collection[str]) -> bool:
-    """Whether an instance was started, by an older Servery, to be configured by any caller.
-
-    The original server knows no flag against that; it runs in a container that holds nothing
-    but models.
-    """
-    return START_WITH_MISSING in flags and REFUSE_RELOAD not in flags
 
 
 def own_server_flags(spec: InstanceSpec) -> list[str]:

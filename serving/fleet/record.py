@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 MAX_MEMORY = 2**60
 """Bytes; like the next, the most that a record holds: engines allow less, and say so."""
+MAX_PIDS = 2**22
 MAX_CORES = 65536.0
 MAX_COUNT = 1024
 """Instances; no machine runs as many, and a damaged number must not start them."""
@@ -39,6 +40,8 @@ class InstanceLimits:
     cpu_limit: float = 0.0
     """Processor cores."""
     image: str = ""
+    pids_limit: int = 0
+    """Processes and threads of one that runs in a container."""
     tcp: bool = False
     """Whether instances that run as processes can be reached over TCP too, by every user of this
     machine."""
@@ -54,6 +57,7 @@ class InstanceLimits:
             memory_limit=min(MAX_MEMORY, max(0, int(raw.get("memory_limit", 0)))),
             cpu_limit=min(MAX_CORES, max(0.0, float(raw.get("cpu_limit", 0)))),
             image=str(raw.get("image", "")),
+            pids_limit=min(MAX_PIDS, max(0, int(raw.get("pids_limit", 0)))),
             tcp=raw.get("tcp") is True,
         )
 
@@ -179,7 +183,8 @@ def record_text(record: FleetRecord) -> str:
     """Return the content of the file of a record."""
     # The file says "wanted", as the first release wrote it: programs of both may be running.
     fields = asdict(record)
-    if not record.limits.tcp:  # which the first release does not know
-        del fields["limits"]["tcp"]
+    for name in ("pids_limit", "tcp"):
+        if not fields["limits"][name]:  # the first release does not know of it
+            del fields["limits"][name]
     raw: dict[str, Any] = {"wanted": fields.pop("desired_count"), **fields}
     return json.dumps(raw, indent=2) + "\n"

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from serving.engines.docker.discovery import EngineInfo
 from serving.engines.protocol import InstanceSpec
 from serving.engines.server_flags import GRPC_PORT, REST_PORT, own_server_flags, server_flags
 
 NORMAL_CPU_SHARES, STARTING_CPU_SHARES = 1024, 64
 """Weights of a container for the CPU relative to others, in the engine's unit."""
+MIN_DEFAULT_MEMORY = 2 * 2**30
+PIDS, PIDS_PER_CORE = 512, 64
 TMPFS_BYTES = 64 * 2**20
 LOG_OPTIONS = {"max-size": "5m", "max-file": "2"}
 
@@ -33,6 +36,10 @@ class ContainerPlan:
     """Whether the image is our own."""
     init: bool = True
     """Whether the engine's init is the first process: a shell in its place passes no signals on."""
+    default_memory: int = 0
+    """Bytes, if the spec sets no limit; 0 sets none."""
+    default_pids: int = 0
+    """Processes and threads, if the spec sets no limit; 0 sets none."""
 
 
 def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
@@ -57,8 +64,11 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "json-file", "Config": dict(LOG_OPTIONS)},
     }
-    if spec.memory_limit:
-        host |= {"Memory": spec.memory_limit, "MemorySwap": spec.memory_limit}
+    memory, pids = spec.memory_limit or plan.default_memory, spec.pids_limit or plan.default_pids
+    if memory:
+        host |= {"Memory": memory, "MemorySwap": memory}
+    if pids:
+        host["PidsLimit"] = pids
     if plan.low_cpu_until_ready:
         host["CpuShares"] = STARTING_CPU_SHARES
     if spec.cpu_limit:
@@ -73,6 +83,27 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
     if plan.user:
         config["User"] = plan.user
     return config
+
+
+def default_memory(engine: EngineInfo) -> int:
+    """Return the bytes of memory that a container may take if a person sets no limit.
+
+    Half of what the engine has, so that a model that takes more and more is ended before the
+    machine is short of memory, and at least what the largest built-in model needs while one
+    version of it follows the other. 0 if the engine cannot limit it.
+    """
+    if not engine.limits_memory:
+        return 0
+    return min(engine.memory, max(engine.memory // 2, MIN_DEFAULT_MEMORY))
+
+
+def default_pids(engine: EngineInfo) -> int:
+    """Return how many processes and threads a container may have if a person sets no limit.
+
+    TensorFlow Serving starts some 20 threads a core: pools for arithmetic, gRPC and REST. 0 if
+    the engine cannot limit them.
+    """
+    return PIDS + PIDS_PER_CORE * engine.cores if engine.limits_pids else 0
 
 
 def threads_per_instance(spec: InstanceSpec, cores: int, fleet_size: int) -> int:

@@ -49,6 +49,11 @@ class EngineInfo:
     init: bool
     """Whether it can run a small init as the first process of a container."""
     runtimes: tuple[str, ...]
+    memory: int = 0
+    """Bytes of the machine that it runs on."""
+    limits_memory: bool = False
+    """Whether it can limit the memory of a container, and its processes."""
+    limits_pids: bool = False
 
     @property
     def podman(self) -> bool:
@@ -68,6 +73,9 @@ class EngineInfo:
             rootless=any("name=rootless" in option for option in options),
             init=bool(info.get("InitBinary")),
             runtimes=tuple(sorted(info.get("Runtimes") or ())),
+            memory=int(info.get("MemTotal") or 0),
+            limits_memory=info.get("MemoryLimit") is True,
+            limits_pids=info.get("PidsLimit") is True,
         )
 
 

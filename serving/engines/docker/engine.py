@@ -14,7 +14,7 @@ from docker.utils import version_gte
 from serving.background import finish
 from serving.engines.docker import names
 from serving.engines.docker.connection import EngineConnection
-from serving.engines.docker.container import NORMAL_CPU_SHARES
+from serving.engines.docker.container import NORMAL_CPU_SHARES, default_memory, default_pids
 from serving.engines.docker.discovery import FoundEngine
 from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.errors import ContainerNotFound
@@ -244,6 +244,16 @@ class DockerEngine:
             )
 
         return await self._on_container(instance_id, f"describe instance {instance_id}", command)
+
+    async def default_limits(self) -> tuple[int, int]:
+        """Return the memory in bytes, and the processes and threads, if a person sets no limit.
+
+        0 is no limit. Raises EngineError.
+        """
+        return await self._connection.run(
+            "say what it can limit",
+            lambda found: (default_memory(found.info), default_pids(found.info)),
+        )
 
     async def close(self) -> None:
         """Close the connection; instances go on."""

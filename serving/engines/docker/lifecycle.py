@@ -13,7 +13,13 @@ import docker.errors
 from docker import APIClient
 
 from serving.engines.docker import names
-from serving.engines.docker.container import ContainerPlan, container_config, threads_per_instance
+from serving.engines.docker.container import (
+    ContainerPlan,
+    container_config,
+    default_memory,
+    default_pids,
+    threads_per_instance,
+)
 from serving.engines.docker.container_user import container_user
 from serving.engines.docker.discovery import FoundEngine
 from serving.engines.docker.errors import (
@@ -89,6 +95,8 @@ def _start_once(
         low_cpu_until_ready=not info.rootless,
         own=image.own,
         init=info.init and not image.own,
+        default_memory=default_memory(info),
+        default_pids=default_pids(info),
     )
     with names.starting(instance_id), contextlib.ExitStack() as undo:
         container = _create_with_folder(client, spec, plan)

@@ -37,6 +37,7 @@ from serving.errors import EngineError
 from serving.models.serving_config import CONFIG_NAME, MONITORING, MONITORING_NAME
 from serving.tf.messages import model_server_config_pb2
 from serving.tf.names import SAVED_MODEL_FILE
+from serving.tf.trust import TRUSTED_NAME
 from serving.units import format_duration
 from serving.workspace import Workspace
 
@@ -110,6 +111,8 @@ class ModelFiles:
                 for number in entry.model_version_policy.specific.versions
             }
             marks |= {name: _mark(path) for name, path in versions.items()}
+            if (folder / TRUSTED_NAME).is_file():
+                marks[TRUSTED_NAME] = _mark(folder / TRUSTED_NAME)
         except OSError as error:
             raise EngineError(
                 f"The served models in {folder} cannot be read: {error.strerror or error}.",
@@ -176,6 +179,8 @@ def upload(client: APIClient, volume: ModelVolume, image: str) -> dict[str, str]
         for name, path in files.versions.items():
             if name in missing:
                 put(_version(name, path))
+        if TRUSTED_NAME in missing:
+            put([Member.of(TRUSTED_NAME, volume.folder / TRUSTED_NAME)])
         put([_file(MONITORING_NAME, MONITORING.encode()), _file(CONFIG_NAME, files.config)])
         removed = files.removed(uploaded)
         # The API cannot remove: an empty file replaces the folder, and no server reads it.
@@ -282,7 +287,12 @@ def _version(name: str, path: Path) -> Iterator[Member]:
     yield Member(f"{name.rpartition('/')[0]}/", 0, io.BytesIO)
     yield _file(name)  # unpacking a file over a folder removes the folder
     yield Member(f"{name}/", 0, io.BytesIO)
+    root = path.parent.parent.resolve()
     for each in sorted(path.rglob("*")):
+        # What lies outside of the repository is nobody's to read by way of a volume, and a pipe
+        # or a device has no end.
+        if not each.resolve().is_relative_to(root) or not (each.is_file() or each.is_dir()):
+            continue
         inside = f"{name}/{each.relative_to(path).as_posix()}"
         yield Member(f"{inside}/", 0, io.BytesIO) if each.is_dir() else Member.of(inside, each)
 

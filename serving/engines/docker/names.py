@@ -22,6 +22,8 @@ CREATOR = "io.servery.creator"
 """The process that created the container: host, process id and start time."""
 OLD_CREATOR = "io.servery.starter"
 """Its name in containers of the version before, which are adopted."""
+GENERATION = "io.servery.generation"
+"""Which way of protecting containers one was made in; those of the version before have none."""
 WRITER = "io.servery.writer"
 """Label of a container that never runs but is what models are uploaded through: the workspace."""
 FOLDER = "io.servery.folder"
@@ -73,6 +75,7 @@ def labels(workspace: Workspace, instance_id: str, spec_hash: str) -> dict[str, 
         SPEC: spec_hash,
         CREATOR: creator(),
         FOLDER: str(workspace.root),
+        GENERATION: "2",
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from serving.engines.docker import names
 from serving.text.shell import joined
 
-_LABELS = (names.WORKSPACE, names.INSTANCE, names.SPEC, names.FOLDER)
+_LABELS = (names.WORKSPACE, names.INSTANCE, names.SPEC, names.FOLDER, names.GENERATION)
 
 
 def run_command(
@@ -83,6 +83,8 @@ def _limits(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if host.get("Memory"):
         yield "--memory", str(host["Memory"])
         yield "--memory-swap", str(host.get("MemorySwap") or host["Memory"])
+    if int(host.get("PidsLimit") or 0) > 0:
+        yield "--pids-limit", str(host["PidsLimit"])
     if host.get("NanoCpus"):
         yield "--cpus", f"{host['NanoCpus'] / 1e9:g}"
     if host.get("Init"):

@@ -12,7 +12,7 @@ from serving.engines.docker import names
 from serving.engines.docker.usage import parse_timestamp
 from serving.engines.names import DOCKER
 from serving.engines.protocol import Instance, InstanceState
-from serving.engines.server_flags import GRPC_PORT, REST_PORT, is_open
+from serving.engines.server_flags import GRPC_PORT, REST_PORT
 from serving.units import format_bytes
 
 _EXITED = ("exited", "dead")
@@ -37,18 +37,19 @@ class Inspection:
     """Of the log, if the container has exited."""
     read_at: float = field(default=0.0, compare=False)
     """Monotonic, as this program measures it: the engine may be on another machine."""
-    is_open: bool = False
-    """See `server_flags.is_open`."""
+    is_former: bool = False
+    """Made by Servery 0.1, whose containers have no limits and take orders from any caller."""
 
     @classmethod
     def read(cls, inspected: Mapping[str, Any], last_line: str = "") -> Inspection:
         state = inspected.get("State") or {}
+        labels = (inspected.get("Config") or {}).get("Labels")
         return cls(
             started=parse_timestamp(str(state.get("StartedAt") or "")),
             exit_status=int(state.get("ExitCode") or 0),
             out_of_memory=bool(state.get("OOMKilled")),
             memory_limit=int((inspected.get("HostConfig") or {}).get("Memory") or 0),
-            is_open=is_open((inspected.get("Config") or {}).get("Cmd") or ()),
+            is_former=labels is not None and names.GENERATION not in labels,
             error=str(state.get("Error") or ""),
             last_line=last_line.strip(),
             read_at=time.monotonic(),
@@ -79,7 +80,7 @@ def to_instance(
     return Instance(
         id=labels.get(names.INSTANCE, ""),
         engine=DOCKER,
-        spec_hash="" if inspection.is_open else labels.get(names.SPEC, ""),
+        spec_hash="" if inspection.is_former else labels.get(names.SPEC, ""),
         state=state,
         grpc_address=ports.get(GRPC_PORT),
         rest_address=ports.get(REST_PORT),

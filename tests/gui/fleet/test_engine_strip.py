@@ -185,3 +185,22 @@ def test_containers_have_no_such_choice(application: QApplication) -> None:
     # What is set for processes stays as it is.
     assert dialog.selected_limits().tcp
     dialog.close()
+
+
+def test_the_defaults_of_containers_are_shown_and_can_be_raised(application: QApplication) -> None:
+    dialog = LimitsDialog(
+        InstanceLimits(),
+        in_containers=True,
+        cores=4,
+        memory=64 * 10**9,
+        default_memory=8 * 10**9,
+        default_pids=640,
+    )
+    dialog.show()
+    assert dialog.memory.text() == "Automatic (8.0 GB)"
+    assert dialog.pids.text() == "Automatic (640)"
+    requested = QSignalSpy(dialog.limits_requested)
+    dialog.memory.setValue(16_000)
+    dialog.pids.setValue(2000)
+    dialog.apply.click()
+    assert requested.at(0) == [InstanceLimits(memory_limit=16 * 10**9, pids_limit=2000)]

@@ -41,6 +41,19 @@ def capabilities(pid: int) -> set[int]:
     return {int(mask, 16) for mask in re.findall(r"^Cap\w+:\s*(\w+)$", status, re.MULTILINE)}
 
 
+async def test_what_a_container_may_take_is_limited_by_default(docker_env: DockerEnv) -> None:
+    await docker_env.fleet.scale(1)
+    (row,) = docker_env.containers()
+    host = docker_env.api.inspect_container(row["Id"])["HostConfig"]
+    info = docker_env.api.info()
+    assert host["Memory"] == max(info["MemTotal"] // 2, 2 * 2**30)
+    assert host["PidsLimit"] == 512 + 64 * info["NCPU"]
+    (each,) = docker_env.fleet.view.instances
+    command = await docker_env.engine.run_command(each.instance.id)
+    assert f"--memory {host['Memory']}" in command
+    assert f"--pids-limit {host['PidsLimit']}" in command
+
+
 async def test_a_container_is_isolated_and_listens_on_loopback_only(docker_env: DockerEnv) -> None:
     limits = InstanceLimits(memory_limit=256 * 2**20, cpu_limit=0.5)
     await docker_env.fleet.set_limits(limits)

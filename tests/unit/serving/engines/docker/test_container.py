@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from serving.engines.docker.container import ContainerPlan, container_config, threads_per_instance
+from serving.engines.docker.container import (
+    ContainerPlan,
+    container_config,
+    default_memory,
+    default_pids,
+    threads_per_instance,
+)
+from serving.engines.docker.discovery import EngineInfo
 from serving.engines.docker.run_command import run_command
 from serving.engines.protocol import InstanceSpec
 
@@ -16,6 +23,10 @@ SPEC = InstanceSpec(Path("/home/me/models/serving.config"))
 PLAN = ContainerPlan(
     image="tensorflow/serving:2.19.1", labels={"io.servery.instance": "one"}, threads=2
 )
+
+
+def engine_info(**info: Any) -> EngineInfo:
+    return EngineInfo.read({}, info, "1.41")
 
 
 def host(config: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +81,39 @@ def test_no_limits_are_set_by_default() -> None:
     said = host(container_config(limited, PLAN))
     assert (said["Memory"], said["MemorySwap"], said["NanoCpus"]) == (2**30, 2**30, 1_500_000_000)
     assert limited.hash != SPEC.hash
+
+
+def test_what_a_person_does_not_limit_has_the_defaults_of_the_plan() -> None:
+    plan = replace(PLAN, default_memory=3 * 2**30, default_pids=640)
+    said = host(container_config(SPEC, plan))
+    assert (said["Memory"], said["MemorySwap"], said["PidsLimit"]) == (3 * 2**30, 3 * 2**30, 640)
+    limited = replace(SPEC, memory_limit=6 * 2**30, pids_limit=2000)
+    said = host(container_config(limited, plan))
+    assert (said["Memory"], said["MemorySwap"], said["PidsLimit"]) == (6 * 2**30, 6 * 2**30, 2000)
+    assert limited.hash != replace(SPEC, memory_limit=6 * 2**30).hash
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [(1, 1), (3, 2), (4, 2), (8, 4), (64, 32)],
+    ids=lambda size: f"{size}GiB",
+)
+def test_a_container_gets_half_of_the_memory_and_not_too_little(memory: int, expected: int) -> None:
+    engine = engine_info(MemTotal=memory * 2**30, MemoryLimit=True, PidsLimit=True, NCPU=4)
+    assert default_memory(engine) == expected * 2**30
+    assert default_pids(engine) == 512 + 4 * 64
+
+
+def test_an_engine_that_cannot_limit_is_not_asked_to() -> None:
+    engine = engine_info(MemTotal=2**33, MemoryLimit=False, PidsLimit=False)
+    assert (default_memory(engine), default_pids(engine)) == (0, 0)
+    assert (default_memory(engine_info()), default_pids(engine_info())) == (0, 0)
+
+
+def test_the_run_command_has_the_defaults_too() -> None:
+    config = container_config(SPEC, replace(PLAN, default_memory=2**31, default_pids=640))
+    words = shlex.split(run_command("x", config, config["HostConfig"]).replace("\\\n", " "))
+    assert {("--memory", str(2**31)), ("--pids-limit", "640")} <= set(pairwise(words))
 
 
 def test_the_hash_of_a_spec_is_the_same_in_every_release() -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from serving.engines.docker.model_volume import ModelFiles, ModelVolume
+from serving.engines.docker.model_volume import ModelFiles, ModelVolume, _version
 from serving.errors import EngineError
 from serving.models.repository import ModelRepository
+from serving.tf.trust import TRUSTED_NAME
 from serving.workspace import Workspace
 
 
@@ -74,6 +76,28 @@ def test_what_is_not_served_any_more_stays_uploaded_as_long_as_it_exists(
     files = ModelFiles.read(repository.root)
     assert not files.are_in(uploaded)
     assert (files.missing(uploaded), files.removed(uploaded)) == ([], ["pets/1"])
+
+
+def test_what_a_person_trusts_is_uploaded_too(repository: ModelRepository) -> None:
+    before = marks(repository)
+    repository.trust("pets", 1)
+    assert marks(repository).keys() - before.keys() == {TRUSTED_NAME}
+
+
+def test_no_file_from_outside_of_the_repository_is_uploaded(
+    repository: ModelRepository, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "secret").write_text("secret")
+    folder = repository.version("pets", 1).path
+    (folder / "assets").mkdir()
+    (folder / "assets" / "words.txt").write_text("harmless")
+    (folder / "assets" / "link").symlink_to(outside / "secret")
+    (folder / "linked").symlink_to(outside)
+    os.mkfifo(folder / "pipe")
+    names = [member.name for member in _version("pets/1", folder)]
+    assert "pets/1/assets/words.txt" in names
+    assert not [name for name in names if "link" in name or "pipe" in name or "secret" in name]
 
 
 def test_without_a_configuration_nothing_can_be_uploaded(tmp_path: Path) -> None:

@@ -195,3 +195,14 @@ def test_a_container_of_another_host_whose_clock_is_ahead_is_not_waited_for_unti
     later = time.monotonic() + names.ABANDONED_START_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert to_instance(theirs, Inspection()).state is InstanceState.STOPPED
+
+
+def test_a_container_of_the_version_before_is_out_of_date() -> None:
+    labels = {names.INSTANCE: "pets-1", names.SPEC: "abc"}
+
+    def spec_hash(**more: str) -> str:
+        inspected = {"State": {}, "Config": {"Labels": {**labels, **more}}}
+        return to_instance(row("running"), Inspection.read(inspected)).spec_hash
+
+    assert spec_hash() == ""
+    assert spec_hash(**{names.GENERATION: "2"}) == "abc"
