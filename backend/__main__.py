@@ -106,6 +106,7 @@ async def _serve(arguments: argparse.Namespace, end: EndRequest) -> None:
                 started_by=arguments.started_by,
                 owner_pid=owner_pid,
                 owner_identity=owner_identity,
+                allow_hosts=hosts,
             ).write(workspace)
             print(f"The backend listens at {url}", flush=True)
 

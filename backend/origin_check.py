@@ -55,7 +55,7 @@ class OriginCheck:
                 403,
                 f"The host name {printable(host)} is not allowed.",
                 "Use 127.0.0.1 or localhost, or start Servery with"
-                f" --allow-host {_host_name(host)}.",
+                f" `servery serve --allow-host {_host_name(host)}`.",
             )
             await response(scope, receive, send_secured)
         elif scope["method"] not in _SAFE_METHODS and not is_own_site(headers):

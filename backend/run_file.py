@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -43,6 +43,8 @@ class BackendRunFile:
     """The program that started it, such as `servery serve`; empty if somebody did by hand."""
     owner_pid: int = 0
     owner_identity: str = ""
+    allow_hosts: list[str] = field(default_factory=list)
+    """The host names by which browsers may reach it besides those of this machine."""
 
     @classmethod
     def read(cls, workspace: Workspace) -> BackendRunFile | None:

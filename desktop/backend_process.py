@@ -46,6 +46,7 @@ class BackendOptions:
     """The port to try first if none has to be."""
     engine: str = AUTO
     allow_hosts: tuple[str, ...] = ()
+    """Names as `serving.listen_address.checked_host_name` returns them."""
     started_by: str = "Servery"
     """Which program starts it, for sentences."""
 
@@ -67,6 +68,9 @@ class BackendOptions:
             return f"A backend of this workspace listens on {host} already, not on {self.host}."
         if self.port and self.port != parts.port:
             return f"A backend of this workspace listens at {running.url} already."
+        for name in self.allow_hosts:
+            if name not in running.allow_hosts:
+                return f"The backend that runs already is not to be reached by the name {name}."
         return ""
 
 

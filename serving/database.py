@@ -92,6 +92,8 @@ class Database:
         if self._connection is not None:
             return self._connection
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():  # SQLite's other files get the rights of this one
+            self.path.touch(mode=0o600)
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
         try:
             connection.row_factory = Row

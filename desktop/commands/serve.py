@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import click
 
@@ -21,10 +22,13 @@ from desktop.commands.terminal import ProgressLine, print_line, print_message
 from desktop.formats import plural
 from desktop.left_running import fleet_sentence, runs_sentence
 from desktop.running_programs import registered
+from serving.access_token import AccessToken
 from serving.background import in_background
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import use_model
+from serving.listen_address import ListenAddress, checked_host_name
 from serving.models.repository import ModelRepository
+from serving.private import ways_in
 from serving.signals import on_end_signals
 
 NAME = "servery serve"
@@ -39,13 +43,20 @@ NAME = "servery serve"
 @click.option(
     "--host",
     show_default=LOOPBACK,
-    help="Address that the web page listens on.",
+    help="Address that the web page listens on; beyond loopback, `servery token` comes first.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     show_default=str(DEFAULT_PORT),
     help="Port that the web page listens on; 0 for any free port.",
+)
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A host name, besides localhost, by which browsers reach the web page; repeatable.",
 )
 @click.option("--model", metavar="NAME", help="Make this model the current one.")
 @options.fleet
@@ -54,6 +65,7 @@ def serve(
     instances: int | None,
     host: str | None,
     port: int | None,
+    allow_hosts: tuple[str, ...],
     model: str | None,
 ) -> None:
     """Run fleet, backend and web page without a window, until Ctrl+C.
@@ -62,7 +74,16 @@ def serve(
     backend of the workspace runs already, it is used, unless it has another --host or --port than
     asked for.
     """
-    options = BackendOptions(host=host, port=port, engine=target.engine, started_by=NAME)
+    workspace = target.workspace.create()
+    address = ListenAddress.resolve(LOOPBACK if host is None else host)
+    address.check(AccessToken(workspace.token))
+    names = tuple(checked_host_name(name) for name in allow_hosts)
+    for sentence in (*ways_in(workspace.root), address.warning()):
+        if sentence:
+            print_message(sentence)
+    options = BackendOptions(
+        host=host, port=port, engine=target.engine, allow_hosts=names, started_by=NAME
+    )
     asyncio.run(_serve(target, instances, options, model))
 
 
@@ -120,6 +141,8 @@ async def _run_backend(target: FleetTarget, options: BackendOptions) -> None:
         if url and url != announced:
             announced = url
             print_line(f"Servery answers at {url}")
+            for other in _urls_elsewhere(options, url):
+                print_line(f"Other machines reach it at {other}")
 
     async with supervised_backend(
         target.workspace,
@@ -136,6 +159,14 @@ async def _run_backend(target: FleetTarget, options: BackendOptions) -> None:
             ):
                 print_message(sentence)
         await asyncio.Event().wait()
+
+
+def _urls_elsewhere(options: BackendOptions, url: str) -> list[str]:
+    """Return the addresses, besides `url`, at which the backend answers."""
+    if options.host is None:
+        return []
+    found = ListenAddress.resolve(options.host).urls_elsewhere(urlsplit(url).port or 0)
+    return [each for each in found if each != url]
 
 
 def _whose(backend: BackendHandle) -> str:

@@ -21,7 +21,7 @@ async def test_names_of_this_machine_are_served(service: Service, host: str) -> 
 async def test_a_rebound_name_is_refused(service: Service, host: str) -> None:
     answer = await service.http.get("/labels", headers={"Host": host})
     assert answer.status_code == 403
-    assert "--allow-host" in answer.json()["advice"]
+    assert "servery serve --allow-host" in answer.json()["advice"]
 
 
 @pytest.mark.parametrize(
