@@ -38,6 +38,8 @@ class OneModelView(QWidget):
     promote_requested = Signal(int)
     pin_requested = Signal(int, bool)
     verify_requested = Signal(int)
+    trust_requested = Signal(int)
+    """Ask whether a version is trusted; see VersionTrust."""
     delete_requested = Signal(int)
 
     def __init__(self, pictures: Pictures) -> None:
@@ -174,6 +176,7 @@ class OneModelView(QWidget):
             row.promote_requested.connect(self.promote_requested)
             row.pin_requested.connect(self.pin_requested)
             row.verify_requested.connect(self.verify_requested)
+            row.trust_requested.connect(self.trust_requested)
             row.delete_requested.connect(self._ask_to_delete)
             row.compare_requested.connect(self._compare_with_live)
             self._column.insertWidget(index, row)

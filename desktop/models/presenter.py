@@ -25,6 +25,7 @@ from desktop.models.entries import MOSAIC, model_entries
 from desktop.models.learn_from_folder import is_archive, learn_from_folder
 from desktop.models.one_model import OneModelView
 from desktop.models.page import ModelsPage
+from desktop.models.version_trust import VersionTrust
 from desktop.notifications import Notifications
 from serving.errors import BackendError
 from serving.photo_folder import NotAPhotoFolder, scan_photo_folder
@@ -110,6 +111,9 @@ class ModelsPresenter:
         one.verify_requested.connect(self.verify)
         one.delete_requested.connect(self.delete_version)
         one.compare.compare_requested.connect(self.compare)
+        self._trust = VersionTrust(
+            one, self._backend, self._jobs, self._notifications, self._refresh_models
+        )
 
     def _on_event(self, event: Event) -> None:
         if event.topic == "labels":  # models are counted with their photos

@@ -27,6 +27,8 @@ class VersionRow(QWidget):
     delete_requested = Signal(int)
     compare_requested = Signal(int)
     """Compare it with the live one."""
+    trust_requested = Signal(int)
+    """Ask whether it is trusted."""
 
     def __init__(self, version: VersionSummary, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,7 +54,9 @@ class VersionRow(QWidget):
         menu.aboutToShow.connect(lambda: self._fill_menu(menu))
         self.menu.setMenu(menu)
         self.promote.clicked.connect(lambda: self.promote_requested.emit(self._version.number))
-        self.choices = build.row(self.promote, None)
+        self.trust = build.button("Trust…")
+        self.trust.clicked.connect(lambda: self.trust_requested.emit(self._version.number))
+        self.choices = build.row(self.promote, self.trust, None)
         """What can be done about it; more fits in before the stretch."""
         words = build.column(
             build.row(self.heading, self.state, None, self.menu),
@@ -101,6 +105,8 @@ class VersionRow(QWidget):
         self.promote.setVisible(not version.live)
         self.promote.setEnabled(not busy)
         self.promote.setAccessibleName(f"Use version {version.number}")
+        self.trust.setVisible(version.needs_trust)
+        self.trust.setAccessibleName(f"Trust version {version.number}…")
         self._rail.show_mark("live" if version.live else "answered", first=first, last=last)
         parts = (
             *(self.heading.text(), state, version.fault),

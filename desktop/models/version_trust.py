@@ -1,0 +1,70 @@
+"""Asks a person whether a version is trusted that can do more than compute."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from backend.client import BackendClient
+from backend.contract import TrustSummary
+from desktop.jobs import Jobs
+from desktop.model_trust import explanation
+from desktop.models.one_model import OneModelView
+from desktop.notifications import Notifications
+from desktop.widgets.question import Question
+from serving.progress import Report
+
+
+class VersionTrust:
+    """Answers what a row of `view` asks for: a question, and what follows from its answer."""
+
+    def __init__(
+        self,
+        view: OneModelView,
+        backend: BackendClient,
+        jobs: Jobs,
+        notifications: Notifications,
+        refresh: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._view, self._backend = view, backend
+        self._jobs, self._notifications, self._refresh = jobs, notifications, refresh
+        view.trust_requested.connect(self.ask)
+
+    def ask(self, number: int) -> None:
+        """Say what the version could do, and let the person decide."""
+        model = self._view.model
+
+        async def work(report: Report) -> None:
+            found = await self._backend.trust(model, number)
+            if found.unsafe_parts:
+                open_question(self._view, found, lambda: self._trust(found))
+            else:
+                await self._refresh()
+
+        self._jobs.start(f"Look at version {number} of {model}", work)
+
+    def _trust(self, found: TrustSummary) -> None:
+        async def work(report: Report) -> None:
+            await self._backend.trust_version(found.model, found.version)
+            await self._refresh()
+            self._notifications.info(f"Version {found.version} of {found.model} is trusted now.")
+
+        self._jobs.start(f"Trust version {found.version} of {found.model}", work)
+
+
+def open_question(parent: QWidget, found: TrustSummary, on_trusted: Callable[[], None]) -> Question:
+    """Ask without blocking; `on_trusted` is called if the person trusts the version."""
+    box = Question(
+        parent,
+        "Trust a model",
+        f"Do you trust whoever made version {found.version} of {found.model}?",
+        explanation(found),
+    )
+    trust = box.addButton("Trust it", QMessageBox.ButtonRole.AcceptRole)
+    keep = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(keep)
+    box.setEscapeButton(keep)
+    trust.clicked.connect(on_trusted)
+    box.open()
+    return box
