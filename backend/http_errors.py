@@ -22,6 +22,7 @@ from serving.fleet.version_trial import UnusableVersion
 from serving.image_file import ImageFault, UnusableImage
 from serving.models.model_names import ModelNameError
 from serving.photo_folder import NotAPhotoFolder
+from serving.text.visible import visible
 
 _log = logging.getLogger(__name__)
 
@@ -68,9 +69,10 @@ class HttpError(ServeryError):
 
 
 def error_response(status: int, what: str, advice: str) -> JSONResponse:
-    """Return an error response."""
+    """Return an error response; names in its sentences may be anything, half a character too."""
     headers = {"Retry-After": "2"} if status == 503 else None
-    return JSONResponse({"error": what, "advice": advice}, status, headers=headers)
+    content = {"error": visible(what), "advice": visible(advice)}
+    return JSONResponse(content, status, headers=headers)
 
 
 def install_error_handlers(app: FastAPI) -> None:

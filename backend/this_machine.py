@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from fastapi import Request
@@ -25,10 +26,19 @@ def is_on_this_machine(request: Request) -> bool:
     return request.client is not None and is_loopback(request.client.host)
 
 
+def _is_encodable(text: str) -> bool:
+    """Whether a file can have this name; JSON can hold half a character, which none can."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def absolute_path(text: str, kind: str) -> Path:
     """Return the path in a request; `kind` is "file" or "folder". Raises HttpError."""
     path = Path(text)
-    if not path.is_absolute() or "\0" in text:
+    if not path.is_absolute() or "\0" in text or not _is_encodable(text):
         raise HttpError(
             400, f"The {kind} {path} is not an absolute path.", "Give the whole path to it."
         )

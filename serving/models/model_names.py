@@ -25,7 +25,7 @@ def checked_model_name(text: str) -> str:
     name = unicodedata.normalize("NFC", " ".join(text.split()))
     if not name:
         raise ModelNameError("The model has no name.", "Say in a word or two what it tells apart.")
-    if len(name) > MAX_MODEL_NAME or len(name.encode()) > 200:
+    if len(name) > MAX_MODEL_NAME or len(name.encode(errors="surrogatepass")) > 200:
         raise ModelNameError(
             f"The name is longer than {MAX_MODEL_NAME} characters.", "Choose a shorter name."
         )
