@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import fcntl
+import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any, TypeVar
 
-from serving.errors import ServeryError
+from serving.errors import ServeryError, storage_error
+from serving.state_files import REPAIR_ADVICE, DamagedFile, UnreadableFile, open_file
 
-__all__ = ["Connection", "Database", "Row"]
+__all__ = ["COMPANIONS", "Connection", "Database", "Row", "check_files", "exclusive"]
 
 T = TypeVar("T")
+
+COMPANIONS = ("-wal", "-shm")
+"""The ends of the names of SQLite's files beside a database: its log, and the index of that."""
+_LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+"""How a log with something in it begins."""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_OF_THE_DISK = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+)
+_EXCLUSIVE_SECONDS = 2.0
+"""How long a repair waits for the programs that use a database."""
 
 _BUSY_SECONDS = 10.0
 """How long a statement waits for another connection to the same file."""
@@ -26,6 +47,10 @@ class Database:
     What a method wrote survives the end of the program once the method returns, and a
     power cut too if the database is `durable`. Every error of SQLite or of the disk
     comes out as what `failure` makes of two sentences: what happened, and what to do.
+
+    A database that turns out to be damaged is not used any more until another file is in
+    its place, which is noticed by itself; nothing is written to it meanwhile. After any
+    other failure of the disk the next use opens it again.
     """
 
     def __init__(
@@ -45,6 +70,10 @@ class Database:
         # for work that comes after `close`.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
         self._connection: Connection | None = None
+        self._lock: int | None = None
+        """The descriptor of the lock file while there is a connection."""
+        self._damage: tuple[int, str] | None = None
+        """The inode of the file that turned out to be damaged, and what is wrong with it."""
         self._closed = False
 
     async def open(self) -> None:
@@ -81,51 +110,190 @@ class Database:
             # Asked on the thread: what was queued behind `close` must not open the file again.
             if self._closed:
                 raise self._failure(f"The database {self.path} is closed.", "Start Servery again.")
-            return work()
+            try:
+                return work()
+            except sqlite3.Error as error:
+                self._leave_if_unusable(error)
+                raise
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, unless_closed)
+        except UnreadableFile as error:
+            raise self._failure(error.what, error.advice) from error
         except (sqlite3.Error, OSError) as error:
             raise self._failure(*_explain(error, self.path)) from error
 
     def _open(self) -> Connection:
         if self._connection is not None:
             return self._connection
+        if self._damage is not None:
+            if _inode(self.path) == self._damage[0]:
+                raise DamagedFile(self.path, self._damage[1])
+            self._damage = None
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists():  # SQLite's other files get the rights of this one
-            self.path.touch(mode=0o600)
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
+        self._lock = _shared_lock(self.path)
+        connection: Connection | None = None
         try:
+            check_files(self.path)
+            if not self.path.exists():  # SQLite's other files get the rights of this one
+                self.path.touch(mode=0o600)
+            connection = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS)
             connection.row_factory = Row
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if fault != "ok":
+                raise DamagedFile(self.path, str(fault)[:200])
             self._prepare(connection)
-        except BaseException:
-            connection.close()
+        except BaseException as error:
+            self._connection = connection
+            self._leave()
+            if isinstance(error, DamagedFile):
+                self._damage = (_inode(self.path), error.fault)
             raise
         self._connection = connection
         return connection
 
+    def _leave_if_unusable(self, error: sqlite3.Error) -> None:
+        """Close the connection after an error that it may not recover from."""
+        code = _code(error)
+        if code in _DAMAGED:
+            self._damage = (_inode(self.path), str(error))
+        if code in (*_DAMAGED, *_OF_THE_DISK) and code != sqlite3.SQLITE_FULL:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close the connection and give up the lock; the next use opens it again."""
+        connection, self._connection = self._connection, None
+        lock, self._lock = self._lock, None
+        try:
+            if connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.close()
+        finally:
+            if lock is not None:
+                os.close(lock)
+
     def _close(self) -> None:
         self._closed = True
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._leave()
+
+
+def check_files(path: Path) -> None:
+    """Raise DamagedFile if something else than a file is in the place of a database's files.
+
+    SQLite would wait for a pipe, and begin a new log where the old one cannot be read.
+    """
+    for file in (path, *(path.with_name(path.name + end) for end in COMPANIONS)):
+        try:
+            mode = file.stat().st_mode
+        except FileNotFoundError:
+            if file.is_symlink():
+                raise DamagedFile(path, f"{file.name} is a link to nothing") from None
+            continue
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise DamagedFile(path, f"{file.name} leads back to itself") from None
+            raise
+        if not stat.S_ISREG(mode):
+            raise DamagedFile(path, f"{file.name} is not a file")
+        if not os.access(file, os.R_OK):
+            raise DamagedFile(path, f"you may not read {file.name}")
+    log = path.with_name(f"{path.name}-wal")
+    # Read as a file of its own: closing the database's would give up SQLite's locks on it.
+    with contextlib.suppress(FileNotFoundError), open_file(log) as file_of_log:
+        begin = file_of_log.read(4)
+        if begin and begin not in (*_LOG_MAGIC, bytes(4)):
+            raise DamagedFile(path, f"{log.name} is not a log of SQLite")
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Keep every Database of the file `path` closed; raises TimeoutError if one is in use."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _lock_within(descriptor, fcntl.LOCK_EX, _EXCLUSIVE_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _shared_lock(path: Path) -> int | None:
+    """Return a descriptor that keeps repairs away until it is closed.
+
+    None on a disk that can only be read, on which nothing is repaired. Raises OSError.
+    """
+    try:
+        descriptor = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            return None
+        raise
+    try:
+        _lock_within(descriptor, fcntl.LOCK_SH, _BUSY_SECONDS)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _lock_within(descriptor: int, kind: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, "another program uses it") from None
+            time.sleep(0.05)
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.lstat().st_ino
+    except OSError:
+        return 0
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the primary error code of SQLite; 0 for an error of Python's own."""
+    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 
 
 def _explain(error: sqlite3.Error | OSError, path: Path) -> tuple[str, str]:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL:
-        return "The disk is full, so nothing could be saved.", "Free some space and try again."
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return (
-            f"The database {path} is damaged.",
-            "Move it away together with the files of the same name that end in -wal and -shm, "
-            "then start again; what was saved before is in them.",
-        )
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    code = 0 if isinstance(error, OSError) else _code(error)
+    if code in _DAMAGED:
+        return f"The database {path} is damaged: {error}.", REPAIR_ADVICE
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or isinstance(error, TimeoutError):
         return f"Another program holds the database {path}.", "Close that program and try again."
+    if code in _OF_THE_DISK or isinstance(error, OSError):
+        refusal = error if isinstance(error, OSError) else _refusal(code, path)
+        failure = storage_error(
+            refusal, path, f"The database {path} could not be used", ServeryError
+        )
+        return failure.what, failure.advice
     return (
         f"The database {path} could not be used: {error}.",
         "Check that the folder can be written to, then try again.",
     )
+
+
+def _refusal(code: int, path: Path) -> OSError:
+    """Return what the disk refused, of which SQLite says little."""
+    number = errno.ENOSPC if code == sqlite3.SQLITE_FULL else errno.EIO
+    with contextlib.suppress(OSError):
+        disk = os.statvfs(path.parent)
+        if disk.f_flag & os.ST_RDONLY:
+            number = errno.EROFS
+        elif not disk.f_bavail:
+            number = errno.ENOSPC
+        elif not os.access(path.parent, os.W_OK) or (
+            path.exists() and not os.access(path, os.R_OK | os.W_OK)
+        ):
+            number = errno.EACCES
+    return OSError(number, os.strerror(number))
