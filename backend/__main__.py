@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -23,6 +25,7 @@ from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
+from backend.opening import keep_run_file, opened
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
@@ -97,17 +100,22 @@ async def _serve(arguments: argparse.Namespace, end: EndRequest) -> None:
     ):
         url = url_of(listener)
 
+        listening = asyncio.Event()
+        run_file = BackendRunFile(
+            os.getpid(),
+            url,
+            identity=process_identity(os.getpid()),
+            host=address.host,
+            started_by=arguments.started_by,
+            owner_pid=owner_pid,
+            owner_identity=owner_identity,
+            allow_hosts=hosts,
+        )
+
         def on_listening() -> None:
-            BackendRunFile(
-                os.getpid(),
-                url,
-                identity=process_identity(os.getpid()),
-                host=address.host,
-                started_by=arguments.started_by,
-                owner_pid=owner_pid,
-                owner_identity=owner_identity,
-                allow_hosts=hosts,
-            ).write(workspace)
+            with contextlib.suppress(OSError):  # tried again by `keep_run_file`
+                run_file.write(workspace)
+            listening.set()
             print(f"The backend listens at {url}", flush=True)
 
         async with application(workspace, arguments.engine, hosts, broker) as app:
@@ -119,7 +127,8 @@ async def _serve(arguments: argparse.Namespace, end: EndRequest) -> None:
             )
             server = Server(app, on_listening, broker.close, limits)
             end.goes_to(server)
-            await server.serve([listener])
+            async with in_background(keep_run_file(workspace, run_file, listening)):
+                await server.serve([listener])
 
 
 @asynccontextmanager
@@ -129,12 +138,13 @@ async def application(
     """Build everything in order, and take it down in the reverse order."""
     async with AsyncExitStack() as stack:
         repository = ModelRepository(workspace.models)
-        await asyncio.to_thread(_make_usable, repository)
         store = Store(workspace)
         stack.push_async_callback(store.close)
-        await store.open()
         classifier = PredictClient(repository.served, timeout=5.0)
         stack.push_async_callback(classifier.close)
+        # First, so that the fleet finds a model; the rest comes where everything is built.
+        make_usable = partial(asyncio.to_thread, _make_usable, repository)
+        await stack.enter_async_context(opened((make_usable,)))
         engine = EngineSwitch(await awaited_engine(engine_name, workspace))
         stack.push_async_callback(engine.close)
         fleet = Fleet(engine, repository, workspace, classifier)
@@ -154,11 +164,9 @@ async def application(
             broker=broker,
         )
         stack.push_async_callback(lifecycle.close)
-        await lifecycle.open()
         stack.push_async_callback(trainer.close)
-        await trainer.open()
         imports = PhotoImports(trainer, workspace)
-        await imports.open()
+        await stack.enter_async_context(opened((imports.open, trainer.open, lifecycle.open)))
         yield create_app(
             store=store,
             classifier=classifier,

@@ -15,6 +15,7 @@ from backend.models.names import NoModel, UnknownModel
 from backend.models.zip_file import UnusableZip, ZipTooLarge
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
+from backend.store.unavailable import StorageUnavailable
 from backend.training.trainer import ModelBusy, NothingToLearn, RunIsOver
 from serving.class_names import ClassNameError
 from serving.errors import FleetUnavailable, ImageError, ModelError, ModelNotServed, ServeryError
@@ -35,6 +36,7 @@ _FAULT_STATUS = {
 _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (ImageError, 422),
     (FleetUnavailable, 503),
+    (StorageUnavailable, 503),
     (ClassNameError, 400),
     (ModelNameError, 400),
     (NotAPhotoFolder, 400),

@@ -41,7 +41,7 @@ from serving.predict.prediction import Prediction
 from serving.private import ways_in
 from serving.progress import Report
 from serving.text.log_lines import log_lines
-from serving.workspace import Workspace
+from serving.workspace import Workspace, WorkspaceError
 
 if TYPE_CHECKING:
     from backend.client import BackendClient
@@ -69,7 +69,7 @@ class App:
 
     def __init__(self, application: QApplication, options: Options) -> None:
         self.options = options
-        self.workspace = options.workspace.create()
+        self.workspace = options.workspace
         self.settings = Settings(self.workspace.settings)
         preferences = self.settings.preferences
         self.theme = Theme(application, preferences.appearance)
@@ -109,6 +109,10 @@ class App:
             unlabel=self._unlabel,
             pasted_folder=self.workspace.root / "pasted",
         )
+        try:
+            self.workspace.create()
+        except WorkspaceError as error:  # the parts that need it say what does not work
+            self.notifications.error(error)
         self.jobs.failed.connect(lambda job: self.notifications.error(job.error))
         self.settings.subscribe(self._on_settings_changed)
 
@@ -152,6 +156,11 @@ class App:
 
             await start_fleet(self, stack)
             await wait_for_first_instance(await self.fleet)
+        async with self._report_errors():
+            await _import_in_thread("desktop.start_repair")
+            from desktop.start_repair import start_repair
+
+            await start_repair(self, stack)
         async with self._report_errors():
             await _import_in_thread("desktop.start_models")
             from desktop.start_models import start_models

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,11 +108,24 @@ def main(context: click.Context, workspace: Path | None) -> None:
     """
     set_private_umask()
     context.obj = Workspace(workspace.expanduser().resolve()) if workspace else Workspace.default()
+    if context.invoked_subcommand not in (None, "doctor"):
+        _say_what_is_damaged(context.obj)
     if context.invoked_subcommand is None:
         from desktop.app import Options, run  # Qt, which commands do without
 
         context.exit(run(Options(context.obj)))
     protect_terminal()
+
+
+def _say_what_is_damaged(workspace: Workspace) -> None:
+    """Print what is wrong with the workspace's small files; the command goes on all the same."""
+    if "--help" in sys.argv or "-h" in sys.argv or not workspace.root.is_dir():
+        return
+    from desktop.repair import QUICK_CHECKS  # as slow to import as the commands
+    from serving.repair.problem import find_problems
+
+    for problem in find_problems(workspace, QUICK_CHECKS):
+        print_message(f"servery: {problem.text}")
 
 
 if __name__ == "__main__":

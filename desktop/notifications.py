@@ -54,6 +54,10 @@ class Notifications(QObject):
             log.error("Unexpected error", exc_info=error)
         self.posted.emit(notice)
 
+    def problem(self, what: str, advice: str, action: str, act: Callable[[], object]) -> None:
+        """Show what is wrong outside of what was just done, with a button that mends it."""
+        self.posted.emit(Notice(what, advice, is_error=True, action=action, act=act))
+
     def info(self, text: str, action: str = "", act: Callable[[], object] | None = None) -> None:
         """Show good or neutral news, a sentence; with an `action` until somebody closes it."""
         self.posted.emit(Notice(text, action=action, act=act))

@@ -31,6 +31,11 @@ class Pending(Generic[T]):
             self._error = error
             self._settled.set()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether awaiting it gives the part at once."""
+        return self._part is not None
+
     def __await__(self) -> Generator[Any, None, T]:
         yield from self._settled.wait().__await__()
         if self._error is not None:

@@ -45,6 +45,8 @@ DEFAULT_INSTANCES = 2
 """Size of a fleet that nobody has sized yet, on a machine with at least as many cores."""
 FIRST_INSTANCE_SECONDS = 6.0
 """How long the backend waits with its start for an instance that starts too."""
+RETRY_SECONDS = 10.0
+"""Before trying again what a full disk refused."""
 TIMEOUT_SECONDS = 30.0
 """How long a photo waits for an instance, a cold start included."""
 
@@ -58,7 +60,7 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     app.window.set_page(PageName.FLEET, page)
     try:
         repository = ModelRepository(app.workspace.models)
-        await asyncio.to_thread(install_first_model, repository)
+        installed = await _has_model(app, repository)
         engine = await awaited_engine(app.engine_setting, app.workspace)
     except ServeryError as error:
         app.window.status.show_failed(f"Fleet: {error.what}")
@@ -86,10 +88,11 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     stack.callback(fleet.subscribe(status.show))
     await stack.enter_async_context(in_background(_run_fleet(app, fleet), name="run the fleet"))
     status.show(fleet.view)
-    if not fleet.configured:
-        count = min(DEFAULT_INSTANCES, core_count())
-        app.jobs.start(
-            f"Start {plural(count, 'instance')}", lambda report: fleet.scale(count, report)
+    if installed:
+        start_first_instances(app, fleet)
+    else:
+        await stack.enter_async_context(
+            in_background(_install_later(app, repository, fleet), name="install a model")
         )
     if program.killed:
         app.jobs.start(
@@ -100,6 +103,47 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     app.quit_flow.has_fleet = True
     app.fleet.set(fleet)
     app.client.set(client)
+
+
+def start_first_instances(app: App, fleet: Fleet) -> None:
+    """Start instances in a fleet that nobody has sized yet; again and again on a full disk."""
+    if fleet.configured:
+        return
+    count = min(DEFAULT_INSTANCES, core_count())
+
+    async def start(report: Report) -> None:
+        try:
+            await fleet.scale(count, report)
+        except ServeryError:
+            if not fleet.configured:
+                loop = asyncio.get_running_loop()
+                loop.call_later(RETRY_SECONDS, start_first_instances, app, fleet)
+            raise
+
+    if not app.jobs.closing:
+        app.jobs.start(f"Start {plural(count, 'instance')}", start)
+
+
+async def _has_model(app: App, repository: ModelRepository) -> bool:
+    """Put the first model into a workspace that has none; says whether there is one then."""
+    try:
+        await asyncio.to_thread(install_first_model, repository)
+    except ServeryError as error:
+        app.notifications.error(error)
+        return False
+    return True
+
+
+async def _install_later(app: App, repository: ModelRepository, fleet: Fleet) -> None:
+    """Try again until the disk has room for a model, then start instances."""
+    while True:
+        await asyncio.sleep(RETRY_SECONDS)
+        try:
+            await asyncio.to_thread(install_first_model, repository)
+        except ServeryError as error:
+            log.debug("%s", error)
+        else:
+            return start_first_instances(app, fleet)
 
 
 async def wait_for_first_instance(fleet: Fleet) -> None:

@@ -80,6 +80,11 @@ class Database:
         """Open the file, creating or migrating it."""
         await self._run(self._open)
 
+    async def release(self) -> None:
+        """Close the connection, so that the file can be repaired; the next use opens it again."""
+        if not self._closed:
+            await self._run(self._leave)
+
     async def execute(
         self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[Row]:

@@ -111,33 +111,57 @@ def _rebuild(
     source: Path, target: Path, prepare: Callable[[Connection], None], tables: Mapping[str, IsRow]
 ) -> tuple[dict[str, int], int, bool]:
     """Write what can be read of `source` into a new database, and check that."""
-    counts, lost, stopped = dict.fromkeys(tables, 0), 0, False
-    with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as new:
+    lost, stopped = 0, False
+    with (
+        contextlib.closing(sqlite3.connect(target, isolation_level=None)) as new,
+        _readable(source, prepare) as (old, found),
+    ):
+        new.row_factory = sqlite3.Row
         new.execute("PRAGMA journal_mode = DELETE")
         new.execute("PRAGMA synchronous = FULL")
-        with _readable(source, prepare) as (old, found):
-            stopped = old is None
-            if old is not None and found:
-                new.execute("BEGIN")
-                for statement in found.values():  # as old as the database: `prepare` migrates it
-                    new.execute(statement)
-                for table in found:
-                    is_row = tables.get(table, lambda row: True)
-                    copied = _copy(old, new, table, is_row)
-                    if table in tables:
-                        counts[table] = copied.rows
-                        lost += copied.lost
-                    stopped = stopped or copied.stopped
-                new.execute("COMMIT")
-        new.row_factory = sqlite3.Row
-        prepare(new)
+        is_older = old is not None and _is_older(old, found, prepare)
+        if is_older:
+            for statement in found.values():  # `prepare` migrates them, with their rows
+                new.execute(statement)
+        else:
+            prepare(new)
+        new.execute("BEGIN")
+        for table in found if old is not None else ():
+            # What `prepare` has written, such as the number of the schema, is right already.
+            if old is not None and not new.execute(f"SELECT 1 FROM {_quoted(table)}").fetchone():
+                copied = _copy(old, new, table, tables.get(table, _anything))
+                lost += copied.lost if table in tables else 0
+                stopped = stopped or copied.stopped
+        new.execute("COMMIT")
+        if is_older:
+            prepare(new)
         faults = [str(row[0]) for row in new.execute("PRAGMA integrity_check")]
         if faults != ["ok"]:
             raise sqlite3.DatabaseError(f"the new database is not whole: {faults[0]}")
-        for table in tables:
-            (number,) = new.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
-            counts[table] = int(number)
-    return counts, lost, stopped
+        counts = {
+            table: int(new.execute(f"SELECT COUNT(*) FROM {_quoted(table)}").fetchone()[0])
+            for table in tables
+        }
+        return counts, lost, stopped or old is None
+
+
+def _is_older(
+    old: Connection, found: Mapping[str, str], prepare: Callable[[Connection], None]
+) -> bool:
+    """Whether the tables of a database are not yet as `prepare` makes them now."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
+        new.row_factory = sqlite3.Row
+        prepare(new)
+        return any(_columns(old, table) != _columns(new, table) for table in found)
+
+
+def _columns(connection: Connection, table: str) -> set[str]:
+    rows = connection.execute(f"PRAGMA table_info({_quoted(table)})").fetchall()
+    return {name.decode() if isinstance(name := row[1], bytes) else name for row in rows}
+
+
+def _anything(row: Mapping[str, Any]) -> bool:
+    return True
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from serving.errors import BackendError
+from backend.store.unavailable import StorageUnavailable
+from serving.errors import storage_error
 from serving.files import flush_folder, write_aside
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -40,7 +41,7 @@ class ImageFolder:
     def put(self, jpeg: bytes) -> str:
         """Store a normalized JPEG and return its hash; it is on disk when this returns.
 
-        Raises BackendError if it cannot be written.
+        Raises StorageUnavailable if it cannot be written.
         """
         image = hashlib.sha256(jpeg).hexdigest()
         with self._explained():
@@ -50,7 +51,7 @@ class ImageFolder:
     def put_many(self, jpegs: Sequence[bytes]) -> list[str]:
         """Store normalized JPEGs, much faster than one by one, and return their hashes.
 
-        They are on disk when this returns. Raises BackendError if one cannot be written.
+        They are on disk when this returns. Raises StorageUnavailable if one cannot be written.
         """
         images = [hashlib.sha256(jpeg).hexdigest() for jpeg in jpegs]
         with self._explained():
@@ -77,10 +78,8 @@ class ImageFolder:
         try:
             yield
         except OSError as error:
-            raise BackendError(
-                f"The image could not be saved: {error.strerror}.",
-                f"Check that {self.root} can be written to and has space, then try again.",
-            ) from error
+            what = "The image could not be saved"
+            raise storage_error(error, self.root, what, StorageUnavailable) from error
 
 
 def _stored_for(path: Path, size: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 
 from backend.contract import RunState, TrainingRun
@@ -63,12 +64,15 @@ class RunStore:
         )
         return int(row[0])
 
-    async def fail_interrupted(self, reason: str) -> int:
-        """Mark unfinished runs, which nothing continues, as failed; returns how many there were."""
+    async def fail_interrupted(self, reason: str, but: Collection[str] = ()) -> int:
+        """Mark unfinished runs, which nothing continues, as failed; returns how many there were.
+
+        Those with an id in `but` go on.
+        """
         rows = await self._database.execute(
             "UPDATE training_runs SET state = ?, step = ?, finished = ? WHERE state IN (?, ?)"
-            " RETURNING id",
-            (RunState.FAILED, reason, utc_now(), RunState.QUEUED, RunState.RUNNING),
+            f" AND id NOT IN ({', '.join('?' * len(but))}) RETURNING id",
+            (RunState.FAILED, reason, utc_now(), RunState.QUEUED, RunState.RUNNING, *but),
         )
         return len(rows)
 

@@ -7,8 +7,8 @@ from backend.store.labels import LabelStore
 from backend.store.models import ModelRows
 from backend.store.runs import RunStore
 from backend.store.schema import migrate
+from backend.store.unavailable import StorageUnavailable
 from serving.database import Database
-from serving.errors import BackendError
 from serving.workspace import Workspace
 
 
@@ -16,14 +16,14 @@ class Store:
     """The database and the image folder of one workspace, opened together."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._database = Database(workspace.backend_database, migrate, BackendError)
+        self._database = Database(workspace.backend_database, migrate, StorageUnavailable)
         self.images = ImageFolder(workspace.images)
         self.labels = LabelStore(self._database, self.images)
         self.runs = RunStore(self._database)
         self.models = ModelRows(self._database, self.images)
 
     async def open(self) -> None:
-        """Open or create everything; raises BackendError."""
+        """Open or create everything; raises StorageUnavailable. Any use opens it again then."""
         await self._database.open()
 
     async def close(self) -> None:

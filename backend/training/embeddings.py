@@ -18,9 +18,13 @@ from typing import Any
 import numpy as np
 
 from backend.training.head import Floats
+from serving.state_files import UnreadableFile, open_file, read_file, set_aside
+from serving.workspace import DAMAGED_NAME
 
 _MAGIC = b"servery embeddings 1\n"
 _HEADER = len(_MAGIC) + 4
+MAX_FILE_BYTES = 2**33
+"""Of a file of embeddings: about a million photos."""
 
 
 class EmbeddingCache:
@@ -46,6 +50,9 @@ class EmbeddingCache:
             return
         names, rows = list(embeddings), np.stack(list(embeddings.values())).astype("<f4")
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if damage_of_embeddings(self._path):
+            # <workspace>/training/embeddings/<backbone>.embeddings
+            set_aside(self._path, self._path.parents[2] / DAMAGED_NAME)
         mode = "r+b" if self._size == rows.shape[1] else "wb"
         with self._path.open(mode) as file:
             if mode == "wb":
@@ -62,10 +69,13 @@ class EmbeddingCache:
 
     def _read(self) -> None:
         try:
-            content = self._path.read_bytes()
+            content = read_file(self._path, MAX_FILE_BYTES)
             # Those that are not used for long are removed one day: see `kept_files`.
-            os.utime(self._path)
-        except OSError:
+            with contextlib.suppress(OSError):
+                os.utime(self._path)
+        except UnreadableFile:
+            return
+        if content is None:
             return
         if len(content) < _HEADER or not content.startswith(_MAGIC):
             return
@@ -92,6 +102,18 @@ class EmbeddingCache:
             pass
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def damage_of_embeddings(path: Path) -> str:
+    """Say what is wrong with a file of embeddings, as the end of a sentence; empty if nothing."""
+    try:
+        with open_file(path) as file:
+            begin = file.read(_HEADER)
+    except FileNotFoundError:
+        return ""
+    except UnreadableFile as error:
+        return error.fault
+    return "" if begin.startswith(_MAGIC) else "it holds no embeddings"
 
 
 def _record_type(size: int) -> np.dtype[Any]:

@@ -105,12 +105,19 @@ class Trainer:
         """How many runs an earlier backend left behind unfinished."""
 
     async def open(self) -> None:
-        """Mark the runs that an earlier backend left behind as failed, and start."""
-        self.interrupted = await self._store.runs.fail_interrupted(
-            "Servery ended before the training run did. Train again."
-        )
+        """Mark the runs that an earlier backend left behind as failed, and start.
+
+        Can be called again after it raised BackendError; it has started all the same then.
+        """
+        if self._task is None:
+            self._task = asyncio.create_task(self._run_queue(), name="trainer")
+        async with self._changed:
+            ours = [queued.run.id for queued in self._queued.values()]
+            ours += [self._current.id] if self._current is not None else []
+            self.interrupted = await self._store.runs.fail_interrupted(
+                "Servery ended before the training run did. Train again.", ours
+            )
         await self._remove_old_files()
-        self._task = asyncio.create_task(self._run_queue(), name="trainer")
 
     async def close(self) -> None:
         """Stop the worker, if one is running; its run and a queued one end as failed."""

@@ -38,20 +38,23 @@ class History:
     """Remembers photos across starts; an async context manager.
 
     Everything on disk happens on one thread of its own. All methods raise
-    HistoryError if the database cannot be used.
+    HistoryError if the database cannot be used; each tries to open it again.
     """
 
     def __init__(self, database: Path) -> None:
         # Not durable: a power cut may cost the last answers, which is no reason to wait
         # for the disk after each photo.
-        self._database = Database(database, _prepare, _unusable, durable=False)
+        self._database = Database(database, prepare_history, _unusable, durable=False)
 
     async def __aenter__(self) -> History:
-        await self._database.open()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self._database.close()
+
+    async def release(self) -> None:
+        """Leave the database for as long as nothing of the history is read or written."""
+        await self._database.release()
 
     async def photos(self) -> list[Photo]:
         """Return what is remembered, oldest first."""
@@ -92,7 +95,7 @@ class History:
         await self._database.transaction(delete)
 
 
-def _prepare(connection: Connection) -> None:
+def prepare_history(connection: Connection) -> None:
     connection.execute(_SCHEMA)
     columns = {row["name"] for row in connection.execute("PRAGMA table_info(history)")}
     if "labels" not in columns:  # made by a version that had one model

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Sequence
 
 from desktop.classify.gallery import Gallery
-from desktop.classify.history import History
+from desktop.classify.history import History, HistoryError
 from desktop.classify.photo import Photo
 from desktop.jobs import Jobs
 from desktop.widgets.timers import single_shot_timer
 
+_RETRY_MILLISECONDS = 10_000
+"""After the disk refused."""
 _WRITE_MILLISECONDS = 500
 """Changes are collected this long, so that a thousand answers are not a thousand writes."""
 
@@ -23,6 +25,7 @@ class HistoryWriter:
         self._jobs = jobs
         self._changed: dict[str, Photo] = {}
         self._removed: dict[str, Photo] = {}
+        self._is_failing = False
         self._timer = single_shot_timer(_WRITE_MILLISECONDS, self._start_writing)
         gallery.subscribe(self)
 
@@ -42,7 +45,7 @@ class HistoryWriter:
         """States are derived; nothing of them is on disk."""
 
     async def write(self) -> None:
-        """Write what is not on disk yet; raises HistoryError."""
+        """Write what is not on disk yet; raises HistoryError, and keeps it for the next time."""
         self._timer.stop()
         # Taken before the first await: what changes meanwhile belongs to the next write.
         changed, self._changed = self._changed, {}
@@ -52,8 +55,8 @@ class HistoryWriter:
                 await self._history.forget(list(removed.values()))
             if changed:
                 await self._history.remember(list(changed.values()))
-        except asyncio.CancelledError:
-            # The application is ending; its last write has these too.
+        except (asyncio.CancelledError, HistoryError):
+            # The next write, which may be the last one of the application, has these too.
             still_there = {key: photo for key, photo in changed.items() if key not in self._removed}
             self._changed, self._removed = still_there | self._changed, removed | self._removed
             raise
@@ -61,7 +64,19 @@ class HistoryWriter:
     def _note(self, photos: Sequence[Photo], target: dict[str, Photo]) -> None:
         target.update((photo.key, photo) for photo in photos)
         if not self._jobs.closing and not self._timer.isActive():
-            self._timer.start()
+            self._timer.start(_RETRY_MILLISECONDS if self._is_failing else _WRITE_MILLISECONDS)
 
     def _start_writing(self) -> None:
-        self._jobs.start("Remember answers", lambda report: self.write())
+        self._jobs.start("Remember answers", lambda report: self._write_or_retry())
+
+    async def _write_or_retry(self) -> None:
+        """Write, and say once that it is not possible; it is tried again until it is."""
+        try:
+            await self.write()
+            self._is_failing = False
+        except HistoryError:
+            if not self._jobs.closing:
+                self._timer.start(_RETRY_MILLISECONDS)
+            if not self._is_failing:
+                self._is_failing = True
+                raise

@@ -5,11 +5,9 @@ from __future__ import annotations
 import click
 
 from desktop.commands import options
-from desktop.commands.terminal import print_json, print_message
+from desktop.commands.terminal import print_json, print_line, print_message
 from desktop.formats import plural
-from desktop.repair import THOROUGH_CHECKS
-from serving.errors import ServeryError
-from serving.repair.problem import WorkspaceProblem, find_problems, repaired
+from desktop.repair import examine
 from serving.workspace import Workspace
 
 
@@ -25,14 +23,7 @@ def doctor(context: click.Context, repair: bool, as_json: bool) -> None:
     something is wrong that was not repaired.
     """
     workspace: Workspace = context.obj
-    problems = find_problems(workspace, THOROUGH_CHECKS)
-    done: list[str] = []
-    failed: list[str] = []
-    if repair:
-        for problem in problems:
-            if problem.repair is not None:
-                _repair(problem, done, failed)
-        problems = find_problems(workspace, THOROUGH_CHECKS)
+    found = examine(workspace, repair=repair)
     if as_json:
         print_json(
             {
@@ -43,33 +34,20 @@ def doctor(context: click.Context, repair: bool, as_json: bool) -> None:
                         "advice": problem.advice,
                         "repairable": problem.repair is not None,
                     }
-                    for problem in problems
+                    for problem in found.problems
                 ],
-                "repaired": done,
-                "not_repaired": failed,
+                "repaired": list(found.repaired),
+                "not_repaired": [str(error) for error in found.not_repaired],
             }
         )
     else:
-        _print(workspace, problems, done, failed)
-    if problems or failed:
+        for sentence in (*found.repaired, *map(str, found.not_repaired)):
+            print_line(sentence)
+        for problem in found.problems:
+            print_line(problem.text)
+        if found.problems:
+            print_message(f"{plural(len(found.problems), 'problem')} in {workspace.root}.")
+        else:
+            print_message(f"Everything in {workspace.root} is as it should be.")
+    if found.problems or found.not_repaired:
         context.exit(1)
-
-
-def _repair(problem: WorkspaceProblem, done: list[str], failed: list[str]) -> None:
-    try:
-        done.append(repaired(problem))
-    except ServeryError as error:
-        failed.append(str(error))
-
-
-def _print(
-    workspace: Workspace, problems: list[WorkspaceProblem], done: list[str], failed: list[str]
-) -> None:
-    for sentence in (*done, *failed):
-        click.echo(sentence)
-    for problem in problems:
-        click.echo(problem.text)
-    if not problems:
-        print_message(f"Everything in {workspace.root} is as it should be.")
-    else:
-        print_message(f"{plural(len(problems), 'problem')} in {workspace.root}.")

@@ -13,7 +13,7 @@ import random
 import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -88,7 +88,6 @@ class Outbox:
     async def __aenter__(self) -> Outbox:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._store.database.close)
-            await self._store.database.open()
             await self._refresh("")
             await stack.enter_async_context(in_background(self._deliver(), name="outbox"))
             self._resources = stack.pop_all()
@@ -206,9 +205,16 @@ class Outbox:
             await self._receiver.undo_label(label_id)
             await self._store.forget(entry.key)
 
+    async def release(self) -> None:
+        """Leave the database for as long as nothing of it is read or written."""
+        await self._store.database.release()
+
     async def _refresh(self, problem: str) -> None:
-        pending = await self._store.pending_count()
-        view = OutboxView(pending, await self._store.refused(), problem if pending else "")
+        try:
+            pending = await self._store.pending_count()
+            view = OutboxView(pending, await self._store.refused(), problem if pending else "")
+        except ServeryError as error:  # what waits is not known now
+            view = replace(self._view, problem=str(error))
         if view != self._view:
             self._view = view
             for listener in tuple(self._listeners):

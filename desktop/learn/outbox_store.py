@@ -63,7 +63,7 @@ class OutboxStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self.database = Database(path, _create_table, _not_saved)
+        self.database = Database(path, prepare_outbox, _not_saved)
         self._acknowledged: dict[str, int] = {}
 
     async def add(self, key: str, image: str, jpeg: bytes, class_name: str, model: str) -> None:
@@ -160,7 +160,7 @@ class OutboxStore:
         return tuple(RefusedLabel(*row) for row in rows)
 
 
-def _create_table(connection: Connection) -> None:
+def prepare_outbox(connection: Connection) -> None:
     connection.execute(_SCHEMA)
     columns = {row["name"] for row in connection.execute("PRAGMA table_info(outbox)")}
     if "model" not in columns:  # made by a version that had one model

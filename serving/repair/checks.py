@@ -14,9 +14,9 @@ QUICK_CHECKS: tuple[Check, ...] = (
     check_fleet_record,
     check_instances,
     check_backend_run_file,
-    check_served,
     check_models,
     check_live_versions,
+    check_served,  # after what is live, from which it is known what was served
     check_cards,
 )
 """Read a few small files: at every start, and now and then while a program runs."""

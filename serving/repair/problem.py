@@ -42,6 +42,10 @@ class WorkspaceProblem:
     def text(self) -> str:
         return f"{self.what} {self.advice}"
 
+    def what_error(self) -> ServeryError:
+        """Return it as the error that people are shown."""
+        return ServeryError(self.what, self.advice)
+
 
 Reader = Callable[[Path], object]
 """Reads a file; raises DamagedFile, and UnreadableFile."""
@@ -86,6 +90,8 @@ def move_aside(path: Path, workspace: Workspace) -> str:
     """
     try:
         kept = set_aside(path, workspace.damaged)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         what = f"{path} could not be moved away"
         raise storage_error(error, path, what, NotRepaired) from error
@@ -110,7 +116,10 @@ def lock(path: Path) -> FileLock:
 
 
 def repaired(problem: WorkspaceProblem) -> str:
-    """Carry out the repair of a problem; returns what it says. Raises ServeryError."""
+    """Carry out the repair of a problem; returns what it says. Raises ServeryError.
+
+    Says nothing of a file that is gone, since the repair of another one moved it too.
+    """
     assert problem.repair is not None
     try:
         return problem.repair()
@@ -119,6 +128,8 @@ def repaired(problem: WorkspaceProblem) -> str:
             f"{problem.path} is being used by another program.",
             "End that program, or stop everything with `servery fleet stop`, then repair again.",
         ) from error
+    except FileNotFoundError:
+        return ""
     except OSError as error:
         what = f"{problem.path} could not be repaired"
         raise storage_error(error, problem.path, what, NotRepaired) from error

@@ -98,8 +98,8 @@ def test_a_whole_one_has_no_damage(path: Path, tmp_path: Path) -> None:
         (lambda path: write_at(path, 100, b"\xff" * 1000), ROWS - 1),
         (lambda path: write_at(path, 40 * PAGE, b"\xff" * PAGE), ROWS - 100),
         (lambda path: write_at(path, 40 * PAGE, bytes(3 * PAGE)), ROWS - 200),
-        (lambda path: write_at(path, page_of(path, b"pet 1000") * PAGE, bytes(PAGE)), ROWS - 100),
-        (lambda path: write_at(path, page_of(path, b"pet 0") * PAGE, bytes(PAGE)), ROWS - 100),
+        (lambda path: write_at(path, page_of(path, b"pet 1000x") * PAGE, bytes(PAGE)), ROWS - 100),
+        (lambda path: write_at(path, page_of(path, b"pet 0x") * PAGE, bytes(PAGE)), ROWS - 100),
         (lambda path: os.truncate(path, path.stat().st_size * 2 // 3), ROWS // 4),
         (lambda path: os.truncate(path, path.stat().st_size - 7), ROWS - 100),
     ],
@@ -182,8 +182,8 @@ async def test_one_that_is_damaged_while_it_is_used_is_left_until_it_is_repaired
 ) -> None:
     database = Database(path, prepare, BackendError)
     await database.open()
-    await database.execute("PRAGMA shrink_memory")  # so that it reads the file again
-    write_at(path, page_of(path, b"pet 1000") * PAGE, b"\xff" * PAGE)
+    await database.execute("PRAGMA cache_size = 1")  # so that it reads the file again
+    write_at(path, page_of(path, b"pet 1000x") * PAGE, b"\xff" * PAGE)
     with pytest.raises(BackendError, match="is damaged"):
         await database.execute("SELECT SUM(LENGTH(note || name)) FROM pets")
     with pytest.raises(BackendError, match="is damaged"):

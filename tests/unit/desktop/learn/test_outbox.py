@@ -289,9 +289,14 @@ async def test_it_closes_even_just_after_it_was_woken(database: Path, turns: int
 
 async def test_a_disk_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(LabelNotSaved, match="could not be written"):
-        async with entered(tmp_path / "file" / "desktop.sqlite", Receiver()):
-            pass
+    async with entered(tmp_path / "file" / "desktop.sqlite", Receiver()) as outbox:
+        with pytest.raises(LabelNotSaved, match="could not be written"):
+            await outbox.submit(b"jpeg", "cat")
+        assert "could not be written" in outbox.view.problem
+        (tmp_path / "file").unlink()
+        await outbox.submit(b"jpeg", "cat")
+        outbox.retry_now()
+        await wait_for_view(outbox, lambda view: not view.pending and not view.problem)
 
 
 async def test_what_an_earlier_version_left_on_disk_is_delivered(database: Path) -> None:

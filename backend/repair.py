@@ -1,0 +1,172 @@
+"""`python -m backend.repair`: finds and repairs what only the backend knows how to read.
+
+Prints one JSON object, `{"problems": [...], "repaired": [...], "not_repaired": [...]}`. The
+window and `servery doctor` run it, since the desktop knows nothing of the backend's tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from backend.contract import RunState
+from backend.store.images import MAX_IMAGE_BYTES
+from backend.store.schema import migrate
+from backend.training.embeddings import damage_of_embeddings
+from serving.errors import ServeryError
+from serving.private import set_private_umask
+from serving.repair.databases import check_database, recover_database
+from serving.repair.problem import (
+    Check,
+    NotRepaired,
+    WorkspaceProblem,
+    find_problems,
+    move_aside,
+    repaired,
+)
+from serving.state_files import REPAIR_ADVICE, DamagedFile, UnreadableFile, read_file
+from serving.workspace import Workspace
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_STATES = frozenset(RunState)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m backend.repair", description=__doc__)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--repair", action="store_true")
+    arguments = parser.parse_args()
+    set_private_umask()
+    print(json.dumps(examine(Workspace(arguments.workspace), repair=arguments.repair)))
+    return 0
+
+
+def examine(workspace: Workspace, *, repair: bool) -> dict[str, Any]:
+    """Return what is wrong, after having repaired what can be if `repair` says so."""
+    problems = find_problems(workspace, CHECKS)
+    done: list[str] = []
+    failed: list[dict[str, str]] = []
+    for problem in problems if repair else ():
+        if problem.repair is not None:
+            try:
+                done += filter(None, [repaired(problem)])
+            except ServeryError as error:
+                failed.append({"what": error.what, "advice": error.advice})
+    if repair:
+        problems = find_problems(workspace, CHECKS)
+    return {
+        "problems": [
+            {
+                "path": str(problem.path),
+                "what": problem.what,
+                "advice": problem.advice,
+                "repairable": problem.repair is not None,
+            }
+            for problem in problems
+        ],
+        "repaired": done,
+        "not_repaired": failed,
+    }
+
+
+def check_backend_database(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    yield from check_database(workspace.backend_database, partial(_recover, workspace))
+
+
+def check_images(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each labelled photo that is not what was stored; reads all of them."""
+    if not workspace.images.is_dir():
+        return
+    for folder in sorted(workspace.images.iterdir()):
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            if not _HASH.fullmatch(path.stem) or path.suffix != ".jpg":
+                continue
+            try:
+                content = read_file(path, MAX_IMAGE_BYTES) or b""
+                if hashlib.sha256(content).hexdigest() == path.stem:
+                    continue
+                fault = "it is empty" if not content else "it is not the photo that was stored"
+                damage = DamagedFile(path, fault)
+            except DamagedFile as error:
+                damage = error
+            except UnreadableFile:
+                continue
+            yield WorkspaceProblem(
+                path,
+                damage.what,
+                "Run `servery doctor --repair`, which moves it away, then label the photo again.",
+                partial(move_aside, path, workspace),
+            )
+
+
+def check_embeddings(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each file of embeddings that is none; they are computed again."""
+    if not workspace.embeddings.is_dir():
+        return
+    for path in sorted(workspace.embeddings.glob("*.embeddings")):
+        fault = damage_of_embeddings(path)
+        if fault:
+            yield WorkspaceProblem(
+                path,
+                DamagedFile(path, fault).what,
+                REPAIR_ADVICE,
+                partial(move_aside, path, workspace),
+            )
+
+
+CHECKS: tuple[Check, ...] = (check_backend_database, check_images, check_embeddings)
+
+
+def _recover(workspace: Workspace) -> str:
+    path = workspace.backend_database
+    if path.exists() and not os.access(path, os.R_OK) and path.stat().st_uid == os.getuid():
+        path.chmod(0o600)
+        if not list(check_backend_database(workspace)):
+            return f"You may read {path} again."
+    if not path.parent.is_dir():
+        raise NotRepaired(f"{path.parent} is not a folder.", "Repair that first.")
+    return recover_database(
+        workspace,
+        path,
+        migrate,
+        {
+            "labels": _is_label,
+            "training_runs": _is_run,
+            "promotions": _is_promotion,
+            "renamed_models": lambda row: _is_text(row["old"], row["new"]),
+        },
+        {"labels": "labels", "training_runs": "training runs", "promotions": "promotions"},
+    )
+
+
+def _is_label(row: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(row["image"], str)
+        and _HASH.fullmatch(row["image"]) is not None
+        and _is_text(row["class_name"], row["created"])
+    )
+
+
+def _is_run(row: Mapping[str, Any]) -> bool:
+    return row["state"] in _STATES and _is_text(row["id"], row["model"], row["created"])
+
+
+def _is_promotion(row: Mapping[str, Any]) -> bool:
+    return _is_text(row["model"], row["created"]) and isinstance(row["version"], int)
+
+
+def _is_text(*values: object) -> bool:
+    return all(isinstance(value, str) and value for value in values)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,47 @@
+"""The desktop's database: history, and labels that the backend has not acknowledged yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from desktop.classify.history import prepare_history
+from desktop.learn.outbox_store import prepare_outbox
+from serving.database import Connection
+from serving.repair.databases import check_database, recover_database
+from serving.repair.problem import WorkspaceProblem
+from serving.workspace import Workspace
+
+
+def check_desktop_database(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    yield from check_database(workspace.desktop_database, partial(_recover, workspace))
+
+
+def _recover(workspace: Workspace) -> str:
+    path = workspace.desktop_database
+    if path.exists() and not os.access(path, os.R_OK) and path.stat().st_uid == os.getuid():
+        path.chmod(0o600)
+        if not list(check_desktop_database(workspace)):
+            return f"You may read {path} again."
+    return recover_database(
+        workspace,
+        path,
+        prepare_desktop_database,
+        {"outbox": _is_label, "history": _is_photo},
+        {"outbox": "labels on their way", "history": "photos of the history"},
+    )
+
+
+def prepare_desktop_database(connection: Connection) -> None:
+    prepare_history(connection)
+    prepare_outbox(connection)
+
+
+def _is_label(row: Mapping[str, Any]) -> bool:
+    return all(isinstance(row[name], str) and row[name] for name in ("key", "image", "class_name"))
+
+
+def _is_photo(row: Mapping[str, Any]) -> bool:
+    return isinstance(row["path"], str) and isinstance(row["added"], float)

@@ -1,0 +1,119 @@
+"""Watches for damaged files, and offers to repair them. Comes after the first paint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+from desktop.formats import plural
+from desktop.jobs import Jobs
+from desktop.notifications import Notifications
+from desktop.repair import CHECKS, QUICK_CHECKS, repair_all
+from desktop.start_fleet import start_first_instances
+from serving.background import in_background
+from serving.progress import Report
+from serving.repair.problem import WorkspaceProblem, find_problems
+from serving.workspace import Workspace
+
+if TYPE_CHECKING:
+    from desktop.app import App
+
+POLL_SECONDS = 20.0
+"""Between two looks at the small files."""
+_MAX_NAMED = 3
+_KEPT = "Nothing is destroyed: what is damaged is moved to the folder damaged of the workspace."
+
+
+async def start_repair(app: App, stack: AsyncExitStack) -> None:
+    """Look for damage now and from time to time, for as long as the application runs."""
+
+    async def release() -> None:
+        await app.history.release()
+        if app.outbox.is_ready:
+            await (await app.outbox).release()
+
+    async def go_on(repaired: Sequence[WorkspaceProblem]) -> None:
+        if any(problem.path == app.workspace.desktop_database for problem in repaired):
+            await app.classify.load()
+        if app.fleet.is_ready:
+            start_first_instances(app, await app.fleet)
+
+    presenter = RepairPresenter(app.workspace, app.jobs, app.notifications, release, go_on)
+    await stack.enter_async_context(in_background(presenter.watch(), name="look for damage"))
+
+
+class RepairPresenter:
+    """Says what is damaged in the workspace, once, and repairs it when a person asks for it."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        jobs: Jobs,
+        notifications: Notifications,
+        release: Callable[[], Awaitable[None]],
+        on_repaired: Callable[[Sequence[WorkspaceProblem]], Awaitable[None]],
+    ) -> None:
+        """`release` makes this program leave its databases, so that they can be repaired."""
+        self._workspace = workspace
+        self._jobs = jobs
+        self._notifications = notifications
+        self._release = release
+        self._on_repaired = on_repaired
+        self._shown: set[str] = set()
+        self._repairing = asyncio.Lock()
+
+    async def watch(self) -> None:
+        """Look until cancelled: at everything first, then at the small files."""
+        await self.look(thorough=True)
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self.look()
+
+    async def look(self, *, thorough: bool = False) -> None:
+        """Show what is damaged of the small files now; with `thorough`, of the databases too."""
+        checks = CHECKS if thorough else QUICK_CHECKS
+        async with self._repairing:  # what is being moved is not damaged
+            problems = await asyncio.to_thread(find_problems, self._workspace, checks)
+        self.show(problems, all_checked=thorough)
+
+    def show(self, problems: Sequence[WorkspaceProblem], *, all_checked: bool = True) -> None:
+        """Show the problems that are new; one that is gone is shown when it comes back."""
+        new = [problem for problem in problems if problem.text not in self._shown]
+        if all_checked:
+            self._shown.clear()
+        self._shown.update(problem.text for problem in problems)
+        repairable = [problem for problem in new if problem.repair is not None]
+        for problem in new:
+            if problem.repair is None:
+                self._notifications.error(problem.what_error())
+        if repairable:
+            self._notifications.problem(
+                summary(repairable), _KEPT, "Repair", partial(self._start, tuple(problems))
+            )
+
+    def _start(self, problems: Sequence[WorkspaceProblem]) -> None:
+        self._jobs.start("Repair the workspace", partial(self._repair, problems))
+
+    async def _repair(self, problems: Sequence[WorkspaceProblem], report: Report) -> None:
+        async with self._repairing:
+            await self._release()
+            done, failed = await asyncio.to_thread(repair_all, problems)
+            self._shown.clear()
+        for error in failed:
+            self._notifications.error(error)
+        if done:
+            self._notifications.info(" ".join(done), "Close", lambda: None)
+        await self._on_repaired(problems)
+
+
+def summary(problems: Sequence[WorkspaceProblem]) -> str:
+    """Return what is wrong in one sentence."""
+    if len(problems) == 1:
+        return problems[0].what
+    names = [problem.path.name for problem in problems[:_MAX_NAMED]]
+    more = len(problems) - len(names)
+    listed = ", ".join(names) + (f" and {more} more" if more else "")
+    return f"{plural(len(problems), 'file')} of the workspace cannot be used: {listed}."

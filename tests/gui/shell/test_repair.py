@@ -1,0 +1,126 @@
+"""What is damaged is said in the window, at its start and while it runs, and repaired there."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QWidget
+
+from desktop.database_repair import prepare_desktop_database
+from desktop.jobs import Jobs
+from desktop.notifications import Notifications
+from desktop.start_repair import RepairPresenter, summary
+from desktop.widgets.notice_stack import NoticeBar, NoticeStack
+from serving.fleet.record import RecordFile
+from serving.repair.problem import WorkspaceProblem
+from serving.workspace import Workspace
+from tests.gui.conftest import Run, show
+from tests.support.damage import DAMAGES
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.gui
+
+
+class Window:
+    """The notices of a window, and what repairs."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.page = show(QWidget(), 900, 600)
+        self.jobs, notifications = Jobs(), Notifications()
+        self.notices = NoticeStack(notifications, self.page)
+        self.released = 0
+        self.repaired: list[WorkspaceProblem] = []
+        self.presenter = RepairPresenter(
+            workspace, self.jobs, notifications, self._release, self._on_repaired
+        )
+
+    async def _release(self) -> None:
+        self.released += 1
+
+    async def _on_repaired(self, problems: object) -> None:
+        self.repaired.extend(problems)  # type: ignore[arg-type]
+
+    @property
+    def bars(self) -> list[NoticeBar]:
+        return self.notices.bars
+
+    @property
+    def texts(self) -> list[str]:
+        return [bar.notice.text for bar in self.bars]
+
+
+def test_damaged_files_are_shown_once_and_repaired_by_a_click(
+    run: Run, workspace: Workspace
+) -> None:
+    async def work() -> None:
+        window = Window(workspace)
+        DAMAGES["a pipe"](workspace.fleet_record)
+        DAMAGES["garbage"](workspace.settings)
+        DAMAGES["garbage"](workspace.desktop_database)
+        await window.presenter.look(thorough=True)
+        await window.presenter.look()
+        (bar,) = window.bars
+        assert "3 files of the workspace cannot be used: settings.toml, fleet.json, desktop" in (
+            bar.notice.text
+        )
+        bar.action.click()
+        await wait_until(lambda: window.repaired)
+        assert window.released == 1
+        assert any("was moved to" in text for text in window.texts)
+        assert not RecordFile(workspace.fleet_record).exists()
+        assert len(list(workspace.damaged.iterdir())) == 3
+        await window.presenter.look(thorough=True)
+        assert not [bar for bar in window.bars if bar.notice.is_error]
+        DAMAGES["empty"](workspace.fleet_record)  # while it runs
+        await window.presenter.look()
+        assert any("fleet.json is damaged: it is empty" in text for text in window.texts)
+        await window.jobs.close()
+
+    run(work)
+
+
+def test_labels_on_their_way_are_recovered(run: Run, workspace: Workspace) -> None:
+    path = workspace.desktop_database
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        prepare_desktop_database(connection)
+        connection.execute(
+            "INSERT INTO outbox (key, image, jpeg, class_name, created)"
+            " VALUES ('k', 'i', x'00', 'cat', 'now')"
+        )
+    with path.open("r+b") as file:
+        file.write(b"\xff" * 64)
+
+    async def work() -> None:
+        window = Window(workspace)
+        await window.presenter.look(thorough=True)
+        window.bars[0].action.click()
+        await wait_until(lambda: window.repaired)
+        assert "1 labels on their way" in window.texts[-1]
+        await window.jobs.close()
+
+    run(work)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT class_name FROM outbox").fetchall() == [("cat",)]
+
+
+def test_what_nobody_can_repair_has_no_button(run: Run, workspace: Workspace) -> None:
+    async def work() -> None:
+        window = Window(workspace)
+        full = WorkspaceProblem(workspace.root, "The disk is full.", "Make room.")
+        window.presenter.show([full])
+        window.presenter.show([full])
+        assert window.texts == ["The disk is full. Make room."]
+        assert not hasattr(window.bars[0], "action")
+
+    run(work)
+
+
+def test_many_files_are_one_sentence() -> None:
+    problems = [WorkspaceProblem(Path(f"/w/{n}.json"), "", "", lambda: "") for n in range(5)]
+    assert summary(problems) == (
+        "5 files of the workspace cannot be used: 0.json, 1.json, 2.json and 2 more."
+    )
