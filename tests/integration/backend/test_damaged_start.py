@@ -1,0 +1,125 @@
+"""The backend runs whatever became of its files and its disk, and goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from backend.client import BackendClient, BackendRefused
+from backend.repair import examine
+from backend.run_file import BackendRunFile
+from serving.models.repository import ModelRepository
+from serving.workspace import Workspace
+from tests.support.damage import DAMAGES
+from tests.support.sample_images import image_bytes
+from tests.support.small_disk import SmallDisk, small_disk
+from tests.support.tiny_model import install_tiny
+from tests.support.waiting import wait_until
+
+Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
+
+
+@pytest.fixture
+def workspace(workspace: Workspace) -> Workspace:
+    install_tiny(ModelRepository(workspace.models))
+    return workspace
+
+
+async def found(workspace: Workspace) -> BackendClient:
+    client: BackendClient | None = None
+
+    async def is_found() -> bool:
+        nonlocal client
+        client = await BackendClient.find(workspace)
+        return client is not None
+
+    await wait_until(is_found)
+    assert client is not None
+    return client
+
+
+@pytest.mark.parametrize("name", ["a folder", "a pipe", "garbage"])
+async def test_it_starts_with_a_damaged_database_and_goes_on_once_that_is_repaired(
+    workspace: Workspace, start: Start, name: str
+) -> None:
+    DAMAGES[name](workspace.backend_database)
+    with start(workspace) as process:
+        async with await found(workspace) as client:
+            with pytest.raises(BackendRefused, match=r"is damaged: .*doctor --repair") as refused:
+                await client.label(image_bytes("red"), "red")
+            assert refused.value.status == 503
+            result = await asyncio.to_thread(examine, workspace, repair=True)
+            assert (result["problems"], result["not_repaired"]) == ([], [])
+
+            async def is_labelled() -> bool:
+                return (await client.label(image_bytes("red"), "red", key="k")).class_name == "red"
+
+            await wait_until(is_labelled)
+            assert (await client.labels()).total == 1
+        process.terminate()
+        output = await asyncio.to_thread(process.communicate)
+    assert "Traceback" not in output[0]
+    assert output[0].count("is damaged") <= 3
+
+
+@pytest.mark.parametrize("name", ["garbage", "a pipe"])
+async def test_it_says_again_where_it_is_when_that_was_damaged(
+    workspace: Workspace, start: Start, name: str
+) -> None:
+    with start(workspace):
+        before = BackendRunFile.read(workspace)
+        DAMAGES[name](workspace.backend_run_file)
+        await wait_until(lambda: BackendRunFile.read(workspace) == before)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", 8 * 2**20) as disk:
+        yield disk
+
+
+async def test_it_starts_on_a_full_disk_and_goes_on_once_there_is_room(
+    disk: SmallDisk, start: Start
+) -> None:
+    workspace = Workspace(disk.folder / "workspace").create()
+    install_tiny(ModelRepository(workspace.models))
+    workspace.backend_run_file.write_text("x" * 5000)  # room to say where it is
+    disk.fill()
+    with start(workspace, under=()) as process:
+        workspace.backend_run_file.unlink(missing_ok=True)
+        async with await found(workspace) as client:
+            with pytest.raises(BackendRefused, match="the disk is full"):
+                await client.label(image_bytes("red"), "red")
+            assert (await client.health()).live_version == 1
+            disk.make_room()
+
+            async def is_labelled() -> bool:
+                return (await client.label(image_bytes("red"), "red", key="k")).id == 1
+
+            await wait_until(is_labelled)
+        process.terminate()
+        output = await asyncio.to_thread(process.communicate)
+    assert "Traceback" not in output[0]
+
+
+async def test_a_disk_that_is_full_for_a_while_loses_nothing(disk: SmallDisk, start: Start) -> None:
+    workspace = Workspace(disk.folder / "workspace").create()
+    install_tiny(ModelRepository(workspace.models))
+    with start(workspace) as process:
+        async with await found(workspace) as client:
+            await client.label(image_bytes("red"), "red", key="1")
+            disk.fill()
+            for number in range(3):
+                with pytest.raises(BackendRefused, match="the disk is full"):
+                    await client.label(image_bytes("blue"), "blue", key=f"full {number}")
+            disk.make_room()
+            await client.label(image_bytes("blue"), "blue", key="2")
+            assert (await client.labels()).total == 2
+        process.terminate()
+        output = await asyncio.to_thread(process.communicate)
+    assert "Traceback" not in output[0]

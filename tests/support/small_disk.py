@@ -1,0 +1,66 @@
+"""A real file system of a few megabytes, which can be filled to its last byte or made read-only."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+class SmallDisk:
+    """A mounted file system."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def _filler(self) -> Path:
+        return self.folder / "filler"
+
+    def fill(self) -> None:
+        """Take all that is left."""
+        with self._filler.open("ab", buffering=0) as file:
+            for size in (2**16, 4096, 1):
+                try:
+                    while True:
+                        file.write(bytes(size))
+                except OSError:
+                    pass
+
+    def make_room(self) -> None:
+        self._filler.unlink(missing_ok=True)
+
+    def make_read_only(self) -> None:
+        """Let nothing be written, also by programs that have files open."""
+        # A remount alone is refused while a file is open to be written.
+        self._remount("ro")
+
+    def make_writable(self) -> None:
+        self._remount("rw")
+
+    def _remount(self, option: str) -> None:
+        finished = subprocess.run(
+            ["mount", "-o", f"remount,{option}", self.folder],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if finished.returncode:
+            pytest.skip(f"the disk cannot be remounted here: {finished.stderr.strip()}")
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[SmallDisk]:
+    """Mount a file system of `size` bytes at `folder`, which is made; skips where it cannot be."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
