@@ -238,6 +238,7 @@ def run(options: Options, script: Script | None = None) -> int:
     loop = EventLoop(application)
     app = App(application, options)
     loop.on_error = app.notifications.error
+    loop.on_stopped = app.quit_flow.quit_as_set
     return loop.run(lambda: _run(app, script))
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -26,6 +24,7 @@ from tests.conftest import ROOT
 from tests.support.sample_images import image_file
 from tests.support.tiny_model import install_tiny
 from tests.support.waiting import block_until, wait_until
+from tests.support.window_state import takes_labels
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -172,12 +171,3 @@ def run_until_sigterm(workspace: Workspace) -> int:
         process.wait()
     assert b"Traceback" not in output, output.decode()
     return process.returncode
-
-
-def takes_labels(workspace: Workspace) -> bool:
-    """Whether the application is as far as the outbox, the last thing it builds."""
-    if not workspace.desktop_database.exists():
-        return False
-    with closing(sqlite3.connect(workspace.desktop_database)) as database:
-        tables = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox'")
-        return tables.fetchone() is not None
