@@ -113,7 +113,9 @@ def run_with_required_python(arguments: list[str]) -> int:
         # A file of that name may start another version, and would start this file without end.
         command = [found, "-c", "import sys; print(sys.version_info[:2] == (3, 11))"]
         if subprocess.run(command, capture_output=True, text=True).stdout.strip() == "True":
-            return subprocess.call([found, str(ROOT / "run.py"), *arguments])
+            # In its place: a signal for this process would otherwise not reach what it started.
+            sys.stdout.flush()
+            os.execv(found, [found, str(ROOT / "run.py"), *arguments])
     print(
         f"run.py: Servery needs Python 3.11; this is Python {sys.version_info[0]}."
         f"{sys.version_info[1]}, and no python3.11 was found. "
