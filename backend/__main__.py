@@ -26,6 +26,9 @@ from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
 from backend.opening import keep_run_file, opened
+from backend.photos.budget import DEFAULT_BYTES, LEAST_BYTES, PhotoBudget
+from backend.photos.idle_memory import return_memory_when_idle
+from backend.photos.photo_decoder import PhotoDecoder
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
@@ -49,6 +52,7 @@ from serving.predict.client import PredictClient
 from serving.private import set_private_umask
 from serving.process_identity import process_identity
 from serving.text.log_lines import log_lines, print_line
+from serving.units import format_bytes, parse_bytes
 from serving.workspace import Workspace
 
 EXIT_FAILED = 1
@@ -118,7 +122,8 @@ async def _serve(arguments: argparse.Namespace, end: EndRequest) -> None:
             listening.set()
             print(f"The backend listens at {url}", flush=True)
 
-        async with application(workspace, arguments.engine, hosts, broker) as app:
+        budget = PhotoBudget.of(arguments.memory_budget)
+        async with application(workspace, arguments.engine, hosts, broker, budget) as app:
             limits = HttpLimits(
                 connections=arguments.max_connections,
                 head_seconds=arguments.head_seconds,
@@ -133,7 +138,11 @@ async def _serve(arguments: argparse.Namespace, end: EndRequest) -> None:
 
 @asynccontextmanager
 async def application(
-    workspace: Workspace, engine_name: str, hosts: Sequence[str], broker: EventBroker
+    workspace: Workspace,
+    engine_name: str,
+    hosts: Sequence[str],
+    broker: EventBroker,
+    budget: PhotoBudget,
 ) -> AsyncIterator[FastAPI]:
     """Build everything in order, and take it down in the reverse order."""
     async with AsyncExitStack() as stack:
@@ -165,6 +174,9 @@ async def application(
         )
         stack.push_async_callback(lifecycle.close)
         stack.push_async_callback(trainer.close)
+        decoder = PhotoDecoder(budget)
+        stack.push_async_callback(decoder.close)
+        await stack.enter_async_context(in_background(return_memory_when_idle(budget)))
         imports = PhotoImports(trainer, workspace)
         await stack.enter_async_context(opened((imports.open, trainer.open, lifecycle.open)))
         yield create_app(
@@ -180,6 +192,8 @@ async def application(
             repository=repository,
             broker=broker,
             token=AccessToken(workspace.token),
+            budget=budget,
+            decoder=decoder,
             hosts=hosts,
         )
 
@@ -215,6 +229,14 @@ def _parse_arguments() -> argparse.Namespace:
     # What only a program of Servery says that starts it.
     option("--started-by", default="", help=argparse.SUPPRESS)
     option(PARENT_PIPE_FLAG, type=int, help=argparse.SUPPRESS)
+    option(
+        "--memory-budget",
+        type=_budget,
+        default=DEFAULT_BYTES,
+        metavar="SIZE",
+        help="memory that photos in flight may take; more of them wait, then are refused "
+        f"(default: {format_bytes(DEFAULT_BYTES)})",
+    )
     limits = parser.add_argument_group("limits of HTTP connections")
     option = limits.add_argument
     option(
@@ -239,6 +261,13 @@ def _parse_arguments() -> argparse.Namespace:
         help="longest pause within a request's body or its response (default: %(default)s)",
     )
     return parser.parse_args()
+
+
+def _budget(text: str) -> int:
+    size = parse_bytes(text)
+    if size < LEAST_BYTES:
+        raise argparse.ArgumentTypeError(f"at least {format_bytes(LEAST_BYTES)} are needed")
+    return size
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from backend.models.lifecycle import ModelLifecycle, ModelSwitch
 from backend.models.names import ModelNames
 from backend.origin_check import OriginCheck
 from backend.peer import owner_of_peer
+from backend.photos.budget import PhotoBudget
+from backend.photos.photo_decoder import PhotoDecoder
 from backend.routes import (
     built_in,
     classify,
@@ -35,6 +37,7 @@ from backend.routes import (
 )
 from backend.store.store import Store
 from backend.training.trainer import Trainer
+from backend.uploads import Uploads
 from serving.access_token import AccessToken
 from serving.models.repository import ModelRepository
 
@@ -53,6 +56,8 @@ def create_app(
     repository: ModelRepository,
     broker: EventBroker,
     token: AccessToken,
+    budget: PhotoBudget,
+    decoder: PhotoDecoder,
     hosts: Collection[str] = (),
     owner_of: PeerOwner = owner_of_peer,
 ) -> FastAPI:
@@ -63,6 +68,7 @@ def create_app(
     the other end of a connection.
     """
     catalog = ModelCatalog(repository, store)
+    uploads = Uploads(budget, decoder)
     app = FastAPI(
         title="Servery backend",
         description="Classifies photos, keeps labels and learns from them.",
@@ -75,14 +81,14 @@ def create_app(
     http_errors.install_error_handlers(app)
     app.include_router(page.routes())
     app.include_router(health.routes(repository, ready_instances, catalog, trainer))
-    app.include_router(classify.routes(classifier, names))
-    app.include_router(labels.routes(store, catalog, names, broker))
+    app.include_router(classify.routes(classifier, names, uploads))
+    app.include_router(labels.routes(store, catalog, names, broker, uploads))
     app.include_router(training.routes(trainer, names))
     app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
     app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, switch, broker))
     app.include_router(trust.routes(repository, names, broker))
-    app.include_router(photos.routes(store, names))
+    app.include_router(photos.routes(store, names, decoder))
     app.include_router(compare.routes(repository, comparison, names))
     app.include_router(import_photos.routes(imports, names))
     app.include_router(built_in.routes(repository, catalog, store, broker))

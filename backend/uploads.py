@@ -1,33 +1,34 @@
-"""Reads uploaded photos."""
+"""Reads uploaded photos, within the budget of memory, and decodes them in other processes."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive
 
 from backend.http_errors import HttpError
-from serving.normalize_image import MAX_BYTES, normalize_image, too_many_bytes
-from serving.tf.cores import core_count
-from serving.units import format_bytes
+from backend.photos.budget import PhotoBudget
+from backend.photos.form import BrokenForm, boundary_of
+from backend.photos.photo_decoder import PhotoDecoder
+from backend.photos.unless_left import unless_left
+from serving.normalize_image import MAX_BYTES, too_many_bytes
 
 _FORM_OVERHEAD = 64 * 1024
 """What a form adds to the file in it, at most."""
 _DRAIN = 256 * 1024 * 1024
-"""An upload that is too large is still received up to here: most clients only read the
+"""An upload that is refused is still received up to here: most clients only read the
 response once they have sent everything, and would report a broken connection."""
-_UPLOAD_TIMEOUT, _FILE_TIMEOUT = 120.0, 1800.0
-"""Seconds that the upload of a photo, and of a zip file, may take."""
-
-_decoder = ThreadPoolExecutor(max(2, core_count()), thread_name_prefix="decoder")
-"""Few threads: a large photo takes hundreds of megabytes while it is checked."""
+_UPLOAD_TIMEOUT, _DRAIN_TIMEOUT = 120.0, 30.0
+"""Seconds that the upload of a photo may take, and that the rest of one is received for."""
+_SMALL, _MEDIUM = 2 * 2**20, 16 * 2**20
+"""Bytes that are reserved for a body whose length is not declared, until it is longer."""
+_COPIES = 4
+"""Of a photo while an instance is asked: it, and gRPC's request, its wire format and slices."""
 
 
 @dataclass(frozen=True)
@@ -40,117 +41,129 @@ class Upload:
     model: str | None
 
 
-async def receive_file(request: Request, target: Path, limit: int) -> str | None:
-    """Write the one file of a request to `target`; returns its name, if that was sent.
+class Uploads:
+    """Reads the photos of requests."""
 
-    It is the form's field `file`, or the whole body; the name is the form's, or the
-    query's field `name`. Raises HttpError if there is none or it has more than `limit`
-    bytes.
-    """
-    name = request.query_params.get("name")
-    limited = Request(request.scope, _limited(request, limit, _too_large(limit)))
-    try:
-        async with asyncio.timeout(_FILE_TIMEOUT):
-            if _content_type(request) != "multipart/form-data":
-                with target.open("wb") as out:
-                    async for chunk in limited.stream():
-                        await asyncio.to_thread(out.write, chunk)
-                return name
-            async with limited.form(max_files=1, max_fields=8) as form:
-                file = form.get("file")
-                if not isinstance(file, UploadFile):
-                    raise HttpError(
-                        400,
-                        "The request has no file in it.",
-                        "Send one as the form's field `file`, or as the whole body.",
-                    )
-                with target.open("wb") as out:
-                    await asyncio.to_thread(shutil.copyfileobj, file.file, out)
-                return file.filename or name
-    except TimeoutError as error:
-        raise _too_slow("file", _FILE_TIMEOUT) from error
-    except ClientDisconnect as error:
-        raise _broken("file") from error
+    def __init__(self, budget: PhotoBudget, decoder: PhotoDecoder) -> None:
+        self._budget, self._decoder = budget, decoder
+
+    @asynccontextmanager
+    async def photo(self, request: Request) -> AsyncIterator[Upload]:
+        """Read the one photo of a request: the form's field `file`, or the whole body.
+
+        Its memory is reserved for the length of the block. The class is the form's field
+        `class`, or else the query's; so with `model`. Raises UnusableImage or HttpError for
+        anything that is not one photo of at most MAX_BYTES, and if there is no memory for it.
+        """
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > MAX_BYTES + _DRAIN:
+            raise too_many_bytes()
+        boundary = _boundary(request)
+        async with AsyncExitStack() as answering:
+            async with AsyncExitStack() as receiving:
+                file = os.memfd_create("upload")
+                receiving.callback(os.close, file)
+                await self._receive(request, file, receiving)
+                decoded = await unless_left(request, self._decoder.normalize(file, boundary))
+                if decoded.file != file:
+                    receiving.callback(os.close, decoded.file)
+                begin, end = decoded.place
+                copies = _COPIES * (end - begin)
+                small, large = self._budget.small_answers, self._budget.large_answers
+                part = small if copies <= small.total // 4 else large
+                # One photo at a time may take more than there is, rather than never.
+                await unless_left(
+                    request,
+                    answering.enter_async_context(part.reserve(min(copies, part.total))),
+                )
+                jpeg = await asyncio.to_thread(_read, decoded.file, begin, end)
+            fields = dict(request.query_params) | decoded.fields
+            yield Upload(jpeg, fields.get("class"), fields.get("model"))
+
+    async def _receive(self, request: Request, file: int, receiving: AsyncExitStack) -> None:
+        """Write the body to `file`; memory for it is reserved in `receiving`."""
+        received = 0
+        try:
+            async with asyncio.timeout(_UPLOAD_TIMEOUT):
+                reserved = await self._reserve(request, receiving)
+                async for chunk in request.stream():
+                    received += len(chunk)
+                    if received > MAX_BYTES + _FORM_OVERHEAD:
+                        raise too_many_bytes()
+                    if received > reserved:
+                        reserved = await self._reserve_more(received, receiving)
+                    os.write(file, chunk)
+        except TimeoutError as error:
+            raise too_slow("photo", _UPLOAD_TIMEOUT) from error
+        except ClientDisconnect as error:
+            raise broken("photo") from error
+        except Exception:
+            await drain(request, received)
+            raise
+
+    async def _reserve(self, request: Request, receiving: AsyncExitStack) -> int:
+        declared = request.headers.get("content-length", "")
+        size = int(declared) if declared.isdecimal() else _SMALL
+        if size > MAX_BYTES + _FORM_OVERHEAD:
+            raise too_many_bytes()
+        small = self._budget.small_uploads
+        if size <= min(_SMALL, small.total // 4):
+            await receiving.enter_async_context(small.reserve(size))
+        else:
+            await receiving.enter_async_context(self._budget.large_uploads.reserve(size))
+        return size
+
+    async def _reserve_more(self, received: int, receiving: AsyncExitStack) -> int:
+        size = _MEDIUM if received <= _MEDIUM else MAX_BYTES + _FORM_OVERHEAD
+        await receiving.enter_async_context(self._budget.large_uploads.reserve(size))
+        return size
 
 
-async def read_upload(request: Request) -> Upload:
-    """Read the one photo of a request: the form's field `file`, or the whole body.
-
-    The class is the form's field `class`, or else the query's; so with `model`. Raises HttpError or
-    UnusableImage for anything that is not one photo of at most MAX_BYTES.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_BYTES + _DRAIN:
-        raise too_many_bytes()
-    try:
-        async with asyncio.timeout(_UPLOAD_TIMEOUT):
-            data, fields = await _body(request)
-    except TimeoutError as error:
-        raise _too_slow("photo", _UPLOAD_TIMEOUT) from error
-    except ClientDisconnect as error:
-        raise _broken("photo") from error
-    jpeg = await asyncio.get_running_loop().run_in_executor(_decoder, normalize_image, data)
-    return Upload(jpeg, fields.get("class"), fields.get("model"))
-
-
-async def _body(request: Request) -> tuple[bytes, dict[str, str]]:
-    fields = dict(request.query_params)
-    kind = _content_type(request)
-    limited = Request(
-        request.scope, _limited(request, MAX_BYTES + _FORM_OVERHEAD, too_many_bytes())
-    )
-    if kind == "multipart/form-data":
-        async with limited.form(max_files=1, max_fields=8, max_part_size=_FORM_OVERHEAD) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise _missing_file()
-            data = await file.read()
-            given = {name: value for name, value in form.items() if isinstance(value, str)}
-            return data, fields | given
+def _boundary(request: Request) -> str | None:
+    content_type = request.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        raise _missing_file()
-    return await limited.body(), fields
+        raise missing_file("photo")
+    if kind != "multipart/form-data":
+        return None
+    try:
+        return boundary_of(content_type).decode("latin-1")
+    except BrokenForm as error:
+        raise broken_form(str(error)) from error
 
 
-def _content_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def drain(request: Request, received: int = 0) -> None:
+    """Receive the rest of a body that is refused, without keeping it."""
+    try:
+        async with asyncio.timeout(_DRAIN_TIMEOUT):
+            while received < MAX_BYTES + _DRAIN:
+                message = await request.receive()
+                received += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        pass
 
 
-def _too_slow(what: str, seconds: float) -> HttpError:
+def _read(file: int, begin: int, end: int) -> bytes:
+    return os.pread(file, end - begin, begin)
+
+
+def too_slow(what: str, seconds: float) -> HttpError:
     return HttpError(408, f"The {what} did not arrive within {seconds:.0f} s.", "Send it again.")
 
 
-def _too_large(limit: int) -> HttpError:
-    return HttpError(
-        413, f"The file is larger than {format_bytes(limit)}.", "Import the folder itself instead."
-    )
-
-
-def _broken(what: str) -> HttpError:
+def broken(what: str) -> HttpError:
     return HttpError(400, f"The connection ended before the {what} had arrived.", "Send it again.")
 
 
-def _limited(request: Request, limit: int, too_large: Exception) -> Receive:
-    """Return a `receive` that raises once the body is too large, however it is sent."""
-    received = 0
-
-    async def receive() -> Message:
-        nonlocal received
-        message = await request.receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            while message.get("more_body", False) and received < limit + _DRAIN:
-                message = await request.receive()
-                received += len(message.get("body", b""))
-            raise too_large
-        return message
-
-    return receive
+def broken_form(sentence: str) -> HttpError:
+    return HttpError(400, sentence, "Send it as multipart/form-data, as `curl -F` does.")
 
 
-def _missing_file() -> HttpError:
+def missing_file(what: str) -> HttpError:
     return HttpError(
         400,
-        "The request has no photo in it.",
+        f"The request has no {what} in it.",
         "Send one as the form's field `file`, or as the whole body.",
     )

@@ -1,9 +1,10 @@
-"""Gives memory that the process has freed back to the system."""
+"""Gives memory that the window has freed back to the system."""
 
 from __future__ import annotations
 
-import ctypes
 import gc
+
+from serving.tf import free_memory
 
 
 def return_free_memory() -> None:
@@ -13,6 +14,4 @@ def return_free_memory() -> None:
     would count as the window's for as long as it is open.
     """
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-    if trim is not None:
-        trim(0)
+    free_memory.return_free_memory()

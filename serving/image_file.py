@@ -59,6 +59,9 @@ _TURNS = {
 }
 """By EXIF orientation; 1 is upright, and other numbers mean nothing."""
 
+# Beyond this, Pillow refuses before its decoder for WebP takes memory for the whole canvas.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+
 # Of what it repairs, such as EXIF that is cut off. Not with `catch_warnings`: threads share it.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -127,6 +130,8 @@ def open_image(source: Path | bytes) -> Iterator[Image.Image]:
         raise _no_image() from error
     except Image.DecompressionBombError as error:
         raise _too_many_pixels() from error
+    except MemoryError as error:
+        raise takes_too_much_memory() from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UnusableImage(
             ImageFault.DAMAGED,
@@ -153,4 +158,12 @@ def _too_many_pixels() -> UnusableImage:
         ImageFault.TOO_LARGE,
         f"The image has more than {MAX_PIXELS // 1_000_000} million pixels.",
         "Save the photo smaller and try again.",
+    )
+
+
+def takes_too_much_memory() -> UnusableImage:
+    return UnusableImage(
+        ImageFault.TOO_LARGE,
+        "The image takes too much memory to decode.",
+        "Save the photo smaller, or as JPEG, and try again.",
     )

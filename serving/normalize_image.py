@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from PIL import Image
 
+from serving.decoding_plan import MAX_DECODING_BYTES, plan_decoding
 from serving.errors import ImageError
-from serving.image_file import ImageFault, UnusableImage, open_image, turn_to_upright
+from serving.image_file import (
+    ImageFault,
+    UnusableImage,
+    open_image,
+    takes_too_much_memory,
+    turn_to_upright,
+)
 from serving.srgb import is_srgb, to_srgb
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SIDE = 4096
 """A longer side than this is scaled down: no model here looks at more."""
 JPEG_QUALITY = 92
+MAX_SCANS = 100
+"""Of a progressive JPEG: cameras and editors write about ten. Each costs time for all pixels."""
+_MAX_PIECES = 50_000
+"""Markers of a JPEG file, chunks of a PNG."""
 
 _END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """A marker that is neither part of the scan nor a restart within it."""
+_JPEG_SIGNATURE, _PNG_SIGNATURE = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+_PNG_CHUNK_BYTES = 12
+"""Of length, kind and checksum."""
 _SCAN, _END, _WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, *range(0xD0, 0xD9))
 _OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF)
 """Lossless and hierarchical."""
@@ -50,19 +65,32 @@ def read_normalized_image(path: Path) -> bytes:
     return normalize_image(read_image(path))
 
 
-def normalize_image(data: bytes) -> bytes:
+def _refuse_beyond_limit(cost: int) -> None:
+    if cost > MAX_DECODING_BYTES:
+        raise takes_too_much_memory()
+
+
+def normalize_image(data: bytes, on_cost: Callable[[int], None] = _refuse_beyond_limit) -> bytes:
     """Return `data` as an upright sRGB JPEG, of RGB or grey, no longer than MAX_SIDE.
 
     A JPEG that is all this already passes through unchanged, byte for byte, so this may
     be done again wherever bytes come in. PNG, WebP, AVIF, GIF, BMP, TIFF, CMYK, rotated
     (EXIF) and oversized images and those with another color profile are converted.
-    Raises UnusableImage for anything else.
+    Raises UnusableImage for anything else. `on_cost` is called before the image is decoded
+    with how many bytes of memory that takes at most, and may raise instead.
     """
     if len(data) > MAX_BYTES:
         raise too_many_bytes()
+    _check_pieces(data)
     with open_image(data) as image:
+        plan = plan_decoding(image, len(data), MAX_SIDE)
+        on_cost(plan.cost)
+        if plan.scale > 1:
+            image.draft(None, (image.width // plan.scale, image.height // plan.scale))
         image.load()  # only decoding it whole shows whether a file is damaged
-        return data if _is_normalized(image, data) else _converted(image)
+        if plan.scale == 1 and _is_normalized(image, data):
+            return data
+        return _converted(image, plan.gap)
 
 
 def _is_normalized(image: Image.Image, data: bytes) -> bool:
@@ -82,30 +110,63 @@ def _is_plain(jpeg: bytes) -> bool:
     They know no lossless JPEG, and insist on the end marker after the scans, without
     which Pillow does once it has all pixels.
     """
-    position = 2
-    while position + 4 <= len(jpeg):
-        if jpeg[position] != 0xFF:
-            return False
-        marker = jpeg[position + 1]
-        if marker == _END:
-            return True
+    for marker in _markers(jpeg):
         if marker in _OTHER_FRAMES:
             return False
+        if marker == _END:
+            return True
+    return False
+
+
+def _check_pieces(data: bytes) -> None:
+    """Raise UnusableImage for a file in more pieces than can be read in a short time."""
+    if data.startswith(_JPEG_SIGNATURE):
+        scans = 0
+        for number, marker in enumerate(_markers(data)):
+            scans += marker == _SCAN
+            if scans > MAX_SCANS or number > _MAX_PIECES:
+                raise _too_many_pieces()
+    elif data.startswith(_PNG_SIGNATURE):
+        position = len(_PNG_SIGNATURE)
+        for _ in range(_MAX_PIECES):
+            if position + _PNG_CHUNK_BYTES > len(data):
+                return
+            length = int.from_bytes(data[position : position + 4], "big")
+            position += length + _PNG_CHUNK_BYTES
+        raise _too_many_pieces()
+
+
+def _too_many_pieces() -> UnusableImage:
+    return UnusableImage(
+        ImageFault.DAMAGED,
+        "The image file is in too many pieces.",
+        "Open it in a picture editor and save it again.",
+    )
+
+
+def _markers(jpeg: bytes) -> Iterator[int]:
+    """Yield the markers of a JPEG file up to its end marker, or until one is missing."""
+    position = 2
+    while position + 2 <= len(jpeg) and jpeg[position] == 0xFF:
+        marker = jpeg[position + 1]
         if marker == 0xFF:  # a fill byte
             position += 1
-        elif marker in _WITHOUT_LENGTH:
+            continue
+        yield marker
+        if marker == _END:
+            return
+        if marker in _WITHOUT_LENGTH:
             position += 2
         else:
             position += 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
         if marker == _SCAN:
             end = _END_OF_SCAN.search(jpeg, position)
             position = end.start() if end else len(jpeg)
-    return jpeg[position : position + 2] == bytes((0xFF, _END))
 
 
-def _converted(image: Image.Image) -> bytes:
+def _converted(image: Image.Image, gap: float) -> bytes:
     colored = to_srgb(image)
-    colored.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    colored.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS, gap)
     if colored.mode == "RGBA":
         # Without a background, what is transparent would come out in whatever color it hides.
         opaque = Image.new("RGB", colored.size, "white")

@@ -42,7 +42,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
         return _transformed(image, _read(profile))
     if image.mode == "LAB":
         return _transformed(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
-    return image.convert("RGB")
+    # Not a copy: a large photo takes enough memory once.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _with_simple_mode(image: Image.Image) -> Image.Image:

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 
 from backend.contract import Classification
 from backend.models.names import ModelNames
-from backend.uploads import read_upload
+from backend.photos.unless_left import unless_left
+from backend.uploads import Upload, Uploads
 from serving.errors import ModelNotServed
 from serving.predict.prediction import Prediction
 
@@ -24,7 +25,7 @@ class Classifier(Protocol):
         ...
 
 
-def routes(classifier: Classifier, names: ModelNames) -> APIRouter:
+def routes(classifier: Classifier, names: ModelNames, uploads: Uploads) -> APIRouter:
     router = APIRouter()
 
     @router.post("/classify")
@@ -33,19 +34,21 @@ def routes(classifier: Classifier, names: ModelNames) -> APIRouter:
 
         `model` names a served model; without it the current one answers.
         """
-        upload = await read_upload(request)
-        requested = upload.model or model
+        async with uploads.photo(request) as upload:
+            prediction = await unless_left(request, answer(upload, upload.model or model))
+        return Classification(
+            prediction.model, prediction.version, list(prediction.scores), prediction.milliseconds
+        )
+
+    async def answer(upload: Upload, requested: str | None) -> Prediction:
         # Not the name of the current one, which may have changed by the time it answers.
         found = await names.find(requested) if requested else None
         try:
-            prediction = await classifier.classify(upload.jpeg, found)
+            return await classifier.classify(upload.jpeg, found)
         except ModelNotServed:
             renamed = await names.find(requested)
             if renamed == found:
                 raise
-            prediction = await classifier.classify(upload.jpeg, renamed)
-        return Classification(
-            prediction.model, prediction.version, list(prediction.scores), prediction.milliseconds
-        )
+            return await classifier.classify(upload.jpeg, renamed)
 
     return router

@@ -12,7 +12,7 @@ from backend.http_errors import HttpError
 from backend.models.imports import PhotoImports
 from backend.models.names import ModelNames
 from backend.this_machine import absolute_path, require_this_machine
-from backend.uploads import receive_file
+from backend.zip_upload import receive_file
 
 MAX_ZIP_BYTES = 8 * 2**30
 

@@ -12,12 +12,12 @@ from backend.http_errors import HttpError
 from backend.models.catalog import ModelCatalog
 from backend.models.names import ModelNames
 from backend.store.store import Store
-from backend.uploads import read_upload
+from backend.uploads import Upload, Uploads
 from serving.class_names import checked_class_name
 
 
 def routes(
-    store: Store, catalog: ModelCatalog, names: ModelNames, broker: EventBroker
+    store: Store, catalog: ModelCatalog, names: ModelNames, broker: EventBroker, uploads: Uploads
 ) -> APIRouter:
     router = APIRouter()
 
@@ -35,7 +35,15 @@ def routes(
         With an `Idempotency-Key`, sending it again stores no second label and
         answers 200 with the first.
         """
-        upload = await read_upload(request)
+        async with uploads.photo(request) as upload:
+            label, created = await store_label(upload, model, idempotency_key)
+        if created:
+            broker.publish(Event("labels", label.model))
+        else:
+            response.status_code = 200
+        return label
+
+    async def store_label(upload: Upload, model: str | None, key: str | None) -> tuple[Label, bool]:
         if upload.class_name is None:
             raise HttpError(
                 400,
@@ -48,19 +56,14 @@ def routes(
         spelling = {name.casefold(): name for name in known}
         name = spelling.get(requested.casefold(), requested)
         called = None if name in known else await catalog.class_called(model, name)
-        label, created = await store.labels.add(
+        return await store.labels.add(
             model,
             upload.jpeg,
             name,
             is_new=lambda final: final not in known,
-            key=idempotency_key,
+            key=key,
             other_name_of=called,
         )
-        if created:
-            broker.publish(Event("labels", model))
-        else:
-            response.status_code = 200
-        return label
 
     @router.delete("/labels/{label_id}", status_code=204)
     async def undo(label_id: int) -> None:

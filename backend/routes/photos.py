@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import io
+import os
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
-from PIL import Image
 
 from backend.contract import LabeledPhoto
 from backend.http_errors import HttpError
 from backend.models.names import ModelNames
+from backend.photos.photo_decoder import PhotoDecoder
+from backend.photos.unless_left import unless_left
 from backend.store.store import Store
 from serving.errors import ImageError
+from serving.image_file import UnusableImage
 
 MAX_PHOTOS = 1000
 MAX_SIDE = 2048
@@ -23,7 +25,7 @@ MAX_SIDE = 2048
 _JPEG = "image/jpeg"
 
 
-def routes(store: Store, names: ModelNames) -> APIRouter:
+def routes(store: Store, names: ModelNames, decoder: PhotoDecoder) -> APIRouter:
     router = APIRouter()
 
     @router.get("/models/{model}/photos")
@@ -51,29 +53,28 @@ def routes(store: Store, names: ModelNames) -> APIRouter:
             return Response(status_code=304, headers=headers)
         if side is None:
             return FileResponse(path, media_type=_JPEG, headers=headers)
-        content = await asyncio.to_thread(_scaled, path, side)
+        content = await unless_left(request, _scaled(decoder, path, side))
         return Response(content, media_type=_JPEG, headers=headers)
 
     return router
 
 
-def _scaled(path: Path, side: int) -> bytes:
+async def _scaled(decoder: PhotoDecoder, path: Path, side: int) -> bytes:
     """Return a JPEG file of the photo, its shorter side at most `side` pixels."""
+    file = os.open(path, os.O_RDONLY)
     try:
-        return _scaled_photo(path, side)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(
-            f"The photo {path} is damaged.", "Run `servery doctor`, then label the photo again."
-        ) from error
-
-
-def _scaled_photo(path: Path, side: int) -> bytes:
-    with Image.open(path) as photo:
-        scale = side / min(photo.size)
-        if scale >= 1:
-            return path.read_bytes()
-        width, height = (max(1, round(scale * length)) for length in photo.size)
-        photo.draft("RGB", (width, height))  # decodes to a fraction of the size, much faster
-        content = io.BytesIO()
-        photo.convert("RGB").resize((width, height)).save(content, "JPEG", quality=85)
-        return content.getvalue()
+        try:
+            photo = await decoder.scale(file, side)
+        except UnusableImage as error:
+            raise ImageError(
+                f"The photo {path} is damaged.",
+                "Run `servery doctor`, then label the photo again.",
+            ) from error
+        try:
+            begin, end = photo.place
+            return await asyncio.to_thread(os.pread, photo.file, end - begin, begin)
+        finally:
+            if photo.file != file:
+                os.close(photo.file)
+    finally:
+        os.close(file)

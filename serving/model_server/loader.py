@@ -18,7 +18,7 @@ from serving.model_server.accelerated_session import (
 from serving.model_server.servable import Servable
 from serving.model_server.warm_up import replay, warm_up_logs
 from serving.text.shell import quoted
-from serving.tf.c_api import return_free_memory
+from serving.tf.free_memory import return_free_memory
 from serving.tf.graph_safety import UnsafeModel
 from serving.tf.names import SERVE_TAG
 from serving.tf.session import Session

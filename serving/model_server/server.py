@@ -39,8 +39,9 @@ from serving.model_server.served_model import RetryPolicy
 from serving.model_server.unimplemented import UnimplementedCalls
 from serving.text.log_lines import log_lines, print_line
 from serving.text.visible import visible
-from serving.tf.c_api import allocated_bytes, library, return_free_memory
+from serving.tf.c_api import library
 from serving.tf.cores import core_count
+from serving.tf.free_memory import allocated_bytes, return_free_memory
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.trust import read_trusted
 

@@ -17,8 +17,8 @@ from serving.tf.c_api import (
     dimensions,
     has_gpu,
     library,
-    return_free_memory,
 )
+from serving.tf.free_memory import return_free_memory
 from serving.tf.graph_safety import check_operations
 from serving.tf.messages import config_pb2, meta_graph_pb2, types_pb2
 from serving.tf.status import Code, ServingError, invalid

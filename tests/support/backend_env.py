@@ -25,6 +25,8 @@ from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
+from backend.photos.budget import DEFAULT_BYTES, PhotoBudget
+from backend.photos.photo_decoder import PhotoDecoder
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
@@ -183,6 +185,8 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
     await trainer.open()
     imports = PhotoImports(trainer, workspace)
     await imports.open()
+    budget = PhotoBudget.of(DEFAULT_BYTES)
+    decoder = PhotoDecoder(budget)
     app = create_app(
         store=store,
         classifier=classifier,
@@ -196,11 +200,14 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         repository=repository,
         broker=broker,
         token=AccessToken(workspace.token),
+        budget=budget,
+        decoder=decoder,
         owner_of=lambda client, server: peer.owner,
     )
     yield BackendEnv(
         app, workspace, store, repository, classifier, fleet, trainer, switch, broker, peer
     )
+    await decoder.close()
     await trainer.close()
     await lifecycle.close()
     await store.close()

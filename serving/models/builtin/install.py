@@ -28,7 +28,7 @@ from serving.models.card import CARD_PATH, ModelCard
 from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository, Version
 from serving.models.warm_up import write_warmup
-from serving.tf.c_api import keep_little_free_memory, return_free_memory
+from serving.tf.free_memory import keep_little_free_memory, return_free_memory
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor
 

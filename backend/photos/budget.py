@@ -1,0 +1,160 @@
+"""How much memory the requests in flight may take, and the lines in which they wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from backend.http_errors import HttpError
+from serving.units import format_bytes
+
+DEFAULT_BYTES = 512 * 2**20
+LEAST_BYTES = 128 * 2**20
+"""With less, photos of ordinary cameras would not fit."""
+WAIT_SECONDS = 20.0
+"""Longest wait for memory. Retry-After says to come back after a few seconds."""
+MAX_WAITING = 128
+"""Requests in one line; a burst of photos fits, and half of the connections stay for others."""
+
+
+class ByteBudget:
+    """Bytes that may be in use at the same time; those that ask for more wait in line."""
+
+    def __init__(
+        self, total: int, wait_seconds: float = WAIT_SECONDS, max_waiting: int = MAX_WAITING
+    ) -> None:
+        self.total = total
+        self.used = 0
+        self.taken = 0
+        """How often bytes were taken."""
+        self._wait_seconds, self._max_waiting = wait_seconds, max_waiting
+        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def reserve(self, size: int) -> AsyncIterator[Reservation]:
+        """Hold `size` bytes for the length of the block.
+
+        Raises HttpError: 413 for more than there are in total, 503 after too long a wait.
+        """
+        reservation = Reservation(self)
+        try:
+            await reservation.grow(size)
+            yield reservation
+        finally:
+            reservation.release()
+
+    async def take(self, size: int, held: int) -> None:
+        """Take `size` more bytes for one that holds `held`; who holds some goes first."""
+        if held + size > self.total:
+            raise HttpError(
+                413,
+                f"The photo takes more memory than the {format_bytes(self.total)} that are set"
+                " aside for it.",
+                "Save it smaller, or start the backend with a larger --memory-budget.",
+            )
+        if not self._line and self.used + size <= self.total:
+            self._take_now(size)
+            return
+        if len(self._line) >= self._max_waiting:
+            raise _busy()
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if held:
+            self._line.appendleft((size, taken))
+        else:
+            self._line.append((size, taken))
+        self._serve()
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await taken
+        except BaseException as error:
+            if taken.done() and not taken.cancelled():
+                self.give_back(size)
+            else:
+                with contextlib.suppress(ValueError):
+                    self._line.remove((size, taken))
+                self._serve()
+            if isinstance(error, TimeoutError):
+                raise _busy() from error
+            raise
+
+    def give_back(self, size: int) -> None:
+        """Return bytes that were taken."""
+        self.used -= size
+        self._serve()
+
+    def _take_now(self, size: int) -> None:
+        self.used += size
+        self.taken += 1
+
+    def _serve(self) -> None:
+        while self._line:
+            size, taken = self._line[0]
+            if not taken.done():  # else its request has just given up
+                if self.used + size > self.total:
+                    return
+                self._take_now(size)
+                taken.set_result(None)
+            self._line.popleft()
+
+
+class Reservation:
+    """What one request holds of a budget."""
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self.size = 0
+
+    async def grow(self, size: int) -> None:
+        """Hold at least `size` bytes; raises HttpError as `ByteBudget.reserve` does."""
+        if size > self.size:
+            await self._budget.take(size - self.size, self.size)
+            self.size = size
+
+    def release(self) -> None:
+        """Return everything."""
+        self._budget.give_back(self.size)
+        self.size = 0
+
+
+@dataclass(frozen=True)
+class PhotoBudget:
+    """The parts of a total, so that large photos keep nobody else waiting.
+
+    A request takes of the parts in this order, and nothing more of an earlier part while it
+    holds some of a later one, so that no two wait for each other.
+    """
+
+    small_uploads: ByteBudget
+    large_uploads: ByteBudget
+    small_decoding: ByteBudget
+    large_decoding: ByteBudget
+    small_answers: ByteBudget
+    large_answers: ByteBudget
+
+    @classmethod
+    def of(cls, total: int) -> PhotoBudget:
+        """Divide `total` bytes."""
+        shares = (32, 160, 96, 640, 24, 72)  # of 1,024
+        return cls(*(ByteBudget(total * share // 1024) for share in shares))
+
+    @property
+    def used(self) -> int:
+        """Bytes that are held now."""
+        return sum(part.used for part in vars(self).values())
+
+    @property
+    def taken(self) -> int:
+        """How often bytes were taken, so that a change shows even if all are back."""
+        return sum(part.taken for part in vars(self).values())
+
+
+def _busy() -> HttpError:
+    return HttpError(
+        503,
+        "There are more photos at once than fit into memory.",
+        "Send it again in a few seconds, or start the backend with a larger --memory-budget.",
+    )

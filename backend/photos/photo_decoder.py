@@ -1,0 +1,112 @@
+"""Decodes photos: small ones at once, large ones as far as there is memory for them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from backend.http_errors import HttpError
+from backend.photos.budget import PhotoBudget
+from backend.photos.decoder import Decoded, DecodingJob
+from backend.photos.decoder_pool import DecoderEnded, DecoderPool
+from serving.image_file import ImageFault, UnusableImage
+from serving.tf.cores import core_count
+
+_SMALL_FILE = 2 * 2**20
+_SMALL_SECONDS, _LARGE_SECONDS = 1, 10
+"""Processor time for decoding one photo. What takes longer than the first counts as large."""
+_MOST_SMALL = 4
+_LARGE_NICE = 10
+"""Large photos yield the processor to small ones, and to the rest of the program."""
+
+
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A file with a photo in it, and the fields of the form that it came in."""
+
+    file: int
+    """Open; the one that was passed in if the photo is in it."""
+    place: tuple[int, int]
+    """Where in the file the photo begins and ends."""
+    fields: dict[str, str]
+
+
+class PhotoDecoder:
+    """Normalizes photos in other processes, which are ended if one takes too long."""
+
+    def __init__(self, budget: PhotoBudget) -> None:
+        self._budget = budget
+        small = min(max(2, core_count()), _MOST_SMALL)
+        self._allowance = budget.small_decoding.total // small
+        self._small = DecoderPool(small, nice=0, keeps_one=True)
+        self._large = DecoderPool(max(2, core_count() // 2), nice=_LARGE_NICE, keeps_one=False)
+
+    async def close(self) -> None:
+        await self._small.close()
+        await self._large.close()
+
+    async def normalize(self, file: int, boundary: str | None = None) -> DecodedPhoto:
+        """Normalize the photo in an open file, which may be a form divided by `boundary`.
+
+        Raises UnusableImage, and HttpError if there is none or no memory for it. If cancelled,
+        decoding ends.
+        """
+        return await self._decode(file, DecodingJob(0, 0, boundary))
+
+    async def scale(self, file: int, side: int) -> DecodedPhoto:
+        """Make a photo smaller; its shorter side gets at most `side` pixels. Raises as above."""
+        return await self._decode(file, DecodingJob(0, 0, side=side))
+
+    async def _decode(self, file: int, job: DecodingJob) -> DecodedPhoto:
+        small = DecodingJob(self._allowance, _SMALL_SECONDS, job.boundary, job.side)
+        cost = 0
+        if os.fstat(file).st_size <= _SMALL_FILE:
+            try:
+                decoded, made = await self._small.decode(small, file)
+                if not decoded.cost:
+                    return _photo(decoded, file, made)
+                cost = decoded.cost
+            except DecoderEnded as error:
+                if not error.out_of_time:
+                    raise _undecodable() from error
+        try:
+            if not cost:
+                # Its header alone says how much memory it takes.
+                header = DecodingJob(0, _LARGE_SECONDS, job.boundary, job.side)
+                decoded, made = await self._large.decode(header, file)
+                if not decoded.cost:
+                    return _photo(decoded, file, made)
+                cost = decoded.cost
+            async with self._budget.large_decoding.reserve(cost):
+                large = DecodingJob(cost, _LARGE_SECONDS, job.boundary, job.side)
+                decoded, made = await self._large.decode(large, file)
+                return _photo(decoded, file, made)
+        except DecoderEnded as error:
+            raise _undecodable() from error
+
+
+def _photo(decoded: Decoded, file: int, made: int | None) -> DecodedPhoto:
+    if decoded.broken_form:
+        raise HttpError(400, decoded.broken_form, "Send it as `curl -F file=@photo.jpg` does.")
+    if not decoded.has_photo:
+        raise HttpError(
+            400,
+            "The request has no photo in it.",
+            "Send one as the form's field `file`, or as the whole body.",
+        )
+    if decoded.fault is not None:
+        fault, what, advice = decoded.fault
+        raise UnusableImage(ImageFault(fault), what, advice)
+    if made is not None:
+        return DecodedPhoto(made, (0, os.fstat(made).st_size), dict(decoded.fields))
+    assert decoded.unchanged is not None
+    begin, end = decoded.unchanged
+    return DecodedPhoto(file, (begin, end), dict(decoded.fields))
+
+
+def _undecodable() -> UnusableImage:
+    return UnusableImage(
+        ImageFault.DAMAGED,
+        "The image takes too much time or memory to decode.",
+        "Open it in a picture editor, save it as JPEG and try again.",
+    )

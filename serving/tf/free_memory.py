@@ -1,0 +1,52 @@
+"""Gives memory that the process has freed back to the system."""
+
+from __future__ import annotations
+
+import ctypes
+
+_M_TRIM_THRESHOLD = -1
+"""From glibc's malloc.h."""
+_FREE_BYTES = 1 << 20
+
+
+def return_free_memory() -> None:
+    """Return memory that the allocator keeps for later to the system, if it can.
+
+    Loading a version takes and frees much more than the version then needs.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+class _Allocations(ctypes.Structure):
+    """glibc's `struct mallinfo2`."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+def allocated_bytes() -> int:
+    """Return the bytes that are allocated in this process; always 0 where nobody counts them."""
+    count = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if count is None:
+        return 0
+    count.restype = _Allocations
+    found = count()
+    return int(found.uordblks + found.hblkhd)
+
+
+def keep_little_free_memory() -> None:
+    """Make the allocator return free memory to the system by itself, from now on, if it can.
+
+    glibc keeps more the larger the blocks are that were freed, and `return_free_memory` does
+    not reach what is at the end of another thread's memory.
+    """
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tune is not None:
+        tune(_M_TRIM_THRESHOLD, _FREE_BYTES)

@@ -1,0 +1,111 @@
+"""Uploads and connections that try to cost the backend far more than they cost their sender.
+
+Each `send` returns how the backend answered: HTTP statuses, counted.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+
+from tests.benchmarks.attack import Attack, Target
+from tests.support import slow_clients
+from tests.support.hostile_images import BOMBS, large_photo
+
+_TIMEOUT_SECONDS = 120.0
+_HELD_SECONDS = 5.0
+"""How long connections are left unfinished."""
+
+
+def _post(target: Target, path: str, body: bytes, *, takes_answer: bool = True) -> str:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(target.backend, _TIMEOUT_SECONDS) as connection:
+        connection.sendall(head.encode() + body)
+        if not takes_answer:
+            return "left"
+        return connection.recv(64).partition(b" ")[2][:3].decode() or "closed"
+
+
+def _together(send: Callable[[Target], str], count: int) -> Callable[[Target], str]:
+    def send_all(target: Target) -> str:
+        answers: Counter[str] = Counter()
+
+        def send_one() -> None:
+            answer = "closed"
+            with suppress(OSError):
+                answer = send(target)
+            answers[answer] += 1
+
+        threads = [threading.Thread(target=send_one) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return ", ".join(f"{status}: {number}" for status, number in sorted(answers.items()))
+
+    return send_all
+
+
+def _large(count: int, *, takes_answer: bool = True) -> Callable[[Target], str]:
+    def send(target: Target) -> str:
+        photo = large_photo()
+        each = lambda aim: _post(aim, "/classify", photo, takes_answer=takes_answer)  # noqa: E731
+        return _together(each, count)(target)
+
+    return send
+
+
+def _bombs(make: Callable[[], bytes], count: int = 4) -> Callable[[Target], str]:
+    def send(target: Target) -> str:
+        bomb = make()
+        return _together(lambda aim: _post(aim, "/classify", bomb), count)(target)
+
+    return send
+
+
+def _unfinished(sent: bytes, count: int) -> Callable[[Target], str]:
+    def send(target: Target) -> str:
+        with ExitStack() as stack:
+            for _ in range(count):
+                with suppress(OSError):
+                    connection = stack.enter_context(socket.create_connection(target.backend, 10))
+                    connection.sendall(sent)
+            threading.Event().wait(_HELD_SECONDS)
+        return f"{count} connections held"
+
+    return send
+
+
+def _zip_bomb(target: Target) -> str:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        for number in range(64):
+            file.writestr(f"cat/{number}.jpg", bytes(64 * 2**20))
+    return _post(target, f"/models/{target.model}/import", out.getvalue())
+
+
+def _at(name: str, send: Callable[[Target], str]) -> Attack:
+    return Attack(name, "backend", send)
+
+
+_CONNECTIONS: Sequence[tuple[str, bytes, int]] = (
+    ("300 connections that send nothing", b"", 300),
+    ("300 heads that are unfinished", slow_clients.HEAD, 300),
+    ("300 photos that are unfinished", slow_clients.BODY, 300),
+    ("300 forms that are unfinished", slow_clients.FORM, 300),
+    ("300 streams of events", slow_clients.EVENTS, 300),
+    ("300 clients that read no response", slow_clients.WHOLE * 50, 300),
+)
+
+ATTACKS: tuple[Attack, ...] = (
+    _at("40 photos of 30 MB", _large(40)),
+    _at("20 callers that leave after 30 MB", _large(20, takes_answer=False)),
+    *(_at(f"4 x {name}", _bombs(make)) for name, make in BOMBS.items()),
+    _at("zip file of 4 GB in 4 MB", _zip_bomb),
+    *(_at(name, _unfinished(sent, count)) for name, sent, count in _CONNECTIONS),
+)
