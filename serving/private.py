@@ -6,7 +6,6 @@ import contextlib
 import grp
 import os
 import pwd
-import secrets
 import shutil
 import stat
 from collections import Counter
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving.errors import ServeryError
+from serving.leftovers import writer_tag
 
 _UMASK = 0o077
 _GROUP_AND_OTHERS = 0o077
@@ -266,7 +266,7 @@ def _close(path: Path, status: os.stat_result) -> None:
 
 def _make_own_copy(names: list[Path]) -> None:
     """Put a private copy of a file in place of these names of it."""
-    aside = names[0].with_name(f".{names[0].name}.{secrets.token_hex(4)}")
+    aside = names[0].with_name(f".{names[0].name}.{writer_tag()}")
     try:
         with names[0].open("rb") as source, aside.open("xb") as target:
             aside.chmod(0o600)
@@ -274,7 +274,7 @@ def _make_own_copy(names: list[Path]) -> None:
         shutil.copystat(names[0], aside)
         aside.chmod(0o600)
         for name in names[1:]:
-            linked = aside.with_name(f"{aside.name}.{secrets.token_hex(4)}")
+            linked = name.with_name(f".{name.name}.{writer_tag()}")
             os.link(aside, linked)
             linked.replace(name)
         aside.replace(names[0])
