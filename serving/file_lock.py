@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import AsyncFileLock
 
-from serving.errors import EngineError
+from serving.errors import EngineError, storage_error
 
 
 @asynccontextmanager
@@ -26,10 +26,8 @@ async def file_lock(path: Path) -> AsyncIterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         await lock.acquire()
     except OSError as error:
-        raise EngineError(
-            f"The lock file {path} cannot be opened: {error.strerror}.",
-            "Make room on the disk, or give yourself the right to write there.",
-        ) from error
+        what = f"The lock file {path} cannot be opened"
+        raise storage_error(error, path, what, EngineError) from error
     try:
         yield
     finally:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from backend.contract import TrainingRun
 from backend.models.zip_file import unpack_zip
+from backend.store.unavailable import StorageUnavailable
 from backend.training.trainer import PhotoSource, Trainer
-from serving.errors import BackendError
+from serving.errors import storage_error
 from serving.photo_folder import scan_photo_folder
 from serving.workspace import Workspace
 
@@ -45,10 +46,8 @@ class PhotoImports:
             await asyncio.to_thread(folder.mkdir, parents=True)
             yield folder / "photos.zip"
         except OSError as error:
-            raise BackendError(
-                f"The zip file could not be stored: {error.strerror or error}.",
-                "Make room on the disk, then send it again.",
-            ) from error
+            what = "The zip file could not be stored"
+            raise storage_error(error, self._uploads, what, StorageUnavailable) from error
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from shutil import copyfileobj, disk_usage
 
-from serving.errors import ServeryError
+from serving.errors import ServeryError, storage_error
 from serving.units import format_bytes
 
 MAX_ENTRIES = 100_000
@@ -53,9 +53,8 @@ def unpack_zip(archive: Path, folder: Path) -> None:
             "Make it again with the usual compression and without a password.",
         ) from error
     except OSError as error:
-        raise UnusableZip(
-            f"The zip file cannot be unpacked: {error.strerror or error}.",
-            "Make room on the disk, and keep the names of folders and files short.",
+        raise storage_error(
+            error, target, "The zip file cannot be unpacked", UnusableZip
         ) from error
 
 

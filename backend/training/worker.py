@@ -39,7 +39,7 @@ from backend.training.worker_protocol import (
     to_line,
 )
 from serving.clock import utc_now
-from serving.errors import ModelError, ServeryError
+from serving.errors import ModelError, ServeryError, storage_error
 from serving.model_server.log_limit import limit_own_log
 from serving.models.card import CARD_PATH, ModelCard
 from serving.parent import EXIT_WITHOUT_PARENT, end_with_parent
@@ -238,13 +238,11 @@ def main() -> int:
         send(TrainingFailure(error.what, error.advice))
         return 1
     except OSError as error:
-        name = f" {error.filename}" if error.filename else ""
-        send(
-            TrainingFailure(
-                f"A file{name} could not be written or read: {error.strerror or error}.",
-                "Check that the disk has space, then train again: it goes on from there.",
-            )
+        path = Path(str(error.filename or spec_file))
+        failure = storage_error(
+            error, path, f"The file {path} could not be written or read", ServeryError
         )
+        send(TrainingFailure(failure.what, f"{failure.advice} What was computed is kept."))
         return 1
     return 0
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from desktop.classify.photo import Photo
-from serving.errors import ServeryError
+from serving.errors import ServeryError, storage_error
 from serving.files import write_export
 from serving.text.spreadsheet import csv_text
 
@@ -37,10 +37,8 @@ def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) ->
     try:
         write_export(target, text)
     except OSError as error:
-        raise ExportError(
-            f"{target.name} could not be written: {error.strerror or error}.",
-            "Choose another folder, or check that the disk has free space.",
-        ) from error
+        what = f"{target.name} could not be written"
+        raise storage_error(error, target, what, ExportError) from error
 
 
 def _record(photo: Photo, unsure_below: float) -> dict[str, object]:

@@ -17,7 +17,7 @@ from desktop.jobs import Jobs
 from desktop.notifications import Notifications
 from serving.background import cancel_and_wait
 from serving.engines.protocol import Instance, InstanceState
-from serving.errors import EngineError, ServeryError
+from serving.errors import EngineError, ServeryError, storage_error
 from serving.files import write_export
 from serving.fleet.fleet import Fleet
 from serving.fleet.view import FleetView
@@ -181,10 +181,8 @@ class FleetPresenter:
             try:
                 await asyncio.to_thread(write_export, Path(path), text)
             except OSError as error:
-                raise LogSaveError(
-                    f"The log could not be saved to {path}: {error.strerror or error}.",
-                    "Choose another folder.",
-                ) from error
+                what = f"The log could not be saved to {path}"
+                raise storage_error(error, Path(path), what, LogSaveError) from error
             self._notifications.info(f"The log was saved to {path}.")
 
         self._jobs.start("Save the log", work)

@@ -45,7 +45,7 @@ from serving.engines.server_flags import (
     own_server_flags,
     server_flags,
 )
-from serving.errors import EngineError
+from serving.errors import EngineError, storage_error
 from serving.model_server.log_limit import LIMIT_VARIABLE, MAX_LOG_BYTES
 from serving.programs import child_environment, module_command, source_folder
 from serving.socket_address import socket_folder, unix_address
@@ -258,10 +258,8 @@ class ProcessEngine:
             process = self._spawn(record, spec)
         except OSError as error:
             record.remove(self._folder)
-            raise EngineError(
-                f"The model server could not be started: {error.strerror or error}.",
-                "Close other programs, or install Servery again.",
-            ) from error
+            what = "The model server could not be started"
+            raise storage_error(error, self._workspace.root, what, EngineError) from error
         record = replace(record, process=process.pid)
         self._remember(record)
         return self._instance(record)

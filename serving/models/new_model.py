@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from serving.clock import utc_now
-from serving.errors import ModelError
+from serving.errors import ModelError, storage_error
 from serving.files import link_or_copy
 from serving.models.builtin.catalog import built_in_model, built_in_models
 from serving.models.builtin.install import write_built_in
@@ -47,10 +47,8 @@ def create_from_backbone(
             try:
                 base = _write(repository, staged, name, backbone_model, keeps_classes)
             except OSError as error:
-                raise ModelError(
-                    f"The model {name} cannot be made: {error.strerror or error}.",
-                    "Make room on the disk, then try again.",
-                ) from error
+                what = f"The model {name} cannot be made"
+                raise storage_error(error, repository.root, what, ModelError) from error
             version = repository.adopt(name, staged, learned_from=base)
     except BaseException:
         # Without a version it is not a model yet, and its name is free again.

@@ -108,9 +108,9 @@ FILES: dict[str, Callable[[Workspace], Path]] = {
     "embeddings": lambda workspace: workspace.embeddings / "tiny.embeddings",
 }
 DAMAGES: dict[str, Damage] = {
-    **{name: IN_ITS_PLACE[name] for name in ("a folder", "a pipe", "a link to itself")},
-    **{name: NO_TEXT[name] for name in ("garbage", "UTF-16")},
-    **{name: NO_OBJECT[name] for name in ("half of it", "deep nesting")},
+    **{name: IN_ITS_PLACE[name] for name in ("a folder", "a pipe")},
+    **{name: NO_TEXT[name] for name in ("garbage",)},
+    **{name: NO_OBJECT[name] for name in ("half of it",)},
 }
 
 
@@ -143,7 +143,8 @@ def test_damage_to_every_file_at_once_is_found_and_repaired(
     assert repository.live("tiny").number == 2
 
 
-@pytest.mark.parametrize("name", sorted(FILES.keys() - {"graph"}))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["served models", "live version", "checksums", "photo"])
 def test_one_damaged_file_changes_nothing_else(full_workspace: Workspace, name: str) -> None:
     FILES[name](full_workspace).write_bytes(b"\0" * 5000)
     mended = doctor(full_workspace, "--repair")

@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock
 
 from serving.clock import utc_now
-from serving.errors import ModelError
+from serving.errors import ModelError, storage_error
 from serving.models.builtin.catalog import (
     DEFAULT_BUILT_IN,
     RESOURCES,
@@ -133,7 +133,5 @@ def _installing(repository: ModelRepository) -> Iterator[None]:
         with FileLock(repository.root / _LOCK_NAME):
             yield
     except OSError as error:
-        raise ModelError(
-            f"The folder {repository.root} cannot be written: {error.strerror or error}.",
-            "Make room on the disk, or give yourself the right to write there.",
-        ) from error
+        what = f"The folder {repository.root} cannot be written"
+        raise storage_error(error, repository.root, what, ModelError) from error

@@ -118,5 +118,5 @@ except OSError:
     await wait_until(has_ended)
     ended = await service.client.training_run(run.id)
     assert ended.state is RunState.FAILED
-    assert "No space left" in ended.step
+    assert "the disk is full" in ended.step
     assert service.repository.live(MODEL).number == 1

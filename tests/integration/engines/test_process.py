@@ -434,7 +434,7 @@ async def test_an_instance_is_stopped_even_where_nothing_can_be_written(
     monkeypatch.setattr("serving.engines.instance_records.write_aside", full)
     await engine.stop(instance.id)
     assert await engine.instances() == []
-    with pytest.raises(EngineError, match="No space left"):
+    with pytest.raises(EngineError, match="the disk is full"):
         await engine.start(SPEC)
 
 
