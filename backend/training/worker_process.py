@@ -60,6 +60,8 @@ class WorkerProcess:
                 stderr=log,
                 env=worker_environment(),
                 limit=_LINE_LIMIT,
+                # Ctrl+C in a terminal is for the backend, which then ends the worker.
+                start_new_session=True,
             )
         self._process = process
         try:

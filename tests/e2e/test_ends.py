@@ -13,7 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from desktop.workspace_processes import BACKEND, WORKER, workspace_processes
 from serving.process_identity import process_identity
+from serving.workspace import Workspace
+from tests.support.command_line import CommandLine
+from tests.support.sample_images import gradient
 from tests.support.waiting import block_until
 from tests.support.workspace_programs import WorkspacePrograms, workspace_programs
 
@@ -162,3 +166,30 @@ def test_stop_makes_no_workspace(programs: WorkspacePrograms, tmp_path: Path) ->
     nowhere = tmp_path / "nowhere"
     result = programs.run("--workspace", str(nowhere), "stop")
     assert (result.returncode, nowhere.exists()) == (0, False)
+
+
+@pytest.mark.slow
+def test_a_command_whose_backend_is_killed_ends_and_so_does_the_training(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes(gradient())
+    labelled = shell.run("label", "photo.jpg", "zebra")
+    assert labelled.returncode == 0, labelled.stderr
+    workspace = Workspace(shell.workspace)
+    training = shell.start("train", "--wait")
+    try:
+        found = block_until(
+            lambda: (
+                {each.kind: each for each in workspace_processes(workspace)}
+                if any(each.kind == WORKER for each in workspace_processes(workspace))
+                else {}
+            )
+        )
+        os.kill(found[BACKEND].pid, signal.SIGKILL)
+        _, stderr = training.communicate(timeout=60)
+    finally:
+        training.kill()
+        training.communicate()
+    assert training.returncode == 1
+    assert "servery: The backend ended before this command did. Labels are kept." in stderr
+    assert "Traceback" not in stderr
+    block_until(lambda: not workspace_processes(workspace))
