@@ -55,7 +55,7 @@ def routes(
 
     async def state() -> Health:
         model = repository.served().current
-        live = await catalog.live_number(model) if model else None
+        live = await asyncio.to_thread(repository.live_number, model) if model else None
         ready = ready_instances()
         fault = await fault_of(model, live)
         if not model:

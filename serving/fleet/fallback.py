@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from serving.engines.protocol import InstanceState
 from serving.errors import ModelError
@@ -16,6 +17,8 @@ from serving.models.repository import ModelRepository, Version
 log = logging.getLogger(__name__)
 
 LOCK_NAME = ".trial.lock"
+SLOW_SECONDS = 10.0
+"""How long instances may load a live version before it is tried here."""
 
 
 class Fallback:
@@ -31,16 +34,20 @@ class Fallback:
         self._trial = trial
         self._explained: dict[tuple[str, int, str], set[tuple[str, str]]] = {}
         """By version and state of its files, the symptoms for which it was tried."""
+        self._missing_since: dict[tuple[str, str, int], float] = {}
+        """Since when an instance has not had a live version, monotonic."""
+        self._answered: set[str] = set()
+        """Ids of instances that were ready once."""
 
     async def check(self, view: FleetView, memory_limit: int) -> bool:
         """Act on the symptoms in a view; True if a version was recorded as faulty."""
         found = False
+        self._forget_others({each.instance.id for each in view.instances})
         for model in view.served.names():
-            try:
-                live = await asyncio.to_thread(self._repository.live, model)
-            except ModelError:
+            live = await asyncio.to_thread(self._live, model)
+            if live is None:
                 continue
-            symptoms = _symptoms(view, model, live.number)
+            symptoms = self._symptoms(view, live)
             if symptoms and await self._is_news(live, symptoms):
                 found |= await self._examine(view, live, memory_limit)
         return found
@@ -48,8 +55,10 @@ class Fallback:
     async def retry(self, memory_limit: int) -> None:
         """Try live versions with a fault again, since the reason may be gone."""
         for model in self._repository.served().names():
+            live = await asyncio.to_thread(self._live, model)
+            if live is None:
+                continue
             try:
-                live = await asyncio.to_thread(self._repository.live, model)
                 if await asyncio.to_thread(self._repository.fault, model, live.number) is None:
                     continue
                 async with file_lock(self._repository.root / LOCK_NAME):
@@ -58,6 +67,52 @@ class Fallback:
                 self._explained.clear()
             except ModelError as error:
                 log.info("%s", error)
+
+    def _live(self, model: str) -> Version | None:
+        """Return the live version, whose files may be damaged or gone; None without one."""
+        number = self._repository.live_number(model)
+        if number is None:
+            return None
+        return Version(model, number, self._repository.root / model / str(number))
+
+    def _symptoms(self, view: FleetView, live: Version) -> set[tuple[str, str]]:
+        """Return what suggests that instances cannot load a version: ids, and what is so there.
+
+        A server that cannot load says so; one that is ended by loading has failed; one that
+        loads for ever says nothing.
+        """
+        model, found = live.model, set()
+        others_have_it = any(each.versions.get(model) == live.number for each in view.answering)
+        for each in view.instances:
+            name = each.instance.id
+            # One that had answered was ended from outside if others have loaded the version.
+            was_killed = others_have_it and name in self._answered
+            if each.state is InstanceState.FAILED and not was_killed:
+                found.add((name, "ended"))
+            elif _is_running(each) and model in each.load_errors:
+                found.add((name, each.load_errors[model]))
+            elif _is_running(each) and self._has_waited(each, live):
+                found.add((name, "slow"))
+        self._answered |= {each.instance.id for each in view.answering}
+        return found
+
+    def _forget_others(self, ids: set[str]) -> None:
+        """Forget what is known of instances that are gone."""
+        self._answered &= ids
+        self._missing_since = {
+            key: since for key, since in self._missing_since.items() if key[0] in ids
+        }
+        for version, known in self._explained.items():
+            self._explained[version] = {each for each in known if each[0] in ids}
+
+    def _has_waited(self, each: InstanceView, live: Version) -> bool:
+        """Whether an instance has not had a live version for a while."""
+        key = (each.instance.id, live.model, live.number)
+        if each.versions.get(live.model) == live.number:
+            self._missing_since.pop(key, None)
+            return False
+        now = time.monotonic()
+        return now - self._missing_since.setdefault(key, now) > SLOW_SECONDS
 
     async def _is_news(self, live: Version, symptoms: set[tuple[str, str]]) -> bool:
         """Whether there are symptoms for which the version has not been tried as it is now."""
@@ -132,25 +187,6 @@ class Fallback:
             and number != live.number
             and self._repository.fault(live.model, number) is None
         ]
-
-
-def _symptoms(view: FleetView, model: str, number: int) -> set[tuple[str, str]]:
-    """Return what suggests that no instance can load a version: ids, and what is said there.
-
-    A server that cannot load says so; one that is ended by loading has failed.
-    """
-    if any(each.versions.get(model) == number for each in view.answering):
-        # At least one has loaded it, so that others fail for reasons of their own.
-        return set()
-    said = {
-        (each.instance.id, each.load_errors[model])
-        for each in view.instances
-        if _is_running(each) and model in each.load_errors
-    }
-    ended = {
-        (each.instance.id, "ended") for each in view.instances if each.state is InstanceState.FAILED
-    }
-    return said | ended
 
 
 def _is_running(each: InstanceView) -> bool:

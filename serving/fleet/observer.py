@@ -147,12 +147,12 @@ class Observer:
         faults = {}
         for name in served.names():
             numbers[name] = None
+            live = self._repository.live_number(name)
+            fault = None if live is None else self._repository.fault(name, live)
+            if fault is not None:
+                faults[name] = fault
             with contextlib.suppress(ModelError):
-                live = self._repository.live(name)
                 numbers[name] = self._repository.answering(name).number
-                fault = self._repository.fault(name, live.number)
-                if fault is not None:
-                    faults[name] = fault
         return served, numbers, faults
 
     def _new(self, instance: Instance) -> _Watched:

@@ -135,6 +135,16 @@ class ModelRepository:
             )
         return self.version(model, number)
 
+    def live_number(self, model: str) -> int | None:
+        """Return which version of `model` is the live one, be its files there or not.
+
+        None without one, or if the file that says so is damaged.
+        """
+        try:
+            return self._live_number(model)
+        except ModelError:
+            return None
+
     def promote(self, model: str, number: int) -> Version:
         """Make a version the live one of its model; rolling back is the same.
 
@@ -146,7 +156,7 @@ class ModelRepository:
             # Before any file names it: after a power cut it is there, whoever put it there.
             flush_tree(version.path)
             served = self.served()
-            before = self._live_number_or_none(model)
+            before = self.live_number(model)
             faults = ModelFaults.read(self.root / model).without_fault(number)
             self._write_faults(model, faults.after(before) if before != number else faults)
             entry = serving_config([(model, version.path.parent, number)])
@@ -165,14 +175,13 @@ class ModelRepository:
 
         Then it is the last good one, if there is any. Raises ModelError without a live one.
         """
-        live = self.live(model)
         fallback = self.fallback(model)
-        return live if fallback is None else self.version(model, fallback)
+        return self.live(model) if fallback is None else self.version(model, fallback)
 
     def fallback(self, model: str) -> int | None:
         """Return the version that answers in place of the live one; None if that answers."""
         number = ModelFaults.read(self.root / model).fallback
-        live = self._live_number_or_none(model)
+        live = self.live_number(model)
         if number is None or live is None or self.fault(model, live) is None:
             return None
         return number if (self.root / model / str(number)).is_dir() else None
@@ -198,7 +207,7 @@ class ModelRepository:
         fault = replace(fault, files=files_state(self.root / model / str(number)))
         with self._changing():
             faults = ModelFaults.read(self.root / model)
-            if number != self._live_number_or_none(model):
+            if number != self.live_number(model):
                 fallback = faults.fallback
             self._write_faults(model, faults.with_fault(number, fault, fallback))
             self._write_config(self.served())
@@ -617,13 +626,6 @@ class ModelRepository:
                 if number is not None:
                     return number
             raise
-
-    def _live_number_or_none(self, model: str) -> int | None:
-        """The same; None too if the file that says it is damaged."""
-        try:
-            return self._live_number(model)
-        except ModelError:
-            return None
 
 
 def with_pin(settings: ModelSettings, number: int, *, pinned: bool) -> ModelSettings:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
 from serving.background import in_background
 from serving.fleet.view import FleetView
 from serving.tf.names import SAVED_MODEL_FILE
@@ -102,3 +108,28 @@ async def test_without_any_good_version_the_reason_is_shown(fleet_env: FleetEnv)
         fleet_env.configure()
         (fleet_env.workspace.models / MODEL / "1" / SAVED_MODEL_FILE).write_bytes(b"mended")
         await fleet_env.wait_for_view(lambda view: view.ready == 1 and not view.faults)
+
+
+@pytest.mark.parametrize("name", [SAVED_MODEL_FILE, "variables/variables.index"])
+async def test_a_live_version_that_is_loaded_for_ever_costs_nothing(
+    tiny: TinyFleet, name: str
+) -> None:
+    """The first one is not even listed as a version."""
+    await tiny.fleet.scale(1)
+    bad = tiny.next_version()
+    tiny.repository.promote(TINY_MODEL, bad.number)
+    await tiny.wait_for_loaded({TINY_MODEL: bad.number})
+    path = bad.path / name
+    await asyncio.to_thread(_make_pipe, path)
+    # It answers as long as the instance lives that has loaded it.
+    assert (await tiny.client.classify(painting("red", 1))).version == bad.number
+    await tiny.fleet.restart(tiny.fleet.view.instances[0].instance.id)
+    await tiny.wait_for_fault(1)
+    assert f"{path.name} is not a file" in tiny.fleet.view.fault_sentence(TINY_MODEL)
+    assert (await tiny.client.classify(painting("red", 1))).version == 1
+
+
+def _make_pipe(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
