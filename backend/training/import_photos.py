@@ -24,6 +24,10 @@ from serving.photo_folder import (
 from serving.tf.cores import core_count
 
 BATCH = 64
+_BATCH_BYTES = 64 * 2**20
+"""Of the files of a batch: two batches are in memory at once."""
+_MOST_AT_ONCE = 4
+"""Photos that are decoded side by side, however many cores there are: each takes memory."""
 
 OnPhotos = Callable[[PhotosRead], None]
 OnDone = Callable[[int, int], None]
@@ -61,7 +65,7 @@ def import_photos(
     folder = scan_photo_folder(Path(spec.import_folder))
     importer = _Importer(spec, known, folder.root, on_photos)
     importer.leave_out(folder.skipped)
-    with ThreadPoolExecutor(core_count()) as pool:
+    with ThreadPoolExecutor(min(core_count(), _MOST_AT_ONCE)) as pool:
         digests = dict(zip(folder.photos, pool.map(_digest, folder.photos), strict=True))
         photos = importer.without_copies(digests)
         done = 0
@@ -163,8 +167,29 @@ def _ahead(
 ) -> Iterator[list[_Prepared | SkippedPath]]:
     """Yield the prepared photos in batches, preparing each while the one before is stored."""
     ahead: list[Future[_Prepared | SkippedPath]] = []
-    for start in range(0, len(photos) + BATCH, BATCH):
+    for batch in (*_batches(photos), ()):
         current = ahead
-        ahead = [pool.submit(prepare, photo) for photo in photos[start : start + BATCH]]
+        ahead = [pool.submit(prepare, photo) for photo in batch]
         if current:
             yield [future.result() for future in current]
+
+
+def _batches(photos: Sequence[FolderPhoto]) -> Iterator[Sequence[FolderPhoto]]:
+    batch: list[FolderPhoto] = []
+    size = 0
+    for photo in photos:
+        length = _length(photo.path)
+        if batch and (len(batch) >= BATCH or size + length > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(photo)
+        size += length
+    if batch:
+        yield batch
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # reported when it is read
+        return 0

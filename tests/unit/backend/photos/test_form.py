@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from backend.photos.form import MAX_FIELDS_BYTES, BrokenForm, boundary_of, read_form
+
+
+def encoded(**parts: object) -> tuple[bytes, bytes]:
+    request = httpx.Request("POST", "http://localhost/", **parts)  # type: ignore[arg-type]
+    return request.read(), boundary_of(request.headers["content-type"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\r\n", b"-", b"\r\n--", b"\r\n\r\n" * 50, bytes(range(256)) * 40, b"\r" * 100_000],
+)
+def test_what_a_client_encodes_is_found(content: bytes) -> None:
+    body, boundary = encoded(
+        files={"file": ('é "quoted".jpg', content)}, data={"class": "Katze groß", "model": ""}
+    )
+    form = read_form(body, boundary)
+    begin, end = form.files["file"]
+    assert body[begin:end] == content
+    assert form.fields == {"class": "Katze groß", "model": ""}
+
+
+def test_text_before_the_form_is_no_part_of_it() -> None:
+    body, boundary = encoded(files={"file": ("a.jpg", b"photo")})
+    form = read_form(b"for old mail readers\r\n" + body, boundary)
+    assert list(form.files) == ["file"]
+
+
+def whole(*parts: bytes) -> bytes:
+    return b"".join(b"--b\r\n" + part + b"\r\n" for part in parts) + b"--b--\r\n"
+
+
+NAMED = b"Content-Disposition: form-data; name=%b\r\n\r\n%b"
+FILE = b"Content-Disposition: form-data; name=%b; filename=x\r\n\r\n%b"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--b",
+        b"--b\r\n",
+        b"--c--\r\n",
+        whole(NAMED % (b"a", b"1"))[:-6],
+        whole(b"no head"),
+        whole(b"Content-Type: text/plain\r\n\r\nx"),
+        whole(b"X: " + b"x" * 20_000 + b"\r\n\r\n"),
+        whole(*[NAMED % (b"a%d" % number, b"1") for number in range(9)]),
+        whole(NAMED % (b"a", b"1" * (MAX_FIELDS_BYTES + 1))),
+        whole(NAMED % (b"a", b"\xff")),
+        whole(FILE % (b"file", b"1"), FILE % (b"other", b"2")),
+    ],
+)
+def test_broken_form_is_a_sentence(body: bytes) -> None:
+    with pytest.raises(BrokenForm, match=r"^[A-Z].*\.$"):
+        read_form(body, b"b")
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=", ""])
+def test_form_without_a_boundary_is_broken(kind: str) -> None:
+    with pytest.raises(BrokenForm):
+        boundary_of(kind)
