@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from PySide6.QtGui import QGuiApplication
+
 from desktop.formats import plural
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
@@ -104,8 +106,16 @@ class RepairPresenter:
             self._shown.clear()
         for error in failed:
             self._notifications.error(error)
-        if done:
-            self._notifications.info(" ".join(done), "Close", lambda: None)
+        if len(done) > 1:
+            details = "\n".join(done)
+            self._notifications.info(
+                f"{plural(len(done), 'repair')} carried out. What was damaged is in"
+                f" {self._workspace.damaged}.",
+                "Copy details",
+                lambda: QGuiApplication.clipboard().setText(details),
+            )
+        elif done:
+            self._notifications.info(done[0], "Close", lambda: None)
         await self._on_repaired(problems)
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from desktop.database_repair import prepare_desktop_database
@@ -69,7 +70,11 @@ def test_damaged_files_are_shown_once_and_repaired_by_a_click(
         bar.action.click()
         await wait_until(lambda: window.repaired)
         assert window.released == 1
-        assert any("was moved to" in text for text in window.texts)
+        assert window.texts == [
+            f"3 repairs carried out. What was damaged is in {workspace.damaged}."
+        ]
+        window.bars[0].action.click()
+        assert "fleet.json was moved to" in QGuiApplication.clipboard().text()
         assert not RecordFile(workspace.fleet_record).exists()
         assert len(list(workspace.damaged.iterdir())) == 3
         await window.presenter.look(thorough=True)
