@@ -1,4 +1,4 @@
-"""A real file system of a few megabytes, which can be filled to its last byte or made read-only."""
+"""A real file system of a few megabytes, which can be filled to its last byte."""
 
 from __future__ import annotations
 
@@ -32,22 +32,6 @@ class SmallDisk:
 
     def make_room(self) -> None:
         self._filler.unlink(missing_ok=True)
-
-    def make_read_only(self) -> None:
-        """Let nothing be written, also by programs that have files open."""
-        # A remount alone is refused while a file is open to be written.
-        self._remount("ro")
-
-    def make_writable(self) -> None:
-        self._remount("rw")
-
-    def _remount(self, option: str) -> None:
-        finished = subprocess.run(
-            ["mount", "-o", f"remount,{option}", self.folder],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if finished.returncode:
-            pytest.skip(f"the disk cannot be remounted here: {finished.stderr.strip()}")
 
 
 @contextmanager

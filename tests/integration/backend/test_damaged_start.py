@@ -12,9 +12,10 @@ import pytest
 
 from backend.client import BackendClient, BackendRefused
 from backend.repair import examine
-from backend.run_file import BackendRunFile
+from backend.run_file import BackendRunFile, backend_lock
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
+from tests.integration.backend.conftest import ROOT, command
 from tests.support.damage import DAMAGES
 from tests.support.sample_images import image_bytes
 from tests.support.small_disk import SmallDisk, small_disk
@@ -84,27 +85,32 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 async def test_it_starts_on_a_full_disk_and_goes_on_once_there_is_room(
-    disk: SmallDisk, start: Start
+    disk: SmallDisk, tmp_path: Path
 ) -> None:
     workspace = Workspace(disk.folder / "workspace").create()
     install_tiny(ModelRepository(workspace.models))
-    workspace.backend_run_file.write_text("x" * 5000)  # room to say where it is
-    disk.fill()
-    with start(workspace, under=()) as process:
-        workspace.backend_run_file.unlink(missing_ok=True)
+    with backend_lock(workspace):  # so that the file that it locks is there
+        disk.fill()
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command(workspace), cwd=ROOT, stdout=output, stderr=output
+        )
+    try:
+        await wait_until(lambda: "The backend listens" in log.read_text())
+        assert process.returncode is None
+        disk.make_room()
         async with await found(workspace) as client:
-            with pytest.raises(BackendRefused, match="the disk is full"):
-                await client.label(image_bytes("red"), "red")
-            assert (await client.health()).live_version == 1
-            disk.make_room()
 
             async def is_labelled() -> bool:
                 return (await client.label(image_bytes("red"), "red", key="k")).id == 1
 
             await wait_until(is_labelled)
+    finally:
         process.terminate()
-        output = await asyncio.to_thread(process.communicate)
-    assert "Traceback" not in output[0]
+        await process.wait()
+    assert "the disk is full" in log.read_text()
+    assert "Traceback" not in log.read_text()
 
 
 async def test_a_disk_that_is_full_for_a_while_loses_nothing(disk: SmallDisk, start: Start) -> None:
