@@ -13,6 +13,10 @@ from serving.errors import ModelError
 from serving.models.card import ModelCard
 from serving.models.repository import ModelRepository, Version
 from serving.models.served import ServedModels
+from serving.tf.names import SAVED_MODEL_FILE
+
+_MAX_GRAPH_BYTES = 2**28
+"""Of a version that is looked through for what it could do besides computing."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +152,11 @@ class ModelCatalog:
 
     def _unsafe_parts(self, version: Version) -> list[str]:
         try:
+            # Read each time that models are listed: a large one is not worth that.
+            if (version.path / SAVED_MODEL_FILE).stat().st_size > _MAX_GRAPH_BYTES:
+                return []
             return self._repository.unsafe_parts(version.model, version.number)
-        except ModelError:  # it is damaged besides
+        except (ModelError, OSError):  # it is damaged besides
             return []
 
     def _live_number(self, model: str) -> int | None:

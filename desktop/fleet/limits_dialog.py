@@ -83,7 +83,7 @@ class LimitsDialog(QDialog):
         self.pids.setSpecialValueText(f"Automatic ({default_pids})" if default_pids else "No limit")
         self.pids.setValue(limits.pids_limit)
         self.image = _image_box(images, limits.image)
-        self.tcp = QCheckBox("Let other users of this machine use them (TCP)")
+        self.tcp = QCheckBox("Let other users of this machine use the instances (TCP)")
         self.tcp.setChecked(limits.tcp)
         self.tcp_meaning = build.label(TCP_MEANING, "small", wrap=True)
 

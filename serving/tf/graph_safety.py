@@ -11,6 +11,7 @@ graph and of every function must be one of `SAFE_OPERATIONS`, apart from these:
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -64,7 +65,10 @@ def unsafe_parts(folder: Path) -> list[str]:
     found = {f"a graph in another form, {name}" for name in others}
     path = folder / SAVED_MODEL_FILE
     try:
-        if path.stat().st_size > MAX_GRAPH_BYTES:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for
+            raise ServingError(Code.INVALID_ARGUMENT, f"{path} is not a file.")
+        if state.st_size > MAX_GRAPH_BYTES:
             raise ServingError(Code.INVALID_ARGUMENT, f"{path} is larger than 2 GiB.")
         saved_model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
         for meta_graph in saved_model.meta_graphs:

@@ -33,6 +33,8 @@ def version_digest(folder: Path) -> str:
 def read_trusted(path: Path) -> dict[str, str]:
     """Return what a list of trusted versions says of each, by digest; nothing if it is damaged."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return {}
         raw = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError):
         return {}

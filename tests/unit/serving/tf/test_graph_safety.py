@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -419,11 +420,15 @@ def test_a_damaged_graph_is_a_sentence(tmp_path: Path) -> None:
         assert caught.value.message.endswith("it is not the graph of a SavedModel.")
 
 
-def test_a_graph_that_is_not_there_or_is_a_folder_is_a_sentence(tmp_path: Path) -> None:
+def test_a_graph_that_is_not_there_or_is_no_file_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ServingError, match=r"There is no saved_model\.pb in"):
         check_operations(tmp_path)
     (tmp_path / "saved_model.pb").mkdir()
-    with pytest.raises(ServingError, match="cannot be read: Is a directory"):
+    with pytest.raises(ServingError, match="is not a file"):
+        check_operations(tmp_path)
+    (tmp_path / "saved_model.pb").rmdir()
+    os.mkfifo(tmp_path / "saved_model.pb")
+    with pytest.raises(ServingError, match="is not a file"):
         check_operations(tmp_path)
 
 
