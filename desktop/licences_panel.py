@@ -29,7 +29,6 @@ class LicencesPanel(QVBoxLayout):
         self.names.setUniformItemSizes(True)
         self._model = QStringListModel()
         self.names.setModel(self._model)
-        self.names.setFixedHeight(_ROWS * (self.names.fontMetrics().height() + theme.XS))
         self.text = QPlainTextEdit()
         self.text.setReadOnly(True)
         self.text.setAccessibleName("Licences and notices")
@@ -50,6 +49,7 @@ class LicencesPanel(QVBoxLayout):
         )
         self.note.setText("What Servery is made of. Select a part to read its licences.")
         self._show_found(True)
+        self.names.setFixedHeight(_ROWS * max(1, self.names.sizeHintForRow(0)))
         self.names.setCurrentIndex(self._model.index(0))
 
     def show_problem(self, sentence: str) -> None:

@@ -224,7 +224,9 @@ def _is_installed(package: str) -> bool:
 def _part(package: str) -> Part:
     distribution = metadata.distribution(package)
     supplement = _supplement(package)
-    texts = [*_texts_of(distribution), *(TEXTS / name for name in supplement.texts)]
+    # What a package calls a licence comes before its notices and its authors.
+    own = sorted(_texts_of(distribution), key=lambda path: not path.name.lower().startswith("lic"))
+    texts = [*own, *(TEXTS / name for name in supplement.texts)]
     licence = supplement.licence or _licence_of(distribution.metadata)
     return Part(distribution.metadata["Name"], distribution.version, licence, tuple(texts))
 

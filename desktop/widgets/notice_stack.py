@@ -15,6 +15,8 @@ from desktop.widgets.timers import single_shot_timer
 MAX_NOTICES = 3
 INFO_MILLISECONDS = 6000
 _MAX_WIDTH = 440
+_MAX_TEXT = 300
+"""Characters of a sentence; the tooltip and the details have the rest."""
 
 
 class NoticeStack(QWidget):
@@ -131,6 +133,6 @@ class NoticeBar(QFrame):
 
 
 def _text(words: str, role: str = "") -> PlainLabel:
-    label = build.label(words, role, wrap=True)
+    label = build.label(words, role, wrap=True, limit=_MAX_TEXT)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
     return label

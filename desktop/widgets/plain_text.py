@@ -20,7 +20,7 @@ MAX_CAPTION = 40
 """Characters on a button, or of an entry of a menu or a list that drops down."""
 _MAX_TIP = 1200
 _MAX_TIP_LINES = 30
-_WORD = 24
+_WORD = 16
 """Characters; a longer word may be broken anywhere, as Qt would widen the window for it."""
 _LONG_WORD = re.compile(rf"\S{{{_WORD}}}(?=\S)")
 _WORD_JOINER = "\u2060"
