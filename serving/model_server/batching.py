@@ -93,6 +93,7 @@ class Batcher:
         self._queue: deque[_Piece] = deque()
         self._waiting_rows = 0
         self._running: set[asyncio.Task[None]] = set()
+        self._heavy_running = 0
         self._has_timer = False
 
     async def compute(self, feeds: Sequence[Tensor], row_sizes: Sequence[int] = ()) -> list[Tensor]:
@@ -133,6 +134,11 @@ class Batcher:
                 self._start_batches()
             for piece in waiting:
                 parts.append(await piece.done)
+        except ServingError as error:
+            # Its traceback has this frame, which has the piece, which has the error: a circle
+            # that would keep what was sent in memory until it is looked for.
+            error.__traceback__ = None
+            raise ServingError(error.code, error.message) from None
         finally:
             # After an error or a cancellation some pieces may still be in the queue.
             for piece in waiting:
@@ -168,6 +174,9 @@ class Batcher:
             if not self._queue or not self._is_due():
                 return
             batch = self._next_batch()
+            if not batch:
+                return
+            self._heavy_running += self._is_heavy(batch[0])
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._running.add(task)
 
@@ -191,9 +200,14 @@ class Batcher:
         batch: list[_Piece] = []
         skipped: deque[_Piece] = deque()
         free_rows, free_bytes = self._limits.max_batch_size, self._limits.max_batch_bytes
+        # Rows that take long leave a slot to others.
+        takes_heavy = self._heavy_running < max(1, self._limits.slots - 1)
         while self._queue and free_rows > 0:
             piece = self._queue.popleft()
             if not piece.waits:
+                continue
+            if self._is_heavy(piece) and not takes_heavy:
+                skipped.append(piece)
                 continue
             too_large = piece.rows > free_rows or piece.size > free_bytes
             if batch and (too_large or not self._fit(batch, piece)):
@@ -208,9 +222,12 @@ class Batcher:
         self._queue.extendleft(reversed(skipped))
         return batch
 
+    def _is_heavy(self, piece: _Piece) -> bool:
+        return piece.size > self._limits.max_batch_bytes // 4
+
     def _fit(self, batch: list[_Piece], piece: _Piece) -> bool:
         """Say whether a piece can be computed together with those of a batch."""
-        if piece.kind != batch[0].kind:
+        if piece.kind != batch[0].kind or self._is_heavy(piece) != self._is_heavy(batch[0]):
             return False
         pieces = [*batch, piece]
         return all(
@@ -228,7 +245,7 @@ class Batcher:
                 if piece.done.done():
                     continue
                 if isinstance(outcome, ServingError):
-                    piece.done.set_exception(outcome)
+                    piece.done.set_exception(outcome.with_traceback(None))
                 else:
                     piece.done.set_result(outcome)
         except Exception as error:
@@ -239,6 +256,7 @@ class Batcher:
             task = asyncio.current_task()
             if task is not None:
                 self._running.discard(task)
+            self._heavy_running -= self._is_heavy(batch[0])
             self._start_batches()
 
     def _compute_batch(self, batch: list[_Piece]) -> list[list[Tensor] | ServingError]:

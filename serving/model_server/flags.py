@@ -109,7 +109,7 @@ class Flags:
     )
     stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls after SIGTERM")
     max_request_bytes: int = _flag(
-        128 << 20, "Bytes of a gRPC message or REST body, also once unzipped; 0 sets no limit"
+        80 << 20, "Bytes of a gRPC message or REST body, also once unzipped; 0 sets no limit"
     )
     max_request_parts: int = _flag(
         1 << 20, "Fields, list elements and strings of a gRPC message; 0 sets no limit"
@@ -132,7 +132,7 @@ class Flags:
         256 << 20, "Memory for decoding an image, by its header; 0 sets no limit"
     )
     max_bytes_in_flight: int = _flag(
-        512 << 20,
+        320 << 20,
         "Memory of all requests being answered, estimated; more are refused; 0 sets no limit",
     )
     version: bool = _flag(False, "Print the version and exit")

@@ -5,7 +5,6 @@ A message is looked at before it is parsed, and counted before anything is made 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from serving.model_server.limits import RequestLimits
-from serving.model_server.memory_budget import LARGE_BYTES, MemoryBudget, Share
+from serving.model_server.memory_budget import LARGE_BYTES, MemoryBudget, Share, run_in_thread
 from serving.model_server.message_intake import MessageIntake
 from serving.model_server.unzip import is_zipped, unzipped
 from serving.tf.status import MAX_MESSAGE_LENGTH, Code, ServingError
@@ -75,7 +74,7 @@ class Calls:
                     if isinstance(response, bytes):
                         return response
                     if share.is_large:
-                        return await asyncio.to_thread(response.SerializeToString)
+                        return bytes(await run_in_thread(response.SerializeToString))
                     return bytes(response.SerializeToString())
             except ServingError as error:
                 _set_status(context, error.code, error.message)
@@ -93,24 +92,23 @@ class Calls:
         share.grow(len(data))
         if is_zipped(data):
             zipped = data
-            data = await asyncio.to_thread(unzipped, zipped, self._limits.max_bytes, share)
+            data = await run_in_thread(unzipped, zipped, self._limits.max_bytes, share)
             share.shrink(len(zipped))
+        most = self._limits.max_parts
         content = measure(data, method.request_type, _FEW_PARTS)
         if content is None:
-            content = await asyncio.to_thread(
-                measure, data, method.request_type, self._limits.max_parts
+            content = await run_in_thread(measure, data, method.request_type, most)
+        if content is None or (most is not None and content.parts > most):
+            raise ServingError(
+                Code.RESOURCE_EXHAUSTED,
+                f"The request has more than {most} fields and list elements. "
+                "Send it in smaller parts, or numbers as tensor_content.",
             )
-            if content is None:
-                raise ServingError(
-                    Code.RESOURCE_EXHAUSTED,
-                    f"The request has more than {self._limits.max_parts} fields and list "
-                    "elements. Send it in smaller parts, or bytes as tensor_content.",
-                )
         share.grow(content.memory)
         parse = method.request_type.FromString
         try:
             if content.parts > _FEW_PARTS or len(data) > LARGE_BYTES:
-                request = await asyncio.to_thread(parse, data)
+                request = await run_in_thread(parse, data)
             else:
                 request = parse(data)
         except DecodeError:

@@ -19,8 +19,10 @@ _MAX_SEGMENTS = 10_000
 """Before the image data of a JPEG; real ones have a few dozen."""
 _MAX_PASSES = 100
 """Progressive JPEGs have about ten."""
-_MAX_PASSES_OF_MOST = 4
+_MAX_PASSES_OF_MOST = 3
 """How many times the pixels of the largest image may be gone through for one image."""
+_PIXELS_A_BYTE = 4
+"""Pixels to go through that count as much as a byte of memory."""
 _MAX_EMBEDDED = 16
 """Images of one format that are looked for in an example."""
 _SCAN = b"\xff\xda"
@@ -48,6 +50,8 @@ class Decoding:
 
 def decoded_sizes(tensor: Tensor, limits: RequestLimits, reduces: bool) -> list[int]:
     """Return, for each string, the bytes that decoding it takes; 0 for one that is no image.
+
+    An image that takes little memory, but long, counts as more.
 
     Raises ServingError (INVALID_ARGUMENT) if one declares more than is allowed.
     """
@@ -89,7 +93,7 @@ def _checked(found: Decoding | None, limits: RequestLimits) -> int:
         )
     if found.passes > _MAX_PASSES:
         raise invalid(f"An image has more than {_MAX_PASSES} scans. Save it again.")
-    return found.memory
+    return max(found.memory, pixels * found.passes // _PIXELS_A_BYTE)
 
 
 def read_header(data: bytes, reduces: bool = False) -> Decoding | None:

@@ -13,7 +13,7 @@ from serving.tf.tensors import MAX_UNSENT_VALUES
 class RequestLimits:
     """What is refused before anything is made of it."""
 
-    max_bytes: int | None = 128 << 20
+    max_bytes: int | None = 80 << 20
     """Of a gRPC message or a REST body, also once it is unzipped."""
     max_parts: int | None = 1 << 20
     """Fields of a gRPC message at any depth, and elements of its repeated fields."""
@@ -29,13 +29,8 @@ class RequestLimits:
     """Of an image, as its header declares them."""
     max_image_bytes: int | None = 256 << 20
     """That decoding an image takes, by its header."""
-    max_bytes_in_flight: int | None = 512 << 20
+    max_bytes_in_flight: int | None = 320 << 20
     """What all requests that are being answered may take in memory together."""
-
-    @property
-    def max_bytes_half_received(self) -> int | None:
-        """Of gRPC messages, before they can be counted."""
-        return None if self.max_bytes_in_flight is None else self.max_bytes_in_flight // 2
 
     @classmethod
     def of(cls, flags: Flags) -> RequestLimits:

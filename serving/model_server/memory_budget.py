@@ -97,5 +97,19 @@ class MemoryBudget:
 async def run(share: Share, work: Callable[..., Any], *arguments: Any) -> Any:
     """Return what `work` does; for a large request it does it in a thread."""
     if share.is_large:
-        return await asyncio.to_thread(work, *arguments)
+        return await run_in_thread(work, *arguments)
     return work(*arguments)
+
+
+async def run_in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what `work` does in a thread.
+
+    Cancelled, it ends when the thread has: what that takes must count until then.
+    """
+    working = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        working.exception()
+        raise

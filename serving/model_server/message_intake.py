@@ -1,4 +1,4 @@
-"""Receives gRPC messages, so that those half received take bounded memory together.
+"""Receives gRPC messages, so that those half received take bounded memory.
 
 gRPC says nothing of a message before the last byte of it has arrived, and keeps what has: not
 how large it will be, and not how much is there. So the memory of the process is looked at while
@@ -8,6 +8,7 @@ messages take long to arrive, and when they take too much, the newest of them ar
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,10 @@ from serving.tf.status import Code, ServingError
 
 _SOON_SECONDS = 0.02
 """Messages of usual size arrive faster than that."""
+_STARTING = 8
+"""Messages that begin to be received at a time; a slow one soon makes room for the next."""
+_MEASURED_SECONDS = 5.0
+"""After which what the process takes without requests is found out again."""
 _WAITS = 100
 """How often a call looks whether there is room, `_SOON_SECONDS` apart, before it is refused."""
 
@@ -26,24 +31,27 @@ class MessageIntake:
     def __init__(
         self, max_bytes: int | None, budget: MemoryBudget, allocated: Callable[[], int]
     ) -> None:
-        """`max_bytes` may be taken by messages that are half received; None sets no limit."""
+        """All requests may take `max_bytes` while messages arrive; None sets no limit.
+
+        Those that have been received are in `budget`.
+        """
         self._max_bytes, self._budget, self._allocated = max_bytes, budget, allocated
+        self._starting = asyncio.Semaphore(_STARTING)
         self._slow: dict[asyncio.Task[Any], None] = {}
         self._refused: set[asyncio.Task[Any]] = set()
-        self._before = 0
+        self._before, self._measured = 0, -math.inf
         self._watching: asyncio.TimerHandle | None = None
 
     async def receive(self, read: Callable[[], Awaitable[Any]]) -> Any:
         """Return what `read` does; raises ServingError (RESOURCE_EXHAUSTED) without room."""
-        for _ in range(_WAITS):
-            if not self._slow or self._has_room():
-                break
-            await asyncio.sleep(_SOON_SECONDS)
-        else:
-            raise self._full()
-        loop = asyncio.get_running_loop()
+        await self._starting.acquire()
+        try:
+            await self._wait_for_room()
+        except BaseException:
+            self._starting.release()
+            raise
         reading = asyncio.ensure_future(read())
-        timer = loop.call_later(_SOON_SECONDS, self._add_slow, reading)
+        timer = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._add_slow, reading)
         try:
             return await reading
         except asyncio.CancelledError:
@@ -52,15 +60,36 @@ class MessageIntake:
             raise
         finally:
             timer.cancel()
+            if reading not in self._slow:
+                self._starting.release()
             self._slow.pop(reading, None)
             self._refused.discard(reading)
 
+    async def _wait_for_room(self) -> None:
+        for _ in range(_WAITS):
+            if not self._slow or self._has_room():
+                return
+            await asyncio.sleep(_SOON_SECONDS)
+        raise self._full()
+
     def _add_slow(self, reading: asyncio.Task[Any]) -> None:
         if not self._slow:
-            self._before = self._used()
+            self._measure()
         self._slow[reading] = None
+        self._starting.release()
         if self._watching is None:
             self._watch()
+
+    def _measure(self) -> None:
+        """Find out what the process takes without requests."""
+        now = asyncio.get_running_loop().time()
+        without = self._allocated() - self._budget.used
+        if now - self._measured < _MEASURED_SECONDS:
+            # What the last ones took may not be free yet.
+            without = min(without, self._before)
+        else:
+            self._measured = now
+        self._before = without
 
     def _watch(self) -> None:
         self._watching = None
@@ -74,15 +103,11 @@ class MessageIntake:
         self._watching = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._watch)
 
     def _has_room(self) -> bool:
-        return self._max_bytes is None or self._used() - self._before <= self._max_bytes
-
-    def _used(self) -> int:
-        # Without what requests take that have been received: the budget bounds that.
-        return self._allocated() - self._budget.used
+        return self._max_bytes is None or self._allocated() - self._before <= self._max_bytes
 
     def _full(self) -> ServingError:
         return ServingError(
             Code.RESOURCE_EXHAUSTED,
-            f"Messages that are being received take more than {self._max_bytes} bytes. "
-            "Send it again later.",
+            f"With the messages that are being received, requests take more than "
+            f"{self._max_bytes} bytes. Send it again later.",
         )

@@ -24,7 +24,7 @@ from serving.http.origin import (
 from serving.model_server import examples, rest_bodies
 from serving.model_server.json_scan import check_json
 from serving.model_server.limits import RequestLimits
-from serving.model_server.memory_budget import MemoryBudget, Share, run
+from serving.model_server.memory_budget import MemoryBudget, Share, run, run_in_thread
 from serving.model_server.model_service import ModelService
 from serving.model_server.monitoring import Metrics
 from serving.model_server.prediction_service import SIGNATURES_FIELD, PredictionService
@@ -217,7 +217,7 @@ class RestApi:
         data, size = bytes(body), len(body)
         body.clear()
         if data and b"gzip" in _header(scope, b"content-encoding").lower():
-            data = await asyncio.to_thread(unzipped, data, self._limits.max_bytes, share)
+            data = await run_in_thread(unzipped, data, self._limits.max_bytes, share)
             share.shrink(size)
             size = len(data)
         share.grow(await run(share, check_json, data, self._limits))
@@ -326,5 +326,7 @@ async def _unless_disconnected(
         await asyncio.wait([working, disconnecting], return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None
     finally:
-        working.cancel()
         disconnecting.cancel()
+        working.cancel()
+        # It ends at once, unless a thread works for it: what that takes counts until then.
+        await asyncio.wait([working])

@@ -41,7 +41,11 @@ from serving.text.log_lines import log_lines, print_line
 from serving.text.visible import visible
 from serving.tf.c_api import library
 from serving.tf.cores import core_count
-from serving.tf.free_memory import allocated_bytes, return_free_memory
+from serving.tf.free_memory import (
+    allocated_bytes,
+    return_large_blocks_at_once,
+    return_unused_memory,
+)
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.trust import read_trusted
 
@@ -95,6 +99,7 @@ async def serve(flags: Flags) -> None:
     for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _check(flags)
+    return_large_blocks_at_once()
     batching = read_batching(flags.batching_parameters_file) if flags.enable_batching else None
     metrics_path = read_metrics_path(flags.monitoring_config_file)
     configs = _first_configuration(flags)
@@ -121,7 +126,7 @@ async def serve(flags: Flags) -> None:
             log.error("Serving without those that failed: %s", error.message)
         metrics = Metrics()
         limits = RequestLimits.of(flags)
-        budget = MemoryBudget(limits.max_bytes_in_flight, return_free_memory)
+        budget = MemoryBudget(limits.max_bytes_in_flight, return_unused_memory)
         scheduler = InferenceScheduler(batching)
         stack.callback(scheduler.close)
         predictions = PredictionService(
@@ -137,7 +142,7 @@ async def serve(flags: Flags) -> None:
         status = ModelService(models, refuses_reload=flags.refuse_config_reload)
         listening: list[GrpcServer | HttpServer] = []
         stack.push_async_callback(_stop_together, listening, flags.stop_grace_seconds)
-        intake = MessageIntake(limits.max_bytes_half_received, budget, allocated_bytes)
+        intake = MessageIntake(limits.max_bytes_in_flight, budget, allocated_bytes)
         calls = Calls(limits, budget, intake)
         grpc_server = GrpcServer(
             flags, (predictions.handler(calls), status.handler(calls), UnimplementedCalls())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 
-_M_TRIM_THRESHOLD = -1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """From glibc's malloc.h."""
 _FREE_BYTES = 1 << 20
+_LARGE_BLOCK_BYTES = 16 << 20
 
 
 def return_free_memory() -> None:
@@ -50,3 +52,21 @@ def keep_little_free_memory() -> None:
     tune = getattr(ctypes.CDLL(None), "mallopt", None)
     if tune is not None:
         tune(_M_TRIM_THRESHOLD, _FREE_BYTES)
+
+
+def return_unused_memory() -> None:
+    """Collect what is in memory only because it refers to itself, and return what is free."""
+    gc.collect()
+    return_free_memory()
+
+
+def return_large_blocks_at_once() -> None:
+    """Make the allocator return blocks of 16 MB when they are freed, from now on, if it can.
+
+    glibc otherwise keeps blocks of up to twice that size for later once one was freed.
+    """
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tune is not None:
+        tune(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+        # With the threshold it stops to choose this by itself, and would return too much.
+        tune(_M_TRIM_THRESHOLD, 2 * _LARGE_BLOCK_BYTES)

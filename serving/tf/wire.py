@@ -15,21 +15,16 @@ from google.protobuf.descriptor import FieldDescriptor
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _SLOT_BYTES = 16
 """Of a field in a message, or of an element in a repeated field."""
-_PACKED_GROWTH = {
-    **dict.fromkeys(
-        (FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_SINT64), 8
-    ),
-    **dict.fromkeys(
-        (
-            FieldDescriptor.TYPE_INT32,
-            FieldDescriptor.TYPE_UINT32,
-            FieldDescriptor.TYPE_SINT32,
-            FieldDescriptor.TYPE_ENUM,
-        ),
-        4,
-    ),
-}
-"""Bytes in memory of a number that can be a single byte on the wire, by its type."""
+_VARINT_TYPES = frozenset(
+    (
+        *(FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_SINT64),
+        *(FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_SINT32),
+        *(FieldDescriptor.TYPE_ENUM, FieldDescriptor.TYPE_BOOL),
+    )
+)
+_PACKED_GROWTH = 8
+"""What a packed number that can be a single byte counts as. Some take less memory, but all take
+time, during which nothing else of the process goes on."""
 _MAX_DEPTH = 100
 """Messages within messages; parsers refuse more."""
 
@@ -50,8 +45,8 @@ class _Layout:
 
     size: int
     messages: dict[int, _Layout] = field(default_factory=dict)
-    packed_growth: dict[int, int] = field(default_factory=dict)
-    """How many times its bytes a packed field takes, by tag."""
+    packed: set[int] = field(default_factory=set)
+    """Of numbers that have as many bytes as they need."""
 
 
 def measure(data: bytes, message_type: Any, max_parts: int | None = None) -> Content | None:
@@ -85,7 +80,7 @@ def measure(data: bytes, message_type: Any, max_parts: int | None = None) -> Con
                     size, at = _varint(data, at - 1)
                 inner = layout.messages.get(tag)
                 if inner is None:
-                    memory += size * layout.packed_growth.get(tag, 1)
+                    memory += size * _PACKED_GROWTH if tag in layout.packed else size
                     at += size
                 elif len(outer) == _MAX_DEPTH:
                     return Content(parts, memory)
@@ -131,8 +126,8 @@ def _layout_of(message_type: Any) -> _Layout:
                 tag = item.number << 3 | _DELIMITED
                 if item.message_type is not None:
                     layout.messages[tag] = read(item.message_type)
-                elif item.type in _PACKED_GROWTH:
-                    layout.packed_growth[tag] = _PACKED_GROWTH[item.type]
+                elif item.type in _VARINT_TYPES:
+                    layout.packed.add(tag)
         return layout
 
     return read(message_type.DESCRIPTOR)

@@ -231,24 +231,24 @@ ATTACKS: tuple[Attack, ...] = (
         _predicts(lambda: tensor(_T.DT_STRING, [_HUGE], field(4, bytes(8)))),
     ),
     _attack(
-        "gRPC: 100 MB of content that is 10^8 empty strings",
-        _predicts(lambda: tensor(_T.DT_STRING, [100 * MEGABYTE], field(4, bytes(100 * MEGABYTE)))),
+        "gRPC: 80 MB of content that is 8*10^7 empty strings",
+        _predicts(lambda: tensor(_T.DT_STRING, [80 * MEGABYTE], field(4, bytes(80 * MEGABYTE)))),
     ),
     _attack(
-        "gRPC: 100 MB that are 5*10^7 empty strings",
-        _predicts(lambda: tensor(_T.DT_STRING, [50 * MEGABYTE], b"\x42\0" * (50 * MEGABYTE))),
+        "gRPC: 80 MB that are 4*10^7 empty strings",
+        _predicts(lambda: tensor(_T.DT_STRING, [40 * MEGABYTE], b"\x42\0" * (40 * MEGABYTE))),
     ),
     _attack(
-        "gRPC: 100 MB of packed int64, a byte each",
-        _predicts(lambda: tensor(_T.DT_INT64, [100 * MEGABYTE], field(10, bytes(100 * MEGABYTE)))),
+        "gRPC: 80 MB of packed int64, a byte each",
+        _predicts(lambda: tensor(_T.DT_INT64, [80 * MEGABYTE], field(10, bytes(80 * MEGABYTE)))),
     ),
     _attack(
-        "gRPC: 100 MB of packed bool",
-        _predicts(lambda: tensor(_T.DT_BOOL, [100 * MEGABYTE], field(11, bytes(100 * MEGABYTE)))),
+        "gRPC: 80 MB of packed bool",
+        _predicts(lambda: tensor(_T.DT_BOOL, [80 * MEGABYTE], field(11, bytes(80 * MEGABYTE)))),
     ),
     _attack(
-        "gRPC: a shape of 5*10^7 dimensions",
-        _predicts(lambda: b"\x08\x07" + field(2, b"\x12\0" * (50 * MEGABYTE))),
+        "gRPC: a shape of 4*10^7 dimensions",
+        _predicts(lambda: b"\x08\x07" + field(2, b"\x12\0" * (40 * MEGABYTE))),
     ),
     _attack(
         "gRPC: a shape of negative and overflowing dimensions",
@@ -259,8 +259,8 @@ ATTACKS: tuple[Attack, ...] = (
         _predicts(lambda: tensor(_T.DT_STRING, [0, 1 << 62, 1 << 62], b"")),
     ),
     _attack(
-        "gRPC: 5*10^7 inputs of the same name",
-        _predicts(lambda: b"\x08\x07", b"\x12\0" * (50 * MEGABYTE)),
+        "gRPC: 4*10^7 inputs of the same name",
+        _predicts(lambda: b"\x08\x07", b"\x12\0" * (40 * MEGABYTE)),
     ),
     _attack(
         "gRPC: 10^6 inputs of different names",
@@ -279,8 +279,8 @@ ATTACKS: tuple[Attack, ...] = (
     ),
     _attack("gRPC: 100 model names of 1 MB", _long_model_names),
     _attack(
-        "gRPC: 100 MB of empty tf.Examples",
-        _calls("Classify", lambda: field(2, field(1, b"\x0a\0" * (50 * MEGABYTE)))),
+        "gRPC: 80 MB of empty tf.Examples",
+        _calls("Classify", lambda: field(2, field(1, b"\x0a\0" * (40 * MEGABYTE)))),
     ),
     _attack(
         "gRPC: 500,000 tf.Examples with a context of 1 kB each",
@@ -336,6 +336,7 @@ ATTACKS: tuple[Attack, ...] = (
     _attack("gRPC: a GIF that declares 65,500 x 65,500", _images(lambda: _gif(65_500))),
     _attack("gRPC: a BMP that declares 65,500 x 65,500", _images(lambda: _bmp(65_500))),
     _attack("REST: 99 MB of [[],[],...]", _posts(lambda: _json_list(b"[]", 99 * MEGABYTE))),
+    _attack("REST: 80 MB of [[],[],...]", _posts(lambda: _json_list(b"[]", 80 * MEGABYTE))),
     _attack(
         "REST: 10^7 empty objects", _posts(lambda: _instances(_json_list(b"{}", 30 * MEGABYTE)))
     ),
@@ -394,6 +395,6 @@ ATTACKS: tuple[Attack, ...] = (
     ),
     _attack(
         "REST: 20 compressed bodies of 100 MB at once",
-        _together(_posts(lambda: _gzip_of(100 * MEGABYTE), "Content-Encoding: gzip\r\n"), 20),
+        _together(_posts(lambda: _gzip_of(80 * MEGABYTE), "Content-Encoding: gzip\r\n"), 20),
     ),
 )

@@ -297,3 +297,17 @@ async def test_shapes_that_would_multiply_are_not_padded_together(
     answers = await asyncio.gather(*calls)
     assert [results[0].array.shape[0] for results in answers] == [1, 20, 1, 1]
     assert list(map(len, doubler.batches)) == [1, 21, 1]
+
+
+async def test_rows_that_take_long_leave_a_slot_to_others(threads: ThreadPoolExecutor) -> None:
+    doubler = Doubler()
+    doubler.gate.clear()
+    batcher = make(doubler, threads, BatchLimits(slots=2, max_batch_bytes=100))
+    heavy = [asyncio.create_task(batcher.compute(rows(value), [90])) for value in range(3)]
+    await wait_until(lambda: doubler.batches)
+    light = asyncio.create_task(batcher.compute(rows(7), [1]))
+    await wait_until(lambda: len(doubler.batches) == 2)
+    assert doubler.batches == [[0], [7]]
+    doubler.gate.set()
+    await asyncio.gather(light, *heavy)
+    assert doubler.batches == [[0], [7], [1], [2]]

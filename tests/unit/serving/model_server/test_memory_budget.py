@@ -65,6 +65,30 @@ async def test_large_requests_are_worked_on_in_a_thread() -> None:
         assert await run(share, threading.current_thread) is not threading.current_thread()
 
 
+async def test_what_a_cancelled_request_takes_counts_until_its_thread_is_done() -> None:
+    budget = MemoryBudget(None)
+    began, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        assert go_on.wait(60)
+
+    async def answer() -> None:
+        with budget.share() as share:
+            share.grow(2 * MEBIBYTE)
+            await run(share, work)
+
+    request = asyncio.create_task(answer())
+    await wait_until(began.is_set)
+    request.cancel()
+    await asyncio.sleep(0.05)
+    assert budget.used == 2 * MEBIBYTE
+    go_on.set()
+    await asyncio.gather(request, return_exceptions=True)
+    assert request.cancelled()
+    assert budget.used == 0
+
+
 @pytest.mark.parametrize("zip_", [gzip.compress, zlib.compress], ids=["gzip", "zlib"])
 async def test_unzips(zip_: object) -> None:
     data = bytes(range(256)) * 5000
