@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from desktop.commands.terminal import print_message, protect_terminal
-from serving.errors import ServeryError
+from serving.errors import DISK_ERRORS, ServeryError, storage_error
 from serving.private import set_private_umask
 from serving.text.visible import visible
 from serving.version import VERSION
@@ -56,6 +56,12 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except ServeryError as error:
             raise CliError(str(error)) from error
+        except OSError as error:
+            if error.errno not in DISK_ERRORS or not error.filename:
+                raise
+            path = Path(str(error.filename))
+            what = f"{path} cannot be used"
+            raise CliError(str(storage_error(error, path, what, ServeryError))) from error
         except KeyboardInterrupt:
             print_message()
             ctx.exit(EXIT_INTERRUPTED)

@@ -77,6 +77,9 @@ _STORAGE[errno.EISDIR] = _STORAGE[errno.EEXIST] = (
     "Run `servery doctor`, which says what to move away from {path}.",
 )
 
+DISK_ERRORS = frozenset(_STORAGE)
+"""The errors of the operating system that say what a disk refused."""
+
 
 def storage_fault(error: OSError) -> str:
     """Say why the disk refused, as the rest of a sentence: "the disk is full"."""

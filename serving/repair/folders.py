@@ -28,6 +28,8 @@ def check_folders(workspace: Workspace) -> Iterator[WorkspaceProblem]:
             )
         elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             yield _not_writable(folder)
+            if os.statvfs(folder).f_flag & os.ST_RDONLY:
+                return  # the same is true of all that are in it
 
 
 def check_space(workspace: Workspace) -> Iterator[WorkspaceProblem]:
