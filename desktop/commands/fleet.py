@@ -221,9 +221,9 @@ def tcp(target: FleetTarget, choice: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"tcp": limits.tcp})
     elif limits.tcp:
-        click.echo("Instances listen on TCP ports of 127.0.0.1, for every user of this machine.")
+        print_line("Instances listen on TCP ports of 127.0.0.1, for every user of this machine.")
     else:
-        click.echo("Instances that run as processes listen on UNIX sockets, for you alone.")
+        print_line("Instances that run as processes listen on UNIX sockets, for you alone.")
 
 
 def _describe(limits: InstanceLimits) -> str:

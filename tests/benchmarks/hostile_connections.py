@@ -299,7 +299,7 @@ ATTACKS: tuple[Attack, ...] = (
         lambda target: _many(target.backend, 300, b"GET / HTTP/1.1\r\nHost: x\r\nX: "),
     ),
     _at_backend(
-        "300 streams of events",
+        "400 streams of events that are not read",
         lambda target: _many(
             target.backend,
             300,
