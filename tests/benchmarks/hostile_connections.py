@@ -302,7 +302,7 @@ ATTACKS: tuple[Attack, ...] = (
         "400 streams of events that are not read",
         lambda target: _many(
             target.backend,
-            300,
+            400,
             f"GET /events HTTP/1.1\r\nHost: {target.backend[0]}\r\n\r\n".encode(),
         ),
     ),
