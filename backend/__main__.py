@@ -46,6 +46,7 @@ from serving.http.limits import DEFAULT_LIMITS, HttpLimits
 from serving.listen_address import ListenAddress, checked_host_name
 from serving.model_server.log_limit import limit_own_log
 from serving.models.builtin.install import install_first_model
+from serving.models.pruning import sweep_models
 from serving.models.repository import ModelRepository
 from serving.parent import PARENT_PIPE_FLAG
 from serving.predict.client import PredictClient
@@ -200,7 +201,7 @@ async def application(
 
 def _make_usable(repository: ModelRepository) -> None:
     """Remove what a crash left, and put a model into a workspace that has none."""
-    repository.sweep()
+    sweep_models(repository)
     install_first_model(repository)
 
 

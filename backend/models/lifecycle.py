@@ -14,6 +14,13 @@ from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.errors import BackendError, ModelError
 from serving.models.builtin.catalog import built_in_models
+from serving.models.model_folders import (
+    delete_model,
+    deleted_models,
+    duplicate_model,
+    purge_deleted,
+    restore_model,
+)
 from serving.models.model_names import checked_model_name, same_name
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository, Version
@@ -97,7 +104,7 @@ class ModelLifecycle:
         async with self._changing:
             await self._check_free(name)
             await self._store.models.begin(name)
-            await asyncio.to_thread(self._repository.duplicate, model, name)
+            await asyncio.to_thread(duplicate_model, self._repository, model, name)
             await self._store.models.copy(model, name)
         self._broker.publish(Event("models", name))
         self._broker.publish(Event("labels", name))
@@ -142,7 +149,7 @@ class ModelLifecycle:
                 await self._switch.unserve(model)
             labels = (await self._store.labels.totals()).get(model, 0)
             versions, size = await asyncio.to_thread(self._size, model)
-            token = await asyncio.to_thread(self._repository.delete, model)
+            token = await asyncio.to_thread(delete_model, self._repository, model)
             await self._store.models.set_aside(model, token)
             deleted = DeletedModel(model, token, versions, labels)
             self._deleted[token], self._deleted_bytes[token] = deleted, size
@@ -165,7 +172,7 @@ class ModelLifecycle:
                 )
             await self._check_free(deleted.name)
             await self._store.models.begin(deleted.name)
-            await asyncio.to_thread(self._repository.restore, token)
+            await asyncio.to_thread(restore_model, self._repository, token)
             await self._store.models.bring_back(token, deleted.name)
             del self._deleted[token], self._deleted_bytes[token]
         self._broker.publish(Event("models", deleted.name))
@@ -178,7 +185,7 @@ class ModelLifecycle:
 
     async def open(self) -> None:
         """Finish what an earlier backend began: deleted models go for good."""
-        for token, model in (await asyncio.to_thread(self._repository.deleted)).items():
+        for token, model in (await asyncio.to_thread(deleted_models, self._repository)).items():
             # It may have ended between deleting the files and hiding the labels.
             if model not in await asyncio.to_thread(self._repository.models):
                 await self._store.models.set_aside(model, token)
@@ -194,7 +201,7 @@ class ModelLifecycle:
 
     async def _purge(self) -> None:
         await self._store.models.purge()
-        await asyncio.to_thread(self._repository.purge_deleted)
+        await asyncio.to_thread(purge_deleted, self._repository)
         self._deleted.clear()
         self._deleted_bytes.clear()
 
@@ -209,7 +216,7 @@ class ModelLifecycle:
             or sum(self._deleted_bytes.values()) > MAX_DELETED_BYTES
         ):
             token = next(iter(self._deleted))
-            await asyncio.to_thread(self._repository.purge_deleted, token)
+            await asyncio.to_thread(purge_deleted, self._repository, token)
             del self._deleted[token], self._deleted_bytes[token]
 
     def _size(self, model: str) -> tuple[int, int]:
@@ -218,7 +225,7 @@ class ModelLifecycle:
         return len(versions), sum(self._repository.size(model, each.number) for each in versions)
 
     async def _move(self, model: str, new: str) -> None:
-        await asyncio.to_thread(self._repository.duplicate, model, new)
+        await asyncio.to_thread(duplicate_model, self._repository, model, new)
         try:
             served = self._repository.served()
             if model == served.current:
@@ -235,8 +242,8 @@ class ModelLifecycle:
 
     async def _discard(self, model: str) -> None:
         """Remove the files of a model that is there under another name."""
-        token = await asyncio.to_thread(self._repository.delete, model)
-        await asyncio.to_thread(self._repository.purge_deleted, token)
+        token = await asyncio.to_thread(delete_model, self._repository, model)
+        await asyncio.to_thread(purge_deleted, self._repository, token)
 
     async def _check_free(self, name: str) -> None:
         for model in await asyncio.to_thread(self._repository.models):

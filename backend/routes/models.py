@@ -13,6 +13,7 @@ from backend.http_errors import HttpError
 from backend.models.catalog import ModelCatalog
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
+from serving.models.pruning import prune
 from serving.models.repository import ModelRepository
 
 
@@ -86,6 +87,6 @@ def routes(
 
     def keep_versions(model: str, count: int) -> None:
         repository.change_settings(model, lambda settings: replace(settings, keep_versions=count))
-        repository.prune(model)
+        prune(repository, model)
 
     return router

@@ -19,7 +19,9 @@ from backend.training.worker_protocol import REPORT_PATH
 from serving.errors import BackendError, ModelError
 from serving.fleet.version_trial import UnusableVersion
 from serving.json_decode import decode
-from serving.models.repository import ModelRepository, Version, with_pin
+from serving.models.model_settings import ModelSettings
+from serving.models.pruning import prune, remove_version
+from serving.models.repository import ModelRepository, Version
 from serving.state_files import UnreadableFile, read_object
 
 MAX_REPORT_BYTES = 2**26
@@ -63,7 +65,7 @@ def routes(
             await store.runs.record_promotion(model, number)
         except BackendError as error:
             _log.error("The promotion of version %s could not be recorded: %s", number, error)
-        await asyncio.to_thread(repository.prune, model)
+        await asyncio.to_thread(prune, repository, model)
         return await catalog.version(model, number)
 
     @router.put("/{number}/pinned")
@@ -81,7 +83,7 @@ def routes(
         """Remove a version for good, unless it is live or pinned."""
         version = await find(model, number)
         try:
-            await asyncio.to_thread(repository.remove_version, version.model, number)
+            await asyncio.to_thread(remove_version, repository, version.model, number)
         except ModelError as error:
             raise HttpError(409, error.what, error.advice) from error
         broker.publish(Event("models", version.model))
@@ -101,7 +103,7 @@ def routes(
 
     async def set_pinned(model: str, number: int, *, pinned: bool) -> VersionSummary:
         version = await find(model, number)
-        change = partial(with_pin, number=number, pinned=pinned)
+        change = partial(ModelSettings.with_pin, number=number, pinned=pinned)
         await asyncio.to_thread(repository.change_settings, version.model, change)
         broker.publish(Event("models", version.model))
         return await catalog.version(version.model, number)

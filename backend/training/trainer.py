@@ -29,6 +29,7 @@ from backend.training.worker_protocol import (
 from serving.background import cancel_and_wait, finish
 from serving.clock import utc_now
 from serving.errors import BackendError, ServeryError
+from serving.models.pruning import prune
 from serving.models.repository import ModelRepository, Version
 from serving.programs import module_command
 from serving.workspace import Workspace
@@ -347,7 +348,7 @@ class Trainer:
                 _log.error("The promotion by run %s could not be recorded: %s", run.id, error)
                 step += f" It is missing from the list of promotions: {error}"
         # After that, so that it keeps the version that is live now.
-        await asyncio.to_thread(self._repository.prune, model)
+        await asyncio.to_thread(prune, self._repository, model)
         run = replace(run, progress=1.0)
         if result.unreadable_images:
             step += f" Photos that could not be read any more: {result.unreadable_images:,}."

@@ -31,6 +31,11 @@ class ModelSettings:
     memory_bytes: int | None = None
     """What it took in an instance when it was last loaded; None if that is not known."""
 
+    def with_pin(self, number: int, *, pinned: bool) -> ModelSettings:
+        """The same with a version pinned, or not."""
+        others = {each for each in self.pinned if each != number}
+        return replace(self, pinned=tuple(sorted(others | {number} if pinned else others)))
+
     def to_json(self) -> str:
         return json.dumps({"schema": 1, **asdict(self)}, indent=2, ensure_ascii=False) + "\n"
 

@@ -17,6 +17,7 @@ from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import CHECKSUMS_PATH
 from serving.models.former_head import has_former_head, with_todays_head
 from serving.models.graph_template import constant_shapes, float_tensor, with_constants
+from serving.models.model_folders import create_model
 from serving.models.model_names import checked_model_name
 from serving.models.model_settings import ModelSettings
 from serving.models.repository import ModelRepository, Version
@@ -41,7 +42,7 @@ def create_from_backbone(
     settings = ModelSettings(
         backbone=backbone_model, keeps_backbone_classes=keeps_classes, created=utc_now()
     )
-    repository.create(name, settings)
+    create_model(repository, name, settings)
     try:
         with repository.staged(name) as staged:
             try:

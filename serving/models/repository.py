@@ -3,7 +3,7 @@
     <root>/<model>/<version>/saved_model.pb, assets.extra/servery.json, ...
     <root>/<model>/serving.config             which version of the model is live
     <root>/<model>/model.json                 ModelSettings
-    <root>/<model>/faults.config                ModelFaults
+    <root>/<model>/faults.config              ModelFaults
     <root>/served.json                        ServedModels
     <root>/serving.config                     the live versions of all served models
     <root>/monitoring.config                  that servers count requests
@@ -22,27 +22,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock
-
-from serving.errors import ModelError, storage_error
-from serving.files import flush_folder, flush_tree, link_or_copy, write_aside
-from serving.leftovers import sweep
+from serving.errors import ModelError
+from serving.files import flush_folder, flush_tree, write_aside
 from serving.models.card import ModelCard
 from serving.models.checksums import changed_files, write_checksums
 from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
-from serving.models.model_names import same_name
 from serving.models.model_settings import ModelSettings, read_settings
-from serving.models.served import ServedModels, read_served
+from serving.models.repository_files import RepositoryFiles, is_file, subfolders
+from serving.models.served import ServedFile, ServedModels, read_served
 from serving.models.serving_config import (
     CONFIG_NAME,
     MONITORING,
@@ -52,13 +46,12 @@ from serving.models.serving_config import (
     read_monitoring,
     serving_config,
 )
-from serving.models.staging import STAGING_PREFIX, staging_name
-from serving.state_files import DamagedFile, UnreadableFile, read_text, set_aside
+from serving.models.staging import staging_name
+from serving.state_files import UnreadableFile, read_text
 from serving.tf.graph_safety import unsafe_parts
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.status import ServingError
 from serving.tf.trust import TRUSTED_NAME, is_trusted, read_trusted, version_digest
-from serving.workspace import DAMAGED_NAME
 
 SERVED_NAME = "served.json"
 SETTINGS_NAME = "model.json"
@@ -90,26 +83,24 @@ class ModelRepository:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.damaged = root.parent / DAMAGED_NAME
-        """Where damaged files are moved."""
-        self._served: tuple[Any, ServedModels] | None = None
-        """The last answer of `served`, and the state of the file that it was read from."""
+        self.files = RepositoryFiles(root)
+        self._served_file = ServedFile(root / SERVED_NAME)
 
     def models(self) -> list[str]:
         """Names of the models that have at least one version, sorted."""
-        names = (folder.name for folder in _folders(self.root))
+        names = (folder.name for folder in subfolders(self.root))
         return [name for name in names if name[0] != "." and self.versions(name)]
 
     def folders(self) -> list[Path]:
         """Return the folder of each model, of those without any version too."""
-        return [folder for folder in _folders(self.root) if not folder.name.startswith(".")]
+        return [folder for folder in subfolders(self.root) if not folder.name.startswith(".")]
 
     def versions(self, model: str) -> list[Version]:
         """The versions of `model`, oldest first; empty if there are none."""
         numbers = {
             int(entry.name): entry
-            for entry in _folders(self.root / model)
-            if _NUMBER.fullmatch(entry.name) and _is_file(entry / SAVED_MODEL_FILE)
+            for entry in subfolders(self.root / model)
+            if _NUMBER.fullmatch(entry.name) and is_file(entry / SAVED_MODEL_FILE)
         }
         return [Version(model, number, numbers[number]) for number in sorted(numbers)]
 
@@ -128,7 +119,7 @@ class ModelRepository:
 
         Raises ModelError without one.
         """
-        number = self._live_number(model)
+        number = self.checked_live_number(model)
         if number is None:
             raise ModelError(
                 f"No version of model {model} is live.", "Promote one of its versions."
@@ -141,9 +132,24 @@ class ModelRepository:
         None without one, or if the file that says so is damaged.
         """
         try:
-            return self._live_number(model)
+            return self.checked_live_number(model)
         except ModelError:
             return None
+
+    def checked_live_number(self, model: str) -> int | None:
+        """Return the live version of a model; None without one.
+
+        If the file that says so was damaged, what the servers were told to load counts.
+        Raises ModelError if that is not known either.
+        """
+        try:
+            return pinned_version(self.live_config_path(model))
+        except ModelError:
+            with contextlib.suppress(UnreadableFile):
+                number = (pinned_versions(self.config_path) or {}).get(model)
+                if number is not None:
+                    return number
+            raise
 
     def promote(self, model: str, number: int) -> Version:
         """Make a version the live one of its model; rolling back is the same.
@@ -152,7 +158,7 @@ class ModelRepository:
         does not exist.
         """
         version = self.version(model, number)
-        with self._changing():
+        with self.files.changing():
             # Before any file names it: after a power cut it is there, whoever put it there.
             flush_tree(version.path)
             served = self.served()
@@ -160,13 +166,13 @@ class ModelRepository:
             faults = ModelFaults.read(self.root / model).without_fault(number)
             self._write_faults(model, faults.after(before) if before != number else faults)
             entry = serving_config([(model, version.path.parent, number)])
-            self._write(self.root / model / MONITORING_NAME, MONITORING)
-            self._write(self.live_config_path(model), entry, pinned_versions)
-            if not self._served_path.is_file():
+            self.files.write(self.root / model / MONITORING_NAME, MONITORING)
+            self.files.write(self.live_config_path(model), entry, pinned_versions)
+            if not self._served_file.path.is_file():
                 # Without the file the model that was promoted last is the current one, which
                 # would change with every promotion of another model.
                 served = served if served.current else ServedModels(model)
-                self._write(self._served_path, served.to_json(), read_served)
+                self.files.write(self._served_file.path, served.to_json(), read_served)
             self._write_config(served)
         return version
 
@@ -205,7 +211,7 @@ class ModelRepository:
         If it is the live one, instances load the version `fallback` in its place.
         """
         fault = replace(fault, files=files_state(self.root / model / str(number)))
-        with self._changing():
+        with self.files.changing():
             faults = ModelFaults.read(self.root / model)
             if number != self.live_number(model):
                 fallback = faults.fallback
@@ -214,7 +220,7 @@ class ModelRepository:
 
     def forget_fault(self, model: str, number: int) -> None:
         """Let a version be tried again."""
-        with self._changing():
+        with self.files.changing():
             faults = ModelFaults.read(self.root / model)
             if number in faults.versions:
                 self._write_faults(model, faults.without_fault(number))
@@ -238,26 +244,16 @@ class ModelRepository:
         In a workspace that never chose, the model that was promoted last is the current one.
         If the file was damaged, what it said last counts, or else what the servers load.
         """
-        state = _file_state(self._served_path)
-        if state is None and not self._served_path.is_symlink():
-            return self._served_by_default()
-        if self._served is not None and self._served[0] == state:
-            return self._served[1]
-        try:
-            served = read_served(self._served_path)
-        except UnreadableFile:
-            served = self._served[1] if self._served is not None else self._served_by_servers()
-        if served is None:
-            return self._served_by_default()
-        self._served = (state, served)
-        return served
+        return self._served_file.read(
+            default=self._served_by_default, in_place_of_damaged=self._served_by_servers
+        )
 
     def change_served(self, change: Callable[[ServedModels], ServedModels]) -> ServedModels:
         """Change which models are served, as one act among all programs.
 
         Raises ModelError if a model has no live version, or there would be no current one.
         """
-        with self._changing():
+        with self.files.changing():
             before = self.served()
             after = change(before)
             for name in after.names():
@@ -267,7 +263,7 @@ class ModelRepository:
                 raise ModelError(
                     f"{before.current} is the current model.", "Make another one current first."
                 )
-            self._write(self._served_path, after.to_json(), read_served)
+            self.files.write(self._served_file.path, after.to_json(), read_served)
             self._write_config(after)
         return after
 
@@ -283,7 +279,7 @@ class ModelRepository:
                 return
         except UnreadableFile:
             pass
-        with self._changing():
+        with self.files.changing():
             self._write_config(self.served())
 
     @property
@@ -314,7 +310,7 @@ class ModelRepository:
         Raises ModelError if there is no such version.
         """
         version = self.version(model, number)
-        with self._changing():
+        with self.files.changing():
             self._trust(version.path, f"{model}/{number}")
         self.forget_fault(model, number)
 
@@ -329,147 +325,11 @@ class ModelRepository:
         self, model: str, change: Callable[[ModelSettings], ModelSettings]
     ) -> ModelSettings:
         """Change the settings of a model, as one act among all programs."""
-        with self._changing():
+        with self.files.changing():
             path = self.root / model / SETTINGS_NAME
             settings = change(self.settings(model))
-            self._write(path, settings.to_json(), read_settings)
+            self.files.write(path, settings.to_json(), read_settings)
         return settings
-
-    def create(self, model: str, settings: ModelSettings) -> None:
-        """Make the folder of a new model, which has no version yet.
-
-        Raises ModelError if there is one of this name, capitals aside.
-        """
-        with self._changing():
-            self._check_free(model)
-            try:
-                write_aside(self.root / model / SETTINGS_NAME, settings.to_json())
-            except OSError:
-                # An empty folder would keep the name taken.
-                shutil.rmtree(self.root / model, ignore_errors=True)
-                raise
-
-    def duplicate(self, model: str, new: str) -> None:
-        """Make a model `new` with the versions, the settings and the live version of `model`.
-
-        The files are shared on disk, since versions never change. Raises ModelError if
-        there is no such model, or one called `new`, capitals aside.
-        """
-        self._check_exists(model)
-        with self._changing():
-            self._check_free(new)
-            aside = self.root / staging_name()
-            try:
-                ignored = shutil.ignore_patterns(f"{STAGING_PREFIX}*", CONFIG_NAME, FAULTS_NAME)
-                shutil.copytree(
-                    self.root / model, aside, copy_function=link_or_copy, ignore=ignored
-                )
-                number = self._live_number(model)
-                if number is not None:
-                    entry = serving_config([(new, self.root / new, number)])
-                    write_aside(aside / CONFIG_NAME, entry)
-                aside.rename(self.root / new)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
-
-    def delete(self, model: str) -> str:
-        """Move a model away and return the token that `restore` takes.
-
-        Raises ModelError if there is no such model, or it is served.
-        """
-        self._check_exists(model)
-        with self._changing():
-            if model in self.served().names():
-                raise ModelError(
-                    f"Model {model} is loaded by the instances.",
-                    "Make another model current, or unload this one, then delete it.",
-                )
-            token = secrets.token_hex(8)
-            folder = self.root / DELETED_NAME / token
-            folder.mkdir(parents=True)
-            (self.root / model).rename(folder / model)
-        return token
-
-    def restore(self, token: str) -> str:
-        """Bring a deleted model back and return its name.
-
-        Raises ModelError if it is gone for good, or its name is taken.
-        """
-        with self._changing():
-            folder = self.root / DELETED_NAME / token
-            found = next(iter(_folders(folder)), None) if token.isalnum() else None
-            if found is None:
-                raise ModelError(
-                    "The deleted model is gone.",
-                    "A model can be restored until Servery is closed.",
-                )
-            self._check_free(found.name)
-            found.rename(self.root / found.name)
-            shutil.rmtree(folder, ignore_errors=True)
-            return found.name
-
-    def deleted(self) -> dict[str, str]:
-        """Return the names of deleted models, by the token that `restore` takes."""
-        return {
-            folder.name: model.name
-            for folder in _folders(self.root / DELETED_NAME)
-            for model in _folders(folder)
-        }
-
-    def purge_deleted(self, token: str | None = None) -> list[str]:
-        """Remove deleted models, or only that of `token`, for good; returns their tokens."""
-        folders = _folders(self.root / DELETED_NAME)
-        removed = [folder for folder in folders if token in (None, folder.name)]
-        for folder in removed:
-            shutil.rmtree(folder, ignore_errors=True)
-        return [folder.name for folder in removed]
-
-    def remove_version(self, model: str, number: int) -> None:
-        """Remove a version for good; raises ModelError if it is live, pinned or not there."""
-        version = self.version(model, number)
-        with self._changing():
-            if number == self._live_number(model):
-                raise ModelError(
-                    f"Version {number} of {model} is live.", "Promote another version first."
-                )
-            if number == self.fallback(model):
-                raise ModelError(
-                    f"Version {number} of {model} answers in place of the live one.",
-                    "Promote another version first.",
-                )
-            if number in self.settings(model).pinned:
-                raise ModelError(f"Version {number} of {model} is pinned.", "Unpin it first.")
-            self._discard(version.path)
-
-    def prune(self, model: str) -> list[int]:
-        """Remove the versions that nothing keeps; returns their numbers.
-
-        The newest `keep_versions` stay, and the first, the live and the pinned ones.
-        """
-        with self._changing():
-            settings = self.settings(model)
-            versions = self.versions(model)
-            kept = {version.number for version in versions[-settings.keep_versions :]}
-            kept |= {*settings.pinned, *(version.number for version in versions[:1])}
-            kept |= {self.fallback(model) or 0}
-            surplus = [
-                version
-                for version in versions
-                if version.number not in kept and version.number != self._live_number(model)
-            ]
-            for version in surplus:
-                self._discard(version.path)
-        return [version.number for version in surplus]
-
-    def sweep(self) -> list[Path]:
-        """Remove what a crash left half written; returns what was removed."""
-        left = sweep((self.root, *_folders(self.root)))
-        # A model that got no version: nothing lists it, and its name would stay taken.
-        for folder in _folders(self.root):
-            if _has_settings_alone(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                left.append(folder)
-        return left
 
     def verify(self, model: str, number: int) -> list[str] | None:
         """Return the files of a version that changed since it was added, by name.
@@ -499,7 +359,7 @@ class ModelRepository:
         adopted never existed.
         """
         folder = self.root / model / staging_name()
-        with _disk_errors(self.root):
+        with self.files.disk_errors():
             folder.mkdir(parents=True)
         try:
             yield folder
@@ -513,11 +373,11 @@ class ModelRepository:
         system, as `staged()` makes it. It is trusted if the version is that it was learned
         from, whose operations it has.
         """
-        with _disk_errors(self.root):
+        with self.files.disk_errors():
             write_checksums(staged)
             flush_tree(staged)
         if learned_from is not None and is_trusted(learned_from.path, self.trusted_path):
-            with self._changing():
+            with self.files.changing():
                 self._trust(staged, f"learned from {learned_from.model}/{learned_from.number}")
         while True:
             existing = self.versions(model)
@@ -529,22 +389,10 @@ class ModelRepository:
                 if target.exists():
                     continue
                 raise
-            with _disk_errors(self.root):
+            with self.files.disk_errors():
                 for folder in (target.parent, self.root):
                     flush_folder(folder)
             return Version(model, number, target)
-
-    @property
-    def _served_path(self) -> Path:
-        return self.root / SERVED_NAME
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Keep every other program, and every other thread, from changing anything meanwhile."""
-        with _disk_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.root / _LOCK_NAME):
-                yield
 
     def _served_by_default(self) -> ServedModels:
         promoted = [
@@ -564,23 +412,15 @@ class ModelRepository:
 
     def _write_config(self, served: ServedModels) -> None:
         content = self._config(served)  # first: it may go by what the file says now
-        self._write(self.root / MONITORING_NAME, MONITORING, read_monitoring)
-        self._write(self.config_path, content, pinned_versions)
-
-    def _write(self, path: Path, content: str, read: Callable[[Path], object] = read_text) -> None:
-        """Write a file; one that `read` finds damaged is moved aside."""
-        try:
-            read(path)
-        except DamagedFile:
-            set_aside(path, self.damaged)
-        write_aside(path, content)
+        self.files.write(self.root / MONITORING_NAME, MONITORING, read_monitoring)
+        self.files.write(self.config_path, content, pinned_versions)
 
     def _config(self, served: ServedModels) -> str:
         live = []
         for name in served.names():
             # A damaged file of one model leaves that one out, not the others.
             with contextlib.suppress(ModelError):
-                number = self._live_number(name)
+                number = self.checked_live_number(name)
                 if number is not None:
                     answering = self.fallback(name) or number
                     live.append((name, self.root / name, answering))
@@ -591,92 +431,6 @@ class ModelRepository:
         listed[version_digest(folder)] = about
         write_aside(self.trusted_path, json.dumps(listed, indent=2) + "\n")
 
-    def _check_exists(self, model: str) -> None:
-        if model not in self.models():
-            raise ModelError(f"There is no model {model}.", "Choose one from the list of models.")
-
-    def _check_free(self, model: str) -> None:
-        for folder in _folders(self.root):
-            if same_name(folder.name, model):
-                raise ModelError(
-                    f"There is a model called {folder.name} already.", "Choose another name."
-                )
-
-    def _discard(self, version_folder: Path) -> None:
-        # Renamed first: a server that polls the folder sees a whole version or none.
-        aside = version_folder.with_name(staging_name())
-        version_folder.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-
     def _write_faults(self, model: str, faults: ModelFaults) -> None:
         if faults != ModelFaults.read(self.root / model):
             write_aside(self.root / model / FAULTS_NAME, faults.to_json())
-
-    def _live_number(self, model: str) -> int | None:
-        """Return the live version of a model; None without one.
-
-        If the file that says so was damaged, what the servers were told to load counts.
-        Raises ModelError if that is not known either.
-        """
-        try:
-            return pinned_version(self.live_config_path(model))
-        except ModelError:
-            with contextlib.suppress(UnreadableFile):
-                number = (pinned_versions(self.config_path) or {}).get(model)
-                if number is not None:
-                    return number
-            raise
-
-
-def with_pin(settings: ModelSettings, number: int, *, pinned: bool) -> ModelSettings:
-    """Return `settings` with a version pinned, or not."""
-    others = {each for each in settings.pinned if each != number}
-    return replace(settings, pinned=tuple(sorted(others | {number} if pinned else others)))
-
-
-@contextmanager
-def _disk_errors(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise storage_error(
-            error, root, f"The models in {root} cannot be changed", ModelError
-        ) from error
-
-
-def _has_settings_alone(folder: Path) -> bool:
-    try:
-        return {entry.name for entry in folder.iterdir()} <= {SETTINGS_NAME, FAULTS_NAME}
-    except OSError:
-        return False
-
-
-def _folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, sorted; what cannot be looked at is left out."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(folder / entry.name for entry in entries if _is_folder(entry))
-    except OSError:
-        return []
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def _file_state(path: Path) -> tuple[int, int, int] | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_size, state.st_ino

@@ -79,7 +79,7 @@ def _repair_settings(repository: ModelRepository, model: str, path: Path) -> str
     repository.change_settings(model, lambda settings: replace(settings, backbone=own))
     return (
         f"The settings of model {model} were written again; the damaged file is in"
-        f" {repository.damaged}. Versions that were pinned have to be pinned again."
+        f" {repository.files.damaged}. Versions that were pinned have to be pinned again."
     )
 
 
@@ -91,4 +91,6 @@ def _repair_live(repository: ModelRepository, model: str, path: Path) -> str:
     except ModelError:
         number = repository.versions(model)[-1].number
     repository.promote(model, number)
-    return f"Version {number} of {model} is live; the damaged file is in {repository.damaged}."
+    return (
+        f"Version {number} of {model} is live; the damaged file is in {repository.files.damaged}."
+    )

@@ -18,6 +18,7 @@ from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import Fleet, FleetView
 from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.fleet.version_trial import UnusableVersion
+from serving.models.model_folders import duplicate_model
 from serving.models.repository import ModelRepository, Version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
@@ -170,7 +171,7 @@ class TinyFleet:
         """
         first, other, third = TINY_MODEL, "second model", "third"
         for name in (other, third):
-            self.repository.duplicate(first, name)
+            duplicate_model(self.repository, first, name)
         async with LoadGenerator(self.client, jpeg, 32) as load:
 
             async def wait_for_answers(name: str) -> None:

@@ -20,6 +20,8 @@ from serving.engines.protocol import InstanceSpec
 from serving.errors import EngineError
 from serving.fleet.record import InstanceLimits
 from serving.fleet.switch_model import serve_model, unserve_model, use_model
+from serving.models.model_folders import delete_model
+from serving.models.pruning import remove_version
 from serving.workspace import Workspace
 from tests.support.docker.docker_env import MODEL, DockerEnv
 from tests.support.docker.second_engine import SecondEngine
@@ -106,7 +108,7 @@ async def test_the_model_is_uploaded_to_a_volume_that_is_kept_up_to_date(
         # What was live before stays, and what never was does not take the time to be uploaded.
         assert f"{MODEL}/1/saved_model.pb" in inside
         assert f"{MODEL}/2/saved_model.pb" not in inside
-        remote_env.repository.remove_version(MODEL, 1)
+        remove_version(remote_env.repository, MODEL, 1)
         await remote_env.wait_for_view(
             lambda view: f"{MODEL}/1/saved_model.pb" not in delivered(remote_env)
         )
@@ -136,7 +138,7 @@ async def test_models_are_uploaded_as_they_are_served_and_removed_as_they_are_de
         )
         # It is served again without another upload until it is deleted.
         assert f"{name}/1/variables/numbers" in delivered(remote_env)
-        repository.delete(name)
+        delete_model(repository, name)
         await wait_until(lambda: f"{name}/1/variables/numbers" not in delivered(remote_env))
         assert f"{MODEL}/1/saved_model.pb" in delivered(remote_env)
     assert load.failures == []

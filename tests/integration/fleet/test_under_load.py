@@ -11,6 +11,7 @@ from serving.engines.protocol import InstanceState
 from serving.errors import ModelError
 from serving.fleet.fleet import FleetView
 from serving.fleet.switch_model import serve_model, use_model
+from serving.models.model_folders import duplicate_model
 from serving.models.served import ServedModels
 from tests.support.fleet_env import TinyFleet
 from tests.support.load_generator import LoadGenerator
@@ -93,7 +94,7 @@ async def test_changing_what_is_served_costs_no_request_and_no_instance(
 async def test_a_damaged_model_beside_the_current_one_keeps_no_instance_from_starting(
     tiny: TinyFleet, sample_jpeg: bytes
 ) -> None:
-    tiny.repository.duplicate(TINY_MODEL, "damaged")
+    duplicate_model(tiny.repository, TINY_MODEL, "damaged")
     await serve_model(tiny.fleet, tiny.repository, "damaged")
     graph = tiny.repository.live("damaged").path / "saved_model.pb"
     graph.unlink()  # the files of a duplicate are those of the original
@@ -109,7 +110,7 @@ async def test_a_damaged_model_is_refused_for_the_reason_of_the_server_until_it_
     tiny: TinyFleet, sample_jpeg: bytes
 ) -> None:
     await tiny.fleet.scale(1)
-    tiny.repository.duplicate(TINY_MODEL, "damaged")
+    duplicate_model(tiny.repository, TINY_MODEL, "damaged")
     graph = tiny.repository.live("damaged").path / "saved_model.pb"
     whole = graph.read_bytes()
     graph.unlink()  # the files of a duplicate are those of the original

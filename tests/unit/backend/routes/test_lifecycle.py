@@ -14,6 +14,7 @@ from backend.client import BackendClient, BackendRefused
 from backend.contract import NewModel
 from backend.models import lifecycle
 from serving.errors import ModelError
+from serving.models.model_folders import delete_model, deleted_models
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.support.backend_env import (
@@ -130,7 +131,7 @@ async def test_a_renamed_model_keeps_its_labels_and_its_former_name_leads_to_it(
     late = await service.client.label(image_bytes("red"), "dog", model="pets")
     assert late.model == "animals"
     assert (await service.client.model("pets")).name == "animals"
-    assert service.repository.deleted() == {}
+    assert deleted_models(service.repository) == {}
 
 
 async def test_the_current_model_can_be_renamed(service: Service) -> None:
@@ -180,7 +181,7 @@ async def test_a_rename_that_fails_leaves_everything_as_it_was(
         await service.client.rename_model(MODEL, "animals")
     assert await names(service) == [MODEL]
     assert (await service.client.labels()).total == 1
-    assert service.repository.deleted() == {}
+    assert deleted_models(service.repository) == {}
 
 
 async def test_a_rename_that_fails_half_way_loses_nothing(
@@ -282,7 +283,7 @@ async def test_deleted_models_go_for_good_when_the_backend_ends(
         image = env.store.images.path(label.image)
         assert image.is_file()
     assert not image.exists()
-    assert env.repository.deleted() == {}
+    assert deleted_models(env.repository) == {}
 
 
 async def test_what_a_crash_left_of_a_deletion_is_finished_at_the_start(
@@ -295,10 +296,10 @@ async def test_what_a_crash_left_of_a_deletion_is_finished_at_the_start(
     repository.change_served(lambda served: type(served)(MODEL))
     async with open_backend_env(workspace, worker_script) as env:
         await env.store.labels.add("pets", image_bytes(), "cat", lambda _: False)
-    repository.delete("pets")  # and the program ended here
+    delete_model(repository, "pets")  # and the program ended here
     async with open_backend_env(workspace, worker_script) as env:
         assert await env.store.labels.totals() == {}
-    assert repository.deleted() == {}
+    assert deleted_models(repository) == {}
 
 
 async def test_every_change_is_announced(service: Service) -> None:
@@ -339,7 +340,7 @@ async def test_only_so_many_deleted_models_can_be_restored(
         add_model(service, f"model {number}")
         deleted.append(await service.client.delete_model(f"model {number}"))
     assert await service.client.deleted_models() == [deleted[2], deleted[1]]
-    assert {*service.repository.deleted()} == {deleted[1].token, deleted[2].token}
+    assert {*deleted_models(service.repository)} == {deleted[1].token, deleted[2].token}
     with pytest.raises(BackendRefused, match="is gone"):
         await service.client.restore_model(deleted[0].token)
     # The last one can always be brought back, however large it is.

@@ -8,6 +8,7 @@ import pytest
 from serving.engines.protocol import InstanceState, InstanceStats
 from serving.fleet.model_memory import remember_memory
 from serving.fleet.view import FleetView
+from serving.models.model_folders import create_model
 from serving.models.model_settings import ModelSettings
 from serving.models.repository import ModelRepository
 from tests.support.fleet_views import fleet_view, instance_view
@@ -16,7 +17,7 @@ from tests.support.fleet_views import fleet_view, instance_view
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
     made = ModelRepository(tmp_path)
-    made.create("birds", ModelSettings())
+    create_model(made, "birds", ModelSettings())
     return made
 
 

@@ -11,6 +11,7 @@ import pytest
 from serving.errors import ModelError
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import CHECKSUMS_PATH
+from serving.models.pruning import prune, sweep_models
 from serving.models.repository import SETTINGS_NAME, ModelRepository
 from serving.models.served import ServedModels
 from serving.models.serving_config import MONITORING_NAME, pinned_versions
@@ -89,7 +90,7 @@ def test_damaged_settings_of_a_model_count_as_defaults_and_are_kept(
     assert repository.settings("pets").keep_versions == 10
     repository.change_settings("pets", lambda settings: replace(settings, pinned=(1,)))
     assert ModelRepository(repository.root).settings("pets").pinned == (1,)
-    assert repository.prune("pets") == []
+    assert prune(repository, "pets") == []
 
 
 @every_damage
@@ -145,5 +146,5 @@ def test_a_model_in_whose_place_is_something_else_leaves_the_others(
     damage(repository.root / "pets" / "3")
     damage(repository.root / "pets" / "1" / "saved_model.pb")
     assert repository.models() == ["pets", "waste"]
-    repository.sweep()
+    sweep_models(repository)
     assert os.path.lexists(repository.root / "pets" / "3")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from serving.models.faults import FAULTS_NAME, VersionFault
+from serving.models.model_folders import duplicate_model
+from serving.models.pruning import prune
 from serving.models.repository import ModelRepository
 from serving.models.serving_config import pinned_version
 from tests.support.backend_env import MODEL, add_version
@@ -65,9 +67,9 @@ def test_what_answers_in_place_of_another_is_neither_pruned_nor_removed(
 ) -> None:
     repository.record_fault(MODEL, 3, FAULT, fallback=2)
     repository.change_settings(MODEL, lambda settings: type(settings)(keep_versions=1))
-    assert repository.prune(MODEL) == []
+    assert prune(repository, MODEL) == []
     repository.promote(MODEL, 3)
-    assert repository.prune(MODEL) == [2]
+    assert prune(repository, MODEL) == [2]
 
 
 @pytest.mark.parametrize(
@@ -84,5 +86,5 @@ def test_a_damaged_file_says_nothing(repository: ModelRepository, text: str) -> 
 
 def test_a_copy_of_a_model_begins_without_faults(repository: ModelRepository) -> None:
     repository.record_fault(MODEL, 2, FAULT)
-    repository.duplicate(MODEL, "copy")
+    duplicate_model(repository, MODEL, "copy")
     assert repository.fault("copy", 2) is None

@@ -12,9 +12,17 @@ from google.protobuf import text_format
 
 from serving.errors import ModelError
 from serving.models.checksums import CHECKSUMS_PATH
+from serving.models.model_folders import (
+    create_model,
+    delete_model,
+    duplicate_model,
+    purge_deleted,
+    restore_model,
+)
 from serving.models.model_names import ModelNameError, checked_model_name
 from serving.models.model_settings import ModelSettings
-from serving.models.repository import ModelRepository, with_pin
+from serving.models.pruning import prune, remove_version, sweep_models
+from serving.models.repository import ModelRepository
 from serving.models.served import ServedModels
 from serving.tf.messages import model_server_config_pb2
 
@@ -112,8 +120,8 @@ def test_a_damaged_model_that_no_server_loads_leaves_the_others_served(
 
 def test_a_name_is_taken_whatever_its_capitals(repository: ModelRepository) -> None:
     with pytest.raises(ModelError, match="There is a model called pets already"):
-        repository.create("Pets", ModelSettings())
-    repository.create("birds", ModelSettings("pets", keeps_backbone_classes=False))
+        create_model(repository, "Pets", ModelSettings())
+    create_model(repository, "birds", ModelSettings("pets", keeps_backbone_classes=False))
     assert repository.settings("birds").backbone == "pets"
     assert "birds" not in repository.models()
 
@@ -121,8 +129,8 @@ def test_a_name_is_taken_whatever_its_capitals(repository: ModelRepository) -> N
 def test_a_duplicate_shares_its_files_and_is_a_model_of_its_own(
     repository: ModelRepository,
 ) -> None:
-    repository.change_settings("pets", lambda settings: with_pin(settings, 1, pinned=True))
-    repository.duplicate("pets", "copy")
+    repository.change_settings("pets", lambda settings: settings.with_pin(1, pinned=True))
+    duplicate_model(repository, "pets", "copy")
     assert repository.live("copy").number == 1
     assert repository.settings("copy").pinned == (1,)
     one, other = (
@@ -136,29 +144,29 @@ def test_a_duplicate_shares_its_files_and_is_a_model_of_its_own(
 
 def test_a_deleted_model_can_be_restored(repository: ModelRepository) -> None:
     with pytest.raises(ModelError, match="loaded by the instances"):
-        repository.delete("pets")
-    token = repository.delete("waste")
+        delete_model(repository, "pets")
+    token = delete_model(repository, "waste")
     assert repository.models() == ["pets"]
-    assert repository.restore(token) == "waste"
+    assert restore_model(repository, token) == "waste"
     assert repository.live("waste").number == 1
     with pytest.raises(ModelError, match="gone"):
-        repository.restore(token)
+        restore_model(repository, token)
 
 
 def test_a_deleted_model_does_not_replace_a_newer_one(repository: ModelRepository) -> None:
-    token = repository.delete("waste")
+    token = delete_model(repository, "waste")
     add(repository, "Waste")
     with pytest.raises(ModelError, match="called Waste already"):
-        repository.restore(token)
-    assert repository.purge_deleted() == [token]
+        restore_model(repository, token)
+    assert purge_deleted(repository) == [token]
     with pytest.raises(ModelError, match="gone"):
-        repository.restore(token)
+        restore_model(repository, token)
 
 
 @pytest.mark.parametrize("token", ["", "..", "../..", "0123", "a/b"])
 def test_no_token_reaches_another_folder(repository: ModelRepository, token: str) -> None:
     with pytest.raises(ModelError, match="gone"):
-        repository.restore(token)
+        restore_model(repository, token)
     assert repository.models() == ["pets", "waste"]
 
 
@@ -169,14 +177,14 @@ def test_only_the_newest_versions_stay_and_those_that_are_kept(
         add(repository, "pets")
     repository.promote("pets", 4)
     repository.change_settings(
-        "pets", lambda settings: replace(with_pin(settings, 3, pinned=True), keep_versions=2)
+        "pets", lambda settings: replace(settings.with_pin(3, pinned=True), keep_versions=2)
     )
-    assert repository.prune("pets") == [2, 5, 6, 7]
+    assert prune(repository, "pets") == [2, 5, 6, 7]
     assert [version.number for version in repository.versions("pets")] == [1, 3, 4, 8, 9]
     for number, reason in ((4, "is live"), (3, "is pinned"), (7, "no version 7")):
         with pytest.raises(ModelError, match=reason):
-            repository.remove_version("pets", number)
-    repository.remove_version("pets", 8)
+            remove_version(repository, "pets", number)
+    remove_version(repository, "pets", 8)
     assert [version.number for version in repository.versions("pets")] == [1, 3, 4, 9]
 
 
@@ -191,18 +199,18 @@ def test_what_a_crash_left_is_swept_and_work_of_a_living_program_is_not(
         folder.mkdir()
         (folder / "saved_model.pb").write_bytes(b"half")
     with repository.staged("pets") as mine:
-        assert set(repository.sweep()) == {left, former}
+        assert set(sweep_models(repository)) == {left, former}
         assert mine.is_dir()
 
 
 def test_a_model_that_got_no_version_is_swept_and_its_name_is_free(
     repository: ModelRepository,
 ) -> None:
-    repository.create("mine", ModelSettings())
-    assert repository.sweep() == [repository.root / "mine"]
-    repository.create("Mine", ModelSettings())
+    create_model(repository, "mine", ModelSettings())
+    assert sweep_models(repository) == [repository.root / "mine"]
+    create_model(repository, "Mine", ModelSettings())
     with repository.staged("Mine"):
-        assert repository.sweep() == []
+        assert sweep_models(repository) == []
 
 
 def test_checksums_are_those_of_sha256sum(repository: ModelRepository) -> None:

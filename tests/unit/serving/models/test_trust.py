@@ -9,6 +9,7 @@ import pytest
 
 from backend.training.loaded_version import LoadedVersion, check_loadable
 from serving.errors import ModelError
+from serving.models.model_folders import duplicate_model
 from serving.models.repository import ModelRepository
 from tests.support.graphs import write_version, writes_at_load
 
@@ -34,7 +35,7 @@ def test_a_copy_is_trusted_as_well_and_another_version_is_not(
 ) -> None:
     write_version(repository.root / "own" / "2", writes_at_load(tmp_path / "other", "harm"))
     repository.trust("own", 1)
-    repository.duplicate("own", "copy")
+    duplicate_model(repository, "own", "copy")
     assert repository.unsafe_parts("copy", 1) == []
     assert repository.unsafe_parts("own", 2) == repository.unsafe_parts("copy", 2) == ["WriteFile"]
 

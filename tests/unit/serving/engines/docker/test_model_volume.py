@@ -8,6 +8,7 @@ import pytest
 
 from serving.engines.docker.model_volume import ModelFiles, ModelVolume, _version
 from serving.errors import EngineError
+from serving.models.pruning import remove_version
 from serving.models.repository import ModelRepository
 from serving.tf.trust import TRUSTED_NAME
 from serving.workspace import Workspace
@@ -72,7 +73,7 @@ def test_what_is_not_served_any_more_stays_uploaded_as_long_as_it_exists(
     uploaded |= files.marks
     assert set(uploaded) == {"pets/1", "pets/2", "serving.config"}
     assert files.are_in(uploaded)
-    repository.remove_version("pets", 1)
+    remove_version(repository, "pets", 1)
     files = ModelFiles.read(repository.root)
     assert not files.are_in(uploaded)
     assert (files.missing(uploaded), files.removed(uploaded)) == ([], ["pets/1"])
