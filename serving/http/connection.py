@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import json
 import math
-from collections.abc import MutableMapping
+from collections import deque
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -21,11 +22,16 @@ _KEY = "connection"
 _MESSAGES = {
     400: ("This is not an HTTP request.", "Check which program sends it."),
     408: ("The request did not arrive in time.", "Send it again, without pauses."),
+    413: ("The body comes in too many small chunks.", "Send it in larger ones."),
     503: ("There are too many connections.", "Send the whole request at once, or try later."),
 }
 _RETRY_SECONDS = 2
 _CHUNKED_BYTES = 1 << 13
 """Of a body in chunks that are parsed before others have their turn."""
+_FREE_CHUNKS = 20_000
+"""A body may have that many chunks, whatever their size."""
+_CHUNK_BYTES = 512
+"""A body of more chunks has at least so many bytes for each of the others."""
 
 
 @dataclass(eq=False)
@@ -50,12 +56,65 @@ class Waiting(Enum):
     STREAM = "end the connection, which it may do without"
 
 
+class Turns:
+    """Lets the connections of a server that have much to parse take turns.
+
+    One has its turn, then whatever else the event loop has to do, then the next one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def add(self, work: Callable[[], None]) -> None:
+        """Call `work` when it is its turn."""
+        self._waiting.append(work)
+        if len(self._waiting) == 1:
+            self._loop.call_soon(self._take_one)
+
+    def _take_one(self) -> None:
+        try:
+            self._waiting[0]()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                self._loop.call_soon(self._take_one)
+
+
+class _Parser(h11.Connection):
+    """Refuses a body in very many small chunks, which costs far more time than its bytes."""
+
+    chunks = body_bytes = 0
+
+    @property
+    def has_small_chunks(self) -> bool:
+        return self.chunks > _FREE_CHUNKS + self.body_bytes // _CHUNK_BYTES
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Data):
+            self.chunks += event.chunk_start
+            self.body_bytes += len(event.data)
+            if self.has_small_chunks:
+                raise h11.RemoteProtocolError(_MESSAGES[413][0], 413)
+        elif isinstance(event, h11.Request):
+            self.chunks = self.body_bytes = 0
+        return event
+
+
 class HttpProtocol(H11Protocol):
     """uvicorn's protocol, which also tells the application which connection a request is on.
 
     And it ends what its client leaves unfinished, when the server calls `end_if_overdue`.
     Give it to `uvicorn.Config(http=...)`.
     """
+
+    def __init__(self, *arguments: Any, turns: Turns | None = None, **settings: Any) -> None:
+        """Take `turns` with the server's other connections; the rest is uvicorn's."""
+        super().__init__(*arguments, **settings)
+        limit = self.config.h11_max_incomplete_event_size
+        self.conn = _Parser(h11.SERVER) if limit is None else _Parser(h11.SERVER, limit)
+        self._turns = turns or Turns(self.loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -78,27 +137,27 @@ class HttpProtocol(H11Protocol):
             self._take(data)
         self._look()
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, has_turn: bool = False) -> None:
         """Parse what was received; of a body in chunks only a little, and the rest later.
 
         A chunk may be a byte long, and each costs as much time as thousands of bytes.
         """
         at = 0
         while at < len(data) and not self.transport.is_closing():
-            if at and self._is_in_chunks():
+            if self._is_in_chunks() and not has_turn:
                 self._postponed += data[at:]
                 self.transport.pause_reading()
-                self.loop.call_soon(self._take_postponed)
+                self._turns.add(self._take_postponed)
                 return
             has_head = self.conn.their_state is h11.SEND_BODY and not self._is_in_chunks()
             stop = len(data) if has_head else at + _CHUNKED_BYTES
             super().data_received(data[at:stop])
-            at = stop
+            at, has_turn = stop, False
 
     def _take_postponed(self) -> None:
         data = bytes(self._postponed)
         self._postponed.clear()
-        self._take(data)
+        self._take(data, has_turn=True)
         if not (self._postponed or self.flow.read_paused):
             self.transport.resume_reading()
         self._look()
@@ -122,7 +181,8 @@ class HttpProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request of HTTP; called by uvicorn."""
-        self.refuse(400)
+        has_small_chunks = cast(_Parser, self.conn).has_small_chunks
+        self.refuse(413 if has_small_chunks else 400)
 
     def waiting(self) -> tuple[Waiting, float] | None:
         """Return what the connection waits for its client to do, and since when (loop time).

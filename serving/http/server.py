@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
 import uvicorn
 
-from serving.http.connection import HttpProtocol
+from serving.http.connection import HttpProtocol, Turns
 from serving.http.limits import HttpLimits, affordable_connections
 from serving.http.listener import Listener
 
@@ -37,12 +38,14 @@ class BoundedServer(uvicorn.Server):
         )
         self.limits = limits
         self._listeners: list[Listener] = []
+        self._turns: Turns | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to accept connections; called by uvicorn."""
         # Without sockets, since asyncio's servers accept whatever comes, until no descriptor
         # is left for anything else.
         await super().startup(sockets=[])
+        self._turns = Turns(asyncio.get_running_loop())
         limit = affordable_connections(self.limits.connections)
         self._listeners = [
             Listener(
@@ -71,4 +74,5 @@ class BoundedServer(uvicorn.Server):
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
+            turns=self._turns,
         )

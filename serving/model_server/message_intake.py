@@ -17,8 +17,12 @@ from serving.tf.status import Code, ServingError
 
 _SOON_SECONDS = 0.02
 """Messages of usual size arrive faster than that."""
-_STARTING = 8
+_STARTING = 4
 """Messages that begin to be received at a time; a slow one soon makes room for the next."""
+_SLOW_SHARE = 0.5
+"""Of what may be taken; beyond it slow messages are refused, so that others can still begin."""
+_LOOKS = 2
+"""A small message arrives between so many looks even while the process is slow."""
 _MEASURED_SECONDS = 5.0
 """After which what the process takes without requests is found out again."""
 _WAITS = 100
@@ -37,7 +41,7 @@ class MessageIntake:
         """
         self._max_bytes, self._budget, self._allocated = max_bytes, budget, allocated
         self._starting = asyncio.Semaphore(_STARTING)
-        self._slow: dict[asyncio.Task[Any], None] = {}
+        self._slow: dict[asyncio.Task[Any], int] = {}
         self._refused: set[asyncio.Task[Any]] = set()
         self._before, self._measured = 0, -math.inf
         self._watching: asyncio.TimerHandle | None = None
@@ -75,7 +79,7 @@ class MessageIntake:
     def _add_slow(self, reading: asyncio.Task[Any]) -> None:
         if not self._slow:
             self._measure()
-        self._slow[reading] = None
+        self._slow[reading] = 0
         self._starting.release()
         if self._watching is None:
             self._watch()
@@ -95,15 +99,22 @@ class MessageIntake:
         self._watching = None
         if not self._slow:
             return
-        if not self._has_room():
-            newest = [reading for reading in self._slow if reading not in self._refused]
+        for reading in self._slow:
+            self._slow[reading] += 1
+        if not self._has_room(_SLOW_SHARE):
+            newest = [
+                reading
+                for reading, looks in self._slow.items()
+                if looks >= _LOOKS and reading not in self._refused
+            ]
             for reading in newest[len(newest) // 2 :]:
                 self._refused.add(reading)
                 reading.cancel()
         self._watching = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._watch)
 
-    def _has_room(self) -> bool:
-        return self._max_bytes is None or self._allocated() - self._before <= self._max_bytes
+    def _has_room(self, share: float = 1.0) -> bool:
+        limit = self._max_bytes
+        return limit is None or self._allocated() - self._before <= share * limit
 
     def _full(self) -> ServingError:
         return ServingError(

@@ -107,6 +107,10 @@ class PredictionService:
             servable = self._models.servable(spec)
             return await self._scheduler.answer(servable, prepare, request, seconds, share)
 
+    def require(self, spec: Any) -> None:
+        """Raise ServingError unless there is a version that `spec` selects."""
+        self._models.servable(spec)
+
     def metadata(self, request: Any) -> Any:
         """Return the signatures of a version."""
         spec = _spec(request)

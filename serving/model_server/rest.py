@@ -24,7 +24,7 @@ from serving.http.origin import (
 from serving.model_server import examples, rest_bodies
 from serving.model_server.json_scan import check_json
 from serving.model_server.limits import RequestLimits
-from serving.model_server.memory_budget import MemoryBudget, Share, run, run_in_thread
+from serving.model_server.memory_budget import LARGE_BYTES, MemoryBudget, Share, run, run_in_thread
 from serving.model_server.model_service import ModelService
 from serving.model_server.monitoring import Metrics
 from serving.model_server.prediction_service import SIGNATURES_FIELD, PredictionService
@@ -51,6 +51,7 @@ _MODEL_PATH = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _API_PREFIX = "/v1/"
+_JSON = "application/json"
 
 _HTTP_CODES = {
     Code.CANCELLED: 499,
@@ -78,6 +79,8 @@ _CORS_HEADERS = (
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Answer = tuple[int, str, str]
+"""Status, content type and text."""
 
 
 @dataclass(frozen=True)
@@ -113,28 +116,44 @@ class RestApi:
         """Answer one request."""
         refusal = self._refusal(scope)
         if refusal:
-            await self._send(send, 403, "application/json", _error_text(refusal))
+            await self._send(send, 403, _JSON, _error_text(refusal))
             return
         path = scope["raw_path"].partition(b"?")[0].decode("latin-1")
+        prediction = self._prediction(scope, path)
+        if not isinstance(prediction, re.Match):
+            # If there is a body, the HTTP server reads and drops it.
+            await self._send(send, *prediction)
+            return
         with self._budget.share() as share:
             try:
                 body = await self._read(scope, receive, share)
             except ServingError as error:
-                status, text = _http_error(error)
-                await self._send(send, status, "application/json", text)
+                await self._send(send, *_failure(error))
                 return
             if body is None:
                 return
-            if path == self._options.metrics_path:
-                await self._send(send, 200, "text/plain", self._metrics.prometheus_text())
-            elif not path.lower().startswith(_API_PREFIX):
-                await self._send(send, 404, "text/html", "<h1>Not Found</h1>")
-            else:
-                working = self._answer(scope, path, body, share)
-                del body
-                answer = await _unless_disconnected(receive, working)
-                if answer is not None:
-                    await self._send(send, answer[0], "application/json", answer[1])
+            working = self._answer(scope, prediction, body, share)
+            del body
+            answer = await _unless_disconnected(receive, working)
+            if answer is not None:
+                await self._send(send, *answer)
+
+    def _prediction(self, scope: Scope, path: str) -> re.Match[str] | Answer:
+        """Return which prediction is asked for, or the answer if that takes no body."""
+        if path == self._options.metrics_path:
+            return 200, "text/plain", self._metrics.prometheus_text()
+        if not path.lower().startswith(_API_PREFIX):
+            return 404, "text/html", "<h1>Not Found</h1>"
+        if scope["method"] == "OPTIONS" and self._options.cors:
+            return 200, _JSON, ""
+        try:
+            if scope["method"] != "POST" or not (found := _PREDICTION_PATH.fullmatch(path)):
+                return 200, _JSON, self._about_models(scope["method"], path)
+            if _may_be_large(scope):
+                self._predictions.require(_spec(found))
+        except Exception as error:
+            return _failure(error)
+        return found
 
     def _refusal(self, scope: Scope) -> str:
         """Say why a request of another web site is refused; empty for all others."""
@@ -188,24 +207,17 @@ class RestApi:
         await send({"type": "http.response.body", "body": data})
 
     async def _answer(
-        self, scope: Scope, path: str, body: bytearray, share: Share
-    ) -> tuple[int, str]:
+        self, scope: Scope, prediction: re.Match[str], body: bytearray, share: Share
+    ) -> Answer:
+        method = prediction["method"].lower()
         try:
-            if scope["method"] == "OPTIONS" and self._options.cors:
-                return 200, ""
-            return 200, await self._dispatch(scope, path, body, share)
-        except ServingError as error:
-            return _http_error(error)
-        except Exception as error:
-            log.exception("A call failed with an unexpected error")
-            return 500, _error_text(f"{type(error).__name__}: {error}")
-
-    async def _dispatch(self, scope: Scope, path: str, body: bytearray, share: Share) -> str:
-        verb = scope["method"]
-        if verb == "POST" and (found := _PREDICTION_PATH.fullmatch(path)):
-            spec = _spec(found)
+            spec = _spec(prediction)
             document = await self._document(scope, body, share)
-            return await self._infer(found["method"].lower(), spec, document, share)
+            return 200, _JSON, await self._infer(method, spec, document, share)
+        except Exception as error:
+            return _failure(error)
+
+    def _about_models(self, verb: str, path: str) -> str:
         if verb == "GET" and (found := _MODEL_PATH.fullmatch(path)):
             if found["name"] is None:
                 raise invalid("Missing model name in request.")
@@ -301,9 +313,12 @@ class _TooLarge(ServingError):
         super().__init__(Code.INVALID_ARGUMENT, f"The request body is larger than {limit} bytes.")
 
 
-def _http_error(error: ServingError) -> tuple[int, str]:
+def _failure(error: Exception) -> Answer:
+    if not isinstance(error, ServingError):
+        log.error("A call failed with an unexpected error", exc_info=error)
+        return 500, _JSON, _error_text(f"{type(error).__name__}: {error}")
     status = 413 if isinstance(error, _TooLarge) else _HTTP_CODES.get(error.code, 500)
-    return status, _error_text(shortened(error.message, _MAX_ERROR))
+    return status, _JSON, _error_text(shortened(error.message, _MAX_ERROR))
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
@@ -315,9 +330,13 @@ def _declared_length(scope: Scope) -> int:
     return int(length) if length.isdigit() else 0
 
 
+def _may_be_large(scope: Scope) -> bool:
+    return _declared_length(scope) > LARGE_BYTES or bool(_header(scope, b"transfer-encoding"))
+
+
 async def _unless_disconnected(
-    receive: Receive, answer: Coroutine[Any, Any, tuple[int, str]]
-) -> tuple[int, str] | None:
+    receive: Receive, answer: Coroutine[Any, Any, Answer]
+) -> Answer | None:
     """Return the answer; None, with the work cancelled, if the client disconnects."""
     # Once the body has been read, the next message can only be the disconnect.
     working = asyncio.create_task(answer)

@@ -5,7 +5,7 @@
 Starts a model server, and a backend with an instance, as real processes. One by one, each attack
 of the modules `hostile_*` beside this one is sent from a process of its own, while another process
 classifies a photo all the time. Prints a row for each: what was sent, the memory of the server's
-processes before, at its peak and ten seconds after, the longest wait of the other caller, and how
+processes before, at its peak and at most ten seconds after, the longest wait of the other caller, and how
 many processes ended. The exit code is 1 if a bound was broken.
 """
 
@@ -40,7 +40,9 @@ from tests.support.waiting import block_until
 MAX_MORE_MEGABYTES = 600
 MAX_WAIT_SECONDS = 2.0
 AFTER_SECONDS = 10.0
-SEND_SECONDS = 180.0
+"""In which memory is to be back where it was, or nearly so."""
+_NEARLY = 1.05
+SEND_SECONDS = 30.0
 """An attack that takes longer is ended."""
 _MEGABYTE = 1_000_000
 _SAMPLE_SECONDS = 0.05
@@ -224,10 +226,11 @@ def measured(attack: Attack, target: Target, servers: Servers) -> Row:
             else (said.strip().splitlines() or [""])[-1]
         )
         ended = time.monotonic()
-        while time.monotonic() < ended + AFTER_SECONDS:
-            peak = max(peak, servers.megabytes(attack.at))
+        while (after := servers.megabytes(attack.at)) > before * _NEARLY:
+            peak = max(peak, after)
+            if time.monotonic() > ended + AFTER_SECONDS:
+                break
             time.sleep(_SAMPLE_SECONDS)
-        after = servers.megabytes(attack.at)
         wait, failed = longest_wait(waits, started)
     exits = len(running - servers.servers(attack.at))
     return Row(attack, answer[:60], before, peak, after, wait, failed, exits)
@@ -285,7 +288,7 @@ def run(chosen: Sequence[Attack], *, markdown: bool) -> list[Row]:
         try:
             target = servers.start()
             print(
-                "| sent | before, MB | peak | after 10 s | longest wait, s | failed | exits |"
+                "| sent | before, MB | peak | after | longest wait, s | failed | exits |"
                 " answered | broken |\n|---|---|---|---|---|---|---|---|---|"
                 if markdown
                 else f"{'sent':<62}{'before':>8}{'peak':>8}{'after':>8}{'wait':>8}{'failed':>8}"

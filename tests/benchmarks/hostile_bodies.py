@@ -47,9 +47,24 @@ def _form(content: bytes, name: str = "file", more: bytes = b"") -> bytes:
     return part.encode() + content + b"\r\n" + more + f"--{_BOUNDARY}--\r\n".encode()
 
 
-def _upload(image: _Body, path: str = "/classify", more: bytes = b"") -> Callable[[Target], str]:
+def _once(make: _Body) -> _Body:
+    """Make the content when it is asked for first, and return the same from then on."""
+    lock, made = threading.Lock(), list[bytes]()
+
+    def content() -> bytes:
+        with lock:
+            if not made:
+                made.append(make())
+        return made[0]
+
+    return content
+
+
+def _upload(image: _Body, path: str = "/classify", more: _Body = bytes) -> Callable[[Target], str]:
+    body_once = _once(lambda: _form(image(), more=more()))
+
     def send(target: Target) -> str:
-        body = _form(image(), more=more)
+        body = body_once()
         return _post(target, path, [body], len(body), _FORM)
 
     return send
@@ -220,7 +235,7 @@ ATTACKS: tuple[Attack, ...] = (
     _attack("a PNG one pixel high, 10^8 wide", _upload(lambda: _png(10**8, 1))),
     _attack("a PNG with 200 MB of texts", _upload(_png_with_texts)),
     _attack("a PNG with a profile of 200 MB", _upload(_png_with_profile)),
-    _attack("a GIF of 2,000 frames", _upload(lambda: _gif(2000))),
+    _attack("a GIF of 500 frames", _upload(lambda: _gif(500))),
     _attack("a TIFF of 30,000 x 30,000", _upload(lambda: _tiff(30_000))),
     _attack("an AVIF of 8,000 x 8,000", _upload(lambda: _avif(8_000))),
     _attack("a BMP that declares 60,000 x 60,000", _upload(lambda: _bmp(60_000))),
@@ -229,7 +244,7 @@ ATTACKS: tuple[Attack, ...] = (
         "a progressive JPEG of 20,000 scans",
         _upload(lambda: declared_jpeg(4_000, 4_000, progressive=True, scans=20_000)),
     ),
-    _attack("a label of 40 MB", _upload(lambda: b"x", "/labels", _long_class())),
+    _attack("a label of 40 MB", _upload(lambda: b"x", "/labels", _long_class)),
     _attack("400,000 parts of a form", _sends("/labels", _many_parts, _FORM)),
     _attack("a file name of 40 MB", _sends("/classify", _long_part_head, _FORM)),
     _attack("JSON nested 5 million deep", _sends("/training", _nested_json, _JSON)),

@@ -16,7 +16,7 @@ from tests.benchmarks.raw_requests import field, post
 
 _MEGABYTE = 1_000_000
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_HOLD_SECONDS = 15.0
+_HOLD_SECONDS = 8.0
 _STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -142,6 +143,26 @@ def test_single_value_fills_a_small_shape(target: tuple[RunningServer, Target]) 
     classes = response.outputs["classes"]
     assert classes.tensor_shape.dim[0].size == 3
     assert set(classes.string_val[::6]) == {b"red"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/models/none:predict", 404),
+        ("/v1/models/half_plus_two/versions/9:classify", 404),
+        ("/v1/models/half_plus_two/labels/none:regress", 400),
+        ("/v1/models/half_plus_two/versions/9999999999999999999:predict", 400),
+        ("/v1/nothing", 400),
+        ("/nothing", 404),
+    ],
+)
+@pytest.mark.parametrize("kind", ["Content-Length: 50000000", "Transfer-Encoding: chunked"])
+def test_a_large_body_that_no_model_takes_is_not_waited_for(
+    sample_server: RunningServer, path: str, status: int, kind: str
+) -> None:
+    with socket.create_connection(("127.0.0.1", sample_server.ports["rest"]), 60) as connection:
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{kind}\r\n\r\n".encode())
+        assert connection.recv(12) == f"HTTP/1.1 {status}".encode()
 
 
 def test_limits_are_flags(start_server: StartServer, sample_models: Path) -> None:

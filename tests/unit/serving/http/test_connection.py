@@ -3,11 +3,16 @@ from __future__ import annotations
 import asyncio
 import http.client
 import socket
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
+import pytest
 import uvicorn
 
-from serving.http.connection import HttpProtocol, connection_of
+from serving.http.connection import HttpProtocol, Turns, connection_of
+from serving.http.limits import HttpLimits
+from tests.support.http_server import serving
 
 
 async def test_connection_is_the_same_for_each_of_its_requests() -> None:
@@ -30,11 +35,11 @@ async def test_connection_is_the_same_for_each_of_its_requests() -> None:
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        serving = asyncio.create_task(server._serve([listener]))
+        running = asyncio.create_task(server._serve([listener]))
         await asyncio.to_thread(request_twice, port)
         await asyncio.to_thread(request_twice, port)
         server.should_exit = True
-        await serving
+        await running
     assert seen[0] is seen[1]
     assert seen[2] is seen[3]
     assert seen[0] is not seen[2]
@@ -60,7 +65,7 @@ async def test_many_small_chunks_let_others_have_their_turn() -> None:
         await send({"type": "http.response.body"})
 
     def post(port: int) -> bytes:
-        content = bytes(range(256)) * 200
+        content = bytes(range(256)) * 75
         with socket.create_connection(("127.0.0.1", port)) as connection:
             for end in (b"0\r\n\r\n", b"0\r\n\r\n"):
                 connection.sendall(
@@ -78,10 +83,59 @@ async def test_many_small_chunks_let_others_have_their_turn() -> None:
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        serving = asyncio.create_task(server._serve([listener]))
+        running = asyncio.create_task(server._serve([listener]))
         content = await asyncio.to_thread(post, port)
         server.should_exit = True
-        await serving
+        await running
     assert bodies == [content, content]
-    # 300 kB each, at most 8 kB of which are parsed in one turn.
-    assert turns[0] > 30
+    # 115 kB each, at most 8 kB of which are parsed in one turn.
+    assert turns[0] > 20
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "status"),
+    [(20_000, 1, 204), (25_000, 512, 204), (21_000, 1, 413), (40_000, 100, 413)],
+)
+async def test_a_body_in_too_many_small_chunks_is_refused(
+    count: int, size: int, status: int
+) -> None:
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    def post(port: int) -> bytes:
+        chunk = b"%x\r\n%b\r\n" % (size, bytes(size))
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            with suppress(ConnectionError):  # refused, it is not read to its end
+                connection.sendall(
+                    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + chunk * count
+                    + b"0\r\n\r\n"
+                )
+            with suppress(ConnectionError):
+                return connection.recv(12)
+        return b"HTTP/1.1 413"  # the reset came before the answer was read
+
+    async with serving(app, HttpLimits()) as port:
+        assert await asyncio.to_thread(post, port) == f"HTTP/1.1 {status}".encode()
+
+
+async def test_connections_take_turns() -> None:
+    turns = Turns(asyncio.get_running_loop())
+    order: list[str] = []
+    done = asyncio.Event()
+
+    def work(name: str, times: int) -> None:
+        order.append(name)
+        asyncio.get_running_loop().call_soon(order.append, "other")
+        if times > 1:
+            turns.add(partial(work, name, times - 1))
+        elif name == "b":
+            asyncio.get_running_loop().call_soon(done.set)
+
+    turns.add(partial(work, "a", 2))
+    turns.add(partial(work, "b", 2))
+    await done.wait()
+    assert order == ["a", "other", "b", "other", "a", "other", "b", "other"]
