@@ -5,8 +5,8 @@
 Starts a model server, and a backend with an instance, as real processes. One by one, each attack
 of the modules `hostile_*` beside this one is sent from a process of its own, while another process
 classifies a photo all the time. Prints a row for each: what was sent, the memory of the server's
-processes before, at its peak and at most ten seconds after, the longest wait of the other caller, and how
-many processes ended. The exit code is 1 if a bound was broken.
+processes before, at its peak, and as soon as it is back or after ten seconds, the longest wait of
+the other caller, and how many processes ended. The exit code is 1 if a bound was broken.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ class Servers:
 
     def start(self) -> Target:
         ports_file = self.folder / "ports.json"
+        ports_file.unlink(missing_ok=True)
         self._start(
             "model server",
             *("serving.model_server", f"--model_name={TINY_MODEL}"),
@@ -143,11 +144,7 @@ class Servers:
         found = set()
         for process in self.tree(at):
             with suppress(psutil.NoSuchProcess):
-                words = " ".join(process.cmdline())
-                if (
-                    any(f"-m {name}" in words for name in ("serving.model_server", "backend"))
-                    or "desktop.cli" in words
-                ):
+                if any(name in process.cmdline() for name in _SERVER_MODULES):
                     found.add(process)
         return found
 
@@ -300,7 +297,8 @@ def run(chosen: Sequence[Attack], *, markdown: bool) -> list[Row]:
                 print(row_text(rows[-1], markdown=markdown), flush=True)
                 if rows[-1].exits:
                     print(servers.log(attack.at)[-2000:], file=sys.stderr)
-                    break
+                    servers.stop()
+                    target = servers.start()
         finally:
             servers.stop()
     return rows
@@ -338,7 +336,7 @@ def main() -> int:
         slowest = max(rows, key=lambda row: row.wait)
         print(f"Most memory: +{most.peak - most.before:,.0f} MB, {most.attack.name}.")
         print(f"Longest wait: {slowest.wait:.2f} s, {slowest.attack.name}.")
-    return 1 if broken or len(rows) < len(chosen) else 0
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":
