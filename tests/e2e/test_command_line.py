@@ -121,6 +121,8 @@ def test_an_instance_is_looked_into_limited_and_exchanged(shell: CommandLine) ->
         "memory_limit": 2_000_000_000,
         "cpu_limit": 0.0,
         "image": "",
+        "pids_limit": 0,
+        "tcp": False,
     }
     limited = [one["id"] for one in shell.json("fleet", "status")["instances"]]
     assert len(limited) == 2
