@@ -16,7 +16,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
-from backend.ending import EndRequest, ending
+from backend.ending import Shutdown, ending
 from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, publish_faults, watch_fleet
@@ -83,11 +83,11 @@ async def serve(arguments: argparse.Namespace) -> None:
 
     Raises ServeryError if it cannot start, CancelledError if it is to end before it listens.
     """
-    with ending(arguments.parent_pipe) as end:
-        await _serve(arguments, end)
+    with ending(arguments.parent_pipe) as shutdown:
+        await _serve(arguments, shutdown)
 
 
-async def _serve(arguments: argparse.Namespace, end: EndRequest) -> None:
+async def _serve(arguments: argparse.Namespace, shutdown: Shutdown) -> None:
     workspace = Workspace(arguments.workspace.expanduser().resolve()).create()
     # Whatever came into it by other ways since: a copy of it that was put back, a wide umask.
     await asyncio.to_thread(workspace.tighten)
@@ -132,7 +132,7 @@ async def _serve(arguments: argparse.Namespace, end: EndRequest) -> None:
                 response_seconds=arguments.body_seconds,
             )
             server = Server(app, on_listening, broker.close, limits)
-            end.goes_to(server)
+            shutdown.set_server(server)
             async with in_background(keep_run_file(workspace, run_file, listening)):
                 await server.serve([listener])
 

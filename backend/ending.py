@@ -14,14 +14,14 @@ from serving.parent import end_with_parent
 from serving.signals import on_end_signals
 
 
-class EndRequest:
-    """Ends the program in good order; to ask again changes nothing."""
+class Shutdown:
+    """Ends the program in good order; a second request changes nothing."""
 
     def __init__(self, starting: asyncio.Task[Any] | None) -> None:
         self._starting = starting
         self._server: Server | None = None
 
-    def make(self) -> None:
+    def request(self) -> None:
         """End the server, or cancel the start if there is none yet."""
         if self._server is not None:
             self._server.should_exit = True
@@ -29,24 +29,24 @@ class EndRequest:
             self._starting.cancel()
             self._starting = None
 
-    def goes_to(self, server: Server) -> None:
-        """From now on the server ends by itself when it is asked to."""
+    def set_server(self, server: Server) -> None:
+        """From now on a request ends the server, in place of the start."""
         self._server = server
 
 
 @contextmanager
-def ending(parent_pipe: int | None) -> Iterator[EndRequest]:
-    """Yield what a signal, or the end of the parent, makes during the block.
+def ending(parent_pipe: int | None) -> Iterator[Shutdown]:
+    """Request the shutdown that it yields at a signal, or at the end of the parent.
 
     The current task is cancelled if that happens before there is a server.
     """
     loop = asyncio.get_running_loop()
-    request = EndRequest(asyncio.current_task())
-    make = partial(_call, loop, request.make)
-    with on_end_signals(lambda number: make(), then_ignore=True):
+    shutdown = Shutdown(asyncio.current_task())
+    end = partial(_call, loop, shutdown.request)
+    with on_end_signals(lambda number: end(), then_ignore=True):
         if parent_pipe is not None:
-            end_with_parent(parent_pipe, make)
-        yield request
+            end_with_parent(parent_pipe, end)
+        yield shutdown
 
 
 def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

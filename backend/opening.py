@@ -35,11 +35,11 @@ async def opened(steps: Sequence[Step]) -> AsyncIterator[None]:
     if not remaining:
         yield
         return
-    async with in_background(_go_on(remaining), name="open what is on disk"):
+    async with in_background(_retry_steps(remaining), name="open what is on disk"):
         yield
 
 
-async def _go_on(steps: list[Step]) -> None:
+async def _retry_steps(steps: list[Step]) -> None:
     last = ""
     while steps:
         await asyncio.sleep(RETRY_SECONDS)

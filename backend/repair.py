@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -128,10 +127,6 @@ CHECKS: tuple[Check, ...] = (check_backend_database, check_images, check_embeddi
 
 def _recover(workspace: Workspace) -> str:
     path = workspace.backend_database
-    if path.exists() and not os.access(path, os.R_OK) and path.stat().st_uid == os.getuid():
-        path.chmod(0o600)
-        if not list(check_backend_database(workspace)):
-            return f"You may read {path} again."
     if not path.parent.is_dir():
         raise NotRepaired(f"{path.parent} is not a folder.", "Repair that first.")
     return recover_database(

@@ -13,9 +13,9 @@ from starlette.requests import ClientDisconnect
 
 from backend.http_errors import HttpError
 from backend.photos.budget import PhotoBudget
+from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.form import BrokenForm, boundary_of
 from backend.photos.photo_decoder import PhotoDecoder
-from backend.photos.unless_left import unless_left
 from serving.normalize_image import MAX_BYTES, too_many_bytes
 
 _FORM_OVERHEAD = 64 * 1024
@@ -64,7 +64,9 @@ class Uploads:
                 file = os.memfd_create("upload")
                 receiving.callback(os.close, file)
                 await self._receive(request, file, receiving)
-                decoded = await unless_left(request, self._decoder.normalize(file, boundary))
+                decoded = await cancel_on_disconnect(
+                    request, self._decoder.normalize(file, boundary)
+                )
                 if decoded.file != file:
                     receiving.callback(os.close, decoded.file)
                 begin, end = decoded.place

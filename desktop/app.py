@@ -38,7 +38,7 @@ from serving.background import in_background
 from serving.errors import FleetUnavailable, ServeryError
 from serving.licences import parts
 from serving.predict.prediction import Prediction
-from serving.private import ways_in
+from serving.private import access_warnings
 from serving.progress import Report
 from serving.text.log_lines import log_lines
 from serving.workspace import Workspace, WorkspaceError
@@ -143,7 +143,7 @@ class App:
 
         If a part cannot be built, the person is told and the others are built all the same.
         """
-        for sentence in ways_in(self.workspace.root):
+        for sentence in access_warnings(self.workspace.root):
             self.notifications.error(sentence)
         async with self._report_errors():
             await stack.enter_async_context(self.history)

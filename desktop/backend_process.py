@@ -107,10 +107,10 @@ class BackendHandle:
                 return None
             await asyncio.sleep(4 * _POLL_SECONDS)
 
-    def let_stay(self, stays: bool) -> None:
+    def keep_running(self, stays: bool) -> None:
         """Say whether it runs on when this program ends, however that does."""
         if self.pipe is not None:
-            self.pipe.let_stay(stays)
+            self.pipe.keep_running(stays)
 
     async def stop(self, *, also_left: bool = False) -> None:
         """Stop the process if it was started here, gracefully; any other backend runs on.
@@ -144,7 +144,7 @@ async def ensure_backend(
         if not reason:
             return _joined(found)
         if not found.was_left:
-            raise _run_by_another(found, reason)
+            raise _other_owner_error(found, reason)
         await end_process(found.pid, found.identity, STOP_TIMEOUT_SECONDS)
     return await _start(workspace, options)
 
@@ -153,7 +153,7 @@ async def check_running_backend(workspace: Workspace, options: BackendOptions) -
     """Raise BackendError if another program runs a backend that is not as `options` ask for."""
     found = await _find_running(workspace)
     if found is not None and not found.was_left and (reason := options.reason_against(found)):
-        raise _run_by_another(found, reason)
+        raise _other_owner_error(found, reason)
 
 
 async def interrupted_runs(workspace: Workspace, handle: BackendHandle) -> int:
@@ -191,7 +191,7 @@ async def _start(workspace: Workspace, options: BackendOptions) -> BackendHandle
             await asyncio.sleep(4 * _POLL_SECONDS)
         if found is not None:
             if reason := options.reason_against(found):
-                raise _run_by_another(found, reason)
+                raise _other_owner_error(found, reason)
             return _joined(found)
 
 
@@ -277,7 +277,7 @@ def _joined(running: BackendRunFile) -> BackendHandle:
     )
 
 
-def _run_by_another(running: BackendRunFile, reason: str) -> BackendError:
+def _other_owner_error(running: BackendRunFile, reason: str) -> BackendError:
     return BackendError(
         f"{reason} It is run by {running.owner}.",
         "End that program first, or leave out --host and --port to use its backend.",

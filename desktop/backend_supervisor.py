@@ -66,7 +66,7 @@ class BackendSupervisor:
     async def start(self) -> BackendHandle:
         """Find or start the backend; raises BackendError if it does not come up."""
         handle = await ensure_backend(self._workspace, self._options)
-        handle.let_stay(self._stays)
+        handle.keep_running(self._stays)
         self.handle = handle
         # What must hold has been seen to. From now on, the address is kept if that is possible.
         port = urlsplit(handle.url).port or self._options.near_port
@@ -95,16 +95,16 @@ class BackendSupervisor:
         With `stays`, it runs on.
         """
         if self.handle is not None:
-            self.let_stay(stays)
+            self.keep_running(stays)
             if not stays:
                 await self.handle.stop(also_left=True)
             self.handle.close()
 
-    def let_stay(self, stays: bool) -> None:
+    def keep_running(self, stays: bool) -> None:
         """Say whether a backend that was started here runs on even if this program is killed."""
         self._stays = stays
         if self.handle is not None:
-            self.handle.let_stay(stays)
+            self.handle.keep_running(stays)
 
     async def _start_again(self) -> None:
         await asyncio.sleep(PAUSES_SECONDS[min(self._failures, len(PAUSES_SECONDS) - 1)])
@@ -114,7 +114,7 @@ class BackendSupervisor:
             self.report(error)
 
     async def _watch(self, handle: BackendHandle) -> None:
-        """Return when the backend has ended, having told so."""
+        """Return when the backend has ended, after that was reported."""
         exited = asyncio.ensure_future(handle.exited())
         try:
             await asyncio.wait([exited], timeout=MIN_UPTIME_SECONDS)

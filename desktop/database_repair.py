@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -21,10 +20,6 @@ def check_desktop_database(workspace: Workspace) -> Iterator[WorkspaceProblem]:
 
 def _recover(workspace: Workspace) -> str:
     path = workspace.desktop_database
-    if path.exists() and not os.access(path, os.R_OK) and path.stat().st_uid == os.getuid():
-        path.chmod(0o600)
-        if not list(check_desktop_database(workspace)):
-            return f"You may read {path} again."
     return recover_database(
         workspace,
         path,

@@ -67,17 +67,17 @@ class EventLoop:
         try:
             with gc_on_loop_thread(loop):
                 try:
-                    code = self._run_to_its_end(loop, main())
+                    code = self._run_until_complete(loop, main())
                     return code if self._give_up_at is None else EXIT_WITHOUT_SCREEN
                 finally:
                     with contextlib.suppress(ScreenLost):
-                        self._run_to_its_end(loop, _end_tasks())
+                        self._run_until_complete(loop, _end_tasks())
                     pool.shutdown(wait=True, cancel_futures=True)
         finally:
             loop.close()
             asyncio.set_event_loop(None)
 
-    def _run_to_its_end(self, loop: qasync.QEventLoop, main: Awaitable[T]) -> T:
+    def _run_until_complete(self, loop: qasync.QEventLoop, main: Awaitable[T]) -> T:
         """Return what `main` returns once it is done, also where Qt stops before.
 
         Qt stops when it has lost its screen, and again whenever it looks for events after that.

@@ -58,7 +58,7 @@ class Registration:
     def stops_fleet(self) -> bool:
         return self._program.stops_fleet
 
-    def let_stop_fleet(self, stops: bool) -> None:
+    def set_stops_fleet(self, stops: bool) -> None:
         """Say whether this program is to stop the instances when it ends."""
         if stops != self._program.stops_fleet:
             self._program = replace(self._program, stops_fleet=stops)

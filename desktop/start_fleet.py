@@ -75,11 +75,11 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     stack.push_async_callback(engines.close)
     program = stack.enter_context(registered(app.workspace, WINDOW))
 
-    def let_stop_fleet(preferences: Preferences) -> None:
-        program.let_stop_fleet(preferences.on_quit is not OnQuit.KEEP)
+    def set_stops_fleet(preferences: Preferences) -> None:
+        program.set_stops_fleet(preferences.on_quit is not OnQuit.KEEP)
 
-    let_stop_fleet(app.settings.preferences)
-    stack.callback(app.settings.subscribe(let_stop_fleet))
+    set_stops_fleet(app.settings.preferences)
+    stack.callback(app.settings.subscribe(set_stops_fleet))
     stack.push_async_callback(_stop_fleet, app, fleet, program)
     FleetPresenter(page, fleet, app.jobs, app.notifications)
     EnginePresenter(page, fleet, engines, app.settings, app.jobs, app.notifications)

@@ -46,11 +46,11 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
         )
     )
 
-    def let_stay(preferences: Preferences) -> None:
-        supervisor.let_stay(preferences.on_quit is OnQuit.KEEP)
+    def keep_running(preferences: Preferences) -> None:
+        supervisor.keep_running(preferences.on_quit is OnQuit.KEEP)
 
-    let_stay(app.settings.preferences)
-    stack.callback(app.settings.subscribe(let_stay))
+    keep_running(app.settings.preferences)
+    stack.callback(app.settings.subscribe(keep_running))
     handle = supervisor.handle
     interrupted = await interrupted_runs(app.workspace, handle) if handle else 0
     if sentence := runs_sentence(interrupted):

@@ -50,12 +50,12 @@ async def stop_workspace(workspace: Workspace, report: Report = no_report) -> St
     if not workspace.root.is_dir():
         return result
     report(0, 4, "Stopping programs")
-    recorded = await _want_no_instances(workspace)
+    recorded = await _record_no_instances(workspace)
     programs = [each for each in running_programs(workspace) if each.pid != os.getpid()]
     await asyncio.gather(
         *(_end(result, str(each), each.pid, each.identity, PROGRAM_SECONDS) for each in programs)
     )
-    if not recorded and not await _want_no_instances(workspace):
+    if not recorded and not await _record_no_instances(workspace):
         result.failed.append("How many instances there should be could not be set to none.")
     report(1, 4, "Stopping the backend")
     await _end_processes(workspace, result, instances=False)
@@ -71,7 +71,7 @@ async def stop_workspace(workspace: Workspace, report: Report = no_report) -> St
     return result
 
 
-async def _want_no_instances(workspace: Workspace) -> bool:
+async def _record_no_instances(workspace: Workspace) -> bool:
     """Set the fleet to no instances; False if that cannot be written, or not in time."""
     record = RecordFile(workspace.fleet_record, workspace.damaged)
     if not record.exists() or not record.read().desired_count:

@@ -19,6 +19,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from serving.database import COMPANIONS, check_files, exclusive
+from serving.files import flush_file, flush_folder
 from serving.state_files import DamagedFile
 
 _LAST_ROW = 2**63 - 1
@@ -95,12 +96,12 @@ def recover(
             for file in (path, *(path.with_name(path.name + end) for end in COMPANIONS)):
                 _keep(file, kept / file.name)
             rows, lost, stopped = _rebuild(kept / path.name, new, prepare, tables)
-            _flush(new)
+            flush_file(new)
             # The log of the damaged database would be applied to the new one.
             for end in COMPANIONS:
                 _remove(path.with_name(path.name + end))
             new.replace(path)
-            _flush(path.parent)
+            flush_folder(path.parent)
         except BaseException:
             new.unlink(missing_ok=True)
             raise
@@ -361,11 +362,3 @@ def _is_file(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError:
         return False
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -41,12 +41,13 @@ def flush_tree(folder: Path) -> None:
     """
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     with ThreadPoolExecutor(_FLUSHES) as pool:
-        list(pool.map(_flush_file, files))
+        list(pool.map(flush_file, files))
     for each in (*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
         flush_folder(each)
 
 
-def _flush_file(path: Path) -> None:
+def flush_file(path: Path) -> None:
+    """Make the content of a file survive a power cut; raises OSError."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

@@ -59,7 +59,7 @@ class ParentPipe:
             os.close(self._read)
             self._read = -1
 
-    def let_stay(self, stays: bool) -> None:
+    def keep_running(self, stays: bool) -> None:
         """Say whether the child runs on when this program ends; by default it does not."""
         if self._write >= 0:
             with contextlib.suppress(OSError):  # the child is gone

@@ -97,7 +97,7 @@ def tighten(root: Path, unchanging: Collection[Path] = ()) -> list[str]:
     return walk.sentences()
 
 
-def ways_in(root: Path) -> list[str]:
+def access_warnings(root: Path) -> list[str]:
     """Return a sentence for each folder above `root` in which others could replace it."""
     trusted = {os.geteuid(), _ROOT}
     found = []

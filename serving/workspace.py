@@ -11,11 +11,11 @@ import platformdirs
 
 from serving.errors import ServeryError, storage_error
 from serving.private import (
+    access_warnings,
     check_owner,
     is_open_to_others,
     make_private_folder,
     tighten,
-    ways_in,
 )
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,10 @@ class Workspace:
                 "models that you do not know.",
                 self.root,
             )
-        for sentence in (*ways_in(self.root), *tighten(self.root, (self.models, self.images))):
+        for sentence in (
+            *access_warnings(self.root),
+            *tighten(self.root, (self.models, self.images)),
+        ):
             log.warning("%s", sentence)
 
     @property

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 
 from backend.contract import Classification
 from backend.models.names import ModelNames
-from backend.photos.unless_left import unless_left
+from backend.photos.disconnect import cancel_on_disconnect
 from backend.uploads import Upload, Uploads
 from serving.errors import ModelNotServed
 from serving.predict.prediction import Prediction
@@ -35,7 +35,7 @@ def routes(classifier: Classifier, names: ModelNames, uploads: Uploads) -> APIRo
         `model` names a served model; without it the current one answers.
         """
         async with uploads.photo(request) as upload:
-            prediction = await unless_left(request, answer(upload, upload.model or model))
+            prediction = await cancel_on_disconnect(request, answer(upload, upload.model or model))
         return Classification(
             prediction.model, prediction.version, list(prediction.scores), prediction.milliseconds
         )

@@ -12,7 +12,7 @@ from backend.contract import Comparison
 from backend.http_errors import HttpError
 from backend.models.comparison import VersionComparison
 from backend.models.names import ModelNames
-from backend.photos.unless_left import unless_left
+from backend.photos.disconnect import cancel_on_disconnect
 from backend.this_machine import absolute_path, require_this_machine
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
@@ -55,7 +55,7 @@ def routes(
                 await asyncio.to_thread(repository.version, model, number)
             except ModelError as error:
                 raise HttpError(404, error.what, error.advice) from error
-        return await unless_left(
+        return await cancel_on_disconnect(
             request, comparison.compare(model, body.versions, body.images, files)
         )
 

@@ -13,8 +13,8 @@ from fastapi.responses import FileResponse, Response
 from backend.contract import LabeledPhoto
 from backend.http_errors import HttpError
 from backend.models.names import ModelNames
+from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.photo_decoder import PhotoDecoder
-from backend.photos.unless_left import unless_left
 from backend.store.store import Store
 from serving.errors import ImageError
 from serving.image_file import UnusableImage
@@ -53,7 +53,7 @@ def routes(store: Store, names: ModelNames, decoder: PhotoDecoder) -> APIRouter:
             return Response(status_code=304, headers=headers)
         if side is None:
             return FileResponse(path, media_type=_JPEG, headers=headers)
-        content = await unless_left(request, _scaled(decoder, path, side))
+        content = await cancel_on_disconnect(request, _scaled(decoder, path, side))
         return Response(content, media_type=_JPEG, headers=headers)
 
     return router

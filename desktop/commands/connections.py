@@ -61,7 +61,7 @@ def with_backend(
         handle = await ensure_backend(workspace, options)
         try:
             async with BackendClient(handle.url, token=AccessToken(workspace.token)) as client:
-                return await _unless_it_ends(work(client, handle), workspace, client, handle)
+                return await _cancel_on_end(work(client, handle), workspace, client, handle)
         finally:
             await handle.stop()
             handle.close()
@@ -74,7 +74,7 @@ def _command_name() -> str:
     return "" if context is None else (context.info_name or "")
 
 
-async def _unless_it_ends(
+async def _cancel_on_end(
     work: Awaitable[T], workspace: Workspace, client: BackendClient, handle: BackendHandle
 ) -> T:
     """Return what `work` returns; raises BackendError if the backend ends and no other comes.
@@ -82,7 +82,7 @@ async def _unless_it_ends(
     One that was started for this command has nobody else who would start it again.
     """
     working = asyncio.ensure_future(work)
-    ended = asyncio.ensure_future(_ended_for_good(workspace, client, handle))
+    ended = asyncio.ensure_future(_wait_for_last_end(workspace, client, handle))
     try:
         await asyncio.wait([working, ended], return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -96,7 +96,7 @@ async def _unless_it_ends(
         await cancel_and_wait(working, ended)
 
 
-async def _ended_for_good(
+async def _wait_for_last_end(
     workspace: Workspace, client: BackendClient, handle: BackendHandle
 ) -> None:
     """Return once the backend has ended and no other program has started one in its place."""

@@ -28,7 +28,7 @@ from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import use_model
 from serving.listen_address import ListenAddress, checked_host_name
 from serving.models.repository import ModelRepository
-from serving.private import ways_in
+from serving.private import access_warnings
 from serving.signals import on_end_signals
 
 NAME = "servery serve"
@@ -78,7 +78,7 @@ def serve(
     address = ListenAddress.resolve(LOOPBACK if host is None else host)
     address.check(AccessToken(workspace.token))
     names = tuple(checked_host_name(name) for name in allow_hosts)
-    for sentence in (*ways_in(workspace.root), address.warning()):
+    for sentence in (*access_warnings(workspace.root), address.warning()):
         if sentence:
             print_message(sentence)
     options = BackendOptions(
@@ -118,7 +118,7 @@ async def _run_fleet(
         found = len(before.instances)
         if sentence := fleet_sentence(found, program.others, program.killed):
             print_message(sentence)
-        program.let_stop_fleet(not found or program.inherits_fleet)
+        program.set_stops_fleet(not found or program.inherits_fleet)
         try:
             with ProgressLine() as report:
                 if model is not None:
@@ -153,7 +153,7 @@ async def _run_backend(target: FleetTarget, options: BackendOptions) -> None:
     ) as supervisor:
         if supervisor.handle is not None:
             if not supervisor.handle.started_here:
-                print_message(_whose(supervisor.handle))
+                print_message(_owner_sentence(supervisor.handle))
             if sentence := runs_sentence(
                 await interrupted_runs(target.workspace, supervisor.handle)
             ):
@@ -169,7 +169,7 @@ def _urls_elsewhere(options: BackendOptions, url: str) -> list[str]:
     return [each for each in found if each != url]
 
 
-def _whose(backend: BackendHandle) -> str:
+def _owner_sentence(backend: BackendHandle) -> str:
     if backend.left:
         return f"The backend that {backend.left} left running is used."
     return f"The backend that runs already is used; it is run by {backend.owner}."

@@ -21,7 +21,7 @@ import click
 
 from serving.progress import Report
 from serving.text.log_lines import LogLines
-from serving.text.visible import acts, display_width, shortened, visible
+from serving.text.visible import display_width, is_spelled_out, shortened, visible
 
 
 def print_line(text: str = "") -> None:
@@ -121,7 +121,7 @@ def _padded(cell: str, width: int, *, on_the_left: bool) -> str:
 
 
 def _needs_escape(char: str) -> bool:
-    return char != "\n" and (acts(char) or _printable(char) != char)
+    return char != "\n" and (is_spelled_out(char) or _printable(char) != char)
 
 
 def _json_escape(char: str) -> str:

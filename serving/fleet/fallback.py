@@ -48,7 +48,7 @@ class Fallback:
             if live is None:
                 continue
             symptoms = self._symptoms(view, live)
-            if symptoms and await self._is_news(live, symptoms):
+            if symptoms and await self._has_new_symptoms(live, symptoms):
                 found |= await self._examine(view, live, memory_limit)
         return found
 
@@ -114,7 +114,7 @@ class Fallback:
         now = time.monotonic()
         return now - self._missing_since.setdefault(key, now) > SLOW_SECONDS
 
-    async def _is_news(self, live: Version, symptoms: set[tuple[str, str]]) -> bool:
+    async def _has_new_symptoms(self, live: Version, symptoms: set[tuple[str, str]]) -> bool:
         """Whether there are symptoms for which the version has not been tried as it is now."""
         state = await asyncio.to_thread(files_state, live.path)
         known = self._explained.setdefault((live.model, live.number, state), set())

@@ -107,7 +107,7 @@ async def _ask(version: Version, memory_limit: int) -> Any:
     )
     talking = asyncio.create_task(process.communicate(probe_jpeg()))
     try:
-        reason = await _why_too_long(process, talking, size)
+        reason = await _timeout_reason(process, talking, size)
         if reason:
             raise _unusable(version, reason)
         output, _ = await talking
@@ -126,7 +126,7 @@ async def _ask(version: Version, memory_limit: int) -> Any:
     return predict_pb2.PredictResponse.FromString(base64.b64decode(result["answer"]))
 
 
-async def _why_too_long(process: Process, talking: asyncio.Task[Any], size: int) -> str:
+async def _timeout_reason(process: Process, talking: asyncio.Task[Any], size: int) -> str:
     """Return why a process that loads a version is not waited for any longer; "" if it ended."""
     loop = asyncio.get_running_loop()
     allowed = BUSY_SECONDS * (1 + size / BYTES_PER_BUSY_SECONDS)

@@ -34,7 +34,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main(arguments: list[str]) -> int:
     model, number, folder, memory_limit = arguments
-    _harm_nobody_else(int(memory_limit))
+    _limit_resources(int(memory_limit))
     # What TensorFlow or the graph prints must not come between: the answer has a file of its own.
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)
@@ -66,7 +66,7 @@ def _answer(model: str, number: int, folder: Path, jpeg: bytes) -> Any:
     return call.finish(call.computation(call.feeds, None))
 
 
-def _harm_nobody_else(memory_limit: int) -> None:
+def _limit_resources(memory_limit: int) -> None:
     """End with the parent, before any other program if memory runs out, and leave no core file."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if memory_limit:

@@ -139,7 +139,7 @@ class ModelRepository:
     def checked_live_number(self, model: str) -> int | None:
         """Return the live version of a model; None without one.
 
-        If the file that says so was damaged, what the servers were told to load counts.
+        If the file that says so was damaged, what `config_path` makes servers load counts.
         Raises ModelError if that is not known either.
         """
         try:

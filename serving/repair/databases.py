@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from serving.database import Connection
 from serving.database_recovery import IsRow, Recovery, damage_of_database, recover
-from serving.repair.problem import NotRepaired, Repair, WorkspaceProblem
+from serving.repair.problem import NotRepaired, Repair, WorkspaceProblem, readable_again
 from serving.units import format_bytes
 from serving.workspace import Workspace
 
@@ -31,8 +32,10 @@ def recover_database(
 ) -> str:
     """Recover a damaged database; returns what was done, as sentences. Raises NotRepaired.
 
-    `words` say what the rows of each table are.
+    `words` say what the rows of each table are. If it only may not be read, it may be again.
     """
+    if not os.access(path, os.R_OK) and readable_again(path, _check):
+        return f"You may read {path} again."
     try:
         recovery = recover(path, workspace.damaged, prepare, tables)
     except TimeoutError as error:
@@ -48,6 +51,13 @@ def recover_database(
             f"Free {format_bytes(2 * _size(path))} of disk space, then repair again.",
         ) from error
     return " ".join(_sentences(path, recovery, words))
+
+
+def _check(path: Path) -> None:
+    """Raise DamagedFile if a database is damaged."""
+    damage = damage_of_database(path)
+    if damage is not None:
+        raise damage
 
 
 def _sentences(path: Path, recovery: Recovery, words: Mapping[str, str]) -> Iterator[str]:

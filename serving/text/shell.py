@@ -6,7 +6,7 @@ import shlex
 import unicodedata
 from collections.abc import Iterable
 
-from serving.text.visible import acts, visible
+from serving.text.visible import is_spelled_out, visible
 
 
 def quoted(word: str) -> str:
@@ -21,7 +21,7 @@ def quoted(word: str) -> str:
 def _spelled(char: str) -> str:
     if char in "\\'":
         return f"\\{char}"
-    if not acts(char) and not unicodedata.combining(char):
+    if not is_spelled_out(char) and not unicodedata.combining(char):
         return char
     code = ord(char)
     if code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # what shells take for a byte

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_SPELLED_OUT = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode's control and format characters, halves of pairs, and separators of lines."""
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols by their category, but blank."""
@@ -34,7 +34,7 @@ def visible(text: str, *, keep: str = "") -> str:
         if (
             char in keep
             or char == " "
-            or not acts(char)
+            or not is_spelled_out(char)
             or (char in _JOINERS and _is_spelling(text, position))
         ):
             parts.append(char)
@@ -53,16 +53,17 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
-def acts(char: str) -> bool:
+def is_spelled_out(char: str) -> bool:
     """Whether `visible` spells out a character; joiners stay where a script is spelled so."""
-    return unicodedata.category(char) in _ACTING or char in _FILLERS
+    return unicodedata.category(char) in _SPELLED_OUT or char in _FILLERS
 
 
 def _is_spelling(text: str, position: int) -> bool:
     """Whether the joiner at `position` stands between letters that are spelled with it."""
     around = text[position - 1 : position] + text[position + 1 : position + 2]
     return len(around) == 2 and all(
-        ord(char) >= _FIRST_JOINED and not acts(char) and not char.isspace() for char in around
+        ord(char) >= _FIRST_JOINED and not is_spelled_out(char) and not char.isspace()
+        for char in around
     )
 
 

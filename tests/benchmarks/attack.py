@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -34,3 +36,25 @@ class Attack:
     name: str
     at: Literal["model server", "backend"]
     send: Callable[[Target], object]
+
+
+def together(send: Callable[[Target], str], count: int) -> Callable[[Target], str]:
+    """Return a function that sends the same `count` times at once, and counts the answers."""
+
+    def send_all(target: Target) -> str:
+        answers: Counter[str] = Counter()
+
+        def send_one() -> None:
+            try:
+                answers[send(target)] += 1
+            except OSError as error:
+                answers[type(error).__name__] += 1
+
+        threads = [threading.Thread(target=send_one, daemon=True) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return ", ".join(f"{number} {answer}" for answer, number in sorted(answers.items()))
+
+    return send_all

@@ -9,13 +9,12 @@ import struct
 import threading
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from PIL import Image, PngImagePlugin
 
-from tests.benchmarks.attack import Attack, Target
+from tests.benchmarks.attack import Attack, Target, together
 from tests.support.jpeg_bytes import declared_jpeg
 
 _MEGABYTE = 1_000_000
@@ -76,26 +75,6 @@ def _sends(path: str, body: _Body, headers: str) -> Callable[[Target], str]:
         return _post(target, path, [content], len(content), headers)
 
     return send
-
-
-def _together(send: Callable[[Target], str], count: int) -> Callable[[Target], str]:
-    def send_all(target: Target) -> str:
-        answers: Counter[str] = Counter()
-
-        def one() -> None:
-            try:
-                answers[send(target)] += 1
-            except OSError as error:
-                answers[type(error).__name__] += 1
-
-        threads = [threading.Thread(target=one, daemon=True) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return ", ".join(f"{number} {answer}" for answer, number in sorted(answers.items()))
-
-    return send_all
 
 
 def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -224,14 +203,12 @@ def _attack(name: str, send: Callable[[Target], object]) -> Attack:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    _attack("40 uploads of 30 MB at once", _together(_upload(lambda: bytes(30 * _MEGABYTE)), 40)),
-    _attack(
-        "40 photos of 2,500 x 2,500 at once", _together(_upload(lambda: _noise_jpeg(2500)), 40)
-    ),
+    _attack("40 uploads of 30 MB at once", together(_upload(lambda: bytes(30 * _MEGABYTE)), 40)),
+    _attack("40 photos of 2,500 x 2,500 at once", together(_upload(lambda: _noise_jpeg(2500)), 40)),
     _attack("a WebP of 16,000 x 16,000", _upload(lambda: _webp(16_000))),
-    _attack("20 WebP of 9,000 x 9,000 at once", _together(_upload(lambda: _webp(9_000)), 20)),
+    _attack("20 WebP of 9,000 x 9,000 at once", together(_upload(lambda: _webp(9_000)), 20)),
     _attack("a PNG of 30,000 x 30,000", _upload(lambda: _png(30_000, 30_000))),
-    _attack("10 PNG of 9,000 x 9,000 at once", _together(_upload(lambda: _png(9_000, 9_000)), 10)),
+    _attack("10 PNG of 9,000 x 9,000 at once", together(_upload(lambda: _png(9_000, 9_000)), 10)),
     _attack("a PNG one pixel high, 10^8 wide", _upload(lambda: _png(10**8, 1))),
     _attack("a PNG with 200 MB of texts", _upload(_png_with_texts)),
     _attack("a PNG with a profile of 200 MB", _upload(_png_with_profile)),

@@ -9,7 +9,6 @@ import base64
 import gzip
 import io
 import socket
-import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import grpc
 from PIL import Image
 
 from serving.tf.messages import types_pb2
-from tests.benchmarks.attack import Attack, Target
+from tests.benchmarks.attack import Attack, Target, together
 from tests.benchmarks.raw_requests import call, field, post, post_chunks, predict, tensor
 from tests.support.jpeg_bytes import declared_jpeg
 
@@ -48,28 +47,6 @@ def _posts(body: Callable[[], bytes], headers: str = "") -> Callable[[Target], s
         return post(target, [content], headers, len(content))
 
     return send
-
-
-def _together(send: Callable[[Target], str], count: int) -> Callable[[Target], str]:
-    """Send the same `count` times at once."""
-
-    def send_all(target: Target) -> str:
-        answers: Counter[str] = Counter()
-
-        def send_one() -> None:
-            answer = "no answer"
-            with suppress(OSError):
-                answer = send(target)
-            answers[answer] += 1
-
-        threads = [threading.Thread(target=send_one, daemon=True) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return ", ".join(f"{number} {answer}" for answer, number in sorted(answers.items()))
-
-    return send_all
 
 
 def _gzip_of(size: int, times: int = 1) -> bytes:
@@ -300,13 +277,11 @@ ATTACKS: tuple[Attack, ...] = (
     ),
     _attack(
         "gRPC: 40 messages of 30 MB at once",
-        _together(
-            lambda target: call(target, "Predict", _photo_request(target, 30 * MEGABYTE)), 40
-        ),
+        together(lambda target: call(target, "Predict", _photo_request(target, 30 * MEGABYTE)), 40),
     ),
     _attack(
         "gRPC: 200 messages that declare 2^20 strings at once",
-        _together(_predicts(lambda: tensor(_T.DT_STRING, [1 << 20], field(8, b"x"))), 200),
+        together(_predicts(lambda: tensor(_T.DT_STRING, [1 << 20], field(8, b"x"))), 200),
     ),
     _attack(
         "gRPC: 20,000 photos in one request",
@@ -391,10 +366,10 @@ ATTACKS: tuple[Attack, ...] = (
     _attack("REST: 20 bodies of 60 MB that do not end", _unfinished_messages),
     _attack(
         "REST: 30 bodies of 30 MB of numbers at once",
-        _together(_posts(lambda: _instances(_json_list(b"1.5", 30 * MEGABYTE))), 30),
+        together(_posts(lambda: _instances(_json_list(b"1.5", 30 * MEGABYTE))), 30),
     ),
     _attack(
         "REST: 20 compressed bodies of 100 MB at once",
-        _together(_posts(lambda: _gzip_of(80 * MEGABYTE), "Content-Encoding: gzip\r\n"), 20),
+        together(_posts(lambda: _gzip_of(80 * MEGABYTE), "Content-Encoding: gzip\r\n"), 20),
     ),
 )

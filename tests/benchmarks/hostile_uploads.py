@@ -9,11 +9,10 @@ import io
 import socket
 import threading
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
-from tests.benchmarks.attack import Attack, Target
+from tests.benchmarks.attack import Attack, Target, together
 from tests.support import slow_clients
 from tests.support.hostile_images import BOMBS, large_photo
 
@@ -31,31 +30,11 @@ def _post(target: Target, path: str, body: bytes, *, takes_answer: bool = True) 
         return connection.recv(64).partition(b" ")[2][:3].decode() or "closed"
 
 
-def _together(send: Callable[[Target], str], count: int) -> Callable[[Target], str]:
-    def send_all(target: Target) -> str:
-        answers: Counter[str] = Counter()
-
-        def send_one() -> None:
-            answer = "closed"
-            with suppress(OSError):
-                answer = send(target)
-            answers[answer] += 1
-
-        threads = [threading.Thread(target=send_one) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return ", ".join(f"{status}: {number}" for status, number in sorted(answers.items()))
-
-    return send_all
-
-
 def _large(count: int, *, takes_answer: bool = True) -> Callable[[Target], str]:
     def send(target: Target) -> str:
         photo = large_photo()
         each = lambda aim: _post(aim, "/classify", photo, takes_answer=takes_answer)  # noqa: E731
-        return _together(each, count)(target)
+        return together(each, count)(target)
 
     return send
 
@@ -63,7 +42,7 @@ def _large(count: int, *, takes_answer: bool = True) -> Callable[[Target], str]:
 def _bombs(make: Callable[[], bytes], count: int = 4) -> Callable[[Target], str]:
     def send(target: Target) -> str:
         bomb = make()
-        return _together(lambda aim: _post(aim, "/classify", bomb), count)(target)
+        return together(lambda aim: _post(aim, "/classify", bomb), count)(target)
 
     return send
 

@@ -29,7 +29,7 @@ class FakeHandle:
     async def exited(self) -> int | None:
         return await asyncio.shield(self.exit)
 
-    def let_stay(self, stays: bool) -> None:
+    def keep_running(self, stays: bool) -> None:
         self.calls.append("stays" if stays else "ends")
 
     async def stop(self, *, also_left: bool) -> None:
@@ -176,7 +176,7 @@ async def test_it_stays_if_the_person_asks_for_that(
 ) -> None:
     starter = starter_of(monkeypatch, URL, URL)
     async with starter.supervised(workspace, stops=False) as supervisor:
-        supervisor.let_stay(True)
+        supervisor.keep_running(True)
         await starter.end_each(1)
         await wait_until(lambda: len(starter.handles) == 2)
         assert starter.handles[1].calls == ["stays"]

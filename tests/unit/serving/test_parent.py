@@ -36,7 +36,7 @@ others = [
     subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, start_new_session=True)
 ]
 for stays in {stays}:
-    pipe.let_stay(stays)
+    pipe.keep_running(stays)
 print(others[0].pid, flush=True)
 time.sleep(600)
 """
@@ -121,7 +121,7 @@ def test_a_child_that_was_asked_to_stay_stays(tmp_path: Path) -> None:
             text=True,
         )
         pipe.started()
-        pipe.let_stay(True)
+        pipe.keep_running(True)
     assert child.communicate(timeout=60)[0] == "stays\n"
 
 
@@ -143,10 +143,10 @@ def test_a_child_with_a_pipe_as_its_standard_input_ends_with_it() -> None:
 def test_a_child_that_is_gone_does_not_hurt_its_parent() -> None:
     with ParentPipe() as pipe:
         pipe.started()
-        pipe.let_stay(True)
+        pipe.keep_running(True)
         pipe.started()
         pipe.close()
-        pipe.let_stay(False)
+        pipe.keep_running(False)
 
 
 def test_an_identity_outlives_no_process() -> None:

@@ -14,12 +14,12 @@ import pytest
 from serving.files import write_aside, write_export
 from serving.private import (
     ForeignFolder,
+    access_warnings,
     check_owner,
     make_private_folder,
     persons_umask,
     set_private_umask,
     tighten,
-    ways_in,
 )
 from serving.workspace import Workspace
 
@@ -161,14 +161,14 @@ def test_folders_in_which_others_could_exchange_it_are_named(tmp_path: Path) -> 
     folder.mkdir(parents=True)
     tmp_path.chmod(0o700)
     (tmp_path / "shared").chmod(0o755)
-    quiet = ways_in(folder)
+    quiet = access_warnings(folder)
     (tmp_path / "shared").chmod(0o777)
-    assert [line for line in ways_in(folder) if line not in quiet] == [
+    assert [line for line in access_warnings(folder) if line not in quiet] == [
         f"Other users can write to {tmp_path / 'shared'} and so put another folder in place of"
         f" {folder}."
     ]
     (tmp_path / "shared").chmod(0o1777)
-    assert ways_in(folder) == quiet
+    assert access_warnings(folder) == quiet
 
 
 def test_new_folders_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:

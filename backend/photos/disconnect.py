@@ -14,7 +14,7 @@ from serving.background import cancel_and_wait
 T = TypeVar("T")
 
 
-async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """Return what `work` does; it is cancelled if the caller closes the connection meanwhile.
 
     Only after the whole body of the request was received.
