@@ -16,6 +16,7 @@ from backend.photos.budget import PhotoBudget
 from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.form import BrokenForm, boundary_of
 from backend.photos.photo_decoder import PhotoDecoder
+from backend.photos.upload_body import UploadBody
 from serving.normalize_image import MAX_BYTES, too_many_bytes
 
 _FORM_OVERHEAD = 64 * 1024
@@ -61,31 +62,50 @@ class Uploads:
         boundary = _boundary(request)
         async with AsyncExitStack() as answering:
             async with AsyncExitStack() as receiving:
-                file = os.memfd_create("upload")
-                receiving.callback(os.close, file)
-                await self._receive(request, file, receiving)
-                decoded = await cancel_on_disconnect(
-                    request, self._decoder.normalize(file, boundary)
-                )
-                if decoded.file != file:
-                    receiving.callback(os.close, decoded.file)
-                begin, end = decoded.place
-                copies = _COPIES * (end - begin)
-                small, large = self._budget.small_answers, self._budget.large_answers
-                part = small if copies <= small.total // 4 else large
-                # One photo at a time may take more than there is, rather than never.
-                await answering.enter_async_context(part.reserve(min(copies, part.total)))
-                # A small photo is read in less time than it takes to ask a thread.
-                if end - begin <= _SMALL:
-                    jpeg = _read(decoded.file, begin, end)
-                else:
-                    jpeg = await asyncio.to_thread(_read, decoded.file, begin, end)
-            fields = dict(request.query_params) | decoded.fields
+                body = await self._receive(request, receiving)
+                jpeg, fields = await self._decode(request, body, boundary, answering, receiving)
+            fields = dict(request.query_params) | fields
             yield Upload(jpeg, fields.get("class"), fields.get("model"))
 
-    async def _receive(self, request: Request, file: int, receiving: AsyncExitStack) -> None:
-        """Write the body to `file`; memory for it is reserved in `receiving`."""
+    async def _decode(
+        self,
+        request: Request,
+        body: UploadBody,
+        boundary: str | None,
+        answering: AsyncExitStack,
+        receiving: AsyncExitStack,
+    ) -> tuple[bytes, dict[str, str]]:
+        """Return the normalized photo, for which memory is reserved in `answering`."""
+        if body.content is not None:
+            plain = await cancel_on_disconnect(
+                request, self._decoder.normalize_plain(body.content, boundary)
+            )
+            if plain is not None:
+                await self._reserve_answer(len(plain.jpeg), answering)
+                return plain.jpeg, plain.fields
+        file = body.file()
+        decoded = await cancel_on_disconnect(request, self._decoder.normalize(file, boundary))
+        if decoded.file != file:
+            receiving.callback(os.close, decoded.file)
+        begin, end = decoded.place
+        await self._reserve_answer(end - begin, answering)
+        # A small photo is read in less time than it takes to ask a thread.
+        if end - begin <= _SMALL:
+            return _read(decoded.file, begin, end), decoded.fields
+        return await asyncio.to_thread(_read, decoded.file, begin, end), decoded.fields
+
+    async def _reserve_answer(self, size: int, answering: AsyncExitStack) -> None:
+        copies = _COPIES * size
+        small, large = self._budget.small_answers, self._budget.large_answers
+        part = small if copies <= small.total // 4 else large
+        # One photo at a time may take more than there is, rather than never.
+        await answering.enter_async_context(part.reserve(min(copies, part.total)))
+
+    async def _receive(self, request: Request, receiving: AsyncExitStack) -> UploadBody:
+        """Return the body; memory for it is reserved in `receiving`, which closes it too."""
         received = 0
+        body = UploadBody(_SMALL)
+        receiving.callback(body.close)
         try:
             async with asyncio.timeout(_UPLOAD_TIMEOUT):
                 reserved = await self._reserve(request, receiving)
@@ -95,7 +115,7 @@ class Uploads:
                         raise too_many_bytes()
                     if received > reserved:
                         reserved = await self._reserve_more(received, receiving)
-                    os.write(file, chunk)
+                    body.write(chunk)
         except TimeoutError as error:
             raise too_slow("photo", _UPLOAD_TIMEOUT) from error
         except ClientDisconnect as error:
@@ -103,6 +123,7 @@ class Uploads:
         except Exception:
             await drain(request, received)
             raise
+        return body
 
     async def _reserve(self, request: Request, receiving: AsyncExitStack) -> int:
         declared = request.headers.get("content-length", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -29,8 +29,10 @@ MAX_SCANS = 100
 _MAX_PIECES = 50_000
 """Markers of a JPEG file, chunks of a PNG."""
 
-_END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
-"""A marker that is neither part of the scan nor a restart within it."""
+_END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+"""A marker that is neither part of the scan nor a restart within it, without what fills up to
+it: the search is fast since it looks for one certain byte, and never goes back."""
+_FILL_BYTES = re.compile(rb"\xff+")
 _JPEG_SIGNATURE, _PNG_SIGNATURE = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK_BYTES = 12
 """Of length, kind and checksum."""
@@ -81,59 +83,60 @@ def normalize_image(data: bytes, on_cost: Callable[[int], None] = _refuse_beyond
     """
     if len(data) > MAX_BYTES:
         raise too_many_bytes()
-    _check_pieces(data)
+    markers = _checked_markers(data)
     with open_image(data) as image:
         plan = plan_decoding(image, len(data), MAX_SIDE)
         on_cost(plan.cost)
         if plan.scale > 1:
             image.draft(None, (image.width // plan.scale, image.height // plan.scale))
         image.load()  # only decoding it whole shows whether a file is damaged
-        if plan.scale == 1 and _is_normalized(image, data):
+        if plan.scale == 1 and _is_normalized(image, markers):
             return data
         return _converted(image, plan.gap)
 
 
-def _is_normalized(image: Image.Image, data: bytes) -> bool:
+def _is_normalized(image: Image.Image, markers: Sequence[int]) -> bool:
     return (
         image.format in ("JPEG", "MPO")  # an MPO is a JPEG with more of them behind it
         and image.mode in ("RGB", "L")
         and turn_to_upright(image) is None
         and max(image.size) <= MAX_SIDE
         and is_srgb(image)
-        and _is_plain(data)
+        and _is_plain(markers)
     )
 
 
-def _is_plain(jpeg: bytes) -> bool:
-    """Say whether a JPEG that Pillow decodes is also one that models decode.
+def _is_plain(markers: Sequence[int]) -> bool:
+    """Say whether a JPEG of these markers, which Pillow decodes, is one that models decode.
 
     They know no lossless JPEG, and insist on the end marker after the scans, without
     which Pillow does once it has all pixels.
     """
-    for marker in _markers(jpeg):
-        if marker in _OTHER_FRAMES:
-            return False
-        if marker == _END:
-            return True
-    return False
+    return _END in markers and not any(marker in _OTHER_FRAMES for marker in markers)
 
 
-def _check_pieces(data: bytes) -> None:
-    """Raise UnusableImage for a file in more pieces than can be read in a short time."""
+def _checked_markers(data: bytes) -> Sequence[int]:
+    """Return the markers of a JPEG file, nothing for others.
+
+    Raises UnusableImage for a file in more pieces than can be read in a short time.
+    """
+    markers: list[int] = []
     if data.startswith(_JPEG_SIGNATURE):
         scans = 0
-        for number, marker in enumerate(_markers(data)):
+        for marker in _markers(data):
+            markers.append(marker)
             scans += marker == _SCAN
-            if scans > MAX_SCANS or number > _MAX_PIECES:
+            if scans > MAX_SCANS or len(markers) > _MAX_PIECES:
                 raise _too_many_pieces()
     elif data.startswith(_PNG_SIGNATURE):
         position = len(_PNG_SIGNATURE)
         for _ in range(_MAX_PIECES):
             if position + _PNG_CHUNK_BYTES > len(data):
-                return
+                return markers
             length = int.from_bytes(data[position : position + 4], "big")
             position += length + _PNG_CHUNK_BYTES
         raise _too_many_pieces()
+    return markers
 
 
 def _too_many_pieces() -> UnusableImage:
@@ -149,8 +152,10 @@ def _markers(jpeg: bytes) -> Iterator[int]:
     position = 2
     while position + 2 <= len(jpeg) and jpeg[position] == 0xFF:
         marker = jpeg[position + 1]
-        if marker == 0xFF:  # a fill byte
-            position += 1
+        if marker == 0xFF:  # bytes that fill up to a marker, of which there may be millions
+            filling = _FILL_BYTES.match(jpeg, position)
+            assert filling is not None
+            position = filling.end() - 1
             continue
         yield marker
         if marker == _END:

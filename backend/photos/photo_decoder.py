@@ -1,15 +1,25 @@
-"""Decodes photos: small ones at once, large ones as far as there is memory for them."""
+"""Decodes photos: small ones at once, large ones as far as there is memory for them.
+
+Ordinary small JPEG files are decoded by a thread of the backend, which takes half the time:
+what that costs is known before, and is little. Everything else is decoded by other processes.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from backend.http_errors import HttpError
 from backend.photos.budget import PhotoBudget
 from backend.photos.decoder import Decoded, DecodingJob
 from backend.photos.decoder_pool import DecoderEnded, DecoderPool
+from backend.photos.form import BrokenForm, read_form
+from backend.photos.plain_jpeg import plain_jpeg_cost
+from serving.background import finish
 from serving.image_file import ImageFault, UnusableImage
+from serving.normalize_image import normalize_image
 from serving.tf.cores import core_count
 
 _SMALL_FILE = 2 * 2**20
@@ -31,8 +41,21 @@ class DecodedPhoto:
     fields: dict[str, str]
 
 
+@dataclass(frozen=True)
+class PlainPhoto:
+    """A normalized photo, and the fields of the form that it came in."""
+
+    jpeg: bytes
+    fields: dict[str, str]
+
+
+class _CostsMore(Exception):
+    """Decoding takes more memory than was reserved for it."""
+
+
 class PhotoDecoder:
-    """Normalizes photos in other processes, which are ended if one takes too long."""
+    """Normalizes photos: the ordinary and small by threads, which takes a moment; others in
+    other processes, which are ended if one takes too long."""
 
     def __init__(self, budget: PhotoBudget) -> None:
         self._budget = budget
@@ -40,10 +63,43 @@ class PhotoDecoder:
         self._allowance = budget.small_decoding.total // small
         self._small = DecoderPool(small, nice=0, keeps_one=True)
         self._large = DecoderPool(max(2, core_count() // 2), nice=_LARGE_NICE, keeps_one=False)
+        self._free_threads = asyncio.Semaphore(small)
+        self._threads = ThreadPoolExecutor(small, thread_name_prefix="decoder")
 
     async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
         await self._small.close()
         await self._large.close()
+
+    async def normalize_plain(self, body: bytes, boundary: str | None) -> PlainPhoto | None:
+        """Normalize the photo in `body`, a photo or a form divided by `boundary`, with a thread.
+
+        None if it is no ordinary small JPEG file. Raises UnusableImage, and HttpError if there
+        is no memory for it.
+        """
+        fields: dict[str, str] = {}
+        data = body
+        if boundary is not None:
+            try:
+                form = read_form(body, boundary.encode("latin-1"))
+            except BrokenForm:
+                return None
+            if "file" not in form.files:
+                return None
+            fields = form.fields
+            begin, end = form.files["file"]
+            data = body[begin:end]
+        cost = plain_jpeg_cost(data)
+        if cost is None or cost > self._budget.small_decoding.total:
+            return None
+        async with self._free_threads, self._budget.small_decoding.reserve(cost):
+            loop = asyncio.get_running_loop()
+            try:
+                # Also if the caller leaves: the thread goes on, and so does what it takes.
+                jpeg = await finish(loop.run_in_executor(self._threads, _normalize, data, cost))
+            except _CostsMore:
+                return None
+        return PlainPhoto(jpeg, fields)
 
     async def normalize(self, file: int, boundary: str | None = None) -> DecodedPhoto:
         """Normalize the photo in an open file, which may be a form divided by `boundary`.
@@ -62,7 +118,8 @@ class PhotoDecoder:
         cost = 0
         if os.fstat(file).st_size <= _SMALL_FILE:
             try:
-                decoded, made = await self._small.decode(small, file)
+                async with self._budget.small_decoding.reserve(self._allowance):
+                    decoded, made = await self._small.decode(small, file)
                 if not decoded.cost:
                     return _photo(decoded, file, made)
                 cost = decoded.cost
@@ -83,6 +140,14 @@ class PhotoDecoder:
                 return _photo(decoded, file, made)
         except DecoderEnded as error:
             raise _undecodable() from error
+
+
+def _normalize(data: bytes, reserved: int) -> bytes:
+    def check_cost(cost: int) -> None:
+        if cost > reserved:
+            raise _CostsMore
+
+    return normalize_image(data, check_cost)
 
 
 def _photo(decoded: Decoded, file: int, made: int | None) -> DecodedPhoto:

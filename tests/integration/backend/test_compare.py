@@ -16,6 +16,7 @@ from backend.routes.compare import MAX_FILES
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
+from serving.access_token import AccessToken
 from serving.models.repository import Version
 from serving.tf.names import HEAD_KERNEL, SAVED_MODEL_FILE
 from tests.support.backend_env import URL, Service
@@ -192,8 +193,12 @@ async def test_only_this_machine_may_name_its_files(
     service: Service, versions: list[Version], files: list[Path]
 ) -> None:
     path = f"/models/{MODEL}/compare"
+    token = AccessToken(service.workspace.token)
+    token.renew()
+    headers = {"Authorization": f"Bearer {token.read()}"}
     transport = httpx.ASGITransport(service.app, client=("192.0.2.7", 5000))
-    async with httpx.AsyncClient(transport=transport, base_url=URL) as elsewhere:
+    client = httpx.AsyncClient(transport=transport, base_url=URL, headers=headers)
+    async with client as elsewhere:
         for named in ([str(files[1])], []):
             answer = await elsewhere.post(path, json={"versions": [1, 2], "files": named})
             assert (answer.status_code, set(answer.json())) == (403, {"error", "advice"})

@@ -175,3 +175,12 @@ def test_what_is_not_a_file_is_an_error_with_words(tmp_path: Path, name: str) ->
     with pytest.raises(ImageError) as caught:
         read_image(tmp_path / name)
     assert caught.value.advice
+
+
+def test_filling_between_markers_costs_time_in_proportion_to_its_length() -> None:
+    # With time that grows with the square this takes hours.
+    jpeg = encoded(photo(), "JPEG")
+    filling = b"\xff" * 20_000_000
+    assert normalize_image(jpeg[:2] + filling + jpeg[2:]) == jpeg[:2] + filling + jpeg[2:]
+    in_scan = jpeg[:-2] + filling + b"\0" + jpeg[-2:]
+    assert normalize_image(in_scan) == in_scan
