@@ -57,7 +57,7 @@ def backend(workspace: Workspace, start: Start) -> Iterator[Running]:
         running = BackendRunFile.read(workspace)
         assert running is not None
         made = Running(process.pid, running.url)
-        assert made.label(image_bytes()).status_code == 201  # a decoder runs
+        assert made.label(image_bytes(form="PNG")).status_code == 201  # a decoder runs
         yield made
         assert process.poll() is None
 
@@ -105,11 +105,11 @@ def test_bomb_costs_its_own_request_alone(backend: Running, name: str) -> None:
 def test_decoder_that_is_killed_costs_nobody_anything(backend: Running) -> None:
     for decoder in backend.decoders():
         decoder.kill()
-    assert backend.label(image_bytes()).status_code == 201
+    assert backend.label(image_bytes(form="PNG")).status_code == 201
 
 
 def test_idle_decoders_end_but_for_one(backend: Running) -> None:
-    photos = [image_bytes(size=(900 + number, 700)) for number in range(8)]
+    photos = [image_bytes(form="PNG", size=(900 + number, 700)) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(backend.label, photos))
     block_until(lambda: len(backend.decoders()) == 1)
@@ -125,7 +125,7 @@ def test_decoding_ends_with_its_caller(backend: Running) -> None:
     for _ in range(10):
         with socket.create_connection(("127.0.0.1", port)) as caller:
             caller.sendall(head.encode() + photo)
-    small = image_bytes(size=(333, 222))
+    small = image_bytes(form="PNG", size=(333, 222))
     assert backend.label(small).status_code == 201
     block_until(lambda: len(backend.decoders()) == 1)
 
@@ -148,7 +148,7 @@ def test_decoders_end_when_the_backend_is_killed(workspace: Workspace, start: St
         running = BackendRunFile.read(workspace)
         assert running is not None
         backend = Running(process.pid, running.url)
-        assert backend.label(image_bytes()).status_code == 201
+        assert backend.label(image_bytes(form="PNG")).status_code == 201
         decoders = backend.decoders()
         assert decoders
         process.kill()
