@@ -16,6 +16,7 @@ from typing import Any
 
 from desktop.database_repair import check_desktop_database
 from desktop.preferences import read_preferences
+from desktop.running_programs import read_entry
 from serving.errors import ServeryError
 from serving.programs import child_environment, module_command
 from serving.repair import checks
@@ -57,18 +58,25 @@ def check_settings(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     yield from damage(path, read_preferences, repair)
 
 
+def check_programs(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each damaged entry of a program that runs."""
+    for path in sorted(workspace.programs.glob("[!.]*.json")):
+        yield from damage(path, read_entry, partial(move_aside, path, workspace))
+
+
 def check_backend_database(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     """Yield a problem if the backend's database is damaged, which the backend repairs."""
     yield from check_database(workspace.backend_database, partial(_repair_in_backend, workspace))
 
 
-QUICK_CHECKS: tuple[Check, ...] = (check_settings, *checks.QUICK_CHECKS)
+QUICK_CHECKS: tuple[Check, ...] = (check_settings, *checks.QUICK_CHECKS, check_programs)
 """Read a few small files, so that every command can make them first."""
 CHECKS: tuple[Check, ...] = (*QUICK_CHECKS, check_desktop_database, check_backend_database)
 """Read the databases too: for the start of the window."""
 _THOROUGH_CHECKS: tuple[Check, ...] = (
     check_settings,
     *checks.THOROUGH_CHECKS,
+    check_programs,
     check_desktop_database,
 )
 

@@ -17,8 +17,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from serving.files import write_aside
+from serving.json_decode import decode
 from serving.process_identity import is_running, process_identity
+from serving.state_files import DamagedFile, UnreadableFile, read_object, set_aside
 from serving.workspace import Workspace
+
+_MAX_PID = 2**31
 
 
 @dataclass(frozen=True)
@@ -102,18 +106,34 @@ def running_programs(workspace: Workspace) -> list[RunningProgram]:
 
 
 def forget_killed(workspace: Workspace) -> list[RunningProgram]:
-    """Remove the entries of those that were killed, and damaged ones; returns the former."""
+    """Remove the entries of those that were killed, and return these; damaged ones are kept."""
     killed = []
     for path, program in _read(_folder(workspace)):
-        if program is None or not program.running:
-            killed += [program] if program is not None else []
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if program is None:
+                set_aside(path, workspace.damaged)
+            elif not program.running:
+                killed.append(program)
                 path.unlink()
     return killed
 
 
+def read_entry(path: Path) -> RunningProgram | None:
+    """Return the program that an entry is of; None if there is none. Raises UnreadableFile."""
+    raw = read_object(path)
+    if raw is None:
+        return None
+    try:
+        program = decode(RunningProgram, raw)
+    except ValueError:
+        program = None
+    if program is None or not 0 < program.pid < _MAX_PID:
+        raise DamagedFile(path, "it does not say which program runs")
+    return program
+
+
 def _folder(workspace: Workspace) -> Path:
-    return workspace.root / "run" / "programs"
+    return workspace.programs
 
 
 def _read(folder: Path) -> list[tuple[Path, RunningProgram | None]]:
@@ -123,12 +143,6 @@ def _read(folder: Path) -> list[tuple[Path, RunningProgram | None]]:
 
 def _entry(path: Path) -> RunningProgram | None:
     try:
-        raw = json.loads(path.read_bytes())
-        program = RunningProgram(raw["name"], raw["pid"], raw["identity"], raw["stops_fleet"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_entry(path)
+    except UnreadableFile:
         return None
-    types = (str, int, str, bool)
-    fields = (program.name, program.pid, program.identity, program.stops_fleet)
-    if any(type(field) is not kind for field, kind in zip(fields, types, strict=True)):
-        return None
-    return program if program.pid > 0 else None

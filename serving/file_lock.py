@@ -56,7 +56,7 @@ def lock_holder(path: Path) -> int | None:
 def is_locked(path: Path) -> bool:
     """Whether some process, this one included, holds the lock file `path`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe is not waited for
     except OSError:
         return False
     try:

@@ -7,8 +7,6 @@ import os
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 _STATE, _START_TICKS = 0, 19
 """Where in `/proc/PID/stat` these stand, counted after the name."""
 
@@ -24,7 +22,9 @@ def process_identity(pid: int) -> str:
         return "" if fields[_STATE] in "ZX" else f"{_boot()} {fields[_START_TICKS]}"
     if Path("/proc/self/stat").exists():
         return ""
-    with contextlib.suppress(psutil.Error):  # a system without /proc
+    import psutil  # which takes long to import, and is needed on a system without /proc alone
+
+    with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         if process.status() != psutil.STATUS_ZOMBIE:
             return f"{process.create_time():.2f}"

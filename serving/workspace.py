@@ -88,6 +88,8 @@ class Workspace:
             self.models,
             self.instances.parent,
             self.instances,
+            self.sockets,
+            self.programs,
             self.fleet_record.parent,
             self.logs,
             self.images,
@@ -110,6 +112,11 @@ class Workspace:
     def instances(self) -> Path:
         """Records of the process engine, one for each instance."""
         return self.run / "instances"
+
+    @property
+    def programs(self) -> Path:
+        """An entry for each window and `servery serve` that runs."""
+        return self.run / "programs"
 
     @property
     def sockets(self) -> Path:

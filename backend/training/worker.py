@@ -224,7 +224,9 @@ def main() -> int:
     run_folder = Path(spec_file).resolve().parent
     limit_own_log(lambda log: log.parent == run_folder)
     # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the messages alone.
-    messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Never closed, so that its end says to the parent that this process has ended: the parent may
+    # close the standard input then.
+    messages = os.fdopen(os.dup(1), "w", encoding="utf-8", closefd=False)
     os.dup2(2, 1)
     end_with_parent(0, lambda: os._exit(EXIT_WITHOUT_PARENT))
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from serving.files import write_aside
 from serving.model_server.log_limit import older_part
+from serving.state_files import UnreadableFile, open_file
 
 POLL_SECONDS = 0.2
 """Between two polls for new lines."""
@@ -115,11 +116,11 @@ def _end(path: Path, count: int = TAIL_BYTES) -> tuple[bytes, _Place]:
 
 def _last(path: Path, count: int) -> tuple[bytes, _Place]:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - count))
             return file.read(), _Place.of(file)
-    except OSError:
+    except (OSError, UnreadableFile):
         return b"", _Place()
 
 
@@ -127,12 +128,12 @@ def _from(path: Path, place: _Place) -> tuple[bytes, _Place]:
     """Return what a log has after a place, and the place after that."""
     missed = b""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if place.inode not in (0, os.fstat(file.fileno()).st_ino):
                 missed, place = _rest(older_part(path), place), _Place()
             file.seek(place.position)
             return missed + file.read(), _Place.of(file)
-    except OSError:
+    except (OSError, UnreadableFile):
         # Between two files: the next look finds what is missed.
         return b"", place
 
@@ -140,10 +141,10 @@ def _from(path: Path, place: _Place) -> tuple[bytes, _Place]:
 def _rest(path: Path, place: _Place) -> bytes:
     """Return what came after a place in the file that has become the older part."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if os.fstat(file.fileno()).st_ino != place.inode:
                 return b""
             file.seek(place.position)
             return file.read()
-    except OSError:
+    except (OSError, UnreadableFile):
         return b""

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from serving.state_files import UnreadableFile, read_object
+from serving.state_files import DamagedFile, UnreadableFile, read_object
 
 FAULTS_NAME = "faults.config"
 MAX_FORMER = 20
@@ -70,7 +70,17 @@ class ModelFaults:
     def read(cls, model_folder: Path) -> ModelFaults:
         """Read the file of a model; one that is missing or damaged says nothing."""
         try:
-            raw: Any = read_object(model_folder / FAULTS_NAME) or {}
+            return cls.checked(model_folder / FAULTS_NAME)
+        except UnreadableFile:
+            return cls()
+
+    @classmethod
+    def checked(cls, path: Path) -> ModelFaults:
+        """Read such a file; raises DamagedFile, and UnreadableFile."""
+        raw: Any = read_object(path)
+        if raw is None:
+            return cls()
+        try:
             fallback = raw.get("fallback")
             return cls(
                 {
@@ -82,8 +92,8 @@ class ModelFaults:
                 None if fallback is None else int(fallback),
                 tuple(int(number) for number in raw.get("former", ())),
             )
-        except (UnreadableFile, ValueError, KeyError, TypeError, AttributeError):
-            return cls()
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            raise DamagedFile(path, "it does not say which versions have a fault") from None
 
 
 def files_state(version_folder: Path) -> str:

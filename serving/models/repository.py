@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serving.errors import ModelError
-from serving.files import flush_folder, flush_tree, write_aside
+from serving.files import flush_folder, flush_tree
 from serving.models.card import ModelCard
 from serving.models.checksums import changed_files, write_checksums
 from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
@@ -47,6 +47,7 @@ from serving.models.serving_config import (
     serving_config,
 )
 from serving.models.staging import staging_name
+from serving.models.trusted_list import read_trusted_list
 from serving.state_files import UnreadableFile, read_text
 from serving.tf.graph_safety import unsafe_parts
 from serving.tf.names import SAVED_MODEL_FILE
@@ -429,8 +430,10 @@ class ModelRepository:
     def _trust(self, folder: Path, about: str) -> None:
         listed = read_trusted(self.trusted_path)
         listed[version_digest(folder)] = about
-        write_aside(self.trusted_path, json.dumps(listed, indent=2) + "\n")
+        content = json.dumps(listed, indent=2) + "\n"
+        self.files.write(self.trusted_path, content, read_trusted_list)
 
     def _write_faults(self, model: str, faults: ModelFaults) -> None:
         if faults != ModelFaults.read(self.root / model):
-            write_aside(self.root / model / FAULTS_NAME, faults.to_json())
+            path = self.root / model / FAULTS_NAME
+            self.files.write(path, faults.to_json(), ModelFaults.checked)

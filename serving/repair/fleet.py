@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from serving.access_token import read_token
 from serving.engines.instance_records import (
     checked_instance_record,
     read_instance_records,
@@ -48,6 +49,17 @@ def check_instances(workspace: Workspace) -> Iterator[WorkspaceProblem]:
 def check_backend_run_file(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.backend_run_file
     yield from damage(path, read_object, partial(move_aside, path, workspace))
+
+
+def check_token(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    path = workspace.token
+
+    def repair() -> str:
+        if readable_again(path, read_token):
+            return f"You may read {path} again."
+        return f"{move_aside(path, workspace)} A new token is made when one is needed."
+
+    yield from damage(path, read_token, repair)
 
 
 def _repair_fleet_record(workspace: Workspace) -> str:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from serving.repair.problem import Repair, WorkspaceProblem, move_aside
+from serving.file_lock import is_locked
+from serving.repair.problem import (
+    NotRepaired,
+    Repair,
+    WorkspaceProblem,
+    damage,
+    move_aside,
+    readable_again,
+)
+from serving.state_files import open_file
 from serving.units import format_bytes
 from serving.workspace import Workspace
 
@@ -32,6 +43,17 @@ def check_folders(workspace: Workspace) -> Iterator[WorkspaceProblem]:
                 return  # the same is true of all that are in it
 
 
+def check_locks(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each file that programs lock, if that is no file or may not be used."""
+    for path in (
+        *sorted(workspace.root.glob(".*.lock")),
+        *sorted(workspace.run.glob("*.lock")),
+        *sorted(workspace.models.glob(".*lock")),  # a model may be called pets.lock
+        *sorted(workspace.fleet_record.parent.glob("*.lock")),
+    ):
+        yield from damage(path, _check_lock, partial(_repair_lock, workspace, path))
+
+
 def check_space(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     """Yield a problem if the disk of the workspace is as good as full."""
     if not workspace.root.is_dir():
@@ -44,6 +66,23 @@ def check_space(workspace: Workspace) -> Iterator[WorkspaceProblem]:
             f"The disk that holds {workspace.root} has {format_bytes(free)} left.",
             "Make room on it; Servery goes on by itself then.",
         )
+
+
+def _check_lock(path: Path) -> None:
+    """Raise DamagedFile unless a file can be locked; nothing in it counts."""
+    with contextlib.suppress(FileNotFoundError), open_file(path):
+        pass
+
+
+def _repair_lock(workspace: Workspace, path: Path) -> str:
+    if readable_again(path, _check_lock):
+        return f"You may read {path} again."
+    if is_locked(path):
+        raise NotRepaired(
+            f"{path} is being used by another program.",
+            "End it with `servery stop`, then repair again.",
+        )
+    return move_aside(path, workspace)
 
 
 def _not_writable(folder: Path) -> WorkspaceProblem:

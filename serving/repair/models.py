@@ -9,12 +9,14 @@ from pathlib import Path
 
 from serving.errors import ModelError
 from serving.models.card import CARD_PATH
+from serving.models.faults import FAULTS_NAME, ModelFaults
 from serving.models.model_settings import read_settings
 from serving.models.repository import SERVED_NAME, SETTINGS_NAME, ModelRepository
 from serving.models.served import read_served
 from serving.models.serving_config import MONITORING_NAME, pinned_versions, read_monitoring
+from serving.models.trusted_list import read_trusted_list
 from serving.repair.cards import repair_card
-from serving.repair.problem import WorkspaceProblem, damage, readable_again
+from serving.repair.problem import WorkspaceProblem, damage, move_aside, readable_again
 from serving.workspace import Workspace
 
 
@@ -52,6 +54,26 @@ def check_models(workspace: Workspace) -> Iterator[WorkspaceProblem]:
         yield from damage(live, pinned_versions, partial(_repair_live, repository, model, live))
 
 
+def check_trusted(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem if the list of trusted versions is damaged, upon which none is trusted."""
+    path = ModelRepository(workspace.models).trusted_path
+
+    def repair() -> str:
+        if readable_again(path, read_trusted_list):
+            return f"You may read {path} again."
+        done = move_aside(path, workspace)
+        return f"{done} Trust those versions again that do more than compute."
+
+    yield from damage(path, read_trusted_list, repair)
+
+
+def check_faults(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each damaged list of the versions of a model that have a fault."""
+    for folder in ModelRepository(workspace.models).folders():
+        path = folder / FAULTS_NAME
+        yield from damage(path, ModelFaults.checked, partial(_forget_faults, workspace, path))
+
+
 def check_cards(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     """Yield a problem for each version without a card that can be read."""
     repository = ModelRepository(workspace.models)
@@ -81,6 +103,12 @@ def _repair_settings(repository: ModelRepository, model: str, path: Path) -> str
         f"The settings of model {model} were written again; the damaged file is in"
         f" {repository.files.damaged}. Versions that were pinned have to be pinned again."
     )
+
+
+def _forget_faults(workspace: Workspace, path: Path) -> str:
+    if readable_again(path, ModelFaults.checked):
+        return f"You may read {path} again."
+    return f"{move_aside(path, workspace)} Versions that cannot be served are found out again."
 
 
 def _repair_live(repository: ModelRepository, model: str, path: Path) -> str:

@@ -15,10 +15,13 @@ import pytest
 
 from backend.store.store import Store
 from desktop.database_repair import prepare_desktop_database
+from serving.access_token import AccessToken
 from serving.engines.instance_records import InstanceRecord
 from serving.fleet.record import FleetRecord, record_text
 from serving.models.card import CARD_PATH, ModelCard
+from serving.models.faults import FAULTS_NAME, ModelFaults
 from serving.models.repository import ModelRepository
+from serving.tf.trust import TRUSTED_NAME
 from serving.workspace import Workspace
 from tests.support.damage import IN_ITS_PLACE, NO_OBJECT, NO_TEXT, Damage
 from tests.support.sample_images import image_bytes
@@ -80,6 +83,13 @@ async def full_workspace(workspace: Workspace) -> Workspace:
     InstanceRecord("instance-1", {}, "hash", 1000.0, "", ("python",)).write(workspace.instances)
     (workspace.instances / "instance-1.ports").write_text('{"grpc": 1, "rest": 2}')
     workspace.backend_run_file.write_text('{"pid": 1, "url": "http://127.0.0.1:1"}')
+    AccessToken(workspace.token).read_or_make()
+    repository.trust("tiny", 1)
+    (workspace.models / "tiny" / FAULTS_NAME).write_text(ModelFaults(former=(1,)).to_json())
+    workspace.programs.mkdir()
+    (workspace.programs / "1-ab.json").write_text(
+        '{"name": "servery serve", "pid": 1, "identity": "", "stops_fleet": false}'
+    )
     assert doctor(workspace) == Doctor(0, [], [], [])
     return workspace
 
@@ -102,6 +112,10 @@ FILES: dict[str, Callable[[Workspace], Path]] = {
     "instance": lambda workspace: workspace.instances / "instance-1.json",
     "ports": lambda workspace: workspace.instances / "instance-1.ports",
     "run file": lambda workspace: workspace.backend_run_file,
+    "token": lambda workspace: workspace.token,
+    "trusted versions": lambda workspace: workspace.models / TRUSTED_NAME,
+    "faults": lambda workspace: workspace.models / "tiny" / FAULTS_NAME,
+    "running program": lambda workspace: workspace.programs / "1-ab.json",
     "backend's database": lambda workspace: workspace.backend_database,
     "desktop's database": lambda workspace: workspace.desktop_database,
     "photo": image_path,
@@ -153,6 +167,25 @@ def test_one_damaged_file_changes_nothing_else(full_workspace: Workspace, name: 
     repository = ModelRepository(full_workspace.models)
     assert repository.served().current == "tiny"
     assert repository.live("tiny").number == 1
+
+
+LOCKS = ("run/backend.lock", "run/fleet.lock", "fleet/fleet.lock", "models/.lock")
+
+
+@pytest.mark.parametrize("kind", IN_ITS_PLACE)
+def test_what_is_in_the_place_of_a_lock_is_moved_away(workspace: Workspace, kind: str) -> None:
+    workspace.fleet_record.parent.mkdir()
+    (workspace.models / "pets.lock").mkdir()
+    for name in LOCKS:
+        IN_ITS_PLACE[kind](workspace.root / name)
+    found = doctor(workspace)
+    assert {problem["path"] for problem in found.problems} == {
+        str(workspace.root / name) for name in LOCKS
+    }
+    assert doctor(workspace, "--repair").code == 0
+    assert doctor(workspace) == Doctor(0, [], [], [])
+    assert len(list(workspace.damaged.iterdir())) == len(LOCKS)
+    assert (workspace.models / "pets.lock").is_dir()
 
 
 async def test_what_can_be_read_of_the_labels_is_recovered(full_workspace: Workspace) -> None:

@@ -239,6 +239,20 @@ def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
     assert b'"result"' not in orphan.stdout
 
 
+ENDS_SLOWLY = """
+import os, runpy, threading, time
+
+def exit_late(code, exit=os._exit):
+    if threading.current_thread() is threading.main_thread():
+        time.sleep(1)
+    exit(code)
+
+os._exit = exit_late
+runpy.run_module("backend.training.worker", run_name="__main__", alter_sys=True)
+"""
+"""The worker, which takes a second between its last message and its end."""
+
+
 def test_a_disk_that_cannot_be_written_to_is_a_sentence(training_env: TrainingEnv) -> None:
     base = training_env.repository.live(TINY_MODEL)
     spec_file = training_env.workspace.training_runs / "spec.json"
@@ -248,7 +262,7 @@ def test_a_disk_that_cannot_be_written_to_is_a_sentence(training_env: TrainingEn
         spec = training_env.spec(base, training_env.dozen("stripes"), staged)
         replace(spec, embeddings_folder=str(blocked)).write(spec_file)
         with subprocess.Popen(
-            [sys.executable, "-m", "backend.training.worker", str(spec_file)],
+            [sys.executable, "-c", ENDS_SLOWLY, str(spec_file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from serving.access_token import AccessToken, TokenError
+from tests.support.damage import DAMAGES, Damage
 
 
 def test_it_is_made_once_for_the_person_alone(tmp_path: Path) -> None:
@@ -56,12 +57,25 @@ def test_a_file_that_holds_none_is_replaced_only_when_asked(tmp_path: Path) -> N
     assert token.renew() == token.read()
 
 
-def test_a_folder_in_its_place_is_said(tmp_path: Path) -> None:
-    (tmp_path / "token").mkdir()
-    (tmp_path / "token" / "file").touch()
-    for make in (
-        AccessToken(tmp_path / "token").read_or_make,
-        AccessToken(tmp_path / "token").renew,
-    ):
-        with pytest.raises(TokenError):
-            make()
+def test_a_folder_in_its_place_is_said_and_kept_when_another_is_made(tmp_path: Path) -> None:
+    token = AccessToken(tmp_path / "token")
+    token.path.mkdir()
+    (token.path / "file").touch()
+    with pytest.raises(TokenError):
+        token.read_or_make()
+    assert token.renew() == token.read()
+    assert len(list(tmp_path.glob("damaged/*/file"))) == 1
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_whatever_is_in_its_place_is_no_token_and_a_new_one_can_be_made(
+    tmp_path: Path, damage: Damage
+) -> None:
+    token = AccessToken(tmp_path / "token")
+    damage(token.path)
+    assert token.read() is None
+    assert not token.matches("")
+    if not token.path.is_file() or token.path.stat().st_size:
+        with pytest.raises(TokenError, match="servery token --renew"):
+            token.read_or_make()
+    assert token.renew() == token.read_or_make()

@@ -11,10 +11,12 @@ import pytest
 from serving.errors import ModelError
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import CHECKSUMS_PATH
+from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault
 from serving.models.pruning import prune, sweep_models
 from serving.models.repository import SETTINGS_NAME, ModelRepository
 from serving.models.served import ServedModels
 from serving.models.serving_config import MONITORING_NAME, pinned_versions
+from serving.tf.trust import TRUSTED_NAME, read_trusted
 from tests.support.damage import DAMAGES, Damage
 
 every_damage = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
@@ -148,3 +150,27 @@ def test_a_model_in_whose_place_is_something_else_leaves_the_others(
     assert repository.models() == ["pets", "waste"]
     sweep_models(repository)
     assert os.path.lexists(repository.root / "pets" / "3")
+
+
+@every_damage
+def test_a_damaged_list_of_trusted_versions_trusts_none_and_is_kept(
+    repository: ModelRepository, damage: Damage
+) -> None:
+    damage(repository.root / TRUSTED_NAME)
+    listed = read_trusted(repository.trusted_path)
+    assert not any(len(digest) == 64 for digest in listed)
+    repository.trust("pets", 1)
+    assert list(read_trusted(repository.trusted_path).values()).count("pets/1") == 1
+    assert kept(repository) in ((0, 1) if listed else (1,))
+
+
+@every_damage
+def test_damaged_faults_of_a_model_say_nothing_and_are_kept(
+    repository: ModelRepository, damage: Damage
+) -> None:
+    path = repository.root / "pets" / FAULTS_NAME
+    damage(path)
+    assert ModelFaults.read(path.parent) == ModelFaults()
+    repository.record_fault("pets", 2, VersionFault("It cannot be loaded.", "Promote another."))
+    assert repository.fault("pets", 2) is not None
+    assert kept(repository) == 1
