@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +19,15 @@ from backend.store.runs import UnknownRun
 from backend.store.unavailable import StorageUnavailable
 from backend.training.trainer import ModelBusy, NothingToLearn, RunIsOver
 from serving.class_names import ClassNameError
-from serving.errors import FleetUnavailable, ImageError, ModelError, ModelNotServed, ServeryError
+from serving.errors import (
+    REFUSALS,
+    FleetUnavailable,
+    ImageError,
+    ModelError,
+    ModelNotServed,
+    ServeryError,
+    storage_error,
+)
 from serving.fleet.version_trial import UnusableVersion
 from serving.image_file import ImageFault, UnusableImage
 from serving.models.model_names import ModelNameError
@@ -80,6 +89,7 @@ def error_response(status: int, what: str, advice: str) -> JSONResponse:
 def install_error_handlers(app: FastAPI) -> None:
     """Make `app` answer every error in this form, the framework's included."""
     app.add_exception_handler(ServeryError, _servery_error)
+    app.add_exception_handler(OSError, _disk_refusal)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
@@ -100,6 +110,17 @@ async def _servery_error(request: Request, error: Exception) -> JSONResponse:
     if status == 500:
         _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
     return error_response(status, error.what, error.advice)
+
+
+async def _disk_refusal(request: Request, error: Exception) -> JSONResponse:
+    """Answer what a disk refused where nothing said it better."""
+    assert isinstance(error, OSError)
+    if error.errno not in REFUSALS:
+        raise error
+    path = Path(str(error.filename or "the workspace"))
+    failure = storage_error(error, path, "The disk refused it", StorageUnavailable)
+    _log.error("%s %s: %s", request.method, request.url.path, failure)
+    return await _servery_error(request, failure)
 
 
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:

@@ -80,6 +80,9 @@ _STORAGE[errno.EISDIR] = _STORAGE[errno.EEXIST] = (
 DISK_ERRORS = frozenset(_STORAGE)
 """The errors of the operating system that say what a disk refused."""
 
+REFUSALS = DISK_ERRORS - {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+"""Those of them that have nothing to do with the name that was asked for."""
+
 
 def storage_fault(error: OSError) -> str:
     """Say why the disk refused, as the rest of a sentence: "the disk is full"."""

@@ -54,7 +54,7 @@ class PhotoImports:
     async def import_zip(self, model: str, archive: Path, name: str) -> TrainingRun:
         """Queue a run that labels the photos in a zip file, which people call `name`.
 
-        Raises UnusableZip, ZipTooLarge, NotAPhotoFolder and ModelBusy.
+        Raises UnusableZip, ZipTooLarge, StorageUnavailable, NotAPhotoFolder and ModelBusy.
         """
         source = PhotoSource(self._uploads / secrets.token_hex(8), name, temporary=True)
         try:

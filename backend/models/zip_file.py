@@ -8,7 +8,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 from shutil import copyfileobj, disk_usage
 
-from serving.errors import ServeryError, storage_error
+from backend.store.unavailable import StorageUnavailable
+from serving.errors import REFUSALS, ServeryError, storage_error
 from serving.units import format_bytes
 
 MAX_ENTRIES = 100_000
@@ -24,15 +25,15 @@ class UnusableZip(ServeryError):
 
 
 class ZipTooLarge(ServeryError):
-    """The zip file would unpack to more than is allowed, or than fits on the disk."""
+    """The zip file would unpack to more than is allowed."""
 
 
 def unpack_zip(archive: Path, folder: Path) -> None:
     """Unpack the files of `archive` into `folder`, which is made.
 
     Raises UnusableZip for what is no zip file, is damaged or encrypted, or has entries
-    that lead out of the folder or are links; ZipTooLarge beyond the limits. What was
-    unpacked until then is left in `folder`.
+    that lead out of the folder or are links; ZipTooLarge beyond the limits;
+    StorageUnavailable if the disk refuses it. What was unpacked until then is left in `folder`.
     """
     try:
         with zipfile.ZipFile(archive) as file:
@@ -53,9 +54,8 @@ def unpack_zip(archive: Path, folder: Path) -> None:
             "Make it again with the usual compression and without a password.",
         ) from error
     except OSError as error:
-        raise storage_error(
-            error, target, "The zip file cannot be unpacked", UnusableZip
-        ) from error
+        kind = StorageUnavailable if error.errno in REFUSALS else UnusableZip
+        raise storage_error(error, folder, "The zip file cannot be unpacked", kind) from error
 
 
 def _check_size(entries: list[zipfile.ZipInfo], folder: Path) -> None:
@@ -74,7 +74,7 @@ def _check_size(entries: list[zipfile.ZipInfo], folder: Path) -> None:
     existing = next(parent for parent in folder.parents if parent.is_dir())
     free = disk_usage(existing).free - _RESERVE_BYTES
     if size > free:
-        raise ZipTooLarge(
+        raise StorageUnavailable(
             f"The zip file unpacks to {format_bytes(size)},"
             f" and {format_bytes(max(0, free))} are free.",
             "Make room on the disk, or import the folder that was zipped.",

@@ -30,6 +30,18 @@ class SmallDisk:
                 except OSError:
                     pass
 
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Refuse all writes for the length of the block."""
+        self._remount("ro")
+        try:
+            yield
+        finally:
+            self._remount("rw")
+
+    def _remount(self, mode: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{mode}", self.folder], check=True)
+
     def make_room(self) -> None:
         self._filler.unlink(missing_ok=True)
 

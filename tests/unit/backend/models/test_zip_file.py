@@ -6,12 +6,15 @@ import io
 import stat
 import zipfile
 from collections import namedtuple
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from backend.models import zip_file
 from backend.models.zip_file import UnusableZip, ZipTooLarge, unpack_zip
+from backend.store.unavailable import StorageUnavailable
+from tests.support.small_disk import small_disk
 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:
@@ -97,7 +100,7 @@ def test_what_would_fill_the_disk_is_refused(
     usage = namedtuple("usage", ["total", "used", "free"])
     monkeypatch.setattr(zip_file, "disk_usage", lambda _: usage(2**40, 2**39, 600 * 2**20))
     path = zipped(tmp_path / "photos.zip", {"cats/1.jpg": bytes(100 * 2**20)})
-    with pytest.raises(ZipTooLarge, match="are free"):
+    with pytest.raises(StorageUnavailable, match="are free"):
         unpack_zip(path, tmp_path / "out")
 
 
@@ -142,3 +145,20 @@ def test_a_name_that_is_too_long_is_a_sentence(tmp_path: Path) -> None:
     path = zipped(tmp_path / "photos.zip", {"c" * 300 + "/1.jpg": b"one"})
     with pytest.raises(UnusableZip, match="cannot be unpacked"):
         unpack_zip(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("state", ["full", "read-only"])
+def test_a_disk_that_refuses_it_is_no_fault_of_the_zip_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(zip_file, "_RESERVE_BYTES", 0)
+    path = zipped(tmp_path / "photos.zip", {"cats/1.jpg": bytes(range(256)) * 4096})
+    with small_disk(tmp_path / "disk", 2**20 + 2**18) as disk:
+        if state == "full":
+            disk.fill()
+        refusing = disk.read_only() if state == "read-only" else nullcontext()
+        with refusing, pytest.raises(StorageUnavailable) as refused:
+            unpack_zip(path, disk.folder / "out")
+        assert refused.value.advice
+        disk.make_room()
+        unpack_zip(path, disk.folder / "out")
