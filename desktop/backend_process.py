@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +15,15 @@ from backend.client import BackendClient, BackendRunFile, backend_lock_file
 from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
 from desktop.stop_process import end_process
 from serving.access_token import AccessToken
+from serving.engines.log_files import tail
 from serving.engines.names import AUTO
-from serving.errors import BackendError
+from serving.errors import BackendError, ServeryError, storage_error
 from serving.file_lock import is_locked, lock_holder
 from serving.listen_address import ListenAddress
 from serving.parent import ParentPipe
 from serving.process_identity import is_running, process_identity
 from serving.programs import module_command
+from serving.state_files import set_aside
 from serving.workspace import Workspace
 
 START_TIMEOUT_SECONDS = 60.0
@@ -173,7 +176,7 @@ async def find_backend(workspace: Workspace) -> BackendHandle | None:
 
 
 async def _start(workspace: Workspace, options: BackendOptions) -> BackendHandle:
-    log = workspace.create().logs / LOG_NAME
+    log = _prepared_log(workspace)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + START_TIMEOUT_SECONDS
     held_until = loop.time() + HELD_SECONDS
@@ -193,6 +196,25 @@ async def _start(workspace: Workspace, options: BackendOptions) -> BackendHandle
             if reason := options.reason_against(found):
                 raise _other_owner_error(found, reason)
             return _joined(found)
+
+
+def _prepared_log(workspace: Workspace) -> Path:
+    """Return the file that a backend prints to, in a workspace that it can use.
+
+    Raises BackendError if the disk refuses it, which may be over at the next try.
+    """
+    log = workspace.root / LOG_NAME
+    try:
+        log = workspace.create().logs / LOG_NAME
+        if os.path.lexists(log) and not log.is_file():  # opening a pipe would wait for a reader
+            set_aside(log, workspace.damaged)
+        log.open("ab").close()
+    except OSError as error:
+        what = "The backend cannot be started"
+        raise storage_error(error, log, what, BackendError) from error
+    except ServeryError as error:
+        raise BackendError(error.what, error.advice) from error
+    return log
 
 
 async def _start_once(
@@ -304,5 +326,5 @@ async def _terminate(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n")
+    lines = tail(log, 20).splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing.")

@@ -8,12 +8,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from serving.background import finish, in_background
 from serving.clock import Sightings
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
 from serving.engines.switch import EngineSwitch
-from serving.errors import EngineError, ServeryError
+from serving.errors import EngineError, ServeryError, storage_error
 from serving.file_lock import file_lock
 from serving.fleet.fallback import Fallback
 from serving.fleet.observer import Observer
@@ -116,6 +117,8 @@ class Reconciler:
                         await self._observe()
                     except ServeryError as error:
                         self._show_error(error)
+                    except OSError as error:
+                        self._show_error(self._refusal(error))
                     await _wait(self._wake, POLL_SECONDS if self._settled() else BUSY_POLL_SECONDS)
         finally:
             unsubscribe()
@@ -133,6 +136,9 @@ class Reconciler:
                         self._wake.set()
                 except ServeryError as error:
                     self._show_error(error)
+                    await asyncio.sleep(RETRY_SECONDS)
+                except OSError as error:  # a full disk is no reason to leave the instances alone
+                    self._show_error(self._refusal(error))
                     await asyncio.sleep(RETRY_SECONDS)
 
     async def try_version(self, version: Version) -> None:
@@ -329,6 +335,10 @@ class Reconciler:
                     listener(view)
                 except Exception:
                     log.exception("A listener to the fleet failed")
+
+    def _refusal(self, error: OSError) -> EngineError:
+        path = Path(str(error.filename or self._lock_path.parent))
+        return storage_error(error, path, "The fleet cannot be changed now", EngineError)
 
     def _show_error(self, error: ServeryError) -> None:
         if error.what != self.view.engine_reason:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from http.server import HTTPServer
 from pathlib import Path
@@ -15,12 +16,15 @@ import pytest
 
 from backend.contract import Health
 from backend.run_file import BackendRunFile
-from desktop.backend_process import BackendOptions, ensure_backend
+from desktop.backend_process import LOG_NAME, BackendOptions, ensure_backend
+from desktop.backend_supervisor import supervised_backend
 from serving.errors import BackendError
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.support.server_thread import QuietHandler, ServerThread
+from tests.support.small_disk import small_disk
 from tests.support.tiny_model import install_tiny
+from tests.support.waiting import wait_until
 
 ANY_PORT = BackendOptions(port=0)
 
@@ -106,3 +110,31 @@ async def test_one_that_cannot_start_says_why(workspace: Workspace) -> None:
         await ensure_backend(workspace, ANY_PORT)
     assert "exited while starting" in raised.value.what
     assert str(workspace.logs) in raised.value.advice
+
+
+async def test_a_disk_that_can_only_be_read_is_said_once_and_over_once_it_is_writable(
+    tmp_path: Path,
+) -> None:
+    urls: list[str] = []
+    errors: list[BackendError] = []
+    with small_disk(tmp_path / "disk", 8 * 2**20) as disk:
+        workspace = Workspace(disk.folder / "workspace").create()
+        install_tiny(ModelRepository(workspace.models))
+        os.mkfifo(workspace.logs / LOG_NAME)
+        async with AsyncExitStack() as stack:
+            with disk.read_only():
+                await stack.enter_async_context(
+                    supervised_backend(
+                        workspace,
+                        ANY_PORT,
+                        on_url=urls.append,
+                        on_error=errors.append,
+                        required=False,
+                    )
+                )
+                await asyncio.sleep(3)  # in which it is tried again
+            await wait_until(lambda: any(urls))
+        assert [error.what for error in errors] == [
+            "The backend cannot be started: the disk can only be read."
+        ]
+        assert len(list(workspace.damaged.iterdir())) == 1
