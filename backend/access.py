@@ -66,10 +66,13 @@ class Access:
 
     def _is_person(self, scope: Scope) -> bool:
         # Asked once: later the port may be another user's, but the connection is still this one.
-        facts = connection_of(scope).facts
-        if _FACT not in facts:
-            facts[_FACT] = self._is_own_connection(scope)
-        return bool(facts[_FACT])
+        connection = connection_of(scope)
+        if _FACT not in connection.facts:
+            # Asked before whether it is connected: a port that was given back in between may be
+            # the person's by now.
+            own = self._is_own_connection(scope)
+            connection.facts[_FACT] = own and connection.is_connected()
+        return bool(connection.facts[_FACT])
 
     def _is_own_connection(self, scope: Scope) -> bool:
         client, server = scope.get("client"), scope.get("server")

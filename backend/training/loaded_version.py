@@ -30,14 +30,14 @@ def check_loadable(version_folder: Path) -> None:
     try:
         check_files(version_folder, repository)
         check_trusted(version_folder, repository / TRUSTED_NAME)
-    except UnsafeModel as error:
-        model, number = version_folder.parent.name, version_folder.name
-        raise ModelError(
-            f"Version {number} of {model} is not loaded. {error.message}",
-            "If you trust whoever made it, say so on the Models page, or with "
-            f"`servery models trust {quoted(model)} --version {number}`.",
-        ) from error
     except ServingError as error:
+        if isinstance(error, UnsafeModel) and error.can_be_trusted:
+            model, number = version_folder.parent.name, version_folder.name
+            raise ModelError(
+                f"Version {number} of {model} is not loaded. {error.message}",
+                "If you trust whoever made it, say so on the Models page, or with "
+                f"`servery models trust {quoted(model)} --version {number}`.",
+            ) from error
         raise ModelError(
             f"Version {version_folder.name} cannot be loaded: {error.message}",
             "Promote another version, then train again.",

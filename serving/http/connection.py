@@ -40,9 +40,21 @@ class Connection:
 
     facts: dict[str, Any] = field(default_factory=dict)
     """What middleware found out about it once, by a name of its own."""
+    socket: asyncio.trsock.TransportSocket | None = None
+    """Our end; None for a request that came on no connection, as tests make them."""
     is_stream: bool = False
     """Set by the application: its response goes on until one side ends it, as the server does
     if it needs room for others."""
+
+    def is_connected(self) -> bool:
+        """Whether the client has not reset the connection, and so still has its port."""
+        if self.socket is None:
+            return True
+        try:
+            self.socket.getpeername()
+        except OSError:
+            return False
+        return True
 
 
 class Waiting(Enum):
@@ -119,7 +131,7 @@ class HttpProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # uvicorn copies this dictionary for each request, but not what is in it.
-        self._connection = Connection()
+        self._connection = Connection(socket=transport.get_extra_info("socket"))
         self.app_state = {**self.app_state, _KEY: self._connection}
         self._waiting: Waiting | None = Waiting.HEAD
         self._since = self.loop.time()

@@ -78,6 +78,8 @@ class Loader:
         try:
             check_trusted(folder, self.trusted)
         except UnsafeModel as error:
+            if not error.can_be_trusted:
+                raise
             command = f"servery models trust {quoted(model)} --version {version}"
             raise ServingError(
                 error.code, f"{error.message} If you trust whoever made it: `{command}`."

@@ -49,7 +49,7 @@ from serving.models.serving_config import (
 from serving.models.staging import staging_name
 from serving.models.trusted_list import read_trusted_list
 from serving.state_files import UnreadableFile, read_text
-from serving.tf.graph_safety import unsafe_parts
+from serving.tf.graph_safety import UnsafeModel, check_operations
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.status import ServingError
 from serving.tf.trust import TRUSTED_NAME, is_trusted, read_trusted, version_digest
@@ -292,17 +292,19 @@ class ModelRepository:
         """Return what in a version can do more than compute, if nobody has trusted it.
 
         While there is something, no instance loads it. Raises ModelError if there is no such
-        version, or its graph cannot be read.
+        version, its graph cannot be read, or no TensorFlow of ours could load it anyway.
         """
         folder = self.version(model, number).path
         try:
-            parts = unsafe_parts(folder)
+            check_operations(folder)
         except ServingError as error:
+            if isinstance(error, UnsafeModel) and error.can_be_trusted:
+                return [] if is_trusted(folder, self.trusted_path) else error.reasons
             raise ModelError(
-                f"Version {number} of {model} cannot be read: {error.message}",
+                f"Version {number} of {model} cannot be used: {error.message}",
                 "Promote another version.",
             ) from error
-        return [] if parts and is_trusted(folder, self.trusted_path) else parts
+        return []
 
     def trust(self, model: str, number: int) -> None:
         """Let instances and training load a version although it can do more than compute.

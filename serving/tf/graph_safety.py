@@ -23,6 +23,7 @@ from serving.tf.messages import saved_model_pb2
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.safe_operations import FUNCTION_CALLERS, SAFE_OPERATIONS
 from serving.tf.status import Code, ServingError
+from serving.tf.unsafe_operations import UNSAFE_OPERATIONS
 
 MAX_GRAPH_BYTES = 2**31 - 1
 """TensorFlow reads no larger one."""
@@ -46,21 +47,49 @@ _ATTRIBUTES = {
 class UnsafeModel(ServingError):
     """A version does, or could do, more than compute; PERMISSION_DENIED."""
 
-    def __init__(self, reasons: list[str]) -> None:
-        super().__init__(
-            Code.PERMISSION_DENIED,
-            "The model can reach files, the network or other programs, by "
-            f"{_listed(reasons)}, and nobody has said that it is trusted.",
-        )
+    def __init__(self, reasons: list[str], unknown: list[str]) -> None:
+        if unknown:
+            kinds = "an operation" if len(unknown) == 1 else "operations"
+            message = (
+                f"The model has {kinds} that this TensorFlow does not know, {_listed(unknown)}, so"
+                " it cannot be loaded. Save it again with an older TensorFlow, and without the"
+                " operations of other libraries."
+            )
+        else:
+            message = (
+                "The model can reach files, the network or other programs, by "
+                f"{_listed(reasons)}, and nobody has said that it is trusted."
+            )
+        super().__init__(Code.PERMISSION_DENIED, message)
         self.reasons = reasons
         """What it uses, sorted: operations by name, or a few words."""
+        self.can_be_trusted = not unknown
+        """Whether it could be loaded if a person said that it is trusted."""
 
 
 def unsafe_parts(folder: Path) -> list[str]:
     """Return what in a version could reach outside of its process; empty if nothing.
 
+    Operations that this TensorFlow does not know are among them, since another may know them.
     Takes milliseconds, and runs nothing. Raises ServingError if the graph cannot be read.
     """
+    found, unknown = _look_through(folder)
+    return sorted(found | unknown)
+
+
+def check_operations(folder: Path) -> None:
+    """Raise UnsafeModel if a version could reach outside of its process, or another ServingError.
+
+    Nothing of it has run then.
+    """
+    found, unknown = _look_through(folder)
+    if found or unknown:
+        raise UnsafeModel(sorted(found | unknown), sorted(unknown))
+
+
+def _look_through(folder: Path) -> tuple[set[str], set[str]]:
+    """Return what is unsafe, and the operations that this TensorFlow does not know."""
+    unknown: set[str] = set()
     others = [name for name in _OTHER_FORMS if (folder / name).exists()]
     found = {f"a graph in another form, {name}" for name in others}
     path = folder / SAVED_MODEL_FILE
@@ -72,10 +101,10 @@ def unsafe_parts(folder: Path) -> list[str]:
             raise ServingError(Code.INVALID_ARGUMENT, f"{path} is larger than 2 GiB.")
         saved_model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
         for meta_graph in saved_model.meta_graphs:
-            found.update(_of_meta_graph(meta_graph))
+            found.update(_of_meta_graph(meta_graph, unknown))
     except FileNotFoundError:
         if others:
-            return sorted(found)
+            return found, unknown
         raise ServingError(Code.NOT_FOUND, f"There is no {SAVED_MODEL_FILE} in {folder}.") from None
     except OSError as error:
         raise ServingError(
@@ -87,20 +116,11 @@ def unsafe_parts(folder: Path) -> list[str]:
         ) from error
     except TooLarge:
         found.add("a graph that is too large to be looked through")
-    return sorted(found)
+    return found, unknown
 
 
-def check_operations(folder: Path) -> None:
-    """Raise UnsafeModel if a version could reach outside of its process, or another ServingError.
-
-    Nothing of it has run then.
-    """
-    reasons = unsafe_parts(folder)
-    if reasons:
-        raise UnsafeModel(reasons)
-
-
-def _of_meta_graph(meta_graph: Any) -> Iterator[str]:
+def _of_meta_graph(meta_graph: Any, unknown: set[str]) -> Iterator[str]:
+    """Yield what is unsafe; what this TensorFlow does not know is added to `unknown`."""
     graph = meta_graph.graph_def
     functions = {function.signature.name for function in graph.library.function}
     # TensorFlow takes an operation that is called as a function for the function.
@@ -119,6 +139,8 @@ def _of_meta_graph(meta_graph: Any) -> Iterator[str]:
                     continue
                 if operation in FILE_OPERATIONS:
                     reads_files = True
+                elif operation not in UNSAFE_OPERATIONS:
+                    unknown.add(_printable(operation))
                 elif not _has_safe_attribute(operation, node):
                     yield _printable(operation)
     for asset in asset_files(meta_graph):

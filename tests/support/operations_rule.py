@@ -1,7 +1,8 @@
 """The rule by which operations are safe, applied to TensorFlow's registry.
 
-`python -m tests.support.operations_rule` writes `serving/tf/safe_operations.py` again, for a new
-version of TensorFlow: look at what the change adds before you keep it.
+`python -m tests.support.operations_rule` writes `serving/tf/safe_operations.py` and
+`unsafe_operations.py` again, for a new version of TensorFlow: look at what the change adds
+before you keep it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from serving.tf.c_api import Buffer, library
 from serving.tf.messages import types_pb2
 from tests.conftest import ROOT
 
-TARGET = ROOT / "serving" / "tf" / "safe_operations.py"
+SAFE = ROOT / "serving" / "tf" / "safe_operations.py"
+UNSAFE = ROOT / "serving" / "tf" / "unsafe_operations.py"
 
 REACHES_OUT = re.compile(
     r"""
@@ -67,12 +69,18 @@ NAMES_A_PLACE = re.compile(
 """An input or attribute of such a name makes an operation unsafe, whatever else it is."""
 
 
-_DOCSTRING = '''"""Operations that reach nothing but memory and processor of their own process.
+_SAFE_DOCSTRING = '''"""Operations that reach nothing but memory and processor of their own process.
 
 Written by `python -m tests.support.operations_rule`, which holds the rule: what TensorFlow's
 registry calls stateless, without what touches files, the network or code, and what only keeps
 variables, tables and random numbers. An operation that is not here counts as unsafe, so that
 those of a later TensorFlow do too, until somebody has looked at them.
+"""
+'''
+_UNSAFE_DOCSTRING = '''"""The other operations that the installed TensorFlow has.
+
+Written by `python -m tests.support.operations_rule`. What is in neither list cannot be loaded,
+whether somebody trusts it or not.
 """
 '''
 
@@ -106,11 +114,14 @@ def _block(names: list[str]) -> str:
     return "\n".join(textwrap.wrap(" ".join(sorted(names)), 98, break_on_hyphens=False))
 
 
-def source() -> str:
-    """Return the text that `serving/tf/safe_operations.py` should have."""
-    safe = [operation for operation in registered() if is_safe(operation)]
+def sources() -> dict[Path, str]:
+    """Return the text that each of the written modules should have."""
+    operations = registered()
+    safe = [operation for operation in operations if is_safe(operation)]
     callers = [operation.name for operation in safe if calls_functions(operation)]
-    return f'''{_DOCSTRING}
+    unsafe = [operation.name for operation in operations if not is_safe(operation)]
+    return {
+        SAFE: f'''{_SAFE_DOCSTRING}
 _SAFE = """
 {_block([operation.name for operation in safe])}
 """
@@ -122,8 +133,17 @@ SAFE_OPERATIONS = frozenset(_SAFE.split())
 
 FUNCTION_CALLERS = frozenset(_CALLERS.split())
 """Those of them that run functions of the graph's library."""
-'''
+''',
+        UNSAFE: f'''{_UNSAFE_DOCSTRING}
+_UNSAFE = """
+{_block(unsafe)}
+"""
+
+UNSAFE_OPERATIONS = frozenset(_UNSAFE.split())
+''',
+    }
 
 
 if __name__ == "__main__":
-    Path(TARGET).write_text(source())
+    for path, text in sources().items():
+        path.write_text(text)

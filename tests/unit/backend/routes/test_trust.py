@@ -10,7 +10,7 @@ from backend.client import BackendRefused
 from serving.models.faults import VersionFault
 from serving.models.repository import ModelRepository
 from tests.support.backend_env import MODEL, Service
-from tests.support.graphs import write_version, writes_at_load
+from tests.support.graphs import graph_of, node, write_version, writes_at_load
 
 ANOTHER = 65534
 
@@ -57,3 +57,17 @@ async def test_a_version_says_that_it_only_needs_trust(service: Service, tmp_pat
     (version, *_) = await service.client.versions(MODEL)
     assert not version.needs_trust
     assert version.fault == ""
+
+
+async def test_trust_is_not_suggested_where_it_would_not_help(
+    service: Service, tmp_path: Path
+) -> None:
+    number = service.repository.versions(MODEL)[-1].number + 1
+    saved = writes_at_load(tmp_path / "written", "harm")
+    node(graph_of(saved).node, "Conv9D", "unknown")
+    write_version(service.repository.root / MODEL / str(number), saved)
+    service.repository.record_fault(MODEL, number, VersionFault("It is refused.", "Go back."))
+    (version, *_) = await service.client.versions(MODEL)
+    assert not version.needs_trust
+    with pytest.raises(BackendRefused, match="does not know, Conv9D"):
+        await service.client.trust(MODEL, number)

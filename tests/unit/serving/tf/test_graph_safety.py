@@ -503,3 +503,29 @@ def test_the_error_is_short_and_printable_whatever_they_are_called(tmp_path: Pat
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 800
     assert "25 more" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["Conv9D", "Addons>Blink", "WriteFileV2", "SentencepieceOp"])
+def test_trust_would_not_help_an_operation_that_tensorflow_does_not_know(
+    tmp_path: Path, name: str
+) -> None:
+    saved = writes_at_load(tmp_path / "written", "x")
+    node(graph_of(saved).node, name, "unknown")
+    folder = write_version(tmp_path / "1", saved)
+    with pytest.raises(UnsafeModel) as caught:
+        check_operations(folder)
+    assert not caught.value.can_be_trusted
+    assert caught.value.message.startswith(
+        f"The model has an operation that this TensorFlow does not know, {name}, so"
+    )
+    assert "trust" not in caught.value.message
+    assert unsafe_parts(folder) == sorted([name, "WriteFile"])
+
+
+def test_what_tensorflow_knows_can_be_trusted(tmp_path: Path) -> None:
+    for name in ("WriteFile", "PyFunc", "TextLineDataset", "_Send", "DebugIdentityV2"):
+        saved = harmless()
+        node(graph_of(saved).node, name, "known")
+        with pytest.raises(UnsafeModel) as caught:
+            check_operations(write_version(tmp_path / name, saved))
+        assert caught.value.can_be_trusted
