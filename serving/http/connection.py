@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import math
+from asyncio.trsock import TransportSocket
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class Connection:
 
     facts: dict[str, Any] = field(default_factory=dict)
     """What middleware found out about it once, by a name of its own."""
-    socket: asyncio.trsock.TransportSocket | None = None
+    socket: TransportSocket | None = None
     """Our end; None for a request that came on no connection, as tests make them."""
     is_stream: bool = False
     """Set by the application: its response goes on until one side ends it, as the server does

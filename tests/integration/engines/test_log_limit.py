@@ -6,9 +6,11 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from serving.engines.log_files import follow, keep_log, tail
 from serving.model_server.log_limit import LIMIT_VARIABLE, older_part
@@ -93,3 +95,13 @@ def test_a_log_that_somebody_removed_takes_no_room(tmp_path: Path) -> None:
             # Several times as much was printed after that.
             assert opened.seek(0, os.SEEK_END) < 2 * LIMIT
     assert files_in(tmp_path) == {older_part(log)}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+async def test_what_is_no_file_in_the_place_of_a_log_is_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    log = tmp_path / "instance.log"
+    make(log)
+    assert tail(log, 10) == ""
+    assert [line async for line in follow(log, 10, lambda: True)] == []
