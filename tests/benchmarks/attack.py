@@ -58,3 +58,19 @@ def together(send: Callable[[Target], str], count: int) -> Callable[[Target], st
         return ", ".join(f"{number} {answer}" for answer, number in sorted(answers.items()))
 
     return send_all
+
+
+def made_once(make: Callable[[], bytes]) -> Callable[[], bytes]:
+    """Make the content when it is asked for first, and return the same from then on.
+
+    Callers in several threads share it.
+    """
+    lock, made = threading.Lock(), list[bytes]()
+
+    def content() -> bytes:
+        with lock:
+            if not made:
+                made.append(make())
+        return made[0]
+
+    return content

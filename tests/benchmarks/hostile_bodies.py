@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from PIL import Image, PngImagePlugin
 
-from tests.benchmarks.attack import Attack, Target, together
+from tests.benchmarks.attack import Attack, Target, made_once, together
 from tests.support.jpeg_bytes import declared_jpeg
 
 _MEGABYTE = 1_000_000
@@ -46,21 +46,8 @@ def _form(content: bytes, name: str = "file", more: bytes = b"") -> bytes:
     return part.encode() + content + b"\r\n" + more + f"--{_BOUNDARY}--\r\n".encode()
 
 
-def _once(make: _Body) -> _Body:
-    """Make the content when it is asked for first, and return the same from then on."""
-    lock, made = threading.Lock(), list[bytes]()
-
-    def content() -> bytes:
-        with lock:
-            if not made:
-                made.append(make())
-        return made[0]
-
-    return content
-
-
 def _upload(image: _Body, path: str = "/classify", more: _Body = bytes) -> Callable[[Target], str]:
-    body_once = _once(lambda: _form(image(), more=more()))
+    body_once = made_once(lambda: _form(image(), more=more()))
 
     def send(target: Target) -> str:
         body = body_once()
