@@ -6,7 +6,6 @@ import io
 import json
 import socket
 import struct
-import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
