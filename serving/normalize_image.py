@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from serving.decoding_plan import MAX_DECODING_BYTES, plan_decoding
+from serving.decoding_plan import plan_decoding
 from serving.errors import ImageError
 from serving.image_file import (
     ImageFault,
@@ -24,6 +25,9 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_SIDE = 4096
 """A longer side than this is scaled down: no model here looks at more."""
 JPEG_QUALITY = 92
+MAX_OWN_FILE_BYTES = 1536 * 2**20
+"""What decoding a file of the person's own may take: a WebP of 50 million pixels, a PNG of 108
+million. The backend, where photos come from anywhere, sets a limit of its own."""
 MAX_SCANS = 100
 """Of a progressive JPEG: cameras and editors write about ten. Each costs time for all pixels."""
 _MAX_PIECES = 50_000
@@ -68,7 +72,8 @@ def read_normalized_image(path: Path) -> bytes:
 
 
 def _refuse_beyond_limit(cost: int) -> None:
-    if cost > MAX_DECODING_BYTES:
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if cost > min(MAX_OWN_FILE_BYTES, machine // 2):
         raise takes_too_much_memory()
 
 
