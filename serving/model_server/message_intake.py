@@ -33,13 +33,19 @@ class MessageIntake:
     """Belongs to one event loop. `allocated` returns the bytes that the process has in use."""
 
     def __init__(
-        self, max_bytes: int | None, budget: MemoryBudget, allocated: Callable[[], int]
+        self,
+        max_bytes: int | None,
+        budget: MemoryBudget,
+        allocated: Callable[[], int],
+        is_loading: Callable[[], bool] = lambda: False,
     ) -> None:
         """All requests may take `max_bytes` while messages arrive; None sets no limit.
 
-        Those that have been received are in `budget`.
+        Those that have been received are in `budget`. `is_loading` says whether the process
+        takes memory for a version; no message is refused for that.
         """
         self._max_bytes, self._budget, self._allocated = max_bytes, budget, allocated
+        self._is_loading = is_loading
         self._starting = asyncio.Semaphore(_STARTING)
         self._slow: dict[asyncio.Task[Any], int] = {}
         self._refused: set[asyncio.Task[Any]] = set()
@@ -113,8 +119,12 @@ class MessageIntake:
         self._watching = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._watch)
 
     def _has_room(self, share: float = 1.0) -> bool:
-        limit = self._max_bytes
-        return limit is None or self._allocated() - self._before <= share * limit
+        if self._max_bytes is None:
+            return True
+        if self._is_loading():
+            self._before = self._allocated() - self._budget.used
+            return True
+        return self._allocated() - self._before <= share * self._max_bytes
 
     def _full(self) -> ServingError:
         return ServingError(

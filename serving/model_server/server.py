@@ -25,6 +25,7 @@ from serving.model_server.grpc_calls import Calls
 from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
 from serving.model_server.limits import RequestLimits
+from serving.model_server.load_watch import LoadWatch
 from serving.model_server.loader import Loader
 from serving.model_server.log_limit import limit_log_by_environment
 from serving.model_server.memory_budget import MemoryBudget
@@ -105,8 +106,9 @@ async def serve(flags: Flags) -> None:
     configs = _first_configuration(flags)
     async with AsyncExitStack() as stack:
         loader = _loader(flags)
+        load_watch = LoadWatch(loader.load)
         models = ServerModels(
-            loader.load,
+            load_watch.load,
             loader.accelerate if _may_accelerate(flags) else None,
             retry_policy=RetryPolicy(
                 flags.max_num_load_retries, flags.load_retry_interval_micros / 1_000_000
@@ -142,7 +144,9 @@ async def serve(flags: Flags) -> None:
         status = ModelService(models, refuses_reload=flags.refuse_config_reload)
         listening: list[GrpcServer | HttpServer] = []
         stack.push_async_callback(_stop_together, listening, flags.stop_grace_seconds)
-        intake = MessageIntake(limits.max_bytes_in_flight, budget, allocated_bytes)
+        intake = MessageIntake(
+            limits.max_bytes_in_flight, budget, allocated_bytes, load_watch.is_loading
+        )
         calls = Calls(limits, budget, intake)
         grpc_server = GrpcServer(
             flags, (predictions.handler(calls), status.handler(calls), UnimplementedCalls())

@@ -26,6 +26,8 @@ _LOST = frozenset(
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.ABORTED,
+        # It has no memory for this request beside the others just now.
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
 """Errors after which another instance, or this one a little later, may well answer."""

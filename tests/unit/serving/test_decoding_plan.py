@@ -114,7 +114,7 @@ def test_large_files_of_ones_own_are_read(form: str, size: tuple[int, int]) -> N
         assert max(image.size) == MAX_SIDE
 
 
-@pytest.mark.parametrize("name", ["WebP of 169 million pixels", "AVIF of 169 million pixels"])
+@pytest.mark.parametrize("name", ["WebP of 169 million pixels"])
 def test_image_that_takes_too_much_is_refused_before_it_is_decoded(name: str) -> None:
     with pytest.raises(UnusableImage) as refused:
         normalize_image(BOMBS[name]())

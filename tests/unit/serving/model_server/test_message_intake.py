@@ -19,7 +19,10 @@ class Sender:
         self.allocated = 1000
         self.began = self.left = 0
         self.arrived = asyncio.Event()
-        self.intake = MessageIntake(max_bytes, MemoryBudget(None), lambda: self.allocated)
+        self.loading = False
+        self.intake = MessageIntake(
+            max_bytes, MemoryBudget(None), lambda: self.allocated, lambda: self.loading
+        )
 
     def send(self) -> asyncio.Task[object]:
         return asyncio.create_task(self.intake.receive(self._arrive))
@@ -60,6 +63,20 @@ async def test_the_newest_are_refused_while_too_much_arrives() -> None:
     assert isinstance(refused, ServingError)
     assert refused.code is Code.RESOURCE_EXHAUSTED
     assert not sender.intake._slow
+
+
+async def test_none_is_refused_for_what_a_version_takes_as_it_loads() -> None:
+    sender = Sender()
+    calls = [sender.send() for _ in range(4)]
+    await wait_until(lambda: sender.intake._slow)
+    sender.loading = True
+    sender.allocated += 1000
+    await wait_until(lambda: [looks > 5 for looks in sender.intake._slow.values()] == [True] * 4)
+    sender.loading = False
+    late = sender.send()
+    await wait_until(lambda: sender.began == 5)
+    sender.arrived.set()
+    assert await asyncio.gather(*calls, late) == ["message"] * 5
 
 
 async def test_others_wait_until_there_is_room() -> None:
