@@ -36,7 +36,8 @@ from serving.models.checksums import changed_files, write_checksums
 from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
 from serving.models.model_settings import ModelSettings, read_settings
 from serving.models.repository_files import RepositoryFiles, is_file, subfolders
-from serving.models.served import ServedFile, ServedModels, read_served
+from serving.models.served import ServedModels
+from serving.models.served_file import ServedFile, read_served
 from serving.models.serving_config import (
     CONFIG_NAME,
     MONITORING,

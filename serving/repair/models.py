@@ -12,7 +12,7 @@ from serving.models.card import CARD_PATH
 from serving.models.faults import FAULTS_NAME, ModelFaults
 from serving.models.model_settings import read_settings
 from serving.models.repository import SERVED_NAME, SETTINGS_NAME, ModelRepository
-from serving.models.served import read_served
+from serving.models.served_file import read_served
 from serving.models.serving_config import MONITORING_NAME, pinned_versions, read_monitoring
 from serving.models.trusted_list import read_trusted_list
 from serving.repair.cards import repair_card

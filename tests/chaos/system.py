@@ -111,7 +111,11 @@ class System:
         await self.command("stop")
 
     async def command(self, *arguments: str) -> int:
-        """Run a command of `servery` on the workspace; returns its exit code."""
+        """Run a command of `servery` on the workspace; returns its exit code.
+
+        One that takes too long is interrupted: scaling waits for instances, and may do so for
+        as long as those that failed are not replaced.
+        """
         with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "desktop.cli", *arguments),
@@ -121,8 +125,13 @@ class System:
                 stdout=log,
                 stderr=log,
             )
-            async with asyncio.timeout(STOP_SECONDS):
-                return await process.wait()
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    return await process.wait()
+            except TimeoutError:
+                process.send_signal(signal.SIGINT)
+                async with asyncio.timeout(STOP_SECONDS):
+                    return await process.wait()
 
     def backend(self) -> psutil.Process | None:
         """Return the process of the backend, if one runs."""

@@ -78,10 +78,9 @@ async def test_a_row_that_cannot_be_read_loses_its_answer_only(database: Path) -
 
 
 async def test_a_database_that_cannot_be_used_is_an_error_with_words(no_database: Path) -> None:
-    history = History(no_database)
-    with pytest.raises(HistoryError, match="cannot be used"):
-        await history.__aenter__()
-    await history.__aexit__(None, None, None)
+    async with History(no_database) as history:
+        with pytest.raises(HistoryError, match="cannot be used"):
+            await history.photos()
 
 
 async def test_a_failure_that_an_earlier_version_wrote_is_read(database: Path) -> None:
