@@ -87,7 +87,7 @@ def _check_room(target: Path, size: int) -> None:
     if size > shutil.disk_usage(target.parent).free - _FREE_BYTES:
         raise HttpError(
             507,
-            "There is no room on the disk for the file.",
+            "The file does not fit: the disk is full.",
             "Make room on the disk, or import the folder itself instead.",
         )
 
