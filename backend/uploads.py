@@ -12,7 +12,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from backend.http_errors import HttpError
-from backend.photos.budget import PhotoBudget
+from backend.photos.budget import PhotoBudget, Reservation
 from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.form import BrokenForm, boundary_of
 from backend.photos.photo_decoder import PhotoDecoder
@@ -109,12 +109,20 @@ class Uploads:
         try:
             async with asyncio.timeout(_UPLOAD_TIMEOUT):
                 reserved = await self._reserve(request, receiving)
+                growing: Reservation | None = None
                 async for chunk in request.stream():
                     received += len(chunk)
                     if received > MAX_BYTES + _FORM_OVERHEAD:
                         raise too_many_bytes()
                     if received > reserved:
-                        reserved = await self._reserve_more(received, receiving)
+                        reserved = _MEDIUM if received <= _MEDIUM else MAX_BYTES + _FORM_OVERHEAD
+                        # One reservation that grows: a second one could wait for the first.
+                        if growing is None:
+                            growing = await receiving.enter_async_context(
+                                self._budget.large_uploads.reserve(reserved)
+                            )
+                        else:
+                            await growing.grow(reserved)
                     body.write(chunk)
         except TimeoutError as error:
             raise too_slow("photo", _UPLOAD_TIMEOUT) from error
@@ -135,11 +143,6 @@ class Uploads:
             await receiving.enter_async_context(small.reserve(size))
         else:
             await receiving.enter_async_context(self._budget.large_uploads.reserve(size))
-        return size
-
-    async def _reserve_more(self, received: int, receiving: AsyncExitStack) -> int:
-        size = _MEDIUM if received <= _MEDIUM else MAX_BYTES + _FORM_OVERHEAD
-        await receiving.enter_async_context(self._budget.large_uploads.reserve(size))
         return size
 
 
