@@ -68,7 +68,10 @@ class CommandLine:
             assert process.stdout is not None
             assert process.stderr is not None
             address = process.stdout.readline().removeprefix("Servery answers at ").strip()
-            assert process.stderr.readline() == "1 instance ready on process.\n"
+            line = process.stderr.readline()
+            if line.endswith(" still running is used.\n"):
+                line = process.stderr.readline()
+            assert line == "1 instance ready on process.\n"
             yield address
         finally:
             # Not killed: it would leave its backend behind.
