@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 
 from serving.engines.protocol import InstanceState
@@ -36,6 +37,8 @@ class Fallback:
         """By version and state of its files, the symptoms for which it was tried."""
         self._missing_since: dict[tuple[str, str, int], float] = {}
         """Since when an instance has not had a live version, monotonic."""
+        self._states: dict[tuple[str, int], tuple[str, float]] = {}
+        """By version, the state of its files, and since when they have changed to it, monotonic."""
         self._answered: set[str] = set()
         """Ids of instances that were ready once."""
 
@@ -117,10 +120,23 @@ class Fallback:
     async def _has_new_symptoms(self, live: Version, symptoms: set[tuple[str, str]]) -> bool:
         """Whether there are symptoms for which the version has not been tried as it is now."""
         state = await asyncio.to_thread(files_state, live.path)
+        if not self._is_settled(live, state):
+            return False
         known = self._explained.setdefault((live.model, live.number, state), set())
         news = not symptoms <= known
         known |= symptoms
         return news
+
+    def _is_settled(self, live: Version, state: str) -> bool:
+        """Whether what instances say can be about the files as they are now.
+
+        What they say of a version whose files have just been mended is about the former ones.
+        """
+        earlier, since = self._states.get((live.model, live.number), (state, -math.inf))
+        if earlier != state:
+            since = time.monotonic()
+        self._states[live.model, live.number] = state, since
+        return time.monotonic() - since > SLOW_SECONDS
 
     async def _examine(self, view: FleetView, live: Version, memory_limit: int) -> bool:
         # One trial at a time among all programs: the second finds what the first recorded.

@@ -68,10 +68,11 @@ class CommandLine:
             assert process.stdout is not None
             assert process.stderr is not None
             address = process.stdout.readline().removeprefix("Servery answers at ").strip()
-            line = process.stderr.readline()
-            if line.endswith(" still running is used.\n"):
-                line = process.stderr.readline()
-            assert line == "1 instance ready on process.\n"
+            said: list[str] = []
+            # It says first what it found: instances that still run, files that are damaged.
+            while (line := process.stderr.readline()) != "1 instance ready on process.\n":
+                assert line, said
+                said.append(line)
             yield address
         finally:
             # Not killed: it would leave its backend behind.
