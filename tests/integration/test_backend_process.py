@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from http.server import HTTPServer
 from pathlib import Path
 
@@ -105,9 +105,9 @@ async def test_one_that_dies_is_replaced(workspace: Workspace) -> None:
 
 
 async def test_one_that_cannot_start_says_why(workspace: Workspace) -> None:
-    workspace.backend_database.mkdir()
+    elsewhere = replace(ANY_PORT, host="192.0.2.1")  # no address of any machine: RFC 5737
     with pytest.raises(BackendError) as raised:
-        await ensure_backend(workspace, ANY_PORT)
+        await ensure_backend(workspace, elsewhere)
     assert "exited while starting" in raised.value.what
     assert str(workspace.logs) in raised.value.advice
 
