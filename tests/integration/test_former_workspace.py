@@ -96,6 +96,8 @@ def test_the_commands_list_its_model_and_its_fleet(former: Workspace) -> None:
         "memory_limit": 3_000_000_000,
         "cpu_limit": 0.0,
         "image": "",
+        "pids_limit": 0,
+        "tcp": False,
     }
     status = servery(former, "fleet", "status")
     assert (status["wanted"], status["instances"]) == (1, [])
