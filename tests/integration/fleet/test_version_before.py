@@ -160,6 +160,7 @@ async def test_an_exited_instance_of_the_version_before_shows_its_exit_reason(
     folder = fleet_env.workspace.instances
     text = INSTANCE.replace("SPEC,", "{},").replace("COMMAND", "[]").replace("PROCESS", "4194305")
     text = text.replace('"ended": ""', '"ended": "The process ended with exit status 3."')
+    text = text.replace("ROOT", str(fleet_env.workspace.root))
     (folder / "pets-6fabbc.json").write_text(text)
     (instance,) = await fleet_env.engine.instances()
     assert instance.state is InstanceState.FAILED
