@@ -26,8 +26,6 @@ _LOST = frozenset(
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.ABORTED,
-        # It has no memory for this request beside the others just now.
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
 """Errors after which another instance, or this one a little later, may well answer."""
@@ -170,6 +168,9 @@ class Upstream:
             code, details = error.code(), error.details() or ""
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise TimeoutError from error
+            if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                # It has too much to do to take the request, which therefore does it no harm.
+                raise InstanceLost(f"{code.name}: {details}", in_flight=False) from error
             if code in _LOST:
                 raise InstanceLost(f"{code.name}: {details}", in_flight=True) from error
             if code is grpc.StatusCode.NOT_FOUND:

@@ -142,7 +142,14 @@ async def test_a_slow_instance_gets_fewer(client: PredictClient) -> None:
     assert answers["quick"] > 2 * answers["slow"] > 0
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+@pytest.mark.parametrize(
+    "code",
+    [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ],
+)
 async def test_a_request_that_one_instance_loses_is_answered_by_another(
     client: PredictClient, code: grpc.StatusCode
 ) -> None:
@@ -337,6 +344,16 @@ async def test_an_instance_that_recovers_is_used_again(client: PredictClient) ->
         set_instances(client, only=server)
         call = asyncio.ensure_future(client.classify(b"x"))
         await wait_until(lambda: server.requests)
+        server.answer = cat
+        assert (await call).instance_id == "only"
+
+
+async def test_a_request_waits_while_every_instance_is_overloaded(client: PredictClient) -> None:
+    overloaded = ends_with(grpc.StatusCode.RESOURCE_EXHAUSTED)
+    async with FakePredictionServer(overloaded) as server:
+        set_instances(client, only=server)
+        call = asyncio.ensure_future(client.classify(b"x"))
+        await wait_until(lambda: len(server.requests) > client_module.MAX_LOSSES)
         server.answer = cat
         assert (await call).instance_id == "only"
 
