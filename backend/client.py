@@ -35,7 +35,7 @@ from backend.contract import (
 from backend.peer import is_person_or_root, owner_of_listener
 from backend.run_file import BackendRunFile, backend_lock_file
 from serving.access_token import AccessToken
-from serving.errors import BackendError
+from serving.errors import BackendError, reading_error
 from serving.json_decode import decode
 from serving.workspace import Workspace
 
@@ -475,8 +475,8 @@ async def _chunks(file: Path) -> AsyncGenerator[bytes, None]:
         finally:
             await asyncio.to_thread(opened.close)
     except OSError as error:
-        raise BackendError(
-            f"The file {file} cannot be read: {error.strerror or error}.", "Choose another file."
+        raise reading_error(
+            error, f"The file {file}", "Choose another file.", BackendError
         ) from error
 
 

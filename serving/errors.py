@@ -101,5 +101,14 @@ def storage_error(error: OSError, path: Path, what: str, kind: type[E]) -> E:
     return kind(f"{what}: {storage_fault(error)}.", advice.format(path=path))
 
 
+def reading_error(error: OSError, what: str, advice: str, kind: type[E]) -> E:
+    """Return the ServeryError, of class `kind`, for what a person chose and nobody can read.
+
+    `what` names it as the subject of the sentence: "The file /a/b". Servery's own files are
+    read by `serving.state_files`.
+    """
+    return kind(f"{what} cannot be read: {error.strerror or error}.", advice)
+
+
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from serving.decoding_plan import plan_decoding
-from serving.errors import ImageError
+from serving.errors import ImageError, reading_error
 from serving.image_file import (
     ImageFault,
     UnusableImage,
@@ -60,9 +60,11 @@ def read_image(path: Path) -> bytes:
             "You may not read this file.", "Give yourself permission to read it, then try again."
         ) from error
     except OSError as error:
-        raise ImageError(
-            f"The file cannot be read: {error.strerror or error}.",
+        raise reading_error(
+            error,
+            "The file",
             "Check the disk or the connection it is on, then try again.",
+            ImageError,
         ) from error
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving.class_names import ClassNameError, checked_class_name
-from serving.errors import ImageError, ServeryError
+from serving.errors import ImageError, ServeryError, reading_error
 from serving.folder_tree import PhotoTree, SkippedPath, SkipReason, read_tree
 from serving.image_file import ImageFault, UnusableImage
 from serving.progress import Report, no_report
@@ -92,9 +92,11 @@ def scan_photo_folder(folder: Path, report: Report = no_report) -> PhotoFolder:
             f"{folder.name} is a file.", "Choose a folder with one folder for each class."
         ) from error
     except OSError as error:
-        raise NotAPhotoFolder(
-            f"The folder {folder} cannot be read: {error.strerror or error}.",
+        raise reading_error(
+            error,
+            f"The folder {folder}",
             "Give yourself permission to read it, then try again.",
+            NotAPhotoFolder,
         ) from error
     found = _Finding(skipped)
     root = _without_wrapping(tree)

@@ -29,7 +29,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from serving.errors import ModelError
+from serving.errors import ModelError, reading_error
 from serving.files import flush_folder, flush_tree
 from serving.models.card import ModelCard
 from serving.models.checksums import changed_files, write_checksums
@@ -345,9 +345,11 @@ class ModelRepository:
         try:
             return changed_files(version.path)
         except OSError as error:
-            raise ModelError(
-                f"Version {number} of {model} cannot be read: {error.strerror}.",
+            raise reading_error(
+                error,
+                f"Version {number} of {model}",
                 "Check the disk, and promote another version.",
+                ModelError,
             ) from error
 
     def size(self, model: str, number: int) -> int:

@@ -33,7 +33,7 @@ from serving.engines.docker.errors import (
     ignore_removed,
 )
 from serving.engines.docker.tar_archive import Member, tar_archive
-from serving.errors import EngineError
+from serving.errors import EngineError, reading_error
 from serving.models.serving_config import CONFIG_NAME, MONITORING, MONITORING_NAME
 from serving.tf.messages import model_server_config_pb2
 from serving.tf.names import SAVED_MODEL_FILE
@@ -114,9 +114,11 @@ class ModelFiles:
             if (folder / TRUSTED_NAME).is_file():
                 marks[TRUSTED_NAME] = _mark(folder / TRUSTED_NAME)
         except OSError as error:
-            raise EngineError(
-                f"The served models in {folder} cannot be read: {error.strerror or error}.",
+            raise reading_error(
+                error,
+                f"The served models in {folder}",
                 "Promote a version of each model that is served.",
+                EngineError,
             ) from error
         except text_format.ParseError as error:
             raise EngineError(

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from serving.errors import ModelError
+from serving.errors import ModelError, reading_error
 
 Array = npt.NDArray[Any]
 
@@ -98,9 +98,11 @@ def read_torch_weights(path: Path) -> dict[str, Array]:
             raise _Refused("it is larger than any network that Servery reads")
         return _tensors(path.read_bytes())
     except OSError as error:
-        raise ModelError(
-            f"The weights in {path.name} cannot be read: {error.strerror or error}.",
+        raise reading_error(
+            error,
+            f"The weights in {path.name}",
             "Install Servery again to restore them.",
+            ModelError,
         ) from error
     except _Refused as refusal:
         raise ModelError(

@@ -21,7 +21,7 @@ from serving.engines.docker.image.lookup import ImageInfo, first_present, image_
 from serving.engines.docker.image.pull_progress import PullProgress
 from serving.engines.docker.image.transfer import Transfer
 from serving.engines.docker.streams import Stream, StreamEnded
-from serving.errors import EngineError
+from serving.errors import EngineError, reading_error
 from serving.progress import Report, no_report
 from serving.units import format_bytes
 
@@ -223,8 +223,8 @@ def _file_size(path: Path) -> int:
         with path.open("rb") as file:
             return os.fstat(file.fileno()).st_size
     except OSError as error:
-        raise EngineError(
-            f"The file {path} cannot be read: {error.strerror or error}.", "Choose another file."
+        raise reading_error(
+            error, f"The file {path}", "Choose another file.", EngineError
         ) from error
 
 

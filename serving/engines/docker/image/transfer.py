@@ -9,7 +9,7 @@ from typing import Any
 from docker.types import CancellableStream
 
 from serving.engines.docker.discovery import FoundEngine
-from serving.errors import EngineError
+from serving.errors import EngineError, reading_error
 
 
 class TransferClosed(Exception):
@@ -77,9 +77,11 @@ class Transfer:
             except StopIteration:
                 return
             except OSError as error:
-                raise EngineError(
-                    f"A file that was being sent cannot be read: {error.strerror or error}.",
+                raise reading_error(
+                    error,
+                    "A file that was being sent",
                     "Check that the files exist and do not change meanwhile.",
+                    EngineError,
                 ) from error
             yield chunk
             self.sent += len(chunk)
