@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from backend.http_errors import HttpError
 from backend.photos.form import BrokenForm, boundary_of, read_form
+from backend.store.unavailable import StorageUnavailable
 from backend.uploads import broken, broken_form, drain, missing_file, too_slow
 from serving.units import format_bytes
 
@@ -20,7 +21,7 @@ _TIMEOUT = 1800.0
 """Seconds that a zip file may take."""
 _WRITE_BYTES = 4 * 2**20
 """Kept in memory of each zip file."""
-_FREE_BYTES = 512 * 2**20
+FREE_BYTES = 512 * 2**20
 """Left free on the disk, for everything else that is in the workspace."""
 _FORM_OVERHEAD = 64 * 1024
 _COPY_BYTES = 1 * 2**20
@@ -30,8 +31,8 @@ async def receive_file(request: Request, target: Path, limit: int) -> str | None
     """Write the one file of a request to `target`; returns its name, if that was sent.
 
     It is the form's field `file`, or the whole body; the name is the form's, or the
-    query's field `name`. Raises HttpError if there is none, if it has more than `limit`
-    bytes or if the disk has no room for it.
+    query's field `name`. Raises HttpError if there is none or it has more than `limit`
+    bytes, and StorageUnavailable if the disk has no room for it.
     """
     name = request.query_params.get("name")
     content_type = request.headers.get("content-type", "")
@@ -44,7 +45,7 @@ async def receive_file(request: Request, target: Path, limit: int) -> str | None
         raise too_slow("file", _TIMEOUT) from error
     except ClientDisconnect as error:
         raise broken("file") from error
-    except HttpError:
+    except (HttpError, StorageUnavailable):
         await drain(request)
         raise
     if not is_form:
@@ -84,9 +85,8 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
 
 
 def _check_room(target: Path, size: int) -> None:
-    if size > shutil.disk_usage(target.parent).free - _FREE_BYTES:
-        raise HttpError(
-            507,
+    if size > shutil.disk_usage(target.parent).free - FREE_BYTES:
+        raise StorageUnavailable(
             "The file does not fit: the disk is full.",
             "Make room on the disk, or import the folder itself instead.",
         )

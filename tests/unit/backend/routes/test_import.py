@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backend import zip_upload
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
 from backend.routes import import_photos
@@ -108,6 +109,18 @@ async def test_what_cannot_be_imported_is_refused_before_there_is_a_run(
     with pytest.raises(BackendRefused, match="no model nothing"):
         await service.client.import_folder("nothing", photos)
     assert await service.client.training_runs() == []
+    uploads = service.workspace.training_runs / "uploads"
+    assert not uploads.exists() or list(uploads.iterdir()) == []
+
+
+async def test_a_zip_file_without_room_is_answered_as_any_full_disk_is(
+    service: Service, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zip_upload, "FREE_BYTES", 2**62)
+    for request in ({"content": zipped(photos)}, {"files": {"file": zipped(photos)}}):
+        answer = await service.http.request("POST", f"/models/{MODEL}/import", **request)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+        assert "disk is full" in answer.json()["error"]
     uploads = service.workspace.training_runs / "uploads"
     assert not uploads.exists() or list(uploads.iterdir()) == []
 
