@@ -67,7 +67,6 @@ def main() -> int:
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     logs = Workspace(arguments.workspace.expanduser().resolve()).logs
     limit_own_log(lambda file: file.parent == logs)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
     try:
         asyncio.run(serve(arguments))
     except asyncio.CancelledError:  # asked to end while it was starting

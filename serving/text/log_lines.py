@@ -10,6 +10,8 @@ from types import TracebackType
 from serving.text.visible import visible
 
 _log = logging.getLogger("uncaught")
+_NOISY_LOGGERS = ("httpx", "httpcore")
+"""Libraries that log each request: a line a second, for as long as somebody watches a fleet."""
 
 
 class LogLines(logging.Formatter):
@@ -22,13 +24,16 @@ class LogLines(logging.Formatter):
 def log_lines(format: str) -> None:
     """Send every log record of this process to stderr, and what nobody caught or warned of.
 
-    `format` is that of the module `logging`. Where a test or a library took the records over
-    already, they stay there.
+    `format` is that of the module `logging`. Libraries that log each request are limited to
+    warnings, so that the log of a program that runs for days stays short. Where a test or a
+    library took the records over already, they stay there.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LogLines(format))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.captureWarnings(True)
+    for name in _NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
 

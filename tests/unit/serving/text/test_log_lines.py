@@ -65,3 +65,17 @@ def test_an_error_that_nobody_caught_is_one_line() -> None:
     assert result.returncode == 1
     lines = result.stderr.splitlines()
     assert [each.split()[0] for each in lines] == ["WARNING", "CRITICAL", "CRITICAL"]
+
+
+def test_a_request_that_is_answered_is_no_record() -> None:
+    """A window asks each instance for its metrics every second, for days."""
+    source = (
+        "import logging, httpx\n"
+        "from serving.text.log_lines import log_lines\n"
+        "log_lines('%(levelname)s %(name)s')\n"
+        "answer = httpx.MockTransport(lambda request: httpx.Response(200))\n"
+        "httpx.Client(transport=answer).get('http://localhost/metrics')\n"
+        "logging.getLogger('httpx').warning('')\n"
+    )
+    result = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    assert result.stderr.splitlines() == ["WARNING httpx"]
