@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from desktop.app import App
 
 POLL_SECONDS = 20.0
-"""Between two looks at the small files."""
+"""Between two looks at the small files, and at the databases if that takes a moment."""
+_LEAST_PAUSE = 100
+"""Between two looks at the databases, by how long one takes: it reads all of them."""
 _MAX_NAMED = 3
 _KEPT = "Nothing is destroyed: what is damaged is moved to the folder damaged of the workspace."
 
@@ -32,18 +35,13 @@ _KEPT = "Nothing is destroyed: what is damaged is moved to the folder damaged of
 async def start_repair(app: App, stack: AsyncExitStack) -> None:
     """Look for damage now and from time to time, for as long as the application runs."""
 
-    async def release() -> None:
-        await app.history.release()
-        if app.outbox.is_ready:
-            await (await app.outbox).release()
-
     async def go_on(repaired: Sequence[WorkspaceProblem]) -> None:
         if any(problem.path == app.workspace.desktop_database for problem in repaired):
             await app.classify.load()
         if app.fleet.is_ready:
             start_first_instances(app, await app.fleet)
 
-    presenter = RepairPresenter(app.workspace, app.jobs, app.notifications, release, go_on)
+    presenter = RepairPresenter(app.workspace, app.jobs, app.notifications, go_on)
     await stack.enter_async_context(in_background(presenter.watch(), name="look for damage"))
 
 
@@ -55,24 +53,26 @@ class RepairPresenter:
         workspace: Workspace,
         jobs: Jobs,
         notifications: Notifications,
-        release: Callable[[], Awaitable[None]],
         on_repaired: Callable[[Sequence[WorkspaceProblem]], Awaitable[None]],
     ) -> None:
-        """`release` makes this program leave its databases, so that they can be repaired."""
         self._workspace = workspace
         self._jobs = jobs
         self._notifications = notifications
-        self._release = release
         self._on_repaired = on_repaired
         self._shown: set[str] = set()
         self._repairing = asyncio.Lock()
 
     async def watch(self) -> None:
-        """Look until cancelled: at everything first, then at the small files."""
-        await self.look(thorough=True)
+        """Look until cancelled: at the small files, and at the databases as often as is cheap."""
+        due = 0.0
         while True:
+            begin = time.monotonic()
+            thorough = begin >= due
+            await self.look(thorough=thorough)
+            if thorough:
+                end = time.monotonic()
+                due = end + _LEAST_PAUSE * (end - begin)
             await asyncio.sleep(POLL_SECONDS)
-            await self.look()
 
     async def look(self, *, thorough: bool = False) -> None:
         """Show what is damaged of the small files now; with `thorough`, of the databases too."""
@@ -101,7 +101,6 @@ class RepairPresenter:
 
     async def _repair(self, problems: Sequence[WorkspaceProblem], report: Report) -> None:
         async with self._repairing:
-            await self._release()
             done, failed = await asyncio.to_thread(repair_all, problems)
             self._shown.clear()
         for error in failed:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import os
 import sqlite3
 import stat
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any, TypeVar
 
+from serving.database_lock import is_being_repaired, shared_lock
 from serving.errors import ServeryError, storage_error
 from serving.state_files import REPAIR_ADVICE, DamagedFile, UnreadableFile, open_file
 
-__all__ = ["COMPANIONS", "Connection", "Database", "Row", "check_files", "exclusive"]
+__all__ = ["COMPANIONS", "Connection", "Database", "Row", "check_files"]
 
 T = TypeVar("T")
 
@@ -34,9 +33,8 @@ _OF_THE_DISK = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
 )
-_EXCLUSIVE_SECONDS = 2.0
-"""How long a repair waits for the programs that use a database."""
-
+_LOOK_SECONDS = 1.0
+"""How often a program that uses a database looks whether it is to be repaired."""
 _BUSY_SECONDS = 10.0
 """How long a statement waits for another connection to the same file."""
 
@@ -50,7 +48,8 @@ class Database:
 
     A database that turns out to be damaged is not used any more until another file is in
     its place, which is noticed by itself; nothing is written to it meanwhile. After any
-    other failure of the disk the next use opens it again.
+    other failure of the disk the next use opens it again. While a program repairs it, it is
+    closed here, also if no damage was noticed; a use waits for the end of that for a while.
     """
 
     def __init__(
@@ -75,15 +74,12 @@ class Database:
         self._damage: tuple[int, str] | None = None
         """The inode of the file that turned out to be damaged, and what is wrong with it."""
         self._closed = False
+        self._look: asyncio.TimerHandle | None = None
+        """The next look whether the file is to be repaired."""
 
     async def open(self) -> None:
         """Open the file, creating or migrating it."""
         await self._run(self._open)
-
-    async def release(self) -> None:
-        """Close the connection, so that the file can be repaired; the next use opens it again."""
-        if not self._closed:
-            await self._run(self._leave)
 
     async def execute(
         self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
@@ -109,6 +105,8 @@ class Database:
         """Finish what was accepted, then close; the database cannot be used afterwards."""
         if not self._closed:
             await self._run(self._close)
+        if self._look is not None:
+            self._look.cancel()
 
     async def _run(self, work: Callable[[], T]) -> T:
         def unless_closed() -> T:
@@ -121,22 +119,37 @@ class Database:
                 self._leave_if_unusable(error)
                 raise
 
+        loop = asyncio.get_running_loop()
+        if self._look is None:
+            self._look = loop.call_later(_LOOK_SECONDS, self._leave_to_repair, loop)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, unless_closed)
+            return await loop.run_in_executor(self._thread, unless_closed)
         except UnreadableFile as error:
             raise self._failure(error.what, error.advice) from error
         except (sqlite3.Error, OSError) as error:
             raise self._failure(*_explain(error, self.path)) from error
 
+    def _leave_to_repair(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let go of the file if a program wants to repair it, and look again later."""
+        self._look = None
+        if self._closed or self._connection is None:
+            return  # the next use looks again
+        if is_being_repaired(self.path):
+            loop.run_in_executor(self._thread, self._leave)
+        else:
+            self._look = loop.call_later(_LOOK_SECONDS, self._leave_to_repair, loop)
+
     def _open(self) -> Connection:
         if self._connection is not None:
-            return self._connection
+            if not is_being_repaired(self.path):
+                return self._connection
+            self._leave()
         if self._damage is not None:
             if _inode(self.path) == self._damage[0]:
                 raise DamagedFile(self.path, self._damage[1])
             self._damage = None
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _shared_lock(self.path)
+        self._lock = shared_lock(self.path)
         connection: Connection | None = None
         try:
             check_files(self.path)
@@ -210,52 +223,6 @@ def check_files(path: Path) -> None:
         begin = file_of_log.read(4)
         if begin and begin not in (*_LOG_MAGIC, bytes(4)):
             raise DamagedFile(path, f"{log.name} is not a log of SQLite")
-
-
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Keep every Database of the file `path` closed; raises TimeoutError if one is in use."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        _lock_within(descriptor, fcntl.LOCK_EX, _EXCLUSIVE_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _shared_lock(path: Path) -> int | None:
-    """Return a descriptor that keeps repairs away until it is closed.
-
-    None on a disk that can only be read, on which nothing is repaired. Raises OSError.
-    """
-    try:
-        descriptor = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        if error.errno == errno.EROFS:
-            return None
-        raise
-    try:
-        _lock_within(descriptor, fcntl.LOCK_SH, _BUSY_SECONDS)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _lock_within(descriptor: int, kind: int, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TimeoutError(errno.ETIMEDOUT, "another program uses it") from None
-            time.sleep(0.05)
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.lock")
 
 
 def _inode(path: Path) -> int:

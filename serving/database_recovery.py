@@ -7,6 +7,7 @@ changed; a new database takes the place of a damaged one only after SQLite found
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import sqlite3
@@ -18,7 +19,8 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from serving.database import COMPANIONS, check_files, exclusive
+from serving.database import COMPANIONS, check_files
+from serving.database_lock import exclusive
 from serving.files import flush_file, flush_folder
 from serving.state_files import DamagedFile
 
@@ -87,8 +89,7 @@ def recover(
     while another program uses the database, TimeoutError; the damaged one is in place then.
     """
     with exclusive(path):
-        kept = damaged / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{path.name}-{os.getpid()}"
-        kept.mkdir(mode=0o700, parents=True)
+        kept = _new_folder(damaged, f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{path.name}")
         new = path.with_name(f".{path.name}.new")
         with contextlib.suppress(FileNotFoundError):
             new.unlink()
@@ -337,6 +338,16 @@ def _escaped(path: Path) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            return folder
+    raise AssertionError
 
 
 def _keep(file: Path, kept: Path) -> None:

@@ -52,10 +52,6 @@ class History:
     async def __aexit__(self, *exception: object) -> None:
         await self._database.close()
 
-    async def release(self) -> None:
-        """Leave the database for as long as nothing of the history is read or written."""
-        await self._database.release()
-
     async def photos(self) -> list[Photo]:
         """Return what is remembered, oldest first."""
         return await self._database.transaction(

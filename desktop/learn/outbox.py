@@ -205,10 +205,6 @@ class Outbox:
             await self._receiver.undo_label(label_id)
             await self._store.forget(entry.key)
 
-    async def release(self) -> None:
-        """Leave the database for as long as nothing of it is read or written."""
-        await self._store.database.release()
-
     async def _refresh(self, problem: str) -> None:
         try:
             pending = await self._store.pending_count()

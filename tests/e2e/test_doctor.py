@@ -210,8 +210,8 @@ def test_a_database_that_is_used_is_refused_with_what_to_do(
         file.write(b"\xff" * 4096)
     holder = subprocess.Popen(
         [sys.executable, "-c",
-         "import sys; from pathlib import Path; from serving.database import _shared_lock\n"
-         "_shared_lock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()",
+         "import sys; from pathlib import Path; from serving.database_lock import shared_lock\n"
+         "shared_lock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()",
          str(workspace.backend_database)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip

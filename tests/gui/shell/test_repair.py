@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,16 +11,20 @@ import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
+from backend.store.store import Store
+from desktop import start_repair
 from desktop.database_repair import prepare_desktop_database
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
 from desktop.start_repair import RepairPresenter, summary
 from desktop.widgets.notice_stack import NoticeBar, NoticeStack
+from serving.background import in_background
 from serving.fleet.record import RecordFile
 from serving.repair.problem import WorkspaceProblem
 from serving.workspace import Workspace
 from tests.gui.conftest import Run, show
 from tests.support.damage import DAMAGES
+from tests.support.sample_images import image_bytes
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.gui
@@ -32,14 +37,8 @@ class Window:
         self.page = show(QWidget(), 900, 600)
         self.jobs, notifications = Jobs(), Notifications()
         self.notices = NoticeStack(notifications, self.page)
-        self.released = 0
         self.repaired: list[WorkspaceProblem] = []
-        self.presenter = RepairPresenter(
-            workspace, self.jobs, notifications, self._release, self._on_repaired
-        )
-
-    async def _release(self) -> None:
-        self.released += 1
+        self.presenter = RepairPresenter(workspace, self.jobs, notifications, self._on_repaired)
 
     async def _on_repaired(self, problems: object) -> None:
         self.repaired.extend(problems)  # type: ignore[arg-type]
@@ -69,7 +68,6 @@ def test_damaged_files_are_shown_once_and_repaired_by_a_click(
         )
         bar.action.click()
         await wait_until(lambda: window.repaired)
-        assert window.released == 1
         assert window.texts == [
             f"3 repairs carried out. What was damaged is in {workspace.damaged}."
         ]
@@ -129,3 +127,31 @@ def test_many_files_are_one_sentence() -> None:
     assert summary(problems) == (
         "5 files of the workspace cannot be used: 0.json, 1.json, 2.json and 2 more."
     )
+
+
+def test_a_database_that_is_damaged_while_it_is_used_is_found_and_repaired(
+    run: Run, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_repair, "POLL_SECONDS", 0.1)
+
+    async def work() -> None:
+        window = Window(workspace)
+        store = Store(workspace)
+        await store.labels.add("tiny", image_bytes("red"), "cat", lambda name: True)
+        async with in_background(window.presenter.watch()):
+            await asyncio.sleep(0.3)
+            assert not window.bars
+            await store._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with workspace.backend_database.open("r+b") as file:
+                file.write(bytes(range(256)) * 16)
+            await wait_until(lambda: window.bars)
+            assert "backend.sqlite is damaged" in window.texts[0]
+            window.bars[0].action.click()
+            await wait_until(lambda: window.repaired)
+        assert "it is kept in" in window.texts[-1]
+        await store.labels.add("tiny", image_bytes("blue"), "dog", lambda name: True)
+        assert (await store.labels.totals())["tiny"] >= 1
+        await store.close()
+        await window.jobs.close()
+
+    run(work)

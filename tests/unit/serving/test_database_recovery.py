@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from serving.background import in_background
 from serving.database import Connection, Database
+from serving.database_lock import exclusive
 from serving.database_recovery import damage_of_database, recover
 from serving.errors import BackendError
 from tests.support.damage import IN_ITS_PLACE, NO_TEXT, Damage
@@ -59,6 +63,7 @@ def recovered(path: Path) -> tuple[int, int]:
     assert damage_of_database(path) is None
     assert sorted(entry.name for entry in path.parent.iterdir()) == [
         ".a.sqlite.lock",
+        ".a.sqlite.repair.lock",
         "a.sqlite",
         "damaged",
     ]
@@ -201,3 +206,55 @@ async def test_one_that_is_used_is_not_repaired(path: Path) -> None:
         recover(path, path.parent / "damaged", prepare, TABLES)
     await database.close()
     assert not (path.parent / "damaged").exists()
+
+
+async def test_one_that_is_idle_lets_a_repair_go_first(path: Path) -> None:
+    """Also if it has not noticed any damage, and if two programs use it."""
+    databases = [Database(path, prepare, BackendError) for _ in range(2)]
+    for database in databases:
+        await database.open()
+    write_at(path, page_of(path, b"pet 1000x") * PAGE, b"\xff" * PAGE)
+    assert (await asyncio.to_thread(recovered, path))[0] > ROWS - 100
+    for number, database in enumerate(databases):
+        await database.execute("INSERT INTO people VALUES (?, 3)", (f"Eve {number}",))
+        assert (await database.execute("SELECT COUNT(*) FROM people"))[0][0] == 3 + number
+        await database.close()
+
+
+async def test_a_use_waits_for_the_end_of_a_repair(path: Path) -> None:
+    database = Database(path, prepare, BackendError)
+    await database.open()
+    with ExitStack() as repair:
+        await asyncio.to_thread(repair.enter_context, exclusive(path))
+        use = asyncio.create_task(database.execute("INSERT INTO people VALUES ('Eve', 3)"))
+        await asyncio.sleep(0.3)
+        assert not use.done()
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT COUNT(*) FROM people").fetchone()[0] == 2
+    await use
+    assert (await database.execute("SELECT COUNT(*) FROM people"))[0][0] == 3
+    await database.close()
+
+
+async def test_a_repair_that_takes_long_is_said(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.database_lock._REPAIR_SECONDS", 0.1)
+    database = Database(path, prepare, BackendError)
+    with exclusive(path), pytest.raises(BackendError, match="is being repaired"):
+        await database.open()
+    await database.open()  # the file that asked for it is still there, without the program
+    await database.close()
+
+
+async def test_labels_that_are_saved_all_the_time_do_not_keep_a_repair_away(path: Path) -> None:
+    database = Database(path, prepare, BackendError)
+
+    async def use() -> None:
+        while True:
+            await database.execute("SELECT COUNT(*) FROM people")
+
+    async with in_background(use()):
+        for _ in range(3):
+            await asyncio.to_thread(recovered, path)
+    await database.close()
