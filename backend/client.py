@@ -130,6 +130,16 @@ class BackendClient:
     async def health(self, *, timeout_seconds: float = REQUEST_TIMEOUT) -> Health:
         return await self._request(Health, "GET", "/health", timeout=timeout_seconds)
 
+    async def is_alive(self, *, timeout_seconds: float) -> bool:
+        """Whether the backend answers at all, be it to say that it is overloaded."""
+        try:
+            await self._send("GET", "/healthz", timeout=timeout_seconds)
+        except BackendRefused:
+            return True
+        except BackendError:
+            return False
+        return True
+
     async def classify(self, image: bytes, model: str | None = None) -> Classification:
         """Classify an image file that Servery reads; by default with the current model."""
         return await self._request(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,6 +101,11 @@ class BackendHandle:
     @property
     def started_here(self) -> bool:
         return self.process is not None
+
+    @property
+    def may_be_ended(self) -> bool:
+        """Whether it was started here, or by a program that is gone: nobody else would end it."""
+        return self.started_here or bool(self.left)
 
     async def exited(self) -> int | None:
         """Return once the process has ended: the exit code, or None if it is not a child."""
@@ -317,6 +323,7 @@ def _held(workspace: Workspace) -> BackendError:
 
 async def _terminate(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
+    process.send_signal(signal.SIGCONT)  # one that was stopped gets the other only once it goes on
     loop = asyncio.get_running_loop()
     deadline = loop.time() + STOP_TIMEOUT_SECONDS
     while process.poll() is None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from backend.client import BackendClient
 from desktop.backend_process import (
     DEFAULT_OPTIONS,
     LOG_NAME,
@@ -28,14 +29,23 @@ PAUSES_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Before the next start, by how many times in a row it did not go well; then the last one."""
 REPORTED_FAILURES = 2
 """So many are not worth a word: the backend is back before anybody has read it."""
+CHECK_SECONDS = 5.0
+"""Between two checks whether the backend answers, and how long it may take for that."""
+REPORTED_MISSES = 3
+"""Checks in a row without an answer after which the person is told that the backend hangs."""
+REPLACED_MISSES = 12
+"""Checks in a row without an answer after which it is ended, for another one to be started. They
+are counted because elapsed time says nothing where this program was paused as well."""
 
 
 class BackendSupervisor:
     """Sees to it that the workspace has a backend, whoever started the one that answers.
 
     When that ends, be it its own or that of another program, it is started here at the same
-    address if that is still free. If it cannot be started it is tried again and again, with
-    growing pauses. Two programs that notice at once end up with one backend: see `ensure_backend`.
+    address if that is still free. One that hangs is reported after 15 s and ended after a minute,
+    the latter unless another program runs it, which does the same. If it cannot be started it is
+    tried again and again, with growing pauses. Two programs that notice at once end up with one
+    backend: see `ensure_backend`.
     """
 
     def __init__(
@@ -85,9 +95,7 @@ class BackendSupervisor:
     def report(self, error: BackendError) -> None:
         """Report why there is no backend, unless that is known already."""
         self._failures = max(self._failures + 1, REPORTED_FAILURES)
-        if error.what != self._reported:
-            self._reported = error.what
-            self._on_error(error)
+        self._report_once(error)
 
     async def stop(self, *, stays: bool) -> None:
         """Stop the backend if it was started here, or was left by a program that is gone.
@@ -116,16 +124,15 @@ class BackendSupervisor:
     async def _watch(self, handle: BackendHandle) -> None:
         """Return when the backend has ended, after that was reported."""
         exited = asyncio.ensure_future(handle.exited())
+        answers = asyncio.ensure_future(self._watch_answers(handle))
         try:
-            await asyncio.wait([exited], timeout=MIN_UPTIME_SECONDS)
-            if not exited.done():
-                self._failures = 0
-                if self._reported:
-                    self._reported = ""
-                    self._on_recovered()
+            await asyncio.wait([exited, answers], return_when=asyncio.FIRST_COMPLETED)
+            if answers.done():
+                answers.result()
             code = await exited
         finally:
             exited.cancel()
+            answers.cancel()
         self.handle = None
         self._on_url("")
         handle.close()
@@ -133,6 +140,37 @@ class BackendSupervisor:
         self._failures += 1
         if self._failures > REPORTED_FAILURES:
             self.report(_exited(self._workspace, code))
+
+    async def _watch_answers(self, handle: BackendHandle) -> None:
+        """Report that the backend is well, and that it hangs; end it if it goes on hanging."""
+        await asyncio.sleep(MIN_UPTIME_SECONDS)
+        self._report_recovery()
+        misses = 0
+        async with BackendClient(handle.url) as client:
+            while True:
+                answer, _ = await asyncio.gather(
+                    client.is_alive(timeout_seconds=CHECK_SECONDS), asyncio.sleep(CHECK_SECONDS)
+                )
+                misses = 0 if answer else misses + 1
+                if answer:
+                    self._report_recovery()
+                elif misses == REPORTED_MISSES:
+                    self._report_once(_hangs(handle))
+                elif misses >= REPLACED_MISSES and handle.may_be_ended:
+                    log.warning("The backend at %s hangs and is ended.", handle.url)
+                    await handle.stop(also_left=True)
+
+    def _report_once(self, error: BackendError) -> None:
+        if error.what != self._reported:
+            self._reported = error.what
+            self._on_error(error)
+
+    def _report_recovery(self) -> None:
+        """Note that the backend is well, and report it if it was not."""
+        self._failures = 0
+        if self._reported:
+            self._reported = ""
+            self._on_recovered()
 
 
 @asynccontextmanager
@@ -166,6 +204,15 @@ async def supervised_backend(
             yield supervisor
     finally:
         await supervisor.stop(stays=not stop_on_exit())
+
+
+def _hangs(handle: BackendHandle) -> BackendError:
+    what = f"The backend, process {handle.pid}, does not answer."
+    if handle.may_be_ended:
+        advice = "If it does not go on within a minute, it is ended and started again."
+    else:
+        advice = f"If it does not go on, end that process. It is run by {handle.owner}."
+    return BackendError(what, f"{advice} Labels are kept on disk.")
 
 
 def _exited(workspace: Workspace, code: int | None) -> BackendError:

@@ -131,7 +131,7 @@ def _say_what_is_damaged(workspace: Workspace) -> None:
     from serving.repair.problem import find_problems
 
     for problem in find_problems(workspace, QUICK_CHECKS):
-        print_message(f"servery: {problem.text}")
+        print_message(f"servery: {problem.text_of_command}")
 
 
 if __name__ == "__main__":

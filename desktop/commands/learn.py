@@ -19,6 +19,7 @@ from desktop.commands.options import BackendTarget
 from desktop.commands.terminal import print_json, print_line
 from desktop.commands.training import check_succeeded, run_to_its_end
 from serving.class_names import checked_class_name
+from serving.errors import ImageError, ServeryError
 from serving.normalize_image import read_image
 
 
@@ -45,14 +46,32 @@ def label(
     async def send(client: BackendClient) -> None:
         labels = []
         for file in files:
-            image = await asyncio.to_thread(read_image, file)
-            labels.append(await client.label(image, class_name, model=model))
+            try:
+                image = await asyncio.to_thread(read_image, file)
+                labels.append(await client.label(image, class_name, model=model))
+            except ServeryError as error:
+                what = f"{file} was not labelled. {error.what}"
+                raise ServeryError(what, error.advice) from error
             if not as_json:
                 print_line(f"{file}: {_taken_as(labels[-1], class_name)}")
         if as_json:
             print_json([asdict(label) for label in labels])
 
+    _check_exist(files, class_name)
     target.run(send)
+
+
+def _check_exist(files: Sequence[Path], class_name: str) -> None:
+    """Raise ImageError for the first file that is missing, before any is labelled.
+
+    Says so if it looks as if the class came before the files.
+    """
+    for file in files:
+        if not file.exists():
+            advice = "Check where the file is now; nothing was labelled."
+            if Path(class_name).is_file():
+                advice = "The files come first and the class last: `servery label FILE... CLASS`."
+            raise ImageError(f"There is no file {file} to label as {class_name}.", advice)
 
 
 def _taken_as(label: Label, class_name: str) -> str:

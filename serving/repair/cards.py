@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from serving.errors import ModelError
@@ -13,6 +13,7 @@ from serving.models.checksums import record_checksum
 from serving.models.repository import ModelRepository, Version
 from serving.repair.problem import NotRepaired, move_aside, readable_again
 from serving.state_files import UnreadableFile, read_file
+from serving.text.shell import quoted
 from serving.tf.messages import saved_model_pb2
 from serving.tf.names import HEAD_CLASSES, SAVED_MODEL_FILE
 from serving.tf.tensors import from_proto
@@ -30,7 +31,7 @@ def repair_card(repository: ModelRepository, version: Version, workspace: Worksp
     path = version.path / CARD_PATH
     if readable_again(path, lambda _: _checked(version)):
         return f"You may read {path} again."
-    classes = classes_of(version.path)
+    classes = classes_of(repository, version)
     sibling = _sibling(repository, version)
     card = replace(
         sibling or ModelCard(version.model, ()),
@@ -54,14 +55,26 @@ def repair_card(repository: ModelRepository, version: Version, workspace: Worksp
     )
 
 
-def classes_of(version_folder: Path) -> tuple[str, ...]:
+def reason_against_card(repository: ModelRepository, version: Version) -> NotRepaired | None:
+    """Return why `repair_card` could write no card for a version; None if it could."""
+    path = version.path / CARD_PATH
+    if path.is_file() and not os.access(path, os.R_OK):
+        return None  # the right to read it may be all that is missing
+    try:
+        classes_of(repository, version)
+    except NotRepaired as error:
+        return error
+    return None
+
+
+def classes_of(repository: ModelRepository, version: Version) -> tuple[str, ...]:
     """Return the classes that the graph of a version has; raises NotRepaired."""
     failure = NotRepaired(
-        f"Version {version_folder.name} of {version_folder.parent.name} does not say its classes.",
-        "Promote another version, or train the model again.",
+        f"Version {version.number} of {version.model} does not say its classes.",
+        _advice(repository, version),
     )
     try:
-        content = read_file(version_folder / SAVED_MODEL_FILE, _MAX_GRAPH_BYTES) or b""
+        content = read_file(version.path / SAVED_MODEL_FILE, _MAX_GRAPH_BYTES) or b""
         message: Any = saved_model_pb2.SavedModel.FromString(content)
         for graph in message.meta_graphs:
             for node in graph.graph_def.node:
@@ -82,14 +95,30 @@ def _checked(version: Version) -> None:
         raise UnreadableFile(version.path, error.what) from error
 
 
+def _advice(repository: ModelRepository, version: Version) -> str:
+    """Say what can be done about a version whose classes nobody knows any more."""
+    other = _whole_versions(repository, version)
+    if other:
+        model = quoted(version.model)
+        return f"Make another version live: `servery promote {other[0].number} --model {model}`."
+    return "Make the model again from its photos; its labels are kept."
+
+
 def _sibling(repository: ModelRepository, version: Version) -> ModelCard | None:
     """Return the card of the nearest version of the same model that has one."""
-    others = sorted(
-        repository.versions(version.model), key=lambda other: abs(other.number - version.number)
-    )
-    for other in others:
+    others = _whole_versions(repository, version)
+    return others[0].card() if others else None
+
+
+def _whole_versions(repository: ModelRepository, version: Version) -> list[Version]:
+    """Return the other versions of the same model that have a card, the nearest first."""
+
+    def has_card(other: Version) -> bool:
         try:
-            return other.card()
+            other.card()
         except ModelError:
-            continue
-    return None
+            return False
+        return other.number != version.number
+
+    others = filter(has_card, repository.versions(version.model))
+    return sorted(others, key=lambda other: abs(other.number - version.number))

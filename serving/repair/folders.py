@@ -64,7 +64,8 @@ def check_space(workspace: Workspace) -> Iterator[WorkspaceProblem]:
         yield WorkspaceProblem(
             workspace.root,
             f"The disk that holds {workspace.root} has {format_bytes(free)} left.",
-            "Make room on it; Servery goes on by itself then.",
+            "Make room on it.",
+            passes=True,
         )
 
 
@@ -90,7 +91,8 @@ def _not_writable(folder: Path) -> WorkspaceProblem:
         return WorkspaceProblem(
             folder,
             f"The disk that holds {folder} can only be read.",
-            "Make it writable; Servery goes on by itself then.",
+            "Make it writable.",
+            passes=True,
         )
     may_change = folder.stat().st_uid == os.getuid()
 

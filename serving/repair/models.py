@@ -15,7 +15,7 @@ from serving.models.repository import SERVED_NAME, SETTINGS_NAME, ModelRepositor
 from serving.models.served_file import read_served
 from serving.models.serving_config import MONITORING_NAME, pinned_versions, read_monitoring
 from serving.models.trusted_list import read_trusted_list
-from serving.repair.cards import repair_card
+from serving.repair.cards import reason_against_card, repair_card
 from serving.repair.problem import WorkspaceProblem, damage, move_aside, readable_again
 from serving.workspace import Workspace
 
@@ -82,8 +82,13 @@ def check_cards(workspace: Workspace) -> Iterator[WorkspaceProblem]:
             try:
                 version.card()
             except ModelError as error:
+                path = version.path / CARD_PATH
+                reason = reason_against_card(repository, version)
+                if reason is not None:
+                    yield WorkspaceProblem(path, f"{error.what} {reason.what}", reason.advice)
+                    continue
                 yield WorkspaceProblem(
-                    version.path / CARD_PATH,
+                    path,
                     error.what,
                     "Run `servery doctor --repair`, which writes one from what the model says.",
                     partial(repair_card, repository, version, workspace),

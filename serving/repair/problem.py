@@ -37,14 +37,24 @@ class WorkspaceProblem:
     """What can be done, as a sentence."""
     repair: Repair | None = None
     """None if only a person can do something."""
+    passes: bool = False
+    """Programs that run go on by themselves once somebody has done what `advice` says."""
 
     @property
     def text(self) -> str:
-        return f"{self.what} {self.advice}"
+        """What is wrong and what can be done, for somebody whose programs run."""
+        return str(self.what_error())
+
+    @property
+    def text_of_command(self) -> str:
+        """The same for a command, which ends, whatever becomes of the disk later."""
+        again = " If this command fails, run it again then." if self.passes else ""
+        return f"{self.what} {self.advice}{again}"
 
     def what_error(self) -> ServeryError:
         """Return it as the error that people are shown."""
-        return ServeryError(self.what, self.advice)
+        by_itself = " Programs that run go on by themselves then." if self.passes else ""
+        return ServeryError(self.what, f"{self.advice}{by_itself}")
 
 
 Reader = Callable[[Path], object]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from backend.client import BackendClient
 from backend.contract import Health
 from backend.run_file import BackendRunFile
 from desktop.backend_process import LOG_NAME, BackendOptions, ensure_backend
@@ -21,6 +23,7 @@ from desktop.backend_supervisor import supervised_backend
 from serving.errors import BackendError
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
+from tests.support.sample_images import image_bytes
 from tests.support.server_thread import QuietHandler, ServerThread
 from tests.support.small_disk import small_disk
 from tests.support.tiny_model import install_tiny
@@ -138,3 +141,34 @@ async def test_a_disk_that_can_only_be_read_is_said_once_and_over_once_it_is_wri
             "The backend cannot be started: the disk can only be read."
         ]
         assert len(list(workspace.damaged.iterdir())) == 1
+
+
+async def test_one_that_hangs_is_ended_and_another_one_has_all_labels(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desktop.backend_supervisor.MIN_UPTIME_SECONDS", 0.0)
+    urls: list[str] = []
+    errors: list[BackendError] = []
+    recovered = asyncio.Event()
+    async with supervised_backend(
+        workspace,
+        ANY_PORT,
+        on_url=urls.append,
+        on_error=errors.append,
+        on_recovered=recovered.set,
+    ) as supervisor:
+        assert supervisor.handle is not None
+        first = supervisor.handle.pid
+        async with BackendClient(urls[0]) as client:
+            label = await client.label(image_bytes("red"), "rings")
+        monkeypatch.setattr("desktop.backend_supervisor.CHECK_SECONDS", 0.1)
+        os.kill(first, signal.SIGSTOP)
+        await asyncio.wait_for(recovered.wait(), 60)
+        assert supervisor.handle is not None
+        assert supervisor.handle.pid != first
+        assert [error.what for error in errors] == [
+            f"The backend, process {first}, does not answer."
+        ]
+        async with BackendClient(urls[-1]) as client:
+            assert (await client.labels()).total == label.id == 1
+    assert not psutil.pid_exists(first)

@@ -21,8 +21,12 @@ NO_ROOM = BackendError("The disk is full.")
 class FakeHandle:
     """A backend without a process, which exits when the test says so."""
 
-    def __init__(self, url: str) -> None:
+    pid = 4711
+    owner = "servery serve (process 4710)"
+
+    def __init__(self, url: str, *, may_be_ended: bool = True) -> None:
         self.url = url
+        self.may_be_ended = may_be_ended
         self.exit: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.calls: list[str] = []
 
@@ -34,6 +38,8 @@ class FakeHandle:
 
     async def stop(self, *, also_left: bool) -> None:
         self.calls.append("stopped")
+        if not self.exit.done():
+            self.exit.set_result(-9)
 
     def close(self) -> None:
         self.calls.append("closed")
@@ -49,13 +55,14 @@ class Starter:
         self.urls: list[str] = []
         self.errors: list[str] = []
         self.recoveries = 0
+        self.may_be_ended = True
 
     async def ensure(self, workspace: Workspace, options: BackendOptions) -> object:
         self.options.append(options)
         result = self.results.pop(0) if self.results else URL
         if isinstance(result, BackendError):
             raise result
-        self.handles.append(FakeHandle(result))
+        self.handles.append(FakeHandle(result, may_be_ended=self.may_be_ended))
         return self.handles[-1]
 
     def recovered(self) -> None:
@@ -181,3 +188,65 @@ async def test_it_stays_if_the_person_asks_for_that(
         await wait_until(lambda: len(starter.handles) == 2)
         assert starter.handles[1].calls == ["stays"]
     assert starter.handles[1].calls == ["stays", "stays", "closed"]
+
+
+class HangingServer:
+    """Takes connections and, unless `answers` is set, says nothing."""
+
+    def __init__(self) -> None:
+        self.answers = False
+        self.requests = 0
+        self.handlers: set[asyncio.Task[None] | None] = set()
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.handlers.add(asyncio.current_task())
+        self.requests += 1
+        while await reader.read(4096):
+            if self.answers:
+                writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def hanging_server() -> AsyncIterator[tuple[HangingServer, str]]:
+    hanging = HangingServer()
+    async with await asyncio.start_server(hanging.handle, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield hanging, f"http://{host}:{port}"
+        await asyncio.gather(*filter(None, hanging.handlers))
+
+
+def check_often(monkeypatch: pytest.MonkeyPatch, *, replaced_misses: int) -> None:
+    monkeypatch.setattr("desktop.backend_supervisor.MIN_UPTIME_SECONDS", 0.0)
+    monkeypatch.setattr("desktop.backend_supervisor.CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("desktop.backend_supervisor.REPLACED_MISSES", replaced_misses)
+
+
+async def test_one_that_hangs_for_a_while_is_reported_once_and_goes_on(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_often(monkeypatch, replaced_misses=10**6)
+    async with hanging_server() as (server, url):
+        starter = starter_of(monkeypatch, url)
+        async with starter.supervised(workspace) as supervisor:
+            await wait_until(lambda: starter.errors and server.requests > 6)
+            assert starter.errors == ["The backend, process 4711, does not answer."]
+            assert not starter.recoveries
+            server.answers = True
+            await wait_until(lambda: starter.recoveries)
+            assert supervisor.handle is not None
+            assert starter.urls == [url]
+
+
+async def test_one_that_another_program_runs_is_left_to_that(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_often(monkeypatch, replaced_misses=4)
+    async with hanging_server() as (server, url):
+        starter = starter_of(monkeypatch, url)
+        starter.may_be_ended = False
+        async with starter.supervised(workspace):
+            await wait_until(lambda: starter.errors and server.requests > 8)
+            assert starter.urls == [url]
+            assert not {"stopped"} & set(starter.handles[0].calls)
