@@ -304,6 +304,10 @@ class BackendClient:
         """Let a version do more than compute, as its files are now."""
         return await self._request(TrustSummary, "POST", _version_path(model, number, "trust"))
 
+    async def withdraw_trust(self, model: str, number: int) -> None:
+        """Trust a version no longer; a BackendRefused of status 404 if it was not trusted."""
+        await self._send("DELETE", _version_path(model, number, "trust"))
+
     async def report(self, model: str, number: int) -> EvaluationReport:
         """Return what training measured; a BackendRefused of status 404 where it did not."""
         return await self._request(EvaluationReport, "GET", _version_path(model, number, "report"))

@@ -174,6 +174,8 @@ class VersionSummary:
     """What can be done about that, as a sentence."""
     needs_trust: bool = False
     """It cannot be served only because nobody has said that it is trusted; see `TrustSummary`."""
+    trusted: bool = False
+    """A person has said that it may do more than compute."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,12 @@ from backend.contract import TrustSummary
 
 A_MODEL_IS_A_PROGRAM = "A model is a program: use only models that you trust."
 _MOST = 5
+LOADED_STAYS = (
+    "It is not loaded again, and training does not use it. Instances that have loaded it keep it "
+    "until another version is live, or until they are replaced: on the Fleet page, or with "
+    "`servery fleet restart`."
+)
+"""What follows from withdrawing trust."""
 
 
 def explanation(found: TrustSummary) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from serving.models.card import ModelCard
 from serving.models.repository import ModelRepository, Version
 from serving.models.served import ServedModels
 from serving.tf.names import SAVED_MODEL_FILE
+from serving.tf.trust import read_trusted, version_digest
 
 _MAX_GRAPH_BYTES = 2**28
 """Of a version that is looked through for what it could do besides computing."""
+_MAX_DIGEST_BYTES = 2**30
+"""Of a version that is read to see whether it is on the list of trusted ones."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class ModelCatalog:
         self._repository = repository
         self._store = store
         self._files: dict[tuple[Path, int, int], _VersionFiles] = {}
+        self._digests: dict[tuple[Path, int, int], str] = {}
 
     async def models(self) -> list[ModelSummary]:
         """Return every model with its versions, the current one first, then by name."""
@@ -57,7 +62,8 @@ class ModelCatalog:
         def read() -> VersionSummary:
             version = self._repository.version(model, number)
             pinned = self._repository.settings(model).pinned
-            return self._version(version, self._live_number(model), pinned)
+            trusted = read_trusted(self._repository.trusted_path)
+            return self._version(version, self._live_number(model), pinned, trusted)
 
         return await asyncio.to_thread(read)
 
@@ -122,10 +128,15 @@ class ModelCatalog:
         live = self._live_number(model)
         pinned = self._repository.settings(model).pinned
         versions = self._repository.versions(model)
-        return [self._version(version, live, pinned) for version in reversed(versions)]
+        trusted = read_trusted(self._repository.trusted_path)
+        return [self._version(version, live, pinned, trusted) for version in reversed(versions)]
 
     def _version(
-        self, version: Version, live: int | None, pinned: tuple[int, ...]
+        self,
+        version: Version,
+        live: int | None,
+        pinned: tuple[int, ...],
+        trusted: Collection[str],
     ) -> VersionSummary:
         files = self._read(version)
         card = files.card
@@ -148,7 +159,18 @@ class ModelCatalog:
             fault=fault.what if fault is not None else "",
             fault_advice=fault.advice if fault is not None else "",
             needs_trust=fault is not None and bool(self._unsafe_parts(version)),
+            trusted=bool(trusted) and self._digest(version, files.size_bytes) in trusted,
         )
+
+    def _digest(self, version: Version, size: int) -> str:
+        """Return what versions are trusted by; empty for one that is too large to be read here."""
+        try:
+            key = _key(version)
+            if size <= _MAX_DIGEST_BYTES and key not in self._digests:
+                self._digests[key] = version_digest(version.path)
+        except OSError:  # removed a moment ago
+            return ""
+        return self._digests.get(key, "")
 
     def _unsafe_parts(self, version: Version) -> list[str]:
         try:
@@ -174,11 +196,9 @@ class ModelCatalog:
     def _read(self, version: Version) -> _VersionFiles:
         """Return what a version's files say; with an empty card if it has none."""
         try:
-            state = version.path.stat()
+            key = _key(version)
         except OSError:  # removed a moment ago
             return _VersionFiles(ModelCard(name=version.model, classes=()), 0, has_report=False)
-        # Not the name alone: a deleted model's may come back with other versions.
-        key = (version.path, state.st_ino, state.st_mtime_ns)
         if key not in self._files:
             try:
                 card = version.card()
@@ -190,6 +210,15 @@ class ModelCatalog:
                 (version.path / REPORT_PATH).is_file(),
             )
         return self._files[key]
+
+
+def _key(version: Version) -> tuple[Path, int, int]:
+    """Identify a version on disk: the name of a deleted model may come back with other versions.
+
+    Raises OSError.
+    """
+    state = version.path.stat()
+    return (version.path, state.st_ino, state.st_mtime_ns)
 
 
 def _accuracy_error(card: ModelCard) -> float | None:

@@ -40,6 +40,21 @@ def routes(repository: ModelRepository, names: ModelNames, broker: EventBroker) 
         broker.publish(Event("models", name))
         return await summary(name, number)
 
+    @router.delete("", status_code=204)
+    async def withdraw(model: str, number: int) -> None:
+        """Trust a version no longer; instances that have loaded it keep it until they load again.
+
+        404 if it was not trusted. Other machines may do that too: it takes a right away.
+        """
+        name = await find(model, number)
+        if not await asyncio.to_thread(repository.withdraw_trust, name, number):
+            raise HttpError(
+                404,
+                f"Version {number} of {name} is not one of those that you trusted.",
+                "Nothing has to be withdrawn.",
+            )
+        broker.publish(Event("models", name))
+
     async def summary(name: str, number: int) -> TrustSummary:
         parts = await asyncio.to_thread(repository.unsafe_parts, name, number)
         return TrustSummary(name, number, parts)

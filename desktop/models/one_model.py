@@ -40,6 +40,7 @@ class OneModelView(QWidget):
     verify_requested = Signal(int)
     trust_requested = Signal(int)
     """Ask whether a version is trusted; see VersionTrust."""
+    distrust_requested = Signal(int)
     delete_requested = Signal(int)
 
     def __init__(self, pictures: Pictures) -> None:
@@ -177,6 +178,7 @@ class OneModelView(QWidget):
             row.pin_requested.connect(self.pin_requested)
             row.verify_requested.connect(self.verify_requested)
             row.trust_requested.connect(self.trust_requested)
+            row.distrust_requested.connect(self.distrust_requested)
             row.delete_requested.connect(self._ask_to_delete)
             row.compare_requested.connect(self._compare_with_live)
             self._column.insertWidget(index, row)

@@ -29,6 +29,8 @@ class VersionRow(QWidget):
     """Compare it with the live one."""
     trust_requested = Signal(int)
     """Ask whether it is trusted."""
+    distrust_requested = Signal(int)
+    """Trust it no longer."""
 
     def __init__(self, version: VersionSummary, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -153,6 +155,10 @@ class VersionRow(QWidget):
         menu.addAction("Verify its files").triggered.connect(
             lambda: self.verify_requested.emit(number)
         )
+        if version.trusted:
+            menu.addAction("Withdraw trust").triggered.connect(
+                lambda: self.distrust_requested.emit(number)
+            )
         menu.addSeparator()
         delete = menu.addAction(f"Delete for good… ({format_bytes(version.size_bytes)})")
         if version.live or version.pinned:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from backend.client import BackendClient
 from backend.contract import TrustSummary
 from desktop.jobs import Jobs
-from desktop.model_trust import explanation
+from desktop.model_trust import LOADED_STAYS, explanation
 from desktop.models.one_model import OneModelView
 from desktop.notifications import Notifications
 from desktop.widgets.question import Question
@@ -30,6 +30,7 @@ class VersionTrust:
         self._view, self._backend = view, backend
         self._jobs, self._notifications, self._refresh = jobs, notifications, refresh
         view.trust_requested.connect(self.ask)
+        view.distrust_requested.connect(self.withdraw)
 
     def ask(self, number: int) -> None:
         """Say what the version could do, and let the person decide."""
@@ -43,6 +44,19 @@ class VersionTrust:
                 await self._refresh()
 
         self._jobs.start(f"Look at version {number} of {model}", work)
+
+    def withdraw(self, number: int) -> None:
+        """Trust a version no longer, and say what that means for what is loaded."""
+        model = self._view.model
+
+        async def work(report: Report) -> None:
+            await self._backend.withdraw_trust(model, number)
+            await self._refresh()
+            self._notifications.info(
+                f"Version {number} of {model} is not trusted any more. {LOADED_STAYS}"
+            )
+
+        self._jobs.start(f"Withdraw trust in version {number} of {model}", work)
 
     def _trust(self, found: TrustSummary) -> None:
         async def work(report: Report) -> None:

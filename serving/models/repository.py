@@ -24,7 +24,7 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -318,6 +318,20 @@ class ModelRepository:
             self._trust(version.path, f"{model}/{number}")
         self.forget_fault(model, number)
 
+    def withdraw_trust(self, model: str, number: int) -> bool:
+        """Trust a version no longer, wherever its files are copied; says whether it was trusted.
+
+        Who has loaded it keeps it until the next load. What was learned from it was trusted on its
+        own and stays so. Raises ModelError if there is no such version.
+        """
+        version = self.version(model, number)
+        with self.files.changing():
+            listed = read_trusted(self.trusted_path)
+            if listed.pop(version_digest(version.path), None) is None:
+                return False
+            self._write_trusted(listed)
+        return True
+
     def settings(self, model: str) -> ModelSettings:
         """Return the settings of a model; the defaults if nothing was ever set, or damaged."""
         try:
@@ -435,6 +449,9 @@ class ModelRepository:
     def _trust(self, folder: Path, about: str) -> None:
         listed = read_trusted(self.trusted_path)
         listed[version_digest(folder)] = about
+        self._write_trusted(listed)
+
+    def _write_trusted(self, listed: Mapping[str, str]) -> None:
         content = json.dumps(listed, indent=2) + "\n"
         self.files.write(self.trusted_path, content, read_trusted_list)
 

@@ -32,6 +32,12 @@ def test_a_model_is_trusted_by_the_person_who_says_so(tmp_path: Path) -> None:
         )
         again = shell.json("models", "trust", TINY_MODEL, "--version", "2")
         assert again == {"model": TINY_MODEL, "version": 2, "unsafe_parts": []}
+        withdrawn = shell.run("models", "trust", TINY_MODEL, "--withdraw")
+        assert withdrawn.stdout == f"Version 2 of {TINY_MODEL} is not trusted any more.\n"
+        assert "Instances that have loaded it keep it" in withdrawn.stderr
+        assert repository.unsafe_parts(TINY_MODEL, 2) == ["WriteFile"]
+        none = shell.run("models", "trust", TINY_MODEL, "--withdraw")
+        assert (none.returncode, none.stdout) == (1, "")
         missing = shell.run("models", "trust", TINY_MODEL, "--version", "9", "--yes")
         assert missing.returncode == 1
         assert "no version 9" in missing.stderr

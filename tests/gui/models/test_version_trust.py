@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QMenu, QMessageBox
 
 from desktop.model_trust import A_MODEL_IS_A_PROGRAM
 from serving.models.faults import VersionFault
@@ -21,6 +21,16 @@ from tests.support.tiny_model import install_tiny
 from tests.support.waiting import wait_until
 
 __all__ = ["repository", "run_with_backend"]
+
+
+def withdraw(menu: QMenu | None) -> bool:
+    """Choose that a version is trusted no longer; False if the menu does not offer it."""
+    assert menu is not None
+    menu.aboutToShow.emit()
+    found = [action for action in menu.actions() if action.text() == "Withdraw trust"]
+    for action in found:
+        action.trigger()
+    return bool(found)
 
 
 def test_a_refused_version_is_trusted_after_a_question(
@@ -55,5 +65,11 @@ def test_a_refused_version_is_trusted_after_a_question(
         await wait_until(lambda: not newest.trust.isVisibleTo(newest))
         assert repository.unsafe_parts(TINY, 3) == []
         await wait_until(lambda: [each.text for each in env.notices if "is trusted" in each.text])
+        await wait_until(lambda: newest.version.trusted)
+        assert withdraw(newest.menu.menu())
+        await wait_until(lambda: not newest.version.trusted)
+        assert repository.unsafe_parts(TINY, 3) == ["WriteFile"]
+        await wait_until(lambda: [each for each in env.notices if "not trusted any" in each.text])
+        assert not withdraw(newest.menu.menu())
 
     run_with_backend(scenario)

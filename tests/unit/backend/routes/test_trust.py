@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from backend.client import BackendRefused
 from serving.models.faults import VersionFault
+from serving.models.model_folders import duplicate_model
 from serving.models.repository import ModelRepository
 from tests.support.backend_env import MODEL, Service
 from tests.support.graphs import graph_of, node, write_version, writes_at_load
@@ -57,6 +59,30 @@ async def test_a_version_says_that_it_only_needs_trust(service: Service, tmp_pat
     (version, *_) = await service.client.versions(MODEL)
     assert not version.needs_trust
     assert version.fault == ""
+
+
+async def test_trust_is_withdrawn_once_and_holds_for_copies(
+    service: Service, tmp_path: Path
+) -> None:
+    number = add_unsafe(service.repository, tmp_path / "written")
+    for unknown in (number, 99):
+        with pytest.raises(BackendRefused) as caught:
+            await service.client.withdraw_trust(MODEL, unknown)
+        assert caught.value.status == 404
+    await service.client.trust_version(MODEL, number)
+    duplicate_model(service.repository, MODEL, "copy")
+    assert [each.number for each in await service.client.versions(MODEL) if each.trusted] == [
+        number
+    ]
+    service.peer.owner = ANOTHER
+    with pytest.raises(BackendRefused, match="Only the user who runs Servery"):
+        await service.client.withdraw_trust(MODEL, number)
+    service.peer.owner = os.getuid()
+    await service.client.withdraw_trust("copy", number)
+    assert service.repository.unsafe_parts(MODEL, number) == ["WriteFile"]
+    assert not any(each.trusted for each in await service.client.versions(MODEL))
+    with pytest.raises(BackendRefused, match="not one of those that you trusted"):
+        await service.client.withdraw_trust(MODEL, number)
 
 
 async def test_trust_is_not_suggested_where_it_would_not_help(
