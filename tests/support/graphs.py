@@ -92,6 +92,13 @@ def initialize_with(saved: Any, name: str) -> None:
     nodes.value.append(name)
 
 
+def harmless_model() -> Any:
+    """Return a model that answers with its input."""
+    saved = new_saved_model()
+    node(graph_of(saved).node, "Identity", OUTPUT, "images", T=types_pb2.DT_STRING)
+    return saved
+
+
 def writes_at_load(target: Path, content: str) -> Any:
     """Return a model that writes a file when it is loaded, and answers with its input."""
     saved = new_saved_model()
