@@ -26,18 +26,16 @@ def _decode(kind: Any, raw: Any) -> Any:
     if kind is Any:
         return raw
     origin = typing.get_origin(kind)
-    if origin is tuple:  # of any length, as `tuple[str, ...]`
-        return tuple(_decode(list[typing.get_args(kind)[0]], raw))  # type: ignore[misc]
     if origin is dict:
         if not isinstance(raw, dict):
             raise ValueError(f"expected an object, not {raw!r}")
         _, item = typing.get_args(kind)
         return {name: _decode(item, value) for name, value in raw.items()}
-    if origin is list:
+    if origin in (list, tuple):
         if not isinstance(raw, list):
             raise ValueError(f"expected a list, not {raw!r}")
-        (item,) = typing.get_args(kind)
-        return [_decode(item, value) for value in raw]
+        item = typing.get_args(kind)[0]  # of a tuple of any length, as `tuple[str, ...]`
+        return origin(_decode(item, value) for value in raw)
     if origin in (types.UnionType, typing.Union):
         options = typing.get_args(kind)
         if raw is None and types.NoneType in options:

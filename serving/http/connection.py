@@ -129,6 +129,7 @@ class HttpProtocol(H11Protocol):
         self.conn = _Parser(h11.SERVER) if limit is None else _Parser(h11.SERVER, limit)
         self._turns = turns or Turns(self.loop)
 
+    # uvicorn narrows the argument's type too, since its connections are always TCP or UNIX sockets.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # uvicorn copies this dictionary for each request, but not what is in it.

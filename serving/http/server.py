@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -51,13 +51,15 @@ class BoundedServer(uvicorn.Server):
             Listener(
                 listening,
                 self._new_protocol,
-                self.server_state.connections,  # type: ignore[arg-type]
+                # uvicorn allows all of its own protocols there, and this server has one.
+                cast(set[HttpProtocol], self.server_state.connections),
                 limit,
                 self.config.backlog,
             )
             for listening in sockets or ()
         ]
-        self.servers = self._listeners  # type: ignore[assignment]
+        # At its shutdown, uvicorn only closes what is in here and waits for that.
+        self.servers = cast(list[asyncio.Server], self._listeners)
 
     async def on_tick(self, counter: int) -> bool:
         """End overdue connections, and accept again where there was no room."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,24 +30,24 @@ class LoadThreads:
             loop = asyncio.get_running_loop()
             done: asyncio.Future[T] = loop.create_future()
 
-            def deliver(result: T | None, error: BaseException | None) -> None:
+            def deliver(result: T) -> None:
                 if not done.cancelled():
-                    if error is not None:
-                        done.set_exception(error)
-                    else:
-                        done.set_result(result)  # type: ignore[arg-type]
-                elif discard is not None and error is None:
-                    discard(result)  # type: ignore[arg-type]
+                    done.set_result(result)
+                elif discard is not None:
+                    discard(result)
+
+            def fail(error: BaseException) -> None:
+                if not done.cancelled():
+                    done.set_exception(error)
 
             def work() -> None:
-                result, failure = None, None
                 try:
-                    result = call(*arguments)
+                    answer = partial(deliver, call(*arguments))
                 except BaseException as error:
-                    failure = error
+                    answer = partial(fail, error)
                 # The loop may be closed: then the process is ending.
                 with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(deliver, result, failure)
+                    loop.call_soon_threadsafe(answer)
 
             threading.Thread(target=work, name="load", daemon=True).start()
             return await done

@@ -11,6 +11,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 
 from tests.benchmarks.attack import Attack, Target, together
 from tests.support import slow_clients
@@ -33,8 +34,8 @@ def _post(target: Target, path: str, body: bytes, *, takes_answer: bool = True) 
 def _large(count: int, *, takes_answer: bool = True) -> Callable[[Target], str]:
     def send(target: Target) -> str:
         photo = large_photo()
-        each = lambda aim: _post(aim, "/classify", photo, takes_answer=takes_answer)  # noqa: E731
-        return together(each, count)(target)
+        send_one = partial(_post, path="/classify", body=photo, takes_answer=takes_answer)
+        return together(send_one, count)(target)
 
     return send
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -40,8 +41,8 @@ class Window:
         self.repaired: list[WorkspaceProblem] = []
         self.presenter = RepairPresenter(workspace, self.jobs, notifications, self._on_repaired)
 
-    async def _on_repaired(self, problems: object) -> None:
-        self.repaired.extend(problems)  # type: ignore[arg-type]
+    async def _on_repaired(self, problems: Sequence[WorkspaceProblem]) -> None:
+        self.repaired.extend(problems)
 
     @property
     def bars(self) -> list[NoticeBar]:

@@ -63,6 +63,7 @@ def walk(routes: Sequence[BaseRoute]) -> Iterator[Route | APIRoute]:
         if isinstance(route, Route | APIRoute):
             yield route
         else:
+            # FastAPI's class of included routers is private.
             yield from walk(route.original_router.routes)  # type: ignore[attr-defined]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from backend.access import Access
 from backend.peer import Address, owner_of_peer
@@ -42,10 +43,10 @@ async def test_whoever_has_the_port_by_now_lends_nobody_their_rights(
     asked = asyncio.Event()
     opened: list[socket.socket] = []
 
-    async def app(scope: object, receive: object, send: object) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal let_in
         let_in += 1
-        await PlainTextResponse("mine")(scope, receive, send)  # type: ignore[arg-type]
+        await PlainTextResponse("mine")(scope, receive, send)
 
     def owner_of(client: Address, server: Address) -> int | None:
         first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)

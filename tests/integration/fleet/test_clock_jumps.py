@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from functools import partial
 
 import pytest
 
@@ -13,6 +14,7 @@ from serving.engines.instance_records import ABANDONED_SECONDS, InstanceRecord
 from serving.engines.process import LOST_START_SECONDS, ProcessEngine
 from serving.engines.protocol import InstanceState
 from serving.fleet.reconciler import LOW_CPU_SECONDS
+from serving.fleet.view import FleetView
 from serving.workspace import Workspace
 from tests.support.clock import ManualClock
 from tests.support.fleet_env import FleetEnv
@@ -36,12 +38,11 @@ async def test_a_failed_instance_is_replaced_after_the_clock_was_set(
         for _ in range(2):
             (each,) = fleet.view.instances
             await fleet_env.engine.stop(each.instance.id, grace=0)
-            await wait_for_view(
-                fleet,
-                lambda view, gone=each: (  # type: ignore[misc]
-                    view.ready == 1 and view.instances[0].instance.id != gone.instance.id
-                ),
-            )
+            await wait_for_view(fleet, partial(is_replaced, each.instance.id))
+
+
+def is_replaced(instance_id: str, view: FleetView) -> bool:
+    return view.ready == 1 and view.instances[0].instance.id != instance_id
 
 
 async def test_a_record_with_failures_of_tomorrow_starts_a_fleet(fleet_env: FleetEnv) -> None:

@@ -88,9 +88,13 @@ class Starter:
         ) as supervisor:
             yield supervisor
 
+    async def wait_for_start(self, number: int) -> None:
+        """Wait for a start, the first of which has the number 0."""
+        await wait_until(lambda: len(self.handles) > number)
+
     async def end_each(self, count: int) -> None:
         for number in range(count):
-            await wait_until(lambda number=number: len(self.handles) > number)  # type: ignore[misc]
+            await self.wait_for_start(number)
             self.handles[number].exit.set_result(-9)
 
 
@@ -139,7 +143,7 @@ async def test_one_that_ends_again_and_again_is_reported_once_and_not_given_up(
         await starter.end_each(0)
         for number in range(2, 8):
             starter.handles[number].exit.set_result(1)
-            await wait_until(lambda number=number: len(starter.handles) > number + 1)  # type: ignore[misc]
+            await starter.wait_for_start(number + 1)
         assert starter.errors == [
             "The backend ended with code 1 soon after each of its last starts."
         ]

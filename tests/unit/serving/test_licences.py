@@ -130,8 +130,7 @@ def test_the_frozen_application_is_built_with_them(
 ) -> None:
     """The program that freezes need not be installed to see what it is asked for."""
     hooks = ModuleType("PyInstaller.utils.hooks")
-    hooks.collect_data_files = lambda package: []  # type: ignore[attr-defined]
-    hooks.collect_submodules = lambda package: []  # type: ignore[attr-defined]
+    vars(hooks).update(collect_data_files=lambda package: [], collect_submodules=lambda package: [])
     for name in ("PyInstaller", "PyInstaller.utils"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, hooks.__name__, hooks)

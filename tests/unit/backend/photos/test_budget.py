@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -49,8 +50,8 @@ async def test_what_could_never_fit_is_refused_for_good() -> None:
 
 
 @pytest.mark.parametrize("limits", [{"wait_seconds": 0.01}, {"max_waiting": 0}])
-async def test_too_long_a_wait_or_line_is_refused_for_now(limits: dict[str, float]) -> None:
-    budget, release = ByteBudget(100, **limits), asyncio.Event()  # type: ignore[arg-type]
+async def test_too_long_a_wait_or_line_is_refused_for_now(limits: dict[str, Any]) -> None:
+    budget, release = ByteBudget(100, **limits), asyncio.Event()
     holding = asyncio.create_task(hold(budget, 60, release))
     await asyncio.sleep(0)
     with pytest.raises(HttpError) as refused:

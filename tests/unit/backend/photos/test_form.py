@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
 from backend.photos.form import MAX_FIELDS_BYTES, BrokenForm, boundary_of, read_form
 
 
-def encoded(**parts: object) -> tuple[bytes, bytes]:
-    request = httpx.Request("POST", "http://localhost/", **parts)  # type: ignore[arg-type]
+def encoded(**parts: Any) -> tuple[bytes, bytes]:
+    request = httpx.Request("POST", "http://localhost/", **parts)
     return request.read(), boundary_of(request.headers["content-type"])
 
 

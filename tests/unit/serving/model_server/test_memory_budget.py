@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import threading
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -89,10 +90,10 @@ async def test_what_a_cancelled_request_takes_counts_until_its_thread_is_done() 
     assert budget.used == 0
 
 
-@pytest.mark.parametrize("zip_", [gzip.compress, zlib.compress], ids=["gzip", "zlib"])
-async def test_unzips(zip_: object) -> None:
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress], ids=["gzip", "zlib"])
+async def test_unzips(compress: Callable[[bytes], bytes]) -> None:
     data = bytes(range(256)) * 5000
-    zipped = zip_(data)  # type: ignore[operator]
+    zipped = compress(data)
     assert is_zipped(zipped)
     with MemoryBudget(None).share() as share:
         assert unzipped(zipped, len(data), share) == data

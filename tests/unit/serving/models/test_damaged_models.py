@@ -132,6 +132,7 @@ def test_a_damaged_list_of_checksums_counts_as_a_changed_file(
     assert repository.verify("pets", 1) == [CHECKSUMS_PATH.as_posix()]
 
 
+# To `str.isdigit` and `int`, the Arabic digit is a number too.
 @pytest.mark.parametrize("name", ["9" * 5000, "١", "1.5", "-1"])  # noqa: RUF001
 def test_a_folder_that_is_no_version_is_left_out(repository: ModelRepository, name: str) -> None:
     folder = repository.root / "pets" / name[:200]
