@@ -28,8 +28,8 @@ _UPLOAD_TIMEOUT, _DRAIN_TIMEOUT = 120.0, 30.0
 """Seconds that the upload of a photo may take, and that the rest of one is received for."""
 _SMALL, _MEDIUM = 2 * 2**20, 16 * 2**20
 """Bytes that are reserved for a body whose length is not declared, until it is longer."""
-_COPIES = 4
-"""Of a photo while an instance is asked: it, and gRPC's request, its wire format and slices."""
+_COPIES = 3
+"""Of a photo while an instance is asked: it, the request, and gRPC's slices."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ import grpc
 import grpc.aio
 
 from serving.predict.channels import open_channel
-from serving.predict.request import predict_request, probe_jpeg
+from serving.predict.request import predict_method, predict_request, probe_jpeg
 from serving.tf.messages import (
     get_model_status_pb2,
     model_service_pb2_grpc,
-    prediction_service_pb2_grpc,
 )
 from serving.tf.names import CLASSIFY_SIGNATURE
 
@@ -49,7 +48,7 @@ class InstanceProbe:
         self._last_answer: float | None = None
         self._channel = open_channel(address)
         self._status = model_service_pb2_grpc.ModelServiceStub(self._channel).GetModelStatus
-        self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel).Predict
+        self._predict = predict_method(self._channel)
 
     @property
     def silent_seconds(self) -> float:
@@ -82,7 +81,8 @@ class InstanceProbe:
             if not available:
                 self.versions.pop(model, None)
             elif model not in self.versions and (live is None or live in available):
-                await self._call(self._predict, _prediction(model), PREDICT_SECONDS)
+                request = predict_request(model, CLASSIFY_SIGNATURE, probe_jpeg())
+                await self._call(self._predict, request.content, PREDICT_SECONDS)
             if available and (model in self.versions or live is None or live in available):
                 self.versions[model] = max(available)
             if errors:
@@ -130,7 +130,3 @@ class InstanceProbe:
         # Not found: it was unloaded a moment after the server said that it was available.
         if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND):
             self.errors[model] = str(error.details() or code.name)
-
-
-def _prediction(model: str) -> Any:
-    return predict_request(model, CLASSIFY_SIGNATURE, probe_jpeg())

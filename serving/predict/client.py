@@ -19,6 +19,7 @@ from serving.errors import FleetUnavailable, ImageError, ModelError, ModelNotSer
 from serving.models.served import ServedModels
 from serving.predict.prediction import Prediction
 from serving.predict.request import (
+    ImageRequest,
     predict_request,
     probe_jpeg,
     response_embedding,
@@ -43,6 +44,8 @@ MAX_LOSSES = 4
 """An image that this many instances were answering as they ended fails, so that an image
 that kills servers does not kill a whole fleet again and again."""
 MAX_METERS = 64
+LARGE_BYTES = 2 * 2**20
+"""Copying such a photo takes longer than asking a thread to."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ class PredictClient:
             if state.deadline is None:
                 state.deadline = self._clock() + DEADLINE_SECONDS
             try:
-                request = predict_request(name, signature, jpeg)
+                request = await _request(name, signature, jpeg)
                 response = await self._send(upstream, request, state.deadline)
                 return name, response, upstream.instance_id
             except InstanceLost as loss:
@@ -242,7 +245,7 @@ class PredictClient:
             f"Serve it on the Models page, or with `servery models serve {quoted(model)}`.",
         )
 
-    async def _send(self, upstream: Upstream, request: Any, deadline: float) -> Any:
+    async def _send(self, upstream: Upstream, request: ImageRequest, deadline: float) -> Any:
         remaining = deadline - self._clock()
         if remaining <= 0:
             raise _deadline_exceeded(upstream.instance_id)
@@ -373,6 +376,12 @@ class PredictClient:
                     del self._meters[old]
             self._meters[instance_id] = TrafficMeter(self._clock)
         return self._meters[instance_id]
+
+
+async def _request(model: str, signature: str, jpeg: bytes) -> ImageRequest:
+    if len(jpeg) < LARGE_BYTES:
+        return predict_request(model, signature, jpeg)
+    return await asyncio.to_thread(predict_request, model, signature, jpeg)
 
 
 def _model_error(model: str, refusal: RequestRefused) -> ModelError:

@@ -12,8 +12,8 @@ import grpc
 import grpc.aio
 
 from serving.predict.channels import open_channel
+from serving.predict.request import ImageRequest, predict_method
 from serving.predict.traffic import TrafficMeter
-from serving.tf.messages import prediction_service_pb2_grpc
 
 CONNECT_SECONDS = 2.0
 MIN_EJECTION_SECONDS = 0.2
@@ -77,14 +77,14 @@ class Upstream:
         self._meter = meter
         self._clock = clock
         self._channel = open_channel(address)
-        self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel).Predict
+        self._predict = predict_method(self._channel)
         self._calls: set[Any] = set()
 
     def resumes(self, model: str) -> float:
         """Return from when on it may get requests for `model`, by `clock`."""
         return max(self.ejected_until, self._lacking.get(model, 0.0))
 
-    async def predict(self, request: Any, seconds: float) -> Any:
+    async def predict(self, request: ImageRequest, seconds: float) -> Any:
         """Return the PredictResponse.
 
         Raises InstanceLost, ModelNotLoaded, RequestRefused, or TimeoutError after that
@@ -103,13 +103,13 @@ class Upstream:
             raise
         except ModelNotLoaded:
             self._answered(started)
-            self._lacking[request.model_spec.name] = self._clock() + LACKING_SECONDS
+            self._lacking[request.model] = self._clock() + LACKING_SECONDS
             raise
         except RequestRefused:
             self._answered(started)
             raise
         self._answered(started)
-        self._lacking.pop(request.model_spec.name, None)
+        self._lacking.pop(request.model, None)
         return response
 
     def fail_over(self) -> None:
@@ -150,9 +150,9 @@ class Upstream:
         if state is not ready:
             raise InstanceLost(f"no connection to {self.address}", in_flight=False)
 
-    async def _call(self, request: Any, seconds: float) -> Any:
+    async def _call(self, request: ImageRequest, seconds: float) -> Any:
         try:
-            call = self._predict(request, timeout=seconds)
+            call = self._predict(request.content, timeout=seconds)
         except grpc.aio.UsageError as error:
             raise InstanceLost("the connection was closed", in_flight=False) from error
         self._calls.add(call)

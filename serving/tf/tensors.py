@@ -233,10 +233,11 @@ def _packed(tag: bytes, array: Array) -> Any:
     data = np.ascontiguousarray(array).tobytes()
     if not data:
         return tensor_pb2.TensorProto()
-    return tensor_pb2.TensorProto.FromString(tag + _varint(len(data)) + data)
+    return tensor_pb2.TensorProto.FromString(tag + varint(len(data)) + data)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Return a number as it stands on the wire of protocol buffers."""
     parts = bytearray()
     while value > 0x7F:
         parts.append(value & 0x7F | 0x80)

@@ -194,34 +194,38 @@ def caller(target: Target, at: str, folder: Path) -> Iterator[Path]:
         process.wait(60)
 
 
+def send_in_process(attack: Attack, target: Target, servers: Servers) -> tuple[str, float]:
+    """Send one attack; returns how it was answered, and the most MB that its server took."""
+    peak = servers.megabytes(attack.at)
+    started = time.monotonic()
+    sender = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tests.benchmarks.hostile"),
+            *("--send", attack.name, "--target", _target_text(target)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # What it takes to make an attack is not what it costs to receive it.
+        preexec_fn=lambda: os.nice(10) and None,
+    )
+    while sender.poll() is None and time.monotonic() < started + SEND_SECONDS:
+        peak = max(peak, servers.megabytes(attack.at))
+        time.sleep(_SAMPLE_SECONDS)
+    took_too_long = sender.poll() is None
+    sender.kill()
+    said, _ = sender.communicate()
+    if took_too_long:
+        return f"ended after {SEND_SECONDS:.0f} s", peak
+    return (said.strip().splitlines() or [""])[-1][:60], peak
+
+
 def measured(attack: Attack, target: Target, servers: Servers) -> Row:
     """Send one attack, and return what it cost."""
     before, running = servers.megabytes(attack.at), servers.servers(attack.at)
-    peak = before
     with caller(target, attack.at, servers.folder) as waits:
         started = time.monotonic()
-        sender = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.benchmarks.hostile"),
-                *("--send", attack.name, "--target", _target_text(target)),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # What it takes to make an attack is not what it costs to receive it.
-            preexec_fn=lambda: os.nice(10) and None,
-        )
-        while sender.poll() is None and time.monotonic() < started + SEND_SECONDS:
-            peak = max(peak, servers.megabytes(attack.at))
-            time.sleep(_SAMPLE_SECONDS)
-        took_too_long = sender.poll() is None
-        sender.kill()
-        said, _ = sender.communicate()
-        answer = (
-            f"ended after {SEND_SECONDS:.0f} s"
-            if took_too_long
-            else (said.strip().splitlines() or [""])[-1]
-        )
+        answer, peak = send_in_process(attack, target, servers)
         ended = time.monotonic()
         while (after := servers.megabytes(attack.at)) > before * _NEARLY:
             peak = max(peak, after)
@@ -230,7 +234,7 @@ def measured(attack: Attack, target: Target, servers: Servers) -> Row:
             time.sleep(_SAMPLE_SECONDS)
         wait, failed = longest_wait(waits, started)
     exits = len(running - servers.servers(attack.at))
-    return Row(attack, answer[:60], before, peak, after, wait, failed, exits)
+    return Row(attack, answer, before, peak, after, wait, failed, exits)
 
 
 def send(name: str, target: Target) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serving.errors import ModelError
-from serving.predict.request import response_embedding, response_scores
+from serving.predict.request import predict_request, response_embedding, response_scores
 from serving.tf.messages import predict_pb2, tensor_pb2, types_pb2
 
 
@@ -28,6 +28,19 @@ def names(proto: Any) -> list[str]:
     scores = tensor(types_pb2.DT_FLOAT, 1, count, float_val=[0.5] if count else [])
     response = predict_pb2.PredictResponse(outputs={"classes": proto, "scores": scores})
     return [score.name for score in response_scores(response)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_384, 3_000_000])
+def test_request_is_the_message_that_the_library_reads(size: int) -> None:
+    photo = bytes(size)
+    request = predict_request("p\u00e9ts", "predict_images", photo)
+    message = predict_pb2.PredictRequest.FromString(request.content)
+    assert request.model == message.model_spec.name == "p\u00e9ts"
+    assert message.model_spec.signature_name == "predict_images"
+    assert not message.model_spec.HasField("version")
+    expected = tensor(types_pb2.DT_STRING, 1, string_val=[photo])
+    assert dict(message.inputs) == {"images": expected}
+    assert len(message.SerializeToString()) == len(request.content)
 
 
 @pytest.mark.parametrize(
