@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,6 +83,25 @@ def _write_aside(path: Path, data: bytes | str, mode: int) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def mark_newest(path: Path, others: Iterable[Path]) -> None:
+    """Give a file, which was just written, a later time of change than `others` have.
+
+    Where the oldest are removed, the clock may have been set back since others were written.
+    Raises OSError.
+    """
+    newest = max(map(changed_at, others), default=0)
+    if changed_at(path) <= newest:
+        os.utime(path, ns=(newest + 1, newest + 1))
+
+
+def changed_at(path: Path) -> int:
+    """Return when a file was last changed, in ns since 1970; 0 for one that is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def link_or_copy(source: str, target: str) -> str:

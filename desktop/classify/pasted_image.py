@@ -6,13 +6,16 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QBuffer, QIODevice
+from PySide6.QtGui import QImage, QImageWriter
 
-from serving.errors import ImageError
+from serving.errors import ImageError, storage_error
+from serving.files import mark_newest, write_aside
 
 MAX_PASTED = 1000
 MAX_PASTED_BYTES = 2**30
 """The oldest ones beyond either are removed."""
+_PASTED = "pasted-*.png"
 
 
 def save_pasted_image(image: QImage, folder: Path, keep: Collection[Path] = ()) -> Path:
@@ -24,22 +27,28 @@ def save_pasted_image(image: QImage, folder: Path, keep: Collection[Path] = ()) 
     content = hashlib.sha256(bytes(image.constBits())).hexdigest()[:12]
     path = folder / f"pasted-{content}.png"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        saved = path.exists() or image.save(str(path))
-    except OSError:
-        saved = False
-    if not saved:
-        raise ImageError(
-            "The pasted picture could not be saved.",
-            "Check that the disk has free space, then try again.",
-        )
+        if not path.exists():
+            # Aside first: half a picture that a full disk left would count as this one for ever.
+            write_aside(path, _png(image))
+            mark_newest(path, (each for each in folder.glob(_PASTED) if each != path))
+    except OSError as error:
+        what = "The pasted picture could not be saved"
+        raise storage_error(error, path, what, ImageError) from error
     _remove_oldest(folder, {path, *keep})
     return path
 
 
+def _png(image: QImage) -> bytes:
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    if not QImageWriter(buffer, b"png").write(image):
+        raise ImageError("The clipboard holds no picture.", "Copy it again, then paste.")
+    return bytes(buffer.data().data())
+
+
 def _remove_oldest(folder: Path, keep: Collection[Path]) -> None:
     found = sorted(
-        ((path.stat(), path) for path in folder.glob("pasted-*.png")),
+        ((path.stat(), path) for path in folder.glob(_PASTED)),
         key=lambda each: each[0].st_mtime_ns,
         reverse=True,
     )

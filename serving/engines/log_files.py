@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from serving.files import write_aside
+from serving.files import changed_at, mark_newest, write_aside
 from serving.model_server.log_limit import older_part
 from serving.state_files import UnreadableFile, open_file
 
 POLL_SECONDS = 0.2
 """Between two polls for new lines."""
 TAIL_BYTES = 2**18
+LOGS = "instance-*.log"
+"""The logs of instances in their folder."""
 MAX_KEPT_LOGS = 20
 """Logs of failed instances that are kept; the oldest ones beyond these are removed."""
 MAX_KEPT_BYTES = 2**20
@@ -80,6 +82,8 @@ def keep_log(path: Path, failure: str) -> None:
     with contextlib.suppress(OSError):
         write_aside(path, b"\n".join([text, failure.encode(), b""]))
         older_part(path).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        mark_newest(path, (each for each in path.parent.glob(LOGS) if each != path))
 
 
 def remove_log(path: Path) -> None:
@@ -89,21 +93,10 @@ def remove_log(path: Path) -> None:
 
 def remove_old_logs(folder: Path, names: Collection[str]) -> None:
     """Remove the oldest logs of instances that are gone; `names` are those that are there."""
-    gone = [
-        path
-        for path in folder.glob("instance-*.log")
-        if path.name not in names and not path.is_dir()
-    ]
-    for path in sorted(gone, key=_age)[:-MAX_KEPT_LOGS]:
+    gone = [path for path in folder.glob(LOGS) if path.name not in names and not path.is_dir()]
+    for path in sorted(gone, key=changed_at)[:-MAX_KEPT_LOGS]:
         with contextlib.suppress(OSError):
             remove_log(path)
-
-
-def _age(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _end(path: Path, count: int = TAIL_BYTES) -> tuple[bytes, _Place]:

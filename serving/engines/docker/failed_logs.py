@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from serving.files import write_aside
+from serving.files import changed_at, mark_newest, write_aside
 
 MAX_LOGS = 20
 """The oldest ones beyond these are removed."""
@@ -20,8 +20,10 @@ class FailedLogs:
     def save(self, instance_id: str, why: str, text: str) -> None:
         """Write its output and why it exited as the last line; nothing on a full disk."""
         with contextlib.suppress(OSError):
-            write_aside(self._path(instance_id), f"{text.rstrip()}\n{why}\n".lstrip("\n"))
-            for old in sorted(self._folder.glob("*.log"), key=_age)[:-MAX_LOGS]:
+            path = self._path(instance_id)
+            write_aside(path, f"{text.rstrip()}\n{why}\n".lstrip("\n"))
+            mark_newest(path, (each for each in self._folder.glob("*.log") if each != path))
+            for old in sorted(self._folder.glob("*.log"), key=changed_at)[:-MAX_LOGS]:
                 old.unlink(missing_ok=True)
 
     def read(self, instance_id: str, lines: int) -> str | None:
@@ -36,10 +38,3 @@ class FailedLogs:
 
     def _path(self, instance_id: str) -> Path:
         return self._folder / f"{instance_id}.log"
-
-
-def _age(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

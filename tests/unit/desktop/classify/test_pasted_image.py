@@ -10,6 +10,8 @@ from PySide6.QtGui import QImage
 
 from desktop.classify import pasted_image
 from desktop.classify.pasted_image import save_pasted_image
+from serving.errors import ImageError
+from tests.support.small_disk import small_disk
 
 
 def picture(shade: int) -> QImage:
@@ -42,3 +44,26 @@ def test_their_bytes_are_limited_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     second = paste(tmp_path, 2)
     assert list(tmp_path.iterdir()) == [second]
     assert paste(tmp_path, 2) == second
+
+
+def test_a_clock_that_was_set_back_does_not_make_the_newest_the_oldest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pasted_image, "MAX_PASTED", 2)
+    for shade in (1, 2):
+        os.utime(save_pasted_image(picture(shade), tmp_path), (2**33 + shade, 2**33 + shade))
+    newer = [save_pasted_image(picture(shade), tmp_path) for shade in (3, 4)]
+    assert {*tmp_path.iterdir()} == {*newer}
+
+
+def test_nothing_is_left_of_a_picture_for_which_there_is_no_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2**20) as disk:
+        disk.fill()
+        with pytest.raises(ImageError, match=r"could not be saved: the disk is full\. Make room"):
+            save_pasted_image(picture(1), disk.folder)
+        disk.make_room()
+        with disk.read_only(), pytest.raises(ImageError, match="the disk can only be read"):
+            save_pasted_image(picture(1), disk.folder)
+        saved = save_pasted_image(picture(1), disk.folder)
+        assert QImage(str(saved)) == picture(1)
+        assert list(disk.folder.iterdir()) == [saved]

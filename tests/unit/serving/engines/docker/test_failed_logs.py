@@ -26,3 +26,16 @@ def test_only_the_newest_logs_are_kept(tmp_path: Path, monkeypatch: pytest.Monke
         os.utime(tmp_path / f"pets-{number}.log", (number, number))
     logs.save("pets-4", "", "text")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pets-3.log", "pets-4.log"]
+
+
+def test_the_newest_are_kept_where_the_clock_was_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failed_logs, "MAX_LOGS", 2)
+    logs = FailedLogs(tmp_path)
+    for number in (1, 2):
+        logs.save(f"pets-{number}", "", "text")
+        os.utime(tmp_path / f"pets-{number}.log", (2**33, 2**33))
+    for number in (3, 4):
+        logs.save(f"pets-{number}", "", "text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pets-3.log", "pets-4.log"]
