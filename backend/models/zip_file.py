@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import zipfile
 import zlib
@@ -14,10 +15,18 @@ from serving.units import format_bytes
 
 MAX_ENTRIES = 100_000
 MAX_UNPACKED_BYTES = 16 * 2**30
+MAX_DEPTH = 50
+"""Folders within each other, the file included."""
+MAX_LIST_BYTES = 32 * 2**20
+"""Of the list of files at the end: 100,000 of them with paths of about 200 characters."""
 _RESERVE_BYTES = 512 * 2**20
 """Left free on the disk, for what the photos are made into."""
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
+_ENTRY = b"PK\x01\x02"
+"""What each entry in the list of files begins with."""
+# Of the others, `zipfile` unpacks all that it read at once: gigabytes from 64 kB of bzip2.
+_METHODS = frozenset((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
 
 
 class UnusableZip(ServeryError):
@@ -36,11 +45,13 @@ def unpack_zip(archive: Path, folder: Path) -> None:
     StorageUnavailable if the disk refuses it. What was unpacked until then is left in `folder`.
     """
     try:
-        with zipfile.ZipFile(archive) as file:
+        with _Archive(archive) as raw, zipfile.ZipFile(raw) as file:
             entries = [entry for entry in file.infolist() if not entry.is_dir()]
             _check_size(entries, folder)
             # Before anything is written: one bad entry is enough.
-            targets = [folder / _relative_path(entry) for entry in entries]
+            paths = [_relative_path(entry) for entry in entries]
+            _check_folders(paths)
+            targets = [folder / path for path in paths]
             folder.mkdir(parents=True, exist_ok=True)
             for entry, target in zip(entries, targets, strict=True):
                 _unpack(file, entry, target)
@@ -56,6 +67,42 @@ def unpack_zip(archive: Path, folder: Path) -> None:
     except OSError as error:
         kind = StorageUnavailable if error.errno in REFUSALS else UnusableZip
         raise storage_error(error, folder, "The zip file cannot be unpacked", kind) from error
+
+
+class _Archive(io.FileIO):
+    """Refuses to hand out a list of files that would take far more memory than its bytes.
+
+    How many entries the file declares does not matter to `zipfile`, which makes an object
+    of hundreds of bytes for each that is there.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read as a file does; raises ZipTooLarge."""
+        if size is not None and size > MAX_LIST_BYTES:
+            raise _long_list()
+        content = super().read(-1 if size is None else size)
+        if content.count(_ENTRY) > 2 * MAX_ENTRIES:  # files and folders
+            raise _long_list()
+        return content
+
+
+def _long_list() -> ZipTooLarge:
+    return ZipTooLarge(
+        "The zip file has a list of files that is too long to be read.",
+        "Unpack it and import the folder.",
+    )
+
+
+def _check_folders(paths: list[PurePosixPath]) -> None:
+    """Raise ZipTooLarge if there are more folders than files may be: each takes room on a disk."""
+    folders: set[PurePosixPath] = set()
+    for path in paths:
+        folders.update(path.parents)
+        if len(folders) > MAX_ENTRIES:
+            raise ZipTooLarge(
+                f"The zip file has more than {MAX_ENTRIES:,} folders.",
+                "Unpack it and import the folder.",
+            )
 
 
 def _check_size(entries: list[zipfile.ZipInfo], folder: Path) -> None:
@@ -95,6 +142,16 @@ def _relative_path(entry: zipfile.ZipInfo) -> PurePosixPath:
         raise UnusableZip(
             f"The zip file has an entry that leads out of it: {path}.",
             "Zip the folder itself, without the path to it.",
+        )
+    if len(parts) > MAX_DEPTH:
+        raise UnusableZip(
+            f"The zip file has folders that are nested more than {MAX_DEPTH} deep.",
+            "Zip the folder that has the folders of the classes in it.",
+        )
+    if entry.compress_type not in _METHODS:
+        raise UnusableZip(
+            f"The zip file has a file in it that is packed in an unusual way: {path}.",
+            "Make it again with the usual compression, which is called deflate.",
         )
     return path
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
+import tracemalloc
 import zipfile
 from collections import namedtuple
 from contextlib import nullcontext
@@ -12,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from backend.models import zip_file
-from backend.models.zip_file import UnusableZip, ZipTooLarge, unpack_zip
+from backend.models.zip_file import (
+    MAX_DEPTH,
+    MAX_LIST_BYTES,
+    UnusableZip,
+    ZipTooLarge,
+    unpack_zip,
+)
 from backend.store.unavailable import StorageUnavailable
 from tests.support.small_disk import small_disk
 
@@ -162,3 +169,52 @@ def test_a_disk_that_refuses_it_is_no_fault_of_the_zip_file(
         assert refused.value.advice
         disk.make_room()
         unpack_zip(path, disk.folder / "out")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_a_bound_are_refused(tmp_path: Path, method: int) -> None:
+    # 45 bytes of bzip2 make 45 MB, and Python unpacks all that it read at once.
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("cats/1.jpg", bytes(1000))
+    with pytest.raises(UnusableZip, match="usual compression"):
+        unpack_zip(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("copies", [300_000, 750_000])
+def test_a_list_of_very_many_entries_is_refused_before_it_is_read(
+    tmp_path: Path, copies: int
+) -> None:
+    path = zipped(tmp_path / "photos.zip", {"a": b""})
+    content = path.read_bytes()
+    begin, end = content.find(b"PK\x01\x02"), content.find(b"PK\x05\x06")
+    entries = content[begin:end] * copies
+    tail = bytearray(content[end:])
+    # What the end declares as the number of entries is still one.
+    tail[12:16] = len(entries).to_bytes(4, "little")
+    path.write_bytes(content[:begin] + entries + tail)
+    tracemalloc.start()
+    with pytest.raises(ZipTooLarge, match="list of files"):
+        unpack_zip(path, tmp_path / "out")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * MAX_LIST_BYTES
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 900, 2000, 30_000])
+def test_folders_nested_deeper_than_a_person_makes_them_are_refused(
+    tmp_path: Path, depth: int
+) -> None:
+    path = zipped(tmp_path / "photos.zip", {"a/" * (depth - 1) + "1.jpg": b"one"})
+    with pytest.raises(UnusableZip, match="nested"):
+        unpack_zip(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_count_as_files_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zip_file, "MAX_ENTRIES", 10)
+    files = {f"{number}/a/b/c/1.jpg": b"one" for number in range(3)}
+    with pytest.raises(ZipTooLarge, match="folders"):
+        unpack_zip(zipped(tmp_path / "photos.zip", files), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
