@@ -95,7 +95,11 @@ class Turns:
 
 
 class _Parser(h11.Connection):
-    """Refuses a body in very many small chunks, which costs far more time than its bytes."""
+    """Refuses what is allowed in HTTP and does harm.
+
+    A body in very many small chunks costs far more time than its bytes. One with two lengths
+    has two ends.
+    """
 
     chunks = body_bytes = 0
 
@@ -112,6 +116,9 @@ class _Parser(h11.Connection):
                 raise h11.RemoteProtocolError(_MESSAGES[413][0], 413)
         elif isinstance(event, h11.Request):
             self.chunks = self.body_bytes = 0
+            if {b"content-length", b"transfer-encoding"} <= {name for name, _ in event.headers}:
+                # A proxy that goes by the other one would see other requests than we do.
+                raise h11.RemoteProtocolError("a length and chunks", 400)
         return event
 
 

@@ -9,6 +9,7 @@ Browsers let no page change these headers.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,13 +22,18 @@ SECURITY_HEADERS = (
 )
 """Of every response: no page of another site shows it, or runs it as a script."""
 
+# Nothing but a name or an address, and a port: `urlsplit` also takes a user, a path and more ports.
+_HOST = re.compile(r"(?P<name>\[[^\[\]@/?#\\]+\]|[^\[\]@/?#\\:]+)(?::[0-9]{0,5})?")
 _SAME_SITE = frozenset({"same-origin", "none"})
 
 
 def host_name(host: str) -> str:
     """Return the name in a `Host` header, in lower case; empty if there is none."""
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return ""
     try:
-        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+        return (urlsplit(f"//{found['name']}").hostname or "").removesuffix(".")
     except ValueError:
         return ""
 

@@ -16,7 +16,12 @@ async def test_names_of_this_machine_are_served(service: Service, host: str) -> 
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example:8080", "localhost.evil.example", "", "[bad"]
+    "host",
+    [
+        *("evil.example", "127.0.0.1.evil.example:8080", "localhost.evil.example", "", "[bad"),
+        *("evil.example@127.0.0.1", "127.0.0.1/evil.example", "127.0.0.1?evil.example"),
+        *("127.0.0.1#evil.example", "127.0.0.1:80:evil.example", "localhost:evil.example"),
+    ],
 )
 async def test_a_rebound_name_is_refused(service: Service, host: str) -> None:
     answer = await service.http.get("/labels", headers={"Host": host})

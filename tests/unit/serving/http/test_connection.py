@@ -122,6 +122,43 @@ async def test_a_body_in_too_many_small_chunks_is_refused(
         assert await asyncio.to_thread(post, port) == f"HTTP/1.1 {status}".encode()
 
 
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        "Content-Length: 6\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 6",
+        "TRANSFER-ENCODING: Chunked\r\ncontent-length: 0",
+    ],
+)
+async def test_a_request_with_two_ends_is_refused_and_nothing_after_it_is_read(
+    lengths: str,
+) -> None:
+    """A proxy that goes by the other one would let the second request through as a body."""
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    def post(port: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall(
+                f"POST /first HTTP/1.1\r\nHost: x\r\n{lengths}\r\n\r\n0\r\n\r\n"
+                "GET /second HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            )
+            answer = b""
+            while received := connection.recv(4096):
+                answer += received
+        return answer
+
+    async with serving(app, HttpLimits()) as port:
+        answer = await asyncio.to_thread(post, port)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert seen == []
+
+
 async def test_connections_take_turns() -> None:
     turns = Turns(asyncio.get_running_loop())
     order: list[str] = []
