@@ -42,7 +42,7 @@ def routes(imports: PhotoImports, names: ModelNames) -> APIRouter:
 def _folder(body: bytes) -> Path:
     try:
         folder = str(Path(json.loads(body)["folder"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise HttpError(
             400, "The folder is missing.", 'Send it as `{"folder": "/an/absolute/path"}`.'
         ) from error

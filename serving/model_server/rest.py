@@ -51,6 +51,7 @@ _MODEL_PATH = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _API_PREFIX = "/v1/"
+_INT64_DIGITS = 19
 _JSON = "application/json"
 
 _HTTP_CODES = {
@@ -295,10 +296,11 @@ def _as_dict(message: Any) -> dict[str, Any]:
 def _spec(found: re.Match[str]) -> Any:
     spec = model_pb2.ModelSpec(name=unquote(found["name"]))
     if found["version"]:
-        version = int(found["version"])
-        if version >= 2**63:
+        digits = found["version"].lstrip("0") or "0"
+        # Compared by length first: Python refuses to read a number of thousands of digits.
+        if len(digits) > _INT64_DIGITS or int(digits) >= 2**63:
             raise invalid(f"Failed to convert version: {found['version']} to numeric.")
-        spec.version.value = version
+        spec.version.value = int(digits)
     if found["label"]:
         spec.version_label = unquote(found["label"])
     return spec

@@ -98,6 +98,12 @@ def test_versions_in_the_path(sample_server: RunningServer) -> None:
     missing = sample_server.http("/v1/models/half_plus_two/versions/9:predict", body)
     assert missing.status == 404
     assert missing.json == {"error": "Servable not found for request: Specific(half_plus_two, 9)"}
+    for digits in (str(2**63), "9" * 20, "9" * 5000):
+        too_large = sample_server.http(f"/v1/models/half_plus_two/versions/{digits}:predict", body)
+        assert too_large.status == 400
+        assert too_large.json["error"].startswith("Failed to convert version: 9")
+    padded = sample_server.http(f"/v1/models/half_plus_two/versions/{'0' * 5000}123")
+    assert padded.status == 200
     label = sample_server.http("/v1/models/half_plus_two/labels/stable:predict", body)
     assert label.status == 400
     assert label.json == {"error": "Unrecognized servable version label: stable"}

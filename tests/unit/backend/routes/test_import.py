@@ -94,6 +94,7 @@ async def test_what_cannot_be_imported_is_refused_before_there_is_a_run(
         (400, {"json": {"folder": str(tmp_path / "empty")}}),
         (400, {"json": {"folder": str(tmp_path / "nowhere")}}),
         (400, {"json": {"folder": "photos"}}),
+        (400, {"content": b'{"folder":' * 50_000, "headers": {"Content-Type": "application/json"}}),
         (400, {"json": {"folder": "/photos\0"}}),
         (400, {"json": {}}),
         (400, {"json": []}),

@@ -239,7 +239,7 @@ def test_good_names(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", ".", "..", ".x", "a/b", "a\\b", "a:b", "a\x00b", "x" * 65]
+    "text", ["", " ", ".", "..", ".x", "a/b", "a\\b", "a:b", "a\x00b", "x" * 65, "-rf", " --all"]
 )
 def test_bad_names(text: str) -> None:
     with pytest.raises(ModelNameError):
