@@ -29,8 +29,11 @@ def checked_model_name(text: str) -> str:
         raise ModelNameError(
             f"The name is longer than {MAX_MODEL_NAME} characters.", "Choose a shorter name."
         )
-    if name.startswith("."):
-        raise ModelNameError("A model's name cannot begin with a dot.", "Choose another name.")
+    if name.startswith((".", "-")):
+        # Folders that begin with a dot are hidden; a command takes a dash for an option.
+        raise ModelNameError(
+            "A model's name cannot begin with a dot or a dash.", "Choose another name."
+        )
     found = next((char for char in name if char in _FORBIDDEN or not char.isprintable()), None)
     if found is not None:
         shown = found if found.isprintable() else "a character that cannot be shown"
