@@ -36,10 +36,12 @@ def _isolated_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture(autouse=True)
-def _umask() -> Iterator[None]:
+def _umask(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test runs of the programs changes the umask of its own process only."""
     umask = os.umask(0o022)
     os.umask(umask)
+    # What set_private_umask remembers of the process would hold for the tests after this one.
+    monkeypatch.setattr("serving.private._umask_before", None)
     yield
     os.umask(umask)
 

@@ -20,6 +20,7 @@ from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository, Version
 from serving.models.warm_up import write_warmup
 from serving.tf.names import HEAD_BIAS, SAVED_MODEL_FILE, WARM_UP_FILE
+from tests.support.child_processes import children_running
 from tests.support.tiny_model import COLORS, install_tiny
 from tests.support.waiting import wait_until
 
@@ -83,7 +84,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "warm-up": (lambda f: (f / WARM_UP_FILE).write_bytes(b"junk"), "warmup data"),
     "no number": (answer_no_number, "the score nan, outside 0 to 1"),
     "class": (rename_class_on_card, "class 'red', which its card does not name"),
-    "card": (lambda f: (f / CARD_PATH).write_text("{"), "model card cannot be read"),
+    "card": (
+        lambda f: (f / CARD_PATH).write_text("{"),
+        "The model card of version 1",
+    ),
 }
 
 
@@ -114,11 +118,7 @@ async def test_a_version_that_ends_its_server_ends_its_own_process_alone(
     """Ended from outside, since no graph ends TensorFlow in every one of its versions."""
 
     def loading() -> list[psutil.Process]:
-        return [
-            child
-            for child in psutil.Process().children()
-            if version_trial.PROGRAM in child.cmdline()
-        ]
+        return children_running(version_trial.PROGRAM)
 
     trial = asyncio.create_task(try_version(version))
     (await wait_until(loading))[0].send_signal(number)

@@ -16,7 +16,7 @@ from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
-from serving.models.repository import ModelRepository
+from serving.models.repository import ModelRepository, Version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.support.waiting import wait_for_view
@@ -46,7 +46,9 @@ class DockerEnv:
         self.engine = DockerEngine(workspace, [image], candidates)
         self.repository = ModelRepository(workspace.models)
         self.client = PredictClient(self.repository.served, timeout=timeout)
-        self.fleet = Fleet(self.engine, self.repository, workspace, self.client)
+        self.fleet = Fleet(
+            self.engine, self.repository, workspace, self.client, trial=_accept_version
+        )
         for number in (1, 2, 3):
             folder = workspace.models / MODEL / str(number)
             folder.mkdir(parents=True)
@@ -87,6 +89,10 @@ class DockerEnv:
             await asyncio.to_thread(self.api.remove_container, row["Id"], v=True, force=True)
         await self.client.close()
         await self.engine.close()
+
+
+async def _accept_version(version: Version, memory_limit: int) -> None:
+    """Versions here have no graph; the fake server serves them all."""
 
 
 def view_of(view: FleetView, instance_id: str) -> InstanceView | None:
