@@ -66,6 +66,12 @@ REDIRECTING_VARIABLES = (
 )
 """Variables that would make the installation, or what it starts, use another environment."""
 
+PARALLEL_TESTS = ["-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
+"""Tests wait more than they compute: two at a time use two cores well, more make them late.
+
+In the order of the files, the slow ones first: nothing long is left for the end.
+"""
+
 CHECKS = {
     "ruff check": ["ruff", "check"],
     "ruff format": ["ruff", "format", "--check"],
@@ -464,7 +470,8 @@ def run_tests(arguments: list[str]) -> int:
             failed.append(name)
     echo("== pytest")
     variables = clean_environment(SERVERY_FAILED_CHECKS=", ".join(failed))
-    status = subprocess.call([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=variables)
+    command = [str(PYTHON), "-m", "pytest", *(arguments or PARALLEL_TESTS)]
+    status = subprocess.call(command, cwd=ROOT, env=variables)
     return status or (1 if failed else 0)
 
 
