@@ -14,6 +14,7 @@ from serving.errors import ModelError
 from serving.models.card import ModelCard
 from serving.models.repository import ModelRepository, Version
 from serving.models.served import ServedModels
+from serving.models.version_trust import untrusted_parts
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.trust import read_trusted, version_digest
 
@@ -177,7 +178,7 @@ class ModelCatalog:
             # Read each time that models are listed: a large one is not worth that.
             if (version.path / SAVED_MODEL_FILE).stat().st_size > _MAX_GRAPH_BYTES:
                 return []
-            return self._repository.unsafe_parts(version.model, version.number)
+            return untrusted_parts(self._repository, version.model, version.number)
         except (ModelError, OSError):  # it is damaged besides
             return []
 

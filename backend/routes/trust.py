@@ -13,6 +13,7 @@ from backend.models.names import ModelNames
 from backend.this_machine import is_on_this_machine
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
+from serving.models.version_trust import trust_version, untrusted_parts, withdraw_trust
 
 
 def routes(repository: ModelRepository, names: ModelNames, broker: EventBroker) -> APIRouter:
@@ -36,7 +37,7 @@ def routes(repository: ModelRepository, names: ModelNames, broker: EventBroker) 
                 "Run `servery models trust` there.",
             )
         name = await find(model, number)
-        await asyncio.to_thread(repository.trust, name, number)
+        await asyncio.to_thread(trust_version, repository, name, number)
         broker.publish(Event("models", name))
         return await summary(name, number)
 
@@ -47,7 +48,7 @@ def routes(repository: ModelRepository, names: ModelNames, broker: EventBroker) 
         404 if it was not trusted. Other machines may do that too: it takes a right away.
         """
         name = await find(model, number)
-        if not await asyncio.to_thread(repository.withdraw_trust, name, number):
+        if not await asyncio.to_thread(withdraw_trust, repository, name, number):
             raise HttpError(
                 404,
                 f"Version {number} of {name} is not one of those that you trusted.",
@@ -56,7 +57,7 @@ def routes(repository: ModelRepository, names: ModelNames, broker: EventBroker) 
         broker.publish(Event("models", name))
 
     async def summary(name: str, number: int) -> TrustSummary:
-        parts = await asyncio.to_thread(repository.unsafe_parts, name, number)
+        parts = await asyncio.to_thread(untrusted_parts, repository, name, number)
         return TrustSummary(name, number, parts)
 
     async def find(model: str, number: int) -> str:

@@ -31,6 +31,7 @@ from serving.clock import utc_now
 from serving.errors import BackendError, ServeryError
 from serving.models.pruning import prune
 from serving.models.repository import ModelRepository, Version
+from serving.models.staging import adopt_version, staged_version
 from serving.programs import module_command
 from serving.workspace import Workspace
 
@@ -299,7 +300,7 @@ class Trainer:
             await self._store.labels.add_many(model, found, lambda name: name not in known)
             self._broker.publish(Event("labels", model))
 
-        with self._repository.staged(model) as staged:
+        with staged_version(self._repository, model) as staged:
             result = await process.run(
                 self._spec(run, source, base, staged, labels), self._on_progress, label
             )
@@ -319,7 +320,9 @@ class Trainer:
     ) -> None:
         """Add the version that the worker wrote, let it go live if it may, and end the run."""
         model = run.model
-        version = await asyncio.to_thread(self._repository.adopt, model, staged, learned_from=base)
+        version = await asyncio.to_thread(
+            adopt_version, self._repository, model, staged, learned_from=base
+        )
         run = replace(
             run,
             version=version.number,

@@ -21,6 +21,7 @@ from serving.models.model_folders import create_model
 from serving.models.model_names import checked_model_name
 from serving.models.model_settings import ModelSettings
 from serving.models.repository import ModelRepository, Version
+from serving.models.staging import adopt_version, staged_version
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor
 
@@ -44,13 +45,13 @@ def create_from_backbone(
     )
     create_model(repository, name, settings)
     try:
-        with repository.staged(name) as staged:
+        with staged_version(repository, name) as staged:
             try:
                 base = _write(repository, staged, name, backbone_model, keeps_classes)
             except OSError as error:
                 what = f"The model {name} cannot be made"
                 raise storage_error(error, repository.root, what, ModelError) from error
-            version = repository.adopt(name, staged, learned_from=base)
+            version = adopt_version(repository, name, staged, learned_from=base)
     except BaseException:
         # Without a version it is not a model yet, and its name is free again.
         shutil.rmtree(repository.root / name, ignore_errors=True)

@@ -21,18 +21,15 @@ version is known to have a fault, the last good one is pinned in its place.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serving.errors import ModelError, reading_error
-from serving.files import flush_folder, flush_tree
+from serving.files import flush_tree
 from serving.models.card import ModelCard
-from serving.models.checksums import changed_files, write_checksums
+from serving.models.checksums import changed_files
 from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
 from serving.models.model_settings import ModelSettings, read_settings
 from serving.models.repository_files import RepositoryFiles, is_file, subfolders
@@ -47,13 +44,9 @@ from serving.models.serving_config import (
     read_monitoring,
     serving_config,
 )
-from serving.models.staging import staging_name
-from serving.models.trusted_list import read_trusted_list
 from serving.state_files import UnreadableFile, read_text
-from serving.tf.graph_safety import UnsafeModel, check_operations
 from serving.tf.names import SAVED_MODEL_FILE
-from serving.tf.status import ServingError
-from serving.tf.trust import TRUSTED_NAME, is_trusted, read_trusted, version_digest
+from serving.tf.trust import TRUSTED_NAME
 
 SERVED_NAME = "served.json"
 SETTINGS_NAME = "model.json"
@@ -286,51 +279,8 @@ class ModelRepository:
 
     @property
     def trusted_path(self) -> Path:
-        """The list of the versions that may do more than compute; see `trust`."""
+        """The list of the versions that may do more than compute: `version_trust.py`."""
         return self.root / TRUSTED_NAME
-
-    def unsafe_parts(self, model: str, number: int) -> list[str]:
-        """Return what in a version can do more than compute, if nobody has trusted it.
-
-        While there is something, no instance loads it. Raises ModelError if there is no such
-        version, its graph cannot be read, or no TensorFlow of ours could load it anyway.
-        """
-        folder = self.version(model, number).path
-        try:
-            check_operations(folder)
-        except ServingError as error:
-            if isinstance(error, UnsafeModel) and error.can_be_trusted:
-                return [] if is_trusted(folder, self.trusted_path) else error.reasons
-            raise ModelError(
-                f"Version {number} of {model} cannot be used: {error.message}",
-                "Promote another version.",
-            ) from error
-        return []
-
-    def trust(self, model: str, number: int) -> None:
-        """Let instances and training load a version although it can do more than compute.
-
-        That holds for the files that it has now, wherever they are copied in the repository.
-        Raises ModelError if there is no such version.
-        """
-        version = self.version(model, number)
-        with self.files.changing():
-            self._trust(version.path, f"{model}/{number}")
-        self.forget_fault(model, number)
-
-    def withdraw_trust(self, model: str, number: int) -> bool:
-        """Trust a version no longer, wherever its files are copied; says whether it was trusted.
-
-        Who has loaded it keeps it until the next load. What was learned from it was trusted on its
-        own and stays so. Raises ModelError if there is no such version.
-        """
-        version = self.version(model, number)
-        with self.files.changing():
-            listed = read_trusted(self.trusted_path)
-            if listed.pop(version_digest(version.path), None) is None:
-                return False
-            self._write_trusted(listed)
-        return True
 
     def settings(self, model: str) -> ModelSettings:
         """Return the settings of a model; the defaults if nothing was ever set, or damaged."""
@@ -371,49 +321,6 @@ class ModelRepository:
         folder = self.version(model, number).path
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
-    @contextmanager
-    def staged(self, model: str) -> Iterator[Path]:
-        """Yield an empty folder to write a version into; see `adopt`.
-
-        It is removed at the end unless it was adopted: a version that was not
-        adopted never existed.
-        """
-        folder = self.root / model / staging_name()
-        with self.files.disk_errors():
-            folder.mkdir(parents=True)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def adopt(self, model: str, staged: Path, learned_from: Version | None = None) -> Version:
-        """Rename a finished, checked folder into place under the next free number.
-
-        Its files' checksums are recorded in it. `staged` must lie on the repository's file
-        system, as `staged()` makes it. It is trusted if the version is that it was learned
-        from, whose operations it has.
-        """
-        with self.files.disk_errors():
-            write_checksums(staged)
-            flush_tree(staged)
-        if learned_from is not None and is_trusted(learned_from.path, self.trusted_path):
-            with self.files.changing():
-                self._trust(staged, f"learned from {learned_from.model}/{learned_from.number}")
-        while True:
-            existing = self.versions(model)
-            number = existing[-1].number + 1 if existing else 1
-            target = self.root / model / str(number)
-            try:
-                staged.rename(target)
-            except OSError:
-                if target.exists():
-                    continue
-                raise
-            with self.files.disk_errors():
-                for folder in (target.parent, self.root):
-                    flush_folder(folder)
-            return Version(model, number, target)
-
     def _served_by_default(self) -> ServedModels:
         promoted = [
             (self.live_config_path(name).stat().st_mtime_ns, name)
@@ -445,15 +352,6 @@ class ModelRepository:
                     answering = self.fallback(name) or number
                     live.append((name, self.root / name, answering))
         return serving_config(live)
-
-    def _trust(self, folder: Path, about: str) -> None:
-        listed = read_trusted(self.trusted_path)
-        listed[version_digest(folder)] = about
-        self._write_trusted(listed)
-
-    def _write_trusted(self, listed: Mapping[str, str]) -> None:
-        content = json.dumps(listed, indent=2) + "\n"
-        self.files.write(self.trusted_path, content, read_trusted_list)
 
     def _write_faults(self, model: str, faults: ModelFaults) -> None:
         if faults != ModelFaults.read(self.root / model):

@@ -24,6 +24,7 @@ from backend.client import BackendClient
 from serving.errors import BackendError
 from serving.models.checksums import CHECKSUMS_PATH
 from serving.models.repository import ModelRepository
+from serving.models.staging import staged_version
 from serving.tf.names import SAVED_MODEL_FILE, WARM_UP_FILE
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
 from tests.support.sample_images import painting
@@ -122,12 +123,12 @@ async def _measure(
     repository: ModelRepository,
     spoil: Callable[[Path], object],
 ) -> str:
-    with repository.staged(TINY_MODEL) as staged:
+    with staged_version(repository, TINY_MODEL) as staged:
         good = repository.version(TINY_MODEL, GOOD).path
         shutil.copytree(good, staged, dirs_exist_ok=True)
         (staged / CHECKSUMS_PATH).unlink()
         spoil(staged)
-        # Not by `adopt`, which reads every file.
+        # Not by `adopt_version`, which reads every file.
         number = repository.versions(TINY_MODEL)[-1].number + 1
         staged.rename(repository.root / TINY_MODEL / str(number))
     refused, code = await service.run("promote", str(number))

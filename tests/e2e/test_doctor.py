@@ -21,6 +21,7 @@ from serving.fleet.record import FleetRecord, record_text
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.faults import FAULTS_NAME, ModelFaults
 from serving.models.repository import ModelRepository
+from serving.models.version_trust import trust_version
 from serving.tf.trust import TRUSTED_NAME
 from serving.workspace import Workspace
 from tests.support.damage import IN_ITS_PLACE, NO_OBJECT, NO_TEXT, Damage
@@ -84,7 +85,7 @@ async def full_workspace(workspace: Workspace) -> Workspace:
     (workspace.instances / "instance-1.ports").write_text('{"grpc": 1, "rest": 2}')
     workspace.backend_run_file.write_text('{"pid": 1, "url": "http://127.0.0.1:1"}')
     AccessToken(workspace.token).read_or_make()
-    repository.trust("tiny", 1)
+    trust_version(repository, "tiny", 1)
     (workspace.models / "tiny" / FAULTS_NAME).write_text(ModelFaults(former=(1,)).to_json())
     workspace.programs.mkdir()
     (workspace.programs / "1-ab.json").write_text(

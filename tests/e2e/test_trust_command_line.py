@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from serving.models.repository import ModelRepository
+from serving.models.version_trust import untrusted_parts
 from tests.support.command_line import CommandLine
 from tests.support.graphs import write_version, writes_at_load
 from tests.support.tiny_model import TINY_MODEL, install_tiny
@@ -24,7 +25,7 @@ def test_a_model_is_trusted_by_the_person_who_says_so(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert "A model is a program: use only models that you trust." in refused.stderr
         assert "Version 2 of" in refused.stderr
-        assert repository.unsafe_parts(TINY_MODEL, 2) == ["WriteFile"]
+        assert untrusted_parts(repository, TINY_MODEL, 2) == ["WriteFile"]
         trusted = shell.run("models", "trust", TINY_MODEL, "--yes")
         assert (trusted.returncode, trusted.stdout) == (
             0,
@@ -35,7 +36,7 @@ def test_a_model_is_trusted_by_the_person_who_says_so(tmp_path: Path) -> None:
         withdrawn = shell.run("models", "trust", TINY_MODEL, "--withdraw")
         assert withdrawn.stdout == f"Version 2 of {TINY_MODEL} is not trusted any more.\n"
         assert "Instances that have loaded it keep it" in withdrawn.stderr
-        assert repository.unsafe_parts(TINY_MODEL, 2) == ["WriteFile"]
+        assert untrusted_parts(repository, TINY_MODEL, 2) == ["WriteFile"]
         none = shell.run("models", "trust", TINY_MODEL, "--withdraw")
         assert (none.returncode, none.stdout) == (1, "")
         missing = shell.run("models", "trust", TINY_MODEL, "--version", "9", "--yes")

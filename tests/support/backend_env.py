@@ -34,6 +34,7 @@ from serving.access_token import AccessToken
 from serving.fleet.version_trial import UnusableVersion
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.repository import ModelRepository, Version
+from serving.models.staging import adopt_version, staged_version
 from serving.predict.prediction import Prediction, Score
 from serving.workspace import Workspace
 
@@ -49,7 +50,7 @@ def add_version(
     other_names: dict[str, list[str]] | None = None,
 ) -> int:
     """Put a version that only looks like one into the repository; returns its number."""
-    with repository.staged(model) as staged:
+    with staged_version(repository, model) as staged:
         (staged / CARD_PATH).parent.mkdir()
         card = ModelCard(
             model,
@@ -59,7 +60,7 @@ def add_version(
         )
         (staged / CARD_PATH).write_text(card.to_json())
         (staged / "saved_model.pb").write_bytes(b"graph")
-        return repository.adopt(model, staged).number
+        return adopt_version(repository, model, staged).number
 
 
 def repository_with_live_version(workspace: Workspace) -> ModelRepository:

@@ -20,6 +20,7 @@ from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.fleet.version_trial import UnusableVersion
 from serving.models.model_folders import duplicate_model
 from serving.models.repository import ModelRepository, Version
+from serving.models.staging import adopt_version, staged_version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.conftest import ROOT
@@ -160,9 +161,9 @@ class TinyFleet:
 
     def next_version(self, model: str = TINY_MODEL) -> Version:
         """Add a version that is a copy of the live one."""
-        with self.repository.staged(model) as staged:
+        with staged_version(self.repository, model) as staged:
             shutil.copytree(self.repository.live(model).path, staged, dirs_exist_ok=True)
-            return self.repository.adopt(model, staged)
+            return adopt_version(self.repository, model, staged)
 
     async def switch_all_along(self, jpeg: bytes) -> LoadGenerator:
         """Change in every way what is served, while 32 callers classify `jpeg` without a pause.

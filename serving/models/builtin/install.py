@@ -27,6 +27,7 @@ from serving.models.builtin.torch_weights import read_torch_weights
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository, Version
+from serving.models.staging import adopt_version, staged_version
 from serving.models.warm_up import write_warmup
 from serving.tf.free_memory import keep_little_free_memory, return_free_memory
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
@@ -112,7 +113,7 @@ def write_built_in(folder: Path, model: BuiltInModel) -> None:
 def _install(repository: ModelRepository, model: BuiltInModel) -> Version:
     # The window's process would keep the memory that the weights and the graph took.
     keep_little_free_memory()
-    with repository.staged(model.name) as staged:
+    with staged_version(repository, model.name) as staged:
         try:
             write_built_in(staged, model)
         except OSError as error:
@@ -120,7 +121,7 @@ def _install(repository: ModelRepository, model: BuiltInModel) -> Version:
                 f"{model.title} cannot be installed: {error.strerror or error}.",
                 "Make room on the disk, or install Servery again.",
             ) from error
-        version = repository.adopt(model.name, staged)
+        version = adopt_version(repository, model.name, staged)
     return_free_memory()
     return repository.promote(model.name, version.number)
 

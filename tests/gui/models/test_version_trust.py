@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QMenu, QMessageBox
 from desktop.model_trust import A_MODEL_IS_A_PROGRAM
 from serving.models.faults import VersionFault
 from serving.models.repository import ModelRepository
+from serving.models.version_trust import untrusted_parts
 from tests.gui.models.test_models_presenter import (
     TINY,
     ModelsEnv,
@@ -59,16 +60,16 @@ def test_a_refused_version_is_trusted_after_a_question(
         box = await question()
         next(each for each in box.buttons() if each.text() == "Cancel").click()
         await wait_until(lambda: not one.findChildren(QMessageBox))
-        assert repository.unsafe_parts(TINY, 3) == ["WriteFile"]
+        assert untrusted_parts(repository, TINY, 3) == ["WriteFile"]
         box = await question()
         next(each for each in box.buttons() if each.text() == "Trust it").click()
         await wait_until(lambda: not newest.trust.isVisibleTo(newest))
-        assert repository.unsafe_parts(TINY, 3) == []
+        assert untrusted_parts(repository, TINY, 3) == []
         await wait_until(lambda: [each.text for each in env.notices if "is trusted" in each.text])
         await wait_until(lambda: newest.version.trusted)
         assert withdraw(newest.menu.menu())
         await wait_until(lambda: not newest.version.trusted)
-        assert repository.unsafe_parts(TINY, 3) == ["WriteFile"]
+        assert untrusted_parts(repository, TINY, 3) == ["WriteFile"]
         await wait_until(lambda: [each for each in env.notices if "not trusted any" in each.text])
         assert not withdraw(newest.menu.menu())
 

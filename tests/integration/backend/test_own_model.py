@@ -31,6 +31,7 @@ from backend.training.worker_protocol import (
 from serving.json_decode import decode
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository, Version
+from serving.models.staging import adopt_version, staged_version
 from serving.workspace import Workspace
 from tests.support.sample_images import drawing
 from tests.support.waiting import TIMEOUT_SECONDS
@@ -81,10 +82,10 @@ class Teaching:
 
     def learn(self, base: Version, *, imports: bool = True) -> tuple[Version, TrainingResult]:
         self.messages.clear()
-        with self.repository.staged(base.model) as staged:
+        with staged_version(self.repository, base.model) as staged:
             folder = self.folder if imports else None
             result = learn(self.spec(base, staged, folder), self.take)
-            return self.repository.adopt(base.model, staged), result
+            return adopt_version(self.repository, base.model, staged), result
 
     def steps(self) -> list[str]:
         return [message.step for message in self.messages if isinstance(message, TrainingProgress)]
@@ -237,7 +238,7 @@ def test_a_photo_that_only_the_network_cannot_read_costs_itself_alone(
 def test_a_run_that_is_killed_is_continued(teaching: Teaching, mine: Version) -> None:
     teaching.draw(24)
     spec_file = teaching.workspace.training_runs / "spec.json"
-    with teaching.repository.staged("mine") as staged:
+    with staged_version(teaching.repository, "mine") as staged:
         teaching.spec(mine, staged, teaching.folder).write(spec_file)
         worker = subprocess.Popen(
             [sys.executable, "-m", "backend.training.worker", str(spec_file)],

@@ -29,6 +29,7 @@ from serving.errors import ModelError
 from serving.models.card import ModelCard
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository, Version
+from serving.models.staging import adopt_version, staged_version
 from serving.tf.names import WARM_UP_FILE
 from serving.workspace import Workspace
 from tests.support.former_version import HELD_OUT_PER_CLASS, write_former_version
@@ -65,9 +66,9 @@ class TrainingEnv:
         )
 
     def learn(self, base: Version, images: list[LabeledImage]) -> tuple[Version, TrainingResult]:
-        with self.repository.staged(TINY_MODEL) as staged:
+        with staged_version(self.repository, TINY_MODEL) as staged:
             result = learn(self.spec(base, images, staged), self.messages.append)
-            return self.repository.adopt(TINY_MODEL, staged), result
+            return adopt_version(self.repository, TINY_MODEL, staged), result
 
     def dozen(self, kind: str) -> list[LabeledImage]:
         return [self.image(drawing(kind, seed), kind) for seed in range(12)]
@@ -76,9 +77,9 @@ class TrainingEnv:
 @pytest.fixture
 def training_env(workspace: Workspace) -> TrainingEnv:
     training_env = TrainingEnv(workspace)
-    with training_env.repository.staged(TINY_MODEL) as staged:
+    with staged_version(training_env.repository, TINY_MODEL) as staged:
         write_former_version(staged, TINY_MODEL)
-        version = training_env.repository.adopt(TINY_MODEL, staged)
+        version = adopt_version(training_env.repository, TINY_MODEL, staged)
     training_env.repository.promote(TINY_MODEL, version.number)
     return training_env
 
@@ -155,7 +156,7 @@ def test_labels_taken_back_are_unlearned(training_env: TrainingEnv) -> None:
     base = training_env.repository.live(TINY_MODEL)
     stripes = training_env.dozen("stripes")
     taught, _ = training_env.learn(base, stripes)
-    with training_env.repository.staged(TINY_MODEL) as staged:
+    with staged_version(training_env.repository, TINY_MODEL) as staged:
         spec = replace(
             training_env.spec(taught, [], staged),
             images_ever_labeled=tuple(image.image for image in stripes),
@@ -189,10 +190,10 @@ def test_missing_images_are_skipped_and_all_missing_is_an_error(training_env: Tr
 
 def test_a_version_without_features_still_learns(training_env: TrainingEnv, tmp_path: Path) -> None:
     base = training_env.repository.live(TINY_MODEL)
-    with training_env.repository.staged(TINY_MODEL) as staged:
+    with staged_version(training_env.repository, TINY_MODEL) as staged:
         shutil.copytree(base.path, staged, dirs_exist_ok=True)
         (staged / FEATURES_PATH).unlink()
-        bare = training_env.repository.adopt(TINY_MODEL, staged)
+        bare = adopt_version(training_env.repository, TINY_MODEL, staged)
     version, result = training_env.learn(bare, training_env.dozen("stripes"))
     assert version.card().classes[-1] == "stripes"
     assert result.evaluation.old_accuracy is None
@@ -226,7 +227,7 @@ def test_a_version_with_other_scores_is_refused(
 def test_the_worker_ends_with_the_backend(training_env: TrainingEnv) -> None:
     base = training_env.repository.live(TINY_MODEL)
     spec_file = training_env.workspace.training_runs / "spec.json"
-    with training_env.repository.staged(TINY_MODEL) as staged:
+    with staged_version(training_env.repository, TINY_MODEL) as staged:
         training_env.spec(base, training_env.dozen("stripes"), staged).write(spec_file)
         orphan = subprocess.run(
             [sys.executable, "-m", "backend.training.worker", str(spec_file)],
@@ -258,7 +259,7 @@ def test_a_disk_that_cannot_be_written_to_is_a_sentence(training_env: TrainingEn
     spec_file = training_env.workspace.training_runs / "spec.json"
     blocked = training_env.workspace.root / "blocked"
     blocked.write_text("a file where the folder of embeddings would be")
-    with training_env.repository.staged(TINY_MODEL) as staged:
+    with staged_version(training_env.repository, TINY_MODEL) as staged:
         spec = training_env.spec(base, training_env.dozen("stripes"), staged)
         replace(spec, embeddings_folder=str(blocked)).write(spec_file)
         with subprocess.Popen(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from serving.fleet.version_trial import UnusableVersion, try_version
+from serving.models.version_trust import trust_version
 from serving.tf.messages import saved_model_pb2
 from tests.support.fleet_env import TinyFleet
 from tests.support.graphs import graph_of, initialize_with, node, text
@@ -48,7 +49,7 @@ async def test_it_is_refused_everywhere_until_it_is_trusted(
     assert "nobody has said that it is trusted" in view.faults[TINY_MODEL].what
     assert (await tiny.client.classify(image_bytes("red"))).version != number
     assert not written.exists()
-    tiny.repository.trust(TINY_MODEL, number)
+    trust_version(tiny.repository, TINY_MODEL, number)
     await wait_for_view(tiny.fleet, lambda view: view.live_version == number, 60)
     assert written.read_text() == "loaded"
     assert (await tiny.client.classify(image_bytes("red"))).version == number

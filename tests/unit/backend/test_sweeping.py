@@ -18,6 +18,7 @@ import os, sys
 from pathlib import Path
 from serving import files
 from serving.models.repository import ModelRepository
+from serving.models.staging import adopt_version, staged_version
 from backend.store.images import ImageFolder
 from serving.engines.instance_records import InstanceRecord
 root, step = Path(sys.argv[1]), sys.argv[2]
@@ -26,9 +27,9 @@ def die(*arguments, **options):
 repository = ModelRepository(root / "models")
 os.fsync = die
 if step == "version":
-    with repository.staged("pets") as staged:
+    with staged_version(repository, "pets") as staged:
         (staged / "saved_model.pb").write_bytes(b"half")
-        repository.adopt("pets", staged)
+        adopt_version(repository, "pets", staged)
 elif step == "image":
     ImageFolder(root / "images").put(b"jpeg")
 elif step == "record":

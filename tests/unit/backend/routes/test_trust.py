@@ -11,6 +11,7 @@ from backend.client import BackendRefused
 from serving.models.faults import VersionFault
 from serving.models.model_folders import duplicate_model
 from serving.models.repository import ModelRepository
+from serving.models.version_trust import untrusted_parts
 from tests.support.backend_env import MODEL, Service
 from tests.support.graphs import graph_of, node, write_version, writes_at_load
 
@@ -29,7 +30,7 @@ async def test_a_version_is_trusted_by_the_person(service: Service, tmp_path: Pa
     assert (await service.client.trust(MODEL, number)).unsafe_parts == ["WriteFile"]
     assert (await service.client.trust_version(MODEL, number)).unsafe_parts == []
     assert (await service.client.trust(MODEL, number)).unsafe_parts == []
-    assert service.repository.unsafe_parts(MODEL, number) == []
+    assert untrusted_parts(service.repository, MODEL, number) == []
     assert not (tmp_path / "written").exists()
 
 
@@ -40,7 +41,7 @@ async def test_nobody_else_trusts_one(service: Service, tmp_path: Path) -> None:
         with pytest.raises(BackendRefused, match="Only the user who runs Servery") as caught:
             await service.client.trust_version(MODEL, number)
         assert caught.value.status in (401, 403)
-    assert service.repository.unsafe_parts(MODEL, number) == ["WriteFile"]
+    assert untrusted_parts(service.repository, MODEL, number) == ["WriteFile"]
 
 
 async def test_a_version_that_is_not_there_is_not_trusted(service: Service) -> None:
@@ -79,7 +80,7 @@ async def test_trust_is_withdrawn_once_and_holds_for_copies(
         await service.client.withdraw_trust(MODEL, number)
     service.peer.owner = os.getuid()
     await service.client.withdraw_trust("copy", number)
-    assert service.repository.unsafe_parts(MODEL, number) == ["WriteFile"]
+    assert untrusted_parts(service.repository, MODEL, number) == ["WriteFile"]
     assert not any(each.trusted for each in await service.client.versions(MODEL))
     with pytest.raises(BackendRefused, match="not one of those that you trusted"):
         await service.client.withdraw_trust(MODEL, number)

@@ -11,6 +11,7 @@ from backend.client import BackendRefused
 from backend.contract import EvaluationReport, Mistake, SkippedFile
 from serving.models.checksums import CHECKSUMS_PATH
 from serving.models.faults import VersionFault
+from serving.models.staging import adopt_version, staged_version
 from tests.support.backend_env import MODEL, Service, add_version
 
 
@@ -69,11 +70,11 @@ async def test_what_training_measured_is_shown(service: Service) -> None:
         mistakes=[Mistake("ab" * 32, "cat", "dog", 0.9)],
         skipped=[SkippedFile("cat/notes.txt", "It is not an image.")],
     )
-    with service.repository.staged(MODEL) as staged:
+    with staged_version(service.repository, MODEL) as staged:
         (staged / "saved_model.pb").write_bytes(b"graph")
         (staged / "assets.extra").mkdir()
         (staged / "assets.extra" / "report.json").write_text(json.dumps(asdict(report)))
-        service.repository.adopt(MODEL, staged)
+        adopt_version(service.repository, MODEL, staged)
     assert await service.client.report(MODEL, 2) == report
     assert [v.has_report for v in await service.client.versions(MODEL)] == [True, False]
     (service.repository.version(MODEL, 2).path / "assets.extra" / "report.json").write_text("{")

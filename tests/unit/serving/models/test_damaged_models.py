@@ -16,6 +16,8 @@ from serving.models.pruning import prune, sweep_models
 from serving.models.repository import SETTINGS_NAME, ModelRepository
 from serving.models.served import ServedModels
 from serving.models.serving_config import MONITORING_NAME, pinned_versions
+from serving.models.staging import adopt_version, staged_version
+from serving.models.version_trust import trust_version
 from serving.tf.trust import TRUSTED_NAME, read_trusted
 from tests.support.damage import DAMAGES, Damage
 
@@ -27,11 +29,11 @@ def repository(tmp_path: Path) -> ModelRepository:
     repository = ModelRepository(tmp_path / "models")
     for model in ("pets", "waste"):
         for _ in range(2):
-            with repository.staged(model) as staged:
+            with staged_version(repository, model) as staged:
                 (staged / CARD_PATH).parent.mkdir()
                 (staged / CARD_PATH).write_text(ModelCard(model, ("cat", "dog")).to_json())
                 (staged / "saved_model.pb").write_bytes(b"graph")
-                repository.adopt(model, staged)
+                adopt_version(repository, model, staged)
         repository.promote(model, 2)
     repository.promote("pets", 1)
     repository.change_served(lambda served: ServedModels("waste", ("pets",)))
@@ -160,7 +162,7 @@ def test_a_damaged_list_of_trusted_versions_trusts_none_and_is_kept(
     damage(repository.root / TRUSTED_NAME)
     listed = read_trusted(repository.trusted_path)
     assert not any(len(digest) == 64 for digest in listed)
-    repository.trust("pets", 1)
+    trust_version(repository, "pets", 1)
     assert list(read_trusted(repository.trusted_path).values()).count("pets/1") == 1
     assert kept(repository) in ((0, 1) if listed else (1,))
 

@@ -24,6 +24,7 @@ from serving.models.model_settings import ModelSettings
 from serving.models.pruning import prune, remove_version, sweep_models
 from serving.models.repository import ModelRepository
 from serving.models.served import ServedModels
+from serving.models.staging import adopt_version, staged_version
 from serving.tf.messages import model_server_config_pb2
 
 
@@ -37,9 +38,9 @@ def repository(tmp_path: Path) -> ModelRepository:
 
 
 def add(repository: ModelRepository, model: str) -> int:
-    with repository.staged(model) as folder:
+    with staged_version(repository, model) as folder:
         (folder / "saved_model.pb").write_bytes(b"graph")
-        return repository.adopt(model, folder).number
+        return adopt_version(repository, model, folder).number
 
 
 def configured(repository: ModelRepository) -> dict[str, int]:
@@ -198,7 +199,7 @@ def test_what_a_crash_left_is_swept_and_work_of_a_living_program_is_not(
     for folder in (left, former):
         folder.mkdir()
         (folder / "saved_model.pb").write_bytes(b"half")
-    with repository.staged("pets") as mine:
+    with staged_version(repository, "pets") as mine:
         assert set(sweep_models(repository)) == {left, former}
         assert mine.is_dir()
 
@@ -209,7 +210,7 @@ def test_a_model_that_got_no_version_is_swept_and_its_name_is_free(
     create_model(repository, "mine", ModelSettings())
     assert sweep_models(repository) == [repository.root / "mine"]
     create_model(repository, "Mine", ModelSettings())
-    with repository.staged("Mine"):
+    with staged_version(repository, "Mine"):
         assert sweep_models(repository) == []
 
 

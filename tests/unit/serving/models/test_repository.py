@@ -9,6 +9,7 @@ import pytest
 from serving.errors import ModelError
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.repository import ModelRepository
+from serving.models.staging import adopt_version, staged_version
 
 
 @pytest.fixture
@@ -17,11 +18,11 @@ def repository(tmp_path: Path) -> ModelRepository:
 
 
 def add(repository: ModelRepository, model: str = "pets") -> int:
-    with repository.staged(model) as folder:
+    with staged_version(repository, model) as folder:
         (folder / "saved_model.pb").write_bytes(b"graph")
         (folder / CARD_PATH).parent.mkdir()
         (folder / CARD_PATH).write_text(ModelCard(model, ("cat", "dog")).to_json())
-        return repository.adopt(model, folder).number
+        return adopt_version(repository, model, folder).number
 
 
 def test_an_empty_repository_has_nothing(repository: ModelRepository) -> None:
@@ -39,7 +40,7 @@ def test_versions_are_numbered_in_order(repository: ModelRepository) -> None:
 
 
 def test_a_version_that_is_not_adopted_never_existed(repository: ModelRepository) -> None:
-    with repository.staged("pets") as folder:
+    with staged_version(repository, "pets") as folder:
         (folder / "saved_model.pb").write_bytes(b"half a gr")
     assert repository.versions("pets") == []
     assert list((repository.root / "pets").iterdir()) == []

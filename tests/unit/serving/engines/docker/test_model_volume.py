@@ -10,14 +10,16 @@ from serving.engines.docker.model_volume import ModelFiles, ModelVolume, _versio
 from serving.errors import EngineError
 from serving.models.pruning import remove_version
 from serving.models.repository import ModelRepository
+from serving.models.staging import adopt_version, staged_version
+from serving.models.version_trust import trust_version
 from serving.tf.trust import TRUSTED_NAME
 from serving.workspace import Workspace
 
 
 def add_version(repository: ModelRepository, model: str = "pets") -> int:
-    with repository.staged(model) as folder:
+    with staged_version(repository, model) as folder:
         (folder / "saved_model.pb").touch()
-        return repository.adopt(model, folder).number
+        return adopt_version(repository, model, folder).number
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_what_is_not_served_any_more_stays_uploaded_as_long_as_it_exists(
 
 def test_what_a_person_trusts_is_uploaded_too(repository: ModelRepository) -> None:
     before = marks(repository)
-    repository.trust("pets", 1)
+    trust_version(repository, "pets", 1)
     assert marks(repository).keys() - before.keys() == {TRUSTED_NAME}
 
 
