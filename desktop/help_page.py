@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout
 from desktop import theme
 from desktop.licences_panel import LicencesPanel
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.scroll_page import ScrollPage
 from serving.models.builtin.catalog import built_in_models
 from serving.version import LICENCE, VERSION
@@ -99,11 +100,11 @@ def _table(title: str, rows: Sequence[tuple[str, str]], role: str = "") -> QGrid
     grid.setHorizontalSpacing(theme.XL)
     grid.setVerticalSpacing(theme.S)
     grid.setColumnStretch(1, 1)
-    grid.addWidget(build.label(title, "heading"), 0, 0, 1, 2)
+    grid.addWidget(PlainLabel(title, "heading"), 0, 0, 1, 2)
     for number, (name, meaning) in enumerate(rows, 1):
-        names = [build.label(line, role) for line in name.split("\n")]
+        names = [PlainLabel(line, role) for line in name.split("\n")]
         names[0].setMinimumWidth(96)
         grid.addLayout(build.column(*names, None, spacing=0), number, 0)
-        right = build.label(meaning, "muted", wrap=True, limit=_MAX_MEANING, lines=40)
+        right = PlainLabel(meaning, "muted", wrap=True, limit=_MAX_MEANING, lines=40)
         grid.addWidget(right, number, 1)
     return grid

@@ -8,7 +8,7 @@ from PySide6.QtCore import QModelIndex, QStringListModel
 from PySide6.QtWidgets import QAbstractItemView, QListView, QPlainTextEdit, QVBoxLayout
 
 from desktop import theme
-from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line
 from serving.licences import Part
 
@@ -34,8 +34,8 @@ class LicencesPanel(QVBoxLayout):
         self.text.setAccessibleName("Licences and notices")
         self.text.setFont(theme.monospace(theme.Size.SMALL))
         self.text.setFixedHeight(_TEXT_HEIGHT)
-        self.note = build.label("The licences are being read.", "muted", wrap=True)
-        self.addWidget(build.label("Licences", "heading"))
+        self.note = PlainLabel("The licences are being read.", "muted", wrap=True)
+        self.addWidget(PlainLabel("Licences", "heading"))
         for widget in (self.note, self.names, self.text):
             self.addWidget(widget)
         self.names.selectionModel().currentChanged.connect(self._show_text)

@@ -13,6 +13,7 @@ from desktop.settings import OnQuit, Preferences, Settings
 from desktop.theme import Appearance
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.scroll_page import ScrollPage
 from serving.engines.names import AUTO, DOCKER, PROCESS
 from serving.private import persons_umask
@@ -80,7 +81,7 @@ class SettingsPage(ScrollPage):
         control.setAccessibleName(title)
         control.setAccessibleDescription(sentence)
         control.setMinimumWidth(200)
-        name, meaning = build.label(title, "heading"), build.label(sentence, "muted", wrap=True)
+        name, meaning = PlainLabel(title, "heading"), PlainLabel(sentence, "muted", wrap=True)
         words = build.column(name, meaning, spacing=theme.XS)
         self.add_panel(build.row((words, 1), control, spacing=theme.L))
 

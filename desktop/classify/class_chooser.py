@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.classify.known_classes import ClassMatch, KnownClasses
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line
 from serving.class_names import MAX_CLASS_NAME
 
@@ -59,7 +60,7 @@ class ClassChooser(QWidget):
         offered.setItemDelegate(_MatchDelegate(completer))
         self.field.setCompleter(completer)
         self.button = build.button("Label")
-        self.hint = build.label("", "small", wrap=True)
+        self.hint = PlainLabel("", "small", wrap=True)
         line = build.row((self.field, 1), self.button)
         build.column(line, self.hint, parent=self, spacing=theme.XS)
         # Before the completer opens, which happens after this signal.

@@ -18,6 +18,7 @@ from desktop.classify.thumbnails import Thumbnails
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.model_button import ModelButton
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.state_badge import StateBadge
 from serving.predict.prediction import Score
 
@@ -44,7 +45,7 @@ class DetailPane(QFrame):
         self._answer = QStackedWidget()
         self._answer.addWidget(self.chart)
         self._answer.addWidget(self.failure)
-        self.no_classes = build.label("", "muted", wrap=True)
+        self.no_classes = PlainLabel("", "muted", wrap=True)
         self.no_classes.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._answer.addWidget(self.no_classes)
         self._answer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
@@ -108,8 +109,8 @@ class FailurePanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._what = build.label("", "error", wrap=True, selectable=True)
-        self._advice = build.label("", "muted", wrap=True, selectable=True)
+        self._what = PlainLabel("", "error", wrap=True, selectable=True)
+        self._advice = PlainLabel("", "muted", wrap=True, selectable=True)
         self.reclassify = build.button("Classify again", "refresh")
         line = build.row(self.reclassify, None)
         build.column(self._what, self._advice, line, None, parent=self)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 from desktop.classify.class_chooser import ClassChooser
 from desktop.classify.photo import Photo
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge
 
@@ -23,7 +24,7 @@ class LabelBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._agreed = ""
-        self.question = build.label("Right?", "heading")
+        self.question = PlainLabel("Right?", "heading")
         self.labelled = StateBadge("labelled")
         self.yes = build.button("Yes", "check")
         self.yes.clicked.connect(lambda: self.confirmed.emit(self._agreed))

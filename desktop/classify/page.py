@@ -29,6 +29,7 @@ from desktop.classify.thumbnails import Thumbnails
 from desktop.widgets import build
 from desktop.widgets.drop_overlay import DropOverlay
 from desktop.widgets.empty_state import EmptyState
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.timers import single_shot_timer
 
 _REFRESH_MILLISECONDS = 30
@@ -60,7 +61,7 @@ class ClassifyPage(QWidget):
         self.reclassify_action = self._action("Classify selected again", "Ctrl+R")
         self.remove_action = self._action("Remove selected from the gallery")
         self.remove_all_action = self._action("Remove all from the gallery")
-        self._no_match = build.label(
+        self._no_match = PlainLabel(
             "No photo matches. Clear the search or show all states.", "muted", wrap=True
         )
         self._no_match.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -135,7 +136,7 @@ class ClassifyPage(QWidget):
             "They are classified on this machine. Nothing leaves it.",
             "Open photos…",
         )
-        self.note = build.label("", "small", wrap=True)
+        self.note = PlainLabel("", "small", wrap=True)
         self.note.setAlignment(Qt.AlignmentFlag.AlignCenter)
         zone = QFrame()
         theme.set_role(zone, "dropzone")

@@ -10,6 +10,7 @@ from desktop import theme
 from desktop.fleet.metric_chart import MetricChart
 from desktop.fleet.metric_history import HISTORY_SECONDS, SPARKLINE_SECONDS, Metric, MetricHistory
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 
 WINDOWS = {"3 min": SPARKLINE_SECONDS, "15 min": 900.0, "1 h": HISTORY_SECONDS}
 """The times that can be chosen, in seconds, by the text of their buttons."""
@@ -36,7 +37,7 @@ class Activity(QWidget):
             button.clicked.connect(partial(self._set_window, seconds))
             group.addButton(button)
         heading = build.row(
-            build.label("Activity", "heading"), None, *self.windows.values(), spacing=0
+            PlainLabel("Activity", "heading"), None, *self.windows.values(), spacing=0
         )
         grid = QGridLayout()
         grid.setSpacing(theme.L)

@@ -21,6 +21,7 @@ from desktop import theme
 from desktop.fleet.engines import EngineAction, EngineSuggestion
 from desktop.jobs import Job
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from serving.engines.docker.image.constants import OFFICIAL_IMAGE
 
 _NARROW = 900
@@ -46,8 +47,8 @@ class EngineStrip(QWidget):
         self._dismissed = ""
         self._job: Job[Any] | None = None
 
-        self.heading = build.label(role="heading")
-        self.sentence = build.label(role="muted", wrap=True)
+        self.heading = PlainLabel(role="heading")
+        self.sentence = PlainLabel(role="muted", wrap=True)
         self.sentence.setFont(theme.font(numbers=True))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

@@ -18,6 +18,7 @@ from desktop.fleet.metric_history import UNKNOWN, MetricHistory
 from desktop.widgets import build
 from desktop.widgets.copyable import Copyable
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge
 from serving.engines.protocol import InstanceState
@@ -53,7 +54,7 @@ class InstanceDetail(QWidget):
 
         addresses: list[QWidget] = []
         for caption, address in (("gRPC", self.grpc), ("REST", self.rest)):
-            label = build.label(caption, "small")
+            label = PlainLabel(caption, "small")
             label.setBuddy(address)
             addresses += [label, address]
         buttons = (self.command, self.restart, self.stop)
@@ -68,7 +69,7 @@ class InstanceDetail(QWidget):
         sides.setStretchFactor(0, 2)
         sides.setStretchFactor(1, 3)
 
-        self.problem = build.label(wrap=True, selectable=True)
+        self.problem = PlainLabel(wrap=True, selectable=True)
         self._banner = QFrame()
         theme.set_role(self._banner, "panel")
         build.row(self.problem, parent=self._banner, margins=(theme.M, theme.S, theme.M, theme.S))

@@ -24,6 +24,7 @@ from desktop import theme
 from desktop.fleet.log_lines import new_lines
 from desktop.formats import count, plural
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line
 from desktop.widgets.timers import single_shot_timer
 
@@ -86,7 +87,7 @@ class InstanceLog(QWidget):
         self.search.stepped.connect(self._step)
         self._search_timer = single_shot_timer(SEARCH_DEBOUNCE_MILLISECONDS, self._find, self)
         self.search.textChanged.connect(self._search_timer.start)
-        self.hits = build.label(role="small")
+        self.hits = PlainLabel(role="small")
 
         self.follow = QToolButton()
         self.follow.setText("Follow")
@@ -102,7 +103,7 @@ class InstanceLog(QWidget):
         self.save.clicked.connect(self._open_save_dialog)
 
         bar = build.row(
-            build.label("Log", "heading"),
+            PlainLabel("Log", "heading"),
             None,
             self.hits,
             (self.search, 2),

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.plain_label import PlainLabel
 from serving.fleet.record import InstanceLimits
 from serving.units import format_bytes
 
@@ -85,7 +86,7 @@ class LimitsDialog(QDialog):
         self.image = _image_box(images, limits.image)
         self.tcp = QCheckBox("Let other users of this machine use the instances (TCP)")
         self.tcp.setChecked(limits.tcp)
-        self.tcp_meaning = build.label(TCP_MEANING, "small", wrap=True)
+        self.tcp_meaning = PlainLabel(TCP_MEANING, "small", wrap=True)
 
         form = QFormLayout()
         form.setHorizontalSpacing(theme.XL)
@@ -110,7 +111,7 @@ class LimitsDialog(QDialog):
             form.addRow(widget)
             form.setRowVisible(widget, not in_containers)
 
-        explanation = build.label(
+        explanation = PlainLabel(
             "A change is rolled out one instance at a time: each new one is ready before an old"
             " one stops. Threads are divided among the instances unless you set them. Memory, and"
             " processes and threads, are limited so that a faulty model cannot take the machine."

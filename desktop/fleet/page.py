@@ -29,6 +29,7 @@ from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.state_badge import StateBadge
 from serving.fleet.view import FleetView
 
@@ -105,14 +106,14 @@ class FleetPage(QWidget):
     def _summary(self) -> QWidget:
         panel = QFrame()
         theme.set_role(panel, "panel")
-        self.ready_figure = build.label("0")
+        self.ready_figure = PlainLabel("0")
         self.ready_figure.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.ready_figure.setAccessibleName("Ready instances")
         self.ready_mark = StateBadge("ready", "Ready")
         self.badges = {state: StateBadge(state) for state in wording.COUNTED_STATES}
         self.state = ElidedLabel(role="muted")
 
-        caption = build.label("Wanted", "small")
+        caption = PlainLabel("Wanted", "small")
         caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         figure = build.row(
             self.ready_figure, *self.badges.values(), (self.state, 1), spacing=theme.L
@@ -133,7 +134,7 @@ class FleetPage(QWidget):
 
     def _fault_banner(self) -> QWidget:
         """Why a live version cannot be served; hidden while nothing is known against any."""
-        self.fault = build.label(role="error", wrap=True, selectable=True)
+        self.fault = PlainLabel(role="error", wrap=True, selectable=True)
         panel = QFrame()
         theme.set_role(panel, "panel")
         build.row(self.fault, parent=panel, margins=(theme.L, theme.M, theme.L, theme.M))

@@ -9,6 +9,7 @@ from desktop import theme
 from desktop.learn import wording
 from desktop.learn.outbox import OutboxView
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 
 
 class OutboxNotes(QFrame):
@@ -20,8 +21,8 @@ class OutboxNotes(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.set_role(self, "panel")
-        self.waiting = build.label(wrap=True)
-        self.refused = build.label(role="error", wrap=True)
+        self.waiting = PlainLabel(wrap=True)
+        self.refused = PlainLabel(role="error", wrap=True)
         self.retry = build.button("Try again")
         self.retry.setAccessibleName("Send the refused labels again")
         self.discard = build.button("Discard")

@@ -71,10 +71,10 @@ class LearnPage(QWidget):
         self._labels_body = QStackedWidget()
         self._labels_body.addWidget(self.no_labels)
         self._labels_body.addWidget(self.bars)
-        self.labels_summary = build.label(role="muted")
+        self.labels_summary = PlainLabel(role="muted")
 
         self.timeline = TimelineList()
-        self.no_versions = build.label(role="muted", wrap=True)
+        self.no_versions = PlainLabel(role="muted", wrap=True)
         self.no_versions.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.no_versions.setMargin(theme.XL)
         self._versions_body = QStackedWidget()
@@ -163,7 +163,7 @@ class LearnPage(QWidget):
 
 
 def _section(title: str, summary: PlainLabel | None, body: QWidget) -> QFrame:
-    heading = build.label(title, "heading")
+    heading = PlainLabel(title, "heading")
     section = QFrame()
     section.setMinimumWidth(220)
     build.column(

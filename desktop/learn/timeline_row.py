@@ -12,6 +12,7 @@ from desktop.learn.timeline import TimelineEntry
 from desktop.moments import ago, moment_in_full
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.timeline_rail import TimelineRail
 
@@ -24,12 +25,12 @@ class TimelineRow(QWidget):
     def __init__(self, entry: TimelineEntry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rail = TimelineRail()
-        self.heading = build.label(role="heading")
-        self.state = build.label()
+        self.heading = PlainLabel(role="heading")
+        self.state = PlainLabel()
         self.when = ElidedLabel(role="small")
-        self.origin = build.label(role="muted", wrap=True)
-        self.change = build.label(role="muted", wrap=True)
-        self.accuracy = build.label()
+        self.origin = PlainLabel(role="muted", wrap=True)
+        self.change = PlainLabel(role="muted", wrap=True)
+        self.accuracy = PlainLabel()
         self.accuracy.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.accuracy.setMinimumWidth(72)
         self.accuracy.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

@@ -16,6 +16,7 @@ from desktop.formats import percent
 from desktop.training_runs import step_sentence
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.state_badge import StateBadge
 
 
@@ -31,7 +32,7 @@ class TrainingStrip(QFrame):
         theme.set_role(self, "panel")
         self.badge = StateBadge("queued")
         self.step = ElidedLabel()
-        self.share = build.label()
+        self.share = PlainLabel()
         self.share.setFont(theme.font(numbers=True))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

@@ -15,6 +15,7 @@ from desktop.models.photo_grid import PhotoGrid, PhotoTile, TileLine
 from desktop.models.pictures import Pictures
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.plain_label import PlainLabel
 
 
 class CompareView(QWidget):
@@ -39,17 +40,17 @@ class CompareView(QWidget):
         self.compare = build.button("Compare", role="primary")
         self.only_changed = QCheckBox("Only answers that changed")
         self.only_changed.setChecked(True)
-        self.sentence = build.label("", "muted", wrap=True)
+        self.sentence = PlainLabel("", "muted", wrap=True)
         self.sentence.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.grid = PhotoGrid(pictures, "Photos with the answers of both versions")
         self._body = QStackedWidget()
-        self.note = build.label("", "muted", wrap=True)
+        self.note = PlainLabel("", "muted", wrap=True)
         self.note.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._body.addWidget(self.note)
         self._body.addWidget(self.grid)
         build.column(
-            build.row(self.first, build.label("and", "muted"), self.second, None),
-            build.row(build.label("on", "muted"), self.photos, self.compare, None),
+            build.row(self.first, PlainLabel("and", "muted"), self.second, None),
+            build.row(PlainLabel("on", "muted"), self.photos, self.compare, None),
             build.row((self.sentence, 1), self.only_changed),
             (self._body, 1),
             parent=self,

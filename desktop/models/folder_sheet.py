@@ -12,6 +12,7 @@ from desktop.models.folder_summary import FolderSummary
 from desktop.models.new_model_form import Backbone, NewModelForm
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.plain_label import PlainLabel
 from serving.models.model_names import same_name
 from serving.photo_folder import PhotoFolder
 
@@ -48,7 +49,7 @@ class FolderSheet(QDialog):
             [(_NEW, "A new model"), *((each, each) for each in models)],
         )
         self.form = NewModelForm(backbones, models, "" if again else name)
-        self.goes_on = build.label("", "muted", wrap=True)
+        self.goes_on = PlainLabel("", "muted", wrap=True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.start = buttons.addButton("Start learning", QDialogButtonBox.ButtonRole.AcceptRole)
         theme.set_role(self.start, "primary")
@@ -56,7 +57,7 @@ class FolderSheet(QDialog):
         buttons.accepted.connect(self._accept)
         buttons.rejected.connect(self.reject)
         column = build.column(
-            build.label("Model that learns", "heading"),
+            PlainLabel("Model that learns", "heading"),
             self.model,
             self.goes_on,
             theme.XS,

@@ -10,6 +10,7 @@ from backend.contract import ClassCount
 from desktop.formats import count, plural
 from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line, tooltip
 from serving.photo_folder import PhotoFolder
 
@@ -24,8 +25,8 @@ class FolderSummary(QWidget):
 
     def __init__(self, folder: PhotoFolder) -> None:
         super().__init__()
-        self.found = build.label(found_sentence(folder), "heading", wrap=True)
-        self.test_part = build.label(test_sentence(folder), "muted", wrap=True)
+        self.found = PlainLabel(found_sentence(folder), "heading", wrap=True)
+        self.test_part = PlainLabel(test_sentence(folder), "muted", wrap=True)
         self.test_part.setVisible(bool(self.test_part.text()))
         self.classes = ClassBars()
         self.classes.setAccessibleName("Photos by class")
@@ -34,12 +35,12 @@ class FolderSummary(QWidget):
         row, rows = self.classes.sizeHintForRow(0), max(1, len(folder.classes))
         self.classes.setMinimumHeight(min(_MIN_ROWS, rows) * row + 2)
         self.classes.setMaximumHeight(rows * row + 2)
-        self.skipped = build.label(skipped_sentence(folder), "muted", wrap=True)
+        self.skipped = PlainLabel(skipped_sentence(folder), "muted", wrap=True)
         self.skipped.setVisible(bool(self.skipped.text()))
         first = [one_line(f"{each.path}: {each.reason}") for each in folder.skipped[:_MAX_SKIPPED]]
         self.skipped.setToolTip(tooltip("\n".join(first)))
         notes = "\n".join(map(one_line, folder.notes[:_MAX_NOTES]))
-        self.notes = build.label(notes, "small", wrap=True, lines=_MAX_NOTES)
+        self.notes = PlainLabel(notes, "small", wrap=True, lines=_MAX_NOTES)
         self.notes.setVisible(bool(folder.notes))
         build.column(
             self.found,

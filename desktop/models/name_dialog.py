@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QWidget
 from desktop import theme
 from desktop.models.name_field import NameField
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line
 
 
@@ -35,7 +36,7 @@ class NameDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self.name.changed.connect(self._enable)
         build.column(
-            build.label(title, "heading", wrap=True),
+            PlainLabel(title, "heading", wrap=True),
             self.name,
             buttons,
             parent=self,

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from desktop import theme
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from serving.models.model_names import (
     MAX_MODEL_NAME,
     ModelNameError,
@@ -29,7 +30,7 @@ class NameField(QWidget):
         self.field = QLineEdit(text)
         self.field.setAccessibleName("Name of the model")
         self.field.setMaxLength(2 * MAX_MODEL_NAME)
-        self.problem = build.label("", "small", wrap=True)
+        self.problem = PlainLabel("", "small", wrap=True)
         # So that nothing moves as a sentence of one line comes and goes.
         self.problem.setMinimumHeight(self.problem.fontMetrics().height())
         build.column(self.field, self.problem, parent=self, spacing=theme.XS)

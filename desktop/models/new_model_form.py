@@ -13,6 +13,7 @@ from desktop import theme
 from desktop.models.name_field import NameField
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import caption
 
 
@@ -44,15 +45,15 @@ class NewModelForm(QWidget):
         group = QButtonGroup(self)
         group.addButton(self.only_mine)
         group.addButton(self.and_mine)
-        self.explanation = build.label("", "small", wrap=True)
+        self.explanation = PlainLabel("", "small", wrap=True)
         self.explanation.setMinimumHeight(2 * self.explanation.fontMetrics().height())
         build.column(
-            build.label("Name", "heading"),
+            PlainLabel("Name", "heading"),
             self.name,
-            build.label("Network", "heading"),
+            PlainLabel("Network", "heading"),
             self.backbone,
             theme.XS,
-            build.label("Classes", "heading"),
+            PlainLabel("Classes", "heading"),
             self.only_mine,
             self.and_mine,
             self.explanation,

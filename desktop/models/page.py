@@ -40,6 +40,7 @@ from desktop.widgets import build
 from desktop.widgets.drop_overlay import DropOverlay
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import caption
 from serving.photo_folder import PhotoFolder
 
@@ -104,7 +105,7 @@ class ModelsPage(QWidget):
             " with a name and label photos.",
             "New model…",
         )
-        self.waiting = build.label("The backend is starting.", "muted", wrap=True)
+        self.waiting = PlainLabel("The backend is starting.", "muted", wrap=True)
         self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.waiting.setMargin(theme.XL)
         self._body = QStackedWidget()

@@ -38,8 +38,8 @@ class ModelPane(QFrame):
         self._entry: ModelEntry | None = None
         self.name = ElidedLabel(role="title", mode=Qt.TextElideMode.ElideMiddle)
         self.badge = StateBadge("not served")
-        self.description = build.label("", "muted", wrap=True)
-        self.step = build.label("", wrap=True)
+        self.description = PlainLabel("", "muted", wrap=True)
+        self.step = PlainLabel("", wrap=True)
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
@@ -53,7 +53,7 @@ class ModelPane(QFrame):
         self.more.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
         self.more.setAccessibleName("More about this model")
         self.more.setMenu(menu)
-        self.attribution = build.label(
+        self.attribution = PlainLabel(
             "", "small", wrap=True, selectable=True, limit=_MAX_ATTRIBUTION, lines=40
         )
 
@@ -151,7 +151,7 @@ class ModelPane(QFrame):
     def _show_facts(self, facts: list[tuple[str, str]]) -> None:
         while len(self._fact_labels) < len(facts):
             row = len(self._fact_labels)
-            left, right = build.label("", "muted"), build.label("", wrap=True, selectable=True)
+            left, right = PlainLabel("", "muted"), PlainLabel("", wrap=True, selectable=True)
             right.setFont(theme.font(numbers=True))
             self._facts.addWidget(left, row, 0, Qt.AlignmentFlag.AlignTop)
             self._facts.addWidget(right, row, 1)

@@ -12,6 +12,7 @@ from desktop.models import wording
 from desktop.models.accuracy_bar import AccuracyBar
 from desktop.moments import ago, moment_in_full
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.timeline_rail import TimelineRail
 from serving.units import format_bytes
@@ -40,14 +41,14 @@ class VersionRow(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._rail = TimelineRail(theme.XL - 2)
-        self.heading = build.label(role="heading")
-        self.state = build.label()
-        self.change = build.label(role="muted", wrap=True)
-        self.facts = build.label(role="small", wrap=True)
-        self.accuracy = build.label()
+        self.heading = PlainLabel(role="heading")
+        self.state = PlainLabel()
+        self.change = PlainLabel(role="muted", wrap=True)
+        self.facts = PlainLabel(role="small", wrap=True)
+        self.accuracy = PlainLabel()
         self.accuracy.setFont(theme.font(strong=True, numbers=True))
         self.bar = AccuracyBar()
-        self.fault = build.label(role="error", wrap=True, selectable=True)
+        self.fault = PlainLabel(role="error", wrap=True, selectable=True)
         """Why it cannot be served."""
         self.promote = build.button("Use this version")
         self.menu = build.icon_button("more", "More about this version")

@@ -1,4 +1,4 @@
-"""Rows, columns, labels and buttons in one line each."""
+"""Rows, columns, icons and buttons in one line each."""
 
 from __future__ import annotations
 
@@ -65,19 +65,6 @@ def _fill(
             layout.addStretch(stretch or 1)
         else:
             layout.addSpacing(item)
-
-
-def label(
-    text: str = "",
-    role: str = "",
-    *,
-    wrap: bool = False,
-    selectable: bool = False,
-    limit: int = plain_text.MAX_TEXT,
-    lines: int = 1,
-) -> PlainLabel:
-    """Return a label in a role of the style sheet; PlainLabel says what the others mean."""
-    return PlainLabel(text, role, wrap=wrap, selectable=selectable, limit=limit, lines=lines)
 
 
 def icon(name: str, token: str = "text", side: int = 16) -> PlainLabel:

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from desktop import theme
 from desktop.widgets import build
+from desktop.widgets.plain_label import PlainLabel
 
 
 class EmptyState(QWidget):
@@ -24,8 +25,8 @@ class EmptyState(QWidget):
     ) -> None:
         super().__init__()
         image = build.icon(picture, "muted", side=96)
-        self.heading = build.label(heading, "title", wrap=True)
-        self.sentence = build.label(sentence, "muted", wrap=True)
+        self.heading = PlainLabel(heading, "title", wrap=True)
+        self.sentence = PlainLabel(sentence, "muted", wrap=True)
         self.sentence.setMaximumWidth(420)
         for centered in (image, self.heading, self.sentence):
             centered.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -133,6 +133,6 @@ class NoticeBar(QFrame):
 
 
 def _text(words: str, role: str = "") -> PlainLabel:
-    label = build.label(words, role, wrap=True, limit=_MAX_TEXT)
+    label = PlainLabel(words, role, wrap=True, limit=_MAX_TEXT)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
     return label

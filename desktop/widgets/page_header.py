@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 from desktop import theme
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.plain_label import PlainLabel
 
 
 class PageHeader(QWidget):
@@ -15,7 +16,7 @@ class PageHeader(QWidget):
     def __init__(self, title: str, sentence: str = "") -> None:
         super().__init__()
         self.setMinimumHeight(theme.CONTROL_HEIGHT + 2 * theme.M)
-        self.title = build.label(title, "title")
+        self.title = PlainLabel(title, "title")
         self.sentence = ElidedLabel(sentence, "muted")
         margins = (theme.L, theme.M, theme.L, theme.M)
         self.row = build.row(self.title, theme.S, (self.sentence, 1))
