@@ -120,7 +120,7 @@ async def _serve(arguments: argparse.Namespace, shutdown: Shutdown) -> None:
             with contextlib.suppress(OSError):  # tried again by `keep_run_file`
                 run_file.write(workspace)
             listening.set()
-            print(f"The backend listens at {url}", flush=True)
+            print_line(f"The backend listens at {url}")
 
         budget = PhotoBudget.of(arguments.memory_budget)
         async with application(workspace, arguments.engine, hosts, broker, budget) as app:

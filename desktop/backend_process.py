@@ -20,6 +20,7 @@ from serving.engines.log_files import tail
 from serving.engines.names import AUTO
 from serving.errors import BackendError, ServeryError, storage_error
 from serving.file_lock import is_locked, lock_holder
+from serving.files import write_aside
 from serving.listen_address import ListenAddress
 from serving.parent import ParentPipe
 from serving.process_identity import is_running, process_identity
@@ -35,6 +36,8 @@ STOP_TIMEOUT_SECONDS = 15.0
 """How long it may take to exit before it is killed."""
 LOOPBACK = "127.0.0.1"
 LOG_NAME = "backend.log"
+_PROBE = ".probe"
+"""A file in the folder of the run file, written to see whether there is room for that."""
 _POLL_SECONDS = 0.05
 
 
@@ -215,6 +218,10 @@ def _prepared_log(workspace: Workspace) -> Path:
         if os.path.lexists(log) and not log.is_file():  # opening a pipe would wait for a reader
             set_aside(log, workspace.damaged)
         log.open("ab").close()
+        # A backend runs without room for its run file, but nobody would find it.
+        probe = workspace.run / _PROBE
+        write_aside(probe, "?")
+        probe.unlink(missing_ok=True)
     except OSError as error:
         what = "The backend cannot be started"
         raise storage_error(error, log, what, BackendError) from error

@@ -50,13 +50,15 @@ async def stop_workspace(workspace: Workspace, report: Report = no_report) -> St
     if not workspace.root.is_dir():
         return result
     report(0, 4, "Stopping programs")
-    recorded = await _record_no_instances(workspace)
+    failure = await _record_no_instances(workspace)
     programs = [each for each in running_programs(workspace) if each.pid != os.getpid()]
     await asyncio.gather(
         *(_end(result, str(each), each.pid, each.identity, PROGRAM_SECONDS) for each in programs)
     )
-    if not recorded and not await _record_no_instances(workspace):
-        result.failed.append("How many instances there should be could not be set to none.")
+    if failure and (failure := await _record_no_instances(workspace)):
+        result.failed.append(
+            f"The fleet was not set to no instances, so the next program starts them. {failure}"
+        )
     report(1, 4, "Stopping the backend")
     await _end_processes(workspace, result, instances=False)
     report(2, 4, "Stopping instances")
@@ -71,17 +73,19 @@ async def stop_workspace(workspace: Workspace, report: Report = no_report) -> St
     return result
 
 
-async def _record_no_instances(workspace: Workspace) -> bool:
-    """Set the fleet to no instances; False if that cannot be written, or not in time."""
+async def _record_no_instances(workspace: Workspace) -> str:
+    """Set the fleet to no instances; says why if that cannot be written, or not in time."""
     record = RecordFile(workspace.fleet_record, workspace.damaged)
     if not record.exists() or not record.read().desired_count:
-        return True
+        return ""
     try:
         async with asyncio.timeout(RECORD_SECONDS):
             await record.change(lambda fleet: replace(fleet, desired_count=0, retiring=()))
-    except (TimeoutError, EngineError):
-        return False
-    return True
+    except TimeoutError:
+        return f"Another program holds {workspace.fleet_record}. Run `servery stop` again."
+    except EngineError as error:
+        return str(error)
+    return ""
 
 
 async def _end(
@@ -122,6 +126,6 @@ async def _stop_instance(engine: Engine, instance: Instance, result: StopResult)
     try:
         await engine.stop(instance.id, INSTANCE_SECONDS)
     except EngineError as error:
-        result.failed.append(f"Instance {instance.id} could not be stopped. {error}")
+        result.failed.append(f"Instance {instance.id} was not stopped in good order. {error}")
     else:
         result.stopped.append(f"instance {instance.id} ({engine.name})")

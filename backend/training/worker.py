@@ -7,6 +7,7 @@ itself when its standard input closes, which is when the backend has ended.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -252,5 +253,6 @@ def main() -> int:
 if __name__ == "__main__":
     exit_code = main()
     # TensorFlow takes about a second to free what the operating system frees anyway.
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the log may be on a full disk
+        sys.stderr.flush()
     os._exit(exit_code)

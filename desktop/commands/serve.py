@@ -18,7 +18,7 @@ from desktop.backend_process import (
 from desktop.backend_supervisor import supervised_backend
 from desktop.commands import options
 from desktop.commands.options import FleetTarget
-from desktop.commands.terminal import ProgressLine, print_line, print_message
+from desktop.commands.terminal import ProgressLine, print_event, print_message
 from desktop.formats import plural
 from desktop.left_running import fleet_sentence, runs_sentence
 from desktop.running_programs import registered
@@ -140,9 +140,9 @@ async def _run_backend(target: FleetTarget, options: BackendOptions) -> None:
         nonlocal announced
         if url and url != announced:
             announced = url
-            print_line(f"Servery answers at {url}")
+            print_event(f"Servery answers at {url}")
             for other in _urls_elsewhere(options, url):
-                print_line(f"Other machines reach it at {other}")
+                print_event(f"Other machines reach it at {other}")
 
     async with supervised_backend(
         target.workspace,

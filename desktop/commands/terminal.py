@@ -10,23 +10,36 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import shutil
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import click
 
+from serving.errors import DISK_ERRORS, ServeryError, storage_error
 from serving.progress import Report
-from serving.text.log_lines import LogLines
+from serving.text.log_lines import LogHandler
 from serving.text.visible import display_width, is_spelled_out, shortened, visible
 
 
+class OutputRefused(ServeryError):
+    """The disk refuses the file that a result is printed to."""
+
+
 def print_line(text: str = "") -> None:
-    """Print one line of a result."""
-    click.echo(_printable(visible(text)))
+    """Print one line of a result; raises OutputRefused."""
+    _print_result(visible(text))
+
+
+def print_event(text: str) -> None:
+    """Print one line of a program that runs on: nobody who reads, or a full disk, ends it."""
+    with contextlib.suppress(OSError):
+        click.echo(_printable(visible(text)))
 
 
 def print_lines(text: str) -> None:
@@ -47,10 +60,10 @@ def confirm(question: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as the command's whole result."""
+    """Print `value` as the command's whole result; raises OutputRefused."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     # What acts on a terminal stands within a string, but for the line breaks between the values.
-    click.echo("".join(_json_escape(char) if _needs_escape(char) else char for char in text))
+    _print_result("".join(_json_escape(char) if _needs_escape(char) else char for char in text))
 
 
 def table_lines(
@@ -78,9 +91,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def protect_terminal() -> None:
     """Let warnings of libraries, and what nobody caught, be printed as `print_message` prints."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LogLines("%(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[LogHandler("%(message)s")])
     logging.captureWarnings(True)
     sys.excepthook = _print_uncaught
 
@@ -113,6 +124,19 @@ class ProgressLine:
         # Back to the start of the line, and erase what the last report left there.
         sys.stderr.write(f"\r\033[K{_printable(line)}")
         sys.stderr.flush()
+
+
+def _print_result(text: str) -> None:
+    try:
+        click.echo(_printable(text))
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:  # such as the end of who reads a pipe
+            raise
+        path = Path(f"/proc/self/fd/{sys.stdout.fileno()}").resolve()
+        # The interpreter would try once more at its end, and print a traceback.
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise storage_error(error, path, "The output cannot be written", OutputRefused) from error
 
 
 def _padded(cell: str, width: int, *, on_the_left: bool) -> str:

@@ -148,7 +148,12 @@ class ProcessEngine:
                     f"Instance {instance_id} may not be stopped by this user.",
                     "Stop it as the user who started it.",
                 ) from error
-        await asyncio.to_thread(record.remove, self._folder, failure)
+        try:
+            await asyncio.to_thread(record.remove, self._folder, failure)
+        except OSError as error:
+            path = record.path(self._folder)
+            what = f"Instance {instance_id} has ended, but its record cannot be removed"
+            raise storage_error(error, path, what, EngineError) from error
         self._usage.forget(instance_id)
 
     async def logs(self, instance_id: str, lines: int = 200) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +77,8 @@ class HttpServer:
         self._server.should_exit = True
         await self._serving
         if self._socket_path:
-            await asyncio.to_thread(Path(self._socket_path).unlink, missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that can only be read keeps it
+                await asyncio.to_thread(Path(self._socket_path).unlink, missing_ok=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

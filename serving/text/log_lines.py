@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
 from types import TracebackType
+from typing import TextIO
 
 from serving.text.visible import visible
 
@@ -28,9 +30,7 @@ def log_lines(format: str) -> None:
     warnings, so that the log of a program that runs for days stays short. Where a test or a
     library took the records over already, they stay there.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LogLines(format))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.INFO, handlers=[LogHandler(format)])
     logging.captureWarnings(True)
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -38,9 +38,28 @@ def log_lines(format: str) -> None:
     threading.excepthook = _log_uncaught_in_thread
 
 
+class LogHandler(logging.StreamHandler[TextIO]):
+    """Writes records to stderr, as `LogLines`, and leaves out those that a full disk refuses.
+
+    `logging` itself would add a traceback for each of them once there is room.
+    """
+
+    def __init__(self, format: str) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(LogLines(format))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def print_line(text: str) -> None:
-    """Print a sentence on stderr as one line; what it says may have come from outside."""
-    print(visible(text), file=sys.stderr, flush=True)
+    """Print a sentence on stderr as one line; what it says may have come from outside.
+
+    A terminal that was closed, or a log on a full disk, ends no program.
+    """
+    with contextlib.suppress(OSError):
+        print(visible(text), file=sys.stderr, flush=True)
 
 
 def _log_uncaught(

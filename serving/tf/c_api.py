@@ -10,6 +10,7 @@ TensorFlow 1 and 2 load alike, feeds are not checked against placeholder shapes
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib.util
@@ -119,7 +120,8 @@ def has_gpu() -> bool:
 @contextmanager
 def _silenced_stderr() -> Iterator[None]:
     """Discard what the libraries print while they open, before they read their log level."""
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the log may be on a full disk
+        sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

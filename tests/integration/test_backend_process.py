@@ -144,6 +144,17 @@ async def test_a_disk_that_can_only_be_read_is_said_once_and_over_once_it_is_wri
         assert len(list(workspace.damaged.iterdir())) == 1
 
 
+async def test_a_full_disk_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2**20) as disk:
+        workspace = Workspace(disk.folder / "workspace").create()
+        (workspace.logs / LOG_NAME).touch()
+        disk.fill()
+        with pytest.raises(BackendError, match="cannot be started: the disk is full"):
+            await ensure_backend(workspace, ANY_PORT)
+        assert (workspace.logs / LOG_NAME).read_text() == ""
+        assert not [*workspace.run.glob(".*")]
+
+
 async def test_one_that_hangs_is_ended_and_another_one_has_all_labels(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,15 +32,16 @@ class SmallDisk:
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """Refuse all writes for the length of the block."""
-        self._remount("ro")
+        """Refuse all writes for the length of the block, but to files that are open already.
+
+        The same disk is mounted on top of itself: one that has open files cannot be mounted again.
+        """
+        subprocess.run(["mount", "--bind", self.folder, self.folder], check=True)
         try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", self.folder], check=True)
             yield
         finally:
-            self._remount("rw")
-
-    def _remount(self, mode: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{mode}", self.folder], check=True)
+            subprocess.run(["umount", "--lazy", self.folder], check=True)
 
     def make_room(self) -> None:
         self._filler.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from backend.client import BackendClient, BackendRefused
@@ -78,6 +79,15 @@ async def test_it_says_again_where_it_is_when_that_was_damaged(
         await wait_until(lambda: BackendRunFile.read(workspace) == before)
 
 
+async def url_of(pid: int) -> str:
+    """Return where a backend answers that was not able to say it; empty until it does."""
+    for connection in psutil.Process(pid).net_connections("tcp4"):
+        if connection.status == psutil.CONN_LISTEN:
+            async with BackendClient(f"http://127.0.0.1:{connection.laddr.port}") as client:
+                return client.url if await client.is_alive(timeout_seconds=5) else ""
+    return ""
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     with small_disk(tmp_path / "disk", 8 * 2**20) as disk:
@@ -85,20 +95,22 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 async def test_it_starts_on_a_full_disk_and_goes_on_once_there_is_room(
-    disk: SmallDisk, tmp_path: Path
+    disk: SmallDisk,
 ) -> None:
     workspace = Workspace(disk.folder / "workspace").create()
     install_tiny(ModelRepository(workspace.models))
-    with backend_lock(workspace):  # so that the file that it locks is there
+    log = workspace.logs / "backend.log"  # on the same disk, so it cannot print either
+    with backend_lock(workspace), log.open("wb") as output:  # the file that it locks is there
         disk.fill()
-    log = tmp_path / "log"
-    with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *command(workspace), cwd=ROOT, stdout=output, stderr=output
         )
     try:
-        await wait_until(lambda: "The backend listens" in log.read_text())
+        async with BackendClient(await wait_until(lambda: url_of(process.pid))) as client:
+            with pytest.raises(BackendRefused, match="the disk is full"):
+                await client.label(image_bytes("red"), "red", key="k")
         assert process.returncode is None
+        assert log.read_text() == ""
         disk.make_room()
         async with await found(workspace) as client:
 
@@ -109,7 +121,7 @@ async def test_it_starts_on_a_full_disk_and_goes_on_once_there_is_room(
     finally:
         process.terminate()
         await process.wait()
-    assert "the disk is full" in log.read_text()
+    assert "The disk can be used again." in log.read_text()
     assert "Traceback" not in log.read_text()
 
 

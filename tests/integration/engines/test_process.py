@@ -21,6 +21,7 @@ from serving.errors import EngineError
 from serving.programs import module_command
 from serving.workspace import Workspace
 from tests.support.fleet_env import PRETENDING, CountingEngine
+from tests.support.small_disk import small_disk
 from tests.support.waiting import wait_until
 
 SPEC = InstanceSpec(Path("/models/serving.config"))
@@ -464,3 +465,21 @@ async def test_changes_are_reported(workspace: Workspace, monkeypatch: pytest.Mo
         while not failed((await engine.instances())[0]):
             await anext(changes)
     await engine.stop(instance.id, grace=0)
+
+
+async def test_a_read_only_disk_keeps_the_record_of_one_that_ended_until_it_is_writable(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk", 2**22) as disk:
+        workspace = Workspace(disk.folder / "workspace").create()
+        engine = ProcessEngine(workspace, program=PRETENDING)
+        started = await engine.start(SPEC)
+        process = (await wait_for_instance(engine, started.id, listens)).process
+        assert process is not None
+        with disk.read_only():
+            with pytest.raises(EngineError, match=r"has ended, but .*: the disk can only be read"):
+                await engine.stop(started.id)
+            assert not psutil.pid_exists(process)
+            assert len(await engine.instances()) == 1
+        await engine.stop(started.id)
+        assert await engine.instances() == []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from serving.text.log_lines import LogLines, print_line
+from serving.text.log_lines import LogHandler, LogLines, print_line
 from tests.support.hostile_names import NAMES
+from tests.support.small_disk import small_disk
 
 
 def line(message: str, *args: object, error: BaseException | None = None) -> str:
@@ -79,3 +81,19 @@ def test_a_request_that_is_answered_is_no_record() -> None:
     )
     result = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
     assert result.stderr.splitlines() == ["WARNING httpx"]
+
+
+def test_what_a_full_disk_refuses_ends_no_program_and_leaves_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_disk(tmp_path / "disk", 2**20) as disk, (disk.folder / "log").open("w") as log:
+        monkeypatch.setattr(sys, "stderr", log)
+        disk.fill()
+        print_line("listens")
+        record = logging.LogRecord("a", logging.INFO, "a.py", 1, "a label", (), None)
+        LogHandler("%(message)s").handle(record)
+        disk.make_room()
+        print_line("goes on")
+        written = (disk.folder / "log").read_text()
+    assert written.endswith("goes on\n")
+    assert not set(written.split("\n")) - {"listens", "a label", "goes on", ""}
