@@ -5,22 +5,21 @@ from __future__ import annotations
 import io
 import json
 import socket
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from PIL import Image, PngImagePlugin
 
 from tests.benchmarks.attack import Attack, Target, made_once, together
+from tests.benchmarks.raw_requests import send_request
+from tests.support.hostile_images import encoded, grey_png
 from tests.support.jpeg_bytes import declared_jpeg
 
 _MEGABYTE = 1_000_000
 _BOUNDARY = "hostile"
 _FORM = f"Content-Type: multipart/form-data; boundary={_BOUNDARY}\r\n"
 _JSON = "Content-Type: application/json\r\n"
-_TIMEOUT_SECONDS = 60.0
 _Body = Callable[[], bytes]
 
 
@@ -29,15 +28,7 @@ def _post(
 ) -> str:
     """Post a body as far as it is taken; returns the status."""
     head = f"POST {path} HTTP/1.1\r\nHost: {target.backend[0]}:{target.backend[1]}\r\n{headers}"
-    with socket.create_connection(target.backend, timeout=_TIMEOUT_SECONDS) as connection:
-        with suppress(ConnectionError):
-            connection.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode())
-            for piece in pieces:
-                connection.sendall(piece)
-        with suppress(OSError):
-            status = connection.recv(64).split()
-            return status[1].decode() if len(status) > 1 else "closed"
-    return "closed"
+    return send_request(target.backend, f"{head}Content-Length: {length}\r\n\r\n", pieces)
 
 
 def _form(content: bytes, name: str = "file", more: bytes = b"") -> bytes:
@@ -63,62 +54,42 @@ def _sends(path: str, body: _Body, headers: str) -> Callable[[Target], str]:
     return send
 
 
-def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
-
-
-def _png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        check = zlib.crc32(kind + content)
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
-
-    squeeze = zlib.compressobj(9)
-    row = bytes(1 + width)
-    pixels = b"".join(squeeze.compress(row) for _ in range(height)) + squeeze.flush()
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    )
-
-
 def _png_with_texts() -> bytes:
     texts = PngImagePlugin.PngInfo()
     for number in range(200):
         texts.add_text(f"k{number}", "x" * _MEGABYTE, zip=True)
-    return _saved(Image.new("RGB", (8, 8)), "PNG", pnginfo=texts)
+    return encoded(Image.new("RGB", (8, 8)), "PNG", pnginfo=texts)
 
 
 def _png_with_profile() -> bytes:
-    return _saved(Image.new("RGB", (8, 8)), "PNG", icc_profile=bytes(200 * _MEGABYTE))
+    return encoded(Image.new("RGB", (8, 8)), "PNG", icc_profile=bytes(200 * _MEGABYTE))
 
 
 def _gif(frames: int) -> bytes:
     pictures = [Image.new("P", (1000, 1000), color % 256) for color in range(frames)]
-    return _saved(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
+    return encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
 
 
 def _tiff(side: int) -> bytes:
-    return _saved(Image.new("1", (side, side)), "TIFF", compression="group4")
+    return encoded(Image.new("1", (side, side)), "TIFF", compression="group4")
 
 
 def _webp(side: int) -> bytes:
-    return _saved(Image.new("RGB", (side, side)), "WEBP", lossless=True, quality=100, method=0)
+    return encoded(Image.new("RGB", (side, side)), "WEBP", lossless=True, quality=100, method=0)
 
 
 def _avif(side: int) -> bytes:
-    return _saved(Image.new("RGB", (side, side)), "AVIF", quality=1, speed=10)
+    return encoded(Image.new("RGB", (side, side)), "AVIF", quality=1, speed=10)
 
 
 def _bmp(side: int) -> bytes:
-    data = bytearray(_saved(Image.new("RGB", (16, 16)), "BMP"))
+    data = bytearray(encoded(Image.new("RGB", (16, 16)), "BMP"))
     data[18:26] = side.to_bytes(4, "little") * 2
     return bytes(data)
 
 
 def _noise_jpeg(side: int) -> bytes:
-    return _saved(Image.effect_noise((side, side), 90).convert("RGB"), "JPEG", quality=95)
+    return encoded(Image.effect_noise((side, side), 90).convert("RGB"), "JPEG", quality=95)
 
 
 def _many_parts() -> bytes:
@@ -193,9 +164,11 @@ ATTACKS: tuple[Attack, ...] = (
     _attack("40 photos of 2,500 x 2,500 at once", together(_upload(lambda: _noise_jpeg(2500)), 40)),
     _attack("a WebP of 16,000 x 16,000", _upload(lambda: _webp(16_000))),
     _attack("20 WebP of 9,000 x 9,000 at once", together(_upload(lambda: _webp(9_000)), 20)),
-    _attack("a PNG of 30,000 x 30,000", _upload(lambda: _png(30_000, 30_000))),
-    _attack("10 PNG of 9,000 x 9,000 at once", together(_upload(lambda: _png(9_000, 9_000)), 10)),
-    _attack("a PNG one pixel high, 10^8 wide", _upload(lambda: _png(10**8, 1))),
+    _attack("a PNG of 30,000 x 30,000", _upload(lambda: grey_png(30_000, 30_000))),
+    _attack(
+        "10 PNG of 9,000 x 9,000 at once", together(_upload(lambda: grey_png(9_000, 9_000)), 10)
+    ),
+    _attack("a PNG one pixel high, 10^8 wide", _upload(lambda: grey_png(10**8, 1))),
     _attack("a PNG with 200 MB of texts", _upload(_png_with_texts)),
     _attack("a PNG with a profile of 200 MB", _upload(_png_with_profile)),
     _attack("a GIF of 500 frames", _upload(lambda: _gif(500))),

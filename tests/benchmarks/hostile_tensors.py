@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-import io
 import socket
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +18,7 @@ from PIL import Image
 from serving.tf.messages import types_pb2
 from tests.benchmarks.attack import Attack, Target, made_once, together
 from tests.benchmarks.raw_requests import call, field, post, post_chunks, predict, tensor
+from tests.support.hostile_images import encoded, grey_png
 from tests.support.jpeg_bytes import declared_jpeg
 
 MEGABYTE = 1_000_000
@@ -58,32 +57,14 @@ def _gzip_of(size: int, times: int = 1) -> bytes:
     return data
 
 
-def _png(side: int) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = zlib.crc32(kind + content).to_bytes(4)
-        return len(content).to_bytes(4) + kind + content + checksum
-
-    squeeze = zlib.compressobj(9)
-    row = bytes(1 + side)
-    pixels = b"".join(squeeze.compress(row) for _ in range(side)) + squeeze.flush()
-    head = side.to_bytes(4) + side.to_bytes(4) + bytes([8, 0, 0, 0, 0])
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    )
-
-
 def _gif(side: int) -> bytes:
-    out = io.BytesIO()
-    Image.new("P", (16, 16)).save(out, "GIF")
-    data = bytearray(out.getvalue())
+    data = bytearray(encoded(Image.new("P", (16, 16)), "GIF"))
     data[6:10] = side.to_bytes(2, "little") * 2
     return bytes(data)
 
 
 def _bmp(side: int) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (16, 16)).save(out, "BMP")
-    data = bytearray(out.getvalue())
+    data = bytearray(encoded(Image.new("RGB", (16, 16)), "BMP"))
     data[18:26] = side.to_bytes(4, "little") * 2
     return bytes(data)
 
@@ -96,9 +77,7 @@ def _images(image: Callable[[], bytes], count: int = 1) -> Callable[[Target], st
 
 
 def _small_jpeg() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(out, "JPEG", quality=1)
-    return out.getvalue()
+    return encoded(Image.new("RGB", (8, 8)), "JPEG", quality=1)
 
 
 def _photo_request(target: Target, size: int) -> bytes:
@@ -309,7 +288,7 @@ ATTACKS: tuple[Attack, ...] = (
         "gRPC: a progressive JPEG of 20,000 scans",
         _images(lambda: declared_jpeg(4_000, 4_000, progressive=True, scans=20_000)),
     ),
-    _attack("gRPC: a PNG of 20,000 x 20,000", _images(lambda: _png(20_000))),
+    _attack("gRPC: a PNG of 20,000 x 20,000", _images(lambda: grey_png(20_000, 20_000))),
     _attack("gRPC: a GIF that declares 65,500 x 65,500", _images(lambda: _gif(65_500))),
     _attack("gRPC: a BMP that declares 65,500 x 65,500", _images(lambda: _bmp(65_500))),
     _attack("REST: 99 MB of [[],[],...]", _posts(lambda: _json_list(b"[]", 99 * MEGABYTE))),

@@ -6,11 +6,12 @@ The classes of protobuf, and an HTTP client, would cost the sender as much as th
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import grpc
 
+from serving.tf import tensors
 from tests.benchmarks.attack import Target
 
 _TIMEOUT_SECONDS = 120.0
@@ -18,13 +19,8 @@ _IMAGES = b"images"
 
 
 def varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
+    """A number as protobuf writes it, a negative one in ten bytes."""
+    return tensors.varint(value & ((1 << 64) - 1))
 
 
 def field(number: int, content: bytes) -> bytes:
@@ -68,30 +64,30 @@ def post(
     kind = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     path = path or f"/v1/models/{target.model}:predict"
     head = f"POST {path} HTTP/1.1\r\nHost: {target.rest[0]}\r\n{kind}\r\n{headers}\r\n"
-    with socket.create_connection(target.rest, timeout=_TIMEOUT_SECONDS) as connection:
+    return send_request(target.rest, head, pieces if length is not None else _in_chunks(pieces))
+
+
+def post_chunks(target: Target, pieces: Iterable[bytes]) -> str:
+    """Post a body whose pieces are chunks already, or parts of them."""
+    head = f"POST /v1/models/{target.model}:predict HTTP/1.1\r\nHost: {target.rest[0]}\r\n"
+    return send_request(target.rest, f"{head}Transfer-Encoding: chunked\r\n\r\n", pieces)
+
+
+def send_request(address: tuple[str, int], head: str, pieces: Iterable[bytes]) -> str:
+    """Send a request as far as it is taken; returns the status."""
+    with socket.create_connection(address, timeout=_TIMEOUT_SECONDS) as connection:
         # A server may answer and close before it has read everything.
         with suppress(ConnectionError):
             connection.sendall(head.encode())
             for piece in pieces:
-                connection.sendall(
-                    piece if length is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
-                )
-            if length is None:
-                connection.sendall(b"0\r\n\r\n")
-        with suppress(ConnectionError):
-            status = connection.recv(64).split()
-            return status[1].decode() if len(status) > 1 else "closed"
-    return "closed"
-
-
-def post_chunks(target: Target, pieces: Iterable[bytes]) -> str:
-    head = f"POST /v1/models/{target.model}:predict HTTP/1.1\r\nHost: {target.rest[0]}\r\n"
-    with socket.create_connection(target.rest, timeout=_TIMEOUT_SECONDS) as connection:
-        with suppress(ConnectionError):
-            connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
-            for piece in pieces:
                 connection.sendall(piece)
-        with suppress(ConnectionError):
+        with suppress(OSError):
             status = connection.recv(64).split()
             return status[1].decode() if len(status) > 1 else "closed"
     return "closed"
+
+
+def _in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"

@@ -11,6 +11,9 @@ from PIL import Image
 
 from tests.support.jpeg_bytes import declared_jpeg
 
+_GREY, _RGB = 0, 2
+"""Color types of PNG."""
+
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:
     out = io.BytesIO()
@@ -30,13 +33,22 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
 
 def png_bomb(width: int = 14_000, height: int = 14_000, *more: bytes) -> bytes:
     """Return a PNG file of equal pixels, with more chunks before them."""
+    return _png(width, height, _RGB, *more)
+
+
+def grey_png(width: int, height: int) -> bytes:
+    """Return a PNG file of black pixels, each of one byte."""
+    return _png(width, height, _GREY)
+
+
+def _png(width: int, height: int, color: int, *more: bytes) -> bytes:
     packer = zlib.compressobj(9)
-    row = bytes(1 + 3 * width)
+    row = bytes(1 + width * (3 if color == _RGB else 1))
     pixels = b"".join([*(packer.compress(row) for _ in range(height)), packer.flush()])
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
-            png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+            png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)),
             *more,
             png_chunk(b"IDAT", pixels),
             png_chunk(b"IEND", b""),
