@@ -28,7 +28,7 @@ from serving.repair.problem import (
     damage,
     find_problems,
     move_aside,
-    readable_again,
+    open_or_move_aside,
     repaired,
 )
 from serving.workspace import Workspace
@@ -49,12 +49,8 @@ class Examination:
 
 def check_settings(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.settings
-
-    def repair() -> str:
-        if readable_again(path, read_preferences):
-            return f"You may read {path} again."
-        return f"{move_aside(path, workspace)} Every setting is what it is at first."
-
+    then = "Every setting is what it is at first."
+    repair = partial(open_or_move_aside, path, read_preferences, workspace, then)
     yield from damage(path, read_preferences, repair)
 
 

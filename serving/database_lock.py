@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from serving.file_lock import is_locked
 from serving.state_files import UnreadableFile
 
 _EXCLUSIVE_SECONDS = 5.0
@@ -48,19 +49,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def is_being_repaired(path: Path) -> bool:
     """Whether a program repairs a database, or waits until it can."""
-    try:
-        descriptor = os.open(_repair_path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
-    finally:
-        os.close(descriptor)
-    return False
+    return is_locked(_repair_path(path))
 
 
 def shared_lock(path: Path) -> int | None:

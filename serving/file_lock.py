@@ -60,6 +60,8 @@ def is_locked(path: Path) -> bool:
     except OSError:
         return False
     try:
+        # Without waiting, and shared, so that two that ask at once do not take each other for
+        # the holder.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

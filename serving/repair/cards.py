@@ -29,8 +29,8 @@ def repair_card(repository: ModelRepository, version: Version, workspace: Worksp
     Raises NotRepaired if the version does not say its classes.
     """
     path = version.path / CARD_PATH
-    if readable_again(path, lambda _: _checked(version)):
-        return f"You may read {path} again."
+    if opened := readable_again(path, lambda _: _checked(version)):
+        return opened
     classes = classes_of(repository, version)
     sibling = _sibling(repository, version)
     card = replace(

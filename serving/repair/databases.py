@@ -34,8 +34,8 @@ def recover_database(
 
     `words` say what the rows of each table are. If it only may not be read, it may be again.
     """
-    if not os.access(path, os.R_OK) and readable_again(path, _check):
-        return f"You may read {path} again."
+    if not os.access(path, os.R_OK) and (opened := readable_again(path, _check)):
+        return opened
     try:
         recovery = recover(path, workspace.damaged, prepare, tables)
     except TimeoutError as error:

@@ -20,6 +20,7 @@ from serving.repair.problem import (
     damage,
     lock,
     move_aside,
+    open_or_move_aside,
     readable_again,
 )
 from serving.state_files import UnreadableFile, read_object
@@ -53,20 +54,16 @@ def check_backend_run_file(workspace: Workspace) -> Iterator[WorkspaceProblem]:
 
 def check_token(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.token
-
-    def repair() -> str:
-        if readable_again(path, read_token):
-            return f"You may read {path} again."
-        return f"{move_aside(path, workspace)} A new token is made when one is needed."
-
+    then = "A new token is made when one is needed."
+    repair = partial(open_or_move_aside, path, read_token, workspace, then)
     yield from damage(path, read_token, repair)
 
 
 def _repair_fleet_record(workspace: Workspace) -> str:
     path = workspace.fleet_record
     with lock(path.with_suffix(".lock")):
-        if readable_again(path, read_record):
-            return f"You may read {path} again."
+        if opened := readable_again(path, read_record):
+            return opened
         try:
             read_record(path)
             return f"{path} is as it should be."
@@ -86,8 +83,8 @@ def _read_instance(folder: Path, path: Path) -> object:
 def _forget_instance(workspace: Workspace, path: Path, read: Reader) -> str:
     """Move what is kept of an instance aside, upon which its server ends and another starts."""
     with lock(workspace.fleet_lock):
-        if readable_again(path, read):
-            return f"You may read {path} again."
+        if opened := readable_again(path, read):
+            return opened
         done = [move_aside(path, workspace)]
         # A server ends by itself once its ports file is gone.
         ports = path.with_suffix(".ports")

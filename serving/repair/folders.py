@@ -76,8 +76,8 @@ def _check_lock(path: Path) -> None:
 
 
 def _repair_lock(workspace: Workspace, path: Path) -> str:
-    if readable_again(path, _check_lock):
-        return f"You may read {path} again."
+    if opened := readable_again(path, _check_lock):
+        return opened
     if is_locked(path):
         raise NotRepaired(
             f"{path} is being used by another program.",

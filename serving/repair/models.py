@@ -16,7 +16,7 @@ from serving.models.served_file import read_served
 from serving.models.serving_config import MONITORING_NAME, pinned_versions, read_monitoring
 from serving.models.trusted_list import read_trusted_list
 from serving.repair.cards import reason_against_card, repair_card
-from serving.repair.problem import WorkspaceProblem, damage, move_aside, readable_again
+from serving.repair.problem import WorkspaceProblem, damage, open_or_move_aside, readable_again
 from serving.workspace import Workspace
 
 
@@ -26,8 +26,8 @@ def check_served(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.models / SERVED_NAME
 
     def write_served() -> str:
-        if readable_again(path, read_served):
-            return f"You may read {path} again."
+        if opened := readable_again(path, read_served):
+            return opened
         served = repository.change_served(lambda served: served)
         names = ", ".join(served.names()) or "none"
         return f"{path} was moved to {workspace.damaged} and written again: served are {names}."
@@ -57,13 +57,8 @@ def check_models(workspace: Workspace) -> Iterator[WorkspaceProblem]:
 def check_trusted(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     """Yield a problem if the list of trusted versions is damaged, upon which none is trusted."""
     path = ModelRepository(workspace.models).trusted_path
-
-    def repair() -> str:
-        if readable_again(path, read_trusted_list):
-            return f"You may read {path} again."
-        done = move_aside(path, workspace)
-        return f"{done} Trust those versions again that do more than compute."
-
+    then = "Trust those versions again that do more than compute."
+    repair = partial(open_or_move_aside, path, read_trusted_list, workspace, then)
     yield from damage(path, read_trusted_list, repair)
 
 
@@ -71,7 +66,9 @@ def check_faults(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     """Yield a problem for each damaged list of the versions of a model that have a fault."""
     for folder in ModelRepository(workspace.models).folders():
         path = folder / FAULTS_NAME
-        yield from damage(path, ModelFaults.checked, partial(_forget_faults, workspace, path))
+        then = "Versions that cannot be served are found out again."
+        repair = partial(open_or_move_aside, path, ModelFaults.checked, workspace, then)
+        yield from damage(path, ModelFaults.checked, repair)
 
 
 def check_cards(workspace: Workspace) -> Iterator[WorkspaceProblem]:
@@ -96,8 +93,8 @@ def check_cards(workspace: Workspace) -> Iterator[WorkspaceProblem]:
 
 
 def _repair_settings(repository: ModelRepository, model: str, path: Path) -> str:
-    if readable_again(path, read_settings):
-        return f"You may read {path} again."
+    if opened := readable_again(path, read_settings):
+        return opened
     try:
         backbone = repository.live(model).card().backbone
     except ModelError:
@@ -110,15 +107,9 @@ def _repair_settings(repository: ModelRepository, model: str, path: Path) -> str
     )
 
 
-def _forget_faults(workspace: Workspace, path: Path) -> str:
-    if readable_again(path, ModelFaults.checked):
-        return f"You may read {path} again."
-    return f"{move_aside(path, workspace)} Versions that cannot be served are found out again."
-
-
 def _repair_live(repository: ModelRepository, model: str, path: Path) -> str:
-    if readable_again(path, pinned_versions):
-        return f"You may read {path} again."
+    if opened := readable_again(path, pinned_versions):
+        return opened
     try:
         number = repository.live(model).number
     except ModelError:

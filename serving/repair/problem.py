@@ -108,16 +108,27 @@ def move_aside(path: Path, workspace: Workspace) -> str:
     return f"{path} was moved to {kept}."
 
 
-def readable_again(path: Path, read: Reader) -> bool:
-    """Give the owner of a file the right to read it; says whether it is as it should be then."""
+def readable_again(path: Path, read: Reader) -> str:
+    """Give the owner of a file the right to read it.
+
+    Says so in a sentence if the file is as it should be then; "" otherwise.
+    """
     try:
         if path.is_symlink() or path.stat().st_uid != os.getuid():
-            return False
+            return ""
         path.chmod(0o700 if path.is_dir() else 0o600)
         read(path)
     except (OSError, UnreadableFile):
-        return False
-    return True
+        return ""
+    return f"You may read {path} again."
+
+
+def open_or_move_aside(path: Path, read: Reader, workspace: Workspace, then: str) -> str:
+    """Repair a file that is not needed: make it readable, or move it away if it is damaged.
+
+    `then` says what comes of moving it. Raises NotRepaired.
+    """
+    return readable_again(path, read) or f"{move_aside(path, workspace)} {then}"
 
 
 def lock(path: Path) -> FileLock:
