@@ -84,21 +84,23 @@ def classify_page(name: str) -> QWidget:
     return page
 
 
-def failed_photo(name: str) -> QWidget:
+def with_one_photo(name: str) -> tuple[Gallery, ClassifyPage, Path]:
     gallery = Gallery(0.5)
     page = ClassifyPage(gallery)
     path = Path("/nowhere") / f"{name}.jpg"
     gallery.queue([path], 0)
+    return gallery, page, path
+
+
+def failed_photo(name: str) -> QWidget:
+    gallery, page, path = with_one_photo(name)
     gallery.stop_waiting([path], PhotoFailure(f"{name} is no image.", f"Open {name}."))
     page.select(str(path))
     return page
 
 
 def model_without_classes(name: str) -> QWidget:
-    gallery = Gallery(0.5)
-    page = ClassifyPage(gallery)
-    path = Path("/nowhere") / f"{name}.jpg"
-    gallery.queue([path], 0)
+    gallery, page, path = with_one_photo(name)
     gallery.set_result(path, prediction(model=name))
     page.select(str(path))
     return page

@@ -87,6 +87,23 @@ def ids(view: FleetView) -> list[str]:
     return [each.instance.id for each in view.instances]
 
 
+async def replaced_under_load(fleet_env: FleetEnv) -> FleetView:
+    """Run the fleet until another instance has taken the place of the former one.
+
+    No request fails meanwhile, and one instance is ready all the time.
+    """
+    fewest: list[int] = []
+    fleet_env.fleet.subscribe(lambda view: fewest.append(view.ready))
+    async with fleet_env.running(), LoadGenerator(fleet_env.client, b"x", 4) as load:
+        view = await fleet_env.wait_for_view(
+            lambda view: view.ready == 1 and "pets-6fabbc" not in ids(view)
+        )
+        await load.wait_for_answers(ids(view)[0])
+    assert load.failures == []
+    assert min(fewest) == 1
+    return view
+
+
 async def test_a_fleet_of_the_version_before_is_adopted_and_loses_nothing(
     fleet_env: FleetEnv,
 ) -> None:
@@ -101,15 +118,7 @@ async def test_a_fleet_of_the_version_before_is_adopted_and_loses_nothing(
     assert ids(view) == ["pets-6fabbc"]
     assert await fleet.engine_of("pets-6fabbc").logs("pets-6fabbc") == "of the version before"
     # It does not know of the file that says what all models are: another one takes its place.
-    fewest: list[int] = []
-    fleet.subscribe(lambda view: fewest.append(view.ready))
-    async with fleet_env.running(), LoadGenerator(fleet_env.client, b"x", 4) as load:
-        view = await fleet_env.wait_for_view(
-            lambda view: view.ready == 1 and "pets-6fabbc" not in ids(view)
-        )
-        await load.wait_for_answers(ids(view)[0])
-    assert load.failures == []
-    assert min(fewest) == 1
+    await replaced_under_load(fleet_env)
     await process.wait()
     await fleet.scale(2)
     record = json.loads((fleet_env.workspace.root / "fleet" / "fleet.json").read_text())
@@ -125,19 +134,11 @@ async def test_an_instance_that_anybody_could_configure_is_replaced_though_its_s
     config = fleet_env.repository.config_path.resolve()
     path.write_text(json.dumps({**record, "spec_hash": InstanceSpec(config, threads=2).hash}))
     fleet_env.fleet = fleet_env.new_fleet(fleet_env.client)
-    fewest: list[int] = []
     async with in_background(fleet_env.fleet.watch()):
         view = await fleet_env.wait_for_view(lambda view: view.ready == 1)
     assert ids(view) == ["pets-6fabbc"]
     assert fleet_env.fleet.has_outdated(view)
-    fleet_env.fleet.subscribe(lambda view: fewest.append(view.ready))
-    async with fleet_env.running(), LoadGenerator(fleet_env.client, b"x", 4) as load:
-        view = await fleet_env.wait_for_view(
-            lambda view: view.ready == 1 and "pets-6fabbc" not in ids(view)
-        )
-        await load.wait_for_answers(ids(view)[0])
-    assert load.failures == []
-    assert min(fewest) == 1
+    view = await replaced_under_load(fleet_env)
     await process.wait()
     address = view.instances[0].instance.grpc_address
     assert address is not None

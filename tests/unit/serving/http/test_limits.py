@@ -101,27 +101,20 @@ async def test_what_is_unfinished_ends(sent: bytes, status: bytes) -> None:
         assert await is_answered(port)
 
 
-async def test_head_that_comes_byte_by_byte_ends() -> None:
-    async with serving(app, SHORT) as port, connections(port, 1, b"GET / HTTP/1.1\r\n") as [one]:
-        reader, writer = one
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"GET / HTTP/1.1\r\n", b"a: b\r\n"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", b"a"),
+    ],
+    ids=["head", "body"],
+)
+async def test_a_request_that_arrives_byte_by_byte_ends(begin: bytes, more: bytes) -> None:
+    async with serving(app, SHORT) as port, connections(port, 1, begin) as [(reader, writer)]:
 
         async def drip() -> None:
             while True:
-                writer.write(b"a: b\r\n")
-                await asyncio.sleep(0.05)
-
-        dripping = asyncio.create_task(drip())
-        assert b" 408 " in await rest_of(reader)
-        dripping.cancel()
-
-
-async def test_body_that_comes_byte_by_byte_ends() -> None:
-    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n"
-    async with serving(app, SHORT) as port, connections(port, 1, head) as [(reader, writer)]:
-
-        async def drip() -> None:
-            while True:
-                writer.write(b"a")
+                writer.write(more)
                 await asyncio.sleep(0.05)
 
         dripping = asyncio.create_task(drip())
