@@ -65,9 +65,9 @@ def main() -> int:
     set_private_umask()
     arguments = _parse_arguments()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
-    logs = Workspace(arguments.workspace.expanduser().resolve()).logs
-    limit_own_log(lambda file: file.parent == logs)
     try:
+        logs = Workspace.named(arguments.workspace).logs
+        limit_own_log(lambda file: file.parent == logs)
         asyncio.run(serve(arguments))
     except asyncio.CancelledError:  # asked to end while it was starting
         return 0
@@ -87,7 +87,7 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 async def _serve(arguments: argparse.Namespace, shutdown: Shutdown) -> None:
-    workspace = Workspace(arguments.workspace.expanduser().resolve()).create()
+    workspace = Workspace.named(arguments.workspace).create()
     # Whatever came into it by other ways since: a copy of it that was put back, a wide umask.
     await asyncio.to_thread(workspace.tighten)
     address = ListenAddress.resolve(arguments.host)

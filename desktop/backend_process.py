@@ -38,6 +38,7 @@ LOOPBACK = "127.0.0.1"
 LOG_NAME = "backend.log"
 _PROBE = ".probe"
 """A file in the folder of the run file, written to see whether there is room for that."""
+_TRACEBACK = r"\nTraceback"
 _POLL_SECONDS = 0.05
 
 
@@ -341,4 +342,6 @@ async def _terminate(process: subprocess.Popen[bytes]) -> None:
 
 def _last_line(log: Path) -> str:
     lines = tail(log, 20).splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing.")
+    line = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing.")
+    # A record of the log is one line, the traceback in it too; that is for whoever opens the log.
+    return line.partition(_TRACEBACK)[0]

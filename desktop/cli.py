@@ -113,7 +113,7 @@ def main(context: click.Context, workspace: Path | None) -> None:
     Without a command, the window opens.
     """
     set_private_umask()
-    context.obj = Workspace(workspace.expanduser().resolve()) if workspace else Workspace.default()
+    context.obj = Workspace.named(workspace) if workspace else Workspace.default()
     if context.invoked_subcommand not in (None, "doctor"):
         _say_what_is_damaged(context.obj)
     if context.invoked_subcommand is None:

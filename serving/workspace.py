@@ -35,12 +35,31 @@ class Workspace:
     root: Path
 
     @classmethod
+    def named(cls, path: Path) -> Workspace:
+        """Return the workspace that a person named, by whatever links, `..` and `~user`.
+
+        Raises WorkspaceError if nothing can have this name.
+        """
+        try:
+            root = path.expanduser().resolve()
+        except (RuntimeError, OSError, ValueError) as error:  # no such user, a loop of links
+            raise WorkspaceError(
+                f"The workspace {path} cannot be used: {str(error).rstrip('.')}.",
+                "Name another folder.",
+            ) from error
+        if not _is_text(root):
+            # Its path is handed on in JSON and in databases.
+            raise WorkspaceError(
+                f"The workspace {root} cannot be used: its name is not text in UTF-8.",
+                "Choose another name, or another folder.",
+            )
+        return cls(root)
+
+    @classmethod
     def default(cls) -> Workspace:
-        """Return `SERVERY_WORKSPACE`, or the platform's data folder."""
+        """Return `SERVERY_WORKSPACE`, or the platform's data folder; raises WorkspaceError."""
         named = os.environ.get(ENVIRONMENT_VARIABLE)
-        if named:
-            return cls(Path(named).expanduser().resolve())
-        return cls(Path(platformdirs.user_data_dir("servery", appauthor=False)))
+        return cls.named(Path(named or platformdirs.user_data_dir("servery", appauthor=False)))
 
     def create(self) -> Workspace:
         """Make the folders that are missing, for the person alone; returns itself.
@@ -179,3 +198,11 @@ class Workspace:
     @property
     def settings(self) -> Path:
         return self.root / "settings.toml"
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

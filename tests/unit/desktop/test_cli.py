@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from desktop.cli import main
+from serving.workspace import ENVIRONMENT_VARIABLE
 from tests.conftest import ROOT
 from tests.support.small_disk import small_disk
 
@@ -40,3 +42,19 @@ def test_a_result_that_a_full_disk_refuses_is_an_error_and_a_sentence(tmp_path: 
         "servery: The output cannot be written: the disk is full. Make room on the disk that holds"
         f" {file}, then try again.\n"
     )
+
+
+@pytest.mark.parametrize("name", ["loop", "~nobody-of-this-name/x", "a\udcffb"])
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_a_workspace_that_cannot_be_one_is_a_sentence(
+    name: str, by_environment: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    environment = {ENVIRONMENT_VARIABLE: name} if by_environment else {}
+    option = [] if by_environment else ["--workspace", name]
+    result = CliRunner().invoke(main, [*option, "models"], env=environment)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("servery: The workspace ")
+    assert result.stderr.endswith("folder.\n")
+    assert len(result.stderr.splitlines()) == 1
