@@ -108,7 +108,7 @@ def _values(raw: dict[str, Any]) -> dict[str, Any]:
             kind = type(getattr(Preferences, field.name))
             with contextlib.suppress(ValueError):
                 value = kind(decode(float if kind is float else str, raw[key]))
-                if _VALID.get(field.name, _anything)(value):
+                if _VALID.get(field.name, _any_value)(value):
                     values[field.name] = value
     return values
 
@@ -117,5 +117,5 @@ def _key(name: str, raw: dict[str, Any]) -> str:
     return name if name in raw else _FORMER_KEYS.get(name, name)
 
 
-def _anything(value: object) -> bool:
+def _any_value(value: object) -> bool:
     return True

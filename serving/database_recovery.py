@@ -131,7 +131,7 @@ def _rebuild(
         for table in found if old is not None else ():
             # What `prepare` has written, such as the number of the schema, is right already.
             if old is not None and not new.execute(f"SELECT 1 FROM {_quoted(table)}").fetchone():
-                copied = _copy(old, new, table, tables.get(table, _anything))
+                copied = _copy(old, new, table, tables.get(table, _any_row))
                 lost += copied.lost if table in tables else 0
                 stopped = stopped or copied.stopped
         new.execute("COMMIT")
@@ -162,7 +162,7 @@ def _columns(connection: Connection, table: str) -> set[str]:
     return {name.decode() if isinstance(name := row[1], bytes) else name for row in rows}
 
 
-def _anything(row: Mapping[str, Any]) -> bool:
+def _any_row(row: Mapping[str, Any]) -> bool:
     return True
 
 

@@ -149,7 +149,7 @@ class _Walk:
             with self._noted(names[0]):
                 status = names[0].lstat()
                 if status.st_nlink > len(names):
-                    _make_own_copy(names)
+                    _replace_by_private_copy(names)
                 else:
                     _close(names[0], status)
 
@@ -264,7 +264,7 @@ def _close(path: Path, status: os.stat_result) -> None:
         path.chmod(mode & allowed)
 
 
-def _make_own_copy(names: list[Path]) -> None:
+def _replace_by_private_copy(names: list[Path]) -> None:
     """Put a private copy of a file in place of these names of it."""
     aside = names[0].with_name(f".{names[0].name}.{writer_tag()}")
     try:

@@ -26,14 +26,14 @@ MAX_KEPT_BYTES = 2**20
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Position:
     """Up to where a file has been read."""
 
     inode: int = 0
-    position: int = 0
+    offset: int = 0
 
     @classmethod
-    def of(cls, file: BinaryIO) -> _Place:
+    def of(cls, file: BinaryIO) -> _Position:
         return cls(os.fstat(file.fileno()).st_ino, file.tell())
 
 
@@ -51,7 +51,7 @@ async def follow(
     The program may go on in a new file of the same name. A line that is not complete is yielded
     at the end.
     """
-    text, place = await asyncio.to_thread(_end, path)
+    text, position = await asyncio.to_thread(_end, path)
     *whole, unfinished = text.split(b"\n")
     for line in whole[-lines:] if lines > 0 else ():
         yield line.decode(errors="replace")
@@ -59,7 +59,7 @@ async def follow(
     while not finished:
         # Asked before reading: what was printed until then is read once more after the end.
         finished = await asyncio.to_thread(is_finished)
-        new, place = await asyncio.to_thread(_from, path, place)
+        new, position = await asyncio.to_thread(_from, path, position)
         *whole, unfinished = (unfinished + new).split(b"\n")
         for line in whole:
             yield line.decode(errors="replace")
@@ -99,45 +99,45 @@ def remove_old_logs(folder: Path, names: Collection[str]) -> None:
             remove_log(path)
 
 
-def _end(path: Path, count: int = TAIL_BYTES) -> tuple[bytes, _Place]:
-    """Return the last bytes of a log, its older part included, and the place after them."""
-    text, place = _last(path, count)
+def _end(path: Path, count: int = TAIL_BYTES) -> tuple[bytes, _Position]:
+    """Return the last bytes of a log, its older part included, and the position after them."""
+    text, position = _last(path, count)
     if len(text) < count:
         text = _last(older_part(path), count - len(text))[0] + text
-    return text, place
+    return text, position
 
 
-def _last(path: Path, count: int) -> tuple[bytes, _Place]:
+def _last(path: Path, count: int) -> tuple[bytes, _Position]:
     try:
         with open_file(path) as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - count))
-            return file.read(), _Place.of(file)
+            return file.read(), _Position.of(file)
     except (OSError, UnreadableFile):
-        return b"", _Place()
+        return b"", _Position()
 
 
-def _from(path: Path, place: _Place) -> tuple[bytes, _Place]:
-    """Return what a log has after a place, and the place after that."""
+def _from(path: Path, position: _Position) -> tuple[bytes, _Position]:
+    """Return what a log has after a position, and the position after that."""
     missed = b""
     try:
         with open_file(path) as file:
-            if place.inode not in (0, os.fstat(file.fileno()).st_ino):
-                missed, place = _rest(older_part(path), place), _Place()
-            file.seek(place.position)
-            return missed + file.read(), _Place.of(file)
+            if position.inode not in (0, os.fstat(file.fileno()).st_ino):
+                missed, position = _rest(older_part(path), position), _Position()
+            file.seek(position.offset)
+            return missed + file.read(), _Position.of(file)
     except (OSError, UnreadableFile):
         # Between two files: the next look finds what is missed.
-        return b"", place
+        return b"", position
 
 
-def _rest(path: Path, place: _Place) -> bytes:
-    """Return what came after a place in the file that has become the older part."""
+def _rest(path: Path, position: _Position) -> bytes:
+    """Return what came after a position in the file that has become the older part."""
     try:
         with open_file(path) as file:
-            if os.fstat(file.fileno()).st_ino != place.inode:
+            if os.fstat(file.fileno()).st_ino != position.inode:
                 return b""
-            file.seek(place.position)
+            file.seek(position.offset)
             return file.read()
     except (OSError, UnreadableFile):
         return b""

@@ -45,7 +45,7 @@ class Fallback:
     async def check(self, view: FleetView, memory_limit: int) -> bool:
         """Act on the symptoms in a view; True if a version was recorded as faulty."""
         found = False
-        self._forget_others({each.instance.id for each in view.instances})
+        self._forget_removed({each.instance.id for each in view.instances})
         for model in view.served.names():
             live = await asyncio.to_thread(self._live, model)
             if live is None:
@@ -94,12 +94,12 @@ class Fallback:
                 found.add((name, "ended"))
             elif _is_running(each) and model in each.load_errors:
                 found.add((name, each.load_errors[model]))
-            elif _is_running(each) and self._has_waited(each, live):
+            elif _is_running(each) and self._loads_slowly(each, live):
                 found.add((name, "slow"))
         self._answered |= {each.instance.id for each in view.answering}
         return found
 
-    def _forget_others(self, ids: set[str]) -> None:
+    def _forget_removed(self, ids: set[str]) -> None:
         """Forget what is known of instances that are gone."""
         self._answered &= ids
         self._missing_since = {
@@ -108,7 +108,7 @@ class Fallback:
         for version, known in self._explained.items():
             self._explained[version] = {each for each in known if each[0] in ids}
 
-    def _has_waited(self, each: InstanceView, live: Version) -> bool:
+    def _loads_slowly(self, each: InstanceView, live: Version) -> bool:
         """Whether an instance has not had a live version for a while."""
         key = (each.instance.id, live.model, live.number)
         if each.versions.get(live.model) == live.number:

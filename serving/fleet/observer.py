@@ -111,7 +111,7 @@ class Observer:
                 if self._draining.get(name):
                     del self._draining[name]
             self.served, self.live, self.faults = await asyncio.to_thread(self._read_served)
-            await self._forget_others({instance.id for instance in self._instances})
+            await self._forget_removed({instance.id for instance in self._instances})
             # Evaluated before the instances are asked, so that one that is gone is left at once.
             self._evaluate()
             await self._ask(timeout_seconds)
@@ -139,7 +139,7 @@ class Observer:
     async def close(self) -> None:
         """Close the connections to the instances; a later look opens them again."""
         async with self._polling:
-            await self._forget_others(set())
+            await self._forget_removed(set())
 
     def _read_served(self) -> tuple[ServedModels, dict[str, int | None], dict[str, VersionFault]]:
         served = self._repository.served()
@@ -158,7 +158,7 @@ class Observer:
     def _new(self, instance: Instance) -> _Watched:
         return _Watched(instance.started, self._monotonic())
 
-    async def _forget_others(self, ids: set[str]) -> None:
+    async def _forget_removed(self, ids: set[str]) -> None:
         for instance_id in [name for name in self._watched if name not in ids]:
             await self._watched.pop(instance_id).close()
 

@@ -118,7 +118,7 @@ async def _ask(version: Version, memory_limit: int) -> Any:
     try:
         result = json.loads(output)
     except ValueError:
-        raise _unusable(version, _how_it_ended(process.returncode or 0)) from None
+        raise _unusable(version, _exit_reason(process.returncode or 0)) from None
     if "refused" in result:
         raise _unusable(version, str(result["refused"]))
     if "error" in result:
@@ -175,7 +175,7 @@ def _check_answer(version: Version, response: Any) -> None:
         raise _unusable(version, "It answers with no class, and its card names some.")
 
 
-def _how_it_ended(status: int) -> str:
+def _exit_reason(status: int) -> str:
     if status in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return "It needs more memory than there is: the system ended the process that loaded it."
     if status < 0:

@@ -156,7 +156,7 @@ class HttpProtocol(H11Protocol):
             self._postponed += data
         else:
             self._take(data)
-        self._look()
+        self._update_wait()
 
     def _take(self, data: bytes, has_turn: bool = False) -> None:
         """Parse what was received; of a body in chunks only a little, and the rest later.
@@ -181,7 +181,7 @@ class HttpProtocol(H11Protocol):
         self._take(data, has_turn=True)
         if not (self._postponed or self.flow.read_paused):
             self.transport.resume_reading()
-        self._look()
+        self._update_wait()
 
     def _is_in_chunks(self) -> bool:
         return self.conn.their_state is h11.SEND_BODY and any(
@@ -192,7 +192,7 @@ class HttpProtocol(H11Protocol):
         """Go on with the next request; called by uvicorn."""
         self._connection.is_stream = False
         super().on_response_complete()
-        self._look()
+        self._update_wait()
 
     def resume_writing(self) -> None:
         """Note that the client took some of the response; called by the transport."""
@@ -210,7 +210,7 @@ class HttpProtocol(H11Protocol):
 
         None while the client waits for the application.
         """
-        self._look()
+        self._update_wait()
         return None if self._waiting is None else (self._waiting, self._since)
 
     def end_if_overdue(self, limits: HttpLimits) -> None:
@@ -265,10 +265,10 @@ class HttpProtocol(H11Protocol):
             ):
                 self.transport.write(self.conn.send(event) or b"")
 
-    def _look(self) -> None:
+    def _update_wait(self) -> None:
         """Find out what the connection waits for; restart the time if that is something else."""
         now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
-        waiting = self._waits_for(unsent)
+        waiting = self._current_wait(unsent)
         if waiting is not self._waiting:
             self._waiting, self._since = waiting, now
             self._received = 0
@@ -280,7 +280,7 @@ class HttpProtocol(H11Protocol):
             self._since = now
         self._unsent = unsent
 
-    def _waits_for(self, unsent: int) -> Waiting | None:
+    def _current_wait(self, unsent: int) -> Waiting | None:
         if unsent:
             return Waiting.RESPONSE
         theirs, ours = self.conn.their_state, self.conn.our_state

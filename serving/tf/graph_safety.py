@@ -73,7 +73,7 @@ def unsafe_parts(folder: Path) -> list[str]:
     Operations that this TensorFlow does not know are among them, since another may know them.
     Takes milliseconds, and runs nothing. Raises ServingError if the graph cannot be read.
     """
-    found, unknown = _look_through(folder)
+    found, unknown = _inspect(folder)
     return sorted(found | unknown)
 
 
@@ -82,12 +82,12 @@ def check_operations(folder: Path) -> None:
 
     Nothing of it has run then.
     """
-    found, unknown = _look_through(folder)
+    found, unknown = _inspect(folder)
     if found or unknown:
         raise UnsafeModel(sorted(found | unknown), sorted(unknown))
 
 
-def _look_through(folder: Path) -> tuple[set[str], set[str]]:
+def _inspect(folder: Path) -> tuple[set[str], set[str]]:
     """Return what is unsafe, and the operations that this TensorFlow does not know."""
     unknown: set[str] = set()
     others = [name for name in _OTHER_FORMS if (folder / name).exists()]

@@ -285,9 +285,9 @@ def test_a_name_is_text_and_changes_no_window(
         assert widget.height() <= SIZE[1]
     else:
         assert (widget.width(), widget.height()) == SIZE
-    wanted = widget.minimumSizeHint()
-    assert wanted.width() <= SIZE[0]
-    assert wanted.height() <= SIZE[1]
+    minimum = widget.minimumSizeHint()
+    assert minimum.width() <= SIZE[0]
+    assert minimum.height() <= SIZE[1]
     buttons = [
         each for each in widget.findChildren(QAbstractButton) if each.sizeHint().width() > 640
     ]

@@ -49,7 +49,7 @@ def own_address() -> str:
         ("--allow-host", "http://nas:8080", "is no host name"),
     ],
 )
-def test_what_it_may_not_do_is_a_sentence(
+def test_a_refused_option_is_explained(
     workspace: Workspace, option: str, value: str, sentence: str
 ) -> None:
     ended = subprocess.run(

@@ -41,7 +41,7 @@ def test_a_process_of_ours_that_listens_there_is_believed() -> None:
         assert BackendRunFile(pid, f"http://127.0.0.1:{port}").is_ours()
 
 
-def test_any_other_address_is_not() -> None:
+def test_any_other_address_is_not_believed() -> None:
     with listening() as (pid, port), socket.create_server(("127.0.0.1", 0)) as other:
         for url in (
             f"http://127.0.0.1:{other.getsockname()[1]}",  # another process

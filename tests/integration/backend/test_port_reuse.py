@@ -36,7 +36,7 @@ def connect(server: Address, port: int = 0) -> socket.socket:
 
 
 @pytest.mark.parametrize("requests", [1, 3])
-async def test_whoever_has_the_port_by_now_lends_nobody_their_rights(
+async def test_a_reused_port_gives_the_former_client_no_access(
     tmp_path: Path, requests: int
 ) -> None:
     let_in = 0

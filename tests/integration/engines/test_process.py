@@ -88,7 +88,7 @@ async def test_it_starts_says_its_addresses_and_stops(
     assert files_left(workspace) == []
 
 
-async def test_it_listens_on_tcp_besides_if_that_is_asked_for(engine: ProcessEngine) -> None:
+async def test_tcp_is_served_as_well_if_requested(engine: ProcessEngine) -> None:
     started = await engine.start(InstanceSpec(SPEC.config_file, tcp=True))
     listening = await wait_for_instance(engine, started.id, listens)
     assert (listening.grpc_tcp_address, listening.rest_tcp_address) == (

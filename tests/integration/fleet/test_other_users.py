@@ -131,7 +131,7 @@ async def unusual(tmp_path: Path) -> AsyncIterator[TinyFleet]:
         yield made
 
 
-async def test_nor_are_characters_that_mean_something_in_an_address(unusual: TinyFleet) -> None:
+async def test_a_path_with_special_characters_of_an_address_works(unusual: TinyFleet) -> None:
     (each,) = (await unusual.fleet.scale(1)).instances
     assert all(path.is_socket() for path in sockets(each))
     assert (await unusual.client.classify(image_bytes("red"))).scores[0].name == "red"

@@ -59,7 +59,7 @@ async def test_two_tokens_at_once_are_none(service: Service) -> None:
         assert (await http.get("/models", headers=headers)).status_code == 401
 
 
-async def test_another_web_site_is_refused_whoever_the_browser_says_it_is(
+async def test_requests_from_other_web_sites_are_refused_even_with_the_token(
     service: Service,
 ) -> None:
     token = AccessToken(service.workspace.token).renew()

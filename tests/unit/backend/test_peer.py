@@ -168,7 +168,7 @@ def without_netlink(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can act as another user")
-def test_another_user_is_told_apart() -> None:
+def test_the_connection_of_another_user_is_recognized() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         port = server.getsockname()[1]

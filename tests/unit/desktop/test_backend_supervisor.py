@@ -132,7 +132,7 @@ async def test_clients_learn_its_new_address(
     assert not starter.errors
 
 
-async def test_one_that_ends_again_and_again_is_reported_once_and_not_given_up(
+async def test_repeated_ends_are_reported_once_and_retried(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starter = starter_of(monkeypatch)

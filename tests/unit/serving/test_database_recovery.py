@@ -173,7 +173,7 @@ async def test_nothing_to_recover_gives_an_empty_one(path: Path, damage: Damage)
 
 @pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.parametrize("end", ["-wal", "-shm"])
-async def test_damage_beside_it_costs_nothing(path: Path, damage: Damage, end: str) -> None:
+async def test_damaged_companion_files_lose_no_row(path: Path, damage: Damage, end: str) -> None:
     damage(path.with_name(path.name + end))
     if damage_of_database(path) is not None:
         assert recovered(path) == (ROWS - 1, 2)

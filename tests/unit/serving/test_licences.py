@@ -49,15 +49,15 @@ def test_every_part_has_a_licence_and_its_text(found: list[Part]) -> None:
 def test_every_locked_package_that_is_installed_is_a_part(found: list[Part]) -> None:
     locked = re.findall(r"^([a-z0-9.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     names = {normalized(part.name) for part in found}
-    left_out = []
+    missing = []
     for name in locked:
         try:
             metadata.distribution(name)
         except metadata.PackageNotFoundError:  # for another platform
             continue
         if name not in names:
-            left_out.append(name)
-    assert left_out == []
+            missing.append(name)
+    assert missing == []
     assert {"servery", "python", "openssl"} <= names
 
 

@@ -65,7 +65,7 @@ def test_everything_in_an_older_folder_is_closed(old: Path) -> None:
     assert tighten(old) == []
 
 
-def test_rights_that_the_person_took_from_themselves_are_not_given_back(old: Path) -> None:
+def test_permissions_that_the_owner_removed_stay_removed(old: Path) -> None:
     (old / "images" / "ab" / "cd.jpg").chmod(0o444)
     tighten(old)
     assert mode(old / "images" / "ab" / "cd.jpg") == 0o400
@@ -177,7 +177,7 @@ def test_new_folders_are_private_whatever_the_umask(tmp_path: Path, umask: int) 
     assert mode(tmp_path / "one") == 0o700
 
 
-def test_rights_that_a_folder_hands_down_end_at_the_workspace(tmp_path: Path) -> None:
+def test_the_workspace_inherits_no_default_acl(tmp_path: Path) -> None:
     entries = [(1, 7, -1), (4, 7, -1), (16, 7, -1), (32, 5, -1)]  # user, group, mask, others
     acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
     try:

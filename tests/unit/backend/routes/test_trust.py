@@ -34,7 +34,7 @@ async def test_a_version_is_trusted_by_the_person(service: Service, tmp_path: Pa
     assert not (tmp_path / "written").exists()
 
 
-async def test_nobody_else_trusts_one(service: Service, tmp_path: Path) -> None:
+async def test_another_user_cannot_trust_a_version(service: Service, tmp_path: Path) -> None:
     number = add_unsafe(service.repository, tmp_path / "written")
     for owner in (ANOTHER, None):
         service.peer.owner = owner

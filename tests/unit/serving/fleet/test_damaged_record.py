@@ -38,7 +38,7 @@ async def test_damaged_from_the_beginning_it_says_so_and_the_next_change_keeps_i
     assert len(list((path.parent.parent / "damaged").iterdir())) == 1
 
 
-async def test_one_that_is_gone_counts_as_it_was(tmp_path: Path) -> None:
+async def test_a_record_that_was_removed_counts_as_last_read(tmp_path: Path) -> None:
     path = tmp_path / "fleet" / "fleet.json"
     file = RecordFile(path)
     await file.change(lambda record: replace(record, desired_count=3))

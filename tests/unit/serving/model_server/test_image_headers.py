@@ -46,7 +46,7 @@ def test_reads_the_size(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"BM", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0\0"])
-def test_other_bytes(data: bytes) -> None:
+def test_bytes_of_no_image_have_no_header(data: bytes) -> None:
     assert read_header(data) is None
 
 

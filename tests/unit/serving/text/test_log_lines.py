@@ -38,7 +38,7 @@ def test_a_traceback_stays_on_the_line_of_its_record() -> None:
     assert "test_log_lines.py" in logged
 
 
-def test_a_stack_does_too() -> None:
+def test_a_stack_stays_on_the_line_of_its_record() -> None:
     record = logging.LogRecord("a", logging.INFO, "a.py", 1, "m", (), None, sinfo="Stack:\n  x")
     assert LogLines("%(message)s").format(record) == r"m\nStack:\n  x"
 

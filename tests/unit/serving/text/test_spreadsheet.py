@@ -60,7 +60,7 @@ def test_what_could_be_a_formula_begins_with_an_apostrophe(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", PLAIN)
-def test_everything_else_stays(text: str) -> None:
+def test_a_text_that_is_no_formula_stays_as_it_is(text: str) -> None:
     assert cell(text) == text
 
 
@@ -80,7 +80,7 @@ def test_a_record_is_one_line_and_no_cell_of_it_a_formula(name: str) -> None:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_neither_where_cells_are_divided_otherwise(separator: str) -> None:
+def test_no_cell_is_a_formula_with_another_separator(separator: str) -> None:
     text = csv_text(("class",), [{"class": 'otter";=1+1;"'}, {"class": "otter\t=1"}])
     for row in csv.reader(io.StringIO(text), delimiter=separator):
         assert not any(each.startswith("=") for each in row)

@@ -51,13 +51,13 @@ HARMLESS = (
 
 
 @pytest.mark.parametrize("name", ACTING)
-def test_what_acts_is_spelled_out(name: str) -> None:
+def test_control_and_format_characters_are_escaped(name: str) -> None:
     text, shown = ACTING[name]
     assert visible(text) == shown
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_every_spelling_stays(text: str) -> None:
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert visible(text) == text
 
 

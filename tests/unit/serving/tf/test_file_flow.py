@@ -256,7 +256,7 @@ def in_a_function_that_a_call_runs(saved: Any) -> str:
         in_a_function_that_a_call_runs,
     ],
 )
-def test_a_saver_for_other_files_is_not(tmp_path: Path, misuse: Callable[[Any], str]) -> None:
+def test_a_saver_of_other_files_is_unsafe(tmp_path: Path, misuse: Callable[[Any], str]) -> None:
     saved = harmless_model()
     saver(saved)
     expected = misuse(saved)

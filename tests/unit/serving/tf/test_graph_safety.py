@@ -118,7 +118,9 @@ def in_another_meta_graph(saved: Any) -> None:
         in_another_meta_graph,
     ],
 )
-def test_they_are_found_wherever_they_hide(tmp_path: Path, hide: Callable[[Any], None]) -> None:
+def test_harmful_operations_are_found_in_every_part_of_a_graph(
+    tmp_path: Path, hide: Callable[[Any], None]
+) -> None:
     saved = harmless_model()
     hide(saved)
     assert parts(tmp_path, saved) == ["ReadFile"]
@@ -159,7 +161,7 @@ def test_an_attribute_may_make_the_difference(
     assert parts(tmp_path, saved) == ([] if is_safe else [operation])
 
 
-def test_one_without_the_attribute_has_its_default(tmp_path: Path) -> None:
+def test_a_missing_attribute_has_its_default(tmp_path: Path) -> None:
     saved = harmless_model()
     node(graph_of(saved).node, "PrintV2", "print", "images")
     assert parts(tmp_path, saved) == []

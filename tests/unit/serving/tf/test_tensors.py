@@ -122,7 +122,7 @@ def test_declares_far_more_than_was_sent(sent: Any) -> None:
         from_proto(sent, "x")
 
 
-def test_how_many_values_may_be_left_out() -> None:
+def test_limit_of_unsent_values() -> None:
     sent = proto(types_pb2.DT_FLOAT, (100,), float_val=[1, 2])
     assert from_proto(sent, "x", max_unsent=98).array.tolist() == [1, *[2] * 99]
     with pytest.raises(ServingError, match="declares 100 values, and 98 of them were not sent"):

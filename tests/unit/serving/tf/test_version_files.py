@@ -44,7 +44,7 @@ def test_the_repository_may_itself_be_reached_by_a_link(root: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../outside/1", "pets/../../outside/1", "../repository/../outside/1"]
 )
-def test_a_version_beside_it_is_not(root: Path, name: str) -> None:
+def test_a_version_outside_of_the_repository_is_refused(root: Path, name: str) -> None:
     assert "outside of" in refusal(root / name, root)
 
 
