@@ -145,6 +145,9 @@ class App:
         """
         for sentence in access_warnings(self.workspace.root):
             self.notifications.error(sentence)
+        await stack.enter_async_context(
+            in_background(self.settings.keep_saved(), name="save settings")
+        )
         async with self._report_errors():
             await stack.enter_async_context(self.history)
             await self.classify.load()

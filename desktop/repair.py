@@ -105,7 +105,7 @@ def repair_all(
             except ServeryError as error:
                 failed[problem.path] = error
     # What could not be repaired may have been moved by the repair of the folder around it.
-    return done, [error for path, error in failed.items() if os.path.lexists(path)]
+    return done, [error for path, error in failed.items() if os.path.lexists(path.parent)]
 
 
 def _problems(workspace: Workspace, backend: dict[str, Any]) -> Iterator[WorkspaceProblem]:

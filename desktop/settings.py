@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -18,6 +20,9 @@ from serving.workspace import DAMAGED_NAME
 __all__ = ["OnQuit", "Preferences", "Settings", "SettingsNotSaved"]
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 10.0
+"""Between two tries to save what the disk refused."""
 
 
 class SettingsNotSaved(ServeryError):
@@ -37,30 +42,45 @@ class Settings:
         self._listeners: list[Callable[[Preferences], None]] = []
         self.on_error: Callable[[SettingsNotSaved], object] = lambda error: log.error("%s", error)
         self.preferences = usable_preferences(path)
+        self._is_saved = True
 
     def change(self, **values: Any) -> Preferences:
         """Set fields of `Preferences`, in memory and on disk.
 
         Only what differs from the defaults is written, so that defaults can improve. If the disk
-        refuses them, `on_error` gets why, and they count until the program ends.
+        refuses them, `on_error` gets why, they count all the same, and `keep_saved` goes on trying.
         """
         self.preferences = replace(self.preferences, **values)
+        for listener in list(self._listeners):
+            listener(self.preferences)
+        try:
+            self._save()
+        except OSError as error:
+            what = "The settings could not be saved"
+            self.on_error(storage_error(error, self._path, what, SettingsNotSaved))
+        return self.preferences
+
+    async def keep_saved(self) -> None:
+        """Write what the disk refused as soon as it takes it, until cancelled."""
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            if not self._is_saved:
+                with contextlib.suppress(OSError):
+                    self._save()
+
+    def _save(self) -> None:
+        """Write the preferences; raises OSError."""
+        self._is_saved = False
         defaults = asdict(Preferences())
         lines = [
             f"{name} = {json.dumps(value)}\n"
             for name, value in asdict(self.preferences).items()
             if value != defaults[name]
         ]
-        for listener in list(self._listeners):
-            listener(self.preferences)
-        try:
-            if damage_of_settings(self._path) is not None:
-                set_aside(self._path, self._damaged)
-            write_aside(self._path, "".join(lines))
-        except OSError as error:
-            what = "The settings could not be saved"
-            self.on_error(storage_error(error, self._path, what, SettingsNotSaved))
-        return self.preferences
+        if damage_of_settings(self._path) is not None:
+            set_aside(self._path, self._damaged)
+        write_aside(self._path, "".join(lines))
+        self._is_saved = True
 
     def subscribe(self, listener: Callable[[Preferences], None]) -> Callable[[], None]:
         """Call `listener` after each change; returns a function that ends that."""

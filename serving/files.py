@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from serving.leftovers import writer_tag
 from serving.private import persons_umask
+from serving.state_files import set_aside
 
 _FLUSHES = 8
 """Files that are flushed at the same time: the disk does that in one go."""
@@ -24,6 +25,18 @@ def write_aside(path: Path, data: bytes | str) -> None:
     """
     _write_aside(path, data, mode=0o600)
     flush_folder(path.parent)
+
+
+def write_in_place_of(old: Path, path: Path, data: bytes | str, damaged: Path) -> Path:
+    """Write `data` to `path` as `write_aside`, and move `old`, which is damaged, into `damaged`.
+
+    `old`, usually `path` itself, is moved once the new file is on disk: where there is no room
+    for that, everything stays as it is. Returns where `old` is kept; raises OSError.
+    """
+    kept: list[Path] = []
+    _write_aside(path, data, 0o600, lambda: kept.append(set_aside(old, damaged)))
+    flush_folder(path.parent)
+    return kept[0]
 
 
 def flush_folder(folder: Path) -> None:
@@ -68,7 +81,9 @@ def write_export(path: Path, data: bytes | str) -> None:
     _write_aside(path, data, mode)
 
 
-def _write_aside(path: Path, data: bytes | str, mode: int) -> None:
+def _write_aside(
+    path: Path, data: bytes | str, mode: int, on_written: Callable[[], None] = lambda: None
+) -> None:
     content = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{writer_tag()}")
@@ -79,6 +94,7 @@ def _write_aside(path: Path, data: bytes | str, mode: int) -> None:
             os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
+        on_written()
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)

@@ -14,10 +14,10 @@ from typing import Any
 from serving.clock import moment, recent
 from serving.errors import EngineError, storage_error
 from serving.file_lock import file_lock
-from serving.files import write_aside
+from serving.files import write_aside, write_in_place_of
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
 from serving.json_decode import decode
-from serving.state_files import DamagedFile, UnreadableFile, read_object, set_aside
+from serving.state_files import DamagedFile, UnreadableFile, read_object
 from serving.workspace import DAMAGED_NAME
 
 log = logging.getLogger(__name__)
@@ -130,10 +130,12 @@ class RecordFile:
             after = change(before)
             if after != before or damaged or not self.path.is_file():
                 try:
+                    text = record_text(after)
                     if damaged:
-                        kept = set_aside(self._current(), self._damaged)
+                        kept = write_in_place_of(self._current(), self.path, text, self._damaged)
                         log.warning("The damaged record of the fleet is now %s", kept)
-                    write_aside(self.path, record_text(after))
+                    else:
+                        write_aside(self.path, text)
                 except OSError as error:
                     what = f"The file {self.path} cannot be written"
                     raise storage_error(error, self.path, what, EngineError) from error

@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from serving.errors import ModelError, storage_error
-from serving.files import write_aside
-from serving.state_files import DamagedFile, read_text, set_aside
+from serving.files import write_aside, write_in_place_of
+from serving.state_files import DamagedFile, read_text
 from serving.workspace import DAMAGED_NAME
 
 _LOCK_NAME = ".lock"
@@ -50,8 +50,9 @@ class RepositoryFiles:
         try:
             read(path)
         except DamagedFile:
-            set_aside(path, self.damaged)
-        write_aside(path, content)
+            write_in_place_of(path, path, content, self.damaged)
+        else:
+            write_aside(path, content)
 
 
 def subfolders(folder: Path) -> list[Path]:

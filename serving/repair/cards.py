@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from serving.errors import ModelError
-from serving.files import write_aside
+from serving.files import write_aside, write_in_place_of
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import record_checksum
 from serving.models.repository import ModelRepository, Version
-from serving.repair.problem import NotRepaired, move_aside, readable_again
+from serving.repair.problem import NotRepaired, readable_again
 from serving.state_files import UnreadableFile, read_file
 from serving.text.shell import quoted
 from serving.tf.messages import saved_model_pb2
@@ -46,8 +46,12 @@ def repair_card(repository: ModelRepository, version: Version, workspace: Worksp
         metrics={},
         training={},
     )
-    done = move_aside(path, workspace) + " " if path.is_symlink() or path.exists() else ""
-    write_aside(path, card.to_json())
+    done = ""
+    if os.path.lexists(path):
+        kept = write_in_place_of(path, path, card.to_json(), workspace.damaged)
+        done = f"{path} was moved to {kept}. "
+    else:
+        write_aside(path, card.to_json())
     record_checksum(version.path, CARD_PATH.as_posix())
     return (
         f"{done}Version {version.number} of {version.model} has a card again, with its"

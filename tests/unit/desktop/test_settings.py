@@ -7,7 +7,9 @@ import pytest
 from desktop.preferences import damage_of_settings
 from desktop.settings import OnQuit, Preferences, Settings, SettingsNotSaved
 from desktop.theme import Appearance
+from serving.background import in_background
 from tests.support.damage import IN_ITS_PLACE, NO_TEXT, Damage
+from tests.support.waiting import wait_until
 
 NO_FILE = {**IN_ITS_PLACE, **NO_TEXT}
 
@@ -116,6 +118,19 @@ def test_a_disk_that_refuses_is_reported_and_the_change_counts_all_the_same(
     assert settings.change(engine="docker").engine == "docker"
     assert settings.preferences.engine == "docker"
     assert "The settings could not be saved: " in str(errors[0])
+
+
+async def test_what_a_disk_refused_is_saved_once_it_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desktop.settings.RETRY_SECONDS", 0.0)
+    folder = tmp_path / "folder"
+    folder.touch()
+    settings = Settings(folder / "settings.toml")
+    settings.change(engine="docker")
+    async with in_background(settings.keep_saved()):
+        folder.unlink()
+        await wait_until(lambda: Settings(folder / "settings.toml").preferences.engine == "docker")
 
 
 def test_no_damage_is_found_where_there_is_none(tmp_path: Path) -> None:
