@@ -2,6 +2,9 @@
 
 const MAX_BYTES = 64 * 1024 * 1024;
 const SHOWN = 5;
+const MAX_NAME = 100;
+/* Characters of a name on a button. */
+const MAX_CAPTION = 40;
 const el = (id) => document.getElementById(id);
 const state = { photo: null, address: null, request: 0, answer: null, label: null, models: [], model: "" };
 
@@ -40,6 +43,20 @@ function chosenModel() {
   return state.models.find((model) => (state.model ? model.name === state.model : model.current)) || null;
 }
 
+/* A name as it may be shown: short, in one line, and with nothing in it that hides or turns what
+   is around it, as the window and the command line show it. */
+function shown(name, limit = MAX_NAME) {
+  const characters = Array.from(name);
+  const text = characters.length > limit ? `${characters.slice(0, limit - 1).join("").trimEnd()}…` : name;
+  return text
+    .replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
+      if (character === "\n") return "\\n";
+      const code = character.codePointAt(0);
+      return code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+    })
+    .replace(/(\p{M}{4})\p{M}+/gu, "$1");
+}
+
 function percent(share) {
   const value = Math.round(share * 100);
   if (value === 0 && share > 0) return "<1%";
@@ -60,7 +77,7 @@ function showScores(answer) {
       const item = document.createElement("li");
       const title = document.createElement("span");
       title.className = "name";
-      title.textContent = name;
+      title.textContent = shown(name);
       const number = document.createElement("span");
       number.className = "percent";
       number.textContent = percent(score);
@@ -81,7 +98,7 @@ function showScores(answer) {
   );
   list.hidden = false;
   el("answered-by").textContent =
-    `${answer.model}, version ${answer.version}, in ${Math.round(answer.milliseconds)} ms`;
+    `${shown(answer.model)}, version ${answer.version}, in ${Math.round(answer.milliseconds)} ms`;
   el("answered-by").hidden = false;
 }
 
@@ -94,7 +111,7 @@ function show(answer) {
   el("class-label").textContent = hasClasses
     ? "If not, say what the photo shows:"
     : "Say what the photo shows:";
-  if (hasClasses) el("right").textContent = `Yes, ${answer.scores[0].name}`;
+  if (hasClasses) el("right").textContent = `Yes, ${shown(answer.scores[0].name, MAX_CAPTION)}`;
   el("teach").hidden = false;
 }
 
@@ -177,8 +194,8 @@ async function saveLabel(name) {
     if (photo !== state.photo) return;
     state.label = label.id;
     el("saved").textContent = label.new_class
-      ? `Saved: ${label.class_name}, a new class.`
-      : `Saved: ${label.class_name}.`;
+      ? `Saved: ${shown(label.class_name)}, a new class.`
+      : `Saved: ${shown(label.class_name)}.`;
     el("undo").hidden = false;
   } catch (error) {
     showError(error);
@@ -227,7 +244,7 @@ async function refreshStatus() {
     const version = health.live_version === null ? "no live version" : `version ${health.live_version}`;
     el("status").dataset.state = health.status === "ok" ? "ready" : "waiting";
     el("status-text").textContent =
-      health.status === "ok" ? `${instances}, ${health.model} ${version}` : health.status;
+      health.status === "ok" ? `${instances}, ${shown(health.model)} ${version}` : health.status;
   } catch (error) {
     el("status").dataset.state = "failed";
     el("status-text").textContent = error.message;
@@ -263,7 +280,7 @@ async function refreshModels() {
       const option = document.createElement("option");
       // Whoever chose nothing follows the current model, whichever that is.
       option.value = model.current ? "" : model.name;
-      option.textContent = model.current ? `${model.name} (current)` : model.name;
+      option.textContent = model.current ? `${shown(model.name)} (current)` : shown(model.name);
       return option;
     }),
   );

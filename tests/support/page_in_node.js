@@ -14,7 +14,7 @@ class Element {
   }
   addEventListener(name, listener) { this.listeners[name] = listener; }
   replaceChildren(...children) { this.children = children; }
-  append() {}
+  append(...children) { this.children.push(...children); }
   setAttribute() {}
   focus() {}
 }
@@ -56,7 +56,7 @@ async function main() {
   const shown = Object.fromEntries(
     Object.entries(elements).map(([id, each]) => [
       id,
-      { hidden: each.hidden, text: each.textContent, value: each.value, options: each.children.map((child) => [child.value, child.textContent]) },
+      { hidden: each.hidden, text: each.textContent, value: each.value, options: each.children.map((child) => [child.value, child.textContent]), parts: each.children.map((child) => child.children.map((part) => part.textContent)) },
     ]),
   );
   process.stdout.write(JSON.stringify({ requests, shown }));

@@ -79,6 +79,24 @@ async def test_one_model_is_no_choice() -> None:
     assert shown["no-classes"]["hidden"]
 
 
+async def test_names_are_shown_short_and_with_nothing_that_acts() -> None:
+    classes = (
+        "otter\nbank" + "w" * 5_000,
+        "photo\u202egpj",
+        "o\u0300\u0301\u0302\u0303\u0304\u0305",
+    )
+    answers = {"GET models": [PETS], "POST classify": answered("\x1b[2J", *classes)}
+    answers["POST labels"] = {"id": 7, "class_name": "\u202ex", "new_class": False}
+    requests, shown = await run(OPEN, PHOTO, ["right", "click", {}], answers=answers)
+    names = [parts[0] for parts in shown["scores"]["parts"]]
+    assert names == [f"otter\\nbank{'w' * 89}…", "photo\\u202egpj", "o\u0300\u0301\u0302\u0303"]
+    assert shown["right"]["text"] == f"Yes, otter\\nbank{'w' * 29}…"
+    assert shown["answered-by"]["text"].startswith("\\x1b[2J, version 1")
+    assert shown["saved"]["text"] == "Saved: \\u202ex."
+    # What is sent is the name as it is.
+    assert ["POST", "labels", {"class": classes[0], "model": "\x1b[2J"}] in requests
+
+
 async def test_served_models_can_be_chosen_and_the_current_one_is_followed() -> None:
     unserved = model("other") | {"served": False}
     requests, shown = await run(
