@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import ModelError
-from serving.text.shell import quoted
+from serving.text.trust import trust_advice
 from serving.tf import names
 from serving.tf.cores import core_count
 from serving.tf.graph_safety import UnsafeModel
@@ -35,8 +35,7 @@ def check_loadable(version_folder: Path) -> None:
             model, number = version_folder.parent.name, version_folder.name
             raise ModelError(
                 f"Version {number} of {model} is not loaded. {error.message}",
-                "If you trust whoever made it, say so on the Models page, or with "
-                f"`servery models trust {quoted(model)} --version {number}`.",
+                trust_advice(model, int(number)),
             ) from error
         raise ModelError(
             f"Version {version_folder.name} cannot be loaded: {error.message}",

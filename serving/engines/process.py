@@ -49,6 +49,7 @@ from serving.errors import EngineError, storage_error
 from serving.model_server.log_limit import LIMIT_VARIABLE, MAX_LOG_BYTES
 from serving.programs import child_environment, module_command, source_folder
 from serving.socket_address import socket_folder, unix_address
+from serving.text.log_lines import last_line_sentence
 from serving.text.shell import joined, quoted
 from serving.tf.cores import core_count
 from serving.workspace import Workspace
@@ -362,11 +363,7 @@ class ProcessEngine:
         if not record.process and not self._is_lost(record):
             return InstanceState.STARTING, ""
         reason = record.exit_reason or self._exit_reason(record)
-        last = tail(Path(record.log), 1).strip()
-        return (
-            InstanceState.FAILED,
-            f"{reason} The last line of its log: {last}" if last else reason,
-        )
+        return InstanceState.FAILED, reason + last_line_sentence(tail(Path(record.log), 1))
 
     def _is_lost(self, record: InstanceRecord) -> bool:
         """Whether a start that has no process yet will never have one."""

@@ -24,6 +24,7 @@ from serving.models.checksums import damaged_files
 from serving.models.repository import Version
 from serving.predict.request import probe_jpeg, response_scores
 from serving.programs import child_environment, module_command
+from serving.text.trust import trust_advice
 from serving.tf.messages import predict_pb2
 from serving.tf.names import SAVED_MODEL_FILE
 
@@ -119,6 +120,10 @@ async def _ask(version: Version, memory_limit: int) -> Any:
         result = json.loads(output)
     except ValueError:
         raise _unusable(version, _exit_reason(process.returncode or 0)) from None
+    if "untrusted" in result:
+        raise _unusable(
+            version, str(result["untrusted"]), trust_advice(version.model, version.number)
+        )
     if "refused" in result:
         raise _unusable(version, str(result["refused"]))
     if "error" in result:
@@ -183,9 +188,9 @@ def _exit_reason(status: int) -> str:
     return f"It ends the process that loads it, with exit status {status}."
 
 
-def _unusable(version: Version, reason: str) -> UnusableVersion:
+def _unusable(version: Version, reason: str, advice: str = ADVICE) -> UnusableVersion:
     return UnusableVersion(
-        f"Version {version.number} of {version.model} cannot be served. {reason}", ADVICE
+        f"Version {version.number} of {version.model} cannot be served. {reason}", advice
     )
 
 

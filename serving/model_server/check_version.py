@@ -3,8 +3,8 @@
 `python -m serving.model_server.check_version MODEL NUMBER FOLDER MEMORY_LIMIT`. Reads a JPEG
 file on its standard input, prints a JSON object on its standard output and ends: `answer`, the
 serialized `PredictResponse` in base64; or `error`, what went wrong; or `refused`, why it was not
-even loaded. A version that ends its
-server ends this program alone.
+even loaded; or `untrusted`, why it would have to be trusted first. A version that ends its server
+ends this program alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from serving.model_server.inference import prepare_predict
 from serving.model_server.loader import Loader
+from serving.tf.graph_safety import UnsafeModel
 from serving.tf.messages import predict_pb2
 from serving.tf.names import CLASSIFY_SIGNATURE, IMAGES
 from serving.tf.status import Code, ServingError
@@ -43,7 +44,10 @@ def main(arguments: list[str]) -> int:
             answer = _answer(model, int(number), Path(folder), jpeg)
             result = {"answer": base64.b64encode(answer.SerializeToString()).decode()}
         except ServingError as error:
-            if error.code is Code.PERMISSION_DENIED:
+            reason = error.__cause__
+            if isinstance(reason, UnsafeModel) and reason.can_be_trusted:
+                result = {"untrusted": reason.message}
+            elif error.code is Code.PERMISSION_DENIED:
                 result = {"refused": error.message}
             else:
                 result = {"error": f"TensorFlow says: {error.message}"}

@@ -17,7 +17,7 @@ from serving.model_server.accelerated_session import (
 )
 from serving.model_server.servable import Servable
 from serving.model_server.warm_up import replay, warm_up_logs
-from serving.text.shell import quoted
+from serving.text.trust import trust_advice
 from serving.tf.free_memory import return_free_memory
 from serving.tf.graph_safety import UnsafeModel
 from serving.tf.names import SERVE_TAG
@@ -80,9 +80,8 @@ class Loader:
         except UnsafeModel as error:
             if not error.can_be_trusted:
                 raise
-            command = f"servery models trust {quoted(model)} --version {version}"
             raise ServingError(
-                error.code, f"{error.message} If you trust whoever made it: `{command}`."
+                error.code, f"{error.message} {trust_advice(model, version)}"
             ) from error
 
     def accelerate(self, servable: Servable, folder: Path) -> AcceleratedSession | None:

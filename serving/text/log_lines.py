@@ -53,6 +53,15 @@ class LogHandler(logging.StreamHandler[TextIO]):
             super().handleError(record)
 
 
+def last_line_sentence(line: str) -> str:
+    """Return a sentence, after a space, with the last line of a log; empty for an empty line.
+
+    Without the traceback in it, which is in the log.
+    """
+    said = line.split(r"\nTraceback ", 1)[0].strip()
+    return f" The last line of its log: {said}" if said else ""
+
+
 def print_line(text: str) -> None:
     """Print a sentence on stderr as one line; what it says may have come from outside.
 

@@ -13,6 +13,7 @@ from serving.engines.docker.usage import parse_timestamp
 from serving.engines.names import DOCKER
 from serving.engines.protocol import Instance, InstanceState
 from serving.engines.server_flags import GRPC_PORT, REST_PORT
+from serving.text.log_lines import last_line_sentence
 from serving.units import format_bytes
 
 _EXITED = ("exited", "dead")
@@ -124,7 +125,7 @@ def _state(
 
 def exit_reason(inspection: Inspection, signals: Sequence[str] = ()) -> str:
     """Return why a container exited, with the last line of its log."""
-    last = f" The last line of its log: {inspection.last_line}" if inspection.last_line else ""
+    last = last_line_sentence(inspection.last_line)
     return f"{_exit_cause(inspection, signals)}{last}"
 
 

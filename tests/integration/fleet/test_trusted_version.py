@@ -40,9 +40,10 @@ async def test_it_is_refused_everywhere_until_it_is_trusted(
     version = tiny.repository.version(TINY_MODEL, number)
     with pytest.raises(UnusableVersion) as caught:
         await try_version(version)
-    assert f"`servery models trust tiny --version {number}`" in caught.value.what.replace(
+    assert f"`servery models trust tiny --version {number}`" in caught.value.advice.replace(
         TINY_MODEL, "tiny"
     )
+    assert "nobody has said that it is trusted" in caught.value.what
     # Somebody promotes it all the same: the last good version goes on answering.
     tiny.repository.promote(TINY_MODEL, number)
     view = await wait_for_view(tiny.fleet, lambda view: TINY_MODEL in view.faults, 60)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.text.log_lines import LogHandler, LogLines, print_line
+from serving.text.log_lines import LogHandler, LogLines, last_line_sentence, print_line
 from tests.support.hostile_names import NAMES
 from tests.support.small_disk import small_disk
 
@@ -97,3 +97,19 @@ def test_what_a_full_disk_refuses_ends_no_program_and_leaves_no_traceback(
         written = (disk.folder / "log").read_text()
     assert written.endswith("goes on\n")
     assert not set(written.split("\n")) - {"listens", "a label", "goes on", ""}
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("loading\n", " The last line of its log: loading"),
+        (
+            "CRITICAL It ends: no thread\\nTraceback (most recent call last):\\n  File",
+            " The last line of its log: CRITICAL It ends: no thread",
+        ),
+        ("", ""),
+        (" \n", ""),
+    ],
+)
+def test_the_last_line_of_a_log_is_told_without_its_traceback(line: str, sentence: str) -> None:
+    assert last_line_sentence(line) == sentence
