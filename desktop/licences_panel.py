@@ -27,6 +27,7 @@ class LicencesPanel(QVBoxLayout):
         self.names.setAccessibleName("Parts of Servery")
         self.names.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.names.setUniformItemSizes(True)
+        theme.set_role(self.names, "list")
         self._model = QStringListModel()
         self.names.setModel(self._model)
         self.text = QPlainTextEdit()
@@ -49,7 +50,8 @@ class LicencesPanel(QVBoxLayout):
         )
         self.note.setText("What Servery is made of. Select a part to read its licences.")
         self._show_found(True)
-        self.names.setFixedHeight(_ROWS * max(1, self.names.sizeHintForRow(0)))
+        frame = self.names.height() - self.names.viewport().height()
+        self.names.setFixedHeight(_ROWS * max(1, self.names.sizeHintForRow(0)) + frame)
         self.names.setCurrentIndex(self._model.index(0))
 
     def show_problem(self, sentence: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from desktop.classify.speeds import quick_milliseconds
+from desktop.fleet.page import FleetPage
 from desktop.main_window import PageName
 from desktop.models.page import ModelsPage
 from desktop.models.presenter import ModelsPresenter
@@ -19,6 +20,14 @@ def start_models(app: App) -> None:
     """Build the Models page, and connect it as soon as there is a backend."""
     page = ModelsPage()
     app.window.set_page(PageName.MODELS, page)
+
+    def show_versions(model: str) -> None:
+        app.window.show_page(PageName.MODELS)
+        page.open_model(model)
+
+    fleet_page = app.window.page(PageName.FLEET)
+    if isinstance(fleet_page, FleetPage):  # not if there is no fleet
+        fleet_page.versions_requested.connect(show_versions)
 
     async def connect(report: Report) -> None:
         try:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
+from desktop.formats import count
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.plain_label import PlainLabel
@@ -63,6 +64,7 @@ class LimitsDialog(QDialog):
         self.memory = QSpinBox()
         self.memory.setRange(0, max(memory // MEGABYTE, limits.memory_limit // MEGABYTE))
         self.memory.setSingleStep(MEMORY_STEP)
+        self.memory.setGroupSeparatorShown(True)
         self.memory.setSuffix(" MB")
         self.memory.setSpecialValueText(
             f"Automatic ({format_bytes(default_memory)})" if default_memory else "No limit"
@@ -81,7 +83,10 @@ class LimitsDialog(QDialog):
         self.pids = QSpinBox()
         self.pids.setRange(0, max(MAX_SHOWN_PIDS, limits.pids_limit))
         self.pids.setSingleStep(PIDS_STEP)
-        self.pids.setSpecialValueText(f"Automatic ({default_pids})" if default_pids else "No limit")
+        self.pids.setGroupSeparatorShown(True)
+        self.pids.setSpecialValueText(
+            f"Automatic ({count(default_pids)})" if default_pids else "No limit"
+        )
         self.pids.setValue(limits.pids_limit)
         self.image = _image_box(images, limits.image)
         self.tcp = QCheckBox("Let other users of this machine use the instances (TCP)")

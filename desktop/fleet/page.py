@@ -41,6 +41,8 @@ class FleetPage(QWidget):
     """Shows a FleetView; the page and its parts emit what a person asks for."""
 
     scale_requested = Signal(int)
+    versions_requested = Signal(str)
+    """Show the versions of a model, one of which can be promoted."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -135,9 +137,15 @@ class FleetPage(QWidget):
     def _fault_banner(self) -> QWidget:
         """Why a live version cannot be served; hidden while nothing is known against any."""
         self.fault = PlainLabel(role="error", wrap=True, selectable=True)
+        self.versions = build.button("Show versions")
+        self.versions.clicked.connect(self._show_versions)
+        self._faulty_model = ""
         panel = QFrame()
         theme.set_role(panel, "panel")
-        build.row(self.fault, parent=panel, margins=(theme.L, theme.M, theme.L, theme.M))
+        margins = (theme.L, theme.M, theme.M, theme.M)
+        mark = build.icon("error", "failed", side=20)
+        words = (self.fault, 1)
+        build.row(mark, words, self.versions, parent=panel, spacing=theme.M, margins=margins)
         self.fault_banner = QWidget()
         build.column(panel, parent=self.fault_banner, margins=(theme.L, 0, theme.L, theme.M))
         self.fault_banner.hide()
@@ -161,6 +169,11 @@ class FleetPage(QWidget):
         faults = wording.fault_sentences(view)
         self.fault.setText(faults)
         self.fault_banner.setVisible(bool(faults))
+        self._faulty_model = next(iter(view.faults), "")
+        self.versions.setAccessibleName(f"Show the versions of {self._faulty_model}")
+
+    def _show_versions(self) -> None:
+        self.versions_requested.emit(self._faulty_model)
 
     def _show_detail(self) -> None:
         each = self.table.current

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from desktop import theme
@@ -79,11 +79,6 @@ class TimelineRow(QWidget):
         facts = (self.heading.text(), self.state.text(), self.accuracy.text(), self.origin.text())
         self.setAccessibleName(", ".join(fact for fact in facts if fact))
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() is QEvent.Type.PaletteChange:
-            self._color_state()
-
     def refresh_time(self) -> None:
         self._show_when(self._entry.when)
 
@@ -94,12 +89,8 @@ class TimelineRow(QWidget):
     def _show_state(self, state: str) -> None:
         self.state.setText(state.capitalize())
         self.state.setVisible(bool(state))
-        self._color_state()
-
-    def _color_state(self) -> None:
-        if word := self.state.text().lower():
-            ink = theme.state_mark(word).color.name()
-            self.state.setStyleSheet(f"color: {ink}; font-weight: 600;")
+        if state:
+            theme.set_role(self.state, f"state {theme.state_mark(state).token}")
 
     def _show_accuracy(self, accuracy: float | None, measured_on: str) -> None:
         self.accuracy.setText("" if accuracy is None else percent(accuracy))

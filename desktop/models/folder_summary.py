@@ -68,13 +68,14 @@ def test_sentence(folder: PhotoFolder) -> str:
 
 
 def skipped_sentence(folder: PhotoFolder) -> str:
-    """Return `12 files are skipped: 8 not an image, 4 hidden.`; empty if none is."""
+    """Return `12 files are skipped: not an image (8), hidden (4).`; empty if none is."""
     if not folder.skipped:
         return ""
     reasons = Counter(str(each.reason) for each in folder.skipped)
     alone = len(reasons) == 1
     parts = [
-        reason if alone else f"{count(number)} {reason}" for reason, number in reasons.most_common()
+        reason if alone else f"{reason} ({count(number)})"
+        for reason, number in reasons.most_common()
     ]
     verb = "is" if len(folder.skipped) == 1 else "are"
     return f"{plural(len(folder.skipped), 'file')} {verb} skipped: {', '.join(parts)}."

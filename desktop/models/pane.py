@@ -39,6 +39,8 @@ class ModelPane(QFrame):
         self.name = ElidedLabel(role="title", mode=Qt.TextElideMode.ElideMiddle)
         self.badge = StateBadge("not served")
         self.description = PlainLabel("", "muted", wrap=True)
+        self.fault = PlainLabel("", "error", wrap=True, selectable=True)
+        """Why the live version cannot be served."""
         self.step = PlainLabel("", wrap=True)
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
@@ -83,6 +85,7 @@ class ModelPane(QFrame):
             self.name,
             build.row(self.badge, None),
             self.description,
+            self.fault,
             self._run,
             theme.XS,
             self._buttons,
@@ -121,6 +124,8 @@ class ModelPane(QFrame):
             self.badge.set_state(wording.state(entry), wording.state_words(entry))
         self.description.setText(wording.description(entry) if entry is not None else "")
         self.description.setVisible(bool(self.description.text()))
+        self.fault.setText(wording.fault_sentences(model) if model is not None else "")
+        self.fault.setVisible(bool(self.fault.text()))
         self._run.setVisible(run is not None)
         if run is not None:
             self.step.setText(run.step or "Waiting for its turn.")

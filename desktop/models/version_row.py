@@ -62,7 +62,8 @@ class VersionRow(QWidget):
         self.choices = build.row(self.promote, self.trust, None)
         """What can be done about it; more fits in before the stretch."""
         words = build.column(
-            build.row(self.heading, self.state, None, self.menu),
+            build.row(self.heading, None, self.menu),
+            self.state,
             build.row(self.accuracy, (self.bar, 1)),
             self.change,
             self.facts,
@@ -93,9 +94,8 @@ class VersionRow(QWidget):
         state = ", ".join(wording.version_states(version)).capitalize()
         self.state.setText(state)
         self.state.setVisible(bool(state))
-        tone = "failed" if version.fault else "ready" if version.live else "muted"
-        ink = theme.color(tone).name()
-        self.state.setStyleSheet(f"color: {ink}; font-weight: 600;")
+        tone = "failed" if version.fault else "ready" if version.live else "neutral"
+        theme.set_role(self.state, f"state {tone}")
         self.refresh_time()
         measured = wording.accuracy(version.accuracy, version.accuracy_error)
         self.accuracy.setText(measured or "Not measured")
@@ -103,14 +103,17 @@ class VersionRow(QWidget):
         self.bar.show_accuracy(version.accuracy, version.accuracy_error)
         self.bar.setVisible(bool(measured))
         self.change.setText(wording.class_changes(version, before))
-        self.fault.setText(f"{version.fault} {version.fault_advice}".strip())
+        # The button below it is the advice for one that nobody trusts yet.
+        advice = "" if version.needs_trust else version.fault_advice
+        self.fault.setText(f"{version.fault} {advice}".strip())
         self.fault.setVisible(bool(version.fault))
-        self.promote.setVisible(not version.live)
+        self.promote.setVisible(not version.live and not version.needs_trust)
         self.promote.setEnabled(not busy)
         self.promote.setAccessibleName(f"Use version {version.number}")
         self.trust.setVisible(version.needs_trust)
         self.trust.setAccessibleName(f"Trust version {version.number}…")
-        self._rail.show_mark("live" if version.live else "answered", first=first, last=last)
+        mark = "failed" if version.fault else "live" if version.live else "answered"
+        self._rail.show_mark(mark, first=first, last=last)
         parts = (
             *(self.heading.text(), state, version.fault),
             *(self.accuracy.text(), self.change.text()),

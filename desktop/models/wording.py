@@ -38,6 +38,8 @@ def state(entry: ModelEntry) -> str:
         return "loading"
     if entry.model is None:
         return "built in"
+    if live_fault(entry.model) is not None:
+        return "failed"
     if entry.model.current:
         return "current"
     return "served" if entry.model.served else "not served"
@@ -50,7 +52,25 @@ def state_words(entry: ModelEntry) -> str:
         return f"Learning, {percent(entry.run.progress)}"
     if word == "built in":
         return "Built in, not added"
+    if word == "failed" and entry.model is not None:
+        return f"v{entry.model.live_version} cannot be served"
     return word.capitalize()
+
+
+def live_fault(model: ModelSummary) -> VersionSummary | None:
+    """Return the live version of a model if it cannot be served."""
+    live = (each for each in model.versions if each.number == model.live_version)
+    return next((each for each in live if each.fault), None)
+
+
+def fault_sentences(model: ModelSummary) -> str:
+    """Say why the live version cannot be served, what answers, and what to do; empty if it can."""
+    version = live_fault(model)
+    if version is None:
+        return ""
+    instead = model.fallback_version
+    answers = f"Version {instead} answers in its place." if instead is not None else ""
+    return " ".join(filter(None, (version.fault, answers, version.fault_advice)))
 
 
 def accuracy(share: float | None, error: float | None) -> str:

@@ -15,7 +15,8 @@ from desktop.theme.tokens import CORNER, DARK, RESOURCES, Tokens
 def set_role(widget: QWidget, role: str) -> None:
     """Tell the style sheet what `widget` is.
 
-    Labels: `title`, `heading`, `muted`, `small`, `number`, `mono`, `error`.
+    Labels: `title`, `heading`, `muted`, `small`, `number`, `mono`, `error`, and
+    `state` with a token that is the colour of a state, such as `state failed`.
     Buttons: `primary`, `quiet`, `danger`. Frames: `panel`, `sidebar`, `bar`, `pane`,
     `notice`. Tool buttons: `status`, `segment`, `page`, `choice`.
     """

@@ -43,7 +43,7 @@ class StatusBar(QFrame):
         """Say how many instances are ready, and that the live version cannot be served."""
         self.fleet.setToolTip(plain_text.tooltip(f"{fault}\n{_FLEET_TIP}" if fault else _FLEET_TIP))
         if fault:
-            self._show_fleet("failed", f"Fleet: {ready} ready, the live version is not")
+            self._show_fleet("failed", f"Fleet: {ready} ready, the live version has a fault")
         elif desired == 0 and ready == 0:
             self._show_fleet("stopped", "Fleet: stopped")
         elif ready >= desired:

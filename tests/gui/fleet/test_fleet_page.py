@@ -268,6 +268,9 @@ def test_a_live_version_that_cannot_be_served_is_shown_above_the_instances(
     page.show_view(replace(view, faults={"pets": fault}))
     assert page.fault_banner.isVisible()
     assert page.fault.text() == f"{fault.what} Version 3 answers. {fault.advice}"
+    requested = QSignalSpy(page.versions_requested)
+    page.versions.click()
+    assert requested.at(0) == ["pets"]
     page.show_view(view)
     assert not page.fault_banner.isVisible()
 

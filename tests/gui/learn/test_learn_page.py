@@ -169,10 +169,10 @@ def test_the_mark_of_the_live_version_follows_the_color_scheme(
 ) -> None:
     page.show_model(model(1, live=1))
     row = page.timeline.rows[0]
-    assert LIGHT.ready in row.state.styleSheet()
+    assert row.state.palette().windowText().color().name() == LIGHT.ready
     dark.set_appearance(Appearance.DARK)
     QApplication.processEvents()
-    assert DARK.ready in row.state.styleSheet()
+    assert row.state.palette().windowText().color().name() == DARK.ready
 
 
 @pytest.mark.parametrize("width", [700, 900, 1400])

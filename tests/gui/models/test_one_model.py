@@ -14,6 +14,8 @@ from backend.contract import Comparison, Mistake, SkippedFile
 from desktop.models.confusion_matrix import MAX_CLASSES, ConfusionMatrix, drawn_classes
 from desktop.models.one_model import INITIAL_ROWS, OneModelView
 from desktop.models.pictures import Pictures
+from desktop.theme import Appearance, Theme
+from desktop.theme.tokens import DARK, LIGHT
 from tests.gui.conftest import show
 from tests.support.sample_summaries import IMAGE, model, report
 
@@ -258,3 +260,48 @@ def test_a_version_that_cannot_be_served_says_why(view: OneModelView) -> None:
     assert not rows[1].fault.isVisible()
     view.show_model(BIRDS)
     assert not rows[0].fault.isVisible()
+
+
+@pytest.mark.parametrize("width", [680, 1000])
+def test_no_state_of_a_version_makes_its_row_wider_than_the_timeline(
+    view: OneModelView, width: int
+) -> None:
+    newest, *others = BIRDS.versions
+    worst = replace(
+        newest,
+        pinned=True,
+        fault="Version 3 of birds cannot be served. Nobody has said that it is trusted.",
+        needs_trust=True,
+    )
+    view.show_model(replace(BIRDS, versions=[worst, *others]))
+    view.resize(width, 480)
+    QApplication.processEvents()
+    shown = view.rows[0].visibleRegion().boundingRect()
+    assert (shown.left(), shown.width()) == (0, view.rows[0].width())
+
+
+def test_a_version_that_nobody_trusts_is_trusted_before_it_is_used(view: OneModelView) -> None:
+    newest, *others = BIRDS.versions
+    fault = "Version 3 of birds cannot be served. Nobody has said that it is trusted."
+    found = replace(newest, live=False, fault=fault, fault_advice="Run `trust`.", needs_trust=True)
+    view.show_model(replace(BIRDS, versions=[found, *others]))
+    row = view.rows[0]
+    assert row.fault.text() == fault  # the button says the rest
+    assert row.trust.isVisible()
+    assert not row.promote.isVisible()
+
+
+def test_the_state_of_a_version_follows_the_color_scheme(
+    view: OneModelView, application: QApplication
+) -> None:
+    newest, *others = BIRDS.versions
+    view.show_model(replace(BIRDS, versions=[replace(newest, fault="It is damaged."), *others]))
+    theme = application.findChild(Theme)
+    assert isinstance(theme, Theme)
+    state = view.rows[0].state
+    assert state.palette().windowText().color().name() == LIGHT.failed
+    theme.set_appearance(Appearance.DARK)
+    try:
+        assert state.palette().windowText().color().name() == DARK.failed
+    finally:
+        theme.set_appearance(Appearance.LIGHT)

@@ -36,6 +36,23 @@ def test_state(entry: ModelEntry, words: str) -> None:
     assert wording.state_words(entry) == words
 
 
+def test_a_live_version_that_cannot_be_served_is_the_state_of_its_model() -> None:
+    newest, *others = model("a", current=True, versions=2).versions
+    faulty = replace(newest, fault="Version 2 is damaged.", fault_advice="Promote another.")
+    entry = ModelEntry(
+        "a", replace(model("a", current=True, versions=2), versions=[faulty, *others])
+    )
+    assert entry.model is not None
+    assert wording.state_words(entry) == "v2 cannot be served"
+    assert wording.fault_sentences(entry.model) == "Version 2 is damaged. Promote another."
+    instead = replace(entry.model, fallback_version=1)
+    said = "Version 2 is damaged. Version 1 answers in its place. Promote another."
+    assert wording.fault_sentences(instead) == said
+    older = replace(entry, model=replace(entry.model, live_version=1))
+    assert older.model is not None
+    assert (wording.state(older), wording.fault_sentences(older.model)) == ("current", "")
+
+
 def test_a_model_without_classes_says_what_to_do_wherever_it_is_shown() -> None:
     empty = model("birds", classes=())
     assert wording.contents(empty) == "Label photos, or drop a folder of folders."
