@@ -18,7 +18,7 @@ def fleet_sentence(
     are = "is" if instances == 1 else "are"
     if others:
         return f"{gone}{plural(instances, 'instance')} of {others[0]} {are} used."
-    return f"{gone}{plural(instances, 'instance')} still running {are} used."
+    return f"{gone}{plural(instances, 'instance')} still ran and {are} used."
 
 
 def runs_sentence(interrupted: int) -> str:

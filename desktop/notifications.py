@@ -27,6 +27,8 @@ class Notice:
     """What the button of the notice says; empty for none."""
     act: Callable[[], object] | None = None
     """What the button does."""
+    stays: bool = False
+    """Until somebody closes it, as those with an action and errors do; others disappear."""
 
     @property
     def text(self) -> str:
@@ -58,9 +60,16 @@ class Notifications(QObject):
         """Show what is wrong outside of what was just done, with a button that mends it."""
         self.posted.emit(Notice(what, advice, is_error=True, action=action, act=act))
 
-    def info(self, text: str, action: str = "", act: Callable[[], object] | None = None) -> None:
+    def info(
+        self,
+        text: str,
+        action: str = "",
+        act: Callable[[], object] | None = None,
+        *,
+        stays: bool = False,
+    ) -> None:
         """Show good or neutral news, a sentence; with an `action` until somebody closes it."""
-        self.posted.emit(Notice(text, action=action, act=act))
+        self.posted.emit(Notice(text, action=action, act=act, stays=stays))
 
 
 def _error_notice(error: BaseException | str) -> Notice:

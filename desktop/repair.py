@@ -49,7 +49,7 @@ class Examination:
 
 def check_settings(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.settings
-    then = "Every setting is what it is at first."
+    then = "All settings are the defaults again."
     repair = partial(open_or_move_aside, path, read_preferences, workspace, then)
     yield from damage(path, read_preferences, repair)
 

@@ -29,7 +29,7 @@ POLL_SECONDS = 20.0
 _LEAST_PAUSE = 100
 """Between two looks at the databases, by how long one takes: it reads all of them."""
 _MAX_NAMED = 3
-_KEPT = "Nothing is destroyed: what is damaged is moved to the folder damaged of the workspace."
+_KEPT = "Nothing is destroyed: what is damaged is moved to the workspace's folder “damaged”."
 
 
 async def start_repair(app: App, stack: AsyncExitStack) -> None:
@@ -114,7 +114,7 @@ class RepairPresenter:
                 lambda: QGuiApplication.clipboard().setText(details),
             )
         elif done:
-            self._notifications.info(done[0], "Close", lambda: None)
+            self._notifications.info(done[0], stays=True)
         await self._on_repaired(problems)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
@@ -15,6 +15,8 @@ from desktop.widgets.timers import single_shot_timer
 MAX_NOTICES = 3
 INFO_MILLISECONDS = 6000
 _MAX_WIDTH = 440
+_MAX_BESIDE = 80
+"""Characters of a notice with its button beside its sentence; of a longer one it is below."""
 _MAX_TEXT = 300
 """Characters of a sentence; the tooltip and the details have the rest."""
 
@@ -72,7 +74,14 @@ class NoticeStack(QWidget):
             return
         width = min(_MAX_WIDTH, self._over.width() - 2 * theme.L)
         self.setFixedWidth(width)
-        height = sum(bar.heightForWidth(width) for bar in bars) + theme.S * (len(bars) - 1)
+        room = self._over.height() - 2 * theme.L
+        height = -theme.S
+        for bar in reversed(bars):
+            height += theme.S + bar.heightForWidth(width)
+            # Those without room wait until a newer one is closed.
+            bar.setVisible(height <= room or bar is bars[-1])
+        height = sum(bar.heightForWidth(width) + theme.S for bar in bars if not bar.isHidden())
+        height -= theme.S
         self.setGeometry(theme.L, self._over.height() - height - theme.L, width, height)
         self.raise_()
 
@@ -96,21 +105,31 @@ class NoticeBar(QFrame):
             words.addWidget(_text(notice.advice, "muted"))
         margins = (theme.M, theme.S, theme.S, theme.S)
         line = build.row(mark, (words, 1), parent=self, spacing=theme.M, margins=margins)
-        if notice.is_error and notice.details:
-            copy = build.button("Copy details", role="quiet")
-            copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(notice.details))
-            line.addWidget(copy)
+        buttons = line
+        below = len(notice.text) + len(notice.action) > _MAX_BESIDE
+        if below:
+            buttons = build.row()
+            words.addLayout(buttons)
         if notice.action:
-            self.action = build.button(notice.action, role="quiet")
+            self.action = build.button(notice.action, role="" if below else "quiet")
             self.action.clicked.connect(self._act)
-            line.addWidget(self.action)
+            buttons.addWidget(self.action)
+        if notice.is_error and notice.details:
+            copy = build.button("Copy details", role="" if below else "quiet")
+            copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(notice.details))
+            buttons.addWidget(copy)
         close = build.icon_button("close", "Close this notice", "muted")
         close.setToolTip("Close (Esc)")
         close.clicked.connect(self.close_notice)
         line.addWidget(close)
+        if below:
+            buttons.addStretch(1)
+            buttons.setContentsMargins(0, theme.S if buttons.count() > 1 else 0, 0, 0)
+            line.setAlignment(mark, Qt.AlignmentFlag.AlignTop)
+            line.setAlignment(close, Qt.AlignmentFlag.AlignTop)
         self.setAccessibleName(notice.text)
         self._timer = single_shot_timer(INFO_MILLISECONDS, self.close_notice, self)
-        if not notice.is_error and not notice.action:
+        if not (notice.is_error or notice.action or notice.stays):
             self._timer.start()
 
     def count_up(self) -> None:

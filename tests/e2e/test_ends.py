@@ -70,7 +70,7 @@ def test_after_a_kill_the_backend_ends_and_the_next_one_says_what_is_left(
     following = programs.start_serve("--port", "0", instances=2)
     assert (
         f"servery serve (process {serve.process.pid}) ended without stopping anything. "
-        "2 instances still running are used.\n"
+        "2 instances still ran and are used.\n"
     ) in following.messages
     following.process.terminate()
     assert following.process.wait(60) == 0

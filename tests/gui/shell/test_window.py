@@ -4,13 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QToolButton
 
 from desktop.app import App, Options
-from desktop.main_window import PageName
+from desktop.main_window import MIN_SIZE, PageName
 from desktop.notifications import Notifications
 from desktop.settings import OnQuit, Settings
 from desktop.theme import Appearance, tokens
@@ -19,7 +19,7 @@ from desktop.widgets.notice_stack import MAX_NOTICES
 from serving.errors import EngineError
 from serving.models.served import ServedModels
 from serving.workspace import Workspace
-from tests.gui.conftest import Run
+from tests.gui.conftest import Run, show
 from tests.support.drag_and_drop import drop_files
 from tests.support.sample_summaries import model
 from tests.support.waiting import wait_until
@@ -80,7 +80,7 @@ def test_the_status_bar_shows_the_fleet_and_leads_there(app: App) -> None:
     status.show_model("pets", 7)
     assert (status.fleet.text().strip(), status.model.text()) == ("Fleet: 2 ready", "pets v7")
     status.show_fleet(2, 2, "Version 8 of pets cannot be served. Version 7 answers.")
-    assert status.fleet.text().strip() == "Fleet: 2 ready, the live version is not"
+    assert status.fleet.text().strip() == "Fleet: 2 ready, the live version has a fault"
     assert "Version 7 answers." in status.fleet.toolTip()
     status.show_fleet(0, 0)
     assert status.fleet.text().strip() == "Fleet: stopped"
@@ -161,6 +161,35 @@ def test_notices_stay_above_the_page_that_is_shown(app: App) -> None:
     stack = app.window.notices.parentWidget()
     assert stack is not None
     assert [each for each in stack.children() if each.isWidgetType()][-1] is app.window.notices
+
+
+@pytest.mark.parametrize("size", [MIN_SIZE, (760, 520)])
+def test_notices_fit_the_window_and_wait_for_room(app: App, size: tuple[int, int]) -> None:
+    window, notices = app.window, app.window.notices
+    show(window, *size)
+    for number in range(MAX_NOTICES):
+        long = f"The process ended with exit status {number}. " + "It had no memory. " * 40
+        app.notifications.error(EngineError(f"Instance {number} failed.", long), "log")
+    QApplication.processEvents()
+    assert notices.y() >= 0
+    newest = notices.bars[-1]
+    assert newest.isVisible()
+    seen = [bar for bar in notices.bars if bar.isVisible()]
+    for bar in seen:
+        assert bar.height() >= bar.heightForWidth(bar.width())
+        assert all(bar.rect().contains(each.geometry()) for each in bar.findChildren(QPushButton))
+    assert len(seen) < MAX_NOTICES
+    while notices.close_newest():
+        assert all(bar.isVisible() for bar in notices.bars[-1:])
+    assert not notices.isVisible()
+
+
+def test_news_that_stays_is_there_until_it_is_closed(app: App) -> None:
+    app.notifications.info("It was moved.", stays=True)
+    app.notifications.info("It is live.")
+    stays, goes = app.window.notices.bars
+    assert [bar.findChildren(QTimer)[0].isActive() for bar in (stays, goes)] == [False, True]
+    assert stays.findChildren(QPushButton) == []
 
 
 def test_the_details_of_an_error_can_be_copied(app: App) -> None:
