@@ -107,7 +107,12 @@ def reading_error(error: OSError, what: str, advice: str, kind: type[E]) -> E:
     `what` names it as the subject of the sentence: "The file /a/b". Servery's own files are
     read by `serving.state_files`.
     """
-    return kind(f"{what} cannot be read: {error.strerror or error}.", advice)
+    return kind(reading_fault(error, what), advice)
+
+
+def reading_fault(error: OSError, what: str) -> str:
+    """Say that `what`, the subject of the sentence, cannot be read, and why."""
+    return f"{what} cannot be read: {error.strerror or error}."
 
 
 def _lower(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from serving.errors import ModelError
+from serving.errors import ModelError, reading_fault
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import damaged_files
 from serving.models.repository import Version
@@ -90,7 +90,7 @@ def _check_files(version: Version) -> None:
         graph_bytes = (version.path / SAVED_MODEL_FILE).stat().st_size
     except OSError as error:
         name = Path(error.filename or version.path).name
-        raise _unusable(version, f"{name} cannot be read: {error.strerror}.") from error
+        raise _unusable(version, reading_fault(error, name)) from error
     if graph_bytes > MAX_GRAPH_BYTES:
         raise _unusable(version, f"{SAVED_MODEL_FILE} is larger than 2 GB.")
 
@@ -141,6 +141,7 @@ async def _timeout_reason(process: Process, talking: asyncio.Task[Any], size: in
         await asyncio.wait([talking], timeout=_POLL_SECONDS)
         seconds, waits_for_machine = _progress(process.pid)
         now = loop.time()
+        # On a busy machine it may stand still only because it waits for its turn, or the disk.
         if seconds > used or waits_for_machine:
             used, moved = max(used, seconds), now
         if now - moved > IDLE_SECONDS:

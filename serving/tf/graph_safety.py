@@ -22,7 +22,7 @@ from serving.tf.file_flow import FILE_OPERATIONS, TooLarge, asset_files, misplac
 from serving.tf.messages import saved_model_pb2
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.safe_operations import FUNCTION_CALLERS, SAFE_OPERATIONS
-from serving.tf.status import Code, ServingError
+from serving.tf.status import Code, ServingError, unreadable
 from serving.tf.unsafe_operations import UNSAFE_OPERATIONS
 
 MAX_GRAPH_BYTES = 2**31 - 1
@@ -107,9 +107,7 @@ def _inspect(folder: Path) -> tuple[set[str], set[str]]:
             return found, unknown
         raise ServingError(Code.NOT_FOUND, f"There is no {SAVED_MODEL_FILE} in {folder}.") from None
     except OSError as error:
-        raise ServingError(
-            Code.UNKNOWN, f"{path} cannot be read: {error.strerror or error}."
-        ) from error
+        raise unreadable(path, error) from error
     except DecodeError as error:
         raise ServingError(
             Code.DATA_LOSS, f"{path} is damaged: it is not the graph of a SavedModel."
@@ -134,6 +132,7 @@ def _of_meta_graph(meta_graph: Any, unknown: set[str]) -> Iterator[str]:
         raise TooLarge
     for nodes in every:
         for node in nodes:
+            # An operation may also be run by its name in a function's place: `then_branch`.
             for operation in (node.op, *called_functions(node)):
                 if operation in SAFE_OPERATIONS or operation in functions:
                     continue
@@ -163,6 +162,7 @@ def called_functions(node: Any) -> Iterator[str]:
 
 
 def _has_safe_attribute(operation: str, node: Any) -> bool:
+    # Named as a function by another node, it would run with attributes that are not this one's.
     if operation not in _ATTRIBUTES or operation != node.op:
         return False
     name, allowed = _ATTRIBUTES[operation]

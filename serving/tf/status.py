@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 
 MAX_MESSAGE_LENGTH = 1024
 
@@ -51,6 +52,11 @@ def invalid(message: str) -> ServingError:
 def not_found(message: str) -> ServingError:
     """Return a NOT_FOUND."""
     return ServingError(Code.NOT_FOUND, message)
+
+
+def unreadable(path: Path | str, error: OSError) -> ServingError:
+    """Return an UNKNOWN for a file that cannot be read."""
+    return ServingError(Code.UNKNOWN, f"{path} cannot be read: {error.strerror or error}.")
 
 
 def failed_precondition(message: str) -> ServingError:

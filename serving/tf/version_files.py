@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from serving.tf.status import Code, ServingError
+from serving.tf.status import Code, ServingError, unreadable
 
 
 def check_files(folder: Path, root: Path) -> None:
@@ -31,7 +31,7 @@ def check_files(folder: Path, root: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise ServingError(Code.UNKNOWN, f"{path} cannot be read: {error.strerror}.") from error
+            raise unreadable(path, error) from error
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise ServingError(
                 Code.PERMISSION_DENIED, f"{path} is neither a file nor a folder. Remove it."
