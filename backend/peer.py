@@ -17,13 +17,18 @@ ROOT = 0
 _TABLES = {4: Path("/proc/net/tcp"), 6: Path("/proc/net/tcp6")}
 _STATE_COLUMN, _UID_COLUMN, _INODE_COLUMN = 3, 7, 9
 
-# linux/sock_diag.h, linux/inet_diag.h, linux/netlink.h
+# netlink(7), sock_diag(7); linux/sock_diag.h, linux/inet_diag.h, linux/netlink.h
 _NETLINK_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _NLMSG_ERROR, _NLM_F_REQUEST = 4, 20, 2, 1
 _MESSAGE = struct.Struct("=IHHII")
+"""`nlmsghdr`: length, type, flags, sequence, port."""
 _REQUEST = struct.Struct("=BBBBI")
+"""`inet_diag_req_v2` up to its `id`: family, protocol, extensions, padding, states."""
 _ENDS = struct.Struct("!HH16s16s")
+"""The first part of `inet_diag_sockid`, in the order of bytes of the network: ports, addresses,
+of which IPv4 takes the first four bytes."""
 _NO_INTERFACE_NO_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _ANSWER_HEAD, _OWNER_AND_INODE = struct.Struct("=BBBB"), struct.Struct("=II")
+# In `inet_diag_msg`, three numbers are between the socket and its owner: expires, rqueue, wqueue.
 _OWNER_OFFSET = _ANSWER_HEAD.size + _ENDS.size + len(_NO_INTERFACE_NO_COOKIE) + 3 * 4
 
 # net/tcp_states.h: all in which a program still holds the client's end. A socket that is only
@@ -91,7 +96,7 @@ def _ask_kernel(local: tuple[_IP, int], remote: tuple[_IP, int]) -> tuple[int, i
     body = request + ends + _NO_INTERFACE_NO_COOKIE
     head = _MESSAGE.pack(_MESSAGE.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
-        kernel.settimeout(1.0)
+        kernel.settimeout(1.0)  # it answers at once: none waits for one that does not
         kernel.send(head + body)
         answer = kernel.recv(8192)
     kind, content = _MESSAGE.unpack_from(answer)[1], answer[_MESSAGE.size :]

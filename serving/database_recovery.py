@@ -64,6 +64,7 @@ def damage_of_database(path: Path) -> DamagedFile | None:
     except DamagedFile as error:
         return error
     except sqlite3.Error as error:
+        # An extended error code has the kind of error in its lowest byte.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (
             sqlite3.SQLITE_CORRUPT,
             sqlite3.SQLITE_NOTADB,
@@ -223,6 +224,7 @@ def _with_first_page(source: Path, patched: Path, prepare: Callable[[Connection]
     finally:
         template.unlink(missing_ok=True)
     pages = max(1, patched.stat().st_size // size)
+    # The header of a database: section 1.3 of SQLite's "Database File Format".
     page[28:32] = pages.to_bytes(4, "big")  # how many pages there are
     page[32:40] = bytes(8)  # no page is free, as far as anybody knows
     page[92:96] = page[24:28]  # so that the number of pages counts
@@ -304,6 +306,8 @@ def _next_readable(old: Connection, table: str, last: int) -> int | None:
         except sqlite3.Error:
             return False
 
+    # Steps that double pass what is damaged in few reads; the last one is then halved until the
+    # row is found.
     start, step = max(last, 0), 1
     while not is_readable(start + step):
         step *= 2

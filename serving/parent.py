@@ -81,7 +81,7 @@ def end_with_parent(
     This process exits `grace_seconds` later if it is still there then. Raises OSError if
     `descriptor` is not open.
     """
-    os.set_inheritable(descriptor, False)
+    os.set_inheritable(descriptor, False)  # `pass_fds` made it so, and other programs need it not
 
     def wait() -> None:
         stays = False
@@ -92,6 +92,7 @@ def end_with_parent(
         if not stays:
             end()
             time.sleep(grace_seconds)
+            # Not `sys.exit`, which would wait for threads that may never end.
             os._exit(EXIT_WITHOUT_PARENT)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -201,6 +201,7 @@ class _Walk:
             os.fchmod(descriptor, status.st_mode & 0o700)
         except OSError as error:
             reason = f" ({error.strerror})"
+        # Asked again, since some file systems ignore a change of rights without an error.
         if not os.fstat(descriptor).st_mode & _GROUP_AND_OTHERS:
             return
         self._note("refused", path)
@@ -272,7 +273,7 @@ def _replace_by_private_copy(names: list[Path]) -> None:
             aside.chmod(0o600)
             shutil.copyfileobj(source, target, 2**20)
         shutil.copystat(names[0], aside)
-        aside.chmod(0o600)
+        aside.chmod(0o600)  # again, since `copystat` copies the rights too
         for name in names[1:]:
             linked = name.with_name(f".{name.name}.{writer_tag()}")
             os.link(aside, linked)

@@ -71,6 +71,7 @@ class ByteBudget:
             async with asyncio.timeout(self._wait_seconds):
                 await taken
         except BaseException as error:
+            # The bytes may have been taken in the very round of the loop in which it gave up.
             if taken.done() and not taken.cancelled():
                 self.give_back(size)
             else:

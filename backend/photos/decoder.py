@@ -181,6 +181,7 @@ def _limit_memory(more: int | None) -> None:
     if more is None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
         return
+    # Its sixth field is data and stack, proc(5): a little more than what RLIMIT_DATA counts.
     data = int(Path("/proc/self/statm").read_bytes().split()[5]) * _PAGE
     limit = data + more + _SLACK_BYTES
     resource.setrlimit(
@@ -192,6 +193,7 @@ def _limit_memory(more: int | None) -> None:
 def _limit_cpu(seconds: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    # RLIMIT_CPU counts from the start of the process, in whole seconds.
     limit = int(used.ru_utime + used.ru_stime) + seconds + 1
     resource.setrlimit(resource.RLIMIT_CPU, (limit, most))
 

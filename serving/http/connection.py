@@ -110,6 +110,7 @@ class _Parser(h11.Connection):
     def next_event(self) -> Any:
         event = super().next_event()
         if isinstance(event, h11.Data):
+            # `chunk_start` is False in a body with a length, and in later parts of one chunk.
             self.chunks += event.chunk_start
             self.body_bytes += len(event.data)
             if self.has_small_chunks:
@@ -273,6 +274,7 @@ class HttpProtocol(H11Protocol):
             self._waiting, self._since = waiting, now
             self._received = 0
         elif waiting is Waiting.BODY and (
+            # While reading is paused, it is the application that is slow.
             self.flow.read_paused or self._received >= PROGRESS_BYTES
         ):
             self._since, self._received = now, 0

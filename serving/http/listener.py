@@ -98,6 +98,7 @@ class Listener:
             # asyncio does so only if the socket names its protocol: a small answer would wait
             # for the client's acknowledgement otherwise.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # It is a connection only in a later round of the loop: until then it counts here.
         task: asyncio.Task[object] = self._loop.create_task(
             self._loop.connect_accepted_socket(self._new_protocol, accepted)
         )
@@ -113,7 +114,9 @@ class Listener:
             and (waiting := connection.waiting())
             and (rank := _rank(*waiting, self._loop.time()))
         ]
+        # At least one, since one is waiting to be accepted.
         too_many = max(1, len(self._connections) - self._limit + 1)
+        # The socket stays readable: without a pause the loop would spin until there is room.
         self._pause()
         for _, connection in sorted(candidates, key=lambda entry: entry[0])[:too_many]:
             connection.refuse(503)

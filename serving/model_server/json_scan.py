@@ -31,6 +31,7 @@ def check_json(body: bytes, limits: RequestLimits) -> int:
     """
     lists, objects = _count(body, _LIST), _count(body, _OBJECT)
     values, in_strings = lists + objects + _count(body, _COMMA), len(body)
+    # With no more brackets than levels it cannot be too deep, whatever stands in strings.
     if _exceeds(lists + objects, limits.max_json_depth):
         # Some of these may be characters in strings.
         found = _Scan(limits.max_json_depth)
@@ -90,6 +91,7 @@ class _Scan:
 
     def _read_piece(self, piece: Array) -> None:
         quotes = (piece == _QUOTE) & ~self._escaped(piece)
+        # In a string is what stands after an odd number of quotes.
         is_in_string = (np.cumsum(quotes, dtype=np.int32) + self._is_in_string) % 2 == 1
         self._is_in_string = bool(is_in_string[-1])
         self.in_strings += int(np.count_nonzero(is_in_string))
@@ -113,6 +115,7 @@ class _Scan:
         places = np.arange(len(piece), dtype=np.int32)
         # The run of backslashes that the piece before ended with goes on in this one.
         others = np.where(slashes, -2 if self._is_escaped else -1, places)
+        # As far back as the last byte that is no backslash, so many backslashes stand in a row.
         in_row = places - np.maximum.accumulate(others)
         escaped = np.empty(len(piece), np.bool_)
         escaped[0] = self._is_escaped

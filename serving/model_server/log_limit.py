@@ -90,5 +90,6 @@ def _begin_new(log: Path) -> None:
             os.dup2(descriptor, _STDOUT)
     finally:
         os.close(descriptor)
+    # From here on it writes to the new file: renaming a file leaves it open for its writers.
     log.replace(older_part(log))
     aside.replace(log)

@@ -60,6 +60,7 @@ class MessageIntake:
         except BaseException:
             self._starting.release()
             raise
+        # A task of its own, so that it can be refused without cancelling the caller.
         reading = asyncio.ensure_future(read())
         timer = asyncio.get_running_loop().call_later(_SOON_SECONDS, self._add_slow, reading)
         try:
@@ -70,7 +71,7 @@ class MessageIntake:
             raise
         finally:
             timer.cancel()
-            if reading not in self._slow:
+            if reading not in self._slow:  # else `_add_slow` has released it already
                 self._starting.release()
             self._slow.pop(reading, None)
             self._refused.discard(reading)
@@ -113,6 +114,8 @@ class MessageIntake:
                 for reading, looks in self._slow.items()
                 if looks >= _LOOKS and reading not in self._refused
             ]
+            # Dictionaries keep their order, so the later half is the newer. Half at a time: what
+            # those took is free only after a while.
             for reading in newest[len(newest) // 2 :]:
                 self._refused.add(reading)
                 reading.cancel()
@@ -122,6 +125,7 @@ class MessageIntake:
         if self._max_bytes is None:
             return True
         if self._is_loading():
+            # What a version takes counts as what the process takes without requests.
             self._before = self._allocated() - self._budget.used
             return True
         return self._allocated() - self._before <= share * self._max_bytes

@@ -56,6 +56,8 @@ def misplaced(meta_graph: Any) -> set[str]:
     assets = {_output(each.tensor_info.name): Origin.ASSET for each in asset_files(meta_graph)}
     saver = meta_graph.saver_def
     variables = {_output(saver.filename_tensor_name): Origin.VARIABLES}
+    # What TensorFlow's loader feeds: the names of assets to the initializer, and that of the
+    # variables as well to the restore operation. Of what clients feed to calls nothing is known.
     flow.run(_initializers(meta_graph), assets)
     flow.run([saver.restore_op_name], assets | variables)
     flow.run(_fetches(meta_graph), {})
@@ -100,6 +102,8 @@ def _fetches(meta_graph: Any) -> Iterator[str]:
 
 
 def _swappable(graph: Any) -> set[str]:
+    # TensorFlow may run any function that implements the same interface as the one that is
+    # called, so that no file name can be followed into them.
     return {
         node.op
         for function in graph.library.function
@@ -154,6 +158,8 @@ class _Flow:
             if call in seen or function is None:
                 continue
             seen.add(call)
+            # A call is a function's name with the origins of its arguments: each such pair is
+            # followed once, so that functions that call each other come to an end.
             names = [argument.name for argument in function.signature.input_arg]
             nodes = {node.name: node for node in function.node_def}
             scope = _Scope(nodes, dict(zip(names, call[1], strict=False)))
@@ -239,6 +245,7 @@ def _variables_of_the_main_graph(graph: Any) -> dict[str, list[str]]:
 
 
 def _variable_key(node: Any) -> tuple[bytes, bytes]:
+    """Return what TensorFlow shares one variable by, between all nodes that have the same."""
     name = node.attr["shared_name"].s if "shared_name" in node.attr else b""
     container = node.attr["container"].s if "container" in node.attr else b""
     return container, name or node.name.encode()

@@ -67,6 +67,7 @@ def measure(data: bytes, message_type: Any, max_parts: int | None = None) -> Con
             parts += 1
             if max_parts is not None and parts > max_parts:
                 return None
+            # Nearly all tags and sizes are one byte, which is read without a call.
             tag = data[at]
             at += 1
             if tag > 0x7F:
@@ -87,6 +88,7 @@ def measure(data: bytes, message_type: Any, max_parts: int | None = None) -> Con
                 else:
                     outer.append((end, layout))
                     memory += inner.size
+                    # A size may say more than there is: the parser stops at the outer end.
                     end, layout = min(end, at + size), inner
             elif kind == _VARINT:
                 at = _varint(data, at)[1] if data[at] > 0x7F else at + 1
@@ -120,6 +122,8 @@ def _layout_of(message_type: Any) -> _Layout:
     def read(descriptor: Any) -> _Layout:
         layout = known.get(descriptor.full_name)
         if layout is None:
+            # Known before its fields are read, since some types contain themselves:
+            # `TensorProto`, by way of `VariantTensorDataProto`.
             fields = descriptor.fields
             layout = known[descriptor.full_name] = _Layout(_SLOT_BYTES * (2 + len(fields)))
             for item in fields:
