@@ -35,6 +35,12 @@ LIBRARY_ERRORS = (
 )
 """Everything that the package raises; those of `requests` are OSErrors."""
 
+_REFUSING_DISK = {
+    "no space left on device": "Make room on the disk of the container engine, then try again: "
+    "`docker system df` says what takes it.",
+    "read-only file system": "Make the disk of the container engine writable, then try again.",
+}
+
 
 @contextmanager
 def translate_errors(doing: str, engine: str) -> Iterator[None]:
@@ -59,7 +65,8 @@ def translate_errors(doing: str, engine: str) -> Iterator[None]:
     except docker.errors.APIError as error:
         raise EngineError(
             f"The container engine could not {doing}: {explanation(error)}",
-            "Try it again; if it fails again, look at the engine's own log.",
+            disk_advice(explanation(error))
+            or "Try it again; if it fails again, look at the engine's own log.",
         ) from error
     except LIBRARY_ERRORS as error:
         raise EngineUnavailable(
@@ -77,6 +84,15 @@ def ignore_removed() -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code != CONFLICT:
             raise
+
+
+def disk_advice(message: str) -> str:
+    """Return what can be done if the engine says that its disk refused; else nothing.
+
+    The engine has no field for that: its messages end as the operating system says it.
+    """
+    found = [advice for text, advice in _REFUSING_DISK.items() if text in message.lower()]
+    return found[0] if found else ""
 
 
 def explanation(error: docker.errors.APIError) -> str:

@@ -15,6 +15,7 @@ from docker import auth
 
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.discovery import FoundEngine
+from serving.engines.docker.errors import disk_advice
 from serving.engines.docker.image.compatibility import check_compatible
 from serving.engines.docker.image.constants import OFFICIAL_IMAGE, STAGE_LABEL
 from serving.engines.docker.image.lookup import ImageInfo, first_present, image_missing
@@ -72,7 +73,8 @@ class ImageStore:
         except EngineError as error:
             raise EngineError(
                 f"The image {name} could not be pulled. {error.what}",
-                "Check that the registry can be reached and try again; complete layers are "
+                disk_advice(error.what)
+                or "Check that the registry can be reached and try again; complete layers are "
                 "kept. On a machine without a registry, load the image from a file or build "
                 "our own: `servery image build`.",
             ) from error
@@ -203,7 +205,8 @@ class ImageStore:
                         return
                     if error := message.get("error"):
                         raise EngineError(
-                            f"The container engine could not {doing}: {error}", "Try it again."
+                            f"The container engine could not {doing}: {error}",
+                            disk_advice(str(error)) or "Try it again.",
                         )
                     on_message(message)
                 if time.monotonic() - ticked >= REPORT_INTERVAL_SECONDS:

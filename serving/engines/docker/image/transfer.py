@@ -9,6 +9,7 @@ from typing import Any
 from docker.types import CancellableStream
 
 from serving.engines.docker.discovery import FoundEngine
+from serving.engines.docker.errors import disk_advice
 from serving.errors import EngineError, reading_error
 
 
@@ -50,8 +51,10 @@ class Transfer:
             timeout=None,
         ) as response:
             if response.status_code >= 400:
+                message = _message(response.text)
                 raise EngineError(
-                    f"The container engine refused: {_message(response.text)}", "Try it again."
+                    f"The container engine refused: {message}",
+                    disk_advice(message) or "Try it again.",
                 )
             self._answer = CancellableStream(response.iter_lines(), response)
             # `close` may have come between the request and this line, and found no answer to end.
