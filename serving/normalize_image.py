@@ -30,6 +30,8 @@ MAX_OWN_FILE_BYTES = 1536 * 2**20
 million. The backend, where photos come from anywhere, sets a limit of its own."""
 MAX_SCANS = 100
 """Of a progressive JPEG: cameras and editors write about ten. Each costs time for all pixels."""
+_MAX_EXIF_PARTS = 16
+"""Of 64 kB each; cameras write one. Pillow copies what it has of them for each that follows."""
 _MAX_PIECES = 50_000
 """Markers of a JPEG file, chunks of a PNG."""
 
@@ -41,6 +43,7 @@ _JPEG_SIGNATURE, _PNG_SIGNATURE = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK_BYTES = 12
 """Of length, kind and checksum."""
 _SCAN, _END, _WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, *range(0xD0, 0xD9))
+_APP1, _HEAD_BYTES, _EXIF = 0xE1, 4, b"Exif\0\0"
 _OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF)
 """Lossless and hierarchical."""
 
@@ -129,11 +132,12 @@ def _checked_markers(data: bytes) -> Sequence[int]:
     """
     markers: list[int] = []
     if data.startswith(_JPEG_SIGNATURE):
-        scans = 0
-        for marker in _markers(data):
+        scans = exif_parts = 0
+        for marker, position in _markers(data):
             markers.append(marker)
             scans += marker == _SCAN
-            if scans > MAX_SCANS or len(markers) > _MAX_PIECES:
+            exif_parts += marker == _APP1 and data.startswith(_EXIF, position + _HEAD_BYTES)
+            if scans > MAX_SCANS or exif_parts > _MAX_EXIF_PARTS or len(markers) > _MAX_PIECES:
                 raise _too_many_pieces()
     elif data.startswith(_PNG_SIGNATURE):
         position = len(_PNG_SIGNATURE)
@@ -154,8 +158,11 @@ def _too_many_pieces() -> UnusableImage:
     )
 
 
-def _markers(jpeg: bytes) -> Iterator[int]:
-    """Yield the markers of a JPEG file up to its end marker, or until one is missing."""
+def _markers(jpeg: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the markers of a JPEG file, and where each begins.
+
+    Up to its end marker, or until one is missing.
+    """
     position = 2
     while position + 2 <= len(jpeg) and jpeg[position] == 0xFF:
         marker = jpeg[position + 1]
@@ -164,7 +171,7 @@ def _markers(jpeg: bytes) -> Iterator[int]:
             assert filling is not None
             position = filling.end() - 1
             continue
-        yield marker
+        yield marker, position
         if marker == _END:
             return
         if marker in _WITHOUT_LENGTH:

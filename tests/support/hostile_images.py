@@ -92,6 +92,13 @@ def jpeg_of_markers(count: int = 400_000) -> bytes:
     return jpeg[:2] + b"\xff\xfe\0\x02" * count + jpeg[2:]
 
 
+def jpeg_of_exif(count: int = 900) -> bytes:
+    """Return a JPEG file whose metadata are in parts of 64 kB."""
+    jpeg = encoded(Image.new("RGB", (64, 64)), "JPEG")
+    part = (b"\xff\xe1\xff\xff" + b"Exif\0\0").ljust(2 + 0xFFFF, b"\0")
+    return jpeg[:2] + part * count + jpeg[2:]
+
+
 def large_photo(megabytes: int = 30) -> bytes:
     """Return a JPEG file of noise of about this size."""
     side = round((megabytes * 1_000_000 / 2.46) ** 0.5)
@@ -106,6 +113,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "PNG of 196 million pixels": png_bomb,
     "PNG with packed chunks": png_with_packed_chunks,
     "PNG of 500,000 chunks": png_of_small_chunks,
+    "JPEG of 900 parts of EXIF": jpeg_of_exif,
     "GIF of 196 million pixels": gif_bomb,
     "TIFF of 196 million pixels": tiff_bomb,
     "AVIF of 49 million pixels": avif_bomb,

@@ -121,7 +121,9 @@ def test_image_that_takes_too_much_is_refused_before_it_is_decoded(name: str) ->
     assert refused.value.fault is ImageFault.TOO_LARGE
 
 
-@pytest.mark.parametrize("name", ["JPEG of 5,000 scans", "JPEG of 400,000 comments"])
+@pytest.mark.parametrize(
+    "name", ["JPEG of 5,000 scans", "JPEG of 400,000 comments", "JPEG of 900 parts of EXIF"]
+)
 def test_jpeg_in_too_many_pieces_is_refused(name: str) -> None:
     with pytest.raises(UnusableImage, match="too many pieces"):
         normalize_image(BOMBS[name]())
