@@ -16,16 +16,23 @@ from serving.tf.tensors import Tensor
 from serving.tf.tfrecord import records
 
 MAX_WARM_UP_RECORDS = 1000
+MAX_WARM_UP_BYTES = 64 * 2**20
+"""Of all records together, which are in memory while they run."""
 
 
 def warm_up_logs(folder: Path) -> Iterator[Any]:
     """Yield the `PredictionLog`s of a version's folder, none if it has no warm-up file.
 
-    Raises ServingError if the file is damaged or has too many.
+    Raises ServingError if the file is damaged, has too many or is too large.
     """
     path = folder / WARM_UP_FILE
     if not path.is_file():
         return
+    size = path.stat().st_size
+    if size > MAX_WARM_UP_BYTES:
+        raise invalid(
+            f"{path} has {size} bytes; warmup records may have {MAX_WARM_UP_BYTES} together"
+        )
     for number, record in enumerate(records(path.read_bytes()), start=1):
         if number > MAX_WARM_UP_RECORDS:
             raise invalid(

@@ -69,6 +69,35 @@ def _zip_bomb(target: Target) -> str:
     return _post(target, f"/models/{target.model}/import", out.getvalue())
 
 
+def _packed_with_bzip2(target: Target) -> str:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_BZIP2) as file, file.open("a/1.jpg", "w") as photo:
+        for _ in range(64):
+            photo.write(bytes(64 * 2**20))
+    return _post(target, f"/models/{target.model}/import", out.getvalue())
+
+
+def _many_entries(target: Target) -> str:
+    """Send a zip file whose list has its one entry a million times."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("a/1.jpg", b"")
+    content = out.getvalue()
+    begin, end = content.find(b"PK\x01\x02"), content.find(b"PK\x05\x06")
+    entries = content[begin:end] * 1_000_000
+    tail = bytearray(content[end:])
+    tail[12:16] = len(entries).to_bytes(4, "little")
+    return _post(target, f"/models/{target.model}/import", content[:begin] + entries + tail)
+
+
+def _deep_folders(target: Target) -> str:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for number in range(1_000):
+            file.writestr(f"{number}/" + "a/" * 1_000 + "1.jpg", b"")
+    return _post(target, f"/models/{target.model}/import", out.getvalue())
+
+
 def _at(name: str, send: Callable[[Target], str]) -> Attack:
     return Attack(name, "backend", send)
 
@@ -87,5 +116,8 @@ ATTACKS: tuple[Attack, ...] = (
     _at("20 callers that leave after 30 MB", _large(20, takes_answer=False)),
     *(_at(f"4 x {name}", _bombs(make)) for name, make in BOMBS.items()),
     _at("zip file of 4 GB in 4 MB", _zip_bomb),
+    _at("zip file of 4 GB packed with bzip2", _packed_with_bzip2),
+    _at("zip file that lists a million files", _many_entries),
+    _at("zip file of a million folders within each other", _deep_folders),
     *(_at(name, _unfinished(sent, count)) for name, sent, count in _CONNECTIONS),
 )
