@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +26,7 @@ from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
+from serving.socket_address import socket_path
 from serving.units import format_bytes, format_duration, parse_bytes
 
 
@@ -264,6 +266,8 @@ def _show(view: FleetView, as_json: bool) -> None:
             ("INSTANCE", "STATE", "MODELS", "GRPC", "REST", "UP", "CPU", "MEMORY"),
             [_row(instance) for instance in view.instances],
         )
+    for folder in sorted({folder for each in view.instances if (folder := _socket_folder(each))}):
+        print_message(f"Sockets are {folder}/INSTANCE.grpc and {folder}/INSTANCE.rest.")
     for model, fault in view.faults.items():
         print_message(f"{view.fault_sentence(model)} {fault.advice}")
     for one in view.instances:
@@ -272,7 +276,8 @@ def _show(view: FleetView, as_json: bool) -> None:
         if one.state is InstanceState.FAILED and one.instance.log:
             print_message(f"{one.instance.id}: Its log is kept in {one.instance.log}.")
         for model, reason in one.load_errors.items():
-            print_message(f"{one.instance.id} cannot load {model}: {reason}")
+            if reason not in one.instance.failure:
+                print_message(f"{one.instance.id} cannot load {model}: {reason}")
 
 
 def _row(view: InstanceView) -> tuple[str, ...]:
@@ -281,12 +286,25 @@ def _row(view: InstanceView) -> tuple[str, ...]:
         instance.id,
         view.state.value,
         ", ".join(f"{model} v{number}" for model, number in view.versions.items()) or "-",
-        instance.shown_grpc_address or "-",
-        instance.shown_rest_address or "-",
+        _address(instance.shown_grpc_address),
+        _address(instance.shown_rest_address),
         format_duration(max(0.0, time.time() - instance.started)) if instance.started else "-",
         "-" if stats is None else f"{stats.cpu_percent:.0f}%",
         "-" if stats is None else format_bytes(stats.memory_bytes),
     )
+
+
+def _address(address: str | None) -> str:
+    """Return an address for a table; of a socket only that it is one, since its path is long."""
+    if address is None:
+        return "-"
+    return address if socket_path(address) is None else "socket"
+
+
+def _socket_folder(view: InstanceView) -> str:
+    """Return the folder of the sockets that an instance listens on; empty if it has none."""
+    path = socket_path(view.instance.shown_grpc_address or "")
+    return "" if path is None else str(Path(path).parent)
 
 
 def _as_json(view: FleetView) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QProgressBar, QScrollArea, QWidget
 
 from desktop import theme
+from desktop.model_faults import fault_sentences
 from desktop.models import wording
 from desktop.models.entries import ModelEntry
 from desktop.widgets import build
@@ -124,7 +125,7 @@ class ModelPane(QFrame):
             self.badge.set_state(wording.state(entry), wording.state_words(entry))
         self.description.setText(wording.description(entry) if entry is not None else "")
         self.description.setVisible(bool(self.description.text()))
-        self.fault.setText(wording.fault_sentences(model) if model is not None else "")
+        self.fault.setText(fault_sentences(model) if model is not None else "")
         self.fault.setVisible(bool(self.fault.text()))
         self._run.setVisible(run is not None)
         if run is not None:

@@ -15,6 +15,7 @@ from backend.contract import (
 )
 from desktop import formats
 from desktop.formats import count, percent, plural
+from desktop.model_faults import live_fault
 from desktop.models.entries import ModelEntry
 from serving.units import format_bytes
 
@@ -55,22 +56,6 @@ def state_words(entry: ModelEntry) -> str:
     if word == "failed" and entry.model is not None:
         return f"v{entry.model.live_version} cannot be served"
     return word.capitalize()
-
-
-def live_fault(model: ModelSummary) -> VersionSummary | None:
-    """Return the live version of a model if it cannot be served."""
-    live = (each for each in model.versions if each.number == model.live_version)
-    return next((each for each in live if each.fault), None)
-
-
-def fault_sentences(model: ModelSummary) -> str:
-    """Say why the live version cannot be served, what answers, and what to do; empty if it can."""
-    version = live_fault(model)
-    if version is None:
-        return ""
-    instead = model.fallback_version
-    answers = f"Version {instead} answers in its place." if instead is not None else ""
-    return " ".join(filter(None, (version.fault, answers, version.fault_advice)))
 
 
 def accuracy(share: float | None, error: float | None) -> str:

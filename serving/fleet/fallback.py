@@ -149,7 +149,9 @@ class Fallback:
                 return False
             good = await self._last_good(view, live, memory_limit)
             log.warning(
-                "%s %s", fault.what, f"Version {good} answers in its place." if good else ""
+                "%s %s",
+                fault.what,
+                f"Version {good} answers in its place." if good else "No version answers.",
             )
             await asyncio.to_thread(repository.record_fault, model, live.number, fault, good)
             return True

@@ -30,7 +30,7 @@ def check_served(workspace: Workspace) -> Iterator[WorkspaceProblem]:
             return opened
         served = repository.change_served(lambda served: served)
         names = ", ".join(served.names()) or "none"
-        return f"{path} was moved to {workspace.damaged} and written again: served are {names}."
+        return f"{path} was moved to {workspace.damaged} and written again. Served: {names}."
 
     def write_config() -> str:
         repository.refresh_config()

@@ -15,6 +15,7 @@ from desktop.commands.models.trust import trust
 from desktop.commands.models.versions import keep, pin, report, unpin, verify, versions
 from desktop.commands.options import BackendTarget
 from desktop.commands.terminal import print_json, print_message, print_table
+from desktop.model_faults import fault_sentences
 
 
 @click.group(invoke_without_command=True)
@@ -34,6 +35,9 @@ def models(context: click.Context, target: BackendTarget, as_json: bool) -> None
         print_json([asdict(model) for model in found])
     elif found:
         print_table(MODEL_COLUMNS, [model_row(model) for model in found])
+        for model in found:
+            if sentences := fault_sentences(model):
+                print_message(sentences)
     else:
         print_message(f"There is no model yet. Make one: {command('models', 'new', '--help')}.")
 

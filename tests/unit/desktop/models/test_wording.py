@@ -13,6 +13,7 @@ from backend.contract import (
     TrainingRun,
     Verification,
 )
+from desktop.model_faults import fault_sentences
 from desktop.models import wording
 from desktop.models.entries import ModelEntry
 from tests.support.sample_summaries import built_in, model, version
@@ -44,13 +45,13 @@ def test_a_live_version_that_cannot_be_served_is_the_state_of_its_model() -> Non
     )
     assert entry.model is not None
     assert wording.state_words(entry) == "v2 cannot be served"
-    assert wording.fault_sentences(entry.model) == "Version 2 is damaged. Promote another."
+    assert fault_sentences(entry.model) == "Version 2 is damaged. Promote another."
     instead = replace(entry.model, fallback_version=1)
     said = "Version 2 is damaged. Version 1 answers in its place. Promote another."
-    assert wording.fault_sentences(instead) == said
+    assert fault_sentences(instead) == said
     older = replace(entry, model=replace(entry.model, live_version=1))
     assert older.model is not None
-    assert (wording.state(older), wording.fault_sentences(older.model)) == ("current", "")
+    assert (wording.state(older), fault_sentences(older.model)) == ("current", "")
 
 
 def test_a_model_without_classes_says_what_to_do_wherever_it_is_shown() -> None:
