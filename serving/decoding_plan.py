@@ -11,21 +11,30 @@ from serving.image_file import turn_to_upright
 from serving.srgb import is_srgb
 
 MAX_DECODING_BYTES = 320 * 2**20
-"""What decoding one image may take. JPEG files are decoded at a fraction of their size if
-they would take more; others are refused."""
+"""What decoding one image is to take. JPEG files are decoded at a fraction of their size if they
+would take more, and others are reduced at once. What is refused is for the caller to say."""
 
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """What Pillow keeps for a pixel of these modes; 4 for every other."""
-_DECODER_BYTES = {"WEBP": 14, "AVIF": 12}
-"""What decoders keep for each pixel beside the image. They also read the whole file."""
-_STRIP_BYTES = {"TIFF": 6, "GIF": 4}
+_DECODER_BYTES = {"WEBP": 8, "AVIF": 4}
+"""What decoders keep for each pixel until they are given up. They also read the whole file."""
+_STRIP_BYTES = {"TIFF": 6, "GIF": 4, "WEBP": 4, "AVIF": 4}
 """What decoders need for each pixel only while they decode."""
-_TRANSPARENT_BYTES = 14
+_TRANSPARENT_BYTES = 9
 """For each pixel, while what is transparent gets its background."""
+_SCALED_FIRST, _SCALED_WITH_ALPHA = ("RGB", "L", "CMYK"), ("RGBA", "LA")
+"""Modes that are scaled down before their colors are converted, which takes less memory and
+time; the second as well while they hold what is transparent."""
+_MARGIN = 1.15
+"""On what was measured with the Pillow of the lock file: other encoders, other options."""
+_MODE_BYTES = {"P": 4, "1": 5}
 _OTHER_MODE_BYTES = 10
+"""For each pixel, while these and other modes become RGB."""
 _CONVERTED_BYTES = _TURNED_BYTES = 4
 _FIXED_BYTES = 4 * 2**20
 _SCALES = (1, 2, 4, 8)
+_LEAST_SHARE = 0.8
+"""Of the side that is asked for, which reducing leaves at least."""
 _GAPS = (2.0, 1.0)
 """Pillow's default, with which large images are scaled down best, and what takes least memory."""
 
@@ -35,9 +44,11 @@ class DecodingPlan:
     """How to decode an image."""
 
     scale: int
-    """Its sides are divided by this while it is decoded; more than 1 only for JPEG files."""
+    """Its sides are divided by this, of JPEG files while they are decoded, else right after it."""
     gap: float
     """Pillow's `reducing_gap` for scaling it down afterwards."""
+    scales_first: bool
+    """It is scaled down before its colors are converted rather than after that."""
     cost: int
     """Bytes; an upper bound, measured for each format and mode in `test_decoding_plan.py`."""
 
@@ -57,32 +68,64 @@ def plan_decoding(image: Image.Image, length: int, side: int) -> DecodingPlan:
 
 
 def _plans(image: Image.Image, length: int, side: int) -> Iterator[DecodingPlan]:
-    kept = _PIXEL_BYTES.get(image.mode, 4) + _DECODER_BYTES.get(image.format or "", 0)
+    pixel_bytes = _PIXEL_BYTES.get(image.mode, 4)
+    decoder = _DECODER_BYTES.get(image.format or "", 0)
     conversion = _conversion_bytes(image)
     strip = _STRIP_BYTES.get(image.format or "", 0)
-    converted = kept + (_CONVERTED_BYTES if conversion else 0)
+    scales_first = _scales_first(image)
+    alpha_copy = pixel_bytes if scales_first and image.mode in _SCALED_WITH_ALPHA else 0
+    copy = _CONVERTED_BYTES if conversion else 0
     file = length * (2 if image.format in _DECODER_BYTES else 1)
     fixed = _coefficients(image) + file + _FIXED_BYTES
     turned = _TURNED_BYTES if turn_to_upright(image) is not None else 0
-    for scale in _SCALES if image.format in ("JPEG", "MPO") else (1,):
+    is_jpeg = image.format in ("JPEG", "MPO")
+    for scale in _SCALES if is_jpeg or scales_first else (1,):
         width, height = -(-image.width // scale), -(-image.height // scale)
         pixels = width * height
-        decoding = pixels * (kept + max(strip, conversion))
-        output = min(pixels, side * side) * (turned + 1)
+        whole = 0 if is_jpeg or scale == 1 else image.width * image.height
+        if whole and max(width, height) < _LEAST_SHARE * side:
+            break
+        output = min(pixels, side * side)
+        decoding = (whole or pixels) * (pixel_bytes + decoder + strip)
         for gap in _GAPS:
-            scaling = pixels * converted + _scaling(width, height, side, gap) + output
-            yield DecodingPlan(scale, gap, fixed + max(decoding, scaling))
+            scaling = _scaling(width, height, side, gap)
+            if whole:
+                steps: tuple[int, ...] = ((whole + pixels) * (pixel_bytes + alpha_copy),)
+                held = pixel_bytes * whole
+            else:
+                steps, held = (), 0
+            if scales_first and max(width, height) > side:
+                steps += (
+                    held + pixels * (pixel_bytes + alpha_copy) + scaling,
+                    held + output * (pixel_bytes + conversion + turned + 1),
+                )
+            else:
+                steps += (
+                    held + pixels * (pixel_bytes + conversion),
+                    held + pixels * (pixel_bytes + copy) + scaling + output * (turned + 1),
+                )
+            cost = fixed + round(_MARGIN * max(decoding, *steps))
+            yield DecodingPlan(scale, gap, scales_first, cost)
+
+
+def _scales_first(image: Image.Image) -> bool:
+    # The color that stands for transparent would be mixed with others.
+    is_opaque = image.mode in _SCALED_FIRST and not image.has_transparency_data
+    return is_opaque or image.mode in _SCALED_WITH_ALPHA
 
 
 def _conversion_bytes(image: Image.Image) -> int:
     """Return what converting its colors takes for each pixel; 0 if they stay as they are."""
+    profile = _CONVERTED_BYTES if image.info.get("icc_profile") else 0
     if image.has_transparency_data:
-        return _TRANSPARENT_BYTES
+        return _TRANSPARENT_BYTES + profile
     if image.mode == "RGB":
         return 0 if is_srgb(image) else _CONVERTED_BYTES
     if image.mode == "L":
         is_kept = image.format in ("JPEG", "MPO") and not image.info.get("icc_profile")
         return 0 if is_kept else 2 * _CONVERTED_BYTES
+    if image.mode in _MODE_BYTES:
+        return _MODE_BYTES[image.mode] + profile
     return _OTHER_MODE_BYTES
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from serving.decoding_plan import plan_decoding
+from serving.decoding_plan import DecodingPlan, plan_decoding
 from serving.errors import ImageError, reading_error
 from serving.image_file import (
     ImageFault,
@@ -26,8 +26,8 @@ MAX_SIDE = 4096
 """A longer side than this is scaled down: no model here looks at more."""
 JPEG_QUALITY = 92
 MAX_OWN_FILE_BYTES = 1536 * 2**20
-"""What decoding a file of the person's own may take: a WebP of 50 million pixels, a PNG of 108
-million. The backend, where photos come from anywhere, sets a limit of its own."""
+"""What decoding a file of the person's own may take: a WebP of 80 million pixels, a PNG of any
+size that is read. The backend, where photos come from anywhere, sets a limit of its own."""
 MAX_SCANS = 100
 """Of a progressive JPEG: cameras and editors write about ten. Each costs time for all pixels."""
 _MAX_EXIF_PARTS = 16
@@ -97,12 +97,14 @@ def normalize_image(data: bytes, on_cost: Callable[[int], None] = _refuse_beyond
     with open_image(data) as image:
         plan = plan_decoding(image, len(data), MAX_SIDE)
         on_cost(plan.cost)
-        if plan.scale > 1:
+        if plan.scale > 1 and image.format in ("JPEG", "MPO"):
             image.draft(None, (image.width // plan.scale, image.height // plan.scale))
         image.load()  # only decoding it whole shows whether a file is damaged
         if plan.scale == 1 and _is_normalized(image, markers):
             return data
-        return _converted(image, plan.gap)
+        # Decoders of WebP and AVIF keep 4 to 8 bytes of each pixel, for more frames.
+        image._decoder = None  # type: ignore[attr-defined]
+        return _converted(image, plan)
 
 
 def _is_normalized(image: Image.Image, markers: Sequence[int]) -> bool:
@@ -183,20 +185,29 @@ def _markers(jpeg: bytes) -> Iterator[tuple[int, int]]:
             position = end.start() if end else len(jpeg)
 
 
-def _converted(image: Image.Image, gap: float) -> bytes:
-    colored = to_srgb(image)
-    colored.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS, gap)
+def _converted(image: Image.Image, plan: DecodingPlan) -> bytes:
+    turn = turn_to_upright(image)
+    smaller = image
+    if plan.scale > 1 and image.format not in ("JPEG", "MPO"):
+        smaller = image.reduce(plan.scale)
+    if plan.scales_first:
+        _scale_down(smaller, plan.gap)
+    colored = to_srgb(smaller)
+    _scale_down(colored, plan.gap)
     if colored.mode == "RGBA":
         # Without a background, what is transparent would come out in whatever color it hides.
         opaque = Image.new("RGB", colored.size, "white")
         opaque.paste(colored, mask=colored.getchannel("A"))
         colored = opaque
-    turn = turn_to_upright(image)
     out = io.BytesIO()
     (colored if turn is None else colored.transpose(turn)).save(
         out, "JPEG", quality=JPEG_QUALITY, comment=b""
     )
     return out.getvalue()
+
+
+def _scale_down(image: Image.Image, gap: float) -> None:
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS, gap)
 
 
 def too_many_bytes() -> UnusableImage:

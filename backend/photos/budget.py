@@ -138,8 +138,8 @@ class PhotoBudget:
 
     @classmethod
     def of(cls, total: int) -> PhotoBudget:
-        """Divide `total` bytes."""
-        shares = (32, 160, 96, 640, 24, 72)  # of 1,024
+        """Divide `total` bytes, of which the largest share is for one photo to be decoded."""
+        shares = (32, 136, 96, 682, 24, 54)  # of 1,024; the largest upload is 64 MiB and its form
         return cls(*(ByteBudget(total * share // 1024) for share in shares))
 
     @property

@@ -24,7 +24,6 @@ from pathlib import Path
 from PIL import AvifImagePlugin, Image, PngImagePlugin
 
 from backend.photos.form import BrokenForm, read_form
-from serving.decoding_plan import MAX_DECODING_BYTES
 from serving.image_file import UnusableImage, takes_too_much_memory
 from serving.normalize_image import normalize_image
 from serving.scaled_photo import scaled_photo
@@ -47,6 +46,8 @@ class DecodingJob:
     allowance: int
     """Bytes of memory that decoding may take; for more, only how many it takes is answered."""
     cpu_seconds: int
+    max_allowance: int
+    """As many bytes as decoding one file may ever take."""
     boundary: str | None = None
     """The file is a form that is divided by this, with the photo in its field `file`."""
     side: int | None = None
@@ -154,7 +155,7 @@ def _decode(
 
     # Until its header is read: some decoders ask for an image's memory when they are made, but
     # do not use it yet.
-    _limit_memory(MAX_DECODING_BYTES)
+    _limit_memory(job.max_allowance)
     try:
         if job.side is not None:
             made = scaled_photo(data, job.side, check_cost)

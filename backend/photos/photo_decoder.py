@@ -107,18 +107,24 @@ class PhotoDecoder:
         Raises UnusableImage, and HttpError if there is none or no memory for it. If cancelled,
         decoding ends.
         """
-        return await self._decode(file, DecodingJob(0, 0, boundary))
+        return await self._decode(file, boundary)
 
     async def scale(self, file: int, side: int) -> DecodedPhoto:
         """Make a photo smaller; its shorter side gets at most `side` pixels. Raises as above."""
-        return await self._decode(file, DecodingJob(0, 0, side=side))
+        return await self._decode(file, side=side)
 
-    async def _decode(self, file: int, job: DecodingJob) -> DecodedPhoto:
-        small = DecodingJob(self._allowance, _SMALL_SECONDS, job.boundary, job.side)
+    async def _decode(
+        self, file: int, boundary: str | None = None, side: int | None = None
+    ) -> DecodedPhoto:
+        def job(allowance: int, cpu_seconds: int) -> DecodingJob:
+            most = self._budget.large_decoding.total
+            return DecodingJob(allowance, cpu_seconds, most, boundary, side)
+
         cost = 0
         if os.fstat(file).st_size <= _SMALL_FILE:
             try:
                 async with self._budget.small_decoding.reserve(self._allowance):
+                    small = job(self._allowance, _SMALL_SECONDS)
                     decoded, made = await self._small.decode(small, file)
                 if not decoded.cost:
                     return _photo(decoded, file, made)
@@ -129,14 +135,12 @@ class PhotoDecoder:
         try:
             if not cost:
                 # Its header alone says how much memory it takes.
-                header = DecodingJob(0, _LARGE_SECONDS, job.boundary, job.side)
-                decoded, made = await self._large.decode(header, file)
+                decoded, made = await self._large.decode(job(0, _LARGE_SECONDS), file)
                 if not decoded.cost:
                     return _photo(decoded, file, made)
                 cost = decoded.cost
             async with self._budget.large_decoding.reserve(cost):
-                large = DecodingJob(cost, _LARGE_SECONDS, job.boundary, job.side)
-                decoded, made = await self._large.decode(large, file)
+                decoded, made = await self._large.decode(job(cost, _LARGE_SECONDS), file)
                 return _photo(decoded, file, made)
         except DecoderEnded as error:
             raise _undecodable() from error

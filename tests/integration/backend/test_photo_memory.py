@@ -142,6 +142,24 @@ def test_photo_that_could_never_fit_is_refused_for_good(workspace: Workspace, st
         assert httpx.post(url, content=image_bytes(), timeout=TIMEOUT_SECONDS).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("form", "size", "budget"),
+    [("PNG", (8160, 6120), "512MB"), ("WEBP", (8000, 6000), "1400MB")],
+)
+def test_large_photo_fits_the_budget(
+    workspace: Workspace, start: Start, form: str, size: tuple[int, int], budget: str
+) -> None:
+    install_tiny(ModelRepository(workspace.models))
+    photo = io.BytesIO()
+    options = {"lossless": True, "method": 0} if form == "WEBP" else {}
+    Image.new("RGB", size, "green").save(photo, form, **options)
+    with start(workspace, "--memory-budget", budget) as process:
+        running = BackendRunFile.read(workspace)
+        assert running is not None
+        answer = Running(process.pid, running.url).label(photo.getvalue())
+        assert answer.status_code == 201, answer.text
+
+
 def test_decoders_end_when_the_backend_is_killed(workspace: Workspace, start: Start) -> None:
     install_tiny(ModelRepository(workspace.models))
     with start(workspace) as process:
