@@ -247,6 +247,16 @@ class HttpProtocol(H11Protocol):
         else:
             self.transport.close()
 
+    def end_after_response(self) -> bool:
+        """End the connection after the response that is being made, if more requests came already.
+
+        Says whether it will end; their client may send those again on another connection.
+        """
+        if self.cycle is None or self.cycle.response_complete or not self.conn.trailing_data[0]:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
     def _answer(self, status: int) -> None:
         what, advice = _MESSAGES[status]
         body = json.dumps({"error": what, "advice": advice}).encode()

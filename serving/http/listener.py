@@ -120,6 +120,13 @@ class Listener:
         self._pause()
         for _, connection in sorted(candidates, key=lambda entry: entry[0])[:too_many]:
             connection.refuse(503)
+        if not candidates:
+            # Clients that sent many requests at once would keep others out until the last.
+            ending = 0
+            for connection in self._connections:
+                ending += connection.end_after_response()
+                if ending >= self._at_once:
+                    break
         if candidates:
             # Its descriptor is free in the next round of the loop, or the one after that.
             self._loop.call_soon(self._loop.call_soon, self.resume)

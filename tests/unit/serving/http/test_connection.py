@@ -176,3 +176,31 @@ async def test_connections_take_turns() -> None:
     turns.add(partial(work, "b", 2))
     await done.wait()
     assert order == ["a", "other", "b", "other", "a", "other", "b", "other"]
+
+
+async def test_clients_that_send_many_requests_at_once_make_room_for_others() -> None:
+    served = [0]
+    begun, may_answer = asyncio.Semaphore(0), asyncio.Event()
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        served[0] += 1
+        begun.release()
+        await may_answer.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving(app, HttpLimits(connections=1)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request * 3)
+        await begun.acquire()
+        other_reader, other_writer = await asyncio.open_connection("127.0.0.1", port)
+        other_writer.write(request)
+        for _ in range(50):  # rounds of the loop, in which the server looks for room
+            await asyncio.sleep(0)
+        may_answer.set()
+        assert (await reader.read()).count(b"HTTP/1.1 204") == 1
+        assert await other_reader.readuntil(b"\r\n\r\n")
+        assert served[0] == 2
+        for each in (writer, other_writer):
+            each.close()
