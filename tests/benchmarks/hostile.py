@@ -12,6 +12,7 @@ the other caller, and how many processes ended. The exit code is 1 if a bound wa
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import json
 import os
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import psutil
 
+from backend.client import BackendClient
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests import benchmarks
@@ -245,6 +247,15 @@ def send(name: str, target: Target) -> None:
         print(f"{type(error).__name__}: {error}".splitlines()[0])
 
 
+async def cancel_jobs(target: Target) -> None:
+    """End the imports that an attack has left, so that they cost the next one nothing."""
+    host, port = target.backend
+    async with BackendClient(f"http://{host}:{port}") as client:
+        for job in await client.training_runs():
+            if not job.state.finished:
+                await client.cancel_training(job.id)
+
+
 def row_text(row: Row, *, markdown: bool) -> str:
     cells = (
         row.attack.name,
@@ -298,6 +309,8 @@ def run(chosen: Sequence[Attack], *, markdown: bool) -> list[Row]:
             )
             for attack in chosen:
                 rows.append(measured(attack, target, servers))
+                if attack.at == "backend":
+                    asyncio.run(cancel_jobs(target))
                 print(row_text(rows[-1], markdown=markdown), flush=True)
                 if rows[-1].exits:
                     print(servers.log(attack.at)[-2000:], file=sys.stderr)
