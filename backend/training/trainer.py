@@ -28,7 +28,7 @@ from backend.training.worker_protocol import (
 )
 from serving.background import cancel_and_wait, finish
 from serving.clock import utc_now
-from serving.errors import BackendError, ServeryError
+from serving.errors import BackendError, ServeryError, storage_error
 from serving.models.pruning import prune
 from serving.models.repository import ModelRepository, Version
 from serving.models.staging import adopt_version, staged_version
@@ -256,6 +256,11 @@ class Trainer:
                 await self._finish(self._current, RunState.CANCELLED, "Cancelled.")
             except ServeryError as error:
                 await self._finish(self._current, RunState.FAILED, str(error))
+            except OSError as error:
+                _log.exception("Training run %s failed", run.id)
+                what = "The training run could not write its files"
+                failure = storage_error(error, self._workspace.root, what, BackendError)
+                await self._finish(self._current, RunState.FAILED, str(failure))
             except Exception as error:
                 _log.exception("Training run %s failed", run.id)
                 await self._finish(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -349,3 +351,21 @@ async def test_an_import_whose_labels_cannot_be_saved_fails_and_says_so(
     run = await service.trainer.queue_import("farm", PhotoSource(tmp_path, str(tmp_path)))
     run = await ended(service, run.id)
     assert (run.state, run.step) == (RunState.FAILED, "The disk is full. Free some space.")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+async def test_a_run_whose_files_the_disk_refuses_fails_with_a_sentence(
+    service: Service, worker_script: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    async def refuse(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("backend.training.trainer.WorkerProcess.run", refuse)
+    run = await ended(service, (await start(service, worker_script, GOOD)).id)
+    assert run.state is RunState.FAILED
+    assert run.step.startswith("The training run could not write its files: ")
+    assert "Errno" not in run.step
+    assert str(service.workspace.root) in run.step
+    monkeypatch.undo()
+    write_worker(worker_script, GOOD)
+    assert (await ended(service, (await service.client.train()).id)).state is RunState.SUCCEEDED
