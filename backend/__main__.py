@@ -15,7 +15,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
+from backend.contract import (
+    DEFAULT_MEMORY_BUDGET,
+    DEFAULT_PORT,
+    EXIT_ALREADY_RUNNING,
+    parse_memory_budget,
+)
 from backend.ending import Shutdown, ending
 from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
@@ -26,7 +31,7 @@ from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
 from backend.opening import keep_run_file, opened
-from backend.photos.budget import DEFAULT_BYTES, LEAST_BYTES, PhotoBudget
+from backend.photos.budget import PhotoBudget
 from backend.photos.idle_memory import return_memory_when_idle
 from backend.photos.photo_decoder import PhotoDecoder
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
@@ -53,7 +58,7 @@ from serving.predict.client import PredictClient
 from serving.private import set_private_umask
 from serving.process_identity import process_identity
 from serving.text.log_lines import log_lines, print_line
-from serving.units import format_bytes, parse_bytes
+from serving.units import format_bytes
 from serving.workspace import Workspace
 
 EXIT_FAILED = 1
@@ -114,6 +119,7 @@ async def _serve(arguments: argparse.Namespace, shutdown: Shutdown) -> None:
             owner_pid=owner_pid,
             owner_identity=owner_identity,
             allow_hosts=hosts,
+            memory_budget=arguments.memory_budget,
         )
 
         def on_listening() -> None:
@@ -232,10 +238,10 @@ def _parse_arguments() -> argparse.Namespace:
     option(
         "--memory-budget",
         type=_budget,
-        default=DEFAULT_BYTES,
+        default=DEFAULT_MEMORY_BUDGET,
         metavar="SIZE",
         help="memory that photos in flight may take; more of them wait, then are refused "
-        f"(default: {format_bytes(DEFAULT_BYTES)})",
+        f"(default: {format_bytes(DEFAULT_MEMORY_BUDGET)})",
     )
     limits = parser.add_argument_group("limits of HTTP connections")
     option = limits.add_argument
@@ -264,10 +270,10 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def _budget(text: str) -> int:
-    size = parse_bytes(text)
-    if size < LEAST_BYTES:
-        raise argparse.ArgumentTypeError(f"at least {format_bytes(LEAST_BYTES)} are needed")
-    return size
+    try:
+        return parse_memory_budget(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 if __name__ == "__main__":

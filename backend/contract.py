@@ -61,10 +61,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from serving.predict.prediction import Score
+from serving.units import format_bytes, parse_bytes
 
 DEFAULT_PORT = 8080
 EXIT_ALREADY_RUNNING = 3
 """The exit code of a backend that found another one serving its workspace."""
+
+DEFAULT_MEMORY_BUDGET = 512 * 2**20
+"""Bytes that photos in flight may take."""
+LEAST_MEMORY_BUDGET = 128 * 2**20
+"""With less, photos of ordinary cameras would not fit."""
+
+
+def parse_memory_budget(text: str) -> int:
+    """Return what `--memory-budget` says, in bytes; raises ValueError with a sentence."""
+    size = parse_bytes(text)
+    if size < LEAST_MEMORY_BUDGET:
+        raise ValueError(f"At least {format_bytes(LEAST_MEMORY_BUDGET)} are needed.")
+    return size
 
 
 @dataclass(frozen=True)

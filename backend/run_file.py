@@ -45,6 +45,8 @@ class BackendRunFile:
     owner_identity: str = ""
     allow_hosts: list[str] = field(default_factory=list)
     """The host names by which browsers may reach it besides those of this machine."""
+    memory_budget: int = 0
+    """Bytes that photos in flight may take; 0 if that is not known."""
 
     @classmethod
     def read(cls, workspace: Workspace) -> BackendRunFile | None:

@@ -55,6 +55,8 @@ class BackendOptions:
     engine: str = AUTO
     allow_hosts: tuple[str, ...] = ()
     """Names as `serving.listen_address.checked_host_name` returns them."""
+    memory_budget: int | None = None
+    """Bytes that photos in flight may take; by default as the backend has it."""
     started_by: str = "Servery"
     """Which program starts it, for sentences."""
 
@@ -65,6 +67,7 @@ class BackendOptions:
             *("--port", str(port), *(["--exact-port"] if self.port else [])),
             *("--engine", self.engine),
             *(word for name in self.allow_hosts for word in ("--allow-host", name)),
+            *(("--memory-budget", str(self.memory_budget)) if self.memory_budget else ()),
             *("--started-by", self.started_by),
         ]
 
@@ -79,6 +82,8 @@ class BackendOptions:
         for name in self.allow_hosts:
             if name not in running.allow_hosts:
                 return f"The backend that runs already is not to be reached by the name {name}."
+        if self.memory_budget not in (None, running.memory_budget):
+            return "The backend that runs already has another memory budget."
         return ""
 
 

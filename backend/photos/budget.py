@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from backend.http_errors import HttpError
 from serving.units import format_bytes
 
-DEFAULT_BYTES = 512 * 2**20
-LEAST_BYTES = 128 * 2**20
-"""With less, photos of ordinary cameras would not fit."""
+_MORE_MEMORY = "give photos more memory with `servery serve --memory-budget SIZE`."
 WAIT_SECONDS = 20.0
 """Longest wait for memory. Retry-After says to come back after a few seconds."""
 MAX_WAITING = 128
@@ -54,7 +52,7 @@ class ByteBudget:
                 413,
                 f"The photo takes more memory than the {format_bytes(self.total)} that are set"
                 " aside for it.",
-                "Save it smaller, or start the backend with a larger --memory-budget.",
+                f"Save it smaller, or {_MORE_MEMORY}",
             )
         if not self._line and self.used + size <= self.total:
             self._take_now(size)
@@ -157,5 +155,5 @@ def _busy() -> HttpError:
     return HttpError(
         503,
         "There are more photos at once than fit into memory.",
-        "Send it again in a few seconds, or start the backend with a larger --memory-budget.",
+        f"Send it again in a few seconds, or {_MORE_MEMORY}",
     )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from backend.contract import DEFAULT_PORT
+from backend.contract import DEFAULT_MEMORY_BUDGET, DEFAULT_PORT, parse_memory_budget
 from desktop.backend_process import (
     LOOPBACK,
     BackendHandle,
@@ -30,8 +30,16 @@ from serving.listen_address import ListenAddress, checked_host_name
 from serving.models.repository import ModelRepository
 from serving.private import access_warnings
 from serving.signals import on_end_signals
+from serving.units import format_bytes
 
 NAME = "servery serve"
+
+
+def _budget(text: str) -> int:
+    try:
+        return parse_memory_budget(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -58,6 +66,13 @@ NAME = "servery serve"
     metavar="NAME",
     help="A host name, besides localhost, by which browsers reach the web page; repeatable.",
 )
+@click.option(
+    "--memory-budget",
+    type=_budget,
+    metavar="SIZE",
+    help="Memory that photos in flight may take; more of them wait, then are refused."
+    f"  [default: {format_bytes(DEFAULT_MEMORY_BUDGET)}]",
+)
 @click.option("--model", metavar="NAME", help="Make this model the current one.")
 @options.fleet
 def serve(
@@ -66,13 +81,14 @@ def serve(
     host: str | None,
     port: int | None,
     allow_hosts: tuple[str, ...],
+    memory_budget: int | None,
     model: str | None,
 ) -> None:
     """Run fleet, backend and web page without a window, until Ctrl+C.
 
     Prints the address of the web page. What this command started is stopped at the end. If a
-    backend of the workspace runs already, it is used, unless it has another --host or --port than
-    asked for.
+    backend of the workspace runs already, it is used, unless it has another --host, --port or
+    --memory-budget than asked for.
     """
     workspace = target.workspace.create()
     address = ListenAddress.resolve(LOOPBACK if host is None else host)
@@ -82,7 +98,12 @@ def serve(
         if sentence:
             print_message(sentence)
     options = BackendOptions(
-        host=host, port=port, engine=target.engine, allow_hosts=names, started_by=NAME
+        host=host,
+        port=port,
+        engine=target.engine,
+        allow_hosts=names,
+        memory_budget=memory_budget,
+        started_by=NAME,
     )
     asyncio.run(_serve(target, instances, options, model))
 

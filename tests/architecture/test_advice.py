@@ -23,6 +23,11 @@ SOURCES = sorted(path for path in PROGRAMS if path.suffix in (".py", ".js", ".ht
 INLINE = re.compile(r"`servery(?: ([^`]*))?`")
 COMMAND_LINE = re.compile(r"^servery +(.*)$", re.MULTILINE)
 PAGE = re.compile(r"\b(?:the|The) ([A-Z][a-z]+) page\b")
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]+")
+NOT_OF_THE_COMMAND_LINE = {
+    *("--model_config_file", "--mount", "--out", "--run-module"),
+}
+"""Options of other programs: the model server, `docker run`, and modules that developers run."""
 NOT_OF_THE_WINDOW = {"prometheus"}
 
 
@@ -74,6 +79,37 @@ def test_every_command_that_is_named_exists() -> None:
         for path in [*SOURCES, *DOCUMENTS]
         for words in commands_named_in(path)
         if unknown_word(words) is not None
+    ]
+    assert unknown == []
+
+
+def options_of(command: click.Command) -> Iterator[str]:
+    """Yield the options of a command and of all below it."""
+    for each in command.params:
+        yield from (*each.opts, *each.secondary_opts)
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from options_of(found)
+
+
+def options_named_in(path: Path) -> Iterator[str]:
+    """Yield the options in the sentences of a file; a text without a space is an option itself."""
+    for text in texts(path):
+        if " " in text.strip():
+            yield from OPTION.findall(text)
+
+
+def test_every_option_that_a_sentence_names_exists() -> None:
+    known = {*options_of(main), "--help", *NOT_OF_THE_COMMAND_LINE}
+    unknown = [
+        f"{path.relative_to(ROOT)}: {option}"
+        for path in SOURCES
+        if path.suffix == ".py" and not path.is_relative_to(ROOT / "serving/model_server")
+        for option in options_named_in(path)
+        if option not in known
     ]
     assert unknown == []
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from backend.run_file import BackendRunFile
 from serving.access_token import AccessToken
 from serving.listen_address import ListenAddress
 from serving.models.repository import ModelRepository
@@ -29,13 +30,16 @@ def shell(tmp_path: Path) -> CommandLine:
         (["--host", "0.0.0.0"], "there is no token to ask them for yet"),
         (["--host", "nowhere.invalid"], "There is no address of the name"),
         (["--allow-host", "http://nas"], "is no host name"),
+        (["--memory-budget", "1MB"], "At least 134 MB are needed."),
+        (["--memory-budget", "much"], "much is not a size such as 512MB or 2GB."),
     ],
 )
 def test_what_serve_may_not_do_is_a_sentence(
     shell: CommandLine, arguments: list[str], sentence: str
 ) -> None:
     ended = shell.run("serve", *arguments)
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.returncode in (1, 2)
+    assert ended.stdout == ""
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -46,7 +50,7 @@ def test_serve_on_every_address_says_where_it_answers(shell: CommandLine) -> Non
     assert token == AccessToken(Workspace(shell.workspace).token).read()
     process = shell.start(
         *("serve", "--host", "0.0.0.0", "--port", "0", "--allow-host", "NAS.example"),
-        *("--instances", "1"),
+        *("--instances", "1", "--memory-budget", "600MB"),
     )
     try:
         assert process.stdout is not None
@@ -69,6 +73,12 @@ def test_serve_on_every_address_says_where_it_answers(shell: CommandLine) -> Non
         second = shell.run("serve", "--allow-host", "other.example")
         assert second.returncode == 1
         assert "the name other.example" in second.stderr
+        third = shell.run("serve", "--memory-budget", "700MB")
+        assert third.returncode == 1
+        assert "has another memory budget" in third.stderr
+        run_file = BackendRunFile.read(Workspace(shell.workspace))
+        assert run_file is not None
+        assert run_file.memory_budget == 600_000_000
     finally:
         process.terminate()
         process.communicate(timeout=60)

@@ -19,13 +19,14 @@ import pytest
 from fastapi import FastAPI
 
 from backend.client import BackendClient
+from backend.contract import DEFAULT_MEMORY_BUDGET
 from backend.events import EventBroker
 from backend.http_app import create_app
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
-from backend.photos.budget import DEFAULT_BYTES, PhotoBudget
+from backend.photos.budget import PhotoBudget
 from backend.photos.photo_decoder import PhotoDecoder
 from backend.server import Server, listening_socket
 from backend.store.store import Store
@@ -186,7 +187,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
     await trainer.open()
     imports = PhotoImports(trainer, workspace)
     await imports.open()
-    budget = PhotoBudget.of(DEFAULT_BYTES)
+    budget = PhotoBudget.of(DEFAULT_MEMORY_BUDGET)
     decoder = PhotoDecoder(budget)
     app = create_app(
         store=store,

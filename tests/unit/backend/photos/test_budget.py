@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from backend.contract import DEFAULT_MEMORY_BUDGET
 from backend.http_errors import HttpError
-from backend.photos.budget import DEFAULT_BYTES, ByteBudget, PhotoBudget
+from backend.photos.budget import ByteBudget, PhotoBudget
 from tests.support.waiting import wait_until
 
 
@@ -80,5 +81,5 @@ async def test_one_that_gives_up_waiting_takes_nothing() -> None:
 
 
 async def test_parts_are_no_more_than_the_total() -> None:
-    parts = vars(PhotoBudget.of(DEFAULT_BYTES)).values()
-    assert sum(part.total for part in parts) <= DEFAULT_BYTES
+    parts = vars(PhotoBudget.of(DEFAULT_MEMORY_BUDGET)).values()
+    assert sum(part.total for part in parts) <= DEFAULT_MEMORY_BUDGET
