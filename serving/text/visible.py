@@ -11,8 +11,20 @@ _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols by their category, but blank."""
 _JOINERS = frozenset("\u200c\u200d")
 """Invisible, but some scripts and emoji are spelled with them."""
-_FIRST_JOINED = 0x300
-"""No character below this is spelled with joiners."""
+_JOINED_SCRIPTS = (
+    *("ARABIC", "EXTENDED ARABIC", "SYRIAC", "MANDAIC", "NKO", "MONGOLIAN", "PHAGS-PA", "ADLAM"),
+    *("HANIFI", "DEVANAGARI", "BENGALI", "GURMUKHI", "GUJARATI", "ORIYA", "TAMIL", "TELUGU"),
+    *("KANNADA", "MALAYALAM", "SINHALA", "MYANMAR", "KHMER", "BALINESE", "JAVANESE", "SUNDANESE"),
+    "TIFINAGH",
+)
+"""How the names of the characters begin between which a joiner changes what one sees."""
+_VIRAMA = 9
+"""The combining class of the sign that a consonant has no vowel; a joiner says how it looks."""
+_EMOJI_STYLE = "\ufe0f"
+_FIRST_PICTURE = 0x2190
+_TAGS = range(0xE0020, 0xE0080)
+_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
+"""Of England, Scotland and Wales: a black flag, and which one it is in characters of no width."""
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _MAX_MARKS = 4
 """Combining marks on one letter; more is no spelling of any language."""
@@ -31,15 +43,8 @@ def visible(text: str, *, keep: str = "") -> str:
         return text
     parts = []
     for position, char in enumerate(text):
-        if (
-            char in keep
-            or char == " "
-            or not is_spelled_out(char)
-            or (char in _JOINERS and _is_spelling(text, position))
-        ):
-            parts.append(char)
-        else:
-            parts.append(_spelled(char))
+        hidden = char not in keep and char != " " and is_hidden(text, position)
+        parts.append(_spelled(char) if hidden else char)
     return _STACKED.sub(lambda marks: marks.group()[:_MAX_MARKS], "".join(parts))
 
 
@@ -58,13 +63,43 @@ def is_spelled_out(char: str) -> bool:
     return unicodedata.category(char) in _SPELLED_OUT or char in _FILLERS
 
 
-def _is_spelling(text: str, position: int) -> bool:
-    """Whether the joiner at `position` stands between letters that are spelled with it."""
-    around = text[position - 1 : position] + text[position + 1 : position + 2]
-    return len(around) == 2 and all(
-        ord(char) >= _FIRST_JOINED and not is_spelled_out(char) and not char.isspace()
-        for char in around
-    )
+def is_hidden(text: str, position: int) -> bool:
+    """Whether the character at `position` acts or cannot be seen, where it stands.
+
+    Joiners and tags can be seen where a script or an emoji is spelled with them.
+    """
+    char = text[position]
+    if not is_spelled_out(char):
+        return False
+    if char in _JOINERS:
+        return not _joins(text, position)
+    if ord(char) in _TAGS:
+        begin = max(0, position - 7)
+        flags = _FLAG.finditer(text, begin, position + 8)
+        return not any(flag.start() < position < flag.end() for flag in flags)
+    return True
+
+
+def _joins(text: str, position: int) -> bool:
+    """Whether the joiner at `position` changes how what is around it looks."""
+    before, after = text[position - 1 : position], text[position + 1 : position + 2]
+    if before and unicodedata.combining(before) == _VIRAMA:
+        return True
+    if not before or not after:
+        return False
+    if _is_of_joined_script(before) and _is_of_joined_script(after):
+        return True
+    # A person, and what this person does; a flag, and its colors.
+    return _is_picture(after) and (before == _EMOJI_STYLE or _is_picture(before))
+
+
+def _is_of_joined_script(char: str) -> bool:
+    return unicodedata.name(char, "").startswith(_JOINED_SCRIPTS)
+
+
+def _is_picture(char: str) -> bool:
+    """Whether it is an emoji, or the color of one's skin."""
+    return ord(char) >= _FIRST_PICTURE and unicodedata.category(char) in ("So", "Sk")
 
 
 def _spelled(char: str) -> str:
