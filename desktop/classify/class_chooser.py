@@ -27,7 +27,7 @@ from desktop.classify.known_classes import ClassMatch, KnownClasses
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line
-from serving.class_names import MAX_CLASS_NAME
+from serving.class_names import MAX_CLASS_NAME, ClassNameError, checked_class_name
 
 _OTHER = Qt.ItemDataRole.UserRole + 1
 _ROOT = QModelIndex()
@@ -37,7 +37,7 @@ class ClassChooser(QWidget):
     """A field that offers the known classes as one types and takes any other name too."""
 
     label_requested = Signal(str)
-    """The name of a class, without spaces around it; never empty."""
+    """The name of a class, as `checked_class_name` returns it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,11 +86,13 @@ class ClassChooser(QWidget):
         self.matches.show_matches(self._known.find(text))
 
     def _take(self, text: str) -> None:
-        name = " ".join(text.split())
-        if name:
-            self._taken = name
-            self.field.clear()
-            self.label_requested.emit(self._known.named(name) or name)
+        try:
+            name = checked_class_name(text)
+        except ClassNameError:
+            return  # the hint says why
+        self._taken = name
+        self.field.clear()
+        self.label_requested.emit(self._known.named(name) or name)
 
     def _take_offered(self, name: str) -> None:
         # After Enter the field has taken it already: Qt passes the key on to the field, too.
@@ -100,12 +102,20 @@ class ClassChooser(QWidget):
         QTimer.singleShot(0, self.field.clear)
 
     def _explain(self, text: str) -> None:
-        name = " ".join(text.split())
-        self.button.setEnabled(bool(name))
-        meant = self._known.named(name) if name else None
+        self.button.setEnabled(False)
+        if not text.strip():
+            self.hint.setText(" ")
+            return
+        try:
+            name = checked_class_name(text)
+        except ClassNameError as error:
+            self.hint.setText(str(error))
+            return
+        self.button.setEnabled(True)
+        meant = self._known.named(name)
         if meant is not None and meant.casefold() != name.casefold():
             self.hint.setText(f"“{name}” is {meant}.")
-        elif name and meant is None and not self._known.find(name):
+        elif meant is None and not self._known.find(name):
             self.hint.setText(f"“{name}” is a new class; the next training learns it.")
         else:
             self.hint.setText(" ")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from desktop.classify.gallery import Gallery
+from serving.class_names import checked_class_name
 from serving.errors import ServeryError
 from serving.normalize_image import read_normalized_image
 from serving.progress import Report
@@ -53,8 +54,9 @@ class Labels(Generic[R]):
         """Say that photos show `class_name`; each is marked once its label is safe.
 
         All of them are one step to undo. `on_error` gets what went wrong with one
-        photo; the others are labelled all the same.
+        photo; the others are labelled all the same. Raises ClassNameError.
         """
+        class_name = checked_class_name(class_name)
         step: list[StoredLabel[R]] = []
         # Before the first await: this is the step to undo as soon as one label is safe.
         self._steps.append(step)

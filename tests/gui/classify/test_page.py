@@ -131,6 +131,22 @@ def test_the_chooser_offers_known_classes_and_takes_them_as_they_are_written(
     assert requested == ["African elephant"]
 
 
+@pytest.mark.parametrize("name", ["ot\u200bter", "otter\ufffd", "\u3164", "ot\u200dter"], ids=ascii)
+def test_a_name_that_looks_like_another_one_is_not_taken(filled: ClassifyPage, name: str) -> None:
+    filled.select(CAT.key)
+    chooser = filled.pane.label_box.chooser
+    requested: list[str] = []
+    chooser.label_requested.connect(requested.append)
+    chooser.field.setText(name)
+    assert "cannot be shown" in chooser.hint.text()
+    assert not chooser.button.isEnabled()
+    chooser.field.returnPressed.emit()
+    assert requested == []
+    chooser.field.setText(" otter  pup ")
+    chooser.button.click()
+    assert requested == ["otter pup"]
+
+
 def test_an_other_name_typed_in_the_chooser_is_the_class(filled: ClassifyPage) -> None:
     card = ModelCard(
         MODEL,

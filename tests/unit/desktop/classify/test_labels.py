@@ -6,6 +6,7 @@ import pytest
 
 from desktop.classify.gallery import Gallery
 from desktop.classify.labels import Labels
+from serving.class_names import ClassNameError
 from serving.errors import BackendError, ServeryError
 from serving.progress import no_report
 from tests.support.predictions import MODEL, answered_photo, prediction
@@ -124,3 +125,24 @@ async def test_a_label_that_could_not_be_stored_is_neither_shown_nor_undone(
     assert [str(error) for error in errors] == ["The label was refused. Use another class."]
     assert shown(gallery) == ["", "", ""]
     assert labels.take_last() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [("  sea \n otter", "sea otter"), ("cafe\u0301", "caf\u00e9"), ("\u06cc\u200c", "\u06cc")],
+)
+async def test_a_label_is_shown_as_it_is_kept(
+    labels: Labels[int], gallery: Gallery, store: Store, typed: str, kept: str
+) -> None:
+    assert await give(labels, [gallery.photos[0].key], typed) == []
+    assert shown(gallery) == [kept, "", ""]
+    assert list(store.stored.values()) == [kept]
+
+
+async def test_a_name_that_cannot_be_one_is_refused_once(
+    labels: Labels[int], gallery: Gallery, store: Store
+) -> None:
+    with pytest.raises(ClassNameError):
+        await give(labels, [photo.key for photo in gallery.photos], "ot\u200bter")
+    assert store.stored == {}
+    assert shown(gallery) == ["", "", ""]
