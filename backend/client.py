@@ -186,11 +186,11 @@ class BackendClient:
         )
 
     async def training_run(self, run_id: str) -> TrainingRun:
-        return await self._request(TrainingRun, "GET", f"/training/{run_id}")
+        return await self._request(TrainingRun, "GET", f"/training/{_quoted(run_id)}")
 
     async def cancel_training(self, run_id: str) -> TrainingRun:
         """Stop a run; returns it once it has stopped."""
-        return await self._request(TrainingRun, "DELETE", f"/training/{run_id}")
+        return await self._request(TrainingRun, "DELETE", f"/training/{_quoted(run_id)}")
 
     async def import_folder(self, model: str, folder: Path) -> TrainingRun:
         """Queue a run that learns from `folder`, which has a folder of photos for each class.
@@ -202,7 +202,7 @@ class BackendClient:
             TrainingRun,
             "POST",
             _path(model, "import"),
-            json={"folder": str(folder)},
+            json={"folder": _checked_text(folder)},
             timeout=LONG_TIMEOUT,
         )
 
@@ -212,7 +212,7 @@ class BackendClient:
             TrainingRun,
             "POST",
             _path(model, "import"),
-            params={"name": archive.name},
+            params={"name": archive.name.encode(errors="replace").decode()},
             content=_chunks(archive),
             headers={"Content-Type": "application/zip"},
             timeout=LONG_TIMEOUT,
@@ -322,12 +322,12 @@ class BackendClient:
         """Return what two versions answer for `images` and `files`, or for the labelled photos.
 
         Files are absolute paths on the machine of the backend, which has to be this one; those
-        that cannot be read are skipped.
+        that cannot be read are skipped, and those whose names are not UTF-8, which JSON is.
         """
         body = {
             "versions": list(versions),
             "images": None if images is None else list(images),
-            "files": None if files is None else [str(file) for file in files],
+            "files": None if files is None else list(filter(_is_text, map(str, files))),
         }
         return await self._request(
             list[Comparison],
@@ -462,6 +462,24 @@ def _listener_owner(url: httpx.URL) -> int | None:
 
 def _query(**parameters: str | int | None) -> dict[str, str | int]:
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _checked_text(folder: Path) -> str:
+    """Return a folder's path as JSON can have it; raises BackendError."""
+    if not _is_text(str(folder)):
+        raise BackendError(
+            f"The name of the folder {folder} is not text in UTF-8.",
+            "Rename it, and the folders around it, then try again.",
+        )
+    return str(folder)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _quoted(name: str) -> str:

@@ -39,4 +39,4 @@ def _is_label(row: Mapping[str, Any]) -> bool:
 
 
 def _is_photo(row: Mapping[str, Any]) -> bool:
-    return isinstance(row["path"], str) and isinstance(row["added"], float)
+    return isinstance(row["path"], str | bytes) and isinstance(row["added"], float)

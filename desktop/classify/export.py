@@ -35,7 +35,8 @@ def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) ->
     else:
         text = csv_text(_COLUMNS, records)
     try:
-        write_export(target, text)
+        # JSON writes what is not UTF-8 in a name as `\udce9`, as Python does in this encoding.
+        write_export(target, text.encode(errors="backslashreplace"))
     except OSError as error:
         what = f"{target.name} could not be written"
         raise storage_error(error, target, what, ExportError) from error

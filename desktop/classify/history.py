@@ -83,7 +83,7 @@ class History:
 
     async def forget(self, photos: Sequence[Photo]) -> None:
         """Remove `photos`; their files stay where they are."""
-        paths = [(photo.key,) for photo in photos]
+        paths = [(_kept(photo.key),) for photo in photos]
 
         def delete(connection: Connection) -> None:
             connection.executemany("DELETE FROM history WHERE path = ?", paths)
@@ -113,12 +113,27 @@ def _unusable(what: str, advice: str) -> HistoryError:
     )
 
 
-def _row(photo: Photo) -> tuple[str, str, float, str, str | None, str | None, str]:
+def _kept(text: str) -> str | bytes:
+    """Return `text` as SQLite takes it: as bytes if it is a name that is not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
+    return text
+
+
+def _text(kept: str | bytes) -> str:
+    return kept.decode(errors="surrogatepass") if isinstance(kept, bytes) else kept
+
+
+def _row(
+    photo: Photo,
+) -> tuple[str | bytes, str | bytes, float, str | bytes, str | None, str | None, str]:
     return (
-        photo.key,
-        photo.name,
+        _kept(photo.key),
+        _kept(photo.name),
         photo.added,
-        photo.label,
+        _kept(photo.label),
         json.dumps(asdict(photo.prediction)) if photo.prediction else None,
         json.dumps(asdict(photo.failure)) if photo.failure else None,
         json.dumps(dict(photo.labels)) if photo.labels else "",
@@ -126,21 +141,21 @@ def _row(photo: Photo) -> tuple[str, str, float, str, str | None, str | None, st
 
 
 def _photo(
-    path: str,
-    name: str,
+    path: str | bytes,
+    name: str | bytes,
     added: float,
-    label: str,
+    label: str | bytes,
     prediction: str | None,
     failure: str | None,
     labels: str,
 ) -> Photo:
     answer, failed = _prediction(prediction), _failure(failure)
     return Photo(
-        path=Path(path),
-        name=name,
+        path=Path(_text(path)),
+        name=_text(name),
         added=added,
         prediction=answer,
-        labels=_labels(labels, label, answer),
+        labels=_labels(labels, _text(label), answer),
         failure=failed,
         waiting=answer is None and failed is None,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from desktop.classify.gallery import Gallery
-from desktop.classify.history import History, HistoryError
+from desktop.classify.history import History
 from desktop.classify.photo import Photo
 from desktop.jobs import Jobs
 from desktop.widgets.timers import single_shot_timer
@@ -45,7 +44,10 @@ class HistoryWriter:
         """States are derived; nothing of them is on disk."""
 
     async def write(self) -> None:
-        """Write what is not on disk yet; raises HistoryError, and keeps it for the next time."""
+        """Write what is not on disk yet; raises HistoryError.
+
+        Whatever the reason is why it is not written, it is kept for the next time.
+        """
         self._timer.stop()
         # Taken before the first await: what changes meanwhile belongs to the next write.
         changed, self._changed = self._changed, {}
@@ -55,7 +57,7 @@ class HistoryWriter:
                 await self._history.forget(list(removed.values()))
             if changed:
                 await self._history.remember(list(changed.values()))
-        except (asyncio.CancelledError, HistoryError):
+        except BaseException:
             # The next write, which may be the last one of the application, has these too.
             still_there = {key: photo for key, photo in changed.items() if key not in self._removed}
             self._changed, self._removed = still_there | self._changed, removed | self._removed
@@ -74,7 +76,7 @@ class HistoryWriter:
         try:
             await self.write()
             self._is_failing = False
-        except HistoryError:
+        except Exception:
             if not self._jobs.closing:
                 self._timer.start(_RETRY_MILLISECONDS)
             if not self._is_failing:

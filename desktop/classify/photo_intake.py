@@ -8,6 +8,8 @@ from PySide6.QtCore import QMimeData, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from desktop.dropped_addresses import DroppedAddresses, addresses_in, path_in_text
+
 _READABLE = "Photos (*.jpg *.jpeg *.png *.webp *.gif *.bmp *.tif *.tiff *.avif);;All files (*)"
 
 
@@ -18,6 +20,8 @@ class PhotoIntake(QObject):
     """list[Path]: files and folders."""
     image_pasted = Signal(QImage)
     """A picture from the clipboard that is not a file."""
+    refused = Signal(object)
+    """ImageError: what was dropped that is no file of this machine, and what to do."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
@@ -34,18 +38,23 @@ class PhotoIntake(QObject):
         self.take(QGuiApplication.clipboard().mimeData())
 
     def accepts(self, data: QMimeData) -> bool:
-        """Whether there are files or a picture in `data`."""
-        return bool(_local_files(data)) or data.hasImage()
+        """Whether there are files, addresses or a picture in `data`."""
+        return data.hasUrls() or data.hasImage() or path_in_text(data.text()) is not None
 
     def take(self, data: QMimeData) -> bool:
-        """Pass on the files or the picture in `data`; returns whether there were any."""
-        if files := _local_files(data):
-            self.classify_requested.emit(files)
-            return True
-        image = QImage(data.imageData()) if data.hasImage() else QImage()
+        """Pass on the files or the picture in `data`, and what is neither; returns whether
+        there was anything of that."""
+        found = _addresses(data)
+        if found.files:
+            self.classify_requested.emit(list(found.files))
+        # A browser hands over the picture itself with its address.
+        image = QImage(data.imageData()) if data.hasImage() and not found.files else QImage()
         if not image.isNull():
             self.image_pasted.emit(image)
-        return not image.isNull()
+            return True
+        for error in found.refused:
+            self.refused.emit(error)
+        return bool(found.files or found.refused)
 
     def _open(self, title: str, mode: QFileDialog.FileMode, filters: str = "") -> None:
         dialog = QFileDialog(self._window, title, "", filters)
@@ -57,5 +66,7 @@ class PhotoIntake(QObject):
         dialog.open()
 
 
-def _local_files(data: QMimeData) -> list[Path]:
-    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+def _addresses(data: QMimeData) -> DroppedAddresses:
+    if not data.hasUrls() and (error := path_in_text(data.text())) is not None:
+        return DroppedAddresses((), (error,))
+    return addresses_in(data)

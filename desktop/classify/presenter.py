@@ -27,7 +27,7 @@ from desktop.classify.photo import PhotoFailure
 from desktop.jobs import Job, Jobs
 from desktop.notifications import Notifications
 from desktop.widgets.timers import single_shot_timer
-from serving.errors import ServeryError
+from serving.errors import ImageError, ServeryError
 from serving.models.card import ModelCard
 from serving.predict.prediction import Prediction
 from serving.progress import Report
@@ -36,6 +36,8 @@ _UPDATE_MILLISECONDS = 150
 """An outdated photo is classified again once it is shown this long, so that not each one is
 while a person runs through the gallery."""
 _MAX_CLASSES_NAMED = 12
+_MAX_ERRORS_SHOWN = 3
+"""At once; of more, one notice has all."""
 _CANCELLED = PhotoFailure(
     "Classifying was cancelled.", "Choose Classify again to try it once more."
 )
@@ -94,6 +96,7 @@ class ClassifyPresenter(Generic[R]):
 
         page.intake.classify_requested.connect(self.classify)
         page.intake.image_pasted.connect(self.paste)
+        page.intake.refused.connect(self._notifications.error)
         page.grid.selection_changed.connect(self._update_soon.start)
         page.grid.selection_changed.connect(self._offer_classes)
         page.shown_photo_changed.connect(self._offer_classes)
@@ -146,8 +149,9 @@ class ClassifyPresenter(Generic[R]):
                 count = formats.plural(found.skipped, "file")
                 why = "it is not an image" if found.skipped == 1 else "they are not images"
                 self._notifications.info(f"Skipped {count}: {why}.")
-            elif not found.photos:
+            elif not found.photos and not found.unreadable:
                 self._notifications.info("There are no photos in there.")
+            self._report_unreadable(found.unreadable)
             request = self._queue(found.photos)
             if found.photos:
                 self._page.select(str(found.photos[0]))
@@ -155,6 +159,15 @@ class ClassifyPresenter(Generic[R]):
 
         title = f"Classify {dropped[0].name}" if len(dropped) == 1 else "Classify photos"
         return self._jobs.start(title, work)
+
+    def _report_unreadable(self, errors: Sequence[ImageError]) -> None:
+        if len(errors) <= _MAX_ERRORS_SHOWN:
+            for error in errors:
+                self._notifications.error(error)
+            return
+        what = f"{formats.plural(len(errors), 'folder')} cannot be read. {errors[0].what}"
+        details = "\n".join(map(str, errors))
+        self._notifications.error(ImageError(what, "The details name all of them."), details)
 
     def reclassify(self, keys: Sequence[str]) -> Job[None]:
         """Ask the live version about photos in the gallery; old answers stay until then."""

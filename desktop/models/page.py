@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from backend.contract import BuiltInSummary, DeletedModel, ModelSummary, NewModel
 from desktop import theme
+from desktop.dropped_addresses import addresses_in
 from desktop.models import wording
 from desktop.models.cards_view import CardsView
 from desktop.models.entries import ModelEntry
@@ -374,7 +375,7 @@ class ModelsPage(QWidget):
 
 def dropped_paths(data: QMimeData) -> list[Path]:
     """Return the files and folders of this machine in `data`."""
-    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+    return list(addresses_in(data).files)
 
 
 def _without_argument(act: Callable[[], object]) -> Callable[[], None]:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QMimeData, Qt, QUrl
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -67,6 +68,52 @@ def test_a_folder_is_dropped_with_one_bad_file(run: Run, tmp_path: Path, album: 
 def test_text_that_is_dragged_in_is_not_taken(run: Run, tmp_path: Path) -> None:
     async def scenario(env: ClassifyEnv) -> None:
         assert not drop_files(env.page, [])
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
+def test_names_that_are_no_text_are_classified_removed_and_remembered(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    names = (b"caf\xe9.jpg", b"\xff.jpg", b"\x80\x81 b.jpg")
+    odd = [image_file(album[0].parent / os.fsdecode(name)) for name in names]
+
+    async def first(env: ClassifyEnv) -> None:
+        assert drop_files(env.page, [*odd, album[0]])
+        await wait_until(lambda: all(env.state(path) == "answered" for path in (*odd, album[0])))
+        env.page.grid.grab()
+        env.page.select(str(odd[1]))
+        QTest.keyClick(env.page.grid, Qt.Key.Key_Delete)
+        await wait_until(lambda: len(env.gallery.photos) == 3)
+        assert env.notices == []
+
+    async def second(env: ClassifyEnv) -> None:
+        assert {photo.path for photo in env.gallery.photos} == {odd[0], odd[2], album[0]}
+        await env.presenter.label([str(odd[0])], "tiger").result()
+        assert env.state(odd[0]) == "labelled"
+
+    run(lambda: with_classify_env(tmp_path, first))
+    run(lambda: with_classify_env(tmp_path, second))
+
+
+def test_addresses_that_are_no_files_cost_no_photo_and_are_said(
+    run: Run, tmp_path: Path, album: list[Path]
+) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        data = QMimeData()
+        photo = QUrl(f"file://localhost{album[0]}")
+        others = ("https://example.org/a.jpg", "trash:///b.jpg", "file://")
+        data.setUrls([photo, *map(QUrl, others)])
+        assert env.page.intake.accepts(data)
+        assert env.page.intake.take(data)
+        await wait_until(lambda: env.state(album[0]) == "answered")
+        assert len(env.notices) == 3
+        assert all(notice.advice for notice in env.notices)
+        text = QMimeData()
+        text.setText(str(album[1]))
+        assert env.page.intake.take(text)
+        assert "as text" in env.notices[-1].what
+        assert len(env.gallery.photos) == 1
 
     run(lambda: with_classify_env(tmp_path, scenario))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,15 @@ def test_no_name_is_a_formula_in_csv_and_every_name_is_exact_in_json(tmp_path: P
     export_photos(photos, tmp_path / "answers.json", 0.5)
     (record,) = json.loads((tmp_path / "answers.json").read_text())
     assert (record["class"], record["scores"]) == (name, {name: 0.5})
+
+
+def test_names_that_are_no_text_are_exported(tmp_path: Path) -> None:
+    names = [os.fsdecode(name) for name in (b"/caf\xe9.jpg", b"/\xff", b"/\x80 dir/a.png")]
+    photos = [answered_photo(Path(name), ("cat", 0.5)) for name in names]
+    export_photos(photos, tmp_path / "answers.csv", 0.5)
+    with (tmp_path / "answers.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row["file"] for row in csv.DictReader(file)]
+    assert rows == [r"/caf\xe9.jpg", r"/\xff", r"/\x80 dir/a.png"]
+    export_photos(photos, tmp_path / "answers.json", 0.5)
+    records = json.loads((tmp_path / "answers.json").read_bytes().decode("utf-8"))
+    assert [record["file"] for record in records] == names

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+
+import pytest
 
 from desktop.classify.find_photos import find_photos
 from tests.support.sample_images import image_file
@@ -48,3 +52,46 @@ async def test_a_file_dropped_twice_is_one_photo(tmp_path: Path) -> None:
     photo = image_file(tmp_path / "one.jpg")
     found = await find_photos([photo, tmp_path, photo])
     assert found.photos == (photo,)
+
+
+async def test_what_cannot_be_looked_at_is_named_and_costs_no_other(tmp_path: Path) -> None:
+    (tmp_path / "album").mkdir()
+    photo = image_file(tmp_path / "album" / "seen.jpg")
+    too_long = tmp_path / ("x" * 300 + ".jpg")
+    no_name = tmp_path / "a\0b.jpg"
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    found = await find_photos([too_long, no_name, loop, tmp_path / "album"])
+    assert found.photos == (too_long, no_name, loop, photo)
+    assert found.unreadable == ()
+
+
+async def test_a_locked_folder_is_named_and_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "album" / "locked").mkdir(parents=True)
+    photo = image_file(tmp_path / "album" / "seen.jpg")
+    scandir = os.scandir
+
+    def locked(path: str | os.PathLike[str]) -> object:
+        # Root may read everything, so that no mode locks a folder to the tests there.
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    found = await find_photos([tmp_path / "album" / "locked", tmp_path / "album"])
+    assert found.photos == (photo,)
+    first, second = found.unreadable
+    assert first.what == second.what == "The folder locked cannot be read: Permission denied."
+    assert str(tmp_path / "album" / "locked") in first.advice
+
+
+async def test_names_that_are_no_text_are_found(tmp_path: Path) -> None:
+    names = [b"caf\xe9.jpg", b"\xff\xfe.png", b"\x80folder/a.jpg"]
+    for name in names:
+        path = tmp_path / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        image_file(path)
+    found = await find_photos([tmp_path])
+    assert {os.fsencode(path.relative_to(tmp_path)) for path in found.photos} == set(names)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -109,3 +110,22 @@ async def test_the_oldest_are_forgotten_while_it_is_open_too(
             await history.remember([photo])
             assert len(await history.photos()) <= 5
         assert (await history.photos())[-3:] == photos[-3:]
+
+
+NOT_TEXT = tuple(
+    Path(os.fsdecode(name)) for name in (b"/caf\xe9.jpg", b"/\xff", b"/\x80 dir/\xed\xb3\xa9.png")
+)
+
+
+async def test_names_that_are_no_text_are_kept_beside_others(database: Path) -> None:
+    photos = [answered_photo(path, ("cat", 0.9)) for path in (*NOT_TEXT, Path("/a.jpg"))]
+    async with History(database) as history:
+        await history.remember(photos)
+    async with History(database) as history:
+        assert sorted(await history.photos(), key=lambda photo: photo.key) == sorted(
+            photos, key=lambda photo: photo.key
+        )
+        await history.forget(photos[:2])
+        assert {photo.key for photo in await history.photos()} == {
+            photo.key for photo in photos[2:]
+        }
