@@ -210,6 +210,12 @@ def _make_usable(repository: ModelRepository) -> None:
     install_first_model(repository)
 
 
+def _folder(text: str) -> Path:
+    if not text.strip():  # to Python, the folder that one is in
+        raise argparse.ArgumentTypeError("it is empty; name a folder")
+    return Path(text)
+
+
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m backend", description="Servery's backend: labels, training, versions."
@@ -217,7 +223,7 @@ def _parse_arguments() -> argparse.Namespace:
     option = parser.add_argument
     option(
         "--workspace",
-        type=Path,
+        type=_folder,
         default=Workspace.default().root,
         help="folder of all state (default: %(default)s)",
     )

@@ -26,7 +26,7 @@ COMMANDS = {
     "doctor": "desktop.commands.doctor",
     "fleet": "desktop.commands.fleet",
     "image": "desktop.commands.image",
-    "label": "desktop.commands.learn",
+    "label": "desktop.commands.label",
     "licences": "desktop.commands.licences",
     "models": "desktop.commands.models.group",
     "promote": "desktop.commands.learn",
@@ -100,20 +100,22 @@ class CliError(click.ClickException):
 )
 @click.option(
     "--workspace",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False),
     envvar=ENVIRONMENT_VARIABLE,
     show_envvar=True,
     help="Folder that holds all state.  [default: the platform's data folder]",
 )
 @click.version_option(VERSION, prog_name="servery", message="%(prog)s %(version)s")
 @click.pass_context
-def main(context: click.Context, workspace: Path | None) -> None:
+def main(context: click.Context, workspace: str | None) -> None:
     """Run, use and train an image classifier on your own machine.
 
     Without a command, the window opens.
     """
     set_private_umask()
-    context.obj = Workspace.named(workspace) if workspace else Workspace.default()
+    if workspace is not None and not workspace.strip():  # to Python, the folder that one is in
+        raise click.BadParameter("it is empty. Name a folder.", param_hint="--workspace")
+    context.obj = Workspace.named(Path(workspace)) if workspace else Workspace.default()
     if context.invoked_subcommand not in (None, "doctor"):
         _say_what_is_damaged(context.obj)
     if context.invoked_subcommand is None:

@@ -28,13 +28,15 @@ async def classify_images(
     report: Report = no_report,
     *,
     max_concurrency: int = MAX_CONCURRENCY,
+    read: Callable[[Path], bytes] = read_normalized_image,
 ) -> int:
     """Classify `photos` and call `on_result` once for each, as the answers come.
 
     A photo that cannot be read or classified gets its error and does not affect
     the others. If the fleet cannot answer at all, the photos not yet started get
     the same error at once, so that nobody waits for each of them in turn.
-    Returns how many got a prediction. If cancelled, the rest get no result.
+    Returns how many got a prediction. If cancelled, the rest get no result. `read` returns
+    the normalized JPEG of a photo, on a thread, or raises ImageError.
     """
     waiting = iter(photos)  # shared by the workers: each takes the next photo from it
     done = predicted = 0
@@ -45,7 +47,7 @@ async def classify_images(
         if fleet_error is not None:
             return fleet_error
         try:
-            jpeg = await asyncio.to_thread(read_normalized_image, photo)
+            jpeg = await asyncio.to_thread(read, photo)
             return await predict(jpeg)
         except ServeryError as error:
             if isinstance(error, FleetUnavailable):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from desktop.classify.classify_images import classify_images
-from desktop.commands import options
+from desktop.classify.classify_images import Predict, classify_images
+from desktop.commands import options, photo_files
 from desktop.commands.models.output import no_classes_yet
 from desktop.commands.options import FleetTarget
+from desktop.commands.photo_files import PhotoFiles
 from desktop.commands.terminal import ProgressLine, print_json, print_line, print_message
 from desktop.formats import percent
-from serving.background import in_background
+from serving.background import cancel_and_wait, in_background
 from serving.engines.protocol import InstanceState
 from serving.errors import FleetUnavailable, ServeryError
 from serving.fleet.fleet import Fleet
@@ -28,11 +29,11 @@ START_TIMEOUT_SECONDS = 120.0
 """How long to wait for an instance that is starting."""
 POLL_SECONDS = 0.2
 
+Result = Prediction | ServeryError
+
 
 @click.command()
-@click.argument(
-    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
-)
+@photo_files.argument
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -48,7 +49,7 @@ POLL_SECONDS = 0.2
 @options.as_json
 def classify(
     target: FleetTarget,
-    files: Sequence[Path],
+    files: Sequence[str],
     top: int,
     start: bool,
     model: str | None,
@@ -56,44 +57,74 @@ def classify(
 ) -> None:
     """Classify images and print the best classes of each.
 
-    A file that cannot be classified is reported on stderr; the exit code is then 1.
+    Each is printed as soon as it is answered. FILE may be - for standard input. A file that
+    cannot be classified is reported on stderr; the exit code is then 1. JSON comes at the end,
+    in the order of the files.
     """
-    results = asyncio.run(_classify_all(target, files, model, start))
-    if as_json:
-        print_json([_as_json(file, results[file]) for file in files])
-    without_classes: set[str] = set()
-    for file in files:
-        result = results[file]
+    photos = PhotoFiles(files)
+    progress = ProgressLine()
+    results: dict[Path, Result] = {}
+
+    def show(photo: Path, result: Result) -> None:
+        results[photo] = result
+        progress.erase()
         if isinstance(result, ServeryError):
-            print_message(f"{file}: {result}")
-        elif as_json:
-            continue
-        elif not result.scores:
-            without_classes.add(result.model)
-            print_line(f"{file}: -")
-        else:
+            print_message(f"{photos.word(photo)}: {result}")
+        elif not as_json:
             best = (f"{score.name} {percent(score.score)}" for score in result.scores[:top])
-            print_line(f"{file}: {', '.join(best)}")
-    for name in without_classes:
+            print_line(f"{photos.word(photo)}: {', '.join(best) or '-'}")
+
+    asyncio.run(_classify_all(target, photos, model, start, show, progress))
+    if as_json:
+        print_json([_as_json(photos.word(photo), results[photo]) for photo in photos.paths])
+    answers = [result for result in results.values() if isinstance(result, Prediction)]
+    for name in sorted({answer.model for answer in answers if not answer.scores and not as_json}):
         print_message(no_classes_yet(name))
-    if any(isinstance(result, ServeryError) for result in results.values()):
+    if len(answers) < len(results):
         raise click.exceptions.Exit(1)
 
 
 async def _classify_all(
-    target: FleetTarget, files: Sequence[Path], model: str | None, start: bool
-) -> dict[Path, Prediction | ServeryError]:
-    results: dict[Path, Prediction | ServeryError] = {}
+    target: FleetTarget,
+    photos: PhotoFiles,
+    model: str | None,
+    start: bool,
+    show: Callable[[Path, Result], None],
+    progress: ProgressLine,
+) -> None:
     async with target.open() as (fleet, client):
         client.served_name(model)  # One sentence if it is not served, rather than one a file.
-        with ProgressLine() as report:
+        with progress as report:
             await _wait_for_instance(fleet, start, report)
             # The client answers from the instances that are ready, so it has to be kept up to date.
             async with in_background(fleet.watch(), name="watch the fleet"):
-                await classify_images(
-                    files, partial(client.classify, model=model), results.__setitem__, report
-                )
-    return results
+                predict = partial(client.classify, model=model)
+                await _show_answers(photos, predict, show, report)
+
+
+async def _show_answers(
+    photos: PhotoFiles, predict: Predict, show: Callable[[Path, Result], None], report: Report
+) -> None:
+    """Call `show` for each photo as it is answered; what that raises ends the work."""
+    answers: asyncio.Queue[tuple[Path, Result] | None] = asyncio.Queue()
+
+    def put(photo: Path, result: Result) -> None:
+        answers.put_nowait((photo, result))
+
+    async def work() -> None:
+        try:
+            await classify_images(photos.paths, predict, put, report, read=photos.read)
+        finally:
+            answers.put_nowait(None)
+
+    # Shown here and not where the answers come from: an error there would be one of a group.
+    working = asyncio.create_task(work())
+    try:
+        while (answer := await answers.get()) is not None:
+            show(*answer)
+        await working
+    finally:
+        await cancel_and_wait(working)
 
 
 async def _wait_for_instance(fleet: Fleet, start: bool, report: Report) -> None:
@@ -116,7 +147,7 @@ async def _wait_for_instance(fleet: Fleet, start: bool, report: Report) -> None:
         view = await fleet.observe()
 
 
-def _as_json(file: Path, result: Prediction | ServeryError) -> dict[str, Any]:
+def _as_json(file: str, result: Result) -> dict[str, Any]:
     if isinstance(result, ServeryError):
-        return {"file": str(file), "error": result.what, "advice": result.advice}
-    return {"file": str(file), **asdict(result)}
+        return {"file": file, "error": result.what, "advice": result.advice}
+    return {"file": file, **asdict(result)}

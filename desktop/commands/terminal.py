@@ -107,7 +107,12 @@ class ProgressLine:
         return self.report
 
     def __exit__(self, *_: object) -> None:
+        self.erase()
+
+    def erase(self) -> None:
+        """Make room for a line of the result; the next report shows the progress again."""
         if self._shown:
+            self._shown = False
             self._write("")
 
     def report(self, done: int, total: int, text: str) -> None:
@@ -117,10 +122,11 @@ class ProgressLine:
 
     def _write(self, text: str) -> None:
         # A line that is longer than the terminal could not be erased.
-        columns = shutil.get_terminal_size().columns - 1
+        columns = max(0, shutil.get_terminal_size().columns - 1)
         line = visible(text)
-        while display_width(line) > columns > 0:
-            line = shortened(line, len(line) - max(1, (display_width(line) - columns) // 2))
+        while line and display_width(line) > columns:
+            limit = len(line) - max(1, (display_width(line) - columns) // 2)
+            line = shortened(line, limit) if limit > 0 else ""
         # Back to the start of the line, and erase what the last report left there.
         sys.stderr.write(f"\r\033[K{_printable(line)}")
         sys.stderr.flush()

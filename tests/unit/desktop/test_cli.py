@@ -58,3 +58,15 @@ def test_a_workspace_that_cannot_be_one_is_a_sentence(
     assert result.stderr.startswith("servery: The workspace ")
     assert result.stderr.endswith("folder.\n")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"], ids=ascii)
+@pytest.mark.parametrize("command", [["models"], [], ["fleet", "status"]], ids=" ".join)
+def test_an_empty_name_is_not_the_folder_that_one_is_in(
+    name: str, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["--workspace", name, *command])
+    assert result.exit_code == 2
+    assert "it is empty. Name a folder." in result.stderr
+    assert list(tmp_path.iterdir()) == []

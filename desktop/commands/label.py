@@ -1,0 +1,143 @@
+"""`servery label`: says what image files show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from backend.client import BackendClient, BackendRefused
+from backend.contract import Label
+from desktop.commands import options, photo_files
+from desktop.commands.options import BackendTarget
+from desktop.commands.photo_files import PhotoFiles, exists, is_file
+from desktop.commands.terminal import print_json, print_line, print_message
+from desktop.formats import plural
+from serving.class_names import ClassNameError, checked_class_name
+from serving.errors import ImageError, ServeryError
+from serving.image_file import IMAGE_SUFFIXES
+
+_ORDER = "The files come first and the class last: `servery label FILE... CLASS`."
+_OF_ONE_PHOTO = (400, 413, 415, 422)
+"""What the backend refuses a photo with; its other refusals concern all photos alike."""
+
+
+@click.command()
+@photo_files.argument
+@click.argument("class_name", metavar="CLASS")
+@options.model
+@options.backend
+@options.as_json
+def label(
+    target: BackendTarget,
+    files: Sequence[str],
+    class_name: str,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Label image files as CLASS.
+
+    FILE may be - for standard input. CLASS is one that the model knows, by any of its names,
+    or a new one. A file that cannot be labelled is reported on stderr; the exit code is then 1.
+    """
+    checked_class_name(class_name)
+    _check_is_no_file(class_name, files)
+    labelling = _Labelling(PhotoFiles(files), class_name, model, as_json)
+    try:
+        # No backend is started where there is nothing to label.
+        if (first := labelling.read_next()) is not None:
+            target.run(lambda client: labelling.send(client, first))
+    finally:  # what was labelled before an error, or Ctrl+C, is kept
+        if as_json:
+            print_json(labelling.results)
+    if labelling.failed:
+        raise click.exceptions.Exit(1)
+
+
+class _Labelling:
+    """Labels one photo after the other; a bad one costs no other."""
+
+    def __init__(
+        self, photos: PhotoFiles, class_name: str, model: str | None, as_json: bool
+    ) -> None:
+        self.results: list[dict[str, object]] = []
+        """What is known of each photo so far, for JSON: its label, or its error."""
+        self.failed = False
+        self._photos = photos
+        self._left = list(photos.paths)
+        self._class_name = class_name
+        self._model = model
+        self._as_json = as_json
+
+    def read_next(self) -> tuple[str, bytes] | None:
+        """Return the next photo that can be read, and how it was named; None after the last."""
+        while self._left:
+            path = self._left.pop(0)
+            word = self._photos.word(path)
+            try:
+                if not exists(path):
+                    raise ImageError(
+                        f"There is no file {word} to label as {self._class_name}.",
+                        "Check where the file is now.",
+                    )
+                return word, self._photos.read(path)
+            except ImageError as error:
+                self._fail(word, error)
+        return None
+
+    async def send(self, client: BackendClient, first: tuple[str, bytes]) -> None:
+        """Label `first` and all that comes after it; raises ServeryError if nothing can be."""
+        photo: tuple[str, bytes] | None = first
+        while photo is not None:
+            word, image = photo
+            try:
+                kept = await client.label(image, self._class_name, model=self._model)
+            except BackendRefused as error:
+                if error.status not in _OF_ONE_PHOTO:
+                    raise self._stopped(word, error) from error
+                self._fail(word, error)
+            except ServeryError as error:
+                raise self._stopped(word, error) from error
+            else:
+                self.results.append({"file": word, **asdict(kept)})
+                if not self._as_json:
+                    print_line(f"{word}: {_taken_as(kept, self._class_name)}")
+            photo = await asyncio.to_thread(self.read_next)
+
+    def _fail(self, word: str, error: ServeryError) -> None:
+        self.failed = True
+        self.results.append({"file": word, "error": error.what, "advice": error.advice})
+        print_message(f"{word} was not labelled. {error}")
+
+    def _stopped(self, word: str, error: ServeryError) -> ServeryError:
+        others = f", nor the {plural(len(self._left), 'file')} after it" if self._left else ""
+        return ServeryError(f"{word} was not labelled{others}. {error.what}", error.advice)
+
+
+def _check_is_no_file(class_name: str, files: Sequence[str]) -> None:
+    """Raise ServeryError if the class is named like a file: it was forgotten, or comes first."""
+    path = Path(class_name)
+    if is_file(path):
+        what = f"{class_name} is a file"
+        advice = f"{_ORDER} If a class is called so, label the photos from another folder."
+    elif path.suffix.lower() in IMAGE_SUFFIXES:
+        what, advice = f"{class_name} is the name of a photo", _ORDER
+    else:
+        return
+    missing = next((file for file in files if not exists(Path(file))), None)
+    if missing is not None and missing != photo_files.STANDARD_INPUT:
+        raise ImageError(f"There is no file {missing} to label as {class_name}.", _ORDER)
+    raise ClassNameError(f"{what}, so the class is missing.", advice)
+
+
+def _taken_as(label: Label, class_name: str) -> str:
+    """Return the class of a label, and that it is another name for what was typed if so."""
+    if label.new_class:
+        return f"{label.class_name} (a new class)"
+    typed = checked_class_name(class_name)
+    if typed.casefold() == label.class_name.casefold():
+        return label.class_name
+    return f"{label.class_name} (another name of it is {typed})"
