@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from backend import http_errors
 from backend.access import Access, PeerOwner
+from backend.content_encoding import ContentEncoding
 from backend.events import EventBroker
+from backend.head_requests import HeadRequests
 from backend.json_limit import JsonLimit
 from backend.models.catalog import ModelCatalog
 from backend.models.comparison import VersionComparison
@@ -76,6 +78,8 @@ def create_app(
         redoc_url=None,
     )
     app.add_middleware(JsonLimit)
+    app.add_middleware(ContentEncoding)
+    app.add_middleware(HeadRequests)
     app.add_middleware(Access, token=token, owner_of=owner_of)
     app.add_middleware(OriginCheck, hosts=hosts)
     http_errors.install_error_handlers(app)

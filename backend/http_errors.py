@@ -32,7 +32,7 @@ from serving.fleet.version_trial import UnusableVersion
 from serving.image_file import ImageFault, UnusableImage
 from serving.models.model_names import ModelNameError
 from serving.photo_folder import NotAPhotoFolder
-from serving.text.visible import visible
+from serving.text.visible import shortened, visible
 
 _log = logging.getLogger(__name__)
 
@@ -136,6 +136,13 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
+    kind = request.headers.get("content-type", "none").partition(";")[0].strip()
+    if first["loc"] == ("body",) and not kind.endswith("json"):
+        return error_response(
+            400,
+            f"The request should be JSON, and its Content-Type is {shortened(kind, 100)}.",
+            "Send it with the header `Content-Type: application/json`.",
+        )
     location = " ".join(str(part) for part in first["loc"])
     return error_response(
         400,

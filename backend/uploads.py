@@ -17,6 +17,7 @@ from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.form import BrokenForm, boundary_of
 from backend.photos.photo_decoder import PhotoDecoder
 from backend.photos.upload_body import UploadBody
+from serving.image_file import ImageFault, UnusableImage
 from serving.normalize_image import MAX_BYTES, too_many_bytes
 
 _FORM_OVERHEAD = 64 * 1024
@@ -63,7 +64,12 @@ class Uploads:
         async with AsyncExitStack() as answering:
             async with AsyncExitStack() as receiving:
                 body = await self._receive(request, receiving)
-                jpeg, fields = await self._decode(request, body, boundary, answering, receiving)
+                try:
+                    jpeg, fields = await self._decode(request, body, boundary, answering, receiving)
+                except UnusableImage as error:
+                    if _is_web_form(request) and error.fault is ImageFault.NOT_AN_IMAGE:
+                        raise missing_file("photo") from error
+                    raise
             fields = dict(request.query_params) | fields
             yield Upload(jpeg, fields.get("class"), fields.get("model"))
 
@@ -148,15 +154,21 @@ class Uploads:
 
 def _boundary(request: Request) -> str | None:
     content_type = request.headers.get("content-type", "")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        raise missing_file("photo")
-    if kind != "multipart/form-data":
+    if _kind(content_type) != "multipart/form-data":
         return None
     try:
         return boundary_of(content_type).decode("latin-1")
     except BrokenForm as error:
         raise broken_form(str(error)) from error
+
+
+def _is_web_form(request: Request) -> bool:
+    """Whether the body is declared as fields of a form; `curl --data-binary` declares so a photo."""
+    return _kind(request.headers.get("content-type", "")) == "application/x-www-form-urlencoded"
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 async def drain(request: Request, received: int = 0) -> None:

@@ -18,12 +18,14 @@ from serving.database_lock import is_being_repaired, shared_lock
 from serving.errors import ServeryError, storage_error
 from serving.state_files import REPAIR_ADVICE, DamagedFile, UnreadableFile, open_file
 
-__all__ = ["COMPANIONS", "Connection", "Database", "Row", "check_files"]
+__all__ = ["COMPANIONS", "MAX_INTEGER", "Connection", "Database", "Row", "check_files"]
 
 T = TypeVar("T")
 
 COMPANIONS = ("-wal", "-shm")
 """The ends of the names of SQLite's files beside a database: its log, and the index of that."""
+MAX_INTEGER = 2**63 - 1
+"""More than this no column holds; to look for it would be an error."""
 _LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 """How a log with something in it begins."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 MAX_FIELDS, MAX_FIELDS_BYTES, MAX_FILES = 8, 16 * 1024, 1
 MAX_HEADER_BYTES = 8 * 1024
+FILE_FIELD = "file"
+"""The field that a photo or a zip file is sent in."""
 
 Body = bytes | mmap.mmap
 
@@ -17,7 +19,10 @@ class BrokenForm(ValueError):
 
 @dataclass
 class Form:
-    """What was found; a part with a file name is a file."""
+    """What was found.
+
+    A part with a file name is a file, and so is FILE_FIELD if it is no text.
+    """
 
     fields: dict[str, str] = field(default_factory=dict)
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -76,11 +81,14 @@ def _add_part(form: Form, body: Body, head: bytes, begin: int, end: int) -> None
     if b"name" not in options:
         raise BrokenForm("A part of the form has no name.")
     name = options[b"name"].decode("utf-8", "replace")
-    if b"filename" in options:
+    # `curl -F "file=<photo.jpg"` sends a file without its name.
+    nameless = name == FILE_FIELD and not _is_short_text(body, begin, end)
+    if b"filename" in options or nameless:
         if len(form.files) >= MAX_FILES:
             raise BrokenForm("The form has more than one file in it.")
         form.files[name] = (begin, end)
-        form.file_names[name] = options[b"filename"].decode("utf-8", "replace")
+        if b"filename" in options:
+            form.file_names[name] = options[b"filename"].decode("utf-8", "replace")
         return
     form.fields_bytes += end - begin + len(name)
     if len(form.fields) >= MAX_FIELDS or form.fields_bytes > MAX_FIELDS_BYTES:
@@ -89,3 +97,13 @@ def _add_part(form: Form, body: Body, head: bytes, begin: int, end: int) -> None
         form.fields[name] = body[begin:end].decode("utf-8")
     except UnicodeDecodeError as error:
         raise BrokenForm(f"The field {name} of the form is not UTF-8.") from error
+
+
+def _is_short_text(body: Body, begin: int, end: int) -> bool:
+    if end - begin > MAX_FIELDS_BYTES:
+        return False
+    try:
+        body[begin:end].decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from backend.events import EventBroker
 from serving.http.connection import connection_of
 
+EVENTS_PATH = "/events"
 HEARTBEAT_SECONDS = 15.0
 """Seconds without an event after which a comment shows that the connection is alive."""
 
@@ -19,7 +20,7 @@ HEARTBEAT_SECONDS = 15.0
 def routes(broker: EventBroker) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/events", response_class=StreamingResponse)
+    @router.get(EVENTS_PATH, response_class=StreamingResponse)
     async def events(request: Request) -> StreamingResponse:
         """Stream an `Event` whenever something changed; fetch again what it names.
 

@@ -26,7 +26,6 @@ def routes(
 ) -> APIRouter:
     router = APIRouter()
 
-    @router.head(HEALTH_PATH, include_in_schema=False)
     @router.get(HEALTH_PATH, response_class=PlainTextResponse)
     async def alive() -> PlainTextResponse:
         """Answer "ok" to anybody: the backend runs, whatever the models and instances do."""

@@ -29,8 +29,8 @@ def routes() -> APIRouter:
     folder = resources.files("backend") / "page"
     for path, (name, media_type) in _FILES.items():
         content = (folder / name).read_bytes()
-        router.add_api_route(path, _sender(content, media_type), methods=["GET", "HEAD"])
-    router.add_api_route("/icon.svg", _sender(ICON.read_bytes(), "image/svg+xml"), methods=["GET"])
+        router.add_api_route(path, _sender(content, media_type))
+    router.add_api_route("/icon.svg", _sender(ICON.read_bytes(), "image/svg+xml"))
     return router
 
 

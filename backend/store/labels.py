@@ -10,8 +10,9 @@ from backend.contract import Label
 from backend.store.images import ImageFolder
 from backend.store.models import renamed_to
 from serving.clock import utc_now
-from serving.database import Connection, Database, Row
+from serving.database import MAX_INTEGER, Connection, Database, Row
 from serving.errors import BackendError
+from serving.text.visible import shortened
 
 _CURRENT = """
     SELECT * FROM labels
@@ -136,13 +137,16 @@ class LabelStore:
         Returns the model that it belongs to. Raises UnknownLabel if there is none
         with this id.
         """
-        undone = await self._database.execute(
-            "UPDATE labels SET undone = COALESCE(undone, ?) WHERE id = ? RETURNING model",
-            (utc_now(), label_id),
-        )
+        undone = []
+        if 0 < label_id <= MAX_INTEGER:
+            undone = await self._database.execute(
+                "UPDATE labels SET undone = COALESCE(undone, ?) WHERE id = ? RETURNING model",
+                (utc_now(), label_id),
+            )
         if not undone:
             raise UnknownLabel(
-                f"There is no label {label_id}.", "It may belong to another workspace."
+                f"There is no label {shortened(str(label_id), 40)}.",
+                "Use the `id` that `POST /labels` answered with, in the same workspace.",
             )
         return str(undone[0]["model"])
 

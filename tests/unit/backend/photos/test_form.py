@@ -53,6 +53,7 @@ FILE = b"Content-Disposition: form-data; name=%b; filename=x\r\n\r\n%b"
         whole(b"Content-Type: text/plain\r\n\r\nx"),
         whole(b"X: " + b"x" * 20_000 + b"\r\n\r\n"),
         whole(*[NAMED % (b"a%d" % number, b"1") for number in range(9)]),
+        whole(FILE % (b"file", b"1"), NAMED % (b"file", b"\xff")),
         whole(NAMED % (b"a", b"1" * (MAX_FIELDS_BYTES + 1))),
         whole(NAMED % (b"a", b"\xff")),
         whole(FILE % (b"file", b"1"), FILE % (b"other", b"2")),
@@ -67,3 +68,14 @@ def test_broken_form_is_a_sentence(body: bytes) -> None:
 def test_form_without_a_boundary_is_broken(kind: str) -> None:
     with pytest.raises(BrokenForm):
         boundary_of(kind)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG", b"\xff\xd8\xff photo \r\n", b"x" * (MAX_FIELDS_BYTES + 1)]
+)
+def test_the_field_of_the_file_is_a_file_without_a_name_too(content: bytes) -> None:
+    body = whole(NAMED % (b"file", content), NAMED % (b"class", b"cat"))
+    form = read_form(body, b"b")
+    begin, end = form.files["file"]
+    assert body[begin:end] == content
+    assert (form.fields, form.file_names) == ({"class": "cat"}, {})
