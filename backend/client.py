@@ -411,7 +411,9 @@ class BackendClient:
             response = await self._http.request(method, path, **request)
         except httpx.TimeoutException as error:
             raise BackendError(
-                f"The backend at {self.url} did not answer in time.", "Try again."
+                f"The backend at {self.url} did not answer in time.",
+                "Try again in a minute; if it is still so, end it with `servery stop`, then start"
+                " Servery again.",
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise BackendError(

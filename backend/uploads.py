@@ -163,7 +163,7 @@ def _boundary(request: Request) -> str | None:
 
 
 def _is_web_form(request: Request) -> bool:
-    """Whether the body is declared as fields of a form; `curl --data-binary` declares so a photo."""
+    """Whether the body is declared as fields, as curl declares any body by itself."""
     return _kind(request.headers.get("content-type", "")) == "application/x-www-form-urlencoded"
 
 
@@ -189,11 +189,19 @@ def _read(file: int, begin: int, end: int) -> bytes:
 
 
 def too_slow(what: str, seconds: float) -> HttpError:
-    return HttpError(408, f"The {what} did not arrive within {seconds:.0f} s.", "Send it again.")
+    return HttpError(
+        408,
+        f"The {what} did not arrive within {seconds:.0f} s.",
+        "Send a smaller one, or over a faster connection.",
+    )
 
 
 def broken(what: str) -> HttpError:
-    return HttpError(400, f"The connection ended before the {what} had arrived.", "Send it again.")
+    return HttpError(
+        400,
+        f"The connection ended before the {what} had arrived.",
+        "Send it again, and wait for the answer.",
+    )
 
 
 def broken_form(sentence: str) -> HttpError:

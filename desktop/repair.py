@@ -140,6 +140,7 @@ def _examine_in_backend(workspace: Workspace, *, repair: bool) -> dict[str, Any]
         result: dict[str, Any] = json.loads(finished.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise NotRepaired(
-            "The labels and the labelled photos could not be checked.", f"Try again: {error}."
+            f"The labels and the labelled photos could not be checked: {error}.",
+            "Close Servery's window and end `servery serve`, then run `servery doctor` again.",
         ) from error
     return result

@@ -28,7 +28,7 @@ _OF_THE_MOMENT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINT
 class UnreadableFile(ServeryError):
     """A file cannot be read at the moment; it may be as it should be."""
 
-    def __init__(self, path: Path, fault: str, advice: str = "Try again.") -> None:
+    def __init__(self, path: Path, fault: str, advice: str) -> None:
         super().__init__(f"The file {path} cannot be read: {fault}.", advice)
         self.path = path
         self.fault = fault

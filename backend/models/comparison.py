@@ -25,6 +25,12 @@ _log = logging.getLogger(__name__)
 class UnknownImage(BackendError):
     """No labelled photo has this hash."""
 
+    def __init__(self, image: str) -> None:
+        super().__init__(
+            f"There is no image {image[:64]}.",
+            "`GET /models/MODEL/photos` lists those that there are.",
+        )
+
 
 class VersionComparison:
     """Asks versions in a process of its own, one pair at a time."""
@@ -61,7 +67,7 @@ class VersionComparison:
         paths = await asyncio.to_thread(self._paths, hashes)
         if images is not None and len(paths) < len(set(images)):
             missing = next(image for image in images if image not in paths)
-            raise UnknownImage(f"There is no image {missing[:64]}.", "It may have been deleted.")
+            raise UnknownImage(missing)
         if not paths and not files:
             return []
         spec = CompareSpec(

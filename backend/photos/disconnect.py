@@ -25,7 +25,11 @@ async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -
         await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise HttpError(400, "The connection ended before the answer.", "Send it again.")
+        raise HttpError(
+            400,
+            "The connection ended before the answer.",
+            "Send it again, and wait for the answer.",
+        )
     finally:
         await cancel_and_wait(working, leaving)
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 
 from backend.contract import LabeledPhoto
-from backend.http_errors import HttpError
+from backend.models.comparison import UnknownImage
 from backend.models.names import ModelNames
 from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.photo_decoder import PhotoDecoder
@@ -43,7 +43,7 @@ def routes(store: Store, names: ModelNames, decoder: PhotoDecoder) -> APIRouter:
         """Return a labelled photo, or a smaller one whose shorter side has `side` pixels."""
         path = await asyncio.to_thread(store.images.find, image)
         if path is None:
-            raise HttpError(404, f"There is no image {image[:64]}.", "It may have been deleted.")
+            raise UnknownImage(image)
         # The address is the hash of the content, which therefore never changes.
         headers = {
             "Cache-Control": "private, max-age=31536000, immutable",

@@ -96,7 +96,7 @@ def _checked(version: Version) -> None:
     try:
         version.card()
     except ModelError as error:
-        raise UnreadableFile(version.path, error.what) from error
+        raise UnreadableFile(version.path, error.what, error.advice) from error
 
 
 def _advice(repository: ModelRepository, version: Version) -> str:

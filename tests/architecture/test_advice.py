@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import click
@@ -31,12 +32,17 @@ NOT_OF_THE_COMMAND_LINE = {
 NOT_OF_THE_WINDOW = {"prometheus"}
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def texts(path: Path) -> Iterator[str]:
     """Yield what a file says to people: its strings, docstrings included, or the whole file."""
     if path.suffix != ".py":
         yield path.read_text()
         return
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.JoinedStr):
             parts = node.values
             yield "".join(str(p.value) if isinstance(p, ast.Constant) else "NAME" for p in parts)
@@ -59,7 +65,7 @@ def unknown_word(words: list[str]) -> str | None:
     command: click.Command = main
     context = click.Context(main)
     for word in words:
-        if word.startswith("-"):
+        if word.startswith("-") and word != "-":
             names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
             if word.partition("=")[0] not in names | {"--help", "-h"}:
                 return word
@@ -138,3 +144,79 @@ def test_advice_names_nothing_that_cannot_be_done() -> None:
     for path in SOURCES:
         for text in texts(path):
             assert "import the model" not in text.lower(), path
+
+
+COMPOSED = {
+    "DamagedFile": "its advice is always the same",
+    "EngineUnavailable": "its reasons are joined, and the advice comes after the last",
+    "ScreenLost": "goes to the log of a program that ends",
+    "TrainingRunFailed": "the run's own sentence says what to do",
+}
+"""Errors that need no advice where they are raised, and why."""
+CIRCULAR = re.compile(
+    r"\s*|(please )?(try|do|run|send)( (it|this|that))? again[.!]?", re.IGNORECASE
+)
+"""Says no more than that it failed."""
+
+
+@cache
+def errors_of_servery() -> Mapping[str, bool]:
+    """Return ServeryError and all that derive from it: do they write their advice themselves?"""
+    classes = {
+        node.name: node
+        for path in SOURCES
+        if path.suffix == ".py"
+        for node in tree_of(path).body
+        if isinstance(node, ast.ClassDef)
+    }
+    bases = {
+        name: {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        for name, node in classes.items()
+    }
+    found = {"ServeryError"}
+    while more := {name for name, of in bases.items() if of & found} - found:
+        found |= more
+    return {
+        name: name != "ServeryError"
+        and any(getattr(each, "name", "") == "__init__" for each in classes[name].body)
+        for name in found
+    }
+
+
+def poor_advice(tree: ast.Module) -> Iterator[int]:
+    """Yield the lines that make an error whose advice is empty or circular."""
+    errors = errors_of_servery()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = ast.unparse(node.func).rpartition(".")[2]
+        if name not in errors or any(isinstance(each, ast.Starred) for each in node.args):
+            continue
+        *others, advice = node.args
+        if not others:
+            if name not in COMPOSED and not errors[name]:
+                yield node.lineno
+        elif isinstance(advice, ast.Constant) and CIRCULAR.fullmatch(str(advice.value)):
+            yield node.lineno
+
+
+def test_every_error_says_what_to_do_next() -> None:
+    assert len(errors_of_servery()) > 40
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in SOURCES
+        if path.suffix == ".py"
+        for line in poor_advice(tree_of(path))
+    ]
+    assert found == []
+
+
+def test_advice_that_leads_nowhere_is_found() -> None:
+    planted = ast.parse(
+        "raise ModelError('It failed.')\n"
+        "raise ModelError('It failed.', '')\n"
+        "raise ModelError('It failed.', 'Try it again.')\n"
+        "raise ModelError('It failed.', 'Please try again!')\n"
+        "raise ModelError('It failed.', 'Start an instance, then try again.')\n"
+    )
+    assert list(poor_advice(planted)) == [1, 2, 3, 4]

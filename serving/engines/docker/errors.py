@@ -65,8 +65,7 @@ def translate_errors(doing: str, engine: str) -> Iterator[None]:
     except docker.errors.APIError as error:
         raise EngineError(
             f"The container engine could not {doing}: {explanation(error)}",
-            disk_advice(explanation(error))
-            or "Try it again; if it fails again, look at the engine's own log.",
+            disk_advice(explanation(error)) or SEE_ENGINE_LOG,
         ) from error
     except LIBRARY_ERRORS as error:
         raise EngineUnavailable(
@@ -84,6 +83,9 @@ def ignore_removed() -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code != CONFLICT:
             raise
+
+
+SEE_ENGINE_LOG = "Try it again; if it fails again, look at the engine's own log."
 
 
 def disk_advice(message: str) -> str:

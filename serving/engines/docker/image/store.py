@@ -15,7 +15,7 @@ from docker import auth
 
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.discovery import FoundEngine
-from serving.engines.docker.errors import disk_advice
+from serving.engines.docker.errors import SEE_ENGINE_LOG, disk_advice
 from serving.engines.docker.image.compatibility import check_compatible
 from serving.engines.docker.image.constants import OFFICIAL_IMAGE, STAGE_LABEL
 from serving.engines.docker.image.lookup import ImageInfo, first_present, image_missing
@@ -206,7 +206,7 @@ class ImageStore:
                     if error := message.get("error"):
                         raise EngineError(
                             f"The container engine could not {doing}: {error}",
-                            disk_advice(str(error)) or "Try it again.",
+                            disk_advice(str(error)) or SEE_ENGINE_LOG,
                         )
                     on_message(message)
                 if time.monotonic() - ticked >= REPORT_INTERVAL_SECONDS:

@@ -9,7 +9,7 @@ from typing import Any
 from docker.types import CancellableStream
 
 from serving.engines.docker.discovery import FoundEngine
-from serving.engines.docker.errors import disk_advice
+from serving.engines.docker.errors import SEE_ENGINE_LOG, disk_advice
 from serving.errors import EngineError, reading_error
 
 
@@ -54,7 +54,7 @@ class Transfer:
                 message = _message(response.text)
                 raise EngineError(
                     f"The container engine refused: {message}",
-                    disk_advice(message) or "Try it again.",
+                    disk_advice(message) or SEE_ENGINE_LOG,
                 )
             self._answer = CancellableStream(response.iter_lines(), response)
             # `close` may have come between the request and this line, and found no answer to end.

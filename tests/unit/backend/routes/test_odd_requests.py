@@ -106,8 +106,10 @@ async def test_json_that_is_not_declared_is_refused_for_that(service: Service, k
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/page.css", "/icon.svg", "/healthz", "/health", "/readyz", "/models", "/labels"]
-    + ["/training", "/built-in", f"/models/{MODEL}/versions", "/openapi.json", "/nothing"],
+    [
+        *("/", "/page.css", "/icon.svg", "/healthz", "/health", "/readyz", "/models", "/labels"),
+        *("/training", "/built-in", f"/models/{MODEL}/versions", "/openapi.json", "/nothing"),
+    ],
 )
 async def test_head_is_answered_as_get_without_a_body(service: Service, path: str) -> None:
     head, get = await service.http.head(path), await service.http.get(path)
