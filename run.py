@@ -66,7 +66,7 @@ REDIRECTING_VARIABLES = (
 )
 """Variables that would make the installation, or what it starts, use another environment."""
 
-PARALLEL_TESTS = ["-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
+PARALLEL_TESTS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 """Tests wait more than they compute: two at a time use two cores well, more make them late.
 
 In the order of the files, the slow ones first: nothing long is left for the end.

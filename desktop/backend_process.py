@@ -19,9 +19,9 @@ from serving.access_token import AccessToken
 from serving.engines.log_files import tail
 from serving.engines.names import AUTO
 from serving.errors import BackendError, ServeryError, storage_error
-from serving.file_lock import is_locked, lock_holder
 from serving.files import write_aside
 from serving.listen_address import ListenAddress
+from serving.lock_state import is_locked, lock_holder
 from serving.parent import ParentPipe
 from serving.process_identity import is_running, process_identity
 from serving.programs import module_command

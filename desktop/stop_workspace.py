@@ -15,8 +15,8 @@ from serving.engines.choose import ENGINES
 from serving.engines.names import PROCESS
 from serving.engines.protocol import Engine, Instance
 from serving.errors import EngineError
-from serving.file_lock import is_locked
 from serving.fleet.record import RecordFile
+from serving.lock_state import is_locked
 from serving.progress import Report, no_report
 from serving.workspace import Workspace
 

@@ -18,7 +18,7 @@ import psutil
 
 from backend.client import backend_lock_file
 from serving.engines.process import PORTS_FLAG
-from serving.file_lock import lock_holder
+from serving.lock_state import lock_holder
 from serving.process_identity import process_identity
 from serving.workspace import Workspace
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from serving.file_lock import is_locked
+from serving.lock_state import is_locked
 from serving.state_files import UnreadableFile
 
 _EXCLUSIVE_SECONDS = 5.0

@@ -96,13 +96,6 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of a file one after the other, and those with Docker, which share an engine."""
-    for item in items:
-        docker = item.get_closest_marker("docker")
-        item.add_marker(pytest.mark.xdist_group("docker" if docker else item.location[0]))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     failed = os.environ.get(FAILED_CHECKS)
     if failed:

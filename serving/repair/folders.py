@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from serving.file_lock import is_locked
+from serving.lock_state import is_locked
 from serving.repair.problem import (
     NotRepaired,
     Repair,
