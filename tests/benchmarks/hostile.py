@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import json
 import os
@@ -29,7 +30,7 @@ from pathlib import Path
 
 import psutil
 
-from backend.client import BackendClient
+from backend.client import BackendClient, BackendRefused
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests import benchmarks
@@ -253,7 +254,8 @@ async def cancel_jobs(target: Target) -> None:
     async with BackendClient(f"http://{host}:{port}") as client:
         for job in await client.training_runs():
             if not job.state.finished:
-                await client.cancel_training(job.id)
+                with contextlib.suppress(BackendRefused):  # it has ended meanwhile
+                    await client.cancel_training(job.id)
 
 
 def row_text(row: Row, *, markdown: bool) -> str:
