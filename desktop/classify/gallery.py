@@ -32,7 +32,10 @@ class Gallery:
 
     def __init__(self, unsure_below: float) -> None:
         self._photos: list[Photo] = []
-        self._rows: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        """A number for each photo, higher for newer ones: to add some renumbers no other."""
+        self._newest_number = 0
+        self._outdated: set[str] = set()
         self._listeners: list[GalleryListener] = []
         self._unsure_below = unsure_below
         self._answering: tuple[str, int] | None = None
@@ -56,11 +59,12 @@ class Gallery:
 
     def photo(self, key: str) -> Photo | None:
         """Return the photo with `key`; None if it is not in the gallery."""
-        row = self._rows.get(key)
+        row = self.row(key)
         return None if row is None else self._photos[row]
 
     def row(self, key: str) -> int | None:
-        return self._rows.get(key)
+        number = self._numbers.get(key)
+        return None if number is None else self._newest_number - number
 
     def state(self, photo: Photo) -> PhotoState:
         return photo.state(self._unsure_below)
@@ -75,8 +79,14 @@ class Gallery:
         )
 
     def outdated(self) -> list[str]:
-        """Keys of the photos whose answer came from another model or version than answers now."""
-        return [photo.key for photo in self._photos if self.is_outdated(photo)]
+        """Keys of the photos whose answer came from another model or version than answers now,
+        newest first."""
+        return sorted(self._outdated, key=self._numbers.__getitem__, reverse=True)
+
+    @property
+    def outdated_count(self) -> int:
+        """How many photos are outdated; known without looking at each."""
+        return len(self._outdated)
 
     def transient_failures(self) -> list[str]:
         """Keys of the photos that failed through no fault of their own."""
@@ -85,6 +95,7 @@ class Gallery:
     def set_answering(self, model: str, version: int) -> None:
         """Say who answers photos now."""
         self._answering = (model, version)
+        self._outdated = {photo.key for photo in self._photos if self.is_outdated(photo)}
         self._states_changed()
 
     def set_unsure_below(self, share: float) -> None:
@@ -97,7 +108,7 @@ class Gallery:
 
     def restore(self, photos: Iterable[Photo]) -> list[Photo]:
         """Put photos from the history after the others; returns those that were not there."""
-        missing = [photo for photo in photos if photo.key not in self._rows]
+        missing = [photo for photo in photos if photo.key not in self._numbers]
         self._insert(len(self._photos), missing, restored=True)
         return missing
 
@@ -107,7 +118,7 @@ class Gallery:
         `now` is in seconds since the epoch.
         """
         new: list[Photo] = []
-        for path in paths:
+        for path in dict.fromkeys(paths):  # each is one photo, however often it is named
             known = self.photo(str(path))
             if known is None:
                 # A microsecond apart, so that the history can sort them into this order.
@@ -149,15 +160,18 @@ class Gallery:
 
     def update(self, photo: Photo) -> None:
         """Replace what is known about a photo; a removed photo is ignored."""
-        row = self._rows.get(photo.key)
+        row = self.row(photo.key)
         if row is not None:
             self._photos[row] = photo
+            self._note_whether_outdated(photo)
             for listener in self._listeners:
                 listener.photo_changed(row, photo)
 
     def remove(self, keys: Iterable[str]) -> None:
         """Take photos out of the gallery, neighbours in one step."""
-        rows = sorted((self._rows[key] for key in keys if key in self._rows), reverse=True)
+        rows = sorted(
+            (row for key in set(keys) if (row := self.row(key)) is not None), reverse=True
+        )
         removed: list[tuple[int, list[Photo]]] = []
         while rows:
             last = first = rows.pop(0)
@@ -165,21 +179,37 @@ class Gallery:
                 first = rows.pop(0)
             removed.append((first, self._photos[first : last + 1]))
             del self._photos[first : last + 1]
-        self._renumber()
+        for _, photos in removed:
+            self._outdated.difference_update(photo.key for photo in photos)
+        self._number_all()
         # From the last row up, so that each row counts what is still before it.
         for first, photos in removed:
             for listener in self._listeners:
                 listener.photos_removed(first, photos)
 
     def _insert(self, row: int, photos: Sequence[Photo], *, restored: bool) -> None:
-        if photos:
-            self._photos[row:row] = photos
-            self._renumber()
-            for listener in self._listeners:
-                listener.photos_added(row, photos, restored=restored)
+        if not photos:
+            return
+        at_the_end = row == len(self._photos)
+        self._photos[row:row] = photos
+        if not at_the_end:
+            self._newest_number += len(photos)
+        first = self._newest_number - row
+        self._numbers.update((photo.key, first - place) for place, photo in enumerate(photos))
+        for photo in photos:
+            self._note_whether_outdated(photo)
+        for listener in self._listeners:
+            listener.photos_added(row, photos, restored=restored)
 
-    def _renumber(self) -> None:
-        self._rows = {photo.key: row for row, photo in enumerate(self._photos)}
+    def _note_whether_outdated(self, photo: Photo) -> None:
+        if self.is_outdated(photo):
+            self._outdated.add(photo.key)
+        else:
+            self._outdated.discard(photo.key)
+
+    def _number_all(self) -> None:
+        newest = self._newest_number
+        self._numbers = {photo.key: newest - row for row, photo in enumerate(self._photos)}
 
     def _states_changed(self) -> None:
         for listener in self._listeners:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
+from desktop.classify.kept_scores import KeptScores
 from desktop.classify.photo import Photo, PhotoFailure
-from serving.database import Connection, Database
+from serving.database import Connection, Database, Row
 from serving.errors import ServeryError
-from serving.predict.prediction import Prediction, Score
+from serving.predict.prediction import Prediction
 
-MAX_PHOTOS = 5000
-"""Photos that are remembered; older ones are forgotten."""
+MAX_PHOTOS = 100_000
+"""Photos that are remembered; older ones are forgotten, and the person is told."""
 _SURPLUS = 500
 """Photos beyond that, after which the oldest ones are forgotten while the window is open."""
+PAGE = 2000
+"""Photos that are read at once: in a tenth of a second, and more than a screen shows."""
+_NO_LABELS: Mapping[str, str] = MappingProxyType({})
+"""One for all photos without a label."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS history (
@@ -28,6 +35,7 @@ CREATE TABLE IF NOT EXISTS history (
     labels TEXT NOT NULL DEFAULT ''
 )
 """
+_INDEX = "CREATE INDEX IF NOT EXISTS history_added ON history (added)"
 
 
 class HistoryError(ServeryError):
@@ -45,6 +53,10 @@ class History:
         # Not durable: a power cut may cost the last answers, which is no reason to wait
         # for the disk after each photo.
         self._database = Database(database, prepare_history, _unusable, durable=False)
+        self._names: dict[str, str] = {}
+        """Of classes and models: each once, however many photos have it."""
+        self.on_forgotten: Callable[[int], object] = lambda count: None
+        """Called with how many of the oldest photos were forgotten since there were too many."""
 
     async def __aenter__(self) -> History:
         return self
@@ -52,23 +64,31 @@ class History:
     async def __aexit__(self, *exception: object) -> None:
         await self._database.close()
 
-    async def photos(self) -> list[Photo]:
-        """Return what is remembered, oldest first."""
-        return await self._database.transaction(
-            lambda connection: [
-                _photo(*row)
-                for row in connection.execute(
-                    "SELECT path, name, added, label, prediction, problem, labels"
-                    " FROM history ORDER BY added"
-                )
-            ]
+    async def page(self, after: Photo | None = None) -> list[Photo]:
+        """Return the newest PAGE photos, or those that come `after` one; fewer at the end."""
+        if after is None:
+            self._report(await self._database.transaction(_forget_oldest))
+        where = "" if after is None else "WHERE (added, path) < (?, ?)"
+        rows = await self._database.execute(
+            "SELECT path, name, added, label, prediction, problem, labels FROM history"
+            f" {where} ORDER BY added DESC, path DESC LIMIT ?",
+            (*(() if after is None else (after.added, _kept(after.key))), PAGE),
         )
+        # On a thread of its own: it takes longer than the event loop may be held up.
+        return await asyncio.to_thread(lambda: [_photo(row, self._names) for row in rows])
+
+    async def photos(self) -> list[Photo]:
+        """Return all that is remembered, oldest first."""
+        photos: list[Photo] = []
+        while page := await self.page(photos[-1] if photos else None):
+            photos += page
+        return photos[::-1]
 
     async def remember(self, photos: Sequence[Photo]) -> None:
         """Keep `photos` as they are now."""
         copy = tuple(photos)  # the caller may go on while the thread writes
 
-        def write(connection: Connection) -> None:
+        def write(connection: Connection) -> int:
             connection.executemany(
                 "INSERT OR REPLACE INTO history"
                 " (path, name, added, label, prediction, problem, labels)"
@@ -76,10 +96,9 @@ class History:
                 map(_row, copy),
             )
             (count,) = connection.execute("SELECT count(*) FROM history").fetchone()
-            if count > MAX_PHOTOS + _SURPLUS:
-                _forget_oldest(connection)
+            return _forget_oldest(connection) if count > MAX_PHOTOS + _SURPLUS else 0
 
-        await self._database.transaction(write)
+        self._report(await self._database.transaction(write))
 
     async def forget(self, photos: Sequence[Photo]) -> None:
         """Remove `photos`; their files stay where they are."""
@@ -90,21 +109,26 @@ class History:
 
         await self._database.transaction(delete)
 
+    def _report(self, forgotten: int) -> None:
+        if forgotten:
+            self.on_forgotten(forgotten)
+
 
 def prepare_history(connection: Connection) -> None:
     connection.execute(_SCHEMA)
     columns = {row["name"] for row in connection.execute("PRAGMA table_info(history)")}
     if "labels" not in columns:  # made by a version that had one model
         connection.execute("ALTER TABLE history ADD COLUMN labels TEXT NOT NULL DEFAULT ''")
-    _forget_oldest(connection)
+    connection.execute(_INDEX)
 
 
-def _forget_oldest(connection: Connection) -> None:
-    connection.execute(
-        "DELETE FROM history WHERE path NOT IN"
-        " (SELECT path FROM history ORDER BY added DESC LIMIT ?)",
+def _forget_oldest(connection: Connection) -> int:
+    """Forget the oldest photos beyond MAX_PHOTOS; returns how many."""
+    return connection.execute(
+        "DELETE FROM history WHERE rowid IN"
+        " (SELECT rowid FROM history ORDER BY added DESC, path DESC LIMIT -1 OFFSET ?)",
         (MAX_PHOTOS,),
-    )
+    ).rowcount
 
 
 def _unusable(what: str, advice: str) -> HistoryError:
@@ -134,34 +158,42 @@ def _row(
         _kept(photo.name),
         photo.added,
         _kept(photo.label),
-        json.dumps(asdict(photo.prediction)) if photo.prediction else None,
+        _prediction_as_json(photo.prediction) if photo.prediction else None,
         json.dumps(asdict(photo.failure)) if photo.failure else None,
         json.dumps(dict(photo.labels)) if photo.labels else "",
     )
 
 
-def _photo(
-    path: str | bytes,
-    name: str | bytes,
-    added: float,
-    label: str | bytes,
-    prediction: str | None,
-    failure: str | None,
-    labels: str,
-) -> Photo:
-    answer, failed = _prediction(prediction), _failure(failure)
+def _prediction_as_json(prediction: Prediction) -> str:
+    return json.dumps(
+        {
+            "model": prediction.model,
+            "version": prediction.version,
+            "names": [score.name for score in prediction.scores],
+            "scores": [score.score for score in prediction.scores],
+            "instance_id": prediction.instance_id,
+            "milliseconds": prediction.milliseconds,
+        },
+        separators=(",", ":"),
+    )
+
+
+def _photo(row: Row, names: dict[str, str]) -> Photo:
+    """Return the photo of a row; `names` has each name once that several photos share."""
+    answer, failed = _prediction(row["prediction"], names), _failure(row["problem"])
+    path, name = Path(_text(row["path"])), _text(row["name"])
     return Photo(
-        path=Path(_text(path)),
-        name=_text(name),
-        added=added,
+        path=path,
+        name=path.name if path.name == name else name,
+        added=row["added"],
         prediction=answer,
-        labels=_labels(labels, _text(label), answer),
+        labels=_labels(row["labels"], _text(row["label"]), answer),
         failure=failed,
         waiting=answer is None and failed is None,
     )
 
 
-def _labels(text: str, label: str, answer: Prediction | None) -> dict[str, str]:
+def _labels(text: str, label: str, answer: Prediction | None) -> Mapping[str, str]:
     """Return the labels by model; where only one `label` is known, it is of who answered."""
     try:
         raw = json.loads(text) if text else {}
@@ -169,18 +201,33 @@ def _labels(text: str, label: str, answer: Prediction | None) -> dict[str, str]:
         raw = {}
     if isinstance(raw, dict) and raw:
         return {str(model): str(name) for model, name in raw.items()}
-    return {answer.model if answer is not None else "": label} if label else {}
+    return {answer.model if answer is not None else "": label} if label else _NO_LABELS
 
 
-def _prediction(text: str | None) -> Prediction | None:
+def _prediction(text: str | None, names: dict[str, str]) -> Prediction | None:
     """Return what was written, or None if another version of Servery wrote it differently."""
     if not text:
         return None
     try:
         raw = json.loads(text)
-        raw["scores"] = tuple(Score(**score) for score in raw["scores"])
-        return Prediction(**raw)
-    except (ValueError, KeyError, TypeError):
+        classes, scores = raw.get("names"), raw["scores"]
+        if classes is None:  # as Servery 0.1 wrote them: each with its name
+            classes = [score["name"] for score in scores]
+            scores = [score["score"] for score in scores]
+        if len(classes) != len(scores):
+            return None
+
+        def shared(name: str) -> str:
+            return names.setdefault(name, name)
+
+        return Prediction(
+            model=shared(raw["model"]),
+            version=raw["version"],
+            scores=KeptScores(map(shared, classes), scores),
+            instance_id=shared(raw["instance_id"]),
+            milliseconds=raw["milliseconds"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

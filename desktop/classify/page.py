@@ -235,7 +235,7 @@ class ClassifyPage(QWidget):
         else:
             self.header.sentence.setText(f"{formats.count(shown)} of {formats.count(total)}")
         self.header.show_outdated(
-            len(self.gallery.outdated()), answering_words(self.gallery.answering)
+            self.gallery.outdated_count, answering_words(self.gallery.answering)
         )
 
 

@@ -21,7 +21,7 @@ class PhotoState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PhotoFailure:
     """Why a photo has no answer."""
 
@@ -31,7 +31,7 @@ class PhotoFailure:
     """Not the photo's fault: it is tried again when the fleet is ready."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One image file, the answer it got and the class that a person gave it."""
 

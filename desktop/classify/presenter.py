@@ -17,13 +17,13 @@ from desktop.classify.detail_pane import no_classes_sentence
 from desktop.classify.export import export_photos
 from desktop.classify.find_photos import find_photos
 from desktop.classify.gallery import Gallery
-from desktop.classify.history import History
+from desktop.classify.history import MAX_PHOTOS, PAGE, History
 from desktop.classify.history_writer import HistoryWriter
 from desktop.classify.known_classes import KnownClasses
 from desktop.classify.labels import Labels, R
 from desktop.classify.page import ClassifyPage
 from desktop.classify.pasted_image import save_pasted_image
-from desktop.classify.photo import PhotoFailure
+from desktop.classify.photo import Photo, PhotoFailure
 from desktop.jobs import Job, Jobs
 from desktop.notifications import Notifications
 from desktop.widgets.timers import single_shot_timer
@@ -79,6 +79,9 @@ class ClassifyPresenter(Generic[R]):
         """For each photo that waits, the number of the last request for its answer."""
         self._request_numbers = itertools.count(1)
         self._ready = 0
+        self._loaded = asyncio.Event()
+        self._loaded.set()
+        history.on_forgotten = self._say_forgotten
         self._cards: dict[str, ModelCard] = {}
         """Of the models that are served."""
         self._known: dict[str, KnownClasses] = {}
@@ -120,16 +123,47 @@ class ClassifyPresenter(Generic[R]):
         page.export_requested.connect(self.export)
 
     async def load(self) -> None:
-        """Show the photos of earlier days; those that never got an answer get one now."""
+        """Show the newest photos of earlier days; older ones follow, while the window goes on.
+
+        Those that never got an answer get one now.
+        """
+        self._loaded.clear()
+        last: Photo | None = None
         try:
-            photos = await self._history.photos()
+            last = await self._load_page(None)
+        finally:
+            if last is None:
+                self._loaded.set()
+        if last is not None:
+            self._jobs.start("Read the history", lambda _: self._load_rest(last), background=True)
+
+    async def _load_rest(self, last: Photo | None) -> None:
+        try:
+            while last is not None:
+                last = await self._load_page(last)
+        finally:
+            self._loaded.set()
+
+    async def _load_page(self, after: Photo | None) -> Photo | None:
+        """Show the photos of the history `after` one; returns the last if there may be more."""
+        try:
+            photos = await self._history.page(after)
         except ServeryError as error:
             self._notifications.error(error)
-            return
-        restored = self._gallery.restore(reversed(photos))
-        self._forget_known()
+            return None
+        restored = self._gallery.restore(photos)
+        if any(photo.labels for photo in restored):
+            self._forget_known()
         if waiting := [photo.key for photo in restored if photo.waiting]:
             self.reclassify(waiting)
+        return photos[-1] if len(photos) == PAGE else None
+
+    def _say_forgotten(self, count: int) -> None:
+        self._notifications.info(
+            f"The gallery keeps the newest {formats.count(MAX_PHOTOS)} photos, so it left out"
+            f" {formats.plural(count, 'older one')}. Files and labels stay.",
+            stays=True,
+        )
 
     async def close(self) -> None:
         """Write what is not on disk yet. To be called after the jobs have ended: photos that
@@ -145,6 +179,7 @@ class ClassifyPresenter(Generic[R]):
 
         async def work(report: Report) -> None:
             found = await find_photos(dropped, report)
+            await self._loaded.wait()  # a photo that is known keeps its label
             if found.skipped:
                 count = formats.plural(found.skipped, "file")
                 why = "it is not an image" if found.skipped == 1 else "they are not images"

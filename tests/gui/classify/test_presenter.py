@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from desktop.classify import history, presenter
 from serving.errors import BackendError, FleetUnavailable
 from serving.models.card import ModelCard
 from tests.gui.classify.classify_env import ClassifyEnv, with_classify_env
@@ -410,6 +411,41 @@ def test_the_gallery_is_there_again_after_a_restart(
 
     run(lambda: with_classify_env(tmp_path, first))
     run(lambda: with_classify_env(tmp_path, second))
+
+
+def test_a_long_history_comes_page_by_page_and_a_photo_dropped_meanwhile_keeps_its_label(
+    run: Run, tmp_path: Path, album: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def first(env: ClassifyEnv) -> None:
+        for photo in album:
+            await env.presenter.classify([photo]).result()
+        await env.presenter.label([str(album[0])], "tiger").result()
+
+    async def second(env: ClassifyEnv) -> None:
+        dropped = env.presenter.classify([album[0]])  # while the pages are read
+        await wait_until(lambda: len(env.gallery.photos) == 4)
+        await dropped.result()
+        assert [photo.path for photo in env.gallery.photos] == album[::-1]
+        assert env.state(album[0]) == "labelled"
+        assert env.notices == []
+
+    async def third(env: ClassifyEnv) -> None:
+        assert [photo.path for photo in env.gallery.photos] == album[:1:-1]
+        (notice,) = env.notices
+        assert notice.what == (
+            "The gallery keeps the newest 2 photos, so it left out 2 older ones."
+            " Files and labels stay."
+        )
+
+    run(lambda: with_classify_env(tmp_path, first))
+    monkeypatch.setattr(history, "PAGE", 1)
+    monkeypatch.setattr(presenter, "PAGE", 1)
+    run(lambda: with_classify_env(tmp_path, second))
+    monkeypatch.setattr(history, "PAGE", 100)
+    monkeypatch.setattr(presenter, "PAGE", 100)
+    monkeypatch.setattr(history, "MAX_PHOTOS", 2)
+    monkeypatch.setattr(presenter, "MAX_PHOTOS", 2)
+    run(lambda: with_classify_env(tmp_path, third))
 
 
 def test_removed_photos_stay_away_and_their_files_stay(

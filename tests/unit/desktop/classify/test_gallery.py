@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_listeners_can_repeat_every_change(gallery: Gallery, mirror: Mirror) -> 
     assert names(gallery) == ["a", "b", "f"]
     assert mirror.photos == gallery.photos
     assert [photo.path.stem for photo in mirror.restored] == ["e", "f"]
-    assert all(gallery.photos[row].key == key for key, row in gallery._rows.items())
+    assert all(gallery.row(photo.key) == row for row, photo in enumerate(gallery.photos))
 
 
 def test_new_photos_come_first_and_known_ones_wait_again_in_their_row(gallery: Gallery) -> None:
@@ -138,3 +139,31 @@ def test_results_for_a_removed_photo_are_ignored(gallery: Gallery, mirror: Mirro
     gallery.set_label(str(path), MODEL, "cat", can_be_undone=True)
     assert not gallery.photos
     assert not mirror.photos
+
+
+def test_rows_and_outdated_photos_are_right_after_any_changes() -> None:
+    rng = random.Random(11)
+    gallery = Gallery(0.5)
+    for step in range(300):
+        known = [photo.key for photo in gallery.photos]
+        match rng.randrange(6):
+            case 0:
+                gallery.queue([Path(f"/{rng.randrange(60)}") for _ in range(3)], now=float(step))
+            case 1:
+                paths_of = [Path(f"/old{rng.randrange(60)}") for _ in range(2)]
+                gallery.restore([answered_photo(path, ("cat", 0.9)) for path in set(paths_of)])
+            case 2 if known:
+                answer = prediction(("dog", 0.9), version=rng.randrange(1, 3))
+                gallery.set_result(Path(rng.choice(known)), answer)
+            case 3:
+                gallery.remove(rng.sample(known, len(known) // 5))
+            case 4:
+                gallery.set_answering(MODEL, rng.randrange(1, 3))
+            case 5:
+                gallery.stop_waiting(map(Path, known[:5]), PhotoFailure("No.", "Wait."))
+        outdated = [photo.key for photo in gallery.photos if gallery.is_outdated(photo)]
+        assert gallery.outdated() == outdated
+        assert gallery.outdated_count == len(outdated)
+        assert [gallery.row(photo.key) for photo in gallery.photos] == list(
+            range(len(gallery.photos))
+        )

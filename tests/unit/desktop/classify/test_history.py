@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from desktop.classify import history as module
 from desktop.classify.history import History, HistoryError
+from desktop.classify.kept_scores import KeptScores
 from desktop.classify.photo import Photo, PhotoFailure
+from serving.predict.prediction import Score
 from tests.support.predictions import MODEL, answered_photo
 
 
@@ -129,3 +132,64 @@ async def test_names_that_are_no_text_are_kept_beside_others(database: Path) -> 
         assert {photo.key for photo in await history.photos()} == {
             photo.key for photo in photos[2:]
         }
+
+
+async def test_pages_have_every_photo_once_newest_first(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE", 3)
+    # Some were added in the same moment, and some names are no text.
+    paths = [*NOT_TEXT, *(Path(f"/{number}.jpg") for number in range(8))]
+    photos = [Photo(path, path.name, float(at // 4)) for at, path in enumerate(paths)]
+    async with History(database) as history:
+        assert await history.page() == []
+        await history.remember(photos)
+        found = await history.page()
+        while page := await history.page(found[-1]):
+            assert len(page) <= 3
+            found += page
+    assert sorted(photo.key for photo in found) == sorted(photo.key for photo in photos)
+    assert [photo.added for photo in found] == sorted((p.added for p in photos), reverse=True)
+
+
+@pytest.mark.parametrize(("limit", "surplus", "count"), [(2, 0, 5), (3, 1, 5), (1, 0, 4)])
+async def test_it_says_how_many_were_forgotten(
+    database: Path, monkeypatch: pytest.MonkeyPatch, limit: int, surplus: int, count: int
+) -> None:
+    monkeypatch.setattr(module, "MAX_PHOTOS", limit)
+    monkeypatch.setattr(module, "_SURPLUS", surplus)
+    photos = [Photo(Path(f"/{n}.jpg"), f"{n}.jpg", float(n)) for n in range(count)]
+    said: list[int] = []
+    async with History(database) as history:
+        history.on_forgotten = said.append
+        await history.remember(photos[:limit])
+        assert said == []
+        await history.remember(photos[limit:])
+        assert said == [count - limit]
+        assert await history.photos() == photos[-limit:]
+
+
+async def test_what_version_0_1_wrote_of_an_answer_is_read(database: Path) -> None:
+    photo = answered_photo(Path("/a.jpg"), ("cat", 0.9), ("dog", 0.1))
+    async with History(database) as history:
+        await history.remember([photo])
+    assert photo.prediction is not None
+    with sqlite3.connect(database) as connection:
+        written = json.dumps(asdict(photo.prediction))
+        connection.execute("UPDATE history SET prediction = ?", (written,))
+    connection.close()
+    async with History(database) as history:
+        assert await history.photos() == [photo]
+
+
+def test_kept_scores_are_as_those_that_were_kept() -> None:
+    for scores in ((), (Score("cat", 0.1),), tuple(Score(f"{n}", 1 / (n + 1)) for n in range(20))):
+        kept = KeptScores((one.name for one in scores), (one.score for one in scores))
+        assert kept == scores
+        assert scores == kept
+        assert hash(kept) == hash(scores)
+        assert (len(kept), bool(kept), kept[:5]) == (len(scores), bool(scores), scores[:5])
+        assert list(kept) == list(scores)
+    assert KeptScores(["cat"], [0.5]) != (Score("cat", 0.4),)
+    with pytest.raises(IndexError):
+        KeptScores([], [])[0]
