@@ -18,6 +18,7 @@ from serving.model_server.configuration_messages import (
     SSLConfig,
 )
 from serving.model_server.monitoring import DEFAULT_PATH
+from serving.model_server.text_format_error import parse_error_line
 from serving.model_server.versions import Policy, policy_from_proto
 from serving.tf.cores import core_count
 from serving.tf.messages import model_server_config_pb2
@@ -43,11 +44,14 @@ class ModelConfig:
 def read_text(path: str, message: Any) -> Any:
     """Parse a text protobuf file into `message`; raises ServingError (INVALID_ARGUMENT)."""
     try:
-        text_format.Parse(Path(path).read_text(), message)
+        text = Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise invalid(f"The file {path} cannot be read: {error}") from error
+    try:
+        text_format.Parse(text, message)
     except text_format.ParseError as error:
-        raise invalid(f"Invalid protobuf file: '{path}': {error}") from error
+        line = parse_error_line(message.DESCRIPTOR.full_name, text, error)
+        raise invalid(f"Invalid protobuf file: '{path}': {line}") from error
     return message
 
 
@@ -99,16 +103,20 @@ def _platform(entry: Any) -> str:
         if not entry.model_platform:
             raise invalid(
                 "Illegal setting neither ModelServerConfig::model_type (deprecated) "
-                "nor ModelServerConfig::model_platform."
+                f"nor ModelServerConfig::model_platform. Model {entry.name} needs "
+                f'model_platform: "{PLATFORM}".'
             )
         return str(entry.model_platform)
     if entry.model_platform:
         raise invalid(
             "Illegal setting both ModelServerConfig::model_type (deprecated) "
-            "and ModelServerConfig::model_platform."
+            f"and ModelServerConfig::model_platform. Model {entry.name} needs one of them."
         )
     if entry.model_type != kinds.TENSORFLOW:
-        raise invalid(f"ModelServerConfig::model_type choice {entry.model_type} not supported.")
+        raise invalid(
+            f"ModelServerConfig::model_type choice {entry.model_type} not supported. Model "
+            f'{entry.name} needs model_platform: "{PLATFORM}".'
+        )
     return PLATFORM
 
 

@@ -68,7 +68,7 @@ def _prepare_one(
         return response
 
     fetches = outputs(servable, signature)
-    return _prepare(servable, signature, request.input, fetches, finish, limits)
+    return _prepare(servable, [signature], request.input, fetches, finish, limits)
 
 
 def prepare_multi_inference(
@@ -80,7 +80,7 @@ def prepare_multi_inference(
     """
     tasks: dict[str, tuple[Signature, str]] = {}
     fetches: dict[str, None] = {}
-    model, fed = "", ""
+    model = ""
     for task in request.tasks:
         if not task.model_spec.name:
             raise invalid("Found ModelSpec with an empty model name.")
@@ -94,7 +94,7 @@ def prepare_multi_inference(
             raise invalid(f"Duplicate evaluation of signature: {name}")
         signature = servable.signatures.get(name)
         if signature is None:
-            raise invalid(f"Requested unknown signature: {name}")
+            raise invalid(f"Requested signature not found in model graph: {name}")
         if task.method_name == CLASSIFY:
             names = _classify_outputs(servable, signature)
         elif task.method_name == REGRESS:
@@ -103,10 +103,6 @@ def prepare_multi_inference(
             raise ServingError(
                 Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
             )
-        feed = signature.inputs[_INPUTS].name
-        fed = fed or feed
-        if feed != fed:
-            raise invalid("Input tensor must be the same for all Signatures.")
         tasks[name] = signature, task.method_name
         fetches.update(dict.fromkeys(names))
 
@@ -121,18 +117,19 @@ def prepare_multi_inference(
                 _fill_values(result.regression_result, signature, results, count)
         return response
 
-    first = next(iter(tasks.values()))[0]
-    return _prepare(servable, first, request.input, tuple(fetches), finish, limits)
+    signatures = [signature for signature, _ in tasks.values()]
+    return _prepare(servable, signatures, request.input, tuple(fetches), finish, limits)
 
 
 def _prepare(
     servable: Servable,
-    signature: Signature,
+    signatures: Sequence[Signature],
     input_proto: Any,
     fetches: Sequence[str],
     finish: Callable[[_Results, int], Any],
     limits: RequestLimits,
 ) -> PreparedCall:
+    """Prepare one computation of all `signatures`, which get the same examples."""
     examples = serialized_examples(input_proto, limits)
     sizes = [embedded_size(example, limits) for example in examples]
     count = len(examples)
@@ -140,9 +137,12 @@ def _prepare(
     def fill(results: Sequence[Tensor]) -> Any:
         return finish(dict(zip(fetches, results, strict=True)), count)
 
-    computation = servable.computation([signature.inputs[_INPUTS].name], fetches)
-    feeds = [string_tensor(examples)]
-    return PreparedCall(computation, feeds, fill, signature.splits_by_row, sizes)
+    # Each signature that TensorFlow 2 writes has an input tensor of its own.
+    fed = list(dict.fromkeys(signature.inputs[_INPUTS].name for signature in signatures))
+    computation = servable.computation(fed, fetches)
+    feeds = [string_tensor(examples)] * len(fed)
+    splits_by_row = all(signature.splits_by_row for signature in signatures)
+    return PreparedCall(computation, feeds, fill, splits_by_row, sizes)
 
 
 def serialized_examples(input_proto: Any, limits: RequestLimits) -> list[bytes]:

@@ -65,7 +65,7 @@ class GrpcServer:
         if flags.enable_grpc_healthcheck_service:
             self._health = health.aio.HealthServicer()
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-            for service in ("", *_SERVICES):
+            for service in ("", *_SERVICES, *_HEALTH_NAMES):
                 await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         if flags.enable_reflection_service:
             _reflect(self._server)
@@ -92,6 +92,8 @@ class GrpcServer:
 
 
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
+_HEALTH_NAMES = tuple(service.rpartition(".")[2] for service in _SERVICES)
+"""By these, without the package, the original says that it is healthy."""
 
 
 def _reflect(server: Any) -> None:

@@ -18,6 +18,7 @@ from serving.tf.status import Code, ServingError, invalid
 from serving.tf.tensors import MAX_RANK, NUMPY_DTYPES, Array, Tensor, string_tensor, type_name
 
 _BASE64_KEY = "b64"
+_WHITE_SPACE = b" \t\n\v\f\r"
 _BYTES_SUFFIX = "_bytes"
 _TEXTS_AT_ONCE = 1 << 14
 """Values of a result whose texts are in memory at a time."""
@@ -229,13 +230,21 @@ def is_base64(value: Any) -> bool:
 
 
 def decode_base64(value: Any) -> bytes:
-    """Return the bytes of `{"b64": text}`; raises ServingError (INVALID_ARGUMENT)."""
+    """Return the bytes of `{"b64": text}`; raises ServingError (INVALID_ARGUMENT).
+
+    As `absl::Base64Unescape` does, it takes line breaks and other white space anywhere, and
+    padding, by "=" or ".", that is whole or not there at all.
+    """
     if not is_base64(value):
         raise invalid(f"JSON Value: {quoted(value)} not formatted correctly for base64 data")
-    text = value[_BASE64_KEY].rstrip("=")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        padded = value[_BASE64_KEY].encode("ascii").translate(None, _WHITE_SPACE)
+        data = padded.rstrip(b"=.")
+        padding = -len(data) % 4
+        if len(padded) - len(data) not in (0, padding):
+            raise binascii.Error
+        return binascii.a2b_base64(data + b"=" * padding, strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
         raise invalid("Unable to base64 decode") from None
 
 

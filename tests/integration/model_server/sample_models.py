@@ -200,6 +200,18 @@ class Odds(tf.Module):
     def number(self, text: Any) -> dict[str, Any]:
         return {"value": tf.strings.to_number(text)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def regress(self, inputs: Any) -> dict[str, Any]:
+        return {"outputs": self.x_of(inputs) + 1.0}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def classify(self, inputs: Any) -> dict[str, Any]:
+        return {"scores": self.x_of(inputs) * 2.0}
+
+    @staticmethod
+    def x_of(examples: Any) -> Any:
+        return tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"]
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="images")])
     def images(self, images: Any) -> dict[str, Any]:
         return {
@@ -242,6 +254,8 @@ def main(folder: Path) -> None:
             "number": odds.number,
             "remember": odds.remember,
             "recall": odds.recall,
+            "regress": odds.regress,
+            "classify": odds.classify,
             "predict_images": odds.images,
             "serving_default": odds.batch,
         },

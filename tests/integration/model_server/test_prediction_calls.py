@@ -191,9 +191,30 @@ def test_multi_inference(sample_server: RunningServer) -> None:
     ]
 
 
+def test_multi_inference_feeds_the_same_examples_to_signatures_with_inputs_of_their_own(
+    sample_server: RunningServer,
+) -> None:
+    """As those of TensorFlow 2 have."""
+    request = _tasks(("odds", "regress", REGRESS), ("odds", "classify", CLASSIFY))
+    request.input.example_list.examples.append(example(x=5.0))
+    first, second = sample_server.predictions.MultiInference(request).results
+    assert [item.value for item in first.regression_result.regressions] == [3.0, 6.0]
+    assert [item.classes[0].score for item in second.classification_result.classifications] == [
+        4.0,
+        10.0,
+    ]
+
+
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
+        (
+            _tasks(("odds", "regress", REGRESS), ("odds", "missing", CLASSIFY)),
+            (
+                "INVALID_ARGUMENT",
+                "Requested signature not found in model graph: missing",
+            ),
+        ),
         (_tasks(), ("INVALID_ARGUMENT", "ModelSpec has no name specified.")),
         (
             _tasks(("half_plus_two", "regress_x_to_y", "tensorflow/serving/predict")),
@@ -374,7 +395,10 @@ def test_a_deadline_ends_a_slow_call(sample_server: RunningServer) -> None:
 
 def test_health_and_reflection(sample_server: RunningServer) -> None:
     health = health_pb2_grpc.HealthStub(sample_server.channel)
-    for service in ("", "tensorflow.serving.PredictionService"):
+    for service in (
+        *("", "PredictionService", "ModelService"),
+        *("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"),
+    ):
         response = health.Check(health_pb2.HealthCheckRequest(service=service))
         assert response.status == health_pb2.HealthCheckResponse.SERVING
     from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (

@@ -50,6 +50,56 @@ def test_text_that_does_not_parse(file: Path, text: str) -> None:
         read_models(str(file))
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('model_config_list {\n  config { nam: "x" }\n}', '2:15: Message type "tensorflow.serving.'
+         'ModelConfig" has no field named "nam".'),
+        ("{", "1:1: Expected identifier, got: {"),
+        ("model_config_list: 3", '1:20: Expected "{", found "3".'),
+        ("model_config_list { config {\n\tname: x } }", "2:15: Expected string, got: x"),
+        ('model_config_list { config { name: "x" ', "1:40: Expected identifier, got: "),
+        ('model_config_list { config { name: "x } }', "1:42: Unexpected end of string."),
+        ('model_config_list { config { name: "x }\n}', "1:40: Multiline strings are not allowed. "
+         'Did you miss a "?.'),
+        ("model_config_list { config { model_type: FOO } }", "1:46: Unknown enumeration value of "
+         '"FOO" for field "model_type".'),
+        ('model_config_list { config { name: "a" name: "b" } }', '1:44: Non-repeated field "name" '
+         "is specified multiple times."),
+        ('model_config_list { config { name: "é" } } }', "1:45: Expected identifier, got: }"),
+        ('# é\n  é: "x"', "2:3: Interpreting non ascii codepoint 195."),
+        ("custom_model_config { }  model_config_list {}", '1:44: Field "model_config_list" is '
+         'specified along with field "custom_model_config", another member of oneof "config".'),
+        ("model_config_list { config { model_version_policy { latest { num_versions: -1 } } } }",
+         "1:76: Expected integer, got: -"),
+    ],
+)  # fmt: skip
+def test_text_is_refused_in_the_words_of_protobufs_own_parser(
+    file: Path, text: str, place: str
+) -> None:
+    """As `tf.io.decode_proto(message_format="text")`, which has that parser, prints them."""
+    file.write_text(text)
+    with pytest.raises(ServingError) as caught:
+        read_models(str(file))
+    assert caught.value.message == (
+        f"Invalid protobuf file: '{file}': "
+        f"Error parsing text-format tensorflow.serving.ModelServerConfig: {place}"
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", ["", 'model_type: TENSORFLOW model_platform: "tensorflow"', "model_type: 7"]
+)
+def test_a_model_of_no_known_platform_is_named(file: Path, kind: str) -> None:
+    file.write_text(
+        'model_config_list { config { name: "good" base_path: "/a" model_platform: "tensorflow" }'
+        f' config {{ name: "odd one" base_path: "/b" {kind} }} }}'
+    )
+    with pytest.raises(ServingError, match=r"Model odd one needs ") as caught:
+        read_models(str(file))
+    assert caught.value.code is Code.INVALID_ARGUMENT
+
+
 def test_a_single_model_needs_a_path() -> None:
     assert single_model("m", "/m")["m"].base_path == "/m"
     with pytest.raises(ServingError, match="--model_base_path"):

@@ -68,6 +68,41 @@ def test_to_tensor_refuses(value: Any, dtype: int, message: str) -> None:
     assert message in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/wA=", b"\xff\0"),
+        ("/w\nA\r\n=\n", b"\xff\0"),
+        (" \t/\vw\fA ", b"\xff\0"),
+        ("/wA.", b"\xff\0"),
+        ("/w==", b"\xff"),
+        ("/w= =", b"\xff"),
+        ("/w=.", b"\xff"),
+        ("/w", b"\xff"),
+        ("AAAA\n" * 3, bytes(9)),
+        ("\n", b""),
+        ("/x==", b"\xff"),
+        ("/w=", None),
+        ("/wA==", None),
+        ("AAAA=", None),
+        ("A", None),
+        ("A===", None),
+        ("AA=A", None),
+        ("=", None),
+        ("AA\xa0A", None),
+        ("AA\x1cAA", None),
+        ("AA-_", None),
+        ("AAA\0", None),
+    ],
+)
+def test_base64_is_decoded_as_abseil_does(text: str, expected: bytes | None) -> None:
+    if expected is None:
+        with pytest.raises(ServingError, match="Unable to base64 decode"):
+            to_tensor({"b64": text}, types.DT_STRING)
+    else:
+        assert to_tensor([{"b64": text}], types.DT_STRING).array.tolist() == [expected]
+
+
 def test_types_that_json_has_no_word_for() -> None:
     with pytest.raises(ServingError) as caught:
         to_tensor(1, types.DT_COMPLEX64)
