@@ -118,7 +118,7 @@ class ClassCount:
 class LabelSummary:
     total: int
     since_last_run: int
-    """Labels that no training run has learned from."""
+    """Labels that no training run has learned from, and photos whose label was taken back since."""
     classes: list[ClassCount]
     model: str = ""
 

@@ -7,7 +7,6 @@ window and `servery doctor` run it, since the desktop knows nothing of the backe
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.contract import RunState
-from backend.store.images import MAX_IMAGE_BYTES
+from backend.store.images import read_image
 from backend.store.schema import migrate
 from backend.training.embeddings import damage_of_embeddings
 from serving.errors import ServeryError
@@ -30,10 +29,11 @@ from serving.repair.problem import (
     move_aside,
     repaired,
 )
-from serving.state_files import REPAIR_ADVICE, DamagedFile, UnreadableFile, read_file
+from serving.state_files import REPAIR_ADVICE, DamagedFile, UnreadableFile
 from serving.workspace import Workspace
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_FOLDER = re.compile(r"[0-9a-f]{2}")
 _STATES = frozenset(RunState)
 
 
@@ -85,26 +85,27 @@ def check_images(workspace: Workspace) -> Iterator[WorkspaceProblem]:
         return
     for folder in sorted(workspace.images.iterdir()):
         if not folder.is_dir():
+            if _FOLDER.fullmatch(folder.name):
+                yield _damaged_image(DamagedFile(folder, "it is not a folder"), workspace)
             continue
         for path in sorted(folder.iterdir()):
             if not _HASH.fullmatch(path.stem) or path.suffix != ".jpg":
                 continue
             try:
-                content = read_file(path, MAX_IMAGE_BYTES) or b""
-                if hashlib.sha256(content).hexdigest() == path.stem:
-                    continue
-                fault = "it is empty" if not content else "it is not the photo that was stored"
-                damage = DamagedFile(path, fault)
+                read_image(path)
             except DamagedFile as error:
-                damage = error
+                yield _damaged_image(error, workspace)
             except UnreadableFile:
                 continue
-            yield WorkspaceProblem(
-                path,
-                damage.what,
-                "Run `servery doctor --repair`, which moves it away, then label the photo again.",
-                partial(move_aside, path, workspace),
-            )
+
+
+def _damaged_image(damage: DamagedFile, workspace: Workspace) -> WorkspaceProblem:
+    return WorkspaceProblem(
+        damage.path,
+        damage.what,
+        "Run `servery doctor --repair`, which moves it away, then label the photo again.",
+        partial(move_aside, damage.path, workspace),
+    )
 
 
 def check_embeddings(workspace: Workspace) -> Iterator[WorkspaceProblem]:

@@ -75,14 +75,14 @@ def routes(
     async def summary(model: str | None = None) -> LabelSummary:
         """Count the current labels of a model, per class."""
         model = await names.find(model)
-        after = await store.runs.last_label_learned(model)
-        counts, newer = await store.labels.counts(model, after)
+        learned = await store.runs.last_learned(model)
+        counts, changed = await store.labels.counts(model, learned)
         live = frozenset(await catalog.live_classes(model))
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0].casefold()))
         return LabelSummary(
             model=model,
             total=sum(counts.values()),
-            since_last_run=newer,
+            since_last_run=changed,
             classes=[ClassCount(name, count, name in live) for name, count in ranked],
         )
 

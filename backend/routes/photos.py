@@ -15,9 +15,11 @@ from backend.models.comparison import UnknownImage
 from backend.models.names import ModelNames
 from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.photo_decoder import PhotoDecoder
+from backend.store.images import read_image
 from backend.store.store import Store
 from serving.errors import ImageError
 from serving.image_file import UnusableImage
+from serving.state_files import DamagedFile, UnreadableFile
 
 MAX_PHOTOS = 1000
 MAX_SIDE = 2048
@@ -51,12 +53,30 @@ def routes(store: Store, names: ModelNames, decoder: PhotoDecoder) -> APIRouter:
         }
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
+        await asyncio.to_thread(_check, path)
         if side is None:
             return FileResponse(path, media_type=_JPEG, headers=headers)
         content = await cancel_on_disconnect(request, _scaled(decoder, path, side))
         return Response(content, media_type=_JPEG, headers=headers)
 
     return router
+
+
+def _check(path: Path) -> None:
+    """Raise ImageError if a photo is damaged: what is sent in its place is kept for good."""
+    try:
+        read_image(path)
+    except DamagedFile as error:
+        raise _damaged(path, error.fault) from error
+    except UnreadableFile as error:
+        raise HttpError(503, error.what, error.advice) from error
+
+
+def _damaged(path: Path, fault: str) -> ImageError:
+    return ImageError(
+        f"The photo {path} is damaged: {fault}.",
+        "Label the photo again, or run `servery doctor`.",
+    )
 
 
 async def _scaled(decoder: PhotoDecoder, path: Path, side: int) -> bytes:
@@ -66,10 +86,7 @@ async def _scaled(decoder: PhotoDecoder, path: Path, side: int) -> bytes:
         try:
             photo = await decoder.scale(file, side)
         except UnusableImage as error:
-            raise ImageError(
-                f"The photo {path} is damaged.",
-                "Run `servery doctor`, then label the photo again.",
-            ) from error
+            raise _damaged(path, "it cannot be decoded") from error
         try:
             begin, end = photo.place
             return await asyncio.to_thread(os.pread, photo.file, end - begin, begin)

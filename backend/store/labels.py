@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from backend.contract import Label
 from backend.store.images import ImageFolder
@@ -20,6 +21,17 @@ _CURRENT = """
         SELECT MAX(id) FROM labels WHERE model = :model AND undone IS NULL GROUP BY image
     )
 """
+
+
+_LEARNED = """
+    SELECT * FROM labels
+    WHERE id IN (
+        SELECT MAX(id) FROM labels
+        WHERE model = :model AND id <= :label AND (undone IS NULL OR undone_number > :undone)
+        GROUP BY image
+    )
+"""
+"""What was current when a run began."""
 
 
 class LabelConflict(BackendError):
@@ -40,6 +52,15 @@ class NewLabel:
     held_out: bool = False
 
 
+class Moment(NamedTuple):
+    """When a training run began, in terms of what had happened to labels by then."""
+
+    label: int = 0
+    """The highest label id there was; 0 without labels."""
+    undone: int = 0
+    """How many labels had been taken back, of all models."""
+
+
 @dataclass(frozen=True)
 class LabelSnapshot:
     """The labels of a model at one moment, for one training run."""
@@ -49,8 +70,7 @@ class LabelSnapshot:
     images_ever_labeled: frozenset[str]
     held_out: frozenset[str]
     """Images that nothing may be learned from: the test part of an imported folder."""
-    last_label: int
-    """The highest label id there is; 0 without labels."""
+    moment: Moment
 
 
 class LabelStore:
@@ -140,7 +160,9 @@ class LabelStore:
         undone = []
         if 0 < label_id <= MAX_INTEGER:
             undone = await self._database.execute(
-                "UPDATE labels SET undone = COALESCE(undone, ?) WHERE id = ? RETURNING model",
+                "UPDATE labels SET undone = COALESCE(undone, ?), undone_number = COALESCE("
+                "undone_number, (SELECT COALESCE(MAX(undone_number), 0) + 1 FROM labels))"
+                " WHERE id = ? RETURNING model",
                 (utc_now(), label_id),
             )
         if not undone:
@@ -159,25 +181,45 @@ class LabelStore:
             ever = connection.execute(
                 "SELECT DISTINCT image FROM labels WHERE model = :model", parameters
             )
-            last = connection.execute(
+            (label,) = connection.execute(
                 "SELECT COALESCE(MAX(id), 0) FROM labels WHERE model = :model", parameters
+            ).fetchone()
+            (undone,) = connection.execute(
+                "SELECT COALESCE(MAX(undone_number), 0) FROM labels"
             ).fetchone()
             return LabelSnapshot(
                 current=tuple(_label(row) for row in rows),
                 images_ever_labeled=frozenset(row[0] for row in ever),
                 held_out=frozenset(row["image"] for row in rows if row["held_out"]),
-                last_label=int(last[0]),
+                moment=Moment(int(label), int(undone)),
             )
 
         return await self._database.transaction(work)
 
-    async def counts(self, model: str, after: int) -> tuple[dict[str, int], int]:
-        """Return current labels per class, and how many of them have an id above `after`."""
-        rows = await self._database.execute(
-            f"SELECT class_name, COUNT(*), SUM(id > :after) FROM ({_CURRENT}) GROUP BY class_name",
-            {"model": model, "after": after},
-        )
-        return {name: count for name, count, _ in rows}, sum(newer for _, _, newer in rows)
+    async def counts(self, model: str, learned: Moment) -> tuple[dict[str, int], int]:
+        """Return current labels per class, and how many changed since a run began at `learned`.
+
+        Those are the labels that are newer, and photos whose label was taken back.
+        """
+        parameters = {"model": model, **learned._asdict()}
+
+        def work(connection: Connection) -> tuple[dict[str, int], int]:
+            rows = connection.execute(
+                f"SELECT class_name, COUNT(*), SUM(id > :label) FROM ({_CURRENT})"
+                " GROUP BY class_name",
+                parameters,
+            ).fetchall()
+            (taken_back,) = connection.execute(
+                f"SELECT COUNT(*) FROM ({_LEARNED}) AS learned"
+                f" LEFT JOIN ({_CURRENT}) AS current ON current.image = learned.image"
+                " WHERE current.id IS NULL"
+                " OR current.id <= :label AND current.class_name <> learned.class_name",
+                parameters,
+            ).fetchone()
+            counts = {row[0]: int(row[1]) for row in rows}
+            return counts, sum(int(row[2]) for row in rows) + int(taken_back)
+
+        return await self._database.transaction(work)
 
     async def totals(self) -> dict[str, int]:
         """Return how many photos are labelled in each model that has any."""

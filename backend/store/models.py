@@ -141,8 +141,9 @@ def _copy_labels(connection: Connection, model: str, new: str) -> list[tuple[int
     for label in labels:
         # Its idempotency key stays with the original.
         cursor = connection.execute(
-            "INSERT INTO labels (model, image, class_name, created, new_class, undone, held_out)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO labels"
+            " (model, image, class_name, created, new_class, undone, undone_number, held_out)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 new,
                 label["image"],
@@ -150,6 +151,7 @@ def _copy_labels(connection: Connection, model: str, new: str) -> list[tuple[int
                 label["created"],
                 label["new_class"],
                 label["undone"],
+                label["undone_number"],
                 label["held_out"],
             ),
         )

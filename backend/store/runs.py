@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 
 from backend.contract import RunState, TrainingRun
+from backend.store.labels import Moment
 from serving.clock import utc_now
 from serving.database import Database, Row
 from serving.errors import BackendError
@@ -21,15 +22,15 @@ class RunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, run: TrainingRun, last_label: int | None = None) -> None:
+    async def save(self, run: TrainingRun, learns_from: Moment | None = None) -> None:
         """Write a run, new or changed; progress is not stored.
 
-        `last_label` is the highest label id that the run learns from; it stays until
-        another one is given.
+        `learns_from` says as of when the run learns from the labels; it stays until another
+        one is given.
         """
         values = {key: value for key, value in asdict(run).items() if key != "progress"}
-        if last_label is not None:
-            values["last_label"] = last_label
+        if learns_from is not None:
+            values["last_label"], values["last_undone"] = learns_from
         await self._database.execute(
             f"INSERT INTO training_runs ({', '.join(values)})"
             f" VALUES ({', '.join(f':{name}' for name in values)})"
@@ -56,13 +57,14 @@ class RunStore:
         )
         return [_run(row) for row in rows]
 
-    async def last_label_learned(self, model: str) -> int:
-        """Return the highest label id that a successful run of `model` has learned from, or 0."""
+    async def last_learned(self, model: str) -> Moment:
+        """Return as of when the last successful run of `model` has learned from the labels."""
         (row,) = await self._database.execute(
-            "SELECT COALESCE(MAX(last_label), 0) FROM training_runs WHERE state = ? AND model = ?",
+            "SELECT COALESCE(MAX(last_label), 0), COALESCE(MAX(last_undone), 0)"
+            " FROM training_runs WHERE state = ? AND model = ?",
             (RunState.SUCCEEDED, model),
         )
-        return int(row[0])
+        return Moment(*map(int, row))
 
     async def fail_interrupted(self, reason: str, but: Collection[str] = ()) -> int:
         """Mark unfinished runs, which nothing continues, as failed; returns how many there were.
@@ -86,7 +88,7 @@ class RunStore:
 
 def _run(row: Row) -> TrainingRun:
     values = dict(row)
-    del values["number"], values["last_label"]
+    del values["number"], values["last_label"], values["last_undone"]
     state = values["state"] = RunState(row["state"])
     values["progress"] = 1.0 if state is RunState.SUCCEEDED else 0.0
     values["promoted"] = bool(row["promoted"])

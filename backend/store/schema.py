@@ -74,6 +74,12 @@ MIGRATIONS = (
     ALTER TABLE training_runs ADD COLUMN imported_from TEXT NOT NULL DEFAULT '';
     CREATE TABLE renamed_models (old TEXT PRIMARY KEY, new TEXT NOT NULL);
     """,
+    # Until schema 4 nothing said whether a label was taken back before or after a run began.
+    """
+    ALTER TABLE labels ADD COLUMN undone_number INTEGER;
+    CREATE INDEX labels_by_undone_number ON labels (undone_number);
+    ALTER TABLE training_runs ADD COLUMN last_undone INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

@@ -21,14 +21,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from backend.store.images import MAX_IMAGE_BYTES
+from backend.store.images import read_image
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import Floats, Head, ServableGraph, softmax
-from backend.training.loaded_version import LoadedVersion
+from backend.training.loaded_version import LoadedVersion, UnreadableImages
 from serving.errors import ImageError, ModelError, ServeryError
 from serving.normalize_image import read_normalized_image
 from serving.private import set_private_umask
-from serving.state_files import UnreadableFile, read_file
+from serving.state_files import UnreadableFile
 from serving.tf.cores import core_count
 
 _T = TypeVar("_T")
@@ -98,11 +98,24 @@ def compare(spec: CompareSpec) -> list[ComparedPhoto]:
         answerers = [
             _answerer(Path(folder), spec, embedders, stack) for folder in spec.version_folders
         ]
-        for photos in _photos(spec):
-            columns = [answerer(photos) for answerer in answerers]
-            for photo, *answers in zip(photos, *columns, strict=True):
-                compared.append(ComparedPhoto(photo.image, photo.file, tuple(answers)))
+        for photos in filter(None, _photos(spec)):
+            compared += _compared(answerers, photos)
     return compared
+
+
+def _compared(answerers: Sequence[_Answerer], photos: list[_Photo]) -> list[ComparedPhoto]:
+    """Return the answers for those of `photos` that every version can decode."""
+    try:
+        columns = [answerer(photos) for answerer in answerers]
+    except UnreadableImages:
+        if len(photos) == 1:
+            return []
+        # Find out which, so that it costs no other.
+        return [found for photo in photos for found in _compared(answerers, [photo])]
+    return [
+        ComparedPhoto(photo.image, photo.file, tuple(answers))
+        for photo, *answers in zip(photos, *columns, strict=True)
+    ]
 
 
 def _photos(spec: CompareSpec) -> Iterator[list[_Photo]]:
@@ -115,8 +128,7 @@ def _photos(spec: CompareSpec) -> Iterator[list[_Photo]]:
         ]
     with ThreadPoolExecutor(core_count()) as pool:
         for files in _batches(spec.files):
-            if photos := [photo for photo in pool.map(_read_file, files) if photo is not None]:
-                yield photos
+            yield [photo for photo in pool.map(_read_file, files) if photo is not None]
 
 
 def _batches(photos: Sequence[_T]) -> Iterator[Sequence[_T]]:
@@ -124,9 +136,9 @@ def _batches(photos: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 def _stored(path: Path) -> bytes | None:
-    """Return a labelled photo; None if it is gone or cannot be read."""
+    """Return a labelled photo; None if it is gone or damaged."""
     try:
-        return read_file(path, MAX_IMAGE_BYTES)
+        return read_image(path)
     except UnreadableFile:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,18 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.store.images import MAX_IMAGE_BYTES
+from backend.store.images import read_image
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Rows
 from backend.training.head import Floats
 from backend.training.loaded_version import LoadedVersion, UnreadableImages
 from backend.training.worker_protocol import LabeledImage, TrainingSpec
 from serving.errors import ModelError
-from serving.state_files import UnreadableFile, read_file
+from serving.state_files import UnreadableFile
 from serving.tf.cores import core_count
 
 BATCH = 16
 """Photos that one core embeds together: more of them make it no faster."""
+
+_log = logging.getLogger(__name__)
 
 OnDone = Callable[[int, int], None]
 """Called with how many images are embedded, of how many that were new."""
@@ -81,10 +84,11 @@ def embed_images(
 
 
 def read(image: LabeledImage) -> bytes | None:
-    """Return the JPEG of an image, or None if there is none any more."""
+    """Return the JPEG of an image, or None if it is damaged or there is none any more."""
     try:
-        return read_file(Path(image.path), MAX_IMAGE_BYTES)
-    except UnreadableFile:
+        return read_image(Path(image.path))
+    except UnreadableFile as error:
+        _log.warning("The photo of class %s is left out. %s", image.class_name, error.what)
         return None
 
 

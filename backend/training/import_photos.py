@@ -100,7 +100,7 @@ class _Importer:
 
     def prepare(self, photo: FolderPhoto, digest: str) -> _Prepared | SkippedPath:
         """Read and normalize a photo; thread-safe."""
-        if self._labels.get(digest) == self._label(photo):
+        if self._labels.get(digest) == self._label(photo) and self._folder.is_whole(digest):
             return _Prepared(photo, digest, None)
         try:
             jpeg = read_normalized_image(photo.path)

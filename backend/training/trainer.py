@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backend.contract import Event, RunState, TrainingRun
 from backend.events import EventBroker
-from backend.store.labels import LabelSnapshot, NewLabel
+from backend.store.labels import LabelSnapshot, Moment, NewLabel
 from backend.store.store import Store
 from backend.training.gate import reason_not_to_promote
 from backend.training.kept_files import remove_old_embeddings, remove_old_run_folders
@@ -162,7 +162,7 @@ class Trainer:
             if (
                 source is None
                 and not labels.current
-                and not await self._store.runs.last_label_learned(model)
+                and not (await self._store.runs.last_learned(model)).label
             ):
                 raise NothingToLearn(
                     "There is nothing to learn from yet.",
@@ -293,7 +293,7 @@ class Trainer:
         model = run.model
         labels = await self._store.labels.snapshot(model)
         run = replace(run, state=RunState.RUNNING, labels=len(labels.current), step="Starting.")
-        await self._store.runs.save(run, last_label=labels.last_label)
+        await self._store.runs.save(run, labels.moment)
         self._update(run)
         base = await asyncio.to_thread(self._repository.live, model)
         known = frozenset((await asyncio.to_thread(base.card)).classes)
@@ -313,7 +313,7 @@ class Trainer:
                 replace(run, progress=0.95, step="Adding the new version to the repository.")
             )
             # Not stopped half-way: a version that is in the repository has a run that says so.
-            await finish(self._conclude(run, source, base, staged, result))
+            await finish(self._conclude(run, source, base, staged, result, labels.moment))
 
     async def _conclude(
         self,
@@ -322,6 +322,7 @@ class Trainer:
         base: Version,
         staged: Path,
         result: TrainingResult,
+        learned: Moment,
     ) -> None:
         """Add the version that the worker wrote, let it go live if it may, and end the run."""
         model = run.model
@@ -337,7 +338,9 @@ class Trainer:
         if source is not None:
             run = replace(run, labels=result.learned_images)
             imported = await self._store.labels.snapshot(model)
-            await self._store.runs.save(run, last_label=imported.last_label)
+            # What was taken back since it began was learned all the same.
+            moment = imported.moment._replace(undone=learned.undone)
+            await self._store.runs.save(run, moment)
         self._update(run)
         reason = reason_not_to_promote(result.evaluation)
         live = await asyncio.to_thread(self._repository.live, model)
@@ -359,7 +362,8 @@ class Trainer:
         await asyncio.to_thread(prune, self._repository, model)
         run = replace(run, progress=1.0)
         if result.unreadable_images:
-            step += f" Photos that could not be read any more: {result.unreadable_images:,}."
+            count = f"{result.unreadable_images:,}"
+            step += f" Photos that could not be read any more: {count}; the report says which."
         if result.skipped:
             step += f" Files skipped: {result.skipped:,}; the report says why."
         await self._finish(run, RunState.SUCCEEDED, step)

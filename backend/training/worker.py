@@ -8,6 +8,7 @@ itself when its standard input closes, which is when the backend has ended.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -51,6 +52,8 @@ from serving.tf.names import SAVED_MODEL_FILE
 TOLERANCE = 1e-3
 """How far the new version's scores may be from those that were computed here."""
 
+_SAMPLE = 4
+"""Photos on which the new version is checked."""
 _READ = 0.2
 """The progress when all photos of a folder are read."""
 _EMBEDDED = 0.8
@@ -205,10 +208,15 @@ def _check(version: LoadedVersion, head: Head, sample: list[tuple[bytes, Floats]
 
 
 def _sample(images: tuple[LabeledImage, ...], rows: Rows) -> list[tuple[bytes, Floats]]:
+    """Return the last images that can still be read, with what the backbone saw in them.
+
+    The embedding of one that was damaged since is known all the same.
+    """
     paths = {image.image: image for image in images}
-    last = zip(rows.images[-4:], rows.embeddings[-4:], strict=True)
-    files = ((read(paths[image]), embedding) for image, embedding in last)
-    return [(data, embedding) for data, embedding in files if data is not None]
+    newest = zip(reversed(rows.images), rows.embeddings[::-1], strict=True)
+    files = ((read(paths[image]), embedding) for image, embedding in newest)
+    readable = ((data, embedding) for data, embedding in files if data is not None)
+    return list(itertools.islice(readable, _SAMPLE))
 
 
 def _photos(count: int) -> str:

@@ -44,6 +44,16 @@ def _writes(content: bytes) -> Damage:
     return _replaced_by(write)
 
 
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _one_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
 IN_ITS_PLACE: dict[str, Damage] = {
     "a folder": _replaced_by(_folder),
     "a pipe": _replaced_by(os.mkfifo),
@@ -78,3 +88,13 @@ NO_OBJECT: dict[str, Damage] = {
 }
 """Text that does not say what a JSON file of Servery says."""
 DAMAGES = {**IN_ITS_PLACE, **NO_TEXT, **NO_OBJECT}
+OF_A_PHOTO: dict[str, Damage] = {
+    **IN_ITS_PLACE,
+    "empty": NO_OBJECT["empty"],
+    "garbage": NO_TEXT["garbage"],
+    "a huge file": NO_TEXT["a huge file"],
+    "cut": _cut,
+    "one byte": _one_byte,
+    "gone": remove,
+}
+"""What can happen to a stored photo."""

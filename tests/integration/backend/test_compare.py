@@ -20,7 +20,8 @@ from serving.access_token import AccessToken
 from serving.models.repository import Version
 from serving.tf.names import HEAD_KERNEL, SAVED_MODEL_FILE
 from tests.support.backend_env import URL, Service
-from tests.support.sample_images import encode, image_bytes, painting
+from tests.support.damage import OF_A_PHOTO
+from tests.support.sample_images import drawing, encode, image_bytes, painting
 from tests.support.tiny_model import install_tiny
 
 MODEL = "paints"
@@ -53,6 +54,18 @@ async def test_the_labelled_photos_show_what_changed(
             with LoadedVersion(version.path) as loaded:
                 _, scores = loaded.predict([painting(color, 1)])
             assert by_image[image].scores[column] == pytest.approx(scores[0][0], abs=1e-5)
+
+
+async def test_damaged_photos_cost_no_other_its_answer(
+    service: Service, versions: list[Version]
+) -> None:
+    good = await label(service, "red")
+    for number, damage in enumerate(OF_A_PHOTO.values()):
+        stored = await service.client.label(drawing("stripes", number), "red", model=MODEL)
+        damage(service.store.images.path(stored.image))
+    # What is stored as it was sent, but no version can decode.
+    await service.store.labels.add(MODEL, b"no JPEG at all", "red", lambda name: False)
+    assert [each.image for each in await service.client.compare(MODEL, (1, 2))] == [good]
 
 
 async def test_given_photos_need_no_label_of_the_model(

@@ -12,6 +12,7 @@ import pytest
 
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
+from backend.store.labels import Moment
 from backend.training.trainer import ModelBusy, PhotoSource
 from serving.errors import BackendError
 from tests.support.backend_env import Service, add_version, promotions, write_worker
@@ -188,10 +189,10 @@ async def test_a_result_that_cannot_be_saved_is_reported_and_the_next_run_starts
 ) -> None:
     save = service.store.runs.save
 
-    async def full(run: TrainingRun, last_label: int | None = None) -> None:
+    async def full(run: TrainingRun, learns_from: Moment | None = None) -> None:
         if run.finished:
             raise BackendError("The disk is full.", "Free some space.")
-        await save(run, last_label)
+        await save(run, learns_from)
 
     with monkeypatch.context() as patch:
         patch.setattr(service.store.runs, "save", full)

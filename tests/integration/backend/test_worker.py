@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
 from backend.training.worker import learn
 from backend.training.worker_protocol import (
+    REPORT_PATH,
     LabeledImage,
     Message,
     TrainingFailure,
@@ -32,6 +34,7 @@ from serving.models.repository import ModelRepository, Version
 from serving.models.staging import adopt_version, staged_version
 from serving.tf.names import WARM_UP_FILE
 from serving.workspace import Workspace
+from tests.support.damage import OF_A_PHOTO
 from tests.support.former_version import HELD_OUT_PER_CLASS, write_former_version
 from tests.support.sample_images import drawing, painting
 from tests.support.tiny_model import COLORS, TINY_MODEL
@@ -186,6 +189,20 @@ def test_missing_images_are_skipped_and_all_missing_is_an_error(training_env: Tr
         Path(image.path).unlink(missing_ok=True)
     with pytest.raises(ModelError, match="None of the labelled photos"):
         training_env.learn(base, gone)
+
+
+def test_damaged_images_cost_themselves_by_name(training_env: TrainingEnv) -> None:
+    """Whether their embeddings are known or not: the newest check the new version."""
+    base = training_env.repository.live(TINY_MODEL)
+    images = training_env.dozen("stripes")
+    newest = images[-len(OF_A_PHOTO) :]
+    training_env.learn(base, images[:-2])
+    for image, damage in zip(newest, OF_A_PHOTO.values(), strict=True):
+        damage(Path(image.path))
+    version, result = training_env.learn(base, images)
+    assert (result.learned_images, result.unreadable_images) == (10, 2)
+    report = json.loads((version.path / REPORT_PATH).read_text())
+    assert [entry["path"] for entry in report["skipped"]] == [each.path for each in images[-2:]]
 
 
 def test_a_version_without_features_still_learns(training_env: TrainingEnv, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 from backend.client import BackendRefused
 from backend.contract import LabeledPhoto
 from tests.support.backend_env import Service
+from tests.support.damage import OF_A_PHOTO
 from tests.support.sample_images import image_bytes
 
 
@@ -67,3 +68,20 @@ async def test_the_side_has_limits(service: Service) -> None:
         with pytest.raises(BackendRefused) as caught:
             await service.client.image(label.image, side=side)
         assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("kind", OF_A_PHOTO)
+async def test_a_damaged_image_is_a_sentence_and_not_kept_by_browsers(
+    service: Service, kind: str
+) -> None:
+    label = await service.client.label(image_bytes("red"), "cat")
+    other = await service.client.label(image_bytes("blue"), "dog")
+    OF_A_PHOTO[kind](service.store.images.path(label.image))
+    for query in ("", "?side=50"):
+        answer = await service.http.get(f"/images/{label.image}{query}")
+        assert answer.status_code == (404 if kind == "gone" else 422)
+        assert label.image in answer.json()["error"]
+        assert "immutable" not in answer.headers.get("cache-control", "")
+        assert (await service.http.get(f"/images/{other.image}{query}")).status_code == 200
+    await service.client.label(image_bytes("red"), "cat")
+    assert await service.client.image(label.image) == image_bytes("red")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.contract import RunState, TrainingRun
-from backend.store.labels import LabelConflict, NewLabel
+from backend.store.labels import LabelConflict, Moment, NewLabel
 from backend.store.store import Store
 from serving.workspace import Workspace
 from tests.support.backend_env import promotions
@@ -41,8 +41,8 @@ async def test_a_photo_is_labelled_in_several_models(store: Store) -> None:
     in_zoo, _ = await store.labels.add("zoo", b"jpeg", "zebra", is_new)
     assert (await store.labels.snapshot("pets")).current == (in_pets,)
     assert (await store.labels.snapshot("zoo")).current == (in_zoo,)
-    assert (await store.labels.snapshot("other")).last_label == 0
-    assert await store.labels.counts("pets", 0) == ({"cat": 1}, 1)
+    assert (await store.labels.snapshot("other")).moment == Moment()
+    assert await store.labels.counts("pets", Moment(0)) == ({"cat": 1}, 1)
     assert await store.labels.totals() == {"pets": 1, "zoo": 1}
     assert await store.labels.undo(in_zoo.id) == "zoo"
     assert await store.labels.totals() == {"pets": 1}
@@ -82,7 +82,7 @@ async def test_many_labels_are_stored_once(store: Store) -> None:
     ]
     assert snapshot.held_out == {two}
     assert await store.labels.add_many("zoo", [NewLabel(one, "dog")], is_new) == 1
-    assert await store.labels.counts("zoo", 0) == ({"dog": 1, "zebra": 1}, 2)
+    assert await store.labels.counts("zoo", Moment(0)) == ({"dog": 1, "zebra": 1}, 2)
 
 
 async def test_many_labels_are_stored_completely_or_not_at_all(store: Store) -> None:
@@ -115,9 +115,9 @@ async def test_photos_show_different_classes_first(store: Store) -> None:
 
 async def test_what_one_model_learned_says_nothing_of_another(store: Store) -> None:
     label, _ = await store.labels.add("pets", b"jpeg", "cat", is_new)
-    await store.runs.save(run("r1", "pets"), last_label=label.id)
-    assert await store.runs.last_label_learned("pets") == label.id
-    assert await store.runs.last_label_learned("zoo") == 0
+    await store.runs.save(run("r1", "pets"), Moment(label.id))
+    assert await store.runs.last_learned("pets") == Moment(label.id)
+    assert await store.runs.last_learned("zoo") == Moment(0)
     assert [each.id for each in await store.runs.all("zoo")] == []
     assert await store.runs.all("pets") == await store.runs.all() != []
     assert (await store.runs.get("r1")).imported_from == "/photos"
@@ -127,12 +127,12 @@ async def test_a_renamed_model_keeps_everything_and_is_found_by_its_former_names
     store: Store, workspace: Workspace
 ) -> None:
     label, _ = await store.labels.add("pets", b"jpeg", "cat", is_new)
-    await store.runs.save(run("r1", "pets"), last_label=label.id)
+    await store.runs.save(run("r1", "pets"), Moment(label.id))
     await store.runs.record_promotion("pets", 2, "r1")
     await store.models.rename("pets", "animals")
     await store.models.rename("animals", "beasts")
     assert await store.models.renamed_to("pets") == "beasts"
-    assert await store.runs.last_label_learned("beasts") == label.id
+    assert await store.runs.last_learned("beasts") == Moment(label.id)
     assert await store.labels.totals() == {"beasts": 1}
     assert [model for model, *_ in promotions(workspace)] == ["beasts"]
     late, _ = await store.labels.add("pets", b"late", "cat", is_new)
@@ -153,14 +153,14 @@ async def test_a_copy_has_labels_and_history_of_its_own(store: Store, workspace:
     learned, _ = await store.labels.add("pets", b"one", "cat", is_new, key="k")
     held = store.images.put(b"held")
     await store.labels.add_many("pets", [NewLabel(held, "dog", held_out=True)], is_new)
-    await store.runs.save(run("20260101-000000-aaaa", "pets"), last_label=learned.id)
+    await store.runs.save(run("20260101-000000-aaaa", "pets"), Moment(learned.id))
     await store.runs.save(run("20260101-000001-bbbb", "pets", RunState.RUNNING))
     await store.runs.record_promotion("pets", 2, "20260101-000000-aaaa")
     undone, _ = await store.labels.add("pets", b"two", "cat", is_new)
     await store.labels.undo(undone.id)
 
     await store.models.copy("pets", "copy")
-    counts, newer = await store.labels.counts("copy", await store.runs.last_label_learned("copy"))
+    counts, newer = await store.labels.counts("copy", await store.runs.last_learned("copy"))
     assert (counts, newer) == ({"cat": 1, "dog": 1}, 1)
     snapshot = await store.labels.snapshot("copy")
     assert snapshot.held_out == {held}
@@ -176,7 +176,7 @@ async def test_a_copy_has_labels_and_history_of_its_own(store: Store, workspace:
 
 async def test_a_deleted_model_is_hidden_and_brought_back(store: Store) -> None:
     label, _ = await store.labels.add("pets", b"jpeg", "cat", is_new)
-    await store.runs.save(run("r1", "pets"), last_label=label.id)
+    await store.runs.save(run("r1", "pets"), Moment(label.id))
     await store.models.set_aside("pets", "abc")
     assert (await store.labels.snapshot("pets")).current == ()
     assert await store.runs.all() == []

@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from backend.contract import Label, RunState, TrainingRun
+from backend.store.labels import Moment
 from backend.store.schema import MIGRATIONS
 from backend.store.store import Store
 from serving.errors import BackendError
@@ -120,11 +121,11 @@ async def test_a_database_of_schema_1_opens_and_loses_nothing(workspace: Workspa
     labels = await store.labels.snapshot("starter")
     assert labels.current == (Label(1, IMAGE, "zebra", "t0", new_class=True, model="starter"),)
     assert labels.images_ever_labeled == {IMAGE}
-    assert labels.last_label == 2
+    assert labels.moment == Moment(2)
     assert store.images.path(IMAGE).read_bytes() == JPEG
     again = await store.labels.add("starter", JPEG, "zebra", is_new=lambda name: True, key="key-1")
     assert again == (labels.current[0], False)
-    assert await store.runs.last_label_learned("starter") == 1
+    assert await store.runs.last_learned("starter") == Moment(1)
     assert promotions(workspace) == [
         ("starter", 1, None, "t3"),
         ("starter", 2, "live", "t2"),

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.store.images import ImageFolder
+from backend.store.images import ImageFolder, read_image
 from backend.training.import_photos import BATCH, ImportedPhotos, import_photos
 from backend.training.worker_protocol import LabeledImage, PhotosRead, ReadPhoto, TrainingSpec
 from serving.photo_folder import NotAPhotoFolder
+from tests.support.damage import OF_A_PHOTO
 from tests.support.sample_images import image_bytes, painting
 
 
@@ -65,6 +66,16 @@ class Import:
 @pytest.fixture
 def importing(tmp_path: Path) -> Import:
     return Import(tmp_path)
+
+
+@pytest.mark.parametrize("kind", OF_A_PHOTO)
+def test_importing_a_photo_again_repairs_it(importing: Import, kind: str) -> None:
+    jpeg = image_bytes("red")
+    image = importing.add("cat/1.jpg", jpeg)
+    labelled = importing.run().images
+    OF_A_PHOTO[kind](importing.images.path(image))
+    importing.run(labelled)
+    assert read_image(importing.images.path(image)) == jpeg
 
 
 def test_names_of_folders_are_classes_as_they_are(importing: Import) -> None:
