@@ -13,10 +13,16 @@ from typing import Any
 
 import docker
 import docker.constants
+import docker.errors
 from docker.tls import TLSConfig
 
 from serving.engines.docker.endpoints import DockerEndpoint
-from serving.engines.docker.errors import LIBRARY_ERRORS, UNAVAILABLE_ADVICE, EngineUnavailable
+from serving.engines.docker.errors import (
+    LIBRARY_ERRORS,
+    NOT_AN_ENGINE,
+    UNAVAILABLE_ADVICE,
+    EngineUnavailable,
+)
 from serving.engines.docker.ssh_tunnel import SshTunnel
 from serving.engines.protocol import Instance
 
@@ -234,19 +240,37 @@ def _negotiated_client(endpoint: DockerEndpoint) -> tuple[docker.APIClient, Engi
     except LIBRARY_ERRORS as error:
         if time.monotonic() - started >= ANSWER_TIMEOUT_SECONDS:
             raise EngineUnavailable(_TIMED_OUT) from error
-        raise EngineUnavailable(f"What answers is not a container engine: {error}") from error
+        raise EngineUnavailable(
+            f"What answers is not a container engine: {_why(error)}."
+        ) from error
+    except NOT_AN_ENGINE as error:
+        raise EngineUnavailable(
+            "What answers is not a container engine: it does not say which one it is."
+        ) from error
+
+
+def _why(error: Exception) -> str:
+    """Say what is wrong with an answer, as the rest of a sentence."""
+    if isinstance(error, docker.errors.APIError):
+        return f"it refuses with HTTP status {error.status_code}"
+    if isinstance(error, ValueError):
+        return "it does not answer with JSON"
+    return "it breaks off, or speaks no HTTP"
 
 
 def negotiate(version: Mapping[str, Any]) -> str:
-    """Return the newest version of the API that both sides know."""
-    theirs = str(version.get("ApiVersion") or docker.constants.MINIMUM_DOCKER_API_VERSION)
+    """Return the newest version of the API that both sides know.
+
+    Raises KeyError, or another of NOT_AN_ENGINE, for what no engine answers to `/version`.
+    """
+    theirs = version["ApiVersion"] or docker.constants.MINIMUM_DOCKER_API_VERSION
     minimum = str(version.get("MinAPIVersion") or theirs)
     ours = docker.constants.DEFAULT_DOCKER_API_VERSION
     return max(min(theirs, ours, key=_numbers), minimum, key=_numbers)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+    return tuple(int(part) for part in version.split("."))
 
 
 def _client(endpoint: DockerEndpoint, api_version: str) -> docker.APIClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 
 from serving.engines.docker.ssh_tunnel import SshAddress
 
+_SCHEMES = ("tcp", "http", "https", "ssh")
+_HOST = re.compile(r"[\w:%][\w.:%-]*", re.ASCII)
 _LOOPBACK = ("localhost", "::1")
 
 
@@ -59,6 +62,8 @@ class DockerEndpoint:
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port of an engine that is reached by TCP."""
+        if self.error:
+            return None
         parts = urlsplit(self.url)
         if parts.scheme not in ("tcp", "http", "https") or not parts.hostname:
             return None
@@ -70,6 +75,8 @@ class DockerEndpoint:
     @property
     def ssh(self) -> SshAddress | None:
         """The address of an engine that is reached by ssh."""
+        if self.error:
+            return None
         parts = urlsplit(self.url)
         if parts.scheme != "ssh" or not parts.hostname:
             return None
@@ -110,10 +117,17 @@ class HostEnvironment:
     def current(cls) -> HostEnvironment:
         return cls(
             environment=dict(os.environ),
-            home=Path.home(),
+            home=_home(),
             platform=sys.platform,
             user=os.getuid(),
         )
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user whom this machine does not know, in a container
+        return Path("/")
 
 
 def candidate_endpoints(host: HostEnvironment) -> list[DockerEndpoint]:
@@ -147,8 +161,21 @@ def candidate_endpoints(host: HostEnvironment) -> list[DockerEndpoint]:
 def _endpoint(url: str, origin: str, tls: TlsFiles | None, *, exclusive: bool) -> DockerEndpoint:
     if url.startswith("/"):
         url = f"unix://{url}"
-    error = "" if "://" in url else f"{url} is not an address of a container engine."
+    error = "" if _is_address(url) else "It is not an address of a container engine."
     return DockerEndpoint(url, origin, tls, exclusive, error)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # such as a bracket without the other one, or a port beyond 65535
+        return False
+    if not url.isprintable():
+        return False
+    if parts.scheme == "unix":
+        return url.startswith("unix:///")
+    return parts.scheme in _SCHEMES and bool(host and _HOST.fullmatch(host))
 
 
 def _from_context(folder: Path, name: str, origin: str, *, exclusive: bool) -> DockerEndpoint:

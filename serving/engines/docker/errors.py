@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,8 @@ import docker.errors
 import urllib3.exceptions
 
 from serving.errors import EngineError
+
+_log = logging.getLogger(__name__)
 
 UNAVAILABLE_ADVICE = "Start it; it is used again as soon as it answers."
 
@@ -34,6 +37,9 @@ LIBRARY_ERRORS = (
     OSError,
 )
 """Everything that the package raises; those of `requests` are OSErrors."""
+
+NOT_AN_ENGINE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What becomes of answers that no container engine gives: `null`, a list, words for numbers."""
 
 _REFUSING_DISK = {
     "no space left on device": "Make room on the disk of the container engine, then try again: "
@@ -70,6 +76,13 @@ def translate_errors(doing: str, engine: str) -> Iterator[None]:
     except LIBRARY_ERRORS as error:
         raise EngineUnavailable(
             f"The container engine at {engine} does not answer.", UNAVAILABLE_ADVICE
+        ) from error
+    except NOT_AN_ENGINE as error:
+        _log.exception("The container engine at %s could not %s", engine, doing)
+        raise EngineError(
+            f"The container engine could not {doing}: what answers at {engine} answers as no"
+            " container engine does.",
+            "Restart the container engine, or set DOCKER_HOST to the address of another one.",
         ) from error
 
 

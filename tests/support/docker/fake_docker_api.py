@@ -23,7 +23,10 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 
 class FakeDockerApi(ServerThread):
-    """Answers each path, without its version, with the JSON given for it; a number is a status."""
+    """Answers each path, without its version, with the JSON given for it.
+
+    A number is a status, and bytes are a whole response.
+    """
 
     def __init__(self, socket: Path, answers: Mapping[str, Any]) -> None:
         self.endpoint = DockerEndpoint(f"unix://{socket}", "of the test")
@@ -40,7 +43,10 @@ class FakeDockerApi(ServerThread):
                 if path.startswith("/v1."):
                     path = path[path.index("/", 1) :]
                 answer = answers.get(path, 404)
-                if isinstance(answer, int):
+                if isinstance(answer, bytes):
+                    self.wfile.write(answer)
+                    self.close_connection = True
+                elif isinstance(answer, int):
                     self.answer(b'{"message": "no"}', answer)
                 else:
                     self.answer(json.dumps(answer).encode())

@@ -12,6 +12,7 @@ from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.discovery import EngineInfo, find_engine, negotiate
 from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.errors import EngineUnavailable
+from serving.errors import EngineError
 from tests.support.docker.fake_docker_api import DOCKER_ANSWERS, FakeDockerApi
 
 
@@ -69,6 +70,62 @@ def test_the_first_engine_that_answers_is_used(tmp_path: Path) -> None:
         assert (found.info.architecture, found.info.api_version) == ("arm64", "1.45")
         assert "/v1.45/info" in first.requests
         found.client.close()
+
+
+def _json(body: bytes, length: int | None = None, status: str = "200 OK") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length:"
+    return f"{head} {len(body) if length is None else length}\r\n\r\n".encode() + body
+
+
+NO_ENGINES = {
+    "null": _json(b"null"),
+    "a list": _json(b"[]"),
+    "a number": _json(b"7"),
+    "words": _json(b'"engine"'),
+    "an empty object": _json(b"{}"),
+    "odd versions": _json(b'{"ApiVersion": ["1.41"]}'),
+    "deep": _json(b"[" * 100_000),
+    "no text": _json(b"\xff\xfe"),
+    "a page": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html></html>",
+    "nothing": _json(b""),
+    "half": _json(b'{"ApiVersion": "1.4', 400),
+    "half a head": b"HTTP/1.1 20",
+    "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "a closed connection": b"",
+    "null with 401": _json(b"null", status="401 Unauthorized"),
+}
+OBJECTS = {"an empty object", "odd versions"}
+"""An engine need not say anything about itself in `/info`."""
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        *(("/version", answer) for answer in NO_ENGINES.values()),
+        *(("/info", answer) for name, answer in NO_ENGINES.items() if name not in OBJECTS),
+    ],
+)
+def test_what_answers_as_no_engine_does_is_a_sentence(
+    tmp_path: Path, path: str, answer: bytes
+) -> None:
+    answers = {**DOCKER_ANSWERS, path: answer}
+    with FakeDockerApi(tmp_path / "s", answers) as other:
+        error = why(other.endpoint)
+    assert "(of the test): What answers is not a container engine: it " in error.what
+
+
+@pytest.mark.parametrize("name", ["null", "a list", "words", "a number"])
+async def test_an_engine_that_answers_otherwise_later_is_a_sentence(
+    tmp_path: Path, name: str
+) -> None:
+    answers = dict(DOCKER_ANSWERS)
+    with FakeDockerApi(tmp_path / "s", answers) as engine:
+        connection = EngineConnection([engine.endpoint])
+        await connection.run("say its name", lambda found: found.info)
+        answers["/info"] = NO_ENGINES[name]
+        with pytest.raises(EngineError, match="answers as no container engine does"):
+            await connection.run("count its cores", lambda found: found.client.info()["NCPU"] + 1)
+        await connection.close()
 
 
 def test_the_error_has_the_reason_of_each_candidate(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from serving.engines.docker.discovery import find_engine
 from serving.engines.docker.endpoints import DockerEndpoint, HostEnvironment, candidate_endpoints
+from serving.engines.docker.errors import EngineUnavailable
 from serving.engines.docker.ssh_tunnel import SshAddress
 
 LINUX_SOCKETS = [
@@ -77,7 +79,7 @@ def test_macos_has_further_sockets(tmp_path: Path) -> None:
         ("tcp://[::1]:2375", "tcp://[::1]:2375", True, False),
         ("tcp://10.0.0.7:2376", "tcp://10.0.0.7:2376", False, False),
         ("ssh://me@there", "ssh://me@there", False, False),
-        ("tcp://there:port", "tcp://there:port", False, False),
+        ("tcp://there:port", "tcp://there:port", False, True),
         ("nonsense", "nonsense", False, True),
     ],
 )
@@ -168,3 +170,49 @@ def test_a_context_without_an_engine_is_an_error(tmp_path: Path, docker: dict[st
 )
 def test_an_address_for_ssh_is_read(url: str, expected: SshAddress | None) -> None:
     assert DockerEndpoint(url, "the test").ssh == expected
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("nonsense", "127.0.0.1:2375", "://", "\0", "fd://", "ftp://engine"),
+        "npipe:////./pipe/docker_engine",
+        *("unix://", "unix://relative.sock", "unix:///run/\0docker.sock"),
+        *("tcp://", "tcp://[::1", "tcp://a b", "tcp://127.0.0.1:99999", "tcp://h:port"),
+        *("tcp://\udcff", "tcp://en\u200bgine"),
+        *("ssh://", "ssh://host:99999", "ssh://-oProxyCommand=x", "ssh://a b"),
+    ],
+)
+def test_what_is_no_address_is_a_sentence(tmp_path: Path, host: str) -> None:
+    (only,) = found(tmp_path, DOCKER_HOST=host)
+    assert only.error == "It is not an address of a container engine."
+    assert (only.ssh, only.address) == (None, None)
+    with pytest.raises(EngineUnavailable, match="It is not an address of a container engine"):
+        find_engine([only])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "unix:///run/docker.sock",
+            "tcp://127.0.0.1:2375",
+            "tcp://[::1]:2375",
+            "http://localhost",
+        ),
+        *("https://engine.example:2376", "ssh://me@host", "ssh://me@host:22/run/docker.sock"),
+        *("ssh://my_host-1.example", "tcp://[fe80::1%eth0]:2375"),
+    ],
+)
+def test_an_address_of_any_kind_is_tried(tmp_path: Path, host: str) -> None:
+    assert [each.error for each in found(tmp_path, DOCKER_HOST=host)] == [""]
+
+
+def test_a_user_without_a_home_has_the_default_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> object:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert candidate_endpoints(HostEnvironment.current())
