@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -44,7 +45,7 @@ from serving.background import in_background
 from serving.engines.choose import awaited_engine
 from serving.engines.names import AUTO, ENGINE_CHOICES
 from serving.engines.switch import EngineSwitch
-from serving.errors import ServeryError
+from serving.errors import ServeryError, system_error
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import end_interrupted_switch
 from serving.http.limits import DEFAULT_LIMITS, HttpLimits
@@ -62,6 +63,7 @@ from serving.units import format_bytes
 from serving.workspace import Workspace
 
 EXIT_FAILED = 1
+LAST_PORT = 65535
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,12 @@ def main() -> int:
     except ServeryError as error:
         print_line(str(error))
         return EXIT_ALREADY_RUNNING if isinstance(error, AlreadyRunning) else EXIT_FAILED
+    except (OSError, MemoryError, RuntimeError) as error:
+        failure = system_error(error)
+        if failure is None:
+            raise
+        print_line(str(failure))
+        return EXIT_FAILED
     return 0
 
 
@@ -228,7 +236,9 @@ def _parse_arguments() -> argparse.Namespace:
         help="folder of all state (default: %(default)s)",
     )
     option("--host", default="127.0.0.1", help="default: %(default)s")
-    option("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s; 0: any free port")
+    option(
+        "--port", type=_port, default=DEFAULT_PORT, help="default: %(default)s; 0: any free port"
+    )
     option("--exact-port", action="store_true", help="fail if that port is taken")
     option("--engine", default=AUTO, choices=ENGINE_CHOICES, help="default: %(default)s")
     option(
@@ -273,6 +283,12 @@ def _parse_arguments() -> argparse.Namespace:
         help="longest pause within a request's body or its response (default: %(default)s)",
     )
     return parser.parse_args()
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is not a port, which is from 0 to {LAST_PORT}")
+    return int(text)
 
 
 def _budget(text: str) -> int:

@@ -11,8 +11,13 @@ from typing import Any
 
 import click
 
-from desktop.commands.terminal import print_message, protect_terminal
-from serving.errors import DISK_ERRORS, ServeryError, storage_error
+from desktop.commands.terminal import (
+    keep_streams_open,
+    print_message,
+    protect_terminal,
+    refused_output,
+)
+from serving.errors import ServeryError, system_error
 from serving.private import set_private_umask
 from serving.text.visible import visible
 from serving.version import VERSION
@@ -52,23 +57,30 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _plain_errors(ctx):
+            with _sentences(), _plain_errors(ctx):
                 return super().invoke(ctx)
-        except ServeryError as error:
-            raise CliError(str(error)) from error
-        except OSError as error:
-            if error.errno not in DISK_ERRORS or not error.filename:
-                raise
-            path = Path(str(error.filename))
-            what = f"{path} cannot be used"
-            raise CliError(str(storage_error(error, path, what, ServeryError))) from error
         except KeyboardInterrupt:
             print_message()
             ctx.exit(EXIT_INTERRUPTED)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _plain_errors(ctx):
+        keep_streams_open()
+        with _sentences(), _plain_errors(ctx):
             return super().parse_args(ctx, args)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """End the command with a sentence where the product or the system refused something."""
+    try:
+        yield
+    except ServeryError as error:
+        raise CliError(str(error)) from error
+    except (OSError, MemoryError, RuntimeError) as error:
+        failure = refused_output(error) or system_error(error)
+        if failure is None:
+            raise
+        raise CliError(str(failure)) from error
 
 
 @contextmanager

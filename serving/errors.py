@@ -115,5 +115,35 @@ def reading_fault(error: OSError, what: str) -> str:
     return f"{what} cannot be read: {error.strerror or error}."
 
 
+def system_error(error: BaseException) -> ServeryError | None:
+    """Return what the operating system refused a program; None for any other exception.
+
+    For the outermost level of a program, where nothing said it better.
+    """
+    if isinstance(error, MemoryError) or _errno(error) == errno.ENOMEM:
+        return ServeryError("There is not enough memory.", "Close other programs, then try again.")
+    # Python has no class of its own for this one.
+    if _errno(error) == errno.EAGAIN or str(error) == "can't start new thread":
+        return ServeryError(
+            "The system starts no more processes and threads.",
+            "Close other programs, or raise the limit that `ulimit -u` shows, then try again.",
+        )
+    if not isinstance(error, OSError) or error.errno in (None, errno.EPIPE):
+        return None
+    if error.filename:
+        path = Path(os.fsdecode(error.filename)) if not isinstance(error.filename, int) else Path()
+        return storage_error(error, path, f"{path} cannot be used", ServeryError)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return ServeryError(
+            "The system opens no more files and connections.",
+            "Close other programs, or raise the limit that `ulimit -n` shows, then try again.",
+        )
+    return ServeryError(f"The system refused it: {storage_fault(error)}.", "Try again.")
+
+
+def _errno(error: BaseException) -> int | None:
+    return error.errno if isinstance(error, OSError) else None
+
+
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]

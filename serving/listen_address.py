@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -29,6 +30,8 @@ class ListenAddress:
     @classmethod
     def resolve(cls, host: str) -> ListenAddress:
         """Return the address of a host name or a numeric address; raises ListenError."""
+        with suppress(ValueError):  # a numeric one takes nothing of the system, which may be short
+            return cls(str(ipaddress.ip_address(host)))
         try:
             # The empty name would be every address without saying so.
             found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM) if host.strip() else []

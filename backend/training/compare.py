@@ -25,7 +25,7 @@ from backend.store.images import read_image
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import Floats, Head, ServableGraph, softmax
 from backend.training.loaded_version import LoadedVersion, UnreadableImages
-from serving.errors import ImageError, ModelError, ServeryError
+from serving.errors import ImageError, ModelError, ServeryError, system_error
 from serving.normalize_image import read_normalized_image
 from serving.private import set_private_umask
 from serving.state_files import UnreadableFile
@@ -219,8 +219,11 @@ def main() -> int:
     try:
         compared = compare(CompareSpec.from_json(sys.stdin.read()))
         content: object = [asdict(photo) for photo in compared]
-    except ServeryError as error:
-        content, code = {"error": error.what, "advice": error.advice}, 1
+    except (ServeryError, OSError, MemoryError, RuntimeError) as error:
+        failure = error if isinstance(error, ServeryError) else system_error(error)
+        if failure is None:
+            raise
+        content, code = {"error": failure.what, "advice": failure.advice}, 1
     json.dump(content, result)
     result.flush()
     return code

@@ -41,7 +41,7 @@ from backend.training.worker_protocol import (
     to_line,
 )
 from serving.clock import utc_now
-from serving.errors import ModelError, ServeryError, storage_error
+from serving.errors import DISK_ERRORS, ModelError, ServeryError, storage_error, system_error
 from serving.model_server.log_limit import limit_own_log
 from serving.models.card import CARD_PATH, ModelCard
 from serving.parent import EXIT_WITHOUT_PARENT, end_with_parent
@@ -226,6 +226,18 @@ def _photos(count: int) -> str:
 _STARTED = time.monotonic()
 
 
+def _refused(error: Exception, spec_file: str) -> TrainingFailure:
+    """Return the failure for what the system refused; raises `error` if it is another one."""
+    failure = system_error(error)
+    if isinstance(error, OSError) and (error.errno in DISK_ERRORS or failure is None):
+        path = Path(str(error.filename or spec_file))
+        what = f"The file {path} could not be written or read"
+        failure = storage_error(error, path, what, ServeryError)
+    if failure is None:
+        raise error
+    return TrainingFailure(failure.what, f"{failure.advice} What was computed is kept.")
+
+
 def main() -> int:
     set_private_umask()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -248,12 +260,8 @@ def main() -> int:
     except ServeryError as error:
         send(TrainingFailure(error.what, error.advice))
         return 1
-    except OSError as error:
-        path = Path(str(error.filename or spec_file))
-        failure = storage_error(
-            error, path, f"The file {path} could not be written or read", ServeryError
-        )
-        send(TrainingFailure(failure.what, f"{failure.advice} What was computed is kept."))
+    except (OSError, MemoryError, RuntimeError) as error:
+        send(_refused(error, spec_file))
         return 1
     return 0
 

@@ -89,6 +89,35 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print_line(line)
 
 
+def keep_streams_open() -> None:
+    """Let no file that is opened later get the number of a standard stream that was closed.
+
+    The programs that are started would print into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.dup(2), "w", encoding="utf-8")
+
+
+def refused_output(error: BaseException) -> OutputRefused | None:
+    """Return the error for what a disk refuses of stdout; None if `error` is another one."""
+    if not isinstance(error, OSError) or error.errno not in DISK_ERRORS:
+        return None
+    # click prints help texts by itself, and such an error has no file name.
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    if not any(frame.f_code is click.echo.__code__ for frame in frames):
+        return None
+    path = Path(f"/proc/self/fd/{sys.stdout.fileno()}").resolve()
+    # The interpreter would try once more at its end, and print a traceback.
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return storage_error(error, path, "The output cannot be written", OutputRefused)
+
+
 def protect_terminal() -> None:
     """Let warnings of libraries, and what nobody caught, be printed as `print_message` prints."""
     logging.basicConfig(level=logging.WARNING, handlers=[LogHandler("%(message)s")])
@@ -133,16 +162,18 @@ class ProgressLine:
 
 
 def _print_result(text: str) -> None:
+    if sys.stdout is None:
+        raise OutputRefused(
+            "The output cannot be written: it is closed.",
+            "Run the command again with its output open, or send it to a file.",
+        )
     try:
         click.echo(_printable(text))
     except OSError as error:
-        if error.errno not in DISK_ERRORS:  # such as the end of who reads a pipe
+        refused = refused_output(error)
+        if refused is None:  # such as the end of who reads a pipe
             raise
-        path = Path(f"/proc/self/fd/{sys.stdout.fileno()}").resolve()
-        # The interpreter would try once more at its end, and print a traceback.
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        raise storage_error(error, path, "The output cannot be written", OutputRefused) from error
+        raise refused from error
 
 
 def _padded(cell: str, width: int, *, on_the_left: bool) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from desktop.cli import main
-from serving.workspace import ENVIRONMENT_VARIABLE
+from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
 from tests.conftest import ROOT
 from tests.support.small_disk import small_disk
 
@@ -70,3 +72,78 @@ def test_an_empty_name_is_not_the_folder_that_one_is_in(
     assert result.exit_code == 2
     assert "it is empty. Name a folder." in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def _run(*arguments: str, stream: str, workspace: Path) -> subprocess.CompletedProcess[str]:
+    """Run `servery` with a redirection as the shell writes it; returns what stderr got."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {stream}', "sh", sys.executable, "-m", "desktop.cli", *arguments],
+        env={**os.environ, ENVIRONMENT_VARIABLE: str(workspace)},
+        capture_output=True, cwd=ROOT, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("models", "--help")])
+def test_a_help_text_that_a_full_disk_refuses_is_a_sentence(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = _run(*arguments, stream=">/dev/full", workspace=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("servery: The output cannot be written: the disk is full.")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "code", "message"),
+    [
+        (">&-", 1, "servery: The output cannot be written: it is closed. "),
+        ("2>&-", 0, ""),
+        ("<&- >&- 2>&-", 1, ""),
+    ],
+)
+def test_a_standard_stream_may_be_closed(
+    stream: str, code: int, message: str, tmp_path: Path
+) -> None:
+    result = _run("token", stream=stream, workspace=tmp_path / "workspace")
+    assert result.returncode == code
+    assert result.stderr[: len(message)] == message
+    assert len(result.stderr.splitlines()) == bool(message)
+    assert bool(result.stdout) == (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.EMFILE, "?"), "The system opens no more files and connections."),
+        (OSError(errno.EMFILE, "?", "/a"), "/a cannot be used: too many files are open."),
+        (BlockingIOError(errno.EAGAIN, "?"), "The system starts no more processes and threads."),
+        (RuntimeError("can't start new thread"), "The system starts no more processes and"),
+        (MemoryError(), "There is not enough memory."),
+        (OSError(errno.ENOMEM, "?"), "There is not enough memory."),
+        (OSError(errno.ENOSPC, "?"), "The system refused it: the disk is full."),
+        (FileNotFoundError(errno.ENOENT, "?", b"/\xff"), "/\\xff cannot be used"),
+        (NotADirectoryError(errno.ENOTDIR, "?", "/a"), "/a cannot be used: a file is in the place"),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence(
+    error: Exception, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Workspace) -> None:
+        raise error
+
+    monkeypatch.setattr(Workspace, "create", refuse)
+    result = CliRunner().invoke(main, ["--workspace", str(tmp_path), "token"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"servery: {sentence}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_defect_of_the_program_is_not_taken_for_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Workspace) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Workspace, "create", fail)
+    result = CliRunner().invoke(main, ["--workspace", str(tmp_path), "token"])
+    assert str(result.exception) == "a defect"
