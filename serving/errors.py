@@ -138,7 +138,10 @@ def system_error(error: BaseException) -> ServeryError | None:
             "The system opens no more files and connections.",
             "Close other programs, or raise the limit that `ulimit -n` shows, then try again.",
         )
-    return ServeryError(f"The system refused it: {storage_fault(error)}.", "Try again.")
+    return ServeryError(
+        f"The system refused it: {storage_fault(error)}.",
+        "Run `servery doctor`, which says what is wrong with the workspace.",
+    )
 
 
 def _errno(error: BaseException) -> int | None:

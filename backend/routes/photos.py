@@ -17,6 +17,7 @@ from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.photo_decoder import PhotoDecoder
 from backend.store.images import read_image
 from backend.store.store import Store
+from backend.store.unavailable import StorageUnavailable
 from serving.errors import ImageError
 from serving.image_file import UnusableImage
 from serving.state_files import DamagedFile, UnreadableFile
@@ -69,7 +70,7 @@ def _check(path: Path) -> None:
     except DamagedFile as error:
         raise _damaged(path, error.fault) from error
     except UnreadableFile as error:
-        raise HttpError(503, error.what, error.advice) from error
+        raise StorageUnavailable(error.what, error.advice) from error
 
 
 def _damaged(path: Path, fault: str) -> ImageError:

@@ -11,7 +11,6 @@ import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from serving.errors import system_error
 from serving.http.limits import HttpLimits
 from serving.model_server import openvino_runtime
 from serving.model_server.configuration import (
@@ -81,12 +80,6 @@ def main(arguments: list[str]) -> int:
         return 1
     except ServingError as error:
         print_line(f"Failed to start server. Error: {error.code.name}: {error.message}")
-        return 1
-    except (OSError, MemoryError, RuntimeError) as error:
-        failure = system_error(error)
-        if failure is None:
-            raise
-        print_line(f"Failed to start server. {failure}")
         return 1
     return 0
 
