@@ -9,7 +9,7 @@ import pwd
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,15 +84,22 @@ def check_owner(folder: Path) -> None:
         )
 
 
-def tighten(root: Path, unchanging: Collection[Path] = ()) -> list[str]:
+def tighten(
+    root: Path,
+    unchanging: Collection[Path] = (),
+    is_ours: Callable[[str], bool] = lambda _: True,
+) -> list[str]:
     """Take all rights in `root` from other users; return a sentence for each that is left.
+
+    What is directly in `root` under a name that is not `is_ours` stays as it is: nobody else
+    can enter `root` any more, and a person may have named a folder with other things in it.
 
     Folders become 0700 and files 0600. Symbolic links are not followed. Files in the folders
     `unchanging`, which nobody writes to again, get a copy of their own if they have a name
     outside of `root` too, which keeps its rights; other files are closed under both names.
     Programs may use `root` meanwhile.
     """
-    walk = _Walk(root, frozenset(unchanging))
+    walk = _Walk(root, frozenset(unchanging), is_ours)
     walk.run()
     return walk.sentences()
 
@@ -131,6 +138,7 @@ class _Walk:
 
     root: Path
     unchanging: frozenset[Path]
+    is_ours: Callable[[str], bool]
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Path] = field(default_factory=dict)
     several_names: dict[tuple[int, int], list[Path]] = field(default_factory=dict)
@@ -185,6 +193,8 @@ class _Walk:
             folders = []
             with os.scandir(descriptor) as entries:
                 for entry in entries:
+                    if path == self.root and not self.is_ours(entry.name):
+                        continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(path / entry.name)
                     elif not self._is_private(entry):

@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 ENVIRONMENT_VARIABLE = "SERVERY_WORKSPACE"
 DAMAGED_NAME = "damaged"
 
+_FOLDERS = frozenset(
+    {"models", "run", "logs", "images", "training", "fleet", "pasted", DAMAGED_NAME}
+)
+_FILES = frozenset({"backend", "desktop", "settings", "token"})
+"""The names, up to the first dot, of the files directly in a workspace."""
+
 
 class WorkspaceError(ServeryError):
     """The folder of all state, or one in it, cannot be made."""
@@ -83,7 +89,7 @@ class Workspace:
         return self
 
     def tighten(self) -> None:
-        """Close everything in the workspace to other users, and log what stays open to them.
+        """Close the workspace and what Servery keeps in it to other users; log what stays open.
 
         It takes a second for 100,000 files.
         """
@@ -95,7 +101,7 @@ class Workspace:
             )
         for sentence in (
             *access_warnings(self.root),
-            *tighten(self.root, (self.models, self.images)),
+            *tighten(self.root, (self.models, self.images), _is_ours),
         ):
             log.warning("%s", sentence)
 
@@ -198,6 +204,12 @@ class Workspace:
     @property
     def settings(self) -> Path:
         return self.root / "settings.toml"
+
+
+def _is_ours(name: str) -> bool:
+    """Say whether Servery keeps something under this name, or writes it aside there."""
+    plain = name.removeprefix(".")
+    return plain in _FOLDERS or plain.split(".")[0] in _FILES
 
 
 def _is_text(path: Path) -> bool:

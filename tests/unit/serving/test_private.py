@@ -65,6 +65,23 @@ def test_everything_in_an_older_folder_is_closed(old: Path) -> None:
     assert tighten(old) == []
 
 
+def test_what_else_is_in_a_folder_that_was_named_by_mistake_stays_as_it_is(old: Path) -> None:
+    """A folder of programs, a file with a name elsewhere, and one that is named like ours."""
+    others = [old / "bin/tool", old / "linked.txt", old / "tokens/list", old / ".config/settings"]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        path.chmod(0o755)
+    (old / "settings.toml").touch(0o644)
+    os.link(old / "linked.txt", old.parent / "elsewhere.txt")
+    before = {path: mode(path) for path in (*others, *(path.parent for path in others[2:]))}
+    Workspace(old).tighten()
+    assert {path: mode(path) for path in before} == before
+    assert mode(old) == 0o700
+    ours = [old / name for name in ("models", "images", "logs", "settings.toml")]
+    assert all(mode(path) & 0o077 == 0 for each in ours for path in (each, *each.rglob("*")))
+
+
 def test_permissions_that_the_owner_removed_stay_removed(old: Path) -> None:
     (old / "images" / "ab" / "cd.jpg").chmod(0o444)
     tighten(old)
