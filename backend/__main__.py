@@ -70,9 +70,9 @@ log = logging.getLogger(__name__)
 
 def main() -> int:
     set_private_umask()
-    arguments = _parse_arguments()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
+        arguments = _parse_arguments()
         logs = Workspace.named(arguments.workspace).logs
         limit_own_log(lambda file: file.parent == logs)
         asyncio.run(serve(arguments))

@@ -80,7 +80,9 @@ class App:
         self.quit_flow = QuitFlow(self.window, self.settings, self.jobs)
         self.gallery = Gallery(preferences.unsure_below)
         self.classify_page = ClassifyPage(self.gallery)
-        self.settings_page = SettingsPage(self.settings, self.workspace.root)
+        self.settings_page = SettingsPage(
+            self.settings, self.workspace.root, self.notifications.error
+        )
         self.window.set_page(PageName.CLASSIFY, self.classify_page)
         self.window.set_page(PageName.SETTINGS, self.settings_page)
         self.help_page = HelpPage()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal
 
-from serving.errors import ServeryError
+from serving.errors import ServeryError, system_error
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ class Notifications(QObject):
         """Show an error; `details`, if given, replace its traceback behind "Copy details".
 
         A ServeryError shows its own sentences; any other exception is logged and shown
-        as a defect of Servery. Cancellation is not an error and is not shown.
+        as a defect of Servery, unless the system refused something. Cancellation is not an
+        error and is not shown.
         """
         if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
             return
@@ -76,8 +77,9 @@ def _error_notice(error: BaseException | str) -> Notice:
     if isinstance(error, str):
         return Notice(error, details=error, is_error=True)
     details = "".join(traceback.format_exception(error))
-    if isinstance(error, ServeryError):
-        return Notice(error.what, error.advice, details, is_error=True)
+    known = error if isinstance(error, ServeryError) else system_error(error)
+    if known is not None:
+        return Notice(known.what, known.advice, details, is_error=True)
     return Notice(
         "Something went wrong inside Servery.",
         "Check whether what you did has taken effect. The details say what failed.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QUrl
@@ -16,6 +17,7 @@ from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.scroll_page import ScrollPage
 from serving.engines.names import AUTO, DOCKER, PROCESS
+from serving.errors import ServeryError
 from serving.private import persons_umask
 
 _APPEARANCES = (
@@ -34,7 +36,9 @@ _ENGINES = ((AUTO, "Automatic"), (DOCKER, "Docker"), (PROCESS, "Processes"))
 class SettingsPage(ScrollPage):
     """Shows the preferences and changes them as soon as a control is used."""
 
-    def __init__(self, settings: Settings, workspace: Path) -> None:
+    def __init__(
+        self, settings: Settings, workspace: Path, on_error: Callable[[ServeryError], object]
+    ) -> None:
         super().__init__("Settings")
         self._settings = settings
         self.appearance = ComboBox(options=_APPEARANCES)
@@ -46,7 +50,7 @@ class SettingsPage(ScrollPage):
         self.unsure.setSuffix("%")
         self.unsure.lineEdit().setTextMargins(theme.S, 0, 0, 0)
         folder = build.button("Open the folder", "folder")
-        folder.clicked.connect(lambda: _open_folder(workspace))
+        folder.clicked.connect(lambda: _open_folder(workspace, on_error))
         self._add("Appearance", "Light or dark.", self.appearance)
         self._add(
             "Unsure below", "A photo whose best score is lower is marked unsure.", self.unsure
@@ -95,7 +99,14 @@ class SettingsPage(ScrollPage):
         self.unsure.blockSignals(False)
 
 
-def _open_folder(folder: Path) -> None:
+def _open_folder(folder: Path, on_error: Callable[[ServeryError], object]) -> None:
     # The file manager that starts makes files elsewhere too.
     with persons_umask():
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+        opened = QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+    if not opened:
+        on_error(
+            ServeryError(
+                f"No program opens the folder {folder}.",
+                "Install a file manager, and `xdg-open`, or go to the folder yourself.",
+            )
+        )

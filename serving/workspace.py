@@ -64,8 +64,16 @@ class Workspace:
     @classmethod
     def default(cls) -> Workspace:
         """Return `SERVERY_WORKSPACE`, or the platform's data folder; raises WorkspaceError."""
-        named = os.environ.get(ENVIRONMENT_VARIABLE)
-        return cls.named(Path(named or platformdirs.user_data_dir("servery", appauthor=False)))
+        if named := os.environ.get(ENVIRONMENT_VARIABLE):
+            return cls.named(Path(named))
+        try:
+            folder = platformdirs.user_data_dir("servery", appauthor=False)
+        except RuntimeError as error:
+            raise WorkspaceError(
+                "There is no folder to keep the workspace in: this user has no home.",
+                f"Name one with --workspace, or set {ENVIRONMENT_VARIABLE} or HOME.",
+            ) from error
+        return cls.named(Path(folder))
 
     def create(self) -> Workspace:
         """Make the folders that are missing, for the person alone; returns itself.

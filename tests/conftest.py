@@ -47,6 +47,18 @@ def _umask(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def homeless(_isolated_workspace: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom the system does not know, as in a container, with nothing in the environment."""
+
+    def unknown(_: int) -> object:
+        raise KeyError("getpwuid(): uid not found")
+
+    for name in ("HOME", "XDG_DATA_HOME", ENVIRONMENT_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+@pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     """An empty workspace, the one that `SERVERY_WORKSPACE` names during the test."""
     return Workspace(tmp_path / "workspace").create()

@@ -259,8 +259,10 @@ async function refreshLabels() {
     const rest = fresh ? `${fresh.toLocaleString("en")} not learned from yet` : "all learned from";
     el("labels").textContent = labels.total
       ? `${count(labels.total)}, ${rest}.`
-      : "No labels yet. Each one makes the next version better.";
-    el("train").disabled = labels.total === 0;
+      : fresh
+        ? `No labels any more, ${count(fresh)} taken back and not forgotten yet.`
+        : "No labels yet. Each one makes the next version better.";
+    el("train").disabled = !labels.total && !fresh;
   } catch {
     el("train").disabled = true;
   }

@@ -9,6 +9,10 @@ from desktop.learn.outbox import OutboxView
 
 def next_step(labels: LabelSummary) -> str:
     """Say what a person can do next."""
+    if not labels.total and labels.since_last_run:
+        were = "was" if labels.since_last_run == 1 else "were"
+        taken_back = f"{plural(labels.since_last_run, 'label')} {were} taken back"
+        return f"{taken_back} since the last training run: learn, and the model forgets."
     if not labels.total:
         return "Say what photos show, and the model learns it."
     if labels.since_last_run:

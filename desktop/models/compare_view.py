@@ -114,7 +114,11 @@ class CompareView(QWidget):
                 else "There is no photo in the history to compare on."
             )
         else:
-            self.note.setText("There is no labelled photo to compare on.")
+            self.note.setText(
+                "None of the labelled photos can be read. `servery doctor` names them."
+                if skipped
+                else "There is no labelled photo to compare on."
+            )
 
     def clear(self) -> None:
         """Forget the answers: another model is shown."""

@@ -389,6 +389,8 @@ class ModelsPresenter:
         """
         model, view = self._page.one.model, self._page.one.compare
         files = self._history()[:_MAX_COMPARED] if on_history else None
+        labelled = sum(each.labels for each in self._models if each.name == model)
+        asked = labelled if files is None else len(files)
         view.show_comparing(True)
 
         async def work(report: Report) -> None:
@@ -398,8 +400,7 @@ class ModelsPresenter:
             finally:
                 view.show_comparing(False)
             if self._page.one.model == model:
-                skipped = 0 if files is None else len(files) - len(found)
-                view.show_comparisons(found, skipped)
+                view.show_comparisons(found, max(0, asked - len(found)))
 
         return self._jobs.start(f"Compare v{first} and v{second} of {model}", work)
 

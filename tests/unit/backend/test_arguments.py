@@ -18,3 +18,14 @@ def test_a_port_that_cannot_be_one_is_a_sentence(
         main()
     assert ended.value.code == 2
     assert "is not a port, which is from 0 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("homeless")
+def test_a_user_without_a_home_gets_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["backend"])
+    assert main() == 1
+    said = capsys.readouterr().err
+    assert "There is no folder to keep the workspace in: this user has no home." in said
+    assert "Traceback" not in said

@@ -147,3 +147,12 @@ def test_a_defect_of_the_program_is_not_taken_for_a_refusal(
     monkeypatch.setattr(Workspace, "create", fail)
     result = CliRunner().invoke(main, ["--workspace", str(tmp_path), "token"])
     assert str(result.exception) == "a defect"
+
+
+@pytest.mark.usefixtures("homeless")
+@pytest.mark.parametrize("command", [["models"], ["doctor"], []], ids=" ".join)
+def test_a_user_without_a_home_gets_a_sentence(command: list[str]) -> None:
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("servery: There is no folder to keep the workspace in")
+    assert result.stderr.endswith("Name one with --workspace, or set SERVERY_WORKSPACE or HOME.\n")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 
@@ -41,6 +42,27 @@ def test_a_defect_hides_its_traceback_behind_the_details(
     assert "Traceback" in posted[0].details
     assert "KeyError" not in posted[0].text
     assert "KeyError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (OSError(errno.EMFILE, "?"), "The system opens no more files and connections."),
+        (
+            RuntimeError("can't start new thread"),
+            "The system starts no more processes and threads.",
+        ),
+        (PermissionError(errno.EACCES, "?", "/a"), "/a cannot be used: you may not write there."),
+    ],
+)
+def test_what_the_system_refuses_is_no_defect(
+    error: Exception, what: str, notifications: Notifications, posted: list[Notice],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    with caplog.at_level(logging.ERROR):
+        notifications.error(error)
+    assert posted[0].what.startswith(what)
+    assert posted[0].advice
 
 
 def test_cancelling_is_no_failure(notifications: Notifications, posted: list[Notice]) -> None:

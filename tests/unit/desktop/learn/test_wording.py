@@ -33,6 +33,8 @@ VERSION = VersionSummary("pets", 2, True, "", 0.91, "test files", ["cat", "dog"]
 def test_what_to_do_next() -> None:
     one = [ClassCount("cat", 1200, True)]
     assert wording.next_step(LabelSummary(0, 0, [])).startswith("Say what photos show")
+    assert wording.next_step(LabelSummary(0, 1, [])).startswith("1 label was taken back since")
+    assert wording.next_step(LabelSummary(0, 2, [])).startswith("2 labels were taken back since")
     assert wording.next_step(LabelSummary(1200, 1, one)) == "1 label since the last training run."
     assert wording.next_step(LabelSummary(1200, 0, one)).startswith("Every label")
 

@@ -208,11 +208,7 @@ def test_an_address_of_any_kind_is_tried(tmp_path: Path, host: str) -> None:
     assert [each.error for each in found(tmp_path, DOCKER_HOST=host)] == [""]
 
 
+@pytest.mark.usefixtures("homeless")
 def test_a_user_without_a_home_has_the_default_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(_: int) -> object:
-        raise KeyError("getpwuid(): uid not found")
-
-    monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr("pwd.getpwuid", unknown)
     assert candidate_endpoints(HostEnvironment.current())
