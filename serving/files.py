@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable
@@ -98,6 +99,28 @@ def _write_aside(
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
+        raise
+
+
+def copy_tree(
+    source: Path,
+    target: Path,
+    *,
+    copy: Callable[[str, str], object] = shutil.copy2,
+    ignore: Callable[[str, list[str]], Iterable[str]] | None = None,
+    may_exist: bool = False,
+) -> None:
+    """Copy a folder; raises OSError, with the number and the path of what failed first.
+
+    `shutil.copytree` goes on after that, and then raises an OSError that has neither.
+    """
+    try:
+        shutil.copytree(source, target, copy_function=copy, ignore=ignore, dirs_exist_ok=may_exist)
+    except shutil.Error as error:
+        for _, path, reason in error.args[0]:
+            if found := re.match(r"\[Errno (\d+)\]", str(reason)):
+                number = int(found[1])
+                raise OSError(number, os.strerror(number), str(path)) from error
         raise
 
 

@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -42,6 +41,7 @@ from backend.training.worker_protocol import (
 )
 from serving.clock import utc_now
 from serving.errors import DISK_ERRORS, ModelError, ServeryError, storage_error, system_error
+from serving.files import copy_tree
 from serving.model_server.log_limit import limit_own_log
 from serving.models.card import CARD_PATH, ModelCard
 from serving.parent import EXIT_WITHOUT_PARENT, end_with_parent
@@ -159,8 +159,8 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
         SAVED_MODEL_FILE,
         *(path.name for path in (CARD_PATH, FEATURES_PATH, LEARNED_PATH, REPORT_PATH)),
     }
-    shutil.copytree(
-        base_folder, staged, dirs_exist_ok=True, ignore=lambda _folder, names: replaced & set(names)
+    copy_tree(
+        base_folder, staged, may_exist=True, ignore=lambda _folder, names: replaced & set(names)
     )
     (staged / SAVED_MODEL_FILE).write_bytes(graph.with_head(taught.head))
     taught.write(staged)

@@ -9,7 +9,7 @@ import secrets
 import shutil
 
 from serving.errors import ModelError
-from serving.files import link_or_copy, write_aside
+from serving.files import copy_tree, link_or_copy, write_aside
 from serving.models.faults import FAULTS_NAME
 from serving.models.model_names import same_name
 from serving.models.model_settings import ModelSettings
@@ -49,7 +49,7 @@ def duplicate_model(repository: ModelRepository, model: str, new: str) -> None:
         aside = root / staging_name()
         try:
             ignored = shutil.ignore_patterns(f"{STAGING_PREFIX}*", CONFIG_NAME, FAULTS_NAME)
-            shutil.copytree(root / model, aside, copy_function=link_or_copy, ignore=ignored)
+            copy_tree(root / model, aside, copy=link_or_copy, ignore=ignored)
             number = repository.checked_live_number(model)
             if number is not None:
                 entry = serving_config([(new, root / new, number)])

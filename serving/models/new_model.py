@@ -10,7 +10,7 @@ import numpy as np
 
 from serving.clock import utc_now
 from serving.errors import ModelError, storage_error
-from serving.files import link_or_copy
+from serving.files import copy_tree, link_or_copy
 from serving.models.builtin.catalog import built_in_model, built_in_models
 from serving.models.builtin.install import write_built_in
 from serving.models.card import CARD_PATH, ModelCard
@@ -68,9 +68,7 @@ def _write(
         source = base.path
         # Shared on disk, since versions never change; what is written below is not among them.
         ignored = shutil.ignore_patterns(*_OF_THE_BACKBONE_ALONE, CARD_PATH.name)
-        shutil.copytree(
-            source, staged, dirs_exist_ok=True, ignore=ignored, copy_function=link_or_copy
-        )
+        copy_tree(source, staged, may_exist=True, ignore=ignored, copy=link_or_copy)
         card = ModelCard.read(source)
     elif backbone_model in [model.name for model in built_in_models()]:
         write_built_in(staged, built_in_model(backbone_model))
