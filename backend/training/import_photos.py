@@ -130,7 +130,8 @@ class _Importer:
 
     def leave_out(self, entries: Iterable[SkippedPath]) -> None:
         for entry in entries:
-            reason = f"{entry.reason}: {entry.detail}" if entry.detail else str(entry.reason)
+            detail = _as_text(entry.detail)  # has the names of other files
+            reason = f"{entry.reason}: {detail}" if detail else str(entry.reason)
             self.skipped.append(SkippedFile(self._name(entry.path), reason))
 
     def _leave_out_copy(self, photo: FolderPhoto, image: str) -> None:
@@ -146,7 +147,11 @@ class _Importer:
     def _name(self, path: Path) -> str:
         """Return the path below the folder, which need not be text, as text."""
         shown = path.relative_to(self._root) if path.is_relative_to(self._root) else path
-        return os.fsencode(shown).decode("utf-8", "replace")
+        return _as_text(str(shown))
+
+
+def _as_text(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _digest(photo: FolderPhoto) -> str:

@@ -184,3 +184,20 @@ def test_a_folder_without_classes_is_explained(importing: Import) -> None:
     importing.add("1.jpg", painting("red", 1))
     with pytest.raises(NotAPhotoFolder, match="no folders"):
         importing.run()
+
+
+def test_names_that_are_no_text_are_learned_from_and_reported_as_text(tmp_path: Path) -> None:
+    import_ = Import(tmp_path)
+    photos = [painting(color, color) for color in ("red", "green", "blue")]
+    names = [os.fsdecode(name) for name in (b"caf\xe9.jpg", b"\xff.jpg", b"\x80\x81.jpg")]
+    for name, content in zip(names, photos, strict=True):
+        import_.add(f"cat/{name}", content)
+        import_.add(f"cat/copy of {name}", content)
+        import_.add(f"dog/{name}.txt", b"no photo")
+    import_.add("dog/a.jpg", painting("gold", 1))
+    import_.add(os.fsdecode(b"ot\xfeter/b.jpg"), painting("gray", 1))
+    imported = import_.run()
+    assert len(imported.images) == 4
+    assert len(imported.skipped) == 7
+    for skipped in imported.skipped:
+        f"{skipped.path}{skipped.reason}".encode()  # as the report of a version is sent
