@@ -486,7 +486,9 @@ def _is_text(name: str) -> bool:
 
 def _quoted(name: str) -> str:
     """Return a name as one segment of a path; names may have spaces, `%`, `?` and `#`."""
-    return quote(name, safe="")
+    quoted = quote(name, safe="")
+    # These two would lead to another address.
+    return quoted.replace(".", "%2E") if name in (".", "..") else quoted
 
 
 def _path(model: str, action: str = "") -> str:

@@ -17,7 +17,7 @@ class KeptScores(Sequence[Score]):
     def __init__(self, names: Iterable[str], values: Iterable[float]) -> None:
         """`names` are the classes, best first, best shared between photos; `values` are 0 to 1."""
         self._names = tuple(names)
-        self._values = array("d", values).tobytes()
+        self._values = array("d", values)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -27,10 +27,9 @@ class KeptScores(Sequence[Score]):
     @overload
     def __getitem__(self, index: slice) -> tuple[Score, ...]: ...
     def __getitem__(self, index: int | slice) -> Score | tuple[Score, ...]:
-        values = memoryview(self._values).cast("d")
         if isinstance(index, slice):
-            return tuple(map(Score, self._names[index], values[index]))
-        return Score(self._names[index], values[index])
+            return tuple(map(Score, self._names[index], self._values[index]))
+        return Score(self._names[index], self._values[index])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (tuple, KeptScores)) and tuple(self) == tuple(other)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from pathlib import Path
@@ -95,6 +96,33 @@ def test_names_that_are_no_text_are_classified_removed_and_remembered(
 
     run(lambda: with_classify_env(tmp_path, first))
     run(lambda: with_classify_env(tmp_path, second))
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_locked_folders_cost_no_photo_and_are_said(
+    run: Run, tmp_path: Path, album: list[Path], monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    scandir = os.scandir
+    for number in range(count):
+        (album[0].parent / f"locked {number}").mkdir()
+
+    def refuse(path: str | os.PathLike[str]) -> object:
+        # Root may read everything, so that no mode locks a folder to the tests there.
+        if Path(path).name.startswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    async def scenario(env: ClassifyEnv) -> None:
+        await env.presenter.classify([album[0].parent]).result()
+        assert all(env.state(path) == "answered" for path in album)
+        assert len(env.notices) == (count if count <= 3 else 1)
+        if count == 5:
+            assert env.notices[0].what.startswith("5 folders cannot be read. The folder locked 0 ")
+            assert len(env.notices[0].details.splitlines()) == 5
+
+    run(lambda: with_classify_env(tmp_path, scenario))
 
 
 def test_addresses_that_are_no_files_cost_no_photo_and_are_said(

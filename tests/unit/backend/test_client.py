@@ -48,6 +48,7 @@ async def test_a_refusal_keeps_its_sentence_and_its_code(service: Service) -> No
     assert caught.value.advice.startswith("Choose a JPEG")
 
 
+NOT_TEXT = Path(os.fsdecode(b"/caf\xe9.jpg"))
 Call = Callable[[BackendClient], Awaitable[object]]
 
 
@@ -66,6 +67,15 @@ Call = Callable[[BackendClient], Awaitable[object]]
         ),
         (lambda c: c.models(), "GET /models", None),
         (lambda c: c.model("a/b %é"), "GET /models/a%2Fb%20%25%C3%A9", None),
+        (lambda c: c.model("a#?b"), "GET /models/a%23%3Fb", None),
+        (lambda c: c.versions(".."), "GET /models/%2E%2E/versions", None),
+        (lambda c: c.training_run("a/b?c"), "GET /training/a%2Fb%3Fc", None),
+        (lambda c: c.cancel_training("a b"), "DELETE /training/a%20b", None),
+        (
+            lambda c: c.compare("pets", (1, 2), files=[Path("/a.jpg"), NOT_TEXT, Path("/é.jpg")]),
+            "POST /models/pets/compare",
+            {"versions": [1, 2], "images": None, "files": ["/a.jpg", "/é.jpg"]},
+        ),
         (
             lambda c: c.create_model(NewModel("pets", "backbone", True)),
             "POST /models",
@@ -199,3 +209,17 @@ async def test_find_needs_a_run_file_and_a_living_backend(workspace: Workspace) 
     assert await BackendClient.find(workspace) is None
     workspace.backend_run_file.write_text("{}")
     assert await BackendClient.find(workspace) is None
+
+
+@pytest.mark.parametrize("name", [b"/caf\xe9", b"/\xff/photos", b"/\x80 b"])
+async def test_a_folder_whose_name_is_no_text_is_refused_with_a_sentence(name: bytes) -> None:
+    with pytest.raises(BackendError, match="is not text in UTF-8") as caught:
+        await client_of(httpx.Response(200)).import_folder("pets", Path(os.fsdecode(name)))
+    assert "Rename it" in caught.value.advice
+
+
+async def test_names_that_lead_elsewhere_are_of_no_model(service: Service) -> None:
+    for name in (".", "..", "a/../b", "../labels", "%2e%2e"):
+        with pytest.raises(BackendRefused) as caught:
+            await service.client.model(name)
+        assert caught.value.status == 404
