@@ -230,8 +230,11 @@ def _refused(error: Exception, spec_file: str) -> TrainingFailure:
     """Return the failure for what the system refused; raises `error` if it is another one."""
     failure = system_error(error)
     if isinstance(error, OSError) and (error.errno in DISK_ERRORS or failure is None):
-        path = Path(str(error.filename or spec_file))
-        what = f"The file {path} could not be written or read"
+        # What failed to write has no name, other than what failed to open.
+        path = Path(str(error.filename or Path(spec_file).parent))
+        what = "The training run could not write its files"
+        if error.filename:
+            what = f"The file {path} could not be written or read"
         failure = storage_error(error, path, what, ServeryError)
     if failure is None:
         raise error

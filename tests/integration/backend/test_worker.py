@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -16,7 +17,7 @@ import pytest
 from backend.training.features import FEATURES_PATH, Features
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
-from backend.training.worker import learn
+from backend.training.worker import _refused, learn
 from backend.training.worker_protocol import (
     REPORT_PATH,
     LabeledImage,
@@ -269,6 +270,29 @@ os._exit = exit_late
 runpy.run_module("backend.training.worker", run_name="__main__", alter_sys=True)
 """
 """The worker, which takes a second between its last message and its end."""
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "place"),
+    [
+        (OSError(errno.ENOSPC, "?"), "The training run could not write its files: the", "/t/r"),
+        (OSError(errno.ENOSPC, "?", "/m/x"), "The file /m/x could not be written or read:", "/m/x"),
+        (OSError("no number"), "The training run could not write its files", "/t/r"),
+        (MemoryError(), "There is not enough memory.", ""),
+        (RuntimeError("can't start new thread"), "The system starts no more processes", ""),
+    ],
+)  # fmt: skip
+def test_what_the_system_refuses_a_run_is_a_sentence(
+    error: Exception, what: str, place: str
+) -> None:
+    failure = _refused(error, "/t/r/spec.json")
+    assert failure.what.startswith(what)
+    assert place in failure.advice
+
+
+def test_a_defect_of_a_run_is_no_refusal() -> None:
+    with pytest.raises(RuntimeError, match="a defect"):
+        _refused(RuntimeError("a defect"), "/t/r/spec.json")
 
 
 def test_a_disk_that_cannot_be_written_to_is_a_sentence(training_env: TrainingEnv) -> None:
