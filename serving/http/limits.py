@@ -26,8 +26,10 @@ class HttpLimits:
     """In which at least PROGRESS_BYTES of a request's body arrive."""
     response_seconds: float = 30.0
     """In which the client takes some of a response."""
-    idle_seconds: int = 5
-    """Between two requests."""
+    idle_seconds: int = 75
+    """Between two requests. As nginx: a client that keeps a connection for as long as the server
+    (HTTPX does so for 5 s) may send a request just while it is ended, and that request fails.
+    Where others need room, those that idle are ended first."""
 
 
 DEFAULT_LIMITS = HttpLimits()
