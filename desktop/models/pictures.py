@@ -33,8 +33,8 @@ class Pictures(QObject):
     """Fetches the newest request first, and keeps what was used lately.
 
     A photo that cannot be fetched or decoded gives a null pixmap, and is not tried again
-    while that is in the cache. `fetch` returns the JPEG with a SHA-256; it raises
-    BackendError. Needs a running event loop only once `start` was called.
+    while that is in the cache, or until `forget_failed`. `fetch` returns the JPEG with a
+    SHA-256; it raises BackendError. Needs a running event loop only once `start` was called.
     """
 
     ready = Signal(str)
@@ -69,6 +69,14 @@ class Pictures(QObject):
                 del self._requested[next(iter(self._requested))]
             self._work_off()
         return None
+
+    def forget_failed(self) -> None:
+        """Let photos that could not be fetched or decoded be fetched again.
+
+        Those that were damaged may be whole by now.
+        """
+        for key in [key for key, picture in self._cache.items() if picture.isNull()]:
+            del self._cache[key]
 
     def _work_off(self) -> None:
         if self._fetch is None or self._jobs is None:

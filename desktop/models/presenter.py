@@ -117,6 +117,7 @@ class ModelsPresenter:
 
     def _on_event(self, event: Event) -> None:
         if event.topic == "labels":  # models are counted with their photos
+            self._page.pictures.forget_failed()
             self._follower.mark_stale("models")
 
     async def _refresh_models(self) -> None:
