@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from serving.image_file import turn_to_upright
+from serving.image_file import lacks_end, turn_to_upright
 from serving.srgb import is_srgb
 
 MAX_DECODING_BYTES = 320 * 2**20
@@ -17,7 +17,9 @@ would take more, and others are reduced at once. What is refused is for the call
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 """What Pillow keeps for a pixel of these modes; 4 for every other."""
 _DECODER_BYTES = {"WEBP": 8, "AVIF": 4}
-"""What decoders keep for each pixel until they are given up. They also read the whole file."""
+"""What decoders keep for each pixel until they are given up."""
+_FILE_COPIES = {"WEBP": 2, "AVIF": 3, "TIFF": 2}
+"""How often the file is in memory: once by its decoder, once without its broken metadata."""
 _STRIP_BYTES = {"TIFF": 6, "GIF": 4, "WEBP": 4, "AVIF": 4}
 """What decoders need for each pixel only while they decode."""
 _TRANSPARENT_BYTES = 9
@@ -75,10 +77,10 @@ def _plans(image: Image.Image, length: int, side: int) -> Iterator[DecodingPlan]
     scales_first = _scales_first(image)
     alpha_copy = pixel_bytes if scales_first and image.mode in _SCALED_WITH_ALPHA else 0
     copy = _CONVERTED_BYTES if conversion else 0
-    file = length * (2 if image.format in _DECODER_BYTES else 1)
+    file = length * _FILE_COPIES.get(image.format or "", 1)
     fixed = _coefficients(image) + file + _FIXED_BYTES
     turned = _TURNED_BYTES if turn_to_upright(image) is not None else 0
-    is_jpeg = image.format in ("JPEG", "MPO")
+    is_jpeg = image.format == "JPEG"
     for scale in _SCALES if is_jpeg or scales_first else (1,):
         width, height = -(-image.width // scale), -(-image.height // scale)
         pixels = width * height
@@ -122,7 +124,7 @@ def _conversion_bytes(image: Image.Image) -> int:
     if image.mode == "RGB":
         return 0 if is_srgb(image) else _CONVERTED_BYTES
     if image.mode == "L":
-        is_kept = image.format in ("JPEG", "MPO") and not image.info.get("icc_profile")
+        is_kept = image.format == "JPEG" and not image.info.get("icc_profile")
         return 0 if is_kept else 2 * _CONVERTED_BYTES
     if image.mode in _MODE_BYTES:
         return _MODE_BYTES[image.mode] + profile
@@ -137,7 +139,8 @@ def _coefficients(image: Image.Image) -> int:
     widest = max((layer[1] for layer in layers), default=0) or 1
     highest = max((layer[2] for layer in layers), default=0) or 1
     shares = sum(layer[1] * layer[2] / (widest * highest) for layer in layers) or 4
-    return round(2 * image.width * image.height * shares)
+    times = 2 if lacks_end(image) else 1  # then it is read to its end by another decoder first
+    return round(times * 2 * image.width * image.height * shares)
 
 
 def _scaling(width: int, height: int, side: int, gap: float) -> int:

@@ -8,6 +8,8 @@ from itertools import product
 
 from PIL import Image, ImageCms
 
+from serving.grey_levels import has_many_levels, to_grey
+
 _MAX_DEVIATION = 3
 """Of 255 levels. A profile that changes no color by more is one of the many that mean sRGB."""
 _STEPS = range(0, 256, 15)
@@ -29,6 +31,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
     The color profile in it is applied. One that is damaged or belongs to another color
     model counts as none: then RGB and grey are sRGB, and inks are mixed as on a screen.
     """
+    if has_many_levels(image):  # in PNG, one of them may stand for transparent; seldom is any
+        image = _with_simple_mode(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         colors = image.convert("L") if image.mode in ("LA", "La") else layer.convert("RGB")
@@ -49,9 +53,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
 def _with_simple_mode(image: Image.Image) -> Image.Image:
     """Return the image in one of the modes of `_SPACES`, with its profile."""
     profile = image.info.get("icc_profile")
-    if image.mode.startswith("I"):
-        # Grey of 16 bits: Pillow would cut off what is above 255, which is nearly everything.
-        simple = image.convert("I").point(lambda value: value / 257).convert("L")
+    if has_many_levels(image):
+        simple = to_grey(image)
     elif image.mode == "1":
         simple = image.convert("L")
     elif image.mode == "L" and profile and _space(profile) == "RGB ":

@@ -21,10 +21,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from PIL import AvifImagePlugin, Image, PngImagePlugin
+from PIL import AvifImagePlugin, Image
 
 from backend.photos.form import BrokenForm, read_form
-from serving.image_file import UnusableImage, takes_too_much_memory
+from serving.image_file import DecodingDeclined, UnusableImage, takes_too_much_memory
 from serving.normalize_image import normalize_image
 from serving.scaled_photo import scaled_photo
 from serving.tf.free_memory import keep_little_free_memory, return_free_memory
@@ -33,7 +33,6 @@ MESSAGE_BYTES = 1 << 17
 """Of the JSON of a job, and of its result."""
 _SLACK_BYTES = 24 * 2**20
 """What the libraries take beside what an image is known to cost."""
-_TEXT_BYTES = 4 * 2**20
 _LARGE_BYTES = 16 * 2**20
 _PARENT_POLL_SECONDS = 1.0
 _PAGE = resource.getpagesize()
@@ -70,7 +69,7 @@ class Decoded:
     has_photo: bool = True
 
 
-class _TooExpensive(Exception):
+class _TooExpensive(DecodingDeclined):
     def __init__(self, cost: int) -> None:
         self.cost = cost
 
@@ -85,7 +84,6 @@ def main() -> int:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     keep_little_free_memory()
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    PngImagePlugin.MAX_TEXT_MEMORY = _TEXT_BYTES
     Image.init()
     with socket.socket(fileno=0) as backend, contextlib.suppress(ConnectionError):
         while True:

@@ -18,7 +18,7 @@ from backend.photos.decoder_pool import DecoderEnded, DecoderPool
 from backend.photos.form import BrokenForm, read_form
 from backend.photos.plain_jpeg import plain_jpeg_cost
 from serving.background import finish
-from serving.image_file import ImageFault, UnusableImage
+from serving.image_file import DecodingDeclined, ImageFault, UnusableImage
 from serving.normalize_image import normalize_image
 from serving.tf.cores import core_count
 
@@ -49,7 +49,7 @@ class PlainPhoto:
     fields: dict[str, str]
 
 
-class _CostsMore(Exception):
+class _CostsMore(DecodingDeclined):
     """Decoding takes more memory than was reserved for it."""
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from PIL import Image
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPixmap
 
+from serving.decoding_memory import OWN_PHOTOS
+from serving.decoding_plan import plan_decoding
 from serving.errors import ImageError
+from serving.grey_levels import has_many_levels, to_grey
 from serving.image_file import UnusableImage, open_image, turn_to_upright
+from serving.normalize_image import MAX_SIDE, read_image
 from serving.srgb import to_srgb
 
 _LANCZOS = Image.Resampling.LANCZOS
@@ -22,11 +27,12 @@ def decode_picture(file: Path | bytes, side: int, *, cover: bool = True) -> QIma
     fits one. A null image if it cannot be decoded. May be called on any thread.
     """
     try:
+        data = read_image(file) if isinstance(file, Path) else file
         try:
-            upright = _decoded(file, side, cover, at_reduced_scale=True)
+            upright = _decoded(data, side, cover, at_reduced_scale=True)
         except UnusableImage:  # lossless JPEG can only be decoded as it is
-            upright = _decoded(file, side, cover, at_reduced_scale=False)
-    except (OSError, ImageError):
+            upright = _decoded(data, side, cover, at_reduced_scale=False)
+    except ImageError:
         return QImage()
     form = QImage.Format.Format_RGBA8888 if upright.mode == "RGBA" else QImage.Format.Format_RGB888
     data = upright.tobytes()
@@ -43,20 +49,29 @@ def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
     return part
 
 
-def _decoded(file: Path | bytes, side: int, cover: bool, *, at_reduced_scale: bool) -> Image.Image:
-    with open_image(file) as image:
+def _decoded(data: bytes, side: int, cover: bool, *, at_reduced_scale: bool) -> Image.Image:
+    with ExitStack() as memory, open_image(data) as image:
         longer, shorter = max(image.size), min(image.size)
-        share = min(1.0, side / max(1, shorter if cover else longer))
+        share = min(1.0, side / max(1, shorter if cover else longer), MAX_SIDE / longer)
         target = (max(1, round(image.width * share)), max(1, round(image.height * share)))
         if at_reduced_scale:
             image.draft("RGB", target)
+        cost = plan_decoding(image, len(data), max(target)).cost
+        memory.enter_context(OWN_PHOTOS.reserve(cost))
         small = to_srgb(_smoothly_scalable(image).resize(target, _LANCZOS, reducing_gap=2.0))
         turn = turn_to_upright(image)
         return small if turn is None else small.transpose(turn)
 
 
 def _smoothly_scalable(image: Image.Image) -> Image.Image:
-    """Return the image without a palette and the like, whose pixels cannot be mixed."""
+    """Return the image without a palette and the like, whose pixels cannot be mixed.
+
+    Nor can those of many levels, of which all say what is white.
+    """
+    if has_many_levels(image):
+        grey = to_grey(image)
+        grey.info["icc_profile"] = image.info.get("icc_profile")
+        return grey
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image.convert("RGB") if image.mode in ("P", "1") else image

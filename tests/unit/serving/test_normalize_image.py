@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from serving.image_file import ImageFault, UnusableImage
 from serving.normalize_image import normalize_image, read_image
 from tests.support.golden_images import scene
 from tests.support.icc_profiles import ADOBE_RGB, grey_profile
+from tests.support.sample_images import gradient
 
 
 def photo(size: tuple[int, int] = (60, 40), mode: str = "RGB") -> Image.Image:
@@ -155,26 +157,83 @@ def test_a_file_is_read_no_further_than_the_limit(
     path.write_bytes(bytes(100))
     assert read_image(path) == bytes(100)
     monkeypatch.setattr(normalization, "MAX_BYTES", 10)
-    assert read_image(path) == bytes(11)
     with pytest.raises(UnusableImage) as caught:
-        normalize_image(read_image(path))
+        read_image(path)
     assert caught.value.fault is ImageFault.TOO_LARGE
 
 
-def test_a_pipe_of_the_shell_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    writer = threading.Thread(target=path.write_bytes, args=(b"a photo",))
-    writer.start()
-    assert read_image(path) == b"a photo"
-    writer.join()
+def test_a_pipe_of_the_shell_is_read_to_its_end() -> None:
+    reader, writer = os.pipe()
+    content = gradient() * 100  # more than a pipe holds
+
+    def write() -> None:
+        with os.fdopen(writer, "wb") as file:
+            file.write(content)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with os.fdopen(reader, "rb"):
+        assert read_image(Path(f"/dev/fd/{reader}")) == content
+    thread.join()
 
 
-@pytest.mark.parametrize("name", [".", "missing.jpg"])
-def test_what_is_not_a_file_is_an_error_with_words(tmp_path: Path, name: str) -> None:
+def test_a_pipe_of_the_shell_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(normalization, "_PIPE_SECONDS", 0.01)
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb"), os.fdopen(writer, "wb", buffering=0) as file:
+        file.write(b"half a photo")
+        with pytest.raises(ImageError, match="Nothing came out of the pipe"):
+            read_image(Path(f"/dev/fd/{reader}"))
+
+
+def special_file(kind: str, folder: Path) -> Path:
+    path = folder / "photo.jpg"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "named pipe":
+            os.mkfifo(path)
+        case "socket":
+            os.mknod(path, stat.S_IFSOCK | 0o600)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "link to itself":
+            path.symlink_to(path)
+        case "link to nothing":
+            path.symlink_to(folder / "gone.jpg")
+        case "3 GB of nothing":
+            with path.open("wb") as file:
+                file.truncate(3 * 2**30)
+        case "in a file":
+            (folder / "file").touch()
+            path = folder / "file" / "photo.jpg"
+        case "name with a null":
+            path = folder / "a\0b.jpg"
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [
+        ("folder", "This is a folder, not a file."),
+        ("named pipe", "This is a named pipe, not a file."),
+        ("socket", "This is a socket, not a file."),
+        ("device", "This is a device, not a file."),
+        ("3 GB of nothing", "The file is larger than 64 MB."),
+        ("missing", "There is no file of this name."),
+        ("link to nothing", "There is no file of this name."),
+        ("in a file", "There is no file of this name."),
+        ("name with a null", "There is no file of this name."),
+        ("link to itself", "The file cannot be read: Too many levels of symbolic links."),
+    ],
+)
+def test_what_is_no_regular_file_is_an_error_with_words(
+    tmp_path: Path, kind: str, what: str
+) -> None:
     with pytest.raises(ImageError) as caught:
-        read_image(tmp_path / name)
-    assert caught.value.advice
+        read_image(special_file(kind, tmp_path))
+    assert caught.value.what == what
+    assert caught.value.advice.endswith(".")
 
 
 def test_filling_between_markers_costs_time_in_proportion_to_its_length() -> None:
