@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from serving.errors import FleetUnavailable, ServeryError
 from serving.normalize_image import read_normalized_image
 from serving.predict.prediction import Prediction
 from serving.progress import Report, no_report
+
+_log = logging.getLogger(__name__)
 
 MAX_CONCURRENCY = 8
 """Photos that are read and sent at the same time; the instances share them."""
@@ -53,6 +56,13 @@ async def classify_images(
             if isinstance(error, FleetUnavailable):
                 fleet_error = error
             return error
+        except Exception as error:
+            # Whatever nobody thought of costs this photo its answer, and no other.
+            _log.warning("A photo could not be classified.", exc_info=error)
+            return ServeryError(
+                f"Classifying it failed: {type(error).__name__}.",
+                "The log says more; the other photos are not affected.",
+            )
 
     async def work() -> None:
         nonlocal done, predicted

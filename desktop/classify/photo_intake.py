@@ -9,8 +9,9 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from desktop.dropped_addresses import DroppedAddresses, addresses_in, path_in_text
+from serving.image_file import READ_SUFFIXES
 
-_READABLE = "Photos (*.jpg *.jpeg *.png *.webp *.gif *.bmp *.tif *.tiff *.avif);;All files (*)"
+_READABLE = f"Photos ({' '.join(f'*{suffix}' for suffix in READ_SUFFIXES)});;All files (*)"
 
 
 class PhotoIntake(QObject):

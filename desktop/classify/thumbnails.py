@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage, QPixmap
 
 from desktop.widgets.picture import decode_picture
+
+_log = logging.getLogger(__name__)
 
 MAX_CACHE_BYTES = 48 * 2**20
 """Bytes of decoded pictures in the cache."""
@@ -91,7 +94,13 @@ class Thumbnails(QObject):
                 return
             key, _ = self._requested.popitem()
             self._decoding.add(key)
-        self._decoded.emit(key, decode_picture(key.path, key.side, cover=key.cover))
+        picture = QImage()
+        try:
+            picture = decode_picture(key.path, key.side, cover=key.cover)
+        except Exception as error:
+            _log.warning("A photo could not be shown.", exc_info=error)
+        finally:  # or its tile would be waited for without an end
+            self._decoded.emit(key, picture)
 
     def _store(self, key: ThumbnailKey, image: QImage) -> None:
         with self._lock:

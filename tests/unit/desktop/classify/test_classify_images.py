@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,31 @@ async def test_an_error_of_the_model_concerns_one_photo_only(
 
     assert await classify_images([bad, good], picky, note) == 1
     assert isinstance(answers[bad], ModelError)
+
+
+@pytest.mark.parametrize("error", [KeyError("tag"), struct.error("short"), RecursionError()])
+async def test_what_nobody_thought_of_costs_one_photo_only(
+    error: Exception,
+    tmp_path: Path,
+    answers: Answers,
+    note: Callable[[Path, Prediction | ServeryError], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    photos = [image_file(tmp_path / f"{number}.jpg") for number in range(5)]
+
+    def read(path: Path) -> bytes:
+        if path == photos[1]:
+            raise error
+        return path.read_bytes()
+
+    async def picky(jpeg: bytes) -> Prediction:
+        return prediction(("cat", 1.0))
+
+    assert await classify_images(photos, picky, note, read=read) == 4
+    failed = answers[photos[1]]
+    assert isinstance(failed, ServeryError)
+    assert failed.what == f"Classifying it failed: {type(error).__name__}."
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [error]
 
 
 async def test_cancelling_leaves_the_rest_unanswered(
