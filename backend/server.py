@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import socket
 from collections.abc import Callable, Iterator
 
@@ -15,6 +17,12 @@ from serving.text.log_lines import print_line
 
 SHUTDOWN_SECONDS = 5
 """How long requests may go on after the program was asked to end."""
+_REASONS = {
+    errno.EADDRINUSE: "another program uses it",
+    errno.EACCES: "only the administrator may use it",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+}
+"""Why an address cannot be listened at, as the rest of a sentence."""
 
 
 class Server(BoundedServer):
@@ -87,7 +95,10 @@ def _belongs_here(host: str, family: socket.AddressFamily) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+    if not isinstance(error, OSError):
+        return str(error)
+    # Not `strerror`: the socket module adds the address to it once more.
+    return _REASONS.get(error.errno or 0) or os.strerror(error.errno or errno.EIO)
 
 
 def url_of(listener: socket.socket) -> str:
