@@ -104,6 +104,9 @@ async def serve(flags: Flags) -> None:
     batching = read_batching(flags.batching_parameters_file) if flags.enable_batching else None
     metrics_path = read_metrics_path(flags.monitoring_config_file)
     configs = _first_configuration(flags)
+    # Before anything else is at work: what is printed while it opens is lost, such as why another
+    # model was refused.
+    await asyncio.to_thread(library)
     async with AsyncExitStack() as stack:
         loader = _loader(flags)
         load_watch = LoadWatch(loader.load)
