@@ -185,12 +185,12 @@ def main() -> int:
         probe(arguments.ports, arguments.probe)
     # So that no server is left behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
-    wanted = [
+    chosen = [
         load
         for load in loads()
         if any(text.lower() in load.name.lower() for text in arguments.only or [""])
     ]
-    rows = run(wanted, markdown=arguments.markdown)
+    rows = run(chosen, markdown=arguments.markdown)
     slow = [row.load for row in rows if max(row.waits) >= MAX_SECONDS]
     print(f"\n{len(rows)} loads; /healthz took 50 ms or more during {len(slow)} of them.")
     return 1 if slow else 0

@@ -66,7 +66,7 @@ def test_a_nul_in_an_address_is_a_file_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("text", ["/tmp/a.jpg", " ~/photos/a.jpg\n", "/" + "x" * 5000])
-def test_a_path_as_text_is_told_from_other_text(text: str) -> None:
+def test_dropped_text_counts_as_path_only_if_it_is_one(text: str) -> None:
     error = path_in_text(text)
     assert error is not None
     assert "as text" in error.what

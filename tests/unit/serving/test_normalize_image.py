@@ -177,7 +177,7 @@ def test_a_pipe_of_the_shell_is_read_to_its_end() -> None:
     thread.join()
 
 
-def test_a_pipe_of_the_shell_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_pipe_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(normalization, "_PIPE_SECONDS", 0.01)
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb"), os.fdopen(writer, "wb", buffering=0) as file:

@@ -111,5 +111,5 @@ def test_what_a_full_disk_refuses_ends_no_program_and_leaves_no_traceback(
         (" \n", ""),
     ],
 )
-def test_the_last_line_of_a_log_is_told_without_its_traceback(line: str, sentence: str) -> None:
+def test_last_log_line_is_shown_without_its_traceback(line: str, sentence: str) -> None:
     assert last_line_sentence(line) == sentence
