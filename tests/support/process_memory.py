@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+
+from tests.conftest import ROOT
 
 _POLL_SECONDS = 0.05
 
@@ -54,3 +59,15 @@ def measured_memory(pid: int) -> Iterator[MemoryPeak]:
     finally:
         ended.set()
         thread.join()
+
+
+def measure(program: str, *arguments: Path) -> list[int]:
+    """Run Python code in a process of its own; returns the whole numbers that it prints."""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [int(word) for word in ended.stdout.split()]

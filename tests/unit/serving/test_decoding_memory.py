@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +16,7 @@ from serving.image_file import MAX_PIXELS, UnusableImage, open_image
 from serving.normalize_image import MAX_SIDE, normalize_image
 from tests.support.hostile_images import png_bomb, png_chunk
 from tests.support.jpeg_bytes import declared_jpeg
+from tests.support.process_memory import measure
 
 ROOT = Path(__file__).resolve().parents[3]
 MEASURE = """
@@ -103,14 +102,7 @@ def test_three_giants_at_once_take_no_more_than_one_and_return_it(tmp_path: Path
     (tmp_path / "giant.png").write_bytes(giant)
     with open_image(giant) as image:
         cost = plan_decoding(image, len(giant), MAX_SIDE).cost
-    measured = subprocess.run(
-        [sys.executable, "-c", MEASURE, tmp_path / "giant.png"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    peak, kept = map(int, measured.stdout.split())
+    peak, kept = measure(MEASURE, tmp_path / "giant.png")
     assert peak <= cost
     assert kept <= 64 * MEGABYTE
 

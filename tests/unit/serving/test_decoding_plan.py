@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from serving.normalize_image import MAX_SIDE, normalize_image
 from tests.support.hostile_images import BOMBS
 from tests.support.icc_profiles import DISPLAY_P3
 from tests.support.jpeg_bytes import declared_jpeg
+from tests.support.process_memory import measure
 
 ROOT = Path(__file__).resolve().parents[3]
 MEASURE = """
@@ -95,14 +94,7 @@ def test_decoding_takes_no_more_than_planned(name: str, tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(IMAGES[name]())
     for number, form in enumerate(("JPEG", "PNG")):  # so that libraries are loaded before
         (tmp_path / str(number)).write_bytes(encoded(noise("L", (64, 64)), form))
-    measured = subprocess.run(
-        [sys.executable, "-c", MEASURE, tmp_path / "image", tmp_path / "0", tmp_path / "1"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    cost, taken = map(int, measured.stdout.split())
+    cost, taken = measure(MEASURE, tmp_path / "image", tmp_path / "0", tmp_path / "1")
     assert taken <= cost
     assert cost <= 3 * taken + 32 * 2**20  # or else ordinary photos would be refused
 
