@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import docker
+from filelock import FileLock
 
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.image.base_image import make_base
@@ -52,8 +53,9 @@ def base() -> Path:
     folder = Path(tempfile.gettempdir()) / f"servery-tests-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / "base.tar"
-    if not path.is_file():
-        make_base(path)
+    with FileLock(folder / "base.lock"):  # the other processes of this test run wait for it
+        if not path.is_file():
+            make_base(path)
     return path
 
 

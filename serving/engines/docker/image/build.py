@@ -7,12 +7,13 @@ Nothing is pulled but the base, and not even that if it is a tar archive (see
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from serving.engines.docker.image.constants import OWN_IMAGE
+from serving.engines.docker.image.constants import IMPORTED_BASES, OWN_IMAGE
 from serving.engines.docker.image.contents import (
     LIBRARIES,
     build_files,
@@ -27,8 +28,6 @@ from serving.progress import Report, no_report
 from serving.version import VERSION
 
 DEFAULT_BASE = "debian:bookworm-slim"
-IMPORTED_BASE = "servery/base:imported"
-"""What a base from a tar archive is called while the image is built."""
 
 
 async def build(
@@ -62,21 +61,24 @@ async def build_from_files(
     on_line: Callable[[str], None] | None = None,
 ) -> ImageInfo:
     """Build an image from these files, a Dockerfile with an argument BASE among them."""
-    imported = await asyncio.to_thread(Path(base).is_file)
+    # A name of its own: others may build on the same engine at the same time.
+    build_id = secrets.token_hex(8)
+    imported = f"{IMPORTED_BASES}:{build_id}" if await asyncio.to_thread(Path(base).is_file) else ""
     if imported:
-        await store.import_base(Path(base), IMPORTED_BASE, report)
+        await store.import_base(Path(base), imported, report)
     try:
         return await store.build(
             tag,
             tar_archive(members),
             sum(member.size for member in members),
-            {"BASE": IMPORTED_BASE if imported else base, "VERSION": VERSION},
+            {"BASE": imported or base, "VERSION": VERSION, "BUILD_ID": build_id},
             report,
             on_line,
         )
     finally:
         if imported:
-            await store.remove(IMPORTED_BASE)
+            await store.remove(imported)
+        await store.remove_build_leftovers(build_id)
 
 
 def strip_libraries(members: Sequence[Member], scratch: Path) -> list[Member]:

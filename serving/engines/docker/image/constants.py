@@ -12,6 +12,10 @@ IMAGES = (OFFICIAL_IMAGE, OWN_IMAGE)
 """What an engine runs by default: the first of these that it has."""
 
 STAGE_LABEL = "io.servery.stage"
-"""Label of images that only exist during a build, and are removed after it."""
+"""Label of images that only exist during a build, with the build's id."""
+IMPORTED_BASES = "servery/base"
+"""What bases from tar archives are called while images are built; the tag is the build's id."""
+BUILD_TIMEOUT_HOURS = 24
+"""No build takes longer: older images of stages and bases are left over from killed ones."""
 OWN_LABEL = "io.servery.image"
 """Label of our own image, with the version of Servery that it was built from."""

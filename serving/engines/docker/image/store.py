@@ -17,7 +17,12 @@ from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.discovery import FoundEngine
 from serving.engines.docker.errors import SEE_ENGINE_LOG, disk_advice
 from serving.engines.docker.image.compatibility import check_compatible
-from serving.engines.docker.image.constants import OFFICIAL_IMAGE, STAGE_LABEL
+from serving.engines.docker.image.constants import (
+    BUILD_TIMEOUT_HOURS,
+    IMPORTED_BASES,
+    OFFICIAL_IMAGE,
+    STAGE_LABEL,
+)
 from serving.engines.docker.image.lookup import ImageInfo, first_present, image_missing
 from serving.engines.docker.image.pull_progress import PullProgress
 from serving.engines.docker.image.transfer import Transfer
@@ -131,11 +136,23 @@ class ImageStore:
                 on_line(line)
 
         transfer = Transfer(found, "/build", params, context)
-        try:
-            await self._upload(transfer, f"build {name}", found, total, on_message, report)
-        finally:
-            await self._connection.run("remove the stages of the build", _prune_stages)
+        await self._upload(transfer, f"build {name}", found, total, on_message, report)
         return await self._present(name)
+
+    async def remove_build_leftovers(self, build_id: str) -> None:
+        """Remove the stages of a build, and what killed builds left; both would stay forever."""
+
+        def remove(found: FoundEngine) -> None:
+            prune: Callable[[Mapping[str, Any]], Any] = found.client.prune_images
+            prune({"dangling": True, "label": f"{STAGE_LABEL}={build_id}"})
+            prune({"dangling": True, "label": STAGE_LABEL, "until": f"{BUILD_TIMEOUT_HOURS}h"})
+            oldest = time.time() - BUILD_TIMEOUT_HOURS * 3600
+            for image in found.client.images(IMPORTED_BASES):
+                if image["Created"] < oldest:
+                    for tag in image["RepoTags"] or ():
+                        found.client.remove_image(tag)
+
+        await self._connection.run("remove what is left of builds", remove)
 
     async def remove(self, name: str) -> None:
         """Remove a name, and the image with its last name; nothing if there is no such name."""
@@ -212,12 +229,6 @@ class ImageStore:
                 if time.monotonic() - ticked >= REPORT_INTERVAL_SECONDS:
                     ticked = time.monotonic()
                     on_tick()
-
-
-def _prune_stages(found: FoundEngine) -> None:
-    """Remove what a build of several stages leaves behind, which would be kept forever."""
-    prune: Callable[[Mapping[str, Any]], Any] = found.client.prune_images
-    prune({"dangling": True, "label": STAGE_LABEL})
 
 
 def _file_size(path: Path) -> int:
