@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from desktop.classify.class_chooser import ClassChooser
 from desktop.classify.photo import Photo
 from desktop.widgets import build
+from desktop.widgets.class_chooser import ClassChooser
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge

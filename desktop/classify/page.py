@@ -22,10 +22,10 @@ from desktop.classify.gallery import Gallery
 from desktop.classify.gallery_model import GalleryModel
 from desktop.classify.gallery_view import GalleryView
 from desktop.classify.header import ClassifyHeader
-from desktop.classify.known_classes import KnownClasses
 from desktop.classify.photo import Photo, PhotoState
 from desktop.classify.photo_intake import PhotoIntake
 from desktop.classify.thumbnails import Thumbnails
+from desktop.known_classes import KnownClasses
 from desktop.widgets import build
 from desktop.widgets.drop_overlay import DropOverlay
 from desktop.widgets.empty_state import EmptyState

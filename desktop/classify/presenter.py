@@ -19,12 +19,12 @@ from desktop.classify.find_photos import find_photos
 from desktop.classify.gallery import Gallery
 from desktop.classify.history import MAX_PHOTOS, PAGE, History
 from desktop.classify.history_writer import HistoryWriter
-from desktop.classify.known_classes import KnownClasses
 from desktop.classify.labels import Labels, R
 from desktop.classify.page import ClassifyPage
 from desktop.classify.pasted_image import save_pasted_image
 from desktop.classify.photo import Photo, PhotoFailure
 from desktop.jobs import Job, Jobs
+from desktop.known_classes import KnownClasses
 from desktop.notifications import Notifications
 from desktop.widgets.timers import single_shot_timer
 from serving.errors import ImageError, ServeryError

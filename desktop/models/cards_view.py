@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView
 from desktop.models.cards_model import ENTRY, CardsModel
 from desktop.models.entries import ModelEntry
 from desktop.models.model_cards import ModelCards
-from desktop.models.pictures import Pictures
+from desktop.widgets.pictures import Pictures
 from desktop.widgets.tile_grid import TileGrid
 
 

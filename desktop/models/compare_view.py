@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QCheckBox, QStackedWidget, QWidget
 from backend.contract import Comparison, VersionSummary
 from desktop import theme
 from desktop.formats import percent, plural
-from desktop.models.photo_grid import PhotoGrid, PhotoTile, TileLine
-from desktop.models.pictures import Pictures
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.photo_grid import PhotoGrid, PhotoTile, TileLine
+from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 
 

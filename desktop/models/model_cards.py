@@ -11,11 +11,11 @@ from PySide6.QtGui import QColor, QPainter
 from desktop import theme
 from desktop.formats import plural
 from desktop.models import wording
-from desktop.models.accuracy_bar import paint_accuracy
 from desktop.models.cards_model import ENTRY
 from desktop.models.entries import MOSAIC, ModelEntry
-from desktop.models.pictures import Pictures
+from desktop.widgets.accuracy_bar import paint_accuracy
 from desktop.widgets.picture import center_crop
+from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_text import several_lines
 from desktop.widgets.tile_grid import Face, Index, Tiles
 

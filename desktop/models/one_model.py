@@ -18,11 +18,11 @@ from desktop import theme
 from desktop.formats import count
 from desktop.models import wording
 from desktop.models.compare_view import CompareView
-from desktop.models.pictures import Pictures
 from desktop.models.report_view import ReportView
 from desktop.models.version_row import VersionRow
 from desktop.widgets import build
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.pictures import Pictures
 from desktop.widgets.question import Question
 
 INITIAL_ROWS = 30

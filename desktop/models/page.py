@@ -36,11 +36,11 @@ from desktop.models.new_model_dialog import NewModelDialog
 from desktop.models.new_model_form import Backbone
 from desktop.models.one_model import OneModelView
 from desktop.models.pane import ModelPane
-from desktop.models.pictures import Pictures
 from desktop.widgets import build
 from desktop.widgets.drop_overlay import DropOverlay
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import caption
 from serving.photo_folder import PhotoFolder

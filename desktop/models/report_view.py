@@ -12,11 +12,11 @@ from backend.contract import ClassCount, EvaluationReport, Mistake
 from desktop import theme
 from desktop.formats import percent, plural
 from desktop.models import wording
-from desktop.models.confusion_matrix import ConfusionMatrix
-from desktop.models.photo_grid import PhotoGrid, PhotoTile, TileLine
-from desktop.models.pictures import Pictures
 from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
+from desktop.widgets.confusion_matrix import ConfusionMatrix
+from desktop.widgets.photo_grid import PhotoGrid, PhotoTile, TileLine
+from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line
 

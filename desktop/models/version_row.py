@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 from backend.contract import VersionSummary
 from desktop import theme
 from desktop.models import wording
-from desktop.models.accuracy_bar import AccuracyBar
 from desktop.moments import ago, moment_in_full
 from desktop.widgets import build
+from desktop.widgets.accuracy_bar import AccuracyBar
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.timeline_rail import TimelineRail

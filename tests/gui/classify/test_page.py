@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QApplication
 
 from desktop.classify.detail_pane import MIN_WIDTH, DetailPane
 from desktop.classify.gallery import Gallery
-from desktop.classify.known_classes import MAX_MATCHES, KnownClasses
 from desktop.classify.page import ClassifyPage
 from desktop.classify.photo import Photo, PhotoFailure, PhotoState
 from desktop.classify.score_chart import ROWS
+from desktop.known_classes import MAX_MATCHES, KnownClasses
 from serving.models.card import ModelCard
 from tests.gui.conftest import Run
 from tests.support.predictions import MODEL, answered_photo

@@ -11,11 +11,11 @@ from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 
 from backend.contract import Comparison, Mistake, SkippedFile
-from desktop.models.confusion_matrix import MAX_CLASSES, ConfusionMatrix, drawn_classes
 from desktop.models.one_model import INITIAL_ROWS, OneModelView
-from desktop.models.pictures import Pictures
 from desktop.theme import Appearance, Theme
 from desktop.theme.tokens import DARK, LIGHT
+from desktop.widgets.confusion_matrix import MAX_CLASSES, ConfusionMatrix, drawn_classes
+from desktop.widgets.pictures import Pictures
 from tests.gui.conftest import show
 from tests.support.sample_summaries import IMAGE, model, report
 

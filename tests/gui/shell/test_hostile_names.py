@@ -31,13 +31,13 @@ from backend.contract import (
     TrainingRun,
 )
 from desktop.classify.gallery import Gallery
-from desktop.classify.known_classes import KnownClasses
 from desktop.classify.page import ClassifyPage
 from desktop.classify.photo import PhotoFailure
 from desktop.fleet.engines import EngineAction, EngineSuggestion
 from desktop.fleet.page import FleetPage
 from desktop.help_page import HelpPage
 from desktop.jobs import Jobs
+from desktop.known_classes import KnownClasses
 from desktop.learn.outbox import OutboxView
 from desktop.learn.outbox_store import RefusedLabel
 from desktop.learn.page import LearnPage

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import theme
-from desktop.models import wording
+from desktop.formats import accuracy
 
 _BAR = 4
 _HEIGHT = 16
@@ -28,7 +28,7 @@ class AccuracyBar(QWidget):
 
     def show_accuracy(self, share: float | None, error: float | None) -> None:
         self._share, self._error = share, error
-        self.setAccessibleName(f"Accuracy {wording.accuracy(share, error)}")
+        self.setAccessibleName(f"Accuracy {accuracy(share, error)}")
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop import theme
-from desktop.classify.known_classes import ClassMatch, KnownClasses
+from desktop.known_classes import ClassMatch, KnownClasses
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line

@@ -12,8 +12,8 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QAbstractItemView
 
 from desktop import theme
-from desktop.models.pictures import Pictures
 from desktop.widgets.picture import center_crop
+from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.tile_grid import Face, Index, TileGrid, Tiles
 

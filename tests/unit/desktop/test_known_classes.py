@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from desktop.classify.known_classes import MAX_MATCHES, ClassMatch, KnownClasses
+from desktop.known_classes import MAX_MATCHES, ClassMatch, KnownClasses
 from serving.models.card import ModelCard
 
 CARD = ModelCard(

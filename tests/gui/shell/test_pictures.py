@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from desktop.jobs import Jobs
-from desktop.models.pictures import Pictures
+from desktop.widgets.pictures import Pictures
 from serving.errors import BackendError
 from tests.gui.conftest import Run
 from tests.support.sample_images import image_bytes
