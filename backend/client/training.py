@@ -1,0 +1,74 @@
+"""Calls about training runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from backend.client.connection import LONG_TIMEOUT, BackendConnection
+from backend.client.paths import checked_text, model_path, query, quoted
+from backend.contract import TrainingRun
+from serving.errors import BackendError, reading_error
+
+_CHUNK_BYTES = 1 << 20
+
+
+class TrainingCalls(BackendConnection):
+    """Learning from labels and from folders of photos."""
+
+    async def train(self, model: str | None = None) -> TrainingRun:
+        """Queue a training run; see `events` and `training_run` for its progress."""
+        return await self._request(TrainingRun, "POST", "/training", params=query(model=model))
+
+    async def training_runs(self, model: str | None = None) -> list[TrainingRun]:
+        """Return the runs of a model, or of every model, newest first."""
+        return await self._request(list[TrainingRun], "GET", "/training", params=query(model=model))
+
+    async def training_run(self, run_id: str) -> TrainingRun:
+        return await self._request(TrainingRun, "GET", f"/training/{quoted(run_id)}")
+
+    async def cancel_training(self, run_id: str) -> TrainingRun:
+        """Stop a run; returns it once it has stopped."""
+        return await self._request(TrainingRun, "DELETE", f"/training/{quoted(run_id)}")
+
+    async def import_folder(self, model: str, folder: Path) -> TrainingRun:
+        """Queue a run that learns from `folder`, which has a folder of photos for each class.
+
+        `folder` is an absolute path on the machine of the backend, which looks at it
+        before this returns: a folder that is none of that kind is a BackendRefused.
+        """
+        return await self._request(
+            TrainingRun,
+            "POST",
+            model_path(model, "import"),
+            json={"folder": checked_text(folder)},
+            timeout=LONG_TIMEOUT,
+        )
+
+    async def import_zip(self, model: str, archive: Path) -> TrainingRun:
+        """Send a zip file with a folder of photos for each class; queues a run like a folder."""
+        return await self._request(
+            TrainingRun,
+            "POST",
+            model_path(model, "import"),
+            params={"name": archive.name.encode(errors="replace").decode()},
+            content=_chunks(archive),
+            headers={"Content-Type": "application/zip"},
+            timeout=LONG_TIMEOUT,
+        )
+
+
+async def _chunks(file: Path) -> AsyncGenerator[bytes, None]:
+    """Yield a file piece by piece; raises BackendError if it cannot be read."""
+    try:
+        opened = await asyncio.to_thread(file.open, "rb")
+        try:
+            while chunk := await asyncio.to_thread(opened.read, _CHUNK_BYTES):
+                yield chunk
+        finally:
+            await asyncio.to_thread(opened.close)
+    except OSError as error:
+        raise reading_error(
+            error, f"The file {file}", "Choose another file.", BackendError
+        ) from error

@@ -1,0 +1,98 @@
+"""Requests and responses of the backend's HTTP service; light to import.
+
+Every type is a plain dataclass, sent as a JSON object with the same names.
+Images travel as multipart form files named `file` (with the class as the form's
+field `class`), or as the whole body (with the class in the query). Errors are
+`{"error": "<what happened>", "advice": "<what to do>"}` with a status code: 400
+unusable request, 403 another web site, 404 no such thing, 408 too slow, 409
+conflict, 413 too large, 415 not an image, 422 damaged (a version too), 503 no ready
+instance.
+
+A label sent with the header `Idempotency-Key` may be sent again with the same
+key: it is stored once, and the second response is 200 with the first label.
+
+    POST /classify?model=         file            -> Classification
+    POST /labels?model=           file, class     -> Label (201, after it is on disk)
+    DELETE /labels/{id}                           -> 204 (undo)
+    GET  /labels?model=                           -> LabelSummary
+    POST /training?model=                         -> TrainingRun (202)
+    GET  /training?model=                         -> [TrainingRun], of every model without one
+    GET  /training/{id}                           -> TrainingRun
+    DELETE /training/{id}                         -> TrainingRun (cancelled)
+    GET  /models                                  -> [ModelSummary], the current one first
+    POST /models                  NewModel        -> ModelSummary (201)
+    GET  /models/{model}                          -> ModelSummary
+    PATCH /models/{model}         ModelChange     -> ModelSummary
+    DELETE /models/{model}                        -> DeletedModel
+    GET  /deleted                                 -> [DeletedModel], the last one first
+    POST /deleted/{token}/restore                 -> ModelSummary
+    POST /models/{model}/duplicate  {"name"}      -> ModelSummary (201)
+    POST /models/{model}/use                      -> ModelSummary, once it is the current one
+    PUT  /models/{model}/served                   -> ModelSummary, once it is loaded
+    DELETE /models/{model}/served                 -> ModelSummary
+    POST /models/{model}/import   {"folder"}, or a zip file -> TrainingRun (202)
+                                  (`?name=` says what people call the zip file)
+    GET  /models/{model}/photos?count=            -> [LabeledPhoto]
+    POST /models/{model}/compare  {"versions", "images", "files"} -> [Comparison]
+                                  (`files` are paths on the backend's machine, for
+                                  requests from it; without both, all labelled photos)
+    GET  /models/{model}/versions                 -> [VersionSummary]
+    POST /models/{model}/versions/{n}/promote     -> VersionSummary
+    PUT, DELETE /models/{model}/versions/{n}/pinned -> VersionSummary
+    DELETE /models/{model}/versions/{n}           -> 204
+    POST /models/{model}/versions/{n}/verify      -> Verification
+    GET  /models/{model}/versions/{n}/report      -> EvaluationReport
+    GET  /images/{sha256}?side=                   -> the photo, a JPEG file, its shorter
+                                                     side that many pixels
+    GET  /built-in                                -> [BuiltInSummary]
+    POST /built-in/{name}                         -> ModelSummary (201)
+    GET  /health                                  -> Health
+    GET  /readyz                                  -> Health, if a photo could be classified now
+    GET  /events                                  -> server-sent events: Event
+    GET  /                                        -> the web page
+    GET  /openapi.json                            -> this, as a schema
+
+Without `model`, the current one is meant.
+"""
+
+from __future__ import annotations
+
+from backend.contract.labels import ClassCount as ClassCount
+from backend.contract.labels import Label as Label
+from backend.contract.labels import LabeledPhoto as LabeledPhoto
+from backend.contract.labels import LabelSummary as LabelSummary
+from backend.contract.models import BuiltInSummary as BuiltInSummary
+from backend.contract.models import DeletedModel as DeletedModel
+from backend.contract.models import ModelChange as ModelChange
+from backend.contract.models import ModelSummary as ModelSummary
+from backend.contract.models import NewModel as NewModel
+from backend.contract.service import Classification as Classification
+from backend.contract.service import Event as Event
+from backend.contract.service import Health as Health
+from backend.contract.training import EvaluationReport as EvaluationReport
+from backend.contract.training import Mistake as Mistake
+from backend.contract.training import RunState as RunState
+from backend.contract.training import SkippedFile as SkippedFile
+from backend.contract.training import TrainingRun as TrainingRun
+from backend.contract.versions import Comparison as Comparison
+from backend.contract.versions import TrustSummary as TrustSummary
+from backend.contract.versions import Verification as Verification
+from backend.contract.versions import VersionSummary as VersionSummary
+from serving.units import format_bytes, parse_bytes
+
+DEFAULT_PORT = 8080
+EXIT_ALREADY_RUNNING = 3
+"""The exit code of a backend that found another one serving its workspace."""
+
+DEFAULT_MEMORY_BUDGET = 512 * 2**20
+"""Bytes that photos in flight may take."""
+LEAST_MEMORY_BUDGET = 128 * 2**20
+"""With less, photos of ordinary cameras would not fit."""
+
+
+def parse_memory_budget(text: str) -> int:
+    """Return what `--memory-budget` says, in bytes; raises ValueError with a sentence."""
+    size = parse_bytes(text)
+    if size < LEAST_MEMORY_BUDGET:
+        raise ValueError(f"At least {format_bytes(LEAST_MEMORY_BUDGET)} are needed.")
+    return size
