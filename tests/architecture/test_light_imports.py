@@ -43,6 +43,20 @@ def test_tensorflow_is_not_imported(modules: str) -> None:
     assert not {"tensorflow", "tensorflow_serving", "keras"} & imported_with(modules)
 
 
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "desktop.app",
+        "backend.__main__",
+        "backend.http_app",
+        "serving.model_server.server",
+        COMMAND_LINE,
+    ],
+)
+def test_only_training_computes_with_scipy(modules: str) -> None:
+    assert not {"scipy", "sklearn"} & imported_with(modules)
+
+
 def test_the_command_line_imports_no_qt() -> None:
     imported = imported_with(COMMAND_LINE)
     assert not {name for name in imported if name.startswith(("PySide6", "shiboken6", "qasync"))}
