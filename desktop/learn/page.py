@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
-    QFrame,
-    QSplitter,
     QStackedWidget,
+    QTabWidget,
     QWidget,
 )
 
@@ -30,6 +30,13 @@ from desktop.widgets.plain_text import fitted
 
 _MAX_NAME = 160
 """Pixels of the name of the model."""
+
+
+class LearnView(StrEnum):
+    """The views of the Learn page, one a tab; each is the title of its tab."""
+
+    CLASSES = "Classes"
+    VERSIONS = "Versions"
 
 
 class LearnPage(QWidget):
@@ -81,19 +88,32 @@ class LearnPage(QWidget):
         self._versions_body.addWidget(self.no_versions)
         self._versions_body.addWidget(self.timeline)
 
-        sides = QSplitter(Qt.Orientation.Horizontal)
-        sides.setChildrenCollapsible(False)
-        sides.addWidget(_section("Labels", self.labels_summary, self._labels_body))
-        sides.addWidget(_section("Versions and training runs", None, self._versions_body))
-        sides.setStretchFactor(0, 1)
-        sides.setStretchFactor(1, 2)
-        sides.setSizes([320, 640])
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self._views: dict[LearnView, QWidget] = {}
+        self._add_view(LearnView.CLASSES, _section(self.labels_summary, self._labels_body))
+        self._add_view(LearnView.VERSIONS, _section(None, self._versions_body))
 
         strips = build.column(
             self.strip, self.notes, spacing=theme.M, margins=(theme.L, 0, theme.L, 0)
         )
-        build.column(self.header, strips, (sides, 1), parent=self, spacing=0)
+        build.column(self.header, strips, (self.tabs, 1), parent=self, spacing=0)
         self.show_unavailable("The backend is starting.")
+
+    @property
+    def view(self) -> LearnView:
+        """The view that is shown."""
+        shown = self.tabs.currentWidget()
+        return next(name for name, each in self._views.items() if each is shown)
+
+    def show_view(self, view: LearnView) -> None:
+        """Show one of the views and give it the keyboard focus."""
+        self.tabs.setCurrentWidget(self._views[view])
+        self._views[view].setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _add_view(self, name: LearnView, view: QWidget) -> None:
+        self._views[name] = view
+        self.tabs.addTab(view, name)
 
     def show_labels(self, labels: LabelSummary) -> None:
         self._labels = labels
@@ -162,12 +182,10 @@ class LearnPage(QWidget):
             self.no_versions.setText("There is no version yet. Label photos, then press Learn now.")
 
 
-def _section(title: str, summary: PlainLabel | None, body: QWidget) -> QFrame:
-    heading = PlainLabel(title, "heading")
-    section = QFrame()
-    section.setMinimumWidth(220)
+def _section(summary: PlainLabel | None, body: QWidget) -> QWidget:
+    section = QWidget()
     build.column(
-        build.row(heading, *([] if summary is None else [summary]), None),
+        *([] if summary is None else [summary]),
         (body, 1),
         parent=section,
         margins=(theme.L, theme.M, theme.L, theme.L),

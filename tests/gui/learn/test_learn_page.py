@@ -18,7 +18,7 @@ from backend.contract import (
     VersionSummary,
 )
 from desktop.learn.outbox import OutboxView
-from desktop.learn.page import LearnPage
+from desktop.learn.page import LearnPage, LearnView
 from desktop.learn.timeline_list import INITIAL_ROWS
 from desktop.theme import Appearance, Theme
 from desktop.theme.tokens import DARK, LIGHT
@@ -119,6 +119,7 @@ def test_the_run_that_goes_on_can_be_watched_and_cancelled_once(page: LearnPage)
 
 
 def test_the_live_version_is_marked_and_the_others_can_be_made_live(page: LearnPage) -> None:
+    page.show_view(LearnView.VERSIONS)
     page.show_model(model(3, live=2))
     facts = [
         (row.heading.text(), row.state.text(), row.accuracy.text(), row.promote.isVisible())
@@ -140,13 +141,16 @@ def test_the_live_version_is_marked_and_the_others_can_be_made_live(page: LearnP
 
 
 def test_a_new_version_leaves_the_rows_below_as_they_are(page: LearnPage) -> None:
+    page.show_view(LearnView.VERSIONS)
     page.show_model(model(3, live=3))
     before = page.timeline.rows
+    page.show_view(LearnView.VERSIONS)
     page.show_model(model(4, live=4))
     assert page.timeline.rows[1:] == before
 
 
 def test_older_versions_are_shown_on_request(page: LearnPage) -> None:
+    page.show_view(LearnView.VERSIONS)
     page.show_model(model(INITIAL_ROWS + 20, live=1))
     assert len(page.timeline.rows) == INITIAL_ROWS
     assert page.timeline.older.text() == "Show 20 older"
@@ -167,6 +171,7 @@ def test_labels_that_wait_are_mentioned_only_if_something_holds_them_up(
 def test_the_mark_of_the_live_version_follows_the_color_scheme(
     page: LearnPage, dark: Theme
 ) -> None:
+    page.show_view(LearnView.VERSIONS)
     page.show_model(model(1, live=1))
     row = page.timeline.rows[0]
     assert row.state.palette().windowText().color().name() == LIGHT.ready
@@ -179,6 +184,7 @@ def test_the_mark_of_the_live_version_follows_the_color_scheme(
 def test_nothing_needs_scrolling_sideways(page: LearnPage, width: int) -> None:
     page.resize(width, 600)
     page.show_labels(LabelSummary(9000, 12, FIFTY))
+    page.show_view(LearnView.VERSIONS)
     page.show_model(model(3, live=2))
     QApplication.processEvents()
     widest = max(row.minimumSizeHint().width() for row in page.timeline.rows)
