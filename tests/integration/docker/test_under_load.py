@@ -20,7 +20,7 @@ from serving.workspace import Workspace
 from tests.support.docker.docker_env import DockerEnv, has_failed, ids
 from tests.support.fleet_env import TinyFleet, open_tiny_fleet
 from tests.support.load_generator import LoadGenerator
-from tests.support.waiting import wait_for_view
+from tests.support.waiting import wait_for_view, wait_until
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -69,6 +69,7 @@ async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_inst
         (row,) = api.containers(filters={"label": [label]})
         api.kill(row["Id"])
         await wait_for_view(tiny.fleet, lambda view: before[0] not in ready_ids(view))
+        await wait_until(lambda: not tiny.client.counters()[before[0]].outstanding)
         sent = tiny.client.counters()[before[0]].requests
         view = await wait_for_view(
             tiny.fleet, lambda view: view.ready == 4 and before[0] not in ids(view), 120
