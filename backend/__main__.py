@@ -163,7 +163,7 @@ async def application(
         repository = ModelRepository(workspace.models)
         store = Store(workspace)
         stack.push_async_callback(store.close)
-        classifier = PredictClient(repository.served, timeout=5.0)
+        classifier = PredictClient(repository.served, canaries=repository.canaries, timeout=5.0)
         stack.push_async_callback(classifier.close)
         # First, so that the fleet finds a model; the rest comes where everything is built.
         make_usable = partial(asyncio.to_thread, _make_usable, repository)

@@ -65,7 +65,7 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     except ServeryError as error:
         app.window.status.show_failed(f"Fleet: {error.what}")
         raise
-    client = PredictClient(repository.served, timeout=TIMEOUT_SECONDS)
+    client = PredictClient(repository.served, canaries=repository.canaries, timeout=TIMEOUT_SECONDS)
     stack.push_async_callback(client.close)
     switch = EngineSwitch(engine)
     docker = engine if isinstance(engine, DockerEngine) else DockerEngine(app.workspace)

@@ -42,7 +42,7 @@ async def open_fleet(
     async with AsyncExitStack() as stack:
         repository = ModelRepository(workspace.create().models)
         await asyncio.to_thread(install_first_model, repository)
-        client = PredictClient(repository.served)
+        client = PredictClient(repository.served, canaries=repository.canaries)
         stack.push_async_callback(client.close)
         engine = await choose_engine(engine_name, workspace)
         stack.push_async_callback(engine.close)

@@ -45,6 +45,8 @@ def server_flags(spec: InstanceSpec, threads: int) -> list[str]:
         f"--model_config_file={spec.config_file}",
         "--model_config_file_poll_wait_seconds=1",
         "--file_system_poll_wait_seconds=1",
+        # One that starts while a canary goes on reads the labels before it has loaded anything.
+        "--allow_version_labels_for_unavailable_models=true",
         # A server looks at its configuration again only when a new model is loaded or has failed:
         # by default it would try a broken one for five minutes, and follow nobody meanwhile.
         f"--max_num_load_retries={LOAD_RETRIES}",

@@ -90,6 +90,8 @@ class Observer:
         self.live: Mapping[str, int | None] = {}
         """The versions of theirs that should answer, as the repository said then; None for a
         model without one."""
+        self._with_canary: frozenset[str] = frozenset()
+        """Those of them that had a canary."""
         self.faults: Mapping[str, VersionFault] = {}
         """Why the live versions of some of them cannot be served."""
 
@@ -143,6 +145,8 @@ class Observer:
 
     def _read_served(self) -> tuple[ServedModels, dict[str, int | None], dict[str, VersionFault]]:
         served = self._repository.served()
+        canaries = self._repository.canaries
+        self._with_canary = frozenset(name for name in served.names() if canaries.of(name))
         numbers: dict[str, int | None] = {}
         faults = {}
         for name in served.names():
@@ -173,7 +177,7 @@ class Observer:
             if instance.grpc_address is not None:
                 probe = await self._probe(watched, instance.grpc_address)
                 if watched.probing is None or watched.probing.done():
-                    watched.probing = _task(probe.check(self.live))
+                    watched.probing = _task(probe.check(self.live, self._with_canary))
                 tasks.add(watched.probing)
             if not self._engine_answers:
                 # Its statistics come from the engine, which would be waited for once more.
@@ -228,7 +232,9 @@ class Observer:
             state=state,
             model=self.served.current,
             versions=dict(probe.versions) if probe and state in _ANSWERING else {},
+            loaded=dict(probe.loaded) if probe and state in _ANSWERING else {},
             load_errors=dict(probe.errors) if probe else {},
+            refused=dict(probe.refused) if probe else {},
             stats=watched.stats if state is not InstanceState.FAILED else None,
             requests=traffic.requests if counted is None else counted,
             requests_per_second=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import grpc
@@ -37,7 +37,12 @@ class InstanceProbe:
     def __init__(self, address: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.address = address
         self.versions: dict[str, int] = {}
-        """By each model that it serves, the version that answers a request that names none."""
+        """By each model that it serves, the version that answers a request that names none; while
+        a canary goes on, the stable one."""
+        self.loaded: dict[str, frozenset[int]] = {}
+        """By each model, every version that it has loaded."""
+        self.refused: dict[str, dict[int, str]] = {}
+        """By each model, the versions that it cannot load, and what its server says."""
         self.errors: dict[str, str] = {}
         """By each model whose live version it cannot serve, what its server says."""
         self.problem = ""
@@ -59,32 +64,43 @@ class InstanceProbe:
         """Count an answer to somebody else."""
         self._last_answer = max(self._last_answer or 0.0, self._clock() - seconds_ago)
 
-    async def check(self, live: Mapping[str, int | None]) -> None:
-        """Ask once for each model in `live`, by its live version; None if any version will do."""
-        for name in (self.versions.keys() | self.errors.keys()) - live.keys():
-            self.versions.pop(name, None)
-            self.errors.pop(name, None)
-        await asyncio.gather(*(self._check(name, number) for name, number in live.items()))
+    async def check(
+        self, live: Mapping[str, int | None], with_canary: Collection[str] = ()
+    ) -> None:
+        """Ask once for each model in `live`, by its live version; None if any version will do.
+
+        Requests for models `with_canary` pin the live version or the canary's.
+        """
+        for known in (self.versions, self.errors, self.loaded, self.refused):
+            for name in known.keys() - live.keys():
+                known.pop(name, None)
+        await asyncio.gather(
+            *(self._check(name, number, name in with_canary) for name, number in live.items())
+        )
 
     async def close(self) -> None:
         await self._channel.close()
 
-    async def _check(self, model: str, live: int | None) -> None:
+    async def _check(self, model: str, live: int | None, has_canary: bool) -> None:
         try:
             rows = await self._rows(model)
             available = [int(row.version) for row in rows if row.state == _AVAILABLE]
-            errors = [
-                str(row.status.error_message)
+            refused = {
+                int(row.version): str(row.status.error_message)
                 for row in rows
-                if live in (None, row.version) and row.status.error_message
-            ]
+                if row.status.error_message
+            }
+            errors = [said for number, said in refused.items() if live in (None, number)]
+            self.loaded[model], self.refused[model] = frozenset(available), refused
             if not available:
                 self.versions.pop(model, None)
             elif model not in self.versions and (live is None or live in available):
-                request = predict_request(model, CLASSIFY_SIGNATURE, probe_jpeg())
+                number = live if has_canary else None
+                request = predict_request(model, CLASSIFY_SIGNATURE, probe_jpeg(), number)
                 await self._call(self._predict, request.content, PREDICT_SECONDS)
             if available and (model in self.versions or live is None or live in available):
-                self.versions[model] = max(available)
+                pinned = live if has_canary and live in available else None
+                self.versions[model] = pinned or max(available)
             if errors:
                 self.errors[model] = errors[0]
             else:
@@ -127,6 +143,7 @@ class InstanceProbe:
             return
         self.reachable = code is not grpc.StatusCode.UNAVAILABLE
         self.versions.pop(model, None)
+        self.loaded.pop(model, None)
         # Not found: it was unloaded a moment after the server said that it was available.
         if code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND):
             self.errors[model] = str(error.details() or code.name)

@@ -195,6 +195,7 @@ class Reconciler:
                 self.view,
                 served=self._observer.served,
                 faults=self._observer.faults,
+                wanted=self._observer.live,
                 engine=engine.name,
                 engine_reason=reason,
                 desired_count=self._record.read().desired_count,

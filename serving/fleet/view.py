@@ -29,6 +29,10 @@ class InstanceView:
     """As this program saw it, or as the instance reports if this program sent nothing."""
     load_errors: Mapping[str, str] = field(default_factory=dict)
     """What its server says of served models that it cannot load, by the model."""
+    loaded: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Every version that it has loaded, by the model: two while a canary goes on."""
+    refused: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """The versions that it cannot load, by the model, and what its server says."""
 
     @property
     def version(self) -> int | None:
@@ -49,6 +53,8 @@ class FleetView:
     instances: tuple[InstanceView, ...] = ()
     faults: Mapping[str, VersionFault] = field(default_factory=dict)
     """Why the live version of a served model cannot be served, by the model."""
+    wanted: Mapping[str, int | None] = field(default_factory=dict)
+    """The version of each served model that every instance should answer with."""
 
     @property
     def model(self) -> str:

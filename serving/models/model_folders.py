@@ -10,12 +10,13 @@ import shutil
 
 from serving.errors import ModelError
 from serving.files import copy_tree, link_or_copy, write_aside
+from serving.models.canary import CANARY_NAME, SAMPLES_NAME
 from serving.models.faults import FAULTS_NAME
 from serving.models.model_names import same_name
 from serving.models.model_settings import ModelSettings
 from serving.models.repository import SETTINGS_NAME, ModelRepository
 from serving.models.repository_files import subfolders
-from serving.models.serving_config import CONFIG_NAME, serving_config
+from serving.models.serving_config import CONFIG_NAME, PinnedModel, serving_config
 from serving.models.staging import STAGING_PREFIX, staging_name
 
 DELETED_NAME = ".deleted"
@@ -48,11 +49,14 @@ def duplicate_model(repository: ModelRepository, model: str, new: str) -> None:
         _check_free(repository, new)
         aside = root / staging_name()
         try:
-            ignored = shutil.ignore_patterns(f"{STAGING_PREFIX}*", CONFIG_NAME, FAULTS_NAME)
+            # A canary is about requests that the model gets under its name.
+            ignored = shutil.ignore_patterns(
+                f"{STAGING_PREFIX}*", CONFIG_NAME, FAULTS_NAME, CANARY_NAME, SAMPLES_NAME
+            )
             copy_tree(root / model, aside, copy=link_or_copy, ignore=ignored)
             number = repository.checked_live_number(model)
             if number is not None:
-                entry = serving_config([(new, root / new, number)])
+                entry = serving_config([PinnedModel(new, root / new, number)])
                 write_aside(aside / CONFIG_NAME, entry)
             aside.rename(root / new)
         finally:

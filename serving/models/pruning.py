@@ -7,10 +7,14 @@ from pathlib import Path
 
 from serving.errors import ModelError
 from serving.leftovers import sweep
+from serving.models.canary import CANARY_NAME, SAMPLES_NAME
 from serving.models.faults import FAULTS_NAME
 from serving.models.repository import SETTINGS_NAME, ModelRepository
 from serving.models.repository_files import subfolders
 from serving.models.staging import staging_name
+
+_ABOUT_VERSIONS = {SETTINGS_NAME, FAULTS_NAME, CANARY_NAME, SAMPLES_NAME}
+"""Files that say nothing without any version."""
 
 
 def remove_version(repository: ModelRepository, model: str, number: int) -> None:
@@ -26,6 +30,12 @@ def remove_version(repository: ModelRepository, model: str, number: int) -> None
                 f"Version {number} of {model} answers in place of the live one.",
                 "Promote another version first.",
             )
+        canary = repository.canaries.of(model)
+        if canary is not None and number in (canary.version, canary.stable):
+            raise ModelError(
+                f"Version {number} of {model} answers requests while a canary goes on.",
+                "End the canary first.",
+            )
         if number in repository.settings(model).pinned:
             raise ModelError(f"Version {number} of {model} is pinned.", "Unpin it first.")
         _discard(version.path)
@@ -34,9 +44,9 @@ def remove_version(repository: ModelRepository, model: str, number: int) -> None
 def prune(repository: ModelRepository, model: str) -> list[int]:
     """Remove the versions that nothing keeps; returns their numbers.
 
-    The newest `keep_versions` stay, and the first, the live and the pinned ones, and the one
-    that answers in place of the live one. Raises ModelError if the disk refuses it, or
-    nothing says which version is live.
+    The newest `keep_versions` stay, and the first, the live and the pinned ones, the one that
+    answers in place of the live one, and those of a canary. Raises ModelError if the disk
+    refuses it, or nothing says which version is live.
     """
     with repository.files.changing():
         settings = repository.settings(model)
@@ -44,6 +54,8 @@ def prune(repository: ModelRepository, model: str) -> list[int]:
         kept = {version.number for version in versions[-settings.keep_versions :]}
         kept |= {*settings.pinned, *(version.number for version in versions[:1])}
         kept |= {repository.fallback(model) or 0}
+        if (canary := repository.canaries.of(model)) is not None:
+            kept |= {canary.version, canary.stable}
         surplus = [
             version
             for version in versions
@@ -75,6 +87,6 @@ def _discard(version_folder: Path) -> None:
 
 def _has_settings_alone(folder: Path) -> bool:
     try:
-        return {entry.name for entry in folder.iterdir()} <= {SETTINGS_NAME, FAULTS_NAME}
+        return {entry.name for entry in folder.iterdir()} <= _ABOUT_VERSIONS
     except OSError:
         return False

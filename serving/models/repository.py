@@ -4,6 +4,7 @@
     <root>/<model>/serving.config             which version of the model is live
     <root>/<model>/model.json                 ModelSettings
     <root>/<model>/faults.config              ModelFaults
+    <root>/<model>/canary.json                Canary
     <root>/served.json                        ServedModels
     <root>/serving.config                     the live versions of all served models
     <root>/monitoring.config                  that servers count requests
@@ -15,7 +16,8 @@
 serving another model is one atomic write that every instance of every engine
 sees. It pins live versions with `specific`: a new version is loaded before the
 old one goes, and rolling back is the same act with an older number. While a live
-version is known to have a fault, the last good one is pinned in its place.
+version is known to have a fault, the last good one is pinned in its place. While a canary
+goes on, its version is loaded beside the live one.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from pathlib import Path
 
 from serving.errors import ModelError, reading_error
 from serving.files import flush_tree
+from serving.models.canary import Canary, CanaryFiles, CanaryPhase, read_canary
 from serving.models.card import ModelCard
 from serving.models.checksums import changed_files
 from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
@@ -39,6 +42,7 @@ from serving.models.serving_config import (
     CONFIG_NAME,
     MONITORING,
     MONITORING_NAME,
+    PinnedModel,
     pinned_version,
     pinned_versions,
     read_monitoring,
@@ -79,6 +83,7 @@ class ModelRepository:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files = RepositoryFiles(root)
+        self.canaries = CanaryFiles(root)
         self._served_file = ServedFile(root / SERVED_NAME)
 
     def models(self) -> list[str]:
@@ -149,8 +154,8 @@ class ModelRepository:
     def promote(self, model: str, number: int) -> Version:
         """Make a version the live one of its model; rolling back is the same.
 
-        What was known against the version is forgotten. Raises ModelError if the version
-        does not exist.
+        What was known against the version is forgotten, and a canary of the model ends. Raises
+        ModelError if the version does not exist.
         """
         version = self.version(model, number)
         with self.files.changing():
@@ -160,7 +165,9 @@ class ModelRepository:
             before = self.live_number(model)
             faults = ModelFaults.read(self.root / model).without_fault(number)
             self._write_faults(model, faults.after(before) if before != number else faults)
-            entry = serving_config([(model, version.path.parent, number)])
+            # First: whoever looks from here on asks for this version, and for no other.
+            self._end_canary(model, number)
+            entry = serving_config([PinnedModel(model, version.path.parent, number)])
             self.files.write(self.root / model / MONITORING_NAME, MONITORING)
             self.files.write(self.live_config_path(model), entry, pinned_versions)
             if not self._served_file.path.is_file():
@@ -208,9 +215,13 @@ class ModelRepository:
         fault = replace(fault, files=files_state(self.root / model / str(number)))
         with self.files.changing():
             faults = ModelFaults.read(self.root / model)
-            if number != self.live_number(model):
+            live = self.live_number(model)
+            if number != live:
                 fallback = faults.fallback
             self._write_faults(model, faults.with_fault(number, fault, fallback))
+            canary = self.canaries.of(model)
+            if canary is not None and number in (canary.version, canary.stable):
+                self._end_canary(model, self.fallback(model) or live or canary.stable)
             self._write_config(self.served())
 
     def forget_fault(self, model: str, number: int) -> None:
@@ -220,6 +231,65 @@ class ModelRepository:
             if number in faults.versions:
                 self._write_faults(model, faults.without_fault(number))
                 self._write_config(self.served())
+
+    def start_canary(self, model: str, canary: Canary) -> None:
+        """Let instances load a version beside the live one; `label_canary` follows.
+
+        Raises ModelError if it cannot be: the model is not served, is being tried another way, or
+        the version is live or does not exist.
+        """
+        self.version(model, canary.version)
+        with self.files.changing():
+            if model not in self.served().names():
+                raise ModelError(
+                    f"Model {model} is not served, so it gets no requests to try a version with.",
+                    "Serve it first.",
+                )
+            if canary.version == self.live_number(model):
+                raise ModelError(
+                    f"Version {canary.version} of {model} is live.", "Choose another version."
+                )
+            if self.canaries.of(model) is not None:
+                raise ModelError(
+                    f"Another canary of {model} goes on, or is just ending.",
+                    "End it first; if it is ending, try again in a moment.",
+                )
+            if self.fallback(model) is not None:
+                raise ModelError(
+                    f"The live version of {model} cannot be served.",
+                    f"Promote version {canary.version} in its place.",
+                )
+            self.canaries.samples_path(model).unlink(missing_ok=True)
+            # Before the servers load it: a request that pins nothing gets the newest version that
+            # is loaded, and from here on every request pins one.
+            self._write_canary(model, canary)
+            self._write_config(self.served())
+
+    def change_canary(self, model: str, change: Callable[[Canary], Canary]) -> Canary | None:
+        """Change what goes on with a canary, as one act among all programs; None without one."""
+        with self.files.changing():
+            canary = self.canaries.of(model)
+            if canary is None:
+                return None
+            changed = change(canary)
+            self._write_canary(model, changed)
+            self._write_config(self.served())
+        return changed
+
+    def end_canary(self, model: str) -> None:
+        """Let the live version answer all requests again; nothing happens without a canary."""
+        with self.files.changing():
+            live = self.live_number(model)
+            if live is not None:
+                self._end_canary(model, self.fallback(model) or live)
+            self._write_config(self.served())
+
+    def forget_canary(self, model: str) -> None:
+        """Remove a canary that has ended, once the instances have unloaded what lost."""
+        with self.files.changing():
+            canary = self.canaries.of(model)
+            if canary is None or canary.phase is CanaryPhase.ENDING:
+                self.canaries.path(model).unlink(missing_ok=True)
 
     @property
     def config_path(self) -> Path:
@@ -349,9 +419,29 @@ class ModelRepository:
             with contextlib.suppress(ModelError):
                 number = self.checked_live_number(name)
                 if number is not None:
-                    answering = self.fallback(name) or number
-                    live.append((name, self.root / name, answering))
+                    live.append(self._pinned(name, self.fallback(name) or number))
         return serving_config(live)
+
+    def _pinned(self, model: str, number: int) -> PinnedModel:
+        canary = self.canaries.of(model)
+        folder = self.root / model
+        if (
+            canary is None
+            or canary.phase is CanaryPhase.ENDING
+            or canary.stable != number
+            or not (folder / str(canary.version)).is_dir()
+        ):
+            return PinnedModel(model, folder, number)
+        labelled = canary.phase is CanaryPhase.RUNNING
+        return PinnedModel(model, folder, number, canary.version, labelled)
+
+    def _write_canary(self, model: str, canary: Canary) -> None:
+        self.files.write(self.canaries.path(model), canary.to_json(), read_canary)
+
+    def _end_canary(self, model: str, answers: int) -> None:
+        canary = self.canaries.of(model)
+        if canary is not None:
+            self._write_canary(model, canary.ending(answers))
 
     def _write_faults(self, model: str, faults: ModelFaults) -> None:
         if faults != ModelFaults.read(self.root / model):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf import text_format
 
 from serving.errors import ModelError
+from serving.models.canary import CANARY_LABEL, STABLE_LABEL
 from serving.state_files import DamagedFile, UnreadableFile, read_text
 from serving.tf.messages import model_server_config_pb2
 
@@ -19,16 +21,36 @@ MONITORING = "prometheus_config { enable: true }\n"
 """Makes a server count its requests at `/monitoring/prometheus/metrics`."""
 
 
-def serving_config(models: Iterable[tuple[str, Path, int]]) -> str:
-    """Return a ModelServerConfig that pins a version of each model: name, folder, number."""
+@dataclass(frozen=True)
+class PinnedModel:
+    """What servers are to load of a model."""
+
+    name: str
+    folder: Path
+    number: int
+    """The version that answers."""
+    canary: int | None = None
+    """A version that is loaded beside it."""
+    labelled: bool = False
+    """The two have labels. Servers refuse those of a version that they have not loaded yet."""
+
+
+def serving_config(models: Iterable[PinnedModel]) -> str:
+    """Return a ModelServerConfig that pins versions of models."""
     config = model_server_config_pb2.ModelServerConfig()
     config.model_config_list.SetInParent()
-    for name, folder, number in models:
+    for model in models:
         entry = config.model_config_list.config.add()
-        entry.name = name
-        entry.base_path = str(folder.resolve())
+        entry.name = model.name
+        entry.base_path = str(model.folder.resolve())
         entry.model_platform = "tensorflow"
-        entry.model_version_policy.specific.versions.append(number)
+        # The one that answers is the first: `pinned_versions` reads that.
+        entry.model_version_policy.specific.versions.append(model.number)
+        if model.canary is not None:
+            entry.model_version_policy.specific.versions.append(model.canary)
+            if model.labelled:
+                entry.version_labels[STABLE_LABEL] = model.number
+                entry.version_labels[CANARY_LABEL] = model.canary
     return str(text_format.MessageToString(config))
 
 
@@ -53,7 +75,7 @@ def pinned_version(path: Path) -> int | None:
 
 
 def pinned_versions(path: Path) -> dict[str, int] | None:
-    """Return the version that each model of a config is pinned to; None without the file.
+    """Return the version that answers for each model of a config; None without the file.
 
     Raises DamagedFile for a file that pins no version, and UnreadableFile.
     """

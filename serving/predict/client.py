@@ -9,14 +9,16 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import grpc
 
 from serving.errors import FleetUnavailable, ImageError, ModelError, ModelNotServed
+from serving.models.canary import CanarySource
 from serving.models.served import ServedModels
+from serving.predict.canary import CanarySplit, NoCanaries, VersionAnswer
 from serving.predict.prediction import Prediction
 from serving.predict.request import (
     ImageRequest,
@@ -43,6 +45,8 @@ go to any instance: sent all at once they only slow each other down."""
 MAX_LOSSES = 4
 """An image that this many instances were answering as they ended fails, so that an image
 that kills servers does not kill a whole fleet again and again."""
+CANARY_SECONDS = 10.0
+"""How long a canary may take before the stable version is asked in its place."""
 MAX_METERS = 64
 LARGE_BYTES = 2 * 2**20
 """Copying such a photo takes longer than asking a thread to."""
@@ -84,7 +88,8 @@ class PredictClient:
     another instance: Predict changes nothing, so it may be repeated. An instance that
     lost one is ejected: it gets no request for a moment, longer each time, until it
     answers again. One that has not loaded a model yet, or has just unloaded it, gets no
-    request for that model for a moment.
+    request for that model for a moment. While `canaries` knows of one, its share of the
+    requests goes to its version: see `serving.predict.canary`.
 
     Belongs to one event loop. `set_instances` says which instances are ready; while
     none is, requests wait up to `timeout` seconds for one. `clock` returns seconds.
@@ -94,10 +99,13 @@ class PredictClient:
         self,
         served: Callable[[], ServedModels],
         *,
+        canaries: CanarySource | None = None,
         timeout: float = 15.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._served = served
+        self._canaries = canaries or NoCanaries()
+        self._split = CanarySplit(self._canaries)
         self.timeout = timeout
         self._clock = clock
         self._upstreams: list[Upstream] = []
@@ -162,14 +170,63 @@ class PredictClient:
         instance answered in time.
         """
         started = self._clock()
+        name = self.served_name(model)
+        canary = self._split.draw(name)
+        if canary is None:
+            return await self._classify(jpeg, model, started)
+        answer = await self._ask_version(jpeg, name, canary.version, CANARY_SECONDS)
+        if answer is not None and answer.prediction is not None:
+            ask_stable = partial(self._ask_version, jpeg, name, canary.stable, DEADLINE_SECONDS)
+            self._split.compare(name, canary, jpeg, answer, ask_stable)
+            return replace(answer.prediction, milliseconds=(self._clock() - started) * 1000)
+        # Whoever sent the photo pays for a bad version with time alone.
+        prediction = await self._classify(jpeg, model, started)
+        if answer is not None and prediction.version == canary.stable:
+            self._split.record(name, canary, jpeg, VersionAnswer(prediction, 0.0), answer)
+        return prediction
+
+    async def _classify(self, jpeg: bytes, model: str | None, started: float) -> Prediction:
         name, response, instance_id = await self._predict(CLASSIFY_SIGNATURE, jpeg, model)
+        return self._prediction(name, response, instance_id, started)
+
+    def _prediction(
+        self, model: str, response: Any, instance_id: str, started: float
+    ) -> Prediction:
         return Prediction(
-            model=name,
+            model=model,
             version=response_version(response),
             scores=response_scores(response),
             instance_id=instance_id,
             milliseconds=(self._clock() - started) * 1000,
         )
+
+    async def _ask_version(
+        self, jpeg: bytes, model: str, version: int, seconds: float
+    ) -> VersionAnswer | None:
+        """Ask one instance once for a version.
+
+        None if the instance has not loaded it, or says nothing about it. Raises FleetUnavailable
+        if no instance could be asked in time.
+        """
+        try:
+            _, upstream = await self._acquire(RequestState(model))
+        except ModelError:  # the model has just gone
+            return None
+        started = self._clock()
+        try:
+            request = await _request(model, CLASSIFY_SIGNATURE, jpeg, version)
+            response = await self._send(upstream, request, started + seconds)
+            prediction = self._prediction(model, response, upstream.instance_id, started)
+            return VersionAnswer(prediction, prediction.milliseconds)
+        except ModelNotLoaded:
+            return None
+        except InstanceLost as loss:
+            self._tell_lost(upstream)
+            return VersionAnswer(None, 0.0) if loss.in_flight else None
+        except (RequestRefused, FleetUnavailable, ModelError):
+            return VersionAnswer(None, 0.0)
+        finally:
+            self._release(upstream)
 
     async def embed(self, jpeg: bytes, model: str | None = None) -> tuple[int, list[float]]:
         """Return the version that answered and the embedding of one normalized JPEG.
@@ -188,6 +245,7 @@ class PredictClient:
 
     async def close(self) -> None:
         """Close every connection; outstanding requests raise FleetUnavailable."""
+        await self._split.close()
         self._closed = True
         upstreams, self._upstreams = self._upstreams, []
         self._waiting.wake_all()
@@ -205,8 +263,7 @@ class PredictClient:
             if state.deadline is None:
                 state.deadline = self._clock() + DEADLINE_SECONDS
             try:
-                request = await _request(name, signature, jpeg)
-                response = await self._send(upstream, request, state.deadline)
+                response = await self._answer(upstream, name, signature, jpeg, state.deadline)
                 return name, response, upstream.instance_id
             except InstanceLost as loss:
                 self._on_lost(upstream, loss, state)
@@ -254,13 +311,26 @@ class PredictClient:
         except TimeoutError as error:
             raise _deadline_exceeded(upstream.instance_id) from error
 
+    async def _answer(
+        self, upstream: Upstream, model: str, signature: str, jpeg: bytes, deadline: float
+    ) -> Any:
+        """Return what an instance answers, with the stable version while a canary goes on."""
+        # Looked up for every attempt, as the current model is.
+        canary = self._canaries.of(model)
+        if canary is not None:
+            # An instance that a promotion has not reached yet answers with what it has loaded.
+            with contextlib.suppress(ModelNotLoaded):
+                request = await _request(model, signature, jpeg, canary.pinned)
+                return await self._send(upstream, request, deadline)
+        request = await _request(model, signature, jpeg)
+        return await self._send(upstream, request, deadline)
+
     async def _answers_probe(
         self, upstream: Upstream, model: str, signature: str, deadline: float
     ) -> bool:
         """Say whether a good image is answered, so that the refused one is at fault."""
-        probe = predict_request(model, signature, probe_jpeg())
         try:
-            await self._send(upstream, probe, deadline)
+            await self._answer(upstream, model, signature, probe_jpeg(), deadline)
         except (InstanceLost, ModelNotLoaded, RequestRefused):
             return False
         return True
@@ -276,6 +346,9 @@ class PredictClient:
                 f"{state.losses} instances ended while they answered this image.",
                 "Look at the instances' logs; if other images work, skip this one.",
             ) from loss
+        self._tell_lost(upstream)
+
+    def _tell_lost(self, upstream: Upstream) -> None:
         for listener in list(self._listeners):
             listener(upstream.instance_id)
 
@@ -378,10 +451,12 @@ class PredictClient:
         return self._meters[instance_id]
 
 
-async def _request(model: str, signature: str, jpeg: bytes) -> ImageRequest:
+async def _request(
+    model: str, signature: str, jpeg: bytes, version: int | None = None
+) -> ImageRequest:
     if len(jpeg) < LARGE_BYTES:
-        return predict_request(model, signature, jpeg)
-    return await asyncio.to_thread(predict_request, model, signature, jpeg)
+        return predict_request(model, signature, jpeg, version)
+    return await asyncio.to_thread(predict_request, model, signature, jpeg, version)
 
 
 def _model_error(model: str, refusal: RequestRefused) -> ModelError:

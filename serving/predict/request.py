@@ -32,6 +32,8 @@ class ImageRequest:
 
     model: str
     content: bytes
+    version: int | None = None
+    """The one that it asks for; None for whichever the server answers with."""
 
 
 @functools.cache
@@ -42,8 +44,10 @@ def probe_jpeg() -> bytes:
     return out.getvalue()
 
 
-def predict_request(model: str, signature: str, jpeg: bytes) -> ImageRequest:
-    """Return a request for one image that pins no version.
+def predict_request(
+    model: str, signature: str, jpeg: bytes, version: int | None = None
+) -> ImageRequest:
+    """Return a request for one image, to `version` if it is given.
 
     A message of the library would be a copy of the photo, and serializing it two more, while no
     other thread runs. Here it is copied once, and others run meanwhile if it is large.
@@ -51,13 +55,16 @@ def predict_request(model: str, signature: str, jpeg: bytes) -> ImageRequest:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = signature
+    if version is not None:
+        request.model_spec.version.value = version
     tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING)
     tensor.tensor_shape.dim.add(size=1)
     entry: tuple[bytes, ...] = (_head(_STRING_VALUES, len(jpeg)), jpeg)
     entry = _nested(_VALUE, (tensor.SerializeToString(), *entry))
     name = IMAGES.encode()
     parts = _nested(_INPUTS, (_head(_KEY, len(name)), name, *entry))
-    return ImageRequest(model, b"".join((request.SerializeToString(), *parts)))
+    content = b"".join((request.SerializeToString(), *parts))
+    return ImageRequest(model, content, version)
 
 
 def _nested(field: int, parts: tuple[bytes, ...]) -> tuple[bytes, ...]:

@@ -40,7 +40,7 @@ class InstanceLost(Exception):
 
 
 class ModelNotLoaded(Exception):
-    """The instance answers, but has not loaded the model, or has just unloaded it."""
+    """The instance answers, but has not loaded the model or version, or has just unloaded it."""
 
 
 class RequestRefused(Exception):
@@ -103,7 +103,9 @@ class Upstream:
             raise
         except ModelNotLoaded:
             self._answered(started)
-            self._lacking[request.model] = self._clock() + LACKING_SECONDS
+            # One that lacks a version may well have another.
+            if request.version is None:
+                self._lacking[request.model] = self._clock() + LACKING_SECONDS
             raise
         except RequestRefused:
             self._answered(started)

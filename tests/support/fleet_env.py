@@ -62,8 +62,12 @@ class FleetEnv:
         self.workspace = workspace
         self.engine = CountingEngine(workspace, program=PROGRAM)
         self.repository = ModelRepository(workspace.models)
-        self.client = PredictClient(self.repository.served, timeout=10)
-        self.other_client = PredictClient(self.repository.served, timeout=10)
+        self.client = PredictClient(
+            self.repository.served, canaries=self.repository.canaries, timeout=10
+        )
+        self.other_client = PredictClient(
+            self.repository.served, canaries=self.repository.canaries, timeout=10
+        )
         self.fleet = self.new_fleet(self.client)
         for number in (1, 2, 3):
             self.add_version(MODEL, number)
