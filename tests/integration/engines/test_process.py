@@ -114,6 +114,7 @@ async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) ->
         "--model_config_file": "/models/serving.config",
         "--model_config_file_poll_wait_seconds": "1",
         "--file_system_poll_wait_seconds": "1",
+        "--allow_version_labels_for_unavailable_models": "true",
         "--max_num_load_retries": "1",
         "--load_retry_interval_micros": "1000000",
         "--start_with_missing_models": "true",

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import grpc
@@ -169,7 +170,7 @@ async def test_a_stable_version_that_fails_in_the_background_is_noted() -> None:
 async def test_programs_that_classify_one_photo_ask_it_for_their_share() -> None:
     canaries = Canaries()
     draws = [index / 20 for index in range(20)]
-    drawn = [CanarySplit(canaries, lambda draw=draw: draw).draw("pets") for draw in draws]
+    drawn = [CanarySplit(canaries, partial(float, draw)).draw("pets") for draw in draws]
     assert len([each for each in drawn if each]) == 5
 
 

@@ -40,6 +40,7 @@ def test_the_official_image_gets_the_models_by_its_own_flags() -> None:
         "--model_config_file=/home/me/models/serving.config",
         "--model_config_file_poll_wait_seconds=1",
         "--file_system_poll_wait_seconds=1",
+        "--allow_version_labels_for_unavailable_models=true",
         "--max_num_load_retries=1",
         "--load_retry_interval_micros=1000000",
         "--tensorflow_intra_op_parallelism=2",
