@@ -87,7 +87,7 @@ def create_app(
     app.include_router(health.routes(repository, ready_instances, catalog, trainer))
     app.include_router(classify.routes(classifier, names, uploads))
     app.include_router(labels.routes(store, catalog, names, broker, uploads))
-    app.include_router(training.routes(trainer, names))
+    app.include_router(training.routes(trainer, names, store, broker))
     app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
     app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, switch, broker))

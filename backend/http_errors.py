@@ -14,6 +14,7 @@ from backend.models.comparison import UnknownImage
 from backend.models.lifecycle import ModelConflict
 from backend.models.names import NoModel, UnknownModel
 from backend.models.zip_file import UnusableZip, ZipTooLarge
+from backend.person import PersonNameError
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
 from backend.store.unavailable import StorageUnavailable
@@ -47,6 +48,7 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (FleetUnavailable, 503),
     (StorageUnavailable, 503),
     (ClassNameError, 400),
+    (PersonNameError, 400),
     (ModelNameError, 400),
     (NotAPhotoFolder, 400),
     (UnusableZip, 400),

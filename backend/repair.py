@@ -137,10 +137,11 @@ def _recover(workspace: Workspace) -> str:
         {
             "labels": _is_label,
             "training_runs": _is_run,
-            "promotions": _is_promotion,
+            "decisions": _is_decision,
+            "training_settings": lambda row: _is_text(row["model"]),
             "renamed_models": lambda row: _is_text(row["old"], row["new"]),
         },
-        {"labels": "labels", "training_runs": "training runs", "promotions": "promotions"},
+        {"labels": "labels", "training_runs": "training runs", "decisions": "decisions"},
     )
 
 
@@ -156,7 +157,7 @@ def _is_run(row: Mapping[str, Any]) -> bool:
     return row["state"] in _STATES and _is_text(row["id"], row["model"], row["created"])
 
 
-def _is_promotion(row: Mapping[str, Any]) -> bool:
+def _is_decision(row: Mapping[str, Any]) -> bool:
     return _is_text(row["model"], row["created"]) and isinstance(row["version"], int)
 
 

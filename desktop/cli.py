@@ -39,6 +39,7 @@ COMMANDS = {
     "stop": "desktop.commands.stop",
     "token": "desktop.commands.token",
     "train": "desktop.commands.learn",
+    "training": "desktop.commands.training_group",
 }
 """The module of each command; imported when it is run, so that the window need not wait."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 from pathlib import Path
 
 from backend.client.connection import LONG_TIMEOUT, BackendConnection
 from backend.client.paths import checked_text, model_path, query, quoted
-from backend.contract import TrainingRun
+from backend.contract import TrainingRun, TrainingSettings
 from serving.errors import BackendError, reading_error
 
 _CHUNK_BYTES = 1 << 20
@@ -31,6 +32,21 @@ class TrainingCalls(BackendConnection):
     async def cancel_training(self, run_id: str) -> TrainingRun:
         """Stop a run; returns it once it has stopped."""
         return await self._request(TrainingRun, "DELETE", f"/training/{quoted(run_id)}")
+
+    async def training_settings(self, model: str) -> TrainingSettings:
+        """Return when a model is trained by itself."""
+        return await self._request(TrainingSettings, "GET", model_path(model, "training-settings"))
+
+    async def change_training_settings(
+        self, model: str, settings: TrainingSettings
+    ) -> TrainingSettings:
+        """Say when a model is trained by itself, and whether what passes goes live by itself."""
+        return await self._request(
+            TrainingSettings,
+            "PUT",
+            model_path(model, "training-settings"),
+            json=asdict(settings),
+        )
 
     async def import_folder(self, model: str, folder: Path) -> TrainingRun:
         """Queue a run that learns from `folder`, which has a folder of photos for each class.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.client.connection import LONG_TIMEOUT, BackendConnection
-from backend.client.paths import is_text, model_path, version_path
+from backend.client.paths import is_text, model_path, query, version_path
 from backend.contract import (
     Comparison,
     EvaluationReport,
@@ -23,13 +23,18 @@ class VersionCalls(BackendConnection):
         """Return the versions of `model`, newest first."""
         return await self._request(list[VersionSummary], "GET", model_path(model, "versions"))
 
-    async def promote(self, model: str, number: int) -> VersionSummary:
+    async def promote(self, model: str, number: int, *, by: str | None = None) -> VersionSummary:
         """Make a version the one that the fleet serves; rolling back is the same.
 
-        It is tried before: a BackendRefused says why it cannot be served.
+        It is tried before: a BackendRefused says why it cannot be served. `by` says who decided
+        that; without it, the user that the backend runs as.
         """
         return await self._request(
-            VersionSummary, "POST", version_path(model, number, "promote"), timeout=LONG_TIMEOUT
+            VersionSummary,
+            "POST",
+            version_path(model, number, "promote"),
+            params=query(by=by),
+            timeout=LONG_TIMEOUT,
         )
 
     async def pin_version(self, model: str, number: int) -> VersionSummary:

@@ -19,6 +19,8 @@ key: it is stored once, and the second response is 200 with the first label.
     GET  /training?model=                         -> [TrainingRun], of every model without one
     GET  /training/{id}                           -> TrainingRun
     DELETE /training/{id}                         -> TrainingRun (cancelled)
+    GET  /models/{model}/training-settings        -> TrainingSettings
+    PUT  /models/{model}/training-settings  TrainingSettings -> TrainingSettings
     GET  /models                                  -> [ModelSummary], the current one first
     POST /models                  NewModel        -> ModelSummary (201)
     GET  /models/{model}                          -> ModelSummary
@@ -37,7 +39,7 @@ key: it is stored once, and the second response is 200 with the first label.
                                   (`files` are paths on the backend's machine, for
                                   requests from it; without both, all labelled photos)
     GET  /models/{model}/versions                 -> [VersionSummary]
-    POST /models/{model}/versions/{n}/promote     -> VersionSummary
+    POST /models/{model}/versions/{n}/promote?by= -> VersionSummary
     PUT, DELETE /models/{model}/versions/{n}/pinned -> VersionSummary
     DELETE /models/{model}/versions/{n}           -> 204
     POST /models/{model}/versions/{n}/verify      -> Verification
@@ -69,11 +71,19 @@ from backend.contract.models import NewModel as NewModel
 from backend.contract.service import Classification as Classification
 from backend.contract.service import Event as Event
 from backend.contract.service import Health as Health
+from backend.contract.training import MAX_AFTER_LABELS as MAX_AFTER_LABELS
+from backend.contract.training import MAX_QUIET_SECONDS as MAX_QUIET_SECONDS
+from backend.contract.training import MIN_QUIET_SECONDS as MIN_QUIET_SECONDS
+from backend.contract.training import ConfusedClasses as ConfusedClasses
+from backend.contract.training import Decision as Decision
 from backend.contract.training import EvaluationReport as EvaluationReport
 from backend.contract.training import Mistake as Mistake
+from backend.contract.training import Rule as Rule
 from backend.contract.training import RunState as RunState
 from backend.contract.training import SkippedFile as SkippedFile
+from backend.contract.training import StartedBy as StartedBy
 from backend.contract.training import TrainingRun as TrainingRun
+from backend.contract.training import TrainingSettings as TrainingSettings
 from backend.contract.versions import Comparison as Comparison
 from backend.contract.versions import TrustSummary as TrustSummary
 from backend.contract.versions import Verification as Verification

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+MAX_AFTER_LABELS = 10_000
+MIN_QUIET_SECONDS = 5
+MAX_QUIET_SECONDS = 7 * 24 * 3600
 
 
 class RunState(StrEnum):
@@ -16,6 +20,85 @@ class RunState(StrEnum):
     @property
     def finished(self) -> bool:
         return self not in (RunState.QUEUED, RunState.RUNNING)
+
+
+class Decision(StrEnum):
+    """What became of the version that a training run made."""
+
+    PROMOTED = "promoted"
+    HELD_BACK = "held_back"
+    CANARY = "canary"
+    """It answers a share of the requests, until that decides."""
+    UNDECIDED = ""
+    """There is no version, or none yet."""
+
+
+class Rule(StrEnum):
+    """Why a decision was made so."""
+
+    NONE = ""
+    PASSED = "passed"
+    """It is better where it matters, or as good."""
+    PERSON = "person"
+    """A person said so."""
+    OLD_RECALL = "old_recall"
+    """It finds fewer photos of the classes that were known before."""
+    OLD_CLASS_LOST = "old_class_lost"
+    """It finds fewer photos of one class that was known before."""
+    AGREEMENT = "agreement"
+    """It answers too differently for photos that nobody labelled."""
+    NEW_NOT_LEARNED = "new_not_learned"
+    """It cannot tell classes apart that were taught."""
+    AUTOMATIC_OFF = "automatic_off"
+    """It passed, but a person wants to promote versions."""
+    OTHER_PROMOTED = "other_promoted"
+    """Another version went live while it was made."""
+
+
+class StartedBy(StrEnum):
+    """Why a training run began."""
+
+    PERSON = "person"
+    COUNT = "count"
+    """There were enough new labels."""
+    QUIET = "quiet"
+    """Nobody had labelled for a while."""
+
+
+@dataclass(frozen=True)
+class ConfusedClasses:
+    """Two classes that a version cannot tell apart."""
+
+    first: str
+    second: str
+    images: list[str]
+    """SHA-256 of photos of either that it took for the other, the most confident first."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """When a model is trained without being asked, and whether the result goes live so."""
+
+    automatic: bool = True
+    """Training begins by itself."""
+    promote: bool = True
+    """What passes the gate goes live by itself; otherwise it waits for a person."""
+    after_labels: int = 20
+    """Training begins once so many labels are new."""
+    quiet_seconds: int = 60
+    """With fewer, it begins once nobody has labelled for so long."""
+
+    @property
+    def fault(self) -> str:
+        """Why these settings cannot be used, as a sentence; empty if they can."""
+        if not 1 <= self.after_labels <= MAX_AFTER_LABELS:
+            return f"The number of labels must be between 1 and {MAX_AFTER_LABELS:,}."
+        if not MIN_QUIET_SECONDS <= self.quiet_seconds <= MAX_QUIET_SECONDS:
+            return (
+                f"The quiet time must be between {MIN_QUIET_SECONDS} and"
+                f" {MAX_QUIET_SECONDS:,} seconds."
+            )
+        return ""
 
 
 @dataclass(frozen=True)
@@ -34,16 +117,39 @@ class TrainingRun:
     labels: int = 0
     version: int | None = None
     """The version that came out of it, live or not."""
+    decision: Decision = Decision.UNDECIDED
+    """The last one about that version."""
     promoted: bool = False
-    """That version went live when the run ended; it may have been replaced since."""
+    """Whether that was to promote it: for programs that read no decisions."""
+    rule: Rule = Rule.NONE
+    """Why it was decided so."""
+    decided_by: str = ""
+    """`gate`, or the name of a person; empty if that is not known."""
+    decided: str | None = None
+    """When; UTC, ISO 8601."""
+    started_by: StartedBy = StartedBy.PERSON
+    confused: list[ConfusedClasses] = field(default_factory=list)
+    """Classes that the version cannot tell apart, if that held it back."""
     not_promoted_because: str = ""
-    """Why that version did not go live, as a sentence; empty if it did or there is none."""
+    """Why that version did not go live when the run ended, for people to read; empty if it did or
+    there is none."""
     accuracy: float | None = None
     """Of that version, on held-out images of all classes."""
     base_accuracy: float | None = None
     """Of the version it started from, on the same held-out images."""
     imported_from: str = ""
     """The folder or file whose photos it read first; empty if it learned from the labels only."""
+
+    def with_decision(self, decision: Decision, rule: Rule, by: str, when: str) -> TrainingRun:
+        """The same with what was decided about its version."""
+        return replace(
+            self,
+            decision=decision,
+            promoted=decision is Decision.PROMOTED,
+            rule=rule,
+            decided_by=by,
+            decided=when,
+        )
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.contract import TrainingRun
+from backend.contract import Event, TrainingRun, TrainingSettings
+from backend.events import EventBroker
+from backend.http_errors import HttpError
 from backend.models.names import ModelNames
+from backend.store.store import Store
 from backend.training.trainer import Trainer
 
 
-def routes(trainer: Trainer, names: ModelNames) -> APIRouter:
+def routes(trainer: Trainer, names: ModelNames, store: Store, broker: EventBroker) -> APIRouter:
     router = APIRouter()
 
     @router.post("/training", status_code=202)
@@ -30,5 +33,19 @@ def routes(trainer: Trainer, names: ModelNames) -> APIRouter:
     async def cancel(run_id: str) -> TrainingRun:
         """Stop a run that is queued or running; returns it once it has stopped."""
         return await trainer.cancel(run_id)
+
+    @router.get("/models/{model}/training-settings")
+    async def settings(model: str) -> TrainingSettings:
+        return await store.runs.settings(await names.find(model))
+
+    @router.put("/models/{model}/training-settings")
+    async def change_settings(model: str, changed: TrainingSettings) -> TrainingSettings:
+        """Say when a model is trained by itself, and whether what passes goes live by itself."""
+        name = await names.find(model)
+        if error := changed.fault:
+            raise HttpError(400, error, "Send a number within those limits.")
+        await store.runs.change_settings(name, changed)
+        broker.publish(Event("training"))
+        return changed
 
     return router

@@ -8,12 +8,20 @@ from functools import partial
 
 from fastapi import APIRouter
 
-from backend.contract import EvaluationReport, Event, Verification, VersionSummary
+from backend.contract import (
+    Decision,
+    EvaluationReport,
+    Event,
+    Rule,
+    Verification,
+    VersionSummary,
+)
 from backend.events import EventBroker
 from backend.http_errors import HttpError
 from backend.models.catalog import ModelCatalog
 from backend.models.lifecycle import ModelSwitch
 from backend.models.names import ModelNames
+from backend.person import checked_person
 from backend.store.store import Store
 from backend.training.worker_protocol import REPORT_PATH
 from serving.errors import BackendError, ModelError
@@ -45,12 +53,14 @@ def routes(
         return await catalog.versions(await names.find(model))
 
     @router.post("/{number}/promote")
-    async def promote(model: str, number: int) -> VersionSummary:
+    async def promote(model: str, number: int, by: str = "") -> VersionSummary:
         """Make a version the one that answers for its model; rolling back is the same.
 
         It is tried before: 422 with the reason if no instance could serve it, and then what
         is live stays so. Versions that nothing keeps any more are removed.
+        `by` says who decided that; without it, the user that the backend runs as.
         """
+        person = checked_person(by)
         version = await find(model, number)
         model = version.model
         try:
@@ -62,7 +72,7 @@ def routes(
         # The version is live from here on, whether its promotion can be recorded or not.
         broker.publish(Event("models", model))
         try:
-            await store.runs.record_promotion(model, number)
+            await store.runs.record_decision(model, number, Decision.PROMOTED, Rule.PERSON, person)
         except BackendError as error:
             _log.error("The promotion of version %s could not be recorded: %s", number, error)
         await asyncio.to_thread(prune, repository, model)

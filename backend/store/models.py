@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from backend.store.images import ImageFolder
 from serving.database import Connection, Database
 
-_TABLES = ("labels", "training_runs", "promotions")
+_TABLES = ("labels", "training_runs", "decisions", "training_settings")
 _DELETED = ".deleted-"
 """Before the token of a deleted model, in place of its name. No name of a model begins so."""
 
 
 class ModelRows:
-    """Labels, training runs and promotions by the model that they belong to."""
+    """Labels, training runs, decisions and settings by the model that they belong to."""
 
     def __init__(self, database: Database, images: ImageFolder) -> None:
         self._database = database
@@ -66,22 +68,21 @@ class ModelRows:
                 run_ids[run["id"]] = new_id
                 learned = [copy for label, copy in copied if label <= run["last_label"]]
                 values.update(id=new_id, model=new, last_label=max(learned, default=0))
-                connection.execute(
-                    f"INSERT INTO training_runs ({', '.join(values)})"
-                    f" VALUES ({', '.join(f':{name}' for name in values)})",
-                    values,
-                )
-            promotions = connection.execute(
-                "SELECT * FROM promotions WHERE model = ? ORDER BY id", (model,)
+                _insert(connection, "training_runs", values)
+            decisions = connection.execute(
+                "SELECT * FROM decisions WHERE model = ? ORDER BY id", (model,)
             ).fetchall()
-            connection.executemany(
-                "INSERT INTO promotions (model, version, training_run, created)"
-                " VALUES (?, ?, ?, ?)",
-                [
-                    (new, row["version"], run_ids.get(row["training_run"]), row["created"])
-                    for row in promotions
-                ],
-            )
+            for row in decisions:
+                copied_run = run_ids.get(row["training_run"])
+                _insert(
+                    connection,
+                    "decisions",
+                    {**dict(row), "id": None, "model": new, "training_run": copied_run},
+                )
+            for row in connection.execute(
+                "SELECT * FROM training_settings WHERE model = ?", (model,)
+            ).fetchall():
+                _insert(connection, "training_settings", {**dict(row), "model": new})
 
         await self._database.transaction(work)
 
@@ -125,6 +126,14 @@ def renamed_to(connection: Connection, name: str) -> str | None:
     for row in connection.execute("SELECT new FROM renamed_models WHERE old = ?", (name,)):
         return str(row["new"])
     return None
+
+
+def _insert(connection: Connection, table: str, values: Mapping[str, Any]) -> None:
+    connection.execute(
+        f"INSERT INTO {table} ({', '.join(values)})"
+        f" VALUES ({', '.join(f':{name}' for name in values)})",
+        values,
+    )
 
 
 def _move(connection: Connection, model: str, new: str) -> None:

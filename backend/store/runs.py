@@ -1,14 +1,23 @@
-"""The tables of training runs and of promotions."""
+"""The tables of training runs, of what was decided about their versions, and of settings."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import asdict
 
-from backend.contract import RunState, TrainingRun
+from backend.contract import (
+    ConfusedClasses,
+    Decision,
+    Rule,
+    RunState,
+    StartedBy,
+    TrainingRun,
+    TrainingSettings,
+)
 from backend.store.labels import Moment
 from serving.clock import utc_now
-from serving.database import Database, Row
+from serving.database import Connection, Database, Row
 from serving.errors import BackendError
 
 
@@ -17,7 +26,7 @@ class UnknownRun(BackendError):
 
 
 class RunStore:
-    """Every training run ever, whatever its result, and every promotion."""
+    """Every training run ever, whatever its result, and every decision about a version."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -28,7 +37,10 @@ class RunStore:
         `learns_from` says as of when the run learns from the labels; it stays until another
         one is given.
         """
-        values = {key: value for key, value in asdict(run).items() if key != "progress"}
+        values = {
+            key: value for key, value in asdict(run).items() if key not in ("progress", "promoted")
+        }
+        values["confused"] = json.dumps(values["confused"])
         if learns_from is not None:
             values["last_label"], values["last_undone"] = learns_from
         await self._database.execute(
@@ -66,23 +78,88 @@ class RunStore:
         )
         return Moment(*map(int, row))
 
+    async def last_attempted(self, model: str) -> Moment:
+        """Return as of when any run of `model` that Servery did not interrupt saw the labels.
+
+        What it did not learn then, it does not learn by being started again.
+        """
+        (row,) = await self._database.execute(
+            "SELECT COALESCE(MAX(last_label), 0), COALESCE(MAX(last_undone), 0)"
+            " FROM training_runs WHERE model = ?",
+            (model,),
+        )
+        return Moment(*map(int, row))
+
     async def fail_interrupted(self, reason: str, but: Collection[str] = ()) -> int:
         """Mark unfinished runs, which nothing continues, as failed; returns how many there were.
 
-        Those with an id in `but` go on.
+        Those with an id in `but` go on. The labels of the others wait for a run again.
         """
         rows = await self._database.execute(
-            "UPDATE training_runs SET state = ?, step = ?, finished = ? WHERE state IN (?, ?)"
+            "UPDATE training_runs SET state = ?, step = ?, finished = ?,"
+            " last_label = 0, last_undone = 0 WHERE state IN (?, ?)"
             f" AND id NOT IN ({', '.join('?' * len(but))}) RETURNING id",
             (RunState.FAILED, reason, utc_now(), RunState.QUEUED, RunState.RUNNING, *but),
         )
         return len(rows)
 
-    async def record_promotion(self, model: str, version: int, run_id: str | None = None) -> None:
-        """Record that the fleet is to serve `version`, and because of which run."""
+    async def record_decision(
+        self,
+        model: str,
+        version: int,
+        decision: Decision,
+        rule: Rule,
+        by: str,
+        because: str = "",
+    ) -> None:
+        """Record what was decided about a version, by whom and by which rule.
+
+        The run that made the version shows the last decision; all of them are kept.
+        `because` says it for people.
+        """
+        now = utc_now()
+
+        def work(connection: Connection) -> None:
+            run = connection.execute(
+                "SELECT id FROM training_runs WHERE model = ? AND version = ?"
+                " ORDER BY number DESC LIMIT 1",
+                (model, version),
+            ).fetchone()
+            connection.execute(
+                "INSERT INTO decisions"
+                " (model, version, training_run, created, decision, rule, decided_by, because)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (model, version, run and run["id"], now, decision, rule, by, because),
+            )
+            if run is not None:
+                connection.execute(
+                    "UPDATE training_runs SET decision = ?, rule = ?, decided_by = ?, decided = ?"
+                    " WHERE id = ?",
+                    (decision, rule, by, now, run["id"]),
+                )
+
+        await self._database.transaction(work)
+
+    async def settings(self, model: str) -> TrainingSettings:
+        """Return when `model` is trained by itself; the defaults unless a person changed them."""
+        for row in await self._database.execute(
+            "SELECT * FROM training_settings WHERE model = ?", (model,)
+        ):
+            return TrainingSettings(
+                automatic=bool(row["automatic"]),
+                promote=bool(row["promote"]),
+                after_labels=row["after_labels"],
+                quiet_seconds=row["quiet_seconds"],
+            )
+        return TrainingSettings()
+
+    async def change_settings(self, model: str, settings: TrainingSettings) -> None:
+        """Store the settings of `model`."""
+        values = {"model": model, **asdict(settings)}
         await self._database.execute(
-            "INSERT INTO promotions (model, version, training_run, created) VALUES (?, ?, ?, ?)",
-            (model, version, run_id, utc_now()),
+            f"INSERT OR REPLACE INTO training_settings ({', '.join(values)})"
+            f" VALUES ({', '.join(f':{name}' for name in values)})",
+            values,
         )
 
 
@@ -91,5 +168,8 @@ def _run(row: Row) -> TrainingRun:
     del values["number"], values["last_label"], values["last_undone"]
     state = values["state"] = RunState(row["state"])
     values["progress"] = 1.0 if state is RunState.SUCCEEDED else 0.0
-    values["promoted"] = bool(row["promoted"])
+    values["decision"], values["rule"] = Decision(row["decision"]), Rule(row["rule"])
+    values["promoted"] = values["decision"] is Decision.PROMOTED
+    values["started_by"] = StartedBy(row["started_by"])
+    values["confused"] = [ConfusedClasses(**each) for each in json.loads(row["confused"])]
     return TrainingRun(**values)

@@ -80,6 +80,39 @@ MIGRATIONS = (
     CREATE INDEX labels_by_undone_number ON labels (undone_number);
     ALTER TABLE training_runs ADD COLUMN last_undone INTEGER NOT NULL DEFAULT 0;
     """,
+    # Until schema 5 only promotions were recorded, by whom and by which rule was not, and a run
+    # said whether its version had gone live. The only rule that held a version back was that
+    # of the old classes; a version that another one overtook was told by its sentence alone.
+    """
+    ALTER TABLE promotions RENAME TO decisions;
+    ALTER TABLE decisions ADD COLUMN decision TEXT NOT NULL DEFAULT 'promoted';
+    ALTER TABLE decisions ADD COLUMN rule TEXT NOT NULL DEFAULT '';
+    ALTER TABLE decisions ADD COLUMN decided_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE decisions ADD COLUMN because TEXT NOT NULL DEFAULT '';
+    UPDATE decisions SET rule = CASE WHEN training_run IS NULL THEN 'person' ELSE 'passed' END,
+        decided_by = CASE WHEN training_run IS NULL THEN '' ELSE 'gate' END;
+    ALTER TABLE training_runs ADD COLUMN decision TEXT NOT NULL DEFAULT '';
+    ALTER TABLE training_runs ADD COLUMN rule TEXT NOT NULL DEFAULT '';
+    ALTER TABLE training_runs ADD COLUMN decided_by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE training_runs ADD COLUMN decided TEXT;
+    ALTER TABLE training_runs ADD COLUMN started_by TEXT NOT NULL DEFAULT 'person';
+    ALTER TABLE training_runs ADD COLUMN confused TEXT NOT NULL DEFAULT '[]';
+    UPDATE training_runs SET decision = 'promoted', rule = 'passed', decided_by = 'gate',
+        decided = finished
+    WHERE promoted = 1;
+    UPDATE training_runs SET decision = 'held_back', decided_by = 'gate', decided = finished,
+        rule = CASE WHEN not_promoted_because LIKE 'Another version was promoted meanwhile%'
+            THEN 'other_promoted' ELSE 'old_recall' END
+    WHERE state = 'succeeded' AND version IS NOT NULL AND promoted = 0;
+    ALTER TABLE training_runs DROP COLUMN promoted;
+    CREATE TABLE training_settings (
+        model TEXT PRIMARY KEY,
+        automatic INTEGER NOT NULL,
+        promote INTEGER NOT NULL,
+        after_labels INTEGER NOT NULL,
+        quiet_seconds INTEGER NOT NULL
+    );
+    """,
 )
 
 

@@ -1,4 +1,4 @@
-"""What the backend remembers: labels with their images, training runs, promotions."""
+"""What the backend remembers: labels with their images, training runs, decisions."""
 
 from __future__ import annotations
 

@@ -12,11 +12,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backend.contract import Event, RunState, TrainingRun
+from backend.contract import (
+    Decision,
+    Event,
+    RunState,
+    StartedBy,
+    TrainingRun,
+    TrainingSettings,
+)
 from backend.events import EventBroker
 from backend.store.labels import LabelSnapshot, Moment, NewLabel
 from backend.store.store import Store
-from backend.training.gate import reason_not_to_promote
+from backend.training.gate import AUTOMATIC_OFF, GATE, OTHER_PROMOTED, judge
 from backend.training.kept_files import remove_old_embeddings, remove_old_run_folders
 from backend.training.worker_process import WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import (
@@ -135,13 +142,13 @@ class Trainer:
         except BackendError as error:  # The next backend marks them.
             _log.error("Interrupted training runs could not be marked: %s", error)
 
-    async def queue(self, model: str) -> TrainingRun:
+    async def queue(self, model: str, started_by: StartedBy = StartedBy.PERSON) -> TrainingRun:
         """Queue a run that learns from the labels of `model`.
 
         Returns the one that is queued already, if there is one. Raises NothingToLearn,
         and ModelBusy while the model is held.
         """
-        return await self._queue(model, None)
+        return await self._queue(model, None, started_by)
 
     async def queue_import(self, model: str, source: PhotoSource) -> TrainingRun:
         """Queue a run that labels the photos of `source` first, then learns from all labels.
@@ -149,9 +156,11 @@ class Trainer:
         Returns the one that is queued already for the same source, if there is one.
         Raises ModelBusy while the model is held.
         """
-        return await self._queue(model, source)
+        return await self._queue(model, source, StartedBy.PERSON)
 
-    async def _queue(self, model: str, source: PhotoSource | None) -> TrainingRun:
+    async def _queue(
+        self, model: str, source: PhotoSource | None, started_by: StartedBy
+    ) -> TrainingRun:
         key = (model, str(source.folder) if source else "")
         async with self._changed:
             if key in self._queued:
@@ -176,6 +185,7 @@ class Trainer:
                 step="Waiting for its turn.",
                 labels=len(labels.current),
                 imported_from=source.name if source else "",
+                started_by=started_by,
             )
             await self._store.runs.save(run)
             self._queued[key] = _Queued(run, source)
@@ -342,22 +352,33 @@ class Trainer:
             moment = imported.moment._replace(undone=learned.undone)
             await self._store.runs.save(run, moment)
         self._update(run)
-        reason = reason_not_to_promote(result.evaluation)
+        verdict = judge(result.evaluation)
         live = await asyncio.to_thread(self._repository.live, model)
-        if reason is None and live.number != base.number:
+        settings = await self._settings(model)
+        if verdict.passed and live.number != base.number:
             # A person's choice, made while the worker was running, outweighs the gate.
-            reason = "Another version was promoted meanwhile, so this one did not go live."
-        step = reason or f"Version {version.number} is live."
-        run = replace(run, promoted=reason is None, not_promoted_because=reason or "")
-        if run.promoted:
+            verdict = OTHER_PROMOTED
+        elif verdict.passed and not settings.promote:
+            verdict = AUTOMATIC_OFF
+        decision = Decision.PROMOTED if verdict.passed else Decision.HELD_BACK
+        run = replace(
+            run.with_decision(decision, verdict.rule, GATE, utc_now()),
+            not_promoted_because=verdict.because,
+            confused=list(verdict.confused),
+        )
+        step = verdict.because or f"Version {version.number} is live."
+        if verdict.passed:
             await asyncio.to_thread(self._repository.promote, model, version.number)
-            # First: whatever fails from here on, the version is live.
-            self._update(run)
-            try:
-                await self._store.runs.record_promotion(model, version.number, run.id)
-            except BackendError as error:
-                _log.error("The promotion by run %s could not be recorded: %s", run.id, error)
-                step += f" It is missing from the list of promotions: {error}"
+        # First: whatever fails from here on, a version that passed is live.
+        self._update(run)
+        try:
+            await self._store.runs.save(run)
+            await self._store.runs.record_decision(
+                model, version.number, run.decision, run.rule, GATE, run.not_promoted_because
+            )
+        except BackendError as error:
+            _log.error("The decision about run %s could not be recorded: %s", run.id, error)
+            step += f" That is missing from the list of decisions: {error}"
         # After that, so that it keeps the version that is live now.
         await asyncio.to_thread(prune, self._repository, model)
         run = replace(run, progress=1.0)
@@ -369,6 +390,14 @@ class Trainer:
         await self._finish(run, RunState.SUCCEEDED, step)
         self._broker.publish(Event("models", model))
         self._broker.publish(Event("labels", model))
+
+    async def _settings(self, model: str) -> TrainingSettings:
+        """Return the settings of a model; without any that can be read, a person promotes."""
+        try:
+            return await self._store.runs.settings(model)
+        except BackendError as error:
+            _log.error("The training settings of %s could not be read: %s", model, error)
+            return TrainingSettings(promote=False)
 
     def _spec(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.contract import LabelSummary, RunState, TrainingRun, VersionSummary
+from backend.contract import Decision, LabelSummary, RunState, TrainingRun, VersionSummary
 from desktop.formats import count, percent, plural
 from desktop.learn.outbox import OutboxView
 
@@ -66,14 +66,16 @@ def outcome_sentence(run: TrainingRun) -> str:
     """Say what a run that has just succeeded made."""
     if run.version is None:
         return run_sentence(run)
-    if run.promoted:
+    if run.decision is Decision.PROMOTED:
         return f"Version {run.version} is live. {change_sentence(run)}".strip()
     return f"Version {run.version} was made. {run.step}".strip()
 
 
 def held_back_sentence(version: VersionSummary, run: TrainingRun | None) -> str:
     """Say why a version did not go live when it was made; empty if it did, or is live now."""
-    return "" if run is None or version.live else run.not_promoted_because
+    if run is None or version.live or run.decision is not Decision.HELD_BACK:
+        return ""
+    return run.not_promoted_because
 
 
 def waiting_sentence(outbox: OutboxView) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.contract import (
+    Decision,
     DeletedModel,
     EvaluationReport,
     ModelSummary,
@@ -158,7 +159,7 @@ def import_outcome(run: TrainingRun) -> str:
     """Say what an import that has just succeeded made."""
     if run.version is None:
         return run.step or f"{run.model} has learned nothing new."
-    if run.promoted:
+    if run.decision is Decision.PROMOTED:
         return f"{run.model} v{run.version} is live, made from {plural(run.labels, 'photo')}."
     return f"{run.model} v{run.version} was made. {run.not_promoted_because or run.step}".strip()
 

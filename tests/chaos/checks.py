@@ -62,7 +62,7 @@ class LiveVersions:
             held_back = {
                 int(version)
                 for (version,) in database.execute(
-                    "SELECT version FROM training_runs WHERE not_promoted_because != '' AND version"
+                    "SELECT version FROM decisions WHERE decision = 'held_back'"
                 )
             }
         for number in self.changes:

@@ -75,7 +75,8 @@ def promotions(workspace: Workspace) -> list[tuple[str, int, str | None, str]]:
     """Return what the database remembers of promotions, newest first."""
     with contextlib.closing(sqlite3.connect(workspace.backend_database)) as database:
         return database.execute(
-            "SELECT model, version, training_run, created FROM promotions ORDER BY id DESC"
+            "SELECT model, version, training_run, created FROM decisions"
+            " WHERE decision = 'promoted' ORDER BY id DESC"
         ).fetchall()
 
 

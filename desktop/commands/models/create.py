@@ -9,7 +9,14 @@ from pathlib import Path
 import click
 
 from backend.client import BackendClient, BackendRefused
-from backend.contract import BuiltInSummary, EvaluationReport, ModelSummary, NewModel, TrainingRun
+from backend.contract import (
+    BuiltInSummary,
+    Decision,
+    EvaluationReport,
+    ModelSummary,
+    NewModel,
+    TrainingRun,
+)
 from desktop.commands import options
 from desktop.commands.models.output import command, import_lines, outcome
 from desktop.commands.options import BackendTarget
@@ -194,7 +201,7 @@ def _show(learned: LearnedModel, as_json: bool) -> None:
             print_line(line)
         print_line()
     name = learned.model.name
-    if learned.run.promoted:
+    if learned.run.decision is Decision.PROMOTED:
         print_line(f"Version {learned.run.version} of {name} is live.")
     else:
         print_line(outcome(learned.run))

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.contract import (
+    Decision,
     EvaluationReport,
     ModelSummary,
     SkippedFile,
+    StartedBy,
     TrainingRun,
     VersionSummary,
 )
@@ -20,6 +22,7 @@ from serving.text.shell import joined
 from serving.units import format_bytes
 
 MODEL_COLUMNS = ("MODEL", "ANSWERS", "LIVE", "CLASSES", "PHOTOS", "ACCURACY", "SIZE")
+RUN_COLUMNS = ("RUN", "STARTED BY", "STATE", "LABELS", "VERSION", "DECISION", "RULE", "BY")
 VERSION_COLUMNS = ("VERSION", "STATE", "ACCURACY", "CLASSES", "PHOTOS", "SIZE", "CREATED")
 MAX_MATRIX_CLASSES = 20
 """A confusion matrix of more classes does not fit on a terminal."""
@@ -47,8 +50,33 @@ def model_row(model: ModelSummary) -> tuple[str, ...]:
     )
 
 
-def version_row(version: VersionSummary) -> tuple[str, ...]:
-    holds = {"live": version.live, "pinned": version.pinned, "cannot be served": version.fault}
+def run_row(run: TrainingRun) -> tuple[str, ...]:
+    started = {
+        StartedBy.PERSON: "a person",
+        StartedBy.COUNT: "new labels",
+        StartedBy.QUIET: "quiet time",
+    }
+    return (
+        run.id,
+        started[run.started_by],
+        run.state.value,
+        count(run.labels),
+        "-" if run.version is None else str(run.version),
+        run.decision.replace("_", " ") or "-",
+        run.rule.replace("_", " ") or "-",
+        run.decided_by or "-",
+    )
+
+
+def version_row(version: VersionSummary, run: TrainingRun | None = None) -> tuple[str, ...]:
+    """Return what is known of a version; `run` is the training run that made it."""
+    held_back = run is not None and run.decision is Decision.HELD_BACK and not version.live
+    holds = {
+        "live": version.live,
+        "held back": held_back,
+        "pinned": version.pinned,
+        "cannot be served": version.fault,
+    }
     states = [word for word, is_so in holds.items() if is_so]
     return (
         str(version.number),
@@ -172,6 +200,6 @@ def outcome(run: TrainingRun) -> str:
     measured = "" if run.accuracy is None else f", {percent(run.accuracy)} on held-out images"
     learned = f"Training run {run.id} learned from {plural(run.labels, 'label')}"
     sentences = [f"{learned} and made version {run.version} of {run.model}{measured}."]
-    if not run.promoted:
+    if run.decision is not Decision.PROMOTED:
         sentences.append(run.not_promoted_because)
     return " ".join(filter(None, sentences))

@@ -7,11 +7,18 @@ from dataclasses import asdict
 import click
 
 from backend.client import BackendClient, BackendRefused
-from backend.contract import EvaluationReport, Verification
+from backend.contract import (
+    Decision,
+    EvaluationReport,
+    ModelSummary,
+    TrainingRun,
+    Verification,
+)
 from desktop.commands import options
 from desktop.commands.connections import chosen_model
 from desktop.commands.models.output import (
     VERSION_COLUMNS,
+    command,
     report_lines,
     version_row,
 )
@@ -34,14 +41,28 @@ def versions(target: BackendTarget, name: str | None, as_json: bool) -> None:
 
     Without NAME, those of the current model.
     """
-    model = target.run(lambda client: chosen_model(client, name))
+
+    async def fetch(client: BackendClient) -> tuple[ModelSummary, list[TrainingRun]]:
+        model = await chosen_model(client, name)
+        return model, await client.training_runs(model.name)
+
+    model, runs = target.run(fetch)
+    made_by = {run.version: run for run in reversed(runs) if run.version is not None}
     if as_json:
         print_json([asdict(version) for version in model.versions])
     elif model.versions:
-        print_table(VERSION_COLUMNS, [version_row(version) for version in model.versions])
+        rows = [version_row(version, made_by.get(version.number)) for version in model.versions]
+        print_table(VERSION_COLUMNS, rows)
         for version in model.versions:
             if version.fault:
                 print_message(f"{version.fault} {version.fault_advice}")
+            run = made_by.get(version.number)
+            if run is not None and run.decision is Decision.HELD_BACK and not version.live:
+                again = command("promote", "--model", model.name, str(version.number))
+                print_message(
+                    f"Version {version.number}: {run.not_promoted_because} To make it live all"
+                    f" the same: {again}."
+                )
     else:
         print_message(f"{model.name} has no version yet.")
 

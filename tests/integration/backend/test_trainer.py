@@ -11,7 +11,14 @@ import psutil
 import pytest
 
 from backend.client import BackendRefused
-from backend.contract import RunState, TrainingRun
+from backend.contract import (
+    Decision,
+    Rule,
+    RunState,
+    StartedBy,
+    TrainingRun,
+    TrainingSettings,
+)
 from backend.store.labels import Moment
 from backend.training.trainer import ModelBusy, PhotoSource
 from serving.errors import BackendError
@@ -65,6 +72,8 @@ async def test_a_good_version_goes_live(service: Service, worker_script: Path) -
     run = await ended(service, run.id)
     assert (run.state, run.version, run.step) == (RunState.SUCCEEDED, 2, "Version 2 is live.")
     assert (run.promoted, run.not_promoted_because) == (True, "")
+    assert (run.decision, run.rule, run.decided_by) == (Decision.PROMOTED, Rule.PASSED, "gate")
+    assert (run.decided is not None, run.started_by) == (True, StartedBy.PERSON)
     assert await service.store.runs.get(run.id) == run
     assert (run.accuracy, run.base_accuracy, run.labels, run.progress) == (0.85, 0.8, 1, 1.0)
     assert service.repository.live("farm").number == 2
@@ -80,9 +89,24 @@ async def test_a_version_that_forgot_stays_unpromoted(
     run = await ended(service, run.id)
     assert (run.state, run.version, run.promoted) == (RunState.SUCCEEDED, 2, False)
     assert run.not_promoted_because == run.step
+    assert (run.decision, run.rule) == (Decision.HELD_BACK, Rule.OLD_RECALL)
     assert await service.store.runs.get(run.id) == run
     assert "fell from 80.0% to 60.0%" in run.step
     assert service.repository.live("farm").number == 1
+
+
+async def test_what_passes_waits_for_a_person_if_nothing_is_to_go_live_by_itself(
+    service: Service, worker_script: Path
+) -> None:
+    await service.client.change_training_settings("farm", TrainingSettings(promote=False))
+    run = await ended(service, (await start(service, worker_script, GOOD)).id)
+    assert (run.decision, run.rule) == (Decision.HELD_BACK, Rule.AUTOMATIC_OFF)
+    assert service.repository.live("farm").number == 1
+    await service.client.promote("farm", 2, by="Anna")
+    run = await service.client.training_run(run.id)
+    facts = (run.decision, run.rule, run.decided_by)
+    assert facts == (Decision.PROMOTED, Rule.PERSON, "Anna")
+    assert run.not_promoted_because
 
 
 async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: Path) -> None:
@@ -98,7 +122,7 @@ async def test_a_choice_made_meanwhile_stands(service: Service, worker_script: P
     run = await ended(service, run.id)
     assert run.version == 3
     assert not run.promoted
-    assert "meanwhile" in run.not_promoted_because
+    assert (run.decision, run.rule) == (Decision.HELD_BACK, Rule.OTHER_PROMOTED)
     assert service.repository.live("farm").number == 2
 
 
@@ -205,10 +229,10 @@ async def test_a_result_that_cannot_be_saved_is_reported_and_the_next_run_starts
 async def test_a_version_is_reported_as_live_although_its_promotion_was_not_recorded(
     service: Service, worker_script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(model: str, version: int, run_id: str | None = None) -> None:
+    async def full(*_: object) -> None:
         raise BackendError("The disk is full.", "Free some space.")
 
-    monkeypatch.setattr(service.store.runs, "record_promotion", full)
+    monkeypatch.setattr(service.store.runs, "record_decision", full)
     run = await ended(service, (await start(service, worker_script, GOOD)).id)
     assert service.repository.live("farm").number == 2
     assert (run.state, run.promoted, run.not_promoted_because) == (RunState.SUCCEEDED, True, "")

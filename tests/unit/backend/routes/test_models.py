@@ -35,7 +35,7 @@ async def test_a_version_is_live_although_its_promotion_cannot_be_recorded(
         raise BackendError("The database cannot be written to.", "Make room on the disk.")
 
     add_version(service.repository)
-    monkeypatch.setattr(service.store.runs, "record_promotion", full)
+    monkeypatch.setattr(service.store.runs, "record_decision", full)
     assert (await service.client.promote("farm", 2)).live
     assert (await service.client.health()).live_version == 2
     assert "could not be recorded" in caplog.text

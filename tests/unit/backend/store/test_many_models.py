@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from backend.contract import RunState, TrainingRun
+from backend.contract import Decision, Rule, RunState, TrainingRun
 from backend.store.labels import LabelConflict, Moment, NewLabel
 from backend.store.store import Store
 from serving.workspace import Workspace
@@ -128,7 +129,7 @@ async def test_a_renamed_model_keeps_everything_and_is_found_by_its_former_names
 ) -> None:
     label, _ = await store.labels.add("pets", b"jpeg", "cat", is_new)
     await store.runs.save(run("r1", "pets"), Moment(label.id))
-    await store.runs.record_promotion("pets", 2, "r1")
+    await store.runs.record_decision("pets", 2, Decision.PROMOTED, Rule.PASSED, "gate")
     await store.models.rename("pets", "animals")
     await store.models.rename("animals", "beasts")
     assert await store.models.renamed_to("pets") == "beasts"
@@ -153,9 +154,10 @@ async def test_a_copy_has_labels_and_history_of_its_own(store: Store, workspace:
     learned, _ = await store.labels.add("pets", b"one", "cat", is_new, key="k")
     held = store.images.put(b"held")
     await store.labels.add_many("pets", [NewLabel(held, "dog", held_out=True)], is_new)
-    await store.runs.save(run("20260101-000000-aaaa", "pets"), Moment(learned.id))
+    made = replace(run("20260101-000000-aaaa", "pets"), version=2)
+    await store.runs.save(made, Moment(learned.id))
     await store.runs.save(run("20260101-000001-bbbb", "pets", RunState.RUNNING))
-    await store.runs.record_promotion("pets", 2, "20260101-000000-aaaa")
+    await store.runs.record_decision("pets", 2, Decision.PROMOTED, Rule.PASSED, "gate")
     undone, _ = await store.labels.add("pets", b"two", "cat", is_new)
     await store.labels.undo(undone.id)
 

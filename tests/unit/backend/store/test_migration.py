@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from backend.contract import Label, RunState, TrainingRun
+from backend.contract import Decision, Label, Rule, RunState, TrainingRun
 from backend.store.labels import Moment
 from backend.store.schema import MIGRATIONS
 from backend.store.store import Store
@@ -134,7 +134,8 @@ async def test_a_database_of_schema_1_opens_and_loses_nothing(workspace: Workspa
     assert list(runs) == [row[0] for row in reversed(RUNS)]
     assert runs["live"] == TrainingRun(
         "live", "starter", RunState.SUCCEEDED, "t1", "t2", 1.0, "Version 2 is live.", 3,
-        version=2, promoted=True, accuracy=0.8, base_accuracy=0.7,
+        version=2, decision=Decision.PROMOTED, promoted=True, rule=Rule.PASSED, decided_by="gate",
+        decided="t2", accuracy=0.8, base_accuracy=0.7,
     )  # fmt: skip
     await store.close()
 

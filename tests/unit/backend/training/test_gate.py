@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backend.training.gate import reason_not_to_promote
+from backend.contract import Rule
+from backend.training.gate import judge
 from backend.training.worker_protocol import Evaluation
 
 
@@ -24,8 +25,7 @@ def evaluation(base: float | None, new: float | None) -> Evaluation:
     ],
 )
 def test_the_margin(base: float | None, new: float | None, passes: bool) -> None:
-    reason = reason_not_to_promote(evaluation(base, new))
-    assert (reason is None) == passes
+    assert judge(evaluation(base, new)).passed == passes
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,11 @@ def test_the_margin(base: float | None, new: float | None, passes: bool) -> None
 )
 def test_a_fall_that_may_be_chance_holds_nothing_back(lost: int, won: int, passes: bool) -> None:
     fallen = Evaluation(20, 0.5, 0.5, 20, 0.5, 0.9, old_lost=lost, old_won=won)
-    assert (reason_not_to_promote(fallen) is None) == passes
+    assert judge(fallen).passed == passes
 
 
 def test_what_is_new_cannot_make_up_for_what_was_lost() -> None:
     better_overall = Evaluation(200, 0.9, 0.5, 100, 0.8, 0.95)
-    assert reason_not_to_promote(better_overall)
+    verdict = judge(better_overall)
+    assert verdict.rule is Rule.OLD_RECALL
+    assert verdict.because

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backend.contract import (
+    Decision,
     EvaluationReport,
     Mistake,
     ModelSummary,
@@ -116,7 +117,7 @@ def test_an_accuracy_that_was_not_measured_says_why() -> None:
     ("run", "sentence"),
     [
         (
-            replace(RUN, promoted=True, accuracy=0.9),
+            replace(RUN, decision=Decision.PROMOTED, accuracy=0.9),
             "Training run r1 learned from 30 labels and made version 2 of my pets, "
             "90% on held-out images.",
         ),

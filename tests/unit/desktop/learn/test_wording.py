@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backend.contract import ClassCount, LabelSummary, RunState, TrainingRun, VersionSummary
+from backend.contract import (
+    ClassCount,
+    Decision,
+    LabelSummary,
+    RunState,
+    TrainingRun,
+    VersionSummary,
+)
 from desktop.learn import wording
 from desktop.learn.outbox import OutboxView
 from desktop.learn.outbox_store import RefusedLabel
@@ -15,7 +22,7 @@ RUN = TrainingRun(
     RunState.SUCCEEDED,
     "2026-05-10T11:00:00+00:00",
     step="Version 2 is live.",
-    promoted=True,
+    decision=Decision.PROMOTED,
     labels=24,
     version=2,
     accuracy=0.95,
@@ -24,7 +31,7 @@ RUN = TrainingRun(
 NOT_PROMOTED = replace(
     RUN,
     step="Accuracy fell, so the version did not go live.",
-    promoted=False,
+    decision=Decision.HELD_BACK,
     not_promoted_because="Accuracy fell, so the version did not go live.",
 )
 VERSION = VersionSummary("pets", 2, True, "", 0.91, "test files", ["cat", "dog"], 1, "a")

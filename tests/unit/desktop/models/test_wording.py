@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backend.contract import (
+    Decision,
     DeletedModel,
     EvaluationReport,
     RunState,
@@ -109,9 +110,9 @@ def test_many_names_are_counted() -> None:
 
 
 def test_how_an_import_ended() -> None:
-    done = replace(RUN, state=RunState.SUCCEEDED, promoted=True)
+    done = replace(RUN, state=RunState.SUCCEEDED, decision=Decision.PROMOTED)
     assert wording.import_outcome(done) == "birds v2 is live, made from 200 photos."
-    held_back = replace(done, promoted=False, not_promoted_because="It forgot cats.")
+    held_back = replace(done, decision=Decision.HELD_BACK, not_promoted_because="It forgot cats.")
     assert wording.import_outcome(held_back) == "birds v2 was made. It forgot cats."
     nothing = replace(done, version=None, step="Every photo was known.")
     assert wording.import_outcome(nothing) == "Every photo was known."
