@@ -208,6 +208,7 @@ async def application(
             token=AccessToken(workspace.token),
             budget=budget,
             decoder=decoder,
+            embeddings=workspace.embeddings,
             hosts=hosts,
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import pwd
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
@@ -24,7 +25,8 @@ PeerOwner = Callable[[Address, Address], int | None]
 
 HEALTH_PATH = "/healthz"
 """Open to everybody, so that a program that watches the service needs no token."""
-_FACT = "is_person"
+_OWNER = "owner"
+"""The fact of a connection: which user is at its other end, if that is the person or root."""
 _POLICY_VIOLATION = 1008
 _CHALLENGES = (
     ("WWW-Authenticate", 'Bearer realm="Servery"'),
@@ -67,19 +69,20 @@ class Access:
     def _is_person(self, scope: Scope) -> bool:
         # Asked once: later the port may be another user's, but the connection is still this one.
         connection = connection_of(scope)
-        if _FACT not in connection.facts:
+        if _OWNER not in connection.facts:
             # Asked before whether it is connected: a port that was given back in between may be
             # the person's by now.
-            own = self._is_own_connection(scope)
-            connection.facts[_FACT] = own and connection.is_connected()
-        return bool(connection.facts[_FACT])
+            owner = self._own_connection(scope)
+            connection.facts[_OWNER] = owner if connection.is_connected() else None
+        return connection.facts[_OWNER] is not None
 
-    def _is_own_connection(self, scope: Scope) -> bool:
+    def _own_connection(self, scope: Scope) -> int | None:
+        """Return the owner of the client's end, if that is the person or root."""
         client, server = scope.get("client"), scope.get("server")
         if client is None or server is None or server[1] is None or not is_loopback(client[0]):
-            return False
+            return None
         owner = self._owner_of((client[0], client[1]), (server[0], server[1]))
-        return is_person_or_root(owner)
+        return owner if is_person_or_root(owner) else None
 
     def _has_token(self, scope: Scope) -> bool:
         sent = Headers(scope=scope).getlist("authorization")
@@ -88,12 +91,30 @@ class Access:
         scheme, _, value = sent[0].strip().partition(" ")
         if scheme.lower() == "bearer":
             return self._token.matches(value.strip())
-        return scheme.lower() == "basic" and self._token.matches(_password(value.strip()))
+        return scheme.lower() == "basic" and self._token.matches(_credentials(value.strip())[1])
 
 
-def _password(credentials: str) -> str:
-    """Return the password of `Authorization: Basic`; the user's name may be anything."""
+def caller_name(scope: Scope) -> str:
+    """Return who sends an admitted request, as far as that is known; empty if it is not.
+
+    The login name of the user at the other end within this machine, or the name that was given
+    with the token where a browser asks for one.
+    """
+    owner = connection_of(scope).facts.get(_OWNER)
+    if owner is not None:
+        try:
+            return pwd.getpwuid(owner).pw_name
+        except KeyError:  # a container's user without a name
+            return ""
+    sent = Headers(scope=scope).get("authorization", "").strip()
+    scheme, _, value = sent.partition(" ")
+    return _credentials(value.strip())[0] if scheme.lower() == "basic" else ""
+
+
+def _credentials(value: str) -> tuple[str, str]:
+    """Return name and password of `Authorization: Basic`; the name may be anything."""
     try:
-        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+        name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        return name, password
     except (binascii.Error, ValueError):
-        return ""
+        return "", ""

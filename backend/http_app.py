@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -32,6 +33,7 @@ from backend.routes import (
     models,
     page,
     photos,
+    pool,
     served,
     training,
     trust,
@@ -60,12 +62,14 @@ def create_app(
     token: AccessToken,
     budget: PhotoBudget,
     decoder: PhotoDecoder,
+    embeddings: Path,
     hosts: Collection[str] = (),
     owner_of: PeerOwner = owner_of_peer,
 ) -> FastAPI:
     """Build the service from parts that are open and running.
 
     `hosts` are host names, besides this machine's own, under which people reach it.
+    `embeddings` is the folder of the cache of embeddings.
     `token` lets in callers that are not known to be the person; `owner_of` tells which user is at
     the other end of a connection.
     """
@@ -92,6 +96,7 @@ def create_app(
     app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, switch, broker))
     app.include_router(trust.routes(repository, names, broker))
+    app.include_router(pool.routes(store, names, repository, uploads, embeddings))
     app.include_router(photos.routes(store, names, decoder))
     app.include_router(compare.routes(repository, comparison, names))
     app.include_router(import_photos.routes(imports, names))

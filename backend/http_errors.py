@@ -10,11 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from backend.models.comparison import UnknownImage
 from backend.models.lifecycle import ModelConflict
 from backend.models.names import NoModel, UnknownModel
 from backend.models.zip_file import UnusableZip, ZipTooLarge
 from backend.person import PersonNameError
+from backend.store.images import UnknownImage
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
 from backend.store.unavailable import StorageUnavailable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -35,12 +35,12 @@ _COPIES = 3
 
 @dataclass(frozen=True)
 class Upload:
-    """An uploaded photo, and the class and the model that came with it, if any."""
+    """An uploaded photo, and the text that came with it."""
 
     jpeg: bytes
     """The photo, normalized."""
-    class_name: str | None
-    model: str | None
+    fields: Mapping[str, str]
+    """Those of the form, else those of the query."""
 
 
 class Uploads:
@@ -53,8 +53,7 @@ class Uploads:
     async def photo(self, request: Request) -> AsyncIterator[Upload]:
         """Read the one photo of a request: the form's field `file`, or the whole body.
 
-        Its memory is reserved for the length of the block. The class is the form's field
-        `class`, or else the query's; so with `model`. Raises UnusableImage or HttpError for
+        Its memory is reserved for the length of the block. Raises UnusableImage or HttpError for
         anything that is not one photo of at most MAX_BYTES, and if there is no memory for it.
         """
         declared = request.headers.get("content-length", "")
@@ -70,8 +69,7 @@ class Uploads:
                     if _is_web_form(request) and error.fault is ImageFault.NOT_AN_IMAGE:
                         raise missing_file("photo") from error
                     raise
-            fields = dict(request.query_params) | fields
-            yield Upload(jpeg, fields.get("class"), fields.get("model"))
+            yield Upload(jpeg, dict(request.query_params) | fields)
 
     async def _decode(
         self,

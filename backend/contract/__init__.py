@@ -2,7 +2,8 @@
 
 Every type is a plain dataclass, sent as a JSON object with the same names.
 Images travel as multipart form files named `file` (with the class as the form's
-field `class`), or as the whole body (with the class in the query). Errors are
+field `class`), or as the whole body (with the class in the query); every field may stand
+in the query too. Errors are
 `{"error": "<what happened>", "advice": "<what to do>"}` with a status code: 400
 unusable request, 403 another web site, 404 no such thing, 408 too slow, 409
 conflict, 413 too large, 415 not an image, 422 damaged (a version too), 503 no ready
@@ -10,11 +11,23 @@ instance.
 
 A label sent with the header `Idempotency-Key` may be sent again with the same
 key: it is stored once, and the second response is 200 with the first label.
+Labels that were sent with the same `batch`, a text that nobody else uses, are one
+action, as are those of `POST /labels/batch`.
 
     POST /classify?model=         file            -> Classification
-    POST /labels?model=           file, class     -> Label (201, after it is on disk)
+    POST /labels?model=           file or image (the SHA-256 of a photo that the backend
+                                  has), class or kind, by, settles, batch
+                                                  -> Label (201, after it is on disk)
+    POST /labels/batch            BatchLabel      -> LabelAction (201)
     DELETE /labels/{id}                           -> 204 (undo)
     GET  /labels?model=                           -> LabelSummary
+    GET  /labels/actions?model=&count=            -> [LabelAction], newest first
+    DELETE /labels/actions/{id}                   -> LabelAction (undone)
+    GET  /labels/conflicts?model=                 -> [Conflict]
+    GET  /images/{sha256}/labels?model=           -> [Label], newest first
+    POST /pool?model=&version=    file, embedding (base64 of float32, little-endian)
+                                                  -> PoolPhoto (201)
+    GET  /pool?model=                             -> PoolSummary
     POST /training?model=                         -> TrainingRun (202)
     GET  /training?model=                         -> [TrainingRun], of every model without one
     GET  /training/{id}                           -> TrainingRun
@@ -59,10 +72,16 @@ Without `model`, the current one is meant.
 
 from __future__ import annotations
 
+from backend.contract.labels import BatchLabel as BatchLabel
 from backend.contract.labels import ClassCount as ClassCount
+from backend.contract.labels import Conflict as Conflict
 from backend.contract.labels import Label as Label
+from backend.contract.labels import LabelAction as LabelAction
 from backend.contract.labels import LabeledPhoto as LabeledPhoto
+from backend.contract.labels import LabelKind as LabelKind
 from backend.contract.labels import LabelSummary as LabelSummary
+from backend.contract.labels import PoolPhoto as PoolPhoto
+from backend.contract.labels import PoolSummary as PoolSummary
 from backend.contract.models import BuiltInSummary as BuiltInSummary
 from backend.contract.models import DeletedModel as DeletedModel
 from backend.contract.models import ModelChange as ModelChange

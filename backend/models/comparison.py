@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.contract import Comparison
+from backend.store.images import UnknownImage
 from backend.store.store import Store
 from backend.training.compare import ComparedPhoto, CompareSpec
 from backend.training.worker_process import worker_environment
@@ -20,16 +21,6 @@ from serving.workspace import Workspace
 PROGRAM = "backend.training.compare"
 
 _log = logging.getLogger(__name__)
-
-
-class UnknownImage(BackendError):
-    """No labelled photo has this hash."""
-
-    def __init__(self, image: str) -> None:
-        super().__init__(
-            f"There is no image {image[:64]}.",
-            "`GET /models/MODEL/photos` lists those that there are.",
-        )
 
 
 class VersionComparison:

@@ -35,7 +35,8 @@ def routes(classifier: Classifier, names: ModelNames, uploads: Uploads) -> APIRo
         `model` names a served model; without it the current one answers.
         """
         async with uploads.photo(request) as upload:
-            prediction = await cancel_on_disconnect(request, answer(upload, upload.model or model))
+            requested = upload.fields.get("model") or model
+            prediction = await cancel_on_disconnect(request, answer(upload, requested))
         return Classification(
             prediction.model, prediction.version, list(prediction.scores), prediction.milliseconds
         )

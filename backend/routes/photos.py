@@ -11,11 +11,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 
 from backend.contract import LabeledPhoto
-from backend.models.comparison import UnknownImage
 from backend.models.names import ModelNames
 from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.photo_decoder import PhotoDecoder
-from backend.store.images import read_image
+from backend.store.images import UnknownImage, read_image
 from backend.store.store import Store
 from backend.store.unavailable import StorageUnavailable
 from serving.errors import ImageError

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backend.store.unavailable import StorageUnavailable
-from serving.errors import storage_error
+from serving.errors import BackendError, storage_error
 from serving.files import flush_folder, write_aside, write_in_place_of
 from serving.state_files import DamagedFile, UnreadableFile, read_file, set_aside
 from serving.workspace import DAMAGED_NAME
@@ -23,6 +23,16 @@ MAX_IMAGE_BYTES = 2**26
 _RECENT_SECONDS = 60.0
 _WRITERS = 8
 """Files that are flushed at the same time: the disk does that in one go."""
+
+
+class UnknownImage(BackendError):
+    """No stored photo has this hash."""
+
+    def __init__(self, image: str) -> None:
+        super().__init__(
+            f"There is no image {image[:64]}.",
+            "Send the photo itself; `GET /models/MODEL/photos` lists labelled ones.",
+        )
 
 
 class ImageFolder:

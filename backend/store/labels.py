@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
-from backend.contract import Label
-from backend.store.images import ImageFolder
+from backend.contract import Conflict, Label, LabelAction, LabelKind
+from backend.store.images import ImageFolder, UnknownImage
+from backend.store.label_queries import (
+    CURRENT,
+    DISPUTED,
+    LEARNED,
+    NEWEST_BY_AUTHOR,
+    SKIPPED,
+    Moment,
+    label_of,
+    parameters,
+)
 from backend.store.models import renamed_to
 from serving.clock import utc_now
-from serving.database import MAX_INTEGER, Connection, Database, Row
+from serving.database import MAX_INTEGER, Connection, Database
 from serving.errors import BackendError
 from serving.text.visible import shortened
 
-_CURRENT = """
-    SELECT * FROM labels
-    WHERE id IN (
-        SELECT MAX(id) FROM labels WHERE model = :model AND undone IS NULL GROUP BY image
-    )
-"""
-
-
-_LEARNED = """
-    SELECT * FROM labels
-    WHERE id IN (
-        SELECT MAX(id) FROM labels
-        WHERE model = :model AND id <= :label AND (undone IS NULL OR undone_number > :undone)
-        GROUP BY image
-    )
-"""
-"""What was current when a run began."""
+MAX_LISTED_IMAGES = 1000
+"""Of one action, in a list of actions."""
 
 
 class LabelConflict(BackendError):
@@ -39,7 +33,20 @@ class LabelConflict(BackendError):
 
 
 class UnknownLabel(BackendError):
-    """No label has this id."""
+    """No label, and no action, has this id."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a person says, of one image or of many."""
+
+    class_name: str = ""
+    """Empty unless `kind` is CLASS."""
+    kind: LabelKind = LabelKind.CLASS
+    by: str = ""
+    """Who says it; empty if that is not known."""
+    settles: bool = False
+    """It outweighs what others have said before."""
 
 
 @dataclass(frozen=True)
@@ -52,30 +59,37 @@ class NewLabel:
     held_out: bool = False
 
 
-class Moment(NamedTuple):
-    """When a training run began, in terms of what had happened to labels by then."""
-
-    label: int = 0
-    """The highest label id there was; 0 without labels."""
-    undone: int = 0
-    """How many labels had been taken back, of all models."""
-
-
 @dataclass(frozen=True)
 class LabelSnapshot:
     """The labels of a model at one moment, for one training run."""
 
     current: tuple[Label, ...]
-    """One an image, the newest that was not undone; oldest first."""
+    """Labels of classes: one an image, the newest that was not undone; oldest first."""
     images_ever_labeled: frozenset[str]
     held_out: frozenset[str]
     """Images that nothing may be learned from: the test part of an imported folder."""
     moment: Moment
+    none: tuple[Label, ...] = ()
+    """Current labels of images that show none of the classes; oldest first."""
+    disputed: frozenset[str] = frozenset()
+    """Images that people label differently; their labels are in neither tuple."""
+    skipped: frozenset[str] = frozenset()
+    """Images of which a person said last that it is nothing for now."""
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """How many photos of a model are labelled now."""
+
+    classes: dict[str, int]
+    none: int
+    disputed: int
+    changed: int
+    """Labels that a run has not learned from, and photos whose label was taken back since."""
 
 
 class LabelStore:
-    """Every label ever made; of those of one image in one model, the newest that was not
-    undone counts."""
+    """Every label ever made; `label_queries` says which of those of one image counts."""
 
     def __init__(self, database: Database, images: ImageFolder) -> None:
         self._database = database
@@ -84,67 +98,116 @@ class LabelStore:
     async def add(
         self,
         model: str,
-        jpeg: bytes,
-        class_name: str,
+        photo: bytes | str,
+        said: Statement,
         is_new: Callable[[str], bool],
         key: str | None = None,
-        *,
-        other_name_of: str | None = None,
+        batch: str | None = None,
     ) -> tuple[Label, bool]:
-        """Store a label for a normalized JPEG; returns it and whether it was created now.
+        """Store a label of `photo`, a normalized JPEG or the hash of a stored image.
 
-        Image and label are on disk when this returns. A second call with the same
-        `key` returns the label of the first and creates nothing; raises LabelConflict
-        if its model, image or class differ. A class that differs from one labelled
-        before only in capitals is that one; otherwise it is `other_name_of`, if given.
-        `is_new(class)` returns whether no version of the model can answer with the class.
+        Returns it and whether it was created now. Image and label are on disk when this
+        returns. A second call with the same `key` returns the label of the first and creates
+        nothing; raises LabelConflict if its model, image or statement differ. Labels with the
+        same `batch` belong to one action. A class that differs from one labelled before only
+        in capitals is that one. `is_new(class)` returns whether no version of the model can
+        answer with the class. Raises UnknownImage.
         """
-        image = await asyncio.to_thread(self._images.put, jpeg)
+        if isinstance(photo, bytes):
+            image = await asyncio.to_thread(self._images.put, photo)
+        else:
+            image = photo
 
         def work(connection: Connection) -> tuple[Label, bool]:
             # It may have been renamed since the request was looked at.
             now = renamed_to(connection, model) or model
-            spellings = _spellings(connection, now)
-            name = spellings.get(class_name.casefold(), other_name_of or class_name)
+            spelled = _spelled(connection, now, said)
             # Without a key this finds nothing: in SQL, NULL equals nothing.
             for row in connection.execute("SELECT * FROM labels WHERE idempotency_key = ?", (key,)):
-                return _same(_label(row), now, image, name), False
-            # A photo of a test part stays one, however often it is labelled again.
-            cursor = connection.execute(
-                "INSERT INTO labels"
-                " (model, image, class_name, created, new_class, idempotency_key, held_out)"
-                " SELECT ?, ?, ?, ?, ?, ?, COALESCE(MAX(held_out), 0) FROM labels"
-                " WHERE model = ? AND image = ? AND undone IS NULL RETURNING *",
-                (now, image, name, utc_now(), is_new(name), key, now, image),
-            )
-            return _label(cursor.fetchone()), True
+                return _same(label_of(row), now, image, spelled), False
+            # It may have been removed from the pool in between.
+            self._ensure_stored(image, photo)
+            action = _action_of(connection, now, batch)
+            new = _insert(connection, now, image, spelled, is_new, action, key=key, batch=batch)
+            return new, True
 
         return await self._database.transaction(work)
 
+    async def add_batch(
+        self,
+        model: str,
+        images: Sequence[str],
+        said: Statement,
+        is_new: Callable[[str], bool],
+        key: str | None = None,
+    ) -> tuple[LabelAction, bool]:
+        """Store one statement about many stored images: all labels, or none.
+
+        Returns the action and whether it was created now; `key` is as in `add`. Raises
+        UnknownImage for one that is not stored.
+        """
+        distinct = list(dict.fromkeys(images))
+
+        def work(connection: Connection) -> tuple[LabelAction, bool]:
+            now = renamed_to(connection, model) or model
+            spelled = _spelled(connection, now, said)
+            for row in connection.execute("SELECT * FROM labels WHERE idempotency_key = ?", (key,)):
+                first = _same(label_of(row), now, distinct[0], spelled)
+                return _actions(connection, now, [first.action])[0], False
+            action = 0
+            for number, image in enumerate(distinct):
+                self._ensure_stored(image, image)
+                only_first = key if number == 0 else None
+                label = _insert(connection, now, image, spelled, is_new, action, key=only_first)
+                action = label.action
+            return _actions(connection, now, [action])[0], True
+
+        return await self._database.transaction(work)
+
+    def _ensure_stored(self, image: str, photo: bytes | str) -> None:
+        """Check, inside a transaction, that a photo to be labelled is in the image folder."""
+        if self._images.find(image) is None:
+            if isinstance(photo, str):
+                raise UnknownImage(image)
+            self._images.put(photo)
+
     async def add_many(
-        self, model: str, labels: Sequence[NewLabel], is_new: Callable[[str], bool]
+        self,
+        model: str,
+        labels: Sequence[NewLabel],
+        is_new: Callable[[str], bool],
+        *,
+        by: str = "",
+        batch: str | None = None,
     ) -> int:
         """Store labels of images that are on disk already; returns how many are new.
 
         All of them are stored, or none. One that says what the image's current label
-        says already adds nothing, so that the same labels can be given again.
+        says already adds nothing, so that the same labels can be given again. Labels with
+        the same `batch` belong to one action.
         """
 
         def work(connection: Connection) -> int:
             spellings = _spellings(connection, model)
-            rows = connection.execute(_CURRENT, {"model": model})
+            rows = connection.execute(CURRENT, parameters(model))
             current = {row["image"]: (row["class_name"], bool(row["held_out"])) for row in rows}
-            added, now = 0, utc_now()
+            action = _action_of(connection, model, batch)
+            added = 0
             for label in labels:
-                folded = label.class_name.casefold()
-                name = spellings.setdefault(folded, label.class_name)
+                name = spellings.setdefault(label.class_name.casefold(), label.class_name)
                 if current.get(label.image) == (name, label.held_out):
                     continue
-                connection.execute(
-                    "INSERT INTO labels (model, image, class_name, created, new_class, held_out)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (model, label.image, name, now, is_new(name), label.held_out),
-                )
+                said = Statement(name, by=by)
+                action = _insert(
+                    connection,
+                    model,
+                    label.image,
+                    said,
+                    is_new,
+                    action,
+                    batch=batch,
+                    held_out=label.held_out,
+                ).action
                 current[label.image] = (name, label.held_out)
                 added += 1
             return added
@@ -157,114 +220,253 @@ class LabelStore:
         Returns the model that it belongs to. Raises UnknownLabel if there is none
         with this id.
         """
-        undone = []
-        if 0 < label_id <= MAX_INTEGER:
-            undone = await self._database.execute(
-                "UPDATE labels SET undone = COALESCE(undone, ?), undone_number = COALESCE("
-                "undone_number, (SELECT COALESCE(MAX(undone_number), 0) + 1 FROM labels))"
-                " WHERE id = ? RETURNING model",
-                (utc_now(), label_id),
-            )
-        if not undone:
+        models = await self._undo("id", label_id)
+        if not models:
             raise UnknownLabel(
                 f"There is no label {shortened(str(label_id), 40)}.",
                 "Use the `id` that `POST /labels` answered with, in the same workspace.",
             )
-        return str(undone[0]["model"])
+        return models[0]
+
+    async def undo_action(self, action: int) -> LabelAction:
+        """Take all labels of an action back, as `undo` does; raises UnknownLabel."""
+        models = await self._undo("action", action)
+        if not models:
+            raise UnknownLabel(
+                f"There is no action {shortened(str(action), 40)}.",
+                "`GET /labels/actions` lists those that there are.",
+            )
+        return await self._database.transaction(
+            lambda connection: _actions(connection, models[0], [action])[0]
+        )
+
+    async def _undo(self, column: str, value: int) -> list[str]:
+        if not 0 < value <= MAX_INTEGER:
+            return []
+        rows = await self._database.execute(
+            "UPDATE labels SET undone = COALESCE(undone, :now), undone_number = COALESCE("
+            "undone_number, (SELECT COALESCE(MAX(undone_number), 0) + 1 FROM labels))"
+            f" WHERE {column} = :value RETURNING model",
+            {"now": utc_now(), "value": value},
+        )
+        return [str(row["model"]) for row in rows]
+
+    async def actions(self, model: str, count: int) -> list[LabelAction]:
+        """Return the last `count` actions of all people, newest first, undone ones too."""
+
+        def work(connection: Connection) -> list[LabelAction]:
+            rows = connection.execute(
+                "SELECT DISTINCT action FROM labels WHERE model = ? ORDER BY action DESC LIMIT ?",
+                (model, count),
+            )
+            return _actions(connection, model, [row["action"] for row in rows])
+
+        return await self._database.transaction(work)
+
+    async def of_image(self, model: str, image: str) -> list[Label]:
+        """Return every label of one photo that was not undone, newest first."""
+        rows = await self._database.execute(
+            "SELECT * FROM labels WHERE model = ? AND image = ? AND undone IS NULL"
+            " AND class_deleted IS NULL ORDER BY id DESC",
+            (model, image),
+        )
+        return [label_of(row) for row in rows]
+
+    async def conflicts(self, model: str) -> list[Conflict]:
+        """Return the photos that people label differently, the last labelled first."""
+        rows = await self._database.execute(
+            f"SELECT * FROM ({NEWEST_BY_AUTHOR}) WHERE image IN ({DISPUTED}) ORDER BY id DESC",
+            parameters(model),
+        )
+        labels: dict[str, list[Label]] = {}
+        for row in rows:
+            labels.setdefault(row["image"], []).append(label_of(row))
+        return [Conflict(image, said) for image, said in labels.items()]
 
     async def snapshot(self, model: str) -> LabelSnapshot:
         """Return what a training run of `model` needs, as it is now."""
-        parameters = {"model": model}
+        of_model = parameters(model)
 
         def work(connection: Connection) -> LabelSnapshot:
-            rows = connection.execute(_CURRENT + " ORDER BY id", parameters).fetchall()
-            ever = connection.execute(
-                "SELECT DISTINCT image FROM labels WHERE model = :model", parameters
-            )
+            def images(query: str) -> frozenset[str]:
+                return frozenset(row[0] for row in connection.execute(query, of_model))
+
+            rows = connection.execute(CURRENT + " ORDER BY id", of_model).fetchall()
             (label,) = connection.execute(
-                "SELECT COALESCE(MAX(id), 0) FROM labels WHERE model = :model", parameters
+                "SELECT COALESCE(MAX(id), 0) FROM labels WHERE model = :model", of_model
             ).fetchone()
             (undone,) = connection.execute(
                 "SELECT COALESCE(MAX(undone_number), 0) FROM labels"
             ).fetchone()
+            labels = [label_of(row) for row in rows]
             return LabelSnapshot(
-                current=tuple(_label(row) for row in rows),
-                images_ever_labeled=frozenset(row[0] for row in ever),
+                current=tuple(each for each in labels if each.kind is LabelKind.CLASS),
+                none=tuple(each for each in labels if each.kind is LabelKind.NONE),
+                images_ever_labeled=images("SELECT image FROM labels WHERE model = :model"),
                 held_out=frozenset(row["image"] for row in rows if row["held_out"]),
+                disputed=images(DISPUTED),
+                skipped=images(SKIPPED),
                 moment=Moment(int(label), int(undone)),
             )
 
         return await self._database.transaction(work)
 
-    async def counts(self, model: str, learned: Moment) -> tuple[dict[str, int], int]:
-        """Return current labels per class, and how many changed since a run began at `learned`.
+    async def counts(self, model: str, learned: Moment) -> LabelCounts:
+        """Count the current labels, and those that changed since a run began at `learned`."""
+        values = parameters(model, learned)
 
-        Those are the labels that are newer, and photos whose label was taken back.
-        """
-        parameters = {"model": model, **learned._asdict()}
-
-        def work(connection: Connection) -> tuple[dict[str, int], int]:
+        def work(connection: Connection) -> LabelCounts:
             rows = connection.execute(
-                f"SELECT class_name, COUNT(*), SUM(id > :label) FROM ({_CURRENT})"
-                " GROUP BY class_name",
-                parameters,
+                "SELECT kind, class_name, COUNT(*) AS photos, SUM(id > :label) AS newer"
+                f" FROM ({CURRENT}) GROUP BY kind, class_name",
+                values,
             ).fetchall()
             (taken_back,) = connection.execute(
-                f"SELECT COUNT(*) FROM ({_LEARNED}) AS learned"
-                f" LEFT JOIN ({_CURRENT}) AS current ON current.image = learned.image"
-                " WHERE current.id IS NULL"
-                " OR current.id <= :label AND current.class_name <> learned.class_name",
-                parameters,
+                f"SELECT COUNT(*) FROM ({LEARNED}) AS learned"
+                f" LEFT JOIN ({CURRENT}) AS current ON current.image = learned.image"
+                " WHERE current.id IS NULL OR current.id <= :label"
+                " AND (current.class_name, current.kind) <> (learned.class_name, learned.kind)",
+                values,
             ).fetchone()
-            counts = {row[0]: int(row[1]) for row in rows}
-            return counts, sum(int(row[2]) for row in rows) + int(taken_back)
+            (disputed,) = connection.execute(
+                f"SELECT COUNT(*) FROM ({DISPUTED})", values
+            ).fetchone()
+            of_classes = [row for row in rows if row["kind"] == LabelKind.CLASS]
+            return LabelCounts(
+                classes={row["class_name"]: int(row["photos"]) for row in of_classes},
+                none=sum(row["photos"] for row in rows if row["kind"] == LabelKind.NONE),
+                disputed=int(disputed),
+                changed=sum(row["newer"] for row in rows) + int(taken_back),
+            )
 
         return await self._database.transaction(work)
 
     async def totals(self) -> dict[str, int]:
-        """Return how many photos are labelled in each model that has any."""
+        """Return how many photos are labelled with a class in each model that has any."""
         rows = await self._database.execute(
-            "SELECT model, COUNT(DISTINCT image) AS photos FROM labels WHERE undone IS NULL"
-            " GROUP BY model"
+            "SELECT model, COUNT(DISTINCT image) AS photos FROM labels"
+            " WHERE undone IS NULL AND class_deleted IS NULL AND kind = 'class' GROUP BY model"
         )
         return {row["model"]: row["photos"] for row in rows}
 
     async def photos(self, model: str, count: int) -> list[Label]:
-        """Return at most `count` current labels: the newest of each class, then the second
-        newest, and so on."""
+        """Return at most `count` current labels of classes: the newest of each class, then the
+        second newest, and so on."""
         rows = await self._database.execute(
             "SELECT *, ROW_NUMBER() OVER (PARTITION BY class_name ORDER BY id DESC) AS place"
-            f" FROM ({_CURRENT}) ORDER BY place, id DESC LIMIT :count",
-            {"model": model, "count": count},
+            f" FROM ({CURRENT}) WHERE kind = 'class' ORDER BY place, id DESC LIMIT :count",
+            {**parameters(model), "count": count},
         )
-        return [_label(row) for row in rows]
+        return [label_of(row) for row in rows]
+
+
+def _insert(
+    connection: Connection,
+    model: str,
+    image: str,
+    said: Statement,
+    is_new: Callable[[str], bool],
+    action: int,
+    *,
+    key: str | None = None,
+    batch: str | None = None,
+    held_out: bool | None = None,
+) -> Label:
+    """Insert a label; with `action` 0 it begins one. A photo of a test part stays one if
+    `held_out` does not say otherwise, however often it is labelled again."""
+    row = connection.execute(
+        "INSERT INTO labels (model, image, class_name, kind, author, settles, action, created,"
+        " new_class, idempotency_key, batch, held_out)"
+        " SELECT :model, :image, :class_name, :kind, :author, :settles, :action, :created,"
+        " :new_class, :key, :batch, COALESCE(:held_out, MAX(held_out), 0) FROM labels"
+        " WHERE model = :model AND image = :image AND undone IS NULL RETURNING *",
+        {
+            "model": model,
+            "image": image,
+            "class_name": said.class_name,
+            "kind": said.kind,
+            "author": said.by,
+            "settles": said.settles,
+            "action": action,
+            "created": utc_now(),
+            "new_class": said.kind is LabelKind.CLASS and is_new(said.class_name),
+            "key": key,
+            "batch": batch,
+            "held_out": held_out,
+        },
+    ).fetchone()
+    label = label_of(row)
+    if not action:
+        connection.execute("UPDATE labels SET action = id WHERE id = ?", (label.id,))
+        label = replace(label, action=label.id)
+    return label
+
+
+def _action_of(connection: Connection, model: str, batch: str | None) -> int:
+    """Return the action that the labels of a batch belong to; 0 if it has none yet."""
+    for row in connection.execute(
+        "SELECT action FROM labels WHERE batch = ? AND model = ? LIMIT 1", (batch, model)
+    ):
+        return int(row["action"])
+    return 0
+
+
+def _actions(connection: Connection, model: str, actions: Sequence[int]) -> list[LabelAction]:
+    """Return actions of a model, in this order."""
+    found = []
+    for action in actions:
+        of_action = {"model": model, "action": action, "count": MAX_LISTED_IMAGES}
+        rows = connection.execute(
+            "SELECT * FROM labels WHERE model = :model AND action = :action"
+            " ORDER BY id LIMIT :count",
+            of_action,
+        ).fetchall()
+        count, standing, classes = connection.execute(
+            "SELECT COUNT(*), SUM(undone IS NULL), COUNT(DISTINCT class_name) FROM labels"
+            " WHERE model = :model AND action = :action",
+            of_action,
+        ).fetchone()
+        first = label_of(rows[0])
+        found.append(
+            LabelAction(
+                id=action,
+                created=first.created,
+                by=first.by,
+                class_name=first.class_name if classes == 1 else "",
+                kind=first.kind,
+                images=[row["image"] for row in rows],
+                count=count,
+                undone=not standing,
+                model=model,
+            )
+        )
+    return found
+
+
+def _spelled(connection: Connection, model: str, said: Statement) -> Statement:
+    """Return a statement with its class spelled as in the labels that there are."""
+    spellings = _spellings(connection, model)
+    name = spellings.get(said.class_name.casefold(), said.class_name)
+    return replace(said, class_name=name)
 
 
 def _spellings(connection: Connection, model: str) -> dict[str, str]:
     """Return the spelling of each class that is labelled now, by what it is without capitals."""
     rows = connection.execute(
-        f"SELECT DISTINCT class_name FROM ({_CURRENT})", {"model": model}
+        "SELECT DISTINCT class_name FROM labels"
+        " WHERE id IN (SELECT MAX(id) FROM labels WHERE model = ? AND undone IS NULL"
+        " GROUP BY image) AND class_deleted IS NULL AND kind = 'class'",
+        (model,),
     ).fetchall()
     return {row[0].casefold(): row[0] for row in rows}
 
 
-def _same(label: Label, model: str, image: str, class_name: str) -> Label:
-    if (label.model, label.image) != (model, image) or (
-        label.class_name.casefold() != class_name.casefold()
+def _same(label: Label, model: str, image: str, said: Statement) -> Label:
+    if (label.model, label.image, label.kind) != (model, image, said.kind) or (
+        label.class_name.casefold() != said.class_name.casefold()
     ):
         raise LabelConflict(
             "This idempotency key was used before, for another image, class or model.",
             "Send a new key with every new label.",
         )
     return label
-
-
-def _label(row: Row) -> Label:
-    return Label(
-        id=row["id"],
-        image=row["image"],
-        class_name=row["class_name"],
-        created=row["created"],
-        new_class=bool(row["new_class"]),
-        model=row["model"],
-    )

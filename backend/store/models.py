@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.store.images import ImageFolder
+from backend.store.unused_images import remove_unused
 from serving.database import Connection, Database
 
-_TABLES = ("labels", "training_runs", "decisions", "training_settings")
+_TABLES = ("labels", "pool", "training_runs", "decisions", "training_settings")
 _DELETED = ".deleted-"
 """Before the token of a deleted model, in place of its name. No name of a model begins so."""
 
@@ -54,6 +55,12 @@ class ModelRows:
 
         def work(connection: Connection) -> None:
             copied = _copy_labels(connection, model, new)
+            connection.execute(
+                "INSERT INTO pool (model, image, created, bytes, backbone)"
+                " SELECT ?, image, created, bytes, backbone FROM pool WHERE model = ?"
+                " ORDER BY number",
+                (new, model),
+            )
             runs = connection.execute(
                 "SELECT * FROM training_runs WHERE model = ? AND finished IS NOT NULL"
                 " ORDER BY number",
@@ -107,16 +114,15 @@ class ModelRows:
 
         def work(connection: Connection) -> None:
             deleted = f"{_DELETED}%"
-            orphans = connection.execute(
-                "SELECT DISTINCT image FROM labels WHERE model LIKE ?"
-                " AND image NOT IN (SELECT image FROM labels WHERE model NOT LIKE ?)",
-                (deleted, deleted),
+            images = connection.execute(
+                "SELECT image FROM labels WHERE model LIKE :deleted"
+                " UNION SELECT image FROM pool WHERE model LIKE :deleted",
+                {"deleted": deleted},
             ).fetchall()
-            # Before the rows go: after a crash in between, the rows still say what to remove.
-            for row in orphans:
-                self._images.path(row["image"]).unlink(missing_ok=True)
             for table in _TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE model LIKE ?", (deleted,))
+            # After a crash before the commit, the rows still say what to remove.
+            remove_unused(connection, self._images, [row["image"] for row in images])
 
         await self._database.transaction(work)
 
@@ -146,24 +152,21 @@ def _copy_labels(connection: Connection, model: str, new: str) -> list[tuple[int
     labels = connection.execute(
         "SELECT * FROM labels WHERE model = ? ORDER BY id", (model,)
     ).fetchall()
-    pairs = []
+    copies: dict[int, int] = {}
     for label in labels:
+        values = dict(label)
         # Its idempotency key stays with the original.
+        del values["id"], values["idempotency_key"]
         cursor = connection.execute(
-            "INSERT INTO labels"
-            " (model, image, class_name, created, new_class, undone, undone_number, held_out)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                new,
-                label["image"],
-                label["class_name"],
-                label["created"],
-                label["new_class"],
-                label["undone"],
-                label["undone_number"],
-                label["held_out"],
-            ),
+            f"INSERT INTO labels ({', '.join(values)})"
+            f" VALUES ({', '.join(f':{name}' for name in values)})",
+            {**values, "model": new},
         )
         assert cursor.lastrowid is not None
-        pairs.append((label["id"], cursor.lastrowid))
-    return pairs
+        copies[label["id"]] = cursor.lastrowid
+    # An action has the id of its first label.
+    connection.executemany(
+        "UPDATE labels SET action = ? WHERE id = ?",
+        [(copies[label["action"]], copies[label["id"]]) for label in labels],
+    )
+    return list(copies.items())

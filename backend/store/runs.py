@@ -15,7 +15,7 @@ from backend.contract import (
     TrainingRun,
     TrainingSettings,
 )
-from backend.store.labels import Moment
+from backend.store.label_queries import Moment
 from serving.clock import utc_now
 from serving.database import Connection, Database, Row
 from serving.errors import BackendError

@@ -113,6 +113,28 @@ MIGRATIONS = (
         quiet_seconds INTEGER NOT NULL
     );
     """,
+    # Until schema 6 every label named a class, and nobody knew who gave it, or what with it.
+    """
+    ALTER TABLE labels ADD COLUMN kind TEXT NOT NULL DEFAULT 'class';
+    ALTER TABLE labels ADD COLUMN author TEXT NOT NULL DEFAULT '';
+    ALTER TABLE labels ADD COLUMN settles INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE labels ADD COLUMN action INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE labels ADD COLUMN batch TEXT;
+    ALTER TABLE labels ADD COLUMN class_deleted INTEGER;
+    UPDATE labels SET action = id;
+    CREATE INDEX labels_by_action ON labels (model, action);
+    CREATE INDEX labels_by_batch ON labels (batch) WHERE batch IS NOT NULL;
+    CREATE TABLE pool (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        model TEXT NOT NULL,
+        image TEXT NOT NULL,
+        created TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        backbone TEXT NOT NULL DEFAULT '',
+        UNIQUE (model, image)
+    );
+    CREATE INDEX pool_by_image ON pool (image);
+    """,
 )
 
 

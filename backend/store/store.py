@@ -5,6 +5,7 @@ from __future__ import annotations
 from backend.store.images import ImageFolder
 from backend.store.labels import LabelStore
 from backend.store.models import ModelRows
+from backend.store.pool import PoolStore
 from backend.store.runs import RunStore
 from backend.store.schema import migrate
 from backend.store.unavailable import StorageUnavailable
@@ -19,6 +20,7 @@ class Store:
         self._database = Database(workspace.backend_database, migrate, StorageUnavailable)
         self.images = ImageFolder(workspace.images)
         self.labels = LabelStore(self._database, self.images)
+        self.pool = PoolStore(self._database, self.images)
         self.runs = RunStore(self._database)
         self.models = ModelRows(self._database, self.images)
 

@@ -2,22 +2,26 @@
 
 A file for each backbone, `<hash of the backbone>.embeddings`: a header, then one record
 an image, only ever appended. Each batch is on disk before the next one begins, so a run
-that is killed is continued by the next, not repeated.
+that is killed is continued by the next, not repeated. Several processes may append: the
+backend those of the pool, a worker those of what it learns from.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backend.store.unavailable import StorageUnavailable
 from backend.training.head import Floats
+from serving.errors import storage_error
 from serving.state_files import UnreadableFile, open_file, read_file, set_aside
 from serving.workspace import DAMAGED_NAME
 
@@ -25,6 +29,8 @@ _MAGIC = b"servery embeddings 1\n"
 _HEADER = len(_MAGIC) + 4
 MAX_FILE_BYTES = 2**33
 """Of a file of embeddings: about a million photos."""
+LOCK_NAME = ".lock"
+"""Of the file whose lock a writer holds; one for all files of the folder."""
 
 
 class EmbeddingCache:
@@ -33,11 +39,11 @@ class EmbeddingCache:
     def __init__(self, folder: Path, backbone: str) -> None:
         """Read what is known; records that a crash left incomplete or damaged are ignored."""
         self._path = folder / f"{backbone}.embeddings"
-        self._known: dict[str, Floats] = {}
-        self._end = 0
-        self._size: int | None = None
-        self._read()
-        if self._size is None:
+        self._known = _read(self._path)
+        # Those that are not used for long are removed one day: see `kept_files`.
+        with contextlib.suppress(OSError):
+            os.utime(self._path)
+        if not self._known:
             self._take_over(folder / f"{backbone}.npz")
 
     def get(self, image: str) -> Floats | None:
@@ -46,48 +52,9 @@ class EmbeddingCache:
 
     def add(self, embeddings: Mapping[str, Floats]) -> None:
         """Append embeddings; `embeddings` maps image hashes to [D]. They are on disk then."""
-        if not embeddings:
-            return
-        names, rows = list(embeddings), np.stack(list(embeddings.values())).astype("<f4")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        if damage_of_embeddings(self._path):
-            # <workspace>/training/embeddings/<backbone>.embeddings
-            set_aside(self._path, self._path.parents[2] / DAMAGED_NAME)
-        mode = "r+b" if self._size == rows.shape[1] else "wb"
-        with self._path.open(mode) as file:
-            if mode == "wb":
-                self._size, self._end = rows.shape[1], _HEADER
-                file.write(_MAGIC + rows.shape[1].to_bytes(4, "little"))
-            file.seek(self._end)
-            file.write(_records(names, rows).tobytes())
-            # What an unfinished record of a killed run may have left behind.
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
-            self._end = file.tell()
-        self._known.update(zip(names, rows, strict=True))
-
-    def _read(self) -> None:
-        try:
-            content = read_file(self._path, MAX_FILE_BYTES)
-            # Those that are not used for long are removed one day: see `kept_files`.
-            with contextlib.suppress(OSError):
-                os.utime(self._path)
-        except UnreadableFile:
-            return
-        if content is None:
-            return
-        if len(content) < _HEADER or not content.startswith(_MAGIC):
-            return
-        self._size = int.from_bytes(content[len(_MAGIC) : _HEADER], "little")
-        kind = _record_type(self._size)
-        count = (len(content) - _HEADER) // kind.itemsize
-        self._end = _HEADER + count * kind.itemsize
-        for record in np.frombuffer(content, kind, count, _HEADER):
-            if zlib.crc32(record["image"].tobytes() + record["embedding"].tobytes()) == int(
-                record["checksum"]
-            ):
-                self._known[record["image"].tobytes().hex()] = record["embedding"]
+        if embeddings:
+            _append(self._path, embeddings)
+            self._known.update(embeddings)
 
     def _take_over(self, path: Path) -> None:
         """Take over the file of an older Servery, which is removed; a damaged one was empty."""
@@ -102,6 +69,71 @@ class EmbeddingCache:
             pass
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def append_embeddings(folder: Path, backbone: str, embeddings: Mapping[str, Floats]) -> None:
+    """Append embeddings as `EmbeddingCache.add` does, without reading those that are there.
+
+    Raises StorageUnavailable.
+    """
+    path = folder / f"{backbone}.embeddings"
+    try:
+        _append(path, embeddings)
+    except OSError as error:
+        what = "The embedding could not be saved"
+        raise storage_error(error, path, what, StorageUnavailable) from error
+
+
+def _append(path: Path, embeddings: Mapping[str, Floats]) -> None:
+    names, rows = list(embeddings), np.stack(list(embeddings.values())).astype("<f4")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_writer(path.parent):
+        if damage_of_embeddings(path):
+            # <workspace>/training/embeddings/<backbone>.embeddings
+            set_aside(path, path.parents[2] / DAMAGED_NAME)
+        kind = _record_type(rows.shape[1])
+        begin = _MAGIC + rows.shape[1].to_bytes(4, "little")
+        with path.open("r+b" if path.is_file() else "w+b") as file:
+            if file.read(_HEADER) == begin:
+                # After the last whole record: a killed writer may have left a part of one.
+                records = (os.fstat(file.fileno()).st_size - _HEADER) // kind.itemsize
+                file.seek(_HEADER + records * kind.itemsize)
+            else:
+                file.seek(0)
+                file.write(begin)
+            file.write(_records(names, rows).tobytes())
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Keep other threads and processes from writing to the cache: backend and worker both do."""
+    lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _read(path: Path) -> dict[str, Floats]:
+    """Return what a file holds; records that are incomplete or damaged are left out."""
+    try:
+        content = read_file(path, MAX_FILE_BYTES)
+    except UnreadableFile:
+        return {}
+    if content is None or len(content) < _HEADER or not content.startswith(_MAGIC):
+        return {}
+    kind = _record_type(int.from_bytes(content[len(_MAGIC) : _HEADER], "little"))
+    count = (len(content) - _HEADER) // kind.itemsize
+    return {
+        record["image"].tobytes().hex(): record["embedding"]
+        for record in np.frombuffer(content, kind, count, _HEADER)
+        if zlib.crc32(record["image"].tobytes() + record["embedding"].tobytes())
+        == int(record["checksum"])
+    }
 
 
 def damage_of_embeddings(path: Path) -> str:

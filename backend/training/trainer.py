@@ -21,7 +21,8 @@ from backend.contract import (
     TrainingSettings,
 )
 from backend.events import EventBroker
-from backend.store.labels import LabelSnapshot, Moment, NewLabel
+from backend.store.label_queries import Moment
+from backend.store.labels import LabelSnapshot, NewLabel
 from backend.store.store import Store
 from backend.training.gate import AUTOMATIC_OFF, GATE, OTHER_PROMOTED, judge
 from backend.training.kept_files import remove_old_embeddings, remove_old_run_folders
@@ -29,6 +30,7 @@ from backend.training.worker_process import WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import (
     LabeledImage,
     PhotosRead,
+    StoredImage,
     TrainingProgress,
     TrainingResult,
     TrainingSpec,
@@ -302,6 +304,7 @@ class Trainer:
     ) -> None:
         model = run.model
         labels = await self._store.labels.snapshot(model)
+        unlabelled = await self._store.pool.unlabelled(model)
         run = replace(run, state=RunState.RUNNING, labels=len(labels.current), step="Starting.")
         await self._store.runs.save(run, labels.moment)
         self._update(run)
@@ -312,12 +315,17 @@ class Trainer:
             found = [
                 NewLabel(photo.image, photo.class_name, photo.held_out) for photo in read.photos
             ]
-            await self._store.labels.add_many(model, found, lambda name: name not in known)
+            # One action, however many messages: it is undone at once.
+            await self._store.labels.add_many(
+                model, found, lambda name: name not in known, batch=run.id
+            )
             self._broker.publish(Event("labels", model))
 
         with staged_version(self._repository, model) as staged:
             result = await process.run(
-                self._spec(run, source, base, staged, labels), self._on_progress, label
+                self._spec(run, source, base, staged, labels, unlabelled),
+                self._on_progress,
+                label,
             )
             self._update(
                 replace(run, progress=0.95, step="Adding the new version to the repository.")
@@ -406,6 +414,7 @@ class Trainer:
         base: Version,
         staged: Path,
         labels: LabelSnapshot,
+        unlabelled: Sequence[str],
     ) -> TrainingSpec:
         return TrainingSpec(
             run_id=run.id,
@@ -425,7 +434,12 @@ class Trainer:
                 for label in labels.current
             ),
             images_ever_labeled=tuple(sorted(labels.images_ever_labeled)),
+            unlabelled=self._stored(unlabelled),
+            none=self._stored([label.image for label in labels.none]),
         )
+
+    def _stored(self, images: Sequence[str]) -> tuple[StoredImage, ...]:
+        return tuple(StoredImage(image, str(self._store.images.path(image))) for image in images)
 
     def _on_progress(self, progress: TrainingProgress) -> None:
         if self._current is not None:

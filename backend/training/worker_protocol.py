@@ -29,6 +29,15 @@ class LabeledImage:
 
 
 @dataclass(frozen=True)
+class StoredImage:
+    """One image of which no class is known."""
+
+    image: str
+    """SHA-256 of the normalized JPEG, in hex."""
+    path: str
+
+
+@dataclass(frozen=True)
 class TrainingSpec:
     """Everything that one training run depends on; equal specs give equal versions."""
 
@@ -48,6 +57,10 @@ class TrainingSpec:
     """A folder with one folder a class, whose photos are labelled first; empty without one."""
     images_folder: str = ""
     """Where images are stored that are labelled; needed with `import_folder`."""
+    unlabelled: tuple[StoredImage, ...] = ()
+    """The pool: photos that were classified and that nobody labelled, the newest first."""
+    none: tuple[StoredImage, ...] = ()
+    """Photos that show none of the classes, as a person said."""
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))
@@ -57,6 +70,8 @@ class TrainingSpec:
         raw = json.loads(path.read_text())
         raw["images"] = tuple(LabeledImage(**image) for image in raw["images"])
         raw["images_ever_labeled"] = tuple(raw["images_ever_labeled"])
+        for name in ("unlabelled", "none"):
+            raw[name] = tuple(StoredImage(**image) for image in raw[name])
         return cls(**raw)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.store.labels import Statement
 from backend.store.store import Store
 from desktop.database_repair import prepare_desktop_database
 from serving.access_token import AccessToken
@@ -66,7 +67,10 @@ async def full_workspace(workspace: Workspace) -> Workspace:
     store = Store(workspace)
     for number in range(LABELS):
         await store.labels.add(
-            "tiny", image_bytes("red") + bytes([number]), f"class {number}", lambda name: True
+            "tiny",
+            image_bytes("red") + bytes([number]),
+            Statement(f"class {number}"),
+            lambda name: True,
         )
     await store.close()
     with closing(sqlite3.connect(workspace.desktop_database, isolation_level=None)) as connection:

@@ -205,6 +205,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         token=AccessToken(workspace.token),
         budget=budget,
         decoder=decoder,
+        embeddings=workspace.embeddings,
         owner_of=lambda client, server: peer.owner,
     )
     yield BackendEnv(

@@ -12,6 +12,7 @@ import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
+from backend.store.labels import Statement
 from backend.store.store import Store
 from desktop import start_repair
 from desktop.database_repair import prepare_desktop_database
@@ -138,7 +139,7 @@ def test_a_database_that_is_damaged_while_it_is_used_is_found_and_repaired(
     async def work() -> None:
         window = Window(workspace)
         store = Store(workspace)
-        await store.labels.add("tiny", image_bytes("red"), "cat", lambda name: True)
+        await store.labels.add("tiny", image_bytes("red"), Statement("cat"), lambda name: True)
         async with in_background(window.presenter.watch()):
             await asyncio.sleep(0.3)
             assert not window.bars
@@ -150,7 +151,7 @@ def test_a_database_that_is_damaged_while_it_is_used_is_found_and_repaired(
             window.bars[0].action.click()
             await wait_until(lambda: window.repaired)
         assert "it is kept in" in window.texts[-1]
-        await store.labels.add("tiny", image_bytes("blue"), "dog", lambda name: True)
+        await store.labels.add("tiny", image_bytes("blue"), Statement("dog"), lambda name: True)
         assert (await store.labels.totals())["tiny"] >= 1
         await store.close()
         await window.jobs.close()

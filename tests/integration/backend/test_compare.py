@@ -13,6 +13,7 @@ from PIL import Image
 
 from backend.client import BackendRefused
 from backend.routes.compare import MAX_FILES
+from backend.store.labels import Statement
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
@@ -64,7 +65,7 @@ async def test_damaged_photos_cost_no_other_its_answer(
         stored = await service.client.label(drawing("stripes", number), "red", model=MODEL)
         damage(service.store.images.path(stored.image))
     # What is stored as it was sent, but no version can decode.
-    await service.store.labels.add(MODEL, b"no JPEG at all", "red", lambda name: False)
+    await service.store.labels.add(MODEL, b"no JPEG at all", Statement("red"), lambda name: False)
     assert [each.image for each in await service.client.compare(MODEL, (1, 2))] == [good]
 
 

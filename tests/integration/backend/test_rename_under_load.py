@@ -10,6 +10,7 @@ from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
+from backend.store.labels import Statement
 from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.engines.process import ProcessEngine
@@ -42,7 +43,9 @@ async def test_no_request_fails_while_the_current_model_is_renamed(
         switch=FleetSwitch(tiny.fleet, tiny.repository),
         broker=broker,
     )
-    label, _ = await store.labels.add(TINY_MODEL, painting("red", 1), "red", lambda _: False)
+    label, _ = await store.labels.add(
+        TINY_MODEL, painting("red", 1), Statement("red"), lambda _: False
+    )
     (instance,) = (await tiny.fleet.scale(1)).instances
     async with LoadGenerator(tiny.client, painting("red", 1), CALLERS) as load:
         await load.wait_for_answers(instance.instance.id)

@@ -19,7 +19,7 @@ from backend.contract import (
     TrainingRun,
     TrainingSettings,
 )
-from backend.store.labels import Moment
+from backend.store.label_queries import Moment
 from backend.training.trainer import ModelBusy, PhotoSource
 from serving.errors import BackendError
 from tests.support.backend_env import Service, add_version, promotions, write_worker
@@ -368,7 +368,7 @@ async def test_labels_of_a_cancelled_import_stay(
 async def test_an_import_whose_labels_cannot_be_saved_fails_and_says_so(
     service: Service, worker_script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*arguments: object) -> int:
+    async def full(*arguments: object, batch: str) -> int:
         raise BackendError("The disk is full.", "Free some space.")
 
     monkeypatch.setattr(service.store.labels, "add_many", full)

@@ -13,6 +13,7 @@ import pytest
 from backend.client import BackendClient, BackendRefused
 from backend.contract import NewModel
 from backend.models import lifecycle
+from backend.store.labels import Statement
 from serving.errors import ModelError
 from serving.models.model_folders import delete_model, deleted_models
 from serving.models.repository import ModelRepository
@@ -295,7 +296,7 @@ async def test_what_a_crash_left_of_a_deletion_is_finished_at_the_start(
         repository.promote(model, 1)
     repository.change_served(lambda served: type(served)(MODEL))
     async with open_backend_env(workspace, worker_script) as env:
-        await env.store.labels.add("pets", image_bytes(), "cat", lambda _: False)
+        await env.store.labels.add("pets", image_bytes(), Statement("cat"), lambda _: False)
     delete_model(repository, "pets")  # and the program ended here
     async with open_backend_env(workspace, worker_script) as env:
         assert await env.store.labels.totals() == {}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from backend.contract import Decision, Rule, RunState, TrainingRun
-from backend.store.labels import LabelConflict, Moment, NewLabel
+from backend.store.label_queries import Moment
+from backend.store.labels import LabelConflict, LabelCounts, NewLabel, Statement
 from backend.store.store import Store
 from serving.workspace import Workspace
 from tests.support.backend_env import promotions
@@ -38,12 +39,12 @@ def image_files(store: Store) -> list[Path]:
 
 
 async def test_a_photo_is_labelled_in_several_models(store: Store) -> None:
-    in_pets, _ = await store.labels.add("pets", b"jpeg", "cat", is_new)
-    in_zoo, _ = await store.labels.add("zoo", b"jpeg", "zebra", is_new)
+    in_pets, _ = await store.labels.add("pets", b"jpeg", Statement("cat"), is_new)
+    in_zoo, _ = await store.labels.add("zoo", b"jpeg", Statement("zebra"), is_new)
     assert (await store.labels.snapshot("pets")).current == (in_pets,)
     assert (await store.labels.snapshot("zoo")).current == (in_zoo,)
     assert (await store.labels.snapshot("other")).moment == Moment()
-    assert await store.labels.counts("pets", Moment(0)) == ({"cat": 1}, 1)
+    assert await store.labels.counts("pets", Moment(0)) == LabelCounts({"cat": 1}, 0, 0, 1)
     assert await store.labels.totals() == {"pets": 1, "zoo": 1}
     assert await store.labels.undo(in_zoo.id) == "zoo"
     assert await store.labels.totals() == {"pets": 1}
@@ -51,24 +52,16 @@ async def test_a_photo_is_labelled_in_several_models(store: Store) -> None:
 
 
 async def test_classes_are_spelled_as_in_their_own_model(store: Store) -> None:
-    await store.labels.add("pets", b"one", "Cat", is_new)
-    in_pets, _ = await store.labels.add("pets", b"two", "cat", is_new)
-    in_zoo, _ = await store.labels.add("zoo", b"two", "cat", is_new)
+    await store.labels.add("pets", b"one", Statement("Cat"), is_new)
+    in_pets, _ = await store.labels.add("pets", b"two", Statement("cat"), is_new)
+    in_zoo, _ = await store.labels.add("zoo", b"two", Statement("cat"), is_new)
     assert (in_pets.class_name, in_zoo.class_name) == ("Cat", "cat")
 
 
-async def test_a_class_somebody_labelled_wins_over_the_other_name_of_one(store: Store) -> None:
-    first, _ = await store.labels.add("zoo", b"one", "panda", is_new, other_name_of="giant panda")
-    assert first.class_name == "giant panda"
-    await store.labels.add("zoo", b"two", "Panda", is_new)
-    third, _ = await store.labels.add("zoo", b"three", "panda", is_new, other_name_of="giant panda")
-    assert third.class_name == "Panda"
-
-
 async def test_a_key_means_one_model(store: Store) -> None:
-    await store.labels.add("pets", b"jpeg", "cat", is_new, key="k")
+    await store.labels.add("pets", b"jpeg", Statement("cat"), is_new, key="k")
     with pytest.raises(LabelConflict):
-        await store.labels.add("zoo", b"jpeg", "cat", is_new, key="k")
+        await store.labels.add("zoo", b"jpeg", Statement("cat"), is_new, key="k")
 
 
 async def test_many_labels_are_stored_once(store: Store) -> None:
@@ -83,7 +76,9 @@ async def test_many_labels_are_stored_once(store: Store) -> None:
     ]
     assert snapshot.held_out == {two}
     assert await store.labels.add_many("zoo", [NewLabel(one, "dog")], is_new) == 1
-    assert await store.labels.counts("zoo", Moment(0)) == ({"dog": 1, "zebra": 1}, 2)
+    assert await store.labels.counts("zoo", Moment(0)) == LabelCounts(
+        {"dog": 1, "zebra": 1}, 0, 0, 2
+    )
 
 
 async def test_many_labels_are_stored_completely_or_not_at_all(store: Store) -> None:
@@ -101,21 +96,21 @@ async def test_many_labels_are_stored_completely_or_not_at_all(store: Store) -> 
 async def test_a_photo_of_the_test_part_stays_there_when_it_is_labelled_again(store: Store) -> None:
     image = store.images.put(b"one")
     await store.labels.add_many("zoo", [NewLabel(image, "cat", held_out=True)], is_new)
-    await store.labels.add("zoo", b"one", "dog", is_new)
-    await store.labels.add("pets", b"one", "dog", is_new)
+    await store.labels.add("zoo", b"one", Statement("dog"), is_new)
+    await store.labels.add("pets", b"one", Statement("dog"), is_new)
     assert (await store.labels.snapshot("zoo")).held_out == {image}
     assert (await store.labels.snapshot("pets")).held_out == frozenset()
 
 
 async def test_photos_show_different_classes_first(store: Store) -> None:
     for number, name in enumerate(["cat", "cat", "cat", "dog", "dog", "owl"]):
-        await store.labels.add("pets", f"{number}".encode(), name, is_new)
+        await store.labels.add("pets", f"{number}".encode(), Statement(name), is_new)
     photos = await store.labels.photos("pets", 5)
     assert [photo.class_name for photo in photos] == ["owl", "dog", "cat", "dog", "cat"]
 
 
 async def test_what_one_model_learned_says_nothing_of_another(store: Store) -> None:
-    label, _ = await store.labels.add("pets", b"jpeg", "cat", is_new)
+    label, _ = await store.labels.add("pets", b"jpeg", Statement("cat"), is_new)
     await store.runs.save(run("r1", "pets"), Moment(label.id))
     assert await store.runs.last_learned("pets") == Moment(label.id)
     assert await store.runs.last_learned("zoo") == Moment(0)
@@ -127,7 +122,7 @@ async def test_what_one_model_learned_says_nothing_of_another(store: Store) -> N
 async def test_a_renamed_model_keeps_everything_and_is_found_by_its_former_names(
     store: Store, workspace: Workspace
 ) -> None:
-    label, _ = await store.labels.add("pets", b"jpeg", "cat", is_new)
+    label, _ = await store.labels.add("pets", b"jpeg", Statement("cat"), is_new)
     await store.runs.save(run("r1", "pets"), Moment(label.id))
     await store.runs.record_decision("pets", 2, Decision.PROMOTED, Rule.PASSED, "gate")
     await store.models.rename("pets", "animals")
@@ -136,10 +131,10 @@ async def test_a_renamed_model_keeps_everything_and_is_found_by_its_former_names
     assert await store.runs.last_learned("beasts") == Moment(label.id)
     assert await store.labels.totals() == {"beasts": 1}
     assert [model for model, *_ in promotions(workspace)] == ["beasts"]
-    late, _ = await store.labels.add("pets", b"late", "cat", is_new)
+    late, _ = await store.labels.add("pets", b"late", Statement("cat"), is_new)
     assert late.model == "beasts"
     await store.models.begin("pets")
-    own, _ = await store.labels.add("pets", b"own", "cat", is_new)
+    own, _ = await store.labels.add("pets", b"own", Statement("cat"), is_new)
     assert own.model == "pets"
 
 
@@ -151,19 +146,19 @@ async def test_a_model_renamed_back_has_its_own_name(store: Store) -> None:
 
 
 async def test_a_copy_has_labels_and_history_of_its_own(store: Store, workspace: Workspace) -> None:
-    learned, _ = await store.labels.add("pets", b"one", "cat", is_new, key="k")
+    learned, _ = await store.labels.add("pets", b"one", Statement("cat"), is_new, key="k")
     held = store.images.put(b"held")
     await store.labels.add_many("pets", [NewLabel(held, "dog", held_out=True)], is_new)
     made = replace(run("20260101-000000-aaaa", "pets"), version=2)
     await store.runs.save(made, Moment(learned.id))
     await store.runs.save(run("20260101-000001-bbbb", "pets", RunState.RUNNING))
     await store.runs.record_decision("pets", 2, Decision.PROMOTED, Rule.PASSED, "gate")
-    undone, _ = await store.labels.add("pets", b"two", "cat", is_new)
+    undone, _ = await store.labels.add("pets", b"two", Statement("cat"), is_new)
     await store.labels.undo(undone.id)
 
     await store.models.copy("pets", "copy")
-    counts, newer = await store.labels.counts("copy", await store.runs.last_learned("copy"))
-    assert (counts, newer) == ({"cat": 1, "dog": 1}, 1)
+    counts = await store.labels.counts("copy", await store.runs.last_learned("copy"))
+    assert (counts.classes, counts.changed) == ({"cat": 1, "dog": 1}, 1)
     snapshot = await store.labels.snapshot("copy")
     assert snapshot.held_out == {held}
     assert len(snapshot.images_ever_labeled) == 3
@@ -172,12 +167,12 @@ async def test_a_copy_has_labels_and_history_of_its_own(store: Store, workspace:
     assert copied.id != "20260101-000000-aaaa"
     assert promotions(workspace)[0] == ("copy", 2, copied.id, promotions(workspace)[1][3])
 
-    await store.labels.add("copy", b"three", "owl", is_new)
+    await store.labels.add("copy", b"three", Statement("owl"), is_new)
     assert await store.labels.totals() == {"pets": 2, "copy": 3}
 
 
 async def test_a_deleted_model_is_hidden_and_brought_back(store: Store) -> None:
-    label, _ = await store.labels.add("pets", b"jpeg", "cat", is_new)
+    label, _ = await store.labels.add("pets", b"jpeg", Statement("cat"), is_new)
     await store.runs.save(run("r1", "pets"), Moment(label.id))
     await store.models.set_aside("pets", "abc")
     assert (await store.labels.snapshot("pets")).current == ()
@@ -190,12 +185,12 @@ async def test_a_deleted_model_is_hidden_and_brought_back(store: Store) -> None:
 async def test_purging_removes_photos_that_nothing_else_refers_to(
     store: Store, workspace: Workspace
 ) -> None:
-    await store.labels.add("pets", b"own", "cat", is_new)
-    shared, _ = await store.labels.add("pets", b"shared", "cat", is_new)
-    kept, _ = await store.labels.add("zoo", b"shared", "lynx", is_new)
-    undone, _ = await store.labels.add("zoo", b"undone", "lynx", is_new)
+    await store.labels.add("pets", b"own", Statement("cat"), is_new)
+    shared, _ = await store.labels.add("pets", b"shared", Statement("cat"), is_new)
+    kept, _ = await store.labels.add("zoo", b"shared", Statement("lynx"), is_new)
+    undone, _ = await store.labels.add("zoo", b"undone", Statement("lynx"), is_new)
     await store.labels.undo(undone.id)
-    await store.labels.add("pets", b"undone", "lynx", is_new)
+    await store.labels.add("pets", b"undone", Statement("lynx"), is_new)
     await store.runs.save(run("r1", "pets"))
     await store.models.set_aside("pets", "abc")
     await store.models.purge()

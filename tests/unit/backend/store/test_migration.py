@@ -8,7 +8,8 @@ import sqlite3
 import pytest
 
 from backend.contract import Decision, Label, Rule, RunState, TrainingRun
-from backend.store.labels import Moment
+from backend.store.label_queries import Moment
+from backend.store.labels import Statement
 from backend.store.schema import MIGRATIONS
 from backend.store.store import Store
 from serving.errors import BackendError
@@ -119,11 +120,15 @@ async def test_a_database_of_schema_1_opens_and_loses_nothing(workspace: Workspa
     store = Store(workspace)
     await store.open()
     labels = await store.labels.snapshot("starter")
-    assert labels.current == (Label(1, IMAGE, "zebra", "t0", new_class=True, model="starter"),)
+    assert labels.current == (
+        Label(1, IMAGE, "zebra", "t0", new_class=True, model="starter", action=1),
+    )
     assert labels.images_ever_labeled == {IMAGE}
     assert labels.moment == Moment(2)
     assert store.images.path(IMAGE).read_bytes() == JPEG
-    again = await store.labels.add("starter", JPEG, "zebra", is_new=lambda name: True, key="key-1")
+    again = await store.labels.add(
+        "starter", JPEG, Statement("zebra"), is_new=lambda name: True, key="key-1"
+    )
     assert again == (labels.current[0], False)
     assert await store.runs.last_learned("starter") == Moment(1)
     assert promotions(workspace) == [
@@ -173,7 +178,7 @@ async def test_what_a_backend_of_one_model_wrote_belongs_to_that_model(
     store = Store(workspace)
     await store.open()
     assert (await store.labels.snapshot("birds")).current == (
-        Label(1, IMAGE, "owl", "t0", new_class=True, model="birds"),
+        Label(1, IMAGE, "owl", "t0", new_class=True, model="birds", action=1),
     )
     assert (await store.labels.snapshot("birds")).held_out == frozenset()
     (run,) = await store.runs.all("birds")

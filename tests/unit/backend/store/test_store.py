@@ -13,7 +13,8 @@ import pytest
 from backend.contract import RunState, TrainingRun
 from backend.store import images
 from backend.store.images import read_image
-from backend.store.labels import Moment
+from backend.store.label_queries import Moment
+from backend.store.labels import Statement
 from backend.store.runs import UnknownRun
 from backend.store.store import Store
 from serving.errors import BackendError
@@ -36,14 +37,18 @@ async def store(workspace: Workspace) -> AsyncIterator[Store]:
 async def test_a_restart_forgets_nothing(workspace: Workspace) -> None:
     store = Store(workspace)
     await store.open()
-    label, made = await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: True, key="k")
+    label, made = await store.labels.add(
+        "m", b"jpeg", Statement("cat"), is_new=lambda name: True, key="k"
+    )
     await store.runs.save(RUN, Moment(label.id))
     await store.close()
     assert made
     store = Store(workspace)
     await store.open()
     assert (await store.labels.snapshot("m")).current == (label,)
-    assert await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: True, key="k") == (
+    assert await store.labels.add(
+        "m", b"jpeg", Statement("cat"), is_new=lambda name: True, key="k"
+    ) == (
         label,
         False,
     )
@@ -52,8 +57,8 @@ async def test_a_restart_forgets_nothing(workspace: Workspace) -> None:
 
 
 async def test_an_image_is_kept_once_under_its_hash(store: Store) -> None:
-    first, _ = await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
-    second, _ = await store.labels.add("m", b"jpeg", "dog", is_new=lambda name: False)
+    first, _ = await store.labels.add("m", b"jpeg", Statement("cat"), is_new=lambda name: False)
+    second, _ = await store.labels.add("m", b"jpeg", Statement("dog"), is_new=lambda name: False)
     assert first.image == second.image == hashlib.sha256(b"jpeg").hexdigest()
     files = [path for path in store.images.root.rglob("*") if path.is_file()]
     assert files == [store.images.path(first.image)]
@@ -62,11 +67,11 @@ async def test_an_image_is_kept_once_under_its_hash(store: Store) -> None:
 @pytest.mark.parametrize("kind", OF_A_PHOTO)
 async def test_a_damaged_image_is_whole_once_it_is_labelled_again(store: Store, kind: str) -> None:
     jpeg = image_bytes("red")
-    label, _ = await store.labels.add("m", jpeg, "cat", is_new=lambda name: False)
+    label, _ = await store.labels.add("m", jpeg, Statement("cat"), is_new=lambda name: False)
     path = store.images.path(label.image)
     OF_A_PHOTO[kind](path)
     assert not store.images.is_whole(label.image)
-    await store.labels.add("m", jpeg, "cat", is_new=lambda name: False)
+    await store.labels.add("m", jpeg, Statement("cat"), is_new=lambda name: False)
     assert read_image(path) == jpeg
     assert store.images.is_whole(label.image)
     kept = list((store.images.root.parent / "damaged").glob(f"*{path.name}"))
@@ -74,7 +79,7 @@ async def test_a_damaged_image_is_whole_once_it_is_labelled_again(store: Store, 
 
 
 async def test_a_file_in_the_place_of_a_folder_of_images_is_moved_away(store: Store) -> None:
-    label, _ = await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
+    label, _ = await store.labels.add("m", b"jpeg", Statement("cat"), is_new=lambda name: False)
     path = store.images.path(label.image)
     shutil.rmtree(path.parent)
     path.parent.write_text("not a folder")
@@ -92,12 +97,12 @@ async def test_no_row_is_written_for_an_image_that_was_not(
 
     monkeypatch.setattr(images, "write_aside", full)
     with pytest.raises(BackendError, match="the disk is full"):
-        await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
+        await store.labels.add("m", b"jpeg", Statement("cat"), is_new=lambda name: False)
     assert (await store.labels.snapshot("m")).moment == Moment()
 
 
 async def test_undone_labels_are_still_decided_about(store: Store) -> None:
-    label, _ = await store.labels.add("m", b"jpeg", "cat", is_new=lambda name: False)
+    label, _ = await store.labels.add("m", b"jpeg", Statement("cat"), is_new=lambda name: False)
     await store.labels.undo(label.id)
     view = await store.labels.snapshot("m")
     assert view.current == ()
@@ -138,14 +143,17 @@ class Labels:
         self.store = store
 
     async def label(self, photo: str, class_name: str) -> None:
-        await self.store.labels.add("m", photo.encode(), class_name, is_new=lambda name: False)
+        await self.store.labels.add(
+            "m", photo.encode(), Statement(class_name), is_new=lambda name: False
+        )
 
     async def train(self) -> None:
         moment = (await self.store.labels.snapshot("m")).moment
         await self.store.runs.save(replace(RUN, state=RunState.SUCCEEDED), moment)
 
     async def unlearned(self) -> int:
-        return (await self.store.labels.counts("m", await self.store.runs.last_learned("m")))[1]
+        learned = await self.store.runs.last_learned("m")
+        return (await self.store.labels.counts("m", learned)).changed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""Which labels count: SQL that the stores of labels, conflicts and the pool share.
+
+Of the labels of one photo in one model the newest counts that was not undone; one that says
+SKIP says nothing. None counts while two people disagree: the newest labels of two authors
+differ, and no later label settles it. An author that is not known disagrees with nobody.
+The parameters are those of `parameters`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from backend.contract import Label, LabelKind
+from serving.database import Row
+
+
+class Moment(NamedTuple):
+    """When a training run began, in terms of what had happened to labels by then."""
+
+    label: int = 0
+    """The highest label id there was; 0 without labels."""
+    undone: int = 0
+    """How many times labels had been taken back, of all models."""
+
+
+_NOW = "model = :model AND undone IS NULL"
+_THEN = "model = :model AND id <= :label AND (undone IS NULL OR undone_number > :undone)"
+
+
+def _newest_by_author(stands: str) -> str:
+    """Return the newest label of each author of a photo, since it was last settled."""
+    return f"""
+        SELECT * FROM labels
+        WHERE id IN (
+            SELECT MAX(id) FROM labels AS said
+            WHERE {stands} AND kind <> 'skip' AND author <> '' AND class_deleted IS NULL
+            AND id >= COALESCE((
+                SELECT MAX(id) FROM labels AS settling
+                WHERE {stands} AND settles = 1 AND settling.image = said.image
+            ), 0)
+            GROUP BY image, author
+        )
+    """
+
+
+def _disputed(stands: str) -> str:
+    """Return the images of which people say different things."""
+    return f"""
+        SELECT image FROM ({_newest_by_author(stands)})
+        GROUP BY image HAVING COUNT(DISTINCT kind || '/' || class_name) > 1
+    """
+
+
+def _counting(stands: str) -> str:
+    return f"""
+        SELECT * FROM labels
+        WHERE class_deleted IS NULL
+        AND id IN (SELECT MAX(id) FROM labels WHERE {stands} AND kind <> 'skip' GROUP BY image)
+        AND image NOT IN ({_disputed(stands)})
+    """
+
+
+CURRENT = _counting(_NOW)
+"""The labels that count now: those of classes, and those that say NONE."""
+LEARNED = _counting(_THEN)
+"""What counted when a run began; also takes the parameters of its Moment."""
+DISPUTED = _disputed(_NOW)
+NEWEST_BY_AUTHOR = _newest_by_author(_NOW)
+LABELLED = f"""
+    SELECT image FROM labels WHERE {_NOW} AND kind <> 'skip' AND class_deleted IS NULL
+"""
+"""Images of which somebody says something, disputed or not."""
+SKIPPED = f"""
+    SELECT image FROM labels
+    WHERE id IN (SELECT MAX(id) FROM labels WHERE {_NOW} GROUP BY image) AND kind = 'skip'
+"""
+"""Images of which a person said last that it is nothing for now."""
+
+
+def parameters(model: str, moment: Moment | None = None) -> dict[str, Any]:
+    """Return the parameters of these queries."""
+    return {"model": model, **(moment or Moment())._asdict()}
+
+
+def label_of(row: Row) -> Label:
+    """Return a row of the table as a label."""
+    return Label(
+        id=row["id"],
+        image=row["image"],
+        class_name=row["class_name"],
+        created=row["created"],
+        new_class=bool(row["new_class"]),
+        model=row["model"],
+        kind=LabelKind(row["kind"]),
+        by=row["author"],
+        action=row["action"],
+    )
