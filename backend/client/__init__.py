@@ -8,6 +8,7 @@ from backend.client.connection import LONG_TIMEOUT, REQUEST_TIMEOUT, BackendRefu
 from backend.client.labels import LabelCalls
 from backend.client.models import ModelCalls
 from backend.client.paths import query
+from backend.client.teaching import TeachingCalls
 from backend.client.training import TrainingCalls
 from backend.client.versions import VersionCalls
 from backend.contract import Classification, Health
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-class BackendClient(LabelCalls, TrainingCalls, ModelCalls, VersionCalls):
+class BackendClient(LabelCalls, TeachingCalls, TrainingCalls, ModelCalls, VersionCalls):
     """Calls the backend. Every failure is a BackendError with a sentence.
 
     It is a BackendRefused if the backend answered with an error, and another

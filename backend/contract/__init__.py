@@ -28,6 +28,10 @@ action, as are those of `POST /labels/batch`.
     POST /pool?model=&version=    file, embedding (base64 of float32, little-endian)
                                                   -> PoolPhoto (201)
     GET  /pool?model=                             -> PoolSummary
+    GET  /queue?model=&count=&exclude=            -> [QueueItem], the photo that teaches most
+                                                     first (`exclude` hashes may be many)
+    GET  /clusters?model=&count=                  -> [Cluster], of photos that look alike
+    GET  /label-issues?model=&count=              -> [LabelIssue], worst first
     POST /training?model=                         -> TrainingRun (202)
     GET  /training?model=                         -> [TrainingRun], of every model without one
     GET  /training/{id}                           -> TrainingRun
@@ -90,6 +94,12 @@ from backend.contract.models import NewModel as NewModel
 from backend.contract.service import Classification as Classification
 from backend.contract.service import Event as Event
 from backend.contract.service import Health as Health
+from backend.contract.teaching import Cluster as Cluster
+from backend.contract.teaching import IssueKind as IssueKind
+from backend.contract.teaching import LabelIssue as LabelIssue
+from backend.contract.teaching import Outlook as Outlook
+from backend.contract.teaching import QueueItem as QueueItem
+from backend.contract.teaching import QueueReason as QueueReason
 from backend.contract.training import MAX_AFTER_LABELS as MAX_AFTER_LABELS
 from backend.contract.training import MAX_QUIET_SECONDS as MAX_QUIET_SECONDS
 from backend.contract.training import MIN_QUIET_SECONDS as MIN_QUIET_SECONDS

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from backend.contract.teaching import Outlook
+
 MAX_AFTER_LABELS = 10_000
 MIN_QUIET_SECONDS = 5
 MAX_QUIET_SECONDS = 7 * 24 * 3600
@@ -192,3 +194,5 @@ class EvaluationReport:
     skipped: list[SkippedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Sentences about how an imported folder was understood."""
+    outlook: Outlook | None = None
+    """What more labels are expected to bring; None if there are too few to tell."""
