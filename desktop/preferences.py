@@ -39,7 +39,7 @@ class Preferences:
     engine: str = AUTO
     """auto, docker or process."""
     unsure_below: float = 0.5
-    """Predictions whose best score is lower are marked unsure."""
+    """Predictions whose best score is lower are marked unsure, where no familiarity is known."""
     on_quit: OnQuit = OnQuit.ASK
     dismissed_action: str = ""
     """The EngineAction that Fleet suggested and is not to suggest again."""

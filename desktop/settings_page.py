@@ -53,7 +53,10 @@ class SettingsPage(ScrollPage):
         folder.clicked.connect(lambda: _open_folder(workspace, on_error))
         self._add("Appearance", "Light or dark.", self.appearance)
         self._add(
-            "Unsure below", "A photo whose best score is lower is marked unsure.", self.unsure
+            "Unsure below",
+            "A photo whose best score is lower is marked unsure, if the version that answered has"
+            " not learned by itself when it is.",
+            self.unsure,
         )
         self._add(
             "When the window is closed",

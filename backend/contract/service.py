@@ -15,6 +15,11 @@ class Classification:
     version: int
     scores: list[Score]
     milliseconds: float
+    unsure: bool = False
+    """A person should look at it: the photo resembles none that the classes were learned from, or,
+    with a version that did not learn that, no class is half probable."""
+    familiarity: float | None = None
+    """0 to 1, below 0.5 unsure; None from a version that did not learn it."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,12 @@ def routes(classifier: Classifier, names: ModelNames, uploads: Uploads) -> APIRo
             requested = upload.fields.get("model") or model
             prediction = await cancel_on_disconnect(request, answer(upload, requested))
         return Classification(
-            prediction.model, prediction.version, list(prediction.scores), prediction.milliseconds
+            prediction.model,
+            prediction.version,
+            list(prediction.scores),
+            prediction.milliseconds,
+            prediction.is_unsure(),
+            prediction.familiarity,
         )
 
     async def answer(upload: Upload, requested: str | None) -> Prediction:

@@ -11,7 +11,17 @@ from serving.errors import ServeryError, storage_error
 from serving.files import write_export
 from serving.text.spreadsheet import csv_text
 
-_COLUMNS = ("file", "state", "class", "score", "label", "model", "version", "problem")
+_COLUMNS = (
+    "file",
+    "state",
+    "class",
+    "score",
+    "label",
+    "model",
+    "version",
+    "problem",
+    "familiarity",
+)
 """Other programs read these names; they stay as they are."""
 
 
@@ -44,6 +54,7 @@ def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) ->
 
 def _record(photo: Photo, unsure_below: float) -> dict[str, object]:
     prediction, top = photo.prediction, photo.top
+    familiarity = prediction.familiarity if prediction else None
     values = (
         photo.key,
         photo.state(unsure_below).value,
@@ -53,5 +64,6 @@ def _record(photo: Photo, unsure_below: float) -> dict[str, object]:
         prediction.model if prediction else None,
         prediction.version if prediction else None,
         photo.failure.what if photo.failure else None,
+        round(familiarity, 6) if familiarity is not None else None,
     )
     return dict(zip(_COLUMNS, values, strict=True))

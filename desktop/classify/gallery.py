@@ -49,7 +49,7 @@ class Gallery:
 
     @property
     def unsure_below(self) -> float:
-        """The score, 0 to 1, under which an answer counts as unsure."""
+        """That of `Prediction.is_unsure`."""
         return self._unsure_below
 
     @property

@@ -165,17 +165,17 @@ def _row(
 
 
 def _prediction_as_json(prediction: Prediction) -> str:
-    return json.dumps(
-        {
-            "model": prediction.model,
-            "version": prediction.version,
-            "names": [score.name for score in prediction.scores],
-            "scores": [score.score for score in prediction.scores],
-            "instance_id": prediction.instance_id,
-            "milliseconds": prediction.milliseconds,
-        },
-        separators=(",", ":"),
-    )
+    raw = {
+        "model": prediction.model,
+        "version": prediction.version,
+        "names": [score.name for score in prediction.scores],
+        "scores": [score.score for score in prediction.scores],
+        "instance_id": prediction.instance_id,
+        "milliseconds": prediction.milliseconds,
+    }
+    if prediction.familiarity is not None:
+        raw["familiarity"] = prediction.familiarity
+    return json.dumps(raw, separators=(",", ":"))
 
 
 def _photo(row: Row, names: dict[str, str]) -> Photo:
@@ -226,6 +226,7 @@ def _prediction(text: str | None, names: dict[str, str]) -> Prediction | None:
             scores=KeptScores(map(shared, classes), scores),
             instance_id=shared(raw["instance_id"]),
             milliseconds=raw["milliseconds"],
+            familiarity=raw.get("familiarity"),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -76,16 +76,15 @@ class Photo:
         return self.prediction.scores[0] if self.prediction and self.prediction.scores else None
 
     def state(self, unsure_below: float) -> PhotoState:
-        """Return its one state; scores under `unsure_below` (0 to 1) count as unsure."""
+        """Return its one state; `unsure_below` is that of `Prediction.is_unsure`."""
         if self.failure is not None:
             return PhotoState.FAILED
         if self.label:
             return PhotoState.LABELLED
         if self.prediction is None:
             return PhotoState.QUEUED
-        if self.top is None:  # the model that answered knows no class yet
-            return PhotoState.ANSWERED
-        return PhotoState.UNSURE if self.top.score < unsure_below else PhotoState.ANSWERED
+        is_unsure = self.prediction.is_unsure(unsure_below)
+        return PhotoState.UNSURE if is_unsure else PhotoState.ANSWERED
 
     def matches(self, text: str) -> bool:
         """Whether `text`, in lower case, is in its name, its best class or its label."""

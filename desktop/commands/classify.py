@@ -72,7 +72,8 @@ def classify(
             print_message(f"{photos.word(photo)}: {result}")
         elif not as_json:
             best = (f"{score.name} {percent(score.score)}" for score in result.scores[:top])
-            print_line(f"{photos.word(photo)}: {', '.join(best) or '-'}")
+            mark = " (unsure)" if result.is_unsure() else ""
+            print_line(f"{photos.word(photo)}: {', '.join(best) or '-'}{mark}")
 
     asyncio.run(_classify_all(target, photos, model, start, show, progress))
     if as_json:
@@ -150,4 +151,6 @@ async def _wait_for_instance(fleet: Fleet, start: bool, report: Report) -> None:
 def _as_json(file: str, result: Result) -> dict[str, Any]:
     if isinstance(result, ServeryError):
         return {"file": file, "error": result.what, "advice": result.advice}
-    return {"file": file, **asdict(result)}
+    record = {"file": file, **asdict(result), "unsure": result.is_unsure()}
+    del record["embedding"]  # never asked for here
+    return record

@@ -25,6 +25,8 @@ from serving.predict.request import (
     predict_request,
     probe_jpeg,
     response_embedding,
+    response_embedding_bytes,
+    response_familiarity,
     response_scores,
     response_version,
 )
@@ -162,13 +164,23 @@ class PredictClient:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
+    async def classify(
+        self, jpeg: bytes, model: str | None = None, *, with_embedding: bool = False
+    ) -> Prediction:
         """Return the ranked classes for one normalized JPEG, by the current model if none is named.
+
+        With `with_embedding` the prediction has the embedding too, from a version that gives
+        it beside its scores.
 
         Raises ImageError if the model cannot decode the image, ModelNotServed, ModelError
         if it answers outside its contract or fails on it, FleetUnavailable if no ready
         instance answered in time.
         """
+        prediction = await self._answer_with_embedding(jpeg, model)
+        return prediction if with_embedding else replace(prediction, embedding=None)
+
+    async def _answer_with_embedding(self, jpeg: bytes, model: str | None) -> Prediction:
+        """As `classify`, with the embedding."""
         started = self._clock()
         name = self.served_name(model)
         canary = self._split.draw(name)
@@ -186,6 +198,7 @@ class PredictClient:
         return prediction
 
     async def _classify(self, jpeg: bytes, model: str | None, started: float) -> Prediction:
+        # No output is named: which version answers, and what it has, is known only then.
         name, response, instance_id = await self._predict(CLASSIFY_SIGNATURE, jpeg, model)
         return self._prediction(name, response, instance_id, started)
 
@@ -198,6 +211,8 @@ class PredictClient:
             scores=response_scores(response),
             instance_id=instance_id,
             milliseconds=(self._clock() - started) * 1000,
+            familiarity=response_familiarity(response),
+            embedding=response_embedding_bytes(response),
         )
 
     async def _ask_version(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image
 from serving.errors import ModelError
 from serving.predict.prediction import Score
 from serving.tf.messages import predict_pb2, tensor_pb2, types_pb2
-from serving.tf.names import CLASSES, EMBEDDING, IMAGES, SCORES
+from serving.tf.names import CLASSES, EMBEDDING, FAMILIARITY, IMAGES, SCORES
 from serving.tf.status import ServingError
 from serving.tf.tensors import from_proto, varint
 
@@ -110,6 +111,34 @@ def response_embedding(response: Any) -> list[float]:
     """Return the embedding of the first image; raises ModelError without one."""
     values: list[float] = _first_row(response, EMBEDDING, _NUMBERS)
     return values
+
+
+def response_familiarity(response: Any) -> float | None:
+    """Return the familiarity of the first image, 0 to 1; None if the version gives none."""
+    if FAMILIARITY not in response.outputs:
+        return None
+    try:
+        array = from_proto(response.outputs[FAMILIARITY], FAMILIARITY, allows_surplus=False).array
+    except ServingError:
+        return None
+    # A model from elsewhere may call something else by this name.
+    if array.ndim != 1 or not len(array) or array.dtype.kind != "f":
+        return None
+    value = float(array[0])
+    return min(1.0, max(0.0, value)) if math.isfinite(value) else None
+
+
+def response_embedding_bytes(response: Any) -> bytes | None:
+    """Return the embedding of the first image as little-endian float32; None without one."""
+    if EMBEDDING not in response.outputs:
+        return None
+    try:
+        array = from_proto(response.outputs[EMBEDDING], EMBEDDING, allows_surplus=False).array
+    except ServingError:
+        return None
+    if array.ndim != 2 or not len(array) or array.dtype.kind != "f":
+        return None
+    return bytes(array[0].astype("<f4").tobytes())
 
 
 def _first_row(response: Any, output: str, dtypes: Collection[int]) -> list[Any]:

@@ -24,7 +24,11 @@ CLASSES = "classes"
 SCORES = "scores"
 """Output of `CLASSIFY_SIGNATURE`: float [N, k], probabilities."""
 EMBEDDING = "embedding"
-"""Output of `EMBED_SIGNATURE`: float [N, D]."""
+"""Output of `EMBED_SIGNATURE`, and of `CLASSIFY_SIGNATURE` where there is `FAMILIARITY`: float
+[N, D]."""
+FAMILIARITY = "familiarity"
+"""Output of `CLASSIFY_SIGNATURE` and `DEFAULT_SIGNATURE` in versions that learned what photos of
+their classes look like: float [N], 0 to 1; below 0.5 a photo shows something else."""
 
 EMBEDDING_NODE = "servery/embedding"
 CLASSES_NODE = "servery/classes"

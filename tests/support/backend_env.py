@@ -96,6 +96,7 @@ class FakeClassifier:
     """A classifier that answers what a test sets, and keeps what it received."""
 
     scores: tuple[Score, ...] = (Score("cat", 0.9), Score("dog", 0.1))
+    familiarity: float | None = None
     failure: Exception | None = None
     received: list[bytes] = field(default_factory=list)
     models: list[str | None] = field(default_factory=list)
@@ -105,7 +106,7 @@ class FakeClassifier:
         self.models.append(model)
         if self.failure is not None:
             raise self.failure
-        return Prediction(model or MODEL, 1, self.scores, "one", 2.5)
+        return Prediction(model or MODEL, 1, self.scores, "one", 2.5, self.familiarity)
 
 
 @dataclass

@@ -10,9 +10,15 @@ from serving.predict.prediction import Prediction, Score
 MODEL = "pets"
 
 
-def prediction(*scores: tuple[str, float], version: int = 1, model: str = MODEL) -> Prediction:
+def prediction(
+    *scores: tuple[str, float],
+    version: int = 1,
+    model: str = MODEL,
+    familiarity: float | None = None,
+) -> Prediction:
     """Return an answer with these classes, best first."""
-    return Prediction(model, version, tuple(Score(*score) for score in scores), "one", 12.0)
+    ranked = tuple(Score(*score) for score in scores)
+    return Prediction(model, version, ranked, "one", 12.0, familiarity)
 
 
 def answered_photo(
@@ -21,8 +27,9 @@ def answered_photo(
     label: str = "",
     version: int = 1,
     model: str = MODEL,
+    familiarity: float | None = None,
 ) -> Photo:
     """Return a photo that has got its answer."""
-    answer = prediction(*scores, version=version, model=model)
+    answer = prediction(*scores, version=version, model=model, familiarity=familiarity)
     labels = {model: label} if label else {}
     return Photo(path, path.name, 1.0, answer, labels, waiting=False)

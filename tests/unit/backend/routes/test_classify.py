@@ -11,6 +11,7 @@ from PIL import Image
 from backend import uploads
 from serving.errors import FleetUnavailable, ImageError, ModelError
 from serving.normalize_image import MAX_BYTES
+from serving.predict.prediction import Score
 from tests.support.backend_env import Service
 from tests.support.sample_images import image_bytes
 
@@ -22,6 +23,20 @@ async def test_a_form_with_a_photo_is_classified(service: Service) -> None:
     assert answer.json()["scores"][0] == {"name": "cat", "score": 0.9}
     assert answer.json()["version"] == 1
     assert service.classifier.received == [jpeg]
+
+
+async def test_an_answer_says_whether_it_is_unsure(service: Service) -> None:
+    async def classify() -> tuple[bool, float | None]:
+        raw = (await service.http.post("/classify", content=image_bytes())).json()
+        return raw["unsure"], raw["familiarity"]
+
+    assert await classify() == (False, None)
+    service.classifier.scores = (Score("cat", 0.4), Score("dog", 0.39))
+    assert await classify() == (True, None)
+    service.classifier.familiarity = 0.75
+    assert await classify() == (False, 0.75)
+    service.classifier.familiarity = 0.25
+    assert await classify() == (True, 0.25)
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "application/octet-stream", None])

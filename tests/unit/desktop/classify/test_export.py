@@ -28,8 +28,16 @@ def test_csv_has_a_row_a_photo(tmp_path: Path) -> None:
     assert rows[0]["label"] == "tiger"
     assert rows[1] == {
         "file": "/album/c.jpg", "state": "failed", "class": "", "score": "", "label": "",
-        "model": "", "version": "", "problem": "Empty.",
+        "model": "", "version": "", "problem": "Empty.", "familiarity": "",
     }  # fmt: skip
+
+
+def test_a_photo_that_is_not_familiar_is_unsure_in_the_export(tmp_path: Path) -> None:
+    target = tmp_path / "answers.csv"
+    sure = answered_photo(Path("/album/a.jpg"), ("cat", 0.99), familiarity=0.25)
+    export_photos([sure], target, 0.5)
+    (row,) = csv.DictReader(target.read_text().splitlines())
+    assert (row["state"], row["score"], row["familiarity"]) == ("unsure", "0.99", "0.25")
 
 
 def test_json_has_every_score(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def no_database(database: Path) -> Path:
 
 async def test_photos_come_back_as_they_were(database: Path) -> None:
     first = replace(
-        answered_photo(Path("/a.jpg"), ("cat", 0.9), ("dog", 0.1)),
+        answered_photo(Path("/a.jpg"), ("cat", 0.9), ("dog", 0.1), familiarity=0.75),
         labels={MODEL: "tiger", "birds": "wren"},
     )
     failed = Photo(

@@ -19,6 +19,15 @@ def test_a_photo_is_in_exactly_one_state() -> None:
     assert replace(SURE, labels={MODEL: "tiger"}, failure=FAILURE).state(0.5) is PhotoState.FAILED
 
 
+def test_what_a_version_learned_of_its_photos_decides_what_is_unsure() -> None:
+    unknown = answered_photo(PATH, ("cat", 0.99), familiarity=0.4)
+    familiar = answered_photo(PATH, ("cat", 0.3), ("dog", 0.29), familiarity=0.6)
+    assert unknown.state(0.5) is PhotoState.UNSURE
+    assert familiar.state(0.5) is PhotoState.ANSWERED
+    nameless = answered_photo(PATH, familiarity=0.1)
+    assert nameless.state(0.5) is PhotoState.ANSWERED
+
+
 def test_a_photo_classified_again_keeps_its_answer_until_then() -> None:
     assert replace(SURE, waiting=True).state(0.5) is PhotoState.ANSWERED
 

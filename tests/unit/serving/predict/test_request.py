@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from serving.errors import ModelError
-from serving.predict.request import predict_request, response_embedding, response_scores
+from serving.predict.request import (
+    predict_request,
+    response_embedding,
+    response_embedding_bytes,
+    response_familiarity,
+    response_scores,
+)
 from serving.tf.messages import predict_pb2, tensor_pb2, types_pb2
 
 
@@ -101,3 +107,32 @@ def test_another_type_is_named() -> None:
 def test_another_shape_is_named(sizes: tuple[int, ...]) -> None:
     with pytest.raises(ModelError, match="unexpected shape"):
         numbers(tensor(types_pb2.DT_FLOAT, *sizes))
+
+
+def test_familiarity_and_embedding_are_read_where_a_version_has_them() -> None:
+    without = predict_pb2.PredictResponse()
+    assert response_familiarity(without) is None
+    assert response_embedding_bytes(without) is None
+    embedding = tensor(types_pb2.DT_FLOAT, 1, 2, float_val=[0.5, -2.0])
+    familiarity = tensor(types_pb2.DT_FLOAT, 1, float_val=[0.25])
+    response = predict_pb2.PredictResponse(
+        outputs={"embedding": embedding, "familiarity": familiarity}
+    )
+    assert response_familiarity(response) == 0.25
+    assert response_embedding_bytes(response) == struct.pack("<2f", 0.5, -2.0)
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [
+        tensor(types_pb2.DT_FLOAT, 1, 2, float_val=[0.5, 0.5]),
+        tensor(types_pb2.DT_STRING, 1, string_val=[b"very"]),
+        tensor(types_pb2.DT_FLOAT, 1, float_val=[float("nan")]),
+        tensor(types_pb2.DT_FLOAT, 2, tensor_content=b"12"),
+        tensor(types_pb2.DT_FLOAT, 0),
+    ],
+    ids=["rows", "text", "nan", "torn", "nothing"],
+)
+def test_what_another_model_calls_familiarity_is_not_taken_for_it(proto: Any) -> None:
+    response = predict_pb2.PredictResponse(outputs={"familiarity": proto})
+    assert response_familiarity(response) is None
