@@ -2,11 +2,13 @@
 
 In cross-validation the labelled photos are dealt into parts, and each is answered by a
 head that was fitted to all the others. So every label tells how good the model is, and
-the head that goes live still learns from every label.
+the head that goes live still learns from every label. Near-duplicates are in one part: a
+photo that differs from a learned one by a few pixels says nothing about others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +19,8 @@ import numpy as np
 from backend.contract import EvaluationReport, Mistake
 from backend.training.features import Integers, Rows
 from backend.training.head import Floats, Head, softmax
-from backend.training.learned import Learned
+from backend.training.learned import CrossValidated, Learned
+from backend.training.near_duplicates import group_near_duplicates
 from backend.training.regression import Problem
 from backend.training.worker_protocol import Evaluation
 
@@ -25,6 +28,9 @@ CROSS_VALIDATION = "cross-validation"
 HELD_OUT = "held-out photos"
 MAX_MISTAKES = 100
 """Most that a report lists."""
+FROZEN_FROM = 2_000
+"""With so many photos, each stays in its part for good: accuracies of versions that learned
+from more and more labels are then measured on the same photos."""
 _FEW = 20
 """Up to this many photos, each is a part of its own."""
 _SOME = 500
@@ -60,37 +66,79 @@ def answers_of(head: Head, rows: Rows) -> Answers:
     return Answers(rows.images, rows.classes, answered, scores[np.arange(len(rows)), best])
 
 
-def cross_validated(problem: Problem, rows: Rows, on_part: Callable[[int, int], None]) -> Answers:
-    """Answer each of `rows`, the sorted rows of `problem`, by a head fitted without it.
+def cross_validated(
+    problem: Problem, rows: Rows, on_part: Callable[[int, int], None]
+) -> CrossValidated:
+    """Return what is said about each of `rows` by a head fitted without it.
 
-    `on_part(number, count)` is called before each fit, with numbers from 1. A single
-    photo is answered by the foundation.
+    `rows` are the sorted rows of `problem`. Near-duplicates are left out together.
+    `on_part(number, count)` is called before each fit, with numbers from 1. A photo that
+    nothing is left without is judged by the foundation.
     """
-    count = len(rows)
-    answered = [""] * count
-    scores = np.zeros(count, np.float32)
-    parts = deal(rows.classes)
+    count, classes = len(rows), problem.classes
+    probabilities = np.zeros((count, len(classes)), np.float16)
+    energies = np.zeros(count, np.float32)
+    groups = group_near_duplicates(rows.embeddings) if count else np.zeros(0, np.int64)
+    parts = deal(rows, groups)
     for number, part in enumerate(parts, 1):
         on_part(number, len(parts))
-        members = frozenset(part.tolist())
         others = np.setdiff1d(np.arange(count), part)
         head = problem.fit(others) if len(others) else problem.foundation
-        answers = answers_of(head, rows.where(index in members for index in range(count)))
-        for index, name, score in zip(part, answers.answered, answers.scores, strict=True):
-            answered[index], scores[index] = name, score
-    return Answers(rows.images, rows.classes, tuple(answered), scores)
+        if head.classes:
+            logits = head.logits(rows.embeddings[part])
+            largest = logits.max(axis=1)
+            energies[part] = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
+            # The foundation's classes are the first ones of the problem.
+            probabilities[part, : logits.shape[1]] = softmax(logits)
+    return CrossValidated(rows.images, rows.classes, classes, probabilities, energies)
 
 
-def deal(classes: tuple[str, ...]) -> list[Integers]:
-    """Deal rows of these classes into parts, each class evenly; every part is sorted.
+def answers_in(found: CrossValidated) -> Answers:
+    """Return what each photo was answered with while it was left out."""
+    scores = found.probabilities.max(axis=1, initial=0).astype(np.float32)
+    if not found.classes:
+        return Answers(found.images, found.labels, ("",) * len(found.images), scores)
+    best = found.probabilities.argmax(axis=1)
+    answered = tuple(
+        found.classes[index] if score > 0 else "" for index, score in zip(best, scores, strict=True)
+    )
+    return Answers(found.images, found.labels, answered, scores)
 
-    Up to 20 rows each is a part of its own; else there are ten parts, and five of more
-    than 500 rows.
+
+def deal(rows: Rows, groups: Integers) -> list[Integers]:
+    """Deal rows into parts, each class evenly, and rows of one group together.
+
+    `groups` [N] are the numbers of the rows' groups. Up to 20 groups each is a part of its
+    own; else there are ten parts, and five of more than 500 rows. From FROZEN_FROM rows the
+    part of a photo is decided by its hash, so that labels to come leave it where it is. A
+    group with more than half of a class's rows is dealt row by row: without it nothing
+    would be left to learn that class from. Every part is sorted.
     """
-    count = len(classes)
-    parts = count if count <= _FEW else 10 if count <= _SOME else 5
-    order = sorted(range(count), key=classes.__getitem__)
-    return [np.sort(np.array(order[part::parts], np.int64)) for part in range(parts)]
+    units = _units(rows.classes, groups)
+    count = len(rows)
+    parts = len(units) if len(units) <= _FEW else 10 if count <= _SOME else 5
+    if count < FROZEN_FROM:
+        units.sort(key=lambda unit: (rows.classes[unit[0]], unit[0]))
+        return [np.sort(np.concatenate(units[part::parts])) for part in range(parts)]
+    part_of = np.zeros(count, np.int64)
+    for unit in units:
+        first = min(rows.images[index] for index in unit)
+        part_of[unit] = int(hashlib.sha256(first.encode()).hexdigest(), 16) % parts
+    return [np.flatnonzero(part_of == part) for part in range(parts)]
+
+
+def _units(classes: tuple[str, ...], groups: Integers) -> list[Integers]:
+    """Return the rows of each group, but one by one those of a group that is most of a class."""
+    sizes = Counter(classes)
+    units: list[Integers] = []
+    order = np.argsort(groups, kind="stable")
+    for unit in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+        shown = Counter(classes[index] for index in unit)
+        if any(2 * number > sizes[name] for name, number in shown.items()):
+            units += [np.array([index]) for index in unit]
+        else:
+            units.append(unit)
+    return [unit for unit in units if len(unit)]
 
 
 def half_interval(right: int, count: int) -> float:

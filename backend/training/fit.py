@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
 from backend.training.features import Rows
 from backend.training.head import Floats, Head, softmax
-from backend.training.minimize import minimize
+from backend.training.softmax_regression import Doubles
 
 # Weights in the loss; the rows of one class together weigh 1.
 OLD_CLASS_PENALTY = 0.003
@@ -40,17 +41,26 @@ def fit_head(foundation: Head, rows: Rows, classes: tuple[str, ...]) -> Head:
     is_old = np.arange(len(classes)) < len(foundation.classes)
     penalty = np.where(is_old, OLD_CLASS_PENALTY, NEW_CLASS_PENALTY).astype(np.float32)
 
-    def loss(parameters: Floats) -> tuple[float, Floats]:
+    def loss(flat: Doubles) -> tuple[float, Doubles]:
+        parameters = flat.reshape(start.shape).astype(np.float32)
         errors = softmax(inputs @ parameters)
         likelihoods = np.maximum(errors[truth], np.finfo(np.float32).tiny)
         errors[truth] -= 1
         moved = parameters - start
         pull = penalty * moved
         value = -np.vdot(weights, np.log(likelihoods)) + 0.5 * np.vdot(pull, moved)
-        return float(value), inputs.T @ (errors * weights[:, None]) + pull
+        gradient = inputs.T @ (errors * weights[:, None]) + pull
+        return float(value), gradient.ravel().astype(np.float64)
 
-    minimum = minimize(loss, start, steps=STEPS, tolerance=TOLERANCE)
-    return Head((minimum[:-1] / scale).astype(np.float32), minimum[-1], classes)
+    # Imported here, since only versions of Servery 0.1 are taught so.
+    from scipy.optimize import minimize
+
+    options = {"maxiter": STEPS, "gtol": TOLERANCE}
+    found: Any = minimize(
+        loss, start.ravel().astype(np.float64), jac=True, method="L-BFGS-B", options=options
+    )
+    minimum = found.x.reshape(start.shape).astype(np.float32)
+    return Head(minimum[:-1] / np.float32(scale), minimum[-1], classes)
 
 
 def _start(foundation: Head, classes: tuple[str, ...]) -> tuple[Floats, Floats]:

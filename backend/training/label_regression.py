@@ -12,6 +12,7 @@ import numpy as np
 from backend.training.evaluation import (
     CROSS_VALIDATION,
     HELD_OUT,
+    answers_in,
     answers_of,
     cross_validated,
     evaluate,
@@ -44,10 +45,12 @@ def teach_by_regression(
     if len(rows):
         mean = read_embedding_mean(base_folder, rows.embeddings)
         problem = Problem(before.foundation, rows, mean)
-        checked = cross_validated(problem, rows, on_part)
+        judged = cross_validated(problem, rows, on_part)
+        checked = answers_in(judged)
         head = problem.fit(np.arange(len(rows)))
     else:
         head = before.foundation
+        judged = None
         checked = answers_of(head, rows)
     tested = answers_of(head, test_rows)
     measured, method = (tested, HELD_OUT) if len(test_rows) else (checked, CROSS_VALIDATION)
@@ -55,7 +58,11 @@ def teach_by_regression(
     evaluation = evaluate(
         measured, [checked, tested], base, fair_answers(base, before, rows.joined(test_rows))
     )
-    learned = replace(before, answers=dict(zip(checked.images, checked.answered, strict=True)))
+    learned = replace(
+        before,
+        answers=dict(zip(checked.images, checked.answered, strict=True)),
+        cross_validated=judged,
+    )
     return Taught(
         head=head,
         evaluation=evaluation,

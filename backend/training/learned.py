@@ -1,7 +1,7 @@
 """What a version stores of how it was taught: `learned.npz`.
 
 The foundation, which is the head before anyone taught it, and the photos learned from,
-each with the answer of a head that was fitted without it. Every training run starts from
+each with what a head says about it that was fitted without it. Every training run starts from
 the foundation and from all current labels, so the result depends neither on the order of
 the labels nor on labels that were taken back; and a later run can compare itself with this
 version on photos that both learned from.
@@ -13,13 +13,32 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from backend.training.head import Floats, Head
 from serving.errors import ModelError
 
 LEARNED_PATH = Path("assets.extra") / "learned.npz"
+
+
+@dataclass(frozen=True)
+class CrossValidated:
+    """What heads that did not learn from a photo say about it, for N labelled photos."""
+
+    images: tuple[str, ...]
+    """SHA-256 of each, in hex; sorted."""
+    labels: tuple[str, ...]
+    """[N]: the class that each is labelled with, one of `classes`."""
+    classes: tuple[str, ...]
+    """[C]: those of the version, in its order."""
+    probabilities: npt.NDArray[np.float16]
+    """[N, C], from 0 to 1. All zeros for a photo that had no class to be answered with."""
+    energies: Floats
+    """[N]: logarithm of the summed exponentials of the logits, so that the logits are
+    `log(probabilities) + energies`."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,8 @@ class Learned:
     """Its kernel is [2D, C]."""
     answers: Mapping[str, str] = field(default_factory=dict)
     """Image hash to the class that it was answered with while it was left out."""
+    cross_validated: CrossValidated | None = None
+    """None in a version that an older Servery made, or that nobody taught."""
 
     @classmethod
     def read(cls, version_folder: Path, head: Head) -> Learned:
@@ -54,7 +75,11 @@ class Learned:
                     raise ValueError("the foundation is not the head's")
                 images = [bytes(image).decode("ascii") for image in arrays["images"]]
                 answers = [str(name) for name in arrays["answers"]]
-                return cls(Head(kernel, bias, classes), dict(zip(images, answers, strict=True)))
+                return cls(
+                    Head(kernel, bias, classes),
+                    dict(zip(images, answers, strict=True)),
+                    _cross_validated(arrays) if "probabilities" in arrays else None,
+                )
         except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile) as error:
             raise ModelError(
                 f"The training data of version {version_folder.name} cannot be read.",
@@ -76,4 +101,29 @@ class Learned:
             foundation_unit_kernel=unit_kernel[:, columns],
             images=np.array(list(self.answers), "S64"),
             answers=np.array(list(self.answers.values()), np.str_),
+            **({} if self.cross_validated is None else _arrays(self.cross_validated)),
         )
+
+
+def _arrays(found: CrossValidated) -> dict[str, Any]:
+    index_of = {name: index for index, name in enumerate(found.classes)}
+    return {
+        "cross_validated_images": np.array(found.images, "S64"),
+        "cross_validated_labels": np.array([index_of[name] for name in found.labels], np.int32),
+        "cross_validated_classes": np.array(found.classes, np.str_),
+        "probabilities": found.probabilities,
+        "energies": found.energies,
+    }
+
+
+def _cross_validated(arrays: np.lib.npyio.NpzFile) -> CrossValidated:
+    """Return what `_arrays` made; raises ValueError or LookupError if its parts do not fit."""
+    images = tuple(bytes(image).decode("ascii") for image in arrays["cross_validated_images"])
+    classes = tuple(str(name) for name in arrays["cross_validated_classes"])
+    labels = tuple(classes[index] for index in arrays["cross_validated_labels"])
+    probabilities, energies = arrays["probabilities"], arrays["energies"]
+    if probabilities.shape != (len(images), len(classes)) or len(labels) != len(images):
+        raise ValueError("the probabilities are not those of the photos")
+    if energies.shape != (len(images),):
+        raise ValueError("the energies are not those of the photos")
+    return CrossValidated(images, labels, classes, probabilities, energies)

@@ -11,14 +11,12 @@ labels changes no score. docs/decisions/learning.md has the measurements.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from backend.training.features import Integers, Rows
 from backend.training.head import Floats, Head, unit
-from backend.training.minimize import Doubles, minimize
 from backend.training.prototypes import prototypes
+from backend.training.softmax_regression import Axes, Samples, fit_softmax
 
 INVERSE_PENALTY = 10.0
 """How much the labels weigh beside the squared weights: C of scikit-learn, where the loss is
@@ -27,31 +25,10 @@ FEW_LABELS = 10.0
 """With so many labels a class, new classes are raised half as far as with none."""
 LEFT_ALONE = 98.0
 """Percentage of the foundation's prototypes that raised classes must leave to it."""
-_STEPS = 300
-_TOLERANCE = 1e-5
-"""Of the gradient of the mean loss of a row; scikit-learn's."""
 _NEVER = -1e4
 """The bias of a class that no chosen row shows: its score is 0."""
 _OTHER = -1
 """The truth of a row of a class that gets no weights."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """N points to fit to, and the logits that stay as they are."""
-
-    points: Floats
-    """[N, P]"""
-    truth: Integers
-    """[N]: an index in the L classes that get weights, or _OTHER."""
-    weight: Floats
-    """[N]"""
-    offsets: Floats
-    """[N, L]: what is added to the logits of the classes that get weights."""
-    rest: Floats
-    """[N]: logarithm of the summed exponentials of the logits of all other classes."""
-    own: Floats
-    """[N]: the logit of the true class; used only where `truth` is _OTHER."""
 
 
 class Problem:
@@ -78,7 +55,6 @@ class Problem:
         truth = rows.indices(self.classes).astype(np.int64)
         points, logits = unit(rows.embeddings), foundation.logits(rows.embeddings)
         self._inverse_penalty = INVERSE_PENALTY
-        self._basis: Floats | None = None
         self._replayed = np.zeros((0, self._size), np.float32)
         """Unit embeddings of all prototypes."""
         self._replayed_best = np.zeros(0, np.float32)
@@ -93,9 +69,10 @@ class Problem:
             truth = np.concatenate([truth, np.arange(len(known))])
             points = np.concatenate([points, self._replayed[: len(known)]])
             logits = np.concatenate([logits, made.logits[: len(known)]])
-        else:
-            points, self._basis = _reduced(points)
-        self._points = points
+        # Between classes of one's own a bias is harmless; beside others it would be learned
+        # from nothing but photos that show the new ones.
+        self._axes = Axes.of(points, centred=not known)
+        self._coordinates = self._axes.coordinates(points)
         place_of = np.full(len(self.classes), _OTHER)
         place_of[self._labelled] = np.arange(len(names))
         self._truth = place_of[truth]
@@ -114,15 +91,7 @@ class Problem:
         samples = self._samples(np.asarray(chosen), present)
         is_old = self._is_old[present]
         known = len(self.foundation.classes)
-        weights, bias = _fit(
-            samples,
-            self._inverse_penalty,
-            # Between classes of one's own a bias is harmless; beside others it would be
-            # learned from nothing but photos that show the new ones.
-            with_bias=not known,
-        )
-        if self._basis is not None:
-            weights = self._basis @ weights
+        weights, bias = fit_softmax(samples, self._axes, self._inverse_penalty, with_bias=not known)
         if known and not is_old.all():
             labels = np.isin(self._truth[chosen], present[~is_old]).sum() / np.sum(~is_old)
             bias[~is_old] = self._raised(weights[:, ~is_old], float(labels))
@@ -143,7 +112,7 @@ class Problem:
         much as the rows.
         """
         known = len(self.foundation.classes)
-        replayed = np.arange(self._count, len(self._points))
+        replayed = np.arange(self._count, len(self._truth))
         every = np.concatenate([chosen, replayed])
         place_of = np.full(len(self._labelled) + 1, _OTHER)  # the last one is that of _OTHER
         place_of[present] = np.arange(len(present))
@@ -151,9 +120,13 @@ class Problem:
         weight = np.ones(len(every), np.float32)
         weight[len(chosen) :] = len(chosen) / max(known, 1)
         offsets = self._offsets[every]
+        targets = np.zeros((len(every), len(present)), np.float32)
+        truth = place_of[self._truth[every]]
+        learned = np.flatnonzero(truth != _OTHER)
+        targets[learned, truth[learned]] = 1
         return Samples(
-            points=self._points[every],
-            truth=place_of[self._truth[every]],
+            coordinates=self._coordinates[every],
+            targets=targets,
             weight=weight,
             offsets=offsets[:, present],
             # Labelled old classes that no chosen row shows get no weights, but compete.
@@ -181,55 +154,6 @@ def sorted_rows(rows: Rows) -> Rows:
         tuple(rows.classes[index] for index in order),
         tuple(rows.images[index] for index in order),
     )
-
-
-def _fit(samples: Samples, inverse_penalty: float, *, with_bias: bool) -> tuple[Floats, Floats]:
-    """Return weights [P, L] and biases [L] of softmax regression; biases are 0 without them."""
-    points, truth = samples.points, samples.truth
-    size = points.shape[1]
-    total_weight = float(samples.weight.sum())
-    weight = (samples.weight / total_weight).astype(np.float64)
-    penalty = 1.0 / (inverse_penalty * total_weight)
-    learned = np.flatnonzero(truth != _OTHER)
-    learned_truth = truth[learned]
-
-    def loss(parameters: Doubles) -> tuple[float, Doubles]:
-        weights = parameters[:size]
-        logits = (points @ weights.astype(np.float32)).astype(np.float64) + samples.offsets
-        if with_bias:
-            logits += parameters[size]
-        largest = np.maximum(logits.max(axis=1), samples.rest)
-        errors = np.exp(logits - largest[:, None])
-        total = errors.sum(axis=1) + np.exp(samples.rest - largest)
-        own = samples.own.astype(np.float64)
-        own[learned] = logits[learned, learned_truth]
-        likelihood = own - largest - np.log(total)
-        errors /= total[:, None]
-        errors[learned, learned_truth] -= 1
-        errors *= weight[:, None]
-        gradient = np.empty_like(parameters)
-        gradient[:size] = points.T @ errors.astype(np.float32) + penalty * weights
-        if with_bias:
-            gradient[size] = errors.sum(axis=0)
-        value = -np.vdot(weight, likelihood) + 0.5 * penalty * np.vdot(weights, weights)
-        return float(value), gradient
-
-    start: Doubles = np.zeros((size + int(with_bias), samples.offsets.shape[1]), np.float64)
-    minimum = minimize(loss, start, steps=_STEPS, tolerance=_TOLERANCE)
-    bias = minimum[size] if with_bias else np.zeros(minimum.shape[1])
-    return minimum[:size].astype(np.float32), bias.astype(np.float32)
-
-
-def _reduced(points: Floats) -> tuple[Floats, Floats | None]:
-    """Return points [N, P] in a basis [D, P] with P = N, if that is much smaller than D.
-
-    The weights that fit best lie in the space of the points, so nothing is lost.
-    """
-    count, size = points.shape
-    if 2 * count > size:
-        return points, None
-    basis, coordinates = np.linalg.qr(points.T)
-    return np.ascontiguousarray(coordinates.T), basis
 
 
 def _log_sum(logits: Floats) -> Floats:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from backend.training.evaluation import (
+    FROZEN_FROM,
     MAX_MISTAKES,
     Answers,
+    answers_in,
     answers_of,
     cross_validated,
     deal,
@@ -40,22 +42,49 @@ def rows(which: int, name: str, count: int, noise: float = 0.1) -> Rows:
 def cross_validate(taught: Rows, foundation: Head = NO_CLASSES) -> Answers:
     taught = sorted_rows(taught)
     problem = Problem(foundation, taught, MEAN)
-    return cross_validated(problem, taught, lambda number, count: None)
+    return answers_in(cross_validated(problem, taught, lambda number, count: None))
+
+
+def dealt(classes: tuple[str, ...], groups: list[int] | None = None) -> list[list[int]]:
+    count = len(classes)
+    images = tuple(f"{number:05}" for number in range(count))
+    taught = Rows(np.zeros((count, SIZE), np.float32), classes, images)
+    parts = deal(taught, np.arange(count) if groups is None else np.array(groups))
+    return [part.tolist() for part in parts]
 
 
 @pytest.mark.parametrize(
-    ("count", "parts"), [(0, 0), (1, 1), (20, 20), (21, 10), (500, 10), (501, 5)]
+    ("count", "parts"), [(0, 0), (1, 1), (20, 20), (21, 10), (500, 10), (501, 5), (2000, 5)]
 )
 def test_every_row_is_in_one_part(count: int, parts: int) -> None:
-    dealt = deal(("a", "b", "c", "d", "e", "f", "g") * (count // 7) + ("a",) * (count % 7))
-    assert len(dealt) == parts
-    assert sorted(index for part in dealt for index in part) == list(range(count))
+    found = dealt(("a", "b", "c", "d", "e", "f", "g") * (count // 7) + ("a",) * (count % 7))
+    assert len(found) == parts
+    assert sorted(index for part in found for index in part) == list(range(count))
 
 
 def test_every_class_is_dealt_evenly() -> None:
     classes = ("a",) * 35 + ("b", "c") * 40
-    for part in deal(classes):
+    for part in dealt(classes):
         assert [sum(classes[index] == name for index in part) for name in "bc"] == [4, 4]
+
+
+def test_near_duplicates_are_left_out_together() -> None:
+    groups = [index // 3 for index in range(60)]
+    for part in dealt(("a", "b") * 30, groups):
+        assert all(3 * groups[index] + other in part for index in part for other in range(3))
+
+
+def test_a_group_that_is_most_of_a_class_is_dealt_one_by_one() -> None:
+    classes = ("a",) * 30 + ("b",) * 10
+    for part in dealt(classes, [*range(30), *[30] * 10]):
+        assert [classes[index] for index in part] == ["a", "a", "a", "b"]
+
+
+def test_more_labels_leave_photos_in_their_parts() -> None:
+    before = dealt(("a", "b") * (FROZEN_FROM // 2))
+    after = dealt(("a", "b") * FROZEN_FROM)
+    assert [set(part) <= set(more) for part, more in zip(before, after, strict=True)] == [True] * 5
+    assert all(0.15 < len(part) / FROZEN_FROM < 0.25 for part in before)
 
 
 def test_noise_is_answered_by_chance_and_what_differs_is_told_apart() -> None:
@@ -64,6 +93,33 @@ def test_noise_is_answered_by_chance_and_what_differs_is_told_apart() -> None:
     noise = np.random.default_rng(5).normal(size=(100, SIZE)).astype(np.float32)
     same = Rows(noise, ("a", "b") * 50, tuple(f"{number:03}" for number in range(100)))
     assert 30 <= sum(cross_validate(same).right) <= 70
+
+
+def test_copies_of_a_photo_say_nothing_about_each_other() -> None:
+    """Of noise, every photo is there three times with the same label."""
+    noise = np.random.default_rng(5).normal(size=(30, SIZE)).astype(np.float32)
+    copies = Rows(
+        np.repeat(noise, 3, axis=0),
+        tuple(name for name in ("a", "b") * 15 for _ in range(3)),
+        tuple(f"{number:03}" for number in range(90)),
+    )
+    assert 20 <= sum(cross_validate(copies).right) <= 70
+
+
+def test_probabilities_and_energies_give_the_logits_of_heads_that_left_a_photo_out() -> None:
+    taught = sorted_rows(rows(0, "a", 4).joined(rows(1, "b", 4)))
+    problem = Problem(NO_CLASSES, taught, MEAN)
+    found = cross_validated(problem, taught, lambda number, count: None)
+    assert (found.images, found.labels, found.classes) == (
+        taught.images,
+        taught.classes,
+        ("a", "b"),
+    )
+    assert found.probabilities.dtype == np.float16
+    for row in range(8):
+        head = problem.fit(np.delete(np.arange(8), row))
+        logits = np.log(found.probabilities[row].astype(np.float32)) + found.energies[row]
+        assert np.allclose(logits, head.logits(taught.embeddings[[row]])[0], atol=0.02)
 
 
 def test_the_only_photo_of_a_class_cannot_be_answered_right() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backend.training.head import Head
-from backend.training.learned import LEARNED_PATH, Learned
+from backend.training.learned import LEARNED_PATH, CrossValidated, Learned
 from serving.errors import ModelError
 
 
@@ -53,5 +53,32 @@ def test_a_file_that_is_damaged_or_of_another_head_is_named(tmp_path: Path) -> N
     with pytest.raises(ModelError, match="cannot be read"):
         Learned.read(tmp_path, head(("dog", "Bär", "owl")))
     (tmp_path / LEARNED_PATH).write_bytes(b"PK nonsense")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Learned.read(tmp_path, taught())
+
+
+def test_cross_validated_probabilities_are_kept(tmp_path: Path) -> None:
+    found = CrossValidated(
+        images=("a" * 64, "b" * 64),
+        labels=("owl", "cat"),
+        classes=taught().classes,
+        probabilities=np.array([[0.25, 0.25, 0.5], [0, 0, 0]], np.float16),
+        energies=np.array([3.5, 0], np.float32),
+    )
+    assert Learned.read(tmp_path, taught()).cross_validated is None
+    Learned(FOUNDATION, cross_validated=found).write(tmp_path)
+    read = Learned.read(tmp_path, taught()).cross_validated
+    assert read is not None
+    assert (read.images, read.labels, read.classes) == (found.images, found.labels, found.classes)
+    assert np.array_equal(read.probabilities, found.probabilities)
+    assert read.probabilities.dtype == np.float16
+    assert np.array_equal(read.energies, found.energies)
+
+
+def test_probabilities_of_other_photos_are_damage(tmp_path: Path) -> None:
+    found = CrossValidated(
+        ("a" * 64,), ("owl",), taught().classes, np.ones((2, 3), np.float16), np.ones(2, np.float32)
+    )
+    Learned(FOUNDATION, cross_validated=found).write(tmp_path)
     with pytest.raises(ModelError, match="cannot be read"):
         Learned.read(tmp_path, taught())
