@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from backend.canary.canaries import Canaries
 from backend.contract import (
     DEFAULT_MEMORY_BUDGET,
     DEFAULT_PORT,
@@ -35,6 +36,7 @@ from backend.opening import keep_run_file, opened
 from backend.photos.budget import PhotoBudget
 from backend.photos.idle_memory import return_memory_when_idle
 from backend.photos.photo_decoder import PhotoDecoder
+from backend.rollouts import Rollouts
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
@@ -178,6 +180,14 @@ async def application(
         await stack.enter_async_context(in_background(follow_engine(engine, workspace)))
         trainer = Trainer(store=store, repository=repository, workspace=workspace, broker=broker)
         names, switch = ModelNames(repository, store), FleetSwitch(fleet, repository)
+        canaries = Canaries(
+            repository=repository,
+            store=store,
+            switch=switch,
+            broker=broker,
+            view=lambda: fleet.view,
+        )
+        rollouts = Rollouts(lambda: fleet.view, broker)
         lifecycle = ModelLifecycle(
             repository=repository,
             store=store,
@@ -193,6 +203,8 @@ async def application(
         await stack.enter_async_context(in_background(return_memory_when_idle(budget)))
         imports = PhotoImports(trainer, workspace)
         await stack.enter_async_context(opened((imports.open, trainer.open, lifecycle.open)))
+        await stack.enter_async_context(in_background(canaries.run()))
+        await stack.enter_async_context(in_background(rollouts.run()))
         yield create_app(
             store=store,
             classifier=classifier,
@@ -203,6 +215,8 @@ async def application(
             switch=switch,
             comparison=VersionComparison(repository, store, workspace),
             imports=imports,
+            canaries=canaries,
+            rollouts=rollouts,
             repository=repository,
             broker=broker,
             token=AccessToken(workspace.token),

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from backend import http_errors
 from backend.access import Access, PeerOwner
+from backend.canary.canaries import Canaries
 from backend.content_encoding import ContentEncoding
 from backend.events import EventBroker
 from backend.head_requests import HeadRequests
@@ -22,12 +23,15 @@ from backend.origin_check import OriginCheck
 from backend.peer import owner_of_peer
 from backend.photos.budget import PhotoBudget
 from backend.photos.photo_decoder import PhotoDecoder
+from backend.rollouts import Rollouts
 from backend.routes import (
     built_in,
+    canary,
     classify,
     compare,
     events,
     health,
+    history,
     import_photos,
     labels,
     models,
@@ -57,6 +61,8 @@ def create_app(
     switch: ModelSwitch,
     comparison: VersionComparison,
     imports: PhotoImports,
+    canaries: Canaries,
+    rollouts: Rollouts,
     repository: ModelRepository,
     broker: EventBroker,
     token: AccessToken,
@@ -73,7 +79,7 @@ def create_app(
     `token` lets in callers that are not known to be the person; `owner_of` tells which user is at
     the other end of a connection.
     """
-    catalog = ModelCatalog(repository, store)
+    catalog = ModelCatalog(repository, store, canaries.summary)
     uploads = Uploads(budget, decoder)
     app = FastAPI(
         title="Servery backend",
@@ -95,6 +101,8 @@ def create_app(
     app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
     app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, switch, broker))
+    app.include_router(canary.routes(repository, catalog, names, canaries))
+    app.include_router(history.routes(names, store, rollouts))
     app.include_router(trust.routes(repository, names, broker))
     app.include_router(pool.routes(store, names, repository, uploads, embeddings))
     app.include_router(photos.routes(store, names, decoder))

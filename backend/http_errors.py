@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from backend.canary.canaries import CanaryRefused
 from backend.models.lifecycle import ModelConflict
 from backend.models.names import NoModel, UnknownModel
 from backend.models.zip_file import UnusableZip, ZipTooLarge
@@ -58,6 +59,7 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (NoModel, 409),
     (ModelBusy, 409),
     (ModelConflict, 409),
+    (CanaryRefused, 409),
     (UnknownLabel, 404),
     (UnknownRun, 404),
     (LabelConflict, 409),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from backend.client.canary import CanaryCalls
 from backend.client.connection import LONG_TIMEOUT, REQUEST_TIMEOUT, BackendRefused
 from backend.client.labels import LabelCalls
 from backend.client.models import ModelCalls
@@ -26,7 +27,9 @@ __all__ = [
 ]
 
 
-class BackendClient(LabelCalls, TeachingCalls, TrainingCalls, ModelCalls, VersionCalls):
+class BackendClient(
+    LabelCalls, TeachingCalls, TrainingCalls, ModelCalls, VersionCalls, CanaryCalls
+):
     """Calls the backend. Every failure is a BackendError with a sentence.
 
     It is a BackendRefused if the backend answered with an error, and another

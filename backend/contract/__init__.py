@@ -55,8 +55,13 @@ action, as are those of `POST /labels/batch`.
     POST /models/{model}/compare  {"versions", "images", "files"} -> [Comparison]
                                   (`files` are paths on the backend's machine, for
                                   requests from it; without both, all labelled photos)
+    GET  /models/{model}/audit?count=             -> [AuditEntry], newest first
+    GET  /models/{model}/rollout                  -> RolloutSummary: is it live everywhere?
     GET  /models/{model}/versions                 -> [VersionSummary]
     POST /models/{model}/versions/{n}/promote?by= -> VersionSummary
+    POST /models/{model}/versions/{n}/canary  NewCanary -> CanarySummary (201)
+    DELETE /models/{model}/versions/{n}/canary?by= -> ModelSummary (ends it; `promote` does so
+                                                     the other way)
     PUT, DELETE /models/{model}/versions/{n}/pinned -> VersionSummary
     DELETE /models/{model}/versions/{n}           -> 204
     POST /models/{model}/versions/{n}/verify      -> Verification
@@ -76,6 +81,11 @@ Without `model`, the current one is meant.
 
 from __future__ import annotations
 
+from backend.contract.canary import CanarySummary as CanarySummary
+from backend.contract.canary import NewCanary as NewCanary
+from backend.contract.history import AuditAction as AuditAction
+from backend.contract.history import AuditEntry as AuditEntry
+from backend.contract.history import RolloutSummary as RolloutSummary
 from backend.contract.labels import BatchLabel as BatchLabel
 from backend.contract.labels import ClassCount as ClassCount
 from backend.contract.labels import Conflict as Conflict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from backend.contract.canary import CanarySummary
 from backend.contract.versions import VersionSummary
 
 
@@ -33,6 +34,8 @@ class ModelSummary:
     """What it takes in an instance, if it was ever measured."""
     fallback_version: int | None = None
     """The version that answers in place of the live one, which has a fault."""
+    canary: CanarySummary | None = None
+    """A version that answers a share of the requests, while one does."""
     keep_versions: int = 10
     description: str = ""
     attribution: str = ""

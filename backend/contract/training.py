@@ -54,7 +54,20 @@ class Rule(StrEnum):
     AUTOMATIC_OFF = "automatic_off"
     """It passed, but a person wants to promote versions."""
     OTHER_PROMOTED = "other_promoted"
-    """Another version went live while it was made."""
+    """Another version went live while it was made, or was a canary."""
+    CANARY_FAILED = "canary_failed"
+    """As a canary, it did not answer requests that the live version answered."""
+    CANARY_SLOWER = "canary_slower"
+    """As a canary, it took clearly longer."""
+    CANARY_LABELS = "canary_labels"
+    """People labelled photos that it answered as a canary: right where the live one was wrong, or
+    the reverse."""
+    CANARY_AGREEMENT = "canary_agreement"
+    """As a canary, it agreed with the live version as often as is wanted, or too seldom."""
+    CANARY_TIME = "canary_time"
+    """The time of the canary was up; what had been counted by then decided."""
+    CANARY_NOT_LOADED = "canary_not_loaded"
+    """Not every instance loaded it, to begin as a canary."""
 
 
 class StartedBy(StrEnum):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.contract import ModelSummary, VersionSummary
+from backend.contract import CanarySummary, ModelSummary, VersionSummary
 from backend.store.store import Store
 from backend.training.worker_protocol import REPORT_PATH
 from serving.errors import ModelError
@@ -36,9 +36,16 @@ class _VersionFiles:
 class ModelCatalog:
     """Reads the model repository; every version once, since versions never change."""
 
-    def __init__(self, repository: ModelRepository, store: Store) -> None:
+    def __init__(
+        self,
+        repository: ModelRepository,
+        store: Store,
+        canary: Callable[[str], CanarySummary | None],
+    ) -> None:
+        """`canary` returns how the canary of a model stands."""
         self._repository = repository
         self._store = store
+        self._canary = canary
         self._files: dict[tuple[Path, int, int], _VersionFiles] = {}
         self._digests: dict[tuple[Path, int, int], str] = {}
 
@@ -120,6 +127,7 @@ class ModelCatalog:
             size_bytes=sum(version.size_bytes for version in versions),
             memory_bytes=settings.memory_bytes,
             fallback_version=self._repository.fallback(name),
+            canary=self._canary(name),
             keep_versions=settings.keep_versions,
             description=card.description,
             attribution=card.attribution or card.licence,

@@ -283,6 +283,16 @@ class LabelStore:
             labels.setdefault(row["image"], []).append(label_of(row))
         return [Conflict(image, said) for image, said in labels.items()]
 
+    async def since(self, model: str, moment: str) -> dict[str, str]:
+        """Return the classes that people gave photos since a moment (UTC, ISO 8601), by image."""
+        rows = await self._database.execute(
+            "SELECT image, class_name FROM labels"
+            " WHERE model = ? AND created >= ? AND undone IS NULL AND class_deleted IS NULL"
+            " AND kind = 'class' ORDER BY id",
+            (model, moment),
+        )
+        return {row["image"]: row["class_name"] for row in rows}
+
     async def snapshot(self, model: str) -> LabelSnapshot:
         """Return what a training run of `model` needs, as it is now."""
         of_model = parameters(model)

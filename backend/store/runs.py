@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from backend.contract import (
     ConfusedClasses,
@@ -23,6 +23,20 @@ from serving.errors import BackendError
 
 class UnknownRun(BackendError):
     """No training run has this id."""
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """What was decided about a version, by whom and by which rule."""
+
+    id: int
+    version: int
+    created: str
+    decision: Decision
+    rule: Rule
+    by: str
+    because: str
+    """For people, as a sentence; empty if the rule says all."""
 
 
 class RunStore:
@@ -139,6 +153,26 @@ class RunStore:
                 )
 
         await self._database.transaction(work)
+
+    async def decisions(self, model: str, version: int | None = None) -> list[DecisionRow]:
+        """Return what was decided about the versions of a model, or about one; newest first."""
+        rows = await self._database.execute(
+            "SELECT * FROM decisions WHERE model = :model"
+            " AND (:version IS NULL OR version = :version) ORDER BY id DESC",
+            {"model": model, "version": version},
+        )
+        return [
+            DecisionRow(
+                id=row["id"],
+                version=row["version"],
+                created=row["created"],
+                decision=Decision(row["decision"]),
+                rule=Rule(row["rule"]),
+                by=row["decided_by"],
+                because=row["because"],
+            )
+            for row in rows
+        ]
 
     async def settings(self, model: str) -> TrainingSettings:
         """Return when `model` is trained by itself; the defaults unless a person changed them."""

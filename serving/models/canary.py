@@ -42,6 +42,17 @@ class CanaryPhase(StrEnum):
 
 
 @dataclass(frozen=True)
+class CanaryVerdict:
+    """How a canary ends; kept until it was carried out and noted, whoever does that."""
+
+    promoted: bool
+    rule: str
+    because: str
+    """For people, as a sentence."""
+    by: str
+
+
+@dataclass(frozen=True)
 class Canary:
     """What goes on with the canary of one model."""
 
@@ -61,6 +72,8 @@ class Canary:
     phase: CanaryPhase = CanaryPhase.LOADING
     answers: int = 0
     """While it ends, the version that answers."""
+    verdict: CanaryVerdict | None = None
+    """Why it ends; None if something else did that: a promotion, or a fault."""
 
     @property
     def pinned(self) -> int:
@@ -104,7 +117,7 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True)
-class Sample:
+class CanarySample:
     """One request of the share, as both versions answered it."""
 
     versions: tuple[int, ...]
@@ -125,7 +138,7 @@ class CanarySource(Protocol):
         """Return the canary of a model, if it has one; quick enough to ask for every request."""
         ...
 
-    def record(self, model: str, sample: Sample) -> None:
+    def record(self, model: str, sample: CanarySample) -> None:
         """Write down how both versions answered a request; never raises. Writes a file."""
         ...
 
@@ -162,7 +175,7 @@ class CanaryFiles:
             self._last[model] = known
         return known[1]
 
-    def record(self, model: str, sample: Sample) -> None:
+    def record(self, model: str, sample: CanarySample) -> None:
         """Write down how both versions answered a request.
 
         A sample that cannot be written is lost, and costs no request: there are others.
@@ -180,7 +193,7 @@ class CanaryFiles:
         except OSError:
             return
 
-    def samples(self, model: str, canary: Canary, start: int = 0) -> tuple[list[Sample], int]:
+    def samples(self, model: str, canary: Canary, start: int = 0) -> tuple[list[CanarySample], int]:
         """Return what was written down about a canary after `start` bytes, and where to go on.
 
         What is damaged, or about another canary, is left out. Raises OSError.
@@ -199,9 +212,9 @@ class CanaryFiles:
         return samples, start + len(whole)
 
 
-def _sample(line: bytes) -> Sample | None:
+def _sample(line: bytes) -> CanarySample | None:
     try:
-        sample = decode(Sample, json.loads(line))
+        sample = decode(CanarySample, json.loads(line))
     except (ValueError, RecursionError):
         return None
     return sample if len(sample.answers) == len(sample.milliseconds) == 2 else None

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.errors import FleetUnavailable
-from serving.models.canary import Canary, CanaryPhase, CanarySource, Failure, Sample
+from serving.models.canary import Canary, CanaryPhase, CanarySample, CanarySource, Failure
 from serving.predict.prediction import Prediction
 
 MAX_COMPARISONS = 4
@@ -48,7 +48,7 @@ class NoCanaries:
     def of(self, model: str) -> Canary | None:
         return None
 
-    def record(self, model: str, sample: Sample) -> None:
+    def record(self, model: str, sample: CanarySample) -> None:
         return
 
 
@@ -118,7 +118,7 @@ class CanarySplit:
         failed = Failure.NONE
         if stable.prediction is None or answer.prediction is None:
             failed = Failure.CANARY if answer.prediction is None else Failure.STABLE
-        sample = Sample(
+        sample = CanarySample(
             (canary.stable, canary.version),
             await asyncio.to_thread(lambda: hashlib.sha256(jpeg).hexdigest()),
             (_best(stable), _best(answer)),

@@ -18,6 +18,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from backend.canary.canaries import Canaries
 from backend.client import BackendClient
 from backend.contract import DEFAULT_MEMORY_BUDGET
 from backend.events import EventBroker
@@ -28,16 +29,19 @@ from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
 from backend.photos.budget import PhotoBudget
 from backend.photos.photo_decoder import PhotoDecoder
+from backend.rollouts import Rollouts
 from backend.server import Server, listening_socket
 from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.access_token import AccessToken
 from serving.fleet.version_trial import UnusableVersion
+from serving.fleet.view import FleetView
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.repository import ModelRepository, Version
 from serving.models.staging import adopt_version, staged_version
 from serving.predict.prediction import Prediction, Score
 from serving.workspace import Workspace
+from tests.support.fleet_views import fleet_view
 
 MODEL = "farm"
 CLASSES = ("bird", "cat", "dog")
@@ -136,6 +140,9 @@ class RepositorySwitch:
 @dataclass
 class FakeFleet:
     ready: int = 1
+    view: FleetView = field(default_factory=lambda: fleet_view())
+    now: float = 1000.0
+    """Seconds; time stands still until a test moves it."""
 
 
 @dataclass
@@ -157,6 +164,8 @@ class BackendEnv:
     switch: RepositorySwitch
     broker: EventBroker
     peer: FakePeer
+    canaries: Canaries
+    rollouts: Rollouts
 
 
 @asynccontextmanager
@@ -187,6 +196,15 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
     )
     await lifecycle.open()
     await trainer.open()
+    canaries = Canaries(
+        repository=repository,
+        store=store,
+        switch=switch,
+        broker=broker,
+        view=lambda: fleet.view,
+        monotonic=lambda: fleet.now,
+    )
+    rollouts = Rollouts(lambda: fleet.view, broker, lambda: fleet.now)
     imports = PhotoImports(trainer, workspace)
     await imports.open()
     budget = PhotoBudget.of(DEFAULT_MEMORY_BUDGET)
@@ -201,6 +219,8 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         switch=switch,
         comparison=VersionComparison(repository, store, workspace),
         imports=imports,
+        canaries=canaries,
+        rollouts=rollouts,
         repository=repository,
         broker=broker,
         token=AccessToken(workspace.token),
@@ -210,7 +230,18 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         owner_of=lambda client, server: peer.owner,
     )
     yield BackendEnv(
-        app, workspace, store, repository, classifier, fleet, trainer, switch, broker, peer
+        app=app,
+        workspace=workspace,
+        store=store,
+        repository=repository,
+        classifier=classifier,
+        fleet=fleet,
+        trainer=trainer,
+        switch=switch,
+        broker=broker,
+        peer=peer,
+        canaries=canaries,
+        rollouts=rollouts,
     )
     await decoder.close()
     await trainer.close()

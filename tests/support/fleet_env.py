@@ -220,7 +220,8 @@ async def open_tiny_fleet(
     workspace: Workspace, engine: Engine | EngineSwitch, timeout_seconds: float = 15
 ) -> AsyncIterator[TinyFleet]:
     """A TinyFleet that runs, and whose instances are stopped at the end of the block."""
-    client = PredictClient(ModelRepository(workspace.models).served, timeout=timeout_seconds)
+    repository = ModelRepository(workspace.models)
+    client = PredictClient(repository.served, canaries=repository.canaries, timeout=timeout_seconds)
     tiny = TinyFleet(workspace, engine, client)
     async with in_background(tiny.fleet.run()):
         yield tiny

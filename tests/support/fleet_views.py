@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from serving.engines.protocol import Instance, InstanceState, InstanceStats
 from serving.fleet.view import FleetView, InstanceView
 from serving.models.served import ServedModels
@@ -20,8 +22,13 @@ def instance_view(
     rate: float = 0.0,
     cpu: float = 12.0,
     version: int = 3,
+    model: str = MODEL,
+    also_loaded: Collection[int] = (),
 ) -> InstanceView:
-    """Return one instance; those with higher numbers started later."""
+    """Return one instance; those with higher numbers started later.
+
+    It answers with `version`, and has `also_loaded` others.
+    """
     ready = state is InstanceState.READY
     known = state is not InstanceState.STARTING
     return InstanceView(
@@ -37,8 +44,9 @@ def instance_view(
             process=1000 + number,
         ),
         state=state,
-        model=MODEL,
-        versions={MODEL: version} if ready else {},
+        model=model,
+        versions={model: version} if ready else {},
+        loaded={model: frozenset({version, *also_loaded})} if ready else {},
         stats=None if state is InstanceState.FAILED else InstanceStats(cpu, 412_000_000),
         requests=requests,
         requests_per_second=rate,

@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from desktop.commands import options
+from desktop.commands.models.canary import audit, canary
 from desktop.commands.models.create import add, learn_from, new
 from desktop.commands.models.manage import delete, duplicate, rename, restore
 from desktop.commands.models.output import MODEL_COLUMNS, command, model_row
@@ -47,5 +48,6 @@ for each in (
     *(use, serve, unserve),
     *(rename, duplicate, delete, restore),
     *(versions, report, verify, pin, unpin, keep, trust),
+    *(canary, audit),
 ):
     models.add_command(each)

@@ -10,7 +10,7 @@ import pytest
 from serving.errors import ModelError
 from serving.model_server.configuration import read_models
 from serving.model_server.versions import Specific
-from serving.models.canary import Canary, CanaryFiles, CanaryPhase, Failure, Sample
+from serving.models.canary import Canary, CanaryFiles, CanaryPhase, CanarySample, Failure
 from serving.models.faults import VersionFault
 from serving.models.model_folders import duplicate_model
 from serving.models.pruning import prune, remove_version
@@ -160,11 +160,11 @@ def test_samples_of_all_programs_are_read_on_from_where_one_stopped(
 ) -> None:
     repository.start_canary(MODEL, CANARY)
     files = repository.canaries
-    first = Sample((1, 2), "a" * 64, ("cat", "dog"), (4.0, 5.5))
+    first = CanarySample((1, 2), "a" * 64, ("cat", "dog"), (4.0, 5.5))
     files.record(MODEL, first)
     found, end = files.samples(MODEL, CANARY)
     assert found == [first]
-    failed = Sample((1, 2), "b" * 64, ("cat", ""), (4.0, 0.0), Failure.CANARY)
+    failed = CanarySample((1, 2), "b" * 64, ("cat", ""), (4.0, 0.0), Failure.CANARY)
     CanaryFiles(repository.root).record(MODEL, failed)
     files.record(MODEL, replace(first, versions=(1, 3)))  # late, from the canary before
     with files.samples_path(MODEL).open("a") as file:

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from serving.errors import ImageError
-from serving.models.canary import Canary, CanaryPhase, Failure, Sample
+from serving.models.canary import Canary, CanaryPhase, CanarySample, Failure
 from serving.models.served import ServedModels
 from serving.predict.canary import CanarySplit
 from serving.predict.client import InstanceAddress, PredictClient
@@ -31,12 +31,12 @@ class Canaries:
     """What the repository says, and what was written into it."""
 
     canary: Canary | None = CANARY
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[CanarySample] = field(default_factory=list)
 
     def of(self, model: str) -> Canary | None:
         return self.canary
 
-    def record(self, model: str, sample: Sample) -> None:
+    def record(self, model: str, sample: CanarySample) -> None:
         self.samples.append(sample)
 
 

@@ -1,0 +1,55 @@
+"""What was done to the versions of a model, by whom and by which rule, for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.contract import AuditAction, AuditEntry, Decision, Rule
+from backend.store.runs import DecisionRow
+
+_RULES = {
+    Rule.PASSED: "it passed every check",
+    Rule.OLD_RECALL: "it finds fewer photos of what it knew before",
+    Rule.OLD_CLASS_LOST: "it finds fewer photos of a class that it knew before",
+    Rule.AGREEMENT: "it answers too differently for photos that nobody labelled",
+    Rule.NEW_NOT_LEARNED: "it cannot tell new classes apart",
+    Rule.AUTOMATIC_OFF: "new versions wait for a person",
+    Rule.OTHER_PROMOTED: "another version went live meanwhile",
+    Rule.CANARY_FAILED: "it failed requests that the live version answered",
+    Rule.CANARY_SLOWER: "it was slower than the live version",
+    Rule.CANARY_LABELS: "what people said of photos decided",
+    Rule.CANARY_AGREEMENT: "its agreement with the live version decided",
+    Rule.CANARY_TIME: "its time was up",
+    Rule.CANARY_NOT_LOADED: "an instance could not load it",
+}
+
+
+def audit_entries(decisions: Sequence[DecisionRow]) -> list[AuditEntry]:
+    """Return the entries for `decisions`, the newest first, in the same order."""
+    entries: list[AuditEntry] = []
+    live: int | None = None
+    for row in reversed(decisions):
+        what = AuditAction(row.decision)
+        if row.decision is Decision.PROMOTED:
+            if live is not None and row.version < live:
+                what = AuditAction.ROLLED_BACK
+            live = row.version
+        entries.append(
+            AuditEntry(
+                row.id, row.created, row.by, what, row.version, row.rule, _sentence(row, what)
+            )
+        )
+    return entries[::-1]
+
+
+def _sentence(row: DecisionRow, what: AuditAction) -> str:
+    done = {
+        AuditAction.PROMOTED: f"Version {row.version} went live",
+        AuditAction.ROLLED_BACK: f"Rolled back to version {row.version}",
+        AuditAction.HELD_BACK: f"Version {row.version} was held back",
+        AuditAction.CANARY: f"Version {row.version} became a canary",
+    }[what]
+    if row.because:
+        return f"{done}. {row.because}"
+    why = _RULES.get(row.rule, "")
+    return f"{done}: {why}." if why else f"{done}."
