@@ -38,6 +38,10 @@ class KnownClasses:
             for name in sorted(self.names, key=str.casefold)
         ]
 
+    def with_class(self, name: str) -> KnownClasses:
+        """Return these classes and one that a person has just made up."""
+        return KnownClasses(self._card, (*self._made_up.values(), name))
+
     def named(self, text: str) -> str | None:
         """Return the class that `text` means; None if it is the name of none."""
         found = self._card.class_named(text) if self._card is not None else None

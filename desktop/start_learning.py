@@ -15,6 +15,7 @@ from desktop.left_running import runs_sentence
 from desktop.main_window import PageName
 from desktop.settings import OnQuit, Preferences
 from desktop.start_fleet import WINDOW
+from desktop.start_labelling import start_labelling
 from serving.access_token import AccessToken
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
     if sentence := runs_sentence(interrupted):
         app.notifications.info(sentence)
     outbox = await stack.enter_async_context(Outbox(app.workspace.desktop_database, backend))
-    LearnPresenter(page, backend, outbox, app.jobs, app.notifications)
+    labelling = await start_labelling(app, stack, page, backend, outbox)
+    LearnPresenter(
+        page, backend, outbox, app.jobs, app.notifications, on_model=labelling.show_model
+    )
     app.backend.set(backend)
     app.outbox.set(outbox)

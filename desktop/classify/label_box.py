@@ -31,7 +31,11 @@ class LabelBox(QWidget):
         self.undo = build.button("Undo", "undo", "quiet", "Take the label back (Ctrl+Z)")
         self.chooser = ClassChooser()
         line = build.row(self.question, self.labelled, None, self.yes, self.undo)
-        build.column(line, self.chooser, parent=self)
+        self._column = build.column(line, self.chooser, parent=self)
+
+    def add(self, widget: QWidget) -> None:
+        """Put a widget below the field for the class."""
+        self._column.addWidget(widget)
 
     def show_photos(self, photos: Sequence[Photo]) -> None:
         """Ask about `photos`; at least one."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, QSize, QSizeF, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from desktop import theme
 from desktop.classify.thumbnails import ThumbnailKey, Thumbnails
+from desktop.widgets.picture import paint_fitted
 
 _STEP = 128
 """Pictures are requested in steps of this many pixels, so that resizing seldom decodes."""
@@ -62,22 +62,4 @@ class PhotoView(QWidget):
         frame = self.rect().toRectF()
         key = self._thumbnail_key()
         picture = self._thumbnails.get(key) if key else None
-        if picture is None or picture.isNull():
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.color("sunken"))
-            painter.drawRoundedRect(frame, theme.CORNER, theme.CORNER)
-        if picture is None:
-            return
-        if picture.isNull():
-            ratio = self.devicePixelRatioF()
-            theme.paint_icon(painter, frame.center(), "broken", "muted", 48, ratio)
-            return
-        fitted = QSizeF(picture.size()).scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
-        if fitted.width() > 2 * picture.width():
-            fitted = QSizeF(picture.size() * 2)
-        target = QRectF(frame.topLeft(), fitted)
-        target.moveCenter(frame.center())
-        outline = QPainterPath()
-        outline.addRoundedRect(target, theme.CORNER, theme.CORNER)
-        painter.setClipPath(outline)
-        painter.drawPixmap(target, picture, picture.rect().toRectF())
+        paint_fitted(painter, frame, picture, self.devicePixelRatioF())

@@ -233,6 +233,10 @@ class ClassifyPresenter(Generic[R]):
         self._show_note()
         self._forget_known()
 
+    def card(self, model: str) -> ModelCard | None:
+        """Return the model card of a served model; None if it is not known."""
+        return self._cards.get(model)
+
     def label(self, keys: Sequence[str], class_name: str) -> Job[None]:
         """Say that photos show `class_name`; each is marked once its label is safe."""
 

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Protocol
 
 from backend.client import BackendRefused
-from backend.contract import Label
-from desktop.learn.outbox_store import OutboxEntry, OutboxStore, RefusedLabel
+from backend.contract import BatchLabel, Label, LabelAction, LabelKind
+from desktop.learn.outbox_store import OutboxEntry, OutboxStore, RefusedLabel, Said
 from serving.background import in_background
 from serving.errors import BackendError, ServeryError
 
@@ -34,10 +34,22 @@ class LabelReceiver(Protocol):
     """The part of BackendClient that an outbox needs."""
 
     async def label(
-        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
+        self,
+        image: bytes | str,
+        class_name: str = "",
+        *,
+        kind: LabelKind = LabelKind.CLASS,
+        settles: bool = False,
+        batch: str | None = None,
+        model: str | None = None,
+        key: str | None = None,
     ) -> Label: ...
 
+    async def label_batch(self, batch: BatchLabel, *, key: str | None = None) -> LabelAction: ...
+
     async def undo_label(self, label_id: int) -> None: ...
+
+    async def undo_action(self, action: int) -> LabelAction: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,9 @@ class QueuedLabel:
     """A label that is safe on disk; what `Outbox.undo` takes."""
 
     key: str
-    class_name: str
+    images: tuple[str, ...]
+    """SHA-256 of each normalized JPEG, in hex."""
+    said: Said
 
 
 @dataclass(frozen=True)
@@ -105,17 +119,30 @@ class Outbox:
         self._listeners.append(listener)
         return partial(self._listeners.remove, listener)
 
-    async def submit(self, jpeg: bytes, class_name: str, model: str = "") -> QueuedLabel:
+    async def submit(
+        self,
+        jpeg: bytes,
+        class_name: str = "",
+        model: str = "",
+        *,
+        kind: LabelKind = LabelKind.CLASS,
+        batch: str = "",
+    ) -> QueuedLabel:
         """Take a label for a normalized JPEG; it is on disk when this returns.
 
         `model` is the one that is to learn it; empty for the one that is current when the
-        label is sent. Raises LabelNotSaved if it cannot be written.
+        label is sent. Labels with the same `batch` are one action. Raises LabelNotSaved if it
+        cannot be written.
         """
-        key = uuid.uuid4().hex
         image = hashlib.sha256(jpeg).hexdigest()
-        await self._store.add(key, image, jpeg, class_name, model)
-        await self._changed()
-        return QueuedLabel(key, class_name)
+        return await self._add((image,), jpeg, Said(class_name, model, kind, batch=batch))
+
+    async def submit_known(self, images: Sequence[str], said: Said) -> QueuedLabel:
+        """Take one label for all of some photos that the backend has, in the way of `submit`.
+
+        `images` are the SHA-256 of their normalized JPEGs.
+        """
+        return await self._add(tuple(images), None, said)
 
     async def undo(self, label: QueuedLabel) -> None:
         """Take a label back, however far it has got.
@@ -123,8 +150,14 @@ class Outbox:
         One that was never sent is deleted; any other is removed from the backend, which
         is retried as sending is.
         """
-        await self._store.withdraw(label.key, label.class_name)
+        await self._store.withdraw(label.key, label.images, label.said)
         await self._changed()
+
+    async def _add(self, images: tuple[str, ...], jpeg: bytes | None, said: Said) -> QueuedLabel:
+        key = uuid.uuid4().hex
+        await self._store.add(key, images, jpeg, said)
+        await self._changed()
+        return QueuedLabel(key, images, said)
 
     async def retry_refused(self) -> None:
         """Send the labels that were refused again."""
@@ -177,18 +210,26 @@ class Outbox:
     async def _deliver_all(self) -> str:
         """Deliver until nothing is pending; returns why it had to stop, or ""."""
         while entries := await self._store.pending():
-            entry = min(entries, key=lambda one: (self._failures.get(one.image, 0), one.order))
+            entry = min(
+                first_of_their_images(entries), key=lambda one: (self._failed(one), one.order)
+            )
             try:
                 await self._deliver_one(entry)
             except BackendError as error:
                 if _is_final(error):
                     await self._store.refuse(entry.key, str(error))
                     continue
-                self._failures[entry.image] = self._failures.get(entry.image, 0) + 1
+                failed = self._failed(entry) + 1
+                self._failures.update(dict.fromkeys(entry.images, failed))
                 return str(error)
-            self._failures.pop(entry.image, None)
+            for image in entry.images:
+                self._failures.pop(image, None)
             await self._refresh("")
         return ""
+
+    def _failed(self, entry: OutboxEntry) -> int:
+        """Return how often one of its images has failed."""
+        return max(self._failures.get(image, 0) for image in entry.images)
 
     async def _deliver_one(self, entry: OutboxEntry) -> None:
         label_id = entry.label_id
@@ -196,14 +237,38 @@ class Outbox:
             jpeg = await self._store.begin(entry.key)
             if jpeg is None:
                 return
-            label = await self._receiver.label(
-                jpeg, entry.class_name, model=entry.model or None, key=entry.key
-            )
-            label_id = label.id
+            label_id = await self._send(entry, jpeg)
         withdrawn = await self._store.acknowledge(entry.key, label_id)
         if withdrawn:
-            await self._receiver.undo_label(label_id)
+            if len(entry.images) > 1:
+                await self._receiver.undo_action(label_id)
+            else:
+                await self._receiver.undo_label(label_id)
             await self._store.forget(entry.key)
+
+    async def _send(self, entry: OutboxEntry, jpeg: bytes) -> int:
+        """Returns the backend's id of what was sent: of an action, if it is about many photos."""
+        said = entry.said
+        if len(entry.images) > 1:
+            batch = BatchLabel(
+                list(entry.images),
+                said.class_name,
+                said.kind,
+                model=said.model,
+                settles=said.settles,
+            )
+            action = await self._receiver.label_batch(batch, key=entry.key)
+            return action.id
+        label = await self._receiver.label(
+            entry.images[0] if entry.known else jpeg,
+            said.class_name,
+            kind=said.kind,
+            settles=said.settles,
+            batch=said.batch or None,
+            model=said.model or None,
+            key=entry.key,
+        )
+        return label.id
 
     async def _refresh(self, problem: str) -> None:
         try:
@@ -215,6 +280,20 @@ class Outbox:
             self._view = view
             for listener in tuple(self._listeners):
                 listener(view)
+
+
+def first_of_their_images(entries: Sequence[OutboxEntry]) -> list[OutboxEntry]:
+    """Return the entries before which no other is about one of the same images.
+
+    What is said of an image later must not reach the backend sooner.
+    """
+    seen: set[str] = set()
+    first = []
+    for entry in entries:
+        if seen.isdisjoint(entry.images):
+            first.append(entry)
+        seen.update(entry.images)
+    return first
 
 
 def _is_final(error: BackendError) -> bool:

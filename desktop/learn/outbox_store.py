@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.contract import LabelKind
 from serving.clock import utc_now
-from serving.database import Connection, Database
+from serving.database import Connection, Database, Row
 from serving.errors import ServeryError
 
 _SCHEMA = """
@@ -20,10 +23,17 @@ CREATE TABLE IF NOT EXISTS outbox (
     sent INTEGER NOT NULL DEFAULT 0,
     withdrawn INTEGER NOT NULL DEFAULT 0,
     label_id INTEGER,
-    refusal TEXT NOT NULL DEFAULT '',
-    model TEXT NOT NULL DEFAULT ''
+    refusal TEXT NOT NULL DEFAULT ''
 )
 """
+_LATER_COLUMNS = {
+    "model": "TEXT NOT NULL DEFAULT ''",
+    "images": "TEXT NOT NULL DEFAULT ''",
+    "kind": "TEXT NOT NULL DEFAULT 'class'",
+    "settles": "INTEGER NOT NULL DEFAULT 0",
+    "batch": "TEXT NOT NULL DEFAULT ''",
+}
+"""Columns that earlier versions did not have, with what their rows mean."""
 
 
 class LabelNotSaved(ServeryError):
@@ -41,18 +51,42 @@ class RefusedLabel:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a person says of a photo, or of many."""
+
+    class_name: str
+    """Empty unless `kind` is CLASS."""
+    model: str = ""
+    """The model that is to learn it; empty for the one that is current when it is sent."""
+    kind: LabelKind = LabelKind.CLASS
+    settles: bool = False
+    """It outweighs what others have said before."""
+    batch: str = ""
+    """Labels with the same one were given at once; empty for a label of its own."""
+
+    @property
+    def text(self) -> str:
+        """What a sentence calls it."""
+        return self.class_name or {
+            LabelKind.NONE: "none of these",
+            LabelKind.SKIP: "not now",
+        }.get(self.kind, "")
+
+
+@dataclass(frozen=True)
 class OutboxEntry:
     """One row that waits for the backend."""
 
     order: int
     key: str
-    image: str
-    """SHA-256 of the normalized JPEG, in hex."""
-    class_name: str
-    model: str
-    """The model that is to learn it; empty for the one that is current when it is sent."""
+    images: tuple[str, ...]
+    """SHA-256 of each normalized JPEG, in hex."""
+    known: bool
+    """The backend has the photos; otherwise there is one, and it is sent along."""
+    said: Said
     label_id: int | None
-    """The backend's id, if it has acknowledged the label and is to remove it again."""
+    """The backend's id, if it has acknowledged the label and is to remove it again: that of an
+    action, if there are several photos."""
 
 
 class OutboxStore:
@@ -66,23 +100,38 @@ class OutboxStore:
         self.database = Database(path, prepare_outbox, _not_saved)
         self._acknowledged: dict[str, int] = {}
 
-    async def add(self, key: str, image: str, jpeg: bytes, class_name: str, model: str) -> None:
+    async def add(self, key: str, images: Sequence[str], jpeg: bytes | None, said: Said) -> None:
+        """Keep what is said of photos; `jpeg` is the one, or None if the backend has them."""
         await self.database.execute(
-            "INSERT INTO outbox (key, image, jpeg, class_name, model, created)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (key, image, jpeg, class_name, model, utc_now()),
+            "INSERT INTO outbox (key, image, images, jpeg, class_name, model, kind, settles,"
+            " batch, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                key,
+                images[0],
+                "" if jpeg is not None else json.dumps(list(images)),
+                jpeg or b"",
+                said.class_name,
+                said.model,
+                said.kind.value,
+                said.settles,
+                said.batch,
+                utc_now(),
+            ),
         )
 
     async def pending(self) -> list[OutboxEntry]:
         """Return what waits for the backend, oldest first, without the images."""
         rows = await self.database.execute(
-            "SELECT position, key, image, class_name, model, label_id FROM outbox"
-            " WHERE refusal = '' ORDER BY position LIMIT 100"
+            "SELECT position, key, image, images, class_name, model, kind, settles, batch, label_id"
+            " FROM outbox WHERE refusal = '' ORDER BY position LIMIT 100"
         )
-        return [OutboxEntry(*row) for row in rows]
+        return [_entry(row) for row in rows]
 
     async def begin(self, key: str) -> bytes | None:
-        """Note that the label is about to be sent; returns its image, None if undone."""
+        """Note that the label is about to be sent; returns its image, None if undone.
+
+        The image is empty if the backend has it.
+        """
         rows = await self.database.execute(
             "UPDATE outbox SET sent = 1 WHERE key = ? RETURNING jpeg", (key,)
         )
@@ -106,7 +155,7 @@ class OutboxStore:
 
         return await self.database.transaction(work)
 
-    async def withdraw(self, key: str, class_name: str) -> None:
+    async def withdraw(self, key: str, images: Sequence[str], said: Said) -> None:
         """Take a label back: forget it if the backend cannot have it, else have it removed.
 
         A label that was acknowledged can be taken back for as long as the store is open.
@@ -118,10 +167,17 @@ class OutboxStore:
             label_id = self._acknowledged.pop(key, None)
             if label_id is not None:
                 connection.execute(
-                    "INSERT OR IGNORE INTO outbox"
-                    " (key, image, jpeg, class_name, created, sent, withdrawn, label_id)"
-                    " VALUES (?, ?, x'', ?, ?, 1, 1, ?)",
-                    (key, key, class_name, utc_now(), label_id),
+                    "INSERT OR IGNORE INTO outbox (key, image, images, jpeg, class_name, kind,"
+                    " created, sent, withdrawn, label_id) VALUES (?, ?, ?, x'', ?, ?, ?, 1, 1, ?)",
+                    (
+                        key,
+                        images[0],
+                        json.dumps(list(images)),
+                        said.class_name,
+                        said.kind.value,
+                        utc_now(),
+                        label_id,
+                    ),
                 )
                 return
             connection.execute(
@@ -155,16 +211,43 @@ class OutboxStore:
 
     async def refused(self) -> tuple[RefusedLabel, ...]:
         rows = await self.database.execute(
-            "SELECT key, class_name, refusal FROM outbox WHERE refusal != '' ORDER BY position"
+            "SELECT key, class_name, kind, refusal FROM outbox WHERE refusal != ''"
+            " ORDER BY position"
         )
-        return tuple(RefusedLabel(*row) for row in rows)
+        return tuple(
+            RefusedLabel(
+                row["key"],
+                Said(row["class_name"], kind=LabelKind(row["kind"])).text,
+                row["refusal"],
+            )
+            for row in rows
+        )
+
+
+def _entry(row: Row) -> OutboxEntry:
+    known = bool(row["images"])
+    return OutboxEntry(
+        row["position"],
+        row["key"],
+        tuple(json.loads(row["images"])) if known else (row["image"],),
+        known,
+        Said(
+            row["class_name"],
+            row["model"],
+            LabelKind(row["kind"]),
+            bool(row["settles"]),
+            row["batch"],
+        ),
+        row["label_id"],
+    )
 
 
 def prepare_outbox(connection: Connection) -> None:
     connection.execute(_SCHEMA)
     columns = {row["name"] for row in connection.execute("PRAGMA table_info(outbox)")}
-    if "model" not in columns:  # made by a version that had one model
-        connection.execute("ALTER TABLE outbox ADD COLUMN model TEXT NOT NULL DEFAULT ''")
+    for name, meaning in _LATER_COLUMNS.items():
+        if name not in columns:
+            connection.execute(f"ALTER TABLE outbox ADD COLUMN {name} {meaning}")
 
 
 def _not_saved(what: str, advice: str) -> LabelNotSaved:

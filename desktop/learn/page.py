@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction, QFocusEvent, QKeySequence
 from PySide6.QtWidgets import (
     QStackedWidget,
     QTabWidget,
@@ -15,19 +16,26 @@ from PySide6.QtWidgets import (
 from backend.contract import LabelSummary, ModelSummary, TrainingRun
 from desktop import theme
 from desktop.learn import wording
+from desktop.learn.classes_view import ClassesView
+from desktop.learn.labelling.answer_view import AnswerView
+from desktop.learn.labelling.doubts_view import DoubtsView
+from desktop.learn.labelling.groups_view import GroupsView
+from desktop.learn.labelling.label_view import LabelView
 from desktop.learn.outbox import OutboxView
 from desktop.learn.outbox_notes import OutboxNotes
 from desktop.learn.timeline import active_run, entries
 from desktop.learn.timeline_list import TimelineList
+from desktop.learn.training_settings_panel import TrainingSettingsPanel
 from desktop.learn.training_strip import TrainingStrip
 from desktop.widgets import build
-from desktop.widgets.class_bars import ClassBars
-from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.model_button import ModelButton
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import fitted
 
+_PICTURE_BYTES = 96 * 2**20
+"""Of decoded photos, large ones and those that are next."""
 _MAX_NAME = 160
 """Pixels of the name of the model."""
 
@@ -35,6 +43,9 @@ _MAX_NAME = 160
 class LearnView(StrEnum):
     """The views of the Learn page, one a tab; each is the title of its tab."""
 
+    LABEL = "Label"
+    GROUPS = "Look-alikes"
+    DOUBTS = "Doubtful labels"
     CLASSES = "Classes"
     VERSIONS = "Versions"
 
@@ -45,6 +56,8 @@ class LearnPage(QWidget):
     learn_requested = Signal()
     classify_requested = Signal()
     """Go to the Classify page, to label photos."""
+    view_changed = Signal()
+    """Another tab is shown."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,23 +75,19 @@ class LearnPage(QWidget):
         self.models = ModelButton("The model that learns; choose another", role="choice")
         self.models.hide()
         self.header.add(self.models)
+        self.settings = TrainingSettingsPanel()
+        self.settings.hide()
+        self.when = build.icon_button("clock", "When it learns by itself")
+        self.when.setCheckable(True)
+        self.when.toggled.connect(self.settings.setVisible)
+        self.header.add(self.when)
         self.header.add(self.learn)
         self.strip = TrainingStrip()
         self.notes = OutboxNotes()
 
-        self.bars = ClassBars()
-        self.no_labels = EmptyState(
-            "empty-learn",
-            "No labels yet",
-            "Open a photo in Classify and say whether the answer is right. A dozen photos"
-            " are enough to teach a new class.",
-            "Go to Classify",
-        )
-        self.no_labels.action_requested.connect(self.classify_requested)
-        self._labels_body = QStackedWidget()
-        self._labels_body.addWidget(self.no_labels)
-        self._labels_body.addWidget(self.bars)
-        self.labels_summary = PlainLabel(role="muted")
+        self.classes = ClassesView()
+        self.classes.offer_changes(False)
+        self.classes.label_requested.connect(lambda: self.show_view(LearnView.LABEL))
 
         self.timeline = TimelineList()
         self.no_versions = PlainLabel(role="muted", wrap=True)
@@ -90,12 +99,27 @@ class LearnPage(QWidget):
 
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
+        self.pictures = Pictures(self, max_bytes=_PICTURE_BYTES)
+        self.label_view = LabelView(self.pictures)
+        self.groups_view = GroupsView(self.pictures)
+        self.doubts_view = DoubtsView(self.pictures)
+        self.undo_action = QAction("Undo the last label", self)
+        self.undo_action.setShortcut(QKeySequence.StandardKey.Undo)
+        self.undo_action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self.addAction(self.undo_action)
+        self.label_view.empty.action_requested.connect(self.classify_requested)
+        self.groups_view.label_requested.connect(lambda: self.show_view(LearnView.LABEL))
+        self.groups_view.classify_requested.connect(self.classify_requested)
         self._views: dict[LearnView, QWidget] = {}
-        self._add_view(LearnView.CLASSES, _section(self.labels_summary, self._labels_body))
-        self._add_view(LearnView.VERSIONS, _section(None, self._versions_body))
+        self._add_view(LearnView.LABEL, self.label_view)
+        self._add_view(LearnView.GROUPS, self.groups_view)
+        self._add_view(LearnView.DOUBTS, self.doubts_view)
+        self._add_view(LearnView.CLASSES, self.classes)
+        self._add_view(LearnView.VERSIONS, _section(self._versions_body))
 
+        self.tabs.currentChanged.connect(self._on_view_changed)
         strips = build.column(
-            self.strip, self.notes, spacing=theme.M, margins=(theme.L, 0, theme.L, 0)
+            self.settings, self.strip, self.notes, spacing=theme.M, margins=(theme.L, 0, theme.L, 0)
         )
         build.column(self.header, strips, (self.tabs, 1), parent=self, spacing=0)
         self.show_unavailable("The backend is starting.")
@@ -109,7 +133,28 @@ class LearnPage(QWidget):
     def show_view(self, view: LearnView) -> None:
         """Show one of the views and give it the keyboard focus."""
         self.tabs.setCurrentWidget(self._views[view])
-        self._views[view].setFocus(Qt.FocusReason.OtherFocusReason)
+        self._focus_view()
+
+    def show_doubt_count(self, count: int) -> None:
+        """Say on its tab how many labels are doubtful, as far as that is known."""
+        index = self.tabs.indexOf(self.doubts_view)
+        self.tabs.setTabText(index, f"{LearnView.DOUBTS} ({count})" if count else LearnView.DOUBTS)
+
+    def _focus_view(self) -> None:
+        shown = self._views[self.view]
+        if isinstance(shown, AnswerView):
+            shown.take_focus()
+        else:
+            shown.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_view_changed(self) -> None:
+        # Not while a person moves along the tabs with the arrow keys.
+        if not self.tabs.tabBar().hasFocus():
+            self._focus_view()
+        self.view_changed.emit()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._focus_view()
 
     def _add_view(self, name: LearnView, view: QWidget) -> None:
         self._views[name] = view
@@ -117,9 +162,7 @@ class LearnPage(QWidget):
 
     def show_labels(self, labels: LabelSummary) -> None:
         self._labels = labels
-        self.labels_summary.setText(wording.labels_sentence(labels))
-        self.bars.show_counts(labels.classes)
-        self._labels_body.setCurrentIndex(1 if labels.total else 0)
+        self.classes.show_labels(labels)
         self._show_next_step()
 
     def show_runs(self, runs: Sequence[TrainingRun]) -> None:
@@ -182,12 +225,7 @@ class LearnPage(QWidget):
             self.no_versions.setText("There is no version yet. Label photos, then press Learn now.")
 
 
-def _section(summary: PlainLabel | None, body: QWidget) -> QWidget:
+def _section(body: QWidget) -> QWidget:
     section = QWidget()
-    build.column(
-        *([] if summary is None else [summary]),
-        (body, 1),
-        parent=section,
-        margins=(theme.L, theme.M, theme.L, theme.L),
-    )
+    build.column((body, 1), parent=section, margins=(theme.L, theme.M, theme.L, theme.L))
     return section

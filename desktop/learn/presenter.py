@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from backend.client import BackendClient
-from backend.contract import Event, ModelSummary
+import contextlib
+from collections.abc import Callable
+
+from backend.client import BackendClient, BackendRefused
+from backend.contract import Event, ModelSummary, TrainingSettings
 from desktop.backend_follower import BackendFollower
 from desktop.formats import plural
 from desktop.jobs import Job, Jobs
@@ -29,7 +32,10 @@ class LearnPresenter:
         outbox: Outbox,
         jobs: Jobs,
         notifications: Notifications,
+        on_model: Callable[[ModelSummary | None], object] = lambda model: None,
     ) -> None:
+        """`on_model` gets the model that learns, whenever another one or its state does."""
+        self._on_model = on_model
         self._page = page
         self._backend = backend
         self._outbox = outbox
@@ -58,6 +64,7 @@ class LearnPresenter:
         page.timeline.promote_requested.connect(self.promote)
         page.notes.retry_requested.connect(self.retry_refused)
         page.notes.discard_requested.connect(self.discard_refused)
+        page.settings.changed.connect(self.change_settings)
         jobs.start("Follow the backend", self._follow, background=True)
 
     async def _follow(self, report: Report) -> None:
@@ -109,9 +116,41 @@ class LearnPresenter:
             ]
         )
         self._page.show_model(self._model)
+        self._on_model(self._model)
+        await self._refresh_settings()
+        await self._refresh_outlook()
         await self._refresh_labels()
         if before != self._name:
             await self._refresh_runs()
+
+    async def _refresh_settings(self) -> None:
+        if (name := self._name) is not None:
+            settings = await self._backend.training_settings(name)
+            if name == self._name:
+                self._page.settings.show_settings(settings)
+
+    async def _refresh_outlook(self) -> None:
+        """Show what the live version expects of more labels; nothing if it was not measured."""
+        model, outlook = self._model, None
+        if model is not None and model.live_version is not None:
+            with contextlib.suppress(BackendRefused):
+                report = await self._backend.report(model.name, model.live_version)
+                outlook = report.outlook
+        if model is self._model:
+            self._page.classes.outlook.show_outlook(outlook)
+
+    def change_settings(self, settings: TrainingSettings) -> None:
+        """Have the model learn by itself at another time, or not at all."""
+        model = self._name
+        if model is None:
+            return
+
+        async def work(report: Report) -> None:
+            kept = await self._backend.change_training_settings(model, settings)
+            if model == self._name:
+                self._page.settings.show_settings(kept)
+
+        self._jobs.start("Change when the model learns", work)
 
     def choose(self, model: str) -> None:
         """Teach a model, whichever is current."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.contract import Decision, LabelSummary, RunState, TrainingRun, VersionSummary
+from backend.contract import Decision, LabelSummary, Outlook, RunState, TrainingRun, VersionSummary
 from desktop.formats import count, percent, plural
 from desktop.learn.outbox import OutboxView
 
@@ -22,10 +22,38 @@ def next_step(labels: LabelSummary) -> str:
 
 def labels_sentence(labels: LabelSummary) -> str:
     """Return `24 labels in 3 classes`."""
-    if not labels.total:
-        return "None yet"
     labelled = sum(each.labels > 0 for each in labels.classes)
-    return f"{count(labels.total)} in {plural(labelled, 'class', 'classes')}"
+    parts = [f"{plural(labels.total, 'label')} in {plural(labelled, 'class', 'classes')}"]
+    if labels.none:
+        parts.append(f"{count(labels.none)} none of these")
+    if labels.conflicts:
+        parts.append(f"{plural(labels.conflicts, 'photo')} on which people disagree")
+    return ", ".join(parts) if labels.total or len(parts) > 1 else "No labels yet"
+
+
+ENOUGH = 0.01
+"""A gain in accuracy (of 1) for which hardly anybody would label on."""
+
+
+def gain(share: float) -> str:
+    """Return a gain in accuracy as `+3.1 points`."""
+    return f"{100 * share:+.1f} points"
+
+
+def enough(outlook: Outlook) -> str:
+    """Say whether more labels are worth it, in a few words."""
+    if outlook.high < ENOUGH:
+        return "There are enough labels"
+    return "More labels pay" if outlook.low >= ENOUGH else "More labels may pay"
+
+
+def outlook_sentence(outlook: Outlook) -> str:
+    """Say what more labels are expected to bring, and within what."""
+    low, high = 100 * outlook.low, 100 * outlook.high
+    return (
+        f"Expected of {plural(outlook.labels_per_class_added, 'more label')} a class; in four of"
+        f" five cases between {low:+.1f} and {high:+.1f}."
+    )
 
 
 def version_sentence(version: VersionSummary, run: TrainingRun | None) -> str:

@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     QRectF,
     QSize,
     Qt,
+    Signal,
 )
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
@@ -90,7 +91,11 @@ class ClassBarsModel(QAbstractListModel):
 class ClassBars(QListView):
     """A row a class: its name, the number of labels, and a bar as long as that."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    selected = Signal(str)
+    """The class that is selected now; empty if none is."""
+
+    def __init__(self, parent: QWidget | None = None, *, selectable: bool = False) -> None:
+        """With `selectable`, one class can be selected, to do something with it."""
         super().__init__(parent)
         self._model = ClassBarsModel()
         self.setModel(self._model)
@@ -101,8 +106,33 @@ class ClassBars(QListView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setUniformItemSizes(True)
 
+        mode = QAbstractItemView.SelectionMode
+        self.setSelectionMode(mode.SingleSelection if selectable else mode.NoSelection)
+        self.selectionModel().selectionChanged.connect(
+            lambda: self.selected.emit(self.selected_class)
+        )
+
+    @property
+    def selected_class(self) -> str:
+        """The class that is selected; empty if none is."""
+        indexes = self.selectionModel().selectedIndexes()
+        return indexes[0].data() if indexes else ""
+
     def show_counts(self, counts: list[ClassCount]) -> None:
+        """Show `counts`; a class that is selected stays so."""
+        before = self.selected_class
         self._model.show_counts(counts)
+        if before and not self.selected_class:
+            self.select(before)
+
+    def select(self, name: str) -> None:
+        """Select a class, if it is there, and scroll to it."""
+        for row in range(self._model.rowCount()):
+            index = self._model.index(row)
+            if index.data() == name:
+                self.setCurrentIndex(index)
+                return
+        self.selected.emit("")
 
 
 class _BarRow(QStyledItemDelegate):
@@ -128,6 +158,10 @@ class _BarRow(QStyledItemDelegate):
         text = QRectF(area.left(), area.top(), area.width(), area.height() - _BAR - theme.XS)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.color("accent_soft"))
+            painter.drawRoundedRect(QRectF(option.rect), theme.CORNER, theme.CORNER)
         if self._view.hasFocus() and option.state & QStyle.StateFlag.State_HasFocus:
             painter.setPen(QPen(theme.color("accent"), 1))
             inner = QRectF(option.rect).adjusted(0.5, 0.5, -0.5, -0.5)

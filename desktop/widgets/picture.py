@@ -6,9 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from PIL import Image
-from PySide6.QtCore import QRectF
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtCore import QRectF, QSizeF, Qt
+from PySide6.QtGui import QImage, QPainter, QPainterPath, QPixmap
 
+from desktop import theme
 from serving.decoding_memory import OWN_PHOTOS
 from serving.decoding_plan import plan_decoding
 from serving.errors import ImageError
@@ -47,6 +48,32 @@ def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
     part = QRectF(0, 0, min(width, height * shape), min(height, width / shape))
     part.moveCenter(QRectF(0, 0, width, height).center())
     return part
+
+
+def paint_fitted(painter: QPainter, frame: QRectF, picture: QPixmap | None, ratio: float) -> None:
+    """Paint the whole picture in the middle of `frame`, at most twice as large as its pixels.
+
+    Without one the empty frame is painted, and a mark in it if the picture is null; `ratio` is
+    the number of device pixels in a pixel.
+    """
+    if picture is None or picture.isNull():
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("sunken"))
+        painter.drawRoundedRect(frame, theme.CORNER, theme.CORNER)
+    if picture is None:
+        return
+    if picture.isNull():
+        theme.paint_icon(painter, frame.center(), "broken", "muted", 48, ratio)
+        return
+    fitted = QSizeF(picture.size()).scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
+    if fitted.width() > 2 * picture.width():
+        fitted = QSizeF(picture.size() * 2)
+    target = QRectF(frame.topLeft(), fitted)
+    target.moveCenter(frame.center())
+    outline = QPainterPath()
+    outline.addRoundedRect(target, theme.CORNER, theme.CORNER)
+    painter.setClipPath(outline)
+    painter.drawPixmap(target, picture, picture.rect().toRectF())
 
 
 def _decoded(data: bytes, side: int, cover: bool, *, at_reduced_scale: bool) -> Image.Image:

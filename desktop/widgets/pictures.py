@@ -19,7 +19,7 @@ from serving.errors import BackendError
 from serving.progress import Report
 
 MAX_CACHE_BYTES = 24 * 2**20
-"""Bytes of decoded pictures in the cache."""
+"""Bytes of decoded pictures in the cache, of pages that show small ones."""
 MAX_REQUESTS = 400
 """More than fit on a screen; what was requested before these has been scrolled away."""
 _CONCURRENCY = 4
@@ -40,8 +40,9 @@ class Pictures(QObject):
     ready = Signal(str)
     """The SHA-256 or the path of a photo that `get` now returns."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
         super().__init__(parent)
+        self._max_bytes = max_bytes
         self._cache: OrderedDict[PictureKey, QPixmap] = OrderedDict()
         self._bytes = 0
         self._requested: dict[PictureKey, None] = {}
@@ -69,6 +70,10 @@ class Pictures(QObject):
                 del self._requested[next(iter(self._requested))]
             self._work_off()
         return None
+
+    def has(self, image: str | Path, side: int) -> bool:
+        """Whether `get` returns the picture now."""
+        return (image, side) in self._cache
 
     def forget_failed(self) -> None:
         """Let photos that could not be fetched or decoded be fetched again.
@@ -107,7 +112,7 @@ class Pictures(QObject):
     def _store(self, key: PictureKey, picture: QPixmap) -> None:
         self._cache[key] = picture
         self._bytes += _size(picture)
-        while self._bytes > MAX_CACHE_BYTES and len(self._cache) > 1:
+        while self._bytes > self._max_bytes and len(self._cache) > 1:
             _, oldest = self._cache.popitem(last=False)
             self._bytes -= _size(oldest)
         self.ready.emit(str(key[0]))

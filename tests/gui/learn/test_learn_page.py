@@ -71,17 +71,17 @@ def test_before_anything_is_known_it_says_what_it_waits_for(page: LearnPage) -> 
     assert not page.learn.isEnabled()
 
 
-def test_without_labels_it_leads_to_classify(page: LearnPage) -> None:
+def test_without_labels_it_leads_to_labelling(page: LearnPage) -> None:
     page.show_labels(LabelSummary(0, 0, []))
-    requested = QSignalSpy(page.classify_requested)
-    page.no_labels.button.click()
-    assert requested.count() == 1
+    page.show_view(LearnView.CLASSES)
+    page.classes.no_labels.button.click()
+    assert page.view is LearnView.LABEL
     assert not page.learn.isEnabled()
 
 
 def test_fifty_classes_are_listed_by_their_number_of_labels(page: LearnPage) -> None:
     page.show_labels(LabelSummary(9000, 12, FIFTY))
-    listed = page.bars.model()
+    listed = page.classes.bars.model()
     assert listed.rowCount() == 50
     assert listed.index(0, 0).data() == "class 49"
     described = [listed.index(row, 0).data(Qt.ItemDataRole.AccessibleTextRole) for row in (0, 49)]
@@ -89,14 +89,14 @@ def test_fifty_classes_are_listed_by_their_number_of_labels(page: LearnPage) -> 
         "class 49: 344 labels",
         "class 0: 1 label, a new class that the live version cannot answer with yet",
     ]
-    page.bars.setFocus()
-    QTest.keyClick(page.bars, Qt.Key.Key_End)
-    assert page.bars.currentIndex().row() == 49
+    page.classes.bars.setFocus()
+    QTest.keyClick(page.classes.bars, Qt.Key.Key_End)
+    assert page.classes.bars.currentIndex().row() == 49
 
 
 def test_a_count_that_grows_does_not_move_the_list(page: LearnPage) -> None:
     page.show_labels(LabelSummary(9000, 12, FIFTY))
-    resets = QSignalSpy(page.bars.model().modelReset)
+    resets = QSignalSpy(page.classes.bars.model().modelReset)
     more = [ClassCount(each.name, each.labels + 1, each.known) for each in FIFTY]
     page.show_labels(LabelSummary(9050, 62, more))
     assert resets.count() == 0

@@ -15,7 +15,7 @@ from backend.client import BackendClient
 from backend.contract import RunState
 from desktop.jobs import Job, Jobs, JobState
 from desktop.learn.outbox import Outbox
-from desktop.learn.page import LearnPage
+from desktop.learn.page import LearnPage, LearnView
 from desktop.learn.presenter import LearnPresenter
 from desktop.notifications import Notice, Notifications
 from serving.models.repository import ModelRepository
@@ -107,13 +107,14 @@ def test_labels_and_versions_appear_and_follow_the_backend(
 ) -> None:
     async def scenario(env: LearnEnv) -> None:
         await wait_until(lambda: env.rows() == [("Version 1", "Live")])
-        assert env.page.no_labels.isVisible()
+        env.page.show_view(LearnView.CLASSES)
+        assert env.page.classes.no_labels.isVisible()
         assert not env.page.learn.isEnabled()
         await env.outbox.submit(image_bytes(), "zebra")
-        await wait_until(lambda: env.page.labels_summary.text() == "1 in 1 class")
+        await wait_until(lambda: env.page.classes.summary.text() == "1 label in 1 class")
         assert env.page.learn.isEnabled()
         assert env.page.header.sentence.text() == "1 label since the last training run."
-        index = env.page.bars.model().index(0, 0)
+        index = env.page.classes.bars.model().index(0, 0)
         assert index.data() == "zebra"
         described = index.data(Qt.ItemDataRole.AccessibleTextRole)
         assert described.startswith("zebra: 1 label, a new class")
@@ -135,7 +136,7 @@ def test_a_person_chooses_which_model_learns(
         menu = env.page.models.menu()
         menu.aboutToShow.emit()
         next(action for action in menu.actions() if action.text().startswith("birds")).trigger()
-        await wait_until(lambda: env.page.labels_summary.text() == "1 in 1 class")
+        await wait_until(lambda: env.page.classes.summary.text() == "1 label in 1 class")
         assert env.page.models.text() == "birds"
         await wait_until(env.page.learn.isEnabled)
 
@@ -265,7 +266,7 @@ def test_labels_made_while_the_backend_is_away_arrive_when_it_is_back(
             assert "cannot be reached" in env.page.header.sentence.text()
             assert not env.page.learn.isEnabled()
             with backend_on_thread(workspace, worker_script, port):
-                await wait_until(lambda: env.page.labels_summary.text() == "1 in 1 class")
+                await wait_until(lambda: env.page.classes.summary.text() == "1 label in 1 class")
                 await wait_until(lambda: not env.page.notes.isVisible())
                 await env.jobs.close()
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from backend.client import BackendRefused
-from backend.contract import Label
+from backend.contract import BatchLabel, Label, LabelAction, LabelKind
 from desktop.learn.outbox import Outbox, OutboxView
-from desktop.learn.outbox_store import LabelNotSaved
+from desktop.learn.outbox_store import LabelNotSaved, Said
 from serving.errors import BackendError
 from tests.support.waiting import TIMEOUT_SECONDS, wait_for_view
 
@@ -33,6 +33,8 @@ class Receiver:
         self.stored: dict[str, Label] = {}
         self.calls: list[str] = []
         self.models: list[str | None] = []
+        self.said: list[tuple[object, ...]] = []
+        self.batches: dict[str, BatchLabel] = {}
         self.removed: list[int] = []
         self.away = False
         self.status = 422
@@ -43,23 +45,48 @@ class Receiver:
         self.asked = asyncio.Event()
 
     async def label(
-        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
+        self,
+        image: bytes | str,
+        class_name: str = "",
+        *,
+        kind: LabelKind = LabelKind.CLASS,
+        settles: bool = False,
+        batch: str | None = None,
+        model: str | None = None,
+        key: str | None = None,
     ) -> Label:
         self.calls.append(class_name)
         self.models.append(model)
+        self.said.append((image, class_name, kind, settles, batch))
         self.asked.set()
         if self.away:
             raise BackendError("The backend does not answer.", "It is tried again.")
         if class_name in self.refuses:
             raise BackendRefused(self.status, "The image is damaged.", "Choose another file.")
         label = self.stored.setdefault(
-            key or "", Label(len(self.stored) + 1, image.hex(), class_name, "now")
+            key or "", Label(len(self.stored) + 1, str(image), class_name, "now")
         )
         await self.gate.wait()
         if self.drops_answers:
             self.drops_answers -= 1
             raise BackendError("The connection broke.", "It is tried again.")
         return label
+
+    async def label_batch(self, batch: BatchLabel, *, key: str | None = None) -> LabelAction:
+        self.calls.append(batch.class_name)
+        self.asked.set()
+        if self.away:
+            raise BackendError("The backend does not answer.", "It is tried again.")
+        self.batches.setdefault(key or "", batch)
+        if self.drops_answers:
+            self.drops_answers -= 1
+            raise BackendError("The connection broke.", "It is tried again.")
+        number = 100 + list(self.batches).index(key or "")
+        return LabelAction(number, "now", "", batch.class_name, batch.kind, batch.images)
+
+    async def undo_action(self, action: int) -> LabelAction:
+        await self.undo_label(action)
+        return LabelAction(action, "now", "", "", LabelKind.CLASS, undone=True)
 
     async def undo_label(self, label_id: int) -> None:
         if self.away:
@@ -270,6 +297,53 @@ async def test_labels_of_one_image_keep_their_order_through_failures(database: P
     order = receiver.classes
     assert order.index("wrong") < order.index("right")
     assert sorted(order) == ["other", "right", "wrong"]
+
+
+async def test_what_is_not_a_class_and_what_settles_survive_the_end_of_the_application(
+    database: Path,
+) -> None:
+    receiver = Receiver()
+    receiver.away = True
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(JPEG, kind=LabelKind.NONE, batch="dropped together")
+        await outbox.submit_known(["ab"], Said("panda", "animals", settles=True))
+        await outbox.submit_known(["cd"], Said("", kind=LabelKind.SKIP))
+    receiver.away = False
+    receiver.said.clear()
+    async with entered(database, receiver) as outbox:
+        await wait_until_empty(outbox)
+    assert receiver.said == [
+        (JPEG, "", LabelKind.NONE, False, "dropped together"),
+        ("ab", "panda", LabelKind.CLASS, True, None),
+        ("cd", "", LabelKind.SKIP, False, None),
+    ]
+
+
+async def test_one_label_for_many_photos_is_sent_once_and_undone_at_once(database: Path) -> None:
+    receiver = Receiver()
+    receiver.drops_answers = 2
+    async with entered(database, receiver) as outbox:
+        label = await outbox.submit_known(["ab", "cd"], Said("panda", "animals"))
+        await wait_until_empty(outbox)
+        await outbox.undo(label)
+        await wait_until_empty(outbox)
+    assert receiver.calls == ["panda"] * 3
+    assert list(receiver.batches.values()) == [
+        BatchLabel(["ab", "cd"], "panda", LabelKind.CLASS, model="animals")
+    ]
+    assert receiver.removed == [100]
+
+
+async def test_many_photos_wait_for_what_was_said_of_one_of_them_before(database: Path) -> None:
+    receiver = Receiver()
+    receiver.drops_answers = 1
+    async with entered(database, receiver) as outbox:
+        await outbox.submit_known(["cd"], Said("wrong"))
+        await outbox.submit_known(["ab", "cd"], Said("right"))
+        await outbox.submit_known(["ef"], Said("other"))
+        await wait_until_empty(outbox)
+    calls = receiver.calls
+    assert calls.index("right") > [at for at, name in enumerate(calls) if name == "wrong"][-1]
 
 
 @pytest.mark.parametrize("turns", range(5))

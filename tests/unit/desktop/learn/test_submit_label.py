@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from backend.client import BackendClient
 from backend.contract import Label
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.submit_label import submit_label
@@ -17,18 +19,16 @@ from tests.support.sample_images import image_bytes
 from tests.support.waiting import wait_for_view
 
 
-class Receiver:
-    def __init__(self) -> None:
-        self.received: list[tuple[bytes, str]] = []
+class Receiver(BackendClient):
+    """Takes labels, and can do nothing else."""
 
-    async def label(
-        self, image: bytes, class_name: str, *, model: str | None = None, key: str | None = None
-    ) -> Label:
+    def __init__(self) -> None:
+        super().__init__("")
+        self.received: list[tuple[bytes | str, str]] = []
+
+    async def label(self, image: bytes | str, class_name: str = "", **said: Any) -> Label:
         self.received.append((image, class_name))
         return Label(1, "", class_name, "")
-
-    async def undo_label(self, label_id: int) -> None:
-        raise AssertionError("nothing was undone")
 
 
 async def test_the_backend_gets_a_normalized_jpeg_and_a_tidy_name(tmp_path: Path) -> None:
@@ -37,7 +37,8 @@ async def test_the_backend_gets_a_normalized_jpeg_and_a_tidy_name(tmp_path: Path
         queued = await submit_label(outbox, image_bytes(form="PNG"), "  giant   panda ")
         await wait_for_view(outbox, lambda view: view == OutboxView())
     ((jpeg, name),) = receiver.received
-    assert name == queued.class_name == "giant panda"
+    assert name == queued.said.class_name == "giant panda"
+    assert isinstance(jpeg, bytes)
     assert Image.open(io.BytesIO(jpeg)).format == "JPEG"
 
 

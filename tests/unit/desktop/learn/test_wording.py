@@ -48,8 +48,8 @@ def test_what_to_do_next() -> None:
 
 def test_labels_so_far() -> None:
     counts = [ClassCount("cat", 1200, True), ClassCount("dog", 0, True)]
-    assert wording.labels_sentence(LabelSummary(1200, 0, counts)) == "1,200 in 1 class"
-    assert wording.labels_sentence(LabelSummary(0, 0, [])) == "None yet"
+    assert wording.labels_sentence(LabelSummary(1200, 0, counts)) == "1,200 labels in 1 class"
+    assert wording.labels_sentence(LabelSummary(0, 0, [])) == "No labels yet"
 
 
 def test_where_a_version_came_from() -> None:

@@ -1,0 +1,67 @@
+"""What people have said about the photo in the pane, whenever that was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from backend.contract import Label
+from desktop.classify.page import ClassifyPage
+from desktop.jobs import Jobs
+from desktop.widgets.label_history import LabelHistory
+from desktop.widgets.timers import single_shot_timer
+from serving.errors import ServeryError
+from serving.normalize_image import read_normalized_image
+from serving.progress import Report
+
+_LOOK_MILLISECONDS = 300
+"""A photo's labels are read once it is shown this long: not while a person runs through many."""
+
+LabelsOf = Callable[[str, str], Awaitable[Sequence[Label]]]
+"""Returns the labels of a photo, given by the SHA-256 of its normalized JPEG, for a model (the
+current one if empty), newest first; raises ServeryError."""
+
+
+class ShownLabels:
+    """Shows the labels of the one selected photo below its chart, and follows them."""
+
+    def __init__(self, page: ClassifyPage, labels_of: LabelsOf, jobs: Jobs) -> None:
+        self._page = page
+        self._labels_of = labels_of
+        self._jobs = jobs
+        self.history = LabelHistory()
+        page.pane.label_box.add(self.history)
+        self._look_soon = single_shot_timer(_LOOK_MILLISECONDS, self._look, page)
+        page.grid.selection_changed.connect(self._on_selected)
+        page.shown_photo_changed.connect(self._look_soon.start)
+
+    def refresh(self) -> None:
+        """Read the labels again: some have changed."""
+        self._look_soon.start()
+
+    def _on_selected(self) -> None:
+        self.history.show_labels(())
+        self._look_soon.start()
+
+    def _look(self) -> None:
+        photo = self._page.shown_photo()
+        if photo is None:
+            return
+
+        async def work(report: Report) -> None:
+            # Without them the photo can be labelled all the same.
+            with contextlib.suppress(ServeryError):
+                image = await asyncio.to_thread(_sha256, photo.path)
+                labels = await self._labels_of(image, photo.model)
+                shown = self._page.shown_photo()
+                if shown is not None and shown.key == photo.key:
+                    self.history.show_labels(labels)
+
+        self._jobs.start("Read the labels of a photo", work, background=True)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(read_normalized_image(path)).hexdigest()

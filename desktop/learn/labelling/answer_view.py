@@ -1,0 +1,108 @@
+"""What the views have in common in which a person says what photos show."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QWidget
+
+from desktop.learn.labelling.answer import NONE_OF_THESE, SKIPPED, Answer
+from desktop.learn.labelling.class_picker import ClassPicker
+from desktop.widgets import build
+
+_SIDE_WIDTH, _NARROW_SIDE_WIDTH = 264, 224
+_NARROW = 760
+"""Pixels of the view below which what stands beside the photo gets narrower."""
+NONE_KEY, SKIP_KEY = "0", "-"
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+_FIND_KEY = "/"
+_KEYS = f"123456789{NONE_KEY}{SKIP_KEY}"
+_CHORD = (
+    Qt.KeyboardModifier.ControlModifier
+    | Qt.KeyboardModifier.AltModifier
+    | Qt.KeyboardModifier.MetaModifier
+)
+
+
+class AnswerView(QWidget):
+    """A view with a ClassPicker whose keys answer wherever in it the keyboard focus is.
+
+    Enter takes the first class, 1 to 9 those beside their keys, 0 none of them, and minus skips;
+    every letter begins to type a class. So nobody who types a name answers by accident, and the
+    number pad is all that is needed. A key that is held down answers once.
+    """
+
+    answered = Signal(object)
+    """Answer"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.side = QWidget()
+        """What stands beside the photos; the views fill it."""
+        self.picker = ClassPicker()
+        self.picker.picked.connect(lambda name: self.answered.emit(Answer(name)))
+        self.picker.left.connect(self.take_focus)
+        self.none = key_button("None of these", NONE_KEY)
+        self.none.clicked.connect(lambda: self.answered.emit(NONE_OF_THESE))
+        self.skip = key_button("Skip", SKIP_KEY)
+        self.skip.clicked.connect(self.pass_by)
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether there is something on the screen to answer about."""
+        raise NotImplementedError
+
+    def take_focus(self) -> None:
+        """Let the keys answer again."""
+        self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def accept(self) -> None:
+        """Do what Enter does."""
+        self.picker.pick(0)
+
+    def pass_by(self) -> None:
+        """Do what the minus key does."""
+        self.answered.emit(SKIPPED)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.side.setFixedWidth(_NARROW_SIDE_WIDTH if self.is_narrow else _SIDE_WIDTH)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether what is not needed has to make room."""
+        return self.width() < _NARROW
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # The text and not the key, because some keyboards have digits above Shift.
+        key, text, focused = event.key(), event.text(), self.focusWidget()
+        if not self.can_answer or event.modifiers() & _CHORD:
+            super().keyPressEvent(event)
+        elif key in _ENTER or key == Qt.Key.Key_Space or (text and text in _KEYS):
+            if event.isAutoRepeat():
+                return
+            if key in _ENTER and isinstance(focused, QAbstractButton):
+                focused.click()
+            elif text == NONE_KEY:
+                self.answered.emit(NONE_OF_THESE)
+            elif text == SKIP_KEY:
+                self.pass_by()
+            elif text.isdigit():
+                self.picker.pick(int(text) - 1)
+            else:
+                self.accept()
+        elif text == _FIND_KEY:
+            self.picker.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        elif text.isalpha():
+            self.picker.type(event)
+        else:
+            super().keyPressEvent(event)
+
+
+def key_button(text: str, key: str, tip: str = "") -> QPushButton:
+    """Return a button that says which key does the same; a click leaves the focus where it is."""
+    made = build.button(f"{text}   {key}", tip=tip)
+    made.setAccessibleName(f"{text}, key {key}")
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return made

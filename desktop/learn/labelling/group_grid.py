@@ -1,0 +1,135 @@
+"""The photos of a group, of which any can be taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QRectF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtWidgets import QAbstractItemView
+
+from desktop import theme
+from desktop.widgets.picture import center_crop
+from desktop.widgets.pictures import Pictures
+from desktop.widgets.tile_grid import Index, TileGrid, Tiles
+
+_IMAGE = Qt.ItemDataRole.UserRole + 1
+_LEFT_OUT = Qt.ItemDataRole.UserRole + 2
+_STEP = 64
+"""Photos are fetched in steps of this many pixels, so that resizing seldom fetches."""
+_MARK = 28
+_ROOT = QModelIndex()
+_MOVES = (
+    Qt.Key.Key_Left,
+    Qt.Key.Key_Right,
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+)
+
+
+class GroupGrid(TileGrid):
+    """A click, or Space, takes a photo out of the group or puts it back.
+
+    The arrow keys move; every other key belongs to the view around this.
+    """
+
+    toggled = Signal(str)
+    """SHA-256 of the photo."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        super().__init__("Photos that look alike")
+        self._photos = _GroupModel()
+        self.setModel(self._photos)
+        self.set_tiles(_GroupTiles(pictures, self))
+        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.clicked.connect(lambda index: self.toggled.emit(index.data(_IMAGE)))
+        pictures.ready.connect(lambda _: self.viewport().update())
+
+    def show_group(self, images: Sequence[str], left_out: Collection[str]) -> None:
+        """Show other photos, from the top, or the same with others taken out."""
+        if self._photos.show_group(images, left_out):
+            self.scrollToTop()
+            self.setCurrentIndex(self._photos.index(0))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            if self.currentIndex().isValid() and not event.isAutoRepeat():
+                self.toggled.emit(self.currentIndex().data(_IMAGE))
+        elif event.key() in _MOVES and not event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            super().keyPressEvent(event)
+        else:
+            event.ignore()
+
+
+class _GroupModel(QAbstractListModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self._images: Sequence[str] = ()
+        self._left_out: Collection[str] = ()
+
+    def show_group(self, images: Sequence[str], left_out: Collection[str]) -> bool:
+        """Returns whether they are other photos than before."""
+        self._left_out = frozenset(left_out)
+        if tuple(images) == self._images:
+            if images:
+                self.dataChanged.emit(self.index(0), self.index(len(images) - 1))
+            return False
+        self.beginResetModel()
+        self._images = tuple(images)
+        self.endResetModel()
+        return True
+
+    def rowCount(self, parent: Index = _ROOT) -> int:
+        return 0 if parent.isValid() else len(self._images)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        image = self._images[index.row()]
+        left_out = image in self._left_out
+        match role:
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return f"Photo {index.row() + 1}{', taken out' if left_out else ''}"
+            case Qt.ItemDataRole.ToolTipRole:
+                return "Put it back (Space)" if left_out else "Take it out of the group (Space)"
+            case value if value == _IMAGE:
+                return image
+            case value if value == _LEFT_OUT:
+                return left_out
+            case _:
+                return None
+
+
+class _GroupTiles(Tiles):
+    min_width = 116
+
+    def __init__(self, pictures: Pictures, parent: QObject) -> None:
+        super().__init__(parent)
+        self._pictures = pictures
+
+    def text_height(self) -> int:
+        return 0
+
+    def picture_height(self, width: float) -> int:
+        return round(width)
+
+    def paint_picture(self, painter: QPainter, frame: QRectF, index: Index) -> None:
+        side = -(-int(frame.width() * self.ratio) // _STEP) * _STEP
+        picture = self._pictures.get(index.data(_IMAGE), side)
+        painter.fillRect(frame, theme.color("sunken"))
+        left_out = index.data(_LEFT_OUT)
+        if picture is not None and not picture.isNull():
+            painter.setOpacity(0.25 if left_out else 1.0)
+            painter.drawPixmap(frame, picture, center_crop(picture, frame))
+            painter.setOpacity(1.0)
+        elif picture is not None:
+            theme.paint_icon(painter, frame.center(), "broken", "muted", 24, self.ratio)
+        if left_out:
+            # Not dimmed alone: a photo may be pale itself.
+            theme.paint_icon(painter, frame.center(), "close", "failed", _MARK, self.ratio)
+
+    def paint_text(self, painter: QPainter, box: QRectF, index: Index) -> None:
+        pass

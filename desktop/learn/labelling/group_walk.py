@@ -1,0 +1,109 @@
+"""Groups of photos that look alike, named one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from backend.contract import Cluster
+
+
+@dataclass(frozen=True)
+class NamedGroup:
+    """What is said about a group: which photos it holds for."""
+
+    images: tuple[str, ...]
+    left_out: tuple[str, ...]
+    """Photos of the group that a person took out; they stay without a label."""
+
+
+class GroupWalk:
+    """A line of groups with a position in it; the photos taken out of each."""
+
+    def __init__(self) -> None:
+        self._groups: list[Cluster] = []
+        self._position = 0
+        self._left_out: set[str] = set()
+        self._named: set[str] = set()
+        """Photos that were named on this walk."""
+
+    @property
+    def current(self) -> Cluster | None:
+        """The group that is shown; None behind the last one."""
+        return self._groups[self._position] if self._position < len(self._groups) else None
+
+    @property
+    def number(self) -> int:
+        """Of the group that is shown, from 1."""
+        return self._position + 1
+
+    @property
+    def total(self) -> int:
+        return len(self._groups)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Photos of the current group that its name will not hold for."""
+        group = self.current
+        return frozenset() if group is None else frozenset(self._left_out & set(group.images))
+
+    def toggle(self, image: str) -> None:
+        """Take a photo out of the current group, or put it back."""
+        group = self.current
+        if group is not None and image in group.images:
+            self._left_out ^= {image}
+
+    def name(self) -> NamedGroup | None:
+        """Say that the current group was named, and go to the next.
+
+        None, and nothing happens, if every photo was taken out.
+        """
+        group = self.current
+        if group is None:
+            return None
+        images = tuple(image for image in group.images if image not in self._left_out)
+        if not images:
+            return None
+        left_out = tuple(image for image in group.images if image in self._left_out)
+        self._named.update(images)
+        self._position += 1
+        return NamedGroup(images, left_out)
+
+    def take_back(self, images: Iterable[str]) -> bool:
+        """Go back to the group of which photos were named; returns whether it is in the line."""
+        taken = set(images)
+        self._named -= taken
+        for position, group in enumerate(self._groups):
+            if taken & set(group.images):
+                self._position = position
+                return True
+        return False
+
+    def back(self) -> bool:
+        """Go to the group before; returns whether there is one."""
+        if self._position == 0:
+            return False
+        self._position -= 1
+        return True
+
+    def forward(self) -> bool:
+        """Go to the next group without a name for this one; returns whether there was one."""
+        if self.current is None:
+            return False
+        self._position += 1
+        return True
+
+    def refill(self, clusters: Iterable[Cluster]) -> None:
+        """Take new groups behind the one that is shown.
+
+        Photos of that one and photos that have a name already are left out of them: the groups
+        may have been made before their names were known.
+        """
+        kept = self._groups[: self._position + 1]
+        shown = set(kept[-1].images) if len(kept) > self._position else set()
+        gone = shown | self._named
+        fresh = (
+            replace(each, images=[image for image in each.images if image not in gone])
+            for each in clusters
+        )
+        self._groups = [*kept, *(each for each in fresh if each.images)]

@@ -1,0 +1,140 @@
+"""Naming photos that look alike, a group at a time."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from typing import Protocol
+
+from backend.client import BackendRefused
+from backend.contract import Cluster, LabelKind, PoolSummary
+from desktop.formats import plural
+from desktop.learn.labelling.answer import Answer
+from desktop.learn.labelling.choices import MAX_CHOICES, Choice
+from desktop.learn.labelling.desk import LabellingDesk, R
+from desktop.learn.labelling.group_walk import GroupWalk
+from desktop.learn.labelling.groups_view import GroupsView
+from serving.errors import BackendError
+
+GROUPS = 40
+"""Requested at a time."""
+
+
+class GroupSource(Protocol):
+    """The part of BackendClient that this needs."""
+
+    async def clusters(self, model: str | None = None, count: int = GROUPS) -> list[Cluster]: ...
+
+    async def pool(self, model: str | None = None) -> PoolSummary: ...
+
+
+class GroupsPresenter:
+    """Walks through the groups with a GroupsView."""
+
+    def __init__(self, view: GroupsView, desk: LabellingDesk[R], source: GroupSource) -> None:
+        self._view = view
+        self._desk = desk
+        self._source = source
+        self._walk = GroupWalk()
+        view.answered.connect(self.answer)
+        view.toggled.connect(self.toggle)
+        view.back_requested.connect(self.back)
+        view.forward_requested.connect(self.forward)
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Forget the groups: another model learns."""
+        self._walk = GroupWalk()
+        self._view.show_empty("Looking for photos that look alike", "")
+
+    async def refresh(self) -> None:
+        """Ask for the groups; the one on the screen stays. Raises BackendError."""
+        model = self._desk.model
+        try:
+            clusters = await self._source.clusters(model, GROUPS)
+        except BackendRefused as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            if self._walk.current is None:  # it says what is missing
+                self._view.show_empty(error.what, error.advice, "Go to Classify")
+            return
+        if model != self._desk.model:
+            return
+        self._walk.refill(clusters)
+        if self._walk.current is not None:
+            self._show()
+        else:
+            self._explain(await self._source.pool(model))
+
+    def show_unavailable(self, error: BackendError) -> None:
+        """Say why there are no groups, unless there still are some of before."""
+        if self._walk.current is None:
+            self._view.show_empty("The groups are not known yet", str(error))
+
+    def toggle(self, image: str) -> None:
+        """Take a photo out of the group on the screen, or put it back."""
+        self._walk.toggle(image)
+        self._show()
+
+    def back(self) -> None:
+        """Show the group before."""
+        if self._walk.back():
+            self._show()
+
+    def forward(self) -> None:
+        """Show the next group without an answer for this one."""
+        if self._walk.forward():
+            self._show()
+
+    def answer(self, answer: Answer) -> None:
+        """Give `answer` to the group on the screen, and show the next one."""
+        group = self._walk.current
+        if group is None or group is not self._view.group:
+            return
+        if answer.kind is LabelKind.SKIP:  # for now: its photos come in the queue all the same
+            self._walk.forward()
+        elif (named := self._walk.name()) is not None:
+            self._desk.give([(named.images, answer)], partial(self._go_back, named.images))
+        self._show()
+
+    def _go_back(self, images: tuple[str, ...]) -> None:
+        self._walk.take_back(images)
+        self._show()
+
+    def _show(self) -> None:
+        group = self._walk.current
+        if group is None:
+            self._view.show_empty(
+                "Every group has been looked at",
+                "Photos that were taken out or skipped come one by one on the tab Label.",
+                "Label one by one",
+                leads_to_label=True,
+            )
+            return
+        first = [Choice(group.suggestion, group.score)] if group.suggestion else []
+        others = [Choice(name) for name in self._desk.taught if name != group.suggestion]
+        self._view.picker.set_known(self._desk.known)
+        self._view.show_group(
+            group,
+            [*first, *others][:MAX_CHOICES],
+            self._walk.left_out,
+            self._walk.number,
+            self._walk.total,
+        )
+
+    def _explain(self, pool: PoolSummary) -> None:
+        """Say why no photos look alike."""
+        if pool.unlabelled:
+            self._view.show_empty(
+                "No photos that look alike",
+                f"{plural(pool.unlabelled, 'photo')} without a label differ too much to be named"
+                " at once.",
+                "Label one by one",
+                leads_to_label=True,
+            )
+        else:
+            self._view.show_empty(
+                "No photos to label",
+                "Photos that you classify and that have no label yet are grouped here.",
+                "Go to Classify",
+            )

@@ -1,0 +1,148 @@
+"""Connects the ways to label on the Learn page to the backend and the outbox."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Generic, Protocol
+
+from backend.client import BackendClient
+from backend.contract import Event, LabelAction, LabelKind, ModelSummary
+from desktop.backend_follower import BackendFollower
+from desktop.formats import plural
+from desktop.jobs import Jobs
+from desktop.learn.labelling.desk import LabellingDesk, R
+from desktop.learn.labelling.doubts_presenter import DoubtsPresenter
+from desktop.learn.labelling.groups_presenter import GroupsPresenter
+from desktop.learn.labelling.queue_presenter import QueuePresenter
+from desktop.learn.page import LearnPage, LearnView
+from desktop.moments import ago
+from desktop.notifications import Notifications
+from serving.errors import BackendError
+from serving.progress import Report
+
+
+class _Part(Protocol):
+    """One way to label."""
+
+    def start_again(self) -> None: ...
+
+    async def refresh(self) -> None: ...
+
+    def show_unavailable(self, error: BackendError) -> None: ...
+
+
+class LabellingPresenter(Generic[R]):
+    """Keeps the view that is shown up to date, and undoes what was said in any of them.
+
+    Needs a running event loop; ends when `jobs` is closed.
+    """
+
+    def __init__(
+        self,
+        page: LearnPage,
+        desk: LabellingDesk[R],
+        backend: BackendClient,
+        jobs: Jobs,
+        notifications: Notifications,
+    ) -> None:
+        self._page = page
+        self._desk = desk
+        self._backend = backend
+        self._jobs = jobs
+        self._notifications = notifications
+        self._model: ModelSummary | None = None
+        self.queue = QueuePresenter(page.label_view, desk, backend)
+        self.groups = GroupsPresenter(page.groups_view, desk, backend)
+        self.doubts = DoubtsPresenter(page.doubts_view, desk, backend, page.show_doubt_count)
+        self._by_view: dict[LearnView, _Part] = {
+            LearnView.LABEL: self.queue,
+            LearnView.GROUPS: self.groups,
+            LearnView.DOUBTS: self.doubts,
+        }
+        self._follower = BackendFollower(
+            backend,
+            {"labels": self._refresh},
+            on_event=self._on_event,
+            on_error=self._show_unavailable,
+        )
+        page.view_changed.connect(lambda: self._follower.mark_stale("labels"))
+        page.undo_action.triggered.connect(self.undo)
+        for view in (page.label_view, page.groups_view, page.doubts_view):
+            view.undo_requested.connect(self.undo)
+        page.label_view.history_requested.connect(self._show_history)
+        page.pictures.start(partial(backend.image, side=None), jobs)
+        jobs.start("Follow what is to be labelled", self._follow, background=True)
+
+    async def _follow(self, report: Report) -> None:
+        await self._follower.run()
+
+    def show_model(self, model: ModelSummary | None) -> None:
+        """Label for another model, or for a new version of the same."""
+        before, self._model = self._model, model
+        if (before and before.name) != (model and model.name):
+            self._desk.show_model(model, None)
+            for each in self._by_view.values():
+                each.start_again()
+        if (before and before.live_version) != (model and model.live_version):
+            self._follower.mark_stale("labels")
+
+    def undo(self) -> None:
+        """Take the last answer back: of this window, or else of this person before."""
+        if self._desk.undo():
+            return
+
+        async def work(report: Report) -> None:
+            action = await self._desk.undo_earlier()
+            if action is None:
+                self._notifications.info("There is no label of yours to take back.")
+                return
+            self._notifications.info(_taken_back(action))
+            if action.images:
+                self._page.show_view(LearnView.LABEL)
+                self.queue.show_again(action)
+
+        self._jobs.start("Undo a label", work)
+
+    def _show_history(self, image: str) -> None:
+        async def work(report: Report) -> None:
+            with contextlib.suppress(BackendError):  # it is extra: the photo can be labelled
+                labels = await self._backend.labels_of(image, self._desk.model or None)
+                self._page.label_view.show_history(image, labels)
+
+        self._jobs.start("Read the labels of a photo", work, background=True)
+
+    def _on_event(self, event: Event) -> None:
+        if event.topic == "models":  # a new version doubts and asks other things
+            self._follower.mark_stale("labels")
+
+    async def _refresh(self) -> None:
+        model = self._model
+        if model is None:
+            return
+        view = self._page.view
+        labels = await self._backend.labels(model.name)
+        if model is not self._model:
+            return
+        self._desk.show_model(model, labels)
+        if view is LearnView.LABEL:
+            if self.queue.needs_queue:
+                await self.queue.refresh()
+        elif view in self._by_view:
+            await self._by_view[view].refresh()
+        if view is not LearnView.DOUBTS:
+            self._page.show_doubt_count(labels.conflicts)
+
+    def _show_unavailable(self, error: BackendError) -> None:
+        for each in self._by_view.values():
+            each.show_unavailable(error)
+
+
+def _taken_back(action: LabelAction) -> str:
+    """Say what an action of before was."""
+    said = {
+        LabelKind.CLASS: f"“{action.class_name}”",
+        LabelKind.NONE: "None of these",
+        LabelKind.SKIP: "Skipping",
+    }[action.kind]
+    return f"{said} of {plural(action.count, 'photo')} was taken back, said {ago(action.created)}."

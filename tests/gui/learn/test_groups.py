@@ -1,0 +1,100 @@
+"""Naming photos that look alike, a group at a time."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from backend.contract import Cluster, PoolSummary
+from desktop.learn.page import LearnView
+from tests.gui.learn.labelling_env import LabellingEnv, PlainBackend, RunLabelling
+
+pytestmark = pytest.mark.parametrize("run_labelling", [LearnView.GROUPS], indirect=True)
+
+ALT, CONTROL = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ControlModifier
+
+
+def groups(*letters: str, suggestion: str = "") -> list[Cluster]:
+    """Each letter is a photo."""
+    return [Cluster(number, list(each), suggestion) for number, each in enumerate(letters, 1)]
+
+
+def shown(env: LabellingEnv) -> str:
+    group = env.page.groups_view.group
+    return "" if group is None else "".join(group.images)
+
+
+def click(env: LabellingEnv, number: int) -> None:
+    grid = env.page.groups_view.grid
+    at = grid.visualRect(grid.model().index(number, 0)).center()
+    QTest.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+
+def test_a_group_is_named_with_one_key_and_exceptions_are_clicked_away(
+    run_labelling: RunLabelling,
+) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        assert env.page.groups_view.heading.text() == "5 photos that look alike"
+        click(env, 1)
+        click(env, 3)
+        assert env.page.groups_view.heading.text() == "3 of 5 photos that look alike"
+        click(env, 3)  # back again
+        env.press(Qt.Key.Key_Return)
+        assert shown(env) == "fg"
+        env.press("2")
+        assert await env.said() == [(("a", "c", "d", "e"), "cow"), (("f", "g"), "cat")]
+        assert env.page.groups_view.empty.heading.text() == "Every group has been looked at"
+
+    run_labelling(PlainBackend(groups=groups("abcde", "fg", suggestion="cow")), scenario)
+
+
+def test_the_keyboard_alone_takes_photos_out(run_labelling: RunLabelling) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.press(Qt.Key.Key_Right, Qt.Key.Key_Space, *"snail", Qt.Key.Key_Return)
+        assert await env.said() == [(("a", "c"), "snail")]
+        env.press(Qt.Key.Key_Return)  # what was made up last is offered, but not first
+        assert (await env.said())[-1] == (("d", "e"), "cat")
+
+    run_labelling(PlainBackend(groups=groups("abc", "de")), scenario)
+
+
+def test_none_of_these_and_skip(run_labelling: RunLabelling) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.press("-", "0")
+        assert await env.said() == [(("c",), "none of these")]
+
+    run_labelling(PlainBackend(groups=groups("ab", "c")), scenario)
+
+
+def test_undo_shows_the_group_with_what_was_taken_out(run_labelling: RunLabelling) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        click(env, 0)
+        env.press("1", "1")
+        env.press(Qt.Key.Key_Z, Qt.Key.Key_Z, hold=CONTROL)
+        assert shown(env) == "abc"
+        assert env.page.groups_view.heading.text() == "2 of 3 photos that look alike"
+        assert [images for images, _ in await env.said() if images] == []
+
+    run_labelling(PlainBackend(groups=groups("abc", "de")), scenario)
+
+
+def test_going_back_and_forth_names_nothing(run_labelling: RunLabelling) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.press(Qt.Key.Key_Right, Qt.Key.Key_Left, hold=ALT)
+        assert shown(env) == "ab"
+        env.press(Qt.Key.Key_Right, hold=ALT)
+        assert shown(env) == "c"
+        assert await env.said() == []
+
+    run_labelling(PlainBackend(groups=groups("ab", "c")), scenario)
+
+
+def test_without_groups_it_leads_on(run_labelling: RunLabelling) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        empty = env.page.groups_view.empty
+        assert empty.heading.text() == "No photos that look alike"
+        empty.button.click()
+        assert env.page.view is LearnView.LABEL
+
+    run_labelling(PlainBackend(photos=PoolSummary(9, 3)), scenario)

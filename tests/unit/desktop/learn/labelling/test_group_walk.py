@@ -1,0 +1,67 @@
+"""Walking through groups of photos that look alike."""
+
+from __future__ import annotations
+
+from backend.contract import Cluster
+from desktop.learn.labelling.group_walk import GroupWalk
+
+
+def walk_of(*groups: str) -> GroupWalk:
+    """Each letter is a photo."""
+    walk = GroupWalk()
+    walk.refill(Cluster(number, list(images)) for number, images in enumerate(groups, 1))
+    return walk
+
+
+def photos(walk: GroupWalk) -> str:
+    return "" if walk.current is None else "".join(walk.current.images)
+
+
+def test_a_name_is_for_the_photos_that_were_not_taken_out() -> None:
+    walk = walk_of("abcd", "ef")
+    for image in "bcb":  # b is put back
+        walk.toggle(image)
+    named = walk.name()
+    assert named is not None
+    assert ("".join(named.images), "".join(named.left_out)) == ("abd", "c")
+    assert (photos(walk), walk.number, walk.total) == ("ef", 2, 2)
+    assert not walk.left_out
+
+
+def test_a_group_of_which_all_were_taken_out_gets_no_name() -> None:
+    walk = walk_of("ab", "c")
+    walk.toggle("a")
+    walk.toggle("b")
+    assert walk.name() is None
+    assert photos(walk) == "ab"
+
+
+def test_photos_of_other_groups_cannot_be_taken_out() -> None:
+    walk = walk_of("ab", "c")
+    walk.toggle("c")
+    walk.name()
+    assert not walk.left_out
+
+
+def test_new_groups_leave_the_shown_one_and_do_not_bring_named_photos_back() -> None:
+    walk = walk_of("abc", "de", "fg")
+    walk.toggle("c")
+    walk.name()
+    walk.refill([Cluster(1, list("adx")), Cluster(2, list("b")), Cluster(3, list("cy"))])
+    assert photos(walk) == "de"
+    walk.forward()
+    assert photos(walk) == "x"
+    walk.forward()
+    assert photos(walk) == "cy"  # what was taken out may be in another group
+
+
+def test_taking_a_name_back_shows_its_group_as_it_was_named() -> None:
+    walk = walk_of("abc", "de")
+    walk.toggle("c")
+    named = walk.name()
+    assert named is not None
+    walk.name()
+    assert walk.current is None
+    assert walk.take_back(named.images)
+    assert (photos(walk), set(walk.left_out)) == ("abc", {"c"})
+    assert walk.back() is False
