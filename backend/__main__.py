@@ -28,6 +28,7 @@ from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, publish_faults, watch_fleet
 from backend.http_app import create_app
+from backend.models.class_changes import ClassChanges
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
@@ -197,12 +198,22 @@ async def application(
             broker=broker,
         )
         stack.push_async_callback(lifecycle.close)
+        class_changes = ClassChanges(
+            repository=repository,
+            store=store,
+            trainer=trainer,
+            switch=switch,
+            broker=broker,
+            workspace=workspace,
+        )
         stack.push_async_callback(trainer.close)
         decoder = PhotoDecoder(budget)
         stack.push_async_callback(decoder.close)
         await stack.enter_async_context(in_background(return_memory_when_idle(budget)))
         imports = PhotoImports(trainer, workspace)
-        await stack.enter_async_context(opened((imports.open, trainer.open, lifecycle.open)))
+        await stack.enter_async_context(
+            opened((imports.open, class_changes.open, trainer.open, lifecycle.open))
+        )
         await stack.enter_async_context(in_background(canaries.run()))
         await stack.enter_async_context(in_background(rollouts.run()))
         yield create_app(
@@ -212,6 +223,7 @@ async def application(
             trainer=trainer,
             names=names,
             lifecycle=lifecycle,
+            class_changes=class_changes,
             switch=switch,
             comparison=VersionComparison(repository, store, workspace),
             imports=imports,

@@ -15,6 +15,7 @@ from backend.events import EventBroker
 from backend.head_requests import HeadRequests
 from backend.json_limit import JsonLimit
 from backend.models.catalog import ModelCatalog
+from backend.models.class_changes import ClassChanges
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle, ModelSwitch
@@ -27,6 +28,7 @@ from backend.rollouts import Rollouts
 from backend.routes import (
     built_in,
     canary,
+    classes,
     classify,
     compare,
     events,
@@ -58,6 +60,7 @@ def create_app(
     trainer: Trainer,
     names: ModelNames,
     lifecycle: ModelLifecycle,
+    class_changes: ClassChanges,
     switch: ModelSwitch,
     comparison: VersionComparison,
     imports: PhotoImports,
@@ -99,6 +102,7 @@ def create_app(
     app.include_router(labels.routes(store, catalog, names, broker, uploads))
     app.include_router(training.routes(trainer, names, store, broker))
     app.include_router(models.routes(repository, catalog, names, lifecycle, broker))
+    app.include_router(classes.routes(class_changes, catalog, names, store))
     app.include_router(served.routes(repository, catalog, names, switch, broker))
     app.include_router(versions.routes(repository, catalog, names, store, switch, broker))
     app.include_router(canary.routes(repository, catalog, names, canaries))

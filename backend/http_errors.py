@@ -11,10 +11,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from backend.canary.canaries import CanaryRefused
+from backend.models.class_changes import ClassNameTaken, UnknownClass
 from backend.models.lifecycle import ModelConflict
 from backend.models.names import NoModel, UnknownModel
 from backend.models.zip_file import UnusableZip, ZipTooLarge
 from backend.person import PersonNameError
+from backend.store.classes import UnknownClassChange
 from backend.store.images import UnknownImage
 from backend.store.labels import LabelConflict, UnknownLabel
 from backend.store.runs import UnknownRun
@@ -62,6 +64,9 @@ _STATUS: tuple[tuple[type[ServeryError], int], ...] = (
     (CanaryRefused, 409),
     (UnknownLabel, 404),
     (UnknownRun, 404),
+    (UnknownClass, 404),
+    (UnknownClassChange, 404),
+    (ClassNameTaken, 409),
     (LabelConflict, 409),
     (NothingToLearn, 409),
     (RunIsOver, 409),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-
 from serving.errors import ServeryError
 
 MAX_PERSON = 100
@@ -15,24 +12,16 @@ class PersonNameError(ServeryError):
     """The text cannot be the name of a person."""
 
 
-def checked_person(name: str) -> str:
-    """Return a name as it is kept; without one, that of the user who runs this process.
+def checked_person(name: str, caller: str) -> str:
+    """Return a name as it is kept; without one, that of the caller.
 
     Raises PersonNameError for one that cannot be shown on a line.
     """
     name = " ".join(name.split())
-    if not name:
-        return _this_user()
+    name = name or " ".join(caller.split())
     if len(name) > MAX_PERSON or not name.isprintable():
         raise PersonNameError(
-            "The name of the person who decides cannot be shown.",
+            "The name of the person who does it cannot be shown.",
             f"Send a name of at most {MAX_PERSON} characters that can be seen.",
         )
     return name
-
-
-def _this_user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"user {os.geteuid()}"

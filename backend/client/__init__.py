@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from backend.client.canary import CanaryCalls
+from backend.client.classes import ClassCalls
 from backend.client.connection import LONG_TIMEOUT, REQUEST_TIMEOUT, BackendRefused
 from backend.client.labels import LabelCalls
 from backend.client.models import ModelCalls
@@ -28,7 +29,7 @@ __all__ = [
 
 
 class BackendClient(
-    LabelCalls, TeachingCalls, TrainingCalls, ModelCalls, VersionCalls, CanaryCalls
+    ClassCalls, LabelCalls, TeachingCalls, TrainingCalls, ModelCalls, VersionCalls, CanaryCalls
 ):
     """Calls the backend. Every failure is a BackendError with a sentence.
 

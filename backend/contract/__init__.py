@@ -25,6 +25,12 @@ action, as are those of `POST /labels/batch`.
     DELETE /labels/actions/{id}                   -> LabelAction (undone)
     GET  /labels/conflicts?model=                 -> [Conflict]
     GET  /images/{sha256}/labels?model=           -> [Label], newest first
+    GET  /models/{model}/classes                  -> [ClassCount], by name
+    PATCH /models/{model}/classes/{name}?by=   {"name"}
+                                                  -> ModelSummary (renamed, or merged)
+    DELETE /models/{model}/classes/{name}?by=     -> ModelSummary
+    GET  /models/{model}/class-changes            -> [ClassChange], newest first
+    DELETE /models/{model}/class-changes/{id}?by= -> ModelSummary (undone)
     POST /pool?model=&version=    file, embedding (base64 of float32, little-endian)
                                                   -> PoolPhoto (201)
     GET  /pool?model=                             -> PoolSummary
@@ -83,6 +89,9 @@ from __future__ import annotations
 
 from backend.contract.canary import CanarySummary as CanarySummary
 from backend.contract.canary import NewCanary as NewCanary
+from backend.contract.classes import ClassChange as ClassChange
+from backend.contract.classes import ClassChangeKind as ClassChangeKind
+from backend.contract.classes import NewClassName as NewClassName
 from backend.contract.history import AuditAction as AuditAction
 from backend.contract.history import AuditEntry as AuditEntry
 from backend.contract.history import RolloutSummary as RolloutSummary

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +10,9 @@ from pathlib import Path
 from backend.contract import Comparison
 from backend.store.images import UnknownImage
 from backend.store.store import Store
+from backend.training import json_program
 from backend.training.compare import ComparedPhoto, CompareSpec
-from backend.training.worker_process import worker_environment
-from serving.errors import BackendError, ModelError
 from serving.models.repository import ModelRepository
-from serving.programs import module_command
 from serving.workspace import Workspace
 
 PROGRAM = "backend.training.compare"
@@ -87,27 +84,5 @@ class VersionComparison:
 
 
 async def _run(spec: CompareSpec) -> list[ComparedPhoto]:
-    process = await asyncio.create_subprocess_exec(
-        *module_command(PROGRAM),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=worker_environment(),
-    )
-    try:
-        output, log = await process.communicate(spec.to_json().encode())
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    try:
-        result = json.loads(output)
-    except ValueError:
-        _log.error("Comparing two versions failed: %s", log.decode(errors="replace"))
-        raise BackendError(
-            f"Comparing the versions ended unexpectedly (code {process.returncode}).",
-            "See the backend's log for details, then try again.",
-        ) from None
-    if isinstance(result, dict):
-        raise ModelError(str(result["error"]), str(result["advice"]))
-    return [ComparedPhoto.from_json(photo) for photo in result]
+    photos = await json_program.call(PROGRAM, spec.to_json(), "Comparing the versions")
+    return [ComparedPhoto.from_json(photo) for photo in photos]

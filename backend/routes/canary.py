@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from backend.access import caller_name
 from backend.canary.canaries import Canaries
 from backend.contract import CanarySummary, ModelSummary, NewCanary
 from backend.http_errors import HttpError
@@ -23,14 +24,14 @@ def routes(
     router = APIRouter(prefix="/models/{model}/versions/{number}/canary")
 
     @router.post("", status_code=201)
-    async def start(model: str, number: int, new: NewCanary) -> CanarySummary:
+    async def start(request: Request, model: str, number: int, new: NewCanary) -> CanarySummary:
         """Let a version answer a share of the requests, once every instance has loaded it.
 
         It is tried before: 422 with the reason if no instance could serve it. It ends by itself
         within the time that is given; `POST …/promote` ends it for the version, and `DELETE`
         against it.
         """
-        by = checked_person(new.by)
+        by = checked_person(new.by, caller_name(request.scope))
         model = await find(model, number)
         try:
             return await canaries.start(model, number, new, by)
@@ -40,9 +41,9 @@ def routes(
             raise HttpError(409, error.what, error.advice) from error
 
     @router.delete("")
-    async def end(model: str, number: int, by: str = "") -> ModelSummary:
+    async def end(request: Request, model: str, number: int, by: str = "") -> ModelSummary:
         """Let the live version answer all requests again."""
-        person = checked_person(by)
+        person = checked_person(by, caller_name(request.scope))
         model = await find(model, number)
         await canaries.end(model, number, person)
         return await catalog.model(model)

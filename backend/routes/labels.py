@@ -23,6 +23,7 @@ from backend.events import EventBroker
 from backend.http_errors import HttpError
 from backend.models.catalog import ModelCatalog
 from backend.models.names import ModelNames
+from backend.person import checked_person
 from backend.store.labels import Statement
 from backend.store.store import Store
 from backend.uploads import Uploads
@@ -32,8 +33,8 @@ from serving.text.visible import shortened
 MAX_BATCH = 10_000
 """Photos that are labelled at once."""
 MAX_ACTIONS = 1_000
-MAX_NAME = 100
-"""Characters of who says something, and of the name of a batch."""
+MAX_BATCH_NAME = 100
+"""Characters."""
 
 IdempotencyKey = Annotated[str | None, Header(max_length=200)]
 
@@ -86,7 +87,7 @@ def routes(
         said = _statement(
             fields.get("class"),
             fields.get("kind") or LabelKind.CLASS,
-            fields.get("by") or caller_name(request.scope),
+            checked_person(fields.get("by", ""), caller_name(request.scope)),
             settles=_flag(fields.get("settles", "")),
         )
         said, known = await spelled(model, said)
@@ -97,7 +98,7 @@ def routes(
             is_new=lambda final: final not in known,
             # An empty key is what a program sends that has none.
             key=key or None,
-            batch=_short("batch", fields.get("batch", "")) or None,
+            batch=_batch_name(fields.get("batch", "")) or None,
         )
         called = await catalog.class_called(model, label.class_name) or ""
         return replace(label, known_as="" if called == label.class_name else called), created
@@ -124,7 +125,7 @@ def routes(
                 f"Send from 1 to {MAX_BATCH:,} of them.",
             )
         model = await names.find(batch.model)
-        by = batch.by or caller_name(request.scope)
+        by = checked_person(batch.by, caller_name(request.scope))
         said = _statement(batch.class_name, batch.kind, by, settles=batch.settles)
         said, known = await spelled(model, said)
         action, created = await store.labels.add_batch(
@@ -197,7 +198,6 @@ def _statement(class_name: str | None, kind: str, by: str, *, settles: bool) -> 
             f"A label cannot be of the kind {shortened(kind, 40)}.",
             "Send `class`, `none` or `skip`.",
         )
-    by = _short("by", " ".join(by.split()))
     if kind != LabelKind.CLASS:
         if class_name:
             raise HttpError(
@@ -221,11 +221,11 @@ def _flag(text: str) -> bool:
     raise HttpError(400, "The field `settles` is neither true nor false.", "Send `true`.")
 
 
-def _short(name: str, text: str) -> str:
-    if len(text) > MAX_NAME or not text.isprintable():
+def _batch_name(text: str) -> str:
+    if len(text) > MAX_BATCH_NAME or not text.isprintable():
         raise HttpError(
             400,
-            f"The field `{name}` cannot be used.",
-            f"Send at most {MAX_NAME} characters, all of which can be shown.",
+            "The field `batch` cannot be used.",
+            f"Send at most {MAX_BATCH_NAME} characters, all of which can be shown.",
         )
     return text

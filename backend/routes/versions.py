@@ -6,8 +6,9 @@ import asyncio
 import logging
 from functools import partial
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from backend.access import caller_name
 from backend.contract import (
     Decision,
     EvaluationReport,
@@ -53,14 +54,14 @@ def routes(
         return await catalog.versions(await names.find(model))
 
     @router.post("/{number}/promote")
-    async def promote(model: str, number: int, by: str = "") -> VersionSummary:
+    async def promote(request: Request, model: str, number: int, by: str = "") -> VersionSummary:
         """Make a version the one that answers for its model; rolling back is the same.
 
         It is tried before: 422 with the reason if no instance could serve it, and then what
         is live stays so. Versions that nothing keeps any more are removed.
-        `by` says who decided that; without it, the user that the backend runs as.
+        `by` says who decided that, if not the user who sends it.
         """
-        person = checked_person(by)
+        person = checked_person(by, caller_name(request.scope))
         version = await find(model, number)
         model = version.model
         try:

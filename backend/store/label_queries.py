@@ -67,7 +67,9 @@ LEARNED = _counting(_THEN)
 DISPUTED = _disputed(_NOW)
 NEWEST_BY_AUTHOR = _newest_by_author(_NOW)
 LABELLED = f"""
-    SELECT image FROM labels WHERE {_NOW} AND kind <> 'skip' AND class_deleted IS NULL
+    SELECT image FROM labels
+    WHERE id IN (SELECT MAX(id) FROM labels WHERE {_NOW} AND kind <> 'skip' GROUP BY image)
+    AND class_deleted IS NULL
 """
 """Images of which somebody says something, disputed or not."""
 SKIPPED = f"""

@@ -124,7 +124,7 @@ class LabelStore:
             spelled = _spelled(connection, now, said)
             # Without a key this finds nothing: in SQL, NULL equals nothing.
             for row in connection.execute("SELECT * FROM labels WHERE idempotency_key = ?", (key,)):
-                return _same(label_of(row), now, image, spelled), False
+                return _same(connection, label_of(row), now, image, spelled), False
             # It may have been removed from the pool in between.
             self._ensure_stored(image, photo)
             action = _action_of(connection, now, batch)
@@ -152,7 +152,7 @@ class LabelStore:
             now = renamed_to(connection, model) or model
             spelled = _spelled(connection, now, said)
             for row in connection.execute("SELECT * FROM labels WHERE idempotency_key = ?", (key,)):
-                first = _same(label_of(row), now, distinct[0], spelled)
+                first = _same(connection, label_of(row), now, distinct[0], spelled)
                 return _actions(connection, now, [first.action])[0], False
             action = 0
             for number, image in enumerate(distinct):
@@ -471,10 +471,12 @@ def _spellings(connection: Connection, model: str) -> dict[str, str]:
     return {row[0].casefold(): row[0] for row in rows}
 
 
-def _same(label: Label, model: str, image: str, said: Statement) -> Label:
-    if (label.model, label.image, label.kind) != (model, image, said.kind) or (
-        label.class_name.casefold() != said.class_name.casefold()
-    ):
+def _same(connection: Connection, label: Label, model: str, image: str, said: Statement) -> Label:
+    (class_changed,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM class_change_labels WHERE label = ?)", (label.id,)
+    ).fetchone()
+    same_class = class_changed or label.class_name.casefold() == said.class_name.casefold()
+    if (label.model, label.image, label.kind) != (model, image, said.kind) or not same_class:
         raise LabelConflict(
             "This idempotency key was used before, for another image, class or model.",
             "Send a new key with every new label.",

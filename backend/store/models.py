@@ -10,7 +10,7 @@ from backend.store.images import ImageFolder
 from backend.store.unused_images import remove_unused
 from serving.database import Connection, Database
 
-_TABLES = ("labels", "pool", "training_runs", "decisions", "training_settings")
+_TABLES = ("class_changes", "labels", "pool", "training_runs", "decisions", "training_settings")
 _DELETED = ".deleted-"
 """Before the token of a deleted model, in place of its name. No name of a model begins so."""
 
@@ -121,6 +121,9 @@ class ModelRows:
             ).fetchall()
             for table in _TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE model LIKE ?", (deleted,))
+            connection.execute(
+                "DELETE FROM class_change_labels WHERE change NOT IN (SELECT id FROM class_changes)"
+            )
             # After a crash before the commit, the rows still say what to remove.
             remove_unused(connection, self._images, [row["image"] for row in images])
 

@@ -135,6 +135,27 @@ MIGRATIONS = (
     );
     CREATE INDEX pool_by_image ON pool (image);
     """,
+    # Until schema 7 only training changed what a model calls its classes.
+    """
+    CREATE TABLE class_changes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        model TEXT NOT NULL,
+        created TEXT NOT NULL,
+        author TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        new_name TEXT NOT NULL,
+        base_version INTEGER,
+        version INTEGER,
+        state TEXT NOT NULL
+    );
+    CREATE TABLE class_change_labels (
+        change INTEGER NOT NULL,
+        label INTEGER NOT NULL,
+        PRIMARY KEY (change, label)
+    ) WITHOUT ROWID;
+    CREATE INDEX class_change_labels_by_label ON class_change_labels (label);
+    """,
 )
 
 

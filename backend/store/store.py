@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.store.classes import ClassStore
 from backend.store.images import ImageFolder
 from backend.store.labels import LabelStore
 from backend.store.models import ModelRows
@@ -20,6 +21,7 @@ class Store:
         self._database = Database(workspace.backend_database, migrate, StorageUnavailable)
         self.images = ImageFolder(workspace.images)
         self.labels = LabelStore(self._database, self.images)
+        self.classes = ClassStore(self._database, self.images)
         self.pool = PoolStore(self._database, self.images)
         self.runs = RunStore(self._database)
         self.models = ModelRows(self._database, self.images)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -24,10 +23,10 @@ import numpy as np
 from backend.store.images import read_image
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import Floats, Head, ServableGraph, softmax
+from backend.training.json_program import answer
 from backend.training.loaded_version import LoadedVersion, UnreadableImages
-from serving.errors import ImageError, ModelError, ServeryError, system_error
+from serving.errors import ImageError, ModelError
 from serving.normalize_image import read_normalized_image
-from serving.private import set_private_umask
 from serving.state_files import UnreadableFile
 from serving.tf.cores import core_count
 
@@ -211,22 +210,9 @@ def _predicted(version: LoadedVersion, photos: list[_Photo]) -> list[Answer]:
 
 
 def main() -> int:
-    set_private_umask()
-    # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the result alone.
-    result = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    code = 0
-    try:
-        compared = compare(CompareSpec.from_json(sys.stdin.read()))
-        content: object = [asdict(photo) for photo in compared]
-    except (ServeryError, OSError, MemoryError, RuntimeError) as error:
-        failure = error if isinstance(error, ServeryError) else system_error(error)
-        if failure is None:
-            raise
-        content, code = {"error": failure.what, "advice": failure.advice}, 1
-    json.dump(content, result)
-    result.flush()
-    return code
+    return answer(
+        lambda request: [asdict(photo) for photo in compare(CompareSpec.from_json(request))]
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from backend.client import BackendClient
 from backend.contract import DEFAULT_MEMORY_BUDGET
 from backend.events import EventBroker
 from backend.http_app import create_app
+from backend.models.class_changes import ClassChanges
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
 from backend.models.lifecycle import ModelLifecycle
@@ -194,6 +195,15 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         switch=switch,
         broker=broker,
     )
+    class_changes = ClassChanges(
+        repository=repository,
+        store=store,
+        trainer=trainer,
+        switch=switch,
+        broker=broker,
+        workspace=workspace,
+    )
+    await class_changes.open()
     await lifecycle.open()
     await trainer.open()
     canaries = Canaries(
@@ -216,6 +226,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         trainer=trainer,
         names=names,
         lifecycle=lifecycle,
+        class_changes=class_changes,
         switch=switch,
         comparison=VersionComparison(repository, store, workspace),
         imports=imports,

@@ -1,0 +1,38 @@
+"""What people do to classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ClassChangeKind(StrEnum):
+    RENAMED = "renamed"
+    MERGED = "merged"
+    """Its photos show another class, which there was already."""
+    DELETED = "deleted"
+    """Its photos have no label any more."""
+
+
+@dataclass(frozen=True)
+class NewClassName:
+    """What a class is to be called; the name of another one merges it into that."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """A class that a person renamed, merged into another or deleted, at once and live."""
+
+    id: int
+    model: str
+    created: str
+    by: str
+    kind: ClassChangeKind
+    name: str
+    new_name: str = ""
+    """Empty if it was deleted."""
+    version: int | None = None
+    """The version that was made for it; None if only labels named the class."""
+    undone: bool = False
