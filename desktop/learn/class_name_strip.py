@@ -80,11 +80,8 @@ class ClassNameStrip(QFrame):
         if other:
             self.apply.setText(caption(f"Merge into {other}", 32))
             labels = plural(self._labels.get(self._class, 0), "label")
-            problem = (
-                f"{other} exists. The {labels} of {self._class} become its labels, which cannot be"
-                " undone."
-            )
-        self.hint.setText(problem or "The labels and every version have the new name at once.")
+            problem = f"{other} exists: the {labels} of {self._class} become labels of {other}."
+        self.hint.setText(problem or "The labels and the live version have the new name at once.")
 
     def _name(self) -> tuple[str, str]:
         """Return the name that was typed, or an empty one and why it cannot be one."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QMessageBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
-from backend.contract import LabelSummary
+from backend.contract import ClassCount, LabelSummary
 from desktop import theme
-from desktop.formats import plural
 from desktop.learn import wording
 from desktop.learn.class_name_strip import ClassNameStrip
 from desktop.learn.outlook_line import OutlookLine
@@ -18,7 +17,7 @@ from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.empty_state import EmptyState
-from desktop.widgets.question import Question
+from desktop.widgets.search_field import SearchField
 
 
 class ClassesView(QWidget):
@@ -32,11 +31,12 @@ class ClassesView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._labels: Mapping[str, int] = {}
+        self._classes: list[ClassCount] = []
         self.summary = ElidedLabel("", "muted")
         self.rename = build.button("Rename", tip="Rename the selected class, or merge it (F2)")
         self.delete = build.button("Delete", tip="Delete the selected class (Del)")
-        theme.set_role(self.delete, "danger")
+        self.search = SearchField("Search the classes")
+        self.search.textChanged.connect(self._show_found)
         self.bars = ClassBars(selectable=True)
         self.strip = ClassNameStrip()
         self.outlook = OutlookLine()
@@ -50,7 +50,7 @@ class ClassesView(QWidget):
         self._body.addWidget(self.no_labels)
         self._body.addWidget(self.bars)
         build.column(
-            build.row((self.summary, 1), self.rename, self.delete),
+            build.row((self.summary, 2), (self.search, 1), self.rename, self.delete),
             self.strip,
             self.outlook,
             (self._body, 1),
@@ -59,7 +59,7 @@ class ClassesView(QWidget):
         )
         self.setFocusProxy(self.bars)
         rename = self._action("Rename", "F2", self._open_strip)
-        delete = self._action("Delete", QKeySequence.StandardKey.Delete, self._ask_delete)
+        delete = self._action("Delete", QKeySequence.StandardKey.Delete, self._delete)
         menu = QMenu(self.bars)
         menu.addActions([rename, delete])
         self.bars.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -67,7 +67,7 @@ class ClassesView(QWidget):
             lambda at: menu.popup(self.bars.viewport().mapToGlobal(at))
         )
         self.rename.clicked.connect(self._open_strip)
-        self.delete.clicked.connect(self._ask_delete)
+        self.delete.clicked.connect(self._delete)
         self.bars.selected.connect(self._on_selected)
         self.strip.renamed.connect(self.rename_requested)
         self.strip.closed.connect(lambda: self.bars.setFocus(Qt.FocusReason.OtherFocusReason))
@@ -75,10 +75,18 @@ class ClassesView(QWidget):
         self._on_selected("")
 
     def show_labels(self, labels: LabelSummary) -> None:
-        self._labels = {each.name: each.labels for each in labels.classes}
+        """Say how many labels there are."""
         self.summary.setText(wording.labels_sentence(labels))
-        self.bars.show_counts(labels.classes)
-        self._body.setCurrentIndex(1 if labels.total else 0)
+
+    def show_classes(self, classes: list[ClassCount]) -> None:
+        """Show every class that the live version or a label knows."""
+        self._classes = classes
+        self._show_found()
+
+    def _show_found(self) -> None:
+        text = self.search.text().strip().casefold()
+        self.bars.show_counts([each for each in self._classes if text in each.name.casefold()])
+        self._body.setCurrentIndex(1 if self._classes else 0)
 
     def _action(
         self, text: str, keys: QKeySequence.StandardKey | str, act: Callable[[], object]
@@ -90,10 +98,6 @@ class ClassesView(QWidget):
         self.bars.addAction(action)
         return action
 
-    def offer_changes(self, offer: bool) -> None:
-        for widget in (self.rename, self.delete):
-            widget.setVisible(offer)
-
     def _on_selected(self, name: str) -> None:
         self.rename.setEnabled(bool(name))
         self.delete.setEnabled(bool(name))
@@ -102,22 +106,8 @@ class ClassesView(QWidget):
 
     def _open_strip(self) -> None:
         if name := self.bars.selected_class:
-            self.strip.open_for(name, self._labels)
+            self.strip.open_for(name, {each.name: each.labels for each in self._classes})
 
-    def _ask_delete(self) -> None:
-        name = self.bars.selected_class
-        if not name:
-            return
-        labels = plural(self._labels.get(name, 0), "label")
-        question = Question(
-            self,
-            "Delete a class",
-            f"Delete the class {name}?",
-            f"Its {labels} are deleted with it, which cannot be undone. The photos stay, without"
-            " a label.",
-        )
-        apply = question.addButton("Delete", QMessageBox.ButtonRole.DestructiveRole)
-        theme.set_role(apply, "danger")
-        question.addButton(QMessageBox.StandardButton.Cancel)
-        apply.clicked.connect(lambda: self.delete_requested.emit(name))
-        question.open()
+    def _delete(self) -> None:
+        if name := self.bars.selected_class:
+            self.delete_requested.emit(name)

@@ -32,13 +32,13 @@ async def learn_now(
     if the run failed, CancelledError if it was cancelled elsewhere, and BackendError.
     """
     report(0, STEPS, "Sending the last labels")
-    await _deliver(outbox)
+    await deliver(outbox)
     run = await wait_for_run(backend, await backend.train(model), report, closing=closing)
     check_succeeded(run)
     return run
 
 
-async def _deliver(outbox: Outbox) -> None:
+async def deliver(outbox: Outbox) -> None:
     """Wait until no label is on its way, but not forever: they are safe on disk."""
     empty = asyncio.Event()
     unsubscribe = outbox.subscribe(lambda view: None if view.pending else empty.set())

@@ -86,7 +86,6 @@ class LearnPage(QWidget):
         self.notes = OutboxNotes()
 
         self.classes = ClassesView()
-        self.classes.offer_changes(False)
         self.classes.label_requested.connect(lambda: self.show_view(LearnView.LABEL))
 
         self.timeline = TimelineList()

@@ -10,9 +10,10 @@ from backend.contract import Event, ModelSummary, TrainingSettings
 from desktop.backend_follower import BackendFollower
 from desktop.formats import plural
 from desktop.jobs import Job, Jobs
+from desktop.learn.classes_presenter import ClassesPresenter
 from desktop.learn.learn_now import learn_now
 from desktop.learn.outbox import Outbox, OutboxView
-from desktop.learn.page import LearnPage
+from desktop.learn.page import LearnPage, LearnView
 from desktop.learn.wording import outcome_sentence
 from desktop.model_choices import ModelChoice
 from desktop.notifications import Notifications
@@ -65,6 +66,15 @@ class LearnPresenter:
         page.notes.retry_requested.connect(self.retry_refused)
         page.notes.discard_requested.connect(self.discard_refused)
         page.settings.changed.connect(self.change_settings)
+        self._classes = ClassesPresenter(
+            page.classes,
+            backend,
+            outbox,
+            jobs,
+            notifications,
+            on_changed=lambda: self._follower.mark_stale("models", "labels"),
+        )
+        page.view_changed.connect(lambda: self._follower.mark_stale("labels"))
         jobs.start("Follow the backend", self._follow, background=True)
 
     async def _follow(self, report: Report) -> None:
@@ -92,6 +102,8 @@ class LearnPresenter:
             # Another model may have been chosen while this was on its way.
             if labels.model == self._name:
                 self._page.show_labels(labels)
+                if self._page.view is LearnView.CLASSES:
+                    await self._classes.refresh()
 
     async def _refresh_runs(self) -> None:
         if (name := self._name) is not None:
@@ -117,6 +129,7 @@ class LearnPresenter:
         )
         self._page.show_model(self._model)
         self._on_model(self._model)
+        self._classes.show_model(self._name or "")
         await self._refresh_settings()
         await self._refresh_outlook()
         await self._refresh_labels()

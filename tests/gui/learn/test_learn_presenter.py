@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 
 from backend.client import BackendClient
 from backend.contract import RunState
@@ -18,6 +19,7 @@ from desktop.learn.outbox import Outbox
 from desktop.learn.page import LearnPage, LearnView
 from desktop.learn.presenter import LearnPresenter
 from desktop.notifications import Notice, Notifications
+from desktop.widgets.class_bars import BarRole
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
@@ -284,5 +286,45 @@ def test_a_label_that_is_refused_is_reported_and_can_be_discarded(
         env.page.notes.discard.click()
         await wait_until(lambda: not env.page.notes.isVisible())
         assert env.outbox.view.refused == ()
+
+    run_with_backend(scenario)
+
+
+def test_a_class_is_renamed_merged_and_deleted_at_once_and_undone(
+    run_with_backend: RunWithBackend,
+) -> None:
+    async def scenario(env: LearnEnv) -> None:
+        view = env.page.classes
+        env.page.show_view(LearnView.CLASSES)
+        await env.outbox.submit(image_bytes("red"), "zebra")
+        await env.outbox.submit(image_bytes("blue"), "horse")
+
+        def classes() -> dict[str, int]:
+            listed = view.bars.model()
+            rows = [listed.index(row, 0) for row in range(listed.rowCount())]
+            counts = [row.data(BarRole.COUNT) for row in rows]
+            return {each.name: each.labels for each in counts if each.labels}
+
+        async def change(name: str, *keys: str, key: Qt.Key = Qt.Key.Key_F2) -> None:
+            view.bars.select(name)
+            view.bars.setFocus()
+            QTest.keyClick(view.bars, key)
+            for text in keys:
+                view.strip.field.clear()
+                QTest.keyClicks(view.strip.field, text)
+                QTest.keyClick(view.strip.field, Qt.Key.Key_Return)
+
+        await wait_until(lambda: classes() == {"zebra": 1, "horse": 1})
+        await change("zebra", "donkey")
+        await wait_until(lambda: classes() == {"donkey": 1, "horse": 1})
+        await change("donkey", "Horse")
+        await wait_until(lambda: classes() == {"horse": 2})
+        assert env.notices[-1].text == "donkey is horse now."
+        act = env.notices[-1].act
+        assert act is not None
+        act()
+        await wait_until(lambda: classes() == {"donkey": 1, "horse": 1})
+        await change("horse", key=Qt.Key.Key_Delete)
+        await wait_until(lambda: classes() == {"donkey": 1})
 
     run_with_backend(scenario)
