@@ -39,6 +39,7 @@ class LabelReceiver(Protocol):
         class_name: str = "",
         *,
         kind: LabelKind = LabelKind.CLASS,
+        by: str = "",
         settles: bool = False,
         batch: str | None = None,
         model: str | None = None,
@@ -254,6 +255,7 @@ class Outbox:
                 list(entry.images),
                 said.class_name,
                 said.kind,
+                by=said.by,
                 model=said.model,
                 settles=said.settles,
             )
@@ -263,6 +265,7 @@ class Outbox:
             entry.images[0] if entry.known else jpeg,
             said.class_name,
             kind=said.kind,
+            by=said.by,
             settles=said.settles,
             batch=said.batch or None,
             model=said.model or None,

@@ -32,6 +32,7 @@ _LATER_COLUMNS = {
     "kind": "TEXT NOT NULL DEFAULT 'class'",
     "settles": "INTEGER NOT NULL DEFAULT 0",
     "batch": "TEXT NOT NULL DEFAULT ''",
+    "author": "TEXT NOT NULL DEFAULT ''",
 }
 """Columns that earlier versions did not have, with what their rows mean."""
 
@@ -63,6 +64,8 @@ class Said:
     """It outweighs what others have said before."""
     batch: str = ""
     """Labels with the same one were given at once; empty for a label of its own."""
+    by: str = ""
+    """Who says it; empty for the user of the program that sends it."""
 
     @property
     def text(self) -> str:
@@ -104,7 +107,7 @@ class OutboxStore:
         """Keep what is said of photos; `jpeg` is the one, or None if the backend has them."""
         await self.database.execute(
             "INSERT INTO outbox (key, image, images, jpeg, class_name, model, kind, settles,"
-            " batch, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " batch, author, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 key,
                 images[0],
@@ -115,6 +118,7 @@ class OutboxStore:
                 said.kind.value,
                 said.settles,
                 said.batch,
+                said.by,
                 utc_now(),
             ),
         )
@@ -122,8 +126,8 @@ class OutboxStore:
     async def pending(self) -> list[OutboxEntry]:
         """Return what waits for the backend, oldest first, without the images."""
         rows = await self.database.execute(
-            "SELECT position, key, image, images, class_name, model, kind, settles, batch, label_id"
-            " FROM outbox WHERE refusal = '' ORDER BY position LIMIT 100"
+            "SELECT position, key, image, images, class_name, model, kind, settles, batch, author,"
+            " label_id FROM outbox WHERE refusal = '' ORDER BY position LIMIT 100"
         )
         return [_entry(row) for row in rows]
 
@@ -237,6 +241,7 @@ def _entry(row: Row) -> OutboxEntry:
             LabelKind(row["kind"]),
             bool(row["settles"]),
             row["batch"],
+            row["author"],
         ),
         row["label_id"],
     )

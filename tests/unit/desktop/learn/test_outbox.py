@@ -50,6 +50,7 @@ class Receiver:
         class_name: str = "",
         *,
         kind: LabelKind = LabelKind.CLASS,
+        by: str = "",
         settles: bool = False,
         batch: str | None = None,
         model: str | None = None,
@@ -57,7 +58,7 @@ class Receiver:
     ) -> Label:
         self.calls.append(class_name)
         self.models.append(model)
-        self.said.append((image, class_name, kind, settles, batch))
+        self.said.append((image, class_name, kind, settles, batch, by))
         self.asked.set()
         if self.away:
             raise BackendError("The backend does not answer.", "It is tried again.")
@@ -306,16 +307,16 @@ async def test_what_is_not_a_class_and_what_settles_survive_the_end_of_the_appli
     receiver.away = True
     async with entered(database, receiver) as outbox:
         await outbox.submit(JPEG, kind=LabelKind.NONE, batch="dropped together")
-        await outbox.submit_known(["ab"], Said("panda", "animals", settles=True))
+        await outbox.submit_known(["ab"], Said("panda", "animals", settles=True, by="Ann"))
         await outbox.submit_known(["cd"], Said("", kind=LabelKind.SKIP))
     receiver.away = False
     receiver.said.clear()
     async with entered(database, receiver) as outbox:
         await wait_until_empty(outbox)
     assert receiver.said == [
-        (JPEG, "", LabelKind.NONE, False, "dropped together"),
-        ("ab", "panda", LabelKind.CLASS, True, None),
-        ("cd", "", LabelKind.SKIP, False, None),
+        (JPEG, "", LabelKind.NONE, False, "dropped together", ""),
+        ("ab", "panda", LabelKind.CLASS, True, None, "Ann"),
+        ("cd", "", LabelKind.SKIP, False, None, ""),
     ]
 
 
