@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from backend.contract import RunState
+from backend.contract import ClassChangeKind, LabelKind, RunState
+from backend.store.classes import ChangeState
 from backend.store.images import read_image
 from backend.store.schema import migrate
 from backend.training.embeddings import damage_of_embeddings
@@ -136,20 +137,37 @@ def _recover(workspace: Workspace) -> str:
         migrate,
         {
             "labels": _is_label,
+            "pool": lambda row: _is_image(row["image"]) and _is_text(row["model"]),
+            "class_changes": _is_class_change,
             "training_runs": _is_run,
             "decisions": _is_decision,
             "training_settings": lambda row: _is_text(row["model"]),
             "renamed_models": lambda row: _is_text(row["old"], row["new"]),
         },
-        {"labels": "labels", "training_runs": "training runs", "decisions": "decisions"},
+        {
+            "labels": "labels",
+            "pool": "photos of the pool",
+            "training_runs": "training runs",
+            "decisions": "decisions",
+        },
     )
 
 
 def _is_label(row: Mapping[str, Any]) -> bool:
+    named = row["kind"] != LabelKind.CLASS or _is_text(row["class_name"])
     return (
-        isinstance(row["image"], str)
-        and _HASH.fullmatch(row["image"]) is not None
-        and _is_text(row["class_name"], row["created"])
+        _is_image(row["image"])
+        and row["kind"] in tuple(LabelKind)
+        and named
+        and _is_text(row["created"])
+    )
+
+
+def _is_class_change(row: Mapping[str, Any]) -> bool:
+    return (
+        row["state"] in tuple(ChangeState)
+        and row["kind"] in tuple(ClassChangeKind)
+        and _is_text(row["model"], row["name"], row["created"])
     )
 
 
@@ -159,6 +177,10 @@ def _is_run(row: Mapping[str, Any]) -> bool:
 
 def _is_decision(row: Mapping[str, Any]) -> bool:
     return _is_text(row["model"], row["created"]) and isinstance(row["version"], int)
+
+
+def _is_image(value: object) -> bool:
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
 def _is_text(*values: object) -> bool:

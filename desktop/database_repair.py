@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from backend.contract import LabelKind
 from desktop.classify.history import prepare_history
 from desktop.learn.outbox_store import prepare_outbox
 from serving.database import Connection
@@ -35,7 +36,11 @@ def prepare_desktop_database(connection: Connection) -> None:
 
 
 def _is_label(row: Mapping[str, Any]) -> bool:
-    return all(isinstance(row[name], str) and row[name] for name in ("key", "image", "class_name"))
+    of_class = row["kind"] == LabelKind.CLASS
+    return row["kind"] in tuple(LabelKind) and all(
+        isinstance(row[name], str) and row[name]
+        for name in ("key", "image", *(["class_name"] if of_class else []))
+    )
 
 
 def _is_photo(row: Mapping[str, Any]) -> bool:

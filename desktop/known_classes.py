@@ -31,6 +31,7 @@ class KnownClasses:
         self._card = card
         self._made_up = extra
         self.names: tuple[str, ...] = (*own, *extra.values())
+        self._spellings = {name.casefold(): name for name in self.names}
         others = card.other_names if card is not None else {}
         # Folded once: a thousand classes are searched at every key.
         self._searched = [
@@ -42,8 +43,16 @@ class KnownClasses:
         """Return these classes and one that a person has just made up."""
         return KnownClasses(self._card, (*self._made_up.values(), name))
 
+    def spelled(self, name: str) -> str:
+        """Return a name as the class of this name is spelled; as it is if there is none.
+
+        By another name of a class nobody means that class for certain: a "T-shirt" may be no
+        jersey.
+        """
+        return self._spellings.get(name.casefold(), name)
+
     def named(self, text: str) -> str | None:
-        """Return the class that `text` means; None if it is the name of none."""
+        """Return the class that `text` probably means; None if it is the name of none."""
         found = self._card.class_named(text) if self._card is not None else None
         return found or self._made_up.get(text.casefold())
 

@@ -153,7 +153,7 @@ MIGRATIONS = (
         change INTEGER NOT NULL,
         label INTEGER NOT NULL,
         PRIMARY KEY (change, label)
-    ) WITHOUT ROWID;
+    );
     CREATE INDEX class_change_labels_by_label ON class_change_labels (label);
     """,
 )

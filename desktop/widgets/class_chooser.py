@@ -92,7 +92,7 @@ class ClassChooser(QWidget):
             return  # the hint says why
         self._taken = name
         self.field.clear()
-        self.label_requested.emit(self._known.named(name) or name)
+        self.label_requested.emit(self._known.spelled(name))
 
     def _take_offered(self, name: str) -> None:
         # After Enter the field has taken it already: Qt passes the key on to the field, too.
@@ -114,7 +114,10 @@ class ClassChooser(QWidget):
         self.button.setEnabled(True)
         meant = self._known.named(name)
         if meant is not None and meant.casefold() != name.casefold():
-            self.hint.setText(f"“{name}” is {meant}.")
+            self.hint.setText(
+                f"“{name}” is another name of {meant}: choose that in the list, or label it as a"
+                " class of its own."
+            )
         elif meant is None and not self._known.find(name):
             self.hint.setText(f"“{name}” is a new class; the next training learns it.")
         else:

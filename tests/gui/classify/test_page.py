@@ -147,7 +147,9 @@ def test_a_name_that_looks_like_another_one_is_not_taken(filled: ClassifyPage, n
     assert requested == ["otter pup"]
 
 
-def test_an_other_name_typed_in_the_chooser_is_the_class(filled: ClassifyPage) -> None:
+def test_the_chooser_offers_the_class_that_has_another_name_and_takes_what_is_typed(
+    filled: ClassifyPage,
+) -> None:
     card = ModelCard(
         MODEL,
         ("giant panda", "lesser panda", "ice bear"),
@@ -173,11 +175,14 @@ def test_an_other_name_typed_in_the_chooser_is_the_class(filled: ClassifyPage) -
     QApplication.processEvents()
     assert chooser.field.text() == ""
     chooser.field.setText("Panda")
-    assert chooser.hint.text() == "“Panda” is giant panda."
+    assert chooser.hint.text() == (
+        "“Panda” is another name of giant panda: choose that in the list, or label it as a class"
+        " of its own."
+    )
     chooser.button.click()
     chooser.field.setText("smiley")
     assert chooser.hint.text() == "“smiley” is a new class; the next training learns it."
-    assert requested == ["ice bear", "giant panda"]
+    assert requested == ["ice bear", "Panda"]
 
 
 def test_a_thousand_classes_are_offered_the_likeliest_first(filled: ClassifyPage) -> None:

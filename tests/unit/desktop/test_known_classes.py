@@ -26,6 +26,8 @@ def test_an_other_name_finds_the_class_it_is_usual_for_first() -> None:
     known = KnownClasses(CARD)
     assert known.named("Panda") == "giant panda"
     assert found("panda") == ["giant panda", "lesser panda"]
+    assert known.spelled("Panda") == "Panda"
+    assert known.spelled("ICE bear") == "ice bear"
 
 
 def test_the_other_name_is_shown_if_the_text_is_not_in_the_name_itself() -> None:
