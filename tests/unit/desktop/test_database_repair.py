@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 from backend.contract import LabelKind
-from desktop.database_repair import check_desktop_database
+from desktop.database_repair import check_desktop_database, prepare_desktop_database
 from desktop.learn.outbox_store import OutboxStore, Said
 from serving.repair.problem import find_problems, repaired
 from serving.workspace import Workspace
 
 
 def test_labels_of_every_kind_are_recovered(workspace: Workspace) -> None:
+    with closing(sqlite3.connect(workspace.desktop_database, isolation_level=None)) as database:
+        database.row_factory = sqlite3.Row
+        prepare_desktop_database(database)
+
     async def keep() -> None:
         store = OutboxStore(workspace.desktop_database)
         await store.add("a", ["ab"], b"jpeg", Said("cat"))
