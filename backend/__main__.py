@@ -28,6 +28,7 @@ from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, publish_faults, watch_fleet
 from backend.http_app import create_app
+from backend.labelling.suggestions import Suggestions
 from backend.models.class_changes import ClassChanges
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
@@ -226,6 +227,7 @@ async def application(
             class_changes=class_changes,
             switch=switch,
             comparison=VersionComparison(repository, store, workspace),
+            suggestions=Suggestions(repository, store, workspace),
             imports=imports,
             canaries=canaries,
             rollouts=rollouts,

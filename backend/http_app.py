@@ -14,6 +14,7 @@ from backend.content_encoding import ContentEncoding
 from backend.events import EventBroker
 from backend.head_requests import HeadRequests
 from backend.json_limit import JsonLimit
+from backend.labelling.suggestions import Suggestions
 from backend.models.catalog import ModelCatalog
 from backend.models.class_changes import ClassChanges
 from backend.models.comparison import VersionComparison
@@ -41,6 +42,7 @@ from backend.routes import (
     photos,
     pool,
     served,
+    teaching,
     training,
     trust,
     versions,
@@ -63,6 +65,7 @@ def create_app(
     class_changes: ClassChanges,
     switch: ModelSwitch,
     comparison: VersionComparison,
+    suggestions: Suggestions,
     imports: PhotoImports,
     canaries: Canaries,
     rollouts: Rollouts,
@@ -109,6 +112,7 @@ def create_app(
     app.include_router(history.routes(names, store, rollouts))
     app.include_router(trust.routes(repository, names, broker))
     app.include_router(pool.routes(store, names, repository, uploads, embeddings))
+    app.include_router(teaching.routes(suggestions, names))
     app.include_router(photos.routes(store, names, decoder))
     app.include_router(compare.routes(repository, comparison, names))
     app.include_router(import_photos.routes(imports, names))

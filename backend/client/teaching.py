@@ -18,7 +18,7 @@ class TeachingCalls(BackendConnection):
         """Return photos without a label, the one that teaches most first.
 
         `exclude` are hashes of photos that are not wanted, such as those that were shown already.
-        A BackendRefused of status 409 says what is missing, if no photo can be suggested.
+        A BackendRefused says why the live version cannot learn, if it cannot.
         """
         return await self._request(
             list[QueueItem],
@@ -29,7 +29,7 @@ class TeachingCalls(BackendConnection):
         )
 
     async def clusters(self, model: str | None = None, count: int = 10) -> list[Cluster]:
-        """Return groups of photos without a label that look alike; refused as `queue` is."""
+        """Return groups of photos without a label that look alike, the best to name first."""
         return await self._request(
             list[Cluster],
             "GET",

@@ -18,7 +18,11 @@ class QueueReason(StrEnum):
     UNCERTAIN = "uncertain"
     """What it shows, and what others like it show, is not clear."""
     REPEATED = "repeated"
-    """All others are labelled, or nearly the same as one that is."""
+    """It is nearly the same as a photo that has a label, or comes before it."""
+    SKIPPED = "skipped"
+    """A person said before that it is nothing for now."""
+    UNSEEN = "unseen"
+    """The network has not looked at it yet, so that nothing is known of it."""
 
 
 class IssueKind(StrEnum):

@@ -63,7 +63,7 @@ def embed_images(
             stack.callback(pool.shutdown, cancel_futures=True)
             # A batch for each core: cores that share one wait for each other all the time.
             for batch, embeddings in zip(
-                batches, pool.map(partial(_embed, version), batches), strict=True
+                batches, pool.map(partial(embed_batch, version), batches), strict=True
             ):
                 cache.add(embeddings)
                 done += len(batch)
@@ -92,7 +92,7 @@ def read(image: LabeledImage) -> bytes | None:
         return None
 
 
-def _embed(version: LoadedVersion, batch: list[LabeledImage]) -> dict[str, Floats]:
+def embed_batch(version: LoadedVersion, batch: list[LabeledImage]) -> dict[str, Floats]:
     files = {image.image: data for image in batch if (data := read(image)) is not None}
     if not files:
         return {}
@@ -102,4 +102,4 @@ def _embed(version: LoadedVersion, batch: list[LabeledImage]) -> dict[str, Float
         if len(batch) == 1:
             return {}
     # Find out which, so that it costs no other.
-    return {name: row for image in batch for name, row in _embed(version, [image]).items()}
+    return {name: row for image in batch for name, row in embed_batch(version, [image]).items()}

@@ -23,6 +23,7 @@ from backend.client import BackendClient
 from backend.contract import DEFAULT_MEMORY_BUDGET
 from backend.events import EventBroker
 from backend.http_app import create_app
+from backend.labelling.suggestions import Suggestions
 from backend.models.class_changes import ClassChanges
 from backend.models.comparison import VersionComparison
 from backend.models.imports import PhotoImports
@@ -229,6 +230,7 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         class_changes=class_changes,
         switch=switch,
         comparison=VersionComparison(repository, store, workspace),
+        suggestions=Suggestions(repository, store, workspace),
         imports=imports,
         canaries=canaries,
         rollouts=rollouts,
