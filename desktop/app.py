@@ -195,9 +195,11 @@ class App:
             )
         return await client.classify(jpeg, self.answering.requested)
 
-    async def _label(self, image: bytes, class_name: str, model: str) -> QueuedLabel:
+    async def _label(
+        self, image: bytes, class_name: str | None, model: str, batch: str
+    ) -> QueuedLabel:
         model = model or self.answering.requested or ""
-        return await submit_label(await self.outbox, image, class_name, model)
+        return await submit_label(await self.outbox, image, class_name, model, batch=batch)
 
     async def _unlabel(self, label: QueuedLabel) -> None:
         await (await self.outbox).undo(label)

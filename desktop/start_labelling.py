@@ -42,8 +42,14 @@ async def start_labelling(
     sender = Sender(store, outbox.undo, on_failed)
     desk = LabellingDesk(sender, backend, _user_name(), app.classify.card)
     await stack.enter_async_context(sender.running())
-    ShownLabels(app.classify_page, labels_of, app.jobs)
-    return LabellingPresenter(page, desk, backend, app.jobs, app.notifications)
+    shown = ShownLabels(
+        app.classify_page, labels_of, app.jobs, all_delivered=lambda: not outbox.view.pending
+    )
+    presenter = LabellingPresenter(
+        page, desk, backend, app.jobs, app.notifications, on_labels=shown.refresh
+    )
+    app.classify.undo_earlier = presenter.undo_earlier
+    return presenter
 
 
 def _user_name() -> str:

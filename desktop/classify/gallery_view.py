@@ -22,6 +22,8 @@ class GalleryView(TileGrid):
     """Delete was pressed."""
     label_by_rank_requested = Signal(int)
     """A number key was pressed: 1 for the first class of the chart."""
+    none_requested = Signal()
+    """0 was pressed: the selected photos show none of the classes."""
 
     def __init__(self, model: GalleryModel, thumbnails: Thumbnails) -> None:
         super().__init__("Photos")
@@ -57,6 +59,8 @@ class GalleryView(TileGrid):
             self.remove_requested.emit()
         elif digit and digit in "123456789"[:ROWS] and held == modifiers.NoModifier:
             self.label_by_rank_requested.emit(int(digit))
+        elif digit == "0" and held == modifiers.NoModifier:
+            self.none_requested.emit()
         else:
             super().keyPressEvent(event)
 

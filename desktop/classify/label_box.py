@@ -28,9 +28,10 @@ class LabelBox(QWidget):
         self.labelled = StateBadge("labelled")
         self.yes = build.button("Yes", "check")
         self.yes.clicked.connect(lambda: self.confirmed.emit(self._agreed))
+        self.none = build.button("None of these", tip="It shows none of the classes (0)")
         self.undo = build.button("Undo", "undo", "quiet", "Take the label back (Ctrl+Z)")
         self.chooser = ClassChooser()
-        line = build.row(self.question, self.labelled, None, self.yes, self.undo)
+        line = build.row(self.question, self.labelled, None, self.yes, self.none, self.undo)
         self._column = build.column(line, self.chooser, parent=self)
 
     def add(self, widget: QWidget) -> None:
@@ -54,6 +55,7 @@ class LabelBox(QWidget):
         self.yes.setVisible(bool(agreed) and not label)
         self.yes.setToolTip(tooltip(f"Label as {agreed} (1)"))
         self.yes.setAccessibleName(f"Yes, {agreed}")
+        self.none.setVisible(not label)
         self.undo.setVisible(bool(label) and all(photo.label_can_be_undone for photo in photos))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from desktop.classify.gallery import Gallery
+from desktop.classify.photo import NONE_OF_THESE
 from serving.class_names import checked_class_name
 from serving.errors import ServeryError
 from serving.normalize_image import read_normalized_image
@@ -34,10 +36,11 @@ class Labels(Generic[R]):
     def __init__(
         self,
         gallery: Gallery,
-        store: Callable[[bytes, str, str], Awaitable[R]],
+        store: Callable[[bytes, str | None, str, str], Awaitable[R]],
         withdraw: Callable[[R], Awaitable[None]],
     ) -> None:
-        """`store` takes a normalized JPEG, a class name and a model, and returns once they are
+        """`store` takes a normalized JPEG, a class name (None if it is none of the classes), a
+        model and what labels that are given at once have in common, and returns once they are
         safe; the model is the one that answered the photo, or empty if none did."""
         self._gallery = gallery
         self._store = store
@@ -51,12 +54,15 @@ class Labels(Generic[R]):
         on_error: Callable[[ServeryError], None],
         report: Report,
     ) -> None:
-        """Say that photos show `class_name`; each is marked once its label is safe.
+        """Say that photos show `class_name`, or NONE_OF_THESE; each is marked once its label is
+        safe.
 
         All of them are one step to undo. `on_error` gets what went wrong with one
         photo; the others are labelled all the same. Raises ClassNameError.
         """
-        class_name = checked_class_name(class_name)
+        is_class = class_name != NONE_OF_THESE
+        class_name = checked_class_name(class_name) if is_class else class_name
+        batch = uuid.uuid4().hex if len(keys) > 1 else ""
         step: list[StoredLabel[R]] = []
         # Before the first await: this is the step to undo as soon as one label is safe.
         self._steps.append(step)
@@ -67,7 +73,8 @@ class Labels(Generic[R]):
                 continue
             try:
                 jpeg = await asyncio.to_thread(read_normalized_image, photo.path)
-                receipt = await self._store(jpeg, class_name, photo.model)
+                said = class_name if is_class else None
+                receipt = await self._store(jpeg, said, photo.model, batch)
             except ServeryError as error:
                 on_error(error)
                 continue

@@ -10,6 +10,9 @@ from pathlib import Path
 from desktop import formats
 from serving.predict.prediction import Prediction, Score
 
+NONE_OF_THESE = "\x00none"
+"""Stands for a class in `Photo.labels`: it shows none of them. No class can be called so."""
+
 
 class PhotoState(StrEnum):
     """The states of a photo; each has a state mark in the theme."""
@@ -61,8 +64,10 @@ class Photo:
 
     @property
     def label(self) -> str:
-        """The class that a person gave it for the model that answered; empty if nobody has."""
-        return self.labels.get(self.model) or self.labels.get("", "")
+        """What a person said for the model that answered, a class or that it is none of them;
+        empty if nobody has."""
+        label = self.labels.get(self.model) or self.labels.get("", "")
+        return "none of these" if label == NONE_OF_THESE else label
 
     @property
     def label_can_be_undone(self) -> bool:

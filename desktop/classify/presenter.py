@@ -22,7 +22,7 @@ from desktop.classify.history_writer import HistoryWriter
 from desktop.classify.labels import Labels, R
 from desktop.classify.page import ClassifyPage
 from desktop.classify.pasted_image import save_pasted_image
-from desktop.classify.photo import Photo, PhotoFailure
+from desktop.classify.photo import NONE_OF_THESE, Photo, PhotoFailure
 from desktop.jobs import Job, Jobs
 from desktop.known_classes import KnownClasses
 from desktop.notifications import Notifications
@@ -59,12 +59,11 @@ class ClassifyPresenter(Generic[R]):
         jobs: Jobs,
         notifications: Notifications,
         *,
-        label: Callable[[bytes, str, str], Awaitable[R]],
+        label: Callable[[bytes, str | None, str, str], Awaitable[R]],
         unlabel: Callable[[R], Awaitable[None]],
         pasted_folder: Path,
     ) -> None:
-        """`label` takes a normalized JPEG, a class name and the model that answered the photo
-        (empty if none did), and returns once they are safe; `pasted_folder` is where pictures
+        """`label` is what Labels stores with; `pasted_folder` is where pictures
         from the clipboard are kept."""
         self._page = page
         self._gallery = gallery
@@ -87,6 +86,8 @@ class ClassifyPresenter(Generic[R]):
         self._known: dict[str, KnownClasses] = {}
         """What a label may name, by the model that is to learn it."""
         self._update_soon = single_shot_timer(_UPDATE_MILLISECONDS, self._update_shown, page)
+        self.undo_earlier: Callable[[], object] = lambda: None
+        """Takes back the last label of a window before this one."""
         self._connect(page)
 
     def _connect(self, page: ClassifyPage) -> None:
@@ -104,6 +105,8 @@ class ClassifyPresenter(Generic[R]):
         page.grid.selection_changed.connect(self._offer_classes)
         page.shown_photo_changed.connect(self._offer_classes)
         page.grid.label_by_rank_requested.connect(self._label_by_rank)
+        page.grid.none_requested.connect(lambda: self._label_selected(NONE_OF_THESE))
+        page.pane.label_box.none.clicked.connect(lambda: self._label_selected(NONE_OF_THESE))
         page.pane.label_box.confirmed.connect(self._label_selected)
         page.pane.label_box.chooser.label_requested.connect(self._label_selected)
         page.pane.label_box.undo.clicked.connect(with_selected(self.undo))
@@ -247,10 +250,13 @@ class ClassifyPresenter(Generic[R]):
         return self._jobs.start(f"Label {formats.plural(len(keys), 'photo')}", work)
 
     def undo(self, keys: Sequence[str] = ()) -> Job[None] | None:
-        """Take back the last labels of `keys`, or the last step; None if there is none."""
+        """Take back the last labels of `keys`, or the last step; None if there is none in this
+        window, which leaves it to `undo_earlier`."""
         # Before the job starts: a second Ctrl+Z undoes the step before this one.
         taken = self._labels.take_last(keys)
         if not taken:
+            if not keys:
+                self.undo_earlier()
             return None
         return self._jobs.start("Undo a label", lambda report: self._labels.undo(taken))
 
@@ -344,7 +350,7 @@ class ClassifyPresenter(Generic[R]):
                 label
                 for photo in self._gallery.photos
                 for name, label in photo.labels.items()
-                if name in ("", model)
+                if name in ("", model) and label != NONE_OF_THESE
             }
             known = KnownClasses(self._cards.get(model), sorted(labels))
             self._known[model] = known

@@ -8,8 +8,9 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from backend.contract import Label
+from backend.contract import Label, LabelKind
 from desktop.classify.page import ClassifyPage
+from desktop.classify.photo import NONE_OF_THESE, Photo
 from desktop.jobs import Jobs
 from desktop.widgets.label_history import LabelHistory
 from desktop.widgets.timers import single_shot_timer
@@ -26,10 +27,21 @@ current one if empty), newest first; raises ServeryError."""
 
 
 class ShownLabels:
-    """Shows the labels of the one selected photo below its chart, and follows them."""
+    """Shows the labels of the one selected photo below its chart, and follows them.
 
-    def __init__(self, page: ClassifyPage, labels_of: LabelsOf, jobs: Jobs) -> None:
+    Elsewhere they may have been changed, undone or renamed: the gallery is set right, too.
+    """
+
+    def __init__(
+        self,
+        page: ClassifyPage,
+        labels_of: LabelsOf,
+        jobs: Jobs,
+        all_delivered: Callable[[], bool],
+    ) -> None:
+        """`all_delivered` says whether the backend has every label that was given here."""
         self._page = page
+        self._all_delivered = all_delivered
         self._labels_of = labels_of
         self._jobs = jobs
         self.history = LabelHistory()
@@ -59,8 +71,18 @@ class ShownLabels:
                 shown = self._page.shown_photo()
                 if shown is not None and shown.key == photo.key:
                     self.history.show_labels(labels)
+                    self._set_right(shown, labels)
 
         self._jobs.start("Read the labels of a photo", work, background=True)
+
+    def _set_right(self, photo: Photo, labels: Sequence[Label]) -> None:
+        if not photo.model or not self._all_delivered():
+            return
+        said = next((label for label in labels if label.kind is not LabelKind.SKIP), None)
+        name = "" if said is None else said.class_name or NONE_OF_THESE
+        if name != photo.labels.get(photo.model, ""):
+            undoable = bool(name) and photo.label_can_be_undone
+            self._page.gallery.set_label(photo.key, photo.model, name, can_be_undone=undoable)
 
 
 def _sha256(path: Path) -> str:

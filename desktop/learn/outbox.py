@@ -123,20 +123,20 @@ class Outbox:
     async def submit(
         self,
         jpeg: bytes,
-        class_name: str = "",
+        class_name: str | None,
         model: str = "",
         *,
-        kind: LabelKind = LabelKind.CLASS,
         batch: str = "",
     ) -> QueuedLabel:
         """Take a label for a normalized JPEG; it is on disk when this returns.
 
-        `model` is the one that is to learn it; empty for the one that is current when the
-        label is sent. Labels with the same `batch` are one action. Raises LabelNotSaved if it
-        cannot be written.
+        Without a class, the photo shows none of them. `model` is the one that is to learn it;
+        empty for the one that is current when the label is sent. Labels with the same `batch`
+        are one action. Raises LabelNotSaved if it cannot be written.
         """
         image = hashlib.sha256(jpeg).hexdigest()
-        return await self._add((image,), jpeg, Said(class_name, model, kind, batch=batch))
+        kind = LabelKind.NONE if class_name is None else LabelKind.CLASS
+        return await self._add((image,), jpeg, Said(class_name or "", model, kind, batch=batch))
 
     async def submit_known(self, images: Sequence[str], said: Said) -> QueuedLabel:
         """Take one label for all of some photos that the backend has, in the way of `submit`.

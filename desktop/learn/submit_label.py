@@ -13,14 +13,14 @@ if TYPE_CHECKING:  # the window, which imports this, is painted before the outbo
 
 
 async def submit_label(
-    outbox: Outbox, image: bytes, class_name: str, model: str = "", *, batch: str = ""
+    outbox: Outbox, image: bytes, class_name: str | None, model: str = "", *, batch: str = ""
 ) -> QueuedLabel:
     """Take a label for `image` (a whole image file); returns once it is safe on disk.
 
-    `model` learns it; if empty, the one that is current when the label is sent. Labels with the
-    same `batch` are given at once. Raises ClassNameError, ImageError (the bytes are not an image)
-    or LabelNotSaved.
+    Without a class, it shows none of them. `model` learns it; if empty, the one that is current
+    when the label is sent. Labels with the same `batch` are given at once. Raises ClassNameError,
+    ImageError (the bytes are not an image) or LabelNotSaved.
     """
-    name = checked_class_name(class_name)
+    name = None if class_name is None else checked_class_name(class_name)
     jpeg = await asyncio.to_thread(normalize_image, image)
     return await outbox.submit(jpeg, name, model, batch=batch)

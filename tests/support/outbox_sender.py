@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 from backend.client import BackendClient
-from backend.contract import LabelKind
 from desktop.learn.outbox import Outbox
 from desktop.learn.outbox_store import Said
 from tests.support.sample_images import image_bytes
@@ -38,7 +37,7 @@ async def submit(outbox: Outbox, number: int) -> None:
     name = f"class {number}"
     match number % 5:
         case 0:
-            await outbox.submit(photo(number), kind=LabelKind.NONE)
+            await outbox.submit(photo(number), None)
         case 1:
             await outbox.submit(photo(number), name)
         case 2:

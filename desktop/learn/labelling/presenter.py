@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from typing import Generic, Protocol
 
@@ -45,7 +46,10 @@ class LabellingPresenter(Generic[R]):
         backend: BackendClient,
         jobs: Jobs,
         notifications: Notifications,
+        on_labels: Callable[[], object] = lambda: None,
     ) -> None:
+        """`on_labels` is called whenever labels have changed in the backend."""
+        self._on_labels = on_labels
         self._page = page
         self._desk = desk
         self._backend = backend
@@ -88,9 +92,12 @@ class LabellingPresenter(Generic[R]):
             self._follower.mark_stale("labels")
 
     def undo(self) -> None:
-        """Take the last answer back: of this window, or else of this person before."""
-        if self._desk.undo():
-            return
+        """Take the last answer back: of this page, or else of this person before."""
+        if not self._desk.undo():
+            self.undo_earlier(self._show_again)
+
+    def undo_earlier(self, show: Callable[[LabelAction], object] = lambda action: None) -> None:
+        """Take back what this person said last in the backend, whenever that was, and `show` it."""
 
         async def work(report: Report) -> None:
             action = await self._desk.undo_earlier()
@@ -98,11 +105,14 @@ class LabellingPresenter(Generic[R]):
                 self._notifications.info("There is no label of yours to take back.")
                 return
             self._notifications.info(_taken_back(action))
-            if action.images:
-                self._page.show_view(LearnView.LABEL)
-                self.queue.show_again(action)
+            show(action)
 
         self._jobs.start("Undo a label", work)
+
+    def _show_again(self, action: LabelAction) -> None:
+        if action.images:
+            self._page.show_view(LearnView.LABEL)
+            self.queue.show_again(action)
 
     def _show_history(self, image: str) -> None:
         async def work(report: Report) -> None:
@@ -115,6 +125,8 @@ class LabellingPresenter(Generic[R]):
     def _on_event(self, event: Event) -> None:
         if event.topic == "models":  # a new version doubts and asks other things
             self._follower.mark_stale("labels")
+        elif event.topic == "labels":
+            self._on_labels()
 
     async def _refresh(self) -> None:
         model = self._model

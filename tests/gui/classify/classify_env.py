@@ -47,12 +47,12 @@ class FakeLabels:
     """The model that each was given for."""
     error: ServeryError | None = None
 
-    async def label(self, jpeg: bytes, class_name: str, model: str) -> int:
+    async def label(self, jpeg: bytes, class_name: str | None, model: str, batch: str) -> int:
         if self.error is not None:
             raise self.error
         self.models.append(model)
         number = len(self.accepted) + 1
-        self.accepted[number] = (jpeg, class_name)
+        self.accepted[number] = (jpeg, class_name or "none of these")
         return number
 
     async def unlabel(self, number: int) -> None:

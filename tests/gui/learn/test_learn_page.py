@@ -80,7 +80,7 @@ def test_without_labels_it_leads_to_labelling(page: LearnPage) -> None:
 
 
 def test_fifty_classes_are_listed_by_their_number_of_labels(page: LearnPage) -> None:
-    page.show_labels(LabelSummary(9000, 12, FIFTY))
+    page.classes.show_classes(FIFTY)
     listed = page.classes.bars.model()
     assert listed.rowCount() == 50
     assert listed.index(0, 0).data() == "class 49"
@@ -95,10 +95,10 @@ def test_fifty_classes_are_listed_by_their_number_of_labels(page: LearnPage) -> 
 
 
 def test_a_count_that_grows_does_not_move_the_list(page: LearnPage) -> None:
-    page.show_labels(LabelSummary(9000, 12, FIFTY))
+    page.classes.show_classes(FIFTY)
     resets = QSignalSpy(page.classes.bars.model().modelReset)
     more = [ClassCount(each.name, each.labels + 1, each.known) for each in FIFTY]
-    page.show_labels(LabelSummary(9050, 62, more))
+    page.classes.show_classes(more)
     assert resets.count() == 0
 
 
@@ -183,7 +183,7 @@ def test_the_mark_of_the_live_version_follows_the_color_scheme(
 @pytest.mark.parametrize("width", [700, 900, 1400])
 def test_nothing_needs_scrolling_sideways(page: LearnPage, width: int) -> None:
     page.resize(width, 600)
-    page.show_labels(LabelSummary(9000, 12, FIFTY))
+    page.classes.show_classes(FIFTY)
     page.show_view(LearnView.VERSIONS)
     page.show_model(model(3, live=2))
     QApplication.processEvents()

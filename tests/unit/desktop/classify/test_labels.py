@@ -6,6 +6,7 @@ import pytest
 
 from desktop.classify.gallery import Gallery
 from desktop.classify.labels import Labels
+from desktop.classify.photo import NONE_OF_THESE, PhotoState
 from serving.class_names import ClassNameError
 from serving.errors import BackendError, ServeryError
 from serving.progress import no_report
@@ -20,13 +21,15 @@ class Store:
         self.stored: dict[int, str] = {}
         self._receipts = 0
         self.models: list[str] = []
+        self.batches: list[str] = []
 
-    async def store(self, jpeg: bytes, class_name: str, model: str) -> int:
+    async def store(self, jpeg: bytes, class_name: str | None, model: str, batch: str) -> int:
         if class_name == "refused":
             raise BackendError("The label was refused.", "Use another class.")
         self._receipts += 1
         self.models.append(model)
-        self.stored[self._receipts] = class_name
+        self.batches.append(batch)
+        self.stored[self._receipts] = class_name or "none"
         return self._receipts
 
     async def withdraw(self, receipt: int) -> None:
@@ -87,6 +90,32 @@ async def test_the_last_label_of_each_photo_is_undone_though_they_are_of_two_ste
     await labels.undo(labels.take_last([first, second]))
     assert shown(gallery) == ["lion", "", "lion"]
     assert sorted(store.stored.values()) == ["lion", "lion"]
+
+
+async def test_none_of_these_is_a_label_and_no_class(
+    gallery: Gallery, labels: Labels[int], store: Store
+) -> None:
+    photo = gallery.photos[0]
+    await give(labels, [photo.key], NONE_OF_THESE)
+    assert shown(gallery)[0] == "none of these"
+    assert gallery.photos[0].state(0.5) is PhotoState.LABELLED
+    await give(labels, [photo.key], "none of these")  # which may be the name of a class
+    assert list(store.stored.values()) == ["none", "none of these"]
+    await labels.undo(labels.take_last())
+    assert gallery.photos[0].labels == {MODEL: NONE_OF_THESE}
+
+
+async def test_labels_of_several_photos_are_given_at_once(
+    gallery: Gallery, labels: Labels[int], store: Store
+) -> None:
+    keys = [photo.key for photo in gallery.photos]
+    await give(labels, keys, "lion")
+    await give(labels, keys[:2], "lion")
+    await give(labels, keys[:1], "lion")
+    first, second = set(store.batches[:3]), set(store.batches[3:5])
+    assert len(first) == len(second) == 1
+    assert first.isdisjoint(second)
+    assert store.batches[5] == ""
 
 
 async def test_a_photo_has_a_label_for_each_model_that_answered_it(

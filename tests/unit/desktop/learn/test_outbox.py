@@ -306,7 +306,7 @@ async def test_what_is_not_a_class_and_what_settles_survive_the_end_of_the_appli
     receiver = Receiver()
     receiver.away = True
     async with entered(database, receiver) as outbox:
-        await outbox.submit(JPEG, kind=LabelKind.NONE, batch="dropped together")
+        await outbox.submit(JPEG, None, batch="dropped together")
         await outbox.submit_known(["ab"], Said("panda", "animals", settles=True, by="Ann"))
         await outbox.submit_known(["cd"], Said("", kind=LabelKind.SKIP))
     receiver.away = False
