@@ -27,11 +27,13 @@ EXIT_INTERRUPTED = 130
 """The exit code that shells expect after Ctrl+C."""
 
 COMMANDS = {
+    "classes": "desktop.commands.classes",
     "classify": "desktop.commands.classify",
     "doctor": "desktop.commands.doctor",
     "fleet": "desktop.commands.fleet",
     "image": "desktop.commands.image",
     "label": "desktop.commands.label",
+    "labels": "desktop.commands.labels",
     "licences": "desktop.commands.licences",
     "models": "desktop.commands.models.group",
     "promote": "desktop.commands.learn",

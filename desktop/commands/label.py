@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
 from backend.client import BackendClient, BackendRefused
-from backend.contract import Label
+from backend.contract import Label, LabelKind
 from desktop.commands import options, photo_files
 from desktop.commands.options import BackendTarget
 from desktop.commands.photo_files import PhotoFiles, exists, is_file
@@ -21,31 +22,62 @@ from serving.errors import ImageError, ServeryError
 from serving.image_file import IMAGE_SUFFIXES
 
 _ORDER = "The files come first and the class last: `servery label FILE... CLASS`."
+_WORDS = {LabelKind.NONE: "none of the classes", LabelKind.SKIP: "nothing for now"}
 _OF_ONE_PHOTO = (400, 413, 415, 422)
 """What the backend refuses a photo with; its other refusals concern all photos alike."""
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What is said of every photo."""
+
+    class_name: str
+    kind: LabelKind
+    by: str
+    settles: bool
+
+    @property
+    def text(self) -> str:
+        return _WORDS.get(self.kind, self.class_name)
+
+
 @click.command()
-@photo_files.argument
-@click.argument("class_name", metavar="CLASS")
+@click.argument("words", nargs=-1, required=True, metavar="FILE... CLASS", type=click.Path())
+@click.option("--none", is_flag=True, help="They show none of the classes; CLASS is left out.")
+@click.option("--skip", is_flag=True, help="Say nothing of them for now; CLASS is left out.")
+@click.option("--by", default="", metavar="NAME", help="Who says so.  [default: you]")
+@click.option("--settle", is_flag=True, help="Outweigh what others have said of these photos.")
 @options.model
 @options.backend
 @options.as_json
 def label(
     target: BackendTarget,
-    files: Sequence[str],
-    class_name: str,
+    words: Sequence[str],
+    none: bool,
+    skip: bool,
+    by: str,
+    settle: bool,
     model: str | None,
     as_json: bool,
 ) -> None:
     """Label image files as CLASS.
 
-    FILE may be - for standard input. CLASS is one that the model knows, by any of its names,
-    or a new one. A file that cannot be labelled is reported on stderr; the exit code is then 1.
+    FILE may be - for standard input. CLASS is one that the model knows, or a new one. A file
+    that cannot be labelled is reported on stderr; the exit code is then 1. The files are labelled
+    at once: `servery labels undo` takes all of it back.
     """
-    checked_class_name(class_name)
-    _check_is_no_file(class_name, files)
-    labelling = _Labelling(PhotoFiles(files), class_name, model, as_json)
+    if none and skip:
+        raise click.UsageError("Give --none or --skip, not both.")
+    kind = LabelKind.NONE if none else LabelKind.SKIP if skip else LabelKind.CLASS
+    files = words if none or skip else words[:-1]
+    class_name = "" if none or skip else words[-1]
+    if kind is LabelKind.CLASS:
+        checked_class_name(class_name)
+        _check_is_no_file(class_name, files)
+    if not files:
+        raise click.UsageError(f"The photos are missing. {_ORDER}")
+    said = _Said(class_name, kind, by, settle)
+    labelling = _Labelling(PhotoFiles(files), said, model, as_json)
     try:
         # No backend is started where there is nothing to label.
         if (first := labelling.read_next()) is not None:
@@ -60,15 +92,14 @@ def label(
 class _Labelling:
     """Labels one photo after the other; a bad one costs no other."""
 
-    def __init__(
-        self, photos: PhotoFiles, class_name: str, model: str | None, as_json: bool
-    ) -> None:
+    def __init__(self, photos: PhotoFiles, said: _Said, model: str | None, as_json: bool) -> None:
         self.results: list[dict[str, object]] = []
         """What is known of each photo so far, for JSON: its label, or its error."""
         self.failed = False
         self._photos = photos
         self._left = list(photos.paths)
-        self._class_name = class_name
+        self._said = said
+        self._batch = secrets.token_hex(16)
         self._model = model
         self._as_json = as_json
 
@@ -80,7 +111,7 @@ class _Labelling:
             try:
                 if not exists(path):
                     raise ImageError(
-                        f"There is no file {word} to label as {self._class_name}.",
+                        f"There is no file {word} to label as {self._said.text}.",
                         "Check where the file is now.",
                     )
                 return word, self._photos.read(path)
@@ -94,7 +125,15 @@ class _Labelling:
         while photo is not None:
             word, image = photo
             try:
-                kept = await client.label(image, self._class_name, model=self._model)
+                kept = await client.label(
+                    image,
+                    self._said.class_name,
+                    kind=self._said.kind,
+                    by=self._said.by,
+                    settles=self._said.settles,
+                    batch=self._batch,
+                    model=self._model,
+                )
             except BackendRefused as error:
                 if error.status not in _OF_ONE_PHOTO:
                     raise self._stopped(word, error) from error
@@ -104,7 +143,7 @@ class _Labelling:
             else:
                 self.results.append({"file": word, **asdict(kept)})
                 if not self._as_json:
-                    print_line(f"{word}: {_taken_as(kept, self._class_name)}")
+                    print_line(f"{word}: {_taken_as(kept)}")
             photo = await asyncio.to_thread(self.read_next)
 
     def _fail(self, word: str, error: ServeryError) -> None:
@@ -133,11 +172,10 @@ def _check_is_no_file(class_name: str, files: Sequence[str]) -> None:
     raise ClassNameError(f"{what}, so the class is missing.", advice)
 
 
-def _taken_as(label: Label, class_name: str) -> str:
-    """Return the class of a label, and that it is another name for what was typed if so."""
-    if label.new_class:
-        return f"{label.class_name} (a new class)"
-    typed = checked_class_name(class_name)
-    if typed.casefold() == label.class_name.casefold():
-        return label.class_name
-    return f"{label.class_name} (another name of it is {typed})"
+def _taken_as(label: Label) -> str:
+    """Return what a label says, and which class may have been meant instead."""
+    if label.kind is not LabelKind.CLASS:
+        return _WORDS[label.kind]
+    if label.known_as:
+        return f"{label.class_name} (another name of the class {label.known_as})"
+    return f"{label.class_name} (a new class)" if label.new_class else label.class_name

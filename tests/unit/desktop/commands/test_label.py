@@ -30,7 +30,9 @@ class FakeBackend:
     """What each request in turn ends with; None and none at all is success."""
     kept: list[str] = field(default_factory=list)
 
-    async def label(self, image: bytes, class_name: str, model: str | None = None) -> Label:
+    async def label(
+        self, image: bytes, class_name: str, *, model: str | None, **said: object
+    ) -> Label:
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
