@@ -59,7 +59,13 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
     outbox = await stack.enter_async_context(Outbox(app.workspace.desktop_database, backend))
     labelling = await start_labelling(app, stack, page, backend, outbox)
     LearnPresenter(
-        page, backend, outbox, app.jobs, app.notifications, on_model=labelling.show_model
+        page,
+        backend,
+        outbox,
+        app.jobs,
+        app.notifications,
+        on_model=labelling.show_model,
+        history=lambda: [photo.path for photo in app.gallery.photos],
     )
     app.backend.set(backend)
     app.outbox.set(outbox)

@@ -10,6 +10,7 @@ from backend.client.paths import is_text, model_path, query, version_path
 from backend.contract import (
     Comparison,
     EvaluationReport,
+    PhotoAnswer,
     TrustSummary,
     Verification,
     VersionSummary,
@@ -70,6 +71,17 @@ class VersionCalls(BackendConnection):
         """Return what training measured; a BackendRefused of status 404 where it did not."""
         return await self._request(EvaluationReport, "GET", version_path(model, number, "report"))
 
+    async def answers(
+        self, model: str, number: int, label: str, answered: str, count: int = 100
+    ) -> list[PhotoAnswer]:
+        """Return the photos of one class that were answered with one class, the surest first."""
+        return await self._request(
+            list[PhotoAnswer],
+            "GET",
+            version_path(model, number, "answers"),
+            params={"label": label, "answered": answered, "count": count},
+        )
+
     async def compare(
         self,
         model: str,
@@ -79,15 +91,17 @@ class VersionCalls(BackendConnection):
     ) -> list[Comparison]:
         """Return what two versions answer for `images` and `files`, or for the labelled photos.
 
-        Files are absolute paths on the machine of the backend, which has to be this one; those
-        that cannot be read are skipped, and those whose names are not UTF-8, which JSON is.
+        Files are absolute paths on the machine of the backend, which has to be this one. Of a
+        photo that cannot be read, it says why; last come those whose names are not UTF-8, which
+        JSON is.
         """
+        named = list(map(str, files or ()))
         body = {
             "versions": list(versions),
             "images": None if images is None else list(images),
-            "files": None if files is None else list(filter(is_text, map(str, files))),
+            "files": None if files is None else list(filter(is_text, named)),
         }
-        return await self._request(
+        compared = await self._request(
             list[Comparison],
             "POST",
             model_path(model, "compare"),
@@ -95,3 +109,8 @@ class VersionCalls(BackendConnection):
             # Large photos take a good part of a second each on a busy machine.
             timeout=LONG_TIMEOUT + len(files or ()),
         )
+        return compared + [
+            Comparison("", "", [], [], file, problem="Its name is not text in UTF-8.")
+            for file in named
+            if not is_text(file)
+        ]

@@ -72,6 +72,8 @@ action, as are those of `POST /labels/batch`.
     DELETE /models/{model}/versions/{n}           -> 204
     POST /models/{model}/versions/{n}/verify      -> Verification
     GET  /models/{model}/versions/{n}/report      -> EvaluationReport
+    GET  /models/{model}/versions/{n}/answers?label=&answered=&count= -> [PhotoAnswer], of a
+                                                     cell of the report's confusion matrix
     GET  /images/{sha256}?side=                   -> the photo, a JPEG file, its shorter
                                                      side that many pixels
     GET  /built-in                                -> [BuiltInSummary]
@@ -87,6 +89,7 @@ Without `model`, the current one is meant.
 
 from __future__ import annotations
 
+from backend.contract.canary import DEFAULT_SHARE as DEFAULT_SHARE
 from backend.contract.canary import CanarySummary as CanarySummary
 from backend.contract.canary import NewCanary as NewCanary
 from backend.contract.classes import ClassChange as ClassChange
@@ -126,6 +129,7 @@ from backend.contract.training import ConfusedClasses as ConfusedClasses
 from backend.contract.training import Decision as Decision
 from backend.contract.training import EvaluationReport as EvaluationReport
 from backend.contract.training import Mistake as Mistake
+from backend.contract.training import PhotoAnswer as PhotoAnswer
 from backend.contract.training import Rule as Rule
 from backend.contract.training import RunState as RunState
 from backend.contract.training import SkippedFile as SkippedFile

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serving.models.canary import DEFAULT_SECONDS, DEFAULT_SHARE, CanaryPhase
+from serving.models.canary import DEFAULT_SECONDS, CanaryPhase
+from serving.models.canary import DEFAULT_SHARE as DEFAULT_SHARE
 
 
 @dataclass(frozen=True)

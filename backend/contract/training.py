@@ -187,6 +187,17 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class PhotoAnswer:
+    """What a version answered for a photo that it was measured on, rightly or not."""
+
+    image: str
+    label: str
+    answered: str
+    score: float
+    """Of the answer."""
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """How good a version is, as training measured it."""
 

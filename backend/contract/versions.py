@@ -64,6 +64,9 @@ class Comparison:
     label: str
     """What a person says it shows; empty if nobody did."""
     answers: list[str]
+    """Of each version; empty for a photo that cannot be read."""
     scores: list[float]
     file: str = ""
     """The path that the photo was given by; empty for a stored one."""
+    problem: str = ""
+    """Why it cannot be read, as a sentence; empty if it can."""

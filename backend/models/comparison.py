@@ -38,7 +38,7 @@ class VersionComparison:
     ) -> list[Comparison]:
         """Return the answers of two versions for `images`, by their SHA-256, then for `files`.
 
-        Without either, for all labelled photos. Files that cannot be read are skipped.
+        Without either, for all labelled photos. Those that cannot be read are named with why.
         Raises ModelError if a version cannot answer, UnknownImage, and BackendError if
         the process ends without a result.
         """
@@ -56,8 +56,13 @@ class VersionComparison:
         if images is not None and len(paths) < len(set(images)):
             missing = next(image for image in images if image not in paths)
             raise UnknownImage(missing)
+        gone = [
+            Comparison(image, labels.get(image, ""), [], [], problem="It is gone.")
+            for image in hashes
+            if image not in paths
+        ]
         if not paths and not files:
-            return []
+            return gone
         spec = CompareSpec(
             tuple(folders),
             tuple(paths.items()),
@@ -73,9 +78,10 @@ class VersionComparison:
                 answers=[name for name, _ in photo.answers],
                 scores=[score for _, score in photo.answers],
                 file=photo.file,
+                problem=photo.problem,
             )
             for photo in photos
-        ]
+        ] + gone
 
     def _paths(self, images: Sequence[str]) -> dict[str, str]:
         """Return the paths of those images that there are."""

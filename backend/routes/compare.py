@@ -42,7 +42,7 @@ def routes(
     async def compare(model: str, body: CompareRequest, request: Request) -> list[Comparison]:
         """Return the best answer of both versions for each photo.
 
-        Files that cannot be read are skipped.
+        Of one that cannot be read, why. The versions are asked no longer than somebody waits.
         """
         files = None
         if body.files is not None:

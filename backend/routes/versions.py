@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from backend.access import caller_name
 from backend.contract import (
     Decision,
     EvaluationReport,
     Event,
+    PhotoAnswer,
     Rule,
     Verification,
     VersionSummary,
@@ -24,6 +26,7 @@ from backend.models.lifecycle import ModelSwitch
 from backend.models.names import ModelNames
 from backend.person import checked_person
 from backend.store.store import Store
+from backend.training.photo_answers import read_answers
 from backend.training.worker_protocol import REPORT_PATH
 from serving.errors import BackendError, ModelError
 from serving.fleet.version_trial import UnusableVersion
@@ -35,6 +38,7 @@ from serving.state_files import UnreadableFile, read_object
 
 MAX_REPORT_BYTES = 2**26
 """With a confusion matrix of thousands of classes."""
+MAX_ANSWERS = 1_000
 _log = logging.getLogger(__name__)
 
 
@@ -112,6 +116,21 @@ def routes(
         version = await find(model, number)
         return await asyncio.to_thread(_report, version)
 
+    @router.get("/{number}/answers")
+    async def answers(
+        model: str,
+        number: int,
+        label: str,
+        answered: str,
+        count: Annotated[int, Query(ge=1, le=MAX_ANSWERS)] = 100,
+    ) -> list[PhotoAnswer]:
+        """Return the photos of one class that were answered with one class, the surest first.
+
+        404 if training did not make the version.
+        """
+        version = await find(model, number)
+        return (await asyncio.to_thread(_answers, version, label, answered))[:count]
+
     async def set_pinned(model: str, number: int, *, pinned: bool) -> VersionSummary:
         version = await find(model, number)
         change = partial(ModelSettings.with_pin, number=number, pinned=pinned)
@@ -127,6 +146,24 @@ def routes(
             raise HttpError(404, error.what, error.advice) from error
 
     return router
+
+
+def _answers(version: Version, label: str, answered: str) -> list[PhotoAnswer]:
+    try:
+        found = read_answers(version.path, label, answered)
+    except UnreadableFile as error:
+        raise ModelError(
+            f"What version {version.number} of {version.model} was measured on cannot be read.",
+            "Train again to make a version with a new report.",
+        ) from error
+    if found is not None:
+        return found
+    # An older Servery kept the mistakes alone.
+    return [
+        PhotoAnswer(each.image, each.label, each.answered, each.score)
+        for each in _report(version).mistakes
+        if (each.label, each.answered) == (label, answered)
+    ]
 
 
 def _report(version: Version) -> EvaluationReport:

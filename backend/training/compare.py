@@ -33,6 +33,7 @@ from serving.tf.cores import core_count
 _T = TypeVar("_T")
 
 BATCH = 32
+_UNDECODABLE = "The model cannot decode it."
 
 Answer = tuple[str, float]
 """The best class and its score; an empty name from a version without classes."""
@@ -48,7 +49,7 @@ class CompareSpec:
     embeddings_folder: str
     """Where training keeps embeddings; only read here."""
     files: tuple[str, ...]
-    """Paths of image files of any kind; those that cannot be read are skipped."""
+    """Paths of image files of any kind."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -69,13 +70,15 @@ class ComparedPhoto:
     """SHA-256 of the normalized JPEG."""
     file: str
     """The path that it was given by; empty for a stored photo."""
-    answers: tuple[Answer, ...]
+    answers: tuple[Answer, ...] = ()
+    problem: str = ""
+    """Why there are no answers, as a sentence; empty if there are."""
 
     @classmethod
     def from_json(cls, raw: Any) -> ComparedPhoto:
         """Return what `asdict` and JSON made of one."""
         answers = tuple((str(name), float(score)) for name, score in raw["answers"])
-        return cls(str(raw["image"]), str(raw["file"]), answers)
+        return cls(str(raw["image"]), str(raw["file"]), answers, str(raw["problem"]))
 
 
 @dataclass(frozen=True)
@@ -84,31 +87,44 @@ class _Photo:
     file: str
     read: Callable[[], bytes]
     """Returns the normalized JPEG."""
+    problem: str = ""
+    """Why it cannot be read, as a sentence."""
 
 
 _Answerer = Callable[[list[_Photo]], list[Answer]]
 
 
 def compare(spec: CompareSpec) -> list[ComparedPhoto]:
-    """Return the answers of each version, for `images` and then for `files`; raises ModelError."""
+    """Return the answers of each version, for `images` and then for `files`; raises ModelError.
+
+    Of a photo that cannot be read, why.
+    """
     compared: list[ComparedPhoto] = []
     with ExitStack() as stack:
         embedders: dict[str, _Embedder] = {}
         answerers = [
             _answerer(Path(folder), spec, embedders, stack) for folder in spec.version_folders
         ]
-        for photos in filter(None, _photos(spec)):
-            compared += _compared(answerers, photos)
+        for photos in _photos(spec):
+            readable = [photo for photo in photos if not photo.problem]
+            found = iter(_compared(answerers, readable) if readable else ())
+            compared += [
+                ComparedPhoto(photo.image, photo.file, problem=photo.problem)
+                if photo.problem
+                else next(found)
+                for photo in photos
+            ]
     return compared
 
 
 def _compared(answerers: Sequence[_Answerer], photos: list[_Photo]) -> list[ComparedPhoto]:
-    """Return the answers for those of `photos` that every version can decode."""
+    """Return the answers for `photos`, or that a version cannot decode one."""
     try:
         columns = [answerer(photos) for answerer in answerers]
     except UnreadableImages:
         if len(photos) == 1:
-            return []
+            (photo,) = photos
+            return [ComparedPhoto(photo.image, photo.file, problem=_UNDECODABLE)]
         # Find out which, so that it costs no other.
         return [found for photo in photos for found in _compared(answerers, [photo])]
     return [
@@ -120,36 +136,35 @@ def _compared(answerers: Sequence[_Answerer], photos: list[_Photo]) -> list[Comp
 def _photos(spec: CompareSpec) -> Iterator[list[_Photo]]:
     """Yield the photos in batches, so that not all files are in memory at once."""
     for images in _batches(spec.images):
-        yield [
-            _Photo(image, "", partial(bytes, jpeg))
-            for image, path in images
-            if (jpeg := _stored(Path(path)))
-        ]
+        yield [_stored(image, Path(path)) for image, path in images]
     with ThreadPoolExecutor(core_count()) as pool:
         for files in _batches(spec.files):
-            yield [photo for photo in pool.map(_read_file, files) if photo is not None]
+            yield list(pool.map(_read_file, files))
 
 
 def _batches(photos: Sequence[_T]) -> Iterator[Sequence[_T]]:
     return (photos[start : start + BATCH] for start in range(0, len(photos), BATCH))
 
 
-def _stored(path: Path) -> bytes | None:
-    """Return a labelled photo; None if it is gone or damaged."""
+def _stored(image: str, path: Path) -> _Photo:
+    """Return a labelled photo, which may be gone or damaged."""
     try:
-        return read_image(path)
-    except UnreadableFile:
-        return None
+        jpeg = read_image(path)
+    except UnreadableFile as error:
+        return _Photo(image, "", bytes, f"It cannot be read: {error.fault}.")
+    return _Photo(image, "", partial(bytes, jpeg))
 
 
-def _read_file(file: str) -> _Photo | None:
+def _read_file(file: str) -> _Photo:
     path = Path(file)
     try:
         if not path.is_file():  # a pipe would be waited for
-            return None
+            return _Photo("", file, bytes, "It is gone, or is not a file.")
         jpeg = read_normalized_image(path)
-    except (OSError, ImageError):
-        return None
+    except ImageError as error:
+        return _Photo("", file, bytes, error.what)
+    except OSError as error:
+        return _Photo("", file, bytes, f"It cannot be read: {error.strerror}.")
     return _Photo(hashlib.sha256(jpeg).hexdigest(), file, lambda: jpeg)
 
 

@@ -75,4 +75,5 @@ def teach_by_regression(
         method="logistic regression on unit embeddings",
         write=learned.write,
         report=made,
+        measured=measured,
     )

@@ -35,7 +35,7 @@ def teach_with_rehearsal(
     evaluation = evaluate_held_out(base, head, after.held_out)
     labeled_held_out = after.held_out.where(map(bool, after.held_out.images))
     learned_from = after.train.where(map(bool, after.train.images))
-    photos = len(labeled_held_out)
+    measured, photos = answers_of(head, labeled_held_out), len(labeled_held_out)
     return Taught(
         head=head,
         evaluation=evaluation,
@@ -46,7 +46,8 @@ def teach_with_rehearsal(
         ),
         method="head fitted to embeddings",
         write=partial(after.write, classes=head.classes),
-        report=report(HELD_OUT, answers_of(head, labeled_held_out), Counter(learned_from.classes)),
+        report=report(HELD_OUT, measured, Counter(learned_from.classes)),
+        measured=measured,
     )
 
 

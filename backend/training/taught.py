@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.contract import EvaluationReport
+from backend.training.evaluation import Answers
 from backend.training.head import Head
 from backend.training.worker_protocol import Evaluation
 
@@ -25,3 +26,5 @@ class Taught:
     write: Callable[[Path], None]
     """Writes into the folder of the new version what a later run needs."""
     report: EvaluationReport
+    measured: Answers
+    """What the report counts."""

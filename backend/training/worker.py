@@ -27,6 +27,7 @@ from backend.training.import_photos import ImportedPhotos, import_photos
 from backend.training.label_regression import teach_by_regression
 from backend.training.learned import LEARNED_PATH
 from backend.training.loaded_version import LoadedVersion, check_loadable
+from backend.training.photo_answers import ANSWERS_PATH, write_answers
 from backend.training.rehearsal import teach_with_rehearsal
 from backend.training.taught import Taught
 from backend.training.worker_protocol import (
@@ -157,7 +158,10 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
     base_folder = Path(spec.base_folder)
     replaced = {
         SAVED_MODEL_FILE,
-        *(path.name for path in (CARD_PATH, FEATURES_PATH, LEARNED_PATH, REPORT_PATH)),
+        *(
+            path.name
+            for path in (CARD_PATH, FEATURES_PATH, LEARNED_PATH, REPORT_PATH, ANSWERS_PATH)
+        ),
     }
     copy_tree(
         base_folder, staged, may_exist=True, ignore=lambda _folder, names: replaced & set(names)
@@ -165,6 +169,8 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
     (staged / SAVED_MODEL_FILE).write_bytes(graph.with_head(taught.head))
     taught.write(staged)
     (staged / REPORT_PATH).write_text(json.dumps(asdict(taught.report)))
+    answers = taught.measured
+    write_answers(staged, answers.images, answers.labels, answers.answered, answers.scores.tolist())
     evaluation = taught.evaluation
     metrics = {
         "accuracy": evaluation.accuracy,

@@ -23,10 +23,10 @@ from desktop.learn.labelling.groups_view import GroupsView
 from desktop.learn.labelling.label_view import LabelView
 from desktop.learn.outbox import OutboxView
 from desktop.learn.outbox_notes import OutboxNotes
-from desktop.learn.timeline import active_run, entries
-from desktop.learn.timeline_list import TimelineList
 from desktop.learn.training_settings_panel import TrainingSettingsPanel
 from desktop.learn.training_strip import TrainingStrip
+from desktop.versions.timeline import active_run
+from desktop.versions.view import VersionsView
 from desktop.widgets import build
 from desktop.widgets.model_button import ModelButton
 from desktop.widgets.page_header import PageHeader
@@ -66,7 +66,6 @@ class LearnPage(QWidget):
         self._model: ModelSummary | None = None
         self._outbox = OutboxView()
         self._starting = False
-        self._promoting = False
 
         self.header = PageHeader("Learn")
         self.learn = build.button("Learn now", role="primary")
@@ -88,17 +87,17 @@ class LearnPage(QWidget):
         self.classes = ClassesView()
         self.classes.label_requested.connect(lambda: self.show_view(LearnView.LABEL))
 
-        self.timeline = TimelineList()
+        self.pictures = Pictures(self, max_bytes=_PICTURE_BYTES)
+        self.versions = VersionsView(self.pictures)
         self.no_versions = PlainLabel(role="muted", wrap=True)
         self.no_versions.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.no_versions.setMargin(theme.XL)
         self._versions_body = QStackedWidget()
         self._versions_body.addWidget(self.no_versions)
-        self._versions_body.addWidget(self.timeline)
+        self._versions_body.addWidget(self.versions)
 
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
-        self.pictures = Pictures(self, max_bytes=_PICTURE_BYTES)
         self.label_view = LabelView(self.pictures)
         self.groups_view = GroupsView(self.pictures)
         self.doubts_view = DoubtsView(self.pictures)
@@ -114,7 +113,7 @@ class LearnPage(QWidget):
         self._add_view(LearnView.GROUPS, self.groups_view)
         self._add_view(LearnView.DOUBTS, self.doubts_view)
         self._add_view(LearnView.CLASSES, self.classes)
-        self._add_view(LearnView.VERSIONS, _section(self._versions_body))
+        self._add_view(LearnView.VERSIONS, self._versions_body)
 
         self.tabs.currentChanged.connect(self._on_view_changed)
         strips = build.column(
@@ -170,7 +169,8 @@ class LearnPage(QWidget):
         if run is not None:
             self._starting = False
         self.strip.show_run(run)
-        self._show_timeline()
+        self.versions.show_runs(runs)
+        self._show_versions()
         self._show_next_step()
 
     def show_model(self, model: ModelSummary | None) -> None:
@@ -180,7 +180,8 @@ class LearnPage(QWidget):
         if model is not None:
             self.models.setText(fitted(model.name, self.models.fontMetrics(), _MAX_NAME))
             self.models.setAccessibleName(f"{model.name} learns; choose another model")
-        self._show_timeline()
+        self.versions.show_model(model)
+        self._show_versions()
 
     def show_outbox(self, outbox: OutboxView) -> None:
         self._outbox = outbox
@@ -191,11 +192,6 @@ class LearnPage(QWidget):
         """From the press of the button until the backend shows the run."""
         self._starting = starting
         self._show_next_step()
-
-    def show_promoting(self, promoting: bool) -> None:
-        """Disable the buttons of the versions while one is being promoted."""
-        self._promoting = promoting
-        self._show_timeline()
 
     def show_unavailable(self, sentence: str) -> None:
         """Say why nothing is known, until something is."""
@@ -214,17 +210,8 @@ class LearnPage(QWidget):
         self.learn.setEnabled(labelled and not self._starting and active_run(self._runs) is None)
         self.learn.setToolTip("" if labelled else "Label a photo first")
 
-    def _show_timeline(self) -> None:
-        versions = self._model.versions if self._model else []
-        live = self._model.live_version if self._model else None
-        found = entries(versions, self._runs)
-        self.timeline.show_entries(found, live, busy=self._promoting)
-        self._versions_body.setCurrentIndex(1 if found else 0)
-        if self._labels is not None and not found:
+    def _show_versions(self) -> None:
+        known = self._model is not None and bool(self._model.versions or self._runs)
+        self._versions_body.setCurrentIndex(1 if known else 0)
+        if self._labels is not None and not known:
             self.no_versions.setText("There is no version yet. Label photos, then press Learn now.")
-
-
-def _section(body: QWidget) -> QWidget:
-    section = QWidget()
-    build.column((body, 1), parent=section, margins=(theme.L, theme.M, theme.L, theme.L))
-    return section

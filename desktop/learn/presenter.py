@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from backend.client import BackendClient, BackendRefused
 from backend.contract import Event, ModelSummary, TrainingSettings
@@ -17,6 +18,7 @@ from desktop.learn.page import LearnPage, LearnView
 from desktop.learn.wording import outcome_sentence
 from desktop.model_choices import ModelChoice
 from desktop.notifications import Notifications
+from desktop.versions.presenter import VersionsPresenter
 from serving.progress import Report
 
 
@@ -33,9 +35,12 @@ class LearnPresenter:
         outbox: Outbox,
         jobs: Jobs,
         notifications: Notifications,
+        *,
         on_model: Callable[[ModelSummary | None], object] = lambda model: None,
+        history: Callable[[], Sequence[Path]] = tuple,
     ) -> None:
-        """`on_model` gets the model that learns, whenever another one or its state does."""
+        """`on_model` gets the model that learns, whenever another one or its state does; `history`
+        returns the files of the photos that were classified in this window, the newest first."""
         self._on_model = on_model
         self._page = page
         self._backend = backend
@@ -62,7 +67,9 @@ class LearnPresenter:
         page.learn_requested.connect(self.learn)
         page.models.chosen.connect(self.choose)
         page.strip.cancel_requested.connect(self.cancel)
-        page.timeline.promote_requested.connect(self.promote)
+        self._versions = VersionsPresenter(
+            page.versions, backend, jobs, notifications, self._refresh_model, history=history
+        )
         page.notes.retry_requested.connect(self.retry_refused)
         page.notes.discard_requested.connect(self.discard_refused)
         page.settings.changed.connect(self.change_settings)
@@ -90,6 +97,7 @@ class LearnPresenter:
         if event.topic == "labels":
             # One comes after each connection too: the backend is back.
             self._outbox.retry_now()
+            self._page.pictures.forget_failed()
 
     @property
     def _name(self) -> str | None:
@@ -128,6 +136,7 @@ class LearnPresenter:
             ]
         )
         self._page.show_model(self._model)
+        self._versions.show_history()
         self._on_model(self._model)
         self._classes.show_model(self._name or "")
         await self._refresh_settings()
@@ -213,22 +222,6 @@ class LearnPresenter:
             await self._refresh_runs()
 
         self._jobs.start("Cancel the training run", work)
-
-    def promote(self, number: int) -> None:
-        if self._model is None:
-            return
-        model = self._model.name
-        self._page.show_promoting(True)
-
-        async def work(report: Report) -> None:
-            try:
-                await self._backend.promote(model, number)
-                await self._refresh_model()
-            finally:
-                self._page.show_promoting(False)
-            self._notifications.info(f"Version {number} is live.")
-
-        self._jobs.start(f"Promote version {number}", work)
 
     def retry_refused(self) -> None:
         self._jobs.start(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from backend.contract import Decision, LabelSummary, Outlook, RunState, TrainingRun, VersionSummary
-from desktop.formats import count, percent, plural
+from backend.contract import Decision, LabelSummary, Outlook, TrainingRun
+from desktop.formats import count, plural
 from desktop.learn.outbox import OutboxView
+from desktop.versions.wording import change_sentence, run_sentence
 
 
 def next_step(labels: LabelSummary) -> str:
@@ -56,40 +57,6 @@ def outlook_sentence(outlook: Outlook) -> str:
     )
 
 
-def version_sentence(version: VersionSummary, run: TrainingRun | None) -> str:
-    """Say where a version came from and what it can answer with."""
-    if version.base_version is None:
-        origin = "The first version" if version.number == 1 else "Imported"
-    elif run is not None and run.labels:
-        origin = f"Learned from {plural(run.labels, 'label')}, on top of v{version.base_version}"
-    else:
-        origin = f"Learned on top of v{version.base_version}"
-    return f"{origin}. {plural(len(version.classes), 'class', 'classes')}."
-
-
-def change_sentence(run: TrainingRun | None) -> str:
-    """Say what a run changed, both sides measured on the same held-out images."""
-    if run is None or run.accuracy is None or run.base_accuracy is None:
-        return ""
-    before, after = percent(run.base_accuracy), percent(run.accuracy)
-    if not run.base_accuracy:  # it knew none of the classes
-        return f"{after} right of the images it was not shown."
-    if before == after:
-        return f"Stayed at {after} on the images it was not shown."
-    return f"From {before} to {after} on the images it was not shown."
-
-
-def run_sentence(run: TrainingRun) -> str:
-    """Say how a run ended that made no version."""
-    if run.step:
-        return run.step
-    return {
-        RunState.FAILED: "It failed without saying why.",
-        RunState.CANCELLED: "It was cancelled.",
-        RunState.SUCCEEDED: "It made no version.",
-    }.get(run.state, "")
-
-
 def outcome_sentence(run: TrainingRun) -> str:
     """Say what a run that has just succeeded made."""
     if run.version is None:
@@ -97,13 +64,6 @@ def outcome_sentence(run: TrainingRun) -> str:
     if run.decision is Decision.PROMOTED:
         return f"Version {run.version} is live. {change_sentence(run)}".strip()
     return f"Version {run.version} was made. {run.step}".strip()
-
-
-def held_back_sentence(version: VersionSummary, run: TrainingRun | None) -> str:
-    """Say why a version did not go live when it was made; empty if it did, or is live now."""
-    if run is None or version.live or run.decision is not Decision.HELD_BACK:
-        return ""
-    return run.not_promoted_because
 
 
 def waiting_sentence(outbox: OutboxView) -> str:

@@ -13,6 +13,7 @@ from desktop.formats import plural
 from desktop.models import wording
 from desktop.models.cards_model import ENTRY
 from desktop.models.entries import MOSAIC, ModelEntry
+from desktop.versions.wording import accuracy
 from desktop.widgets.accuracy_bar import paint_accuracy
 from desktop.widgets.picture import center_crop
 from desktop.widgets.pictures import Pictures
@@ -128,7 +129,7 @@ class ModelCards(Tiles):
             painter.drawText(rest, Qt.TextFlag.TextWordWrap, words)
             return
         line(self._body, wording.contents(model), "text" if model.class_count else "muted")
-        measured = wording.accuracy(model.accuracy, model.accuracy_error)
+        measured = accuracy(model.accuracy, model.accuracy_error)
         if measured:
             width = self._body.metrics.horizontalAdvance(measured) + theme.M
             bar = QRectF(box.x() + width, top, box.width() - width, self._body.height)

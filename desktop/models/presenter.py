@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from backend.client import BackendClient, BackendRefused
+from backend.client import BackendClient
 from backend.contract import (
     BuiltInSummary,
-    EvaluationReport,
     Event,
     LabeledPhoto,
     ModelSummary,
@@ -25,18 +24,10 @@ from desktop.models.entries import MOSAIC, model_entries
 from desktop.models.learn_from_folder import is_archive, learn_from_folder
 from desktop.models.one_model import OneModelView
 from desktop.models.page import ModelsPage
-from desktop.models.version_trust import VersionTrust
 from desktop.notifications import Notifications
-from serving.errors import BackendError
+from desktop.versions.presenter import VersionsPresenter
 from serving.photo_folder import NotAPhotoFolder, scan_photo_folder
 from serving.progress import Report
-
-_NOT_FOUND = 404
-_MAX_REPORTS = 50
-"""Reports that are kept; versions never change, so neither do these."""
-_MAX_COMPARED = 1_000
-"""Photos of the history that versions are compared on; the backend takes no more."""
-_NO_REPORT = "This version has no report. Versions that are learned here have one."
 
 
 class ModelsPresenter:
@@ -73,9 +64,8 @@ class ModelsPresenter:
         self._photos_of: dict[str, int] = {}
         """How many labels each model had when its photos were requested."""
         self._loading: set[str] = set()
-        self._reports: dict[tuple[str, str], EvaluationReport | str] = {}
-        """By model and the moment when the version was made: numbers are used again after a
-        model was deleted."""
+        self._versions: VersionsPresenter | None = None
+        """Of the model that is on show, once one was."""
         self._learning: dict[str, Job[None]] = {}
         """Jobs of this window by the run that they wait for, under the model's name."""
         self._follower = BackendFollower(
@@ -105,14 +95,13 @@ class ModelsPresenter:
         page.one_made.connect(self._connect_one)
 
     def _connect_one(self, one: OneModelView) -> None:
-        one.version_selected.connect(self.show_report)
-        one.promote_requested.connect(self.promote)
-        one.pin_requested.connect(self.pin)
-        one.verify_requested.connect(self.verify)
-        one.delete_requested.connect(self.delete_version)
-        one.compare.compare_requested.connect(self.compare)
-        self._trust = VersionTrust(
-            one, self._backend, self._jobs, self._notifications, self._refresh_models
+        self._versions = VersionsPresenter(
+            one.versions,
+            self._backend,
+            self._jobs,
+            self._notifications,
+            self._refresh_models,
+            history=self._history,
         )
 
     def _on_event(self, event: Event) -> None:
@@ -126,6 +115,8 @@ class ModelsPresenter:
         self._page.show_deleted(await self._backend.deleted_models())
         self._on_models(self._models)
         self._show()
+        if self._versions is not None and self._page.opened_model:
+            self._versions.show_history()
         await self._refresh_photos()
 
     async def _refresh_runs(self) -> None:
@@ -160,6 +151,9 @@ class ModelsPresenter:
         opened = next((each for each in self._models if each.name == self._page.opened_model), None)
         if opened is not None:
             self._page.one.show_model(opened)
+            self._page.one.versions.show_runs(
+                [run for run in self._runs if run.model == opened.name]
+            )
 
     def create(self, new: NewModel) -> Job[None]:
         """Make a model and show it."""
@@ -300,110 +294,6 @@ class ModelsPresenter:
             await self._refresh_runs()
 
         self._jobs.start("Cancel the training run", work)
-
-    def show_report(self, number: int) -> None:
-        """Show the report of a version of the model that is on show."""
-        model = self._page.one.model
-        known = self._reports.get(self._report_key(model, number))
-        if known is not None:
-            self._page.one.show_report(number, known)
-            return
-        self._page.one.show_report(number, "")
-
-        async def work(report: Report) -> None:
-            found = await self._report(model, number)
-            if self._page.one.model == model:
-                self._page.one.show_report(number, found)
-
-        self._jobs.start("Read a report", work, background=True)
-
-    async def _report(self, model: str, number: int) -> EvaluationReport | str:
-        """Return the report of a version, or a sentence in its place."""
-        try:
-            found: EvaluationReport | str = await self._backend.report(model, number)
-        except BackendError as error:
-            if not isinstance(error, BackendRefused) or error.status != _NOT_FOUND:
-                return str(error)
-            found = _NO_REPORT
-        while len(self._reports) >= _MAX_REPORTS:
-            del self._reports[next(iter(self._reports))]
-        self._reports[self._report_key(model, number)] = found
-        return found
-
-    def _report_key(self, model: str, number: int) -> tuple[str, str]:
-        versions = next((each.versions for each in self._models if each.name == model), [])
-        made = next((each.created for each in versions if each.number == number), "")
-        return model, f"{number} {made}"
-
-    def promote(self, number: int) -> Job[None]:
-        """Make a version of the model on show the one that answers."""
-        model = self._page.one.model
-        self._page.one.show_promoting(True)
-
-        async def work(report: Report) -> None:
-            try:
-                await self._backend.promote(model, number)
-                await self._refresh_models()
-            finally:
-                self._page.one.show_promoting(False)
-            self._notifications.info(f"Version {number} of {model} is live.")
-
-        return self._jobs.start(f"Use version {number} of {model}", work)
-
-    def pin(self, number: int, pinned: bool) -> Job[None]:
-        model = self._page.one.model
-        change = self._backend.pin_version if pinned else self._backend.unpin_version
-
-        async def work(report: Report) -> None:
-            await change(model, number)
-            await self._refresh_models()
-
-        return self._jobs.start(f"{'Pin' if pinned else 'Unpin'} version {number}", work)
-
-    def verify(self, number: int) -> Job[None]:
-        model = self._page.one.model
-
-        async def work(report: Report) -> None:
-            report(0, 0, "Reading every file")
-            result = await self._backend.verify_version(model, number)
-            sentence = wording.verification_sentence(result)
-            if result.changed:
-                self._notifications.error(sentence, "\n".join(result.changed))
-            else:
-                self._notifications.info(sentence)
-
-        return self._jobs.start(f"Verify version {number} of {model}", work)
-
-    def delete_version(self, number: int) -> Job[None]:
-        model = self._page.one.model
-
-        async def work(report: Report) -> None:
-            await self._backend.delete_version(model, number)
-            await self._refresh_models()
-
-        return self._jobs.start(f"Delete version {number} of {model}", work)
-
-    def compare(self, first: int, second: int, on_history: bool) -> Job[None]:
-        """Show what two versions of the model on show answer for its labelled photos.
-
-        With `on_history`, for the newest photos of the history instead.
-        """
-        model, view = self._page.one.model, self._page.one.compare
-        files = self._history()[:_MAX_COMPARED] if on_history else None
-        labelled = sum(each.labels for each in self._models if each.name == model)
-        asked = labelled if files is None else len(files)
-        view.show_comparing(True)
-
-        async def work(report: Report) -> None:
-            report(0, 0, f"v{first} and v{second} look at the photos")
-            try:
-                found = await self._backend.compare(model, (first, second), files=files)
-            finally:
-                view.show_comparing(False)
-            if self._page.one.model == model:
-                view.show_comparisons(found, max(0, asked - len(found)))
-
-        return self._jobs.start(f"Compare v{first} and v{second} of {model}", work)
 
     def _load(self, title: str, name: str, act: Callable[[], Awaitable[None]]) -> Job[None]:
         """Carry out what makes instances load or unload a model; its card says so meanwhile."""

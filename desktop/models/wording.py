@@ -7,23 +7,18 @@ from collections.abc import Sequence
 from backend.contract import (
     Decision,
     DeletedModel,
-    EvaluationReport,
     ModelSummary,
     RunState,
     TrainingRun,
-    Verification,
-    VersionSummary,
 )
-from desktop import formats
 from desktop.formats import count, percent, plural
 from desktop.model_faults import live_fault
 from desktop.models.entries import ModelEntry
+from desktop.versions.wording import accuracy
 from serving.units import format_bytes
 
 NO_CLASSES = "Label photos, or drop a folder of folders."
 """What to do with a model that knows no class yet."""
-_MANY_NAMES = 6
-"""Class names in a sentence; the others are counted."""
 
 
 def page_sentence(models: Sequence[ModelSummary]) -> str:
@@ -57,11 +52,6 @@ def state_words(entry: ModelEntry) -> str:
     if word == "failed" and entry.model is not None:
         return f"v{entry.model.live_version} cannot be served"
     return word.capitalize()
-
-
-def accuracy(share: float | None, error: float | None) -> str:
-    """Return `91.4% ± 1.2`, `91%` if the error is unknown, or an empty text."""
-    return "" if share is None else formats.accuracy(share, error)
 
 
 def contents(model: ModelSummary) -> str:
@@ -162,61 +152,3 @@ def import_outcome(run: TrainingRun) -> str:
     if run.decision is Decision.PROMOTED:
         return f"{run.model} v{run.version} is live, made from {plural(run.labels, 'photo')}."
     return f"{run.model} v{run.version} was made. {run.not_promoted_because or run.step}".strip()
-
-
-def verification_sentence(result: Verification) -> str:
-    name = f"{result.model} v{result.version}"
-    if not result.recorded:
-        return f"{name} was made by an older Servery, which recorded no checksums."
-    if not result.changed:
-        return f"Every file of {name} is as it was made."
-    return f"{plural(len(result.changed), 'file')} of {name} changed: {_listed(result.changed)}."
-
-
-def class_changes(version: VersionSummary, before: VersionSummary | None) -> str:
-    """Say which classes a version has that the one before had not, and the reverse."""
-    if before is None:
-        return plural(len(version.classes), "class", "classes")
-    # Sets would lose the order of the model.
-    old, new = set(before.classes), set(version.classes)
-    added = [name for name in version.classes if name not in old]
-    removed = [name for name in before.classes if name not in new]
-    if not added and not removed:
-        return f"The same {plural(len(version.classes), 'class', 'classes')}"
-    parts = [f"Added {_listed(added)}"] if added else []
-    parts += [f"Removed {_listed(removed)}"] if removed else []
-    return ". ".join(parts)
-
-
-def photos_change(version: VersionSummary, before: VersionSummary | None) -> str:
-    """Return `200 photos, 12 more`; empty for a version that learned from none."""
-    if not version.labels:
-        return ""
-    text = plural(version.labels, "photo")
-    more = version.labels - (before.labels if before else 0)
-    if before is None or not before.labels or not more:
-        return text
-    return f"{text}, {count(abs(more))} {'more' if more > 0 else 'fewer'}"
-
-
-def report_sentence(report: EvaluationReport) -> str:
-    """Say how good a version is and how that was measured."""
-    measured = accuracy(report.accuracy, report.accuracy_error)
-    if not measured:
-        return "There were too few photos to measure how good it is."
-    photos = plural(report.photos, "photo")
-    if report.method == "cross-validation":
-        return f"{measured} right of {photos}, by cross-validation."
-    return f"{measured} right of {photos} that were held out."
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MANY_NAMES])
-    more = len(names) - _MANY_NAMES
-    return f"{shown} and {count(more)} more" if more > 0 else shown
-
-
-def version_states(version: VersionSummary) -> list[str]:
-    """Return the words for what holds of a version besides its numbers."""
-    holds = {"live": version.live, "pinned": version.pinned, "cannot be served": version.fault}
-    return [word for word, is_so in holds.items() if is_so]

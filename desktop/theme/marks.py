@@ -54,6 +54,8 @@ _MARKS = {
         StateMark("succeeded", Shape.CHECK, "accent"),
         StateMark("cancelled", Shape.SQUARE, "neutral"),
         StateMark("live", Shape.DISC, "ready"),
+        StateMark("canary", Shape.HALF, "accent"),
+        StateMark("held back", Shape.DIAMOND, "waiting"),
         StateMark("current", Shape.CHECK, "accent"),
         StateMark("served", Shape.DISC, "ready"),
         StateMark("not served", Shape.SQUARE, "neutral"),
@@ -66,8 +68,8 @@ _MARKS = {
 
 def state_mark(state: str) -> StateMark:
     """Return the mark of `state`: queued, starting, ready, draining, stopped, failed,
-    answered, unsure, labelled, running, succeeded, cancelled, live, current, served,
-    not served, loading, learning or built in.
+    answered, unsure, labelled, running, succeeded, cancelled, live, canary, held back, current,
+    served, not served, loading, learning or built in.
 
     Raises KeyError for any other word: one state, one name.
     """

@@ -25,7 +25,10 @@ from serving.models.staging import adopt_version, staged_version
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor
 
-_OF_THE_BACKBONE_ALONE = ("learned.npz", "features.npz", "report.json", CHECKSUMS_PATH.name)
+_OF_THE_BACKBONE_ALONE = (
+    *("learned.npz", "features.npz", "report.json", "answers.json"),
+    CHECKSUMS_PATH.name,
+)
 """Files of a version that say what it learned and how well, which is not true of another."""
 
 

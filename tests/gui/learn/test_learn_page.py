@@ -19,7 +19,6 @@ from backend.contract import (
 )
 from desktop.learn.outbox import OutboxView
 from desktop.learn.page import LearnPage, LearnView
-from desktop.learn.timeline_list import INITIAL_ROWS
 from desktop.theme import Appearance, Theme
 from desktop.theme.tokens import DARK, LIGHT
 from tests.gui.conftest import show
@@ -121,42 +120,32 @@ def test_the_run_that_goes_on_can_be_watched_and_cancelled_once(page: LearnPage)
 def test_the_live_version_is_marked_and_the_others_can_be_made_live(page: LearnPage) -> None:
     page.show_view(LearnView.VERSIONS)
     page.show_model(model(3, live=2))
+    rows = page.versions.rows
     facts = [
         (row.heading.text(), row.state.text(), row.accuracy.text(), row.promote.isVisible())
-        for row in page.timeline.rows
+        for row in rows
     ]
     assert facts == [
         ("Version 3", "", "90%", True),
         ("Version 2", "Live", "90%", False),
         ("Version 1", "", "90%", True),
     ]
-    names = [row.promote.accessibleName() for row in page.timeline.rows]
-    assert (names[0], names[2]) == ("Promote version 3", "Roll back to version 1")
-    requested = QSignalSpy(page.timeline.promote_requested)
-    page.timeline.rows[2].promote.setFocus()
-    QTest.keyClick(page.timeline.rows[2].promote, Qt.Key.Key_Space)
+    names = [row.promote.accessibleName() for row in rows]
+    assert (names[0], names[2]) == ("Use version 3", "Roll back to version 1")
+    requested = QSignalSpy(page.versions.promote_requested)
+    rows[2].promote.setFocus()
+    QTest.keyClick(rows[2].promote, Qt.Key.Key_Space)
     assert requested.at(0) == [1]
-    page.show_promoting(True)
-    assert not page.timeline.rows[0].promote.isEnabled()
+    page.versions.show_promoting(True)
+    assert not rows[0].promote.isEnabled()
 
 
 def test_a_new_version_leaves_the_rows_below_as_they_are(page: LearnPage) -> None:
     page.show_view(LearnView.VERSIONS)
     page.show_model(model(3, live=3))
-    before = page.timeline.rows
-    page.show_view(LearnView.VERSIONS)
+    before = page.versions.rows
     page.show_model(model(4, live=4))
-    assert page.timeline.rows[1:] == before
-
-
-def test_older_versions_are_shown_on_request(page: LearnPage) -> None:
-    page.show_view(LearnView.VERSIONS)
-    page.show_model(model(INITIAL_ROWS + 20, live=1))
-    assert len(page.timeline.rows) == INITIAL_ROWS
-    assert page.timeline.older.text() == "Show 20 older"
-    page.timeline.older.click()
-    assert len(page.timeline.rows) == INITIAL_ROWS + 20
-    assert not page.timeline.older.isVisible()
+    assert page.versions.rows[1:] == before
 
 
 def test_labels_that_wait_are_mentioned_only_if_something_holds_them_up(
@@ -173,7 +162,7 @@ def test_the_mark_of_the_live_version_follows_the_color_scheme(
 ) -> None:
     page.show_view(LearnView.VERSIONS)
     page.show_model(model(1, live=1))
-    row = page.timeline.rows[0]
+    row = page.versions.rows[0]
     assert row.state.palette().windowText().color().name() == LIGHT.ready
     dark.set_appearance(Appearance.DARK)
     QApplication.processEvents()
@@ -187,5 +176,5 @@ def test_nothing_needs_scrolling_sideways(page: LearnPage, width: int) -> None:
     page.show_view(LearnView.VERSIONS)
     page.show_model(model(3, live=2))
     QApplication.processEvents()
-    widest = max(row.minimumSizeHint().width() for row in page.timeline.rows)
-    assert widest <= page.timeline.viewport().width()
+    widest = max(row.minimumSizeHint().width() for row in page.versions.rows)
+    assert widest <= page.versions.timeline.viewport().width()

@@ -19,6 +19,7 @@ from desktop.learn.outbox import Outbox
 from desktop.learn.page import LearnPage, LearnView
 from desktop.learn.presenter import LearnPresenter
 from desktop.notifications import Notice, Notifications
+from desktop.versions.run_row import RunRow
 from desktop.widgets.class_bars import BarRole
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
@@ -51,7 +52,7 @@ class LearnEnv:
     finished: list[Job[object]] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, str]]:
-        return [(row.heading.text(), row.state.text()) for row in self.page.timeline.rows]
+        return [(row.heading.text(), row.state.text()) for row in self.page.versions.timeline.rows]
 
     async def learn_from_one_label(self) -> None:
         await self.outbox.submit(image_bytes(), "zebra")
@@ -164,7 +165,7 @@ def test_learning_shows_its_progress_and_ends_with_a_live_version(
             "Version 2 is live. From 80% to 85% on the images it was not shown."
         )
         assert env.rows() == [("Version 2", "Live"), ("Version 1", "")]
-        assert env.page.timeline.rows[1].promote.text() == "Roll back"
+        assert env.page.versions.rows[1].promote.text() == "Roll back"
         await wait_until(lambda: not env.page.strip.isVisible())
         assert env.page.header.sentence.text().startswith("Every label has been learned.")
 
@@ -180,9 +181,10 @@ def test_a_version_that_forgot_says_why_it_is_not_live(
         await env.learn_from_one_label()
         await wait_until(lambda: bool(env.notices))
         assert "fell from 80.0% to 60.0%" in env.notices[0].text
-        newest = env.page.timeline.rows[0]
-        assert "so the version did not go live" in newest.change.text()
-        assert newest.promote.text() == "Promote"
+        newest = env.page.versions.rows[0]
+        assert newest.state.text() == "Held back"
+        assert "so the version did not go live" in newest.held_back.text()
+        assert newest.promote.text() == "Use it anyway"
 
     run_with_backend(scenario)
 
@@ -227,7 +229,9 @@ def test_a_run_that_fails_says_why(run_with_backend: RunWithBackend, worker_scri
     async def scenario(env: LearnEnv) -> None:
         await env.learn_from_one_label()
         await wait_until(lambda: bool(env.rows()) and env.rows()[0][1] == "Failed")
-        assert env.page.timeline.rows[0].origin.text() == "It cannot learn. Label more."
+        failed = env.page.versions.timeline.rows[0]
+        assert isinstance(failed, RunRow)
+        assert failed.outcome.text() == "It cannot learn. Label more."
         assert str((await env.job()).error).startswith("It cannot learn. Label more.")
 
     run_with_backend(scenario)
@@ -241,12 +245,14 @@ def test_rolling_back_makes_the_older_version_live(
 
     async def scenario(env: LearnEnv) -> None:
         await wait_until(lambda: len(env.rows()) == 2)
-        env.page.timeline.rows[1].promote.click()
+        env.page.versions.rows[1].promote.click()
         await wait_until(lambda: env.rows() == [("Version 2", ""), ("Version 1", "Live")])
         assert repository.live(MODEL).number == 1
-        await wait_until(lambda: [each.text for each in env.notices] == ["Version 1 is live."])
-        assert env.page.timeline.rows[0].promote.text() == "Promote"
-        assert env.page.timeline.rows[0].promote.isEnabled()
+        await wait_until(
+            lambda: [each.text for each in env.notices] == [f"Version 1 of {MODEL} is live."]
+        )
+        await wait_until(env.page.versions.rows[0].promote.isEnabled)
+        assert env.page.versions.rows[0].promote.text() == "Use this version"
 
     run_with_backend(scenario)
 

@@ -58,7 +58,7 @@ class ModelsEnv:
         }
 
     def versions(self) -> list[tuple[int, str]]:
-        return [(row.version.number, row.state.text()) for row in self.page.one.rows]
+        return [(row.version.number, row.state.text()) for row in self.page.one.versions.rows]
 
 
 Scenario = Callable[[ModelsEnv], Awaitable[None]]
@@ -237,7 +237,7 @@ def test_versions_are_used_pinned_verified_and_deleted(
 
     async def scenario(env: ModelsEnv) -> None:
         env.page.open_model(TINY)
-        one = env.page.one
+        one = env.page.one.versions
         await wait_until(lambda: env.versions() == [(3, "Live"), (2, ""), (1, "")])
         await wait_until(lambda: "has no report" in one.report.sentence.text())
         one.rows[2].promote.click()
@@ -267,8 +267,8 @@ def test_two_versions_are_compared_on_the_photos_of_the_history(
 
     async def scenario(env: ModelsEnv) -> None:
         env.page.open_model(TINY)
-        compare = env.page.one.compare
-        env.page.one.tabs.setCurrentWidget(compare)
+        compare = env.page.one.versions.compare
+        env.page.one.versions.tabs.setCurrentWidget(compare)
         await wait_until(compare.compare.isEnabled)
         compare.photos.select(True)
         compare.compare.click()
@@ -297,7 +297,7 @@ def test_the_newest_photos_of_a_long_history_are_compared(
 
     async def scenario(env: ModelsEnv) -> None:
         env.page.open_model(TINY)
-        compare = env.page.one.compare
+        compare = env.page.one.versions.compare
         await wait_until(compare.compare.isEnabled)
         compare.photos.select(True)
         env.history += [photo, *(tmp_path / f"{number}.jpg" for number in range(1_000))]

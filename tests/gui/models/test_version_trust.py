@@ -43,7 +43,7 @@ def test_a_refused_version_is_trusted_after_a_question(
 
     async def scenario(env: ModelsEnv) -> None:
         env.page.open_model(TINY)
-        one = env.page.one
+        one = env.page.one.versions
         await wait_until(lambda: [row.version.number for row in one.rows] == [3, 2, 1])
         newest, *others = one.rows
         assert newest.trust.isVisibleTo(newest)

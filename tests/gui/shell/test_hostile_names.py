@@ -145,8 +145,8 @@ def one_model(name: str) -> QWidget:
         skipped=[SkippedFile(f"/photos/{name}", f"{name} is no image.")],
         notes=[f"{name} is taken for a class."],
     )
-    page.one.show_report(3, found)
-    page.one.report.matrix.cell_selected.emit(name, "cat")
+    page.one.versions.show_report(3, found)
+    page.one.versions.report.matrix.cell_selected.emit(name, "cat")
     return page
 
 
@@ -154,8 +154,8 @@ def compared_versions(name: str) -> QWidget:
     page = models_page(name)
     assert isinstance(page, ModelsPage)
     page.open_model(name)
-    page.one.tabs.setCurrentWidget(page.one.compare)
-    page.one.compare.show_comparisons(
+    page.one.versions.tabs.setCurrentWidget(page.one.versions.compare)
+    page.one.versions.compare.show_comparisons(
         [Comparison(IMAGE, name, [name, "cat"], [0.9, 0.8], file=f"/nowhere/{name}.jpg")]
     )
     return page

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import sys
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
-from backend.client import BackendRefused
+from backend.client import BackendClient, BackendRefused
+from backend.models import comparison
 from backend.routes.compare import MAX_FILES
 from backend.store.labels import Statement
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
 from serving.access_token import AccessToken
-from serving.models.repository import Version
+from serving.models.repository import ModelRepository, Version
 from serving.tf.names import HEAD_KERNEL, SAVED_MODEL_FILE
-from tests.support.backend_env import URL, Service
+from serving.workspace import Workspace
+from tests.support.backend_env import URL, Service, backend_on_thread
 from tests.support.damage import OF_A_PHOTO
 from tests.support.sample_images import drawing, encode, image_bytes, painting
 from tests.support.tiny_model import install_tiny
+from tests.support.waiting import wait_until
 
 MODEL = "paints"
 
@@ -66,7 +72,12 @@ async def test_damaged_photos_cost_no_other_its_answer(
         damage(service.store.images.path(stored.image))
     # What is stored as it was sent, but no version can decode.
     await service.store.labels.add(MODEL, b"no JPEG at all", Statement("red"), lambda name: False)
-    assert [each.image for each in await service.client.compare(MODEL, (1, 2))] == [good]
+    compared = await service.client.compare(MODEL, (1, 2))
+    assert [each.image for each in compared if not each.problem] == [good]
+    damaged = [each for each in compared if each.problem]
+    assert len(damaged) == len(OF_A_PHOTO) + 1
+    assert all(each.image and not each.answers for each in damaged)
+    assert all(each.problem.endswith(".") for each in damaged)
 
 
 async def test_given_photos_need_no_label_of_the_model(
@@ -157,12 +168,15 @@ def files(tmp_path: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-async def test_files_are_compared_and_those_that_cannot_be_read_are_skipped(
+async def test_files_are_compared_and_those_that_cannot_be_read_are_named(
     service: Service, versions: list[Version], files: list[Path]
 ) -> None:
     image = await label(service, "red")
     before = sorted(path for path in service.workspace.root.rglob("*") if path.is_file())
-    red, blue = await service.client.compare(MODEL, (1, 2), files=files)
+    compared = await service.client.compare(MODEL, (1, 2), files=files)
+    assert [each.file for each in compared] == [str(file) for file in files]
+    red, blue = (each for each in compared if not each.problem)
+    assert all(each.problem.endswith(".") for each in compared if not each.answers)
     assert (red.file, red.image, red.label) == (str(files[1]), image, "red")
     assert (blue.file, blue.label) == (str(files[5]), "")
     assert (red.answers, blue.answers) == (["red", "scarlet"], ["blue", "blue"])
@@ -179,7 +193,8 @@ async def test_images_come_before_files_and_without_any_there_is_no_answer(
     assert [each.file for each in both] == ["", str(files[5]), str(files[1]), str(files[1])]
     assert both[0].scores == both[2].scores == both[3].scores
     assert await service.client.compare(MODEL, (1, 2), files=[]) == []
-    assert await service.client.compare(MODEL, (1, 2), files=[files[0]]) == []
+    (pipe,) = await service.client.compare(MODEL, (1, 2), files=[files[0]])
+    assert (pipe.problem, pipe.answers) == ("It is gone, or is not a file.", [])
 
 
 async def test_more_files_than_are_embedded_at_once_keep_their_order(
@@ -199,8 +214,37 @@ async def test_a_version_that_is_asked_whole_is_asked_about_files_too(
     path = versions[1].path / SAVED_MODEL_FILE
     renamed = HEAD_KERNEL[:-1] + "_"
     path.write_bytes(path.read_bytes().replace(HEAD_KERNEL.encode(), renamed.encode()))
-    red, blue = await service.client.compare(MODEL, (1, 2), files=files)
+    red, blue = await service.client.compare(MODEL, (1, 2), files=[files[1], files[5]])
     assert (red.answers, blue.answers) == (["red", "scarlet"], ["blue", "blue"])
+
+
+async def test_nobody_is_asked_any_longer_than_somebody_waits(
+    workspace: Workspace, worker_script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = ModelRepository(workspace.models)
+    for _ in range(2):
+        install_tiny(repository, MODEL)
+    sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(comparison, "module_command", lambda module: sleeping)
+    photo = workspace.root / "red.jpg"
+    photo.write_bytes(painting("red", 1))
+
+    def asked() -> list[psutil.Process]:
+        children = psutil.Process().children()
+        return [each for each in children if "time.sleep(600)" in " ".join(each.cmdline())]
+
+    with backend_on_thread(workspace, worker_script) as url:
+        async with BackendClient(url) as client:
+            for waiting in (1, 2):  # the second one waits for the first
+                comparing = [
+                    asyncio.create_task(client.compare(MODEL, (1, 2), files=[photo]))
+                    for _ in range(waiting)
+                ]
+                await wait_until(asked)
+                for task in comparing:
+                    task.cancel()
+                await asyncio.gather(*comparing, return_exceptions=True)
+                await wait_until(lambda: not asked())
 
 
 async def test_only_this_machine_may_name_its_files(

@@ -9,6 +9,7 @@ import pytest
 
 from backend.client import BackendRefused
 from backend.contract import EvaluationReport, Mistake, SkippedFile
+from backend.training.photo_answers import ANSWERS_PATH, write_answers
 from serving.models.checksums import CHECKSUMS_PATH
 from serving.models.faults import VersionFault
 from serving.models.staging import adopt_version, staged_version
@@ -76,10 +77,44 @@ async def test_what_training_measured_is_shown(service: Service) -> None:
         (staged / "assets.extra" / "report.json").write_text(json.dumps(asdict(report)))
         adopt_version(service.repository, MODEL, staged)
     assert await service.client.report(MODEL, 2) == report
+    # Of a version that an older Servery made, the mistakes are known.
+    assert [each.image for each in await service.client.answers(MODEL, 2, "cat", "dog")] == [
+        "ab" * 32
+    ]
+    assert await service.client.answers(MODEL, 2, "dog", "dog") == []
     assert [v.has_report for v in await service.client.versions(MODEL)] == [True, False]
     (service.repository.version(MODEL, 2).path / "assets.extra" / "report.json").write_text("{")
     with pytest.raises(BackendRefused, match="cannot be read"):
         await service.client.report(MODEL, 2)
+
+
+async def test_the_photos_behind_each_count_are_known(service: Service) -> None:
+    images = [f"{number:064x}" for number in range(5)]
+    with staged_version(service.repository, MODEL) as staged:
+        (staged / "saved_model.pb").write_bytes(b"graph")
+        write_answers(
+            staged,
+            images,
+            ["cat", "cat", "cat", "dog", "dog"],
+            ["cat", "dog", "cat", "dog", ""],
+            [0.5, 0.75, 0.9, 0.6, 0.0],
+        )
+        adopt_version(service.repository, MODEL, staged)
+
+    async def photos(label: str, answered: str) -> list[tuple[str, float]]:
+        found = await service.client.answers(MODEL, 2, label, answered)
+        assert all((each.label, each.answered) == (label, answered) for each in found)
+        return [(each.image, each.score) for each in found]
+
+    assert await photos("cat", "cat") == [(images[2], 0.9), (images[0], 0.5)]
+    assert await photos("cat", "dog") == [(images[1], 0.75)]
+    assert await photos("dog", "cat") == []
+    assert await photos("horse", "cat") == []
+    assert len(await service.client.answers(MODEL, 2, "cat", "cat", count=1)) == 1
+    path = service.repository.version(MODEL, 2).path / ANSWERS_PATH
+    path.write_text(path.read_text().replace("0.9", ""))
+    with pytest.raises(BackendRefused, match="cannot be read"):
+        await photos("cat", "cat")
 
 
 async def test_there_must_be_such_a_version(service: Service) -> None:

@@ -52,35 +52,12 @@ def test_labels_so_far() -> None:
     assert wording.labels_sentence(LabelSummary(0, 0, [])) == "No labels yet"
 
 
-def test_where_a_version_came_from() -> None:
-    first = replace(VERSION, number=1, base_version=None, training_run=None)
-    assert wording.version_sentence(first, None) == "The first version. 2 classes."
-    assert (
-        wording.version_sentence(VERSION, RUN) == "Learned from 24 labels, on top of v1. 2 classes."
-    )
-    assert wording.version_sentence(VERSION, None) == "Learned on top of v1. 2 classes."
-
-
-def test_what_a_run_changed() -> None:
-    assert wording.change_sentence(RUN) == "From 88% to 95% on the images it was not shown."
-    same = replace(RUN, accuracy=0.88)
-    assert wording.change_sentence(same) == "Stayed at 88% on the images it was not shown."
-    assert wording.change_sentence(replace(RUN, base_accuracy=None)) == ""
-
-
 def test_what_came_of_a_run() -> None:
     assert wording.outcome_sentence(RUN).startswith("Version 2 is live. From 88%")
     assert (
         wording.outcome_sentence(NOT_PROMOTED)
         == "Version 2 was made. Accuracy fell, so the version did not go live."
     )
-
-
-def test_why_a_version_is_not_live_is_shown_only_if_it_never_was() -> None:
-    waiting = replace(VERSION, live=False)
-    assert wording.held_back_sentence(waiting, NOT_PROMOTED) == NOT_PROMOTED.step
-    assert wording.held_back_sentence(waiting, RUN) == ""
-    assert wording.held_back_sentence(VERSION, NOT_PROMOTED) == ""
 
 
 def test_labels_on_their_way() -> None:

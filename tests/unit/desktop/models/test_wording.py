@@ -9,15 +9,13 @@ import pytest
 from backend.contract import (
     Decision,
     DeletedModel,
-    EvaluationReport,
     RunState,
     TrainingRun,
-    Verification,
 )
 from desktop.model_faults import fault_sentences
 from desktop.models import wording
 from desktop.models.entries import ModelEntry
-from tests.support.sample_summaries import built_in, model, version
+from tests.support.sample_summaries import built_in, model
 
 RUN = TrainingRun("r", "birds", RunState.RUNNING, "", progress=0.42, labels=200, version=2)
 
@@ -91,24 +89,6 @@ def test_what_goes_along_with_a_deleted_model() -> None:
     assert sentence == "birds was deleted, with 1 version and 1 label."
 
 
-def test_what_changed_between_two_versions() -> None:
-    first = version("a", 1, classes=["cat", "dog"], labels=10)
-    second = version("a", 2, classes=["cat", "fox", "hen"], labels=12)
-    assert wording.class_changes(first, None) == "2 classes"
-    assert wording.class_changes(second, first) == "Added fox, hen. Removed dog"
-    assert wording.class_changes(second, second) == "The same 3 classes"
-    assert wording.photos_change(second, first) == "12 photos, 2 more"
-    assert wording.photos_change(first, second) == "10 photos, 2 fewer"
-    assert wording.photos_change(second, None) == "12 photos"
-    assert wording.photos_change(replace(second, labels=0), first) == ""
-
-
-def test_many_names_are_counted() -> None:
-    many = version("a", 2, classes=[f"c{number}" for number in range(9)])
-    none = version("a", 1, classes=[])
-    assert wording.class_changes(many, none) == "Added c0, c1, c2, c3, c4, c5 and 3 more"
-
-
 def test_how_an_import_ended() -> None:
     done = replace(RUN, state=RunState.SUCCEEDED, decision=Decision.PROMOTED)
     assert wording.import_outcome(done) == "birds v2 is live, made from 200 photos."
@@ -116,20 +96,3 @@ def test_how_an_import_ended() -> None:
     assert wording.import_outcome(held_back) == "birds v2 was made. It forgot cats."
     nothing = replace(done, version=None, step="Every photo was known.")
     assert wording.import_outcome(nothing) == "Every photo was known."
-
-
-def test_verification() -> None:
-    good = Verification("a", 2, True, [])
-    assert wording.verification_sentence(good) == "Every file of a v2 is as it was made."
-    bad = wording.verification_sentence(replace(good, changed=["saved_model.pb"]))
-    assert bad == "1 file of a v2 changed: saved_model.pb."
-    assert "no checksums" in wording.verification_sentence(replace(good, recorded=False))
-
-
-def test_a_report_says_how_it_was_measured() -> None:
-    measured = EvaluationReport("cross-validation", 200, 0.914, 0.012, [], [], [])
-    sentence = wording.report_sentence(measured)
-    assert sentence == "91.4% ± 1.2 right of 200 photos, by cross-validation."
-    held_out = wording.report_sentence(replace(measured, method="held-out photos"))
-    assert held_out == "91.4% ± 1.2 right of 200 photos that were held out."
-    assert "too few photos" in wording.report_sentence(replace(measured, accuracy=None))

@@ -48,7 +48,7 @@ def test_with_the_backbones_classes_it_answers_as_the_backbone_does(
     repository: ModelRepository,
 ) -> None:
     source = repository.live(TINY_MODEL).path / "assets.extra"
-    for name in ("learned.npz", "report.json", "features.npz", "LICENSE"):
+    for name in ("learned.npz", "report.json", "answers.json", "features.npz", "LICENSE"):
         (source / name).write_text("text")
     version = create_from_backbone(repository, "mine", TINY_MODEL, keeps_classes=True)
     assert version.card().classes == tuple(COLORS)

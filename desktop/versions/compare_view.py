@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QCheckBox, QPlainTextEdit, QStackedWidget, QWidget
 
 from backend.contract import Comparison, VersionSummary
 from desktop import theme
-from desktop.formats import percent, plural
+from desktop.formats import percent
+from desktop.versions import wording
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.photo_grid import PhotoGrid, PhotoTile, TileLine
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.plain_text import one_line
 
 
 class CompareView(QWidget):
@@ -28,9 +30,9 @@ class CompareView(QWidget):
         super().__init__()
         self._numbers: list[int] = []
         self._comparisons: Sequence[Comparison] = ()
+        self._unreadable: Sequence[Comparison] = ()
         self._compared: tuple[object, object] = (None, None)
         """The versions whose answers are shown, whatever is selected by now."""
-        self._skipped = 0
         self.first = ComboBox("The first version")
         self.second = ComboBox("The second version")
         self.photos = ComboBox(
@@ -43,6 +45,12 @@ class CompareView(QWidget):
         self.sentence = PlainLabel("", "muted", wrap=True)
         self.sentence.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.grid = PhotoGrid(pictures, "Photos with the answers of both versions")
+        self.unreadable = QPlainTextEdit()
+        self.unreadable.setReadOnly(True)
+        self.unreadable.setAccessibleName("Photos that cannot be read")
+        self.unreadable.setFont(theme.monospace(theme.Size.SMALL))
+        self.unreadable.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.unreadable.setFixedHeight(72)
         self._body = QStackedWidget()
         self.note = PlainLabel("", "muted", wrap=True)
         self.note.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -53,6 +61,7 @@ class CompareView(QWidget):
             build.row(PlainLabel("on", "muted"), self.photos, self.compare, None),
             build.row((self.sentence, 1), self.only_changed),
             (self._body, 1),
+            self.unreadable,
             parent=self,
             spacing=theme.M,
             margins=(theme.L, theme.M, theme.L, theme.M),
@@ -101,22 +110,23 @@ class CompareView(QWidget):
         else:
             self._enable()
 
-    def show_comparisons(self, comparisons: Sequence[Comparison], skipped: int = 0) -> None:
-        """Show the answers; `skipped` photos could not be read."""
-        self._comparisons, self._skipped = comparisons, skipped
+    def show_comparisons(self, comparisons: Sequence[Comparison]) -> None:
+        """Show the answers, and name the photos that could not be read."""
+        self._comparisons = [each for each in comparisons if not each.problem]
+        self._unreadable = [each for each in comparisons if each.problem]
         self._show()
-        if comparisons:
+        if self._comparisons:
             return
         if self.photos.currentData():
             self.note.setText(
                 "None of the photos of the history can be read."
-                if skipped
+                if self._unreadable
                 else "There is no photo in the history to compare on."
             )
         else:
             self.note.setText(
                 "None of the labelled photos can be read. `servery doctor` names them."
-                if skipped
+                if self._unreadable
                 else "There is no labelled photo to compare on."
             )
 
@@ -126,7 +136,7 @@ class CompareView(QWidget):
         self._forget()
 
     def _forget(self) -> None:
-        self._comparisons, self._skipped = (), 0
+        self._comparisons = self._unreadable = ()
         self._show()
 
     def _request(self) -> None:
@@ -138,7 +148,14 @@ class CompareView(QWidget):
         self.compare.setEnabled(len(self._numbers) > 1 and different)
 
     def _show(self) -> None:
-        self.sentence.setText(comparison_sentence(self._comparisons, self._skipped))
+        self.sentence.setText(wording.comparison_sentence(self._comparisons, len(self._unreadable)))
+        self.unreadable.setVisible(bool(self._unreadable))
+        self.unreadable.setPlainText(
+            "\n".join(
+                one_line(f"{each.file or each.image[:12]}    {each.problem}", 1000)
+                for each in self._unreadable
+            )
+        )
         self.only_changed.setVisible(bool(self._comparisons))
         shown = [
             each
@@ -153,20 +170,6 @@ class CompareView(QWidget):
             self.note.setText(f"See on the {self.photos.currentText()} which answers changed.")
         elif not shown:
             self.note.setText("Both versions answer every photo alike.")
-
-
-def comparison_sentence(comparisons: Sequence[Comparison], skipped: int = 0) -> str:
-    """Return `12 of 200 answers changed: 9 became right, 2 became wrong`."""
-    if not comparisons:
-        return ""
-    changed = [each for each in comparisons if each.answers[0] != each.answers[1]]
-    text = f"{len(changed):,} of {plural(len(comparisons), 'answer')} changed"
-    labelled = [each for each in changed if each.label]
-    if labelled:
-        better = sum(each.label == each.answers[1] for each in labelled)
-        worse = sum(each.label == each.answers[0] for each in labelled)
-        text = f"{text}: {better:,} became right, {worse:,} became wrong"
-    return f"{text}. {plural(skipped, 'photo')} cannot be read." if skipped else f"{text}."
 
 
 def _tile(each: Comparison, numbers: tuple[object, object]) -> PhotoTile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.contract import RunState, TrainingRun, VersionSummary
-from desktop.learn.timeline import TimelineEntry, active_run, entries
+from desktop.versions.timeline import TimelineEntry, active_run, entries
 
 
 def version(number: int, hour: int, run: str | None = None) -> VersionSummary:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QScrollArea, QWidget
 
-from backend.contract import ClassCount, EvaluationReport, Mistake
+from backend.contract import ClassCount, EvaluationReport, Mistake, PhotoAnswer, TrainingRun
 from desktop import theme
 from desktop.formats import percent, plural
-from desktop.models import wording
+from desktop.versions import wording
 from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
 from desktop.widgets.confusion_matrix import ConfusionMatrix
@@ -27,12 +28,17 @@ _BAR_ROWS = 6
 class ReportView(QScrollArea):
     """Shows an EvaluationReport, or a sentence in its place."""
 
+    cell_selected = Signal(str, str)
+    """What photos show and what was answered: show them by `show_cell`."""
+
     def __init__(self, pictures: Pictures) -> None:
         super().__init__()
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setAccessibleName("Report")
         self._report: EvaluationReport | None = None
+        self._cell = ("", "")
+        """What the photos of the selected cell show, and what was answered."""
         self.sentence = PlainLabel("", wrap=True)
         self.notes = PlainLabel("", "muted", wrap=True, limit=4000, lines=40)
         self.notes.setTextFormat(Qt.TextFormat.PlainText)
@@ -52,6 +58,9 @@ class ReportView(QScrollArea):
         self.skipped.setFont(theme.monospace(theme.Size.SMALL))
         self.skipped.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.skipped.setFixedHeight(140)
+        self.confused_sentence = PlainLabel("", "muted", wrap=True)
+        self.confused = PhotoGrid(pictures, "Photos that it cannot tell apart", rows=2)
+        self._confused_panel = _panel("Not told apart", self.confused_sentence, self.confused)
         self._matrix_panel = _panel(
             "What is taken for what", self.matrix, self.matrix_note, aside=self.copy
         )
@@ -64,6 +73,7 @@ class ReportView(QScrollArea):
         build.column(
             self.sentence,
             self.notes,
+            self._confused_panel,
             self._matrix_panel,
             self._cell_panel,
             self._mistakes_panel,
@@ -75,7 +85,7 @@ class ReportView(QScrollArea):
             margins=(theme.L, theme.M, theme.L, theme.L),
         )
         self.setWidget(inside)
-        self.matrix.cell_selected.connect(self._show_cell)
+        self.matrix.cell_selected.connect(self._select_cell)
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.matrix.text()))
         self.show_sentence("")
 
@@ -89,7 +99,7 @@ class ReportView(QScrollArea):
             panel.hide()
 
     def show_report(self, report: EvaluationReport) -> None:
-        self._report = report
+        self._report, self._cell = report, ("", "")
         self.sentence.setText(wording.report_sentence(report))
         theme.set_role(self.sentence, "heading")
         self.notes.setText("\n".join(map(one_line, report.notes)))
@@ -128,26 +138,49 @@ class ReportView(QScrollArea):
             "\n".join(one_line(f"{each.path}    {each.reason}", 1000) for each in report.skipped)
         )
 
-    def _show_cell(self, shown: str, answered: str) -> None:
-        if self._report is None:
+    def show_confused(self, run: TrainingRun | None) -> None:
+        """Show the photos of classes that a version cannot tell apart; hidden without any."""
+        sentence = wording.confused_sentence(run)
+        self._confused_panel.setVisible(bool(sentence))
+        self.confused_sentence.setText(sentence)
+        self.confused.show_tiles(
+            [
+                PhotoTile(image, (TileLine(f"{each.first} or {each.second}"),))
+                for each in (run.confused if run is not None else ())
+                for image in each.images
+            ]
+        )
+
+    def scroll_to_confused(self) -> None:
+        self.ensureWidgetVisible(self._confused_panel)
+
+    def show_cell(self, shown: str, answered: str, photos: Sequence[PhotoAnswer]) -> None:
+        """Show photos of a cell of the matrix, if it is still the selected one."""
+        if self._report is None or (shown, answered) != self._cell:
             return
-        numbers = {name: number for number, name in enumerate(self._report.classes)}
-        photos = self._report.confusion[numbers[shown]][numbers[answered]]
-        found = [
-            each
-            for each in self._report.mistakes
-            if (each.label, each.answered) == (shown, answered)
-        ]
-        words = f"{plural(photos, 'photo')} of {shown} answered {answered}."
-        if shown != answered and len(found) < photos:
-            words += f" The report keeps {len(found)} of them." if found else ""
+        number = self._count(shown, answered)
+        words = f"{plural(number, 'photo')} of {shown} answered {answered}."
+        if photos and len(photos) < number:
+            words += f" The first {len(photos):,} are shown."
         self.cell_sentence.setText(words)
-        self.cell_photos.show_tiles([_tile(each) for each in found])
-        self.cell_photos.setVisible(bool(found))
+        self.cell_photos.show_tiles([_answer_tile(each) for each in photos])
+        self.cell_photos.setVisible(bool(photos))
+
+    def _select_cell(self, shown: str, answered: str) -> None:
+        self._cell = shown, answered
+        self.show_cell(shown, answered, ())
         self._cell_panel.show()
+        if self._count(shown, answered):
+            self.cell_selected.emit(shown, answered)
+
+    def _count(self, shown: str, answered: str) -> int:
+        assert self._report is not None
+        numbers = {name: number for number, name in enumerate(self._report.classes)}
+        return self._report.confusion[numbers[shown]][numbers[answered]]
 
     def _panels(self) -> tuple[QWidget, ...]:
         return (
+            self._confused_panel,
             self._matrix_panel,
             self._cell_panel,
             self._mistakes_panel,
@@ -164,6 +197,13 @@ def _tile(mistake: Mistake) -> PhotoTile:
             TileLine(f"{mistake.answered} {percent(mistake.score)}", "failed", "close"),
         ),
     )
+
+
+def _answer_tile(answer: PhotoAnswer) -> PhotoTile:
+    right = answer.label == answer.answered
+    token, mark = ("text", "check") if right else ("failed", "close")
+    line = TileLine(f"{answer.answered} {percent(answer.score)}", token, mark)
+    return PhotoTile(answer.image, (line,) if right else (TileLine(answer.label), line))
 
 
 def _panel(title: str, *widgets: QWidget, aside: QWidget | None = None) -> QFrame:

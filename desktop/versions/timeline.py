@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.contract import RunState, TrainingRun, VersionSummary
+from backend.contract import AuditEntry, RunState, TrainingRun, VersionSummary
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,8 @@ class TimelineEntry:
 
     version: VersionSummary | None
     run: TrainingRun | None
+    last: AuditEntry | None = None
+    """What was last done to the version."""
 
     @property
     def key(self) -> str:
@@ -30,23 +32,40 @@ class TimelineEntry:
         return self.version.created if self.version is not None else ""
 
 
-def entries(versions: Sequence[VersionSummary], runs: Sequence[TrainingRun]) -> list[TimelineEntry]:
+def entries(
+    versions: Sequence[VersionSummary],
+    runs: Sequence[TrainingRun],
+    audit: Sequence[AuditEntry] = (),
+) -> list[TimelineEntry]:
     """Pair each version with the run that made it, and add the runs that finished without one.
 
-    A run whose version is not in `versions` (yet) is skipped.
+    `audit` says what was done to them, the newest first. A run whose version is not in
+    `versions` (yet) is skipped.
     """
+    last: dict[int, AuditEntry] = {}
+    for each in audit:
+        last.setdefault(each.version, each)
     by_id = {run.id: run for run in runs}
     by_version = {run.version: run for run in runs if run.version is not None}
     made = [
-        TimelineEntry(each, by_id.get(each.training_run or "") or by_version.get(each.number))
+        TimelineEntry(
+            each,
+            by_id.get(each.training_run or "") or by_version.get(each.number),
+            last.get(each.number),
+        )
         for each in versions
     ]
-    made += [TimelineEntry(None, run) for run in runs if run.version is None and run.state.finished]
-    return sorted(
-        made,
-        key=lambda entry: (entry.when, entry.version.number if entry.version else 0),
-        reverse=True,
+    others = sorted(
+        (TimelineEntry(None, run) for run in runs if run.version is None and run.state.finished),
+        key=lambda entry: entry.when,
     )
+    # Versions stay in the order of their numbers: one that was copied here may have any date.
+    merged: list[TimelineEntry] = []
+    for entry in sorted(made, key=lambda entry: entry.version.number if entry.version else 0):
+        while others and entry.when and others[0].when < entry.when:
+            merged.append(others.pop(0))
+        merged.append(entry)
+    return [*merged, *others][::-1]
 
 
 def active_run(runs: Sequence[TrainingRun]) -> TrainingRun | None:

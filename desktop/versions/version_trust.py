@@ -10,8 +10,8 @@ from backend.client import BackendClient
 from backend.contract import TrustSummary
 from desktop.jobs import Jobs
 from desktop.model_trust import LOADED_STAYS, explanation
-from desktop.models.one_model import OneModelView
 from desktop.notifications import Notifications
+from desktop.versions.view import VersionsView
 from desktop.widgets.question import Question
 from serving.progress import Report
 
@@ -21,7 +21,7 @@ class VersionTrust:
 
     def __init__(
         self,
-        view: OneModelView,
+        view: VersionsView,
         backend: BackendClient,
         jobs: Jobs,
         notifications: Notifications,

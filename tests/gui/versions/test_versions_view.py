@@ -10,12 +10,30 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 
-from backend.contract import Comparison, Mistake, SkippedFile
-from desktop.models.one_model import INITIAL_ROWS, OneModelView
+from backend.contract import (
+    AuditAction,
+    AuditEntry,
+    CanarySummary,
+    Comparison,
+    ConfusedClasses,
+    Decision,
+    Mistake,
+    ModelSummary,
+    PhotoAnswer,
+    RolloutSummary,
+    Rule,
+    RunState,
+    SkippedFile,
+    TrainingRun,
+)
 from desktop.theme import Appearance, Theme
 from desktop.theme.tokens import DARK, LIGHT
+from desktop.versions.run_row import RunRow
+from desktop.versions.timeline_list import INITIAL_ROWS
+from desktop.versions.view import VersionsView
 from desktop.widgets.confusion_matrix import MAX_CLASSES, ConfusionMatrix, drawn_classes
 from desktop.widgets.pictures import Pictures
+from serving.models.canary import CanaryPhase
 from tests.gui.conftest import show
 from tests.support.sample_summaries import IMAGE, model, report
 
@@ -23,21 +41,21 @@ BIRDS = model("birds", labels=120, versions=3, served=True)
 
 
 @pytest.fixture
-def view(application: QApplication) -> OneModelView:
-    view = show(OneModelView(Pictures()), 1000, 680)
+def view(application: QApplication) -> VersionsView:
+    view = show(VersionsView(Pictures()), 1000, 680)
     view.show_model(BIRDS)
     QApplication.processEvents()
     return view
 
 
-def test_a_model_begins_with_the_report_of_its_live_version(view: OneModelView) -> None:
+def test_a_model_begins_with_the_report_of_its_live_version(view: VersionsView) -> None:
     selected = QSignalSpy(view.version_selected)
     view.show_model(replace(model("other", versions=2), live_version=1))
     view.show_model(replace(model("other", versions=2), live_version=2))
     assert [selected.at(index) for index in range(selected.count())] == [[1]]
 
 
-def menu_of(view: OneModelView, row: int) -> QMenu:
+def menu_of(view: VersionsView, row: int) -> QMenu:
     menu = view.rows[row].menu.menu()
     menu.aboutToShow.emit()
     return menu
@@ -53,7 +71,7 @@ def matrix_of(classes: int) -> ConfusionMatrix:
     return matrix
 
 
-def test_the_timeline_says_how_good_each_version_is_and_what_changed(view: OneModelView) -> None:
+def test_the_timeline_says_how_good_each_version_is_and_what_changed(view: VersionsView) -> None:
     rows = view.rows
     assert [row.heading.text() for row in rows] == ["Version 3", "Version 2", "Version 1"]
     assert [row.state.text() for row in rows] == ["Live", "", ""]
@@ -64,7 +82,7 @@ def test_the_timeline_says_how_good_each_version_is_and_what_changed(view: OneMo
 
 
 def test_the_live_version_is_selected_first_and_another_by_click_or_key(
-    view: OneModelView,
+    view: VersionsView,
 ) -> None:
     selected = QSignalSpy(view.version_selected)
     QTest.mouseClick(view.rows[1], Qt.MouseButton.LeftButton, pos=QPoint(40, 20))
@@ -73,7 +91,7 @@ def test_the_live_version_is_selected_first_and_another_by_click_or_key(
     assert [selected.at(index) for index in range(selected.count())] == [[2], [1]]
 
 
-def test_the_menu_of_a_version_pins_verifies_compares_and_deletes(view: OneModelView) -> None:
+def test_the_menu_of_a_version_pins_verifies_compares_and_deletes(view: VersionsView) -> None:
     pinned, deleted = QSignalSpy(view.pin_requested), QSignalSpy(view.delete_requested)
     verified, compared = (
         QSignalSpy(view.verify_requested),
@@ -92,22 +110,22 @@ def test_the_menu_of_a_version_pins_verifies_compares_and_deletes(view: OneModel
     assert "Delete (it is live)" in texts
 
 
-def test_older_versions_are_shown_on_request(view: OneModelView) -> None:
+def test_older_versions_are_shown_on_request(view: VersionsView) -> None:
     view.show_model(model("many", versions=INITIAL_ROWS + 5))
     assert len(view.rows) == INITIAL_ROWS
-    assert view.older.text() == "Show 5 older"
-    view.older.click()
+    assert view.timeline.older.text() == "Show 5 older"
+    view.timeline.older.click()
     assert len(view.rows) == INITIAL_ROWS + 5
 
 
-def test_a_late_report_of_another_version_is_not_shown(view: OneModelView) -> None:
+def test_a_late_report_of_another_version_is_not_shown(view: VersionsView) -> None:
     view.show_report(3, "No report.")
     view.show_report(2, report(["cat", "dog"], [[1, 0], [0, 1]]))
     assert view.report.sentence.text() == "No report."
 
 
 def test_a_report_shows_accuracy_confusion_mistakes_photos_and_what_was_skipped(
-    view: OneModelView,
+    view: VersionsView,
 ) -> None:
     found = replace(
         report(["cat", "dog"], [[8, 2], [0, 10]]),
@@ -127,23 +145,182 @@ def test_a_report_shows_accuracy_confusion_mistakes_photos_and_what_was_skipped(
     assert "cat/notes.txt" in shown.skipped.toPlainText()
 
 
-def test_a_cell_lists_its_photos(view: OneModelView) -> None:
-    found = replace(
-        report(["cat", "dog"], [[8, 2], [0, 10]]), mistakes=[Mistake(IMAGE, "cat", "dog", 0.93)]
-    )
-    view.show_report(3, found)
+def test_a_cell_lists_its_photos_once_they_are_there(view: VersionsView) -> None:
+    view.show_report(3, report(["cat", "dog"], [[8, 2], [0, 10]]))
+    requested = QSignalSpy(view.cell_selected)
     matrix = view.report.matrix
     QApplication.processEvents()
     QTest.mouseClick(
         matrix, Qt.MouseButton.LeftButton, pos=matrix.cell_rect(0, 1).center().toPoint()
     )
+    assert view.report.cell_sentence.text() == "2 photos of cat answered dog."
+    assert requested.at(0) == [3, "cat", "dog"]
+    view.show_cell(3, "cat", "dog", [PhotoAnswer(IMAGE, "cat", "dog", 0.93)])
     assert view.report.cell_sentence.text() == (
-        "2 photos of cat answered dog. The report keeps 1 of them."
+        "2 photos of cat answered dog. The first 1 are shown."
     )
-    assert [tile.image for tile in view.report.cell_photos.tiles] == [IMAGE]
+    assert [tile.text for tile in view.report.cell_photos.tiles] == ["cat, dog 93%"]
     QTest.keyClick(matrix, Qt.Key.Key_Down)
+    assert requested.at(1) == [3, "dog", "dog"]
+    view.show_cell(3, "cat", "dog", [PhotoAnswer(IMAGE, "cat", "dog", 0.93)])  # too late
     assert view.report.cell_sentence.text() == "10 photos of dog answered dog."
     assert not view.report.cell_photos.isVisible()
+    view.show_cell(3, "dog", "dog", [PhotoAnswer(IMAGE, "dog", "dog", 0.99)] * 10)
+    assert view.report.cell_photos.tiles[0].text == "dog 99%"
+
+
+def test_a_cell_without_photos_asks_for_none(view: VersionsView) -> None:
+    view.show_report(3, report(["cat", "dog"], [[8, 2], [0, 10]]))
+    requested = QSignalSpy(view.cell_selected)
+    view.report.matrix.cell_selected.emit("dog", "cat")
+    assert view.report.cell_sentence.text() == "0 photos of dog answered cat."
+    assert requested.count() == 0
+
+
+HELD_BACK = TrainingRun(
+    "r",
+    "birds",
+    RunState.SUCCEEDED,
+    "2026-05-10T11:00:00+00:00",
+    version=3,
+    decision=Decision.HELD_BACK,
+    rule=Rule.NEW_NOT_LEARNED,
+    decided_by="gate",
+    not_promoted_because="It cannot tell wrens from robins.",
+    confused=[ConfusedClasses("wren", "robin", [IMAGE])],
+)
+
+
+def test_a_version_that_was_held_back_says_why_and_is_one_click_from_live(
+    view: VersionsView,
+) -> None:
+    view.show_model(live(BIRDS, 2))
+    view.show_runs([HELD_BACK])
+    row = view.rows[0]
+    assert row.state.text() == "Held back"
+    assert row.held_back.text() == "It cannot tell wrens from robins."
+    assert row.promote.text() == "Use it anyway"
+    promoted = QSignalSpy(view.promote_requested)
+    row.promote.click()
+    assert promoted.at(0) == [3]
+    view.show_report(2, "No report.")
+    row.confused.click()
+    view.show_report(3, "No report.")
+    assert view.report.confused_sentence.text() == "It cannot tell apart: wren and robin."
+    assert [tile.text for tile in view.report.confused.tiles] == ["wren or robin"]
+    # Once somebody uses it, it is live, and nothing is held against it.
+    view.show_model(BIRDS)
+    assert (view.rows[0].state.text(), view.rows[0].held_back.text()) == ("Live", "")
+
+
+def test_a_version_that_was_used_anyway_and_replaced_is_not_held_back(view: VersionsView) -> None:
+    view.show_model(live(BIRDS, 2))
+    view.show_runs([HELD_BACK])
+    view.show_audit(
+        [
+            entry(3, AuditAction.ROLLED_BACK, 2, Rule.PERSON),
+            entry(2, AuditAction.PROMOTED, 3, Rule.PERSON),
+            entry(1, AuditAction.HELD_BACK, 3, Rule.NEW_NOT_LEARNED),
+        ]
+    )
+    assert view.rows[0].state.text() == ""
+    assert view.rows[0].promote.text() == "Use this version"
+    assert view.history.texts == ["entry 3", "entry 2", "entry 1"]
+
+
+def test_a_canary_that_lost_says_so(view: VersionsView) -> None:
+    view.show_model(live(BIRDS, 2))
+    view.show_audit([entry(1, AuditAction.HELD_BACK, 3, Rule.CANARY_AGREEMENT)])
+    assert view.rows[0].state.text() == "Held back"
+    assert view.rows[0].held_back.text() == "entry 1"
+
+
+def entry(number: int, what: AuditAction, version: int, rule: Rule) -> AuditEntry:
+    moment = f"2026-05-10T11:00:0{number}+00:00"
+    return AuditEntry(number, moment, "ada", what, version, rule, f"entry {number}")
+
+
+def live(shown: ModelSummary, number: int) -> ModelSummary:
+    versions = [replace(each, live=each.number == number) for each in shown.versions]
+    return replace(shown, versions=versions, live_version=number)
+
+
+CANARY = CanarySummary(
+    model="birds",
+    version=3,
+    stable=2,
+    share=0.1,
+    started="2026-05-10T11:00:00+00:00",
+    by="ada",
+    phase=CanaryPhase.RUNNING,
+    sentence="It answers 10% of the requests.",
+    seconds_left=80_000,
+    requests=60,
+    photos=50,
+    agreements=45,
+    agreement_low=0.71,
+    agreement_high=0.98,
+    agreement_wanted=0.8,
+    canary_failures=1,
+    canary_milliseconds=12.0,
+    stable_milliseconds=11.0,
+)
+
+
+def test_a_canary_says_how_it_stands_and_a_person_ends_it(view: VersionsView) -> None:
+    view.show_model(replace(live(BIRDS, 2), canary=CANARY))
+    assert view.canary.isVisible()
+    assert view.canary.heading.text() == "Version 3 beside version 2"
+    assert view.canary.sentence.text() == "It answers 10% of the requests."
+    assert view.canary.facts.text() == (
+        "Share: 10%   Compared: 60 requests   Failed: v3 1, v2 0   An answer: v3 12 ms, v2 11 ms"
+        "   Ends within: 23 h"
+    )
+    assert view.canary.bar.accessibleName() == ("Agreement 90%, between 71% and 98%; 80% is wanted")
+    assert view.rows[0].state.text() == "Canary, 10%"
+    promoted, ended = QSignalSpy(view.promote_requested), QSignalSpy(view.end_canary_requested)
+    view.canary.promote.click()
+    view.canary.end.click()
+    assert (promoted.at(0), ended.at(0)) == ([3], [3])
+    view.show_promoting(True)
+    assert not view.canary.end.isEnabled()
+    view.show_model(live(BIRDS, 3))
+    assert not view.canary.isVisible()
+
+
+def test_the_menu_tries_a_version_while_no_other_is_tried(view: VersionsView) -> None:
+    requested = QSignalSpy(view.canary_requested)
+
+    def choose(row: int) -> bool:
+        menu = menu_of(view, row)
+        found = next(each for each in menu.actions() if each.text().startswith("Try it"))
+        found.trigger()
+        return found.isEnabled()
+
+    view.show_model(live(BIRDS, 2))
+    assert choose(0)
+    assert requested.at(0) == [3]
+    assert not choose(1)  # the live one
+    view.show_model(replace(live(BIRDS, 2), canary=CANARY))
+    assert not choose(2)
+
+
+def test_it_says_where_the_live_version_is_until_it_is_everywhere(view: VersionsView) -> None:
+    waiting = RolloutSummary("birds", 3, ["a"], ["b"], [], False, "Live on 1 of 2 instances.")
+    view.show_rollout(waiting)
+    assert (view.rollout.isVisible(), view.rollout.text()) == (True, "Live on 1 of 2 instances.")
+    view.show_rollout(replace(waiting, live=["a", "b"], waiting=[], everywhere=True))
+    assert not view.rollout.isVisible()
+
+
+def test_runs_without_a_version_are_on_the_timeline(view: VersionsView) -> None:
+    failed = TrainingRun(
+        "f", "birds", RunState.FAILED, "2026-06-01T00:00:00+00:00", step="It cannot learn."
+    )
+    view.show_runs([failed])
+    row = view.timeline.rows[0]
+    assert isinstance(row, RunRow)
+    assert (row.state.text(), row.outcome.text()) == ("Failed", "It cannot learn.")
 
 
 @pytest.mark.parametrize("classes", [2, 10, 50])
@@ -167,7 +344,7 @@ def test_of_many_classes_those_with_the_most_mistakes_are_drawn(application: QAp
     assert drawn == sorted(drawn)
 
 
-def test_two_versions_are_compared_side_by_side(view: OneModelView) -> None:
+def test_two_versions_are_compared_side_by_side(view: VersionsView) -> None:
     compare = view.compare
     requested = QSignalSpy(compare.compare_requested)
     compare.compare.click()
@@ -192,7 +369,7 @@ def test_two_versions_are_compared_side_by_side(view: OneModelView) -> None:
     assert compare.grid.tiles[0].text == "cat, v2 dog 50%, v3 cat 90%"
 
 
-def test_two_versions_are_compared_on_the_photos_of_the_history(view: OneModelView) -> None:
+def test_two_versions_are_compared_on_the_photos_of_the_history(view: VersionsView) -> None:
     compare = view.compare
     view.tabs.setCurrentWidget(compare)
     requested = QSignalSpy(compare.compare_requested)
@@ -209,11 +386,13 @@ def test_two_versions_are_compared_on_the_photos_of_the_history(view: OneModelVi
     assert compare.photos.isEnabled()
     compare.show_comparisons([])
     assert compare.note.text() == "There is no photo in the history to compare on."
-    compare.show_comparisons([], skipped=2)
+    unreadable = Comparison("", "", [], [], "/photos/b.png", "It is gone.")
+    compare.show_comparisons([unreadable, unreadable])
     assert compare.note.text() == "None of the photos of the history can be read."
     unlabelled = Comparison(IMAGE, "", ["dog", "cat"], [0.5, 0.9], "/photos/a.png")
-    compare.show_comparisons([unlabelled], skipped=1)
+    compare.show_comparisons([unlabelled, unreadable])
     assert compare.sentence.text() == "1 of 1 answer changed. 1 photo cannot be read."
+    assert compare.unreadable.toPlainText() == "/photos/b.png    It is gone."
     (tile,) = compare.grid.tiles
     assert (tile.image, tile.text) == (
         Path("/photos/a.png"),
@@ -222,7 +401,7 @@ def test_two_versions_are_compared_on_the_photos_of_the_history(view: OneModelVi
 
 
 @pytest.mark.parametrize("width", [640, 1000])
-def test_the_row_of_the_comparison_fits(view: OneModelView, width: int) -> None:
+def test_the_row_of_the_comparison_fits(view: VersionsView, width: int) -> None:
     view.tabs.setCurrentWidget(view.compare)
     view.resize(width, 480)
     QApplication.processEvents()
@@ -232,13 +411,13 @@ def test_the_row_of_the_comparison_fits(view: OneModelView, width: int) -> None:
     assert compare.photos.width() >= compare.photos.sizeHint().width()
 
 
-def test_one_version_cannot_be_compared(view: OneModelView) -> None:
+def test_one_version_cannot_be_compared(view: VersionsView) -> None:
     view.show_model(model("new"))
     assert not view.compare.compare.isEnabled()
 
 
 @pytest.mark.parametrize("width", [680, 1000, 1500])
-def test_the_report_needs_no_scrolling_sideways(view: OneModelView, width: int) -> None:
+def test_the_report_needs_no_scrolling_sideways(view: VersionsView, width: int) -> None:
     names = [f"class {number}" for number in range(8)]
     counts = [[5] * 8 for _ in range(8)]
     view.show_report(3, report(names, counts))
@@ -247,7 +426,7 @@ def test_the_report_needs_no_scrolling_sideways(view: OneModelView, width: int) 
     assert view.report.horizontalScrollBar().maximum() == 0
 
 
-def test_a_version_that_cannot_be_served_says_why(view: OneModelView) -> None:
+def test_a_version_that_cannot_be_served_says_why(view: VersionsView) -> None:
     newest, *others = BIRDS.versions
     faulty = replace(newest, fault="Version 3 cannot be served.", fault_advice="Promote another.")
     view.show_model(replace(BIRDS, versions=[faulty, *others]))
@@ -264,7 +443,7 @@ def test_a_version_that_cannot_be_served_says_why(view: OneModelView) -> None:
 
 @pytest.mark.parametrize("width", [680, 1000])
 def test_no_state_of_a_version_makes_its_row_wider_than_the_timeline(
-    view: OneModelView, width: int
+    view: VersionsView, width: int
 ) -> None:
     newest, *others = BIRDS.versions
     worst = replace(
@@ -280,7 +459,7 @@ def test_no_state_of_a_version_makes_its_row_wider_than_the_timeline(
     assert (shown.left(), shown.width()) == (0, view.rows[0].width())
 
 
-def test_a_version_that_nobody_trusts_is_trusted_before_it_is_used(view: OneModelView) -> None:
+def test_a_version_that_nobody_trusts_is_trusted_before_it_is_used(view: VersionsView) -> None:
     newest, *others = BIRDS.versions
     fault = "Version 3 of birds cannot be served. Nobody has said that it is trusted."
     found = replace(newest, live=False, fault=fault, fault_advice="Run `trust`.", needs_trust=True)
@@ -292,7 +471,7 @@ def test_a_version_that_nobody_trusts_is_trusted_before_it_is_used(view: OneMode
 
 
 def test_the_state_of_a_version_follows_the_color_scheme(
-    view: OneModelView, application: QApplication
+    view: VersionsView, application: QApplication
 ) -> None:
     newest, *others = BIRDS.versions
     view.show_model(replace(BIRDS, versions=[replace(newest, fault="It is damaged."), *others]))

@@ -6,10 +6,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
-from backend.contract import VersionSummary
+from backend.contract import DEFAULT_SHARE, CanarySummary, VersionSummary
 from desktop import theme
-from desktop.models import wording
+from desktop.formats import percent
 from desktop.moments import ago, moment_in_full
+from desktop.versions import wording
+from desktop.versions.timeline import TimelineEntry
 from desktop.widgets import build
 from desktop.widgets.accuracy_bar import AccuracyBar
 from desktop.widgets.plain_label import PlainLabel
@@ -32,11 +34,16 @@ class VersionRow(QWidget):
     """Ask whether it is trusted."""
     distrust_requested = Signal(int)
     """Trust it no longer."""
+    canary_requested = Signal(int)
+    """Let it answer a share of the requests."""
+    confused_requested = Signal(int)
+    """Show the photos of the classes that it cannot tell apart."""
 
     def __init__(self, version: VersionSummary, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._version = version
         self._before: VersionSummary | None = None
+        self._may_be_canary = False
         self._is_selected = False
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -50,6 +57,10 @@ class VersionRow(QWidget):
         self.bar = AccuracyBar()
         self.fault = PlainLabel(role="error", wrap=True, selectable=True)
         """Why it cannot be served."""
+        self.held_back = PlainLabel(wrap=True, selectable=True)
+        """Why it did not go live."""
+        self.confused = build.button("", role="quiet")
+        self.confused.clicked.connect(lambda: self.confused_requested.emit(self._version.number))
         self.promote = build.button("Use this version")
         self.menu = build.icon_button("more", "More about this version")
         self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -67,6 +78,8 @@ class VersionRow(QWidget):
             build.row(self.accuracy, (self.bar, 1)),
             self.change,
             self.facts,
+            self.held_back,
+            build.row(self.confused, None),
             self.fault,
             self.choices,
             spacing=theme.XS,
@@ -78,48 +91,78 @@ class VersionRow(QWidget):
     def version(self) -> VersionSummary:
         return self._version
 
-    def show_version(
+    def show_entry(
         self,
-        version: VersionSummary,
+        entry: TimelineEntry,
         before: VersionSummary | None,
+        live: int | None,
         *,
+        canary: CanarySummary | None,
         selected: bool,
         busy: bool,
         first: bool,
         last: bool,
     ) -> None:
-        """Show `version`; `before` is the one it was learned from, `busy` while it is promoted."""
+        """Show the version of `entry`; `before` is the one it was learned from.
+
+        `live` is the number of the live version, `canary` the canary of the model, and `busy`
+        is true while one is being promoted.
+        """
+        assert entry.version is not None
+        version, run = entry.version, entry.run
         self._version, self._before, self._is_selected = version, before, selected
+        is_canary = canary is not None and canary.version == version.number
+        self._may_be_canary = live is not None and canary is None and not version.live
         self.heading.setText(f"Version {version.number}")
-        state = ", ".join(wording.version_states(version)).capitalize()
+        held_back = wording.held_back_sentence(version, run, entry.last)
+        states = wording.version_states(version, bool(held_back), canary)
+        mark = _mark(version, is_canary=is_canary, is_held_back=bool(held_back))
+        state = ", ".join(states).capitalize()
         self.state.setText(state)
         self.state.setVisible(bool(state))
-        tone = "failed" if version.fault else "ready" if version.live else "neutral"
-        theme.set_role(self.state, f"state {tone}")
+        theme.set_role(self.state, f"state {theme.state_mark(mark).token}")
         self.refresh_time()
         measured = wording.accuracy(version.accuracy, version.accuracy_error)
         self.accuracy.setText(measured or "Not measured")
-        self.accuracy.setToolTip(tooltip(f"Measured on {version.measured_on}" if measured else ""))
+        how = f"Measured on {version.measured_on}. {wording.change_sentence(run)}"
+        self.accuracy.setToolTip(tooltip(how.strip() if measured else ""))
         self.bar.show_accuracy(version.accuracy, version.accuracy_error)
         self.bar.setVisible(bool(measured))
         self.change.setText(wording.class_changes(version, before))
+        self.held_back.setText(held_back)
+        self.held_back.setVisible(bool(held_back))
+        confused = wording.confused_sentence(run) if held_back else ""
+        self.confused.setText("Show those photos")
+        self.confused.setToolTip(tooltip(confused))
+        self.confused.setAccessibleName(confused)
+        self.confused.setVisible(bool(confused))
         # The button below it is the advice for one that nobody trusts yet.
         advice = "" if version.needs_trust else version.fault_advice
         self.fault.setText(f"{version.fault} {advice}".strip())
         self.fault.setVisible(bool(version.fault))
-        self.promote.setVisible(not version.live and not version.needs_trust)
-        self.promote.setEnabled(not busy)
-        self.promote.setAccessibleName(f"Use version {version.number}")
+        self._show_promote(live, bool(held_back), busy)
         self.trust.setVisible(version.needs_trust)
         self.trust.setAccessibleName(f"Trust version {version.number}…")
-        mark = "failed" if version.fault else "live" if version.live else "answered"
         self._rail.show_mark(mark, first=first, last=last)
         parts = (
-            *(self.heading.text(), state, version.fault),
+            *(self.heading.text(), state, version.fault, held_back),
             *(self.accuracy.text(), self.change.text()),
         )
         self.setAccessibleName(", ".join(part for part in parts if part))
         self.update()
+
+    def _show_promote(self, live: int | None, is_held_back: bool, busy: bool) -> None:
+        version = self._version
+        self.promote.setVisible(not version.live and not version.needs_trust)
+        self.promote.setEnabled(not busy)
+        if is_held_back:
+            text, act = "Use it anyway", "Use it anyway:"
+        elif live is not None and version.number < live:
+            text, act = "Roll back", "Roll back to"
+        else:
+            text, act = "Use this version", "Use"
+        self.promote.setText(text)
+        self.promote.setAccessibleName(f"{act} version {version.number}")
 
     def refresh_time(self) -> None:
         version = self._version
@@ -151,6 +194,9 @@ class VersionRow(QWidget):
     def _fill_menu(self, menu: QMenu) -> None:
         menu.clear()
         version, number = self._version, self._version.number
+        canary = menu.addAction(f"Try it on {percent(DEFAULT_SHARE)} of the requests")
+        canary.setEnabled(self._may_be_canary and not version.fault)
+        canary.triggered.connect(lambda: self.canary_requested.emit(number))
         compare = menu.addAction("Compare with the live version")
         compare.setEnabled(not version.live)
         compare.triggered.connect(lambda: self.compare_requested.emit(number))
@@ -169,3 +215,14 @@ class VersionRow(QWidget):
             delete.setText(f"Delete (it is {'live' if version.live else 'pinned'})")
             delete.setEnabled(False)
         delete.triggered.connect(lambda: self.delete_requested.emit(number))
+
+
+def _mark(version: VersionSummary, *, is_canary: bool, is_held_back: bool) -> str:
+    """Return the one state of a version that its mark shows."""
+    states = {
+        "failed": bool(version.fault),
+        "live": version.live,
+        "canary": is_canary,
+        "held back": is_held_back,
+    }
+    return next((state for state, is_so in states.items() if is_so), "answered")
