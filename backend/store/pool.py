@@ -104,6 +104,11 @@ class PoolStore:
         )
         return [row["image"] for row in rows]
 
+    async def all_images(self) -> frozenset[str]:
+        """Return the hashes of all photos that a label or a pool refers to, of every model."""
+        rows = await self._database.execute("SELECT image FROM labels UNION SELECT image FROM pool")
+        return frozenset(row["image"] for row in rows)
+
     async def summary(self, model: str) -> PoolSummary:
         """Count the photos of the pool."""
         (row,) = await self._database.execute(

@@ -13,15 +13,17 @@ import fcntl
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from backend.store.unavailable import StorageUnavailable
 from backend.training.head import Floats
 from serving.errors import storage_error
+from serving.files import flush_folder
 from serving.state_files import UnreadableFile, open_file, read_file, set_aside
 from serving.workspace import DAMAGED_NAME
 
@@ -29,8 +31,14 @@ _MAGIC = b"servery embeddings 1\n"
 _HEADER = len(_MAGIC) + 4
 MAX_FILE_BYTES = 2**33
 """Of a file of embeddings: about a million photos."""
+MIN_REMOVED = 1000
+"""Embeddings that a file is rewritten for at least, and as many as it keeps."""
+_COPIED_AT_ONCE = 10_000
 LOCK_NAME = ".lock"
 """Of the file whose lock a writer holds; one for all files of the folder."""
+
+
+Keys = npt.NDArray[np.uint64]
 
 
 class EmbeddingCache:
@@ -134,6 +142,52 @@ def _read(path: Path) -> dict[str, Floats]:
         if zlib.crc32(record["image"].tobytes() + record["embedding"].tobytes())
         == int(record["checksum"])
     }
+
+
+def compact_embeddings(folder: Path, images: Collection[str]) -> list[Path]:
+    """Leave the embeddings of `images` alone in each file that is mostly of others.
+
+    Others are those of photos that were removed, and earlier ones of the same photo. Nothing is
+    lost if it is killed. Returns the files that were written anew.
+    """
+    wanted = _keys(np.frombuffer(bytes.fromhex("".join(images)), np.uint8).reshape(-1, 32))
+    with _only_writer(folder) if folder.is_dir() else contextlib.nullcontext():
+        return [path for path in sorted(folder.glob("*.embeddings")) if _compact(path, wanted)]
+
+
+def _compact(path: Path, wanted: Keys) -> bool:
+    if damage_of_embeddings(path):
+        return False
+    with path.open("rb") as file:
+        begin = file.read(_HEADER)
+    kind = _record_type(int.from_bytes(begin[len(_MAGIC) :], "little"))
+    count = (path.stat().st_size - _HEADER) // kind.itemsize
+    if count <= MIN_REMOVED:
+        return False
+    # Not read as a whole: a file may be larger than what this process may take.
+    records = np.memmap(path, kind, "r", _HEADER, (count,))
+    keys = _keys(records["image"])
+    newest = np.zeros(count, bool)
+    newest[count - 1 - np.unique(keys[::-1], return_index=True)[1]] = True
+    kept = np.flatnonzero(newest & np.isin(keys, wanted))
+    if count - len(kept) < max(len(kept), MIN_REMOVED):
+        return False
+    aside = path.with_name(f".{path.name}.new")
+    with aside.open("wb") as file:
+        file.write(begin)
+        for at in range(0, len(kept), _COPIED_AT_ONCE):
+            file.write(records[kept[at : at + _COPIED_AT_ONCE]].tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    flush_folder(path.parent)
+    return True
+
+
+def _keys(images: npt.NDArray[np.uint8]) -> Keys:
+    """Return the first eight bytes of hashes [N, 32], which are enough to tell photos apart."""
+    keys: Keys = np.ascontiguousarray(images[:, :8]).view("<u8")[:, 0]
+    return keys
 
 
 def damage_of_embeddings(path: Path) -> str:

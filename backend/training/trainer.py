@@ -24,6 +24,7 @@ from backend.events import EventBroker
 from backend.store.label_queries import Moment
 from backend.store.labels import LabelSnapshot, NewLabel
 from backend.store.store import Store
+from backend.training.embeddings import compact_embeddings
 from backend.training.gate import AUTOMATIC_OFF, GATE, OTHER_PROMOTED, judge
 from backend.training.kept_files import remove_old_embeddings, remove_old_run_folders
 from backend.training.worker_process import WorkerKilled, WorkerProcess
@@ -292,12 +293,14 @@ class Trainer:
         """Keep what training runs leave behind within its limits."""
         try:
             runs = {run.id for run in await self._store.runs.all()}
+            images = await self._store.pool.all_images()
         except BackendError as error:
             _log.error("Old training runs could not be removed: %s", error)
             return
-        folder = self._workspace.training_runs
+        folder, embeddings = self._workspace.training_runs, self._workspace.embeddings
         await asyncio.to_thread(remove_old_run_folders, folder, runs)
-        await asyncio.to_thread(remove_old_embeddings, self._workspace.embeddings)
+        await asyncio.to_thread(remove_old_embeddings, embeddings)
+        await asyncio.to_thread(compact_embeddings, embeddings, images)
 
     async def _train(
         self, run: TrainingRun, source: PhotoSource | None, process: WorkerProcess

@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.training.embeddings import EmbeddingCache
+from backend.training.embeddings import (
+    MIN_REMOVED,
+    EmbeddingCache,
+    append_embeddings,
+    compact_embeddings,
+)
 from backend.training.head import Floats
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -106,3 +111,53 @@ def test_the_file_of_an_older_servery_is_taken_over_once(tmp_path: Path) -> None
 def test_a_damaged_file_of_an_older_servery_counts_as_empty(tmp_path: Path) -> None:
     (tmp_path / "b.npz").write_bytes(b"PK nonsense")
     assert known(tmp_path, range(6)) == []
+
+
+def test_several_writers_lose_nothing(tmp_path: Path) -> None:
+    """A backend appends what comes with photos while a worker appends what it embedded."""
+    writers = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from pathlib import Path; import numpy as np;"
+                "from backend.training.embeddings import append_embeddings;"
+                "folder, writer = Path(sys.argv[1]), int(sys.argv[2]);"
+                "[append_embeddings(folder, 'b', {f'{writer:02x}{number:062x}':"
+                " np.full(8, number, np.float32)}) for number in range(60)]",
+                str(tmp_path / "training" / "embeddings"),
+                str(writer),
+            ],
+            cwd=ROOT,
+        )
+        for writer in range(3)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    cache = EmbeddingCache(tmp_path / "training" / "embeddings", "b")
+    for writer in range(3):
+        for number in range(60):
+            row = cache.get(f"{writer:02x}{number:062x}")
+            assert row is not None
+            assert row.tolist() == [number] * 8
+
+
+def test_embeddings_of_removed_photos_go_and_others_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "training" / "embeddings"
+    names = [image(number) for number in range(2 * MIN_REMOVED)]
+    rows = {name: np.full(4, number, np.float32) for number, name in enumerate(names)}
+    append_embeddings(folder, "b", rows)
+    path = folder / "b.embeddings"
+    size = path.stat().st_size
+    # Not for a few.
+    assert compact_embeddings(folder, frozenset(names[:-10])) == []
+    running = EmbeddingCache(folder, "b")
+    assert compact_embeddings(folder, frozenset(names[:10])) == [path]
+    assert path.stat().st_size < size / 100
+    # Who had read it before goes on appending to the new file.
+    running.add({"f" * 64: np.ones(4, np.float32)})
+    cache = EmbeddingCache(folder, "b")
+    assert [cache.get(name) is not None for name in (names[9], names[10], "f" * 64)] == [
+        True,
+        False,
+        True,
+    ]
