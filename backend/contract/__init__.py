@@ -125,6 +125,7 @@ from backend.contract.teaching import QueueReason as QueueReason
 from backend.contract.training import MAX_AFTER_LABELS as MAX_AFTER_LABELS
 from backend.contract.training import MAX_QUIET_SECONDS as MAX_QUIET_SECONDS
 from backend.contract.training import MIN_QUIET_SECONDS as MIN_QUIET_SECONDS
+from backend.contract.training import Certainty as Certainty
 from backend.contract.training import ConfusedClasses as ConfusedClasses
 from backend.contract.training import Decision as Decision
 from backend.contract.training import EvaluationReport as EvaluationReport

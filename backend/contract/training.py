@@ -198,6 +198,32 @@ class PhotoAnswer:
 
 
 @dataclass(frozen=True)
+class Certainty:
+    """How far a version's scores can be trusted; shares from 0 to 1.
+
+    All was measured on labelled photos while they were left out. None where photos were too few.
+    """
+
+    photos: int
+    """How many those were."""
+    calibration_error_before: float | None = None
+    """Expected calibration error of the scores as they were learned: by how much scores and the
+    share of right answers differ."""
+    calibration_error: float | None = None
+    """That of the calibrated scores."""
+    calibration_error_by_chance: float | None = None
+    """What scores that are exactly right would have with so few photos."""
+    temperature: float | None = None
+    """What logits were divided by to calibrate them; 1 in a model that keeps the classes of its
+    backbone, of which there are no photos."""
+    marked_unsure: float | None = None
+    """Share that the learned threshold marks as unsure; None if the version learned none, and
+    answers are unsure by their scores alone."""
+    none_marked_unsure: float | None = None
+    """Share of the photos labelled as none of the classes that it marks."""
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """How good a version is, as training measured it."""
 
@@ -218,5 +244,7 @@ class EvaluationReport:
     skipped: list[SkippedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Sentences about how an imported folder was understood."""
+    certainty: Certainty | None = None
+    """None in versions of an older Servery."""
     outlook: Outlook | None = None
     """What more labels are expected to bring; None if there are too few to tell."""

@@ -19,12 +19,20 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.errors import ModelError
+from serving.models.familiarity import Familiarity, unit
+from serving.models.familiarity_graph import (
+    columns_read,
+    remove_familiarity,
+    write_familiarity,
+)
 from serving.tf.messages import saved_model_pb2, types_pb2
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.status import ServingError
 from serving.tf.tensors import Tensor, from_proto, string_tensor, to_proto
 
 Floats = npt.NDArray[np.float32]
+
+__all__ = ["Floats", "Head", "ServableGraph", "softmax", "unit"]
 
 
 @dataclass(frozen=True)
@@ -97,13 +105,25 @@ class ServableGraph:
         """
         rest = saved_model_pb2.SavedModel()
         rest.CopyFrom(self._message)
+        remove_familiarity(rest)
         for node in _nodes(rest):
             if node.name in self._nodes:
                 node.attr.clear()
         return hashlib.sha256(rest.SerializeToString(deterministic=True)).hexdigest()
 
+    def with_taught(self, head: Head, familiarity: Familiarity | None) -> bytes:
+        """Return the content of a `saved_model.pb` with another head and its familiarity."""
+        write_familiarity(self._message, familiarity)
+        return self.with_head(head)
+
     def with_head(self, head: Head) -> bytes:
-        """Return the content of a `saved_model.pb` with another head."""
+        """Return the content of a `saved_model.pb` with another head.
+
+        Familiarity stays as it is, which is right where classes have other names or fewer
+        columns; it goes if it reads columns that the head does not have.
+        """
+        if len(head.classes) < columns_read(self._message):
+            remove_familiarity(self._message)
         constants = {
             HEAD_KERNEL: Tensor(types_pb2.DT_FLOAT, np.asarray(head.kernel, np.float32)),
             HEAD_BIAS: Tensor(types_pb2.DT_FLOAT, np.asarray(head.bias, np.float32)),
@@ -119,13 +139,6 @@ class ServableGraph:
 
     def _tensor(self, name: str) -> Any:
         return self._nodes[name].attr["value"].tensor
-
-
-def unit(embeddings: Floats) -> Floats:
-    """Return embeddings [N, D] scaled to length 1, as the graph does; zeros stay zeros."""
-    squares = np.square(embeddings).sum(axis=1, keepdims=True)
-    scaled: Floats = embeddings / np.sqrt(np.maximum(squares, np.float32(1e-12)))
-    return scaled
 
 
 def softmax(logits: Floats) -> Floats:

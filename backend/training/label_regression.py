@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.training.certainty import learn_certainty
 from backend.training.evaluation import (
     CROSS_VALIDATION,
     HELD_OUT,
@@ -20,11 +21,13 @@ from backend.training.evaluation import (
     report,
 )
 from backend.training.features import Rows
-from backend.training.head import Head
+from backend.training.head import Floats, Head
 from backend.training.learned import Learned
 from backend.training.prototypes import read_embedding_mean
 from backend.training.regression import Problem, sorted_rows
 from backend.training.taught import Taught
+from serving.models.builtin.old_classes import old_classes
+from serving.models.familiarity import Familiarity
 
 
 def teach_by_regression(
@@ -33,28 +36,37 @@ def teach_by_regression(
     labeled: Rows,
     test_part: frozenset[str],
     on_part: Callable[[int, int], None],
+    none: Floats,
 ) -> Taught:
     """Return a head that learned every one of `labeled` but those of `test_part`.
 
     Its accuracy is measured on the test part, if there is one, else by cross-validation.
-    `on_part(number, count)` is called before each of the fits of that.
+    `on_part(number, count)` is called before each of the fits of that. `none` [M, D] are
+    embeddings of photos that show none of the classes: no class is learned from them, but what
+    is unknown.
     """
     before = Learned.read(base_folder, base)
     rows = sorted_rows(labeled.where(image not in test_part for image in labeled.images))
     test_rows = sorted_rows(labeled.where(image in test_part for image in labeled.images))
+    old = old_classes(base_folder, before.foundation.classes)
+    familiarity = None if old is None else Familiarity(old)
+    certainty = None
     if len(rows):
         mean = read_embedding_mean(base_folder, rows.embeddings)
         problem = Problem(before.foundation, rows, mean)
         judged = cross_validated(problem, rows, on_part)
-        checked = answers_in(judged)
         head = problem.fit(np.arange(len(rows)))
+        certain = learn_certainty(before.foundation, head, rows, judged, none, old)
+        head, familiarity, certainty = certain.head, certain.familiarity, certain.certainty
+        judged = certain.judged
+        checked = answers_in(judged)
     else:
         head = before.foundation
         judged = None
         checked = answers_of(head, rows)
     tested = answers_of(head, test_rows)
     measured, method = (tested, HELD_OUT) if len(test_rows) else (checked, CROSS_VALIDATION)
-    made = report(method, measured, Counter(rows.classes))
+    made = replace(report(method, measured, Counter(rows.classes)), certainty=certainty)
     evaluation = evaluate(
         measured, [checked, tested], base, fair_answers(base, before, rows.joined(test_rows))
     )
@@ -76,4 +88,5 @@ def teach_by_regression(
         write=learned.write,
         report=made,
         measured=measured,
+        familiarity=familiarity,
     )

@@ -90,6 +90,11 @@ class LoadedVersion:
         classes, scores = self._run(names.CLASSIFY_SIGNATURE, [names.CLASSES, names.SCORES], images)
         return classes, scores
 
+    def familiarity(self, images: list[bytes]) -> Any:
+        """Return float32 [N], of a version that has it; raises ModelError if it fails."""
+        (familiarity,) = self._run(names.CLASSIFY_SIGNATURE, [names.FAMILIARITY], images)
+        return familiarity
+
     def _run(self, signature: str, outputs: list[str], images: list[bytes]) -> list[Any]:
         try:
             definition = self._session.signatures[signature]

@@ -10,6 +10,7 @@ from backend.contract import EvaluationReport
 from backend.training.evaluation import Answers
 from backend.training.head import Head
 from backend.training.worker_protocol import Evaluation
+from serving.models.familiarity import Familiarity
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,5 @@ class Taught:
     report: EvaluationReport
     measured: Answers
     """What the report counts."""
+    familiarity: Familiarity | None = None
+    """What the version is to answer beside its scores; None if it learned none."""

@@ -16,13 +16,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from backend.contract import SkippedFile
 from backend.training.embed_images import EmbeddedImages, embed_images, read
 from backend.training.features import FEATURES_PATH, Rows
-from backend.training.head import Floats, Head, ServableGraph, softmax
+from backend.training.head import Floats, ServableGraph, softmax
 from backend.training.import_photos import ImportedPhotos, import_photos
 from backend.training.label_regression import teach_by_regression
 from backend.training.learned import LEARNED_PATH
@@ -73,8 +74,12 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     check_loadable(Path(spec.base_folder))
     graph = ServableGraph(Path(spec.base_folder))
     photos = _photos_to_learn(spec, graph.head().classes, send)
-    embedded = _embed(spec, photos.images, graph, send)
-    taught = _teach(spec, graph, photos.images, embedded.rows, send)
+    none = tuple(LabeledImage(image.image, image.path, "") for image in spec.none)
+    embedded = _embed(spec, (*photos.images, *none), graph, send)
+    of_no_class = frozenset(image.image for image in none)
+    rows = embedded.rows.where(image not in of_no_class for image in embedded.rows.images)
+    outside = embedded.rows.where(image in of_no_class for image in embedded.rows.images)
+    taught = _teach(spec, graph, photos.images, rows, outside.embeddings, send)
     unreadable = [SkippedFile(image.path, "cannot be read") for image in embedded.unreadable]
     report = replace(
         taught.report, skipped=[*photos.skipped, *unreadable], notes=list(photos.notes)
@@ -86,10 +91,8 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
 
     send(TrainingProgress(0.93, "Checking the new version."))
     with LoadedVersion(staged, learned_from=Path(spec.base_folder)) as version:
-        _check(version, taught.head, _sample(photos.images, embedded.rows))
-    return TrainingResult(
-        taught.evaluation, len(embedded.rows), len(unreadable), len(photos.skipped)
-    )
+        _check(version, taught, _sample(photos.images, rows))
+    return TrainingResult(taught.evaluation, len(rows), len(unreadable), len(photos.skipped))
 
 
 def _photos_to_learn(spec: TrainingSpec, known: tuple[str, ...], send: Send) -> ImportedPhotos:
@@ -131,6 +134,7 @@ def _teach(
     graph: ServableGraph,
     images: tuple[LabeledImage, ...],
     rows: Rows,
+    none: Floats,
     send: Send,
 ) -> Taught:
     base, base_folder = graph.head(), Path(spec.base_folder)
@@ -145,7 +149,7 @@ def _teach(
     if _is_former(base_folder, base.kernel.shape[0]):
         ever = frozenset((*spec.images_ever_labeled, *(image.image for image in images)))
         return teach_with_rehearsal(base_folder, base, rows, test_part, ever)
-    return teach_by_regression(base_folder, base, rows, test_part, on_part)
+    return teach_by_regression(base_folder, base, rows, test_part, on_part, none)
 
 
 def _is_former(base_folder: Path, kernel_rows: int) -> bool:
@@ -166,13 +170,13 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
     copy_tree(
         base_folder, staged, may_exist=True, ignore=lambda _folder, names: replaced & set(names)
     )
-    (staged / SAVED_MODEL_FILE).write_bytes(graph.with_head(taught.head))
+    (staged / SAVED_MODEL_FILE).write_bytes(graph.with_taught(taught.head, taught.familiarity))
     taught.write(staged)
     (staged / REPORT_PATH).write_text(json.dumps(asdict(taught.report)))
     answers = taught.measured
     write_answers(staged, answers.images, answers.labels, answers.answered, answers.scores.tolist())
-    evaluation = taught.evaluation
-    metrics = {
+    evaluation, certainty = taught.evaluation, taught.report.certainty
+    metrics: dict[str, Any] = {
         "accuracy": evaluation.accuracy,
         "accuracy_error": evaluation.accuracy_error,
         "measured_images": evaluation.images,
@@ -181,6 +185,8 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
         "old_classes_accuracy": evaluation.old_accuracy,
         "old_classes_base_accuracy": evaluation.old_base_accuracy,
     }
+    if certainty is not None:
+        metrics["certainty"] = asdict(certainty)
     card = replace(
         ModelCard.read(base_folder),
         classes=taught.head.classes,
@@ -197,20 +203,30 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
     (staged / CARD_PATH).write_text(card.to_json())
 
 
-def _check(version: LoadedVersion, head: Head, sample: list[tuple[bytes, Floats]]) -> None:
-    """Compare the version's answers with the head's own; raises ModelError if they differ."""
+def _check(version: LoadedVersion, taught: Taught, sample: list[tuple[bytes, Floats]]) -> None:
+    """Compare the version's answers with what it was taught; raises ModelError if they differ."""
+    head = taught.head
     if not sample or not head.classes:
         return
-    classes, scores = version.predict([data for data, _ in sample])
-    expected = softmax(head.logits(np.stack([embedding for _, embedding in sample])))
-    for names, row, expected_row in zip(classes, scores, expected, strict=True):
+    images, embeddings = [data for data, _ in sample], np.stack([found for _, found in sample])
+    classes, scores = version.predict(images)
+    logits = head.logits(embeddings)
+    for names, row, expected_row in zip(classes, scores, softmax(logits), strict=True):
         by_name = dict(zip(head.classes, expected_row, strict=True))
         for name, score in zip(names, row, strict=True):
             if abs(by_name.get(name.decode(), -1.0) - score) > TOLERANCE:
-                raise ModelError(
-                    "The new version does not answer as it was taught.",
-                    "Train again; report it if it comes back.",
-                )
+                raise _not_as_taught()
+    if taught.familiarity is not None:
+        expected = taught.familiarity.of(embeddings, logits)
+        if not np.allclose(version.familiarity(images), expected, rtol=0, atol=TOLERANCE):
+            raise _not_as_taught()
+
+
+def _not_as_taught() -> ModelError:
+    return ModelError(
+        "The new version does not answer as it was taught.",
+        "Train again; report it if it comes back.",
+    )
 
 
 def _sample(images: tuple[LabeledImage, ...], rows: Rows) -> list[tuple[bytes, Floats]]:

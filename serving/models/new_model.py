@@ -15,6 +15,7 @@ from serving.models.builtin.catalog import built_in_model, built_in_models
 from serving.models.builtin.install import write_built_in
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import CHECKSUMS_PATH
+from serving.models.familiarity_graph import with_familiarity
 from serving.models.former_head import has_former_head, with_todays_head
 from serving.models.graph_template import constant_shapes, float_tensor, with_constants
 from serving.models.model_folders import create_model
@@ -104,7 +105,7 @@ def _write(
             HEAD_CLASSES: string_tensor([]),
         }
         graph.unlink()
-        graph.write_bytes(with_constants(content, head))
+        graph.write_bytes(with_familiarity(with_constants(content, head), None))
         card = replace(card, classes=(), other_names={}, metrics={}, description="")
     card_path = staged / CARD_PATH
     card_path.parent.mkdir(exist_ok=True)

@@ -33,6 +33,8 @@ their classes look like: float [N], 0 to 1; below 0.5 a photo shows something el
 EMBEDDING_NODE = "servery/embedding"
 CLASSES_NODE = "servery/classes"
 SCORES_NODE = "servery/scores"
+FAMILIARITY_NODE = "servery/familiarity"
+"""What it is computed from has names that begin with it and a slash."""
 HEAD_KERNEL = "servery/head/kernel"
 """Constant, float [2 D, C]: rows for the embedding, then for the same at unit length.
 

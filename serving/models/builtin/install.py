@@ -23,8 +23,11 @@ from serving.models.builtin.catalog import (
 from serving.models.builtin.efficientnet import EMBEDDING_SIZE
 from serving.models.builtin.folding import fold
 from serving.models.builtin.imagenet import imagenet_classes
+from serving.models.builtin.old_classes import EMBEDDING_MEAN_FILE, familiar_to
 from serving.models.builtin.torch_weights import read_torch_weights
 from serving.models.card import CARD_PATH, ModelCard
+from serving.models.familiarity import Familiarity
+from serving.models.familiarity_graph import with_familiarity
 from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository, Version
 from serving.models.staging import adopt_version, staged_version
@@ -36,8 +39,6 @@ from serving.tf.tensors import string_tensor
 LICENCES = RESOURCES / "licences"
 LICENCE_FILE = Path("assets.extra") / "LICENSE"
 NOTICE_FILE = Path("assets.extra") / "NOTICE"
-EMBEDDING_MEAN_FILE = Path("assets.extra") / "embedding_mean.npy"
-"""Float32 [D]: about the mean embedding of what the network learned from; for training."""
 _LOCK_NAME = ".installing"
 
 
@@ -104,7 +105,9 @@ def write_built_in(folder: Path, model: BuiltInModel) -> None:
     notice = (LICENCES / "built-in-models.txt").read_text("utf-8")
     write_warmup(folder)
     np.save(folder / EMBEDDING_MEAN_FILE, weights.embedding_mean)
-    (folder / SAVED_MODEL_FILE).write_bytes(with_constants(model.template.read_bytes(), constants))
+    content = with_constants(model.template.read_bytes(), constants)
+    familiarity = Familiarity(familiar_to(model, len(classes), weights.embedding_mean))
+    (folder / SAVED_MODEL_FILE).write_bytes(with_familiarity(content, familiarity))
     (folder / CARD_PATH).write_text(card.to_json())
     shutil.copyfile(LICENCES / "Apache-2.0.txt", folder / LICENCE_FILE)
     (folder / NOTICE_FILE).write_text(notice.format(package=model.package), "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import shutil
 import signal
@@ -23,17 +24,20 @@ from backend.training.worker_protocol import (
     LabeledImage,
     Message,
     PhotosRead,
+    StoredImage,
     TrainingProgress,
     TrainingResult,
     TrainingSpec,
     from_line,
 )
+from serving.errors import ModelError
 from serving.json_decode import decode
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository, Version
 from serving.models.staging import adopt_version, staged_version
+from serving.normalize_image import read_normalized_image
 from serving.workspace import Workspace
-from tests.support.sample_images import drawing
+from tests.support.sample_images import drawing, painting
 from tests.support.waiting import TIMEOUT_SECONDS
 
 BACKBONE = "efficientnet-lite0"
@@ -49,6 +53,7 @@ class Teaching:
         self.repository = ModelRepository(workspace.models)
         self.messages: list[Message] = []
         self.labels: dict[str, LabeledImage] = {}
+        self.none: list[StoredImage] = []
 
     def draw(
         self, count: int, *, part: str = "", first: int = 0, kinds: tuple[str, ...] = KINDS
@@ -70,7 +75,14 @@ class Teaching:
             images_ever_labeled=tuple(sorted(self.labels)),
             import_folder=str(folder or ""),
             images_folder=str(self.workspace.images),
+            none=tuple(self.none),
         )
+
+    def label_none(self, jpeg: bytes) -> None:
+        name = hashlib.sha256(jpeg).hexdigest()
+        path = self.workspace.images / f"{name}.jpg"
+        path.write_bytes(jpeg)
+        self.none.append(StoredImage(name, str(path)))
 
     def take(self, message: Message) -> None:
         """Keep a message, and the labels in it, as the trainer does."""
@@ -262,3 +274,58 @@ def test_a_run_that_is_killed_is_continued(teaching: Teaching, mine: Version) ->
     assert result.learned_images == 72
     (embedding,) = (step for step in teaching.steps() if step.startswith("Embedding "))
     assert int(embedding.split()[1]) <= 40
+
+
+def familiarities(version: Version, images: list[bytes]) -> list[float]:
+    with LoadedVersion(version.path) as loaded:
+        return [float(value) for value in loaded.familiarity(images)]
+
+
+def test_a_version_knows_what_it_was_not_taught(teaching: Teaching, mine: Version) -> None:
+    teaching.draw(30, kinds=("rings", "stripes"))
+    version, _ = teaching.learn(mine)
+    certainty = report_of(version).certainty
+    assert certainty is not None
+    assert certainty.photos == 60
+    assert certainty.marked_unsure is not None
+    assert certainty.marked_unsure <= 0.1
+    assert certainty.temperature is not None
+    assert certainty.calibration_error is not None
+    assert version.card().metrics["certainty"]["calibration_error"] == certainty.calibration_error
+    taught = [drawing(kind, seed) for kind in ("rings", "stripes") for seed in range(100, 115)]
+    assert sum(value < 0.5 for value in familiarities(version, taught)) <= 3
+    plain = [painting(color, seed) for color in ("red", "black") for seed in range(5)]
+    assert max(familiarities(version, plain)) < 0.5
+
+
+def test_photos_of_no_class_teach_what_is_unknown_and_no_class(
+    teaching: Teaching, mine: Version
+) -> None:
+    teaching.draw(20, kinds=("rings", "stripes"))
+    for seed in range(8):
+        teaching.label_none(drawing("smiley", seed))
+    version, result = teaching.learn(mine)
+    assert version.card().classes == ("rings", "stripes")
+    assert result.learned_images == 40
+    certainty = report_of(version).certainty
+    assert certainty is not None
+    assert certainty.none_marked_unsure is not None
+    smileys = [drawing("smiley", seed) for seed in range(100, 110)]
+    assert sum(value < 0.5 for value in familiarities(version, smileys)) >= 8
+
+
+def test_beside_the_classes_of_a_backbone_both_are_familiar(
+    teaching: Teaching, shared_data: Path
+) -> None:
+    base = create_from_backbone(teaching.repository, "both", BACKBONE, keeps_classes=True)
+    photos = [read_normalized_image(path) for path in sorted(shared_data.glob("photos/*.JPEG"))]
+    known = familiarities(base, photos)
+    assert sum(value < 0.5 for value in known) == 2  # docs/decisions/unsure.md
+    teaching.draw(20, kinds=("rings",))
+    version, _ = teaching.learn(base)
+    assert familiarities(version, photos) == pytest.approx(known, abs=0.02)
+    rings = [drawing("rings", seed) for seed in range(100, 120)]
+    assert sum(value >= 0.5 for value in familiarities(version, rings)) >= 17
+    without = create_from_backbone(teaching.repository, "own", BACKBONE, keeps_classes=False)
+    with pytest.raises(ModelError, match="predict_images of the version failed"):
+        familiarities(without, photos[:1])
