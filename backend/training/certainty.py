@@ -8,12 +8,11 @@ import numpy as np
 
 from backend.contract import Certainty
 from backend.training.calibration import Calibration, calibrate, with_temperature
-from backend.training.evaluation import deal
+from backend.training.evaluation import parts_of
 from backend.training.familiarity import Familiar, learn_familiarity
 from backend.training.features import Rows
 from backend.training.head import Floats, Head, softmax
 from backend.training.learned import CrossValidated
-from backend.training.near_duplicates import group_near_duplicates
 from serving.models.familiarity import Familiarity, OldClasses
 
 
@@ -64,7 +63,7 @@ def learn_certainty(
             rows.embeddings,
             np.unique(truth, return_inverse=True)[1],
             probabilities.max(axis=1),
-            deal(rows, group_near_duplicates(rows.embeddings)),
+            parts_of(rows),
             none,
             softmax(head.logits(none)).max(axis=1, initial=0),
             scores_count=len(head.classes) > 1 and not keeps_classes,

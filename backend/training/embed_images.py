@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,13 +17,18 @@ from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Rows
 from backend.training.head import Floats
 from backend.training.loaded_version import LoadedVersion, UnreadableImages
-from backend.training.worker_protocol import LabeledImage, TrainingSpec
+from backend.training.worker_protocol import LabeledImage, StoredImage, TrainingSpec
 from serving.errors import ModelError
 from serving.state_files import UnreadableFile
 from serving.tf.cores import core_count
 
 BATCH = 16
 """Photos that one core embeds together: more of them make it no faster."""
+MAX_POOL = 3_000
+"""Photos without labels that are learned from: more take longer than they are worth."""
+MAX_POOL_EMBEDDED = 100
+"""Of those, how many a run embeds, which takes a few seconds. Most are embedded when they are
+classified; the others follow from run to run."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,33 +42,43 @@ class EmbeddedImages:
 
     rows: Rows
     unreadable: tuple[LabeledImage, ...]
+    pool: Floats
+    """[M, D]: of photos without labels, in the order of their hashes."""
 
 
 def embed_images(
     spec: TrainingSpec,
     images: tuple[LabeledImage, ...],
+    pool: Sequence[StoredImage],
     backbone: str,
     size: int,
     on_done: OnDone,
 ) -> EmbeddedImages:
     """Return a row for each of `images` that can be read, embedded by the base version.
 
-    `backbone` is the hash of its network, whose embeddings have `size` numbers.
-    Raises ModelError if there are images and none can be read.
+    `backbone` is the hash of its network, whose embeddings have `size` numbers. Of `pool`,
+    photos without labels, the newest first, MAX_POOL are taken whose embeddings are known;
+    MAX_POOL_EMBEDDED are embedded that are not. Raises ModelError if there are images and
+    none can be read.
     """
     cache = EmbeddingCache(Path(spec.embeddings_folder), backbone)
-    missing = [image for image in images if cache.get(image.image) is None]
+    missing: list[LabeledImage | StoredImage] = [
+        image for image in images if cache.get(image.image) is None
+    ]
+    labelled = {image.image for image in images}
+    others = [image for image in pool if image.image not in labelled]
+    missing += [image for image in others if cache.get(image.image) is None][:MAX_POOL_EMBEDDED]
     if missing:
         on_done(0, len(missing))
         batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         done = 0
         with LoadedVersion(Path(spec.base_folder)) as version, ExitStack() as stack:
-            pool = ThreadPoolExecutor(core_count())
+            threads = ThreadPoolExecutor(core_count())
             # What an error leaves over is not embedded for nothing.
-            stack.callback(pool.shutdown, cancel_futures=True)
+            stack.callback(threads.shutdown, cancel_futures=True)
             # A batch for each core: cores that share one wait for each other all the time.
             for batch, embeddings in zip(
-                batches, pool.map(partial(embed_batch, version), batches), strict=True
+                batches, threads.map(partial(embed_batch, version), batches), strict=True
             ):
                 cache.add(embeddings)
                 done += len(batch)
@@ -80,19 +95,28 @@ def embed_images(
         tuple(image.class_name for image, _ in known),
         tuple(image.image for image, _ in known),
     )
-    return EmbeddedImages(rows, tuple(image for image, embedding in found if embedding is None))
+    newest = [image.image for image in others if cache.get(image.image) is not None][:MAX_POOL]
+    unlabelled = [cache.get(image) for image in sorted(newest)]
+    return EmbeddedImages(
+        rows,
+        tuple(image for image, embedding in found if embedding is None),
+        np.array(unlabelled, np.float32).reshape(len(unlabelled), size),
+    )
 
 
-def read(image: LabeledImage) -> bytes | None:
+def read(image: LabeledImage | StoredImage) -> bytes | None:
     """Return the JPEG of an image, or None if it is damaged or there is none any more."""
     try:
         return read_image(Path(image.path))
     except UnreadableFile as error:
-        _log.warning("The photo of class %s is left out. %s", image.class_name, error.what)
+        which = f" of class {image.class_name}" if isinstance(image, LabeledImage) else ""
+        _log.warning("The photo%s is left out. %s", which, error.what)
         return None
 
 
-def embed_batch(version: LoadedVersion, batch: list[LabeledImage]) -> dict[str, Floats]:
+def embed_batch(
+    version: LoadedVersion, batch: list[LabeledImage | StoredImage]
+) -> dict[str, Floats]:
     files = {image.image: data for image in batch if (data := read(image)) is not None}
     if not files:
         return {}

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,7 +22,6 @@ from backend.training.features import Integers, Rows
 from backend.training.head import Floats, Head, softmax
 from backend.training.learned import CrossValidated, Learned
 from backend.training.near_duplicates import group_near_duplicates
-from backend.training.regression import Problem
 from backend.training.worker_protocol import Evaluation
 
 CROSS_VALIDATION = "cross-validation"
@@ -66,20 +66,38 @@ def answers_of(head: Head, rows: Rows) -> Answers:
     return Answers(rows.images, rows.classes, answered, scores[np.arange(len(rows)), best])
 
 
+class Fitter(Protocol):
+    """Labelled rows, prepared so that heads can be fitted to any part of them."""
+
+    @property
+    def foundation(self) -> Head:
+        """The head before anyone taught it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those of every head that is fitted; the foundation's are the first ones."""
+
+    def fit(self, chosen: Integers, /) -> Head:
+        """Return the head that learned the rows of these indices alone, at least one."""
+
+
 def cross_validated(
-    problem: Problem, rows: Rows, on_part: Callable[[int, int], None]
+    problem: Fitter,
+    rows: Rows,
+    on_part: Callable[[int, int], None],
+    parts: Sequence[Integers] | None = None,
 ) -> CrossValidated:
     """Return what is said about each of `rows` by a head fitted without it.
 
-    `rows` are the sorted rows of `problem`. Near-duplicates are left out together.
-    `on_part(number, count)` is called before each fit, with numbers from 1. A photo that
-    nothing is left without is judged by the foundation.
+    `rows` are the sorted rows of `problem`. `parts` are left out one after the other, those
+    of `parts_of(rows)` unless given. `on_part(number, count)` is called before each fit, with
+    numbers from 1. A photo that nothing is left without is judged by the foundation.
     """
     count, classes = len(rows), problem.classes
     probabilities = np.zeros((count, len(classes)), np.float16)
     energies = np.zeros(count, np.float32)
-    groups = group_near_duplicates(rows.embeddings) if count else np.zeros(0, np.int64)
-    parts = deal(rows, groups)
+    if parts is None:
+        parts = parts_of(rows)
     for number, part in enumerate(parts, 1):
         on_part(number, len(parts))
         others = np.setdiff1d(np.arange(count), part)
@@ -88,7 +106,7 @@ def cross_validated(
             logits = head.logits(rows.embeddings[part])
             largest = logits.max(axis=1)
             energies[part] = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
-            # The foundation's classes are the first ones of the problem.
+            # The foundation alone has fewer.
             probabilities[part, : logits.shape[1]] = softmax(logits)
     return CrossValidated(rows.images, rows.classes, classes, probabilities, energies)
 
@@ -103,6 +121,12 @@ def answers_in(found: CrossValidated) -> Answers:
         found.classes[index] if score > 0 else "" for index, score in zip(best, scores, strict=True)
     )
     return Answers(found.images, found.labels, answered, scores)
+
+
+def parts_of(rows: Rows) -> list[Integers]:
+    """Deal rows into parts for cross-validation; near-duplicates are in one."""
+    groups = group_near_duplicates(rows.embeddings) if len(rows) else np.zeros(0, np.int64)
+    return deal(rows, groups)
 
 
 def deal(rows: Rows, groups: Integers) -> list[Integers]:

@@ -15,7 +15,6 @@ from backend.training.evaluation import (
     HELD_OUT,
     answers_in,
     answers_of,
-    cross_validated,
     evaluate,
     fair_answers,
     report,
@@ -24,7 +23,8 @@ from backend.training.features import Rows
 from backend.training.head import Floats, Head
 from backend.training.learned import Learned
 from backend.training.prototypes import read_embedding_mean
-from backend.training.regression import Problem, sorted_rows
+from backend.training.regression import sorted_rows
+from backend.training.selection import choose
 from backend.training.taught import Taught
 from serving.models.builtin.old_classes import old_classes
 from serving.models.familiarity import Familiarity
@@ -35,15 +35,17 @@ def teach_by_regression(
     base: Head,
     labeled: Rows,
     test_part: frozenset[str],
+    pool: Floats,
     on_part: Callable[[int, int], None],
     none: Floats,
 ) -> Taught:
     """Return a head that learned every one of `labeled` but those of `test_part`.
 
-    Its accuracy is measured on the test part, if there is one, else by cross-validation.
-    `on_part(number, count)` is called before each of the fits of that. `none` [M, D] are
-    embeddings of photos that show none of the classes: no class is learned from them, but what
-    is unknown.
+    `pool` [M, D] are embeddings of photos without labels, which teach too if the labels say
+    that they do. Its accuracy is measured on the test part, if there is one, else by
+    cross-validation. `on_part(number, count)` is called before each of the fits of that. `none`
+    [M, D] are embeddings of photos that show none of the classes: no class is learned from
+    them, but what is unknown.
     """
     before = Learned.read(base_folder, base)
     rows = sorted_rows(labeled.where(image not in test_part for image in labeled.images))
@@ -53,16 +55,16 @@ def teach_by_regression(
     certainty = None
     if len(rows):
         mean = read_embedding_mean(base_folder, rows.embeddings)
-        problem = Problem(before.foundation, rows, mean)
-        judged = cross_validated(problem, rows, on_part)
-        head = problem.fit(np.arange(len(rows)))
-        certain = learn_certainty(before.foundation, head, rows, judged, none, old)
+        chosen = choose(before.foundation, rows, mean, pool, on_part)
+        unlabelled = chosen.pool
+        head = chosen.problem.fit(np.arange(len(rows)))
+        certain = learn_certainty(before.foundation, head, rows, chosen.judged, none, old)
         head, familiarity, certainty = certain.head, certain.familiarity, certain.certainty
         judged = certain.judged
         checked = answers_in(judged)
     else:
         head = before.foundation
-        judged = None
+        judged, unlabelled = None, 0
         checked = answers_of(head, rows)
     tested = answers_of(head, test_rows)
     measured, method = (tested, HELD_OUT) if len(test_rows) else (checked, CROSS_VALIDATION)
@@ -84,7 +86,8 @@ def teach_by_regression(
             if len(test_rows)
             else f"{len(rows)} labelled photos by cross-validation"
         ),
-        method="logistic regression on unit embeddings",
+        method="logistic regression on unit embeddings"
+        + (f", and on {unlabelled:,} photos without labels" if unlabelled else ""),
         write=learned.write,
         report=made,
         measured=measured,

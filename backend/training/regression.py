@@ -37,7 +37,13 @@ class Problem:
     `classes` are those of each head: the foundation's, then the new ones by name.
     """
 
-    def __init__(self, foundation: Head, rows: Rows, mean: Floats) -> None:
+    def __init__(
+        self,
+        foundation: Head,
+        rows: Rows,
+        mean: Floats,
+        inverse_penalty: float = INVERSE_PENALTY,
+    ) -> None:
         """Prepare `rows`, which come from `sorted_rows`.
 
         `foundation` has a kernel [2D, C]; `mean` is the mean embedding [D] of all photos.
@@ -54,7 +60,7 @@ class Problem:
         self._size = rows.embeddings.shape[1]
         truth = rows.indices(self.classes).astype(np.int64)
         points, logits = unit(rows.embeddings), foundation.logits(rows.embeddings)
-        self._inverse_penalty = INVERSE_PENALTY
+        self._inverse_penalty = inverse_penalty
         self._replayed = np.zeros((0, self._size), np.float32)
         """Unit embeddings of all prototypes."""
         self._replayed_best = np.zeros(0, np.float32)
@@ -144,6 +150,19 @@ class Problem:
         gaps = (self._replayed @ weights).max(axis=1) - self._replayed_best
         most = max(0.0, -float(np.percentile(gaps, LEFT_ALONE)))
         return FEW_LABELS / (FEW_LABELS + labels) * most
+
+
+def head_of_own(weights: Floats, bias: Floats, columns: Integers, classes: tuple[str, ...]) -> Head:
+    """Return a head of classes of one's own from weights [D, L] and biases [L] for some of them.
+
+    `columns` [L] are their indices in `classes`. The others are never the answer.
+    """
+    size = len(weights)
+    kernel = np.zeros((2 * size, len(classes)), np.float32)
+    kernel[size:, columns] = weights
+    biases = np.full(len(classes), _NEVER, np.float32)
+    biases[columns] = bias
+    return Head(kernel, biases, classes)
 
 
 def sorted_rows(rows: Rows) -> Rows:

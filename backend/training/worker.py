@@ -26,15 +26,17 @@ from backend.training.features import FEATURES_PATH, Rows
 from backend.training.head import Floats, ServableGraph, softmax
 from backend.training.import_photos import ImportedPhotos, import_photos
 from backend.training.label_regression import teach_by_regression
-from backend.training.learned import LEARNED_PATH
+from backend.training.learned import LEARNED_PATH, Learned
 from backend.training.loaded_version import LoadedVersion, check_loadable
 from backend.training.photo_answers import ANSWERS_PATH, write_answers
 from backend.training.rehearsal import teach_with_rehearsal
+from backend.training.selection import uses_pool
 from backend.training.taught import Taught
 from backend.training.worker_protocol import (
     REPORT_PATH,
     LabeledImage,
     Message,
+    StoredImage,
     TrainingFailure,
     TrainingProgress,
     TrainingResult,
@@ -79,7 +81,7 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     of_no_class = frozenset(image.image for image in none)
     rows = embedded.rows.where(image not in of_no_class for image in embedded.rows.images)
     outside = embedded.rows.where(image in of_no_class for image in embedded.rows.images)
-    taught = _teach(spec, graph, photos.images, rows, outside.embeddings, send)
+    taught = _teach(spec, graph, photos.images, rows, outside.embeddings, embedded.pool, send)
     unreadable = [SkippedFile(image.path, "cannot be read") for image in embedded.unreadable]
     report = replace(
         taught.report, skipped=[*photos.skipped, *unreadable], notes=list(photos.notes)
@@ -123,10 +125,16 @@ def _embed(
         step = f"Embedded {done:,} of {_photos(total)}." if done else f"Embedding {_photos(total)}."
         send(TrainingProgress(progress, step))
 
-    size = graph.head().kernel.shape[0]
-    if not _is_former(Path(spec.base_folder), size):
+    base, base_folder = graph.head(), Path(spec.base_folder)
+    size = base.kernel.shape[0]
+    pool: tuple[StoredImage, ...] = ()
+    if not _is_former(base_folder, size):
         size //= 2
-    return embed_images(spec, images, graph.backbone_hash(), size, on_done)
+        labels = [image.class_name for image in images if image.class_name]
+        foundation = Learned.read(base_folder, base).foundation
+        if uses_pool(foundation, len(labels), len(set(labels))):
+            pool = spec.unlabelled
+    return embed_images(spec, images, pool, graph.backbone_hash(), size, on_done)
 
 
 def _teach(
@@ -135,6 +143,7 @@ def _teach(
     images: tuple[LabeledImage, ...],
     rows: Rows,
     none: Floats,
+    pool: Floats,
     send: Send,
 ) -> Taught:
     base, base_folder = graph.head(), Path(spec.base_folder)
@@ -149,7 +158,7 @@ def _teach(
     if _is_former(base_folder, base.kernel.shape[0]):
         ever = frozenset((*spec.images_ever_labeled, *(image.image for image in images)))
         return teach_with_rehearsal(base_folder, base, rows, test_part, ever)
-    return teach_by_regression(base_folder, base, rows, test_part, on_part, none)
+    return teach_by_regression(base_folder, base, rows, test_part, pool, on_part, none)
 
 
 def _is_former(base_folder: Path, kernel_rows: int) -> bool:

@@ -17,6 +17,7 @@ import pytest
 
 from backend.contract import EvaluationReport
 from backend.training.head import ServableGraph
+from backend.training.learned import Learned
 from backend.training.loaded_version import LoadedVersion
 from backend.training.worker import learn
 from backend.training.worker_protocol import (
@@ -54,6 +55,7 @@ class Teaching:
         self.messages: list[Message] = []
         self.labels: dict[str, LabeledImage] = {}
         self.none: list[StoredImage] = []
+        self.pool: list[StoredImage] = []
 
     def draw(
         self, count: int, *, part: str = "", first: int = 0, kinds: tuple[str, ...] = KINDS
@@ -75,14 +77,15 @@ class Teaching:
             images_ever_labeled=tuple(sorted(self.labels)),
             import_folder=str(folder or ""),
             images_folder=str(self.workspace.images),
+            unlabelled=tuple(self.pool),
             none=tuple(self.none),
         )
 
-    def label_none(self, jpeg: bytes) -> None:
+    def stored(self, jpeg: bytes) -> StoredImage:
         name = hashlib.sha256(jpeg).hexdigest()
         path = self.workspace.images / f"{name}.jpg"
         path.write_bytes(jpeg)
-        self.none.append(StoredImage(name, str(path)))
+        return StoredImage(name, str(path))
 
     def take(self, message: Message) -> None:
         """Keep a message, and the labels in it, as the trainer does."""
@@ -216,6 +219,28 @@ def test_the_order_of_teaching_changes_no_score(teaching: Teaching, mine: Versio
     assert np.array_equal(one.kernel, other.kernel)
 
 
+def test_photos_without_labels_teach_once_they_are_embedded(
+    teaching: Teaching, mine: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.training.embed_images.MAX_POOL_EMBEDDED", 6)
+    teaching.draw(3)
+    photos = [drawing(kind, seed) for seed in range(50, 54) for kind in KINDS]
+    teaching.pool = [teaching.stored(jpeg) for jpeg in photos]
+    version, _ = teaching.learn(mine)
+    assert "on 6 photos without labels" in version.card().training["method"]
+    assert "Embedded 15 of 15 photos." in teaching.steps()
+    for photo in teaching.pool:
+        Path(photo.path).unlink()  # Those that are embedded need not be looked at again.
+    again, _ = teaching.learn(mine, imports=False)
+    assert "on 6 photos without labels" in again.card().training["method"]
+    learned = Learned.read(again.path, ServableGraph(again.path).head()).cross_validated
+    assert learned is not None
+    assert learned.images == tuple(sorted(teaching.labels))
+    for kind in KINDS:
+        unseen = [drawing(kind, seed) for seed in range(100, 110)]
+        assert first_answers(again, unseen).count(kind) >= 9
+
+
 def test_labels_taken_back_leave_a_model_without_classes(teaching: Teaching, mine: Version) -> None:
     teaching.draw(2)
     taught, _ = teaching.learn(mine)
@@ -303,7 +328,7 @@ def test_photos_of_no_class_teach_what_is_unknown_and_no_class(
 ) -> None:
     teaching.draw(20, kinds=("rings", "stripes"))
     for seed in range(8):
-        teaching.label_none(drawing("smiley", seed))
+        teaching.none.append(teaching.stored(drawing("smiley", seed)))
     version, result = teaching.learn(mine)
     assert version.card().classes == ("rings", "stripes")
     assert result.learned_images == 40
