@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -28,6 +29,7 @@ from serving.engines.process import ProcessEngine
 from serving.engines.switch import EngineSwitch
 from serving.errors import ModelError, ServeryError
 from serving.fleet.fleet import Fleet
+from serving.fleet.rollout import RolloutWatch
 from serving.fleet.view import FleetView
 from serving.models.builtin.install import install_first_model
 from serving.models.repository import ModelRepository
@@ -180,12 +182,14 @@ class _FleetStatus:
         self._cards: dict[str, int] = {}
         """The version of each served model whose classes the Classify page offers."""
         self._view: FleetView | None = None
+        self._rollouts = RolloutWatch()
 
     def show(self, view: FleetView) -> None:
         self._view = view
         app = self._app
+        rollout = self._rollouts.look(view, time.monotonic()).get(view.model)
         app.window.status.show_fleet(
-            view.ready, view.desired_count, view.fault_sentence(view.model)
+            view.ready, view.desired_count, view.fault_sentence(view.model), rollout
         )
         app.answering.set_served(view.served)
         self.show_answering()
@@ -202,8 +206,9 @@ class _FleetStatus:
         view, model = self._view, self._app.answering.name
         if view is not None:
             version = view.version_of(model)
-            self._app.window.status.show_model(model, version)
-            self._app.classify.fleet_changed(view.ready, model, version)
+            canary = view.canaries.get(model)
+            self._app.window.status.show_model(model, version, canary)
+            self._app.classify.fleet_changed(view.ready, model, version, canary)
 
     async def _show_card(self, model: str, version: int, report: Report) -> None:
         try:

@@ -16,12 +16,14 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
+from backend.contract import NewCanary
 from desktop.app import App, Options, run
-from desktop.learn.page import LearnPage
+from desktop.learn.page import LearnPage, LearnView
 from desktop.main_window import PageName
 from desktop.models.folder_sheet import FolderSheet
 from desktop.models.page import ModelsPage
 from desktop.theme import Appearance
+from serving.models.canary import CanaryPhase
 from serving.workspace import Workspace
 from tests.support.drag_and_drop import drop_files
 from tests.support.waiting import wait_until
@@ -50,6 +52,7 @@ async def tour(
         await wait_until(lambda: len(page.gallery.photos) == len(photos))
         await wait_until(lambda: _all_answered(app))
         await _teach(app, photos[: len(photos) * 2 // 3])
+        await _try_canary(app)
         page.select(str(photos[0]))
     if classes is not None:
         await _make_model(app, classes, out)
@@ -60,6 +63,8 @@ async def tour(
         for page_name in PageName:
             window.show_page(page_name)
             await _save(window, out / f"{page_name}-{appearance.value}.png")
+            if page_name is PageName.LEARN:
+                await _save_versions(app, out, appearance)
         if classes is not None:
             models = window.page(PageName.MODELS)
             assert isinstance(models, ModelsPage)
@@ -67,6 +72,39 @@ async def tour(
             models.open_model(classes.name)
             await _save(window, out / f"model-{appearance.value}.png")
             models.close_model()
+
+
+async def _save_versions(app: App, out: Path, appearance: Appearance) -> None:
+    """Show the versions on the Learn page, with each kind of detail."""
+    learn = app.window.page(PageName.LEARN)
+    assert isinstance(learn, LearnPage)
+    before = learn.view
+    learn.show_view(LearnView.VERSIONS)
+    versions = learn.versions
+    assert versions.summary is not None
+    versions.select(versions.summary.live_version)
+    for name, view in (("report", versions.report), ("history", versions.history)):
+        versions.tabs.setCurrentWidget(view)
+        await _save(app.window, out / f"versions-{name}-{appearance.value}.png")
+    learn.show_view(before)
+
+
+async def _try_canary(app: App) -> None:
+    """Let another version than the live one answer half of the requests, and ask it."""
+    backend = await app.backend
+    model = (await backend.models())[0]
+    others = [each.number for each in model.versions if not each.live]
+    if not others:
+        return
+    await backend.start_canary(model.name, others[0], NewCanary(share=0.5))
+
+    async def is_running() -> bool:
+        canary = (await backend.model(model.name)).canary
+        return canary is None or canary.phase is CanaryPhase.RUNNING
+
+    await wait_until(is_running)
+    app.classify.reclassify([str(photo.path) for photo in app.gallery.photos])
+    await wait_until(lambda: _all_answered(app))
 
 
 async def _make_model(app: App, classes: Path, out: Path) -> None:

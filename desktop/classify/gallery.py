@@ -39,6 +39,7 @@ class Gallery:
         self._listeners: list[GalleryListener] = []
         self._unsure_below = unsure_below
         self._answering: tuple[str, int] | None = None
+        self._canary: int | None = None
 
     def subscribe(self, listener: GalleryListener) -> None:
         self._listeners.append(listener)
@@ -71,11 +72,11 @@ class Gallery:
 
     def is_outdated(self, photo: Photo) -> bool:
         """Whether its answer came from another model or version than answers now."""
-        return (
-            self._answering is not None
-            and photo.prediction is not None
-            and (photo.prediction.model, photo.prediction.version) != self._answering
-            and not photo.waiting
+        if self._answering is None or photo.prediction is None or photo.waiting:
+            return False
+        model, version = self._answering
+        return photo.prediction.model != model or (
+            photo.prediction.version not in (version, self._canary)
         )
 
     def outdated(self) -> list[str]:
@@ -92,9 +93,14 @@ class Gallery:
         """Keys of the photos that failed through no fault of their own."""
         return [photo.key for photo in self._photos if photo.failure and photo.failure.transient]
 
-    def set_answering(self, model: str, version: int) -> None:
-        """Say who answers photos now."""
-        self._answering = (model, version)
+    @property
+    def canary(self) -> int | None:
+        """The version that answers a share of the photos, if one does."""
+        return self._canary
+
+    def set_answering(self, model: str, version: int, canary: int | None = None) -> None:
+        """Say who answers photos now, and which version answers a share of them."""
+        self._answering, self._canary = (model, version), canary
         self._outdated = {photo.key for photo in self._photos if self.is_outdated(photo)}
         self._states_changed()
 

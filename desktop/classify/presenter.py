@@ -215,15 +215,20 @@ class ClassifyPresenter(Generic[R]):
         title = f"Classify {formats.plural(len(paths), 'photo')} again"
         return self._jobs.start(title, lambda report: self._classify(paths, request, report))
 
-    def fleet_changed(self, ready: int, model: str, version: int | None) -> None:
+    def fleet_changed(
+        self, ready: int, model: str, version: int | None, canary: int | None = None
+    ) -> None:
         """React to the fleet: it can answer again, or another model or version answers.
+
+        `canary` answers a share of the photos, if it is given.
 
         Photos that failed only because no instance was ready are tried again, and
         the photo that is shown gets the answer of who answers now.
         """
         newly_ready, self._ready = ready > 0 and self._ready == 0, ready
-        if ready and version is not None and (model, version) != self._gallery.answering:
-            self._gallery.set_answering(model, version)
+        before = self._gallery.answering, self._gallery.canary
+        if ready and version is not None and ((model, version), canary) != before:
+            self._gallery.set_answering(model, version, canary)
             self._show_note()
             self._offer_classes()
             self._update_shown()

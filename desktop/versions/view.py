@@ -76,11 +76,17 @@ class VersionsView(QWidget):
         split.addWidget(self.tabs)
         split.setStretchFactor(1, 1)
         split.setSizes([264, 720])
-        above = build.column(
-            self.canary, self.rollout, spacing=theme.S, margins=(theme.L, 0, theme.L, 0)
+        self._above = QWidget()
+        build.column(
+            self.canary,
+            self.rollout,
+            parent=self._above,
+            spacing=theme.S,
+            margins=(theme.L, theme.M, theme.L, theme.M),
         )
-        build.column(above, (split, 1), parent=self, spacing=0)
+        build.column(self._above, (split, 1), parent=self, spacing=0)
         self.rollout.hide()
+        self._above.hide()
         self.timeline.row_made.connect(self._connect_row)
         self.canary.promote_requested.connect(self.promote_requested)
         self.canary.end_requested.connect(self.end_canary_requested)
@@ -114,8 +120,9 @@ class VersionsView(QWidget):
         versions = model.versions if model is not None else []
         live = model.live_version if model is not None else None
         self.compare.show_versions(versions, live)
-        self.canary.show_canary(model.canary if model is not None else None, busy=self._busy)
+        self._show_canary()
         numbers = [each.number for each in versions]
+        # One that is selected stays so when another goes live: a person may be reading about it.
         if self._selected not in numbers:
             self.select(live if live in numbers else next(iter(numbers), None))
         else:
@@ -142,6 +149,7 @@ class VersionsView(QWidget):
         if rollout is not None:
             self.rollout.setText(rollout.sentence)
             theme.set_role(self.rollout, "error" if rollout.late else "muted")
+        self._show_above()
 
     def select(self, number: int | None) -> None:
         """Select a version, and have its report requested."""
@@ -173,7 +181,14 @@ class VersionsView(QWidget):
         """Disable what changes which version answers, while that is being changed."""
         self._busy = promoting
         self._show_rows()
-        self.canary.show_canary(self._model.canary if self._model else None, busy=promoting)
+        self._show_canary()
+
+    def _show_canary(self) -> None:
+        self.canary.show_canary(self._model.canary if self._model else None, busy=self._busy)
+        self._show_above()
+
+    def _show_above(self) -> None:
+        self._above.setVisible(not (self.canary.isHidden() and self.rollout.isHidden()))
 
     def _show_rows(self) -> None:
         versions = self._model.versions if self._model is not None else []

@@ -106,7 +106,7 @@ def confused_sentence(run: TrainingRun | None) -> str:
 def canary_facts(canary: CanarySummary) -> list[tuple[str, str]]:
     """Return what is listed about a canary: pairs of a name and a value."""
     one, other = f"v{canary.version}", f"v{canary.stable}"
-    facts = [("Share", percent(canary.share)), ("Compared", plural(canary.requests, "request"))]
+    facts = [("Compared", plural(canary.requests, "request"))]
     if canary.canary_failures or canary.stable_failures:
         failed = count(canary.canary_failures), count(canary.stable_failures)
         facts.append(("Failed", f"{one} {failed[0]}, {other} {failed[1]}"))

@@ -10,6 +10,7 @@ from desktop.jobs import Jobs
 from desktop.widgets import build, plain_text
 from desktop.widgets.job_line import JobLine
 from desktop.widgets.model_button import ModelButton
+from serving.fleet.rollout import Rollout
 
 HEIGHT = 36
 _MARK = 12
@@ -39,11 +40,22 @@ class StatusBar(QFrame):
         self._show_fleet("failed", sentence)
         self.model.hide()
 
-    def show_fleet(self, ready: int, desired: int, fault: str = "") -> None:
-        """Say how many instances are ready, and that the live version cannot be served."""
-        self.fleet.setToolTip(plain_text.tooltip(f"{fault}\n{_FLEET_TIP}" if fault else _FLEET_TIP))
+    def show_fleet(
+        self, ready: int, desired: int, fault: str = "", rollout: Rollout | None = None
+    ) -> None:
+        """Say how many instances are ready, that the live version cannot be served, and where
+        it is while it is not live everywhere."""
+        is_on_its_way = rollout is not None and bool(rollout.live) and bool(rollout.waiting)
+        more = fault or (rollout.sentence if rollout is not None and is_on_its_way else "")
+        self.fleet.setToolTip(plain_text.tooltip(f"{more}\n{_FLEET_TIP}" if more else _FLEET_TIP))
         if fault:
             self._show_fleet("failed", f"Fleet: {ready} ready, the live version has a fault")
+        elif rollout is not None and rollout.late:
+            late = len(rollout.late)
+            self._show_fleet("failed", f"Fleet: {ready} ready, {late} without v{rollout.version}")
+        elif rollout is not None and is_on_its_way and ready >= desired:
+            live = f"v{rollout.version} on {len(rollout.live)} of {ready}"
+            self._show_fleet("starting", f"Fleet: {live}")
         elif desired == 0 and ready == 0:
             self._show_fleet("stopped", "Fleet: stopped")
         elif ready >= desired:
@@ -51,13 +63,16 @@ class StatusBar(QFrame):
         else:
             self._show_fleet("starting", f"Fleet: {ready} of {desired} ready")
 
-    def show_model(self, model: str, version: int | None) -> None:
-        """Say which model answers, and with which version."""
+    def show_model(self, model: str, version: int | None, canary: int | None = None) -> None:
+        """Say which model answers, with which version, and which one answers a share."""
         self.model.setVisible(version is not None)
         if version is not None:
             name = plain_text.fitted(model, self.model.fontMetrics(), _MAX_WIDTH)
-            self.model.setText(f"{name} v{version}")
-            self.model.setAccessibleName(f"{model} v{version} answers; choose another model")
+            beside = "" if canary is None else f", canary v{canary}"
+            self.model.setText(f"{name} v{version}{beside}")
+            self.model.setAccessibleName(
+                f"{model} v{version} answers{beside}; choose another model"
+            )
 
     def _show_fleet(self, state: str, text: str) -> None:
         self.fleet.setText(f" {plain_text.fitted(text, self.fleet.fontMetrics(), _MAX_WIDTH)}")

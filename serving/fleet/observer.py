@@ -15,6 +15,7 @@ from serving.errors import EngineError, ModelError
 from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
 from serving.fleet.server_metrics import ServerMetrics
 from serving.fleet.view import InstanceView
+from serving.models.canary import CanaryPhase
 from serving.models.faults import VersionFault
 from serving.models.repository import ModelRepository
 from serving.models.served import ServedModels
@@ -90,8 +91,10 @@ class Observer:
         self.live: Mapping[str, int | None] = {}
         """The versions of theirs that should answer, as the repository said then; None for a
         model without one."""
+        self.canaries: Mapping[str, int] = {}
+        """The versions that answered a share of the requests then, by the model."""
         self._with_canary: frozenset[str] = frozenset()
-        """Those of them that had a canary."""
+        """Models that had a canary, be it one that began or ended."""
         self.faults: Mapping[str, VersionFault] = {}
         """Why the live versions of some of them cannot be served."""
 
@@ -146,7 +149,13 @@ class Observer:
     def _read_served(self) -> tuple[ServedModels, dict[str, int | None], dict[str, VersionFault]]:
         served = self._repository.served()
         canaries = self._repository.canaries
-        self._with_canary = frozenset(name for name in served.names() if canaries.of(name))
+        found = {name: canaries.of(name) for name in served.names()}
+        self._with_canary = frozenset(name for name, each in found.items() if each is not None)
+        self.canaries = {
+            name: each.version
+            for name, each in found.items()
+            if each is not None and each.phase is CanaryPhase.RUNNING
+        }
         numbers: dict[str, int | None] = {}
         faults = {}
         for name in served.names():

@@ -14,7 +14,7 @@ from serving.background import finish, in_background
 from serving.clock import Sightings
 from serving.engines.protocol import Engine, InstanceSpec, InstanceState
 from serving.engines.switch import EngineSwitch
-from serving.errors import EngineError, ServeryError, storage_error
+from serving.errors import EngineError, ModelError, ServeryError, storage_error
 from serving.file_lock import file_lock
 from serving.fleet.fallback import Fallback
 from serving.fleet.observer import Observer
@@ -144,11 +144,16 @@ class Reconciler:
     async def try_version(self, version: Version) -> None:
         """Find out whether instances could serve a version, before they load it.
 
-        At once if a ready one answers with it. Raises UnusableVersion with the reason, which
-        is recorded in the repository.
+        At once if a ready one has loaded it, or if it was live before and its files are as they
+        were: rolling back is in haste. Raises UnusableVersion with the reason, which is recorded
+        in the repository.
         """
-        answering = self.view.answering
-        if any(each.versions.get(version.model) == version.number for each in answering):
+        if any(
+            version.number in each.loaded.get(version.model, frozenset())
+            for each in self.view.answering
+        ):
+            return
+        if await asyncio.to_thread(self._has_answered, version):
             return
         try:
             await self._trial(version, self._record.read().limits.memory_limit)
@@ -161,6 +166,16 @@ class Reconciler:
             )
             self._wake.set()
             raise
+
+    def _has_answered(self, version: Version) -> bool:
+        """Whether a version was live before without a fault, and nothing has changed in it."""
+        model, number, repository = version.model, version.number, self._repository
+        if number not in repository.former_live(model) or repository.fault(model, number):
+            return False
+        try:
+            return repository.verify(model, number) == []
+        except ModelError:
+            return False
 
     async def _look_for_faults(self) -> None:
         """Let the last good version answer for a live one that cannot be loaded."""
@@ -196,6 +211,7 @@ class Reconciler:
                 served=self._observer.served,
                 faults=self._observer.faults,
                 wanted=self._observer.live,
+                canaries=self._observer.canaries,
                 engine=engine.name,
                 engine_reason=reason,
                 desired_count=self._record.read().desired_count,

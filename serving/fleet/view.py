@@ -55,6 +55,8 @@ class FleetView:
     """Why the live version of a served model cannot be served, by the model."""
     wanted: Mapping[str, int | None] = field(default_factory=dict)
     """The version of each served model that every instance should answer with."""
+    canaries: Mapping[str, int] = field(default_factory=dict)
+    """The version that answers a share of the requests, by the model."""
 
     @property
     def model(self) -> str:

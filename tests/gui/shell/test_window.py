@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from desktop.theme import Appearance, tokens
 from desktop.theme.tokens import DARK, LIGHT
 from desktop.widgets.notice_stack import MAX_NOTICES
 from serving.errors import EngineError
+from serving.fleet.rollout import Rollout
 from serving.models.served import ServedModels
 from serving.workspace import Workspace
 from tests.gui.conftest import Run, show
@@ -82,6 +84,16 @@ def test_the_status_bar_shows_the_fleet_and_leads_there(app: App) -> None:
     status.show_fleet(2, 2, "Version 8 of pets cannot be served. Version 7 answers.")
     assert status.fleet.text().strip() == "Fleet: 2 ready, the live version has a fault"
     assert "Version 7 answers." in status.fleet.toolTip()
+    status.show_model("pets", 7, 8)
+    assert status.model.text() == "pets v7, canary v8"
+    on_its_way = Rollout("pets", 8, ("a",), ("b",))
+    status.show_fleet(2, 2, rollout=on_its_way)
+    assert status.fleet.text().strip() == "Fleet: v8 on 1 of 2"
+    status.show_fleet(2, 2, rollout=replace(on_its_way, late=("b",), reasons=("No memory.",)))
+    assert status.fleet.text().strip() == "Fleet: 2 ready, 1 without v8"
+    assert "No memory." in status.fleet.toolTip()
+    status.show_fleet(2, 2, rollout=Rollout("pets", 8, ("a", "b")))
+    assert status.fleet.text().strip() == "Fleet: 2 ready"
     status.show_fleet(0, 0)
     assert status.fleet.text().strip() == "Fleet: stopped"
     assert "Version 7" not in status.fleet.toolTip()

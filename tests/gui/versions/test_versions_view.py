@@ -273,7 +273,7 @@ def test_a_canary_says_how_it_stands_and_a_person_ends_it(view: VersionsView) ->
     assert view.canary.heading.text() == "Version 3 beside version 2"
     assert view.canary.sentence.text() == "It answers 10% of the requests."
     assert view.canary.facts.text() == (
-        "Share: 10%   Compared: 60 requests   Failed: v3 1, v2 0   An answer: v3 12 ms, v2 11 ms"
+        "Compared: 60 requests   Failed: v3 1, v2 0   An answer: v3 12 ms, v2 11 ms"
         "   Ends within: 23 h"
     )
     assert view.canary.bar.accessibleName() == ("Agreement 90%, between 71% and 98%; 80% is wanted")

@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 
 from serving.background import in_background
+from serving.engines.process import ProcessEngine
+from serving.fleet.fleet import Fleet
 from serving.fleet.view import FleetView
+from serving.models.faults import VersionFault
+from serving.models.repository import ModelRepository, Version
+from serving.models.staging import adopt_version, staged_version
+from serving.predict.client import PredictClient
 from serving.tf.names import SAVED_MODEL_FILE
+from serving.workspace import Workspace
 from tests.support.fleet_env import MODEL, FleetEnv, TinyFleet
 from tests.support.load_generator import LoadGenerator
 from tests.support.sample_images import painting
-from tests.support.tiny_model import TINY_MODEL
+from tests.support.tiny_model import TINY_MODEL, install_tiny, write_tiny
 from tests.support.waiting import wait_until
 
 JPEG = b"x"
@@ -133,3 +140,31 @@ def _make_pipe(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.parent.mkdir(exist_ok=True)
     os.mkfifo(path)
+
+
+async def test_a_version_that_was_live_before_is_tried_only_if_it_changed(
+    workspace: Workspace,
+) -> None:
+    repository = ModelRepository(workspace.models)
+    former, live = install_tiny(repository), install_tiny(repository)
+    with staged_version(repository, TINY_MODEL) as staged:
+        write_tiny(staged)
+        new = adopt_version(repository, TINY_MODEL, staged)
+    tried: list[int] = []
+
+    async def trial(version: Version, memory_limit: int) -> None:
+        tried.append(version.number)
+
+    client = PredictClient(repository.served)
+    fleet = Fleet(ProcessEngine(workspace), repository, workspace, client, trial=trial)
+    await fleet.try_version(former)
+    assert tried == []
+    await fleet.try_version(new)
+    assert tried == [new.number]
+    repository.promote(TINY_MODEL, new.number)
+    repository.record_fault(TINY_MODEL, live.number, VersionFault("It is bad.", "Use another."))
+    await fleet.try_version(live)
+    (former.path / SAVED_MODEL_FILE).write_bytes(b"changed")
+    await fleet.try_version(former)
+    assert tried == [new.number, live.number, former.number]
+    await client.close()

@@ -96,6 +96,15 @@ def test_answers_of_another_version_than_the_live_one_are_outdated(
     assert mirror.state_changes == 1
 
 
+def test_answers_of_a_canary_are_not_outdated_while_it_goes_on(gallery: Gallery) -> None:
+    (photo,) = paths("one")
+    gallery.add([answered_photo(photo, ("cat", 0.9), version=3)])
+    gallery.set_answering(MODEL, 2, canary=3)
+    assert gallery.outdated() == []
+    gallery.set_answering(MODEL, 2)
+    assert gallery.outdated() == [str(photo)]
+
+
 def test_answers_of_another_model_are_outdated_too(gallery: Gallery) -> None:
     (photo,) = paths("one")
     gallery.add([answered_photo(photo, ("cat", 0.9), version=2, model="other")])
