@@ -28,12 +28,18 @@ _THEN = "model = :model AND id <= :label AND (undone IS NULL OR undone_number > 
 
 
 def _newest_by_author(stands: str) -> str:
-    """Return the newest label of each author of a photo, since it was last settled."""
+    """Return the newest labels of the authors of each photo that has several, since it was last
+    settled."""
+    said = f"{stands} AND kind <> 'skip' AND author <> '' AND class_deleted IS NULL"
     return f"""
         SELECT * FROM labels
         WHERE id IN (
             SELECT MAX(id) FROM labels AS said
-            WHERE {stands} AND kind <> 'skip' AND author <> '' AND class_deleted IS NULL
+            WHERE {said}
+            AND image IN (
+                SELECT image FROM labels WHERE {said}
+                GROUP BY image HAVING MIN(author) <> MAX(author)
+            )
             AND id >= COALESCE((
                 SELECT MAX(id) FROM labels AS settling
                 WHERE {stands} AND settles = 1 AND settling.image = said.image
@@ -66,15 +72,20 @@ LEARNED = _counting(_THEN)
 """What counted when a run began; also takes the parameters of its Moment."""
 DISPUTED = _disputed(_NOW)
 NEWEST_BY_AUTHOR = _newest_by_author(_NOW)
-LABELLED = f"""
-    SELECT image FROM labels
-    WHERE id IN (SELECT MAX(id) FROM labels WHERE {_NOW} AND kind <> 'skip' GROUP BY image)
-    AND class_deleted IS NULL
+POOL_PHOTO_IS_LABELLED = f"""
+    EXISTS (
+        SELECT 1 FROM labels
+        WHERE class_deleted IS NULL AND id = (
+            SELECT MAX(id) FROM labels WHERE {_NOW} AND kind <> 'skip' AND image = pool.image
+        )
+    )
 """
-"""Images of which somebody says something, disputed or not."""
+"""Of a row of the table `pool`: somebody says what it shows, disputed or not."""
 SKIPPED = f"""
-    SELECT image FROM labels
-    WHERE id IN (SELECT MAX(id) FROM labels WHERE {_NOW} GROUP BY image) AND kind = 'skip'
+    SELECT image FROM labels AS skipped
+    WHERE {_NOW} AND kind = 'skip' AND id > COALESCE((
+        SELECT MAX(id) FROM labels WHERE {_NOW} AND kind <> 'skip' AND image = skipped.image
+    ), 0)
 """
 """Images of which a person said last that it is nothing for now."""
 

@@ -464,8 +464,7 @@ def _spellings(connection: Connection, model: str) -> dict[str, str]:
     """Return the spelling of each class that is labelled now, by what it is without capitals."""
     rows = connection.execute(
         "SELECT DISTINCT class_name FROM labels"
-        " WHERE id IN (SELECT MAX(id) FROM labels WHERE model = ? AND undone IS NULL"
-        " GROUP BY image) AND class_deleted IS NULL AND kind = 'class'",
+        " WHERE model = ? AND undone IS NULL AND class_deleted IS NULL AND kind = 'class'",
         (model,),
     ).fetchall()
     return {row[0].casefold(): row[0] for row in rows}

@@ -6,7 +6,7 @@ import asyncio
 
 from backend.contract import PoolPhoto, PoolSummary
 from backend.store.images import ImageFolder
-from backend.store.label_queries import LABELLED, parameters
+from backend.store.label_queries import POOL_PHOTO_IS_LABELLED, parameters
 from backend.store.models import renamed_to
 from backend.store.unused_images import remove_unused
 from serving.clock import utc_now
@@ -72,7 +72,7 @@ class PoolStore:
             return
         rows = connection.execute(
             f"SELECT number, image, bytes FROM pool WHERE model = :model"
-            f" AND image NOT IN ({LABELLED}) ORDER BY number",
+            f" AND NOT {POOL_PHOTO_IS_LABELLED} ORDER BY number",
             parameters(model),
         ).fetchall()
         photos, size = len(rows), sum(row["bytes"] for row in rows)
@@ -98,7 +98,7 @@ class PoolStore:
     async def unlabelled(self, model: str) -> list[str]:
         """Return the hashes of the photos that nobody labelled, the newest first."""
         rows = await self._database.execute(
-            f"SELECT image FROM pool WHERE model = :model AND image NOT IN ({LABELLED})"
+            f"SELECT image FROM pool WHERE model = :model AND NOT {POOL_PHOTO_IS_LABELLED}"
             " ORDER BY number DESC",
             parameters(model),
         )
@@ -112,7 +112,7 @@ class PoolStore:
     async def summary(self, model: str) -> PoolSummary:
         """Count the photos of the pool."""
         (row,) = await self._database.execute(
-            f"SELECT COUNT(*), COALESCE(SUM(image NOT IN ({LABELLED})), 0) FROM pool"
+            f"SELECT COUNT(*), COALESCE(SUM(NOT {POOL_PHOTO_IS_LABELLED}), 0) FROM pool"
             " WHERE model = :model",
             parameters(model),
         )

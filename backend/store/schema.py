@@ -156,6 +156,17 @@ MIGRATIONS = (
     );
     CREATE INDEX class_change_labels_by_label ON class_change_labels (label);
     """,
+    # Until schema 8 most queries read every label of a model.
+    """
+    CREATE INDEX labels_newest ON labels (model, image, id)
+        WHERE undone IS NULL AND kind <> 'skip';
+    CREATE INDEX labels_by_author ON labels (model, image, author)
+        WHERE undone IS NULL AND kind <> 'skip' AND author <> '' AND class_deleted IS NULL;
+    CREATE INDEX labels_skipped ON labels (model, image, id)
+        WHERE undone IS NULL AND kind = 'skip';
+    CREATE INDEX labels_by_class ON labels (model, class_name)
+        WHERE undone IS NULL AND class_deleted IS NULL AND kind = 'class';
+    """,
 )
 
 
