@@ -138,7 +138,7 @@ def deal(rows: Rows, groups: Integers) -> list[Integers]:
     group with more than half of a class's rows is dealt row by row: without it nothing
     would be left to learn that class from. Every part is sorted.
     """
-    units = _units(rows.classes, groups)
+    units = units_of(rows.classes, groups)
     count = len(rows)
     parts = len(units) if len(units) <= _FEW else 10 if count <= _SOME else 5
     if count < FROZEN_FROM:
@@ -151,7 +151,7 @@ def deal(rows: Rows, groups: Integers) -> list[Integers]:
     return [np.flatnonzero(part_of == part) for part in range(parts)]
 
 
-def _units(classes: tuple[str, ...], groups: Integers) -> list[Integers]:
+def units_of(classes: tuple[str, ...], groups: Integers) -> list[Integers]:
     """Return the rows of each group, but one by one those of a group that is most of a class."""
     sizes = Counter(classes)
     units: list[Integers] = []

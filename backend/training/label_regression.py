@@ -22,6 +22,7 @@ from backend.training.evaluation import (
 from backend.training.features import Rows
 from backend.training.head import Floats, Head
 from backend.training.learned import Learned
+from backend.training.outlook import outlook_of
 from backend.training.prototypes import read_embedding_mean
 from backend.training.regression import sorted_rows
 from backend.training.selection import choose
@@ -68,7 +69,12 @@ def teach_by_regression(
         checked = answers_of(head, rows)
     tested = answers_of(head, test_rows)
     measured, method = (tested, HELD_OUT) if len(test_rows) else (checked, CROSS_VALIDATION)
-    made = replace(report(method, measured, Counter(rows.classes)), certainty=certainty)
+    error = 1 - sum(measured.right) / len(measured.right) if measured.right else None
+    made = replace(
+        report(method, measured, Counter(rows.classes)),
+        certainty=certainty,
+        outlook=outlook_of(rows, error),
+    )
     evaluation = evaluate(
         measured, [checked, tested], base, fair_answers(base, before, rows.joined(test_rows))
     )
