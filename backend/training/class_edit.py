@@ -128,7 +128,8 @@ def derive(spec: ClassEditSpec) -> None:
     )
     embeddings = _known_embeddings(spec, graph) if spec.edit.new_name in head.classes else None
     if (base_folder / FEATURES_PATH).is_file():
-        edited = edited_head(head, spec.edit, frozenset(), embeddings)
+        kept: frozenset[str] = frozenset()
+        edited = edited_head(head, spec.edit, kept, embeddings)
         features = Features.read(base_folder, head)
         edited_features(features, spec.edit).write(staged, edited.classes)
     else:
@@ -137,7 +138,8 @@ def derive(spec: ClassEditSpec) -> None:
         edited = edited_head(head, spec.edit, kept, embeddings)
         if former is not None and (base_folder / LEARNED_PATH).is_file():
             edited_learned(former, spec.edit, edited).write(staged)
-    (staged / SAVED_MODEL_FILE).write_bytes(graph.with_head(edited))
+    columns = spec.edit.apply(head.classes, kept)
+    (staged / SAVED_MODEL_FILE).write_bytes(graph.with_columns(edited, columns.keep))
     if ServableGraph(staged).head().classes != edited.classes:
         raise ModelError(
             "The new version does not have the classes that it was to have.",
@@ -319,7 +321,7 @@ def _edited_card(spec: ClassEditSpec, head: Head, report: dict[str, Any] | None)
         metrics = {
             name: value
             for name, value in card.metrics.items()
-            if name in ("accuracy", "accuracy_error", "measured_images", "measured_on")
+            if name in ("accuracy", "accuracy_error", "measured_images", "measured_on", "certainty")
         }
     if report is not None:
         metrics.update({name: report[name] for name in ("accuracy", "accuracy_error")})

@@ -10,7 +10,7 @@ classes only, not TensorFlow.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from serving.errors import ModelError
 from serving.models.familiarity import Familiarity, unit
 from serving.models.familiarity_graph import (
     columns_read,
+    read_columns,
     remove_familiarity,
     write_familiarity,
 )
@@ -116,11 +117,21 @@ class ServableGraph:
         write_familiarity(self._message, familiarity)
         return self.with_head(head)
 
+    def with_columns(self, head: Head, kept: Sequence[int]) -> bytes:
+        """Return the content of a `saved_model.pb` with another head.
+
+        Its columns are those of the former one with the numbers `kept`, in this order, whatever
+        they are called. Familiarity stays; if it reads columns, then those of them that stay.
+        """
+        read = columns_read(self._message)
+        if read:
+            read_columns(self._message, sum(number < read for number in kept))
+        return self.with_head(head)
+
     def with_head(self, head: Head) -> bytes:
         """Return the content of a `saved_model.pb` with another head.
 
-        Familiarity stays as it is, which is right where classes have other names or fewer
-        columns; it goes if it reads columns that the head does not have.
+        Familiarity stays as it is; it goes if it reads columns that the head does not have.
         """
         if len(head.classes) < columns_read(self._message):
             remove_familiarity(self._message)

@@ -86,11 +86,31 @@ def remove_familiarity(saved_model: Any) -> None:
 
 def columns_read(saved_model: Any) -> int:
     """Return how many columns of the head the familiarity in a `SavedModel` message reads."""
-    for meta_graph in saved_model.meta_graphs:
-        for node in meta_graph.graph_def.node:
-            if node.name == _OLD_COLUMNS:
-                return int(from_proto(node.attr["value"].tensor, node.name).array[1])
+    for node in _old_columns(saved_model):
+        return int(from_proto(node.attr["value"].tensor, node.name).array[1])
     return 0
+
+
+def read_columns(saved_model: Any, count: int) -> None:
+    """Let the familiarity in a `SavedModel` message, if any, read the first `count` columns.
+
+    For a head that has lost one of the old classes; without any left, the familiarity goes.
+    """
+    if not count:
+        remove_familiarity(saved_model)
+    for node in _old_columns(saved_model):
+        tensor = Tensor(types_pb2.DT_INT32, np.array([-1, count], np.int32))
+        node.attr["value"].tensor.CopyFrom(to_proto(tensor, as_content=True))
+
+
+def _old_columns(saved_model: Any) -> list[Any]:
+    """Return the node that says how many columns are read, in a list; an empty one without it."""
+    return [
+        node
+        for meta_graph in saved_model.meta_graphs
+        for node in meta_graph.graph_def.node
+        if node.name == _OLD_COLUMNS
+    ]
 
 
 def _logits(nodes: dict[str, Any]) -> str | None:

@@ -92,3 +92,24 @@ def test_it_only_computes(version: Path) -> None:
     both = Familiarity(OLD.old, TAUGHT.taught)
     graph.write_bytes(with_familiarity(graph.read_bytes(), both))
     check_operations(version)
+
+
+@pytest.mark.parametrize(
+    ("kept", "left"),
+    [([0, 1, 2, 3, 4, 5], 6), ([0, 2, 3, 4, 5], 5), ([], 0)],
+    ids=["renamed", "one deleted", "all deleted"],
+)
+def test_an_old_class_that_goes_is_read_no_more(version: Path, kept: list[int], left: int) -> None:
+    """A class that was taught takes the place of its column: it is none of the old ones."""
+    (version / SAVED_MODEL_FILE).write_bytes(
+        with_familiarity((version / SAVED_MODEL_FILE).read_bytes(), OLD)
+    )
+    head = ServableGraph(version).head()
+    taught = np.ones((head.kernel.shape[0], 1), np.float32)
+    wider = Head(
+        np.concatenate([head.kernel[:, kept], taught], axis=1),
+        np.append(head.bias[kept], np.float32(0)),
+        (*(head.classes[number] for number in kept), "taught"),
+    )
+    content = ServableGraph(version).with_columns(wider, [*kept, len(head.classes)])
+    assert columns_read(saved_model_pb2.SavedModel.FromString(content)) == left
