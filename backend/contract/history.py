@@ -17,19 +17,21 @@ class AuditAction(StrEnum):
     HELD_BACK = "held_back"
     CANARY = "canary"
     """It was given a share of the requests."""
+    CLASSES_CHANGED = "classes_changed"
+    """A class was renamed, merged or deleted in the labels, without a version."""
 
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One thing that was done to a version, and who did it."""
+    """One thing that was done to a version, or to the classes, and who did it."""
 
-    id: int
     when: str
     """UTC, ISO 8601."""
     by: str
     """`gate`, `canary`, or the name of a person; empty if that is not known."""
     what: AuditAction
-    version: int
+    version: int | None
+    """None for what is about labels alone."""
     rule: Rule
     text: str
     """All of that as a sentence, for people to read."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.contract import AuditAction, AuditEntry, Decision, Rule
+from backend.contract import (
+    AuditAction,
+    AuditEntry,
+    ClassChange,
+    ClassChangeKind,
+    Decision,
+    Rule,
+)
 from backend.store.runs import DecisionRow
 
 _RULES = {
@@ -24,8 +31,13 @@ _RULES = {
 }
 
 
-def audit_entries(decisions: Sequence[DecisionRow]) -> list[AuditEntry]:
-    """Return the entries for `decisions`, the newest first, in the same order."""
+def audit_entries(
+    decisions: Sequence[DecisionRow], changes: Sequence[ClassChange]
+) -> list[AuditEntry]:
+    """Return what was decided about versions and done to classes, the newest first.
+
+    Both are given the newest first. A change that made a version is among the decisions.
+    """
     entries: list[AuditEntry] = []
     live: int | None = None
     for row in reversed(decisions):
@@ -35,11 +47,31 @@ def audit_entries(decisions: Sequence[DecisionRow]) -> list[AuditEntry]:
                 what = AuditAction.ROLLED_BACK
             live = row.version
         entries.append(
-            AuditEntry(
-                row.id, row.created, row.by, what, row.version, row.rule, _sentence(row, what)
-            )
+            AuditEntry(row.created, row.by, what, row.version, row.rule, _sentence(row, what))
         )
-    return entries[::-1]
+    entries += [
+        AuditEntry(
+            when=each.created,
+            by=each.by,
+            what=AuditAction.CLASSES_CHANGED,
+            version=None,
+            rule=Rule.PERSON,
+            text=_change_sentence(each),
+        )
+        for each in reversed(changes)
+        if each.version is None
+    ]
+    # Stable, so that what happened within a millisecond stays in its order.
+    return sorted(entries, key=lambda entry: entry.when)[::-1]
+
+
+def _change_sentence(change: ClassChange) -> str:
+    done = {
+        ClassChangeKind.RENAMED: f"{change.name} was renamed {change.new_name}",
+        ClassChangeKind.MERGED: f"{change.name} was merged into {change.new_name}",
+        ClassChangeKind.DELETED: f"{change.name} was deleted",
+    }[change.kind]
+    return f"{done}, which was undone." if change.undone else f"{done}."
 
 
 def _sentence(row: DecisionRow, what: AuditAction) -> str:

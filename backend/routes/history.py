@@ -22,8 +22,10 @@ def routes(names: ModelNames, store: Store, rollouts: Rollouts) -> APIRouter:
     async def audit(
         model: str, count: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100
     ) -> list[AuditEntry]:
-        """Return what was done to the versions of a model and by whom, the newest first."""
-        return audit_entries(await store.runs.decisions(await names.find(model)))[:count]
+        """Return what was done to versions and classes and by whom, the newest first."""
+        name = await names.find(model)
+        decisions = await store.runs.decisions(name)
+        return audit_entries(decisions, await store.classes.all(name))[:count]
 
     @router.get("/rollout")
     async def rollout(model: str) -> RolloutSummary:

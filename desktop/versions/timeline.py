@@ -44,7 +44,8 @@ def entries(
     """
     last: dict[int, AuditEntry] = {}
     for each in audit:
-        last.setdefault(each.version, each)
+        if each.version is not None:
+            last.setdefault(each.version, each)
     by_id = {run.id: run for run in runs}
     by_version = {run.version: run for run in runs if run.version is not None}
     made = [

@@ -10,6 +10,7 @@ from serving.repair.fleet import (
 )
 from serving.repair.folders import check_folders, check_locks, check_space
 from serving.repair.models import (
+    check_canaries,
     check_cards,
     check_faults,
     check_models,
@@ -30,6 +31,7 @@ QUICK_CHECKS: tuple[Check, ...] = (
     check_models,
     check_trusted,
     check_faults,
+    check_canaries,
     check_live_versions,
     check_served,  # after what is live, from which it is known what was served
     check_cards,

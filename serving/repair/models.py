@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from serving.errors import ModelError
+from serving.models.canary import CANARY_NAME, read_canary
 from serving.models.card import CARD_PATH
 from serving.models.faults import FAULTS_NAME, ModelFaults
 from serving.models.model_settings import read_settings
@@ -69,6 +70,16 @@ def check_faults(workspace: Workspace) -> Iterator[WorkspaceProblem]:
         then = "Versions that cannot be served are found out again."
         repair = partial(open_or_move_aside, path, ModelFaults.checked, workspace, then)
         yield from damage(path, ModelFaults.checked, repair)
+
+
+def check_canaries(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    """Yield a problem for each damaged file about a canary, which goes on no longer then."""
+    repository = ModelRepository(workspace.models)
+    for folder in repository.folders():
+        path = folder / CANARY_NAME
+        then = "The live version answers all requests. Start the canary again."
+        repair = partial(open_or_move_aside, path, read_canary, workspace, then)
+        yield from damage(path, read_canary, repair)
 
 
 def check_cards(workspace: Workspace) -> Iterator[WorkspaceProblem]:

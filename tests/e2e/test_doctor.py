@@ -19,6 +19,7 @@ from desktop.database_repair import prepare_desktop_database
 from serving.access_token import AccessToken
 from serving.engines.instance_records import InstanceRecord
 from serving.fleet.record import FleetRecord, record_text
+from serving.models.canary import CANARY_NAME, Canary
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.faults import FAULTS_NAME, ModelFaults
 from serving.models.repository import ModelRepository
@@ -91,6 +92,8 @@ async def full_workspace(workspace: Workspace) -> Workspace:
     AccessToken(workspace.token).read_or_make()
     trust_version(repository, "tiny", 1)
     (workspace.models / "tiny" / FAULTS_NAME).write_text(ModelFaults(former=(1,)).to_json())
+    ended = Canary(version=2, stable=1, share=0.1, started="").ending(answers=1)
+    (workspace.models / "tiny" / CANARY_NAME).write_text(ended.to_json())
     workspace.programs.mkdir()
     (workspace.programs / "1-ab.json").write_text(
         '{"name": "servery serve", "pid": 1, "identity": "", "stops_fleet": false}'
@@ -120,6 +123,7 @@ FILES: dict[str, Callable[[Workspace], Path]] = {
     "token": lambda workspace: workspace.token,
     "trusted versions": lambda workspace: workspace.models / TRUSTED_NAME,
     "faults": lambda workspace: workspace.models / "tiny" / FAULTS_NAME,
+    "canary": lambda workspace: workspace.models / "tiny" / CANARY_NAME,
     "running program": lambda workspace: workspace.programs / "1-ab.json",
     "backend's database": lambda workspace: workspace.backend_database,
     "desktop's database": lambda workspace: workspace.desktop_database,

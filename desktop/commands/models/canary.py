@@ -153,7 +153,7 @@ def audit(target: BackendTarget, name: str | None, count: int, as_json: bool) ->
             (
                 moment_in_full(str(each["when"])),
                 str(each["by"]) or "-",
-                f"v{each['version']}",
+                "-" if each["version"] is None else f"v{each['version']}",
                 str(each["text"]),
             )
             for each in entries

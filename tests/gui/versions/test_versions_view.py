@@ -237,7 +237,7 @@ def test_a_canary_that_lost_says_so(view: VersionsView) -> None:
 
 def entry(number: int, what: AuditAction, version: int, rule: Rule) -> AuditEntry:
     moment = f"2026-05-10T11:00:0{number}+00:00"
-    return AuditEntry(number, moment, "ada", what, version, rule, f"entry {number}")
+    return AuditEntry(moment, "ada", what, version, rule, f"entry {number}")
 
 
 def live(shown: ModelSummary, number: int) -> ModelSummary:

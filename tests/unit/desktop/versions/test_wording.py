@@ -35,7 +35,7 @@ HELD_BACK = replace(
     not_promoted_because="Accuracy fell, so the version did not go live.",
 )
 LOST = AuditEntry(
-    1, "", "canary", AuditAction.HELD_BACK, 2, Rule.CANARY_TIME, "Version 2 was held back."
+    "", "canary", AuditAction.HELD_BACK, 2, Rule.CANARY_TIME, "Version 2 was held back."
 )
 
 
