@@ -37,6 +37,7 @@ COMMANDS = {
     "licences": "desktop.commands.licences",
     "models": "desktop.commands.models.group",
     "promote": "desktop.commands.learn",
+    "queue": "desktop.commands.queue",
     "serve": "desktop.commands.serve",
     "stop": "desktop.commands.stop",
     "token": "desktop.commands.token",

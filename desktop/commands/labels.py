@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from backend.client import BackendClient
-from backend.contract import Conflict, Label, LabelAction, LabelKind
+from backend.contract import Conflict, IssueKind, Label, LabelAction, LabelIssue, LabelKind
 from desktop.commands import options
 from desktop.commands.options import BackendTarget
 from desktop.commands.photo_files import PhotoFiles
@@ -20,6 +20,7 @@ from serving.errors import ServeryError
 ACTION_COLUMNS = ("ACTION", "WHEN", "BY", "SAID", "PHOTOS", "")
 LABEL_COLUMNS = ("WHEN", "BY", "SAID", "ACTION")
 CONFLICT_COLUMNS = ("PHOTO", "BY", "SAID", "WHEN")
+ISSUE_COLUMNS = ("PHOTO", "LABEL", "WHY", "SURE")
 _IMAGE_DIGITS = 12
 """Of the hash of a photo that are printed."""
 
@@ -119,6 +120,25 @@ def conflicts(target: BackendTarget, model: str | None, as_json: bool) -> None:
         print_message("Nobody disagrees about a photo.")
 
 
+@labels.command()
+@options.model
+@options.backend
+@options.as_json
+def check(target: BackendTarget, model: str | None, as_json: bool) -> None:
+    """List labelled photos that should be looked at again, the worst first.
+
+    Labels that all others contradict, photos that are nearly the same and have different labels,
+    and dark, blurred and empty photos.
+    """
+    found = target.run(lambda client: client.label_issues(model))
+    if as_json:
+        print_json([asdict(issue) for issue in found])
+    elif found:
+        print_table(ISSUE_COLUMNS, [_issue_row(issue) for issue in found])
+    else:
+        print_message("Nothing speaks against any label.")
+
+
 async def _last(client: BackendClient, model: str | None) -> int:
     """Return the last action that was not undone; raises ServeryError if there is none."""
     for action in await client.label_actions(model, 1000):
@@ -159,3 +179,15 @@ def _conflict_rows(conflict: Conflict) -> list[tuple[str, ...]]:
         )
         for label in conflict.labels
     ]
+
+
+def _issue_row(issue: LabelIssue) -> tuple[str, ...]:
+    match issue.kind:
+        case IssueKind.CONTRADICTED:
+            why = f"The others say {issue.suggested}."
+        case IssueKind.DUPLICATE:
+            other = issue.other[:_IMAGE_DIGITS]
+            why = f"{other}, nearly the same photo, has the label {issue.suggested}."
+        case kind:
+            why = f"The photo is {kind.value}."
+    return (issue.image[:_IMAGE_DIGITS], issue.class_name, why, f"{issue.score:.0%}")
