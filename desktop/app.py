@@ -30,6 +30,7 @@ from desktop.main_window import MainWindow, PageName
 from desktop.model_choices import AnsweringModel
 from desktop.notifications import Notifications
 from desktop.pending import Pending
+from desktop.pool_queue import PoolQueue
 from desktop.quit_flow import QuitFlow
 from desktop.settings import Preferences, Settings
 from desktop.settings_page import SettingsPage
@@ -100,6 +101,7 @@ class App:
             button.chosen.connect(self.answering.choose)
             button.models_requested.connect(lambda: self.window.show_page(PageName.MODELS))
         self.history = History(self.workspace.desktop_database)
+        self.pool_queue = PoolQueue()
         self.classify = ClassifyPresenter(
             self.classify_page,
             self.gallery,
@@ -110,6 +112,7 @@ class App:
             label=self._label,
             unlabel=self._unlabel,
             pasted_folder=self.workspace.root / "pasted",
+            on_answer=self.pool_queue.offer,
         )
         try:
             self.workspace.create()
@@ -193,7 +196,7 @@ class App:
                 "The fleet is stopped.",
                 "Start an instance on the Fleet page; this photo is then classified.",
             )
-        return await client.classify(jpeg, self.answering.requested)
+        return await client.classify(jpeg, self.answering.requested, with_embedding=True)
 
     async def _label(
         self, image: bytes, class_name: str | None, model: str, batch: str

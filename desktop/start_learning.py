@@ -10,6 +10,7 @@ from desktop.backend_process import BackendOptions, interrupted_runs
 from desktop.backend_supervisor import supervised_backend
 from desktop.learn.outbox import Outbox
 from desktop.learn.page import LearnPage
+from desktop.learn.pool_sender import send_to_pool
 from desktop.learn.presenter import LearnPresenter
 from desktop.left_running import runs_sentence
 from desktop.main_window import PageName
@@ -17,6 +18,7 @@ from desktop.settings import OnQuit, Preferences
 from desktop.start_fleet import WINDOW
 from desktop.start_labelling import start_labelling
 from serving.access_token import AccessToken
+from serving.background import in_background
 
 if TYPE_CHECKING:
     from desktop.app import App
@@ -57,6 +59,12 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
     if sentence := runs_sentence(interrupted):
         app.notifications.info(sentence)
     outbox = await stack.enter_async_context(Outbox(app.workspace.desktop_database, backend))
+    await stack.enter_async_context(
+        in_background(
+            send_to_pool(app.pool_queue, backend, lambda: app.classify.is_classifying),
+            name="pass photos to the pool",
+        )
+    )
     labelling = await start_labelling(app, stack, page, backend, outbox)
     LearnPresenter(
         page,

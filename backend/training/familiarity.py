@@ -42,8 +42,9 @@ _INVERSE_PENALTY = 10.0
 _EMPIRICAL = 60
 """From so many photos the threshold is one of their values; fewer give the mean and deviation
 of a normal distribution."""
-_NORMAL = 1.645
-"""Deviations below the mean of a normal distribution, beyond which are `MARKED` of it."""
+_NORMAL = 1.9
+"""Deviations below the mean, beyond which are `MARKED` of few photos: more than the 1.645 of a
+normal distribution, since these numbers have a longer tail below."""
 _SHARPNESS = 3.0
 """Logit of the familiarity of the median photo: 95%."""
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic
 
@@ -62,9 +63,11 @@ class ClassifyPresenter(Generic[R]):
         label: Callable[[bytes, str | None, str, str], Awaitable[R]],
         unlabel: Callable[[R], Awaitable[None]],
         pasted_folder: Path,
+        on_answer: Callable[[Path, Prediction], None] = lambda path, prediction: None,
     ) -> None:
         """`label` is what Labels stores with; `pasted_folder` is where pictures
-        from the clipboard are kept."""
+        from the clipboard are kept; `on_answer` gets every answer, with its embedding if
+        there is one."""
         self._page = page
         self._gallery = gallery
         self._predict = predict
@@ -74,6 +77,7 @@ class ClassifyPresenter(Generic[R]):
         self._labels = Labels(gallery, label, unlabel)
         self._writer = HistoryWriter(gallery, history, jobs)
         self._pasted_folder = pasted_folder
+        self._on_answer = on_answer
         self._newest_request: dict[Path, int] = {}
         """For each photo that waits, the number of the last request for its answer."""
         self._request_numbers = itertools.count(1)
@@ -124,6 +128,11 @@ class ClassifyPresenter(Generic[R]):
             lambda: self._gallery.remove([photo.key for photo in self._gallery.photos])
         )
         page.export_requested.connect(self.export)
+
+    @property
+    def is_classifying(self) -> bool:
+        """Whether photos wait for their answers."""
+        return bool(self._newest_request)
 
     async def load(self) -> None:
         """Show the newest photos of earlier days; older ones follow, while the window goes on.
@@ -319,6 +328,10 @@ class ClassifyPresenter(Generic[R]):
             return self._newest_request.get(path) == request
 
         def set_result(path: Path, result: Prediction | ServeryError) -> None:
+            if isinstance(result, Prediction):
+                self._on_answer(path, result)
+                # The gallery may have 100,000 photos; an embedding takes 5 kB.
+                result = replace(result, embedding=None)
             if is_newest(path):
                 self._gallery.set_result(path, result)
 

@@ -42,6 +42,13 @@ class Photos:
     """[N]: indices in `classes`."""
     classes: tuple[str, ...]
     paths: tuple[Path, ...]
+    lengths: Floats
+    """[N]: of the embeddings before they were scaled."""
+
+    @property
+    def raw(self) -> Floats:
+        """The embeddings [N, D] as the network gave them."""
+        return self.embeddings * self.lengths[:, None]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -49,7 +56,8 @@ class Photos:
     def part(self, indices: Integers) -> Photos:
         """Return the photos at these indices."""
         paths = tuple(self.paths[index] for index in indices)
-        return Photos(self.embeddings[indices], self.truth[indices], self.classes, paths)
+        lengths = self.lengths[indices]
+        return Photos(self.embeddings[indices], self.truth[indices], self.classes, paths, lengths)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,8 +88,9 @@ def embedded(arguments: argparse.Namespace) -> tuple[Photos, Photos]:
 
     def select(images: Sequence[str]) -> Photos:
         truth = np.array([classes.index(photos[image].class_name) for image in images], np.int64)
-        embeddings = unit(np.stack([rows[image] for image in images]))
-        return Photos(embeddings, truth, classes, tuple(photos[image].path for image in images))
+        raw = np.stack([rows[image] for image in images])
+        paths = tuple(photos[image].path for image in images)
+        return Photos(unit(raw), truth, classes, paths, np.linalg.norm(raw, axis=1))
 
     return (
         select([image for image in ordered if image not in test]),

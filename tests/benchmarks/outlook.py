@@ -71,6 +71,7 @@ def main() -> None:
         np.concatenate([learn.truth, test.truth]),
         learn.classes,
         learn.paths + test.paths,
+        np.concatenate([learn.lengths, test.lengths]),
     )
     fewest = int(np.bincount(photos.truth).min()) - ADDED - LEAST_TEST
     possible = [labels for labels in LABELS if labels <= fewest]

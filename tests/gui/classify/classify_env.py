@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from desktop.classify.gallery import Gallery
@@ -32,6 +32,7 @@ class FakeModel:
     async def predict(self, jpeg: bytes) -> Prediction:
         self.request_count += 1
         answer = prediction(*self.scores, version=self.version, model=self.name)
+        answer = replace(answer, embedding=b"1234")
         await self.released.wait()
         if self.error is not None:
             raise self.error
@@ -74,6 +75,7 @@ class ClassifyEnv:
         self.model = FakeModel()
         self.model.released.set()
         self.labels = FakeLabels()
+        self.answers: dict[Path, Prediction] = {}
         self.history = History(folder / "desktop.sqlite")
         self.presenter = ClassifyPresenter(
             self.page,
@@ -85,6 +87,7 @@ class ClassifyEnv:
             label=self.labels.label,
             unlabel=self.labels.unlabel,
             pasted_folder=folder / "pasted",
+            on_answer=self.answers.__setitem__,
         )
 
     def state(self, path: Path) -> str:

@@ -49,6 +49,19 @@ def test_a_dropped_photo_becomes_bars_on_a_chart(
     run(lambda: with_classify_env(tmp_path, scenario))
 
 
+def test_embeddings_are_passed_on_and_not_kept(run: Run, tmp_path: Path, album: list[Path]) -> None:
+    async def scenario(env: ClassifyEnv) -> None:
+        drop_files(env.page, album[:2])
+        await wait_until(lambda: all(env.state(path) == "answered" for path in album[:2]))
+        await wait_until(lambda: not env.presenter.is_classifying)
+        passed_on = {path: answer.embedding for path, answer in env.answers.items()}
+        assert passed_on == dict.fromkeys(album[:2], b"1234")
+        kept = [photo.prediction for photo in env.gallery.photos]
+        assert [answer.embedding for answer in kept if answer] == [None, None]
+
+    run(lambda: with_classify_env(tmp_path, scenario))
+
+
 def test_a_folder_is_dropped_with_one_bad_file(run: Run, tmp_path: Path, album: list[Path]) -> None:
     bad = album[0].parent / "bad.jpg"
     bad.write_bytes(album[0].read_bytes()[:200])
