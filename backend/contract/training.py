@@ -45,6 +45,8 @@ class Rule(StrEnum):
     """A person said so."""
     OLD_RECALL = "old_recall"
     """It finds fewer photos of the classes that were known before."""
+    OLD_LABELS = "old_labels"
+    """Labels of classes that were known before fit their photos no better than random ones."""
     OLD_CLASS_LOST = "old_class_lost"
     """It finds fewer photos of one class that was known before."""
     AGREEMENT = "agreement"

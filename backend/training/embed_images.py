@@ -104,6 +104,17 @@ def embed_images(
     )
 
 
+def known_pool(spec: TrainingSpec, backbone: str, size: int) -> Floats:
+    """Return the embeddings [M, `size`] of photos without labels that are known already.
+
+    At most MAX_POOL, the newest first: no time is spent on others.
+    """
+    cache = EmbeddingCache(Path(spec.embeddings_folder), backbone)
+    found = [cache.get(photo.image) for photo in spec.unlabelled]
+    known = [embedding for embedding in found if embedding is not None][:MAX_POOL]
+    return np.array(known, np.float32).reshape(len(known), size)
+
+
 def read(image: LabeledImage | StoredImage) -> bytes | None:
     """Return the JPEG of an image, or None if it is damaged or there is none any more."""
     try:

@@ -185,21 +185,14 @@ def evaluate(
         fair(image) == label for image, label in zip(measured.images, measured.labels, strict=True)
     ]
     known = frozenset(base.classes)
-    rows = [
+    old = [
         (label, answered, fair(image) == label)
         for answers in every
         for image, label, answered in zip(
             answers.images, answers.labels, answers.answered, strict=True
         )
+        if label in known
     ]
-    old = [row for row in rows if row[0] in known]
-    lost = Counter(answered for label, answered, before in old if before and answered != label)
-    earned = Counter(answered for label, answered, _ in rows if answered == label)
-    # More classes to choose from make it harder to be right. A new class that finds more
-    # photos of its own than it takes from old ones is worth that; old ones are not forgotten.
-    excused = sum(
-        count for name, count in lost.items() if name not in known and earned[name] > count
-    )
     right = sum(measured.right)
     return Evaluation(
         images=len(measured.images),
@@ -209,8 +202,6 @@ def evaluate(
         old_accuracy=_share([answered == label for label, answered, _ in old]),
         old_base_accuracy=_share([before for _, _, before in old]),
         accuracy_error=half_interval(right, len(measured.images)) if measured.images else None,
-        old_lost=sum(lost.values()) - excused,
-        old_won=sum(answered == label and not before for label, answered, before in old),
     )
 
 

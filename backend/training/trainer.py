@@ -363,7 +363,7 @@ class Trainer:
             moment = imported.moment._replace(undone=learned.undone)
             await self._store.runs.save(run, moment)
         self._update(run)
-        verdict = judge(result.evaluation)
+        verdict = judge(result.evaluation, result.evidence)
         live = await asyncio.to_thread(self._repository.live, model)
         settings = await self._settings(model)
         if verdict.passed and live.number != base.number:

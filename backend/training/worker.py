@@ -21,14 +21,17 @@ from typing import Any
 import numpy as np
 
 from backend.contract import SkippedFile
-from backend.training.embed_images import EmbeddedImages, embed_images, read
+from backend.training.embed_images import EmbeddedImages, embed_images, known_pool, read
+from backend.training.evidence import Evidence
 from backend.training.features import FEATURES_PATH, Rows
-from backend.training.head import Floats, ServableGraph, softmax
+from backend.training.gather_evidence import Judged, gather
+from backend.training.head import Floats, Head, ServableGraph, softmax
 from backend.training.import_photos import ImportedPhotos, import_photos
 from backend.training.label_regression import teach_by_regression
 from backend.training.learned import LEARNED_PATH, Learned
 from backend.training.loaded_version import LoadedVersion, check_loadable
 from backend.training.photo_answers import ANSWERS_PATH, write_answers
+from backend.training.regression import sorted_rows
 from backend.training.rehearsal import teach_with_rehearsal
 from backend.training.selection import uses_pool
 from backend.training.taught import Taught
@@ -75,7 +78,8 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     # First, since the embeddings of all photos may be known, and its files are copied.
     check_loadable(Path(spec.base_folder))
     graph = ServableGraph(Path(spec.base_folder))
-    photos = _photos_to_learn(spec, graph.head().classes, send)
+    base = graph.head()  # it is another one's once the version is written
+    photos = _photos_to_learn(spec, base.classes, send)
     none = tuple(LabeledImage(image.image, image.path, "") for image in spec.none)
     embedded = _embed(spec, (*photos.images, *none), graph, send)
     of_no_class = frozenset(image.image for image in none)
@@ -94,7 +98,35 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
     send(TrainingProgress(0.93, "Checking the new version."))
     with LoadedVersion(staged, learned_from=Path(spec.base_folder)) as version:
         _check(version, taught, _sample(photos.images, rows))
-    return TrainingResult(taught.evaluation, len(rows), len(unreadable), len(photos.skipped))
+    test_part = frozenset(image.image for image in photos.images if image.held_out)
+    return TrainingResult(
+        taught.evaluation,
+        len(rows),
+        len(unreadable),
+        len(photos.skipped),
+        _evidence(spec, base, graph.backbone_hash(), taught, rows, test_part),
+    )
+
+
+def _evidence(
+    spec: TrainingSpec,
+    base: Head,
+    backbone: str,
+    taught: Taught,
+    rows: Rows,
+    test_part: frozenset[str],
+) -> Evidence | None:
+    """Return what the gate judges the version by that was written into the staging folder."""
+    base_folder, staged = Path(spec.base_folder), Path(spec.staging_folder)
+    if _is_former(base_folder, base.kernel.shape[0]):
+        return None
+    return gather(
+        Judged.read(base_folder, base),
+        Judged.read(staged, taught.head),
+        sorted_rows(rows),
+        test_part,
+        known_pool(spec, backbone, rows.embeddings.shape[1]),
+    )
 
 
 def _photos_to_learn(spec: TrainingSpec, known: tuple[str, ...], send: Send) -> ImportedPhotos:

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from backend.training.evidence import Evidence
+
 REPORT_PATH = Path("assets.extra") / "report.json"
 """Where the worker writes its EvaluationReport, inside the new version."""
 
@@ -92,11 +94,6 @@ class Evaluation:
     old_base_accuracy: float | None
     accuracy_error: float | None = None
     """Half of the 95% interval of `accuracy`."""
-    old_lost: int | None = None
-    """Old images that only the base version answers right, less those that went to a new class
-    that finds more images of its own than it takes; None if they were not counted."""
-    old_won: int | None = None
-    """Old images that only the new version answers right."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +129,8 @@ class TrainingResult:
     unreadable_images: int
     skipped: int = 0
     """Files of the imported folder that were not learned from; the report says why."""
+    evidence: Evidence | None = None
+    """What the gate judges by; None for a version of an older Servery."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +163,8 @@ def from_line(line: bytes) -> Message | None:
         kind = _KINDS[raw.pop("kind")]
         if kind is TrainingResult:
             raw["evaluation"] = Evaluation(**raw["evaluation"])
+            if raw.get("evidence") is not None:
+                raw["evidence"] = Evidence.of(raw["evidence"])
         if kind is PhotosRead:
             raw["photos"] = tuple(ReadPhoto(**photo) for photo in raw["photos"])
         return kind(**raw)
