@@ -14,6 +14,7 @@ from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.errors import BackendError, ModelError
 from serving.models.builtin.catalog import built_in_models
+from serving.models.canary import CanaryPhase
 from serving.models.model_folders import (
     delete_model,
     deleted_models,
@@ -114,11 +115,12 @@ class ModelLifecycle:
         """Rename a model; one that is served stays so, and answers all the while.
 
         It is loaded under its new name before it goes under its old one. Raises
-        ModelBusy while it learns.
+        ModelBusy while it learns, and ModelConflict while a canary goes on.
         """
         model, name = await self._names.find(model), checked_model_name(new)
         if name == model:
             return name
+        self._check_no_canary(model)
         async with self._changing, self._trainer.held(model):
             if not same_name(name, model):
                 await self._check_free(name)
@@ -135,9 +137,11 @@ class ModelLifecycle:
     async def delete(self, model: str) -> DeletedModel:
         """Delete a model with its labels and its history; `restore` undoes it.
 
-        Raises ModelConflict for the current one, and ModelBusy while it learns.
+        Raises ModelConflict for the current one or while a canary goes on, and ModelBusy while it
+        learns.
         """
         model = await self._names.find(model)
+        self._check_no_canary(model)
         async with self._changing, self._trainer.held(model):
             served = self._repository.served()
             if model == served.current:
@@ -244,6 +248,15 @@ class ModelLifecycle:
         """Remove the files of a model that is there under another name."""
         token = await asyncio.to_thread(delete_model, self._repository, model)
         await asyncio.to_thread(purge_deleted, self._repository, token)
+
+    def _check_no_canary(self, model: str) -> None:
+        canary = self._repository.canaries.of(model)
+        if canary is not None and canary.phase is not CanaryPhase.ENDING:
+            raise ModelConflict(
+                f"Version {canary.version} of {model} is a canary, which goes by the name of the"
+                " model.",
+                "End the canary first.",
+            )
 
     async def _check_free(self, name: str) -> None:
         for model in await asyncio.to_thread(self._repository.models):

@@ -59,7 +59,8 @@ class VersionRow(QWidget):
         """Why it cannot be served."""
         self.held_back = PlainLabel(wrap=True, selectable=True)
         """Why it did not go live."""
-        self.confused = build.button("", role="quiet")
+        self.confused = build.button("Photos", role="quiet")
+        """Shows those of the classes that it cannot tell apart."""
         self.confused.clicked.connect(lambda: self.confused_requested.emit(self._version.number))
         self.promote = build.button("Use this version")
         self.menu = build.icon_button("more", "More about this version")
@@ -70,7 +71,7 @@ class VersionRow(QWidget):
         self.promote.clicked.connect(lambda: self.promote_requested.emit(self._version.number))
         self.trust = build.button("Trust…")
         self.trust.clicked.connect(lambda: self.trust_requested.emit(self._version.number))
-        self.choices = build.row(self.promote, self.trust, None)
+        self.choices = build.row(self.promote, self.confused, self.trust, None)
         """What can be done about it; more fits in before the stretch."""
         words = build.column(
             build.row(self.heading, None, self.menu),
@@ -79,7 +80,6 @@ class VersionRow(QWidget):
             self.change,
             self.facts,
             self.held_back,
-            build.row(self.confused, None),
             self.fault,
             self.choices,
             spacing=theme.XS,
@@ -132,9 +132,8 @@ class VersionRow(QWidget):
         self.held_back.setText(held_back)
         self.held_back.setVisible(bool(held_back))
         confused = wording.confused_sentence(run) if held_back else ""
-        self.confused.setText("Show those photos")
         self.confused.setToolTip(tooltip(confused))
-        self.confused.setAccessibleName(confused)
+        self.confused.setAccessibleName(f"Show the photos. {confused}")
         self.confused.setVisible(bool(confused))
         # The button below it is the advice for one that nobody trusts yet.
         advice = "" if version.needs_trust else version.fault_advice

@@ -288,6 +288,16 @@ async def test_there_is_nothing_to_end(service: Service) -> None:
     assert refused.value.status == 409
 
 
+async def test_the_model_keeps_its_name_meanwhile(service: Service) -> None:
+    await start(service)
+    for change in (service.client.rename_model(MODEL, "barn"), service.client.delete_model(MODEL)):
+        with pytest.raises(BackendRefused, match="is a canary") as refused:
+            await change
+        assert refused.value.status == 409
+    await service.client.end_canary(MODEL, 2)
+    assert (await service.client.rename_model(MODEL, "barn")).name == "barn"
+
+
 def test_the_file_keeps_all_of_it() -> None:
     verdict = CanaryVerdict(False, Rule.PERSON, "Eve ended the canary.", "eve")
     canary = Canary(2, 1, 0.1, "2026-01-31T09:15:00Z", "ada", 60.0, 5.0, verdict=verdict)
