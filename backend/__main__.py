@@ -44,6 +44,7 @@ from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
 from backend.sweeping import keep_swept
 from backend.training.trainer import Trainer
+from backend.training.triggers import TrainingTriggers
 from serving.access_token import AccessToken
 from serving.background import in_background
 from serving.engines.choose import awaited_engine
@@ -215,6 +216,8 @@ async def application(
         await stack.enter_async_context(
             opened((imports.open, class_changes.open, trainer.open, lifecycle.open))
         )
+        triggers = TrainingTriggers(store, trainer, broker, repository.models)
+        await stack.enter_async_context(in_background(triggers.run()))
         await stack.enter_async_context(in_background(canaries.run()))
         await stack.enter_async_context(in_background(rollouts.run()))
         yield create_app(

@@ -351,6 +351,13 @@ class LabelStore:
 
         return await self._database.transaction(work)
 
+    async def last(self, model: str) -> int:
+        """Return the id of the newest label of a model, 0 without any."""
+        (row,) = await self._database.execute(
+            "SELECT COALESCE(MAX(id), 0) AS last FROM labels WHERE model = ?", (model,)
+        )
+        return int(row["last"])
+
     async def totals(self) -> dict[str, int]:
         """Return how many photos are labelled with a class in each model that has any."""
         rows = await self._database.execute(

@@ -190,18 +190,23 @@ class Trainer:
                 imported_from=source.name if source else "",
                 started_by=started_by,
             )
-            await self._store.runs.save(run)
+            # As of now: cancelled before it begins, it has been asked for all the same.
+            await self._store.runs.save(run, labels.moment)
             self._queued[key] = _Queued(run, source)
             self._changed.notify_all()
         self._broker.publish(Event("training", run.id))
         return run
 
+    def is_busy(self, model: str) -> bool:
+        """Say whether a run of the model is queued or running."""
+        running = self._current is not None and self._current.model == model
+        return running or any(queued_model == model for queued_model, _ in self._queued)
+
     @asynccontextmanager
     async def held(self, model: str) -> AsyncIterator[None]:
         """Let no run of `model` be queued inside the block; raises ModelBusy if one is."""
         async with self._changed:
-            running = self._current is not None and self._current.model == model
-            if running or any(queued_model == model for queued_model, _ in self._queued):
+            if self.is_busy(model):
                 raise ModelBusy(
                     f"Model {model} is learning.",
                     "Wait until its training run has ended, or cancel it.",

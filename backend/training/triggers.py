@@ -1,0 +1,133 @@
+"""Starts training runs without being asked: after enough new labels, or after a quiet time.
+
+What waits is read from the database, so that a backend that starts finds it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.contract import Event, StartedBy, TrainingSettings
+from backend.events import EventBroker
+from backend.store.store import Store
+from backend.training.trainer import ModelBusy, NothingToLearn, Trainer
+from serving.errors import ServeryError
+
+SETTLED_SECONDS = 2.0
+"""Nobody has labelled for so long when enough labels are new: a program that sends hundreds at
+once gets one run for all of them."""
+TICK_SECONDS = 1.0
+"""Between two looks at what waits."""
+RETRY_SECONDS = 60.0
+"""After a run that could not be queued."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a model has not been trained on."""
+
+    settings: TrainingSettings
+    changed: int
+    """Labels that are new since a run saw them, and photos whose label was taken back."""
+    since: float
+    """When the last of that was seen; monotonic seconds."""
+    last: int
+    """The number of the newest label."""
+
+
+def reason_to_train(waiting: Waiting, now: float) -> StartedBy | None:
+    """Return why a model is to be trained now, or None if it is not."""
+    quiet = now - waiting.since
+    settings = waiting.settings
+    if not settings.automatic or not waiting.changed:
+        return None
+    if waiting.changed >= settings.after_labels and quiet >= SETTLED_SECONDS:
+        return StartedBy.COUNT
+    return StartedBy.QUIET if quiet >= settings.quiet_seconds else None
+
+
+class TrainingTriggers:
+    """Queues a training run for each model for which it is time."""
+
+    def __init__(
+        self,
+        store: Store,
+        trainer: Trainer,
+        broker: EventBroker,
+        models: Callable[[], list[str]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`models` returns the names of all models; `clock` the time, in seconds."""
+        self._store = store
+        self._trainer = trainer
+        self._broker = broker
+        self._models = models
+        self._clock = clock
+        self._stale: set[str] = set()
+        self._waiting: dict[str, Waiting] = {}
+        self._not_before = 0.0
+
+    async def run(self) -> None:
+        """Watch until cancelled, or until the broker is closed."""
+        self._stale.update(await asyncio.to_thread(self._models))
+        async for event in self._broker.listen(TICK_SECONDS):
+            if event is not None:
+                await self.on_event(event)
+            await self.check()
+
+    async def on_event(self, event: Event) -> None:
+        """Look again at what an event says has changed."""
+        if event.topic == "labels" and event.id:
+            self._stale.add(event.id)
+        elif event.topic == "training" and not event.id:  # the settings of a model
+            self._stale.update(await asyncio.to_thread(self._models))
+
+    async def check(self) -> None:
+        """Queue the runs for which it is time now."""
+        now = self._clock()
+        if now < self._not_before:
+            return
+        try:
+            for model in sorted(self._stale):
+                # What a run that goes on does not learn, the next one does.
+                if not self._trainer.is_busy(model):
+                    self._stale.discard(model)
+                    await self._look_at(model, now)
+            for model, waiting in list(self._waiting.items()):
+                reason = reason_to_train(waiting, now)
+                if reason is not None and not self._trainer.is_busy(model):
+                    await self._train(model, reason)
+        except ServeryError as error:
+            _log.error("Training could not be started by itself: %s", error)
+            self._not_before = now + RETRY_SECONDS
+            self._stale.update(self._waiting)
+
+    async def _look_at(self, model: str, now: float) -> None:
+        attempted = await self._store.runs.last_attempted(model)
+        counts = await self._store.labels.counts(model, attempted)
+        last = await self._store.labels.last(model)
+        before = self._waiting.get(model)
+        same = before is not None and (before.changed, before.last) == (counts.changed, last)
+        self._waiting[model] = Waiting(
+            settings=await self._store.runs.settings(model),
+            changed=counts.changed,
+            since=before.since if before is not None and same else now,
+            last=last,
+        )
+
+    async def _train(self, model: str, reason: StartedBy) -> None:
+        # Whatever becomes of it: labels that come later are looked at again.
+        del self._waiting[model]
+        self._stale.add(model)
+        try:
+            await self._trainer.queue(model, reason)
+        except NothingToLearn:
+            self._stale.discard(model)
+        except ModelBusy:  # it is being renamed, or its classes are being changed
+            self._not_before = self._clock() + SETTLED_SECONDS
