@@ -5,13 +5,15 @@ version derived from another into a staging folder, and answers `{}`; see `json_
 the constants of the head change, and what is stored beside it for later training.
 
 A merged class is to have the sum of both probabilities, which no column of a head gives: it
-would be the logarithm of the sum of two exponentials of logits. The new column comes as close to
-that as a linear one can on the known embeddings, by ridge regression; with few of them it is the
-mean of both columns plus log 2, below which the exact logit never is.
+would be the logarithm of the sum of two exponentials of logits. The new column comes close to
+that, by ridge regression on the known embeddings, most where either class is probable; if a class
+of the foundation is merged, on a prototype of each class too. It begins as the mean of both
+columns plus log 2, below which the exact logit never is.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +28,7 @@ from backend.training.features import FEATURES_PATH, Features, Rows
 from backend.training.head import Floats, Head, ServableGraph, unit
 from backend.training.json_program import answer
 from backend.training.learned import LEARNED_PATH, CrossValidated, Learned
+from backend.training.prototypes import EMBEDDING_MEAN_PATH, prototypes, read_embedding_mean
 from backend.training.worker_protocol import REPORT_PATH
 from serving.clock import utc_now
 from serving.errors import ModelError
@@ -34,11 +37,13 @@ from serving.models.card import CARD_PATH, ModelCard
 from serving.tf.names import SAVED_MODEL_FILE
 
 LEAST_EMBEDDINGS = 200
-"""With fewer known ones, a regression on them is worse than none."""
-MOST_EMBEDDINGS = 2000
-"""More change nothing that could be measured; the time grows with their cube."""
+"""With fewer known ones, a regression on them is worse than none, if both classes were taught."""
+MOST_EMBEDDINGS = 1000
+"""Known ones that a column is fitted to; the time grows with the cube of their number."""
 RIDGE = 0.3
 """Of the regression on centred unit embeddings."""
+_ELSEWHERE = 0.05
+"""How much a point counts where neither class is probable; where one is certain, it is 1 more."""
 
 
 @dataclass(frozen=True)
@@ -126,16 +131,17 @@ def derive(spec: ClassEditSpec) -> None:
     copy_tree(
         base_folder, staged, may_exist=True, ignore=lambda _folder, names: replaced & set(names)
     )
-    embeddings = _known_embeddings(spec, graph) if spec.edit.new_name in head.classes else None
     if (base_folder / FEATURES_PATH).is_file():
         kept: frozenset[str] = frozenset()
-        edited = edited_head(head, spec.edit, kept, embeddings)
+        edited = edited_head(head, spec.edit, kept, None)
         features = Features.read(base_folder, head)
         edited_features(features, spec.edit).write(staged, edited.classes)
     else:
         former = Learned.read(base_folder, head) if _learns(base_folder, head) else None
         kept = frozenset(former.foundation.classes) if former is not None else frozenset()
-        edited = edited_head(head, spec.edit, kept, embeddings)
+        merges = former is not None and spec.edit.new_name in head.classes
+        points = _points(spec, graph, head, kept) if merges else None
+        edited = edited_head(head, spec.edit, kept, points)
         if former is not None and (base_folder / LEARNED_PATH).is_file():
             edited_learned(former, spec.edit, edited).write(staged)
     columns = spec.edit.apply(head.classes, kept)
@@ -152,12 +158,12 @@ def derive(spec: ClassEditSpec) -> None:
 
 
 def edited_head(
-    head: Head, edit: ClassEdit, foundation: frozenset[str], embeddings: Floats | None
+    head: Head, edit: ClassEdit, foundation: frozenset[str], points: Floats | None
 ) -> Head:
     """Return a head with the class renamed, merged or deleted.
 
     Of a merged class the rows for plain embeddings are those that the foundation's classes
-    have, since learning leaves them as they are. `embeddings` [N, D] are those to merge by.
+    have, since learning leaves them as they are. `points` [N, D] are embeddings to merge by.
     """
     columns = edit.apply(head.classes, foundation)
     keep = list(columns.keep)
@@ -165,13 +171,12 @@ def edited_head(
     if columns.merged is not None:
         pair = list(columns.merged)
         column, constant = head.kernel[:, pair].mean(axis=1), head.bias[pair].mean() + np.log(2)
-        size = None if embeddings is None else embeddings.shape[1]
-        if size is not None and head.reads_unit_embeddings(size):
+        size = 0 if points is None else points.shape[1]
+        if points is not None and head.reads_unit_embeddings(size):
             known = [head.classes[number] in foundation for number in pair]
             if known[0] != known[1]:
                 column[:size] = head.kernel[:size, pair[known.index(True)]]
-            assert embeddings is not None
-            delta, more = _fit(head, columns.merged, column, float(constant), embeddings)
+            delta, more = _fit(head, columns.merged, column, float(constant), points)
             column[size:] += delta
             constant += more
         kernel[:, columns.place], bias[columns.place] = column, constant
@@ -179,21 +184,24 @@ def edited_head(
 
 
 def _fit(
-    head: Head, pair: tuple[int, int], column: Floats, constant: float, embeddings: Floats
+    head: Head, pair: tuple[int, int], column: Floats, constant: float, points: Floats
 ) -> tuple[Floats, float]:
     """Return what to add to the rows for unit embeddings [D] and to the bias of a merged class."""
-    size = embeddings.shape[1]
-    if len(embeddings) < LEAST_EMBEDDINGS:
-        return np.zeros(size, np.float32), 0.0
-    units = unit(embeddings).astype(np.float64)
-    logits = head.logits(embeddings)[:, list(pair)].astype(np.float64)
-    reached = embeddings @ column[:size] + units @ column[size:] + constant
-    missing = np.logaddexp(logits[:, 0], logits[:, 1]) - reached
-    mean, level = units.mean(axis=0), float(missing.mean())
-    centred = units - mean
+    size = points.shape[1]
+    units = unit(points).astype(np.float64)
+    all_logits = head.logits(points).astype(np.float64)
+    logits = all_logits[:, list(pair)]
+    reached = points @ column[:size] + units @ column[size:] + constant
+    exact = np.logaddexp(logits[:, 0], logits[:, 1])
+    share = np.exp(exact - np.logaddexp.reduce(all_logits, axis=1))
+    weights = (share + _ELSEWHERE) / (share + _ELSEWHERE).mean()
+    missing = exact - reached
+    mean, level = np.average(units, axis=0, weights=weights), np.average(missing, weights=weights)
+    roots = np.sqrt(weights)
+    centred = roots[:, None] * (units - mean)
     gram = centred @ centred.T + RIDGE * np.eye(len(centred))
-    delta = centred.T @ np.linalg.solve(gram, missing - level)
-    return delta.astype(np.float32), level - float(mean @ delta)
+    delta = centred.T @ np.linalg.solve(gram, roots * (missing - level))
+    return delta.astype(np.float32), float(level - mean @ delta)
 
 
 def edited_learned(learned: Learned, edit: ClassEdit, head: Head) -> Learned:
@@ -271,12 +279,24 @@ def _learns(base_folder: Path, head: Head) -> bool:
     return head.reads_unit_embeddings(ModelCard.read(base_folder).embedding_size or 0)
 
 
-def _known_embeddings(spec: ClassEditSpec, graph: ServableGraph) -> Floats | None:
-    """Return embeddings [N, D] of photos that are in the cache; None without any."""
+def _points(
+    spec: ClassEditSpec, graph: ServableGraph, head: Head, foundation: frozenset[str]
+) -> Floats | None:
+    """Return embeddings [N, D] to fit a merged column to; None if the mean of both is better.
+
+    Of classes of the foundation prototypes are added, since few of the known photos show them:
+    far apart as they are, the mean of two of them is neither. They say little of taught ones.
+    """
     cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash())
     found = (cache.get(image) for image in spec.images)
-    known = [row for row in found if row is not None][:MOST_EMBEDDINGS]
-    return np.stack(known) if known else None
+    known = list(itertools.islice((row for row in found if row is not None), MOST_EMBEDDINGS))
+    rows = np.array(known, np.float32).reshape(len(known), head.kernel.shape[0] // 2)
+    if not {spec.edit.name, spec.edit.new_name} & foundation:
+        return rows if len(rows) >= LEAST_EMBEDDINGS else None
+    if not known and not (Path(spec.base_folder) / EMBEDDING_MEAN_PATH).is_file():
+        return None
+    mean = read_embedding_mean(Path(spec.base_folder), rows)
+    return np.concatenate([rows, prototypes(head, mean).embeddings[: len(head.classes)]])
 
 
 def _edited_report(base_folder: Path, edit: ClassEdit) -> dict[str, Any] | None:

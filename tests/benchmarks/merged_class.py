@@ -53,7 +53,7 @@ def accuracies(learn: Photos, test: Photos, labels: int, seed: int) -> dict[str,
         found["the sum of both scores"].append(float((exact == truth).mean()))
         for name, known in (
             ("merged, by known photos", learn.embeddings),
-            ("merged, without any", None),
+            ("merged, with none known", None),
         ):
             began = time.perf_counter()
             merged = edited_head(head, edit, frozenset(), known)
