@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -16,6 +16,8 @@ R = TypeVar("R")
 
 GoBack = Callable[[], object]
 """Shows again what an answer was about."""
+Listener = Callable[[Sequence[str], bool], object]
+"""Gets the SHA-256 of photos, and whether they have an answer now."""
 UNDO_DEPTH = 50
 """Actions of earlier windows among which the last one is looked for."""
 
@@ -59,6 +61,7 @@ class LabellingDesk(Generic[R]):
         self._person = person
         self._card = card
         self._done: list[Done[R]] = []
+        self._listeners: list[Listener] = []
         self._used: list[str] = []
         self.model = ""
         """The model that learns; empty while none is known."""
@@ -71,6 +74,10 @@ class LabellingDesk(Generic[R]):
         Their order stays, so that each keeps its key.
         """
         return self._used
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` with photos that got an answer, or lost the one that they got here."""
+        self._listeners.append(listener)
 
     def show_model(self, model: ModelSummary | None, labels: LabelSummary | None) -> None:
         """Follow the model that learns and the labels that it has."""
@@ -95,6 +102,7 @@ class LabellingDesk(Generic[R]):
         """
         given = [self.sender.give(images, answer, self.model) for images, answer in answers]
         self._done.append(Done(tuple(given), go_back))
+        self._tell(given, answered=True)
         for _, answer in answers:
             name = answer.class_name
             if answer.kind is LabelKind.CLASS and name not in self._used:
@@ -107,6 +115,7 @@ class LabellingDesk(Generic[R]):
             done = self._done.pop()
             for given in done.given:
                 self.sender.take_back(given)
+            self._tell(done.given, answered=False)
             done.go_back()
             return True
         return False
@@ -127,8 +136,14 @@ class LabellingDesk(Generic[R]):
         for done in reversed(self._done):
             if given in done.given:
                 self._done.remove(done)
+                self._tell(done.given, answered=False)
                 done.go_back()
                 return
+
+    def _tell(self, given: Iterable[Given[R]], *, answered: bool) -> None:
+        images = [image for each in given for image in each.images]
+        for listener in self._listeners:
+            listener(images, answered)
 
     def _find_classes(self, model: ModelSummary | None) -> None:
         card = self._card(self.model) if self.model else None

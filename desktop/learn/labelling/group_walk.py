@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from backend.contract import Cluster
@@ -24,8 +24,8 @@ class GroupWalk:
         self._groups: list[Cluster] = []
         self._position = 0
         self._left_out: set[str] = set()
-        self._named: set[str] = set()
-        """Photos that were named on this walk."""
+        self._gone: set[str] = set()
+        """Photos that were named or skipped, and those that were answered elsewhere."""
 
     @property
     def current(self) -> Cluster | None:
@@ -65,14 +65,31 @@ class GroupWalk:
         if not images:
             return None
         left_out = tuple(image for image in group.images if image in self._left_out)
-        self._named.update(images)
+        self._gone.update(images)
         self._position += 1
         return NamedGroup(images, left_out)
+
+    def skip(self) -> None:
+        """Go to the next group; the photos of this one are in none that comes later."""
+        if self.current is not None:
+            self._gone.update(self.current.images)
+            self._position += 1
+
+    def remove(self, images: Iterable[str]) -> None:
+        """Leave photos out of the groups from the current one on: they were answered elsewhere."""
+        gone = set(images)
+        self._gone |= gone
+        ahead = self._groups[self._position :]
+        self._groups[self._position :] = _without(ahead, gone)
+
+    def readmit(self, images: Iterable[str]) -> None:
+        """Let photos be in groups again: they have lost their answer."""
+        self._gone.difference_update(images)
 
     def take_back(self, images: Iterable[str]) -> bool:
         """Go back to the group of which photos were named; returns whether it is in the line."""
         taken = set(images)
-        self._named -= taken
+        self._gone -= taken
         for position, group in enumerate(self._groups):
             if taken & set(group.images):
                 self._position = position
@@ -96,14 +113,21 @@ class GroupWalk:
     def refill(self, clusters: Iterable[Cluster]) -> None:
         """Take new groups behind the one that is shown.
 
-        Photos of that one and photos that have a name already are left out of them: the groups
-        may have been made before their names were known.
+        Photos of that one, those that have a name already and those that were skipped are left
+        out of them: the groups may have been made before that was known.
         """
         kept = self._groups[: self._position + 1]
         shown = set(kept[-1].images) if len(kept) > self._position else set()
-        gone = shown | self._named
-        fresh = (
-            replace(each, images=[image for image in each.images if image not in gone])
-            for each in clusters
-        )
-        self._groups = [*kept, *(each for each in fresh if each.images)]
+        gone = shown | self._gone
+        self._groups = [*kept, *_without(clusters, gone)]
+
+
+def _without(groups: Iterable[Cluster], gone: Collection[str]) -> list[Cluster]:
+    """Return groups without some photos; those that have all others stay the same objects."""
+    left = []
+    for group in groups:
+        images = [image for image in group.images if image not in gone]
+        if images:
+            same = len(images) == len(group.images)
+            left.append(group if same else replace(group, images=images))
+    return left

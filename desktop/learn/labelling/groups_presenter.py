@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Protocol
@@ -36,6 +37,9 @@ class GroupsPresenter:
         self._desk = desk
         self._source = source
         self._walk = GroupWalk()
+        self._named = 0
+        """Groups that were named since the groups were asked for last."""
+        desk.subscribe(self._on_answers)
         view.answered.connect(self.answer)
         view.toggled.connect(self.toggle)
         view.back_requested.connect(self.back)
@@ -45,11 +49,13 @@ class GroupsPresenter:
     def start_again(self) -> None:
         """Forget the groups: another model learns."""
         self._walk = GroupWalk()
+        self._named = 0
         self._view.show_empty("Looking for photos that look alike", "")
 
     async def refresh(self) -> None:
         """Ask for the groups; the one on the screen stays. Raises BackendError."""
         model = self._desk.model
+        self._named = 0
         try:
             clusters = await self._source.clusters(model, GROUPS)
         except BackendRefused as error:
@@ -92,8 +98,9 @@ class GroupsPresenter:
         if group is None or group is not self._view.group:
             return
         if answer.kind is LabelKind.SKIP:  # for now: its photos come in the queue all the same
-            self._walk.forward()
+            self._walk.skip()
         elif (named := self._walk.name()) is not None:
+            self._named += 1
             self._desk.give([(named.images, answer)], partial(self._go_back, named.images))
         self._show()
 
@@ -101,8 +108,22 @@ class GroupsPresenter:
         self._walk.take_back(images)
         self._show()
 
+    def _on_answers(self, images: Sequence[str], answered: bool) -> None:
+        """Leave out what was answered in another view."""
+        if not answered:
+            self._walk.readmit(images)
+            return
+        shown = self._walk.current
+        self._walk.remove(images)
+        if self._walk.current is not shown:
+            self._show()
+
     def _show(self) -> None:
         group = self._walk.current
+        if group is None and self._named:
+            # Their names say more about the others: groups are made again.
+            self._view.show_empty("Looking for more photos that look alike", "")
+            return
         if group is None:
             self._view.show_empty(
                 "Every group has been looked at",

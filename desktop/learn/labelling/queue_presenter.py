@@ -46,6 +46,7 @@ class QueuePresenter:
         self._answered_at = 0
         """How many answers there were when the queue was asked for last."""
         self._asked = False
+        desk.subscribe(self._on_answers)
         view.answered.connect(self.answer)
         view.back_requested.connect(self.back)
         view.forward_requested.connect(self.forward)
@@ -123,6 +124,16 @@ class QueuePresenter:
         for image in action.images:
             self._walk.correct(image, None)
         self._show()
+
+    def _on_answers(self, images: Sequence[str], answered: bool) -> None:
+        """Leave out what was answered in another view."""
+        if not answered:
+            self._walk.readmit(images)
+            return
+        shown = self._walk.current
+        self._walk.remove(images)
+        if self._walk.current is not shown:
+            self._show()
 
     def _go_back(self, image: str, before: Answer | None) -> None:
         self._walk.take_back(image, before)

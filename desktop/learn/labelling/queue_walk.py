@@ -35,6 +35,8 @@ class QueueWalk:
         self._photos: list[NextPhoto] = []
         self._position = 0
         self._answers: dict[str, Answer] = {}
+        self._elsewhere: set[str] = set()
+        """Photos that were answered on no walk of this kind."""
 
     @property
     def current(self) -> NextPhoto | None:
@@ -101,6 +103,17 @@ class QueueWalk:
         if answer is not None:
             self._answers[image] = answer
 
+    def remove(self, images: Iterable[str]) -> None:
+        """Leave out photos that are still to come: they were answered elsewhere."""
+        gone = set(images)
+        self._elsewhere |= gone
+        ahead = self._photos[self._position :]
+        self._photos[self._position :] = [item for item in ahead if item.image not in gone]
+
+    def readmit(self, images: Iterable[str]) -> None:
+        """Let photos come again with a new queue: they have lost their answer."""
+        self._elsewhere.difference_update(images)
+
     def insert(self, items: Sequence[NextPhoto]) -> None:
         """Put photos before the current one, and go to the first of them."""
         added = {item.image for item in items}
@@ -117,5 +130,5 @@ class QueueWalk:
         have been made before their answers were known.
         """
         kept = self._photos[: self._position + 1 + KEPT_AHEAD]
-        there = {item.image for item in kept} | self._answers.keys()
+        there = {item.image for item in kept} | self._answers.keys() | self._elsewhere
         self._photos = [*kept, *(item for item in queue if item.image not in there)]

@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 
 from backend.contract import Cluster, PoolSummary
 from desktop.learn.page import LearnView
-from tests.gui.learn.labelling_env import LabellingEnv, PlainBackend, RunLabelling
+from tests.gui.learn.labelling_env import LabellingEnv, PlainBackend, RunLabelling, item
 
 pytestmark = pytest.mark.parametrize("run_labelling", [LearnView.GROUPS], indirect=True)
 
@@ -44,7 +44,15 @@ def test_a_group_is_named_with_one_key_and_exceptions_are_clicked_away(
         assert shown(env) == "fg"
         env.press("2")
         assert await env.said() == [(("a", "c", "d", "e"), "cow"), (("f", "g"), "cat")]
-        assert env.page.groups_view.empty.heading.text() == "Every group has been looked at"
+        heading = env.page.groups_view.empty.heading
+        assert heading.text() == "Looking for more photos that look alike"
+        env.backend.groups = groups("b")
+        await env.groups.refresh()
+        assert shown(env) == "b"
+        env.press("-")
+        assert heading.text() == "Every group has been looked at"
+        await env.groups.refresh()
+        assert shown(env) == ""
 
     run_labelling(PlainBackend(groups=groups("abcde", "fg", suggestion="cow")), scenario)
 
@@ -62,6 +70,9 @@ def test_the_keyboard_alone_takes_photos_out(run_labelling: RunLabelling) -> Non
 def test_none_of_these_and_skip(run_labelling: RunLabelling) -> None:
     async def scenario(env: LabellingEnv) -> None:
         env.press("-", "0")
+        env.backend.groups = groups("ab", "cd")
+        await env.groups.refresh()
+        assert shown(env) == "d"
         assert await env.said() == [(("c",), "none of these")]
 
     run_labelling(PlainBackend(groups=groups("ab", "c")), scenario)
@@ -88,6 +99,33 @@ def test_going_back_and_forth_names_nothing(run_labelling: RunLabelling) -> None
         assert await env.said() == []
 
     run_labelling(PlainBackend(groups=groups("ab", "c")), scenario)
+
+
+def test_what_is_named_here_is_not_asked_one_by_one_and_the_reverse(
+    run_labelling: RunLabelling,
+) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        await env.queue.refresh()
+        env.press("1")
+        env.page.show_view(LearnView.LABEL)
+        photo = env.page.label_view.item
+        assert photo is not None
+        assert photo.image == "photo 3"
+        env.press("2")
+        assert env.page.label_view.item is None
+        env.page.show_view(LearnView.GROUPS)
+        assert shown(env) == "x"
+        env.press(Qt.Key.Key_Z, hold=CONTROL)
+        assert env.page.label_view.item is photo
+
+    backend = PlainBackend(
+        [item(number) for number in range(4)],
+        groups=[
+            Cluster(1, [f"photo {number}" for number in range(3)]),
+            Cluster(2, ["photo 3", "x"]),
+        ],
+    )
+    run_labelling(backend, scenario)
 
 
 def test_without_groups_it_leads_on(run_labelling: RunLabelling) -> None:

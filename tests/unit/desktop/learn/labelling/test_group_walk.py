@@ -55,6 +55,25 @@ def test_new_groups_leave_the_shown_one_and_do_not_bring_named_photos_back() -> 
     assert photos(walk) == "cy"  # what was taken out may be in another group
 
 
+def test_a_group_that_was_skipped_does_not_come_back() -> None:
+    walk = walk_of("abc", "de")
+    walk.skip()
+    walk.refill([Cluster(1, list("abcx"))])
+    assert photos(walk) == "de"
+    walk.forward()
+    assert photos(walk) == "x"
+
+
+def test_what_was_answered_elsewhere_leaves_its_group_and_may_return() -> None:
+    walk = walk_of("abc", "de")
+    walk.remove("ade")
+    assert (photos(walk), walk.total) == ("bc", 1)
+    walk.readmit("d")
+    walk.refill([Cluster(1, list("ad"))])
+    walk.forward()
+    assert photos(walk) == "d"
+
+
 def test_taking_a_name_back_shows_its_group_as_it_was_named() -> None:
     walk = walk_of("abc", "de")
     walk.toggle("c")

@@ -104,6 +104,20 @@ def test_photos_of_an_earlier_window_come_before_the_current_one() -> None:
     ]
 
 
+def test_what_was_answered_elsewhere_is_left_out_unless_it_was_passed() -> None:
+    walk = walk_of(5)
+    walk.answer(CAT)
+    walk.remove(["photo 0", "photo 1", "photo 3"])
+    assert [current(walk), *(each.image for each in walk.near(0, 9))] == ["photo 2", "photo 4"]
+    walk.back()
+    assert current(walk) == "photo 0"
+    walk.refill(photos(1, 3, 9))
+    assert [each.image for each in walk.near(0, 9)] == ["photo 2", "photo 4", "photo 9"]
+    walk.readmit(["photo 3"])
+    walk.refill(photos(1, 3))
+    assert [each.image for each in walk.near(0, 9)] == ["photo 2", "photo 4", "photo 9", "photo 3"]
+
+
 def test_in_any_order_of_events_each_answer_is_for_the_photo_that_was_shown() -> None:
     """Answers, steps, undo and new queues in random order, against a plain record of them."""
     for seed in range(200):
