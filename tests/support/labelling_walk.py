@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Walker:
     async def _shows_group(self, view: GroupsView) -> bool:
         """Wait for the next group; returns whether there is one."""
         await wait_until(lambda: view.group is not None or view.empty.heading.text() in _NO_GROUPS)
+        await asyncio.sleep(0)  # the window goes on meanwhile
         return view.group is not None
 
     async def label_rest(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QPushButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QStackedWidget, QWidget
 
 from desktop.learn.labelling.answer import NONE_OF_THESE, SKIPPED, Answer
 from desktop.learn.labelling.class_picker import ClassPicker
 from desktop.widgets import build
+from desktop.widgets.empty_state import EmptyState
 
 _SIDE_WIDTH, _NARROW_SIDE_WIDTH = 264, 224
 _NARROW = 760
@@ -35,8 +36,13 @@ class AnswerView(QWidget):
     answered = Signal(object)
     """Answer"""
 
-    def __init__(self) -> None:
+    def __init__(self, picture: str) -> None:
+        """`picture` is the icon that is seen while there is nothing to answer about."""
         super().__init__()
+        self.empty = EmptyState(picture, "", "")
+        self._body = QStackedWidget()
+        self._body.addWidget(self.empty)
+        build.column(self._body, parent=self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.side = QWidget()
         """What stands beside the photos; the views fill it."""
@@ -52,6 +58,28 @@ class AnswerView(QWidget):
     def can_answer(self) -> bool:
         """Whether there is something on the screen to answer about."""
         raise NotImplementedError
+
+    def set_work(self, work: QWidget) -> None:
+        """Say what is seen while there is something to answer about."""
+        self._body.addWidget(work)
+
+    def show_work(self) -> None:
+        """Show what there is to answer about."""
+        self._body.setCurrentIndex(1)
+        if self.hasFocus():
+            self.take_focus()
+
+    def show_empty(self, heading: str, sentence: str, action: str = "") -> None:
+        """Say why there is nothing to answer about, and what to do."""
+        focused = self.window().focusWidget()
+        if focused is not None and self.isAncestorOf(focused):
+            # Otherwise Qt gives the focus to what comes next, which the next key would press.
+            self.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.empty.heading.setText(heading)
+        self.empty.sentence.setText(sentence)
+        self.empty.button.setText(action)
+        self.empty.button.setVisible(bool(action))
+        self._body.setCurrentIndex(0)
 
     def take_focus(self) -> None:
         """Let the keys answer again."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from desktop import theme
 from desktop.formats import count
@@ -15,7 +15,6 @@ from desktop.learn.labelling.doubts import Doubt
 from desktop.learn.labelling.photo_stage import PhotoStage
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
-from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.photo_grid import PhotoGrid, PhotoTile, TileLine
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
@@ -35,7 +34,7 @@ class DoubtsView(AnswerView):
     undo_requested = Signal()
 
     def __init__(self, pictures: Pictures) -> None:
-        super().__init__()
+        super().__init__("check")
         self._doubts: Sequence[Doubt] = ()
         self._shown: Doubt | None = None
         self.list = PhotoGrid(pictures, "Doubtful labels, worst first")
@@ -74,11 +73,7 @@ class DoubtsView(AnswerView):
             spacing=theme.L,
             margins=(theme.M, theme.M, theme.L, theme.M),
         )
-        self.empty = EmptyState("check", "", "")
-        self._body = QStackedWidget()
-        self._body.addWidget(self.empty)
-        self._body.addWidget(work)
-        build.column(self._body, parent=self)
+        self.set_work(work)
 
     @property
     def doubt(self) -> Doubt | None:
@@ -108,17 +103,13 @@ class DoubtsView(AnswerView):
             self.list.setCurrentIndex(index)
         self._show(doubts[current], [each.image for each in doubts[current + 1 : current + 4]])
         self.position.setText(f"{count(current + 1)} of {count(len(doubts))}")
-        self._body.setCurrentIndex(1)
+        self.show_work()
 
     def show_empty(self, heading: str, sentence: str, action: str = "") -> None:
         """Say that no label is in doubt, or why that is not known."""
         self._doubts, self._shown = (), None
         self.list.show_tiles(())
-        self.empty.heading.setText(heading)
-        self.empty.sentence.setText(sentence)
-        self.empty.button.setText(action)
-        self.empty.button.setVisible(bool(action))
-        self._body.setCurrentIndex(0)
+        super().show_empty(heading, sentence, action)
 
     def _show(self, doubt: Doubt, following: Sequence[str]) -> None:
         shown, self._shown = self._shown, doubt

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QStackedWidget
+from PySide6.QtWidgets import QFrame
 
 from backend.contract import Cluster
 from desktop import theme
@@ -16,7 +16,6 @@ from desktop.learn.labelling.choices import Choice
 from desktop.learn.labelling.group_grid import GroupGrid
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
-from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 
@@ -35,7 +34,7 @@ class GroupsView(AnswerView):
     """Go to the Classify page, for more photos."""
 
     def __init__(self, pictures: Pictures) -> None:
-        super().__init__()
+        super().__init__("empty-photos")
         self._group: Cluster | None = None
         self._leads_to_label = False
         self.heading = PlainLabel("", "heading")
@@ -72,12 +71,8 @@ class GroupsView(AnswerView):
             spacing=theme.L,
             margins=(theme.L, theme.M, theme.L, theme.M),
         )
-        self.empty = EmptyState("empty-photos", "", "")
         self.empty.action_requested.connect(self._leave)
-        self._body = QStackedWidget()
-        self._body.addWidget(self.empty)
-        self._body.addWidget(work)
-        build.column(self._body, parent=self)
+        self.set_work(work)
 
     @property
     def group(self) -> Cluster | None:
@@ -108,7 +103,7 @@ class GroupsView(AnswerView):
         self.heading.setText(f"{count(named)} of {words}" if left_out else words)
         self.grid.show_group(group.images, left_out)
         self.progress.setText(f"Group {count(number)} of {count(total)}")
-        self._body.setCurrentIndex(1)
+        self.show_work()
 
     def show_empty(
         self, heading: str, sentence: str, action: str = "", *, leads_to_label: bool = False
@@ -117,11 +112,7 @@ class GroupsView(AnswerView):
         to the photos one by one."""
         self._group = None
         self._leads_to_label = leads_to_label
-        self.empty.heading.setText(heading)
-        self.empty.sentence.setText(sentence)
-        self.empty.button.setText(action)
-        self.empty.button.setVisible(bool(action))
-        self._body.setCurrentIndex(0)
+        super().show_empty(heading, sentence, action)
 
     def _leave(self) -> None:
         (self.label_requested if self._leads_to_label else self.classify_requested).emit()

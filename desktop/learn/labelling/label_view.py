@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QStackedWidget
+from PySide6.QtWidgets import QFrame
 
 from backend.contract import Label
 from desktop import theme
@@ -18,7 +18,6 @@ from desktop.learn.labelling.photo_stage import PhotoStage
 from desktop.learn.labelling.queue_walk import NextPhoto
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
-from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.label_history import LabelHistory
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
@@ -38,7 +37,7 @@ class LabelView(AnswerView):
     """SHA-256 of a photo that has been on the screen for a while."""
 
     def __init__(self, pictures: Pictures) -> None:
-        super().__init__()
+        super().__init__("empty-learn")
         self._item: NextPhoto | None = None
         self.stage = PhotoStage(pictures)
         self.why = PlainLabel("", "muted", wrap=True)
@@ -75,11 +74,7 @@ class LabelView(AnswerView):
         )
         # Not of each photo that a person flies past.
         self._look_soon = single_shot_timer(_LOOK_MILLISECONDS, self._request_history, self)
-        self.empty = EmptyState("empty-learn", "", "")
-        self._body = QStackedWidget()
-        self._body.addWidget(self.empty)
-        self._body.addWidget(work)
-        build.column(self._body, parent=self)
+        self.set_work(work)
 
     @property
     def item(self) -> NextPhoto | None:
@@ -112,7 +107,7 @@ class LabelView(AnswerView):
         self.stage.show_photo(item.image, f"Photo. {item.why}", following)
         if choices is not None:
             self.picker.show_choices(choices)
-        self._body.setCurrentIndex(1)
+        self.show_work()
 
     def show_progress(self, answered: int, left: int) -> None:
         """Say how many photos have an answer, and how many of the queue have none."""
@@ -122,11 +117,7 @@ class LabelView(AnswerView):
         """Say why there is nothing to label, and what to do."""
         self._item = None
         self.stage.show_photo("", "No photo")
-        self.empty.heading.setText(heading)
-        self.empty.sentence.setText(sentence)
-        self.empty.button.setText(action)
-        self.empty.button.setVisible(bool(action))
-        self._body.setCurrentIndex(0)
+        super().show_empty(heading, sentence, action)
 
     def show_history(self, image: str, labels: Sequence[Label]) -> None:
         """Show the labels of a photo, newest first, if it is still the one on the screen."""

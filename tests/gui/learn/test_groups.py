@@ -67,6 +67,17 @@ def test_the_keyboard_alone_takes_photos_out(run_labelling: RunLabelling) -> Non
     run_labelling(PlainBackend(groups=groups("abc", "de")), scenario)
 
 
+def test_the_keys_work_again_once_there_are_new_groups(run_labelling: RunLabelling) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.press("1")
+        env.backend.groups = groups("cd")
+        await env.groups.refresh()
+        env.press(Qt.Key.Key_Right, Qt.Key.Key_Space, "2")
+        assert await env.said() == [(("a", "b"), "cat"), (("c",), "dog")]
+
+    run_labelling(PlainBackend(groups=groups("ab")), scenario)
+
+
 def test_none_of_these_and_skip(run_labelling: RunLabelling) -> None:
     async def scenario(env: LabellingEnv) -> None:
         env.press("-", "0")
