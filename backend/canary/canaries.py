@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from backend.canary.rule import AGREEMENT, Outcome, Tally, count, outcome
+from backend.canary.rule import MAX_AGREEMENT, Outcome, Tally, count, outcome, wanted_agreement
 from backend.canary.wording import progress_sentence
 from backend.contract import CanarySummary, Decision, Event, NewCanary, Rule
 from backend.events import EventBroker
@@ -18,6 +18,7 @@ from serving.clock import utc_now
 from serving.errors import BackendError, ModelError, ServeryError
 from serving.fleet.view import FleetView
 from serving.models.canary import Canary, CanaryPhase, CanarySample, CanaryVerdict
+from serving.models.card import ModelCard
 from serving.models.pruning import prune
 from serving.models.repository import ModelRepository
 
@@ -26,6 +27,8 @@ BY = "canary"
 POLL_SECONDS = 1.0
 PUBLISH_SECONDS = 3.0
 """Between two events about the progress of a canary."""
+LABEL_SECONDS = 5.0
+"""Between two looks at the labels while no request comes."""
 SAVE_SECONDS = 30.0
 """Between two writes of how long a canary has gone on."""
 LOAD_SECONDS = 300.0
@@ -58,7 +61,12 @@ class _Watched:
     end: int = 0
     """Bytes of the samples that were read."""
     tally: Tally = field(default_factory=Tally)
-    labels: Mapping[str, str] = field(default_factory=dict)
+    shown: Tally = field(default_factory=Tally)
+    """What was counted when an event said so last."""
+    wanted: float = MAX_AGREEMENT
+    """On which share of the photos it has to agree."""
+    asked: float | None = None
+    """When the labels were asked for last, monotonic."""
     instances: str = ""
     """Which instances are waited for."""
     noted: bool = False
@@ -97,7 +105,8 @@ class Canaries:
 
     async def step(self) -> None:
         """Look after every canary once; what fails is tried again the next time."""
-        for model in await asyncio.to_thread(self._repository.models):
+        found = await asyncio.to_thread(self._repository.canaries.models)
+        for model in sorted({*found, *self._watched}):
             try:
                 await self._step(model)
             except (ServeryError, OSError) as error:
@@ -151,6 +160,7 @@ class Canaries:
         watched = self._watched.get(model)
         tally = watched.tally if watched is not None else Tally()
         left = self._seconds_left(watched, canary)
+        wanted = watched.wanted if watched is not None else MAX_AGREEMENT
         low, high = tally.agreement
         return CanarySummary(
             model=model,
@@ -160,14 +170,14 @@ class Canaries:
             started=canary.started,
             by=canary.by,
             phase=canary.phase,
-            sentence=progress_sentence(canary, tally, watched.instances if watched else ""),
+            sentence=progress_sentence(canary, tally, wanted, watched.instances if watched else ""),
             seconds_left=left,
             requests=tally.requests,
             photos=tally.photos,
             agreements=tally.agreements,
             agreement_low=low,
             agreement_high=high,
-            agreement_wanted=AGREEMENT,
+            agreement_wanted=wanted,
             canary_failures=tally.canary_failures,
             stable_failures=tally.stable_failures,
             canary_right=tally.canary_right,
@@ -233,17 +243,17 @@ class Canaries:
         files = self._repository.canaries
         samples, watched.end = await asyncio.to_thread(files.samples, model, canary, watched.end)
         watched.samples += samples
-        labels = await self._store.labels.since(model, canary.started)
         now = self._monotonic()
-        if samples or labels != watched.labels or not watched.tally.requests:
-            watched.labels = labels
-            classes = await asyncio.to_thread(self._classes, model, canary.stable)
-            before = watched.tally
-            watched.tally = await asyncio.to_thread(count, watched.samples, classes, labels)
-            if watched.tally != before and now - watched.published >= PUBLISH_SECONDS:
-                watched.published = now
-                self._broker.publish(Event("models", model))
-        decided = outcome(watched.tally, self._seconds_left(watched, canary))
+        if samples or watched.asked is None or now - watched.asked >= LABEL_SECONDS:
+            watched.asked = now
+            labels = await self._store.labels.since(model, canary.started)
+            card = await asyncio.to_thread(self._card, model, canary.stable)
+            watched.wanted = wanted_agreement(card.accuracy)
+            watched.tally = await asyncio.to_thread(count, watched.samples, card.classes, labels)
+        if watched.tally != watched.shown and now - watched.published >= PUBLISH_SECONDS:
+            watched.shown, watched.published = watched.tally, now
+            self._broker.publish(Event("models", model))
+        decided = outcome(watched.tally, self._seconds_left(watched, canary), watched.wanted)
         if decided is not None:
             await self._conclude(model, decided, BY)
         elif now - watched.saved >= SAVE_SECONDS:
@@ -320,11 +330,11 @@ class Canaries:
         except BackendError as error:
             _log.error("What became of version %s could not be recorded: %s", number, error)
 
-    def _classes(self, model: str, number: int) -> tuple[str, ...]:
+    def _card(self, model: str, number: int) -> ModelCard:
         try:
-            return self._repository.version(model, number).card().classes
+            return self._repository.version(model, number).card()
         except ModelError:
-            return ()
+            return ModelCard(name=model, classes=())
 
     def _seconds_left(self, watched: _Watched | None, canary: Canary) -> float:
         passed = canary.elapsed

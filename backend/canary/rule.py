@@ -19,10 +19,13 @@ from backend.contract import Rule
 from serving.models.canary import CanarySample, Failure
 
 CONFIDENCE = 0.95
-AGREEMENT = 0.8
-"""A canary that agrees with the stable version on less than this share of the photos loses."""
+MAX_AGREEMENT, MIN_AGREEMENT = 0.8, 0.5
+"""Between these is the share of photos on which the canary has to agree."""
+AGREEMENT_BELOW_ACCURACY = 0.1
+"""By so much it is below the accuracy of the stable version: of two versions that are right on 70%
+of the photos, a good one agrees on little more than that."""
 MIN_PHOTOS = 30
-"""With fewer photos that both versions answered, nothing is decided for the canary."""
+"""With fewer photos that both versions answered, agreement decides nothing."""
 SLOWER = 1.5
 """An answer that took so many times as long counts as slower."""
 TIMED = 100
@@ -92,6 +95,17 @@ def count(
     )
 
 
+def wanted_agreement(stable_accuracy: float | None) -> float:
+    """Return on which share of the photos a canary has to agree, at least.
+
+    `stable_accuracy` is that of the stable version, from 0 to 1, if it is known.
+    """
+    if stable_accuracy is None:
+        return MAX_AGREEMENT
+    below = stable_accuracy - AGREEMENT_BELOW_ACCURACY
+    return max(MIN_AGREEMENT, min(MAX_AGREEMENT, below))
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a canary ends."""
@@ -102,19 +116,19 @@ class Outcome:
     """For people, as a sentence."""
 
 
-def outcome(tally: Tally, seconds_left: float) -> Outcome | None:
-    """Return how a canary ends; None while it goes on.
+def outcome(tally: Tally, seconds_left: float, wanted: float = MAX_AGREEMENT) -> Outcome | None:
+    """Return how a canary ends; None while it goes on. It has to agree on a share `wanted`.
 
     In this order: failures, times and labels against it, labels for it, agreement. When the time
     is up, whatever the counts say by themselves decides.
     """
-    decided = _certain(tally)
+    decided = _certain(tally, wanted)
     if decided is None and seconds_left <= 0:
-        return _when_time_is_up(tally)
+        return _when_time_is_up(tally, wanted)
     return decided
 
 
-def _certain(tally: Tally) -> Outcome | None:
+def _certain(tally: Tally, wanted: float) -> Outcome | None:
     failures = tally.canary_failures + tally.stable_failures
     if interval(tally.canary_failures, failures)[0] > 0.5:
         return Outcome(
@@ -134,14 +148,16 @@ def _certain(tally: Tally) -> Outcome | None:
     if high < 0.5 or low > 0.5:
         return Outcome(low > 0.5, Rule.CANARY_LABELS, _labels_sentence(tally))
     low, high = tally.agreement
-    if high < AGREEMENT:
-        return Outcome(False, Rule.CANARY_AGREEMENT, _agreement_sentence(tally))
-    if low > AGREEMENT and tally.photos >= MIN_PHOTOS and _labels_allow(tally):
-        return Outcome(True, Rule.CANARY_AGREEMENT, _agreement_sentence(tally))
+    if tally.photos < MIN_PHOTOS:
+        return None
+    if high < wanted:
+        return Outcome(False, Rule.CANARY_AGREEMENT, _agreement_sentence(tally, wanted))
+    if low > wanted and _labels_allow(tally):
+        return Outcome(True, Rule.CANARY_AGREEMENT, _agreement_sentence(tally, wanted))
     return None
 
 
-def _when_time_is_up(tally: Tally) -> Outcome:
+def _when_time_is_up(tally: Tally, wanted: float) -> Outcome:
     time = "When its time was up"
     if tally.photos < MIN_PHOTOS:
         few = f"{time}, too few photos had been compared: {tally.photos:,} of {MIN_PHOTOS}."
@@ -151,18 +167,18 @@ def _when_time_is_up(tally: Tally) -> Outcome:
         return Outcome(False, Rule.CANARY_TIME, failed)
     if not _labels_allow(tally):
         return Outcome(False, Rule.CANARY_TIME, f"{time}: {_labels_sentence(tally)}")
-    agrees = tally.agreements >= AGREEMENT * tally.photos
-    return Outcome(agrees, Rule.CANARY_TIME, f"{time}: {_agreement_sentence(tally)}")
+    agrees = tally.agreements >= wanted * tally.photos
+    return Outcome(agrees, Rule.CANARY_TIME, f"{time}: {_agreement_sentence(tally, wanted)}")
 
 
 def _labels_allow(tally: Tally) -> bool:
     return tally.canary_right >= tally.stable_right
 
 
-def _agreement_sentence(tally: Tally) -> str:
+def _agreement_sentence(tally: Tally, wanted: float) -> str:
     return (
         f"It agreed with the live version on {tally.agreements:,} of {tally.photos:,} photos;"
-        f" {100 * AGREEMENT:.0f}% are wanted."
+        f" {100 * wanted:.0f}% are wanted."
     )
 
 

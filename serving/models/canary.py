@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from serving.json_decode import decode
-from serving.models.repository_files import file_state
+from serving.models.repository_files import file_state, is_file, subfolders
 from serving.state_files import DamagedFile, UnreadableFile, read_object
 
 CANARY_NAME = "canary.json"
@@ -155,6 +155,11 @@ class CanaryFiles:
 
     def samples_path(self, model: str) -> Path:
         return self._root / model / SAMPLES_NAME
+
+    def models(self) -> list[str]:
+        """Return the models that have a canary, sorted."""
+        folders = (folder for folder in subfolders(self._root) if not folder.name.startswith("."))
+        return [folder.name for folder in folders if is_file(folder / CANARY_NAME)]
 
     def of(self, model: str) -> Canary | None:
         """Return the canary of a model, if it has one; quick enough to ask for every request.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from dataclasses import replace
 
 import pytest
 
 from backend.canary.canaries import (
+    LABEL_SECONDS,
     LOAD_SECONDS,
     OLD_ERROR_SECONDS,
     SAVE_SECONDS,
@@ -14,7 +17,7 @@ from backend.canary.canaries import (
     Canaries,
 )
 from backend.client import BackendRefused
-from backend.contract import AuditAction, AuditEntry, NewCanary, Rule
+from backend.contract import AuditAction, AuditEntry, Event, NewCanary, Rule
 from serving.fleet.view import FleetView
 from serving.models.canary import Canary, CanaryPhase, CanarySample, CanaryVerdict, Failure
 from tests.support.backend_env import MODEL, Service, add_version
@@ -77,7 +80,7 @@ async def test_it_begins_once_every_instance_has_loaded_it(service: Service) -> 
 
 async def test_it_goes_live_once_it_agrees_beyond_doubt(service: Service) -> None:
     await start(service)
-    record(service, 54, 6)
+    record(service, 51, 9)
     await step(service)
     assert phase(service) is CanaryPhase.RUNNING
     for number in range(60, 130):
@@ -120,6 +123,48 @@ async def test_corrections_since_it_began_outweigh_agreement(service: Service) -
     await step(service)
     assert service.repository.live(MODEL).number == 2
     assert (await last_entry(service)).rule is Rule.CANARY_LABELS
+
+
+async def test_how_it_stands_is_published_now_and_then(service: Service) -> None:
+    await start(service)
+    service.fleet.now += 10
+
+    async def collect() -> list[Event | None]:
+        return [event async for event in service.broker.listen(60)]
+
+    task = asyncio.create_task(collect())
+    await asyncio.sleep(0)
+    record(service, 3)
+    await step(service)
+    for _ in range(2):  # too soon to be told again
+        record(service, 2)
+        await step(service)
+    service.fleet.now += 10
+    await step(service)
+    await step(service)  # nothing is new
+    service.broker.close()
+    assert await task == [Event("models", MODEL)] * 2
+    canary = (await service.client.model(MODEL)).canary
+    assert canary is not None
+    assert (canary.requests, canary.photos, canary.agreements) == (7, 3, 3)
+
+
+async def test_a_label_counts_without_a_request_after_it(service: Service) -> None:
+    await start(service)
+    photos = [painting("teal", number) for number in range(8)]
+    for photo in photos:
+        image = hashlib.sha256(photo).hexdigest()
+        sample = CanarySample((1, 2), image, ("cat", "dog"), (10.0, 10.0))
+        service.repository.canaries.record(MODEL, sample)
+    await step(service)
+    for photo in photos:
+        await service.client.label(photo, "cat", model=MODEL)
+    await step(service)
+    assert phase(service) is CanaryPhase.RUNNING
+    service.fleet.now += LABEL_SECONDS
+    await step(service)
+    assert (await last_entry(service)).rule is Rule.CANARY_LABELS
+    assert service.repository.live(MODEL).number == 1
 
 
 async def test_failures_end_it(service: Service) -> None:

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from backend.canary.rule import AGREEMENT, MIN_PHOTOS, MIN_TIMED, Tally, count, interval, outcome
+from backend.canary.rule import (
+    MAX_AGREEMENT,
+    MIN_PHOTOS,
+    MIN_TIMED,
+    Tally,
+    count,
+    interval,
+    outcome,
+    wanted_agreement,
+)
 from backend.contract import Rule
 from serving.models.canary import CanarySample, Failure
 
@@ -76,6 +85,7 @@ def test_what_leaves_no_doubt_ends_it(tally: Tally, promoted: bool, rule: Rule) 
         Tally(stable_right=7),
         Tally(photos=100, agreements=85),
         Tally(photos=MIN_PHOTOS - 1, agreements=MIN_PHOTOS - 1),
+        Tally(photos=MIN_PHOTOS - 1, agreements=0),
         Tally(photos=100, agreements=97, stable_right=1),
     ],
 )
@@ -99,6 +109,19 @@ def test_when_the_time_is_up_the_counts_decide(tally: Tally, promoted: bool) -> 
     assert (ended.promoted, ended.rule) == (promoted, Rule.CANARY_TIME)
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "wanted"), [(None, 0.8), (0.95, 0.8), (0.75, 0.65), (0.3, 0.5)]
+)
+def test_what_is_wanted_follows_the_accuracy_of_the_stable_version(
+    accuracy: float | None, wanted: float
+) -> None:
+    assert wanted_agreement(accuracy) == pytest.approx(wanted)
+    tally = Tally(photos=100, agreements=round(100 * wanted) + 18)
+    ended = outcome(tally, LATER, wanted_agreement(accuracy))
+    assert ended is not None
+    assert ended.promoted
+
+
 def test_an_interval_holds_the_share_and_narrows() -> None:
     assert interval(0, 0) == (0.0, 1.0)
     widths = []
@@ -118,10 +141,10 @@ def test_looking_after_every_request_is_wrong_no_oftener_than_stated() -> None:
     for _ in range(1000):
         agreements = 0
         for photos in range(1, 201):
-            agreements += draw.random() < AGREEMENT
+            agreements += draw.random() < MAX_AGREEMENT
             if photos % 5 == 0:
                 low, high = interval(agreements, photos)
-                if not low <= AGREEMENT <= high:
+                if not low <= MAX_AGREEMENT <= high:
                     wrong += 1
                     break
     assert wrong <= 50
