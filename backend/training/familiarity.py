@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from backend.training.features import Integers
 from backend.training.head import Floats, unit
@@ -243,6 +242,9 @@ def _nearness(points: Floats, truth: Integers) -> _Nearness:
 
 def _rejection(points: Floats, outside: Floats) -> _Rejection:
     """Return what tells `points` from `outside`, which together weigh the same."""
+    # It takes a second, and most runs have no photos of no class.
+    from sklearn.linear_model import LogisticRegression
+
     truth = np.repeat([1, 0], [len(points), len(outside)])
     weights = np.repeat([1.0, len(points) / len(outside)], [len(points), len(outside)])
     regression = LogisticRegression(C=_INVERSE_PENALTY, max_iter=300)

@@ -71,6 +71,12 @@ class Program:
         """Megabytes of it and its children; what they share counts once."""
         return sum(process.memory_full_info().pss for process in self._family()) / 1e6
 
+    @property
+    def processor_seconds(self) -> float:
+        """What it and its children have spent so far; a busy machine changes little of it."""
+        spent = [process.cpu_times() for process in self._family()]
+        return sum(times.user + times.system for times in spent)
+
     @contextmanager
     def awake(self) -> Iterator[None]:
         """Let it run until the end of the block; it is suspended before and after."""

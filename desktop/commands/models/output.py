@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.contract import (
+    Certainty,
     Decision,
     EvaluationReport,
     ModelSummary,
@@ -95,7 +96,8 @@ def report_lines(report: EvaluationReport) -> list[str]:
         confusions = matrix_lines(report)
     else:
         confusions = confused_lines(report)
-    lines = [*photo_lines(report), "", accuracy_line(report), "", *confusions]
+    measured = [accuracy_line(report), *certainty_lines(report.certainty)]
+    lines = [*photo_lines(report), "", *measured, "", *confusions]
     if report.mistakes:
         lines += ["", "Surest wrong answers:"]
         lines += [
@@ -141,6 +143,33 @@ def accuracy_line(report: EvaluationReport) -> str:
         return "The accuracy could not be measured: there are too few photos."
     measured = accuracy(report.accuracy, report.accuracy_error)
     return f"Accuracy {measured}, by {report.method} on {plural(report.photos, 'photo')}."
+
+
+def certainty_lines(certainty: Certainty | None) -> list[str]:
+    """Return how far scores can be trusted, and what is marked unsure."""
+    if certainty is None:
+        return []
+    lines = []
+    before, after = certainty.calibration_error_before, certainty.calibration_error
+    if before is not None and after is not None:
+        chance = ""
+        if certainty.calibration_error_by_chance is not None:
+            share = percent(certainty.calibration_error_by_chance)
+            chance = f"; exact scores of so few photos would be by {share}"
+        made = f", {percent(before)} before they were calibrated" if before != after else ""
+        lines.append(
+            f"Scores are off by {percent(after)} (expected calibration error){made}{chance}."
+        )
+    if certainty.marked_unsure is None:
+        lines.append("Unsure are answers whose best score is low: no more was learned of that.")
+    else:
+        lines.append(
+            f"Of photos of its classes {percent(certainty.marked_unsure)} are marked unsure."
+        )
+    if certainty.none_marked_unsure is not None:
+        share = percent(certainty.none_marked_unsure)
+        lines.append(f"Of photos labelled as none of its classes {share} are.")
+    return lines
 
 
 def confused_lines(report: EvaluationReport) -> list[str]:

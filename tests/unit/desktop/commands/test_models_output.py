@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backend.contract import (
+    Certainty,
     Decision,
     EvaluationReport,
     Mistake,
@@ -64,6 +65,20 @@ def test_a_confusion_matrix_has_a_column_for_each_answer() -> None:
         "2 dog              2  10  .",
         "3 t-shirt          1   .  7",
     ]
+
+
+def test_the_report_says_how_far_scores_can_be_trusted() -> None:
+    certainty = Certainty(200, 0.125, 0.03, 0.04, 0.6, marked_unsure=0.05, none_marked_unsure=0.8)
+    lines = output.report_lines(replace(REPORT, certainty=certainty))
+    (scores,) = [line for line in lines if line.startswith("Scores")]
+    assert "off by 3%" in scores
+    assert "12% before" in scores or "13% before" in scores
+    assert "by 4%" in scores
+    assert "Of photos of its classes 5% are marked unsure." in lines
+    assert "Of photos labelled as none of its classes 80% are." in lines
+    few = output.report_lines(replace(REPORT, certainty=Certainty(2)))
+    assert any("best score is low" in line for line in few)
+    assert not any(line.startswith("Scores") for line in few)
 
 
 def test_the_report_has_photos_accuracy_confusions_and_mistakes() -> None:
