@@ -17,11 +17,13 @@ from backend.store.classes import ChangeState
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
+from backend.training.worker_protocol import TrainingSpec
 from serving.models.repository import Version
 from serving.programs import module_command
 from tests.support.backend_env import Service, write_worker
-from tests.support.sample_images import painting
+from tests.support.sample_images import drawing, painting
 from tests.support.tiny_model import COLORS, TINY_MODEL, install_tiny
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -240,3 +242,43 @@ async def test_the_backbone_stays_the_same(service: Service, version: Version) -
     assert before.backbone_hash() == after.backbone_hash()
     stored = await service.store.classes.get(TINY_MODEL, 1)
     assert stored.state is ChangeState.DONE
+
+
+async def test_training_goes_on_from_a_changed_version(
+    service: Service, version: Version, worker_script: Path
+) -> None:
+    """What a version keeps for later training has the change too: no former class comes back."""
+    write_worker(
+        worker_script,
+        "import runpy\nrunpy.run_module('backend.training.worker', run_name='__main__')\n",
+    )
+
+    async def train() -> None:
+        run = await service.client.train(TINY_MODEL)
+        await wait_until(lambda: finished(run.id))
+        made = (await service.client.training_run(run.id)).version
+        assert made is not None, (await service.client.training_run(run.id)).step
+        if live(service).number != made:
+            service.repository.promote(TINY_MODEL, made)
+
+    async def finished(run_id: str) -> bool:
+        return (await service.client.training_run(run_id)).state.finished
+
+    for kind in ("smiley", "rings"):
+        for number in range(6):
+            await service.client.label(drawing(kind, number), kind, model=TINY_MODEL)
+    await train()
+    await service.client.rename_class(TINY_MODEL, "smiley", "face")
+    await service.client.rename_class(TINY_MODEL, "rings", "yellow")
+    await service.client.rename_class(TINY_MODEL, "red", "crimson")
+    await service.client.delete_class(TINY_MODEL, "blue")
+    expected = set(COLORS) - {"red", "blue"} | {"face", "crimson"}
+    assert set(live(service).card().classes) == expected
+    disputed = await label(service, "green", "green")
+    await service.client.label(disputed, "face", model=TINY_MODEL, by="Ann")
+    await service.client.label(drawing("smiley", 9), "face", model=TINY_MODEL)
+    await train()
+    assert set(live(service).card().classes) == expected
+    assert answer(live(service), "red") == "crimson"
+    spec = sorted(service.workspace.training_runs.glob("*/spec.json"))[-1]
+    assert disputed not in {each.image for each in TrainingSpec.read(spec).images}
