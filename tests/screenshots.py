@@ -18,12 +18,14 @@ from PySide6.QtWidgets import QWidget
 
 from backend.contract import NewCanary
 from desktop.app import App, Options, run
+from desktop.learn.labelling.answer_view import AnswerView
 from desktop.learn.page import LearnPage, LearnView
 from desktop.main_window import PageName
 from desktop.models.folder_sheet import FolderSheet
 from desktop.models.page import ModelsPage
 from desktop.theme import Appearance
 from serving.models.canary import CanaryPhase
+from serving.normalize_image import read_normalized_image
 from serving.workspace import Workspace
 from tests.support.drag_and_drop import drop_files
 from tests.support.waiting import wait_until
@@ -53,6 +55,7 @@ async def tour(
         await wait_until(lambda: _all_answered(app))
         await _teach(app, photos[: len(photos) * 2 // 3])
         await _try_canary(app)
+        await _disagree(app, photos[1])
         page.select(str(photos[0]))
     if classes is not None:
         await _make_model(app, classes, out)
@@ -64,6 +67,7 @@ async def tour(
             window.show_page(page_name)
             await _save(window, out / f"{page_name}-{appearance.value}.png")
             if page_name is PageName.LEARN:
+                await _save_labelling(app, out, appearance)
                 await _save_versions(app, out, appearance)
         if classes is not None:
             models = window.page(PageName.MODELS)
@@ -72,6 +76,41 @@ async def tour(
             models.open_model(classes.name)
             await _save(window, out / f"model-{appearance.value}.png")
             models.close_model()
+
+
+async def _save_labelling(app: App, out: Path, appearance: Appearance) -> None:
+    """Show each way to label on the Learn page, and the classes, once they have something."""
+    learn = app.window.page(PageName.LEARN)
+    assert isinstance(learn, LearnPage)
+    before = learn.view
+    for view in (LearnView.LABEL, LearnView.GROUPS, LearnView.DOUBTS, LearnView.CLASSES):
+        learn.show_view(view)
+        await wait_until(lambda: not _is_looking(learn))
+        await _save(app.window, out / f"learn-{view.name.lower()}-{appearance.value}.png")
+    learn.show_view(LearnView.LABEL)
+    learn.label_view.picker.field.setText("c")
+    learn.when.setChecked(True)
+    await _save(app.window, out / f"learn-typing-{appearance.value}.png")
+    learn.label_view.picker.field.clear()
+    learn.when.setChecked(False)
+    learn.show_view(before)
+
+
+def _is_looking(learn: LearnPage) -> bool:
+    """Whether the view that is shown waits for what the backend finds."""
+    shown = learn.tabs.currentWidget()
+    return (
+        isinstance(shown, AnswerView)
+        and not shown.can_answer
+        and shown.empty.heading.text().startswith("Looking for")
+    )
+
+
+async def _disagree(app: App, photo: Path) -> None:
+    """Have somebody else say of a labelled photo that it shows another class."""
+    backend = await app.backend
+    jpeg = await asyncio.to_thread(read_normalized_image, photo)
+    await backend.label(jpeg, "something else", by="anna")
 
 
 async def _save_versions(app: App, out: Path, appearance: Appearance) -> None:
