@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QFocusEvent, QKeySequence
+from PySide6.QtGui import QAction, QFocusEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QStackedWidget,
     QTabWidget,
@@ -57,7 +57,7 @@ class LearnPage(QWidget):
     classify_requested = Signal()
     """Go to the Classify page, to label photos."""
     view_changed = Signal()
-    """Another tab is shown."""
+    """Another tab is shown, or the page itself is."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -149,6 +149,10 @@ class LearnPage(QWidget):
         # Not while a person moves along the tabs with the arrow keys.
         if not self.tabs.tabBar().hasFocus():
             self._focus_view()
+        self.view_changed.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
         self.view_changed.emit()
 
     def focusInEvent(self, event: QFocusEvent) -> None:

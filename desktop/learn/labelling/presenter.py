@@ -137,13 +137,12 @@ class LabellingPresenter(Generic[R]):
         if model is not self._model:
             return
         self._desk.show_model(model, labels)
-        if view is LearnView.LABEL:
-            if self.queue.needs_queue:
-                await self.queue.refresh()
-        elif view in self._by_view:
-            await self._by_view[view].refresh()
         if view is not LearnView.DOUBTS:
             self._page.show_doubt_count(labels.conflicts)
+        # What it costs the machine to find out is spent only once somebody looks.
+        needed = view is not LearnView.LABEL or self.queue.needs_queue
+        if view in self._by_view and needed and self._page.isVisible():
+            await self._by_view[view].refresh()
 
     def _show_unavailable(self, error: BackendError) -> None:
         for each in self._by_view.values():
