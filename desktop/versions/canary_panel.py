@@ -12,6 +12,7 @@ from desktop.versions import wording
 from desktop.widgets import build
 from desktop.widgets.interval_bar import IntervalBar
 from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge
 
 
@@ -70,5 +71,5 @@ class CanaryPanel(QFrame):
         for button, act in ((self.promote, "Use"), (self.end, "End the canary:")):
             button.setEnabled(not busy)
             button.setAccessibleName(f"{act} version {canary.version}")
-        self.promote.setToolTip(f"{name} answers all requests from now on")
-        self.end.setToolTip(f"Version {canary.stable} answers all requests again")
+        self.promote.setToolTip(tooltip(f"{name} answers all requests from now on"))
+        self.end.setToolTip(tooltip(f"Version {canary.stable} answers all requests again"))

@@ -40,6 +40,7 @@ class ReportView(QScrollArea):
         self._cell = ("", "")
         """What the photos of the selected cell show, and what was answered."""
         self.sentence = PlainLabel("", wrap=True)
+        self.certainty = PlainLabel("", "muted", wrap=True)
         self.notes = PlainLabel("", "muted", wrap=True, limit=4000, lines=40)
         self.notes.setTextFormat(Qt.TextFormat.PlainText)
         self.matrix = ConfusionMatrix()
@@ -72,6 +73,7 @@ class ReportView(QScrollArea):
         inside.setProperty("role", "scrolled")
         build.column(
             self.sentence,
+            self.certainty,
             self.notes,
             self._confused_panel,
             self._matrix_panel,
@@ -94,6 +96,7 @@ class ReportView(QScrollArea):
         self._report = None
         self.sentence.setText(sentence)
         theme.set_role(self.sentence, "muted")
+        self.certainty.hide()
         self.notes.hide()
         for panel in self._panels():
             panel.hide()
@@ -102,6 +105,9 @@ class ReportView(QScrollArea):
         self._report, self._cell = report, ("", "")
         self.sentence.setText(wording.report_sentence(report))
         theme.set_role(self.sentence, "heading")
+        certainty = wording.certainty_sentence(report.certainty)
+        self.certainty.setText(certainty)
+        self.certainty.setVisible(bool(certainty))
         self.notes.setText("\n".join(map(one_line, report.notes)))
         self.notes.setVisible(bool(report.notes))
         self.matrix.show_counts(report.classes, report.confusion)

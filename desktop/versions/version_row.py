@@ -15,7 +15,7 @@ from desktop.versions.timeline import TimelineEntry
 from desktop.widgets import build
 from desktop.widgets.accuracy_bar import AccuracyBar
 from desktop.widgets.plain_label import PlainLabel
-from desktop.widgets.plain_text import tooltip
+from desktop.widgets.plain_text import caption, tooltip
 from desktop.widgets.timeline_rail import TimelineRail
 from serving.units import format_bytes
 
@@ -193,7 +193,7 @@ class VersionRow(QWidget):
     def _fill_menu(self, menu: QMenu) -> None:
         menu.clear()
         version, number = self._version, self._version.number
-        canary = menu.addAction(f"Try it on {percent(DEFAULT_SHARE)} of the requests")
+        canary = menu.addAction(caption(f"Try it on {percent(DEFAULT_SHARE)} of the requests"))
         canary.setEnabled(self._may_be_canary and not version.fault)
         canary.triggered.connect(lambda: self.canary_requested.emit(number))
         compare = menu.addAction("Compare with the live version")

@@ -9,6 +9,7 @@ from backend.contract import (
     AuditAction,
     AuditEntry,
     CanarySummary,
+    Certainty,
     Comparison,
     Decision,
     EvaluationReport,
@@ -142,6 +143,24 @@ def report_sentence(report: EvaluationReport) -> str:
     if report.method == "cross-validation":
         return f"{measured} right of {photos}, by cross-validation."
     return f"{measured} right of {photos} that were held out."
+
+
+def certainty_sentence(certainty: Certainty | None) -> str:
+    """Say how far the scores of a version can be trusted; empty if that is not known."""
+    if certainty is None:
+        return ""
+    sentences = []
+    if certainty.calibration_error is not None:
+        before = certainty.calibration_error_before
+        learned = "" if before is None else f" ({100 * before:.1f}% before they were calibrated)"
+        error = f"{100 * certainty.calibration_error:.1f}%"
+        sentences.append(f"Scores are off by {error} on average{learned}.")
+    if certainty.marked_unsure is not None:
+        marked = f"Unsure: {percent(certainty.marked_unsure)} of these photos"
+        if certainty.none_marked_unsure is not None:
+            marked += f", {percent(certainty.none_marked_unsure)} of those labelled none of these"
+        sentences.append(f"{marked}.")
+    return " ".join(sentences)
 
 
 def verification_sentence(result: Verification) -> str:

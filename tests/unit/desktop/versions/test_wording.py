@@ -7,6 +7,7 @@ from dataclasses import replace
 from backend.contract import (
     AuditAction,
     AuditEntry,
+    Certainty,
     ConfusedClasses,
     Decision,
     EvaluationReport,
@@ -62,6 +63,16 @@ def test_classes_that_cannot_be_told_apart_are_named() -> None:
     sentence = wording.confused_sentence(replace(HELD_BACK, confused=pairs))
     assert sentence == "It cannot tell apart: cat and dog, cat and fox."
     assert wording.confused_sentence(HELD_BACK) == wording.confused_sentence(None) == ""
+
+
+def test_how_far_scores_can_be_trusted() -> None:
+    known = Certainty(200, 0.081, 0.021, marked_unsure=0.04, none_marked_unsure=0.9)
+    assert wording.certainty_sentence(known) == (
+        "Scores are off by 2.1% on average (8.1% before they were calibrated)."
+        " Unsure: 4% of these photos, 90% of those labelled none of these."
+    )
+    assert wording.certainty_sentence(Certainty(3)) == ""
+    assert wording.certainty_sentence(None) == ""
 
 
 def test_time_left_is_rounded_up() -> None:
