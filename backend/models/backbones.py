@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from backend.training.head import ServableGraph
-from serving.errors import ModelError
+from backend.training import json_program
 from serving.models.repository import Version
 from serving.tf.names import SAVED_MODEL_FILE
 
-_MAX_GRAPH_BYTES = 2**28
-"""Of a version that is read here; training embeds the photos of larger ones by itself."""
+PROGRAM = "backend.training.backbone"
 
 
 class Backbones:
@@ -22,21 +20,17 @@ class Backbones:
         self._reading = asyncio.Lock()
 
     async def hash_of(self, version: Version) -> str:
-        """Return the hash under which embeddings of a version are cached; empty for none.
+        """Return the hash under which embeddings of a version are cached.
 
-        None has a version without a head that could learn, and one that is too large to be
-        read here.
+        Empty for a version without a head that could learn, or that was removed.
         """
         async with self._reading:
-            return await asyncio.to_thread(self._hash_of, version.path)
-
-    def _hash_of(self, folder: Path) -> str:
-        try:
-            state = (folder / SAVED_MODEL_FILE).stat()
-            key = (folder, state.st_ino)
+            try:
+                state = (version.path / SAVED_MODEL_FILE).stat()
+            except OSError:
+                return ""
+            key = (version.path, state.st_ino)
             if key not in self._known:
-                small = state.st_size <= _MAX_GRAPH_BYTES
-                self._known[key] = ServableGraph(folder).backbone_hash() if small else ""
+                found = await json_program.call(PROGRAM, str(version.path), "Reading a version")
+                self._known[key] = str(found)
             return self._known[key]
-        except (ModelError, OSError):
-            return ""
