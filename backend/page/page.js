@@ -97,7 +97,7 @@ function showScores(answer) {
     }),
   );
   list.hidden = false;
-  el("answered-by").textContent =
+  el("answered-by").textContent = (answer.unsure ? "Unsure. " : "") +
     `${shown(answer.model)}, version ${answer.version}, in ${Math.round(answer.milliseconds)} ms`;
   el("answered-by").hidden = false;
 }

@@ -131,6 +131,9 @@ def _origin(photo: Photo, gallery: Gallery) -> str:
     if prediction is None:
         return ""
     text = f"{prediction.model} v{prediction.version}, {prediction.milliseconds:.0f} ms"
+    if prediction.familiarity is not None and prediction.is_unsure():
+        # Without it, "unsure" beside a score of 99% looks like a mistake.
+        text = f"Unlike the photos of its classes. {text}"
     if not gallery.is_outdated(photo):
         return text
     return f"{text}; {answering_words(gallery.answering)} answers now"

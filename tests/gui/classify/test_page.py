@@ -17,7 +17,7 @@ from desktop.classify.score_chart import ROWS
 from desktop.known_classes import MAX_MATCHES, KnownClasses
 from serving.models.card import ModelCard
 from tests.gui.conftest import Run
-from tests.support.predictions import MODEL, answered_photo
+from tests.support.predictions import MODEL, answered_photo, prediction
 from tests.support.sample_images import image_file
 from tests.support.waiting import wait_until
 
@@ -90,6 +90,15 @@ def test_the_pane_says_what_the_photo_is(filled: ClassifyPage) -> None:
     assert pane.label_box.labelled.text == "Labelled lion"
     assert not pane.label_box.yes.isVisible()
     assert not pane.label_box.undo.isVisible(), "it was given before this start"
+
+
+def test_the_pane_says_why_a_sure_looking_answer_is_unsure(filled: ClassifyPage) -> None:
+    answer = prediction(("cat", 0.99), familiarity=0.1)
+    filled.gallery.set_result(CAT.path, answer)
+    filled.select(CAT.key)
+    assert filled.pane.source.text() == "Unlike the photos of its classes. pets v1, 12 ms"
+    filled.header.states.setCurrentIndex(filled.header.states.findData(PhotoState.UNSURE))
+    assert CAT.path.name in shown_names(filled)
 
 
 def test_a_failed_photo_says_why_and_what_to_do(filled: ClassifyPage) -> None:

@@ -69,6 +69,16 @@ async def run(
     return result["requests"], result["shown"]
 
 
+async def test_an_unsure_answer_says_so() -> None:
+    async def shown_of(unsure: bool) -> str:
+        answer = answered("pets", "cat") | {"unsure": unsure}
+        _, shown = await run(OPEN, PHOTO, answers={"POST classify": answer})
+        return str(shown["answered-by"]["text"])
+
+    assert (await shown_of(True)).startswith("Unsure. pets")
+    assert (await shown_of(False)).startswith("pets")
+
+
 async def test_one_model_is_no_choice() -> None:
     requests, shown = await run(OPEN, PHOTO, answers={"GET models": [PETS]})
     assert shown["model-choice"]["hidden"]
