@@ -25,6 +25,9 @@ FEW_LABELS = 10.0
 """With so many labels a class, new classes are raised half as far as with none."""
 LEFT_ALONE = 98.0
 """Percentage of the foundation's prototypes that raised classes must leave to it."""
+_MANY = 500_000
+"""Points times classes with labels from which fewer axes are fitted along, to take a second."""
+_AXES_OF_MANY = 512
 _NEVER = -1e4
 """The bias of a class that no chosen row shows: its score is 0."""
 _OTHER = -1
@@ -77,7 +80,8 @@ class Problem:
             logits = np.concatenate([logits, made.logits[: len(known)]])
         # Between classes of one's own a bias is harmless; beside others it would be learned
         # from nothing but photos that show the new ones.
-        self._axes = Axes.of(points, centred=not known)
+        most = _AXES_OF_MANY if len(points) * len(names) > _MANY else None
+        self._axes = Axes.of(points, centred=not known, most=most)
         self._coordinates = self._axes.coordinates(points)
         place_of = np.full(len(self.classes), _OTHER)
         place_of[self._labelled] = np.arange(len(names))

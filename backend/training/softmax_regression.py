@@ -23,6 +23,9 @@ _TOLERANCE = 1e-4
 """Of the gradient of the mean loss of a row, along scaled coordinates."""
 _DECREASE = 1e-6
 """A step that lowers the mean loss by less is the last one; float32 tells no more apart."""
+_LARGE = 200_000_000
+"""Coordinates times classes from which both may be ten times as large: with a thousand
+classes, a second is enough then, and no answer changes."""
 _NEGLIGIBLE = 1e-6
 """Axes along which points spread less than this, beside the first one, are left out."""
 
@@ -118,6 +121,7 @@ def fit_softmax(
     others = np.maximum(1 - shown, 0)
     constant = float((row_weight[:, 0] * others * np.where(others > 0, samples.own, 0)).sum())
     with_offsets = bool(samples.offsets.any())
+    loosely = 10 if samples.coordinates.size * count > _LARGE else 1
 
     def loss(parameters: Doubles) -> tuple[float, Doubles]:
         step = parameters.reshape(size + 1, count).astype(np.float32)
@@ -148,7 +152,12 @@ def fit_softmax(
         np.zeros((size + 1) * count),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": _ITERATIONS, "gtol": _TOLERANCE, "ftol": _DECREASE, "maxcor": 10},
+        options={
+            "maxiter": _ITERATIONS,
+            "gtol": loosely * _TOLERANCE,
+            "ftol": loosely * _DECREASE,
+            "maxcor": 10,
+        },
     )
     step = found.x.reshape(size + 1, count)
     weights = (axes.directions @ (step[:size] * scale[:, None])).astype(np.float32)

@@ -19,7 +19,7 @@ import numpy as np
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Integers
 from backend.training.head import Floats, ServableGraph, unit
-from backend.training.loaded_version import LoadedVersion
+from backend.training.loaded_version import LoadedVersion, UnreadableImages
 from serving.errors import ImageError
 from serving.models.builtin.catalog import DEFAULT_BUILT_IN, built_in_models
 from serving.models.builtin.install import install_built_in
@@ -79,6 +79,7 @@ def embedded(arguments: argparse.Namespace) -> tuple[Photos, Photos]:
         read = list(pool.map(_hash, folder.photos))
     photos = {image: photo for photo, image in zip(folder.photos, read, strict=True) if image}
     rows = _embed(photos, arguments.backbone, arguments.kept)
+    photos = {image: photo for image, photo in photos.items() if image in rows}
     ordered = sorted(photos, key=lambda image: (photos[image].class_name, image))
     test = {image for image in ordered if photos[image].held_out}
     if not test:
@@ -114,14 +115,18 @@ def _embed(photos: dict[str, FolderPhoto], backbone: str, kept: Path) -> dict[st
         batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         with LoadedVersion(version.path) as loaded, ThreadPoolExecutor(core_count()) as pool:
 
-            def embed(batch: list[str]) -> Floats:
+            def embed(batch: list[str]) -> dict[str, Floats]:
                 jpegs = [read_normalized_image(photos[image].path) for image in batch]
-                embeddings: Floats = loaded.embed(jpegs)
-                return embeddings
+                try:
+                    return dict(zip(batch, loaded.embed(jpegs), strict=True))
+                except UnreadableImages:
+                    if len(batch) == 1:
+                        return {}
+                return {image: row for one in batch for image, row in embed([one]).items()}
 
             done = 0
             for batch, embeddings in zip(batches, pool.map(embed, batches), strict=True):
-                cache.add(dict(zip(batch, embeddings, strict=True)))
+                cache.add(embeddings)
                 done += len(batch)
                 if sys.stderr.isatty():
                     print(f"\rembedded {done:,} of {len(missing):,}", end="", file=sys.stderr)
