@@ -9,7 +9,6 @@ from typing import Any
 
 from backend.contract import Cluster, LabelIssue, QueueItem
 from backend.labelling.photo_quality import Quality
-from backend.training.worker_protocol import LabeledImage
 from serving.json_decode import decode
 
 
@@ -27,19 +26,23 @@ class LabellingSpec:
     version_folder: str
     """Of the live version."""
     embeddings_folder: str
-    labelled: list[LabeledImage]
-    none: list[LabeledImage]
+    images_folder: str
+    labelled: dict[str, str]
+    """The SHA-256 of photos, each with its class."""
+    none: list[str]
     """Photos that show none of the classes, as a person said."""
-    unlabelled: list[LabeledImage]
-    """Photos that may be suggested, the newest first, none of them skipped; without classes."""
-    skipped: list[LabeledImage]
+    unlabelled: list[str]
+    """Photos that may be suggested, the newest first, none of them skipped."""
+    skipped: list[str]
     """Others that a person skipped, which come last."""
     count: int
     qualities: dict[str, Quality] = field(default_factory=dict)
     """Of labelled photos that were measured before."""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        # Not `asdict`, which copies every text, holding up all other threads.
+        qualities = {image: asdict(quality) for image, quality in self.qualities.items()}
+        return json.dumps({**vars(self), "qualities": qualities})
 
     @classmethod
     def from_json(cls, text: str) -> LabellingSpec:

@@ -7,7 +7,7 @@ LabellingAnswer. It runs at low priority.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from backend.labelling.look_alikes import look_alikes
 from backend.labelling.photo_quality import Quality, quality_of
 from backend.labelling.queue_order import Known, Pick, queue_order
 from backend.labelling.wording import reason_text
+from backend.store.images import ImageFolder
 from backend.training.embed_images import BATCH, embed_batch, read
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Rows
@@ -50,18 +51,19 @@ class _Model:
     head: Head
     cache: EmbeddingCache
 
-    def rows(self, photos: Iterable[LabeledImage]) -> Rows:
-        """Return the embeddings of those photos that have one, by their hashes."""
+    def rows(self, photos: Iterable[str], classes: Mapping[str, str] | None = None) -> Rows:
+        """Return the embeddings of those photos that have one, in the order of their hashes.
+
+        `classes` maps photos to their classes, which are empty without it.
+        """
         found = [
-            (photo, row)
-            for photo in sorted(photos, key=lambda photo: photo.image)
-            if (row := self.cache.get(photo.image)) is not None
+            (image, row) for image in sorted(photos) if (row := self.cache.get(image)) is not None
         ]
         size = len(found[0][1]) if found else 0
         return Rows(
             np.array([row for _, row in found], np.float32).reshape(len(found), size),
-            tuple(photo.class_name for photo, _ in found),
-            tuple(photo.image for photo, _ in found),
+            tuple(classes[image] if classes else "" for image, _ in found),
+            tuple(image for image, _ in found),
         )
 
     def learned(self, size: int) -> Learned:
@@ -87,7 +89,7 @@ def find(spec: LabellingSpec) -> LabellingAnswer:
     needed = [*spec.labelled, *spec.none]
     if spec.topic is not Topic.ISSUES:
         needed += spec.unlabelled
-    _embed_missing(model, needed)
+    _embed_missing(model, _photos(spec, needed))
     if spec.topic is Topic.QUEUE:
         return LabellingAnswer(queue=_queue(spec, model))
     if spec.topic is Topic.GROUPS:
@@ -109,7 +111,7 @@ def _queue(spec: LabellingSpec, model: _Model) -> list[QueueItem]:
     photos = model.rows(spec.unlabelled)
     items: list[QueueItem] = []
     if len(photos):
-        labelled, none = model.rows(spec.labelled), model.rows(spec.none)
+        labelled, none = model.rows(spec.labelled, spec.labelled), model.rows(spec.none)
         judgement = model.judge(labelled, photos.embeddings)
         known = Known(judgement.probabilities, judgement.labels)
         # What shows none of the classes needs no second label either.
@@ -118,9 +120,9 @@ def _queue(spec: LabellingSpec, model: _Model) -> list[QueueItem]:
         picks = queue_order(unit(photos.embeddings), unit(taught), known, spec.count)
         items = [_item(pick, photos.images, judgement) for pick in picks]
     known_images = frozenset(photos.images)
-    unseen = [photo for photo in spec.unlabelled if photo.image not in known_images]
-    items += [_last(photo, QueueReason.UNSEEN) for photo in unseen]
-    items += [_last(photo, QueueReason.SKIPPED) for photo in spec.skipped]
+    unseen = [image for image in spec.unlabelled if image not in known_images]
+    items += [_last(image, QueueReason.UNSEEN) for image in unseen]
+    items += [_last(image, QueueReason.SKIPPED) for image in spec.skipped]
     return items[: spec.count]
 
 
@@ -137,15 +139,15 @@ def _item(pick: Pick, images: tuple[str, ...], judgement: Judgement) -> QueueIte
     )
 
 
-def _last(photo: LabeledImage, reason: QueueReason) -> QueueItem:
-    return QueueItem(photo.image, reason, reason_text(reason, 0, []))
+def _last(image: str, reason: QueueReason) -> QueueItem:
+    return QueueItem(image, reason, reason_text(reason, 0, []))
 
 
 def _groups(spec: LabellingSpec, model: _Model) -> list[Cluster]:
     photos = model.rows(spec.unlabelled)
     if not len(photos):
         return []
-    labelled = model.rows(spec.labelled)
+    labelled = model.rows(spec.labelled, spec.labelled)
     judgement = model.judge(labelled, photos.embeddings)
     taught = np.concatenate([photos.embeddings[:0], *([labelled.embeddings] if labelled else [])])
     groups = look_alikes(unit(photos.embeddings), unit(taught), judgement, spec.count)
@@ -161,15 +163,24 @@ def _groups(spec: LabellingSpec, model: _Model) -> list[Cluster]:
 
 
 def _issues(spec: LabellingSpec, model: _Model) -> LabellingAnswer:
-    rows = model.rows(spec.labelled)
-    measured = _measure([each for each in spec.labelled if each.image not in spec.qualities])
-    classes = {photo.image: photo.class_name for photo in spec.labelled}
+    rows = model.rows(spec.labelled, spec.labelled)
+    measured = _measure(
+        _photos(spec, [image for image in spec.labelled if image not in spec.qualities])
+    )
     learned, mean = None, None
     if len(rows):
         learned = model.learned(rows.embeddings.shape[1])
         mean = read_embedding_mean(model.folder, rows.embeddings)
-    issues = find_issues(rows, learned, mean, classes, {**spec.qualities, **measured})
+    issues = find_issues(rows, learned, mean, spec.labelled, {**spec.qualities, **measured})
     return LabellingAnswer(issues=issues[: spec.count], qualities=measured)
+
+
+def _photos(spec: LabellingSpec, images: Iterable[str]) -> list[LabeledImage]:
+    folder = ImageFolder(Path(spec.images_folder))
+    return [
+        LabeledImage(image, str(folder.path(image)), spec.labelled.get(image, ""))
+        for image in images
+    ]
 
 
 def _measure(photos: list[LabeledImage]) -> dict[str, Quality]:

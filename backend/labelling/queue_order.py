@@ -91,7 +91,9 @@ def queue_order(unlabelled: Floats, labelled: Floats, known: Known, count: int) 
     )
     picks = []
     for index in chosen:
-        alike = int(np.count_nonzero(photos @ photos[index] >= LOOKS_ALIKE)) - 1
+        looks_alike = photos @ photos[index] >= LOOKS_ALIKE
+        looks_alike[index] = False
+        alike = int(np.count_nonzero(looks_alike))
         is_typical = bool(nearest[index] < FAR and alike >= _SEVERAL)
         picks.append(Pick(index, _reason(index, known, is_typical), alike, near[index]))
     # The least alike first.

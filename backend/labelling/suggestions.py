@@ -19,7 +19,6 @@ from backend.labelling.photo_quality import Quality
 from backend.store.labels import LabelSnapshot
 from backend.store.store import Store
 from backend.training import json_program
-from backend.training.worker_protocol import LabeledImage
 from serving.background import cancel_and_wait
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
@@ -164,17 +163,15 @@ class Suggestions:
             moment.topic,
             str(version_folder),
             str(self._embeddings),
-            labelled=[self._photo(label.image, label.class_name) for label in labels.current],
-            none=[self._photo(label.image) for label in labels.none],
-            unlabelled=[self._photo(image) for image in unsaid if image not in labels.skipped],
-            skipped=[self._photo(image) for image in unsaid if image in labels.skipped],
+            str(self._store.images.root),
+            labelled={label.image: label.class_name for label in labels.current},
+            none=[label.image for label in labels.none],
+            unlabelled=[image for image in unsaid if image not in labels.skipped],
+            skipped=[image for image in unsaid if image in labels.skipped],
             count=moment.count,
             qualities=qualities,
         )
         return spec.to_json()
-
-    def _photo(self, image: str, class_name: str = "") -> LabeledImage:
-        return LabeledImage(image, str(self._store.images.path(image)), class_name)
 
 
 def _answers(kept: _Moment, asked: _Moment) -> bool:
