@@ -17,6 +17,7 @@ from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
+from tests.support.canary_fleet import let_one_go_live
 from tests.support.docker.docker_env import DockerEnv, has_failed, ids
 from tests.support.fleet_env import TinyFleet, open_tiny_fleet
 from tests.support.load_generator import LoadGenerator
@@ -210,3 +211,9 @@ async def test_changing_what_is_served_reaches_processes_and_containers_alike(
     assert load.failures == []
     assert len(load.models) == 2
     assert process in load.answers
+
+
+async def test_a_canary_goes_live_in_every_container_without_a_failed_request(
+    tiny: TinyFleet, workspace: Workspace, sample_jpeg: bytes
+) -> None:
+    await let_one_go_live(tiny, workspace, sample_jpeg, callers=4)
