@@ -17,6 +17,7 @@ from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Rows
 from backend.training.head import Floats
 from backend.training.loaded_version import LoadedVersion, UnreadableImages
+from backend.training.warm_backbone import WarmBackbone
 from backend.training.worker_protocol import LabeledImage, StoredImage, TrainingSpec
 from serving.errors import ModelError
 from serving.state_files import UnreadableFile
@@ -53,6 +54,7 @@ def embed_images(
     backbone: str,
     size: int,
     on_done: OnDone,
+    warm: WarmBackbone,
 ) -> EmbeddedImages:
     """Return a row for each of `images` that can be read, embedded by the base version.
 
@@ -72,7 +74,8 @@ def embed_images(
         on_done(0, len(missing))
         batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         done = 0
-        with LoadedVersion(Path(spec.base_folder)) as version, ExitStack() as stack:
+        base = Path(spec.base_folder)
+        with warm.loaded(base, backbone) as version, ExitStack() as stack:
             threads = ThreadPoolExecutor(core_count())
             # What an error leaves over is not embedded for nothing.
             stack.callback(threads.shutdown, cancel_futures=True)

@@ -72,6 +72,10 @@ class LoadedVersion:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give its memory back."""
         self._session.close()
 
     def embed(self, images: list[bytes]) -> Any:

@@ -27,7 +27,7 @@ from backend.store.store import Store
 from backend.training.embeddings import compact_embeddings
 from backend.training.gate import AUTOMATIC_OFF, GATE, OTHER_PROMOTED, judge
 from backend.training.kept_files import remove_old_embeddings, remove_old_run_folders
-from backend.training.worker_process import WorkerKilled, WorkerProcess
+from backend.training.worker_process import StandingWorker, WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import (
     LabeledImage,
     PhotosRead,
@@ -46,6 +46,9 @@ from serving.programs import module_command
 from serving.workspace import Workspace
 
 WORKER = "backend.training.worker"
+IDLE_SECONDS = 180.0
+"""For so long the worker stays after a training run, with what the next one needs loaded; longer
+than the quiet time after which labels are learned by themselves."""
 
 _log = logging.getLogger(__name__)
 
@@ -99,12 +102,18 @@ class Trainer:
         broker: EventBroker,
         worker: Sequence[str] | None = None,
     ) -> None:
-        """`worker` is the command to which the path of a spec file is appended."""
+        """`worker` is a command to which the path of a spec file is appended, in place of the
+        worker that stays between training runs."""
         self._store = store
         self._repository = repository
         self._workspace = workspace
         self._broker = broker
-        self._worker = list(worker or module_command(WORKER))
+        self._worker = StandingWorker(
+            worker or module_command(WORKER),
+            workspace.training_runs,
+            stays=worker is None,
+            idle_seconds=IDLE_SECONDS,
+        )
         self._queued: dict[tuple[str, str], _Queued] = {}
         """By model and what is imported, in the order in which they are carried out."""
         self._held: set[str] = set()
@@ -135,6 +144,7 @@ class Trainer:
         """Stop the worker, if one is running; its run and a queued one end as failed."""
         if self._task is not None:
             await cancel_and_wait(self._task)
+        await self._worker.close()
         for queued in self._queued.values():
             if queued.source is not None:
                 queued.source.remove()
@@ -196,6 +206,12 @@ class Trainer:
             self._changed.notify_all()
         self._broker.publish(Event("training", run.id))
         return run
+
+    async def warm_up(self) -> None:
+        """Start the worker, so that the next training run need not wait for that."""
+        if self._worker.stays and self._process is None:
+            await self._worker.warm_up()
+            self._worker.end_when_idle()
 
     def is_busy(self, model: str) -> bool:
         """Say whether a run of the model is queued or running."""

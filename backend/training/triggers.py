@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Unlearned:
     """What a model has not been trained on."""
 
     settings: TrainingSettings
@@ -41,7 +41,7 @@ class Waiting:
     """The number of the newest label."""
 
 
-def reason_to_train(waiting: Waiting, now: float) -> StartedBy | None:
+def reason_to_train(waiting: Unlearned, now: float) -> StartedBy | None:
     """Return why a model is to be trained now, or None if it is not."""
     quiet = now - waiting.since
     settings = waiting.settings
@@ -70,7 +70,7 @@ class TrainingTriggers:
         self._models = models
         self._clock = clock
         self._stale: set[str] = set()
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting: dict[str, Unlearned] = {}
         self._not_before = 0.0
 
     async def run(self) -> None:
@@ -114,7 +114,9 @@ class TrainingTriggers:
         last = await self._store.labels.last(model)
         before = self._waiting.get(model)
         same = before is not None and (before.changed, before.last) == (counts.changed, last)
-        self._waiting[model] = Waiting(
+        if counts.changed:
+            await self._trainer.warm_up()
+        self._waiting[model] = Unlearned(
             settings=await self._store.runs.settings(model),
             changed=counts.changed,
             since=before.since if before is not None and same else now,

@@ -1,8 +1,10 @@
-"""The program that learns: it makes one new version, then it ends.
+"""The program that learns: it makes new versions.
 
-`python -m backend.training.worker SPEC_FILE`. Reports on its standard output as
-`worker_protocol.py` says; what libraries print goes to standard error. Ends by
-itself when its standard input closes, which is when the backend has ended.
+`python -m backend.training.worker SPEC_FILE` makes one, then it ends; with STAY in place of
+the file it makes one for each line of its standard input, which names a spec file, and keeps
+what the next run needs loaded. Reports on its standard output as `worker_protocol.py` says; what
+libraries print goes to standard error. Ends by itself when its standard input closes, which is
+when the backend has ended. It takes the processor only after others.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ import contextlib
 import itertools
 import json
 import os
+import queue
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -30,13 +34,17 @@ from backend.training.import_photos import ImportedPhotos, import_photos
 from backend.training.label_regression import teach_by_regression
 from backend.training.learned import LEARNED_PATH, Learned
 from backend.training.loaded_version import LoadedVersion, check_loadable
+from backend.training.low_priority import lower_priority
 from backend.training.photo_answers import ANSWERS_PATH, write_answers
 from backend.training.regression import sorted_rows
 from backend.training.rehearsal import teach_with_rehearsal
 from backend.training.selection import uses_pool
 from backend.training.taught import Taught
+from backend.training.warm_backbone import WarmBackbone
 from backend.training.worker_protocol import (
+    LOG_NAME,
     REPORT_PATH,
+    STAY,
     LabeledImage,
     Message,
     StoredImage,
@@ -70,18 +78,20 @@ _EVALUATED = 0.88
 Send = Callable[[Message], None]
 
 
-def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
+def learn(spec: TrainingSpec, send: Send, warm: WarmBackbone | None = None) -> TrainingResult:
     """Write the version that `spec` describes into its staging folder, and check it.
 
-    Raises ServeryError if there can be none.
+    `warm` has what an earlier run loaded. Raises ServeryError if there can be no version.
     """
+    began = time.monotonic()
+    warm = warm or WarmBackbone(keeps=False)
     # First, since the embeddings of all photos may be known, and its files are copied.
     check_loadable(Path(spec.base_folder))
     graph = ServableGraph(Path(spec.base_folder))
     base = graph.head()  # it is another one's once the version is written
     photos = _photos_to_learn(spec, base.classes, send)
     none = tuple(LabeledImage(image.image, image.path, "") for image in spec.none)
-    embedded = _embed(spec, (*photos.images, *none), graph, send)
+    embedded = _embed(spec, (*photos.images, *none), graph, send, warm)
     of_no_class = frozenset(image.image for image in none)
     rows = embedded.rows.where(image not in of_no_class for image in embedded.rows.images)
     outside = embedded.rows.where(image in of_no_class for image in embedded.rows.images)
@@ -93,10 +103,10 @@ def learn(spec: TrainingSpec, send: Send) -> TrainingResult:
 
     send(TrainingProgress(0.9, "Writing the new version."))
     staged = Path(spec.staging_folder)
-    _write_version(spec, staged, graph, replace(taught, report=report))
+    _write_version(spec, staged, graph, replace(taught, report=report), began)
 
     send(TrainingProgress(0.93, "Checking the new version."))
-    with LoadedVersion(staged, learned_from=Path(spec.base_folder)) as version:
+    with warm.checked(staged, graph.backbone_hash(), Path(spec.base_folder)) as version:
         _check(version, taught, _sample(photos.images, rows))
     test_part = frozenset(image.image for image in photos.images if image.held_out)
     return TrainingResult(
@@ -149,6 +159,7 @@ def _embed(
     images: tuple[LabeledImage, ...],
     graph: ServableGraph,
     send: Send,
+    warm: WarmBackbone,
 ) -> EmbeddedImages:
     begin = _READ if spec.import_folder else 0.05
 
@@ -166,7 +177,7 @@ def _embed(
         foundation = Learned.read(base_folder, base).foundation
         if uses_pool(foundation, len(labels), len(set(labels))):
             pool = spec.unlabelled
-    return embed_images(spec, images, pool, graph.backbone_hash(), size, on_done)
+    return embed_images(spec, images, pool, graph.backbone_hash(), size, on_done, warm)
 
 
 def _teach(
@@ -199,7 +210,9 @@ def _is_former(base_folder: Path, kernel_rows: int) -> bool:
     return (base_folder / FEATURES_PATH).is_file() or size == kernel_rows
 
 
-def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taught: Taught) -> None:
+def _write_version(
+    spec: TrainingSpec, staged: Path, graph: ServableGraph, taught: Taught, began: float
+) -> None:
     base_folder = Path(spec.base_folder)
     replaced = {
         SAVED_MODEL_FILE,
@@ -238,7 +251,7 @@ def _write_version(spec: TrainingSpec, staged: Path, graph: ServableGraph, taugh
         training={
             "method": taught.method,
             "labelled_images": taught.learned_images,
-            "seconds": round(time.monotonic() - _STARTED, 1),
+            "seconds": round(time.monotonic() - began, 1),
         },
     )
     (staged / CARD_PATH).write_text(card.to_json())
@@ -286,9 +299,6 @@ def _photos(count: int) -> str:
     return "1 photo" if count == 1 else f"{count:,} photos"
 
 
-_STARTED = time.monotonic()
-
-
 def _refused(error: Exception, spec_file: str) -> TrainingFailure:
     """Return the failure for what the system refused; raises `error` if it is another one."""
     failure = system_error(error)
@@ -307,22 +317,56 @@ def _refused(error: Exception, spec_file: str) -> TrainingFailure:
 def main() -> int:
     set_private_umask()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
-    (spec_file,) = sys.argv[1:]
-    run_folder = Path(spec_file).resolve().parent
-    limit_own_log(lambda log: log.parent == run_folder)
+    lower_priority()
+    (argument,) = sys.argv[1:]
     # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the messages alone.
     # Never closed, so that its end says to the parent that this process has ended: the parent may
     # close the standard input then.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8", closefd=False)
     os.dup2(2, 1)
-    end_with_parent(0, lambda: os._exit(EXIT_WITHOUT_PARENT))
 
     def send(message: Message) -> None:
         messages.write(to_line(message))
         messages.flush()
 
+    if argument == STAY:
+        _carry_out_all(send)
+    run_folder = Path(argument).resolve().parent
+    limit_own_log(lambda log: log.parent == run_folder)
+    end_with_parent(0, lambda: os._exit(EXIT_WITHOUT_PARENT))
+    return _carry_out(argument, send, WarmBackbone(keeps=False))
+
+
+def _carry_out_all(send: Send) -> NoReturn:
+    """Carry out one training run after the other, whose spec files are lines of standard input.
+
+    Each logs into the folder of its spec file.
+    """
+    spec_files: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read_lines() -> None:
+        for line in sys.stdin.buffer:
+            spec_files.put(str(json.loads(line)))
+        # The backend needs this process no more, or is gone; what a run has staged is its own.
+        os._exit(0)
+
+    threading.Thread(target=read_lines, name="spec files", daemon=True).start()
+    warm = WarmBackbone(keeps=True)
+    while True:
+        spec_file = spec_files.get()
+        run_folder = Path(spec_file).resolve().parent
+        log = os.open(run_folder / LOG_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for descriptor in (1, 2):
+            os.dup2(log, descriptor)
+        os.close(log)
+        limit_own_log(lambda path, own=run_folder: path.parent == own)  # type: ignore[misc]
+        _carry_out(spec_file, send, warm)
+
+
+def _carry_out(spec_file: str, send: Send, warm: WarmBackbone) -> int:
+    """Carry out one training run, and return the exit code that says how it ended."""
     try:
-        send(learn(TrainingSpec.read(Path(spec_file)), send))
+        send(learn(TrainingSpec.read(Path(spec_file)), send, warm))
     except ServeryError as error:
         send(TrainingFailure(error.what, error.advice))
         return 1

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from backend.training.worker_protocol import (
+    LOG_NAME,
+    STAY,
     PhotosRead,
     TrainingFailure,
     TrainingProgress,
@@ -25,12 +29,100 @@ class WorkerKilled(Exception):
     """`kill` was called, so there is no result."""
 
 
+class StandingWorker:
+    """The process that carries out training runs, kept between them for a while.
+
+    So a run that comes soon after another has everything loaded. Without `stays` there is a new
+    process for each, to whose command the path of the spec file is appended.
+    """
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, *, stays: bool, idle_seconds: float
+    ) -> None:
+        """`folder` gets the log of what the process prints before its first run."""
+        self._command = list(command)
+        self._folder = folder
+        self._stays = stays
+        self._idle_seconds = idle_seconds
+        self._process: asyncio.subprocess.Process | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Future[int]] = set()
+        """Processes that were idle for too long."""
+        self._starting = asyncio.Lock()
+
+    @property
+    def stays(self) -> bool:
+        return self._stays
+
+    async def begin(self, spec_file: Path) -> asyncio.subprocess.Process:
+        """Return a process that carries out `spec_file` now."""
+        self._stop_waiting()
+        if not self._stays:
+            log_file = spec_file.with_name(LOG_NAME)
+            return await self._start([str(spec_file)], log_file)
+        process = await self.warm_up()
+        assert process.stdin is not None
+        # As JSON: the name of a workspace may have line breaks.
+        process.stdin.write(json.dumps(str(spec_file)).encode() + b"\n")
+        return process
+
+    async def warm_up(self) -> asyncio.subprocess.Process:
+        """Return the process that stays; one that was ended is started again."""
+        async with self._starting:
+            if self._process is None or self._process.returncode is not None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._process = await self._start([STAY], self._folder / LOG_NAME)
+            return self._process
+
+    def end_when_idle(self) -> None:
+        """Let the process end, which gives its memory back, unless it is used again soon."""
+        self._stop_waiting()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._idle_seconds, self._end_idle)
+
+    async def close(self) -> None:
+        """End the process, whatever it does."""
+        self._stop_waiting()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+            self._process = None
+        await asyncio.gather(*self._ending)
+
+    def _end_idle(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            ending = asyncio.ensure_future(self._process.wait())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            self._process = None
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _start(self, arguments: Sequence[str], log: Path) -> asyncio.subprocess.Process:
+        with log.open("wb") as stderr:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                *arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                env=worker_environment(),
+                limit=_LINE_LIMIT,
+                # Ctrl+C in a terminal is for the backend, which then ends the worker.
+                start_new_session=True,
+            )
+
+
 class WorkerProcess:
     """The worker of one training run; if it crashes or is killed, nothing else is harmed."""
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
-        """The path of a spec file is appended to `command`; it and a log go to `folder`."""
-        self._command = list(command)
+    def __init__(self, worker: StandingWorker, folder: Path) -> None:
+        """The spec file and a log go to `folder`."""
+        self._worker = worker
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
         self._killed = False
@@ -41,7 +133,7 @@ class WorkerProcess:
         on_progress: Callable[[TrainingProgress], None],
         on_photos: Callable[[PhotosRead], Awaitable[None]],
     ) -> TrainingResult:
-        """Carry out `spec`, handing progress to `on_progress`; no process is left afterwards.
+        """Carry out `spec`, handing progress to `on_progress`; nothing works on it afterwards.
 
         `on_photos` gets photos of an imported folder as they are read; what it raises
         ends the process and is raised here.
@@ -50,37 +142,31 @@ class WorkerProcess:
         self._folder.mkdir(parents=True, exist_ok=True)
         spec_file = self._folder / "spec.json"
         spec.write(spec_file)
-        log_file = self._folder / "worker.log"
-        with log_file.open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(spec_file),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                env=worker_environment(),
-                limit=_LINE_LIMIT,
-                # Ctrl+C in a terminal is for the backend, which then ends the worker.
-                start_new_session=True,
-            )
+        process = await self._worker.begin(spec_file)
         self._process = process
+        ended_well = False
+        code: int | None = None
         try:
             if self._killed:  # while the process was being started
                 self.kill()
-            outcome = await _outcome(process, on_progress, on_photos)
-            code = await process.wait()
+            outcome = await _outcome(process, on_progress, on_photos, to_end=not self._worker.stays)
+            ended_well = outcome is not None and self._worker.stays and not self._killed
+            if not ended_well:
+                code = await process.wait()
         finally:
-            if process.returncode is None:
+            if ended_well:
+                self._worker.end_when_idle()
+            elif process.returncode is None:
                 self.kill()
                 await process.wait()
         if self._killed:
             raise WorkerKilled
         if isinstance(outcome, TrainingFailure):
             raise BackendError(outcome.what, outcome.advice)
-        if outcome is None or code != 0:
+        if outcome is None or code:
             raise BackendError(
                 f"The training process ended unexpectedly (code {code}).",
-                f"See {log_file} for details, then train again.",
+                f"{_reason(code)}See {self._folder / LOG_NAME} for details, then train again.",
             )
         return outcome
 
@@ -92,11 +178,20 @@ class WorkerProcess:
                 self._process.kill()
 
 
+def _reason(code: int | None) -> str:
+    if code != -signal.SIGKILL:
+        return ""
+    return "The system ends a program so when memory runs out: close others first. "
+
+
 async def _outcome(
     process: asyncio.subprocess.Process,
     on_progress: Callable[[TrainingProgress], None],
     on_photos: Callable[[PhotosRead], Awaitable[None]],
+    *,
+    to_end: bool,
 ) -> TrainingResult | TrainingFailure | None:
+    """Return the outcome, once it is sent or, with `to_end`, once the process has ended."""
     assert process.stdout is not None
     outcome: TrainingResult | TrainingFailure | None = None
     async for line in process.stdout:
@@ -107,6 +202,8 @@ async def _outcome(
             await on_photos(message)
         elif message is not None:
             outcome = message
+            if not to_end:
+                break
     return outcome
 
 

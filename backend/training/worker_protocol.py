@@ -1,8 +1,9 @@
 """The messages between the trainer and its worker process.
 
 The trainer writes a TrainingSpec to a file and passes its path on the worker's
-command line. The worker writes one JSON object a line to its standard output: any
-number of `progress` and `photos`, then one `result` or one `failure`.
+command line, or to its standard input as a line, a JSON string. The worker writes one JSON
+object a line to its standard output: any number of `progress` and `photos`, then one `result`
+or one `failure`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from typing import Any
 
 from backend.training.evidence import Evidence
 
+LOG_NAME = "worker.log"
+"""In the folder of a training run: what its worker and the libraries printed."""
+STAY = "--stay"
+"""The option with which a worker reads the paths of spec files from its standard input."""
 REPORT_PATH = Path("assets.extra") / "report.json"
 """Where the worker writes its EvaluationReport, inside the new version."""
 

@@ -51,6 +51,8 @@ def limit_log_by_environment() -> None:
 def _watch(log: Path, max_bytes: int) -> None:
     while True:
         time.sleep(POLL_SECONDS)
+        if (now := _own_log()) is not None and now != log:
+            return  # the program goes on in another log, which has a thread of its own
         with contextlib.suppress(OSError):
             if os.fstat(_STDERR).st_size > max_bytes:
                 _begin_new(log)

@@ -12,7 +12,7 @@ from backend.training.triggers import (
     RETRY_SECONDS,
     SETTLED_SECONDS,
     TrainingTriggers,
-    Waiting,
+    Unlearned,
     reason_to_train,
 )
 from serving.errors import BackendError
@@ -41,7 +41,7 @@ WAITS = "time.sleep(600)\n"
 def test_when_training_begins(
     changed: int, quiet: float, settings: TrainingSettings, reason: StartedBy | None
 ) -> None:
-    assert reason_to_train(Waiting(settings, changed, 100.0, 1), 100.0 + quiet) is reason
+    assert reason_to_train(Unlearned(settings, changed, 100.0, 1), 100.0 + quiet) is reason
 
 
 class TriggersEnv:
