@@ -116,8 +116,15 @@ class LearnPage(QWidget):
         self._add_view(LearnView.VERSIONS, self._versions_body)
 
         self.tabs.currentChanged.connect(self._on_view_changed)
+        below = (0, 0, 0, theme.M)
         strips = build.column(
-            self.settings, self.strip, self.notes, spacing=theme.M, margins=(theme.L, 0, theme.L, 0)
+            # Each with the space below it, which it takes along when it is hidden.
+            *(
+                build.column(each, margins=below)
+                for each in (self.settings, self.strip, self.notes)
+            ),
+            spacing=0,
+            margins=(theme.L, 0, theme.L, 0),
         )
         build.column(self.header, strips, (self.tabs, 1), parent=self, spacing=0)
         self.show_unavailable("The backend is starting.")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QApplication, QLineEdit, QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.known_classes import KnownClasses
 from desktop.learn.labelling.choices import MAX_CHOICES, Choice, matches
-from desktop.learn.labelling.class_row import ClassRow
+from desktop.learn.labelling.class_row import MIN_HEIGHT, ClassRow
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 from serving.class_names import MAX_CLASS_NAME, ClassNameError
+
+_SPACING = 2
+_LEAST_ROWS = 3
 
 
 class ClassPicker(QWidget):
@@ -45,13 +48,29 @@ class ClassPicker(QWidget):
         self.rows = [ClassRow(str(number)) for number in range(1, MAX_CHOICES + 1)]
         for number, row in enumerate(self.rows):
             row.clicked.connect(lambda _=False, number=number: self.pick(number))
-        build.column(self.field, self.problem, theme.XS, *self.rows, None, parent=self, spacing=2)
+        build.column(
+            self.field, self.problem, theme.XS, *self.rows, None, parent=self, spacing=_SPACING
+        )
+        # As high as there is room for: in a low window fewer classes are offered.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         self._show(())
 
     @property
     def choices(self) -> Sequence[Choice]:
         """What the rows show, from the top."""
         return self._shown
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(super().minimumSizeHint().width(), self._height_of(_LEAST_ROWS))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        marked = self._marked
+        self._find(self.field.text())
+        self._mark(min(marked, max(0, len(self._shown) - 1)))
+
+    def _height_of(self, rows: int) -> int:
+        return self.field.sizeHint().height() + theme.XS + rows * (MIN_HEIGHT + _SPACING)
 
     def set_known(self, known: KnownClasses) -> None:
         """Find `known` as one types."""
@@ -113,7 +132,17 @@ class ClassPicker(QWidget):
         self._show(shown)
 
     def _show(self, choices: Sequence[Choice]) -> None:
-        self._shown = choices[:MAX_CHOICES]
+        rows = next(
+            (
+                rows
+                for rows in range(MAX_CHOICES, _LEAST_ROWS, -1)
+                if self._height_of(rows) <= self.height()
+            ),
+            _LEAST_ROWS,
+        )
+        if len(choices) > rows and choices[-1].is_new:  # it stands last, and is never left out
+            choices = [*choices[: rows - 1], choices[-1]]
+        self._shown = choices[:rows]
         self._mark(0)
 
     def _mark(self, number: int) -> None:

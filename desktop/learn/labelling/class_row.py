@@ -14,7 +14,7 @@ from desktop.widgets.tile_grid import Face
 _CAP = 20
 """Side of the key that is drawn before the name, in pixels."""
 _BAR = 3
-_MIN_HEIGHT, _HEIGHT = 24, 32
+MIN_HEIGHT, _HEIGHT = 24, 32
 
 
 class ClassRow(QAbstractButton):
@@ -44,7 +44,7 @@ class ClassRow(QAbstractButton):
         return QSize(200, _HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, _MIN_HEIGHT)
+        return QSize(120, MIN_HEIGHT)
 
     def enterEvent(self, event: QEnterEvent) -> None:
         super().enterEvent(event)

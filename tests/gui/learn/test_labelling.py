@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 from backend.contract import PoolSummary
 from desktop.learn.labelling.queue_presenter import QUEUE
 from tests.gui.learn.labelling_env import LabellingEnv, PlainBackend, RunLabelling, item
+from tests.support.waiting import wait_until
 
 
 def shown(env: LabellingEnv) -> str:
@@ -81,6 +82,34 @@ def test_typing_finds_a_class_and_makes_a_new_one(run_labelling: RunLabelling) -
         assert rows(env) == ["cat", "dog", "cow", "snail", "do"]
 
     run_labelling(PlainBackend([item(number) for number in range(9)]), scenario)
+
+
+def test_after_the_arrow_keys_the_next_photo_begins_at_its_first_class(
+    run_labelling: RunLabelling,
+) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.press("/", Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Return)
+        assert await env.said() == [(("photo 0",), "dog"), (("photo 1",), "cat")]
+
+    run_labelling(PlainBackend([item(number) for number in range(9)]), scenario)
+
+
+def test_a_low_window_offers_fewer_classes_and_still_the_new_one(
+    run_labelling: RunLabelling,
+) -> None:
+    names = [f"class {number}" for number in range(9)]
+
+    async def scenario(env: LabellingEnv) -> None:
+        assert rows(env) == names
+        env.page.resize(1000, 360)
+        await wait_until(lambda: len(rows(env)) < 9)
+        fewer = rows(env)
+        assert fewer == names[: len(fewer)]
+        env.press("c")
+        assert rows(env)[-1] == "c"
+        assert len(rows(env)) == len(fewer)
+
+    run_labelling(PlainBackend([item(number, *names) for number in range(9)]), scenario)
 
 
 def test_a_key_that_is_held_down_answers_once(run_labelling: RunLabelling) -> None:
