@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
 
 from backend.client import BackendClient
 from backend.contract import NewModel
+from backend.store.images import ImageFolder
+from backend.training.photo_answers import write_answers
+from backend.training.worker_protocol import REPORT_PATH
 from desktop.jobs import Jobs
 from desktop.models.folder_sheet import FolderSheet
 from desktop.models.page import ModelsPage
 from desktop.models.presenter import ModelsPresenter
 from desktop.notifications import Notice, Notifications
 from serving.models.repository import ModelRepository
+from serving.models.staging import adopt_version, staged_version
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
 from tests.support.backend_env import backend_on_thread, write_worker
 from tests.support.drag_and_drop import drop_files
 from tests.support.sample_images import image_bytes, image_file
-from tests.support.tiny_model import install_tiny
+from tests.support.sample_summaries import report
+from tests.support.tiny_model import install_tiny, write_tiny
 from tests.support.waiting import wait_until
 
 GOOD = """
@@ -367,5 +373,64 @@ def test_what_is_no_folder_of_folders_is_explained_with_what_was_found(
             " Drop the one folder that has a folder for each class."
         )
         assert env.page.findChild(FolderSheet) is None
+
+    run_with_backend(scenario)
+
+
+def test_a_version_is_tried_ended_and_has_a_history(
+    run_with_backend: RunWithBackend, repository: ModelRepository
+) -> None:
+    install_tiny(repository, TINY)
+    repository.promote(TINY, 1)
+
+    async def scenario(env: ModelsEnv) -> None:
+        env.page.open_model(TINY)
+        one = env.page.one.versions
+        await wait_until(lambda: env.versions() == [(2, ""), (1, "Live")])
+        assert one.canary.isHidden()
+        one.canary_requested.emit(2)
+        await wait_until(lambda: env.versions()[0] == (2, "Canary, 10%"))
+        assert one.canary.isVisible()
+        # There is no instance that could load it.
+        assert one.canary.sentence.text() == "Waiting until version 2 is loaded."
+        await wait_until(one.canary.end.isEnabled)
+        one.canary.end.click()
+        await wait_until(lambda: env.versions()[0] == (2, "Held back"))
+        await wait_until(one.canary.isHidden)
+        await wait_until(lambda: len(one.history.texts) == 2)
+        ended, began = one.history.texts
+        assert began == "Version 2 became a canary."
+        assert ended.startswith("Version 2 was held back. ")
+        await wait_until(one.rows[0].promote.isEnabled)
+        assert one.rows[0].promote.text() == "Use it anyway"
+        one.rows[0].promote.click()
+        await wait_until(lambda: env.versions() == [(2, "Live"), (1, "")])
+        await wait_until(lambda: one.history.texts[0] == "Version 2 went live.")
+
+    run_with_backend(scenario)
+
+
+def test_a_cell_of_the_confusion_matrix_opens_its_photos(
+    run_with_backend: RunWithBackend, repository: ModelRepository, workspace: Workspace
+) -> None:
+    images = ImageFolder(workspace.images)
+    photos = [images.put(image_bytes(color)) for color in ("red", "darkred", "maroon")]
+    measured = report(["red", "blue"], [[1, 2], [0, 0]])
+    with staged_version(repository, TINY) as staged:
+        write_tiny(staged, TINY)
+        (staged / REPORT_PATH).write_text(json.dumps(asdict(measured)))
+        write_answers(staged, photos, ["red"] * 3, ["red", "blue", "blue"], [0.9, 0.6, 0.8])
+        number = adopt_version(repository, TINY, staged).number
+    repository.promote(TINY, number)
+
+    async def scenario(env: ModelsEnv) -> None:
+        env.page.open_model(TINY)
+        shown = env.page.one.versions.report
+        await wait_until(lambda: shown.matrix.isVisible())
+        shown.matrix.cell_selected.emit("red", "blue")
+        await wait_until(lambda: len(shown.cell_photos.tiles) == 2)
+        assert [tile.image for tile in shown.cell_photos.tiles] == [photos[2], photos[1]]
+        shown.matrix.cell_selected.emit("red", "red")
+        await wait_until(lambda: [tile.image for tile in shown.cell_photos.tiles] == photos[:1])
 
     run_with_backend(scenario)
