@@ -40,7 +40,7 @@ OnPart = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenFit:
     """How the head is fitted that goes live, and what its cross-validation said."""
 
     problem: Fitter
@@ -58,7 +58,7 @@ def uses_pool(foundation: Head, labels: int, classes: int) -> bool:
     return not foundation.classes and classes > 1 and labels <= MAX_LABELS_A_CLASS * classes
 
 
-def choose(foundation: Head, rows: Rows, mean: Floats, pool: Floats, on_part: OnPart) -> Choice:
+def choose(foundation: Head, rows: Rows, mean: Floats, pool: Floats, on_part: OnPart) -> ChosenFit:
     """Choose how to fit the sorted `rows`, which are at least one.
 
     `mean` [D] is the mean embedding of all photos, `pool` [M, D] those of photos without
@@ -84,18 +84,18 @@ def choose(foundation: Head, rows: Rows, mean: Floats, pool: Floats, on_part: On
 
     penalty = INVERSE_PENALTY
     problem = Problem(foundation, rows, mean, penalty)
-    chosen: Choice = Choice(problem, judged(problem, 0), 0)
+    chosen: ChosenFit = ChosenFit(problem, judged(problem, 0), 0)
     usual = chosen.judged
     for turn, other in enumerate(others, 1):
         problem = Problem(foundation, rows, mean, other)
         tried = judged(problem, turn)
         if _gain(usual, tried) > _CLEARLY and _gain(chosen.judged, tried) > 0:
-            chosen, penalty = Choice(problem, tried, 0), other
+            chosen, penalty = ChosenFit(problem, tried, 0), other
     if with_pool:
         spread = PoolProblem(foundation, rows, pool, penalty)
         tried = judged(spread, rounds - 1)
         if _gain(chosen.judged, tried) > -_PERHAPS:
-            chosen = Choice(spread, tried, len(pool))
+            chosen = ChosenFit(spread, tried, len(pool))
     return chosen
 
 
