@@ -48,6 +48,7 @@ MARKED = 0.05
 NONE = (10, 40)
 """How many photos of the classes left out are labelled as none of the taught ones."""
 BATCH = 16
+_NEAREST = 3
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 Scorer = Callable[[Photos], Floats]
@@ -94,10 +95,15 @@ def candidates(learned: Taught, train: Photos, outside: Photos) -> dict[str, Sco
         largest = logits.max(axis=1)
         return np.asarray(largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1)))
 
+    def nearest(photos: Photos) -> Floats:
+        cosines = np.sort(photos.embeddings @ train.embeddings.T, axis=1)
+        return np.asarray(cosines[:, -_NEAREST:].mean(axis=1))
+
     return {
         "familiarity": lambda photos: familiarity.of(photos.raw, head.logits(photos.raw)),
         "Mahalanobis distance": lambda photos: distance.of(photos.raw, head.logits(photos.raw)),
         "cosine to class mean": lambda photos: (photos.embeddings @ means.T).max(axis=1),
+        "nearest three photos": nearest,
         "energy": energy,
         "best score": lambda photos: softmax(head.logits(photos.raw)).max(axis=1),
         "labelled unknown": lambda photos: regression.decision_function(photos.embeddings),
@@ -114,9 +120,10 @@ def measure_left_out(
     sizes: list[int] = []
     for seed in range(SEEDS):
         rng = np.random.default_rng(seed)
-        # The next ones in a row of all, so that every class is left out in its turn.
-        order = np.random.default_rng(0).permutation(numbers)
-        known = sorted(np.roll(order, -seed * count)[:count].tolist())
+        # One after the other from a row of all, then from another row: every class has its turn.
+        row, place = divmod(seed, len(numbers) // count)
+        order = np.random.default_rng(row).permutation(numbers)
+        known = sorted(order[place * count : (place + 1) * count].tolist())
         others = [number for number in numbers if number not in known]
         photos = chosen(train, known, labels, rng)
         outside = chosen(train, others, labels, rng)
