@@ -83,8 +83,13 @@ def version(each: InstanceView) -> str:
 
 
 def versions_tip(each: InstanceView) -> str:
-    """Return every model that it has loaded, with its version."""
-    return "\n".join(f"{model} v{number}" for model, number in each.versions.items())
+    """Return every model that it has loaded, with its version, and others beside that one."""
+    lines = []
+    for model, number in each.versions.items():
+        beside = sorted(each.loaded.get(model, frozenset()) - {number})
+        also = f" (loaded too: {', '.join(f'v{other}' for other in beside)})" if beside else ""
+        lines.append(f"{model} v{number}{also}")
+    return "\n".join(lines)
 
 
 def uptime(each: InstanceView, now: float | None = None) -> str:

@@ -99,6 +99,7 @@ def facts(entry: ModelEntry) -> list[tuple[str, str]]:
         ("Photos", count(model.labels) if model.labels else "None yet"),
         ("Accuracy", accuracy(model.accuracy, model.accuracy_error) or "Not measured"),
         ("Live version", "None" if model.live_version is None else f"v{model.live_version}"),
+        *_canary(model),
         ("On disk", f"{format_bytes(model.size_bytes)} in {versions(model)}"),
         ("In an instance", memory(entry)),
     ]
@@ -108,6 +109,13 @@ def facts(entry: ModelEntry) -> list[tuple[str, str]]:
         kept = "and its classes" if model.keeps_backbone_classes else "own classes only"
         listed.append(("Network", f"{model.backbone}, {kept}"))
     return listed
+
+
+def _canary(model: ModelSummary) -> list[tuple[str, str]]:
+    canary = model.canary
+    if canary is None:
+        return []
+    return [("Canary", f"v{canary.version}, {percent(canary.share)} of the requests")]
 
 
 def versions(model: ModelSummary) -> str:

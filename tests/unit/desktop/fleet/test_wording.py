@@ -52,6 +52,8 @@ def test_the_state_of_the_fleet() -> None:
 def test_the_models_that_an_instance_has_loaded() -> None:
     both = replace(instance_view(1), versions={"pets": 3, "birds": 1})
     assert (wording.version(both), wording.versions_tip(both)) == ("v3", "pets v3\nbirds v1")
+    canary = replace(both, loaded={"pets": frozenset({3, 4}), "birds": frozenset({1})})
+    assert wording.versions_tip(canary) == "pets v3 (loaded too: v4)\nbirds v1"
     starting = instance_view(1, STARTING)
     assert (wording.version(starting), wording.versions_tip(starting)) == (UNKNOWN, "")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backend.contract import (
+    CanarySummary,
     Decision,
     DeletedModel,
     RunState,
@@ -15,6 +16,7 @@ from backend.contract import (
 from desktop.model_faults import fault_sentences
 from desktop.models import wording
 from desktop.models.entries import ModelEntry
+from serving.models.canary import CanaryPhase
 from tests.support.sample_summaries import built_in, model
 
 RUN = TrainingRun("r", "birds", RunState.RUNNING, "", progress=0.42, labels=200, version=2)
@@ -81,6 +83,14 @@ def test_facts_of_a_model() -> None:
     assert facts["On disk"] == "75.0 MB in 3 versions"
     assert facts["Speed here"] == "24 ms a photo"
     assert wording.cost(entry) == "75.0 MB, 24 ms a photo"
+
+
+def test_a_canary_is_among_the_facts() -> None:
+    tried = CanarySummary(
+        *("a", 2, 1, 0.25, "", "ada", CanaryPhase.RUNNING, "It answers.", 60.0),
+    )
+    entry = ModelEntry("a", replace(model("a", versions=2), canary=tried))
+    assert dict(wording.facts(entry))["Canary"] == "v2, 25% of the requests"
 
 
 def test_what_goes_along_with_a_deleted_model() -> None:
