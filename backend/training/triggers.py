@@ -114,10 +114,11 @@ class TrainingTriggers:
         last = await self._store.labels.last(model)
         before = self._waiting.get(model)
         same = before is not None and (before.changed, before.last) == (counts.changed, last)
-        if counts.changed:
+        settings = await self._store.runs.settings(model)
+        if counts.changed and settings.automatic:
             await self._trainer.warm_up()
         self._waiting[model] = Unlearned(
-            settings=await self._store.runs.settings(model),
+            settings=settings,
             changed=counts.changed,
             since=before.since if before is not None and same else now,
             last=last,

@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from backend.client import BackendClient, BackendRefused
-from backend.contract import Classification, RunState
+from backend.contract import (
+    MIN_QUIET_SECONDS,
+    Classification,
+    Decision,
+    Rule,
+    RunState,
+    StartedBy,
+    TrainingRun,
+    TrainingSettings,
+)
 from serving.engines.process import ProcessEngine
 from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
@@ -88,3 +97,59 @@ async def test_a_dozen_labels_go_live_and_no_request_fails(
 
     await client.promote(TINY_MODEL, 1)
     await wait_until(lambda: answered_by(client, probe, 1), SECONDS_TO_LIVE)
+
+
+async def trained(client: BackendClient) -> TrainingRun:
+    run = await client.train()
+
+    async def finished() -> bool:
+        return (await client.training_run(run.id)).finished is not None
+
+    await wait_until(finished, SECONDS_TO_LIVE)
+    return await client.training_run(run.id)
+
+
+@pytest.mark.slow
+async def test_labels_given_at_random_are_held_back_and_a_person_may_know_better(
+    client: BackendClient, fleet: Fleet
+) -> None:
+    await client.change_training_settings(TINY_MODEL, TrainingSettings(automatic=False))
+    await classified(client, drawing("stripes", 100))
+    # Every photo shows the same, so that neither class can be told from the other.
+    for seed in range(20):
+        name = "spam" if seed % 2 else "eggs"
+        await client.label(drawing("stripes", seed), name)
+    run = await trained(client)
+    assert (run.state, run.decision) == (RunState.SUCCEEDED, Decision.HELD_BACK), run
+    assert (run.rule, run.decided_by) == (Rule.NEW_NOT_LEARNED, "gate")
+    (pair,) = [each for each in run.confused if {each.first, each.second} == {"spam", "eggs"}]
+    assert pair.images
+    assert "“eggs” and “spam”" in run.not_promoted_because
+    assert (await client.health()).live_version == 1
+
+    await client.promote(TINY_MODEL, 2, by="Anna")
+    run = await client.training_run(run.id)
+    assert (run.decision, run.rule, run.decided_by) == (Decision.PROMOTED, Rule.PERSON, "Anna")
+    assert (await client.health()).live_version == 2
+
+
+@pytest.mark.slow
+async def test_two_classes_that_differ_pass_the_gate_after_a_quiet_time(
+    client: BackendClient, fleet: Fleet
+) -> None:
+    settings = TrainingSettings(quiet_seconds=MIN_QUIET_SECONDS)
+    await client.change_training_settings(TINY_MODEL, settings)
+    await classified(client, drawing("stripes", 100))
+    for seed in range(8):
+        for kind in ("stripes", "smiley"):
+            await client.label(drawing(kind, seed), kind)
+
+    async def run_of_its_own() -> TrainingRun | None:
+        runs = await client.training_runs(TINY_MODEL)
+        return next((run for run in runs if run.finished), None)
+
+    run = await wait_until(run_of_its_own, SECONDS_TO_LIVE)
+    assert run is not None
+    assert (run.decision, run.rule) == (Decision.PROMOTED, Rule.PASSED), run
+    assert run.started_by is StartedBy.QUIET
+    assert (await client.health()).live_version == 2
