@@ -68,7 +68,7 @@ def test_two_hundred_fast_keys_put_two_hundred_labels_on_the_right_photos(
         view = page.label_view
         await wait_until(lambda: view.item is not None, COMPUTING)
         said: dict[str, str] = {}
-        teach = Walker(page, truth)
+        teach = Walker(page, truth, COMPUTING)
         while len(said) < PHOTOS:
             item = view.item
             if item is None or item.image in said:
@@ -97,7 +97,7 @@ def test_a_hundred_photos_of_ten_new_classes_take_forty_actions(workspace: Works
         backend = await app.backend
         truth = await pool_of(backend, photos)
         page = await learn_page(app)
-        walker = Walker(page, truth)
+        walker = Walker(page, truth, COMPUTING)
         await walker.name_groups()
         await walker.label_rest()
         await wait_for_labels(backend, len(truth))

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 from desktop.learn.labelling.class_picker import ClassPicker
 from desktop.learn.labelling.groups_view import GroupsView
 from desktop.learn.page import LearnPage, LearnView
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT_SECONDS, wait_until
 
 _NO_GROUPS = ("Every group has been looked at", "No photos that look alike", "No photos to label")
 RETURN = Qt.Key.Key_Return
@@ -32,8 +32,12 @@ class Effort:
 class Walker:
     """Labels the photos of `truth`, which has the class of each by its SHA-256."""
 
-    def __init__(self, page: LearnPage, truth: Mapping[str, str]) -> None:
+    def __init__(
+        self, page: LearnPage, truth: Mapping[str, str], seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        """`seconds` is how long finding out what to label may take."""
         self.page, self.truth, self.effort = page, truth, Effort()
+        self._seconds = seconds
         self.labelled: dict[str, str] = {}
 
     async def name_groups(self) -> None:
@@ -65,7 +69,10 @@ class Walker:
         view = self.page.label_view
         self.page.show_view(LearnView.LABEL)
         while len(self.labelled) < len(self.truth):
-            await wait_until(lambda: view.item is not None and view.item.image not in self.labelled)
+            await wait_until(
+                lambda: view.item is not None and view.item.image not in self.labelled,
+                self._seconds,
+            )
             assert view.item is not None
             image = view.item.image
             self.labelled[image] = self.truth[image]
