@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from desktop.classify.photo import Photo
 from desktop.widgets import build
 from desktop.widgets.class_chooser import ClassChooser
-from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge
 
@@ -24,14 +24,14 @@ class LabelBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._agreed = ""
-        self.question = PlainLabel("Right?", "heading")
+        self.question = ElidedLabel("Right?", "heading")
         self.labelled = StateBadge("labelled")
         self.yes = build.button("Yes", "check")
         self.yes.clicked.connect(lambda: self.confirmed.emit(self._agreed))
         self.none = build.button("None of these", tip="It shows none of the classes (0)")
         self.undo = build.button("Undo", "undo", "quiet", "Take the label back (Ctrl+Z)")
         self.chooser = ClassChooser()
-        line = build.row(self.question, self.labelled, None, self.yes, self.none, self.undo)
+        line = build.row((self.question, 1), self.labelled, self.yes, self.none, self.undo)
         self._column = build.column(line, self.chooser, parent=self)
 
     def add(self, widget: QWidget) -> None:

@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.naming_groups [--data FOLDER-PER-CLASS] [--photos 100] [--classes 10]
 
-Runs the application with a workspace of its own, puts photos of the first classes into its pool, and
-labels them with key events and clicks: each group by what most of it shows, exceptions clicked away,
-the rest one by one. A name that is typed is one action, as a key and a click are. At the end the
-labels in the backend are compared with the folders. Needs a screen; QT_QPA_PLATFORM=offscreen does.
+Runs the application with a workspace of its own, puts photos of the first classes into its pool,
+and labels them with key events and clicks: each group by what most of it shows, exceptions clicked
+away, the rest one by one. A name that is typed is one action, as a key and a click are. At the end
+the labels in the backend are compared with the folders. Needs a screen; QT_QPA_PLATFORM=offscreen
+does.
 """
 
 from __future__ import annotations

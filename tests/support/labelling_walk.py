@@ -60,7 +60,10 @@ class Walker:
 
     async def _shows_group(self, view: GroupsView) -> bool:
         """Wait for the next group; returns whether there is one."""
-        await wait_until(lambda: view.group is not None or view.empty.heading.text() in _NO_GROUPS)
+        await wait_until(
+            lambda: view.group is not None or view.empty.heading.text() in _NO_GROUPS,
+            self._seconds,
+        )
         await asyncio.sleep(0)  # the window goes on meanwhile
         return view.group is not None
 
