@@ -192,7 +192,8 @@ class _Graph:
         node.input.extend(inputs)
         node.attr["T"].type = types_pb2.DT_FLOAT
         if keep_dims:
-            node.attr["keep_dims"].b = True
+            attribute = node.attr["keep_dims"]
+            attribute.CopyFrom(type(attribute)(b=True))
         if positions:
             node.attr["Index"].type = types_pb2.DT_INT32
         return str(node.name)
