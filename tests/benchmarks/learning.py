@@ -57,6 +57,8 @@ Answer = Callable[[Photos, Photos, Photos], Integers]
 
 
 def regression(labelled: Photos, pool: Photos, test: Photos) -> Integers:
+    if len(set(labelled.truth.tolist())) == 1:
+        return np.repeat(labelled.truth[:1], len(test))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = LogisticRegression(C=10, max_iter=1000).fit(labelled.embeddings, labelled.truth)

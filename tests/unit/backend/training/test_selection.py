@@ -119,6 +119,14 @@ def test_one_photo_and_one_class_can_be_learned() -> None:
     assert not one.judged.probabilities.any()
 
 
+def test_photos_that_are_all_the_same_can_be_learned() -> None:
+    same = np.ones((6, SIZE), np.float32)
+    rows = taught(same, np.arange(6) % 2)
+    chosen = choose(NO_CLASSES, rows, MEAN, same, quiet)
+    scores = chosen.problem.fit(np.arange(6)).logits(same[:1])
+    assert np.allclose(scores[0, 0], scores[0, 1], atol=0.01)
+
+
 def test_the_order_of_labels_and_pool_changes_no_bit() -> None:
     pool, _ = clouds(50, seed=1)
     rows = taught(*clouds(4, seed=3))
