@@ -12,6 +12,9 @@ makes of the labels alone and of labels and pool, by the functions that its work
 With --http, the service learns from so many labels a class instead: labels are posted, the pool
 too, then `POST /training`, then the test part, whose answers are counted.
 
+With --order, labels in all are counted, and photos are labelled in the order of the queue or at
+random: see `queue`.
+
 With --classes, no photos are needed: it measures how long a head is fitted to labels of so many
 classes, those of a built-in model first, from points around what it thinks they look like.
 """
@@ -43,6 +46,7 @@ from serving.models.builtin.install import install_built_in
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository
 from serving.photo_folder import FolderPhoto
+from tests.benchmarks import queue
 from tests.benchmarks.embedded_folder import KEPT, Photos, embedded
 from tests.benchmarks.own_model import POLL_SECONDS, posted_accuracy
 from tests.benchmarks.service import service
@@ -220,6 +224,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, default=KEPT, help="where embeddings are kept")
     parser.add_argument("--seeds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--http", type=int, metavar="LABELS", help="a class, over HTTP")
+    parser.add_argument("--order", help="one or more, with commas: " + ", ".join(queue.ORDERS))
     parser.add_argument("--classes", type=int, help="measure the time of a fit instead")
     parser.add_argument("--labels", type=int, default=1000, help="of --classes")
     arguments = parser.parse_args()
@@ -228,6 +233,8 @@ def main() -> None:
     with threadpool_limits(1):  # as in a worker
         if arguments.classes:
             measure_classes(arguments)
+        elif arguments.order:
+            queue.compare(arguments, arguments.order, queue.LABELS)
         elif arguments.http:
             asyncio.run(measure_service(arguments))
         else:

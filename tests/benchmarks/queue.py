@@ -31,6 +31,7 @@ from tests.benchmarks.embedded_folder import Photos, add_arguments, embedded
 
 AT_ONCE = 10
 """Labels after which the order is asked for again, as the window does."""
+LABELS = "20,40,60,100,200"
 SHARE = 0.8
 """Of the pool that each seed has."""
 
@@ -109,19 +110,14 @@ def measure(order: Order, photos: Photos, test: Photos, at: list[int], seed: int
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare orders of labelling.")
-    add_arguments(parser)
-    parser.add_argument("--order", default="random,queue", help=", ".join(ORDERS))
-    parser.add_argument("--labels", default="20,40,60,100,200", help="labels in all")
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
+def compare(arguments: argparse.Namespace, orders: str, labels: str) -> None:
+    """Print the accuracy after `labels` in all, for `orders`; both separated by commas."""
     photos, test = embedded(arguments)
-    at = [int(goal) for goal in arguments.labels.split(",")]
+    at = [int(goal) for goal in labels.split(",")]
     at = [goal for goal in at if goal <= SHARE * len(photos)]
     print(f"{len(photos):,} photos, {len(photos.classes)} classes, {len(test):,} to test with")
     print(f"{'labels':10}" + "".join(f"{goal:14}" for goal in at))
-    for name in arguments.order.split(","):
+    for name in orders.split(","):
         started = time.monotonic()
         runs = [measure(ORDERS[name], photos, test, at, seed) for seed in range(arguments.seeds)]
         seconds = time.monotonic() - started
@@ -129,6 +125,16 @@ def main() -> None:
         figures = zip(mean, spread, strict=True)
         print(f"{name:10}" + "".join(f"{a:8.1f} ±{b:3.1f} " for a, b in figures), end="")
         print(f"   ({seconds:.0f} s)", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare orders of labelling.")
+    add_arguments(parser)
+    parser.add_argument("--order", default="random,queue", help=", ".join(ORDERS))
+    parser.add_argument("--labels", default=LABELS, help="labels in all")
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    compare(arguments, arguments.order, arguments.labels)
 
 
 if __name__ == "__main__":
