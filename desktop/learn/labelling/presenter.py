@@ -84,11 +84,12 @@ class LabellingPresenter(Generic[R]):
     def show_model(self, model: ModelSummary | None) -> None:
         """Label for another model, or for a new version of the same."""
         before, self._model = self._model, model
-        if (before and before.name) != (model and model.name):
+        is_other = (before and before.name) != (model and model.name)
+        if is_other:
             self._desk.show_model(model, None)
             for each in self._by_view.values():
                 each.start_again()
-        if (before and before.live_version) != (model and model.live_version):
+        if is_other or (before and before.live_version) != (model and model.live_version):
             self._follower.mark_stale("labels")
 
     def undo(self) -> None:
@@ -134,9 +135,9 @@ class LabellingPresenter(Generic[R]):
             return
         view = self._page.view
         labels = await self._backend.labels(model.name)
-        if model is not self._model:
-            return
-        self._desk.show_model(model, labels)
+        if self._model is None or self._model.name != model.name:
+            return  # choosing another model has this done again
+        self._desk.show_model(self._model, labels)
         if view is not LearnView.DOUBTS:
             self._page.show_doubt_count(labels.conflicts)
         # What it costs the machine to find out is spent only once somebody looks.

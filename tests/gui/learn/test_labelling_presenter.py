@@ -1,0 +1,103 @@
+"""The ways to label follow the model that learns, whatever else changes meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+import pytest
+
+from backend.client import BackendClient
+from backend.contract import Event, LabelSummary, ModelSummary, PoolSummary, QueueItem
+from desktop.jobs import Jobs
+from desktop.learn.labelling.answer import Answer
+from desktop.learn.labelling.desk import LabellingDesk
+from desktop.learn.labelling.presenter import LabellingPresenter
+from desktop.learn.labelling.sender import Sender
+from desktop.learn.page import LearnPage
+from desktop.notifications import Notifications
+from tests.gui.conftest import Run, show
+from tests.gui.learn.labelling_env import item
+from tests.support.sample_summaries import model
+from tests.support.waiting import wait_until
+
+
+class Backend(BackendClient):
+    """Has one photo to label for each model, named after it."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.before_labels: Callable[[], object] = lambda: None
+        self.asked: list[str | None] = []
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        await asyncio.Event().wait()
+        yield Event("labels")
+
+    async def labels(self, model: str | None = None) -> LabelSummary:
+        self.before_labels()
+        return LabelSummary(0, 0, [])
+
+    async def queue(
+        self, model: str | None = None, count: int = 20, exclude: Sequence[str] = ()
+    ) -> list[QueueItem]:
+        self.asked.append(model)
+        return [item(1, f"a class of {model}")]
+
+    async def pool(self, model: str | None = None) -> PoolSummary:
+        return PoolSummary(1, 1)
+
+
+def offered(page: LearnPage) -> list[str]:
+    return [choice.name for choice in page.label_view.picker.choices]
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_the_queue_is_asked_for_although_the_model_is_described_again_meanwhile(
+    run: Run, visible: bool
+) -> None:
+    async def main() -> None:
+        page, backend, presenter, jobs = opened(visible)
+        described: list[ModelSummary] = []
+
+        def describe_again() -> None:
+            described.append(model("pets"))
+            presenter.show_model(described[-1])
+
+        backend.before_labels = describe_again
+        presenter.show_model(model("pets"))
+        await wait_until(lambda: bool(described))
+        if not visible:
+            assert backend.asked == []  # nobody looks
+            page.show()
+        await wait_until(lambda: offered(page) == ["a class of pets"])
+        await jobs.close()
+
+    run(main)
+
+
+def test_another_model_with_the_same_number_of_versions_is_asked_for(run: Run) -> None:
+    async def main() -> None:
+        page, _, presenter, jobs = opened(True)
+        presenter.show_model(model("pets"))
+        await wait_until(lambda: offered(page) == ["a class of pets"])
+        presenter.show_model(model("cars"))
+        await wait_until(lambda: offered(page) == ["a class of cars"])
+        await jobs.close()
+
+    run(main)
+
+
+def opened(visible: bool) -> tuple[LearnPage, Backend, LabellingPresenter[int], Jobs]:
+    async def store(images: Sequence[str], answer: Answer, model: str) -> int:
+        return 1
+
+    async def withdraw(receipt: int) -> None:
+        pass
+
+    backend, jobs, page = Backend(), Jobs(), LearnPage()
+    sender: Sender[int] = Sender(store, withdraw, lambda given, error: None)
+    desk = LabellingDesk(sender, backend, "anna")
+    if visible:
+        show(page, 900, 600)
+    return page, backend, LabellingPresenter(page, desk, backend, jobs, Notifications()), jobs
