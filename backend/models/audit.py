@@ -17,6 +17,7 @@ from backend.store.runs import DecisionRow
 _RULES = {
     Rule.PASSED: "it passed every check",
     Rule.OLD_RECALL: "it finds fewer photos of what it knew before",
+    Rule.OLD_LABELS: "labels of what it knew before fit no better than random ones",
     Rule.OLD_CLASS_LOST: "it finds fewer photos of a class that it knew before",
     Rule.AGREEMENT: "it answers too differently for photos that nobody labelled",
     Rule.NEW_NOT_LEARNED: "it cannot tell new classes apart",
