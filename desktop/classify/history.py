@@ -214,6 +214,7 @@ def _prediction(text: str | None, names: dict[str, str]) -> Prediction | None:
         if classes is None:  # as Servery 0.1 wrote them: each with its name
             classes = [score["name"] for score in scores]
             scores = [score["score"] for score in scores]
+        familiarity = raw.get("familiarity")
         if len(classes) != len(scores):
             return None
 
@@ -226,7 +227,7 @@ def _prediction(text: str | None, names: dict[str, str]) -> Prediction | None:
             scores=KeptScores(map(shared, classes), scores),
             instance_id=shared(raw["instance_id"]),
             milliseconds=raw["milliseconds"],
-            familiarity=raw.get("familiarity"),
+            familiarity=None if familiarity is None else float(familiarity),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

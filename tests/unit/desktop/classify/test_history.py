@@ -69,11 +69,16 @@ async def test_the_oldest_are_forgotten_beyond_the_limit(
         assert await history.photos() == photos[2:]
 
 
-async def test_a_row_that_cannot_be_read_loses_its_answer_only(database: Path) -> None:
+@pytest.mark.parametrize("change", [{"scores": None}, {"familiarity": "very"}])
+async def test_a_row_that_cannot_be_read_loses_its_answer_only(
+    database: Path, change: dict[str, object]
+) -> None:
     async with History(database) as history:
         await history.remember([answered_photo(Path("/a.jpg"), ("cat", 0.9))])
     with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE history SET prediction = '{\"model\": 1}'")
+        (text,) = connection.execute("SELECT prediction FROM history").fetchone()
+        damaged = json.dumps(json.loads(text) | change)
+        connection.execute("UPDATE history SET prediction = ?", (damaged,))
     connection.close()
     async with History(database) as history:
         (photo,) = await history.photos()
