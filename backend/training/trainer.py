@@ -46,6 +46,8 @@ from serving.programs import module_command
 from serving.workspace import Workspace
 
 WORKER = "backend.training.worker"
+MAX_EMBEDDED_AHEAD = 200
+"""Photos that are looked at when labels are new; known embeddings cost nothing."""
 IDLE_SECONDS = 180.0
 """For so long the worker stays after a training run, with what the next one needs loaded; longer
 than the quiet time after which labels are learned by themselves."""
@@ -84,6 +86,9 @@ class PhotoSource:
 class _Queued:
     run: TrainingRun
     source: PhotoSource | None = None
+
+
+_NO_RUN = TrainingRun(id="ahead", model="", state=RunState.QUEUED, created="")
 
 
 class Trainer:
@@ -207,16 +212,24 @@ class Trainer:
         self._broker.publish(Event("training", run.id))
         return run
 
-    async def warm_up(self) -> None:
-        """Start the worker, so that the next training run need not wait for that."""
-        if self._worker.stays and self._process is None:
-            await self._worker.warm_up()
-            self._worker.end_when_idle()
+    async def embed_ahead(self, model: str) -> None:
+        """Embed the last labelled photos before a run asks for them, unless one goes on.
+
+        Raises ModelError without a live version.
+        """
+        if not self._worker.stays or self._current is not None:
+            return
+        labels = await self._store.labels.snapshot(model)
+        base = await asyncio.to_thread(self._repository.live, model)
+        newest = replace(labels, current=labels.current[-MAX_EMBEDDED_AHEAD:], none=())
+        spec = self._spec(_NO_RUN, None, base, Path(), newest, ())
+        if self._current is None and newest.current:
+            await self._worker.embed_ahead(replace(spec, only_embeds=True))
 
     def is_busy(self, model: str) -> bool:
         """Say whether a run of the model is queued or running."""
-        running = self._current is not None and self._current.model == model
-        return running or any(queued_model == model for queued_model, _ in self._queued)
+        running = [] if self._current is None else [self._current.model]
+        return model in (*running, *(queued_model for queued_model, _ in self._queued))
 
     @asynccontextmanager
     async def held(self, model: str) -> AsyncIterator[None]:
@@ -401,8 +414,7 @@ class Trainer:
         step = verdict.because or f"Version {version.number} is live."
         if verdict.passed:
             await asyncio.to_thread(self._repository.promote, model, version.number)
-        # First: whatever fails from here on, a version that passed is live.
-        self._update(run)
+        self._update(run)  # whatever fails from here on, a version that passed is live
         try:
             await self._store.runs.save(run)
             await self._store.runs.record_decision(
@@ -424,7 +436,7 @@ class Trainer:
         self._broker.publish(Event("labels", model))
 
     async def _settings(self, model: str) -> TrainingSettings:
-        """Return the settings of a model; without any that can be read, a person promotes."""
+        """Return a model's settings; if they cannot be read, a person promotes."""
         try:
             return await self._store.runs.settings(model)
         except BackendError as error:

@@ -116,13 +116,19 @@ class TrainingTriggers:
         same = before is not None and (before.changed, before.last) == (counts.changed, last)
         settings = await self._store.runs.settings(model)
         if counts.changed and settings.automatic:
-            await self._trainer.warm_up()
+            await self._embed_ahead(model)
         self._waiting[model] = Unlearned(
             settings=settings,
             changed=counts.changed,
             since=before.since if before is not None and same else now,
             last=last,
         )
+
+    async def _embed_ahead(self, model: str) -> None:
+        try:
+            await self._trainer.embed_ahead(model)
+        except ServeryError as error:  # the run says so too, to whom it concerns
+            _log.info("Photos of %s were not embedded ahead: %s", model, error)
 
     async def _train(self, model: str, reason: StartedBy) -> None:
         # Whatever becomes of it: labels that come later are looked at again.

@@ -28,6 +28,10 @@ class WarmBackbone:
         folder."""
         if self._version is not None and self._backbone == backbone:
             yield self._version
+        elif self._keeps:
+            version = LoadedVersion(version_folder)
+            self._keep(version, backbone)
+            yield version
         else:
             with LoadedVersion(version_folder) as version:
                 yield version
@@ -44,10 +48,13 @@ class WarmBackbone:
             version.close()
             raise
         if self._keeps:
-            self.close()
-            self._version, self._backbone = version, backbone
+            self._keep(version, backbone)
         else:
             version.close()
+
+    def _keep(self, version: LoadedVersion, backbone: str) -> None:
+        self.close()
+        self._version, self._backbone = version, backbone
 
     def close(self) -> None:
         """Give back what is kept."""

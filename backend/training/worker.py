@@ -42,6 +42,7 @@ from backend.training.selection import uses_pool
 from backend.training.taught import Taught
 from backend.training.warm_backbone import WarmBackbone
 from backend.training.worker_protocol import (
+    AHEAD_NAME,
     LOG_NAME,
     REPORT_PATH,
     STAY,
@@ -116,6 +117,16 @@ def learn(spec: TrainingSpec, send: Send, warm: WarmBackbone | None = None) -> T
         len(photos.skipped),
         _evidence(spec, base, graph.backbone_hash(), taught, rows, test_part),
     )
+
+
+def embed_ahead(spec: TrainingSpec, warm: WarmBackbone) -> None:
+    """Embed the images of `spec` that are new, so that a run that comes need not.
+
+    Raises ServeryError if they cannot be embedded.
+    """
+    check_loadable(Path(spec.base_folder))
+    graph = ServableGraph(Path(spec.base_folder))
+    _embed(spec, spec.images, graph, lambda message: None, warm)
 
 
 def _evidence(
@@ -360,13 +371,19 @@ def _carry_out_all(send: Send) -> NoReturn:
             os.dup2(log, descriptor)
         os.close(log)
         limit_own_log(lambda path, own=run_folder: path.parent == own)  # type: ignore[misc]
-        _carry_out(spec_file, send, warm)
+        # What is embedded ahead has no run that could fail.
+        ahead = Path(spec_file).name == AHEAD_NAME
+        _carry_out(spec_file, (lambda message: None) if ahead else send, warm)
 
 
 def _carry_out(spec_file: str, send: Send, warm: WarmBackbone) -> int:
-    """Carry out one training run, and return the exit code that says how it ended."""
+    """Carry out one spec file, and return the exit code that says how that ended."""
     try:
-        send(learn(TrainingSpec.read(Path(spec_file)), send, warm))
+        spec = TrainingSpec.read(Path(spec_file))
+        if spec.only_embeds:
+            embed_ahead(spec, warm)
+        else:
+            send(learn(spec, send, warm))
     except ServeryError as error:
         send(TrainingFailure(error.what, error.advice))
         return 1

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from backend.training.worker_protocol import (
+    AHEAD_NAME,
     LOG_NAME,
     STAY,
     PhotosRead,
@@ -61,9 +62,7 @@ class StandingWorker:
             log_file = spec_file.with_name(LOG_NAME)
             return await self._start([str(spec_file)], log_file)
         process = await self.warm_up()
-        assert process.stdin is not None
-        # As JSON: the name of a workspace may have line breaks.
-        process.stdin.write(json.dumps(str(spec_file)).encode() + b"\n")
+        self._send(process, spec_file)
         return process
 
     async def warm_up(self) -> asyncio.subprocess.Process:
@@ -73,6 +72,17 @@ class StandingWorker:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._process = await self._start([STAY], self._folder / LOG_NAME)
             return self._process
+
+    async def embed_ahead(self, spec: TrainingSpec) -> None:
+        """Let the process embed images before a run asks for them; returns at once.
+
+        A run that comes meanwhile waits for it: it would embed the same images.
+        """
+        process = await self.warm_up()
+        spec_file = self._folder / AHEAD_NAME
+        await asyncio.to_thread(spec.write, spec_file)
+        self._send(process, spec_file)
+        self.end_when_idle()
 
     def end_when_idle(self) -> None:
         """Let the process end, which gives its memory back, unless it is used again soon."""
@@ -101,6 +111,11 @@ class StandingWorker:
     def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def _send(self, process: asyncio.subprocess.Process, spec_file: Path) -> None:
+        assert process.stdin is not None
+        # As JSON: the name of a workspace may have line breaks.
+        process.stdin.write(json.dumps(str(spec_file)).encode() + b"\n")
 
     async def _start(self, arguments: Sequence[str], log: Path) -> asyncio.subprocess.Process:
         with log.open("wb") as stderr:

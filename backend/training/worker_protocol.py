@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from backend.training.evidence import Evidence
+from serving.files import write_aside
 
 LOG_NAME = "worker.log"
 """In the folder of a training run: what its worker and the libraries printed."""
+AHEAD_NAME = "ahead.json"
+"""The spec file of what is embedded before a run asks for it; beside the folders of runs."""
 STAY = "--stay"
 """The option with which a worker reads the paths of spec files from its standard input."""
 REPORT_PATH = Path("assets.extra") / "report.json"
@@ -68,9 +71,12 @@ class TrainingSpec:
     """The pool: photos that were classified and that nobody labelled, the newest first."""
     none: tuple[StoredImage, ...] = ()
     """Photos that show none of the classes, as a person said."""
+    only_embeds: bool = False
+    """Nothing is learned or answered: the next run finds the embeddings of `images`."""
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)))
+        # Whole or not at all: the worker may be reading the one before.
+        write_aside(path, json.dumps(asdict(self)).encode())
 
     @classmethod
     def read(cls, path: Path) -> TrainingSpec:

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from backend.training.embeddings import EmbeddingCache
+from backend.training.head import ServableGraph
 from backend.training.low_priority import NICE
 from backend.training.trainer import WORKER
 from backend.training.worker_process import StandingWorker, WorkerKilled, WorkerProcess
@@ -99,6 +101,25 @@ async def test_a_cancelled_run_ends_its_process_and_the_next_one_succeeds(
         await standing.run("cancelled", "cancel")
     assert standing.children() == []
     assert (await standing.run("again")).learned_images > 0
+
+
+async def test_photos_are_embedded_before_a_run_asks_for_them(standing: Standing) -> None:
+    env = standing.env
+    base = env.repository.live(TINY_MODEL)
+    spec = replace(env.spec(base, standing.images, Path()), only_embeds=True)
+    await standing.worker.embed_ahead(spec)
+    backbone = ServableGraph(base.path).backbone_hash()
+
+    def are_known() -> bool:
+        cache = EmbeddingCache(env.workspace.embeddings, backbone)
+        return all(cache.get(image.image) is not None for image in standing.images)
+
+    await wait_until(are_known)
+    # One that cannot be embedded costs no run that comes.
+    lost = replace(standing.images[0], image="0" * 64, path="/nowhere/photo.jpg")
+    await standing.worker.embed_ahead(replace(spec, images=(lost,)))
+    assert (await standing.run("after")).learned_images > 0
+    assert len(standing.children()) == 1
 
 
 async def test_a_run_that_cannot_learn_leaves_the_process(standing: Standing) -> None:
