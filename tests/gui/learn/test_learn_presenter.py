@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from backend.client import BackendClient
-from backend.contract import RunState
+from backend.contract import RunState, TrainingSettings
 from desktop.jobs import Job, Jobs, JobState
 from desktop.learn.outbox import Outbox
 from desktop.learn.page import LearnPage, LearnView
@@ -334,5 +334,33 @@ def test_a_class_is_renamed_merged_and_deleted_at_once_and_undone(
         await wait_until(lambda: classes() == {"donkey": 1, "horse": 1})
         await change("horse", key=Qt.Key.Key_Delete)
         await wait_until(lambda: classes() == {"donkey": 1})
+
+    run_with_backend(scenario)
+
+
+def test_when_the_model_learns_by_itself_is_shown_and_changed(
+    run_with_backend: RunWithBackend,
+) -> None:
+    async def scenario(env: LearnEnv) -> None:
+        panel = env.page.settings
+        await wait_until(lambda: env.page.models.text() == MODEL)
+        env.page.when.click()
+        assert panel.isVisible()
+        chosen = TrainingSettings(automatic=True, promote=False, after_labels=7, quiet_seconds=90)
+        panel.promote.click()
+        panel.labels.setValue(7)
+        panel.seconds.setValue(90)
+
+        async def kept() -> bool:
+            return await env.client.training_settings(MODEL) == chosen
+
+        await wait_until(kept)
+        panel.automatic.click()
+        assert not panel.labels.isEnabled()
+
+        async def off() -> bool:
+            return not (await env.client.training_settings(MODEL)).automatic
+
+        await wait_until(off)
 
     run_with_backend(scenario)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from backend.contract import (
     ClassCount,
     Decision,
     LabelSummary,
+    Outlook,
     RunState,
     TrainingRun,
     VersionSummary,
@@ -77,4 +80,28 @@ def test_labels_that_were_refused() -> None:
     )
     assert wording.refused_sentence(OutboxView(refused=(refused, refused))).startswith(
         "2 labels were refused."
+    )
+
+
+@pytest.mark.parametrize(
+    ("outlook", "number", "verdict"),
+    [
+        (Outlook(20, 0.031, 0.012, 0.05), "+3.1 points", "More labels pay"),
+        (Outlook(20, 0.015, -0.004, 0.03), "+1.5 points", "More labels may pay"),
+        (Outlook(20, 0.002, -0.01, 0.008), "+0.2 points", "There are enough labels"),
+    ],
+)
+def test_whether_the_labels_are_enough_is_a_number_with_its_interval(
+    outlook: Outlook, number: str, verdict: str
+) -> None:
+    assert wording.gain(outlook.gain) == number
+    assert wording.enough(outlook) == verdict
+    low, high = 100 * outlook.low, 100 * outlook.high
+    assert f"between {low:+.1f} and {high:+.1f}" in wording.outlook_sentence(outlook)
+
+
+def test_labels_that_are_no_class_are_counted_too() -> None:
+    labels = LabelSummary(2, 0, [ClassCount("cat", 2, True)], none=3, conflicts=1)
+    assert wording.labels_sentence(labels) == (
+        "2 labels in 1 class, 3 none of these, 1 photo on which people disagree"
     )
