@@ -33,6 +33,7 @@ from desktop.widgets.page_header import PageHeader
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import fitted
+from desktop.widgets.strip_column import StripColumn
 
 _PICTURE_BYTES = 96 * 2**20
 """Of decoded photos, large ones and those that are next."""
@@ -116,16 +117,7 @@ class LearnPage(QWidget):
         self._add_view(LearnView.VERSIONS, self._versions_body)
 
         self.tabs.currentChanged.connect(self._on_view_changed)
-        below = (0, 0, 0, theme.M)
-        strips = build.column(
-            # Each with the space below it, which it takes along when it is hidden.
-            *(
-                build.column(each, margins=below)
-                for each in (self.settings, self.strip, self.notes)
-            ),
-            spacing=0,
-            margins=(theme.L, 0, theme.L, 0),
-        )
+        strips = StripColumn(self.settings, self.strip, self.notes)
         build.column(self.header, strips, (self.tabs, 1), parent=self, spacing=0)
         self.show_unavailable("The backend is starting.")
 

@@ -23,7 +23,9 @@ class GroupWalk:
     def __init__(self) -> None:
         self._groups: list[Cluster] = []
         self._position = 0
-        self._left_out: set[str] = set()
+        self._left_out: dict[int, set[str]] = {}
+        """Photos that were taken out of a group, by its place in the line. In another group that
+        is made of them later they belong until they are taken out of that."""
         self._gone: set[str] = set()
         """Photos that were named or skipped, and those that were answered elsewhere."""
 
@@ -45,13 +47,14 @@ class GroupWalk:
     def left_out(self) -> frozenset[str]:
         """Photos of the current group that its name will not hold for."""
         group = self.current
-        return frozenset() if group is None else frozenset(self._left_out & set(group.images))
+        taken_out = self._left_out.get(self._position, set())
+        return frozenset() if group is None else frozenset(taken_out & set(group.images))
 
     def toggle(self, image: str) -> None:
         """Take a photo out of the current group, or put it back."""
         group = self.current
         if group is not None and image in group.images:
-            self._left_out ^= {image}
+            self._left_out.setdefault(self._position, set()).symmetric_difference_update({image})
 
     def name(self) -> NamedGroup | None:
         """Say that the current group was named, and go to the next.
@@ -61,10 +64,11 @@ class GroupWalk:
         group = self.current
         if group is None:
             return None
-        images = tuple(image for image in group.images if image not in self._left_out)
+        taken_out = self.left_out
+        images = tuple(image for image in group.images if image not in taken_out)
         if not images:
             return None
-        left_out = tuple(image for image in group.images if image in self._left_out)
+        left_out = tuple(image for image in group.images if image in taken_out)
         self._gone.update(images)
         self._position += 1
         return NamedGroup(images, left_out)
@@ -81,6 +85,7 @@ class GroupWalk:
         self._gone |= gone
         ahead = self._groups[self._position :]
         self._groups[self._position :] = _without(ahead, gone)
+        self._forget_ahead()
 
     def readmit(self, images: Iterable[str]) -> None:
         """Let photos be in groups again: they have lost their answer."""
@@ -120,6 +125,11 @@ class GroupWalk:
         shown = set(kept[-1].images) if len(kept) > self._position else set()
         gone = shown | self._gone
         self._groups = [*kept, *_without(clusters, gone)]
+        self._forget_ahead()
+
+    def _forget_ahead(self) -> None:
+        """Behind the current group there are others now."""
+        self._left_out = {at: out for at, out in self._left_out.items() if at <= self._position}
 
 
 def _without(groups: Iterable[Cluster], gone: Collection[str]) -> list[Cluster]:

@@ -36,6 +36,17 @@ def test_a_group_of_which_all_were_taken_out_gets_no_name() -> None:
     assert photos(walk) == "ab"
 
 
+def test_what_was_taken_out_belongs_to_the_group_that_is_made_of_it_later() -> None:
+    walk = walk_of("abc")
+    walk.toggle("c")
+    walk.name()
+    walk.refill([Cluster(1, ["c"])])
+    assert (photos(walk), set(walk.left_out)) == ("c", set())
+    named = walk.name()
+    assert named is not None
+    assert named.images == ("c",)
+
+
 def test_photos_of_other_groups_cannot_be_taken_out() -> None:
     walk = walk_of("ab", "c")
     walk.toggle("c")
