@@ -22,8 +22,13 @@ from PySide6.QtWidgets import (
 
 from backend.contract import (
     ClassCount,
+    Cluster,
     Comparison,
+    Conflict,
     DeletedModel,
+    IssueKind,
+    Label,
+    LabelIssue,
     LabelSummary,
     Mistake,
     RunState,
@@ -38,9 +43,13 @@ from desktop.fleet.page import FleetPage
 from desktop.help_page import HelpPage
 from desktop.jobs import Jobs
 from desktop.known_classes import KnownClasses
+from desktop.learn.labelling.answer import Answer
+from desktop.learn.labelling.choices import Choice
+from desktop.learn.labelling.doubts import doubts
+from desktop.learn.labelling.queue_walk import NextPhoto
 from desktop.learn.outbox import OutboxView
 from desktop.learn.outbox_store import RefusedLabel
-from desktop.learn.page import LearnPage
+from desktop.learn.page import LearnPage, LearnView
 from desktop.main_window import MainWindow, PageName
 from desktop.model_choices import ModelChoice
 from desktop.models.entries import model_entries
@@ -115,6 +124,47 @@ def learn_page(name: str) -> QWidget:
     page.show_runs([running, failed])
     refused = RefusedLabel("1", name, f"There is no model {name}.")
     page.show_outbox(OutboxView(3, (refused,), f"{name} cannot be reached."))
+    return page
+
+
+def labelling(name: str) -> LearnPage:
+    """Return a Learn page with something to label in each of its views."""
+    page = LearnPage()
+    counts = [ClassCount(name, 4, False), ClassCount("cat", 5, True)]
+    page.classes.show_labels(LabelSummary(9, 3, counts))
+    page.classes.show_classes(counts)
+    page.classes.strip.open_for(name, {name: 4, "cat": 5})
+    choices = [Choice(name, 0.5), Choice("cat", other=name), Choice(name + "x", is_new=True)]
+    photo = NextPhoto("ab" * 32, f"It may show {name} or cat.")
+    page.label_view.show_photo(photo, choices, Answer(name), ())
+    said = Label(1, photo.image, name, "2026-05-01", by=name)
+    page.label_view.show_history(photo.image, [said] * 5)
+    page.groups_view.show_group(Cluster(1, [photo.image], name, 0.5), choices, (), 1, 1)
+    disputed = Conflict(photo.image, [said, replace(said, by="anna", class_name="cat")])
+    issue = LabelIssue("cd" * 32, name, "cat", 0.9, IssueKind.DUPLICATE, "ef" * 32)
+    page.doubts_view.show_doubts(doubts([issue], [disputed]), 1)
+    return page
+
+
+def labelling_one(name: str) -> QWidget:
+    return labelling(name)
+
+
+def labelling_groups(name: str) -> QWidget:
+    page = labelling(name)
+    page.show_view(LearnView.GROUPS)
+    return page
+
+
+def doubtful_labels(name: str) -> QWidget:
+    page = labelling(name)
+    page.show_view(LearnView.DOUBTS)
+    return page
+
+
+def classes_of_labels(name: str) -> QWidget:
+    page = labelling(name)
+    page.show_view(LearnView.CLASSES)
     return page
 
 
@@ -234,6 +284,7 @@ SCREENS: dict[str, Callable[[str], QWidget]] = {
     made.__name__: made
     for made in (
         *(classify_page, failed_photo, model_without_classes, learn_page),
+        *(labelling_one, labelling_groups, doubtful_labels, classes_of_labels),
         *(models_page, one_model, compared_versions, no_backend, fleet_page),
         *(folder_sheet, new_dialog, rename_dialog, question, main_window, help_page),
     )
