@@ -1,12 +1,12 @@
 """How many actions it takes to label photos by groups of look-alikes.
 
-    python -m tests.benchmarks.naming_groups [--data FOLDER-PER-CLASS] [--photos 100] [--classes 10]
+    python -m tests.benchmarks.naming_groups [--data FOLDER-PER-CLASS] [--pool 300] [--photos 100]
 
-Runs the application with a workspace of its own, puts photos of the first classes into its pool,
-and labels them with key events and clicks: each group by what most of it shows, exceptions clicked
-away, the rest one by one. A name that is typed is one action, as a key and a click are. At the end
-the labels in the backend are compared with the folders. Needs a screen; QT_QPA_PLATFORM=offscreen
-does.
+Runs the application with a workspace of its own, puts photos of the first ten classes into its
+pool, and labels with key events and clicks, each group by what most of it shows, exceptions clicked
+away, until so many photos and all classes are labelled. A name that is typed is one action, as a
+key and a click are. At the end the labels in the backend are compared with the folders. Needs a
+screen; QT_QPA_PLATFORM=offscreen does.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from tests.support.labelling_walk import Walker
 from tests.support.waiting import wait_until
 
 TRASHNET = Path(__file__).resolve().parents[3] / "shared" / "data" / "trashnet" / "train"
+MAX_CLASSES = 10
 _COMPUTING = 300.0
 """Seconds that finding groups may take on a busy machine."""
 
 
-async def measure(app: App, files: dict[Path, str]) -> None:
+async def measure(app: App, files: dict[Path, str], photos: int) -> None:
     backend = await app.backend
     truth = {}
     for file, name in files.items():
@@ -38,36 +39,34 @@ async def measure(app: App, files: dict[Path, str]) -> None:
     page = app.window.page(PageName.LEARN)
     assert isinstance(page, LearnPage)
     walker = Walker(page, truth, _COMPUTING)
-    await walker.name_groups()
-    groups, named = walker.effort.actions, len(walker.labelled)
-    print(f"{groups} actions name {named} of {len(truth)} photos by groups")
-    await walker.label_rest()
+    await walker.name_groups(until=photos)
 
     async def all_arrived() -> bool:
-        return (await backend.labels()).total == len(truth)
+        return (await backend.labels()).total == len(walker.labelled)
 
     await wait_until(all_arrived, _COMPUTING)
     right = 0
-    for image, name in truth.items():
-        right += (await backend.labels_of(image))[0].class_name == name
-    effort = walker.effort
-    print(f"{effort.actions} actions ({effort.keys} keys and clicks) for all, {right} labels right")
+    for image in walker.labelled:
+        right += (await backend.labels_of(image))[0].class_name == truth[image]
+    effort, classes = walker.effort, len(set(walker.labelled.values()))
+    print(f"{effort.actions} actions ({effort.keys} keys and clicks) label {len(walker.labelled)}")
+    print(f"of {len(truth)} photos in {classes} classes, {right} of them right")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Count the actions that labelling takes.")
     parser.add_argument("--data", type=Path, default=TRASHNET, help="one folder a class")
-    parser.add_argument("--photos", type=int, default=100)
-    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--pool", type=int, default=300, help="photos to choose from")
+    parser.add_argument("--photos", type=int, default=100, help="how many to label at least")
     arguments = parser.parse_args()
     folders = sorted(each for each in arguments.data.iterdir() if each.is_dir())
-    folders = folders[: arguments.classes]
-    each = -(-arguments.photos // len(folders))
+    folders = folders[:MAX_CLASSES]
+    each = -(-arguments.pool // len(folders))
     files = {file: folder.name for folder in folders for file in sorted(folder.iterdir())[:each]}
     with tempfile.TemporaryDirectory(prefix="servery-") as workspace:
         run(
             Options(Workspace(Path(workspace)), engine="process"),
-            lambda app: measure(app, files),
+            lambda app: measure(app, files, arguments.photos),
         )
 
 

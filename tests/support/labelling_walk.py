@@ -40,12 +40,18 @@ class Walker:
         self._seconds = seconds
         self.labelled: dict[str, str] = {}
 
-    async def name_groups(self) -> None:
-        """Name group after group, with what does not belong there clicked away."""
+    async def name_groups(self, until: int = 0) -> None:
+        """Name group after group, with what does not belong there clicked away.
+
+        Until there are no more, or `until` photos and all classes are labelled.
+        """
         view = self.page.groups_view
         self.page.show_view(LearnView.GROUPS)
         while await self._shows_group(view):
             assert view.group is not None
+            named = set(self.labelled.values())
+            if until and len(self.labelled) >= until and named == set(self.truth.values()):
+                return
             images = list(view.group.images)
             (name, times), *_ = Counter(self.truth[image] for image in images).most_common()
             if 2 * times <= len(images):  # a group of everything is left for later
@@ -66,20 +72,6 @@ class Walker:
         )
         await asyncio.sleep(0)  # the window goes on meanwhile
         return view.group is not None
-
-    async def label_rest(self) -> None:
-        """Label what is left one by one."""
-        view = self.page.label_view
-        self.page.show_view(LearnView.LABEL)
-        while len(self.labelled) < len(self.truth):
-            await wait_until(
-                lambda: view.item is not None and view.item.image not in self.labelled,
-                self._seconds,
-            )
-            assert view.item is not None
-            image = view.item.image
-            self.labelled[image] = self.truth[image]
-            self.name(view, view.picker, self.truth[image])
 
     def name(self, view: QWidget, picker: ClassPicker, name: str) -> None:
         """Give the photos on the screen a class, by its key or by typing it."""
