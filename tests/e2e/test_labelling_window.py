@@ -118,9 +118,9 @@ def test_undo_outlives_the_window(workspace: Workspace) -> None:
         page = await learn_page(app)
         view = page.label_view
         await wait_until(lambda: view.item is not None, COMPUTING)
-        QTest.keyClicks(app.window.focusWidget(), "/")
-        QTest.keyClicks(view.picker.field, "red\r")
-        QTest.keyClicks(app.window.focusWidget(), "1")
+        for _ in range(2):
+            QTest.keyClicks(app.window.focusWidget(), "/")
+            QTest.keyClicks(view.picker.field, "my red\r")
         await wait_for_labels(await app.backend, 2)
 
     async def takes_them_back(app: App) -> None:
@@ -130,7 +130,8 @@ def test_undo_outlives_the_window(workspace: Workspace) -> None:
         for left in (1, 0):
             page.undo_action.trigger()
             await wait_until(
-                lambda: page.label_view.why.text() == "Its label red was taken back.", COMPUTING
+                lambda: page.label_view.why.text() == "Its label my red was taken back.",
+                COMPUTING,
             )
             await wait_for_labels(backend, left)
 
