@@ -86,8 +86,9 @@ class AnswerView(QWidget):
         self.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def accept(self) -> None:
-        """Do what Enter does."""
-        self.picker.pick(0)
+        """Do what Enter does: take the first class, or begin to type one if none is offered."""
+        if not self.picker.pick(0):
+            self.picker.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def pass_by(self) -> None:
         """Do what the minus key does."""

@@ -7,9 +7,10 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication
 
-from backend.contract import PoolSummary
+from backend.contract import PoolSummary, QueueItem, QueueReason
 from desktop.learn.labelling.queue_presenter import QUEUE
 from tests.gui.learn.labelling_env import LabellingEnv, PlainBackend, RunLabelling, item
+from tests.support.sample_summaries import model
 from tests.support.waiting import wait_until
 
 
@@ -125,6 +126,19 @@ def test_a_key_that_is_held_down_answers_once(run_labelling: RunLabelling) -> No
         assert await env.said() == [(("photo 0",), "cat")]
 
     run_labelling(PlainBackend([item(number) for number in range(9)]), scenario)
+
+
+def test_enter_begins_to_type_where_no_class_is_offered(run_labelling: RunLabelling) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.desk.show_model(model("new", classes=()), None)
+        env.queue.start_again()
+        await env.queue.refresh()
+        assert rows(env) == []
+        env.press(Qt.Key.Key_Return, *"otter", Qt.Key.Key_Return, Qt.Key.Key_Return)
+        assert await env.said() == [(("photo 0",), "otter"), (("photo 1",), "otter")]
+
+    items = [QueueItem(f"photo {number}", QueueReason.TYPICAL, "") for number in range(3)]
+    run_labelling(PlainBackend(items), scenario)
 
 
 def test_enter_on_a_button_is_that_button(run_labelling: RunLabelling) -> None:
