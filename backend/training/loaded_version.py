@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from serving.errors import ModelError
 from serving.text.trust import trust_advice
@@ -41,6 +42,17 @@ def check_loadable(version_folder: Path) -> None:
             f"Version {version_folder.name} cannot be loaded: {error.message}",
             "Promote another version, then train again.",
         ) from error
+
+
+class VersionAnswers(NamedTuple):
+    """What a version answers for N photos."""
+
+    classes: Any
+    """Bytes [N, k], best first."""
+    scores: Any
+    """float32 [N, k]"""
+    familiarity: Any = None
+    """float32 [N]; None from a version that does not have it."""
 
 
 class LoadedVersion:
@@ -91,13 +103,23 @@ class LoadedVersion:
 
         Raises ModelError if it fails.
         """
-        classes, scores = self._run(names.CLASSIFY_SIGNATURE, [names.CLASSES, names.SCORES], images)
-        return classes, scores
+        answers = self.answers(images)
+        return answers.classes, answers.scores
 
-    def familiarity(self, images: list[bytes]) -> Any:
-        """Return float32 [N], of a version that has it; raises ModelError if it fails."""
-        (familiarity,) = self._run(names.CLASSIFY_SIGNATURE, [names.FAMILIARITY], images)
-        return familiarity
+    def answers(self, images: list[bytes]) -> VersionAnswers:
+        """Answer N whole JPEG files; raises ModelError if it fails.
+
+        Everything is asked for at once: TensorFlow prepares the graph, which takes a second, for
+        each set of outputs.
+        """
+        outputs = [names.CLASSES, names.SCORES]
+        if names.FAMILIARITY in self._outputs(names.CLASSIFY_SIGNATURE):
+            outputs.append(names.FAMILIARITY)
+        return VersionAnswers(*self._run(names.CLASSIFY_SIGNATURE, outputs, images))
+
+    def _outputs(self, signature: str) -> Collection[str]:
+        definition = self._session.signatures.get(signature)
+        return () if definition is None else definition.outputs.keys()
 
     def _run(self, signature: str, outputs: list[str], images: list[bytes]) -> list[Any]:
         try:

@@ -40,17 +40,20 @@ class WarmBackbone:
     def checked(
         self, version_folder: Path, backbone: str, learned_from: Path
     ) -> Iterator[LoadedVersion]:
-        """Yield a version that was just written, and keep it from then on."""
+        """Yield a version that was just written, and keep it unless its backbone is kept already.
+
+        TensorFlow has prepared the one that is kept for embedding, which takes another second.
+        """
         version = LoadedVersion(version_folder, learned_from)
+        kept = False
         try:
             yield version
-        except BaseException:
-            version.close()
-            raise
-        if self._keeps:
-            self._keep(version, backbone)
-        else:
-            version.close()
+            if self._keeps and (self._version is None or self._backbone != backbone):
+                self._keep(version, backbone)
+                kept = True
+        finally:
+            if not kept:
+                version.close()
 
     def _keep(self, version: LoadedVersion, backbone: str) -> None:
         self.close()

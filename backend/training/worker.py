@@ -274,16 +274,19 @@ def _check(version: LoadedVersion, taught: Taught, sample: list[tuple[bytes, Flo
     if not sample or not head.classes:
         return
     images, embeddings = [data for data, _ in sample], np.stack([found for _, found in sample])
-    classes, scores = version.predict(images)
+    answers = version.answers(images)
     logits = head.logits(embeddings)
-    for names, row, expected_row in zip(classes, scores, softmax(logits), strict=True):
+    for names, row, expected_row in zip(
+        answers.classes, answers.scores, softmax(logits), strict=True
+    ):
         by_name = dict(zip(head.classes, expected_row, strict=True))
         for name, score in zip(names, row, strict=True):
             if abs(by_name.get(name.decode(), -1.0) - score) > TOLERANCE:
                 raise _not_as_taught()
     if taught.familiarity is not None:
         expected = taught.familiarity.of(embeddings, logits)
-        if not np.allclose(version.familiarity(images), expected, rtol=0, atol=TOLERANCE):
+        found = answers.familiarity
+        if found is None or not np.allclose(found, expected, rtol=0, atol=TOLERANCE):
             raise _not_as_taught()
 
 

@@ -176,7 +176,7 @@ def measure_built_in(version: Version, photos: Photos, known: Path | None) -> No
             jpegs = [read_normalized_image(path) for path in files]
             batches = [jpegs[start : start + BATCH] for start in range(0, len(jpegs), BATCH)]
             return (
-                np.concatenate([loaded.familiarity(batch) for batch in batches]),
+                np.concatenate([loaded.answers(batch).familiarity for batch in batches]),
                 np.concatenate([loaded.embed(batch) for batch in batches]),
             )
 

@@ -303,7 +303,7 @@ def test_a_run_that_is_killed_is_continued(teaching: Teaching, mine: Version) ->
 
 def familiarities(version: Version, images: list[bytes]) -> list[float]:
     with LoadedVersion(version.path) as loaded:
-        return [float(value) for value in loaded.familiarity(images)]
+        return [float(value) for value in loaded.answers(images).familiarity]
 
 
 def test_a_version_knows_what_it_was_not_taught(teaching: Teaching, mine: Version) -> None:
