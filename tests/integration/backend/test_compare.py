@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from backend.client import BackendClient, BackendRefused
-from backend.models import comparison
 from backend.routes.compare import MAX_FILES
 from backend.store.labels import Statement
+from backend.training import json_program
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
@@ -225,7 +225,7 @@ async def test_nobody_is_asked_any_longer_than_somebody_waits(
     for _ in range(2):
         install_tiny(repository, MODEL)
     sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
-    monkeypatch.setattr(comparison, "module_command", lambda module: sleeping)
+    monkeypatch.setattr(json_program, "module_command", lambda module: sleeping)
     photo = workspace.root / "red.jpg"
     photo.write_bytes(painting("red", 1))
 
