@@ -29,8 +29,10 @@ SOME_PHOTOS, SOME_P = 20, 0.02
 FEW_P = 0.05
 NOTHING_LEARNED_P = 0.3
 """One new class among others need be no better known than this."""
+MANY_KNOWN_PHOTOS = 50
+"""With so many photos of known classes, shuffled labels may be as good in SURE_P of all cases."""
 KNOWN_P, FEW_KNOWN_P = 0.05, 0.2
-"""The labels of known classes, with SURE_PHOTOS photos and with fewer."""
+"""The same with SURE_PHOTOS, and with fewer."""
 PAIR_P = 0.1
 MIN_DISAGREEMENT = 0.05
 """Two versions may always answer so many photos differently that nobody labelled."""
@@ -144,7 +146,9 @@ def _pairs(evidence: Evidence) -> Verdict:
 
 def _known_labels(evidence: Evidence) -> Verdict:
     for labels, which in ((evidence.known, "the classes that it knew"), (evidence.added, "")):
-        if labels is not None and labels.p > _known_level(labels.photos):
+        # Labels since then alone may all be of photos that the live version found hard.
+        level_of = _known_level if which else _added_level
+        if labels is not None and labels.p > level_of(labels.photos):
             since = "" if which else " that were labelled since"
             what = which or "known classes"
             return Verdict(
@@ -157,6 +161,10 @@ def _known_labels(evidence: Evidence) -> Verdict:
 
 
 def _known_level(photos: int) -> float:
+    return SURE_P if photos >= MANY_KNOWN_PHOTOS else _added_level(photos)
+
+
+def _added_level(photos: int) -> float:
     return KNOWN_P if photos >= SURE_PHOTOS else FEW_KNOWN_P
 
 

@@ -97,6 +97,17 @@ def test_the_more_photos_the_surer_it_must_be(photos: int, p: float, passes: boo
     assert judge(EVALUATION, replace(GOOD, taught=taught)).passed == passes
 
 
+@pytest.mark.parametrize(
+    ("photos", "p", "passes"), [(36, 0.05, True), (49, 0.05, True), (50, 0.045, False)]
+)
+def test_known_labels_must_be_surer_than_those_that_were_added(
+    photos: int, p: float, passes: bool
+) -> None:
+    labels = replace(SAME, photos=photos, p=p)
+    assert judge(EVALUATION, replace(GOOD, known=labels)).passed == passes
+    assert judge(EVALUATION, replace(GOOD, added=labels)).passed
+
+
 def test_a_sure_fall_within_the_margin_is_none() -> None:
     half_a_point = Fall(9000, before=0.9, after=0.895, p=0.001)
     assert judge(EVALUATION, replace(GOOD, recall=half_a_point)).passed
