@@ -22,7 +22,7 @@ from serving.workspace import Workspace
 from tests.support.hostile_images import BOMBS, large_photo
 from tests.support.process_memory import measured_memory, tree_memory
 from tests.support.sample_images import image_bytes
-from tests.support.tiny_model import install_tiny
+from tests.support.tiny_model import TINY_MODEL, install_tiny
 from tests.support.waiting import TIMEOUT_SECONDS, block_until
 
 Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
@@ -57,6 +57,10 @@ def backend(workspace: Workspace, start: Start) -> Iterator[Running]:
         running = BackendRunFile.read(workspace)
         assert running is not None
         made = Running(process.pid, running.url)
+        # A worker that embeds what was labelled takes memory of its own.
+        settings = {"automatic": False, "promote": True, "after_labels": 20, "quiet_seconds": 60}
+        path = f"/models/{TINY_MODEL}/training-settings"
+        assert httpx.put(f"{made.url}{path}", json=settings).is_success
         assert made.label(image_bytes(form="PNG")).status_code == 201  # a decoder runs
         yield made
         assert process.poll() is None
