@@ -109,6 +109,7 @@ def test_bomb_costs_its_own_request_alone(backend: Running, name: str) -> None:
 def test_decoder_that_is_killed_costs_nobody_anything(backend: Running) -> None:
     for decoder in backend.decoders():
         decoder.kill()
+        decoder.wait(TIMEOUT_SECONDS)  # until then it could be given a photo
     assert backend.label(image_bytes(form="PNG")).status_code == 201
 
 
