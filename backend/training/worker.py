@@ -1,10 +1,11 @@
 """The program that learns: it makes new versions.
 
-`python -m backend.training.worker SPEC_FILE` makes one, then it ends; with STAY in place of
-the file it makes one for each line of its standard input, which names a spec file, and keeps
-what the next run needs loaded. Reports on its standard output as `worker_protocol.py` says; what
-libraries print goes to standard error. Ends by itself when its standard input closes, which is
-when the backend has ended. It takes the processor only after others.
+`python -m backend.training.worker SPEC_FILE` makes one, then it ends; STAY and a folder in
+place of the file it makes one for each line of its standard input, which names a spec file,
+and keeps what the next run needs loaded. Reports on its standard output as
+`worker_protocol.py` says; what libraries print goes to standard error. Ends by itself when
+its standard input closes, which is when the backend has ended. It takes the processor only
+after others.
 """
 
 from __future__ import annotations
@@ -332,7 +333,7 @@ def main() -> int:
     set_private_umask()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     lower_priority()
-    (argument,) = sys.argv[1:]
+    argument = sys.argv[1]
     # TensorFlow's C code prints to descriptor 1 too: keep a copy of it for the messages alone.
     # Never closed, so that its end says to the parent that this process has ended: the parent may
     # close the standard input then.

@@ -70,7 +70,9 @@ class StandingWorker:
         async with self._starting:
             if self._process is None or self._process.returncode is not None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._process = await self._start([STAY], self._folder / LOG_NAME)
+                # The folder tells `servery stop` whose process it is.
+                arguments = [STAY, str(self._folder)]
+                self._process = await self._start(arguments, self._folder / LOG_NAME)
             return self._process
 
     async def embed_ahead(self, spec: TrainingSpec) -> None:

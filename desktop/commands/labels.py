@@ -125,7 +125,7 @@ def conflicts(target: BackendTarget, model: str | None, as_json: bool) -> None:
 @options.backend
 @options.as_json
 def check(target: BackendTarget, model: str | None, as_json: bool) -> None:
-    """List labelled photos that should be looked at again, the worst first.
+    """List labels to look at again, the worst first.
 
     Labels that all others contradict, photos that are nearly the same and have different labels,
     and dark, blurred and empty photos.

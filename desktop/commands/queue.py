@@ -42,9 +42,10 @@ IMAGE_DIGITS = 12
 def queue(
     target: BackendTarget, number: int, folder: Path | None, model: str | None, as_json: bool
 ) -> None:
-    """List photos that nobody labelled, the one whose label teaches most first.
+    """List the photos to label next, the best first.
 
-    They are those that were classified. One that --save has written, under its hash, is labelled
+    They are those that were classified and that nobody labelled; each says why it teaches.
+    One that --save has written, under its hash, is labelled
     by `servery label FILE CLASS`.
     """
 

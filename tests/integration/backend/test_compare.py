@@ -26,6 +26,7 @@ from serving.models.repository import ModelRepository, Version
 from serving.tf.names import HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.workspace import Workspace
 from tests.support.backend_env import URL, Service, backend_on_thread
+from tests.support.child_processes import children_running
 from tests.support.damage import OF_A_PHOTO
 from tests.support.sample_images import drawing, encode, image_bytes, painting
 from tests.support.tiny_model import install_tiny
@@ -230,8 +231,7 @@ async def test_nobody_is_asked_any_longer_than_somebody_waits(
     photo.write_bytes(painting("red", 1))
 
     def asked() -> list[psutil.Process]:
-        children = psutil.Process().children()
-        return [each for each in children if "time.sleep(600)" in " ".join(each.cmdline())]
+        return children_running(sleeping[-1])
 
     with backend_on_thread(workspace, worker_script) as url:
         async with BackendClient(url) as client:

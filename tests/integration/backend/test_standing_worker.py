@@ -22,6 +22,7 @@ from serving.models.staging import staged_version
 from serving.programs import module_command
 from serving.workspace import Workspace
 from tests.integration.backend.test_worker import TrainingEnv, training_env
+from tests.support.child_processes import children_running
 from tests.support.tiny_model import TINY_MODEL
 from tests.support.waiting import wait_until
 
@@ -57,11 +58,7 @@ class Standing:
             return await run.run(spec, on_progress, on_photos)
 
     def children(self) -> list[psutil.Process]:
-        return [
-            child
-            for child in psutil.Process().children()
-            if child.is_running() and WORKER in child.cmdline()
-        ]
+        return children_running(WORKER)
 
 
 @pytest.fixture
