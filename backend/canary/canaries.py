@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from backend.canary.rule import MAX_AGREEMENT, Outcome, Tally, count, outcome, wanted_agreement
+from backend.canary.rule import MAX_AGREEMENT, Outcome, Tally, count, outcome, required_agreement
 from backend.canary.wording import progress_sentence
 from backend.contract import CanarySummary, Decision, Event, NewCanary, Rule
 from backend.events import EventBroker
@@ -63,7 +63,7 @@ class _Watched:
     tally: Tally = field(default_factory=Tally)
     shown: Tally = field(default_factory=Tally)
     """What was counted when an event said so last."""
-    wanted: float = MAX_AGREEMENT
+    required: float = MAX_AGREEMENT
     """On which share of the photos it has to agree."""
     asked: float | None = None
     """When the labels were asked for last, monotonic."""
@@ -160,7 +160,7 @@ class Canaries:
         watched = self._watched.get(model)
         tally = watched.tally if watched is not None else Tally()
         left = self._seconds_left(watched, canary)
-        wanted = watched.wanted if watched is not None else MAX_AGREEMENT
+        required = watched.required if watched is not None else MAX_AGREEMENT
         low, high = tally.agreement
         return CanarySummary(
             model=model,
@@ -170,14 +170,16 @@ class Canaries:
             started=canary.started,
             by=canary.by,
             phase=canary.phase,
-            sentence=progress_sentence(canary, tally, wanted, watched.instances if watched else ""),
+            sentence=progress_sentence(
+                canary, tally, required, watched.instances if watched else ""
+            ),
             seconds_left=left,
             requests=tally.requests,
             photos=tally.photos,
             agreements=tally.agreements,
             agreement_low=low,
             agreement_high=high,
-            agreement_wanted=wanted,
+            required_agreement=required,
             canary_failures=tally.canary_failures,
             stable_failures=tally.stable_failures,
             canary_right=tally.canary_right,
@@ -248,12 +250,12 @@ class Canaries:
             watched.asked = now
             labels = await self._store.labels.since(model, canary.started)
             card = await asyncio.to_thread(self._card, model, canary.stable)
-            watched.wanted = wanted_agreement(card.accuracy)
+            watched.required = required_agreement(card.accuracy)
             watched.tally = await asyncio.to_thread(count, watched.samples, card.classes, labels)
         if watched.tally != watched.shown and now - watched.published >= PUBLISH_SECONDS:
             watched.shown, watched.published = watched.tally, now
             self._broker.publish(Event("models", model))
-        decided = outcome(watched.tally, self._seconds_left(watched, canary), watched.wanted)
+        decided = outcome(watched.tally, self._seconds_left(watched, canary), watched.required)
         if decided is not None:
             await self._conclude(model, decided, BY)
         elif now - watched.saved >= SAVE_SECONDS:

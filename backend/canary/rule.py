@@ -95,7 +95,7 @@ def count(
     )
 
 
-def wanted_agreement(stable_accuracy: float | None) -> float:
+def required_agreement(stable_accuracy: float | None) -> float:
     """Return on which share of the photos a canary has to agree, at least.
 
     `stable_accuracy` is that of the stable version, from 0 to 1, if it is known.
@@ -116,19 +116,19 @@ class Outcome:
     """For people, as a sentence."""
 
 
-def outcome(tally: Tally, seconds_left: float, wanted: float = MAX_AGREEMENT) -> Outcome | None:
-    """Return how a canary ends; None while it goes on. It has to agree on a share `wanted`.
+def outcome(tally: Tally, seconds_left: float, required: float = MAX_AGREEMENT) -> Outcome | None:
+    """Return how a canary ends; None while it goes on. It has to agree on a share `required`.
 
     In this order: failures, times and labels against it, labels for it, agreement. When the time
     is up, whatever the counts say by themselves decides.
     """
-    decided = _certain(tally, wanted)
+    decided = _certain(tally, required)
     if decided is None and seconds_left <= 0:
-        return _when_time_is_up(tally, wanted)
+        return _when_time_is_up(tally, required)
     return decided
 
 
-def _certain(tally: Tally, wanted: float) -> Outcome | None:
+def _certain(tally: Tally, required: float) -> Outcome | None:
     failures = tally.canary_failures + tally.stable_failures
     if interval(tally.canary_failures, failures)[0] > 0.5:
         return Outcome(
@@ -150,14 +150,14 @@ def _certain(tally: Tally, wanted: float) -> Outcome | None:
     low, high = tally.agreement
     if tally.photos < MIN_PHOTOS:
         return None
-    if high < wanted:
-        return Outcome(False, Rule.CANARY_AGREEMENT, _agreement_sentence(tally, wanted))
-    if low > wanted and _labels_allow(tally):
-        return Outcome(True, Rule.CANARY_AGREEMENT, _agreement_sentence(tally, wanted))
+    if high < required:
+        return Outcome(False, Rule.CANARY_AGREEMENT, _agreement_sentence(tally, required))
+    if low > required and _labels_allow(tally):
+        return Outcome(True, Rule.CANARY_AGREEMENT, _agreement_sentence(tally, required))
     return None
 
 
-def _when_time_is_up(tally: Tally, wanted: float) -> Outcome:
+def _when_time_is_up(tally: Tally, required: float) -> Outcome:
     time = "When its time was up"
     if tally.photos < MIN_PHOTOS:
         few = f"{time}, too few photos had been compared: {tally.photos:,} of {MIN_PHOTOS}."
@@ -167,18 +167,18 @@ def _when_time_is_up(tally: Tally, wanted: float) -> Outcome:
         return Outcome(False, Rule.CANARY_TIME, failed)
     if not _labels_allow(tally):
         return Outcome(False, Rule.CANARY_TIME, f"{time}: {_labels_sentence(tally)}")
-    agrees = tally.agreements >= wanted * tally.photos
-    return Outcome(agrees, Rule.CANARY_TIME, f"{time}: {_agreement_sentence(tally, wanted)}")
+    agrees = tally.agreements >= required * tally.photos
+    return Outcome(agrees, Rule.CANARY_TIME, f"{time}: {_agreement_sentence(tally, required)}")
 
 
 def _labels_allow(tally: Tally) -> bool:
     return tally.canary_right >= tally.stable_right
 
 
-def _agreement_sentence(tally: Tally, wanted: float) -> str:
+def _agreement_sentence(tally: Tally, required: float) -> str:
     return (
         f"It agreed with the live version on {tally.agreements:,} of {tally.photos:,} photos;"
-        f" {100 * wanted:.0f}% are wanted."
+        f" {100 * required:.0f}% are required."
     )
 
 

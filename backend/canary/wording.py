@@ -6,8 +6,8 @@ from backend.canary.rule import MIN_PHOTOS, Tally
 from serving.models.canary import Canary, CanaryPhase
 
 
-def progress_sentence(canary: Canary, tally: Tally, wanted: float, missing: str) -> str:
-    """Say what is waited for: agreement on a share `wanted`, or instances that lack it."""
+def progress_sentence(canary: Canary, tally: Tally, required: float, missing: str) -> str:
+    """Say what is waited for: agreement on a share `required`, or instances that lack it."""
     if canary.phase is CanaryPhase.LOADING:
         by = f" by {missing}" if missing else ""
         return f"Waiting until version {canary.version} is loaded{by}."
@@ -23,5 +23,5 @@ def progress_sentence(canary: Canary, tally: Tally, wanted: float, missing: str)
     low, high = tally.agreement
     return (
         f"{agreed} With 95% the share is between {100 * low:.0f}% and {100 * high:.0f}%; it ends"
-        f" once that leaves no doubt about {100 * wanted:.0f}%."
+        f" once that leaves no doubt about {100 * required:.0f}%."
     )

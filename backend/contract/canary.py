@@ -43,7 +43,7 @@ class CanarySummary:
     agreement_low: float = 0.0
     """The true share of agreements lies between these two with 95%."""
     agreement_high: float = 1.0
-    agreement_wanted: float = 0.0
+    required_agreement: float = 0.0
     canary_failures: int = 0
     """Requests that only the stable version answered."""
     stable_failures: int = 0

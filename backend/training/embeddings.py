@@ -150,12 +150,12 @@ def compact_embeddings(folder: Path, images: Collection[str]) -> list[Path]:
     Others are those of photos that were removed, and earlier ones of the same photo. Nothing is
     lost if it is killed. Returns the files that were written anew.
     """
-    wanted = _keys(np.frombuffer(bytes.fromhex("".join(images)), np.uint8).reshape(-1, 32))
+    kept_keys = _keys(np.frombuffer(bytes.fromhex("".join(images)), np.uint8).reshape(-1, 32))
     with _only_writer(folder) if folder.is_dir() else contextlib.nullcontext():
-        return [path for path in sorted(folder.glob("*.embeddings")) if _compact(path, wanted)]
+        return [path for path in sorted(folder.glob("*.embeddings")) if _compact(path, kept_keys)]
 
 
-def _compact(path: Path, wanted: Keys) -> bool:
+def _compact(path: Path, kept_keys: Keys) -> bool:
     if damage_of_embeddings(path):
         return False
     with path.open("rb") as file:
@@ -169,7 +169,7 @@ def _compact(path: Path, wanted: Keys) -> bool:
     keys = _keys(records["image"])
     newest = np.zeros(count, bool)
     newest[count - 1 - np.unique(keys[::-1], return_index=True)[1]] = True
-    kept = np.flatnonzero(newest & np.isin(keys, wanted))
+    kept = np.flatnonzero(newest & np.isin(keys, kept_keys))
     if count - len(kept) < max(len(kept), MIN_REMOVED):
         return False
     aside = path.with_name(f".{path.name}.new")

@@ -72,10 +72,10 @@ def read_answers(version_folder: Path, label: str, answered: str) -> list[PhotoA
         raise DamagedFile(path, f"it does not hold answers: {error}") from None
     index_of = {name: index for index, name in enumerate(found.classes)}
     # A class that no photo shows has no index.
-    wanted = index_of.get(label), index_of.get(answered)
+    cell = index_of.get(label), index_of.get(answered)
     photos = [
         PhotoAnswer(image, label, answered, score)
         for image, shows, answer, score in rows
-        if (shows, answer) == wanted
+        if (shows, answer) == cell
     ]
     return sorted(photos, key=lambda photo: (-photo.score, photo.image))

@@ -93,13 +93,13 @@ def settings(
 
     Without options, nothing is changed.
     """
-    options_given = {
+    options_by_name = {
         "automatic": automatic,
         "promote": promote,
         "after_labels": after_labels,
         "quiet_seconds": quiet_seconds,
     }
-    changes = {name: value for name, value in options_given.items() if value is not None}
+    changes = {name: value for name, value in options_by_name.items() if value is not None}
 
     async def carry_out(client: BackendClient) -> tuple[str, TrainingSettings]:
         name = await chosen_name(client, model)

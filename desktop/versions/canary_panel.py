@@ -60,11 +60,11 @@ class CanaryPanel(QFrame):
         self.sentence.setText(canary.sentence)
         share = canary.agreements / canary.photos if canary.photos else 0.0
         low, high = canary.agreement_low, canary.agreement_high
-        self.bar.show_interval(low, share, high, canary.agreement_wanted)
+        self.bar.show_interval(low, share, high, canary.required_agreement)
         self.bar.setVisible(bool(canary.photos))
         self.bar.setAccessibleName(
             f"Agreement {percent(share)}, between {percent(low)} and {percent(high)};"
-            f" {percent(canary.agreement_wanted)} is wanted"
+            f" {percent(canary.required_agreement)} is required"
         )
         facts = wording.canary_facts(canary)
         self.facts.setText("   ".join(f"{fact}: {value}" for fact, value in facts))

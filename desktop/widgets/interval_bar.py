@@ -1,4 +1,4 @@
-"""A share that is known to lie between two bounds, beside the share that is wanted."""
+"""A share that is known to lie between two bounds, beside the share that is required."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from desktop import theme
 _BAR = 6
 _HEIGHT = 24
 _MARK = 4
-"""Half the width of the mark for the wanted share."""
+"""Half the width of the mark for the required share."""
 
 
 class IntervalBar(QWidget):
@@ -19,13 +19,13 @@ class IntervalBar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._low, self._share, self._high, self._wanted = 0.0, 0.0, 1.0, 0.0
+        self._low, self._share, self._high, self._required = 0.0, 0.0, 1.0, 0.0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(_HEIGHT)
         self.setMinimumWidth(80)
 
-    def show_interval(self, low: float, share: float, high: float, wanted: float) -> None:
-        self._low, self._share, self._high, self._wanted = low, share, high, wanted
+    def show_interval(self, low: float, share: float, high: float, required: float) -> None:
+        self._low, self._share, self._high, self._required = low, share, high, required
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -44,10 +44,10 @@ class IntervalBar(QWidget):
         painter.setPen(QPen(theme.color("text"), 2))
         at = _MARK + width * self._share
         painter.drawLine(QPointF(at, middle - _BAR), QPointF(at, middle + _BAR))
-        # The wanted share, from above: it is no part of what was measured.
+        # The required share, from above: it is no part of what was measured.
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.color("muted"))
-        at, tip = _MARK + width * self._wanted, middle - _BAR / 2 - 1
+        at, tip = _MARK + width * self._required, middle - _BAR / 2 - 1
         painter.drawPolygon(
             QPolygonF(
                 [

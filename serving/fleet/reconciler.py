@@ -210,7 +210,7 @@ class Reconciler:
                 self.view,
                 served=self._observer.served,
                 faults=self._observer.faults,
-                wanted=self._observer.live,
+                live_versions=self._observer.live,
                 canaries=self._observer.canaries,
                 engine=engine.name,
                 engine_reason=reason,

@@ -62,7 +62,7 @@ class RolloutWatch:
         waited: set[tuple[str, str, int]] = set()
         found = {
             model: self._rollout(view, model, version, now, waited)
-            for model, version in view.wanted.items()
+            for model, version in view.live_versions.items()
         }
         self._seen.keep_only(waited)
         return found

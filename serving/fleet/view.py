@@ -53,7 +53,7 @@ class FleetView:
     instances: tuple[InstanceView, ...] = ()
     faults: Mapping[str, VersionFault] = field(default_factory=dict)
     """Why the live version of a served model cannot be served, by the model."""
-    wanted: Mapping[str, int | None] = field(default_factory=dict)
+    live_versions: Mapping[str, int | None] = field(default_factory=dict)
     """The version of each served model that every instance should answer with."""
     canaries: Mapping[str, int] = field(default_factory=dict)
     """The version that answers a share of the requests, by the model."""

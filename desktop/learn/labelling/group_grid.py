@@ -15,7 +15,7 @@ from desktop.widgets.pictures import Pictures
 from desktop.widgets.tile_grid import Index, TileGrid, Tiles
 
 _IMAGE = Qt.ItemDataRole.UserRole + 1
-_LEFT_OUT = Qt.ItemDataRole.UserRole + 2
+_EXCLUDED = Qt.ItemDataRole.UserRole + 2
 _STEP = 64
 """Photos are fetched in steps of this many pixels, so that resizing seldom fetches."""
 _MARK = 28
@@ -50,9 +50,9 @@ class GroupGrid(TileGrid):
         self.clicked.connect(lambda index: self.toggled.emit(index.data(_IMAGE)))
         pictures.ready.connect(lambda _: self.viewport().update())
 
-    def show_group(self, images: Sequence[str], left_out: Collection[str]) -> None:
+    def show_group(self, images: Sequence[str], excluded: Collection[str]) -> None:
         """Show other photos, from the top, or the same with others taken out."""
-        if self._photos.show_group(images, left_out):
+        if self._photos.show_group(images, excluded):
             self.scrollToTop()
             self.setCurrentIndex(self._photos.index(0))
 
@@ -70,11 +70,11 @@ class _GroupModel(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self._images: Sequence[str] = ()
-        self._left_out: Collection[str] = ()
+        self._excluded: Collection[str] = ()
 
-    def show_group(self, images: Sequence[str], left_out: Collection[str]) -> bool:
+    def show_group(self, images: Sequence[str], excluded: Collection[str]) -> bool:
         """Returns whether they are other photos than before."""
-        self._left_out = frozenset(left_out)
+        self._excluded = frozenset(excluded)
         if tuple(images) == self._images:
             if images:
                 self.dataChanged.emit(self.index(0), self.index(len(images) - 1))
@@ -89,16 +89,16 @@ class _GroupModel(QAbstractListModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         image = self._images[index.row()]
-        left_out = image in self._left_out
+        excluded = image in self._excluded
         match role:
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"Photo {index.row() + 1}{', taken out' if left_out else ''}"
+                return f"Photo {index.row() + 1}{', taken out' if excluded else ''}"
             case Qt.ItemDataRole.ToolTipRole:
-                return "Put it back (Space)" if left_out else "Take it out of the group (Space)"
+                return "Put it back (Space)" if excluded else "Take it out of the group (Space)"
             case value if value == _IMAGE:
                 return image
-            case value if value == _LEFT_OUT:
-                return left_out
+            case value if value == _EXCLUDED:
+                return excluded
             case _:
                 return None
 
@@ -120,14 +120,14 @@ class _GroupTiles(Tiles):
         side = -(-int(frame.width() * self.ratio) // _STEP) * _STEP
         picture = self._pictures.get(index.data(_IMAGE), side)
         painter.fillRect(frame, theme.color("sunken"))
-        left_out = index.data(_LEFT_OUT)
+        excluded = index.data(_EXCLUDED)
         if picture is not None and not picture.isNull():
-            painter.setOpacity(0.25 if left_out else 1.0)
+            painter.setOpacity(0.25 if excluded else 1.0)
             painter.drawPixmap(frame, picture, center_crop(picture, frame))
             painter.setOpacity(1.0)
         elif picture is not None:
             theme.paint_icon(painter, frame.center(), "broken", "muted", 24, self.ratio)
-        if left_out:
+        if excluded:
             # Not dimmed alone: a photo may be pale itself.
             theme.paint_icon(painter, frame.center(), "close", "failed", _MARK, self.ratio)
 

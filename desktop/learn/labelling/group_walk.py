@@ -13,7 +13,7 @@ class NamedGroup:
     """What is said about a group: which photos it holds for."""
 
     images: tuple[str, ...]
-    left_out: tuple[str, ...]
+    excluded: tuple[str, ...]
     """Photos of the group that a person took out; they stay without a label."""
 
 
@@ -23,7 +23,7 @@ class GroupWalk:
     def __init__(self) -> None:
         self._groups: list[Cluster] = []
         self._position = 0
-        self._left_out: dict[int, set[str]] = {}
+        self._excluded: dict[int, set[str]] = {}
         """Photos that were taken out of a group, by its place in the line. In another group that
         is made of them later they belong until they are taken out of that."""
         self._gone: set[str] = set()
@@ -44,17 +44,17 @@ class GroupWalk:
         return len(self._groups)
 
     @property
-    def left_out(self) -> frozenset[str]:
+    def excluded(self) -> frozenset[str]:
         """Photos of the current group that its name will not hold for."""
         group = self.current
-        taken_out = self._left_out.get(self._position, set())
+        taken_out = self._excluded.get(self._position, set())
         return frozenset() if group is None else frozenset(taken_out & set(group.images))
 
     def toggle(self, image: str) -> None:
         """Take a photo out of the current group, or put it back."""
         group = self.current
         if group is not None and image in group.images:
-            self._left_out.setdefault(self._position, set()).symmetric_difference_update({image})
+            self._excluded.setdefault(self._position, set()).symmetric_difference_update({image})
 
     def name(self) -> NamedGroup | None:
         """Say that the current group was named, and go to the next.
@@ -64,14 +64,14 @@ class GroupWalk:
         group = self.current
         if group is None:
             return None
-        taken_out = self.left_out
+        taken_out = self.excluded
         images = tuple(image for image in group.images if image not in taken_out)
         if not images:
             return None
-        left_out = tuple(image for image in group.images if image in taken_out)
+        excluded = tuple(image for image in group.images if image in taken_out)
         self._gone.update(images)
         self._position += 1
-        return NamedGroup(images, left_out)
+        return NamedGroup(images, excluded)
 
     def skip(self) -> None:
         """Go to the next group; the photos of this one are in none that comes later."""
@@ -129,7 +129,7 @@ class GroupWalk:
 
     def _forget_ahead(self) -> None:
         """Behind the current group there are others now."""
-        self._left_out = {at: out for at, out in self._left_out.items() if at <= self._position}
+        self._excluded = {at: out for at, out in self._excluded.items() if at <= self._position}
 
 
 def _without(groups: Iterable[Cluster], gone: Collection[str]) -> list[Cluster]:

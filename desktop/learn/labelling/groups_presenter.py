@@ -138,7 +138,7 @@ class GroupsPresenter:
         self._view.show_group(
             group,
             [*first, *others][:MAX_CHOICES],
-            self._walk.left_out,
+            self._walk.excluded,
             self._walk.number,
             self._walk.total,
         )

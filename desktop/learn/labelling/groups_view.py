@@ -90,7 +90,7 @@ class GroupsView(AnswerView):
         self,
         group: Cluster,
         choices: Sequence[Choice],
-        left_out: Collection[str],
+        excluded: Collection[str],
         number: int,
         total: int,
     ) -> None:
@@ -98,10 +98,10 @@ class GroupsView(AnswerView):
         if group is not self._group:
             self._group = group
             self.picker.show_choices(choices)
-        named = len(group.images) - len(left_out)
+        named = len(group.images) - len(excluded)
         words = f"{plural(len(group.images), 'photo')} that look alike"
-        self.heading.setText(f"{count(named)} of {words}" if left_out else words)
-        self.grid.show_group(group.images, left_out)
+        self.heading.setText(f"{count(named)} of {words}" if excluded else words)
+        self.grid.show_group(group.images, excluded)
         self.progress.setText(f"Group {count(number)} of {count(total)}")
         self.show_work()
 

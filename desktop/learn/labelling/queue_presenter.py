@@ -45,7 +45,7 @@ class QueuePresenter:
         self._walk = QueueWalk()
         self._answered_at = 0
         """How many answers there were when the queue was asked for last."""
-        self._asked = False
+        self._requested = False
         desk.subscribe(self._on_answers)
         view.answered.connect(self.answer)
         view.back_requested.connect(self.back)
@@ -55,14 +55,14 @@ class QueuePresenter:
     def start_again(self) -> None:
         """Forget the queue: another model learns."""
         self._walk = QueueWalk()
-        self._answered_at, self._asked = 0, False
+        self._answered_at, self._requested = 0, False
         self._view.show_empty("Looking for the photos that teach most", "")
 
     @property
     def needs_queue(self) -> bool:
         """Whether the queue should be asked for again because of what was answered here."""
         fresh = self._walk.answered - self._answered_at
-        return not self._asked or fresh == 0 or fresh >= REFRESH_AFTER or self._walk.left < LOW
+        return not self._requested or fresh == 0 or fresh >= REFRESH_AFTER or self._walk.left < LOW
 
     async def refresh(self) -> None:
         """Ask for the queue, and show the photo that is next if there was none; raises
@@ -79,7 +79,7 @@ class QueuePresenter:
             return
         if model != self._desk.model:
             return
-        self._asked, self._answered_at = True, answered
+        self._requested, self._answered_at = True, answered
         was_behind = self._walk.current is None
         self._walk.refill(NextPhoto(each.image, each.text, tuple(each.scores)) for each in queue)
         if self._walk.current is not None:
@@ -88,7 +88,7 @@ class QueuePresenter:
             self._explain(await self._source.pool(model))
 
     def _show_refused(self, error: BackendRefused) -> None:
-        self._asked = True
+        self._requested = True
         if self._walk.current is None:
             self._view.show_empty(error.what, error.advice, "Go to Classify")
 

@@ -260,7 +260,7 @@ CANARY = CanarySummary(
     agreements=45,
     agreement_low=0.71,
     agreement_high=0.98,
-    agreement_wanted=0.8,
+    required_agreement=0.8,
     canary_failures=1,
     canary_milliseconds=12.0,
     stable_milliseconds=11.0,
@@ -276,7 +276,9 @@ def test_a_canary_says_how_it_stands_and_a_person_ends_it(view: VersionsView) ->
         "Compared: 60 requests   Failed: v3 1, v2 0   An answer: v3 12 ms, v2 11 ms"
         "   Ends within: 23 h"
     )
-    assert view.canary.bar.accessibleName() == ("Agreement 90%, between 71% and 98%; 80% is wanted")
+    assert view.canary.bar.accessibleName() == (
+        "Agreement 90%, between 71% and 98%; 80% is required"
+    )
     assert view.rows[0].state.text() == "Canary, 10%"
     promoted, ended = QSignalSpy(view.promote_requested), QSignalSpy(view.end_canary_requested)
     view.canary.promote.click()

@@ -13,7 +13,7 @@ from tests.support.fleet_views import fleet_view, instance_view
 async def test_it_says_where_the_live_version_is(service: Service) -> None:
     new = instance_view(1, model=MODEL, version=2)
     old = instance_view(2, model=MODEL, version=1)
-    service.fleet.view = replace(fleet_view(new, old), wanted={MODEL: 2})
+    service.fleet.view = replace(fleet_view(new, old), live_versions={MODEL: 2})
     rollout = await service.client.rollout(MODEL)
     assert (rollout.version, rollout.live, rollout.waiting, rollout.everywhere) == (
         2,
@@ -38,7 +38,7 @@ async def test_every_step_is_published_once(service: Service) -> None:
     task = asyncio.create_task(collect())
     await asyncio.sleep(0)
     old = instance_view(1, model=MODEL, version=1)
-    service.fleet.view = replace(fleet_view(old), wanted={MODEL: 2})
+    service.fleet.view = replace(fleet_view(old), live_versions={MODEL: 2})
     service.rollouts.look()
     service.rollouts.look()
     service.broker.close()

@@ -15,7 +15,7 @@ from backend.canary.rule import (
     count,
     interval,
     outcome,
-    wanted_agreement,
+    required_agreement,
 )
 from backend.contract import Rule
 from serving.models.canary import CanarySample, Failure
@@ -110,14 +110,14 @@ def test_when_the_time_is_up_the_counts_decide(tally: Tally, promoted: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "wanted"), [(None, 0.8), (0.95, 0.8), (0.75, 0.65), (0.3, 0.5)]
+    ("accuracy", "required"), [(None, 0.8), (0.95, 0.8), (0.75, 0.65), (0.3, 0.5)]
 )
 def test_what_is_wanted_follows_the_accuracy_of_the_stable_version(
-    accuracy: float | None, wanted: float
+    accuracy: float | None, required: float
 ) -> None:
-    assert wanted_agreement(accuracy) == pytest.approx(wanted)
-    tally = Tally(photos=100, agreements=round(100 * wanted) + 18)
-    ended = outcome(tally, LATER, wanted_agreement(accuracy))
+    assert required_agreement(accuracy) == pytest.approx(required)
+    tally = Tally(photos=100, agreements=round(100 * required) + 18)
+    ended = outcome(tally, LATER, required_agreement(accuracy))
     assert ended is not None
     assert ended.promoted
 
@@ -135,7 +135,7 @@ def test_an_interval_holds_the_share_and_narrows() -> None:
 
 
 def test_looking_after_every_request_is_wrong_no_oftener_than_stated() -> None:
-    """A thousand canaries whose true agreement is just what is wanted, looked at all the time."""
+    """A thousand canaries whose true agreement is just what is required, looked at all the time."""
     draw = random.Random(7)
     wrong = 0
     for _ in range(1000):

@@ -11,7 +11,7 @@ from tests.support.fleet_views import MODEL, fleet_view, instance_view
 
 
 def wanting(version: int | None, *instances: InstanceView) -> FleetView:
-    return replace(fleet_view(*instances), wanted={MODEL: version})
+    return replace(fleet_view(*instances), live_versions={MODEL: version})
 
 
 def test_a_version_arrives_on_one_instance_after_the_other() -> None:

@@ -23,9 +23,9 @@ def test_a_name_is_for_the_photos_that_were_not_taken_out() -> None:
         walk.toggle(image)
     named = walk.name()
     assert named is not None
-    assert ("".join(named.images), "".join(named.left_out)) == ("abd", "c")
+    assert ("".join(named.images), "".join(named.excluded)) == ("abd", "c")
     assert (photos(walk), walk.number, walk.total) == ("ef", 2, 2)
-    assert not walk.left_out
+    assert not walk.excluded
 
 
 def test_a_group_of_which_all_were_taken_out_gets_no_name() -> None:
@@ -41,7 +41,7 @@ def test_what_was_taken_out_belongs_to_the_group_that_is_made_of_it_later() -> N
     walk.toggle("c")
     walk.name()
     walk.refill([Cluster(1, ["c"])])
-    assert (photos(walk), set(walk.left_out)) == ("c", set())
+    assert (photos(walk), set(walk.excluded)) == ("c", set())
     named = walk.name()
     assert named is not None
     assert named.images == ("c",)
@@ -51,7 +51,7 @@ def test_photos_of_other_groups_cannot_be_taken_out() -> None:
     walk = walk_of("ab", "c")
     walk.toggle("c")
     walk.name()
-    assert not walk.left_out
+    assert not walk.excluded
 
 
 def test_new_groups_leave_the_shown_one_and_do_not_bring_named_photos_back() -> None:
@@ -93,5 +93,5 @@ def test_taking_a_name_back_shows_its_group_as_it_was_named() -> None:
     walk.name()
     assert walk.current is None
     assert walk.take_back(named.images)
-    assert (photos(walk), set(walk.left_out)) == ("abc", {"c"})
+    assert (photos(walk), set(walk.excluded)) == ("abc", {"c"})
     assert walk.back() is False
