@@ -65,7 +65,7 @@ class Rule(StrEnum):
     """People labelled photos that it answered as a canary: right where the live one was wrong, or
     the reverse."""
     CANARY_AGREEMENT = "canary_agreement"
-    """As a canary, it agreed with the live version as often as is wanted, or too seldom."""
+    """As a canary, it agreed with the live version as often as is required, or too seldom."""
     CANARY_TIME = "canary_time"
     """The time of the canary was up; what had been counted by then decided."""
     CANARY_NOT_LOADED = "canary_not_loaded"
