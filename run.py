@@ -5,10 +5,10 @@
     python3 run.py test         the same, then every check and every test
     python3 run.py COMMAND ...  the same, then `servery COMMAND ...`
 
-Needs Python 3.11 and nothing else; other Pythons can read this file far enough to
-find 3.11 or to say so. It installs into `.venv` beside this file, from the lock files,
-checking the hash of each package. A later start finds the stamp of the first one and
-installs nothing.
+Needs Python 3.11, 3.12 or 3.13 and nothing else; other Pythons, from 3.7 on, can read this
+file far enough to find one of these or to say so. It installs into `.venv` beside this file,
+from the lock files, checking the hash of each package. A later start finds the stamp of the
+first one and installs nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import select
 import shlex
@@ -27,20 +28,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin/python"
-PACKAGES = VENV / "lib/python3.11/site-packages"
 STAMP = VENV / "installed.json"
 """Says what is installed completely; written last."""
 INCOMPLETE = VENV / "unfinished"
 """Exists during an installation, and after one that was interrupted."""
 LOG = VENV / "install.log"
 LOCKS = {"app": "requirements.lock", "test": "requirements-test.lock"}
-REQUIRED_PYTHON = (3, 11)
+PYTHONS = ((3, 11), (3, 12), (3, 13))
+"""Those that each locked package has a wheel for."""
+NEEDED = "Python 3.11, 3.12 or 3.13"
+
+UNUSED = ("tensorflow", "libclang")
+"""What earlier lock files brought, and this one does not where there is tensorflow-cpu. The two
+TensorFlows would overwrite each other's files."""
 
 QT_LIBRARIES = {
     "libEGL.so.1": "libegl1",
@@ -73,9 +80,9 @@ In the order of the files, the slow ones first: nothing long is left for the end
 """
 
 CHECKS = {
+    "mypy": ["mypy"],
     "ruff check": ["ruff", "check"],
     "ruff format": ["ruff", "format", "--check"],
-    "mypy": ["mypy"],
     "import-linter": ["lint-imports", "--no-logo"],
     "vulture": ["vulture"],
 }
@@ -86,8 +93,8 @@ class InstallError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    if sys.version_info[:2] != REQUIRED_PYTHON:
-        return run_with_required_python(arguments)
+    if sys.version_info[:2] not in PYTHONS:
+        return run_with_another_python(arguments)
     try:
         if arguments[:1] == ["test"]:
             install("test")
@@ -112,23 +119,55 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def run_with_required_python(arguments: list[str]) -> int:
-    """Start again under python3.11 if it is installed."""
-    found = shutil.which("python3.11")
+def run_with_another_python(arguments: list[str]) -> int:
+    """Start again under a Python that Servery runs on, if one is installed."""
+    found = find_python()
     if found:
-        # A file of that name may start another version, and would start this file without end.
-        command = [found, "-c", "import sys; print(sys.version_info[:2] == (3, 11))"]
-        if subprocess.run(command, capture_output=True, text=True).stdout.strip() == "True":
-            # In its place: a signal for this process would otherwise not reach what it started.
-            sys.stdout.flush()
-            os.execv(found, [found, str(ROOT / "run.py"), *arguments])
+        # In its place: a signal for this process would otherwise not reach what it started.
+        sys.stdout.flush()
+        os.execv(found, [found, str(ROOT / "run.py"), *arguments])
+    uv = " (`uv python install 3.13` does)" if shutil.which("uv") else ""
+    this = f"{sys.version_info[0]}.{sys.version_info[1]}"
     print(
-        f"run.py: Servery needs Python 3.11; this is Python {sys.version_info[0]}."
-        f"{sys.version_info[1]}, and no python3.11 was found. "
-        "Install Python 3.11, then run this again.",
+        f"run.py: Servery needs {NEEDED}; this is Python {this}, and none of these was found. "
+        f"Install one{uv}, then run this again.",
         file=sys.stderr,
     )
     return 1
+
+
+def find_python() -> str:
+    """Return the path of a Python that Servery runs on, or an empty string."""
+    for major, minor in PYTHONS:
+        found = shutil.which(f"python{major}.{minor}")
+        if found and is_supported(found):
+            return found
+    uv = shutil.which("uv")
+    if uv:
+        versions = f">={PYTHONS[0][0]}.{PYTHONS[0][1]},<{PYTHONS[-1][0]}.{PYTHONS[-1][1] + 1}"
+        # Not the one of a virtual environment, which may be the `.venv` that is to be made again.
+        command = [uv, "python", "find", "--no-project", "--system", versions]
+        answer = subprocess.run(
+            command, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ).stdout
+        found = answer.decode(errors="replace").strip()
+        if found and is_supported(found):
+            return found
+    return ""
+
+
+def is_supported(interpreter: str) -> bool:
+    """Ask an interpreter for its version.
+
+    A file of that name may start another version, and would start this file without end; a
+    program that manages several Pythons has one for versions too that it has not installed.
+    """
+    command = [interpreter, "-c", f"import sys; print(sys.version_info[:2] in {PYTHONS})"]
+    try:
+        answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    except OSError:
+        return False
+    return answer.strip() == b"True"
 
 
 def echo(text: str) -> None:
@@ -149,7 +188,9 @@ def install(what: str) -> None:
             create_venv()
         INCOMPLETE.touch()
         STAMP.unlink(missing_ok=True)
+        remove_unused()
         install_requirements(LOCKS[what])
+        remove_what_nothing_uses()
         install_project()
         done = {name: fingerprint(name) for name in LOCKS if name in (what, "app")}
         STAMP.write_text(json.dumps({"folder": str(ROOT), **done}), encoding="utf-8")
@@ -165,12 +206,45 @@ def read_stamp() -> dict[str, str]:
 
 
 def is_installed(what: str) -> bool:
-    return is_complete() and read_stamp().get(what) == fingerprint(what)
+    return (
+        is_complete()
+        and read_stamp().get(what) == fingerprint(what)
+        and not (has("tensorflow") and has("tensorflow-cpu"))
+    )
 
 
 def is_complete() -> bool:
     """Whether an installation into this `.venv`, in this folder, finished and is still there."""
     return not INCOMPLETE.exists() and PYTHON.exists() and read_stamp().get("folder") == str(ROOT)
+
+
+def site_packages() -> Path:
+    """Return the folder of the packages, whichever Python `.venv` was made with."""
+    return next(VENV.glob("lib/python3.*/site-packages"), VENV)
+
+
+def has(package: str) -> bool:
+    """Whether a package is installed in `.venv`."""
+    return any(site_packages().glob(f"{package.replace('-', '_')}-[0-9]*.dist-info"))
+
+
+def remove_unused() -> None:
+    """Remove what an earlier lock file brought, or a person, and this one replaces."""
+    if sys.platform != "linux" or platform.machine() != "x86_64" or has_cuda():
+        return
+    names = [name for name in UNUSED if has(name)]
+    if "tensorflow" in names and has("tensorflow-cpu"):
+        names.append("tensorflow-cpu")
+    if names:
+        echo(f"Removing {' and '.join(names)}, which is not needed or is installed again.")
+        removed = run(*pip("uninstall", "--yes", *names))
+        if removed.returncode:
+            raise InstallError(explain(removed.stdout, "Old packages could not be removed."))
+
+
+def has_cuda() -> bool:
+    """Whether a person has installed TensorFlow's other wheel, for NVIDIA's cards."""
+    return has("tensorflow") and any(site_packages().glob("nvidia_cuda_runtime*.dist-info"))
 
 
 def fingerprint(what: str) -> str:
@@ -203,7 +277,8 @@ def exclusive() -> Iterator[None]:
 def create_venv() -> None:
     interpreter = base_interpreter()
     if run(interpreter, "-c", "import ensurepip, venv").returncode:
-        ensure_packages(["python3.11-venv"], "Python's venv module is not installed.")
+        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+        ensure_packages([package], "Python's venv module is not installed.")
     if VENV.is_symlink():
         VENV.unlink()
     elif VENV.exists():
@@ -247,10 +322,16 @@ def pip(*arguments: str) -> list[str]:
 
 def install_requirements(lock: str) -> None:
     """Install a lock file with pip, and show the progress."""
-    names = re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE)
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    if has_cuda():
+        text = re.sub(r"^tensorflow-cpu==(.|\n )*\n", "", text, flags=re.MULTILINE)
+    names = re.findall(r"^([\w.-]+)==", text, re.MULTILINE)
     temporary = VENV / "tmp"
     temporary.mkdir(exist_ok=True)
-    command = pip("install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", lock)
+    locked = temporary / lock
+    locked.write_text(text, encoding="utf-8")
+    options = ("--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(locked))
+    command = pip("install", *options)
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -341,7 +422,8 @@ class ProgressLine:
     @staticmethod
     def installed_count() -> int:
         """Count the packages whose last file is written."""
-        return sum((folder / "INSTALLER").exists() for folder in PACKAGES.glob("*.dist-info"))
+        folders = site_packages().glob("*.dist-info")
+        return sum((folder / "INSTALLER").exists() for folder in folders)
 
     def show(self, more: str = "") -> None:
         act = "Unpacking" if self.unpacking else "Fetching"
@@ -361,6 +443,12 @@ class ProgressLine:
             print(flush=True)
 
 
+def remove_what_nothing_uses() -> None:
+    """Free disk space; what is left over where that fails does no harm."""
+    removed = run(str(PYTHON), str(ROOT / "slim.py"), str(site_packages()))
+    echo(removed.stdout.strip().splitlines()[-1])
+
+
 def install_project() -> None:
     """Install the packages of this folder and the `servery` command into `.venv`."""
     linked = run(*pip("install", "--no-deps", "--no-index", "--no-build-isolation", "-e", "."))
@@ -374,7 +462,7 @@ CAUSES = {
         "A downloaded package is not the one that the lock file names, so it was not installed. "
         "Run this again; if it happens again, the package index or a proxy alters what it sends."
     ),
-    r"No space left on device": "The disk is full. Servery needs about 3 GB; make room, then run "
+    r"No space left on device": "The disk is full. Servery needs 3 GB; make room, then run "
     "this again.",
     r"CERTIFICATE_VERIFY_FAILED|SSLError": (
         "The package index could not be trusted: its certificate is not one that this machine "
@@ -459,20 +547,34 @@ def start(module: str, *arguments: str) -> NoReturn:
 
 def run_tests(arguments: list[str]) -> int:
     """Run every check and every test; with arguments, only pytest with those."""
-    failed = []
-    for name, (program, *options) in CHECKS.items() if not arguments else ():
-        echo(f"== {name}")
-        started = time.monotonic()
-        command = [str(PYTHON.with_name(program)), *options]
-        status = subprocess.call(command, cwd=ROOT, env=clean_environment())
-        echo(f"   {'failed' if status else 'passed'} in {time.monotonic() - started:.0f} s")
-        if status:
-            failed.append(name)
+    failed = [] if arguments else run_checks()
     echo("== pytest")
     variables = clean_environment(SERVERY_FAILED_CHECKS=", ".join(failed))
+    # The tests start programs thousands of times, which would compile our sources each time.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [str(PYTHON), "-m", "pytest", *(arguments or PARALLEL_TESTS)]
     status = subprocess.call(command, cwd=ROOT, env=variables)
     return status or (1 if failed else 0)
+
+
+def run_checks() -> list[str]:
+    """Run every check, side by side, and print what each says; returns the names that failed."""
+
+    def check(program: str, *options: str) -> tuple[subprocess.CompletedProcess[str], float]:
+        started = time.monotonic()
+        return run(str(PYTHON.with_name(program)), *options), time.monotonic() - started
+
+    failed = []
+    # The longest of them takes one core for about as long as all others together take another.
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        begun = {name: pool.submit(check, *command) for name, command in CHECKS.items()}
+        for name, future in begun.items():
+            done, seconds = future.result()
+            echo(f"== {name}\n{done.stdout.rstrip()}")
+            echo(f"   {'failed' if done.returncode else 'passed'} in {seconds:.0f} s")
+            if done.returncode:
+                failed.append(name)
+    return failed
 
 
 if __name__ == "__main__":

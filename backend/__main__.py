@@ -7,68 +7,68 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
-from backend.canary.canaries import Canaries
+from backend.application import open_application
+from backend.arguments import parse_arguments
 from backend.contract import (
-    DEFAULT_MEMORY_BUDGET,
-    DEFAULT_PORT,
+    DATABASE_VARIABLE,
     EXIT_ALREADY_RUNNING,
-    parse_memory_budget,
+    database_name,
 )
 from backend.ending import Shutdown, ending
+from backend.event_relay import EventRelay, all_events
 from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.fleet_watch import follow_engine, publish_faults, watch_fleet
-from backend.http_app import create_app
-from backend.labelling.suggestions import Suggestions
-from backend.models.class_changes import ClassChanges
-from backend.models.comparison import VersionComparison
-from backend.models.imports import PhotoImports
-from backend.models.lifecycle import ModelLifecycle
-from backend.models.names import ModelNames
+from backend.model_images.after_promotion import ImagesAfterPromotion
 from backend.opening import keep_run_file, opened
 from backend.photos.budget import PhotoBudget
 from backend.photos.idle_memory import return_memory_when_idle
-from backend.photos.photo_decoder import PhotoDecoder
-from backend.rollouts import Rollouts
+from backend.photos.request_queue import RequestQueue
+from backend.role import (
+    RoleOptions,
+)
 from backend.run_file import AlreadyRunning, BackendRunFile, backend_lock
 from backend.server import Server, listening_socket, url_of
 from backend.store.store import Store
-from backend.sweeping import keep_swept
+from backend.sweeping import sweep_periodically
+from backend.trainer_proxy import TrainerLink
 from backend.training.trainer import Trainer
 from backend.training.triggers import TrainingTriggers
-from serving.access_token import AccessToken
+from serving.access_token import AccessToken, environment_token
 from serving.background import in_background
 from serving.engines.choose import awaited_engine
-from serving.engines.names import AUTO, ENGINE_CHOICES
+from serving.engines.external import ExternalEngine
+from serving.engines.instance_addresses import (
+    InstanceAddresses,
+    InstanceSource,
+)
 from serving.engines.switch import EngineSwitch
 from serving.errors import ServeryError, system_error
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import end_interrupted_switch
-from serving.http.limits import DEFAULT_LIMITS, HttpLimits
+from serving.http.limits import HttpLimits
 from serving.listen_address import ListenAddress, checked_host_name
 from serving.model_server.log_limit import limit_own_log
 from serving.models.builtin.install import install_first_model
 from serving.models.pruning import sweep_models
 from serving.models.repository import ModelRepository
-from serving.parent import PARENT_PIPE_FLAG
 from serving.predict.client import PredictClient
 from serving.private import set_private_umask
 from serving.process_identity import process_identity
+from serving.secret_setting import secret_setting
 from serving.text.log_lines import log_lines, print_line
-from serving.units import format_bytes
+from serving.tls_certificate import CertificateFiles
 from serving.workspace import Workspace
 
 EXIT_FAILED = 1
-LAST_PORT = 65535
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def main() -> int:
     set_private_umask()
     log_lines("%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        arguments = _parse_arguments()
+        arguments = parse_arguments()
         logs = Workspace.named(arguments.workspace).logs
         limit_own_log(lambda file: file.parent == logs)
         asyncio.run(serve(arguments))
@@ -105,22 +105,32 @@ async def serve(arguments: argparse.Namespace) -> None:
 
 
 async def _serve(arguments: argparse.Namespace, shutdown: Shutdown) -> None:
+    database = arguments.database or secret_setting(DATABASE_VARIABLE)
+    options = RoleOptions(arguments.role, arguments.trainer)
+    options.check(database)
     workspace = Workspace.named(arguments.workspace).create()
-    # Whatever came into it by other ways since: a copy of it that was put back, a wide umask.
-    await asyncio.to_thread(workspace.tighten)
+    store = Store(workspace, database)
+    if options.changes_models:
+        # Whatever came into it by other ways since: a copy that was put back, a wide umask.
+        await asyncio.to_thread(workspace.restrict_access)
+    environment_token()  # says what is wrong with it
     address = ListenAddress.resolve(arguments.host)
     address.check(AccessToken(workspace.token))
-    if address.warning():
-        log.warning("%s", address.warning())
+    tls = None
+    if arguments.tls_certificate is not None:
+        tls = CertificateFiles(arguments.tls_certificate, arguments.tls_key).context()
+    if warning := address.warning(encrypted=tls is not None):
+        log.warning("%s", warning)
     hosts = [checked_host_name(name) for name in arguments.allow_host]
     owner_pid = os.getppid()
     owner_identity = process_identity(owner_pid)
     broker = EventBroker()
     with (
-        backend_lock(workspace),
+        # Of the others, many may run in one workspace; programs of Servery look for this one.
+        backend_lock(workspace) if options.changes_models else contextlib.nullcontext(),
         listening_socket(address.host, arguments.port, exact_port=arguments.exact_port) as listener,
     ):
-        url = url_of(listener)
+        url = url_of(listener, encrypted=tls is not None)
 
         listening = asyncio.Event()
         run_file = BackendRunFile(
@@ -133,23 +143,35 @@ async def _serve(arguments: argparse.Namespace, shutdown: Shutdown) -> None:
             owner_identity=owner_identity,
             allow_hosts=hosts,
             memory_budget=arguments.memory_budget,
+            database=database_name(database),
         )
 
         def on_listening() -> None:
-            with contextlib.suppress(OSError):  # tried again by `keep_run_file`
-                run_file.write(workspace)
-            listening.set()
+            if options.changes_models:
+                with contextlib.suppress(OSError):  # tried again by `keep_run_file`
+                    run_file.write(workspace)
+                listening.set()
             print_line(f"The backend listens at {url}")
 
         budget = PhotoBudget.of(arguments.memory_budget)
-        async with application(workspace, arguments.engine, hosts, broker, budget) as app:
+        async with application(
+            workspace,
+            store,
+            options,
+            arguments.engine,
+            hosts,
+            broker,
+            budget,
+            arguments.instances,
+            RequestQueue(arguments.queue_limit),
+        ) as app:
             limits = HttpLimits(
                 connections=arguments.max_connections,
                 head_seconds=arguments.head_seconds,
                 body_seconds=arguments.body_seconds,
                 response_seconds=arguments.body_seconds,
             )
-            server = Server(app, on_listening, broker.close, limits)
+            server = Server(app, on_listening, broker.close, limits, tls)
             shutdown.set_server(server)
             async with in_background(keep_run_file(workspace, run_file, listening)):
                 await server.serve([listener])
@@ -158,176 +180,89 @@ async def _serve(arguments: argparse.Namespace, shutdown: Shutdown) -> None:
 @asynccontextmanager
 async def application(
     workspace: Workspace,
+    store: Store,
+    options: RoleOptions,
     engine_name: str,
     hosts: Sequence[str],
     broker: EventBroker,
     budget: PhotoBudget,
+    instances: Sequence[InstanceSource] = (),
+    queue: RequestQueue | None = None,
 ) -> AsyncIterator[FastAPI]:
-    """Build everything in order, and take it down in the reverse order."""
+    """Build everything in order, and take it down in the reverse order.
+
+    `instances` says where those are that somebody else manages, in place of an engine's.
+    """
     async with AsyncExitStack() as stack:
+        background = partial(_in_background, stack)
         repository = ModelRepository(workspace.models)
-        store = Store(workspace)
         stack.push_async_callback(store.close)
         classifier = PredictClient(repository.served, canaries=repository.canaries, timeout=5.0)
         stack.push_async_callback(classifier.close)
         # First, so that the fleet finds a model; the rest comes where everything is built.
         make_usable = partial(asyncio.to_thread, _make_usable, repository)
-        await stack.enter_async_context(opened((make_usable,)))
-        engine = EngineSwitch(await awaited_engine(engine_name, workspace))
+        first = make_usable if options.changes_models else store.open
+        await stack.enter_async_context(opened((first,)))
+        engine = EngineSwitch(
+            ExternalEngine(InstanceAddresses(instances))
+            if instances
+            else await awaited_engine(engine_name, workspace)
+        )
         stack.push_async_callback(engine.close)
         fleet = Fleet(engine, repository, workspace, classifier)
         stack.callback(publish_faults(fleet, broker))
-        await stack.enter_async_context(in_background(end_interrupted_switch(repository)))
-        await stack.enter_async_context(in_background(watch_fleet(fleet)))
-        await stack.enter_async_context(in_background(keep_swept(workspace)))
-        await stack.enter_async_context(in_background(follow_engine(engine, workspace)))
+        if options.changes_models:
+            await background(end_interrupted_switch(repository))
+            await background(sweep_periodically(workspace))
+        await background(watch_fleet(fleet))
+        if not instances:
+            await background(follow_engine(fleet, engine, workspace))
         trainer = Trainer(store=store, repository=repository, workspace=workspace, broker=broker)
-        names, switch = ModelNames(repository, store), FleetSwitch(fleet, repository)
-        canaries = Canaries(
-            repository=repository,
-            store=store,
-            switch=switch,
-            broker=broker,
-            view=lambda: fleet.view,
+        await background(return_memory_when_idle(budget))
+        link = None
+        if not options.changes_models:
+            link = TrainerLink(options.trainer, AccessToken(workspace.token))
+        parts = await stack.enter_async_context(
+            open_application(
+                workspace=workspace,
+                repository=repository,
+                store=store,
+                broker=broker,
+                trainer=trainer,
+                switch=FleetSwitch(fleet, repository),
+                classifier=classifier,
+                view=lambda: fleet.view,
+                ready_instances=lambda: fleet.view.can_answer,
+                budget=budget,
+                queue=queue,
+                hosts=hosts,
+                trainer_link=link,
+            )
         )
-        rollouts = Rollouts(lambda: fleet.view, broker)
-        lifecycle = ModelLifecycle(
-            repository=repository,
-            store=store,
-            trainer=trainer,
-            names=names,
-            switch=switch,
-            broker=broker,
-        )
-        stack.push_async_callback(lifecycle.close)
-        class_changes = ClassChanges(
-            repository=repository,
-            store=store,
-            trainer=trainer,
-            switch=switch,
-            broker=broker,
-            workspace=workspace,
-        )
-        stack.push_async_callback(trainer.close)
-        decoder = PhotoDecoder(budget)
-        stack.push_async_callback(decoder.close)
-        await stack.enter_async_context(in_background(return_memory_when_idle(budget)))
-        imports = PhotoImports(trainer, workspace)
-        await stack.enter_async_context(
-            opened((imports.open, class_changes.open, trainer.open, lifecycle.open))
-        )
-        triggers = TrainingTriggers(store, trainer, broker, repository.models)
-        await stack.enter_async_context(in_background(triggers.run()))
-        await stack.enter_async_context(in_background(canaries.run()))
-        await stack.enter_async_context(in_background(rollouts.run()))
-        yield create_app(
-            store=store,
-            classifier=classifier,
-            ready_instances=lambda: fleet.view.ready,
-            trainer=trainer,
-            names=names,
-            lifecycle=lifecycle,
-            class_changes=class_changes,
-            switch=switch,
-            comparison=VersionComparison(repository, store, workspace),
-            suggestions=Suggestions(repository, store, workspace),
-            imports=imports,
-            canaries=canaries,
-            rollouts=rollouts,
-            repository=repository,
-            broker=broker,
-            token=AccessToken(workspace.token),
-            budget=budget,
-            decoder=decoder,
-            embeddings=workspace.embeddings,
-            hosts=hosts,
-        )
+        if store.notifications is not None:
+            everything = partial(all_events, repository.models)
+            await background(EventRelay(store.notifications, broker, everything).run())
+        if options.changes_models:
+            shared = store.notifications is not None
+            triggers = TrainingTriggers(store, trainer, broker, repository.models, shared=shared)
+            await background(triggers.run())
+            await background(parts.canaries.run())
+            await background(parts.promotions.run())
+            promotions = ImagesAfterPromotion(repository, parts.images, broker)
+            await background(promotions.run())
+        stack.callback(fleet.subscribe(lambda _: parts.rollouts.wake()))
+        await background(parts.rollouts.run())
+        yield parts.app
+
+
+async def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    await stack.enter_async_context(in_background(work))
 
 
 def _make_usable(repository: ModelRepository) -> None:
     """Remove what a crash left, and put a model into a workspace that has none."""
     sweep_models(repository)
     install_first_model(repository)
-
-
-def _folder(text: str) -> Path:
-    if not text.strip():  # to Python, the folder that one is in
-        raise argparse.ArgumentTypeError("it is empty; name a folder")
-    return Path(text)
-
-
-def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m backend", description="Servery's backend: labels, training, versions."
-    )
-    option = parser.add_argument
-    option(
-        "--workspace",
-        type=_folder,
-        default=Workspace.default().root,
-        help="folder of all state (default: %(default)s)",
-    )
-    option("--host", default="127.0.0.1", help="default: %(default)s")
-    option(
-        "--port", type=_port, default=DEFAULT_PORT, help="default: %(default)s; 0: any free port"
-    )
-    option("--exact-port", action="store_true", help="fail if that port is taken")
-    option("--engine", default=AUTO, choices=ENGINE_CHOICES, help="default: %(default)s")
-    option(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a host name, besides localhost, under which browsers may reach it (repeatable)",
-    )
-    # What only a program of Servery says that starts it.
-    option("--started-by", default="", help=argparse.SUPPRESS)
-    option(PARENT_PIPE_FLAG, type=int, help=argparse.SUPPRESS)
-    option(
-        "--memory-budget",
-        type=_budget,
-        default=DEFAULT_MEMORY_BUDGET,
-        metavar="SIZE",
-        help="memory that photos in flight may take; more of them wait, then are refused "
-        f"(default: {format_bytes(DEFAULT_MEMORY_BUDGET)})",
-    )
-    limits = parser.add_argument_group("limits of HTTP connections")
-    option = limits.add_argument
-    option(
-        "--max-connections",
-        type=int,
-        default=DEFAULT_LIMITS.connections,
-        metavar="N",
-        help="open at once; beyond, the one that waits longest is ended (default: %(default)s)",
-    )
-    option(
-        "--head-seconds",
-        type=float,
-        default=DEFAULT_LIMITS.head_seconds,
-        metavar="S",
-        help="in which the head of a request arrives (default: %(default)s)",
-    )
-    option(
-        "--body-seconds",
-        type=float,
-        default=DEFAULT_LIMITS.body_seconds,
-        metavar="S",
-        help="longest pause within a request's body or its response (default: %(default)s)",
-    )
-    return parser.parse_args()
-
-
-def _port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{text} is not a port, which is from 0 to {LAST_PORT}")
-    return int(text)
-
-
-def _budget(text: str) -> int:
-    try:
-        return parse_memory_budget(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from serving.fleet.fleet import Fleet
 from serving.fleet.switch_model import serve_model, unserve_model, use_model
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 
 
 class FleetSwitch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 
@@ -17,7 +18,9 @@ from serving.models.faults import VersionFault
 from serving.workspace import Workspace
 
 POLL_SECONDS = 2.0
-"""Between two checks which engine the instances run on."""
+"""Between two checks which engine the instances run on, while none run on the one watched."""
+SETTLED_SECONDS = 60.0
+"""Between two of them while some do, and stay the same."""
 RETRY_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -44,21 +47,44 @@ def publish_faults(fleet: Fleet, broker: EventBroker) -> Callable[[], None]:
         before, known = known, view.faults
         for model in before.keys() | known.keys():
             if before.get(model) != known.get(model):
-                broker.publish(Event("models", model))
+                # Other backends see their own fleet.
+                broker.publish_here(Event("models", model))
 
     return fleet.subscribe(compare)
 
 
-async def follow_engine(switch: EngineSwitch, workspace: Workspace) -> None:
+async def follow_engine(fleet: Fleet, switch: EngineSwitch, workspace: Workspace) -> None:
     """Watch the other engine too once somebody moves the fleet there."""
-    while True:
-        await asyncio.sleep(POLL_SECONDS)
-        try:
-            other = await engine_with_instances(switch.current, workspace)
-        except Exception:
-            _log.exception("Looking for the engine with the instances failed")
-            continue
-        if other is not None:
-            switch.switch_to(other)
-        for idle in await switch.release_idle():
-            await idle.close()
+    moving = asyncio.Event()
+    known: set[str] = set()
+
+    def compare(view: FleetView) -> None:
+        nonlocal known
+        before, known = known, {each.instance.id for each in view.instances}
+        if before - known:  # who moves a fleet stops its instances here, one by one
+            moving.set()
+
+    unsubscribe = fleet.subscribe(compare)
+    try:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SETTLED_SECONDS if known else POLL_SECONDS):
+                    await moving.wait()
+            moving.clear()
+            await _find_engine(switch, workspace)
+            # A move that goes on is looked at again and again.
+            await asyncio.sleep(POLL_SECONDS)
+    finally:
+        unsubscribe()
+
+
+async def _find_engine(switch: EngineSwitch, workspace: Workspace) -> None:
+    try:
+        other = await engine_with_instances(switch.current, workspace)
+    except Exception:
+        _log.exception("Looking for the engine with the instances failed")
+        return
+    if other is not None:
+        switch.switch_to(other)
+    for idle in await switch.release_idle():
+        await idle.close()

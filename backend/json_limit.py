@@ -1,4 +1,4 @@
-"""Keeps the JSON of requests small; photos and zip files have limits of their own."""
+"""Keeps the JSON of requests small; photos, also in JSON, and zip files have their own limits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.http_errors import HttpError, error_response
+from backend.routes.classify import CLASSIFY_PATH
 
 MAX_JSON_BYTES = 4 * 2**20
 """Enough to name 50,000 photos."""
@@ -19,7 +20,7 @@ class JsonLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        if "json" not in headers.get("content-type", ""):
+        if "json" not in headers.get("content-type", "") or scope["path"] == CLASSIFY_PATH:
             await self._app(scope, receive, send)
             return
         declared = headers.get("content-length", "")

@@ -14,9 +14,12 @@ from contextlib import asynccontextmanager
 from backend.run_file import BackendRunFile
 from serving.background import in_background
 from serving.errors import ServeryError, storage_error
+from serving.tf.file_watch import file_state, wait_for_change
 from serving.workspace import Workspace
 
 RETRY_SECONDS = 2.0
+LOOK_SECONDS = 30.0
+"""Between two looks at the file that says where this backend is: changes are noticed at once."""
 """Between two tries to use the disk."""
 
 log = logging.getLogger(__name__)
@@ -72,7 +75,9 @@ async def keep_run_file(
     said = False
     await listening.wait()
     while True:
+        pause, state = LOOK_SECONDS, file_state(workspace.backend_run_file)
         if BackendRunFile.read(workspace) != run_file:
+            pause = RETRY_SECONDS
             try:
                 await asyncio.to_thread(run_file.write, workspace)
                 said = False
@@ -82,4 +87,4 @@ async def keep_run_file(
                     what = "No program finds this backend"
                     log.error("%s", storage_error(error, path, what, ServeryError))
                 said = True
-        await asyncio.sleep(RETRY_SECONDS)
+        await wait_for_change(workspace.backend_run_file, state, pause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 
@@ -31,19 +32,29 @@ class Rollouts:
         self._monotonic = monotonic
         self._watch = RolloutWatch()
         self._known: Mapping[str, Rollout] = {}
+        self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Look once a second, until cancelled."""
+        """Look after each `wake`, and once a second while a version is not everywhere."""
         while True:
+            self._changed.clear()
             self.look()
-            await asyncio.sleep(POLL_SECONDS)
+            is_over = all(each.everywhere for each in self._known.values())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if is_over else POLL_SECONDS):
+                    await self._changed.wait()
+
+    def wake(self) -> None:
+        """Look again, since the fleet has changed."""
+        self._changed.set()
 
     def look(self) -> None:
         """Look at the fleet once."""
         before, self._known = self._known, self._watch.look(self._view(), self._monotonic())
         for model in before.keys() | self._known.keys():
             if before.get(model) != self._known.get(model):
-                self._broker.publish(Event("models", model))
+                # Other backends see their own fleet.
+                self._broker.publish_here(Event("models", model))
 
     def of(self, model: str) -> RolloutSummary:
         """Return where the live version of a model is; of none if it is not served."""

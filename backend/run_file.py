@@ -47,6 +47,8 @@ class BackendRunFile:
     """The host names by which browsers may reach it besides those of this machine."""
     memory_budget: int = 0
     """Bytes that photos in flight may take; 0 if that is not known."""
+    database: str = ""
+    """Which database of PostgreSQL it keeps labels in, without a password; empty for SQLite."""
 
     @classmethod
     def read(cls, workspace: Workspace) -> BackendRunFile | None:
@@ -72,7 +74,7 @@ class BackendRunFile:
             host, port = ip_address(address.hostname or ""), address.port
             process = psutil.Process(self.pid)
             owner = process.uids().real
-            if address.scheme != "http" or not port or owner not in (0, os.getuid()):
+            if address.scheme not in ("http", "https") or not port or owner not in (0, os.getuid()):
                 return False
             if owner == 0 and os.getuid() != 0:  # whose connections it does not show to others
                 return host.is_loopback
@@ -89,7 +91,7 @@ class BackendRunFile:
         write_aside(workspace.backend_run_file, json.dumps(asdict(self)) + "\n")
 
     @property
-    def was_left(self) -> bool:
+    def is_orphaned(self) -> bool:
         """Whether the program that started it is gone, so that nobody will stop it."""
         return bool(self.started_by) and not is_running(self.owner_pid, self.owner_identity)
 

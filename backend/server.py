@@ -6,13 +6,15 @@ import contextlib
 import errno
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from serving.errors import ServeryError
 from serving.http.limits import DEFAULT_LIMITS, HttpLimits
 from serving.http.server import BoundedServer
+from serving.listen_address import address_url
 from serving.text.log_lines import print_line
 
 SHUTDOWN_SECONDS = 5
@@ -30,12 +32,13 @@ class Server(BoundedServer):
 
     def __init__(
         self,
-        app: FastAPI,
+        app: ASGIApp,
         on_listening: Callable[[], None],
         on_shutdown: Callable[[], None],
         limits: HttpLimits = DEFAULT_LIMITS,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(app, limits, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+        super().__init__(app, limits, tls, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
         self._on_listening = on_listening
         self._on_shutdown = on_shutdown
 
@@ -101,8 +104,8 @@ def _reason(error: Exception) -> str:
     return _REASONS.get(error.errno or 0) or os.strerror(error.errno or errno.EIO)
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, encrypted: bool = False) -> str:
     """Return the URL at which programs on this machine reach a listening socket."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return address_url(host, port, encrypted=encrypted)

@@ -19,7 +19,8 @@ def sweep_workspace(workspace: Workspace) -> list[Path]:
     removed = sweep(
         (
             *(workspace.root, workspace.run, workspace.instances, workspace.fleet_record.parent),
-            *(workspace.logs, workspace.training_runs, workspace.embeddings),
+            *(workspace.logs, workspace.model_images),
+            *(workspace.training_runs, workspace.embeddings),
             *_with_folders(workspace.models),
             *_with_folders(workspace.images),
         )
@@ -27,7 +28,7 @@ def sweep_workspace(workspace: Workspace) -> list[Path]:
     return removed + sweep_temporary()
 
 
-async def keep_swept(workspace: Workspace) -> None:
+async def sweep_periodically(workspace: Workspace) -> None:
     """Sweep again and again until cancelled."""
     while True:
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastapi import Request
 
+from backend.access import has_named_token, is_forwarded
 from backend.http_errors import HttpError
 from backend.peer import is_loopback
 
@@ -22,8 +23,14 @@ def require_this_machine(request: Request, what: str, advice: str) -> None:
 
 
 def is_on_this_machine(request: Request) -> bool:
-    """Whether a request comes from a program of this machine, over loopback."""
-    return request.client is not None and is_loopback(request.client.host)
+    """Whether a request comes from a program of this machine, over loopback.
+
+    What an API hands to the trainer does not: its own caller may be anywhere. Nor does what
+    comes with a token for others: another user here must not use files with the person's rights.
+    """
+    is_local = request.client is not None and is_loopback(request.client.host)
+    is_of_others = is_forwarded(request.scope) or has_named_token(request.scope)
+    return is_local and not is_of_others
 
 
 def _is_encodable(text: str) -> bool:

@@ -12,9 +12,9 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from backend.http_errors import HttpError
-from backend.photos.form import BrokenForm, boundary_of, read_form
-from backend.store.unavailable import StorageUnavailable
-from backend.uploads import broken, broken_form, drain, missing_file, too_slow
+from backend.photos.form import FILE_FIELD, MalformedForm, boundary_of, read_form
+from backend.uploads import broken, drain, malformed_form, missing_file, too_slow
+from serving.errors import StorageUnavailable
 from serving.units import format_bytes
 
 _TIMEOUT = 1800.0
@@ -53,8 +53,8 @@ async def receive_file(request: Request, target: Path, limit: int) -> str | None
     try:
         found = await asyncio.to_thread(_extract, body, target, content_type, limit)
         return found or name
-    except BrokenForm as error:
-        raise broken_form(str(error)) from error
+    except MalformedForm as error:
+        raise malformed_form(str(error)) from error
     finally:
         await asyncio.to_thread(body.unlink, missing_ok=True)
 
@@ -101,16 +101,17 @@ def _too_large(limit: int) -> HttpError:
 def _extract(body: Path, target: Path, content_type: str, limit: int) -> str:
     """Copy the file out of a form; returns its name."""
     if body.stat().st_size == 0:
-        raise BrokenForm("The form is empty.")
+        raise MalformedForm("The form is empty.")
     with body.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         form = read_form(content, boundary_of(content_type))
-        if "file" not in form.files:
+        files = form.named(FILE_FIELD)
+        if not files:
             raise missing_file("file")
-        begin, end = form.files["file"]
+        begin, end = files[0].place
         if end - begin > limit:
             raise _too_large(limit)
         with target.open("wb") as out:
             file.seek(begin)
             while (rest := end - file.tell()) > 0:
                 out.write(file.read(min(rest, _COPY_BYTES)))
-    return form.file_names["file"]
+    return files[0].name

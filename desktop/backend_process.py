@@ -13,8 +13,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.client import BackendClient, BackendRunFile, backend_lock_file
-from backend.contract import DEFAULT_PORT, EXIT_ALREADY_RUNNING
+from backend.contract import (
+    DATABASE_VARIABLE,
+    DEFAULT_PORT,
+    EXIT_ALREADY_RUNNING,
+    database_name,
+)
 from desktop.stop_process import end_process
+from desktop.translation import tr
 from serving.access_token import AccessToken
 from serving.engines.log_files import tail
 from serving.engines.names import AUTO
@@ -23,9 +29,11 @@ from serving.files import write_aside
 from serving.listen_address import ListenAddress
 from serving.lock_state import is_locked, lock_holder
 from serving.parent import ParentPipe
+from serving.process_exit import ExitWatch
 from serving.process_identity import is_running, process_identity
 from serving.programs import module_command
 from serving.state_files import set_aside
+from serving.tls_certificate import CertificateFiles
 from serving.workspace import Workspace
 
 START_TIMEOUT_SECONDS = 60.0
@@ -40,6 +48,8 @@ _PROBE = ".probe"
 """A file in the folder of the run file, written to see whether there is room for that."""
 _TRACEBACK = r"\nTraceback"
 _POLL_SECONDS = 0.05
+_NOTIFIED_SECONDS = 30.0
+"""Between two looks at a backend of whose end the system tells."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,11 @@ class BackendOptions:
     """Names as `serving.listen_address.checked_host_name` returns them."""
     memory_budget: int | None = None
     """Bytes that photos in flight may take; by default as the backend has it."""
+    database: str | None = None
+    """The URL of a database of PostgreSQL to keep labels in; by default what the environment says,
+    or SQLite."""
+    certificate: CertificateFiles | None = None
+    """What connections are encrypted with; by default as the backend has it, or not at all."""
     started_by: str = "Servery"
     """Which program starts it, for sentences."""
 
@@ -68,22 +83,50 @@ class BackendOptions:
             *("--engine", self.engine),
             *(word for name in self.allow_hosts for word in ("--allow-host", name)),
             *(("--memory-budget", str(self.memory_budget)) if self.memory_budget else ()),
+            *(self._certificate_arguments()),
+            # Whatever the environment says of backends of a stack: nobody else would train here.
+            *("--role", "all"),
             *("--started-by", self.started_by),
         ]
+
+    def _certificate_arguments(self) -> list[str]:
+        if self.certificate is None:
+            return []
+        files = self.certificate
+        # The backend may run in another folder.
+        return [
+            *("--tls-certificate", str(files.certificate.absolute())),
+            *("--tls-key", str(files.key.absolute())),
+        ]
+
+    def environment(self) -> dict[str, str] | None:
+        """Return the environment of the backend: other users may read its arguments."""
+        return {**os.environ, DATABASE_VARIABLE: self.database} if self.database else None
 
     def reason_against(self, running: BackendRunFile) -> str:
         """Say as a sentence why a running backend is not what is asked for; empty if it is."""
         parts = urlsplit(running.url)
         host = running.host or parts.hostname or ""
         if self.host is not None and ListenAddress.resolve(self.host).host != host:
-            return f"A backend of this workspace listens on {host} already, not on {self.host}."
+            return tr(
+                "A backend of this workspace listens on {host} already, not on {requested}.",
+                host=host,
+                requested=self.host,
+            )
         if self.port and self.port != parts.port:
-            return f"A backend of this workspace listens at {running.url} already."
+            return tr("A backend of this workspace listens at {url} already.", url=running.url)
         for name in self.allow_hosts:
             if name not in running.allow_hosts:
-                return f"The backend that runs already is not to be reached by the name {name}."
+                return tr(
+                    "The backend that runs already is not to be reached by the name {name}.",
+                    name=name,
+                )
         if self.memory_budget not in (None, running.memory_budget):
-            return "The backend that runs already has another memory budget."
+            return tr("The backend that runs already has another memory budget.")
+        if self.certificate is not None and parts.scheme != "https":
+            return tr("The backend that runs already does not encrypt its connections.")
+        if self.database and database_name(self.database) != running.database:
+            return tr("The backend that runs already keeps its labels in another database.")
         return ""
 
 
@@ -118,12 +161,19 @@ class BackendHandle:
 
     async def exited(self) -> int | None:
         """Return once the process has ended: the exit code, or None if it is not a child."""
-        while True:
-            if self.process is not None and (code := self.process.poll()) is not None:
-                return code
-            if self.process is None and not is_running(self.pid, self.identity):
-                return None
-            await asyncio.sleep(4 * _POLL_SECONDS)
+        ended = asyncio.Event()
+        with ExitWatch(ended.set) as watch:
+            while True:
+                is_notified = watch.keep([self.pid])
+                if self.process is not None and (code := self.process.poll()) is not None:
+                    return code
+                if self.process is None and not is_running(self.pid, self.identity):
+                    return None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(
+                        _NOTIFIED_SECONDS if is_notified else 4 * _POLL_SECONDS
+                    ):
+                        await ended.wait()
 
     def keep_running(self, stays: bool) -> None:
         """Say whether it runs on when this program ends, however that does."""
@@ -161,7 +211,7 @@ async def ensure_backend(
         reason = options.reason_against(found)
         if not reason:
             return _joined(found)
-        if not found.was_left:
+        if not found.is_orphaned:
             raise _other_owner_error(found, reason)
         await end_process(found.pid, found.identity, STOP_TIMEOUT_SECONDS)
     return await _start(workspace, options)
@@ -170,7 +220,7 @@ async def ensure_backend(
 async def check_running_backend(workspace: Workspace, options: BackendOptions) -> None:
     """Raise BackendError if another program runs a backend that is not as `options` ask for."""
     found = await _find_running(workspace)
-    if found is not None and not found.was_left and (reason := options.reason_against(found)):
+    if found is not None and not found.is_orphaned and (reason := options.reason_against(found)):
         raise _other_owner_error(found, reason)
 
 
@@ -229,7 +279,7 @@ def _prepared_log(workspace: Workspace) -> Path:
         write_aside(probe, "?")
         probe.unlink(missing_ok=True)
     except OSError as error:
-        what = "The backend cannot be started"
+        what = tr("The backend cannot be started")
         raise storage_error(error, log, what, BackendError) from error
     except ServeryError as error:
         raise BackendError(error.what, error.advice) from error
@@ -244,7 +294,8 @@ async def _start_once(
     pipe = ParentPipe()
     keep = False
     try:
-        process = _spawn([*module_command("backend"), *arguments], log, pipe)
+        command = [*module_command("backend"), *arguments]
+        process = _spawn(command, options.environment(), log, pipe)
         try:
             url = await _wait_until_ready(workspace, process, log, deadline)
             keep = bool(url)
@@ -262,11 +313,14 @@ async def _start_once(
     return BackendHandle(url, process.pid, process_identity(process.pid), process, pipe)
 
 
-def _spawn(command: Sequence[str], log: Path, pipe: ParentPipe) -> subprocess.Popen[bytes]:
+def _spawn(
+    command: Sequence[str], environment: dict[str, str] | None, log: Path, pipe: ParentPipe
+) -> subprocess.Popen[bytes]:
     """Start a process of its own session: a Ctrl+C meant for its parent does not reach it."""
     with log.open("ab") as output:
         return subprocess.Popen(
             [*command, *pipe.arguments],
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -289,12 +343,16 @@ async def _wait_until_ready(
             return ""
         if code is not None:
             raise BackendError(
-                f"The backend exited while starting: {_last_line(log)}",
-                f"Its output is in {log}.",
+                _exit_sentence(log),
+                tr("Its output is in {log}.", log=log),
             )
         await asyncio.sleep(_POLL_SECONDS)
     raise BackendError(
-        f"The backend did not answer within {START_TIMEOUT_SECONDS:.0f} s.", f"Look at {log}."
+        tr(
+            "The backend did not answer within {seconds} s.",
+            seconds=round(START_TIMEOUT_SECONDS),
+        ),
+        tr("Look at {log}.", log=log),
     )
 
 
@@ -313,24 +371,28 @@ def _joined(running: BackendRunFile) -> BackendHandle:
         running.url,
         running.pid,
         running.identity or process_identity(running.pid),
-        left=running.started_by if running.was_left else "",
+        left=running.started_by if running.is_orphaned else "",
         owner=running.owner,
     )
 
 
 def _other_owner_error(running: BackendRunFile, reason: str) -> BackendError:
     return BackendError(
-        f"{reason} It is run by {running.owner}.",
-        "End that program first, or leave out --host and --port to use its backend.",
+        f"{reason} " + tr("It is run by {owner}.", owner=running.owner),
+        tr("End that program first, or leave out --host and --port to use its backend."),
     )
 
 
 def _held(workspace: Workspace) -> BackendError:
     holder = lock_holder(backend_lock_file(workspace))
-    which = f"Process {holder}" if holder else "Another process"
+    what = (
+        tr("Process {pid} is a backend of this workspace that does not answer.", pid=holder)
+        if holder
+        else tr("Another process is a backend of this workspace that does not answer.")
+    )
     return BackendError(
-        f"{which} is a backend of this workspace that does not answer.",
-        "End it with `servery stop`, then try again.",
+        what,
+        tr("End it with `servery stop`, then try again."),
     )
 
 
@@ -345,8 +407,12 @@ async def _terminate(process: subprocess.Popen[bytes]) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _last_line(log: Path) -> str:
+def _exit_sentence(log: Path) -> str:
+    """Say that the backend has exited, with the last line that it printed."""
     lines = tail(log, 20).splitlines()
-    line = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing.")
-    # A record of the log is one line, the traceback in it too; that is for whoever opens the log.
-    return line.partition(_TRACEBACK)[0]
+    line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    if not line:
+        return tr("The backend exited while starting: it printed nothing.")
+    # A record of the log is one line, the traceback in it too, for who opens the log.
+    shown = line.partition(_TRACEBACK)[0]
+    return tr("The backend exited while starting: {last_line}", last_line=shown)

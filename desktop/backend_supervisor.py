@@ -17,6 +17,7 @@ from desktop.backend_process import (
     BackendOptions,
     ensure_backend,
 )
+from desktop.translation import tr
 from serving.background import in_background
 from serving.errors import BackendError
 from serving.workspace import Workspace
@@ -39,7 +40,7 @@ are counted because elapsed time says nothing where this program was paused as w
 
 
 class BackendSupervisor:
-    """Sees to it that the workspace has a backend, whoever started the one that answers.
+    """Sees to it that the workspace has a backend, no matter what started the one that answers.
 
     When that ends, be it its own or that of another program, it is started here at the same
     address if that is still free. One that hangs is reported after 15 s and ended after a minute,
@@ -207,17 +208,26 @@ async def supervised_backend(
 
 
 def _hangs(handle: BackendHandle) -> BackendError:
-    what = f"The backend, process {handle.pid}, does not answer."
+    what = tr("The backend, process {pid}, does not answer.", pid=handle.pid)
     if handle.may_be_ended:
-        advice = "If it does not go on within a minute, it is ended and started again."
+        advice = tr("If it does not go on within a minute, it is ended and started again.")
     else:
-        advice = f"If it does not go on, end that process. It is run by {handle.owner}."
-    return BackendError(what, f"{advice} Labels are kept on disk.")
+        advice = tr(
+            "If it does not go on, end that process. It is run by {owner}.", owner=handle.owner
+        )
+    return BackendError(what, f"{advice} " + tr("Labels are kept on disk."))
 
 
 def _exited(workspace: Workspace, code: int | None) -> BackendError:
-    how = "" if code is None else f" with code {code}"
+    what = (
+        tr("The backend ended soon after each of its last starts.")
+        if code is None
+        else tr("The backend ended with code {code} soon after each of its last starts.", code=code)
+    )
     return BackendError(
-        f"The backend ended{how} soon after each of its last starts.",
-        f"It is tried again, and labels are kept on disk. Look at {workspace.logs / LOG_NAME}.",
+        what,
+        tr(
+            "It is tried again, and labels are kept on disk. Look at {log}.",
+            log=workspace.logs / LOG_NAME,
+        ),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from desktop.commands.terminal import (
     keep_streams_open,
@@ -18,6 +19,7 @@ from desktop.commands.terminal import (
     refused_output,
 )
 from serving.errors import ServeryError, system_error
+from serving.installation import PackageMissing, find_fault
 from serving.private import set_private_umask
 from serving.text.visible import visible
 from serving.version import VERSION
@@ -29,20 +31,26 @@ EXIT_INTERRUPTED = 130
 COMMANDS = {
     "classes": "desktop.commands.classes",
     "classify": "desktop.commands.classify",
+    "completion": "desktop.commands.completion",
     "doctor": "desktop.commands.doctor",
+    "engine": "desktop.commands.engine",
     "fleet": "desktop.commands.fleet",
     "image": "desktop.commands.image",
     "label": "desktop.commands.label",
     "labels": "desktop.commands.labels",
     "licences": "desktop.commands.licences",
     "models": "desktop.commands.models.group",
+    "open": "desktop.commands.open",
     "promote": "desktop.commands.learn",
     "queue": "desktop.commands.queue",
     "serve": "desktop.commands.serve",
+    "service": "desktop.commands.service",
+    "stack": "desktop.commands.stack",
     "stop": "desktop.commands.stop",
     "token": "desktop.commands.token",
     "train": "desktop.commands.learn",
     "training": "desktop.commands.training_group",
+    "webhook": "desktop.commands.webhook",
 }
 """The module of each command; imported when it is run, so that the window need not wait."""
 
@@ -59,6 +67,22 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return names alone: help for each would mean to import them all."""
+        names = [CompletionItem(name) for name in self.list_commands(ctx) if name != "open"]
+        found = [item for item in names if item.value.startswith(incomplete)]
+        return found or click.Command.shell_complete(self, ctx, incomplete)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from desktop.commands.open import names_file  # reads images, which takes time
+
+            if names_file(args[0]):
+                args = ["open", *args]
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with _sentences(), _plain_errors(ctx):
@@ -70,6 +94,7 @@ class _Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         keep_streams_open()
         with _sentences(), _plain_errors(ctx):
+            _check_packages()  # here, since looking a command up already imports them
             return super().parse_args(ctx, args)
 
 
@@ -126,7 +151,7 @@ class CliError(click.ClickException):
 def main(context: click.Context, workspace: str | None) -> None:
     """Run, use and train an image classifier on your own machine.
 
-    Without a command, the window opens.
+    Without a command, the window opens, with the photos and folders that are named.
     """
     set_private_umask()
     if workspace is not None and not workspace.strip():  # to Python, the folder that one is in
@@ -135,10 +160,19 @@ def main(context: click.Context, workspace: str | None) -> None:
     if context.invoked_subcommand not in (None, "doctor"):
         _say_what_is_damaged(context.obj)
     if context.invoked_subcommand is None:
-        from desktop.app import Options, run  # Qt, which commands do without
+        from desktop.commands.open import show_window
 
-        context.exit(run(Options(context.obj)))
+        context.exit(show_window(context.obj))
     protect_terminal()
+
+
+def _check_packages() -> None:
+    """Print what is wrong with the installed packages; raises it if nothing works without them."""
+    fault = find_fault()
+    if isinstance(fault, PackageMissing):
+        raise fault
+    if fault is not None:
+        print_message(f"servery: {fault}")
 
 
 def _say_what_is_damaged(workspace: Workspace) -> None:

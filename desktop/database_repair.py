@@ -25,7 +25,7 @@ def _recover(workspace: Workspace) -> str:
         workspace,
         path,
         prepare_desktop_database,
-        {"outbox": _is_label, "history": _is_photo},
+        {"outbox": _is_label, "history": _is_photo, "watched_folders": _is_folder},
         {"outbox": "labels on their way", "history": "photos of the history"},
     )
 
@@ -45,3 +45,7 @@ def _is_label(row: Mapping[str, Any]) -> bool:
 
 def _is_photo(row: Mapping[str, Any]) -> bool:
     return isinstance(row["path"], str | bytes) and isinstance(row["added"], float)
+
+
+def _is_folder(row: Mapping[str, Any]) -> bool:
+    return isinstance(row["path"], bytes)

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from PySide6.QtCore import QMimeData
 
+from desktop.translation import tr
 from serving.errors import ImageError
 
 _WEB = frozenset({"http", "https", "ftp", "ftps"})
@@ -56,8 +57,8 @@ def path_in_text(text: str) -> ImageError | None:
     if "\n" in line or not line.startswith(("/", "~/")):
         return None
     return ImageError(
-        f"{_shown(line)} is the name of a file, as text.",
-        "Drop the file itself, or open it with Ctrl+O.",
+        tr("{text} is the name of a file, as text.", text=_shown(line)),
+        tr("Drop the file itself, or open it with Ctrl+O."),
     )
 
 
@@ -75,14 +76,18 @@ def _read(address: bytes) -> Path | ImageError:
     name = unquote_to_bytes(host).decode("utf-8", "replace")
     if not _is_this_machine(name):
         return ImageError(
-            f"The file {_shown(_path(rest).name)} is on another machine, {_shown(name)}.",
-            "Copy it to this one, then drop the copy.",
+            tr(
+                "The file {name} is on another machine, {machine}.",
+                name=_shown(_path(rest).name),
+                machine=_shown(name),
+            ),
+            tr("Copy it to this one, then drop the copy."),
         )
     path_of_file = _path(rest)
     if not path_of_file.is_absolute():
         return ImageError(
-            "An address without a file was dropped.",
-            "Drop the file itself, or open it with Ctrl+O.",
+            tr("An address without a file was dropped."),
+            tr("Drop the file itself, or open it with Ctrl+O."),
         )
     return path_of_file
 
@@ -114,16 +119,17 @@ def _not_a_file(kind: str, address: str) -> ImageError:
     shown = _shown(address)
     if kind in _WEB:
         return ImageError(
-            f"{shown} is on the web, where Servery fetches nothing from.",
-            "Save the picture to a file, then drop that.",
+            tr("{address} is on the web, where Servery fetches nothing from.", address=shown),
+            tr("Save the picture to a file, then drop that."),
         )
     if kind in _TRASH:
         return ImageError(
-            f"{shown} is in the trash.", "Restore it in the file manager, then drop it."
+            tr("{address} is in the trash.", address=shown),
+            tr("Restore it in the file manager, then drop it."),
         )
     return ImageError(
-        f"{shown} is not a file of this machine.",
-        "Copy it into a folder of yours in the file manager, then drop the copy.",
+        tr("{address} is not a file of this machine.", address=shown),
+        tr("Copy it into a folder of yours in the file manager, then drop the copy."),
     )
 
 

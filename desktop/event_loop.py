@@ -15,6 +15,7 @@ from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from desktop.main_thread_gc import gc_on_loop_thread
+from desktop.translation import tr
 from serving.background import cancel_and_wait
 from serving.errors import ServeryError
 from serving.tf.cores import core_count
@@ -100,7 +101,7 @@ class EventLoop:
             qInstallMessageHandler(_ignore)  # Qt says so each time
             self.on_stopped()
         elif time.monotonic() > self._give_up_at:
-            raise ScreenLost("Servery did not end in good order after its screen was gone.")
+            raise ScreenLost(tr("Servery did not end in good order after its screen was gone."))
 
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception") or RuntimeError(context.get("message", "Unknown error"))

@@ -5,62 +5,60 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QKeySequence, QShowEvent
+from PySide6.QtGui import QFontMetrics, QShowEvent
 from PySide6.QtWidgets import QGridLayout
 
 from desktop import theme
 from desktop.licences_panel import LicencesPanel
-from desktop.widgets import build
+from desktop.shortcuts import Context, Shortcut
+from desktop.translation import tr
+from desktop.widgets import build, plain_text
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.scroll_page import ScrollPage
 from serving.models.builtin.catalog import built_in_models
 from serving.version import LICENCE, VERSION
 
 _STEPS = (
-    ("Classify", "Drop photos or folders. Each gets its best classes as bars."),
+    (tr("Classify"), tr("Drop photos or folders. Each gets its best classes as bars.")),
     (
-        "Correct",
-        "Say Yes, or type what a photo really shows; a new name makes a new class."
-        " Select several photos to label them all at once.",
+        tr("Correct"),
+        tr(
+            "Say Yes, or type what a photo really shows; a new name makes a new"
+            " class. Select several photos to label them all at once."
+        ),
     ),
     (
-        "Learn",
-        "Go to Learn: it shows next what teaches most, and what looks alike as a group. Press"
-        " Learn now, and the new version goes live on every instance.",
+        tr("Learn"),
+        tr(
+            "Go to Learn: it shows next what teaches most, and what looks alike"
+            " as a group. Press Learn now, and the new version goes live on"
+            " every instance."
+        ),
     ),
     (
-        "Your own model",
-        "Drop a folder with one folder a class on Models. It learns them, shows how good it is,"
-        " and answers once you press Use it.",
+        tr("Your own model"),
+        tr(
+            "Drop a folder with one folder a class on Models. It learns them,"
+            " shows how good it is, and answers once you press Use it."
+        ),
     ),
 )
-_KEYS = (
-    ("Ctrl+1", "Classify"),
-    ("Ctrl+2", "Learn"),
-    ("Ctrl+3", "Models"),
-    ("Ctrl+4", "Fleet"),
-    ("Ctrl+,", "Settings"),
-    ("Ctrl+O", "Open photos"),
-    ("Ctrl+Shift+O", "Open a folder of photos; on Models, learn from one"),
-    ("Ctrl+N", "New model (on Models)"),
-    ("Enter", "Open the versions and the report of the selected model"),
-    ("F2", "Rename the selected model; on Learn, the class"),
-    ("Ctrl+V", "Paste photos or a picture"),
-    ("Ctrl+F", "Search"),
-    ("1", "Label with the first class of the chart; 2 to 5 for the others, on Learn 2 to 9"),
-    ("0", "None of these classes"),
-    ("Return", "On Learn, the class that is marked"),
-    ("-", "On Learn, skip the photo; keep a doubtful label"),
-    ("A", "On Learn, every letter begins to type a class, new or not; / does too"),
-    ("Left", "On Learn, the photo before; Right the next; Alt+Left and Alt+Right for groups"),
-    ("Space", "On Learn, the class that is marked; take a photo out of a group"),
-    ("Ctrl+Z", "Undo the last label, and those of earlier days after it"),
-    ("Ctrl+R", "Classify the selected photos again"),
-    ("Ctrl+A", "Select all photos"),
-    ("Del", "Remove the selected photos from the gallery; delete the model or class"),
-    ("Ctrl+E", "Export the answers"),
-    ("Esc", "Close a notice, or leave settings, help and one model"),
-    ("Ctrl+Q", "Quit"),
+_KEYS = {
+    Context.WINDOW: tr("Keys: everywhere"),
+    Context.CLASSIFY: tr("Keys: on Classify"),
+    Context.MAP: tr("Keys: on Classify, the map"),
+    Context.LARGE_PHOTO: tr("Keys: on Classify, the photo shown large"),
+    Context.LEARN: tr("Keys: on Learn"),
+    Context.LABELLING: tr("Keys: on Learn, where photos are labelled"),
+    Context.CLASSES: tr("Keys: on Learn, the classes"),
+    Context.MODELS: tr("Keys: on Models"),
+    Context.ONE_MODEL: tr("Keys: on Models, one model"),
+    Context.LOG: tr("Keys: on Fleet, the log"),
+}
+"""The headings of the tables of keys."""
+_DIAGNOSTICS = tr(
+    "For a bug report: versions, engine, settings and where errors came"
+    " from. No photo, path or name is in it."
 )
 _MAX_MEANING = 4000
 """Characters; notices are long, and nothing of them is left out."""
@@ -71,14 +69,31 @@ class HelpPage(ScrollPage):
 
     licences_requested = Signal()
     """The page is shown for the first time: to read the licences takes a moment."""
+    first_steps_requested = Signal()
+    diagnostics_requested = Signal()
+    """What a bug report needs is to be put on the clipboard."""
 
     def __init__(self) -> None:
-        super().__init__("Help", f"Servery {VERSION}")
-        self.add_panel(_table("How it goes", _STEPS))
-        native = QKeySequence.SequenceFormat.NativeText
-        keys = [(QKeySequence(keys).toString(native), meaning) for keys, meaning in _KEYS]
-        self.add_panel(_table("Keys", keys, "mono"))
-        self.add_panel(_table("About", _about()))
+        super().__init__(tr("Help"), f"Servery {VERSION}")
+        how = _table(tr("How it goes"), _STEPS)
+        self.steps = build.button(tr("Show the first steps"))
+        self.steps.clicked.connect(self.first_steps_requested)
+        how.addLayout(build.row(self.steps, None), how.rowCount(), 0, 1, 2)
+        self.add_panel(how)
+        metrics = QFontMetrics(theme.monospace())
+        # One width for all tables, so that what the keys do stands in one column.
+        keys_width = max(metrics.horizontalAdvance(each.text) for each in Shortcut)
+        for context in Context:
+            keys = [(each.text, each.meaning) for each in Shortcut if each.context is context]
+            self.add_panel(_table(_KEYS[context], keys, "mono", keys_width))
+        about = _table(tr("About"), _about())
+        self.copy = build.button(tr("Copy diagnostics"), "copy")
+        self.copy.setToolTip(plain_text.tooltip(_DIAGNOSTICS))
+        self.copy.setAccessibleDescription(_DIAGNOSTICS)
+        self.copy.clicked.connect(self.diagnostics_requested)
+        what = PlainLabel(_DIAGNOSTICS, "muted", wrap=True)
+        about.addLayout(build.row((what, 1), self.copy, spacing=theme.L), about.rowCount(), 0, 1, 2)
+        self.add_panel(about)
         self.licences = LicencesPanel()
         self.add_panel(self.licences)
         self._requested = False
@@ -94,14 +109,26 @@ def _about() -> list[tuple[str, str]]:
     """Return what is in Servery that others made, each with its licence."""
     by_work: dict[str, list[str]] = {}
     for model in built_in_models():
-        text = f"{model.attribution} Licensed under {model.licence}."
+        text = tr(
+            "{attribution} Licensed under {licence}.",
+            attribution=model.attribution,
+            licence=model.licence,
+        )
         by_work.setdefault(text, []).append(model.title)
     models = [("\n".join(titles), text) for text, titles in by_work.items()]
-    return [("Servery", f"Version {VERSION}, licensed under {LICENCE}."), *models]
+    return [
+        (
+            "Servery",
+            tr("Version {version}, licensed under {licence}.", version=VERSION, licence=LICENCE),
+        ),
+        *models,
+    ]
 
 
-def _table(title: str, rows: Sequence[tuple[str, str]], role: str = "") -> QGridLayout:
-    """Return a heading and below it two columns, the left one in `role`."""
+def _table(
+    title: str, rows: Sequence[tuple[str, str]], role: str = "", width: int = 96
+) -> QGridLayout:
+    """Return a heading and below it two columns, the left one in `role` and at least so wide."""
     grid = QGridLayout()
     grid.setHorizontalSpacing(theme.XL)
     grid.setVerticalSpacing(theme.S)
@@ -109,7 +136,7 @@ def _table(title: str, rows: Sequence[tuple[str, str]], role: str = "") -> QGrid
     grid.addWidget(PlainLabel(title, "heading"), 0, 0, 1, 2)
     for number, (name, meaning) in enumerate(rows, 1):
         names = [PlainLabel(line, role) for line in name.split("\n")]
-        names[0].setMinimumWidth(96)
+        names[0].setMinimumWidth(width)
         grid.addLayout(build.column(*names, None, spacing=0), number, 0)
         right = PlainLabel(meaning, "muted", wrap=True, limit=_MAX_MEANING, lines=40)
         grid.addWidget(right, number, 1)

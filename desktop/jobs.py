@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
+from desktop.pause import Pause
+from desktop.widgets.timers import single_shot_timer
+from serving.errors import ServeryError
 from serving.progress import Report
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -42,13 +48,18 @@ class Job(Generic[T]):
         *,
         background: bool,
         has_own_eta: bool,
+        pause: Pause | None,
+        on_report: Callable[[], object],
     ) -> None:
+        """`on_report` is called on the thread of the first report since a poll."""
         self.id = number
         self.title = title
         self.background = background
-        """Not shown in the status bar; its caller reports its failure."""
+        """Not shown in the status bar; its caller reports its failure, which is logged besides."""
         self.has_own_eta = has_own_eta
         """Its text already says how fast it is and how long it will take."""
+        self.pause = pause
+        """Holds it up while a person wants that; None if it cannot be paused."""
         self.state = JobState.RUNNING
         self.done = 0
         self.total = 0
@@ -61,6 +72,7 @@ class Job(Generic[T]):
         self._finished_at: float | None = None
         self._samples: deque[tuple[float, int]] = deque([(self._started_at, 0)])
         self._task: asyncio.Task[T] | None = None
+        self._on_report = on_report
         self._changed = True
 
     @property
@@ -111,8 +123,10 @@ class Job(Generic[T]):
             self._samples.append((now, done))
             while now - self._samples[0][0] > _RATE_SECONDS and len(self._samples) > 2:
                 self._samples.popleft()
-        # Only noted here: signals are emitted by the poll, on Qt's thread.
-        self._changed = True
+        # Only noted here: `changed` is emitted by the poll, on Qt's thread.
+        if not self._changed:
+            self._changed = True
+            self._on_report()
 
 
 class Jobs(QObject):
@@ -126,6 +140,7 @@ class Jobs(QObject):
     """Job, in its end state."""
     failed = Signal(object)
     """Job that failed and is not background: the application reports it."""
+    _reported = Signal()
 
     def __init__(
         self, parent: QObject | None = None, *, clock: Callable[[], float] = time.monotonic
@@ -135,9 +150,10 @@ class Jobs(QObject):
         self._numbers = itertools.count(1)
         self._running: dict[int, Job[Any]] = {}
         self._closing = False
-        self._timer = QTimer(self)
-        self._timer.setInterval(POLL_MILLISECONDS)
-        self._timer.timeout.connect(self._poll)
+        # Only while there is something to tell: jobs that follow the fleet or the backend run as
+        # long as the application, and mostly have nothing new.
+        self._poll_soon = single_shot_timer(POLL_MILLISECONDS, self._poll, self)
+        self._reported.connect(self._start_polling)  # from another thread by way of Qt's
 
     @property
     def running(self) -> list[Job[Any]]:
@@ -156,17 +172,26 @@ class Jobs(QObject):
         *,
         background: bool = False,
         has_own_eta: bool = False,
+        pause: Pause | None = None,
     ) -> Job[T]:
         """Start `work` with a report function to call, and return its job at once.
 
         `title` names the work as a person would ("Classify 12 photos"). The job
         ends as SUCCEEDED, FAILED or CANCELLED. A failure is reported to the person,
-        unless the job runs in the `background`: then the caller reports it, from `result()`.
+        unless the job runs in the `background`: then it is logged, and the caller reports it, from
+        `result()`.
+        `work` asks `pause`, if there is one, before each of its steps.
         Needs a running event loop.
         """
         number = next(self._numbers)
         job: Job[T] = Job(
-            number, title, self._clock, background=background, has_own_eta=has_own_eta
+            number,
+            title,
+            self._clock,
+            background=background,
+            has_own_eta=has_own_eta,
+            pause=pause,
+            on_report=self._reported.emit,
         )
         self._running[job.id] = job
 
@@ -178,8 +203,7 @@ class Jobs(QObject):
         if self._closing:
             job.cancel()
         self.started.emit(job)
-        if not self._timer.isActive():
-            self._timer.start()
+        self._start_polling()
         return job
 
     async def close(self) -> None:
@@ -199,15 +223,28 @@ class Jobs(QObject):
             job.state = JobState.SUCCEEDED
         job._finished_at = self._clock()
         self._running.pop(job.id, None)
-        if not self._running:
-            self._timer.stop()
         self.changed.emit(job)
         self.finished.emit(job)
-        if job.state is JobState.FAILED and not job.background:
+        if job.state is JobState.FAILED and job.background:
+            _log_failure(job)
+        elif job.state is JobState.FAILED:
             self.failed.emit(job)
+
+    def _start_polling(self) -> None:
+        # Not restarted: a burst of reports is shown while it lasts.
+        if not self._poll_soon.isActive():
+            self._poll_soon.start()
 
     def _poll(self) -> None:
         for job in self.running:
-            changed, job._changed = job._changed, False
-            if changed:
+            if job._changed:
+                # First: a report that comes now is told in this turn or in another one.
+                job._changed = False
                 self.changed.emit(job)
+
+
+def _log_failure(job: Job[Any]) -> None:
+    if isinstance(job.error, ServeryError):
+        log.warning("The background job “%s” failed: %s", job.title, job.error)
+    else:
+        log.error("The background job “%s” failed", job.title, exc_info=job.error)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from serving.class_names import checked_class_name
 from serving.models.card import ModelCard
 
 MAX_MATCHES = 50
@@ -18,6 +20,8 @@ class ClassMatch:
     name: str
     other: str = ""
     """The other name in which the text was found; empty if it is in the name itself."""
+    is_new: bool = False
+    """There is no such class yet."""
 
 
 class KnownClasses:
@@ -59,12 +63,17 @@ class KnownClasses:
     def find(self, text: str) -> list[ClassMatch]:
         """Return the classes in whose names `text` is, the likeliest first.
 
-        What begins with the text comes before what has a word that does, and that before
-        the rest; other names come after the classes' own.
+        What begins with the text comes before what has a word that does, that before what has
+        a word that ends with it, and that before the rest; other names come after the classes'
+        own.
         """
         part = " ".join(text.split()).casefold()
         if not part:
             return []
+        return [match for _, match in self._ranked(part)[:MAX_MATCHES]]
+
+    def _ranked(self, part: str) -> list[tuple[int, ClassMatch]]:
+        """Return what `find` does for a folded text, each with how badly it fits."""
         meant = self.named(part)
         ranked: list[tuple[int, int, ClassMatch]] = []
         for order, (name, folded, others) in enumerate(self._searched):
@@ -76,7 +85,29 @@ class KnownClasses:
             if best[0] is not None:
                 ranked.append((-1 if name == meant else best[0], order, best[1]))
         ranked.sort(key=lambda each: each[:2])
-        return [match for _, _, match in ranked[:MAX_MATCHES]]
+        return [(rank, match) for rank, _, match in ranked]
+
+    def offers(self, text: str, limit: int = MAX_MATCHES) -> list[ClassMatch]:
+        """Return what a label that is typed so may be, best first; at least one.
+
+        The first is what Enter takes, wherever a class is typed. Last comes the new class of
+        that name: a part of a name makes none unless that is chosen. But it comes first if
+        no word begins or ends with the text: who types "Tom" means no "automated teller". There
+        is none by the name of a class that exists; by another name of one there is. Raises
+        ClassNameError if `text` can be the name of no class.
+        """
+        name = checked_class_name(text)
+        ranked = self._ranked(name.casefold())
+        found = [match for _, match in ranked[:MAX_MATCHES]]
+        if any(match.name.casefold() == name.casefold() for match in found):
+            return found[:limit]
+        new = ClassMatch(name, is_new=True)
+        if ranked and ranked[0][0] >= _INSIDE_A_WORD:
+            return [new, *found[: limit - 1]]
+        return [*found[: limit - 1], new]
+
+
+_INSIDE_A_WORD = 6
 
 
 def _rank(part: str, name: str) -> int | None:
@@ -85,4 +116,7 @@ def _rank(part: str, name: str) -> int | None:
         return None
     if name.startswith(part):
         return 0
-    return 2 if f" {part}" in name else 4
+    text = re.escape(part)
+    if re.search(rf"\b{text}", name):
+        return 2
+    return 4 if re.search(rf"{text}\b", name) else _INSIDE_A_WORD

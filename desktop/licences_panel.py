@@ -8,6 +8,7 @@ from PySide6.QtCore import QModelIndex, QStringListModel
 from PySide6.QtWidgets import QAbstractItemView, QListView, QPlainTextEdit, QVBoxLayout
 
 from desktop import theme
+from desktop.translation import tr
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line
 from serving.licences import Part
@@ -24,7 +25,7 @@ class LicencesPanel(QVBoxLayout):
         self._parts: Sequence[Part] = ()
         self.setSpacing(theme.S)
         self.names = QListView()
-        self.names.setAccessibleName("Parts of Servery")
+        self.names.setAccessibleName(tr("Parts of Servery"))
         self.names.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.names.setUniformItemSizes(True)
         theme.set_role(self.names, "list")
@@ -32,11 +33,11 @@ class LicencesPanel(QVBoxLayout):
         self.names.setModel(self._model)
         self.text = QPlainTextEdit()
         self.text.setReadOnly(True)
-        self.text.setAccessibleName("Licences and notices")
+        self.text.setAccessibleName(tr("Licences and notices"))
         self.text.setFont(theme.monospace(theme.Size.SMALL))
         self.text.setFixedHeight(_TEXT_HEIGHT)
-        self.note = PlainLabel("The licences are being read.", "muted", wrap=True)
-        self.addWidget(PlainLabel("Licences", "heading"))
+        self.note = PlainLabel(tr("The licences are being read."), "muted", wrap=True)
+        self.addWidget(PlainLabel(tr("Licences"), "heading"))
         for widget in (self.note, self.names, self.text):
             self.addWidget(widget)
         self.names.selectionModel().currentChanged.connect(self._show_text)
@@ -48,7 +49,7 @@ class LicencesPanel(QVBoxLayout):
         self._model.setStringList(
             [one_line(f"{part.name} {part.version}, {part.licence}") for part in parts]
         )
-        self.note.setText("What Servery is made of. Select a part to read its licences.")
+        self.note.setText(tr("What Servery is made of. Select a part to read its licences."))
         self._show_found(True)
         frame = self.names.height() - self.names.viewport().height()
         self.names.setFixedHeight(_ROWS * max(1, self.names.sizeHintForRow(0)) + frame)

@@ -9,8 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 INTERVAL_SECONDS = 0.5
+"""Between two collections while many objects are made."""
+IDLE_SECONDS = 4.0
+"""Between two collections while few are."""
+MANY_OBJECTS = 700
+"""More made than freed since the last collection, as by default in Python."""
 OLDER_EVERY = 10
 """Collections of one generation for each collection of the next older one."""
+GROWTH = 1.25
+"""The oldest generation is collected once it has so many times the objects that it was left with,
+as by default in Python: with 13,000 photos that takes longer than a frame of an animation."""
 
 
 @contextmanager
@@ -24,13 +32,22 @@ def gc_on_loop_thread(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     was_enabled = gc.isenabled()
     gc.disable()
     timer: asyncio.TimerHandle | None = None
-    turns = itertools.count(1)
+    oldest = OldestGeneration()
+    turns, pause = itertools.count(1), INTERVAL_SECONDS
 
     def collect() -> None:
-        nonlocal timer
+        nonlocal timer, pause
+        # Objects are counted while the collector is off, too.
+        are_many = gc.get_count()[0] >= MANY_OBJECTS
+        pause = INTERVAL_SECONDS if are_many else min(2 * pause, IDLE_SECONDS)
         turn = next(turns)
-        gc.collect(0 if turn % OLDER_EVERY else 1 if turn % OLDER_EVERY**2 else 2)
-        timer = loop.call_later(INTERVAL_SECONDS, collect)
+        if turn % OLDER_EVERY:
+            gc.collect(0)
+        elif turn % OLDER_EVERY**2 or not oldest.has_grown():
+            gc.collect(1)
+        else:
+            oldest.collect()
+        timer = loop.call_later(pause, collect)
 
     collect()
     try:
@@ -38,6 +55,39 @@ def gc_on_loop_thread(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     finally:
         if timer is not None:
             timer.cancel()
+        gc.unfreeze()
         gc.collect()
         if was_enabled:
             gc.enable()
+
+
+class OldestGeneration:
+    """Objects that outlived several collections, of which few are garbage."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def has_grown(self) -> bool:
+        """Whether enough came since the last collection that another one may be worth it."""
+        return _count_oldest() > GROWTH * self._left
+
+    def collect(self) -> None:
+        """Collect garbage of every age."""
+        gc.collect()
+        self._left = _count_oldest()
+
+
+def _count_oldest() -> int:
+    # A tenth of the time that a collection of them takes.
+    return len(gc.get_objects(generation=2))
+
+
+def keep_present_objects() -> None:
+    """Collect garbage, then let later collections pass over the objects that are left.
+
+    To be called once everything has been built: nearly all of that stays until the end, and
+    looking through it holds the window up for as long as ten frames of an animation. What is
+    freed without a collection still is.
+    """
+    gc.collect()
+    gc.freeze()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from enum import StrEnum
 from functools import partial
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QIcon, QKeySequence, QPaintEvent, QShortcut
+from PySide6.QtCore import QByteArray, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QIcon, QPaintEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
@@ -18,7 +18,9 @@ from PySide6.QtWidgets import (
 
 from desktop.jobs import Jobs
 from desktop.notifications import Notifications
+from desktop.shortcuts import Shortcut, bind
 from desktop.theme.tokens import RESOURCES
+from desktop.widgets.focus import give_focus
 from desktop.widgets.notice_stack import NoticeStack
 from desktop.widgets.sidebar import Sidebar
 from desktop.widgets.status_bar import StatusBar
@@ -36,13 +38,14 @@ class PageName(StrEnum):
 
 
 _PAGES = (
-    (PageName.CLASSIFY, "Classify", "Ctrl+1", False),
-    (PageName.LEARN, "Learn", "Ctrl+2", False),
-    (PageName.MODELS, "Models", "Ctrl+3", False),
-    (PageName.FLEET, "Fleet", "Ctrl+4", False),
-    (PageName.SETTINGS, "Settings", "Ctrl+,", True),
-    (PageName.HELP, "Help", "F1", True),
+    (PageName.CLASSIFY, Shortcut.SHOW_CLASSIFY, False),
+    (PageName.LEARN, Shortcut.SHOW_LEARN, False),
+    (PageName.MODELS, Shortcut.SHOW_MODELS, False),
+    (PageName.FLEET, Shortcut.SHOW_FLEET, False),
+    (PageName.SETTINGS, Shortcut.SHOW_SETTINGS, True),
+    (PageName.HELP, Shortcut.SHOW_HELP, True),
 )
+_ACTIVATION_TOKEN = "XDG_ACTIVATION_TOKEN"
 MIN_SIZE = (720, 480)
 DEFAULT_SIZE = (1200, 780)
 
@@ -54,6 +57,8 @@ class MainWindow(QMainWindow):
     """The window is on the screen; emitted once."""
     close_requested = Signal()
     """A person wants to close it; it stays open until `close_now`."""
+    quit_requested = Signal()
+    """A person wants to end the application, and not only to close the window."""
 
     def __init__(self, jobs: Jobs, notifications: Notifications) -> None:
         super().__init__()
@@ -81,14 +86,13 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.notices = NoticeStack(notifications, self._stack)
         self._stack.currentChanged.connect(self.notices.raise_)
-        for name, title, keys, foot in _PAGES:
-            shortcut = QKeySequence(keys)
-            self.sidebar.add(name, title, name, shortcut, foot=foot)  # icons are named alike
+        for name, shortcut, foot in _PAGES:
+            icon = name.value  # icons are named alike
+            self.sidebar.add(name, shortcut.meaning, icon, shortcut.text, foot=foot)
             self.set_page(name, QWidget())
-            self._bind(shortcut, partial(self.show_page, name))
-        self._bind(QKeySequence("?"), lambda: self.show_page(PageName.HELP))
-        self._bind(QKeySequence(QKeySequence.StandardKey.Quit), self.close)
-        self._bind(QKeySequence(Qt.Key.Key_Escape), self._on_escape)
+            bind(shortcut, self, partial(self.show_page, name))
+        bind(Shortcut.QUIT, self, self.quit_requested.emit)
+        bind(Shortcut.LEAVE, self, self._on_escape)
         self.sidebar.page_requested.connect(self.show_page)
         self.status.fleet.clicked.connect(lambda: self.show_page(PageName.FLEET))
         self.show_page(PageName.CLASSIFY)
@@ -117,7 +121,7 @@ class MainWindow(QMainWindow):
         """Show the page called `name` and give it the keyboard focus."""
         self._stack.setCurrentWidget(self._pages[name])
         self.sidebar.set_current(name)
-        self._pages[name].setFocus(Qt.FocusReason.OtherFocusReason)
+        give_focus(self._pages[name])
 
     def saved_geometry(self) -> str:
         """Return size and position for `restore_saved_geometry`."""
@@ -126,6 +130,16 @@ class MainWindow(QMainWindow):
     def restore_saved_geometry(self, saved_geometry: str) -> None:
         """Restore what `saved_geometry()` returned; an invalid value is ignored."""
         self.restoreGeometry(QByteArray.fromBase64(saved_geometry.encode()))
+
+    def come_to_front(self, token: str = "") -> None:
+        """Show the window above others, also if it is minimized; `token` is what a Wayland desktop
+        gave for that."""
+        if self.isMinimized():
+            self.showNormal()
+        if token:
+            os.environ[_ACTIVATION_TOKEN] = token  # Qt takes it from there, once
+        self.raise_()
+        self.activateWindow()
 
     def close_now(self) -> None:
         """Close without asking."""
@@ -147,7 +161,7 @@ class MainWindow(QMainWindow):
         if not self._painted:
             self._painted = True
             # The pixels are on the screen only after this event.
-            QTimer.singleShot(0, self.painted.emit)
+            QTimer.singleShot(0, self, self.painted.emit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._may_close:
@@ -162,6 +176,3 @@ class MainWindow(QMainWindow):
             PageName.HELP,
         ):
             self.show_page(PageName.CLASSIFY)
-
-    def _bind(self, keys: QKeySequence, act: Callable[[], object]) -> None:
-        QShortcut(keys, self).activated.connect(act)

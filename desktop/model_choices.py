@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from desktop.formats import plural
+from desktop.translation import tr
 from serving.models.served import ServedModels
 
 if TYPE_CHECKING:  # the window, which imports this, is painted before the backend's types are
@@ -92,5 +94,5 @@ class AnsweringModel:
 
 def _detail(model: ModelSummary) -> str:
     if not model.class_count:
-        return "no class yet"
-    return f"{model.class_count:,} class{'' if model.class_count == 1 else 'es'}"
+        return tr("no class yet")
+    return plural(model.class_count, "class", "classes")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from backend.contract import ModelSummary, VersionSummary
+from desktop.service_sentences import translated
+from desktop.translation import tr
 
 
 def live_fault(model: ModelSummary) -> VersionSummary | None:
@@ -17,5 +19,11 @@ def fault_sentences(model: ModelSummary) -> str:
     if version is None:
         return ""
     instead = model.fallback_version
-    answers = f"Version {instead} answers in its place." if instead is not None else ""
-    return " ".join(filter(None, (version.fault, answers, version.fault_advice)))
+    answers = (
+        tr("Version {version} answers in its place.", version=instead)
+        if instead is not None
+        else ""
+    )
+    return " ".join(
+        filter(None, (translated(version.fault), answers, translated(version.fault_advice)))
+    )

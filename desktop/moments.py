@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from serving.units import format_duration
+from desktop.formats import duration
+from desktop.translation import tr
 
 
 def ago(moment: str, now: datetime | None = None) -> str:
@@ -17,11 +18,11 @@ def ago(moment: str, now: datetime | None = None) -> str:
         return ""
     seconds = ((now or datetime.now(UTC)) - then).total_seconds()
     if seconds < 45:
-        return "just now"
+        return tr("just now")
     if seconds < 90:
-        return "1 min ago"
+        return tr("1 min ago")
     if seconds < 7 * 86400:
-        return f"{format_duration(seconds)} ago"
+        return tr("{duration} ago", duration=duration(seconds))
     return then.astimezone().strftime("%Y-%m-%d")
 
 

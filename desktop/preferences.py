@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from desktop.translation import LANGUAGES, SYSTEM
 from serving.engines.names import AUTO, ENGINE_CHOICES
 from serving.json_decode import decode
 from serving.state_files import DamagedFile, UnreadableFile, read_file, text_of
@@ -36,13 +37,21 @@ class Preferences:
     """Every preference with its default; the field names are the keys of the file."""
 
     appearance: Appearance = Appearance.SYSTEM
+    language: str = SYSTEM
+    """What the window speaks, from its next start on: a code of LANGUAGES, or SYSTEM."""
     engine: str = AUTO
     """auto, docker or process."""
     unsure_below: float = 0.5
     """Predictions whose best score is lower are marked unsure, where no familiarity is known."""
     on_quit: OnQuit = OnQuit.ASK
+    close_to_tray: bool = False
+    """A closed window leaves an icon in the tray, where there is one, and does not quit."""
     dismissed_action: str = ""
     """The EngineAction that Fleet suggested and is not to suggest again."""
+    first_steps_done: bool = False
+    """The first steps are not shown by themselves any more."""
+    stack_near_duplicates: bool = True
+    """The gallery shows photos that look nearly the same as one stack."""
     window: str = ""
     """Size and position of the window as Qt saves them, in base64."""
 
@@ -51,6 +60,7 @@ _FORMER_KEYS = {"dismissed_action": "put_off"}
 """Keys that files of earlier versions use."""
 
 _VALID: dict[str, Callable[[Any], bool]] = {
+    "language": (SYSTEM, *LANGUAGES).__contains__,
     "engine": ENGINE_CHOICES.__contains__,
     "unsure_below": lambda share: 0 <= share <= 1,
 }
@@ -107,7 +117,7 @@ def _values(raw: dict[str, Any]) -> dict[str, Any]:
         if key in raw:
             kind = type(getattr(Preferences, field.name))
             with contextlib.suppress(ValueError):
-                value = kind(decode(float if kind is float else str, raw[key]))
+                value = kind(decode(kind if kind in (bool, float) else str, raw[key]))
                 if _VALID.get(field.name, _any_value)(value):
                     values[field.name] = value
     return values

@@ -7,6 +7,7 @@ import asyncio
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from desktop.settings import OnQuit
+from desktop.translation import tr
 from desktop.widgets.question import Question
 
 
@@ -17,14 +18,17 @@ async def ask_what_to_keep(window: QWidget) -> OnQuit | None:
     """
     box = Question(
         window,
-        "Quit Servery",
-        "Keep the fleet running?",
-        "A fleet that keeps running answers the command line and other programs, and is"
-        " there at once when you come back. Your answer is remembered; the settings change it.",
+        tr("Quit Servery"),
+        tr("Keep the fleet running?"),
+        tr(
+            "The fleet is what answers photos. If it keeps running, it answers the command line and"
+            " other programs, and is there at once when you come back. Your answer is remembered;"
+            " the settings change it."
+        ),
     )
-    stop = box.addButton("Stop the fleet", QMessageBox.ButtonRole.AcceptRole)
-    keep = box.addButton("Keep it running", QMessageBox.ButtonRole.AcceptRole)
-    stay = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    stop = box.addButton(tr("Stop the fleet"), QMessageBox.ButtonRole.AcceptRole)
+    keep = box.addButton(tr("Keep it running"), QMessageBox.ButtonRole.AcceptRole)
+    stay = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(stop)
     box.setEscapeButton(stay)
     answer: asyncio.Future[OnQuit | None] = asyncio.get_running_loop().create_future()

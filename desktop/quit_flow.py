@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from desktop.jobs import Job, Jobs
@@ -27,7 +27,10 @@ class QuitFlow:
         """Whether there is something that could go on running without the window."""
         self.on_quit = OnQuit.STOP
         """What happens to it; decided when `quit_requested` is set."""
+        self.take_window: Callable[[], bool] = lambda: False
+        """Hides the window instead of quitting, if that is wanted; returns whether it did."""
         window.close_requested.connect(self._on_close_requested)
+        window.quit_requested.connect(self._on_quit_requested)
 
     @property
     def stops_fleet(self) -> bool:
@@ -55,6 +58,10 @@ class QuitFlow:
             self.quit(OnQuit.STOP if preference is OnQuit.ASK else preference)
 
     def _on_close_requested(self) -> None:
+        if not self.take_window():
+            self._on_quit_requested()
+
+    def _on_quit_requested(self) -> None:
         preference = self._settings.preferences.on_quit
         if not self.has_fleet:
             self.quit()

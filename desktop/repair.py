@@ -17,6 +17,7 @@ from typing import Any
 from desktop.database_repair import check_desktop_database
 from desktop.preferences import read_preferences
 from desktop.running_programs import read_entry
+from desktop.translation import tr
 from serving.errors import ServeryError
 from serving.programs import child_environment, module_command
 from serving.repair import checks
@@ -49,7 +50,7 @@ class Examination:
 
 def check_settings(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.settings
-    then = "All settings are the defaults again."
+    then = tr("All settings are the defaults again.")
     repair = partial(open_or_move_aside, path, read_preferences, workspace, then)
     yield from damage(path, read_preferences, repair)
 
@@ -122,7 +123,7 @@ def _repair_in_backend(workspace: Workspace) -> str:
     result = _examine_in_backend(workspace, repair=True)
     for failure in result["not_repaired"]:
         raise NotRepaired(**failure)
-    return " ".join(result["repaired"]) or "Nothing was left to repair."
+    return " ".join(result["repaired"]) or tr("Nothing was left to repair.")
 
 
 def _examine_in_backend(workspace: Workspace, *, repair: bool) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def _examine_in_backend(workspace: Workspace, *, repair: bool) -> dict[str, Any]
         result: dict[str, Any] = json.loads(finished.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise NotRepaired(
-            f"The labels and the labelled photos could not be checked: {error}.",
-            "Close Servery's window and end `servery serve`, then run `servery doctor` again.",
+            tr("The labels and the labelled photos could not be checked: {error}.", error=error),
+            tr("Close Servery's window and end `servery serve`, then run `servery doctor` again."),
         ) from error
     return result

@@ -22,6 +22,8 @@ from serving.process_identity import is_running, process_identity
 from serving.state_files import DamagedFile, UnreadableFile, read_object, set_aside
 from serving.workspace import Workspace
 
+WINDOW = "Servery's window"
+"""The name of the window in its entry, which other programs read."""
 _MAX_PID = 2**31
 
 
@@ -72,7 +74,7 @@ class Registration:
     def inherits_fleet(self) -> bool:
         """Whether the instances are those of another program, which stops them at its end.
 
-        If that was killed, or ends first, whoever runs longest stops them in its place.
+        If that was killed, or ends first, the one that runs longest stops them in its place.
         """
         return any(each.stops_fleet for each in (*self.others, *self.killed))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop.preferences import OnQuit, Preferences, damage_of_settings, usable_preferences
+from desktop.translation import tr
 from serving.errors import ServeryError, storage_error
 from serving.files import write_aside
 from serving.state_files import set_aside
@@ -56,7 +57,7 @@ class Settings:
         try:
             self._save()
         except OSError as error:
-            what = "The settings could not be saved"
+            what = tr("The settings could not be saved")
             self.on_error(storage_error(error, self._path, what, SettingsNotSaved))
         return self.preferences
 

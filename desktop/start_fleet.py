@@ -15,17 +15,22 @@ from PIL import Image
 
 from desktop.fleet.engine_presenter import EnginePresenter
 from desktop.fleet.engines import FleetEngines
+from desktop.fleet.nodes_presenter import NodesPresenter
 from desktop.fleet.page import FleetPage
-from desktop.fleet.presenter import FleetPresenter
+from desktop.fleet.presenter import FleetPresenter, counted
+from desktop.fleet.stack_presenter import StackPresenter
 from desktop.formats import plural
 from desktop.left_running import fleet_sentence
 from desktop.main_window import PageName
-from desktop.running_programs import Registration, RunningProgram, registered
+from desktop.running_programs import WINDOW, Registration, RunningProgram, registered
+from desktop.service_sentences import translated
 from desktop.settings import OnQuit, Preferences
+from desktop.translation import tr
 from serving.background import in_background
 from serving.engines.choose import awaited_engine
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.process import ProcessEngine
+from serving.engines.swarm.engine import SwarmEngine
 from serving.engines.switch import EngineSwitch
 from serving.errors import ModelError, ServeryError
 from serving.fleet.fleet import Fleet
@@ -42,7 +47,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WINDOW = "Servery's window"
 DEFAULT_INSTANCES = 2
 """Size of a fleet that nobody has sized yet, on a machine with at least as many cores."""
 FIRST_INSTANCE_SECONDS = 6.0
@@ -57,7 +61,7 @@ Image.preinit()  # Pillow loads its codecs at first use, which would be on the m
 
 async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     """Build the fleet, its page and its client, and start instances; raises ServeryError."""
-    app.classify_page.set_note("The model is starting; photos can be dropped already.")
+    app.classify_page.set_note(tr("The model is starting; photos can be dropped already."))
     page = FleetPage()
     app.window.set_page(PageName.FLEET, page)
     try:
@@ -65,15 +69,17 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
         installed = await _has_model(app, repository)
         engine = await awaited_engine(app.engine_setting, app.workspace)
     except ServeryError as error:
-        app.window.status.show_failed(f"Fleet: {error.what}")
+        app.window.status.show_failed(tr("Fleet: {what}", what=translated(error.what)))
+        page.show_unavailable(translated(str(error)))
         raise
     client = PredictClient(repository.served, canaries=repository.canaries, timeout=TIMEOUT_SECONDS)
     stack.push_async_callback(client.close)
     switch = EngineSwitch(engine)
     docker = engine if isinstance(engine, DockerEngine) else DockerEngine(app.workspace)
     process = engine if isinstance(engine, ProcessEngine) else ProcessEngine(app.workspace)
-    fleet = Fleet(switch, repository, app.workspace, client)
-    engines = FleetEngines(fleet, switch, docker, process, lambda: app.engine_setting)
+    swarm = engine if isinstance(engine, SwarmEngine) else SwarmEngine(app.workspace)
+    fleet = Fleet(switch, repository, app.workspace, client, keeps_metrics=True)
+    engines = FleetEngines(fleet, switch, docker, process, swarm, lambda: app.engine_setting)
     stack.push_async_callback(engines.close)
     program = stack.enter_context(registered(app.workspace, WINDOW))
 
@@ -83,8 +89,19 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     set_stops_fleet(app.settings.preferences)
     stack.callback(app.settings.subscribe(set_stops_fleet))
     stack.push_async_callback(_stop_fleet, app, fleet, program)
-    FleetPresenter(page, fleet, app.jobs, app.notifications)
-    EnginePresenter(page, fleet, engines, app.settings, app.jobs, app.notifications)
+    engine_presenter = EnginePresenter(
+        page, fleet, engines, app.settings, app.jobs, app.notifications
+    )
+    nodes = NodesPresenter(page, engines, app.workspace, app.jobs, app.notifications)
+    app.presenters += [
+        FleetPresenter(page, fleet, app.jobs, app.notifications),
+        engine_presenter,
+        StackPresenter(page, fleet, engines, app.jobs, app.notifications),
+        nodes,
+    ]
+    app.settings_page.limits_requested.connect(engine_presenter.open_limits_dialog)
+    app.settings_page.engine_address_requested.connect(nodes.open_engine_dialog)
+    app.settings_page.set_fleet_ready(True)
     status = _FleetStatus(app, repository)
     app.answering.subscribe(status.show_answering)
     stack.callback(fleet.subscribe(status.show))
@@ -103,6 +120,7 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
             background=True,
         )
     app.quit_flow.has_fleet = True
+    app.help.fleet_view = lambda: fleet.view
     app.fleet.set(fleet)
     app.client.set(client)
 
@@ -115,7 +133,7 @@ def start_first_instances(app: App, fleet: Fleet) -> None:
 
     async def start(report: Report) -> None:
         try:
-            await fleet.scale(count, report)
+            await fleet.scale(count, counted(report))
         except ServeryError:
             if not fleet.configured:
                 loop = asyncio.get_running_loop()
@@ -123,7 +141,8 @@ def start_first_instances(app: App, fleet: Fleet) -> None:
             raise
 
     if not app.jobs.closing:
-        app.jobs.start(f"Start {plural(count, 'instance')}", start)
+        title = tr("Start {instances}", instances=plural(count, "instance"))
+        app.jobs.start(title, start, has_own_eta=True)
 
 
 async def _has_model(app: App, repository: ModelRepository) -> bool:
@@ -159,7 +178,7 @@ async def wait_for_first_instance(fleet: Fleet) -> None:
     ready = asyncio.Event()
 
     def check(view: FleetView) -> None:
-        if view.ready:
+        if view.can_answer:
             ready.set()
 
     unsubscribe = fleet.subscribe(check)
@@ -191,6 +210,7 @@ class _FleetStatus:
         app.window.status.show_fleet(
             view.ready, view.desired_count, view.fault_sentence(view.model), rollout
         )
+        app.first_steps.show_fleet(view)
         app.answering.set_served(view.served)
         self.show_answering()
         for model in view.served.names():
@@ -198,7 +218,9 @@ class _FleetStatus:
             if version is not None and self._cards.get(model) != version:
                 self._cards[model] = version
                 app.jobs.start(
-                    "Read a model card", partial(self._show_card, model, version), background=True
+                    "Read a model card",
+                    partial(self._show_card, model, version),
+                    background=True,
                 )
 
     def show_answering(self) -> None:
@@ -208,7 +230,7 @@ class _FleetStatus:
             version = view.version_of(model)
             canary = view.canaries.get(model)
             self._app.window.status.show_model(model, version, canary)
-            self._app.classify.fleet_changed(view.ready, model, version, canary)
+            self._app.classify.fleet_changed(view.can_answer, model, version, canary)
 
     async def _show_card(self, model: str, version: int, report: Report) -> None:
         try:
@@ -217,6 +239,8 @@ class _FleetStatus:
             self._app.notifications.error(error)
         else:
             self._app.classify.set_card(model, card)
+            if self._view is not None and model == self._view.model:
+                self._app.first_steps.show_model(model, len(card.classes))
 
 
 async def _run_fleet(app: App, fleet: Fleet) -> None:

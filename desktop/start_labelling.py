@@ -48,6 +48,7 @@ async def start_labelling(
     presenter = LabellingPresenter(
         page, desk, backend, app.jobs, app.notifications, on_labels=shown.refresh
     )
+    app.on_label = desk.answered_elsewhere
     app.classify.undo_earlier = presenter.undo_earlier
     return presenter
 

@@ -14,9 +14,10 @@ from desktop.learn.pool_sender import send_to_pool
 from desktop.learn.presenter import LearnPresenter
 from desktop.left_running import runs_sentence
 from desktop.main_window import PageName
+from desktop.running_programs import WINDOW
 from desktop.settings import OnQuit, Preferences
-from desktop.start_fleet import WINDOW
 from desktop.start_labelling import start_labelling
+from desktop.translation import tr
 from serving.access_token import AccessToken
 from serving.background import in_background
 
@@ -43,7 +44,7 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
             BackendOptions(engine=app.engine_setting, started_by=WINDOW),
             on_url=backend.move,
             on_error=app.notifications.error,
-            on_recovered=lambda: app.notifications.info("The backend is running again."),
+            on_recovered=lambda: app.notifications.info(tr("The backend is running again.")),
             required=False,
             stop_on_exit=lambda: app.quit_flow.stops_fleet,
         )
@@ -66,7 +67,7 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
         )
     )
     labelling = await start_labelling(app, stack, page, backend, outbox)
-    LearnPresenter(
+    learn = LearnPresenter(
         page,
         backend,
         outbox,
@@ -75,5 +76,6 @@ async def start_learning(app: App, stack: AsyncExitStack) -> None:
         on_model=labelling.show_model,
         history=lambda: [photo.path for photo in app.gallery.photos],
     )
+    app.presenters += [labelling, learn]
     app.backend.set(backend)
     app.outbox.set(outbox)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.contract import FilePrediction
+from desktop.classify.compare.answers import VersionChoice
+from desktop.classify.compare.presenter import ComparePresenter
 from desktop.classify.speeds import quick_milliseconds
 from desktop.fleet.page import FleetPage
 from desktop.main_window import PageName
 from desktop.models.page import ModelsPage
 from desktop.models.presenter import ModelsPresenter
+from desktop.service_sentences import translated
 from serving.errors import ServeryError
 from serving.progress import Report
 
@@ -29,11 +35,31 @@ def start_models(app: App) -> None:
     if isinstance(fleet_page, FleetPage):  # not if there is no fleet
         fleet_page.versions_requested.connect(show_versions)
 
+    async def versions() -> list[VersionChoice]:
+        return [
+            VersionChoice(model.name, version.number, model.served and version.live)
+            for model in await (await app.backend).models()
+            for version in model.versions
+        ]
+
+    async def ask_stored(
+        model: str, version: int, files: Sequence[Path], report: Report
+    ) -> Sequence[FilePrediction]:
+        return await (await app.backend).predictions(model, version, files, report)
+
+    app.compare = ComparePresenter(
+        app.classify_page,
+        app.jobs,
+        choices=versions,
+        ask_served=app.ask_version,
+        ask_stored=ask_stored,
+    )
+
     async def connect(report: Report) -> None:
         try:
             backend = await app.backend
         except ServeryError as error:
-            page.show_unavailable(str(error))
+            page.show_unavailable(translated(str(error)))
         else:
             presenter = ModelsPresenter(
                 page,
@@ -44,6 +70,7 @@ def start_models(app: App) -> None:
                 on_models=app.answering.set_models,
                 history=lambda: [photo.path for photo in app.gallery.photos],
             )
+            app.presenters.append(presenter)
             for button in (app.window.status.model, app.classify_page.pane.models):
                 button.use_requested.connect(presenter.use)
 

@@ -16,6 +16,7 @@ from desktop.jobs import Jobs
 from desktop.notifications import Notifications
 from desktop.repair import CHECKS, QUICK_CHECKS, repair_all
 from desktop.start_fleet import start_first_instances
+from desktop.translation import tr
 from serving.background import in_background
 from serving.progress import Report
 from serving.repair.problem import WorkspaceProblem, find_problems
@@ -29,7 +30,7 @@ POLL_SECONDS = 20.0
 _LEAST_PAUSE = 100
 """Between two looks at the databases, by how long one takes: it reads all of them."""
 _MAX_NAMED = 3
-_KEPT = "Nothing is destroyed: what is damaged is moved to the workspace's folder “damaged”."
+_KEPT = tr("Nothing is destroyed: what is damaged is moved to the workspace's folder “damaged”.")
 
 
 async def start_repair(app: App, stack: AsyncExitStack) -> None:
@@ -93,11 +94,11 @@ class RepairPresenter:
                 self._notifications.error(problem.what_error())
         if repairable:
             self._notifications.problem(
-                summary(repairable), _KEPT, "Repair", partial(self._start, tuple(problems))
+                summary(repairable), _KEPT, tr("Repair"), partial(self._start, tuple(problems))
             )
 
     def _start(self, problems: Sequence[WorkspaceProblem]) -> None:
-        self._jobs.start("Repair the workspace", partial(self._repair, problems))
+        self._jobs.start(tr("Repair the workspace"), partial(self._repair, problems))
 
     async def _repair(self, problems: Sequence[WorkspaceProblem], report: Report) -> None:
         async with self._repairing:
@@ -108,9 +109,12 @@ class RepairPresenter:
         if len(done) > 1:
             details = "\n".join(done)
             self._notifications.info(
-                f"{plural(len(done), 'repair')} carried out. What was damaged is in"
-                f" {self._workspace.damaged}.",
-                "Copy details",
+                tr(
+                    "{repairs} carried out. What was damaged is in {folder}.",
+                    repairs=plural(len(done), "repair"),
+                    folder=self._workspace.damaged,
+                ),
+                tr("Copy details"),
                 lambda: QGuiApplication.clipboard().setText(details),
             )
         elif done:
@@ -122,7 +126,14 @@ def summary(problems: Sequence[WorkspaceProblem]) -> str:
     """Return what is wrong in one sentence."""
     if len(problems) == 1:
         return problems[0].what
-    names = [problem.path.name for problem in problems[:_MAX_NAMED]]
-    more = len(problems) - len(names)
-    listed = ", ".join(names) + (f" and {more} more" if more else "")
-    return f"{plural(len(problems), 'file')} of the workspace cannot be used: {listed}."
+    files = plural(len(problems), "file")
+    names = ", ".join(problem.path.name for problem in problems[:_MAX_NAMED])
+    more = len(problems) - _MAX_NAMED
+    if more > 0:
+        return tr(
+            "{files} of the workspace cannot be used: {names} and {more} more.",
+            files=files,
+            names=names,
+            more=more,
+        )
+    return tr("{files} of the workspace cannot be used: {names}.", files=files, names=names)

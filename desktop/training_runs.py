@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from backend.client import BackendClient, BackendRefused
 from backend.contract import RunState, TrainingRun
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from serving.errors import BackendError, ServeryError
 from serving.progress import Report
 
@@ -16,7 +18,7 @@ STEPS = 100
 _POLL_SECONDS = 0.5
 """Between two questions how far a training run is."""
 AWAY_SECONDS = 20.0
-"""How long the backend may be away, until whoever runs it has started it again."""
+"""How long the backend may be away, until what runs it has started it again."""
 
 
 class TrainingRunFailed(ServeryError):
@@ -69,11 +71,13 @@ def check_succeeded(run: TrainingRun) -> None:
         raise asyncio.CancelledError
     if run.state is RunState.FAILED:
         raise TrainingRunFailed(
-            run.step or "The training run failed without saying why.",
-            "The live version stays as it is, and the labels are kept for the next run.",
+            translated(run.step) or tr("The training run failed without saying why."),
+            tr("The live version stays as it is, and the labels are kept for the next run."),
         )
 
 
 def step_sentence(run: TrainingRun) -> str:
     """Say what a run that has not finished is doing."""
-    return run.step or ("Waiting for its turn." if run.state is RunState.QUEUED else "Starting.")
+    return translated(run.step) or (
+        tr("Waiting for its turn.") if run.state is RunState.QUEUED else tr("Starting.")
+    )

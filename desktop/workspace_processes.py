@@ -23,7 +23,7 @@ from serving.process_identity import process_identity
 from serving.workspace import Workspace
 
 BACKEND, WORKER, INSTANCE = "backend", "training worker", "instance"
-_WORKER_MODULE = "backend.training.worker"
+_WORKER_MODULES = ("backend.training.worker", "backend.training.fine_tuning.program")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _kind(words: list[str], root: Path, *, holds_lock: bool) -> str:
     module = _module(words)
     if module == "backend" and (holds_lock or _workspace_of(words) == root):
         return BACKEND
-    if module == _WORKER_MODULE and any(_is_below(word, root) for word in words):
+    if module in _WORKER_MODULES and any(_is_below(word, root) for word in words):
         return WORKER
     flag, folder = f"{PORTS_FLAG}=", Workspace(root).instances
     if any(word.startswith(flag) and _is_below(word[len(flag) :], folder) for word in words):

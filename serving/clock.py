@@ -16,11 +16,20 @@ from typing import Any
 
 def utc_now() -> str:
     """Return the time in UTC as ISO 8601 with milliseconds: `2026-01-31T09:15:00.123Z`."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(datetime.now(UTC))
 
 
-def moment(raw: Any) -> float:
-    """Return what a file holds as a moment, in seconds since the epoch; 0 if it is none."""
+def utc_text(when: datetime) -> str:
+    """Return a moment that knows its time zone as `utc_now` writes it: as text they are in order.
+
+    Raises OverflowError for one at the end of the calendar.
+    """
+    text = when.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def epoch_seconds(raw: Any) -> float:
+    """Return what a file holds as seconds since the epoch; 0 if it is no such number."""
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         return 0.0
     try:

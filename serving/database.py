@@ -18,14 +18,12 @@ from serving.database_lock import is_being_repaired, shared_lock
 from serving.errors import ServeryError, storage_error
 from serving.state_files import REPAIR_ADVICE, DamagedFile, UnreadableFile, open_file
 
-__all__ = ["COMPANIONS", "MAX_INTEGER", "Connection", "Database", "Row", "check_files"]
+__all__ = ["COMPANIONS", "Connection", "Database", "Row", "check_files"]
 
 T = TypeVar("T")
 
 COMPANIONS = ("-wal", "-shm")
 """The ends of the names of SQLite's files beside a database: its log, and the index of that."""
-MAX_INTEGER = 2**63 - 1
-"""More than this no column holds; to look for it would be an error."""
 _LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 """How a log with something in it begins."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -35,7 +33,7 @@ _OF_THE_DISK = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
 )
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 3.0
 """How often a program that uses a database looks whether it is to be repaired."""
 _BUSY_SECONDS = 10.0
 """How long a statement waits for another connection to the same file."""
@@ -99,6 +97,16 @@ class Database:
             # The context manager commits and rolls back, but begins nothing by itself.
             with self._open() as connection:
                 connection.execute("BEGIN IMMEDIATE")
+                return work(connection)
+
+        return await self._run(inside)
+
+    async def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Run `work`, which only reads, on the database as it is at one moment."""
+
+        def inside() -> T:
+            with self._open() as connection:
+                connection.execute("BEGIN")
                 return work(connection)
 
         return await self._run(inside)

@@ -69,6 +69,17 @@ def plan_decoding(image: Image.Image, length: int, side: int) -> DecodingPlan:
     )
 
 
+def checking_cost(image: Image.Image, length: int, scale: int) -> int:
+    """Return how many bytes it takes at most to decode a JPEG file of `length` bytes and no more.
+
+    `scale` divides its sides while it is decoded.
+    """
+    pixels = -(-image.width // scale) * -(-image.height // scale)
+    decoding = pixels * (_PIXEL_BYTES.get(image.mode, 4) + _DECODER_BYTES.get("JPEG", 0))
+    file = length * _FILE_COPIES.get("JPEG", 1)
+    return _coefficients(image) + file + _FIXED_BYTES + round(_MARGIN * decoding)
+
+
 def _plans(image: Image.Image, length: int, side: int) -> Iterator[DecodingPlan]:
     pixel_bytes = _PIXEL_BYTES.get(image.mode, 4)
     decoder = _DECODER_BYTES.get(image.format or "", 0)

@@ -46,6 +46,10 @@ class BackendError(ServeryError):
     """The backend refused, failed or cannot be reached."""
 
 
+class StorageUnavailable(BackendError):
+    """The disk refuses to keep or to return something now; it can be tried again later."""
+
+
 E = TypeVar("E", bound=ServeryError)
 
 _STORAGE = {

@@ -26,19 +26,23 @@ it: the search is fast since it looks for one certain byte, and never goes back.
 _FILL_BYTES = re.compile(rb"\xff+")
 _SIGNATURE = b"\xff\xd8"
 END = b"\xff\xd9"
-_STUFFED, _SCAN, _END, _RESTART_INTERVAL = 0x00, 0xDA, 0xD9, 0xDD
+_STUFFED, SCAN, _END, _RESTART_INTERVAL = 0x00, 0xDA, 0xD9, 0xDD
 _WITHOUT_LENGTH = (_STUFFED, 0x01, *range(0xD0, 0xD9))
-_JFIF, _EXIF_OR_XMP, _PROFILE, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
+_JFIF, _EXIF_OR_XMP, PROFILE, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
 _METADATA = (*range(0xE0, 0xF0), 0xFE)
-_NEEDED = {_JFIF: (b"JFIF\0", 14), _PROFILE: (b"ICC_PROFILE\0", 14), _ADOBE: (b"Adobe", 12)}
+_NEEDED = {_JFIF: (b"JFIF\0", 14), PROFILE: (b"ICC_PROFILE\0", 14), _ADOBE: (b"Adobe", 12)}
 """How metadata begin that say which colors the pixels are, and how long they are at least."""
+PROFILE_HEAD_BYTES = 18
+"""Marker, length and name of a piece of a profile, its number, and how many there are."""
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _HEAD_BYTES = 4
 """Of a marker and its length."""
-_FRAMES = (0xC0, 0xC1, 0xC2)
+BASELINE = 0xC0
+FRAMES = (BASELINE, 0xC1, 0xC2)
 _OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF)
 """Lossless and hierarchical."""
-_COEFFICIENTS = frozenset(range(64))
+_COEFFICIENTS = (1 << 64) - 1
+"""All 64 of a block, each a bit."""
 _BLOCK_BYTES = 1 << 16
 _ADDED = b"\xff\0"
 """One byte of a scan, all ones: no code of JPEG has as many, so that little is made of them."""
@@ -73,18 +77,18 @@ def read_jpeg(data: bytes) -> JpegFile:
     parts, pixels = [content[: len(_SIGNATURE)]], len(data)
     exif = xmp = None
     scans = exif_parts = 0
-    missing: dict[int, set[int]] = {}
+    missing: dict[int, int] = {}
     has_end, has_restarts, is_plain = False, False, True
-    for pieces, (marker, begin, end) in enumerate(_segments(data)):
+    for pieces, (marker, begin, end) in enumerate(segments(data)):
         body = data[begin + _HEAD_BYTES : end]
         if marker == _EXIF_OR_XMP and body.startswith(_EXIF):
             exif = exif or body
             exif_parts += 1
         elif marker == _EXIF_OR_XMP and body.startswith(_XMP):
             xmp = xmp or body
-        elif marker in _FRAMES:
-            missing = {component: set(_COEFFICIENTS) for component in body[6::3]}
-        elif marker == _SCAN:
+        elif marker in FRAMES:
+            missing = dict.fromkeys(body[6::3], _COEFFICIENTS)
+        elif marker == SCAN:
             scans += 1
             _take_away(missing, body)
         if not scans and end > len(data):
@@ -93,7 +97,7 @@ def read_jpeg(data: bytes) -> JpegFile:
             raise TooManyPieces
         has_restarts |= marker == _RESTART_INTERVAL
         is_plain &= marker not in _OTHER_FRAMES and not _is_broken(marker, body)
-        if marker == _SCAN and scans == 1:
+        if marker == SCAN and scans == 1:
             pixels = begin
         elif scans == 0 and _is_needed(marker, body) and not _is_broken(marker, body):
             parts.append(content[begin:end])
@@ -143,14 +147,16 @@ def has_all_pixels(jpeg: JpegFile, mode: str, size: tuple[int, int], args: Any) 
         decoder.cleanup()
 
 
-def _take_away(missing: dict[int, set[int]], scan: bytes) -> None:
+def _take_away(missing: dict[int, int], scan: bytes) -> None:
     """Take away which coefficients a scan makes whole, by component."""
     count = scan[0] if scan else 0
     components, spectrum = scan[1 : 1 + 2 * count : 2], scan[1 + 2 * count :]
     if len(spectrum) < 3 or spectrum[2] & 0x0F:  # less than all bits of them
         return
+    whole = (1 << spectrum[1] + 1) - 1 & -1 << spectrum[0]
     for component in components:
-        missing.get(component, set()).difference_update(range(spectrum[0], spectrum[1] + 1))
+        if component in missing:
+            missing[component] &= ~whole
 
 
 def _end_of_pixels(data: bytes) -> int:
@@ -173,7 +179,7 @@ def _is_broken(marker: int, body: bytes) -> bool:
     return len(body) < length and body.startswith(name)
 
 
-def _segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield each marker, where it begins, and where its segment ends; of scans without pixels.
 
     What is between segments and belongs to none is passed over, as decoders do.
@@ -191,6 +197,6 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
             end += int.from_bytes(jpeg[position + 2 : position + 4], "big")
         yield marker, position, end
         position = end
-        if marker == _SCAN:
+        if marker == SCAN:
             following = _END_OF_SCAN.search(jpeg, position)
             position = following.start() if following else len(jpeg)

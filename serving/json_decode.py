@@ -35,6 +35,8 @@ def _decode(kind: Any, raw: Any) -> Any:
         if not isinstance(raw, list):
             raise ValueError(f"expected a list, not {raw!r}")
         item = typing.get_args(kind)[0]  # of a tuple of any length, as `tuple[str, ...]`
+        if item is str and all(type(value) is str for value in raw):
+            return origin(raw)  # a thousand classes at once
         return origin(_decode(item, value) for value in raw)
     if origin in (types.UnionType, typing.Union):
         options = typing.get_args(kind)

@@ -33,8 +33,8 @@ SYSTEM = "system"
 OWN = "servery"
 FREEZER = "pyinstaller"
 """A frozen application begins with a program of its own."""
-OPTIONAL = ("openvino",)
-"""Used where it is installed."""
+WITHOUT_NEEDS = ("tensorflow-serving-api",)
+"""Used, but not among Servery's needs, since its own would bring a second TensorFlow."""
 _INDEX = "index.json"
 _LICENCE_FILE = re.compile(
     r"^(licen[cs]e|copying|copyright|notice|authors|third.?party)", re.IGNORECASE
@@ -191,7 +191,7 @@ def installed_packages() -> tuple[str, ...]:
     from packaging.requirements import Requirement
 
     found: dict[str, None] = {}
-    waiting = [*_requirements(OWN), *(each for each in OPTIONAL if _is_installed(each))]
+    waiting = [*_requirements(OWN), *WITHOUT_NEEDS]
     while waiting:
         requirement = Requirement(waiting.pop())
         name = _normalized(requirement.name)

@@ -60,26 +60,29 @@ class ListenAddress:
                 f"At {self.host} other machines reach Servery, and there is no token to ask them"
                 " for yet.",
                 "Make one with `servery token`, then try again. What is sent between machines, the"
-                " token too, is not encrypted: use a network that you trust.",
+                " token too, is encrypted only with --tls-certificate: without, use a network that"
+                " you trust.",
             )
 
-    def warning(self) -> str:
+    def warning(self, *, encrypted: bool = False) -> str:
         """Return what people should know who listen there; empty for loopback."""
         if self.is_loopback:
             return ""
+        reached = f"Other machines reach Servery at {self.host} with a token (`servery token`)."
+        if encrypted:
+            return reached
         return (
-            f"Other machines reach Servery at {self.host} with the token that `servery token`"
-            " prints. Nothing between them and this machine is encrypted, the token neither: use a"
-            " network that you trust."
+            f"{reached} Nothing between them and this machine is encrypted, the token neither: use"
+            " a network that you trust, or give a certificate with --tls-certificate."
         )
 
-    def urls_elsewhere(self, port: int) -> list[str]:
+    def urls_elsewhere(self, port: int, *, encrypted: bool = False) -> list[str]:
         """Return the URLs by which other machines reach a service that listens here."""
         own = ipaddress.ip_address(self.host)
         if self.is_loopback:
             return []
         if not own.is_unspecified:
-            return [url(self.host, port)]
+            return [address_url(self.host, port, encrypted=encrypted)]
         family = socket.AF_INET if own.version == 4 else socket.AF_INET6
         found = [
             ipaddress.ip_address(entry.address.partition("%")[0])
@@ -89,12 +92,13 @@ class ListenAddress:
         ]
         # Link-local addresses work only with the name of an interface, which no browser takes.
         usable = [each for each in found if not each.is_loopback and not each.is_link_local]
-        return [url(str(address), port) for address in usable]
+        return [address_url(str(address), port, encrypted=encrypted) for address in usable]
 
 
-def url(host: str, port: int) -> str:
+def address_url(host: str, port: int, *, encrypted: bool = False) -> str:
     """Return the URL of a numeric address."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if encrypted else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def checked_host_name(name: str) -> str:

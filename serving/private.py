@@ -84,7 +84,7 @@ def check_owner(folder: Path) -> None:
         )
 
 
-def tighten(
+def restrict_access(
     root: Path,
     unchanging: Collection[Path] = (),
     is_ours: Callable[[str], bool] = lambda _: True,

@@ -18,11 +18,18 @@ _SPACES = {"RGB": "RGB ", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}
 """The color space of the profile that an image of this mode can have."""
 _CACHE = 16
 """Profiles; those of inks have half a megabyte."""
+_TRANSFORMS = 4
+"""Those of inks have two megabytes."""
 
 
 def is_srgb(image: Image.Image) -> bool:
     """Say whether an RGB or grey image shows the right colors without its profile."""
     return _profile(_with_simple_mode(image)) is None
+
+
+def is_like_srgb(profile: bytes) -> bool:
+    """Say whether an RGB image with this profile shows the right colors without it."""
+    return _space(profile) != _SPACES["RGB"] or not _changes_colors(profile, "RGB")
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -43,9 +50,9 @@ def to_srgb(image: Image.Image) -> Image.Image:
     image = _with_simple_mode(image)
     profile = _profile(image)
     if profile is not None:
-        return _transformed(image, _read(profile))
+        return _transformed(image, profile)
     if image.mode == "LAB":
-        return _transformed(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+        return _transformed(image, None)
     # Not a copy: a large photo takes enough memory once.
     return image if image.mode == "RGB" else image.convert("RGB")
 
@@ -93,25 +100,33 @@ def _changes_colors(profile: bytes, mode: str) -> bool:
         levels = bytes(level for level in range(256) for _ in range(Image.getmodebands(mode)))
     sample = Image.frombytes(mode, (len(levels) // Image.getmodebands(mode), 1), levels)
     try:
-        shown = _transformed(sample, _read(profile))
+        shown = _transformed(sample, profile)
     except ImageCms.PyCMSError:
         return False
     pairs = zip(shown.tobytes(), sample.convert("RGB").tobytes(), strict=True)
     return max(abs(ours - theirs) for ours, theirs in pairs) > _MAX_DEVIATION
 
 
-def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    converted = ImageCms.profileToProfile(
-        image,
-        profile,
-        ImageCms.createProfile("sRGB"),
-        # As picture editors do: colors stay, and the blackest ink becomes black.
-        ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        "RGB",
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
+def _transformed(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return an image as sRGB; without a profile its colors are those of Lab."""
+    converted = ImageCms.applyTransform(image, _transform(profile, image.mode))
     assert converted is not None  # it is None only for an image that is changed in place
     return converted
+
+
+# To make one takes as long as to convert a photo with it. Threads may share them: Little CMS keeps
+# nothing in a transform while it is applied.
+@functools.lru_cache(_TRANSFORMS)
+def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(
+        ImageCms.createProfile("LAB") if profile is None else _read(profile),
+        ImageCms.createProfile("sRGB"),
+        mode,
+        "RGB",
+        # As picture editors do: colors stay, and the blackest ink becomes black.
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
 
 
 def _read(profile: bytes) -> ImageCms.ImageCmsProfile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from serving.private import (
     check_owner,
     is_open_to_others,
     make_private_folder,
-    tighten,
+    restrict_access,
 )
 
 log = logging.getLogger(__name__)
@@ -24,9 +25,22 @@ ENVIRONMENT_VARIABLE = "SERVERY_WORKSPACE"
 DAMAGED_NAME = "damaged"
 
 _FOLDERS = frozenset(
-    {"models", "run", "logs", "images", "training", "fleet", "pasted", DAMAGED_NAME}
+    {
+        "models",
+        "run",
+        "logs",
+        "images",
+        "training",
+        "fleet",
+        "pasted",
+        "moves",
+        "thumbnails",
+        "downloads",
+        "likeness",
+        DAMAGED_NAME,
+    }
 )
-_FILES = frozenset({"backend", "desktop", "settings", "token"})
+_FILES = frozenset({"backend", "desktop", "engine", "settings", "token", "tokens"})
 """The names, up to the first dot, of the files directly in a workspace."""
 
 
@@ -48,6 +62,7 @@ class Workspace:
         """
         try:
             root = path.expanduser().resolve()
+            _refuse_loop(root)
         except (RuntimeError, OSError, ValueError) as error:  # no such user, a loop of links
             raise WorkspaceError(
                 f"The workspace {path} cannot be used: {str(error).rstrip('.')}.",
@@ -86,7 +101,7 @@ class Workspace:
             make_private_folder(self.root)
             check_owner(self.root)
             if is_open_to_others(self.root):
-                self.tighten()
+                self.restrict_access()
             folders = (self.models, self.run, self.instances, self.logs, self.images)
             for folder in (*folders, self.training_runs):
                 make_private_folder(folder)
@@ -96,7 +111,7 @@ class Workspace:
             raise storage_error(error, folder, what, WorkspaceError) from error
         return self
 
-    def tighten(self) -> None:
+    def restrict_access(self) -> None:
         """Close the workspace and what Servery keeps in it to other users; log what stays open.
 
         It takes a second for 100,000 files.
@@ -109,7 +124,7 @@ class Workspace:
             )
         for sentence in (
             *access_warnings(self.root),
-            *tighten(self.root, (self.models, self.images), _is_ours),
+            *restrict_access(self.root, (self.models, self.images), _is_ours),
         ):
             log.warning("%s", sentence)
 
@@ -128,6 +143,9 @@ class Workspace:
             self.images,
             self.training_runs,
             self.embeddings,
+            self.downloads,
+            self.likeness,
+            self.thumbnails,
             self.damaged,
         )
 
@@ -161,6 +179,11 @@ class Workspace:
         return self.root / "logs"
 
     @property
+    def model_images(self) -> Path:
+        """A record and a log for each container image that was made of a model."""
+        return self.logs / "model-images"
+
+    @property
     def images(self) -> Path:
         """Labelled images by content hash, owned by the backend."""
         return self.root / "images"
@@ -174,6 +197,21 @@ class Workspace:
     def embeddings(self) -> Path:
         """What backbones saw in labelled photos, kept from training run to training run."""
         return self.training_runs / "embeddings"
+
+    @property
+    def thumbnails(self) -> Path:
+        """Small pictures of photos in the gallery that take long to decode."""
+        return self.root / "thumbnails"
+
+    @property
+    def likeness(self) -> Path:
+        """What backbones saw in the photos of the gallery, by which the window compares them."""
+        return self.root / "likeness"
+
+    @property
+    def downloads(self) -> Path:
+        """Weights that are being downloaded, until a model has them."""
+        return self.root / "downloads"
 
     @property
     def backend_database(self) -> Path:
@@ -200,6 +238,21 @@ class Workspace:
         return self.root / "token"
 
     @property
+    def webhooks(self) -> Path:
+        """Which URLs are notified of what happens, with their secrets."""
+        return self.root / "webhooks.json"
+
+    @property
+    def webhook_messages(self) -> Path:
+        """What is still to be sent to them, in a file for each backend."""
+        return self.root / "webhook-messages"
+
+    @property
+    def named_tokens(self) -> Path:
+        """What is kept of the tokens that the person gave to others."""
+        return self.root / "tokens.json"
+
+    @property
     def fleet_record(self) -> Path:
         """What the fleet should be, for every program to read."""
         return self.root / "fleet" / "fleet.json"
@@ -210,6 +263,11 @@ class Workspace:
         return self.root / DAMAGED_NAME
 
     @property
+    def engine_address(self) -> Path:
+        """Which container engine a person chose."""
+        return self.root / "engine.json"
+
+    @property
     def settings(self) -> Path:
         return self.root / "settings.toml"
 
@@ -218,6 +276,15 @@ def _is_ours(name: str) -> bool:
     """Say whether Servery keeps something under this name, or writes it aside there."""
     plain = name.removeprefix(".")
     return plain in _FOLDERS or plain.split(".")[0] in _FILES
+
+
+def _refuse_loop(path: Path) -> None:
+    """Raise RuntimeError for a loop of links, which `resolve` does before Python 3.13 alone."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise RuntimeError(f"Symlink loop from {str(path)!r}") from error
 
 
 def _is_text(path: Path) -> bool:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from serving.engines import child_processes
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
+from tests.support.databases import database, parametrize_database
+from tests.support.postgresql import postgresql
 from tests.support.requirements import missing
 from tests.support.sample_images import gradient
+from tests.support.warm_commands import WARM_COMMANDS
+
+__all__ = ["database", "postgresql"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -21,8 +29,10 @@ FAILED_CHECKS = "SERVERY_FAILED_CHECKS"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Off screen also where there is a screen: windows that come and go would take the keyboard from
-# whoever works there, and what a test types must not depend on their window manager.
+# who works there, and what a test types must not depend on their window manager.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# What tests read is English, whatever the language of who runs them.
+os.environ["LANGUAGE"] = "en"
 # A shell that runs a job in the background without job control lets it ignore Ctrl+C, and so would
 # every program that a test starts and then interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -98,7 +108,29 @@ def _no_leftover_processes() -> Iterator[None]:
     commands = [_command(process) for process in alive]
     for process in alive:
         process.kill()
+    # Python would warn of each that nobody asked for its exit code, at its own end.
+    for child in child_processes._children.values():
+        child.poll()
     assert not commands, f"still running after the tests: {commands}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_commands(_no_leftover_processes: None) -> Iterator[None]:
+    """Stop what commands were made from before processes are looked for that are left."""
+    yield
+    WARM_COMMANDS.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_routes() -> Iterator[None]:
+    """Let services that tests make share what FastAPI finds out about their routes."""
+    if "fastapi" not in sys.modules:  # no test of this run makes one, and importing it takes long
+        yield
+        return
+    from tests.support.quick_routes import quick_routes
+
+    with quick_routes():
+        yield
 
 
 def _command(process: psutil.Process) -> str:
@@ -113,6 +145,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for mark in metafunc.definition.iter_markers("parametrize"):
         if len(mark.args) > 1 and isinstance(mark.args[1], set | frozenset):
             raise pytest.UsageError(f"{metafunc.definition.nodeid}: sort the set of parameters.")
+    parametrize_database(metafunc)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is imported by now out of every later collection of garbage.
+
+    It is 600,000 objects, which each test of the window would look through several times.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from serving.models.repository import ModelRepository
 BY = "canary"
 """Who decided, where no person did."""
 POLL_SECONDS = 1.0
+IDLE_SECONDS = 10.0
+"""Between two looks whether there is a canary that nobody started here."""
 PUBLISH_SECONDS = 3.0
 """Between two events about the progress of a canary."""
 LABEL_SECONDS = 5.0
@@ -96,12 +99,16 @@ class Canaries:
         self._view = view
         self._monotonic = monotonic
         self._watched: dict[str, _Watched] = {}
+        self._started = asyncio.Event()
 
     async def run(self) -> None:
-        """Look after every canary, once a second, until cancelled."""
+        """Look after every canary, once a second, until cancelled; without one, wait for one."""
         while True:
+            self._started.clear()
             await self.step()
-            await asyncio.sleep(POLL_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS if self._watched else IDLE_SECONDS):
+                    await self._started.wait()
 
     async def step(self) -> None:
         """Look after every canary once; what fails is tried again the next time."""
@@ -135,6 +142,7 @@ class Canaries:
         await self._switch.try_version(version)
         canary = Canary(number, live.number, new.share, utc_now(), by, new.seconds)
         await asyncio.to_thread(self._repository.start_canary, model, canary)
+        self._started.set()
         await self._note(model, number, Decision.CANARY, Rule.PERSON, by)
         await self._step(model)
         summary = self.summary(model)
@@ -274,16 +282,25 @@ class Canaries:
         await self._step(model)
 
     async def _carry_out(self, model: str, canary: Canary) -> None:
-        assert canary.verdict is not None
-        if canary.verdict.promoted:
+        if canary.verdict is None or not canary.verdict.promoted:
+            await asyncio.to_thread(self._repository.end_canary, model)
+        elif await asyncio.to_thread(self._is_gone, model, canary.version):
+            # It cannot be promoted, today or later.
+            verdict = _gone(canary.version, canary.verdict)
+            await self._change(model, lambda known: replace(known, verdict=verdict))
+            await asyncio.to_thread(self._repository.end_canary, model)
+        else:
             await asyncio.to_thread(self._repository.promote, model, canary.version)
             await asyncio.to_thread(prune, self._repository, model)
-        else:
-            await asyncio.to_thread(self._repository.end_canary, model)
         await self._step(model)
 
     async def _end(self, model: str, canary: Canary, watched: _Watched) -> None:
         """Forget it once the instances have loaded nothing but what answers."""
+        answering = await asyncio.to_thread(self._answering, model)
+        if answering is not None and canary.answers != answering:
+            # A program was killed between the writes of a promotion.
+            await self._carry_out(model, canary)
+            return
         if not watched.noted:
             await self._note_end(model, canary)
             watched.noted = True
@@ -332,6 +349,13 @@ class Canaries:
         except BackendError as error:
             _log.error("What became of version %s could not be recorded: %s", number, error)
 
+    def _answering(self, model: str) -> int | None:
+        """Return the version that instances load when the canary has ended."""
+        return self._repository.fallback(model) or self._repository.live_number(model)
+
+    def _is_gone(self, model: str, number: int) -> bool:
+        return all(version.number != number for version in self._repository.versions(model))
+
     def _card(self, model: str, number: int) -> ModelCard:
         try:
             return self._repository.version(model, number).card()
@@ -353,3 +377,11 @@ def _begun(canary: Canary) -> Canary:
 
 def _not_loaded(because: str) -> Outcome:
     return Outcome(False, Rule.CANARY_NOT_LOADED, because)
+
+
+def _gone(number: int, verdict: CanaryVerdict) -> CanaryVerdict:
+    because = (
+        f"Version {number} should have gone live, but its files are gone. The version that was"
+        f" live answers all requests. What had decided: {verdict.because}"
+    )
+    return CanaryVerdict(False, Rule.CANARY_GONE.value, because, BY)

@@ -7,12 +7,17 @@ import asyncio
 from backend.client.canary import CanaryCalls
 from backend.client.classes import ClassCalls
 from backend.client.connection import LONG_TIMEOUT, REQUEST_TIMEOUT, BackendRefused
+from backend.client.label_files import LabelFileCalls
 from backend.client.labels import LabelCalls
+from backend.client.model_exports import ModelExportCalls
+from backend.client.model_files import ModelFileCalls
+from backend.client.model_images import ModelImageCalls
 from backend.client.models import ModelCalls
 from backend.client.paths import query
 from backend.client.teaching import TeachingCalls
 from backend.client.training import TrainingCalls
 from backend.client.versions import VersionCalls
+from backend.client.webhooks import WebhookCalls
 from backend.contract import Classification, Health
 from backend.run_file import BackendRunFile, backend_lock_file
 from serving.access_token import AccessToken
@@ -29,7 +34,18 @@ __all__ = [
 
 
 class BackendClient(
-    ClassCalls, LabelCalls, TeachingCalls, TrainingCalls, ModelCalls, VersionCalls, CanaryCalls
+    ClassCalls,
+    LabelCalls,
+    LabelFileCalls,
+    TeachingCalls,
+    TrainingCalls,
+    ModelCalls,
+    ModelImageCalls,
+    ModelExportCalls,
+    VersionCalls,
+    CanaryCalls,
+    ModelFileCalls,
+    WebhookCalls,
 ):
     """Calls the backend. Every failure is a BackendError with a sentence.
 
@@ -75,4 +91,20 @@ class BackendClient(
             "/classify",
             params=query(model=model),
             files={"file": image},
+        )
+
+    async def explain(
+        self, image: bytes, class_name: str | None = None, model: str | None = None
+    ) -> Classification:
+        """Classify an image file, and find out what in it speaks for a class, or for the best one.
+
+        This takes as long as about 40 photos.
+        """
+        return await self._request(
+            Classification,
+            "POST",
+            "/classify",
+            params=query(model=model, explain=class_name or "true"),
+            files={"file": image},
+            timeout=LONG_TIMEOUT,
         )

@@ -36,6 +36,7 @@ class LabelCalls(BackendConnection):
         batch: str | None = None,
         model: str | None = None,
         key: str | None = None,
+        said_at: str = "",
     ) -> Label:
         """Label `image`, a whole file or the hash of one that the backend has.
 
@@ -43,6 +44,7 @@ class LabelCalls(BackendConnection):
         `by` is who says so, if not the user of this program; with `settles`, it outweighs
         what others have said of the photo. Labels with the same `batch` are one action. With
         the same `key`, the same label may be sent again after a failure and is stored once.
+        `said_at`, in UTC and ISO 8601, is when it was said, if not now.
         """
         said = {
             "kind": kind.value,
@@ -50,6 +52,7 @@ class LabelCalls(BackendConnection):
             **({"by": by} if by else {}),
             **({"settles": "true"} if settles else {}),
             **({"batch": batch} if batch else {}),
+            **({"said_at": said_at} if said_at else {}),
         }
         request: dict[str, Any] = {"params": query(model=model)}
         if isinstance(image, str):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backend.client.connection import LONG_TIMEOUT, BackendConnection
 from backend.client.paths import checked_text, model_path, query, quoted
-from backend.contract import TrainingRun, TrainingSettings
+from backend.contract import FineTuningOffer, TrainingRun, TrainingSettings
 from serving.errors import BackendError, reading_error
 
 _CHUNK_BYTES = 1 << 20
@@ -18,9 +18,17 @@ _CHUNK_BYTES = 1 << 20
 class TrainingCalls(BackendConnection):
     """Learning from labels and from folders of photos."""
 
-    async def train(self, model: str | None = None) -> TrainingRun:
-        """Queue a training run; see `events` and `training_run` for its progress."""
-        return await self._request(TrainingRun, "POST", "/training", params=query(model=model))
+    async def train(self, model: str | None = None, *, fine_tune: bool = False) -> TrainingRun:
+        """Queue a training run; see `events` and `training_run` for its progress.
+
+        With `fine_tune` the last blocks of the network learn, too: see `fine_tuning`.
+        """
+        chosen = query(model=model) | ({"fine_tune": "true"} if fine_tune else {})
+        return await self._request(TrainingRun, "POST", "/training", params=chosen)
+
+    async def fine_tuning(self, model: str) -> FineTuningOffer:
+        """Return whether the network of a model can be fine-tuned now, and how long it takes."""
+        return await self._request(FineTuningOffer, "GET", model_path(model, "fine-tuning"))
 
     async def training_runs(self, model: str | None = None) -> list[TrainingRun]:
         """Return the runs of a model, or of every model, newest first."""

@@ -10,11 +10,17 @@ from backend.client.paths import is_text, model_path, query, version_path
 from backend.contract import (
     Comparison,
     EvaluationReport,
+    FilePrediction,
+    FilePredictions,
     PhotoAnswer,
     TrustSummary,
     Verification,
     VersionSummary,
 )
+from serving.progress import Report, no_report
+
+MAX_FILES = 1_000
+"""That the backend asks a version about at once."""
 
 
 class VersionCalls(BackendConnection):
@@ -114,3 +120,29 @@ class VersionCalls(BackendConnection):
             for file in named
             if not is_text(file)
         ]
+
+    async def predictions(
+        self, model: str, number: int, files: Sequence[Path], report: Report = no_report
+    ) -> list[FilePrediction]:
+        """Return what a version, live or not, answers for files, in their order.
+
+        They are named by absolute paths on the machine of the backend, which has to be this one.
+        """
+        found: dict[str, FilePrediction] = {}
+        named = list(map(str, files))
+        # JSON has no other names.
+        texts = [file for file in named if is_text(file)]
+        for start in range(0, len(texts), MAX_FILES):
+
+            def report_all(done: int, total: int, text: str, start: int = start) -> None:
+                report(start + done, len(texts), text)
+
+            answered = await self._stream(
+                FilePredictions,
+                version_path(model, number, "predictions"),
+                report_all,
+                json={"files": texts[start : start + MAX_FILES]},
+            )
+            found |= {each.file: each for each in answered.predictions}
+        nameless = "Its name is not text in UTF-8."
+        return [found.get(file) or FilePrediction(file, [], nameless) for file in named]

@@ -36,3 +36,14 @@ class ClassChange:
     version: int | None = None
     """The version that was made for it; None if only labels named the class."""
     undone: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """All of that for people to read."""
+        done = {
+            ClassChangeKind.RENAMED: f"was renamed to “{self.new_name}”",
+            ClassChangeKind.MERGED: f"was merged into “{self.new_name}”",
+            ClassChangeKind.DELETED: "was deleted",
+        }[self.kind]
+        undone = ", which was undone" if self.undone else ""
+        return f"The class “{self.name}” {done}{undone}."

@@ -19,6 +19,21 @@ class AuditAction(StrEnum):
     """It was given a share of the requests."""
     CLASSES_CHANGED = "classes_changed"
     """A class was renamed, merged or deleted in the labels, without a version."""
+    PINNED = "pinned"
+    """It is kept, however many newer ones there will be."""
+    UNPINNED = "unpinned"
+    DELETED = "deleted"
+    """A person removed its files."""
+
+    @property
+    def is_decision(self) -> bool:
+        """Whether it says if the version answers."""
+        return self in (
+            AuditAction.PROMOTED,
+            AuditAction.ROLLED_BACK,
+            AuditAction.HELD_BACK,
+            AuditAction.CANARY,
+        )
 
 
 @dataclass(frozen=True)

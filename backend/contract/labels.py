@@ -75,6 +75,9 @@ class BatchLabel:
     """Empty for the current one."""
     settles: bool = False
     """It outweighs what others have said of these photos before."""
+    said_at: str = ""
+    """When it was said, ISO 8601 with a time zone; empty for now. What was done to the class since
+    is done to the labels."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class ModelSummary:
     keeps_backbone_classes: bool = True
     size_bytes: int = 0
     """Of all its versions on disk."""
+    photo_milliseconds: float | None = None
+    """How long this machine took for one of many photos when the model was brought in."""
     memory_bytes: int | None = None
     """What it takes in an instance, if it was ever measured."""
     fallback_version: int | None = None

@@ -70,6 +70,8 @@ class Rule(StrEnum):
     """The time of the canary was up; what had been counted by then decided."""
     CANARY_NOT_LOADED = "canary_not_loaded"
     """Not every instance loaded it, to begin as a canary."""
+    CANARY_GONE = "canary_gone"
+    """As a canary, it should have gone live, but its files were gone."""
 
 
 class StartedBy(StrEnum):
@@ -119,6 +121,37 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class NetworkComparison:
+    """A fine-tuned network beside the one it came from, on photos that neither learned from."""
+
+    photos: int
+    before: float
+    """Share of right answers of the network as it was, 0 to 1."""
+    after: float
+    """That of the fine-tuned one."""
+    p: float
+    """How often chance alone makes a gain as large."""
+
+
+@dataclass(frozen=True)
+class FineTuningOffer:
+    """Whether the network of a model can be fine-tuned now, and what that takes."""
+
+    because: str
+    """Why it cannot, as a sentence; empty if it can."""
+    advice: str
+    """What to do about that, as another sentence."""
+    labels: int
+    """Photos that it would learn from."""
+    seconds: float | None
+    """About how long it would take on this machine; None if it cannot be done."""
+
+    @property
+    def possible(self) -> bool:
+        return not self.because
+
+
+@dataclass(frozen=True)
 class TrainingRun:
     """One attempt to learn from the labels."""
 
@@ -156,6 +189,10 @@ class TrainingRun:
     """Of the version it started from, on the same held-out images."""
     imported_from: str = ""
     """The folder or file whose photos it read first; empty if it learned from the labels only."""
+    fine_tunes: bool = False
+    """It trains the last blocks of the network too; without a gain there is no version."""
+    networks: NetworkComparison | None = None
+    """What fine-tuning brought; None before that was measured."""
 
     def with_decision(self, decision: Decision, rule: Rule, by: str, when: str) -> TrainingRun:
         """The same with what was decided about its version."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serving.predict.prediction import Score
+
 
 @dataclass(frozen=True)
 class VersionSummary:
@@ -70,3 +72,26 @@ class Comparison:
     """The path that the photo was given by; empty for a stored one."""
     problem: str = ""
     """Why it cannot be read, as a sentence; empty if it can."""
+
+
+@dataclass(frozen=True)
+class FilePaths:
+    files: list[str]
+    """Absolute paths on the machine of the backend, 1,000 at most."""
+
+
+@dataclass(frozen=True)
+class FilePrediction:
+    """What one version answers for one file."""
+
+    file: str
+    scores: list[Score]
+    """The five best classes; empty for a file that cannot be read."""
+    problem: str = ""
+    """Why it cannot be read, as a sentence; empty if it can."""
+
+
+@dataclass(frozen=True)
+class FilePredictions:
+    predictions: list[FilePrediction]
+    """In the order of the files."""

@@ -14,7 +14,7 @@ import numpy as np
 from backend.labelling.coverage import SHARPNESS, centred
 from backend.training.features import Integers
 from backend.training.head import Floats
-from backend.training.near_duplicates import NEAR_DUPLICATE
+from serving.near_duplicate import NEAR_DUPLICATE
 
 NEIGHBOURS = 15
 """Photos that are asked about one."""

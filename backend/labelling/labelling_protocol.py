@@ -44,10 +44,6 @@ class LabellingSpec:
         qualities = {image: asdict(quality) for image, quality in self.qualities.items()}
         return json.dumps({**vars(self), "qualities": qualities})
 
-    @classmethod
-    def from_json(cls, text: str) -> LabellingSpec:
-        return decode(cls, json.loads(text))
-
 
 @dataclass(frozen=True)
 class LabellingAnswer:

@@ -1,7 +1,7 @@
 """The program that finds out what is worth labelling; it keeps the backend free to answer.
 
-`python -m backend.labelling.program` reads a LabellingSpec from its standard input and writes a
-LabellingAnswer. It runs at low priority.
+`python -m backend.labelling.program` is a `serving.job_program`: it takes a LabellingSpec and
+answers with a LabellingAnswer. It runs at low priority.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,13 +28,16 @@ from backend.store.images import ImageFolder
 from backend.training.embed_images import BATCH, embed_batch, read
 from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Rows
+from backend.training.fine_tuning.tuned_network import fair_embeddings
 from backend.training.head import Floats, Head, ServableGraph, unit
-from backend.training.json_program import answer
 from backend.training.learned import Learned
 from backend.training.loaded_version import LoadedVersion
 from backend.training.prototypes import read_embedding_mean
 from backend.training.worker_protocol import LabeledImage
+from serving.job_program import be_job
+from serving.json_decode import decode
 from serving.predict.prediction import Score
+from serving.progress import Report
 from serving.tf.cores import core_count
 
 MAX_EMBEDDED = 256
@@ -84,7 +88,9 @@ def find(spec: LabellingSpec) -> LabellingAnswer:
     """Return the answer to a spec; raises ModelError."""
     folder = Path(spec.version_folder)
     graph = ServableGraph(folder)
-    cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash())
+    # A network that learned a wrong label finds nothing wrong with it.
+    fair = fair_embeddings(folder)
+    cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash(), fair)
     model = _Model(folder, graph.head(), cache)
     needed = [*spec.labelled, *spec.none]
     if spec.topic is not Topic.ISSUES:
@@ -197,12 +203,12 @@ def _measure(photos: list[LabeledImage]) -> dict[str, Quality]:
         }
 
 
-def handle(request: str) -> object:
+def handle(raw: Any, report: Report) -> object:
     os.nice(_NICE)
-    return asdict(find(LabellingSpec.from_json(request)))
+    return asdict(find(decode(LabellingSpec, raw)))
 
 
 if __name__ == "__main__":
-    exit_code = answer(handle)
+    exit_code = be_job(handle)
     # TensorFlow takes about a second to free what the operating system frees anyway.
     os._exit(exit_code)

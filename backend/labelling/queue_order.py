@@ -26,7 +26,7 @@ from backend.labelling.coverage import (
 )
 from backend.training.features import Integers
 from backend.training.head import Floats
-from backend.training.near_duplicates import NEAR_DUPLICATE
+from serving.near_duplicate import NEAR_DUPLICATE
 
 FAVOUR = 0.5
 """Photos of a class with a quarter of the labels of the others count twice as much."""

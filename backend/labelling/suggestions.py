@@ -18,8 +18,9 @@ from backend.labelling.labelling_protocol import LabellingAnswer, LabellingSpec,
 from backend.labelling.photo_quality import Quality
 from backend.store.labels import LabelSnapshot
 from backend.store.store import Store
-from backend.training import json_program
+from backend.training.worker_process import worker_variables
 from serving.background import cancel_and_wait
+from serving.job_program import run_job
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 
@@ -53,8 +54,8 @@ class _Photos:
         labels = self.labels
         said = [(label.image, label.kind.value, label.class_name) for label in labels.current]
         none = [label.image for label in labels.none]
-        left_out = sorted(labels.disputed), sorted(labels.skipped)
-        every = json.dumps([said, none, left_out, list(self.unlabelled)])
+        excluded = sorted(labels.disputed), sorted(labels.skipped)
+        every = json.dumps([said, none, excluded, list(self.unlabelled)])
         return hashlib.sha256(every.encode()).hexdigest()
 
 
@@ -184,5 +185,5 @@ async def run_program(spec: str) -> LabellingAnswer:
 
     Raises ModelError with what it says, BackendError if it ends without an answer.
     """
-    raw = await json_program.call(PROGRAM, spec, "Finding out what to label")
+    raw = await run_job(PROGRAM, spec, "Finding out what to label", worker_variables())
     return await asyncio.to_thread(LabellingAnswer.from_json, raw)

@@ -8,10 +8,10 @@ from backend.contract import (
     AuditAction,
     AuditEntry,
     ClassChange,
-    ClassChangeKind,
     Decision,
     Rule,
 )
+from backend.store.kept_versions import KeptVersion
 from backend.store.runs import DecisionRow
 
 _RULES = {
@@ -29,15 +29,18 @@ _RULES = {
     Rule.CANARY_AGREEMENT: "its agreement with the live version decided",
     Rule.CANARY_TIME: "its time was up",
     Rule.CANARY_NOT_LOADED: "an instance could not load it",
+    Rule.CANARY_GONE: "its files were gone",
 }
 
 
 def audit_entries(
-    decisions: Sequence[DecisionRow], changes: Sequence[ClassChange]
+    decisions: Sequence[DecisionRow],
+    changes: Sequence[ClassChange],
+    kept: Sequence[KeptVersion] = (),
 ) -> list[AuditEntry]:
-    """Return what was decided about versions and done to classes, the newest first.
+    """Return what was decided about versions and done to them and to classes, the newest first.
 
-    Both are given the newest first. A change that made a version is among the decisions.
+    All are given the newest first. A change that made a version is among the decisions.
     """
     entries: list[AuditEntry] = []
     live: int | None = None
@@ -57,22 +60,24 @@ def audit_entries(
             what=AuditAction.CLASSES_CHANGED,
             version=None,
             rule=Rule.PERSON,
-            text=_change_sentence(each),
+            text=each.sentence,
         )
         for each in reversed(changes)
         if each.version is None
     ]
+    entries += [
+        AuditEntry(
+            when=each.created,
+            by=each.by,
+            what=each.what,
+            version=each.version,
+            rule=Rule.PERSON,
+            text=f"Version {each.version} was {each.what.value}.",
+        )
+        for each in reversed(kept)
+    ]
     # Stable, so that what happened within a millisecond stays in its order.
     return sorted(entries, key=lambda entry: entry.when)[::-1]
-
-
-def _change_sentence(change: ClassChange) -> str:
-    done = {
-        ClassChangeKind.RENAMED: f"{change.name} was renamed {change.new_name}",
-        ClassChangeKind.MERGED: f"{change.name} was merged into {change.new_name}",
-        ClassChangeKind.DELETED: f"{change.name} was deleted",
-    }[change.kind]
-    return f"{done}, which was undone." if change.undone else f"{done}."
 
 
 def _sentence(row: DecisionRow, what: AuditAction) -> str:

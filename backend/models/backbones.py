@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
-from backend.training import json_program
-from serving.models.repository import Version
+from backend.training.worker_process import worker_variables
+from serving.job_program import run_job
+from serving.models.version import Version
 from serving.tf.names import SAVED_MODEL_FILE
 
 PROGRAM = "backend.training.backbone"
@@ -31,6 +33,11 @@ class Backbones:
                 return ""
             key = (version.path, state.st_ino)
             if key not in self._known:
-                found = await json_program.call(PROGRAM, str(version.path), "Reading a version")
+                found = await run_job(
+                    PROGRAM,
+                    json.dumps(str(version.path)),
+                    "Reading a version",
+                    worker_variables(),
+                )
                 self._known[key] = str(found)
             return self._known[key]

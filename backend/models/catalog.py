@@ -12,8 +12,9 @@ from backend.store.store import Store
 from backend.training.worker_protocol import REPORT_PATH
 from serving.errors import ModelError
 from serving.models.card import ModelCard
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.served import ServedModels
+from serving.models.version import Version
 from serving.models.version_trust import untrusted_parts
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.trust import read_trusted, version_digest
@@ -125,6 +126,7 @@ class ModelCatalog:
             backbone=settings.backbone,
             keeps_backbone_classes=settings.keeps_backbone_classes,
             size_bytes=sum(version.size_bytes for version in versions),
+            photo_milliseconds=settings.photo_milliseconds,
             memory_bytes=settings.memory_bytes,
             fallback_version=self._repository.fallback(name),
             canary=self._canary(name),
@@ -215,7 +217,7 @@ class ModelCatalog:
                 card = ModelCard(name=version.model, classes=())
             self._files[key] = _VersionFiles(
                 card,
-                self._repository.size(version.model, version.number),
+                version.size(),
                 (version.path / REPORT_PATH).is_file(),
             )
         return self._files[key]

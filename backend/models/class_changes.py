@@ -16,15 +16,17 @@ from backend.events import EventBroker
 from backend.models.lifecycle import ModelSwitch
 from backend.store.classes import ChangeState, StoredChange
 from backend.store.store import Store
-from backend.training import json_program
 from backend.training.class_edit import ClassEdit, ClassEditSpec
 from backend.training.trainer import ModelBusy, Trainer
+from backend.training.worker_process import worker_variables
 from serving.background import finish
 from serving.class_names import checked_class_name
 from serving.errors import BackendError, ModelError, ServeryError
+from serving.job_program import run_job
 from serving.models.pruning import prune, remove_version
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.text.visible import shortened
 from serving.workspace import Workspace
 
@@ -69,8 +71,8 @@ class ClassChanges:
 
     async def classes(self, model: str) -> list[ClassCount]:
         """Return the classes that the live version or a label knows, by name."""
-        live, labelled = await self._known(model)
-        counts = {**dict.fromkeys(live, 0), **labelled}
+        live, _ = await self._known(model)
+        counts = {**dict.fromkeys(live, 0), **await self._store.classes.counts(model)}
         ranked = sorted(counts.items(), key=lambda item: (item[0].casefold(), item[0]))
         return [ClassCount(name, count, name in live) for name, count in ranked]
 
@@ -139,7 +141,7 @@ class ClassChanges:
                     await asyncio.to_thread(self._remove_derived, stored)
                     await self._store.classes.cancel(change.id)
                 elif stored.state is ChangeState.APPLIED:
-                    await self._go_live(stored, change.version, change.by, _sentence(stored))
+                    await self._go_live(stored, change.version, change.by, stored.change.sentence)
                     await self._store.classes.end(change.id, ChangeState.DONE)
                 else:
                     await self._go_back(stored, change.by)
@@ -173,7 +175,7 @@ class ClassChanges:
             await classes.cancel(change)
             raise
         stored = await classes.get(model, change)
-        await self._go_live(stored, stored.change.version, by, _sentence(stored))
+        await self._go_live(stored, stored.change.version, by, stored.change.sentence)
         await classes.end(change, ChangeState.DONE)
         self._publish(model)
 
@@ -191,7 +193,7 @@ class ClassChanges:
                 images=(*pool, *labelled),
                 change=change,
             )
-            await json_program.call(PROGRAM, spec.to_json(), "Changing the class")
+            await run_job(PROGRAM, spec.to_json(), "Changing the class", worker_variables())
             return await asyncio.to_thread(
                 adopt_version, self._repository, base.model, staged, learned_from=base
             )
@@ -259,7 +261,7 @@ class ClassChanges:
         while True:
             try:
                 async with contextlib.AsyncExitStack() as stack:
-                    await stack.enter_async_context(self._trainer.held(model))
+                    await stack.enter_async_context(self._trainer.held(model, beside_tuning=True))
                     held = stack.pop_all()
                 break
             except ModelBusy:
@@ -286,12 +288,3 @@ def _found(name: str, model: str, live: tuple[str, ...], labelled: dict[str, int
         f"The model {model} has no class {shortened(name, 100)}.",
         f"See those that it has: `servery classes list --model {model}`.",
     )
-
-
-def _sentence(stored: StoredChange) -> str:
-    change = stored.change
-    return {
-        ClassChangeKind.RENAMED: f"The class “{change.name}” was renamed to “{change.new_name}”.",
-        ClassChangeKind.MERGED: f"The class “{change.name}” was merged into “{change.new_name}”.",
-        ClassChangeKind.DELETED: f"The class “{change.name}” was deleted.",
-    }[change.kind]

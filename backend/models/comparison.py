@@ -7,12 +7,15 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from backend.contract import Comparison
+from backend.contract import Comparison, FilePrediction, FilePredictions
 from backend.store.images import UnknownImage
 from backend.store.store import Store
-from backend.training import json_program
 from backend.training.compare import ComparedPhoto, CompareSpec
+from backend.training.worker_process import worker_variables
+from serving.job_program import run_job
 from serving.models.repository import ModelRepository
+from serving.predict.prediction import Score
+from serving.progress import Report, no_report
 from serving.workspace import Workspace
 
 PROGRAM = "backend.training.compare"
@@ -83,12 +86,39 @@ class VersionComparison:
             for photo in photos
         ] + gone
 
+    async def predict(
+        self, model: str, number: int, files: Sequence[Path], report: Report = no_report
+    ) -> FilePredictions:
+        """Return what one version answers for `files`, in their order, or why it cannot.
+
+        Raises ModelError if the version cannot answer, and BackendError if the process ends
+        without a result.
+        """
+        version = await asyncio.to_thread(self._repository.version, model, number)
+        if not files:
+            return FilePredictions([])
+        spec = CompareSpec((str(version.path),), (), str(self._embeddings), tuple(map(str, files)))
+        async with self._one_at_a_time:
+            photos = await _run(spec, report)
+        return FilePredictions(
+            [
+                FilePrediction(
+                    photo.file,
+                    # A version without classes has none.
+                    [Score(*each) for ranking in photo.rankings for each in ranking if each[0]],
+                    photo.problem,
+                )
+                for photo in photos
+            ]
+        )
+
     def _paths(self, images: Sequence[str]) -> dict[str, str]:
         """Return the paths of those images that there are."""
         found = {image: self._store.images.find(image) for image in images}
         return {image: str(path) for image, path in found.items() if path is not None}
 
 
-async def _run(spec: CompareSpec) -> list[ComparedPhoto]:
-    photos = await json_program.call(PROGRAM, spec.to_json(), "Comparing the versions")
+async def _run(spec: CompareSpec, report: Report = no_report) -> list[ComparedPhoto]:
+    what = "Comparing the versions"
+    photos = await run_job(PROGRAM, spec.to_json(), what, worker_variables(), report)
     return [ComparedPhoto.from_json(photo) for photo in photos]

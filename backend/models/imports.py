@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from backend.contract import TrainingRun
-from backend.models.zip_file import unpack_zip
-from backend.store.unavailable import StorageUnavailable
-from backend.training.trainer import PhotoSource, Trainer
-from serving.errors import storage_error
+from backend.training.photo_source import PhotoSource
+from backend.training.trainer import Trainer
+from serving.errors import StorageUnavailable, storage_error
 from serving.photo_folder import scan_photo_folder
 from serving.workspace import Workspace
+from serving.zip_file import unpack_zip
 
 
 class PhotoImports:
@@ -30,13 +30,13 @@ class PhotoImports:
         """Remove what an earlier backend was importing."""
         await asyncio.to_thread(shutil.rmtree, self._uploads, ignore_errors=True)
 
-    async def import_folder(self, model: str, folder: Path) -> TrainingRun:
-        """Queue a run that labels the photos of `folder`, then learns.
+    async def import_folder(self, model: str, folder: Path, by: str) -> TrainingRun:
+        """Queue a run that labels the photos of `folder`, as `by` says, then learns.
 
         Raises NotAPhotoFolder if it is none, and ModelBusy.
         """
         await asyncio.to_thread(scan_photo_folder, folder)
-        return await self._trainer.queue_import(model, PhotoSource(folder, str(folder)))
+        return await self._trainer.queue_import(model, PhotoSource(folder, str(folder), by=by))
 
     @asynccontextmanager
     async def upload(self) -> AsyncIterator[Path]:
@@ -51,12 +51,13 @@ class PhotoImports:
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def import_zip(self, model: str, archive: Path, name: str) -> TrainingRun:
+    async def import_zip(self, model: str, archive: Path, name: str, by: str) -> TrainingRun:
         """Queue a run that labels the photos in a zip file, which people call `name`.
 
-        Raises UnusableZip, ZipTooLarge, StorageUnavailable, NotAPhotoFolder and ModelBusy.
+        `by` says what they show. Raises UnusableZip, ZipTooLarge, StorageUnavailable,
+        NotAPhotoFolder and ModelBusy.
         """
-        source = PhotoSource(self._uploads / secrets.token_hex(8), name, temporary=True)
+        source = PhotoSource(self._uploads / secrets.token_hex(8), name, temporary=True, by=by)
         try:
             await asyncio.to_thread(unpack_zip, archive, source.folder)
             await asyncio.to_thread(scan_photo_folder, source.folder)

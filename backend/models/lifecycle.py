@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from backend.contract import DeletedModel, Event, NewModel
@@ -24,7 +26,8 @@ from serving.models.model_folders import (
 )
 from serving.models.model_names import checked_model_name, same_name
 from serving.models.new_model import create_from_backbone
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 
 MAX_DELETED = 20
 MAX_DELETED_BYTES = 10 * 2**30
@@ -98,6 +101,17 @@ class ModelLifecycle:
             await self._store.models.begin(name)
         self._broker.publish(Event("models", name))
         return name
+
+    @asynccontextmanager
+    async def adding(self, name: str) -> AsyncIterator[None]:
+        """Let no other model become `name` during the block, which may add it.
+
+        Raises ModelConflict if the name is taken.
+        """
+        async with self._changing:
+            await self._check_free(name)
+            await self._store.models.begin(name)
+            yield
 
     async def duplicate(self, model: str, new: str) -> str:
         """Make a model `new` with the versions, labels and history of `model`."""
@@ -226,7 +240,7 @@ class ModelLifecycle:
     def _size(self, model: str) -> tuple[int, int]:
         """Return how many versions a model has, and their bytes."""
         versions = self._repository.versions(model)
-        return len(versions), sum(self._repository.size(model, each.number) for each in versions)
+        return len(versions), sum(each.size() for each in versions)
 
     async def _move(self, model: str, new: str) -> None:
         await asyncio.to_thread(duplicate_model, self._repository, model, new)

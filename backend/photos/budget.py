@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from backend.http_errors import HttpError
 from serving.units import format_bytes
@@ -17,6 +16,16 @@ WAIT_SECONDS = 20.0
 """Longest wait for memory. Retry-After says to come back after a few seconds."""
 MAX_WAITING = 128
 """Requests in one line; a burst of photos fits, and half of the connections stay for others."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """One who waits for `size` bytes."""
+
+    size: int
+    taken: asyncio.Future[None]
+    holds: bool
+    """Whether they hold others already."""
 
 
 class ByteBudget:
@@ -30,23 +39,21 @@ class ByteBudget:
         self.taken = 0
         """How often bytes were taken."""
         self._wait_seconds, self._max_waiting = wait_seconds, max_waiting
-        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._line: deque[_Waiting] = deque()
 
-    @asynccontextmanager
-    async def reserve(self, size: int) -> AsyncIterator[Reservation]:
-        """Hold `size` bytes for the length of the block.
+    def reserve(self, size: int) -> Reservation:
+        """Return a block that holds `size` bytes for its length.
 
-        Raises HttpError: 413 for more than there are in total, 503 after too long a wait.
+        Entering it raises HttpError: 413 for more than there are in total, 503 after too long a
+        wait.
         """
-        reservation = Reservation(self)
-        try:
-            await reservation.grow(size)
-            yield reservation
-        finally:
-            reservation.release()
+        return Reservation(self, size)
 
     async def take(self, size: int, held: int) -> None:
-        """Take `size` more bytes for one that holds `held`; who holds some goes first."""
+        """Take `size` more bytes for one that holds `held`.
+
+        Those who hold some go first, and among themselves in the order in which they came.
+        """
         if held + size > self.total:
             raise HttpError(
                 413,
@@ -60,10 +67,8 @@ class ByteBudget:
         if len(self._line) >= self._max_waiting:
             raise _busy()
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if held:
-            self._line.appendleft((size, taken))
-        else:
-            self._line.append((size, taken))
+        waiting = _Waiting(size, taken, bool(held))
+        self._line.insert(self._holders_waiting() if held else len(self._line), waiting)
         self._serve()
         try:
             async with asyncio.timeout(self._wait_seconds):
@@ -74,7 +79,7 @@ class ByteBudget:
                 self.give_back(size)
             else:
                 with contextlib.suppress(ValueError):
-                    self._line.remove((size, taken))
+                    self._line.remove(waiting)
                 self._serve()
             if isinstance(error, TimeoutError):
                 raise _busy() from error
@@ -85,27 +90,38 @@ class ByteBudget:
         self.used -= size
         self._serve()
 
+    def _holders_waiting(self) -> int:
+        return sum(each.holds for each in self._line)
+
     def _take_now(self, size: int) -> None:
         self.used += size
         self.taken += 1
 
     def _serve(self) -> None:
         while self._line:
-            size, taken = self._line[0]
-            if not taken.done():  # else its request has just given up
-                if self.used + size > self.total:
+            first = self._line[0]
+            if not first.taken.done():  # else its request has just given up
+                if self.used + first.size > self.total:
                     return
-                self._take_now(size)
-                taken.set_result(None)
+                self._take_now(first.size)
+                first.taken.set_result(None)
             self._line.popleft()
 
 
 class Reservation:
-    """What one request holds of a budget."""
+    """What one request holds of a budget; an asynchronous context manager."""
 
-    def __init__(self, budget: ByteBudget) -> None:
-        self._budget = budget
+    def __init__(self, budget: ByteBudget, first: int) -> None:
+        """Hold `first` bytes once the block is entered."""
+        self._budget, self._first = budget, first
         self.size = 0
+
+    async def __aenter__(self) -> Self:
+        await self.grow(self._first)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.release()
 
     async def grow(self, size: int) -> None:
         """Hold at least `size` bytes; raises HttpError as `ByteBudget.reserve` does."""

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from PIL import AvifImagePlugin, Image
 
-from backend.photos.form import BrokenForm, read_form
 from serving.image_file import DecodingDeclined, UnusableImage, takes_too_much_memory
 from serving.normalize_image import normalize_image
+from serving.process_exit import wait_for_exit
 from serving.scaled_photo import scaled_photo
 from serving.tf.free_memory import keep_little_free_memory, return_free_memory
 
@@ -47,26 +47,25 @@ class DecodingJob:
     cpu_seconds: int
     max_allowance: int
     """As many bytes as decoding one file may ever take."""
-    boundary: str | None = None
-    """The file is a form that is divided by this, with the photo in its field `file`."""
+    place: tuple[int, int] | None = None
+    """Where in the file the photo begins and ends; None if the file is the photo."""
     side: int | None = None
     """Make the shorter side this many pixels, instead of normalizing."""
+    always_encode: bool = False
+    """With `side`: make a new file of a photo that is no larger, too."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What came of it; one of the first four is set, and a new file comes with `is_new`."""
+    """What came of it; one of the first three is set, and a new file comes with `is_new`."""
 
     cost: int = 0
     """Bytes that decoding takes, more than the allowance."""
     fault: tuple[str, str, str] | None = None
     """An ImageFault, what happened and what to do."""
-    broken_form: str = ""
     unchanged: tuple[int, int] | None = None
     """The photo is normalized already: where in the file it begins and ends."""
     is_new: bool = False
-    fields: tuple[tuple[str, str], ...] = ()
-    has_photo: bool = True
 
 
 class _TooExpensive(DecodingDeclined):
@@ -101,6 +100,7 @@ def main() -> int:
 
 def _end_with(parent: int) -> None:
     """End soon after the backend, also in the middle of a photo; its socket ends it otherwise."""
+    wait_for_exit(parent)
     while os.getppid() == parent:
         time.sleep(_PARENT_POLL_SECONDS)
     os._exit(1)
@@ -121,31 +121,19 @@ def _send(backend: socket.socket, result: Decoded, content: bytes | None) -> Non
 
 def _answer(job: DecodingJob, file: int) -> tuple[Decoded, bytes | None]:
     _limit_cpu(job.cpu_seconds)
-    fields: tuple[tuple[str, str], ...] = ()
     try:
-        size = os.fstat(file).st_size
-        if size == 0:
-            begin, end, data = 0, 0, b""
+        begin, end = job.place or (0, os.fstat(file).st_size)
+        if begin == end:
+            data = b""
         else:
             with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as body:
-                begin, end = 0, size
-                if job.boundary is not None:
-                    form = read_form(body, job.boundary.encode("latin-1"))
-                    fields = tuple(form.fields.items())
-                    if "file" not in form.files:
-                        return Decoded(fields=fields, has_photo=False), None
-                    begin, end = form.files["file"]
                 data = body[begin:end]
-        return _decode(job, data, (begin, end), fields)
-    except BrokenForm as error:
-        return Decoded(broken_form=str(error)), None
+        return _decode(job, data, (begin, end))
     finally:
         os.close(file)
 
 
-def _decode(
-    job: DecodingJob, data: bytes, place: tuple[int, int], fields: tuple[tuple[str, str], ...]
-) -> tuple[Decoded, bytes | None]:
+def _decode(job: DecodingJob, data: bytes, place: tuple[int, int]) -> tuple[Decoded, bytes | None]:
     def check_cost(cost: int) -> None:
         if cost > job.allowance:
             raise _TooExpensive(cost)
@@ -156,22 +144,22 @@ def _decode(
     _limit_memory(job.max_allowance)
     try:
         if job.side is not None:
-            made = scaled_photo(data, job.side, check_cost)
+            made = scaled_photo(data, job.side, check_cost, always_encode=job.always_encode)
         else:
             made = normalize_image(data, check_cost)
     except _TooExpensive as error:
-        return Decoded(cost=error.cost, fields=fields), None
+        return Decoded(cost=error.cost), None
     except UnusableImage as error:
-        return _unusable(error, fields), None
+        return _unusable(error), None
     except MemoryError:
-        return _unusable(takes_too_much_memory(), fields), None
+        return _unusable(takes_too_much_memory()), None
     if made is data:
-        return Decoded(unchanged=place, fields=fields), None
-    return Decoded(is_new=True, fields=fields), made
+        return Decoded(unchanged=place), None
+    return Decoded(is_new=True), made
 
 
-def _unusable(error: UnusableImage, fields: tuple[tuple[str, str], ...]) -> Decoded:
-    return Decoded(fault=(error.fault, error.what, error.advice), fields=fields)
+def _unusable(error: UnusableImage) -> Decoded:
+    return Decoded(fault=(error.fault, error.what, error.advice))
 
 
 def _limit_memory(more: int | None) -> None:

@@ -148,9 +148,7 @@ class _Decoder:
         data, files, _, _ = socket.recv_fds(self._connection, MESSAGE_BYTES, 1)
         if not data:
             raise EOFError
-        fields = json.loads(data)
-        fields["fields"] = tuple((name, value) for name, value in fields["fields"])
-        return Decoded(**fields), files[0] if files else None
+        return Decoded(**json.loads(data)), files[0] if files else None
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()

@@ -19,21 +19,28 @@ async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -
 
     Only after the whole body of the request was received.
     """
-    working = asyncio.get_running_loop().create_task(work)
-    leaving = asyncio.get_running_loop().create_task(_leave(request))
+    task = asyncio.current_task()
+    assert task is not None
+    cancelled_before, has_left = task.cancelling(), False
+
+    async def cancel_when_left() -> None:
+        nonlocal has_left
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        has_left = True
+        task.cancel()
+
+    # Beside this task, which does the work: a second one for that would cost each request more.
+    leaving = asyncio.get_running_loop().create_task(cancel_when_left())
     try:
-        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise HttpError(
-            400,
-            "The connection ended before the answer.",
-            "Send it again, and wait for the answer.",
-        )
+        return await work
     finally:
-        await cancel_and_wait(working, leaving)
-
-
-async def _leave(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        # As in `asyncio.timeout`: somebody else may have cancelled the task as well.
+        is_alone = has_left and task.uncancel() <= cancelled_before
+        await cancel_and_wait(leaving)
+        if is_alone:
+            raise HttpError(
+                400,
+                "The connection ended before the answer.",
+                "Send it again, and wait for the answer.",
+            )

@@ -11,15 +11,13 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from backend.http_errors import HttpError
 from backend.photos.budget import PhotoBudget
 from backend.photos.decoder import Decoded, DecodingJob
 from backend.photos.decoder_pool import DecoderEnded, DecoderPool
-from backend.photos.form import BrokenForm, read_form
 from backend.photos.plain_jpeg import plain_jpeg_cost
 from serving.background import finish
 from serving.image_file import DecodingDeclined, ImageFault, UnusableImage
-from serving.normalize_image import normalize_image
+from serving.normalize_image import looks_normalized, normalize_image
 from serving.tf.cores import core_count
 
 _SMALL_FILE = 2 * 2**20
@@ -32,21 +30,12 @@ _LARGE_NICE = 10
 
 @dataclass(frozen=True)
 class DecodedPhoto:
-    """A file with a photo in it, and the fields of the form that it came in."""
+    """A file with a normalized photo in it."""
 
     file: int
     """Open; the one that was passed in if the photo is in it."""
     place: tuple[int, int]
     """Where in the file the photo begins and ends."""
-    fields: dict[str, str]
-
-
-@dataclass(frozen=True)
-class PlainPhoto:
-    """A normalized photo, and the fields of the form that it came in."""
-
-    jpeg: bytes
-    fields: dict[str, str]
 
 
 class _CostsMore(DecodingDeclined):
@@ -71,24 +60,16 @@ class PhotoDecoder:
         await self._small.close()
         await self._large.close()
 
-    async def normalize_plain(self, body: bytes, boundary: str | None) -> PlainPhoto | None:
-        """Normalize the photo in `body`, a photo or a form divided by `boundary`, with a thread.
+    def is_ready(self, data: bytes) -> bool:
+        """Whether a photo is an ordinary small JPEG that is normalized, but for hidden damage."""
+        return plain_jpeg_cost(data) is not None and looks_normalized(data)
+
+    async def normalize_plain(self, data: bytes) -> bytes | None:
+        """Normalize a photo with a thread.
 
         None if it is no ordinary small JPEG file. Raises UnusableImage, and HttpError if there
         is no memory for it.
         """
-        fields: dict[str, str] = {}
-        data = body
-        if boundary is not None:
-            try:
-                form = read_form(body, boundary.encode("latin-1"))
-            except BrokenForm:
-                return None
-            if "file" not in form.files:
-                return None
-            fields = form.fields
-            begin, end = form.files["file"]
-            data = body[begin:end]
         cost = plain_jpeg_cost(data)
         if cost is None or cost > self._budget.small_decoding.total:
             return None
@@ -96,32 +77,39 @@ class PhotoDecoder:
             loop = asyncio.get_running_loop()
             try:
                 # Also if the caller leaves: the thread goes on, and so does what it takes.
-                jpeg = await finish(loop.run_in_executor(self._threads, _normalize, data, cost))
+                return await finish(loop.run_in_executor(self._threads, _normalize, data, cost))
             except _CostsMore:
                 return None
-        return PlainPhoto(jpeg, fields)
 
-    async def normalize(self, file: int, boundary: str | None = None) -> DecodedPhoto:
-        """Normalize the photo in an open file, which may be a form divided by `boundary`.
+    async def normalize(self, file: int, place: tuple[int, int] | None = None) -> DecodedPhoto:
+        """Normalize the photo in an open file, which begins and ends at `place` if that is given.
 
-        Raises UnusableImage, and HttpError if there is none or no memory for it. If cancelled,
-        decoding ends.
+        Raises UnusableImage, and HttpError if there is no memory for it. If cancelled, decoding
+        ends.
         """
-        return await self._decode(file, boundary)
+        return await self._decode(file, place)
 
-    async def scale(self, file: int, side: int) -> DecodedPhoto:
-        """Make a photo smaller; its shorter side gets at most `side` pixels. Raises as above."""
-        return await self._decode(file, side=side)
+    async def scale(self, file: int, side: int, *, always_encode: bool = False) -> DecodedPhoto:
+        """Make a photo smaller; its shorter side gets at most `side` pixels. Raises as above.
+
+        One that is no larger is what it was, unless it is to `always_encode` it.
+        """
+        return await self._decode(file, side=side, always_encode=always_encode)
 
     async def _decode(
-        self, file: int, boundary: str | None = None, side: int | None = None
+        self,
+        file: int,
+        place: tuple[int, int] | None = None,
+        side: int | None = None,
+        always_encode: bool = False,
     ) -> DecodedPhoto:
         def job(allowance: int, cpu_seconds: int) -> DecodingJob:
             most = self._budget.large_decoding.total
-            return DecodingJob(allowance, cpu_seconds, most, boundary, side)
+            return DecodingJob(allowance, cpu_seconds, most, place, side, always_encode)
 
         cost = 0
-        if os.fstat(file).st_size <= _SMALL_FILE:
+        begin, end = place or (0, os.fstat(file).st_size)
+        if end - begin <= _SMALL_FILE:
             try:
                 async with self._budget.small_decoding.reserve(self._allowance):
                     small = job(self._allowance, _SMALL_SECONDS)
@@ -155,22 +143,14 @@ def _normalize(data: bytes, reserved: int) -> bytes:
 
 
 def _photo(decoded: Decoded, file: int, made: int | None) -> DecodedPhoto:
-    if decoded.broken_form:
-        raise HttpError(400, decoded.broken_form, "Send it as `curl -F file=@photo.jpg` does.")
-    if not decoded.has_photo:
-        raise HttpError(
-            400,
-            "The request has no photo in it.",
-            "Send one as the form's field `file`, or as the whole body.",
-        )
     if decoded.fault is not None:
         fault, what, advice = decoded.fault
         raise UnusableImage(ImageFault(fault), what, advice)
     if made is not None:
-        return DecodedPhoto(made, (0, os.fstat(made).st_size), dict(decoded.fields))
+        return DecodedPhoto(made, (0, os.fstat(made).st_size))
     assert decoded.unchanged is not None
     begin, end = decoded.unchanged
-    return DecodedPhoto(file, (begin, end), dict(decoded.fields))
+    return DecodedPhoto(file, (begin, end))
 
 
 def _undecodable() -> UnusableImage:

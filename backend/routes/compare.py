@@ -1,4 +1,7 @@
-"""POST /models/{model}/compare: what two versions answer for the same photos."""
+"""What versions, live or not, answer for the same photos.
+
+POST /models/{model}/compare, and POST /models/{model}/versions/{number}/predictions.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
 
-from backend.contract import Comparison
+from backend.contract import Comparison, FilePaths, FilePredictions
 from backend.http_errors import HttpError
 from backend.models.comparison import VersionComparison
 from backend.models.names import ModelNames
 from backend.photos.disconnect import cancel_on_disconnect
+from backend.progress_stream import RESPONSES, progress_stream
 from backend.this_machine import absolute_path, require_this_machine
 from serving.errors import ModelError
 from serving.models.repository import ModelRepository
+from serving.progress import Report
 
 MAX_FILES = 1_000
 
@@ -51,13 +57,38 @@ def routes(
             files = _files(body.files)
         model = await names.find(model)
         for number in body.versions:
-            try:
-                await asyncio.to_thread(repository.version, model, number)
-            except ModelError as error:
-                raise HttpError(404, error.what, error.advice) from error
+            await require(model, number)
         return await cancel_on_disconnect(
             request, comparison.compare(model, body.versions, body.images, files)
         )
+
+    @router.post(
+        "/models/{model}/versions/{number}/predictions",
+        response_class=StreamingResponse,
+        responses=RESPONSES,
+    )
+    async def predictions(
+        model: str, number: int, body: FilePaths, request: Request
+    ) -> StreamingResponse:
+        """Ask one version, live or not, about files; answers with FilePredictions in a stream.
+
+        It is loaded for that in a process of its own, so that no instance has to.
+        """
+        require_this_machine(request, "Files", "Send them to /classify instead.")
+        files = _files(body.files)
+        model = await names.find(model)
+        await require(model, number)
+
+        async def work(report: Report) -> FilePredictions:
+            return await comparison.predict(model, number, files, report)
+
+        return progress_stream(work)
+
+    async def require(model: str, number: int) -> None:
+        try:
+            await asyncio.to_thread(repository.version, model, number)
+        except ModelError as error:
+            raise HttpError(404, error.what, error.advice) from error
 
     return router
 

@@ -25,7 +25,8 @@ def routes(names: ModelNames, store: Store, rollouts: Rollouts) -> APIRouter:
         """Return what was done to versions and classes and by whom, the newest first."""
         name = await names.find(model)
         decisions = await store.runs.decisions(name)
-        return audit_entries(decisions, await store.classes.all(name))[:count]
+        kept = await store.kept_versions.all(name)
+        return audit_entries(decisions, await store.classes.all(name), kept)[:count]
 
     @router.get("/rollout")
     async def rollout(model: str) -> RolloutSummary:

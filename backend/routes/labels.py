@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
@@ -24,10 +25,12 @@ from backend.http_errors import HttpError
 from backend.models.catalog import ModelCatalog
 from backend.models.names import ModelNames
 from backend.person import checked_person
-from backend.store.labels import Statement
+from backend.routes.upload_schema import PHOTO, file_body, parameters
+from backend.store.label_writing import Statement
 from backend.store.store import Store
 from backend.uploads import Uploads
 from serving.class_names import checked_class_name
+from serving.clock import utc_text
 from serving.text.visible import shortened
 
 MAX_BATCH = 10_000
@@ -35,6 +38,27 @@ MAX_BATCH = 10_000
 MAX_ACTIONS = 1_000
 MAX_BATCH_NAME = 100
 """Characters."""
+
+_FIELDS: dict[str, Any] = {
+    "class": {"type": "string", "description": "What it shows; needed with the kind `class`."},
+    "kind": {"type": "string", "enum": [kind.value for kind in LabelKind], "default": "class"},
+    "by": {"type": "string", "description": "Who says so, if not the user who sends it."},
+    "settles": {"type": "boolean", "description": "It outweighs what others have said."},
+    "said_at": {"type": "string", "format": "date-time", "description": "If not now."},
+    "batch": {
+        "type": "string",
+        "maxLength": MAX_BATCH_NAME,
+        "description": "Labels with the same text are one action.",
+    },
+}
+_IMAGE = {"type": "string", "description": "The SHA-256 of a photo that the backend has."}
+_EXTRA = {
+    "parameters": parameters({"image": _IMAGE, **_FIELDS}),
+    "requestBody": {
+        **file_body(PHOTO, _FIELDS, "image/*", "application/octet-stream"),
+        "required": False,
+    },
+}
 
 IdempotencyKey = Annotated[str | None, Header(max_length=200)]
 
@@ -44,7 +68,12 @@ def routes(
 ) -> APIRouter:
     router = APIRouter()
 
-    @router.post("/labels", status_code=201)
+    @router.post(
+        "/labels",
+        status_code=201,
+        openapi_extra=_EXTRA,
+        responses={200: {"model": Label, "description": "The label of that key, from before."}},
+    )
     async def add(
         request: Request,
         response: Response,
@@ -56,9 +85,10 @@ def routes(
         The photo is the form's field `file`, the whole body, or one that the backend has:
         `image` is its SHA-256 then. `class` is a class, new or not, or `kind` says `none` or
         `skip`. `by` is who says so, if not the user who sends it. With `settles=true` it
-        outweighs what others have said of the photo. With an `Idempotency-Key`, sending it
-        again stores no second label and answers 200 with the first. If the class is another
-        name of one that the live version knows, `known_as` is that one.
+        outweighs what others have said of the photo. `said_at` is when it was said, if not
+        now: what was done to the class since is done to the label. With an `Idempotency-Key`,
+        sending it again stores no second label and answers 200 with the first. If the class
+        is another name of one that the live version knows, `known_as` is that one.
         """
         query = dict(request.query_params)
         if "image" in query:
@@ -89,6 +119,7 @@ def routes(
             fields.get("kind") or LabelKind.CLASS,
             checked_person(fields.get("by", ""), caller_name(request.scope)),
             settles=_flag(fields.get("settles", "")),
+            said_at=_moment(fields.get("said_at", "")),
         )
         said, known = await spelled(model, said)
         label, created = await store.labels.add(
@@ -110,7 +141,11 @@ def routes(
         name = spelling.get(said.class_name.casefold(), said.class_name)
         return replace(said, class_name=name), known
 
-    @router.post("/labels/batch", status_code=201)
+    @router.post(
+        "/labels/batch",
+        status_code=201,
+        responses={200: {"model": LabelAction, "description": "That of this key, from before."}},
+    )
     async def add_batch(
         request: Request,
         response: Response,
@@ -126,7 +161,13 @@ def routes(
             )
         model = await names.find(batch.model)
         by = checked_person(batch.by, caller_name(request.scope))
-        said = _statement(batch.class_name, batch.kind, by, settles=batch.settles)
+        said = _statement(
+            batch.class_name,
+            batch.kind,
+            by,
+            settles=batch.settles,
+            said_at=_moment(batch.said_at),
+        )
         said, known = await spelled(model, said)
         action, created = await store.labels.add_batch(
             model,
@@ -141,7 +182,7 @@ def routes(
             response.status_code = 200
         return action
 
-    @router.delete("/labels/{label_id}", status_code=204)
+    @router.delete("/labels/{label_id:int}", status_code=204)
     async def undo(label_id: int) -> None:
         """Take a label back; the one it replaced counts again."""
         broker.publish(Event("labels", await store.labels.undo(label_id)))
@@ -190,7 +231,9 @@ def routes(
     return router
 
 
-def _statement(class_name: str | None, kind: str, by: str, *, settles: bool) -> Statement:
+def _statement(
+    class_name: str | None, kind: str, by: str, *, settles: bool, said_at: str
+) -> Statement:
     """Return what a request says; raises HttpError and ClassNameError."""
     if kind not in tuple(LabelKind):
         raise HttpError(
@@ -205,12 +248,12 @@ def _statement(class_name: str | None, kind: str, by: str, *, settles: bool) -> 
                 f"A label of the kind {kind} has no class.",
                 "Leave out the class, or the kind.",
             )
-        return Statement("", LabelKind(kind), by, settles)
+        return Statement("", LabelKind(kind), by, settles, said_at)
     if class_name is None:
         raise HttpError(
             400, "The class is missing.", "Send it as the form's field `class`, or in the query."
         )
-    return Statement(checked_class_name(class_name), LabelKind.CLASS, by, settles)
+    return Statement(checked_class_name(class_name), LabelKind.CLASS, by, settles, said_at)
 
 
 def _flag(text: str) -> bool:
@@ -219,6 +262,23 @@ def _flag(text: str) -> bool:
     if text.lower() in ("1", "true", "yes"):
         return True
     raise HttpError(400, "The field `settles` is neither true nor false.", "Send `true`.")
+
+
+def _moment(text: str) -> str:
+    """Return a time as `utc_now` writes it; empty for none."""
+    if not text:
+        return ""
+    try:
+        when = datetime.fromisoformat(text)
+        if when.tzinfo is not None:
+            return utc_text(when)
+    except (ValueError, OverflowError):
+        pass
+    raise HttpError(
+        400,
+        "The field `said_at` is not a valid time.",
+        "Send it as ISO 8601 with its time zone, such as 2026-01-31T09:15:00Z.",
+    )
 
 
 def _batch_name(text: str) -> str:

@@ -45,6 +45,7 @@ def routes(
 
     @router.get("/models/{model}")
     async def one(model: str) -> ModelSummary:
+        """Return a model."""
         return await catalog.model(await names.find(model))
 
     @router.patch("/models/{model}")

@@ -9,10 +9,14 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+SCRIPTS = (
+    *("api.js", "dropped_files.js", "explanation.js", "page.js", "photo_card.js"),
+    "photo_list.js",
+)
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}": (name, "text/javascript; charset=utf-8") for name in SCRIPTS},
 }
 ICON = Path(__file__).parents[2] / "resources" / "icons" / "servery.svg"
 _HEADERS = {

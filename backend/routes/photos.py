@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
@@ -16,8 +16,7 @@ from backend.photos.disconnect import cancel_on_disconnect
 from backend.photos.photo_decoder import PhotoDecoder
 from backend.store.images import UnknownImage, read_image
 from backend.store.store import Store
-from backend.store.unavailable import StorageUnavailable
-from serving.errors import ImageError
+from serving.errors import ImageError, StorageUnavailable
 from serving.image_file import UnusableImage
 from serving.state_files import DamagedFile, UnreadableFile
 
@@ -25,6 +24,13 @@ MAX_PHOTOS = 1000
 MAX_SIDE = 2048
 """Pixels."""
 _JPEG = "image/jpeg"
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A JPEG file.",
+        "content": {_JPEG: {"schema": {"type": "string", "format": "binary"}}},
+    },
+    304: {"description": "It is the one that `If-None-Match` names."},
+}
 
 
 def routes(store: Store, names: ModelNames, decoder: PhotoDecoder) -> APIRouter:
@@ -38,7 +44,7 @@ def routes(store: Store, names: ModelNames, decoder: PhotoDecoder) -> APIRouter:
         labels = await store.labels.photos(await names.find(model), count)
         return [LabeledPhoto(label.image, label.class_name) for label in labels]
 
-    @router.get("/images/{image}", response_class=FileResponse)
+    @router.get("/images/{image}", response_class=FileResponse, responses=_RESPONSES)
     async def image(
         request: Request, image: str, side: Annotated[int | None, Query(ge=1, le=MAX_SIDE)] = None
     ) -> Response:

@@ -16,12 +16,22 @@ from backend.contract import PoolPhoto, PoolSummary
 from backend.http_errors import HttpError
 from backend.models.backbones import Backbones
 from backend.models.names import ModelNames
+from backend.routes.upload_schema import PHOTO, file_body
 from backend.store.store import Store
 from backend.training.embeddings import append_embeddings
 from backend.training.head import Floats
 from backend.uploads import Uploads
 from serving.errors import ModelError
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
+
+# Not `contentEncoding`: tools would make it a file of the form.
+_EMBEDDING = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9+/]*={0,2}$",
+    "description": "What the version's output `embedding` was: base64 of float32 numbers.",
+}
+_BODY = file_body(PHOTO, {"embedding": _EMBEDDING}, "image/*", "application/octet-stream")
 
 
 def routes(
@@ -34,7 +44,7 @@ def routes(
     router = APIRouter()
     backbones = Backbones()
 
-    @router.post("/pool", status_code=201)
+    @router.post("/pool", status_code=201, openapi_extra={"requestBody": _BODY})
     async def add(
         request: Request,
         model: str | None = None,

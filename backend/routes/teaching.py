@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import StringConstraints
 
 from backend.contract import Cluster, LabelIssue, QueueItem
 from backend.labelling.suggestions import Suggestions
@@ -12,9 +13,13 @@ from backend.models.names import ModelNames
 from backend.photos.disconnect import cancel_on_disconnect
 
 MAX_QUEUE = 1_000
-MAX_EXCLUDED = 500
+MAX_EXCLUDED = 200
+"""More would not fit into the head of a request, which has at most 16 KiB."""
 MAX_GROUPS = 200
 MAX_ISSUES = 1_000
+
+ImageHash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+"""The SHA-256 of a normalized JPEG."""
 
 
 def routes(suggestions: Suggestions, names: ModelNames) -> APIRouter:
@@ -25,7 +30,7 @@ def routes(suggestions: Suggestions, names: ModelNames) -> APIRouter:
         request: Request,
         model: str | None = None,
         count: Annotated[int, Query(ge=1, le=MAX_QUEUE)] = 20,
-        exclude: Annotated[list[str] | None, Query(max_length=MAX_EXCLUDED)] = None,
+        exclude: Annotated[list[ImageHash] | None, Query(max_length=MAX_EXCLUDED)] = None,
     ) -> list[QueueItem]:
         """Return photos without a label, the one that teaches most first.
 

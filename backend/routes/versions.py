@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 
 from backend.access import caller_name
 from backend.contract import (
+    AuditAction,
     Decision,
     EvaluationReport,
     Event,
@@ -33,7 +34,8 @@ from serving.fleet.version_trial import UnusableVersion
 from serving.json_decode import decode
 from serving.models.model_settings import ModelSettings
 from serving.models.pruning import prune, remove_version
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from serving.state_files import UnreadableFile, read_object
 
 MAX_REPORT_BYTES = 2**26
@@ -84,30 +86,32 @@ def routes(
         return await catalog.version(model, number)
 
     @router.put("/{number}/pinned")
-    async def pin(model: str, number: int) -> VersionSummary:
-        """Keep a version however many newer ones there will be."""
-        return await set_pinned(model, number, pinned=True)
+    async def pin(request: Request, model: str, number: int, by: str = "") -> VersionSummary:
+        """Keep a version however many newer ones there will be; `by` is as for `promote`."""
+        return await set_pinned(request, model, number, by, pinned=True)
 
     @router.delete("/{number}/pinned")
-    async def unpin(model: str, number: int) -> VersionSummary:
+    async def unpin(request: Request, model: str, number: int, by: str = "") -> VersionSummary:
         """Let a version go once there are enough newer ones."""
-        return await set_pinned(model, number, pinned=False)
+        return await set_pinned(request, model, number, by, pinned=False)
 
     @router.delete("/{number}", status_code=204)
-    async def delete(model: str, number: int) -> None:
+    async def delete(request: Request, model: str, number: int, by: str = "") -> None:
         """Remove a version for good, unless it is live or pinned."""
+        person = checked_person(by, caller_name(request.scope))
         version = await find(model, number)
         try:
             await asyncio.to_thread(remove_version, repository, version.model, number)
         except ModelError as error:
             raise HttpError(409, error.what, error.advice) from error
+        await note(version, AuditAction.DELETED, person)
         broker.publish(Event("models", version.model))
 
     @router.post("/{number}/verify")
     async def verify(model: str, number: int) -> Verification:
         """Compare the files of a version with the checksums recorded when it was added."""
         version = await find(model, number)
-        changed = await asyncio.to_thread(repository.verify, version.model, number)
+        changed = await asyncio.to_thread(version.changed_files)
         return Verification(version.model, number, changed is not None, changed or [])
 
     @router.get("/{number}/report")
@@ -131,12 +135,26 @@ def routes(
         version = await find(model, number)
         return (await asyncio.to_thread(_answers, version, label, answered))[:count]
 
-    async def set_pinned(model: str, number: int, *, pinned: bool) -> VersionSummary:
+    async def set_pinned(
+        request: Request, model: str, number: int, by: str, *, pinned: bool
+    ) -> VersionSummary:
+        person = checked_person(by, caller_name(request.scope))
         version = await find(model, number)
+        before = await asyncio.to_thread(repository.settings, version.model)
         change = partial(ModelSettings.with_pin, number=number, pinned=pinned)
         await asyncio.to_thread(repository.change_settings, version.model, change)
+        if pinned != (number in before.pinned):
+            await note(version, AuditAction.PINNED if pinned else AuditAction.UNPINNED, person)
         broker.publish(Event("models", version.model))
         return await catalog.version(version.model, number)
+
+    async def note(version: Version, what: AuditAction, by: str) -> None:
+        """Record what was done; if that is not possible, it is done all the same."""
+        try:
+            await store.kept_versions.record(version.model, version.number, what, by)
+        except BackendError as error:
+            done = f"Version {version.number} of {version.model} was {what.value}"
+            _log.error("%s, which could not be recorded: %s", done, error)
 
     async def find(model: str, number: int) -> Version:
         name = await names.find(model)

@@ -8,13 +8,15 @@ the version go live, is finished by the next backend if this one is killed.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from backend.contract import ClassChange, ClassChangeKind
+from backend.store.database import MAX_INTEGER, StoreConnection, StoreDatabase, StoredRow
 from backend.store.images import ImageFolder
+from backend.store.label_queries import CURRENT, DISPUTED
 from serving.clock import utc_now
-from serving.database import MAX_INTEGER, Connection, Database, Row
 from serving.errors import BackendError
 from serving.text.visible import shortened
 
@@ -49,7 +51,7 @@ class StoredChange:
 class ClassStore:
     """Changes of classes, and what they do to labels."""
 
-    def __init__(self, database: Database, images: ImageFolder) -> None:
+    def __init__(self, database: StoreDatabase, images: ImageFolder) -> None:
         self._database = database
         self._images = images
 
@@ -59,6 +61,22 @@ class ClassStore:
             "SELECT class_name, COUNT(DISTINCT image) AS photos FROM labels"
             " WHERE model = ? AND kind = 'class' AND class_deleted IS NULL GROUP BY class_name",
             (model,),
+        )
+        return {row["class_name"]: row["photos"] for row in rows}
+
+    async def counts(self, model: str) -> dict[str, int]:
+        """Return the classes of the labels that count now, with the number of their photos.
+
+        Of a photo on which people disagree no label counts, but its classes are named.
+        """
+        rows = await self._database.execute(
+            "SELECT said.class_name, COUNT(counted.id) AS photos FROM labels AS said"
+            f" LEFT JOIN ({CURRENT}) AS counted ON counted.id = said.id"
+            " WHERE said.model = :model AND said.kind = 'class' AND said.undone IS NULL"
+            " AND said.class_deleted IS NULL"
+            f" AND (counted.id IS NOT NULL OR said.image IN ({DISPUTED}))"
+            " GROUP BY said.class_name",
+            {"model": model},
         )
         return {row["class_name"]: row["photos"] for row in rows}
 
@@ -95,12 +113,15 @@ class ClassStore:
     async def apply(self, change: int) -> None:
         """Change the labels, all of them or none, also those that were undone."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: StoreConnection) -> None:
             row = _row(connection, change)
             named = {"model": row["model"], "name": row["name"], "new": row["new_name"]}
             which = "model = :model AND class_name = :name AND class_deleted IS NULL"
             if row["kind"] == ClassChangeKind.DELETED:
-                self._keep_in_pool(connection, row)
+                photos = connection.execute(
+                    f"SELECT DISTINCT image FROM labels WHERE {which} AND undone IS NULL", named
+                ).fetchall()
+                keep_in_pool(connection, self._images, row["model"], [each[0] for each in photos])
                 connection.execute(
                     f"UPDATE labels SET class_deleted = :change WHERE {which}",
                     {**named, "change": change},
@@ -112,29 +133,18 @@ class ClassStore:
                     {**named, "change": change},
                 )
                 connection.execute(f"UPDATE labels SET class_name = :new WHERE {which}", named)
+            # Labels that were said before follow it when they arrive: see `followed_classes`.
+            connection.execute(
+                "UPDATE class_changes SET created = ? WHERE id = ?", (utc_now(), change)
+            )
             _set_state(connection, change, ChangeState.APPLIED)
 
         await self._database.transaction(work)
 
-    def _keep_in_pool(self, connection: Connection, change: Row) -> None:
-        """Put the photos of a deleted class into the pool: nobody says any more what they show."""
-        rows = connection.execute(
-            "SELECT DISTINCT image FROM labels WHERE model = ? AND class_name = ?"
-            " AND class_deleted IS NULL AND undone IS NULL",
-            (change["model"], change["name"]),
-        ).fetchall()
-        for row in rows:
-            with contextlib.suppress(OSError):  # it is gone
-                size = self._images.path(row["image"]).stat().st_size
-                connection.execute(
-                    "INSERT OR IGNORE INTO pool (model, image, created, bytes) VALUES (?, ?, ?, ?)",
-                    (change["model"], row["image"], utc_now(), size),
-                )
-
     async def undo(self, change: int) -> None:
         """Give the labels back their class, in a change that is done."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: StoreConnection) -> None:
             row = _row(connection, change)
             connection.execute(
                 "UPDATE labels SET class_name = :name WHERE class_name = :new"
@@ -182,16 +192,32 @@ class ClassStore:
         return [_stored(row) for row in rows]
 
 
-def _row(connection: Connection, change: int) -> Row:
-    row: Row = connection.execute("SELECT * FROM class_changes WHERE id = ?", (change,)).fetchone()
+def keep_in_pool(
+    connection: StoreConnection, files: ImageFolder, model: str, images: Iterable[str]
+) -> None:
+    """Put the photos of a deleted class into the pool: nobody says any more what they show."""
+    for image in images:
+        with contextlib.suppress(OSError):  # it is gone
+            size = files.path(image).stat().st_size
+            connection.execute(
+                "INSERT INTO pool (model, image, created, bytes) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (model, image, utc_now(), size),
+            )
+
+
+def _row(connection: StoreConnection, change: int) -> StoredRow:
+    row: StoredRow = connection.execute(
+        "SELECT * FROM class_changes WHERE id = ?", (change,)
+    ).fetchone()
     return row
 
 
-def _set_state(connection: Connection, change: int, state: ChangeState) -> None:
+def _set_state(connection: StoreConnection, change: int, state: ChangeState) -> None:
     connection.execute("UPDATE class_changes SET state = ? WHERE id = ?", (state, change))
 
 
-def _stored(row: Row) -> StoredChange:
+def _stored(row: StoredRow) -> StoredChange:
     state = ChangeState(row["state"])
     return StoredChange(
         ClassChange(

@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend.store.unavailable import StorageUnavailable
-from serving.errors import BackendError, storage_error
+from serving.errors import BackendError, StorageUnavailable, storage_error
 from serving.files import flush_folder, write_aside, write_in_place_of
 from serving.state_files import DamagedFile, UnreadableFile, read_file, set_aside
 from serving.workspace import DAMAGED_NAME

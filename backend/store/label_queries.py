@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from backend.contract import Label, LabelKind
-from serving.database import Row
+from backend.store.database import StoredRow
 
 
 class Moment(NamedTuple):
@@ -27,10 +27,10 @@ _NOW = "model = :model AND undone IS NULL"
 _THEN = "model = :model AND id <= :label AND (undone IS NULL OR undone_number > :undone)"
 
 
-def _newest_by_author(stands: str) -> str:
+def _newest_by_author(stands: str, images: str = "") -> str:
     """Return the newest labels of the authors of each photo that has several, since it was last
     settled."""
-    said = f"{stands} AND kind <> 'skip' AND author <> '' AND class_deleted IS NULL"
+    said = f"{stands} {images} AND kind <> 'skip' AND author <> '' AND class_deleted IS NULL"
     return f"""
         SELECT * FROM labels
         WHERE id IN (
@@ -49,27 +49,38 @@ def _newest_by_author(stands: str) -> str:
     """
 
 
-def _disputed(stands: str) -> str:
+def _disputed(stands: str, images: str = "") -> str:
     """Return the images of which people say different things."""
     return f"""
-        SELECT image FROM ({_newest_by_author(stands)})
+        SELECT image FROM ({_newest_by_author(stands, images)}) AS newest
         GROUP BY image HAVING COUNT(DISTINCT kind || '/' || class_name) > 1
     """
 
 
-def _counting(stands: str) -> str:
+def _counting(stands: str, images: str = "") -> str:
+    """Return the labels that count of those that stand; `images` is a condition on the photos."""
     return f"""
         SELECT * FROM labels
         WHERE class_deleted IS NULL
-        AND id IN (SELECT MAX(id) FROM labels WHERE {stands} AND kind <> 'skip' GROUP BY image)
-        AND image NOT IN ({_disputed(stands)})
+        AND id IN (
+            SELECT MAX(id) FROM labels WHERE {stands} {images} AND kind <> 'skip' GROUP BY image
+        )
+        AND image NOT IN ({_disputed(stands, images)})
     """
 
 
 CURRENT = _counting(_NOW)
 """The labels that count now: those of classes, and those that say NONE."""
-LEARNED = _counting(_THEN)
-"""What counted when a run began; also takes the parameters of its Moment."""
+_TOUCHED = """AND image IN (
+    SELECT image FROM labels WHERE id > :label
+    UNION SELECT image FROM labels WHERE undone_number > :undone
+)"""
+"""Of any model, so that the primary key finds them, and not an index of the model."""
+CURRENT_OF_TOUCHED = _counting(_NOW, _TOUCHED)
+LEARNED_OF_TOUCHED = _counting(_THEN, _TOUCHED)
+"""What counts now and what counted when a run began, of the photos to which anything happened
+since; of all others that is the same. They also take the parameters of its Moment, and the time
+that they take grows with what happened since alone."""
 DISPUTED = _disputed(_NOW)
 NEWEST_BY_AUTHOR = _newest_by_author(_NOW)
 POOL_PHOTO_IS_LABELLED = f"""
@@ -95,7 +106,7 @@ def parameters(model: str, moment: Moment | None = None) -> dict[str, Any]:
     return {"model": model, **(moment or Moment())._asdict()}
 
 
-def label_of(row: Row) -> Label:
+def label_of(row: StoredRow) -> Label:
     """Return a row of the table as a label."""
     return Label(
         id=row["id"],

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from backend.contract import Conflict, Label, LabelAction, LabelKind
+from backend.store.classes import keep_in_pool
+from backend.store.database import MAX_INTEGER, StoreConnection, StoreDatabase
 from backend.store.images import ImageFolder, UnknownImage
 from backend.store.label_queries import (
     CURRENT,
+    CURRENT_OF_TOUCHED,
     DISPUTED,
-    LEARNED,
+    LEARNED_OF_TOUCHED,
     NEWEST_BY_AUTHOR,
     SKIPPED,
     Moment,
     label_of,
     parameters,
 )
+from backend.store.label_writing import (
+    Statement,
+    action_of,
+    insert_label,
+    same_label,
+    spellings_of,
+    with_current_class_name,
+)
 from backend.store.models import renamed_to
 from serving.clock import utc_now
-from serving.database import MAX_INTEGER, Connection, Database
 from serving.errors import BackendError
 from serving.text.visible import shortened
 
@@ -28,25 +39,8 @@ MAX_LISTED_IMAGES = 1000
 """Of one action, in a list of actions."""
 
 
-class LabelConflict(BackendError):
-    """An idempotency key was used again for another label."""
-
-
 class UnknownLabel(BackendError):
     """No label, and no action, has this id."""
-
-
-@dataclass(frozen=True)
-class Statement:
-    """What a person says, of one image or of many."""
-
-    class_name: str = ""
-    """Empty unless `kind` is CLASS."""
-    kind: LabelKind = LabelKind.CLASS
-    by: str = ""
-    """Who says it; empty if that is not known."""
-    settles: bool = False
-    """It outweighs what others have said before."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,7 @@ class LabelCounts:
 class LabelStore:
     """Every label ever made; `label_queries` says which of those of one image counts."""
 
-    def __init__(self, database: Database, images: ImageFolder) -> None:
+    def __init__(self, database: StoreDatabase, images: ImageFolder) -> None:
         self._database = database
         self._images = images
 
@@ -111,24 +105,28 @@ class LabelStore:
         nothing; raises LabelConflict if its model, image or statement differ. Labels with the
         same `batch` belong to one action. A class that differs from one labelled before only
         in capitals is that one. `is_new(class)` returns whether no version of the model can
-        answer with the class. Raises UnknownImage.
+        answer with the class. What was done to the class since it was said is done to the label.
+        Raises UnknownImage.
         """
         if isinstance(photo, bytes):
             image = await asyncio.to_thread(self._images.put, photo)
         else:
             image = photo
 
-        def work(connection: Connection) -> tuple[Label, bool]:
+        def work(connection: StoreConnection) -> tuple[Label, bool]:
             # It may have been renamed since the request was looked at.
             now = renamed_to(connection, model) or model
-            spelled = _spelled(connection, now, said)
+            spelled = with_current_class_name(connection, now, said)
             # Without a key this finds nothing: in SQL, NULL equals nothing.
             for row in connection.execute("SELECT * FROM labels WHERE idempotency_key = ?", (key,)):
-                return _same(connection, label_of(row), now, image, spelled), False
+                return same_label(connection, label_of(row), now, image, spelled), False
             # It may have been removed from the pool in between.
             self._ensure_stored(image, photo)
-            action = _action_of(connection, now, batch)
-            new = _insert(connection, now, image, spelled, is_new, action, key=key, batch=batch)
+            action = action_of(connection, now, batch)
+            new = insert_label(
+                connection, now, image, spelled, is_new, action, key=key, batch=batch
+            )
+            self._keep_if_deleted(connection, now, [image], spelled)
             return new, True
 
         return await self._database.transaction(work)
@@ -148,21 +146,30 @@ class LabelStore:
         """
         distinct = list(dict.fromkeys(images))
 
-        def work(connection: Connection) -> tuple[LabelAction, bool]:
+        def work(connection: StoreConnection) -> tuple[LabelAction, bool]:
             now = renamed_to(connection, model) or model
-            spelled = _spelled(connection, now, said)
+            spelled = with_current_class_name(connection, now, said)
             for row in connection.execute("SELECT * FROM labels WHERE idempotency_key = ?", (key,)):
-                first = _same(connection, label_of(row), now, distinct[0], spelled)
+                first = same_label(connection, label_of(row), now, distinct[0], spelled)
                 return _actions(connection, now, [first.action])[0], False
             action = 0
             for number, image in enumerate(distinct):
                 self._ensure_stored(image, image)
                 only_first = key if number == 0 else None
-                label = _insert(connection, now, image, spelled, is_new, action, key=only_first)
+                label = insert_label(
+                    connection, now, image, spelled, is_new, action, key=only_first
+                )
                 action = label.action
+            self._keep_if_deleted(connection, now, distinct, spelled)
             return _actions(connection, now, [action])[0], True
 
         return await self._database.transaction(work)
+
+    def _keep_if_deleted(
+        self, connection: StoreConnection, model: str, images: Sequence[str], said: Statement
+    ) -> None:
+        if said.followed.deleted_by is not None:
+            keep_in_pool(connection, self._images, model, images)
 
     def _ensure_stored(self, image: str, photo: bytes | str) -> None:
         """Check, inside a transaction, that a photo to be labelled is in the image folder."""
@@ -187,18 +194,18 @@ class LabelStore:
         the same `batch` belong to one action.
         """
 
-        def work(connection: Connection) -> int:
-            spellings = _spellings(connection, model)
+        def work(connection: StoreConnection) -> int:
+            spellings = spellings_of(connection, model)
             rows = connection.execute(CURRENT, parameters(model))
             current = {row["image"]: (row["class_name"], bool(row["held_out"])) for row in rows}
-            action = _action_of(connection, model, batch)
+            action = action_of(connection, model, batch)
             added = 0
             for label in labels:
                 name = spellings.setdefault(label.class_name.casefold(), label.class_name)
                 if current.get(label.image) == (name, label.held_out):
                     continue
                 said = Statement(name, by=by)
-                action = _insert(
+                action = insert_label(
                     connection,
                     model,
                     label.image,
@@ -236,7 +243,7 @@ class LabelStore:
                 f"There is no action {shortened(str(action), 40)}.",
                 "`GET /labels/actions` lists those that there are.",
             )
-        return await self._database.transaction(
+        return await self._database.snapshot(
             lambda connection: _actions(connection, models[0], [action])[0]
         )
 
@@ -254,14 +261,14 @@ class LabelStore:
     async def actions(self, model: str, count: int) -> list[LabelAction]:
         """Return the last `count` actions of all people, newest first, undone ones too."""
 
-        def work(connection: Connection) -> list[LabelAction]:
+        def work(connection: StoreConnection) -> list[LabelAction]:
             rows = connection.execute(
                 "SELECT DISTINCT action FROM labels WHERE model = ? ORDER BY action DESC LIMIT ?",
                 (model, count),
             )
             return _actions(connection, model, [row["action"] for row in rows])
 
-        return await self._database.transaction(work)
+        return await self._database.snapshot(work)
 
     async def of_image(self, model: str, image: str) -> list[Label]:
         """Return every label of one photo that was not undone, newest first."""
@@ -275,7 +282,8 @@ class LabelStore:
     async def conflicts(self, model: str) -> list[Conflict]:
         """Return the photos that people label differently, the last labelled first."""
         rows = await self._database.execute(
-            f"SELECT * FROM ({NEWEST_BY_AUTHOR}) WHERE image IN ({DISPUTED}) ORDER BY id DESC",
+            f"SELECT * FROM ({NEWEST_BY_AUTHOR}) AS newest WHERE image IN ({DISPUTED})"
+            " ORDER BY id DESC",
             parameters(model),
         )
         labels: dict[str, list[Label]] = {}
@@ -297,7 +305,7 @@ class LabelStore:
         """Return what a training run of `model` needs, as it is now."""
         of_model = parameters(model)
 
-        def work(connection: Connection) -> LabelSnapshot:
+        def work(connection: StoreConnection) -> LabelSnapshot:
             def images(query: str) -> frozenset[str]:
                 return frozenset(row[0] for row in connection.execute(query, of_model))
 
@@ -319,37 +327,45 @@ class LabelStore:
                 moment=Moment(int(label), int(undone)),
             )
 
-        return await self._database.transaction(work)
+        return await self._database.snapshot(work)
 
     async def counts(self, model: str, learned: Moment) -> LabelCounts:
         """Count the current labels, and those that changed since a run began at `learned`."""
         values = parameters(model, learned)
 
-        def work(connection: Connection) -> LabelCounts:
+        def work(connection: StoreConnection) -> LabelCounts:
             rows = connection.execute(
-                "SELECT kind, class_name, COUNT(*) AS photos, SUM(id > :label) AS newer"
-                f" FROM ({CURRENT}) GROUP BY kind, class_name",
+                "SELECT kind, class_name, COUNT(*) AS photos,"
+                " COUNT(*) FILTER (WHERE id > :label) AS newer"
+                f" FROM ({CURRENT}) AS current GROUP BY kind, class_name",
                 values,
             ).fetchall()
-            (taken_back,) = connection.execute(
-                f"SELECT COUNT(*) FROM ({LEARNED}) AS learned"
-                f" LEFT JOIN ({CURRENT}) AS current ON current.image = learned.image"
-                " WHERE current.id IS NULL OR current.id <= :label"
-                " AND (current.class_name, current.kind) <> (learned.class_name, learned.kind)",
-                values,
-            ).fetchone()
             (disputed,) = connection.execute(
-                f"SELECT COUNT(*) FROM ({DISPUTED})", values
+                f"SELECT COUNT(*) FROM ({DISPUTED}) AS disputed", values
             ).fetchone()
             of_classes = [row for row in rows if row["kind"] == LabelKind.CLASS]
             return LabelCounts(
                 classes={row["class_name"]: int(row["photos"]) for row in of_classes},
                 none=sum(row["photos"] for row in rows if row["kind"] == LabelKind.NONE),
                 disputed=int(disputed),
-                changed=sum(row["newer"] for row in rows) + int(taken_back),
+                changed=sum(row["newer"] for row in rows) + _taken_back(connection, values),
             )
 
-        return await self._database.transaction(work)
+        return await self._database.snapshot(work)
+
+    async def changed(self, model: str, learned: Moment) -> int:
+        """Return `LabelCounts.changed`, in a time that grows with what happened since alone."""
+        values = parameters(model, learned)
+        # Without a run before, all labels are touched, which is found sooner by not asking.
+        current = CURRENT_OF_TOUCHED if learned.label else CURRENT
+
+        def work(connection: StoreConnection) -> int:
+            (newer,) = connection.execute(
+                f"SELECT COUNT(*) FROM ({current}) AS current WHERE id > :label", values
+            ).fetchone()
+            return int(newer) + _taken_back(connection, values)
+
+        return await self._database.snapshot(work)
 
     async def last(self, model: str) -> int:
         """Return the id of the newest label of a model, 0 without any."""
@@ -371,64 +387,14 @@ class LabelStore:
         second newest, and so on."""
         rows = await self._database.execute(
             "SELECT *, ROW_NUMBER() OVER (PARTITION BY class_name ORDER BY id DESC) AS place"
-            f" FROM ({CURRENT}) WHERE kind = 'class' ORDER BY place, id DESC LIMIT :count",
+            f" FROM ({CURRENT}) AS current WHERE kind = 'class'"
+            " ORDER BY place, id DESC LIMIT :count",
             {**parameters(model), "count": count},
         )
         return [label_of(row) for row in rows]
 
 
-def _insert(
-    connection: Connection,
-    model: str,
-    image: str,
-    said: Statement,
-    is_new: Callable[[str], bool],
-    action: int,
-    *,
-    key: str | None = None,
-    batch: str | None = None,
-    held_out: bool | None = None,
-) -> Label:
-    """Insert a label; with `action` 0 it begins one. A photo of a test part stays one if
-    `held_out` does not say otherwise, however often it is labelled again."""
-    row = connection.execute(
-        "INSERT INTO labels (model, image, class_name, kind, author, settles, action, created,"
-        " new_class, idempotency_key, batch, held_out)"
-        " SELECT :model, :image, :class_name, :kind, :author, :settles, :action, :created,"
-        " :new_class, :key, :batch, COALESCE(:held_out, MAX(held_out), 0) FROM labels"
-        " WHERE model = :model AND image = :image AND undone IS NULL RETURNING *",
-        {
-            "model": model,
-            "image": image,
-            "class_name": said.class_name,
-            "kind": said.kind,
-            "author": said.by,
-            "settles": said.settles,
-            "action": action,
-            "created": utc_now(),
-            "new_class": said.kind is LabelKind.CLASS and is_new(said.class_name),
-            "key": key,
-            "batch": batch,
-            "held_out": held_out,
-        },
-    ).fetchone()
-    label = label_of(row)
-    if not action:
-        connection.execute("UPDATE labels SET action = id WHERE id = ?", (label.id,))
-        label = replace(label, action=label.id)
-    return label
-
-
-def _action_of(connection: Connection, model: str, batch: str | None) -> int:
-    """Return the action that the labels of a batch belong to; 0 if it has none yet."""
-    for row in connection.execute(
-        "SELECT action FROM labels WHERE batch = ? AND model = ? LIMIT 1", (batch, model)
-    ):
-        return int(row["action"])
-    return 0
-
-
-def _actions(connection: Connection, model: str, actions: Sequence[int]) -> list[LabelAction]:
+def _actions(connection: StoreConnection, model: str, actions: Sequence[int]) -> list[LabelAction]:
     """Return actions of a model, in this order."""
     found = []
     for action in actions:
@@ -439,8 +405,8 @@ def _actions(connection: Connection, model: str, actions: Sequence[int]) -> list
             of_action,
         ).fetchall()
         count, standing, classes = connection.execute(
-            "SELECT COUNT(*), SUM(undone IS NULL), COUNT(DISTINCT class_name) FROM labels"
-            " WHERE model = :model AND action = :action",
+            "SELECT COUNT(*), COUNT(*) FILTER (WHERE undone IS NULL), COUNT(DISTINCT class_name)"
+            " FROM labels WHERE model = :model AND action = :action",
             of_action,
         ).fetchone()
         first = label_of(rows[0])
@@ -460,31 +426,16 @@ def _actions(connection: Connection, model: str, actions: Sequence[int]) -> list
     return found
 
 
-def _spelled(connection: Connection, model: str, said: Statement) -> Statement:
-    """Return a statement with its class spelled as in the labels that there are."""
-    spellings = _spellings(connection, model)
-    name = spellings.get(said.class_name.casefold(), said.class_name)
-    return replace(said, class_name=name)
-
-
-def _spellings(connection: Connection, model: str) -> dict[str, str]:
-    """Return the spelling of each class that is labelled now, by what it is without capitals."""
-    rows = connection.execute(
-        "SELECT DISTINCT class_name FROM labels"
-        " WHERE model = ? AND undone IS NULL AND class_deleted IS NULL AND kind = 'class'",
-        (model,),
-    ).fetchall()
-    return {row[0].casefold(): row[0] for row in rows}
-
-
-def _same(connection: Connection, label: Label, model: str, image: str, said: Statement) -> Label:
-    (class_changed,) = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM class_change_labels WHERE label = ?)", (label.id,)
+def _taken_back(connection: StoreConnection, values: Mapping[str, Any]) -> int:
+    """Count the photos whose label was taken back since a run learned it; `values` are the
+    parameters of when it began."""
+    if not values["label"]:
+        return 0
+    (count,) = connection.execute(
+        f"SELECT COUNT(*) FROM ({LEARNED_OF_TOUCHED}) AS learned"
+        f" LEFT JOIN ({CURRENT_OF_TOUCHED}) AS current ON current.image = learned.image"
+        " WHERE current.id IS NULL OR current.id <= :label"
+        " AND (current.class_name, current.kind) <> (learned.class_name, learned.kind)",
+        values,
     ).fetchone()
-    same_class = class_changed or label.class_name.casefold() == said.class_name.casefold()
-    if (label.model, label.image, label.kind) != (model, image, said.kind) or not same_class:
-        raise LabelConflict(
-            "This idempotency key was used before, for another image, class or model.",
-            "Send a new key with every new label.",
-        )
-    return label
+    return int(count)

@@ -6,11 +6,19 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from backend.store.database import StoreConnection, StoreDatabase
 from backend.store.images import ImageFolder
 from backend.store.unused_images import remove_unused
-from serving.database import Connection, Database
 
-_TABLES = ("class_changes", "labels", "pool", "training_runs", "decisions", "training_settings")
+_TABLES = (
+    "class_changes",
+    "labels",
+    "pool",
+    "training_runs",
+    "decisions",
+    "kept_versions",
+    "training_settings",
+)
 _DELETED = ".deleted-"
 """Before the token of a deleted model, in place of its name. No name of a model begins so."""
 
@@ -18,29 +26,33 @@ _DELETED = ".deleted-"
 class ModelRows:
     """Labels, training runs, decisions and settings by the model that they belong to."""
 
-    def __init__(self, database: Database, images: ImageFolder) -> None:
+    def __init__(self, database: StoreDatabase, images: ImageFolder) -> None:
         self._database = database
         self._images = images
 
     async def rename(self, model: str, new: str) -> None:
         """Let everything of `model` belong to `new`, and remember the former name."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: StoreConnection) -> None:
             _move(connection, model, new)
             connection.execute("DELETE FROM renamed_models WHERE old = ?", (new,))
             connection.execute("UPDATE renamed_models SET new = ? WHERE new = ?", (new, model))
-            connection.execute("INSERT OR REPLACE INTO renamed_models VALUES (?, ?)", (model, new))
+            connection.execute(
+                "INSERT INTO renamed_models (old, new) VALUES (?, ?)"
+                " ON CONFLICT (old) DO UPDATE SET new = excluded.new",
+                (model, new),
+            )
 
         await self._database.transaction(work)
 
     async def renamed_to(self, name: str) -> str | None:
         """Return what the model that was called `name` is called now, if one was."""
-        return await self._database.transaction(lambda connection: renamed_to(connection, name))
+        return await self._database.snapshot(lambda connection: renamed_to(connection, name))
 
     async def begin(self, *models: str) -> None:
         """Let names stand for models that have them now, not for one that was renamed."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: StoreConnection) -> None:
             connection.executemany(
                 "DELETE FROM renamed_models WHERE old = ?", [(model,) for model in models]
             )
@@ -53,7 +65,7 @@ class ModelRows:
         What `model` has learned from counts as learned from in `new`.
         """
 
-        def work(connection: Connection) -> None:
+        def work(connection: StoreConnection) -> None:
             copied = _copy_labels(connection, model, new)
             connection.execute(
                 "INSERT INTO pool (model, image, created, bytes, backbone)"
@@ -80,12 +92,16 @@ class ModelRows:
                 "SELECT * FROM decisions WHERE model = ? ORDER BY id", (model,)
             ).fetchall()
             for row in decisions:
-                copied_run = run_ids.get(row["training_run"])
-                _insert(
-                    connection,
-                    "decisions",
-                    {**dict(row), "id": None, "model": new, "training_run": copied_run},
-                )
+                values = dict(row)
+                del values["id"]
+                values.update(model=new, training_run=run_ids.get(row["training_run"]))
+                _insert(connection, "decisions", values)
+            connection.execute(
+                "INSERT INTO kept_versions (model, version, created, author, what)"
+                " SELECT ?, version, created, author, what FROM kept_versions WHERE model = ?"
+                " ORDER BY id",
+                (new, model),
+            )
             for row in connection.execute(
                 "SELECT * FROM training_settings WHERE model = ?", (model,)
             ).fetchall():
@@ -112,7 +128,7 @@ class ModelRows:
         before the label is.
         """
 
-        def work(connection: Connection) -> None:
+        def work(connection: StoreConnection) -> None:
             deleted = f"{_DELETED}%"
             images = connection.execute(
                 "SELECT image FROM labels WHERE model LIKE :deleted"
@@ -130,14 +146,14 @@ class ModelRows:
         await self._database.transaction(work)
 
 
-def renamed_to(connection: Connection, name: str) -> str | None:
+def renamed_to(connection: StoreConnection, name: str) -> str | None:
     """Return what the model that was called `name` is called now, if one was."""
     for row in connection.execute("SELECT new FROM renamed_models WHERE old = ?", (name,)):
         return str(row["new"])
     return None
 
 
-def _insert(connection: Connection, table: str, values: Mapping[str, Any]) -> None:
+def _insert(connection: StoreConnection, table: str, values: Mapping[str, Any]) -> None:
     connection.execute(
         f"INSERT INTO {table} ({', '.join(values)})"
         f" VALUES ({', '.join(f':{name}' for name in values)})",
@@ -145,12 +161,12 @@ def _insert(connection: Connection, table: str, values: Mapping[str, Any]) -> No
     )
 
 
-def _move(connection: Connection, model: str, new: str) -> None:
+def _move(connection: StoreConnection, model: str, new: str) -> None:
     for table in _TABLES:
         connection.execute(f"UPDATE {table} SET model = ? WHERE model = ?", (new, model))
 
 
-def _copy_labels(connection: Connection, model: str, new: str) -> list[tuple[int, int]]:
+def _copy_labels(connection: StoreConnection, model: str, new: str) -> list[tuple[int, int]]:
     """Copy every label; returns the ids of each and of its copy, in the order of both."""
     labels = connection.execute(
         "SELECT * FROM labels WHERE model = ? ORDER BY id", (model,)
@@ -160,13 +176,12 @@ def _copy_labels(connection: Connection, model: str, new: str) -> list[tuple[int
         values = dict(label)
         # Its idempotency key stays with the original.
         del values["id"], values["idempotency_key"]
-        cursor = connection.execute(
+        row = connection.execute(
             f"INSERT INTO labels ({', '.join(values)})"
-            f" VALUES ({', '.join(f':{name}' for name in values)})",
+            f" VALUES ({', '.join(f':{name}' for name in values)}) RETURNING id",
             {**values, "model": new},
-        )
-        assert cursor.lastrowid is not None
-        copies[label["id"]] = cursor.lastrowid
+        ).fetchone()
+        copies[label["id"]] = int(row["id"])
     # An action has the id of its first label.
     connection.executemany(
         "UPDATE labels SET action = ? WHERE id = ?",

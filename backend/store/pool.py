@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from backend.contract import PoolPhoto, PoolSummary
+from backend.store.database import StoreConnection, StoreDatabase
 from backend.store.images import ImageFolder
 from backend.store.label_queries import POOL_PHOTO_IS_LABELLED, parameters
 from backend.store.models import renamed_to
 from backend.store.unused_images import remove_unused
 from serving.clock import utc_now
-from serving.database import Connection, Database
 
 MAX_UNLABELLED = 5_000
 """Photos in a model's pool that nobody labelled; beyond, the oldest go."""
@@ -23,7 +23,7 @@ _ROOM = 20
 class PoolStore:
     """Photos by model, in the image folder; those that were labelled are never removed."""
 
-    def __init__(self, database: Database, images: ImageFolder) -> None:
+    def __init__(self, database: StoreDatabase, images: ImageFolder) -> None:
         self._database = database
         self._images = images
 
@@ -44,7 +44,7 @@ class PoolStore:
         """
         image = await asyncio.to_thread(self._images.put, jpeg)
 
-        def work(connection: Connection) -> PoolPhoto:
+        def work(connection: StoreConnection) -> PoolPhoto:
             # It may have been removed from the pool in between.
             if self._images.find(image) is None:
                 self._images.put(jpeg)
@@ -63,10 +63,10 @@ class PoolStore:
         return await self._database.transaction(work)
 
     def _remove_oldest(
-        self, connection: Connection, model: str, max_photos: int, max_bytes: int
+        self, connection: StoreConnection, model: str, max_photos: int, max_bytes: int
     ) -> None:
         photos, size = connection.execute(
-            "SELECT COUNT(*), SUM(bytes) FROM pool WHERE model = ?", (model,)
+            "SELECT COUNT(*), CAST(SUM(bytes) AS BIGINT) FROM pool WHERE model = ?", (model,)
         ).fetchone()
         if photos <= max_photos and size <= max_bytes:
             return
@@ -112,7 +112,7 @@ class PoolStore:
     async def summary(self, model: str) -> PoolSummary:
         """Count the photos of the pool."""
         (row,) = await self._database.execute(
-            f"SELECT COUNT(*), COALESCE(SUM(NOT {POOL_PHOTO_IS_LABELLED}), 0) FROM pool"
+            f"SELECT COUNT(*), COUNT(*) FILTER (WHERE NOT {POOL_PHOTO_IS_LABELLED}) FROM pool"
             " WHERE model = :model",
             parameters(model),
         )

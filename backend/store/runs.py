@@ -9,15 +9,16 @@ from dataclasses import asdict, dataclass
 from backend.contract import (
     ConfusedClasses,
     Decision,
+    NetworkComparison,
     Rule,
     RunState,
     StartedBy,
     TrainingRun,
     TrainingSettings,
 )
+from backend.store.database import StoreConnection, StoreDatabase, StoredRow
 from backend.store.label_queries import Moment
 from serving.clock import utc_now
-from serving.database import Connection, Database, Row
 from serving.errors import BackendError
 
 
@@ -42,7 +43,7 @@ class DecisionRow:
 class RunStore:
     """Every training run ever, whatever its result, and every decision about a version."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: StoreDatabase) -> None:
         self._database = database
 
     async def save(self, run: TrainingRun, learns_from: Moment | None = None) -> None:
@@ -54,7 +55,8 @@ class RunStore:
         values = {
             key: value for key, value in asdict(run).items() if key not in ("progress", "promoted")
         }
-        values["confused"] = json.dumps(values["confused"])
+        for name in ("confused", "networks"):
+            values[name] = json.dumps(values[name])
         if learns_from is not None:
             values["last_label"], values["last_undone"] = learns_from
         await self._database.execute(
@@ -104,6 +106,14 @@ class RunStore:
         )
         return Moment(*map(int, row))
 
+    async def unfinished(self, but: Collection[str] = ()) -> list[TrainingRun]:
+        """Return the runs that are queued or running, but those with an id in `but`."""
+        rows = await self._database.execute(
+            f"SELECT * FROM training_runs WHERE state IN (?, ?){_all_but(but)} ORDER BY number",
+            (RunState.QUEUED, RunState.RUNNING, *but),
+        )
+        return [_run(row) for row in rows]
+
     async def fail_interrupted(self, reason: str, but: Collection[str] = ()) -> int:
         """Mark unfinished runs, which nothing continues, as failed; returns how many there were.
 
@@ -111,8 +121,7 @@ class RunStore:
         """
         rows = await self._database.execute(
             "UPDATE training_runs SET state = ?, step = ?, finished = ?,"
-            " last_label = 0, last_undone = 0 WHERE state IN (?, ?)"
-            f" AND id NOT IN ({', '.join('?' * len(but))}) RETURNING id",
+            f" last_label = 0, last_undone = 0 WHERE state IN (?, ?){_all_but(but)} RETURNING id",
             (RunState.FAILED, reason, utc_now(), RunState.QUEUED, RunState.RUNNING, *but),
         )
         return len(rows)
@@ -133,7 +142,7 @@ class RunStore:
         """
         now = utc_now()
 
-        def work(connection: Connection) -> None:
+        def work(connection: StoreConnection) -> None:
             run = connection.execute(
                 "SELECT id FROM training_runs WHERE model = ? AND version = ?"
                 " ORDER BY number DESC LIMIT 1",
@@ -191,13 +200,20 @@ class RunStore:
         """Store the settings of `model`."""
         values = {"model": model, **asdict(settings)}
         await self._database.execute(
-            f"INSERT OR REPLACE INTO training_settings ({', '.join(values)})"
-            f" VALUES ({', '.join(f':{name}' for name in values)})",
+            f"INSERT INTO training_settings ({', '.join(values)})"
+            f" VALUES ({', '.join(f':{name}' for name in values)})"
+            " ON CONFLICT (model) DO UPDATE SET "
+            + ", ".join(f"{name} = excluded.{name}" for name in values),
             values,
         )
 
 
-def _run(row: Row) -> TrainingRun:
+def _all_but(ids: Collection[str]) -> str:
+    """Return the condition that leaves out rows with these ids, which are its parameters."""
+    return f" AND id NOT IN ({', '.join('?' * len(ids))})" if ids else ""
+
+
+def _run(row: StoredRow) -> TrainingRun:
     values = dict(row)
     del values["number"], values["last_label"], values["last_undone"]
     state = values["state"] = RunState(row["state"])
@@ -205,5 +221,8 @@ def _run(row: Row) -> TrainingRun:
     values["decision"], values["rule"] = Decision(row["decision"]), Rule(row["rule"])
     values["promoted"] = values["decision"] is Decision.PROMOTED
     values["started_by"] = StartedBy(row["started_by"])
+    values["fine_tunes"] = bool(row["fine_tunes"])
+    networks = json.loads(row["networks"])
+    values["networks"] = None if networks is None else NetworkComparison(**networks)
     values["confused"] = [ConfusedClasses(**each) for each in json.loads(row["confused"])]
     return TrainingRun(**values)

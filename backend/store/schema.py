@@ -167,6 +167,23 @@ MIGRATIONS = (
     CREATE INDEX labels_by_class ON labels (model, class_name)
         WHERE undone IS NULL AND class_deleted IS NULL AND kind = 'class';
     """,
+    # Until schema 9 nothing said who pinned or deleted a version.
+    """
+    CREATE TABLE kept_versions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        model TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        created TEXT NOT NULL,
+        author TEXT NOT NULL,
+        what TEXT NOT NULL
+    );
+    CREATE INDEX kept_versions_by_model ON kept_versions (model);
+    """,
+    # Until schema 10 training replaced heads alone.
+    """
+    ALTER TABLE training_runs ADD COLUMN fine_tunes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE training_runs ADD COLUMN networks TEXT NOT NULL DEFAULT 'null';
+    """,
 )
 
 

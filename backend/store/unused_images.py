@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from backend.store.database import StoreConnection
 from backend.store.images import ImageFolder
-from serving.database import Connection
 
 
-def remove_unused(connection: Connection, images: ImageFolder, hashes: Iterable[str]) -> None:
+def remove_unused(connection: StoreConnection, images: ImageFolder, hashes: Iterable[str]) -> None:
     """Remove the files of images that no label and no pool refers to.
 
-    To be called in the transaction that removes what referred to them: whoever adds a label
+    To be called in the transaction that removes what referred to them: what adds a label
     looks in its own transaction whether the file is there.
     """
     for image in hashes:

@@ -1,8 +1,8 @@
 """The program that says which backbone a version has.
 
-`python -m backend.training.backbone` reads the folder of a version from its standard input and
-answers with the hash of its backbone, empty for a version without a head that could learn. Parsing
-a graph of 30 MB holds up everything else in a process for a tenth of a second.
+`python -m backend.training.backbone` is a `serving.job_program`: it takes the folder of a version
+and answers with the hash of its backbone, empty for a version without a head that could learn.
+Parsing a graph of 30 MB holds up everything else in a process for a tenth of a second.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 
 from backend.training.head import ServableGraph
-from backend.training.json_program import answer
 from serving.errors import ModelError
+from serving.job_program import be_job
 
 
 def backbone_of(folder: str) -> str:
@@ -24,5 +24,5 @@ def backbone_of(folder: str) -> str:
 
 
 if __name__ == "__main__":
-    exit_code = answer(backbone_of)
+    exit_code = be_job(lambda folder, report: backbone_of(folder))
     os._exit(exit_code)

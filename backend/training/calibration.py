@@ -12,10 +12,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from backend.training.features import Integers
 from backend.training.head import Floats, softmax
+from backend.training.minimum import minimum_between
 
 BINS = 15
 """Of the expected calibration error: the number that most papers use."""
@@ -23,6 +23,8 @@ _LEAST = 6e-8
 """What cannot be told from 0 in the half precision in which probabilities are kept."""
 _MOST = math.log(8.0)
 """Of the logarithm of the temperature and of its inverse."""
+_TOLERANCE = 1e-4
+"""Of the logarithm of the temperature."""
 _PRIOR = 4.0
 """Temperature 1 counts as much as this many photos would that ask for it."""
 _DRAWS = 200
@@ -109,8 +111,7 @@ def _temperature(logits: Floats, truth: Integers) -> float:
         total = largest + np.log(np.exp(scaled - largest[:, None]).sum(axis=1))
         return float((total - scaled[rows, truth]).sum() + _PRIOR / 2 * logarithm**2)
 
-    found = minimize_scalar(loss, bounds=(-_MOST, _MOST), method="bounded")
-    return math.exp(found.x)
+    return math.exp(minimum_between(loss, -_MOST, _MOST, _TOLERANCE))
 
 
 def _bins(scores: Floats) -> Integers:

@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.contract import Certainty
 from backend.training.calibration import Calibration, calibrate, with_temperature
-from backend.training.evaluation import parts_of
+from backend.training.evaluation import cross_validation_folds
 from backend.training.familiarity import Familiar, learn_familiarity
 from backend.training.features import Rows
 from backend.training.head import Floats, Head, softmax
@@ -17,7 +17,7 @@ from serving.models.familiarity import Familiarity, OldClasses
 
 
 @dataclass(frozen=True)
-class Certain:
+class CalibratedHead:
     """A head with calibrated scores, and what its version answers beside them."""
 
     head: Head
@@ -36,7 +36,7 @@ def learn_certainty(
     judged: CrossValidated,
     none: Floats,
     old: OldClasses | None,
-) -> Certain:
+) -> CalibratedHead:
     """Calibrate `head`, which learned `rows`, and learn which photos are familiar.
 
     `before` is the head before anyone taught it. If it has classes already, there are no photos
@@ -63,13 +63,13 @@ def learn_certainty(
             rows.embeddings,
             np.unique(truth, return_inverse=True)[1],
             probabilities.max(axis=1),
-            parts_of(rows),
+            cross_validation_folds(rows),
             none,
             softmax(head.logits(none)).max(axis=1, initial=0),
             scores_count=len(head.classes) > 1 and not keeps_classes,
         )
     familiarity = None if familiar is None else Familiarity(old, familiar.classes)
-    return Certain(head, familiarity, _certainty(len(rows), calibration, familiar), judged)
+    return CalibratedHead(head, familiarity, _certainty(len(rows), calibration, familiar), judged)
 
 
 def _divided(head: Head, temperature: float) -> Head:

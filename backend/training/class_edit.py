@@ -1,8 +1,8 @@
 """A class renamed, merged into another or deleted in a version, without a training run.
 
-`python -m backend.training.class_edit` reads a ClassEditSpec from its standard input, writes a
-version derived from another into a staging folder, and answers `{}`; see `json_program`. Only
-the constants of the head change, and what is stored beside it for later training.
+`python -m backend.training.class_edit` is a `serving.job_program`: it takes a ClassEditSpec, writes
+a version derived from another into a staging folder, and answers `{}`. Only the constants of the
+head change, and what is stored beside it for later training.
 
 A merged class is to have the sum of both probabilities, which no column of a head gives: it
 would be the logarithm of the sum of two exponentials of logits. The new column comes close to
@@ -13,9 +13,11 @@ columns plus log 2, below which the exact logit never is.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,17 +25,22 @@ from typing import Any
 import numpy as np
 
 from backend.training.embeddings import EmbeddingCache
-from backend.training.evaluation import half_interval
+from backend.training.evaluation import CROSS_VALIDATION, answers_in, interval_half_width
+from backend.training.evaluation import report as report_on
 from backend.training.features import FEATURES_PATH, Features, Rows
+from backend.training.fine_tuning.tuned_network import fair_embeddings
 from backend.training.head import Floats, Head, ServableGraph, unit
-from backend.training.json_program import answer
 from backend.training.learned import LEARNED_PATH, CrossValidated, Learned
+from backend.training.photo_answers import ANSWERS_PATH, copy_answers, write_answers
 from backend.training.prototypes import EMBEDDING_MEAN_PATH, prototypes, read_embedding_mean
 from backend.training.worker_protocol import REPORT_PATH
 from serving.clock import utc_now
 from serving.errors import ModelError
 from serving.files import copy_tree
+from serving.job_program import be_job
 from serving.models.card import CARD_PATH, ModelCard
+from serving.progress import Report
+from serving.state_files import UnreadableFile
 from serving.tf.names import SAVED_MODEL_FILE
 
 LEAST_EMBEDDINGS = 200
@@ -109,8 +116,8 @@ class ClassEditSpec:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> ClassEditSpec:
-        raw = json.loads(text)
+    def from_json(cls, raw: Any) -> ClassEditSpec:
+        """Return what `to_json` and `json.loads` made of one."""
         return cls(**{**raw, "edit": ClassEdit(**raw["edit"]), "images": tuple(raw["images"])})
 
 
@@ -126,11 +133,15 @@ def derive(spec: ClassEditSpec) -> None:
         )
     replaced = {
         SAVED_MODEL_FILE,
-        *(path.name for path in (CARD_PATH, FEATURES_PATH, LEARNED_PATH, REPORT_PATH)),
+        *(
+            path.name
+            for path in (CARD_PATH, FEATURES_PATH, LEARNED_PATH, REPORT_PATH, ANSWERS_PATH)
+        ),
     }
     copy_tree(
         base_folder, staged, may_exist=True, ignore=lambda _folder, names: replaced & set(names)
     )
+    learned: Learned | None = None
     if (base_folder / FEATURES_PATH).is_file():
         kept: frozenset[str] = frozenset()
         edited = edited_head(head, spec.edit, kept, None)
@@ -143,7 +154,8 @@ def derive(spec: ClassEditSpec) -> None:
         points = _points(spec, graph, head, kept) if merges else None
         edited = edited_head(head, spec.edit, kept, points)
         if former is not None and (base_folder / LEARNED_PATH).is_file():
-            edited_learned(former, spec.edit, edited).write(staged)
+            learned = edited_learned(former, spec.edit, edited)
+            learned.write(staged)
     columns = spec.edit.apply(head.classes, kept)
     (staged / SAVED_MODEL_FILE).write_bytes(graph.with_columns(edited, columns.keep))
     if ServableGraph(staged).head().classes != edited.classes:
@@ -151,7 +163,7 @@ def derive(spec: ClassEditSpec) -> None:
             "The new version does not have the classes that it was to have.",
             "Try again; report it if it comes back.",
         )
-    report = _edited_report(base_folder, spec.edit)
+    report = _write_measured(base_folder, staged, spec.edit, learned)
     if report is not None:
         (staged / REPORT_PATH).write_text(json.dumps(report))
     (staged / CARD_PATH).write_text(_edited_card(spec, edited, report).to_json())
@@ -287,7 +299,8 @@ def _points(
     Of classes of the foundation prototypes are added, since few of the known photos show them:
     far apart as they are, the mean of two of them is neither. They say little of taught ones.
     """
-    cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash())
+    fair = fair_embeddings(Path(spec.base_folder))
+    cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash(), fair)
     found = (cache.get(image) for image in spec.images)
     known = list(itertools.islice((row for row in found if row is not None), MOST_EMBEDDINGS))
     rows = np.array(known, np.float32).reshape(len(known), head.kernel.shape[0] // 2)
@@ -299,13 +312,29 @@ def _points(
     return np.concatenate([rows, prototypes(head, mean).embeddings[: len(head.classes)]])
 
 
-def _edited_report(base_folder: Path, edit: ClassEdit) -> dict[str, Any] | None:
-    """Return the report of the base version for the edited classes; None if it has none.
+def _write_measured(
+    base_folder: Path, staged: Path, edit: ClassEdit, learned: Learned | None
+) -> dict[str, Any] | None:
+    """Write how the edited version answers photos, and return the report; None without any.
 
-    Nothing measured a version from which a class was deleted.
+    Without a class it is what its cross-validation would have found: of the same heads, each
+    without that column.
     """
+    if edit.new_name:
+        with contextlib.suppress(UnreadableFile):  # no photos are listed then
+            copy_answers(base_folder, staged, edit.name, edit.new_name)
+        return _edited_report(base_folder, edit)
+    if learned is None or learned.cross_validated is None or not learned.cross_validated.images:
+        return None
+    found = answers_in(learned.cross_validated)
+    write_answers(staged, found.images, found.labels, found.answered, found.scores.tolist())
+    return asdict(report_on(CROSS_VALIDATION, found, Counter(found.labels)))
+
+
+def _edited_report(base_folder: Path, edit: ClassEdit) -> dict[str, Any] | None:
+    """Return the report of the base version with a class called otherwise; None if it has none."""
     path = base_folder / REPORT_PATH
-    if not edit.new_name or not path.is_file():
+    if not path.is_file():
         return None
     raw: dict[str, Any] = json.loads(path.read_text())
     columns = edit.apply(tuple(raw["classes"]))
@@ -330,7 +359,7 @@ def _edited_report(base_folder: Path, edit: ClassEdit) -> dict[str, Any] | None:
         "confusion": confusion.tolist(),
         "mistakes": [each for each in mistakes if each["label"] != each["answered"]],
         "accuracy": right / raw["photos"] if raw["photos"] else None,
-        "accuracy_error": half_interval(right, raw["photos"]) if raw["photos"] else None,
+        "accuracy_error": interval_half_width(right, raw["photos"]) if raw["photos"] else None,
     }
 
 
@@ -345,6 +374,10 @@ def _edited_card(spec: ClassEditSpec, head: Head, report: dict[str, Any] | None)
         }
     if report is not None:
         metrics.update({name: report[name] for name in ("accuracy", "accuracy_error")})
+    if report is not None and not edit.new_name:
+        photos = report["photos"]
+        metrics["measured_images"] = photos
+        metrics["measured_on"] = f"{photos} labelled photos by cross-validation"
     others = dict(card.other_names)
     called = others.pop(edit.name, [])
     if edit.new_name and (called or edit.new_name in others):
@@ -366,11 +399,11 @@ def _edited_card(spec: ClassEditSpec, head: Head, report: dict[str, Any] | None)
 
 
 def main() -> int:
-    def handle(request: str) -> object:
-        derive(ClassEditSpec.from_json(request))
+    def handle(raw: Any, report: Report) -> object:
+        derive(ClassEditSpec.from_json(raw))
         return {}
 
-    return answer(handle)
+    return be_job(handle)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """The program that asks two versions about the same photos; TensorFlow stays in it.
 
-`python -m backend.training.compare` reads a CompareSpec from its standard input and
-writes, as one JSON value, a list with a ComparedPhoto for each photo, or
-`{"error": ..., "advice": ...}`.
+`python -m backend.training.compare` is a `serving.job_program`: its request is a
+CompareSpec, its answer a list with a ComparedPhoto for each photo.
 """
 
 from __future__ import annotations
@@ -23,10 +22,11 @@ import numpy as np
 from backend.store.images import read_image
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import Floats, Head, ServableGraph, softmax
-from backend.training.json_program import answer
 from backend.training.loaded_version import LoadedVersion, UnreadableImages
 from serving.errors import ImageError, ModelError
+from serving.job_program import be_job
 from serving.normalize_image import read_normalized_image
+from serving.progress import Report, no_report
 from serving.state_files import UnreadableFile
 from serving.tf.cores import core_count
 
@@ -36,7 +36,11 @@ BATCH = 32
 _UNDECODABLE = "The model cannot decode it."
 
 Answer = tuple[str, float]
-"""The best class and its score; an empty name from a version without classes."""
+"""A class and its score; an empty name from a version without classes."""
+Ranking = tuple[Answer, ...]
+"""At least one, the best first."""
+RANKED = 5
+"""Classes of a version for a photo."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ class CompareSpec:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> CompareSpec:
-        raw = json.loads(text)
+    def from_json(cls, raw: Any) -> CompareSpec:
+        """Return what `to_json` and `json.loads` made of one."""
         images = tuple((image, path) for image, path in raw["images"])
         folders, files = tuple(raw["version_folders"]), tuple(raw["files"])
         return cls(folders, images, raw["embeddings_folder"], files)
@@ -70,15 +74,24 @@ class ComparedPhoto:
     """SHA-256 of the normalized JPEG."""
     file: str
     """The path that it was given by; empty for a stored photo."""
-    answers: tuple[Answer, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
+    """Of each version."""
     problem: str = ""
     """Why there are no answers, as a sentence; empty if there are."""
+
+    @property
+    def answers(self) -> list[Answer]:
+        """The best class of each version."""
+        return [ranking[0] for ranking in self.rankings]
 
     @classmethod
     def from_json(cls, raw: Any) -> ComparedPhoto:
         """Return what `asdict` and JSON made of one."""
-        answers = tuple((str(name), float(score)) for name, score in raw["answers"])
-        return cls(str(raw["image"]), str(raw["file"]), answers, str(raw["problem"]))
+        rankings = tuple(
+            tuple((str(name), float(score)) for name, score in ranking)
+            for ranking in raw["rankings"]
+        )
+        return cls(str(raw["image"]), str(raw["file"]), rankings, str(raw["problem"]))
 
 
 @dataclass(frozen=True)
@@ -91,10 +104,10 @@ class _Photo:
     """Why it cannot be read, as a sentence."""
 
 
-_Answerer = Callable[[list[_Photo]], list[Answer]]
+_Answerer = Callable[[list[_Photo]], list[Ranking]]
 
 
-def compare(spec: CompareSpec) -> list[ComparedPhoto]:
+def compare(spec: CompareSpec, report: Report = no_report) -> list[ComparedPhoto]:
     """Return the answers of each version, for `images` and then for `files`; raises ModelError.
 
     Of a photo that cannot be read, why.
@@ -114,6 +127,8 @@ def compare(spec: CompareSpec) -> list[ComparedPhoto]:
                 else next(found)
                 for photo in photos
             ]
+            total = len(spec.images) + len(spec.files)
+            report(len(compared), total, f"{len(compared):,} of {total:,} answered")
     return compared
 
 
@@ -177,7 +192,7 @@ def _answerer(
         return partial(_predicted, stack.enter_context(LoadedVersion(folder)))
     head = graph.head()
     if not head.classes:
-        return lambda photos: [("", 0.0)] * len(photos)
+        return lambda photos: [(("", 0.0),)] * len(photos)
     backbone = graph.backbone_hash()
     if backbone not in embedders:
         cache = EmbeddingCache(Path(spec.embeddings_folder), backbone)
@@ -211,22 +226,29 @@ class _Embedder:
         return self._embedded.get(image) if row is None else row
 
 
-def _computed(head: Head, embedder: _Embedder, photos: list[_Photo]) -> list[Answer]:
+def _computed(head: Head, embedder: _Embedder, photos: list[_Photo]) -> list[Ranking]:
     scores = softmax(head.logits(embedder.rows(photos)))
-    best = scores.argmax(axis=1)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :RANKED]
     return [
-        (head.classes[index], float(row[index])) for row, index in zip(scores, best, strict=True)
+        tuple((head.classes[index], float(row[index])) for index in ranked)
+        for row, ranked in zip(scores, best, strict=True)
     ]
 
 
-def _predicted(version: LoadedVersion, photos: list[_Photo]) -> list[Answer]:
+def _predicted(version: LoadedVersion, photos: list[_Photo]) -> list[Ranking]:
     classes, scores = version.predict([photo.read() for photo in photos])
-    return [(names[0].decode(), float(row[0])) for names, row in zip(classes, scores, strict=True)]
+    return [
+        tuple(
+            (name.decode(), float(score))
+            for name, score in zip(names[:RANKED], row[:RANKED], strict=True)
+        )
+        for names, row in zip(classes, scores, strict=True)
+    ]
 
 
 def main() -> int:
-    return answer(
-        lambda request: [asdict(photo) for photo in compare(CompareSpec.from_json(request))]
+    return be_job(
+        lambda raw, report: [asdict(photo) for photo in compare(CompareSpec.from_json(raw), report)]
     )
 
 

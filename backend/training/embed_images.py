@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from backend.store.images import read_image
-from backend.training.embeddings import EmbeddingCache
 from backend.training.features import Rows
+from backend.training.fine_tuning.tuned_network import EmbeddingNetwork
 from backend.training.head import Floats
 from backend.training.loaded_version import LoadedVersion, UnreadableImages
 from backend.training.warm_backbone import WarmBackbone
@@ -51,19 +51,17 @@ def embed_images(
     spec: TrainingSpec,
     images: tuple[LabeledImage, ...],
     pool: Sequence[StoredImage],
-    backbone: str,
-    size: int,
+    network: EmbeddingNetwork,
     on_done: OnDone,
     warm: WarmBackbone,
 ) -> EmbeddedImages:
-    """Return a row for each of `images` that can be read, embedded by the base version.
+    """Return a row for each of `images` that can be read, embedded by `network`.
 
-    `backbone` is the hash of its network, whose embeddings have `size` numbers. Of `pool`,
-    photos without labels, the newest first, MAX_POOL are taken whose embeddings are known;
-    MAX_POOL_EMBEDDED are embedded that are not. Raises ModelError if there are images and
-    none can be read.
+    Of `pool`, photos without labels, the newest first, MAX_POOL are taken whose embeddings are
+    known; MAX_POOL_EMBEDDED are embedded that are not. Raises ModelError if there are images
+    and none can be read.
     """
-    cache = EmbeddingCache(Path(spec.embeddings_folder), backbone)
+    cache, size = network.cache(Path(spec.embeddings_folder)), network.size
     missing: list[LabeledImage | StoredImage] = [
         image for image in images if cache.get(image.image) is None
     ]
@@ -74,8 +72,7 @@ def embed_images(
         on_done(0, len(missing))
         batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         done = 0
-        base = Path(spec.base_folder)
-        with warm.loaded(base, backbone) as version, ExitStack() as stack:
+        with warm.loaded(network) as version, ExitStack() as stack:
             threads = ThreadPoolExecutor(core_count())
             # What an error leaves over is not embedded for nothing.
             stack.callback(threads.shutdown, cancel_futures=True)
@@ -107,15 +104,20 @@ def embed_images(
     )
 
 
-def known_pool(spec: TrainingSpec, backbone: str, size: int) -> Floats:
-    """Return the embeddings [M, `size`] of photos without labels that are known already.
+def known_pool(spec: TrainingSpec, *networks: EmbeddingNetwork) -> list[Floats]:
+    """Return the embeddings [M, D] of photos without labels that are known to all `networks`.
 
     At most MAX_POOL, the newest first: no time is spent on others.
     """
-    cache = EmbeddingCache(Path(spec.embeddings_folder), backbone)
-    found = [cache.get(photo.image) for photo in spec.unlabelled]
-    known = [embedding for embedding in found if embedding is not None][:MAX_POOL]
-    return np.array(known, np.float32).reshape(len(known), size)
+    caches = [network.cache(Path(spec.embeddings_folder)) for network in networks]
+    images = [photo.image for photo in spec.unlabelled]
+    known = [image for image in images if all(cache.get(image) is not None for cache in caches)]
+    return [
+        np.array([cache.get(image) for image in known[:MAX_POOL]], np.float32).reshape(
+            -1, network.size
+        )
+        for cache, network in zip(caches, networks, strict=True)
+    ]
 
 
 def read(image: LabeledImage | StoredImage) -> bytes | None:

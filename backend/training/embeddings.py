@@ -15,14 +15,14 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from backend.store.unavailable import StorageUnavailable
 from backend.training.head import Floats
-from serving.errors import storage_error
+from serving.errors import StorageUnavailable, storage_error
 from serving.files import flush_folder
 from serving.state_files import UnreadableFile, open_file, read_file, set_aside
 from serving.workspace import DAMAGED_NAME
@@ -39,13 +39,19 @@ LOCK_NAME = ".lock"
 
 
 Keys = npt.NDArray[np.uint64]
+_NOTHING: Mapping[str, Floats] = MappingProxyType({})
 
 
 class EmbeddingCache:
     """Embeddings by image hash, in one file for each backbone that made them."""
 
-    def __init__(self, folder: Path, backbone: str) -> None:
-        """Read what is known; records that a crash left incomplete or damaged are ignored."""
+    def __init__(self, folder: Path, backbone: str, fair: Mapping[str, Floats] = _NOTHING) -> None:
+        """Read what is known; records that a crash left incomplete or damaged are ignored.
+
+        `fair` has embeddings that are used in place of what the backbone makes of these photos,
+        since it learned from them; see `fine_tuning.tuned_network`.
+        """
+        self._fair = fair
         self._path = folder / f"{backbone}.embeddings"
         self._known = _read(self._path)
         # Those that are not used for long are removed one day: see `kept_files`.
@@ -56,7 +62,8 @@ class EmbeddingCache:
 
     def get(self, image: str) -> Floats | None:
         """Return the embedding [D] of the image, if it is known."""
-        return self._known.get(image)
+        found = self._fair.get(image)
+        return self._known.get(image) if found is None else found
 
     def add(self, embeddings: Mapping[str, Floats]) -> None:
         """Append embeddings; `embeddings` maps image hashes to [D]. They are on disk then."""
@@ -148,7 +155,7 @@ def compact_embeddings(folder: Path, images: Collection[str]) -> list[Path]:
     """Leave the embeddings of `images` alone in each file that is mostly of others.
 
     Others are those of photos that were removed, and earlier ones of the same photo. Nothing is
-    lost if it is killed. Returns the files that were written anew.
+    lost if it is killed. Returns the files that were written again.
     """
     kept_keys = _keys(np.frombuffer(bytes.fromhex("".join(images)), np.uint8).reshape(-1, 32))
     with _only_writer(folder) if folder.is_dir() else contextlib.nullcontext():

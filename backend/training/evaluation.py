@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,6 +80,12 @@ class Fitter(Protocol):
     def fit(self, chosen: Integers, /) -> Head:
         """Return the head that learned the rows of these indices alone, at least one."""
 
+    def held_out_logits(self, parts: Sequence[Integers], /) -> Iterator[Floats]:
+        """Yield for each part the logits [part, C] of its rows, by a head that learned all others.
+
+        C is the number of `classes`, or of the foundation's if there are no others.
+        """
+
 
 def cross_validated(
     problem: Fitter,
@@ -90,20 +96,19 @@ def cross_validated(
     """Return what is said about each of `rows` by a head fitted without it.
 
     `rows` are the sorted rows of `problem`. `parts` are left out one after the other, those
-    of `parts_of(rows)` unless given. `on_part(number, count)` is called before each fit, with
-    numbers from 1. A photo that nothing is left without is judged by the foundation.
+    of `cross_validation_folds(rows)` unless given. `on_part(number, count)` is called before
+    each, with numbers from 1. A photo that nothing is left without is judged by the foundation.
     """
     count, classes = len(rows), problem.classes
     probabilities = np.zeros((count, len(classes)), np.float16)
     energies = np.zeros(count, np.float32)
     if parts is None:
-        parts = parts_of(rows)
+        parts = cross_validation_folds(rows)
+    logits_of_parts = problem.held_out_logits(parts)
     for number, part in enumerate(parts, 1):
         on_part(number, len(parts))
-        others = np.setdiff1d(np.arange(count), part)
-        head = problem.fit(others) if len(others) else problem.foundation
-        if head.classes:
-            logits = head.logits(rows.embeddings[part])
+        logits = next(logits_of_parts)
+        if logits.shape[1]:
             largest = logits.max(axis=1)
             energies[part] = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
             # The foundation alone has fewer.
@@ -123,14 +128,14 @@ def answers_in(found: CrossValidated) -> Answers:
     return Answers(found.images, found.labels, answered, scores)
 
 
-def parts_of(rows: Rows) -> list[Integers]:
-    """Deal rows into parts for cross-validation; near-duplicates are in one."""
+def cross_validation_folds(rows: Rows) -> list[Integers]:
+    """Return the folds for cross-validation; near-duplicates are in one."""
     groups = group_near_duplicates(rows.embeddings) if len(rows) else np.zeros(0, np.int64)
-    return deal(rows, groups)
+    return stratified_folds(rows, groups)
 
 
-def deal(rows: Rows, groups: Integers) -> list[Integers]:
-    """Deal rows into parts, each class evenly, and rows of one group together.
+def stratified_folds(rows: Rows, groups: Integers) -> list[Integers]:
+    """Return folds of the rows, each class evenly, and rows of one group together.
 
     `groups` [N] are the numbers of the rows' groups. Up to 20 groups each is a part of its
     own; else there are ten parts, and five of more than 500 rows. From FROZEN_FROM rows the
@@ -165,7 +170,7 @@ def units_of(classes: tuple[str, ...], groups: Integers) -> list[Integers]:
     return [unit for unit in units if len(unit)]
 
 
-def half_interval(right: int, count: int) -> float:
+def interval_half_width(right: int, count: int) -> float:
     """Return half of Wilson's 95% interval of a share, of `right` among `count` > 0."""
     share = right / count
     spread = share * (1 - share) / count + _Z**2 / (4 * count**2)
@@ -201,7 +206,9 @@ def evaluate(
         old_images=len(old),
         old_accuracy=_share([answered == label for label, answered, _ in old]),
         old_base_accuracy=_share([before for _, _, before in old]),
-        accuracy_error=half_interval(right, len(measured.images)) if measured.images else None,
+        accuracy_error=interval_half_width(right, len(measured.images))
+        if measured.images
+        else None,
     )
 
 
@@ -244,7 +251,9 @@ def report(
         photos=len(measured.images),
         accuracy=_share(measured.right),
         accuracy_error=(
-            half_interval(sum(measured.right), len(measured.images)) if measured.images else None
+            interval_half_width(sum(measured.right), len(measured.images))
+            if measured.images
+            else None
         ),
         classes=classes,
         photos_per_class=[counts[name] for name in classes],

@@ -28,12 +28,15 @@ class Shuffled:
 
 @dataclass(frozen=True)
 class TaughtClass:
-    """One class that the live version was not taught yet."""
+    """One class that the live version was not taught yet, among all that were learned."""
 
     name: str
     photos: int
-    p: float
-    """How often shuffled labels are at least as good for this class."""
+    right: int
+    """Of its photos, as many were recognized while they were left out."""
+    p: float | None
+    """How often shuffled labels are at least as good for this class; None if all photos that were
+    learned from are of this class."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,11 @@ class Agreement:
     photos: int
     changed: float
     """0 to 1: of the photos that each answers differently, but those that a new class takes and
-    that look like its own photos."""
+    that look like the photos of one."""
     expected: float
     """0 to 1: as often the live version may be wrong, and so a better one differs."""
+    untypical: float
+    """0 to 1: as many photos of new classes among them may look like no others of these."""
 
 
 @dataclass(frozen=True)

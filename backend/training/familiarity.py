@@ -124,7 +124,7 @@ def learn_familiarity(
         if not len(others):
             usable[part] = False
             continue
-        # Whoever is left out with all of its class has no class to be near to.
+        # A row that is held out with all of its class has no class to be near to.
         usable[part] &= np.isin(truth[part], truth[others])
         distances[part] = _nearness(points[others], truth[others]).distances(points[part])
         if len(outside):
@@ -143,11 +143,11 @@ def learn_familiarity(
     middle: float = sum(
         factor * scale.median for factor, scale in zip(factors, (away, score, tell), strict=True)
     )
-    left_out = (
+    held_out = (
         factors[0] * -distances + factors[1] * log_odds(best_scores) + factors[2] * rejected
     ) - middle
-    threshold = _threshold(left_out[usable])
-    sharpness = _SHARPNESS / max(float(np.median(left_out[usable])) - threshold, 1e-6)
+    threshold = _threshold(held_out[usable])
+    sharpness = _SHARPNESS / max(float(np.median(held_out[usable])) - threshold, 1e-6)
 
     nearness = _nearness(points, truth)
     spread = nearness.matrix.shape[1] - len(nearness.offsets)
@@ -167,16 +167,16 @@ def learn_familiarity(
         float(constant),
         float(sharpness * factors[1]),
     )
-    marked = float((left_out[usable] < threshold).mean())
+    marked = float((held_out[usable] < threshold).mean())
     none_marked = None
     if len(outside) >= _LEAST_NONE:
         without = factors[0] * -nearness.distances(outside) + factors[1] * log_odds(none_scores)
-        told = without + factors[2] * _left_out_rejections(points, outside) - middle
-        none_marked = float((told < threshold).mean())
+        difference = without + factors[2] * _held_out_rejections(points, outside) - middle
+        none_marked = float((difference < threshold).mean())
     return Familiar(classes, marked, int(usable.sum()), none_marked)
 
 
-def _left_out_rejections(points: Floats, outside: Floats) -> Floats:
+def _held_out_rejections(points: Floats, outside: Floats) -> Floats:
     """Return for each of `outside` what is learned from the others."""
     rejected = np.zeros(len(outside), np.float32)
     for part in range(_LEAST_NONE):

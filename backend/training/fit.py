@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.training.features import Rows
 from backend.training.head import Floats, Head, softmax
-from backend.training.softmax_regression import Doubles
+from backend.training.minimum import Doubles
 
 # Weights in the loss; the rows of one class together weigh 1.
 OLD_CLASS_PENALTY = 0.003

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backend.contract import ConfusedClasses, Rule
-from backend.training.evidence import Agreement, Evidence, Fall, Shuffled
+from backend.training.evidence import Agreement, Evidence, Fall, Shuffled, TaughtClass
 from backend.training.worker_protocol import Evaluation
+from serving.models.fleet_image import FleetImage
 
 GATE = "gate"
 """Who decided, where no person did."""
@@ -27,8 +28,9 @@ SURE_PHOTOS, SURE_P = 36, 0.002
 SOME_PHOTOS, SOME_P = 20, 0.02
 """With so many, in 2%, and with fewer in 5%: no test of so few photos could be stricter."""
 FEW_P = 0.05
-NOTHING_LEARNED_P = 0.3
-"""One new class among others need be no better known than this."""
+SEVERAL_OF_CLASS, NOTHING_LEARNED_P, FEW_NOTHING_LEARNED_P = 16, 0.3, 0.5
+"""With so many photos of one new class, labels chosen at random may be as good for it in 30% of all
+cases, and with fewer in 50%: hard classes, such as glass and plastic, have to pass."""
 MANY_KNOWN_PHOTOS = 50
 """With so many photos of known classes, shuffled labels may be as good in SURE_P of all cases."""
 KNOWN_P, FEW_KNOWN_P = 0.05, 0.2
@@ -68,6 +70,15 @@ AUTOMATIC_OFF = Verdict(
     "It passed every check, and waits for a person to promote it: new versions of this model do"
     " not go live by themselves.",
 )
+
+
+def served_from_image(image: FleetImage) -> Verdict:
+    """Return the verdict on a version that passed while the fleet runs from an image."""
+    return Verdict(
+        Rule.AUTOMATIC_OFF,
+        f"It passed every check, but the fleet runs from the image {image.image}, which serves"
+        f" version {image.version} alone.",
+    )
 
 
 def judge(evaluation: Evaluation, evidence: Evidence | None) -> Verdict:
@@ -113,17 +124,47 @@ def _new_classes(evidence: Evidence) -> Verdict:
 
 
 def _each_new_class(evidence: Evidence) -> Verdict:
-    unknown = [each for each in evidence.taught_classes if each.p > NOTHING_LEARNED_P]
+    unknown = [(p, each) for each in evidence.taught_classes if (p := each.p) is not None]
+    unknown = [(p, each) for p, each in unknown if p > _class_level(each.photos)]
     if not unknown:
         return PASSED
-    worst = max(unknown, key=lambda each: each.p)
-    confused = tuple(pair for pair in evidence.confused if worst.name in (pair.first, pair.second))
+    _, worst = max(unknown, key=lambda each: each[0])
+    confused = _of_class(evidence, worst)
     return Verdict(
         Rule.NEW_NOT_LEARNED,
-        f"The class “{worst.name}” was not learned from its {worst.photos:,} photos: labels given"
-        f" at random would do as well, so the version did not go live.{_named(confused)}",
+        f"The class “{worst.name}” was not learned from its {worst.photos:,} photos: of them"
+        f" {worst.right:,} were recognized from the others, and photos chosen at random would do"
+        " as well. So the version did not go live. Look through the labels of"
+        f" “{worst.name}”.{_named(confused)}",
         confused,
     )
+
+
+def _none_recognized(evidence: Evidence) -> Verdict:
+    """Hold back a class that is never answered, whatever its photos have in common.
+
+    That is what becomes of few labels beside a foundation which is surer of something else.
+    """
+    missed = [each for each in evidence.taught_classes if not each.right]
+    if not missed:
+        return PASSED
+    worst = max(missed, key=lambda each: each.photos)
+    return Verdict(
+        Rule.NEW_NOT_LEARNED,
+        f"The class “{worst.name}” was not learned: of its {worst.photos:,} photos none was"
+        " recognized from the others, so the version did not go live. Label more photos of"
+        f" “{worst.name}”, and some of the classes that they are taken for."
+        f"{_named(_of_class(evidence, worst))}",
+        _of_class(evidence, worst),
+    )
+
+
+def _of_class(evidence: Evidence, taught: TaughtClass) -> tuple[ConfusedClasses, ...]:
+    return tuple(pair for pair in evidence.confused if taught.name in (pair.first, pair.second))
+
+
+def _class_level(photos: int) -> float:
+    return NOTHING_LEARNED_P if photos >= SEVERAL_OF_CLASS else FEW_NOTHING_LEARNED_P
 
 
 def _pairs(evidence: Evidence) -> Verdict:
@@ -214,18 +255,19 @@ def _agreement(evidence: Evidence) -> Verdict:
         return PASSED
     return Verdict(
         Rule.AGREEMENT,
-        f"It answers {_percent(found.changed)} of {found.photos:,} photos that nobody labelled"
-        f" differently than the live version, and {_percent(agreement_limit(found))} at most can"
-        " be expected, so the version did not go live.",
+        f"It disagrees with the live version on {_percent(found.changed)} of {found.photos:,}"
+        f" photos without a label. At most {_percent(agreement_limit(found))} can be expected, so"
+        " the version did not go live.",
     )
 
 
 def agreement_limit(agreement: Agreement) -> float:
     """Return the share of photos that two versions may answer differently.
 
-    It is what the live version may be wrong in, and what chance adds in 5% of all cases.
+    It is what the live version may be wrong in, photos of new classes that are not typical of
+    these, and what chance adds in 5% of all cases.
     """
-    expected = max(MIN_DISAGREEMENT, agreement.expected)
+    expected = max(MIN_DISAGREEMENT, agreement.expected) + agreement.untypical
     chance = 1.645 * math.sqrt(expected * max(1 - expected, 0) / agreement.photos)
     return min(1.0, expected + chance)
 
@@ -233,6 +275,7 @@ def agreement_limit(agreement: Agreement) -> float:
 _RULES: tuple[Callable[[Evidence], Verdict], ...] = (
     _new_classes,
     _each_new_class,
+    _none_recognized,
     _pairs,
     _known_labels,
     _relabelled,

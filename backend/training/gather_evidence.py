@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,12 +29,14 @@ from backend.training.evidence import (
 from backend.training.features import Rows
 from backend.training.head import Floats, Head, unit
 from backend.training.learned import Learned
-from backend.training.permutation import LabelTest, permute_labels, permute_members
+from backend.training.permutation import MAX_CLASSES, LabelTest, permute_labels, permute_members
 
 MIN_PHOTOS = 8
 """Fewer photos of new classes prove nothing, and can do little harm."""
-MIN_OF_CLASS = 20
-"""Photos of a class that is judged by itself."""
+MIN_OF_CLASS = 8
+"""Photos of a new class that is judged by itself."""
+MAX_OF_CLASSES = 24
+"""New classes that are, those first that are recognized least; there is room for others beside."""
 MIN_OF_PAIR = 20
 """Photos of each of two classes that are compared."""
 MIN_KNOWN = 24
@@ -46,6 +48,8 @@ MIN_LOST = 20
 MAX_POOL = 2000
 MAX_CONFUSED = 5
 """Pairs of classes that are named."""
+MAX_LEAST_KNOWN = 3
+"""Classes whose own pairs are named as well, again MAX_CONFUSED."""
 MAX_CONFUSED_PHOTOS = 20
 """Photos of each pair."""
 TYPICAL = 5.0
@@ -77,14 +81,31 @@ class Judged:
         return cls(head, dict(learned.answers), labels)
 
 
+@dataclass(frozen=True)
+class Photos:
+    """Photos as one network sees them."""
+
+    rows: Rows
+    """All labelled ones in the order of their hashes."""
+    pool: Floats
+    """[N, D]: photos that nobody labelled."""
+
+
 def gather(
-    base: Judged, new: Judged, rows: Rows, test_part: frozenset[str], pool: Floats
+    base: Judged,
+    new: Judged,
+    photos: Photos,
+    test_part: frozenset[str],
+    live: Photos | None = None,
 ) -> Evidence:
     """Return what speaks for and against `new`, which was taught from `base`.
 
-    `rows` are all labelled photos in the order of their hashes, `test_part` those among them
-    that were never learned from; `pool` [N, D] are embeddings of photos that nobody labelled.
+    `photos` are as the network of `new` sees them: those that it learned from itself as one does
+    that did not. `live` are the same ones, in the same order, as the network of `base` sees them,
+    if that is another one. `test_part` are those among them that were never learned from.
     """
+    rows, pool = photos.rows, photos.pool
+    before = live or photos
     learned = rows.where(image not in test_part for image in rows.images)
     taught_before = {
         name
@@ -95,19 +116,19 @@ def gather(
     known = learned.where(name in taught_before for name in learned.classes)
     added = known.where(image not in base.answers for image in known.images)
     answers = _fair(new, rows)
-    group = _taught(taught, known, pool)
-    falls = _falls(base, rows, test_part, answers)
+    classes = _taught_classes(taught, learned, answers)
+    falls = _falls(base, before.rows, test_part, answers)
     return Evidence(
-        taught=group[0],
-        taught_classes=group[1],
+        taught=_taught(taught, known, pool),
+        taught_classes=classes,
         pairs=_pairs(taught, learned, answers),
         known=_known(base, known),
         added=_shuffled(added),
         recall=_macro_fall(falls),
         classes=_class_falls(falls),
         relabelled=_relabelled(base, rows, answers),
-        agreement=_agreement(base, new, taught, rows, pool),
-        confused=_confused(set(taught.classes), learned, answers),
+        agreement=_agreement(base, new, taught, photos, before.pool),
+        confused=_confused(set(taught.classes), learned, answers, classes),
     )
 
 
@@ -147,28 +168,51 @@ def _of(test: LabelTest) -> Shuffled:
     return Shuffled(test.photos, len(test.class_p), test.recall, test.shuffled, test.p)
 
 
-def _taught(
-    taught: Rows, known: Rows, pool: Floats
-) -> tuple[Shuffled | None, tuple[TaughtClass, ...]]:
-    """Return what speaks for the classes that are taught now, together and each."""
+def _taught(taught: Rows, known: Rows, pool: Floats) -> Shuffled | None:
+    """Return what speaks for the classes that are taught now, together."""
     counts = Counter(taught.classes)
     test = _test(taught, MIN_PHOTOS)
     if test is not None:
-        classes = tuple(
-            TaughtClass(name, counts[name], p)
-            for name, p in sorted(test.class_p.items())
-            if counts[name] >= MIN_OF_CLASS
-        )
-        return _of(test), classes
+        return _of(test)
     # A single class: are its photos more alike than as many others?
     name, photos = counts.most_common(1)[0] if counts else ("", 0)
     own = taught.where(each == name for each in taught.classes)
     others = np.concatenate([known.embeddings, pool[:MAX_POOL]]) if len(pool) else known.embeddings
     if photos < MIN_PHOTOS or len(others) < photos:
-        return None, ()
+        return None
     members = np.arange(photos + len(others)) < photos
     p = permute_members(np.concatenate([own.embeddings, others]), members)
-    return Shuffled(photos, 1, 0.0, 0.0, p), ()
+    return Shuffled(photos, 1, 0.0, 0.0, p)
+
+
+def _taught_classes(
+    taught: Rows, learned: Rows, answers: Mapping[str, str]
+) -> tuple[TaughtClass, ...]:
+    """Return what speaks for each class that is taught now, beside all that were learned.
+
+    Beside other new classes alone, photos of all kinds seem to be a class of their own: they
+    are of known ones.
+    """
+    counts = Counter(taught.classes)
+    right = Counter(
+        name
+        for name, image in zip(taught.classes, taught.images, strict=True)
+        if answers[image] == name
+    )
+    names = [name for name in sorted(counts) if counts[name] >= MIN_OF_CLASS]
+    names = sorted(names, key=lambda name: right[name] / counts[name])[:MAX_OF_CLASSES]
+    others = Counter(name for name in learned.classes if name not in names)
+    beside = [name for name, count in others.most_common() if count >= _LEAST_OF_CLASS]
+    chosen = {*names, *beside[: MAX_CLASSES - len(names)]}
+    if not names:
+        return ()
+    class_p: Mapping[str, float] = {}
+    if len(chosen) > 1:
+        test = permute_labels(learned.where(name in chosen for name in learned.classes))
+        class_p = test.class_p
+    return tuple(
+        TaughtClass(name, counts[name], right[name], class_p.get(name)) for name in sorted(names)
+    )
 
 
 def _pairs(taught: Rows, learned: Rows, answers: Mapping[str, str]) -> tuple[TaughtPair, ...]:
@@ -189,18 +233,27 @@ def _pairs(taught: Rows, learned: Rows, answers: Mapping[str, str]) -> tuple[Tau
 
 
 def _confused(
-    taught: set[str], learned: Rows, answers: Mapping[str, str]
+    taught: set[str],
+    learned: Rows,
+    answers: Mapping[str, str],
+    classes: Sequence[TaughtClass],
 ) -> tuple[ConfusedClasses, ...]:
-    """Return the pairs of classes that are taken for one another most often."""
+    """Return the pairs of classes that are taken for one another most often.
+
+    Those of the classes that are known least follow: a person has to see their photos.
+    """
     photos: dict[tuple[str, str], list[str]] = {}
     for label, image in zip(learned.classes, learned.images, strict=True):
         answered = answers[image]
         if answered and answered != label and taught & {label, answered}:
             photos.setdefault((min(label, answered), max(label, answered)), []).append(image)
     pairs = sorted(photos.items(), key=lambda item: (-len(item[1]), item[0]))
+    by_doubt = sorted(classes, key=lambda each: -(each.p or 0))
+    least = {each.name for each in by_doubt[:MAX_LEAST_KNOWN]}
+    theirs = [item for item in pairs[MAX_CONFUSED:] if least & set(item[0])]
     return tuple(
         ConfusedClasses(first, second, images[:MAX_CONFUSED_PHOTOS])
-        for (first, second), images in pairs[:MAX_CONFUSED]
+        for (first, second), images in pairs[:MAX_CONFUSED] + theirs[:MAX_CONFUSED]
     )
 
 
@@ -321,25 +374,28 @@ def _relabelled(base: Judged, rows: Rows, answers: Mapping[str, str]) -> Fall | 
 
 
 def _agreement(
-    base: Judged, new: Judged, taught: Rows, rows: Rows, pool: Floats
+    base: Judged, new: Judged, taught: Rows, photos: Photos, seen_by_base: Floats
 ) -> Agreement | None:
     """Compare the answers of both versions for photos that nobody labelled."""
-    pool = pool[:MAX_POOL]
+    pool = photos.pool[:MAX_POOL]
     if len(pool) < MIN_POOL or not base.head.classes or not new.head.classes:
         return None
     before, after = (
-        [head.classes[index] for index in head.logits(pool).argmax(axis=1)]
-        for head in (base.head, new.head)
+        [judged.head.classes[index] for index in judged.head.logits(seen).argmax(axis=1)]
+        for judged, seen in ((base, seen_by_base[:MAX_POOL]), (new, pool))
     )
-    looks_like = {
-        name: _looks_like(taught.where(each == name for each in taught.classes), pool)
-        for name in set(taught.classes) & set(after)
-    }
+    fresh = set(taught.classes)
+    # Like a photo of any new class: which of them it shows may be hard to say.
+    looks_new = np.zeros(len(pool), np.bool_)
+    for name in fresh:
+        looks_new |= _looks_like(taught.where(each == name for each in taught.classes), pool)
     changed = sum(
-        one != other and not (other in looks_like and looks_like[other][index])
-        for index, (one, other) in enumerate(zip(before, after, strict=True))
+        one != other and not (other in fresh and new_one)
+        for one, other, new_one in zip(before, after, looks_new, strict=True)
     )
-    return Agreement(len(pool), changed / len(pool), _error(base, rows))
+    untypical = TYPICAL / 100 * sum(name in fresh for name in after)
+    error = _error(base, photos.rows)
+    return Agreement(len(pool), changed / len(pool), error, untypical / len(pool))
 
 
 def _error(base: Judged, rows: Rows) -> float:
@@ -362,7 +418,7 @@ def _looks_like(own: Rows, pool: Floats) -> npt.NDArray[np.bool_]:
     """Say of each photo of the pool whether it is as like a class as the photos of that are."""
     points = unit(own.embeddings)
     total = points.sum(axis=0)
-    left_out = unit(total - points) if len(points) > 1 else points
-    typical = np.percentile((points * left_out).sum(axis=1), TYPICAL)
+    mean_of_others = unit(total - points) if len(points) > 1 else points
+    typical = np.percentile((points * mean_of_others).sum(axis=1), TYPICAL)
     flags: npt.NDArray[np.bool_] = unit(pool) @ unit(total[None])[0] >= typical
     return flags

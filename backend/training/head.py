@@ -10,7 +10,7 @@ classes only, not TensorFlow.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,15 @@ from serving.models.familiarity_graph import (
     remove_familiarity,
     write_familiarity,
 )
+from serving.tf.file_watch import FileState, file_state
 from serving.tf.messages import saved_model_pb2, types_pb2
-from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
+from serving.tf.names import (
+    HEAD_BIAS,
+    HEAD_CLASSES,
+    HEAD_KERNEL,
+    SAVED_MODEL_FILE,
+    SEPARATE_SCORES_NODE,
+)
 from serving.tf.status import ServingError
 from serving.tf.tensors import Tensor, from_proto, string_tensor, to_proto
 
@@ -62,15 +69,25 @@ class Head:
         return bool(self.kernel.shape[0] == 2 * size)
 
 
+_backbones: dict[FileState, str] = {}
+"""Hashes of what is not the head, by the state of the file: a run of the live version, and what
+embeds photos before it, need not hash 30 MB each time."""
+_MAX_BACKBONES = 64
+
+
 class ServableGraph:
     """The `saved_model.pb` of one version, its head and the rest."""
 
     def __init__(self, version_folder: Path) -> None:
         """Read the graph; raises ModelError if it has no head to replace."""
         self._version = version_folder.name
+        file = version_folder / SAVED_MODEL_FILE
+        self._backbone = _backbones.get(file_state(file), "")
+        self._file: Path | None = file
+        """None once the network is not the one in it."""
         self._message = saved_model_pb2.SavedModel()
         try:
-            self._message.ParseFromString((version_folder / SAVED_MODEL_FILE).read_bytes())
+            self._message.ParseFromString(file.read_bytes())
         except Exception as error:
             raise _unreadable(self._version) from error
         self._nodes = {
@@ -104,16 +121,45 @@ class ServableGraph:
 
         The same for every version that was learned from the same network.
         """
+        # Computed once: other heads and what is familiar are not part of it.
+        if not self._backbone:
+            self._backbone = self._hash_of_rest()
+            if self._file is not None:
+                _remember(self._file, self._backbone)
+        return self._backbone
+
+    def write(self, version_folder: Path, content: bytes) -> None:
+        """Write what `with_taught` or `with_head` returned as the graph of a new version."""
+        file = version_folder / SAVED_MODEL_FILE
+        file.write_bytes(content)
+        # Renamed into the repository it is the same file, which the next run begins with.
+        _remember(file, self.backbone_hash())
+
+    def _hash_of_rest(self) -> str:
         rest = saved_model_pb2.SavedModel()
         rest.CopyFrom(self._message)
         remove_familiarity(rest)
         for node in _nodes(rest):
             if node.name in self._nodes:
                 node.attr.clear()
+        _exclude_each_other(rest)
         return hashlib.sha256(rest.SerializeToString(deterministic=True)).hexdigest()
 
+    def set_constants(self, constants: Mapping[str, Tensor]) -> None:
+        """Give constants of the network other values, of the same shapes; raises ModelError."""
+        self._backbone, self._file = "", None  # it is another network now
+        nodes = {node.name: node for node in _nodes(self._message) if node.name in constants}
+        if len(nodes) != len(constants):
+            raise _unreadable(self._version)
+        for name, tensor in constants.items():
+            nodes[name].attr["value"].tensor.CopyFrom(to_proto(tensor, as_content=True))
+
     def with_taught(self, head: Head, familiarity: Familiarity | None) -> bytes:
-        """Return the content of a `saved_model.pb` with another head and its familiarity."""
+        """Return the content of a `saved_model.pb` with another head and its familiarity.
+
+        Its classes exclude each other, also if those of an imported version did not.
+        """
+        _exclude_each_other(self._message)
         write_familiarity(self._message, familiarity)
         return self.with_head(head)
 
@@ -152,11 +198,26 @@ class ServableGraph:
         return self._nodes[name].attr["value"].tensor
 
 
+def _remember(file: Path, backbone: str) -> None:
+    state = file_state(file)
+    if state is not None:
+        if len(_backbones) >= _MAX_BACKBONES:
+            _backbones.clear()
+        _backbones[state] = backbone
+
+
 def softmax(logits: Floats) -> Floats:
     """Return probabilities [N, C] for logits [N, C]."""
     exponentials: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def _exclude_each_other(message: Any) -> None:
+    """Let the scores of a version be the softmax of its logits."""
+    for node in _nodes(message):
+        if node.name == SEPARATE_SCORES_NODE:
+            node.op = "Softmax"
 
 
 def _unreadable(version: str) -> ModelError:

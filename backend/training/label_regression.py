@@ -26,7 +26,7 @@ from backend.training.outlook import outlook_of
 from backend.training.prototypes import read_embedding_mean
 from backend.training.regression import sorted_rows
 from backend.training.selection import choose
-from backend.training.taught import Taught
+from backend.training.trained_head import TrainedHead
 from serving.models.builtin.old_classes import old_classes
 from serving.models.familiarity import Familiarity
 
@@ -39,14 +39,16 @@ def teach_by_regression(
     pool: Floats,
     on_part: Callable[[int, int], None],
     none: Floats,
-) -> Taught:
+    seen_by_base: Rows | None = None,
+) -> TrainedHead:
     """Return a head that learned every one of `labeled` but those of `test_part`.
 
     `pool` [M, D] are embeddings of photos without labels, which teach too if the labels say
     that they do. Its accuracy is measured on the test part, if there is one, else by
     cross-validation. `on_part(number, count)` is called before each of the fits of that. `none`
     [M, D] are embeddings of photos that show none of the classes: no class is learned from
-    them, but what is unknown.
+    them, but what is unknown. `seen_by_base` are the labelled photos as the network of the base
+    version sees them, if the others are embedded by another one.
     """
     before = Learned.read(base_folder, base)
     rows = sorted_rows(labeled.where(image not in test_part for image in labeled.images))
@@ -76,14 +78,17 @@ def teach_by_regression(
         outlook=outlook_of(rows, error),
     )
     evaluation = evaluate(
-        measured, [checked, tested], base, fair_answers(base, before, rows.joined(test_rows))
+        measured,
+        [checked, tested],
+        base,
+        fair_answers(base, before, seen_by_base or rows.joined(test_rows)),
     )
     learned = replace(
         before,
         answers=dict(zip(checked.images, checked.answered, strict=True)),
         cross_validated=judged,
     )
-    return Taught(
+    return TrainedHead(
         head=head,
         evaluation=evaluation,
         learned_images=len(rows),

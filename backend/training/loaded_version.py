@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from backend.training.head import Floats
 from serving.errors import ModelError
 from serving.text.trust import trust_advice
 from serving.tf import names
 from serving.tf.cores import core_count
 from serving.tf.graph_safety import UnsafeModel
+from serving.tf.messages import types_pb2
 from serving.tf.session import Session
 from serving.tf.status import Code, ServingError
-from serving.tf.tensors import string_tensor
+from serving.tf.tensors import Tensor, string_tensor
 from serving.tf.trust import TRUSTED_NAME, check_trusted
 from serving.tf.version_files import check_files
 
@@ -112,21 +113,33 @@ class LoadedVersion:
         Everything is asked for at once: TensorFlow prepares the graph, which takes a second, for
         each set of outputs.
         """
-        outputs = [names.CLASSES, names.SCORES]
-        if names.FAMILIARITY in self._outputs(names.CLASSIFY_SIGNATURE):
-            outputs.append(names.FAMILIARITY)
+        outputs = self._answer_outputs()
         return VersionAnswers(*self._run(names.CLASSIFY_SIGNATURE, outputs, images))
 
-    def _outputs(self, signature: str) -> Collection[str]:
-        definition = self._session.signatures.get(signature)
-        return () if definition is None else definition.outputs.keys()
+    def answers_to(self, embeddings: Floats) -> VersionAnswers:
+        """Answer N photos of which the network's embeddings [N, D] are known.
 
-    def _run(self, signature: str, outputs: list[str], images: list[bytes]) -> list[Any]:
+        The head alone is computed, and TensorFlow prepares nothing else. Raises ModelError if it
+        fails.
+        """
+        fed = Tensor(types_pb2.DT_FLOAT, embeddings)
+        outputs = self._answer_outputs()
+        return VersionAnswers(*self._run(names.CLASSIFY_SIGNATURE, outputs, fed))
+
+    def _answer_outputs(self) -> list[str]:
+        definition = self._session.signatures.get(names.CLASSIFY_SIGNATURE)
+        has_familiarity = definition is not None and names.FAMILIARITY in definition.outputs
+        return [names.CLASSES, names.SCORES, *([names.FAMILIARITY] if has_familiarity else [])]
+
+    def _run(self, signature: str, outputs: list[str], fed: list[bytes] | Tensor) -> list[Any]:
+        """Compute outputs of a signature for whole JPEG files, or for embeddings."""
         try:
             definition = self._session.signatures[signature]
-            feed = definition.inputs[names.IMAGES].name
+            feed = names.EMBEDDING_NODE
+            if not isinstance(fed, Tensor):
+                feed, fed = definition.inputs[names.IMAGES].name, string_tensor(fed)
             fetches = [definition.outputs[name].name for name in outputs]
-            answers = self._session.computation([feed], fetches)([string_tensor(images)], None)
+            answers = self._session.computation([feed], fetches)([fed], None)
         except (KeyError, ServingError) as error:
             is_invalid = isinstance(error, ServingError) and error.code is Code.INVALID_ARGUMENT
             raise (UnreadableImages if is_invalid else ModelError)(

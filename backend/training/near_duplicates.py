@@ -13,14 +13,8 @@ import numpy.typing as npt
 
 from backend.training.features import Integers
 from backend.training.head import Floats, unit
+from serving.near_duplicate import NEAR_DUPLICATE
 
-NEAR_DUPLICATE = np.float32(0.86)
-"""Cosine of two embeddings from which photos count as near-duplicates.
-
-Measured with EfficientNet-Lite2 (docs/decisions/labelling-queue.md): above it are 99% of copies
-that were encoded again, cropped by 5% or brightened, and 92% of simulated shots of a burst; of
-TrashNet's photos, whose pairs above it show one object, 2% have one.
-"""
 _BLOCK = 1024
 """Rows that are compared at once: their products with 10,000 others take 40 MB."""
 

@@ -125,8 +125,8 @@ def _recalls(similarity: Floats, labels: _Indices, classes: int) -> Floats:
     means = (similarity @ shown.reshape(count, -1)).reshape(shown.shape) / counts
     own, of_own = labels.T[:, :, None], counts[labels.T]
     sums = np.take_along_axis(means, own, 2)[:, :, 0] * of_own
-    left_out = (sums - np.diag(similarity)[:, None]) / np.maximum(of_own - 1, 1)
-    np.put_along_axis(means, own, left_out[:, :, None], 2)
+    mean_of_others = (sums - np.diag(similarity)[:, None]) / np.maximum(of_own - 1, 1)
+    np.put_along_axis(means, own, mean_of_others[:, :, None], 2)
     means -= means.max(axis=2, keepdims=True)
     exponentials = np.exp(means / np.float32(_TEMPERATURE))
     probable = np.take_along_axis(exponentials, own, 2)[:, :, 0] / exponentials.sum(axis=2)

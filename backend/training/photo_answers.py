@@ -61,15 +61,10 @@ def read_answers(version_folder: Path, label: str, answered: str) -> list[PhotoA
 
     None if the version keeps no answers. Raises DamagedFile, and UnreadableFile.
     """
-    path = version_folder / ANSWERS_PATH
-    raw = read_object(path, MAX_ANSWERS_BYTES)
-    if raw is None:
+    found = _read(version_folder)
+    if found is None:
         return None
-    try:
-        found = decode(_Answers, raw)
-        rows = list(zip(found.images, found.labels, found.answered, found.scores, strict=True))
-    except ValueError as error:
-        raise DamagedFile(path, f"it does not hold answers: {error}") from None
+    rows = zip(found.images, found.labels, found.answered, found.scores, strict=True)
     index_of = {name: index for index, name in enumerate(found.classes)}
     # A class that no photo shows has no index.
     cell = index_of.get(label), index_of.get(answered)
@@ -79,3 +74,38 @@ def read_answers(version_folder: Path, label: str, answered: str) -> list[PhotoA
         if (shows, answer) == cell
     ]
     return sorted(photos, key=lambda photo: (-photo.score, photo.image))
+
+
+def copy_answers(former: Path, version_folder: Path, name: str, new_name: str) -> None:
+    """Write the answers of a former version, if it keeps any, with a class called otherwise.
+
+    One that there is already gets the photos of both. Raises DamagedFile, UnreadableFile and
+    OSError.
+    """
+    found = _read(former)
+    if found is None:
+        return
+    names = [new_name if each == name else each for each in found.classes]
+    write_answers(
+        version_folder,
+        found.images,
+        [names[index] for index in found.labels],
+        [names[index] if index >= 0 else "" for index in found.answered],
+        found.scores,
+    )
+
+
+def _read(version_folder: Path) -> _Answers | None:
+    path = version_folder / ANSWERS_PATH
+    raw = read_object(path, MAX_ANSWERS_BYTES)
+    if raw is None:
+        return None
+    try:
+        found = decode(_Answers, raw)
+        lengths = {len(found.images), len(found.labels), len(found.answered), len(found.scores)}
+        named = [*found.labels, *(index for index in found.answered if index != -1)]
+        if len(lengths) > 1 or not all(0 <= index < len(found.classes) for index in named):
+            raise ValueError("its columns do not fit")
+    except ValueError as error:
+        raise DamagedFile(path, f"it does not hold answers: {error}") from None
+    return found

@@ -7,6 +7,8 @@ the labels and, with less weight, to what was spread.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,6 +43,7 @@ class PoolProblem:
         self.foundation = foundation
         self.classes = tuple(sorted(set(rows.classes)))
         self._inverse_penalty = inverse_penalty
+        self._embeddings = rows.embeddings
         self._truth = rows.indices(self.classes)
         self._points = unit(np.concatenate([rows.embeddings, pool]))
         self._axes = Axes.of(self._points, centred=True, most=_AXES)
@@ -65,6 +68,16 @@ class PoolProblem:
             soft = spread_labels(self._neighbours, labels, probabilities, used)
             weights, bias = self._fitted(soft, weight, used)
         return head_of_own(weights, bias, columns, self.classes)
+
+    def held_out_logits(self, parts: Sequence[Integers]) -> Iterator[Floats]:
+        """Yield for each part the logits [part, C] of its rows, by the head that fits all others.
+
+        C is 0 if there are no others.
+        """
+        for part in parts:
+            others = np.setdiff1d(np.arange(len(self._truth)), part)
+            head = self.fit(others) if len(others) else self.foundation
+            yield head.logits(self._embeddings[part])
 
     def _fitted(
         self, targets: Floats, weight: Floats, used: npt.NDArray[np.bool_]

@@ -11,12 +11,14 @@ labels changes no score. docs/decisions/learning.md has the measurements.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from backend.training.features import Integers, Rows
 from backend.training.head import Floats, Head, unit
-from backend.training.prototypes import prototypes
-from backend.training.softmax_regression import Axes, Samples, fit_softmax
+from backend.training.replay import Replay, replay_of
+from backend.training.softmax_regression import Axes, Samples, fit_softmax, fit_softmax_each
 
 INVERSE_PENALTY = 10.0
 """How much the labels weigh beside the squared weights: C of scikit-learn, where the loss is
@@ -28,6 +30,8 @@ LEFT_ALONE = 98.0
 _MANY = 500_000
 """Points times classes with labels from which fewer axes are fitted along, to take a second."""
 _AXES_OF_MANY = 512
+_AT_ONCE = 4_000_000
+"""Points times classes times fits that are found together: they take 16 MB, a few times."""
 _NEVER = -1e4
 """The bias of a class that no chosen row shows: its score is 0."""
 _OTHER = -1
@@ -61,28 +65,31 @@ class Problem:
         """Indices in `classes` of those that get weights."""
         self._is_old = self._labelled < len(known)
         self._size = rows.embeddings.shape[1]
+        self._embeddings = rows.embeddings
         truth = rows.indices(self.classes).astype(np.int64)
         points, logits = unit(rows.embeddings), foundation.logits(rows.embeddings)
+        self._points, self._logits = points, logits
+        """[N, D] and [N, .]: of the labelled rows, and what the foundation says of them."""
         self._inverse_penalty = inverse_penalty
-        self._replayed = np.zeros((0, self._size), np.float32)
-        """Unit embeddings of all prototypes."""
-        self._replayed_best = np.zeros(0, np.float32)
-        """[.]: the largest logit that the foundation gives each."""
+        self._replay: Replay | None = None
         if known:
-            made = prototypes(foundation, mean)
-            self._replayed, self._replayed_best = unit(made.embeddings), made.logits.max(axis=1)
+            replay = self._replay = replay_of(foundation, mean)
             # New logits must come up to the foundation's, which may be ten times as large as
             # those of a regression that starts from nothing; the penalty is on their squares.
-            spread = made.logits.max(axis=1) - made.logits.mean(axis=1)
-            self._inverse_penalty *= max(1.0, float(np.median(spread)) ** 2)
+            self._inverse_penalty *= max(1.0, replay.spread**2)
             truth = np.concatenate([truth, np.arange(len(known))])
-            points = np.concatenate([points, self._replayed[: len(known)]])
-            logits = np.concatenate([logits, made.logits[: len(known)]])
+            logits = np.concatenate([logits, replay.logits])
         # Between classes of one's own a bias is harmless; beside others it would be learned
         # from nothing but photos that show the new ones.
-        most = _AXES_OF_MANY if len(points) * len(names) > _MANY else None
-        self._axes = Axes.of(points, centred=not known, most=most)
-        self._coordinates = self._axes.coordinates(points)
+        count = len(points) + len(known)
+        if self._replay is None or count * len(names) > _MANY:
+            if self._replay is not None:
+                points = np.concatenate([points, self._replay.typical])
+            most = _AXES_OF_MANY if count * len(names) > _MANY else None
+            self._axes = Axes.of(points, centred=not known, most=most)
+            self._coordinates = self._axes.coordinates(points)
+        else:
+            self._axes, self._coordinates = self._replay.with_points(points)
         place_of = np.full(len(self.classes), _OTHER)
         place_of[self._labelled] = np.arange(len(names))
         self._truth = place_of[truth]
@@ -102,9 +109,7 @@ class Problem:
         is_old = self._is_old[present]
         known = len(self.foundation.classes)
         weights, bias = fit_softmax(samples, self._axes, self._inverse_penalty, with_bias=not known)
-        if known and not is_old.all():
-            labels = np.isin(self._truth[chosen], present[~is_old]).sum() / np.sum(~is_old)
-            bias[~is_old] = self._raised(weights[:, ~is_old], float(labels))
+        self._raise(bias, weights, chosen, present)
         columns = self._labelled[present]
         kernel = np.zeros((2 * self._size, len(self.classes)), np.float32)
         kernel[:, :known] = self.foundation.kernel
@@ -114,6 +119,51 @@ class Problem:
         biases[columns[~is_old]] = 0
         biases[columns] += bias
         return Head(kernel, biases, self.classes)
+
+    def held_out_logits(self, parts: Sequence[Integers]) -> Iterator[Floats]:
+        """Yield for each part the logits [part, C] of its rows, by the head that fits all others.
+
+        C is the number of the foundation's classes if there are no others.
+        """
+        every = np.arange(self._count)
+        kept = [np.setdiff1d(every, part) for part in parts]
+        # Where a class is left out as a whole, fewer get weights.
+        whole = [len(np.unique(self._truth[chosen])) == len(self._labelled) for chosen in kept]
+        together = [chosen for chosen, flag in zip(kept, whole, strict=True) if flag]
+        fitted = self._fitted_together(together)
+        for part, chosen, flag in zip(parts, kept, whole, strict=True):
+            if flag:
+                weights, bias = next(fitted)
+                self._raise(bias, weights, chosen, np.arange(len(self._labelled)))
+                logits = np.zeros((len(part), len(self.classes)), np.float32)
+                logits[:, : self._logits.shape[1]] = self._logits[part]
+                logits[:, self._labelled] += self._points[part] @ weights + bias
+                yield logits
+            else:
+                head = self.fit(chosen) if len(chosen) else self.foundation
+                yield head.logits(self._embeddings[part])
+
+    def _fitted_together(self, chosen: Sequence[Integers]) -> Iterator[tuple[Floats, Floats]]:
+        """Yield weights and biases of all labelled classes, which each of `chosen` shows."""
+        every, classes = np.arange(self._count), np.arange(len(self._labelled))
+        samples = self._samples(every, classes)
+        at_once = max(1, _AT_ONCE // samples.targets.size)
+        for first in range(0, len(chosen), at_once):
+            group = chosen[first : first + at_once]
+            row_weights = np.zeros((len(group), len(samples.targets)), np.float32)
+            for weights, kept in zip(row_weights, group, strict=True):
+                weights[kept] = 1
+                weights[self._count :] = len(kept) / max(len(self.foundation.classes), 1)
+            yield from zip(
+                *fit_softmax_each(
+                    samples,
+                    row_weights,
+                    self._axes,
+                    self._inverse_penalty,
+                    with_bias=not self.foundation.classes,
+                ),
+                strict=True,
+            )
 
     def _samples(self, chosen: Integers, present: Integers) -> Samples:
         """Return the chosen rows and one prototype of each class of the foundation.
@@ -144,16 +194,21 @@ class Problem:
             own=self._own[every],
         )
 
-    def _raised(self, weights: Floats, labels: float) -> float:
-        """Return the bias of new classes that have these weights and so many labels each.
+    def _raise(self, bias: Floats, weights: Floats, chosen: Integers, present: Integers) -> None:
+        """Set the bias of new classes beside those of a foundation; the others stay.
 
         With few labels their logits fall too fast away from the photos that were learned
         from. They are raised, the more the fewer labels there are, at most until they
         cross the foundation's answer for the prototypes that need not be left alone.
+        `weights` [D, L] and `bias` [L] are those of the classes `present` in the rows `chosen`.
         """
-        gaps = (self._replayed @ weights).max(axis=1) - self._replayed_best
+        new = ~self._is_old[present]
+        if self._replay is None or not new.any():
+            return
+        labels = float(np.isin(self._truth[chosen], present[new]).sum() / np.sum(new))
+        gaps = (self._replay.points @ weights[:, new]).max(axis=1) - self._replay.best
         most = max(0.0, -float(np.percentile(gaps, LEFT_ALONE)))
-        return FEW_LABELS / (FEW_LABELS + labels) * most
+        bias[new] = FEW_LABELS / (FEW_LABELS + labels) * most
 
 
 def head_of_own(weights: Floats, bias: Floats, columns: Integers, classes: tuple[str, ...]) -> Head:

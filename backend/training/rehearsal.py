@@ -13,7 +13,7 @@ from backend.training.evaluation import HELD_OUT, answers_of, report
 from backend.training.features import Features, Rows
 from backend.training.fit import fit_head
 from backend.training.head import Head
-from backend.training.taught import Taught
+from backend.training.trained_head import TrainedHead
 from backend.training.worker_protocol import Evaluation
 
 
@@ -23,7 +23,7 @@ def teach_with_rehearsal(
     labeled: Rows,
     test_part: frozenset[str],
     images_ever_labeled: frozenset[str],
-) -> Taught:
+) -> TrainedHead:
     """Return a head that learned `labeled` and remembers what the base version stores.
 
     A part of the labelled images, among them all of `test_part`, is held out and the
@@ -36,7 +36,7 @@ def teach_with_rehearsal(
     labeled_held_out = after.held_out.where(map(bool, after.held_out.images))
     learned_from = after.train.where(map(bool, after.train.images))
     measured, photos = answers_of(head, labeled_held_out), len(labeled_held_out)
-    return Taught(
+    return TrainedHead(
         head=head,
         evaluation=evaluation,
         learned_images=len(learned_from),

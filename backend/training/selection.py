@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.training.evaluation import Fitter, cross_validated, parts_of
+from backend.training.evaluation import Fitter, cross_validated, cross_validation_folds
 from backend.training.features import Rows
 from backend.training.head import Floats, Head
 from backend.training.learned import CrossValidated
@@ -73,7 +73,7 @@ def choose(foundation: Head, rows: Rows, mean: Floats, pool: Floats, on_part: On
     )
     others = OTHER_INVERSE_PENALTIES if searched else ()
     with_pool = bool(len(pool)) and uses_pool(foundation, len(rows), classes)
-    parts = parts_of(rows)
+    parts = cross_validation_folds(rows)
     rounds = 1 + len(others) + with_pool
 
     def judged(problem: Fitter, turn: int) -> CrossValidated:

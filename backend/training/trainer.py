@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from backend.contract import (
     Decision,
     Event,
+    FineTuningOffer,
     RunState,
     StartedBy,
     TrainingRun,
@@ -22,26 +21,35 @@ from backend.contract import (
 )
 from backend.events import EventBroker
 from backend.store.label_queries import Moment
-from backend.store.labels import LabelSnapshot, NewLabel
+from backend.store.labels import NewLabel
 from backend.store.store import Store
 from backend.training.embeddings import compact_embeddings
-from backend.training.gate import AUTOMATIC_OFF, GATE, OTHER_PROMOTED, judge
+from backend.training.fine_tuning.fine_tuner import FineTuner, gain_sentence
+from backend.training.gate import (
+    AUTOMATIC_OFF,
+    GATE,
+    OTHER_PROMOTED,
+    judge,
+    served_from_image,
+)
+from backend.training.interrupted import end_interrupted
 from backend.training.kept_files import remove_old_embeddings, remove_old_run_folders
-from backend.training.worker_process import StandingWorker, WorkerKilled, WorkerProcess
+from backend.training.photo_source import PhotoSource
+from backend.training.queued_run import QueuedRun, new_run
+from backend.training.training_spec import training_spec
+from backend.training.worker_process import PersistentWorker, WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import (
-    LabeledImage,
     PhotosRead,
-    StoredImage,
     TrainingProgress,
     TrainingResult,
-    TrainingSpec,
 )
 from serving.background import cancel_and_wait, finish
 from serving.clock import utc_now
 from serving.errors import BackendError, ServeryError, storage_error
 from serving.models.pruning import prune
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.programs import module_command
 from serving.workspace import Workspace
 
@@ -67,30 +75,6 @@ class RunIsOver(BackendError):
     """A run that has finished cannot be cancelled."""
 
 
-@dataclass(frozen=True)
-class PhotoSource:
-    """Where a training run reads photos before it learns: a folder with one folder a class."""
-
-    folder: Path
-    name: str
-    """For people to read: the folder, or the file that it was unpacked from."""
-    temporary: bool = False
-    """The folder is removed at the end of the run."""
-
-    def remove(self) -> None:
-        if self.temporary:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@dataclass(frozen=True)
-class _Queued:
-    run: TrainingRun
-    source: PhotoSource | None = None
-
-
-_NO_RUN = TrainingRun(id="ahead", model="", state=RunState.QUEUED, created="")
-
-
 class Trainer:
     """Queues training runs of all models and takes each to its end state, one at a time.
 
@@ -106,21 +90,31 @@ class Trainer:
         workspace: Workspace,
         broker: EventBroker,
         worker: Sequence[str] | None = None,
+        fine_tuning: Sequence[str] | None = None,
     ) -> None:
         """`worker` is a command to which the path of a spec file is appended, in place of the
-        worker that stays between training runs."""
+        worker that stays between training runs; `fine_tuning` one in place of our program."""
         self._store = store
         self._repository = repository
         self._workspace = workspace
         self._broker = broker
-        self._worker = StandingWorker(
+        self._worker = PersistentWorker(
             worker or module_command(WORKER),
             workspace.training_runs,
             stays=worker is None,
             idle_seconds=IDLE_SECONDS,
         )
-        self._queued: dict[tuple[str, str], _Queued] = {}
+        self._tuner = FineTuner(
+            store=store,
+            repository=repository,
+            workspace=workspace,
+            broker=broker,
+            hand_over=self._queue_tuned,
+            command=fine_tuning,
+        )
+        self._queued: dict[tuple[str, str], QueuedRun] = {}
         """By model and what is imported, in the order in which they are carried out."""
+        self._spec = partial(training_spec, workspace, store.images)
         self._held: set[str] = set()
         self._current: TrainingRun | None = None
         self._process: WorkerProcess | None = None
@@ -128,10 +122,10 @@ class Trainer:
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self.interrupted = 0
-        """How many runs an earlier backend left behind unfinished."""
+        """How many runs failed because an earlier backend ended before them."""
 
     async def open(self) -> None:
-        """Mark the runs that an earlier backend left behind as failed, and start.
+        """End the runs that an earlier backend left behind, and start.
 
         Can be called again after it raised BackendError; it has started all the same then.
         """
@@ -140,19 +134,20 @@ class Trainer:
         async with self._changed:
             ours = [queued.run.id for queued in self._queued.values()]
             ours += [self._current.id] if self._current is not None else []
-            self.interrupted = await self._store.runs.fail_interrupted(
-                "Servery ended before the training run did. Train again.", ours
-            )
+            ours += self._tuner.runs
+            self.interrupted = await end_interrupted(self._store, self._repository, ours)
+            if not ours:
+                await asyncio.to_thread(self._tuner.remove_left_over)
         await self._remove_old_files()
 
     async def close(self) -> None:
         """Stop the worker, if one is running; its run and a queued one end as failed."""
+        await self._tuner.close()
         if self._task is not None:
             await cancel_and_wait(self._task)
         await self._worker.close()
         for queued in self._queued.values():
-            if queued.source is not None:
-                queued.source.remove()
+            queued.remove_files()
         try:
             await self._store.runs.fail_interrupted(
                 "Servery was closed before the training run ended."
@@ -176,6 +171,31 @@ class Trainer:
         """
         return await self._queue(model, source, StartedBy.PERSON)
 
+    async def fine_tune(self, model: str) -> TrainingRun:
+        """Begin a run that trains the network too, beside all others; it makes a version if
+        that is better.
+
+        Returns the model's that is queued or running already, if there is one. Raises
+        CannotFineTune, and ModelBusy while the model is held.
+        """
+        async with self._changed:
+            if model in self._held:
+                raise ModelBusy(f"Model {model} is being changed.", "Try again in a moment.")
+            run = await self._tuner.begin(new_run(model, StartedBy.PERSON))
+        self._broker.publish(Event("training", run.id))
+        return run
+
+    async def fine_tuning_offer(self, model: str) -> FineTuningOffer:
+        """Say whether the network of `model` can be fine-tuned now; raises ModelError."""
+        return await self._tuner.offer(model)
+
+    async def _queue_tuned(self, run: TrainingRun, tuned: Path) -> None:
+        """Queue the rest of a run whose network turned out better: its head, and the gate."""
+        run = replace(run, step="Waiting for its turn.")
+        async with self._changed:
+            self._queued[run.model, run.id] = QueuedRun(run, tuned=tuned)
+            self._changed.notify_all()
+
     async def _queue(
         self, model: str, source: PhotoSource | None, started_by: StartedBy
     ) -> TrainingRun:
@@ -195,19 +215,14 @@ class Trainer:
                     "There is nothing to learn from yet.",
                     "Label a photo first: say what it shows, or confirm the prediction.",
                 )
-            run = TrainingRun(
-                id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
-                model=model,
-                state=RunState.QUEUED,
-                created=utc_now(),
-                step="Waiting for its turn.",
+            run = replace(
+                new_run(model, started_by),
                 labels=len(labels.current),
                 imported_from=source.name if source else "",
-                started_by=started_by,
             )
             # As of now: cancelled before it begins, it has been asked for all the same.
             await self._store.runs.save(run, labels.moment)
-            self._queued[key] = _Queued(run, source)
+            self._queued[key] = QueuedRun(run, source)
             self._changed.notify_all()
         self._broker.publish(Event("training", run.id))
         return run
@@ -222,7 +237,7 @@ class Trainer:
         labels = await self._store.labels.snapshot(model)
         base = await asyncio.to_thread(self._repository.live, model)
         newest = replace(labels, current=labels.current[-MAX_EMBEDDED_AHEAD:], none=())
-        spec = self._spec(_NO_RUN, None, base, Path(), newest, ())
+        spec = self._spec("ahead", base, Path(), newest)
         if self._current is None and newest.current:
             await self._worker.embed_ahead(replace(spec, only_embeds=True))
 
@@ -232,9 +247,17 @@ class Trainer:
         return model in (*running, *(queued_model for queued_model, _ in self._queued))
 
     @asynccontextmanager
-    async def held(self, model: str) -> AsyncIterator[None]:
-        """Let no run of `model` be queued inside the block; raises ModelBusy if one is."""
+    async def held(self, model: str, *, beside_tuning: bool = False) -> AsyncIterator[None]:
+        """Let no run of `model` be queued inside the block; raises ModelBusy if one is.
+
+        One that fine-tunes its network goes on `beside_tuning`, in which the model keeps its name.
+        """
         async with self._changed:
+            if self._tuner.is_busy(model) and not beside_tuning:
+                raise ModelBusy(
+                    f"The network of {model} is being fine-tuned.",
+                    "Wait until that training run has ended, or cancel it.",
+                )
             if self.is_busy(model):
                 raise ModelBusy(
                     f"Model {model} is learning.",
@@ -261,13 +284,14 @@ class Trainer:
 
         Raises UnknownRun, and RunIsOver if it had finished before.
         """
+        if (tuned := await self._tuner.cancel(run_id)) and tuned.state is RunState.CANCELLED:
+            return tuned
         async with self._changed:
             run = await self._store.runs.get(run_id)
             for key, queued in self._queued.items():
                 if queued.run.id == run_id:
                     del self._queued[key]
-                    if queued.source is not None:
-                        queued.source.remove()
+                    queued.remove_files()
                     return await self._finish(queued.run, RunState.CANCELLED, "Cancelled.")
             if self._current is None or self._current.id != run_id:
                 raise RunIsOver("This training run has finished already.", "Start another one.")
@@ -288,7 +312,7 @@ class Trainer:
         """Return what is known in memory beyond what the database holds of a run."""
         if self._current is not None and self._current.id == run.id:
             return self._current
-        return self._unsaved.get(run.id, run)
+        return self._tuner.latest(run.id) or self._unsaved.get(run.id, run)
 
     async def _run_queue(self) -> None:
         while True:
@@ -298,7 +322,7 @@ class Trainer:
                 self._current = run = queued.run
                 self._process = WorkerProcess(self._worker, self._workspace.training_runs / run.id)
             try:
-                await self._train(run, queued.source, self._process)
+                await self._train(queued, self._process)
             except WorkerKilled:
                 await self._finish(self._current, RunState.CANCELLED, "Cancelled.")
             except ServeryError as error:
@@ -316,8 +340,7 @@ class Trainer:
                     f"The training failed: {error}. See the backend's log for details.",
                 )
             finally:
-                if queued.source is not None:
-                    queued.source.remove()
+                queued.remove_files()
                 async with self._changed:
                     self._current = self._process = None
                     self._changed.notify_all()
@@ -336,9 +359,8 @@ class Trainer:
         await asyncio.to_thread(remove_old_embeddings, embeddings)
         await asyncio.to_thread(compact_embeddings, embeddings, images)
 
-    async def _train(
-        self, run: TrainingRun, source: PhotoSource | None, process: WorkerProcess
-    ) -> None:
+    async def _train(self, queued: QueuedRun, process: WorkerProcess) -> None:
+        run, source = queued.run, queued.source
         model = run.model
         labels = await self._store.labels.snapshot(model)
         unlabelled = await self._store.pool.unlabelled(model)
@@ -352,21 +374,22 @@ class Trainer:
             found = [
                 NewLabel(photo.image, photo.class_name, photo.held_out) for photo in read.photos
             ]
+            by = source.by if source is not None else ""
             # One action, however many messages: it is undone at once.
             await self._store.labels.add_many(
-                model, found, lambda name: name not in known, batch=run.id
+                model, found, lambda name: name not in known, by=by, batch=run.id
             )
             self._broker.publish(Event("labels", model))
 
         with staged_version(self._repository, model) as staged:
-            result = await process.run(
-                self._spec(run, source, base, staged, labels, unlabelled),
-                self._on_progress,
-                label,
+            spec = replace(
+                self._spec(run.id, base, staged, labels, unlabelled),
+                import_folder=str(source.folder) if source is not None else "",
+                tuned_file=str(queued.tuned or ""),
             )
-            self._update(
-                replace(run, progress=0.95, step="Adding the new version to the repository.")
-            )
+            result = await process.run(spec, self._on_progress, label)
+            run = replace(run, progress=0.95, step="Adding the new version to the repository.")
+            self._update(run)
             # Not stopped half-way: a version that is in the repository has a run that says so.
             await finish(self._conclude(run, source, base, staged, result, labels.moment))
 
@@ -400,7 +423,9 @@ class Trainer:
         verdict = judge(result.evaluation, result.evidence)
         live = await asyncio.to_thread(self._repository.live, model)
         settings = await self._settings(model)
-        if verdict.passed and live.number != base.number:
+        if verdict.passed and (kept := await asyncio.to_thread(self._repository.fleet_image)):
+            verdict = served_from_image(kept)
+        elif verdict.passed and live.number != base.number:
             # A person's choice, made while the worker was running, outweighs the gate.
             verdict = OTHER_PROMOTED
         elif verdict.passed and not settings.promote:
@@ -412,6 +437,8 @@ class Trainer:
             confused=list(verdict.confused),
         )
         step = verdict.because or f"Version {version.number} is live."
+        if run.networks is not None:
+            step += f" Its network was fine-tuned: {gain_sentence(run.networks)}."
         if verdict.passed:
             await asyncio.to_thread(self._repository.promote, model, version.number)
         self._update(run)  # whatever fails from here on, a version that passed is live
@@ -442,40 +469,6 @@ class Trainer:
         except BackendError as error:
             _log.error("The training settings of %s could not be read: %s", model, error)
             return TrainingSettings(promote=False)
-
-    def _spec(
-        self,
-        run: TrainingRun,
-        source: PhotoSource | None,
-        base: Version,
-        staged: Path,
-        labels: LabelSnapshot,
-        unlabelled: Sequence[str],
-    ) -> TrainingSpec:
-        return TrainingSpec(
-            run_id=run.id,
-            base_version=base.number,
-            base_folder=str(base.path),
-            staging_folder=str(staged),
-            embeddings_folder=str(self._workspace.embeddings),
-            import_folder=str(source.folder) if source is not None else "",
-            images_folder=str(self._store.images.root),
-            images=tuple(
-                LabeledImage(
-                    label.image,
-                    str(self._store.images.path(label.image)),
-                    label.class_name,
-                    label.image in labels.held_out,
-                )
-                for label in labels.current
-            ),
-            images_ever_labeled=tuple(sorted(labels.images_ever_labeled)),
-            unlabelled=self._stored(unlabelled),
-            none=self._stored([label.image for label in labels.none]),
-        )
-
-    def _stored(self, images: Sequence[str]) -> tuple[StoredImage, ...]:
-        return tuple(StoredImage(image, str(self._store.images.path(image))) for image in images)
 
     def _on_progress(self, progress: TrainingProgress) -> None:
         if self._current is not None:

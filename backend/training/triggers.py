@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ SETTLED_SECONDS = 2.0
 once gets one run for all of them."""
 TICK_SECONDS = 1.0
 """Between two looks at what waits."""
+LOOK_SECONDS = 60.0
+"""Between two looks at all models, where other backends store labels too: what they say of it may
+be lost."""
 RETRY_SECONDS = 60.0
 """After a run that could not be queued."""
 
@@ -62,8 +66,13 @@ class TrainingTriggers:
         broker: EventBroker,
         models: Callable[[], list[str]],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        shared: bool = False,
     ) -> None:
-        """`models` returns the names of all models; `clock` the time, in seconds."""
+        """`models` returns the names of all models; `clock` the time, in seconds.
+
+        In a `shared` database other backends store labels too.
+        """
         self._store = store
         self._trainer = trainer
         self._broker = broker
@@ -72,6 +81,7 @@ class TrainingTriggers:
         self._stale: set[str] = set()
         self._waiting: dict[str, Unlearned] = {}
         self._not_before = 0.0
+        self._next_look = clock() + LOOK_SECONDS if shared else math.inf
 
     async def run(self) -> None:
         """Watch until cancelled, or until the broker is closed."""
@@ -93,6 +103,9 @@ class TrainingTriggers:
         now = self._clock()
         if now < self._not_before:
             return
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._stale.update(await asyncio.to_thread(self._models))
         try:
             for model in sorted(self._stale):
                 # What a run that goes on does not learn, the next one does.
@@ -109,17 +122,18 @@ class TrainingTriggers:
             self._stale.update(self._waiting)
 
     async def _look_at(self, model: str, now: float) -> None:
+        settings = await self._store.runs.settings(model)
         attempted = await self._store.runs.last_attempted(model)
-        counts = await self._store.labels.counts(model, attempted)
+        # Nothing comes of it otherwise, and settings that change are looked at again.
+        changed = await self._store.labels.changed(model, attempted) if settings.automatic else 0
         last = await self._store.labels.last(model)
         before = self._waiting.get(model)
-        same = before is not None and (before.changed, before.last) == (counts.changed, last)
-        settings = await self._store.runs.settings(model)
-        if counts.changed and settings.automatic:
+        same = before is not None and (before.changed, before.last) == (changed, last)
+        if changed:
             await self._embed_ahead(model)
         self._waiting[model] = Unlearned(
             settings=settings,
-            changed=counts.changed,
+            changed=changed,
             since=before.since if before is not None and same else now,
             last=last,
         )

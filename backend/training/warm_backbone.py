@@ -1,7 +1,7 @@
 """The network of the version that was checked last, kept loaded for the next training run.
 
-Learning replaces the head alone, so that every version of a model, and all models of the same
-backbone, embed photos with the same network.
+Learning replaces the head alone, unless a person fine-tunes the network, so that most versions of
+a model, and all models of the same backbone, embed photos with the same network.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from backend.training.fine_tuning.tuned_network import EmbeddingNetwork
 from backend.training.loaded_version import LoadedVersion
 
 
@@ -23,17 +24,16 @@ class WarmBackbone:
         self._version: LoadedVersion | None = None
 
     @contextmanager
-    def loaded(self, version_folder: Path, backbone: str) -> Iterator[LoadedVersion]:
-        """Yield a version with this backbone, by its hash: the one that is kept, or that of the
-        folder."""
-        if self._version is not None and self._backbone == backbone:
+    def loaded(self, network: EmbeddingNetwork) -> Iterator[LoadedVersion]:
+        """Yield a version with this network: the one that is kept, or that of its folder."""
+        if self._version is not None and self._backbone == network.backbone:
             yield self._version
         elif self._keeps:
-            version = LoadedVersion(version_folder)
-            self._keep(version, backbone)
+            version = LoadedVersion(network.folder, network.learned_from)
+            self._keep(version, network.backbone)
             yield version
         else:
-            with LoadedVersion(version_folder) as version:
+            with LoadedVersion(network.folder, network.learned_from) as version:
                 yield version
 
     @contextmanager

@@ -13,6 +13,7 @@ from backend.training.worker_protocol import (
     AHEAD_NAME,
     LOG_NAME,
     STAY,
+    FineTuned,
     PhotosRead,
     TrainingFailure,
     TrainingProgress,
@@ -25,12 +26,15 @@ from serving.programs import child_environment
 
 _LINE_LIMIT = 1024 * 1024
 
+Outcome = TrainingResult | FineTuned | TrainingFailure
+"""How a program that was given a spec file ends."""
+
 
 class WorkerKilled(Exception):
     """`kill` was called, so there is no result."""
 
 
-class StandingWorker:
+class PersistentWorker:
     """The process that carries out training runs, kept between them for a while.
 
     So a run that comes soon after another has everything loaded. Without `stays` there is a new
@@ -54,6 +58,14 @@ class StandingWorker:
     @property
     def stays(self) -> bool:
         return self._stays
+
+    def log(self, run_folder: Path) -> Path:
+        """Return the file that says why the process ended while it carried out a run.
+
+        One that never came to it has written nothing into the run's folder.
+        """
+        logs = (run_folder / LOG_NAME, self._folder / LOG_NAME)
+        return next((each for each in logs if each.is_file()), logs[0])
 
     async def begin(self, spec_file: Path) -> asyncio.subprocess.Process:
         """Return a process that carries out `spec_file` now."""
@@ -137,7 +149,7 @@ class StandingWorker:
 class WorkerProcess:
     """The worker of one training run; if it crashes or is killed, nothing else is harmed."""
 
-    def __init__(self, worker: StandingWorker, folder: Path) -> None:
+    def __init__(self, worker: PersistentWorker, folder: Path) -> None:
         """The spec file and a log go to `folder`."""
         self._worker = worker
         self._folder = folder
@@ -150,12 +162,43 @@ class WorkerProcess:
         on_progress: Callable[[TrainingProgress], None],
         on_photos: Callable[[PhotosRead], Awaitable[None]],
     ) -> TrainingResult:
-        """Carry out `spec`, handing progress to `on_progress`; nothing works on it afterwards.
+        """Let the worker carry out `spec`; returns once nothing works on it any more.
 
-        `on_photos` gets photos of an imported folder as they are read; what it raises
-        ends the process and is raised here.
+        `on_progress` gets its progress, and `on_photos` photos of an imported folder as they are
+        read; what that raises ends the process and is raised here.
         Raises BackendError unless a version was written, WorkerKilled after `kill`.
         """
+        outcome = await self._run(spec, on_progress, on_photos)
+        if not isinstance(outcome, TrainingResult):
+            raise await self._unexpected(None)
+        return outcome
+
+    async def fine_tune(
+        self, spec: TrainingSpec, on_progress: Callable[[TrainingProgress], None]
+    ) -> FineTuned:
+        """Let the fine-tuning program carry out `spec`, as `run` does for a worker."""
+
+        async def no_photos(read: PhotosRead) -> None:
+            """It labels no photos."""
+
+        outcome = await self._run(spec, on_progress, no_photos)
+        if not isinstance(outcome, FineTuned):
+            raise await self._unexpected(None)
+        return outcome
+
+    async def _unexpected(self, code: int | None) -> BackendError:
+        log = await asyncio.to_thread(self._worker.log, self._folder)
+        return BackendError(
+            f"The training process ended unexpectedly (code {code}).",
+            f"{_reason(code)}See {log} for details, then train again.",
+        )
+
+    async def _run(
+        self,
+        spec: TrainingSpec,
+        on_progress: Callable[[TrainingProgress], None],
+        on_photos: Callable[[PhotosRead], Awaitable[None]],
+    ) -> TrainingResult | FineTuned:
         self._folder.mkdir(parents=True, exist_ok=True)
         spec_file = self._folder / "spec.json"
         spec.write(spec_file)
@@ -181,10 +224,7 @@ class WorkerProcess:
         if isinstance(outcome, TrainingFailure):
             raise BackendError(outcome.what, outcome.advice)
         if outcome is None or code:
-            raise BackendError(
-                f"The training process ended unexpectedly (code {code}).",
-                f"{_reason(code)}See {self._folder / LOG_NAME} for details, then train again.",
-            )
+            raise await self._unexpected(code)
         return outcome
 
     def kill(self) -> None:
@@ -207,10 +247,10 @@ async def _outcome(
     on_photos: Callable[[PhotosRead], Awaitable[None]],
     *,
     to_end: bool,
-) -> TrainingResult | TrainingFailure | None:
+) -> Outcome | None:
     """Return the outcome, once it is sent or, with `to_end`, once the process has ended."""
     assert process.stdout is not None
-    outcome: TrainingResult | TrainingFailure | None = None
+    outcome: Outcome | None = None
     async for line in process.stdout:
         message = from_line(line)
         if isinstance(message, TrainingProgress):
@@ -229,9 +269,14 @@ def worker_environment() -> dict[str, str]:
 
     Its matrices are small, so that threads for them would only wait for each other.
     """
-    return child_environment(
-        TF_CPP_MIN_LOG_LEVEL="2",
-        CUDA_VISIBLE_DEVICES="-1",
-        OPENBLAS_NUM_THREADS="1",
-        OMP_NUM_THREADS="1",
-    )
+    return child_environment(**worker_variables())
+
+
+def worker_variables() -> dict[str, str]:
+    """Return the variables that such a program needs."""
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }

@@ -3,7 +3,7 @@
 The trainer writes a TrainingSpec to a file and passes its path on the worker's
 command line, or to its standard input as a line, a JSON string. The worker writes one JSON
 object a line to its standard output: any number of `progress` and `photos`, then one `result`
-or one `failure`.
+or one `failure`. The fine-tuning program does the same, and ends with `fine_tuned` or `failure`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from backend.contract import NetworkComparison
 from backend.training.evidence import Evidence
 from serving.files import write_aside
 
@@ -73,6 +74,8 @@ class TrainingSpec:
     """Photos that show none of the classes, as a person said."""
     only_embeds: bool = False
     """Nothing is learned or answered: the next run finds the embeddings of `images`."""
+    tuned_file: str = ""
+    """The `tuned.npz` whose network the new version gets; empty for that of the base version."""
 
     def write(self, path: Path) -> None:
         # Whole or not at all: the worker may be reading the one before.
@@ -152,11 +155,22 @@ class TrainingFailure:
     advice: str
 
 
-Message = TrainingProgress | PhotosRead | TrainingResult | TrainingFailure
+@dataclass(frozen=True)
+class FineTuned:
+    """The fine-tuning program has compared, and written `tuned_file` if the network is better."""
+
+    comparison: NetworkComparison
+    better: bool
+    """The gain is more than chance."""
+    unreadable_images: int
+
+
+Message = TrainingProgress | PhotosRead | TrainingResult | FineTuned | TrainingFailure
 _KINDS: dict[str, type[Message]] = {
     "progress": TrainingProgress,
     "photos": PhotosRead,
     "result": TrainingResult,
+    "fine_tuned": FineTuned,
     "failure": TrainingFailure,
 }
 
@@ -176,6 +190,8 @@ def from_line(line: bytes) -> Message | None:
             raw["evaluation"] = Evaluation(**raw["evaluation"])
             if raw.get("evidence") is not None:
                 raw["evidence"] = Evidence.of(raw["evidence"])
+        if kind is FineTuned:
+            raw["comparison"] = NetworkComparison(**raw["comparison"])
         if kind is PhotosRead:
             raw["photos"] = tuple(ReadPhoto(**photo) for photo in raw["photos"])
         return kind(**raw)

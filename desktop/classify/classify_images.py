@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from desktop.formats import count
+from desktop.translation import tr
 from serving.errors import FleetUnavailable, ServeryError
 from serving.normalize_image import read_normalized_image
 from serving.predict.prediction import Prediction
@@ -24,6 +27,10 @@ OnResult = Callable[[Path, Prediction | ServeryError], None]
 """Takes each photo once, with its answer or the reason why there is none."""
 
 
+async def _at_once() -> None:
+    pass
+
+
 async def classify_images(
     photos: Sequence[Path],
     predict: Predict,
@@ -32,6 +39,8 @@ async def classify_images(
     *,
     max_concurrency: int = MAX_CONCURRENCY,
     read: Callable[[Path], bytes] = read_normalized_image,
+    begun: Mapping[Path, Awaitable[Prediction]] = MappingProxyType({}),
+    may_go_on: Callable[[], Awaitable[None]] = _at_once,
 ) -> int:
     """Classify `photos` and call `on_result` once for each, as the answers come.
 
@@ -39,7 +48,8 @@ async def classify_images(
     the others. If the fleet cannot answer at all, the photos not yet started get
     the same error at once, so that nobody waits for each of them in turn.
     Returns how many got a prediction. If cancelled, the rest get no result. `read` returns
-    the normalized JPEG of a photo, on a thread, or raises ImageError.
+    the normalized JPEG of a photo, on a thread, or raises ImageError. `begun` are answers that
+    are on their way already. `may_go_on` is awaited before each photo.
     """
     waiting = iter(photos)  # shared by the workers: each takes the next photo from it
     done = predicted = 0
@@ -50,6 +60,8 @@ async def classify_images(
         if fleet_error is not None:
             return fleet_error
         try:
+            if photo in begun:
+                return await begun[photo]
             jpeg = await asyncio.to_thread(read, photo)
             return await predict(jpeg)
         except ServeryError as error:
@@ -60,21 +72,28 @@ async def classify_images(
             # Whatever nobody thought of costs this photo its answer, and no other.
             _log.warning("A photo could not be classified.", exc_info=error)
             return ServeryError(
-                f"Classifying it failed: {type(error).__name__}.",
-                "The log says more; the other photos are not affected.",
+                tr("Classifying it failed: {error}.", error=type(error).__name__),
+                tr("The log says more; the other photos are not affected."),
             )
 
     async def work() -> None:
         nonlocal done, predicted
-        for photo in waiting:
+        while True:
+            await may_go_on()
+            if (photo := next(waiting, None)) is None:
+                return
             result = await classify(photo)
             done += 1
             predicted += isinstance(result, Prediction)
             on_result(photo, result)
-            report(done, len(photos), f"{done:,} of {len(photos):,} classified")
+            report(done, len(photos), _so_far(done, len(photos)))
 
-    report(0, len(photos), f"0 of {len(photos):,} classified")
+    report(0, len(photos), _so_far(0, len(photos)))
     async with asyncio.TaskGroup() as group:
         for _ in range(min(max_concurrency, len(photos))):
             group.create_task(work())
     return predicted
+
+
+def _so_far(done: int, photos: int) -> str:
+    return tr("{done} of {photos} classified", done=count(done), photos=count(photos))

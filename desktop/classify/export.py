@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from desktop.classify.photo import Photo
+from desktop.translation import tr
 from serving.errors import ServeryError, storage_error
 from serving.files import write_export
 from serving.text.spreadsheet import csv_text
@@ -48,7 +49,7 @@ def export_photos(photos: Sequence[Photo], target: Path, unsure_below: float) ->
         # JSON writes what is not UTF-8 in a name as `\udce9`, as Python does in this encoding.
         write_export(target, text.encode(errors="backslashreplace"))
     except OSError as error:
-        what = f"{target.name} could not be written"
+        what = tr("{name} could not be written", name=target.name)
         raise storage_error(error, target, what, ExportError) from error
 
 
@@ -60,7 +61,7 @@ def _record(photo: Photo, unsure_below: float) -> dict[str, object]:
         photo.state(unsure_below).value,
         top.name if top else None,
         round(top.score, 6) if top else None,
-        photo.label or None,
+        photo.label_in_files or None,
         prediction.model if prediction else None,
         prediction.version if prediction else None,
         photo.failure.what if photo.failure else None,

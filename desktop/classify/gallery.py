@@ -20,6 +20,9 @@ class GalleryListener(Protocol):
 
     def photo_changed(self, row: int, photo: Photo) -> None: ...
 
+    def photos_changed(self, changes: Sequence[tuple[int, Photo]]) -> None:
+        """As `photo_changed` for each row and photo, all at once."""
+
     def photos_removed(self, row: int, photos: Sequence[Photo]) -> None:
         """`photos` began at `row`."""
 
@@ -108,9 +111,11 @@ class Gallery:
         self._unsure_below = share
         self._states_changed()
 
-    def add(self, photos: Sequence[Photo]) -> None:
-        """Put new photos before the others, in their order."""
-        self._insert(0, photos, restored=False)
+    def add(self, photos: Sequence[Photo], after: str = "") -> None:
+        """Put new photos before the others, in their order; or right after the one with the key
+        `after`, if that is still there."""
+        before = self.row(after)
+        self._insert(0 if before is None else before + 1, photos, restored=False)
 
     def restore(self, photos: Iterable[Photo]) -> list[Photo]:
         """Put photos from the history after the others; returns those that were not there."""
@@ -118,20 +123,24 @@ class Gallery:
         self._insert(len(self._photos), missing, restored=True)
         return missing
 
-    def queue(self, paths: Iterable[Path], now: float) -> None:
+    def queue(self, paths: Iterable[Path], now: float, after: str = "") -> str:
         """Have photos wait for an answer, new ones and known ones; old answers stay until then.
 
-        `now` is in seconds since the epoch.
+        `now` is in seconds since the epoch. New ones come as `add` puts them; returns the key of
+        the last one, after which further ones of the same drop belong.
         """
         new: list[Photo] = []
+        again: list[Photo] = []
         for path in dict.fromkeys(paths):  # each is one photo, however often it is named
             known = self.photo(str(path))
             if known is None:
                 # A microsecond apart, so that the history can sort them into this order.
                 new.append(Photo(path, path.name, now - len(new) * 1e-6))
             else:
-                self.update(replace(known, failure=None, waiting=True))
-        self.add(new)
+                again.append(replace(known, failure=None, waiting=True))
+        self.update_all(again)
+        self.add(new, after)
+        return new[-1].key if new else after
 
     def set_result(self, path: Path, result: Prediction | ServeryError) -> None:
         """Show the answer of a photo, or why there is none; a removed photo is ignored."""
@@ -147,11 +156,13 @@ class Gallery:
 
     def stop_waiting(self, paths: Iterable[Path], failure: PhotoFailure) -> None:
         """End the wait of those that still wait; without an older answer, they fail."""
+        ended: list[Photo] = []
         for path in paths:
             photo = self.photo(str(path))
             if photo is not None and photo.waiting:
                 why = None if photo.prediction else failure
-                self.update(replace(photo, waiting=False, failure=why))
+                ended.append(replace(photo, waiting=False, failure=why))
+        self.update_all(ended)
 
     def set_label(self, key: str, model: str, label: str, *, can_be_undone: bool) -> None:
         """Show the label of a photo for a model, empty for none; a removed photo is ignored."""
@@ -173,21 +184,30 @@ class Gallery:
             for listener in self._listeners:
                 listener.photo_changed(row, photo)
 
+    def update_all(self, photos: Iterable[Photo]) -> None:
+        """Replace what is known about photos, in one step; removed ones are ignored."""
+        changes = [(row, photo) for photo in photos if (row := self.row(photo.key)) is not None]
+        for row, photo in changes:
+            self._photos[row] = photo
+            self._note_whether_outdated(photo)
+        if changes:
+            for listener in self._listeners:
+                listener.photos_changed(changes)
+
     def remove(self, keys: Iterable[str]) -> None:
         """Take photos out of the gallery, neighbours in one step."""
-        rows = sorted(
-            (row for key in set(keys) if (row := self.row(key)) is not None), reverse=True
-        )
+        rows = sorted(row for key in set(keys) if (row := self.row(key)) is not None)
+        are_oldest = bool(rows) and rows[0] + len(rows) == len(self._photos)
         removed: list[tuple[int, list[Photo]]] = []
-        while rows:
-            last = first = rows.pop(0)
-            while rows and rows[0] == first - 1:
-                first = rows.pop(0)
+        for first, last in reversed(runs(rows)):
             removed.append((first, self._photos[first : last + 1]))
             del self._photos[first : last + 1]
         for _, photos in removed:
-            self._outdated.difference_update(photo.key for photo in photos)
-        self._number_all()
+            for photo in photos:
+                del self._numbers[photo.key]
+                self._outdated.discard(photo.key)
+        if not are_oldest:  # behind which there is none that has another row now
+            self._number_all()
         # From the last row up, so that each row counts what is still before it.
         for first, photos in removed:
             for listener in self._listeners:
@@ -200,6 +220,10 @@ class Gallery:
         self._photos[row:row] = photos
         if not at_the_end:
             self._newest_number += len(photos)
+            newest = self._newest_number
+            self._numbers.update(
+                (photo.key, newest - place) for place, photo in enumerate(self._photos[:row])
+            )
         first = self._newest_number - row
         self._numbers.update((photo.key, first - place) for place, photo in enumerate(photos))
         for photo in photos:
@@ -220,3 +244,14 @@ class Gallery:
     def _states_changed(self) -> None:
         for listener in self._listeners:
             listener.states_changed()
+
+
+def runs(places: Sequence[int]) -> list[tuple[int, int]]:
+    """Return sorted numbers as first and last of each run without gaps."""
+    found: list[tuple[int, int]] = []
+    for place in places:
+        if found and found[-1][1] == place - 1:
+            found[-1] = (found[-1][0], place)
+        else:
+            found.append((place, place))
+    return found

@@ -2,112 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from datetime import datetime
 
 from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
-    QSortFilterProxyModel,
     Qt,
+    Signal,
 )
 
+from desktop import formats
 from desktop.classify.gallery import Gallery
-from desktop.classify.photo import Photo, PhotoState
+from desktop.classify.likeness.stacks import Stacks
+from desktop.classify.shown_photos import ShownPhotos
+from desktop.translation import tr
 from desktop.widgets.plain_text import tooltip
 
 PHOTO = Qt.ItemDataRole.UserRole + 1
 STATE = Qt.ItemDataRole.UserRole + 2
+STACK = Qt.ItemDataRole.UserRole + 3
+"""ShownStack, or None for a photo that stands alone."""
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 
 
 class GalleryModel(QAbstractListModel):
-    """A thin adapter over a Gallery, which it listens to."""
+    """A thin adapter over ShownPhotos, whose rows are its rows."""
 
-    def __init__(self, gallery: Gallery, parent: QObject | None = None) -> None:
+    changed = Signal()
+    """Anything in the gallery, also of photos that are not shown."""
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        parent: QObject | None = None,
+        taken: Mapping[str, datetime | None] | None = None,
+    ) -> None:
         super().__init__(parent)
         self.gallery = gallery
-        # A list of its own, because Qt may still read rows in `beginRemoveRows`.
-        self._photos = list(gallery.photos)
-        gallery.subscribe(self)
+        self.stacks = Stacks()
+        self.shown = ShownPhotos(gallery, self, taken, self.stacks)
 
-    def photos_added(self, row: int, photos: Sequence[Photo], *, restored: bool) -> None:
-        self.beginInsertRows(_ROOT, row, row + len(photos) - 1)
-        self._photos[row:row] = photos
+    def begin_insert(self, first: int, last: int) -> None:
+        self.beginInsertRows(_ROOT, first, last)
+
+    def end_insert(self) -> None:
         self.endInsertRows()
 
-    def photo_changed(self, row: int, photo: Photo) -> None:
-        self._photos[row] = photo
-        self.dataChanged.emit(self.index(row), self.index(row))
+    def begin_remove(self, first: int, last: int) -> None:
+        self.beginRemoveRows(_ROOT, first, last)
 
-    def photos_removed(self, row: int, photos: Sequence[Photo]) -> None:
-        self.beginRemoveRows(_ROOT, row, row + len(photos) - 1)
-        del self._photos[row : row + len(photos)]
+    def end_remove(self) -> None:
         self.endRemoveRows()
 
-    def states_changed(self) -> None:
-        if self._photos:
-            self.dataChanged.emit(self.index(0), self.index(len(self._photos) - 1))
+    def begin_move(self, row: int, target: int) -> None:
+        self.beginMoveRows(_ROOT, row, row, _ROOT, target)
 
-    def photo_at(self, row: int) -> Photo:
-        return self._photos[row]
+    def end_move(self) -> None:
+        self.endMoveRows()
+
+    def begin_reset(self) -> None:
+        self.beginResetModel()
+
+    def end_reset(self) -> None:
+        self.endResetModel()
+
+    def rows_changed(self, first: int, last: int) -> None:
+        self.dataChanged.emit(self.index(first), self.index(last))
+
+    def gallery_changed(self) -> None:
+        self.changed.emit()
 
     def index_of(self, key: str) -> QModelIndex:
-        """Return the index of a photo; an invalid one if it is not in the gallery."""
-        row = self.gallery.row(key)
+        """Return the index of a photo; an invalid one if it is not shown."""
+        row = self.shown.row(key)
         return QModelIndex() if row is None else self.index(row)
 
     def rowCount(self, parent: Index = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self._photos)
+        return 0 if parent.isValid() else len(self.shown)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if not index.isValid():
+        if not index.isValid() or index.row() >= len(self.shown):
             return None
-        photo = self._photos[index.row()]
+        photo = self.shown.photo_at(index.row())
         if role == PHOTO:
             return photo
         if role == STATE:
             return self.gallery.state(photo)
         if role == Qt.ItemDataRole.DisplayRole:
             return photo.name
+        if role == STACK:
+            return self.shown.stack_at(index.row())
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return photo.describe(self.gallery.unsure_below)
+            return self._describe(index.row())
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tooltip(photo.describe(self.gallery.unsure_below))
+            return tooltip(self._describe(index.row()))
         return None
 
-
-class GalleryFilter(QSortFilterProxyModel):
-    """The photos that match the search and are in the selected state."""
-
-    def __init__(self, model: GalleryModel, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._model = model
-        self._text = ""
-        self._state: PhotoState | None = None
-        self.setSourceModel(model)
-        self.setDynamicSortFilter(True)
-
-    @property
-    def photos(self) -> list[Photo]:
-        """The photos that pass, in their order."""
-        return [self.index(row, 0).data(PHOTO) for row in range(self.rowCount())]
-
-    def set_text(self, text: str) -> None:
-        """Show only photos whose name, best class or label has `text` in it."""
-        self._text = text.strip().lower()
-        self.invalidate()
-
-    def set_state(self, state: PhotoState | None) -> None:
-        """Show only photos in `state`; None shows all."""
-        self._state = state
-        self.invalidate()
-
-    def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
-        photo = self._model.photo_at(source_row)
-        if self._state is not None and self._model.gallery.state(photo) is not self._state:
-            return False
-        return not self._text or photo.matches(self._text)
+    def _describe(self, row: int) -> str:
+        words = self.shown.photo_at(row).describe(self.gallery.unsure_below)
+        stack = self.shown.stack_at(row)
+        if stack is None:
+            return words
+        count = formats.count(stack.photos)
+        if stack.is_open:
+            return tr(
+                "{photo}, in a stack of {count} near-duplicates, open", photo=words, count=count
+            )
+        return tr(
+            "{photo}, in a stack of {count} near-duplicates, closed", photo=words, count=count
+        )

@@ -9,43 +9,46 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from desktop import formats, theme
-from desktop.classify.photo import PhotoState
+from desktop.translation import tr
 from desktop.widgets import build
-from desktop.widgets.combo_box import ComboBox
 from desktop.widgets.page_header import PageHeader
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.search_field import SearchField
 
 _MAX_SEARCH_WIDTH = 220
 """Pixels in one row; a second row is filled."""
+_FILTER_TIP = tr("Show only some photos (Ctrl+Shift+F)")
 
 
 class ClassifyHeader(PageHeader):
-    """The title, search, state filter and buttons; in two rows if one is too narrow.
+    """The title, search, filter and buttons; in two rows if one is too narrow.
 
     In a tight row `reclassify` shows its icon and the count; its tooltip and
     accessible name keep the words.
     """
 
-    def __init__(self, menu: QMenu) -> None:
-        super().__init__("Classify")
-        self.search = SearchField("Search photos by name, class or label")
-        self.search.setToolTip("Name, class or label (Ctrl+F)")
+    def __init__(self, menu: QMenu, view_menu: QMenu) -> None:
+        super().__init__(tr("Classify"))
+        self.search = SearchField(tr("Search photos by name, class or label"))
+        self.search.setToolTip(tr("Name, class or label (Ctrl+F)"))
         self.search.setMinimumWidth(104)
-        self.states = ComboBox("Show only photos in a state")
-        self.states.add("All", None)
-        for state in PhotoState:
-            self.states.add(state.value.capitalize(), state)
+        self.filter = build.button(tr("Filter"), "filter")
+        self.view = build.icon_button("sort", tr("Sort and view"), side=20)
+        self.view.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.view.setMenu(view_menu)
         self.reclassify = build.button("0", "refresh")
         self.reclassify.hide()
-        self.open = build.button("Open", "photo-add")
-        self.more = build.icon_button("more", "More", side=20)
+        self.open = build.button(tr("Open"), "photo-add")
+        self.more = build.icon_button("more", tr("More"), side=20)
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more.setMenu(menu)
-        self._filters = (self.search, self.states, self.reclassify)
-        self._buttons = (self.open, self.more)
+        self._filters = (self.search, self.filter, self.reclassify)
+        self._buttons = (self.view, self.open, self.more)
         self._controls = (self.title, *self._filters, *self._buttons)
         self._count = "0"
+        self._outdated = (0, "")
+        self._filtered = ("", 0)
+        self.filter.setToolTip(tooltip(_FILTER_TIP))
         self._second_row = build.row()
         self.rows.addLayout(self._second_row)
         self._two_rows = False
@@ -53,12 +56,35 @@ class ClassifyHeader(PageHeader):
 
     def show_outdated(self, count: int, answering: str) -> None:
         """Offer to classify the `count` photos again that `answering` did not answer."""
+        if (count, answering) == self._outdated:  # it is said after each burst of answers
+            return
+        self._outdated = (count, answering)
         self._count = formats.count(count)
-        words = f"Classify {self._count} again"
-        self.reclassify.setAccessibleName(words)
-        self.reclassify.setToolTip(tooltip(f"{words}: their answers are not from {answering}"))
+        self.reclassify.setAccessibleName(tr("Classify {count} again", count=self._count))
+        self.reclassify.setToolTip(
+            tooltip(
+                tr(
+                    "Classify {count} again: their answers are not from {model}",
+                    count=self._count,
+                    model=answering,
+                )
+            )
+        )
         self.reclassify.setVisible(count > 0)
         self._fit()
+
+    def show_filter(self, words: str, number: int) -> None:
+        """Say that `number` values are filtered by, and in words which."""
+        if (words, number) == self._filtered:
+            return
+        self._filtered = (words, number)
+        self.filter.setText(tr("Filter ({number})", number=number) if number else tr("Filter"))
+        self.filter.setAccessibleName(
+            tr("Filter: {values}", values=words) if words else tr("Filter")
+        )
+        self.filter.setToolTip(
+            tooltip(tr("{values} (Ctrl+Shift+F)", values=words) if words else _FILTER_TIP)
+        )
 
     def minimumSizeHint(self) -> QSize:
         # Of one row, even in two: the pane beside gives up its width before the row breaks.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
+from desktop.classify.intake_store import prepare_intake
 from desktop.classify.kept_scores import KeptScores
 from desktop.classify.photo import Photo, PhotoFailure
+from desktop.translation import tr
 from serving.database import Connection, Database, Row
 from serving.errors import ServeryError
 from serving.predict.prediction import Prediction
@@ -32,7 +35,8 @@ CREATE TABLE IF NOT EXISTS history (
     label TEXT NOT NULL DEFAULT '',
     prediction TEXT,
     problem TEXT,
-    labels TEXT NOT NULL DEFAULT ''
+    labels TEXT NOT NULL DEFAULT '',
+    waiting INTEGER NOT NULL DEFAULT 0
 )
 """
 _INDEX = "CREATE INDEX IF NOT EXISTS history_added ON history (added)"
@@ -52,9 +56,8 @@ class History:
     def __init__(self, database: Path) -> None:
         # Not durable: a power cut may cost the last answers, which is no reason to wait
         # for the disk after each photo.
-        self._database = Database(database, prepare_history, _unusable, durable=False)
-        self._names: dict[str, str] = {}
-        """Of classes and models: each once, however many photos have it."""
+        self.database = Database(database, prepare_history, _unusable, durable=False)
+        """Also of the requests, whose photos come here."""
         self.on_forgotten: Callable[[int], object] = lambda count: None
         """Called with how many of the oldest photos were forgotten since there were too many."""
 
@@ -62,20 +65,20 @@ class History:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        await self._database.close()
+        await self.database.close()
 
     async def page(self, after: Photo | None = None) -> list[Photo]:
         """Return the newest PAGE photos, or those that come `after` one; fewer at the end."""
         if after is None:
-            self._report(await self._database.transaction(_forget_oldest))
+            self._report(await self.database.transaction(_forget_oldest))
         where = "" if after is None else "WHERE (added, path) < (?, ?)"
-        rows = await self._database.execute(
-            "SELECT path, name, added, label, prediction, problem, labels FROM history"
+        rows = await self.database.execute(
+            "SELECT path, name, added, label, prediction, problem, labels, waiting FROM history"
             f" {where} ORDER BY added DESC, path DESC LIMIT ?",
             (*(() if after is None else (after.added, _kept(after.key))), PAGE),
         )
         # On a thread of its own: it takes longer than the event loop may be held up.
-        return await asyncio.to_thread(lambda: [_photo(row, self._names) for row in rows])
+        return await asyncio.to_thread(lambda: list(map(_photo, rows)))
 
     async def photos(self) -> list[Photo]:
         """Return all that is remembered, oldest first."""
@@ -91,14 +94,14 @@ class History:
         def write(connection: Connection) -> int:
             connection.executemany(
                 "INSERT OR REPLACE INTO history"
-                " (path, name, added, label, prediction, problem, labels)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                " (path, name, added, label, prediction, problem, labels, waiting)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 map(_row, copy),
             )
             (count,) = connection.execute("SELECT count(*) FROM history").fetchone()
             return _forget_oldest(connection) if count > MAX_PHOTOS + _SURPLUS else 0
 
-        self._report(await self._database.transaction(write))
+        self._report(await self.database.transaction(write))
 
     async def forget(self, photos: Sequence[Photo]) -> None:
         """Remove `photos`; their files stay where they are."""
@@ -107,7 +110,7 @@ class History:
         def delete(connection: Connection) -> None:
             connection.executemany("DELETE FROM history WHERE path = ?", paths)
 
-        await self._database.transaction(delete)
+        await self.database.transaction(delete)
 
     def _report(self, forgotten: int) -> None:
         if forgotten:
@@ -119,7 +122,10 @@ def prepare_history(connection: Connection) -> None:
     columns = {row["name"] for row in connection.execute("PRAGMA table_info(history)")}
     if "labels" not in columns:  # made by a version that had one model
         connection.execute("ALTER TABLE history ADD COLUMN labels TEXT NOT NULL DEFAULT ''")
+    if "waiting" not in columns:  # made by a version that forgot what it was to answer again
+        connection.execute("ALTER TABLE history ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0")
     connection.execute(_INDEX)
+    prepare_intake(connection)
 
 
 def _forget_oldest(connection: Connection) -> int:
@@ -133,7 +139,8 @@ def _forget_oldest(connection: Connection) -> int:
 
 def _unusable(what: str, advice: str) -> HistoryError:
     return HistoryError(
-        f"The history cannot be used. {what}", f"{advice} Photos are classified all the same."
+        tr("The history cannot be used. {what}", what=what),
+        tr("{advice} Photos are classified all the same.", advice=advice),
     )
 
 
@@ -152,15 +159,16 @@ def _text(kept: str | bytes) -> str:
 
 def _row(
     photo: Photo,
-) -> tuple[str | bytes, str | bytes, float, str | bytes, str | None, str | None, str]:
+) -> tuple[str | bytes, str | bytes, float, str | bytes, str | None, str | None, str, bool]:
     return (
         _kept(photo.key),
         _kept(photo.name),
         photo.added,
-        _kept(photo.label),
+        _kept(photo.label_in_files),
         _prediction_as_json(photo.prediction) if photo.prediction else None,
         json.dumps(asdict(photo.failure)) if photo.failure else None,
         json.dumps(dict(photo.labels)) if photo.labels else "",
+        photo.waiting,
     )
 
 
@@ -178,9 +186,8 @@ def _prediction_as_json(prediction: Prediction) -> str:
     return json.dumps(raw, separators=(",", ":"))
 
 
-def _photo(row: Row, names: dict[str, str]) -> Photo:
-    """Return the photo of a row; `names` has each name once that several photos share."""
-    answer, failed = _prediction(row["prediction"], names), _failure(row["problem"])
+def _photo(row: Row) -> Photo:
+    answer, failed = _prediction(row["prediction"]), _failure(row["problem"])
     path, name = Path(_text(row["path"])), _text(row["name"])
     return Photo(
         path=path,
@@ -189,7 +196,7 @@ def _photo(row: Row, names: dict[str, str]) -> Photo:
         prediction=answer,
         labels=_labels(row["labels"], _text(row["label"]), answer),
         failure=failed,
-        waiting=answer is None and failed is None,
+        waiting=failed is None and (answer is None or bool(row["waiting"])),
     )
 
 
@@ -204,7 +211,7 @@ def _labels(text: str, label: str, answer: Prediction | None) -> Mapping[str, st
     return {answer.model if answer is not None else "": label} if label else _NO_LABELS
 
 
-def _prediction(text: str | None, names: dict[str, str]) -> Prediction | None:
+def _prediction(text: str | None) -> Prediction | None:
     """Return what was written, or None if another version of Servery wrote it differently."""
     if not text:
         return None
@@ -218,14 +225,11 @@ def _prediction(text: str | None, names: dict[str, str]) -> Prediction | None:
         if len(classes) != len(scores):
             return None
 
-        def shared(name: str) -> str:
-            return names.setdefault(name, name)
-
         return Prediction(
-            model=shared(raw["model"]),
+            model=sys.intern(raw["model"]),
             version=raw["version"],
-            scores=KeptScores(map(shared, classes), scores),
-            instance_id=shared(raw["instance_id"]),
+            scores=KeptScores(classes, scores),
+            instance_id=sys.intern(raw["instance_id"]),
             milliseconds=raw["milliseconds"],
             familiarity=None if familiarity is None else float(familiarity),
         )

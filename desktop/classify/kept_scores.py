@@ -1,7 +1,8 @@
-"""The scores of a photo of an earlier day, in little memory: there may be 100,000 of them."""
+"""The scores of a photo in little memory: there may be 100,000 photos."""
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import overload
@@ -15,8 +16,9 @@ class KeptScores(Sequence[Score]):
     __slots__ = ("_names", "_values")
 
     def __init__(self, names: Iterable[str], values: Iterable[float]) -> None:
-        """`names` are the classes, best first, best shared between photos; `values` are 0 to 1."""
-        self._names = tuple(names)
+        """`names` are the classes, best first; `values` are 0 to 1."""
+        # Each name once, however many photos have it.
+        self._names = tuple(map(sys.intern, names))
         self._values = array("d", values)
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from desktop.classify.photo import Photo
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.class_chooser import ClassChooser
 from desktop.widgets.elided_label import ElidedLabel
@@ -24,14 +25,15 @@ class LabelBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._agreed = ""
-        self.question = ElidedLabel("Right?", "heading")
+        self.question = ElidedLabel(tr("Right?"), "heading")
         self.labelled = StateBadge("labelled")
-        self.yes = build.button("Yes", "check")
+        self.yes = build.button(tr("Yes"), "check")
         self.yes.clicked.connect(lambda: self.confirmed.emit(self._agreed))
-        self.none = build.button("None of these", tip="It shows none of the classes (0)")
-        self.undo = build.button("Undo", "undo", "quiet", "Take the label back (Ctrl+Z)")
+        self.none = build.button(tr("None of these"), tip=tr("It shows none of the classes (0)"))
+        self.undo = build.button(tr("Undo"), "undo", tip=tr("Take the label back (Ctrl+Z)"))
         self.chooser = ClassChooser()
-        line = build.row((self.question, 1), self.labelled, self.yes, self.none, self.undo)
+        # Buttons stay at the right, also beside the badge, which is as narrow as its word.
+        line = build.row((self.question, 100), self.labelled, None, self.yes, self.none, self.undo)
         self._column = build.column(line, self.chooser, parent=self)
 
     def add(self, widget: QWidget) -> None:
@@ -47,14 +49,16 @@ class LabelBox(QWidget):
         self.question.setVisible(not label)
         self.labelled.setVisible(bool(label))
         if label:
-            self.labelled.set_state("labelled", f"Labelled {_shortened(label)}")
+            self.labelled.set_state("labelled", tr("Labelled {label}", label=_shortened(label)))
         if len(photos) > 1:
-            self.question.setText(f"All {agreed}?" if agreed else "What do they show?")
+            self.question.setText(
+                tr("All {class_name}?", class_name=agreed) if agreed else tr("What do they show?")
+            )
         else:
-            self.question.setText("Right?" if agreed else "What does it show?")
+            self.question.setText(tr("Right?") if agreed else tr("What does it show?"))
         self.yes.setVisible(bool(agreed) and not label)
-        self.yes.setToolTip(tooltip(f"Label as {agreed} (1)"))
-        self.yes.setAccessibleName(f"Yes, {agreed}")
+        self.yes.setToolTip(tooltip(tr("Label as {class_name} (1)", class_name=agreed)))
+        self.yes.setAccessibleName(tr("Yes, {class_name}", class_name=agreed))
         self.none.setVisible(not label)
         self.undo.setVisible(bool(label) and all(photo.label_can_be_undone for photo in photos))
 

@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 from desktop.classify.gallery import Gallery
 from desktop.classify.photo import NONE_OF_THESE
+from desktop.formats import count
+from desktop.translation import tr
 from serving.class_names import checked_class_name
 from serving.errors import ServeryError
 from serving.normalize_image import read_normalized_image
@@ -67,7 +69,8 @@ class Labels(Generic[R]):
         # Before the first await: this is the step to undo as soon as one label is safe.
         self._steps.append(step)
         for done, key in enumerate(keys):
-            report(done, len(keys), f"{done:,} of {len(keys):,} labelled")
+            so_far = tr("{done} of {photos} labelled", done=count(done), photos=count(len(keys)))
+            report(done, len(keys), so_far)
             photo = self._gallery.photo(key)
             if photo is None:
                 continue

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QImage, QImageWriter
 
+from desktop.translation import tr
 from serving.errors import ImageError, storage_error
 from serving.files import mark_newest, write_aside
 
@@ -32,7 +33,7 @@ def save_pasted_image(image: QImage, folder: Path, keep: Collection[Path] = ()) 
             write_aside(path, _png(image))
             mark_newest(path, (each for each in folder.glob(_PASTED) if each != path))
     except OSError as error:
-        what = "The pasted picture could not be saved"
+        what = tr("The pasted picture could not be saved")
         raise storage_error(error, path, what, ImageError) from error
     _remove_oldest(folder, {path, *keep})
     return path
@@ -42,7 +43,7 @@ def _png(image: QImage) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     if not QImageWriter(buffer, b"png").write(image):
-        raise ImageError("The clipboard holds no picture.", "Copy it again, then paste.")
+        raise ImageError(tr("The clipboard holds no picture."), tr("Copy it again, then paste."))
     return bytes(buffer.data().data())
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from desktop import formats
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from serving.predict.prediction import Prediction, Score
 
 NONE_OF_THESE = "\x00none"
@@ -22,6 +24,23 @@ class PhotoState(StrEnum):
     UNSURE = "unsure"
     LABELLED = "labelled"
     FAILED = "failed"
+
+
+STATE_WORDS: Mapping[PhotoState, str] = {
+    PhotoState.QUEUED: tr("queued"),
+    PhotoState.ANSWERED: tr("answered"),
+    PhotoState.UNSURE: tr("unsure"),
+    PhotoState.LABELLED: tr("labelled"),
+    PhotoState.FAILED: tr("failed"),
+}
+"""What each state is called on screen."""
+_NONE_IN_FILES = "none of these"
+"""How files say NONE_OF_THESE, whatever language the window speaks."""
+
+
+def capitalized(words: str) -> str:
+    """Return `words` as they begin a line; unlike `str.capitalize`, nouns stay as they are."""
+    return words[:1].upper() + words[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +82,24 @@ class Photo:
         return self.prediction.model if self.prediction is not None else ""
 
     @property
+    def given_label(self) -> str:
+        """What a person said for the model that answered, a class or NONE_OF_THESE; empty if
+        nobody has."""
+        if not self.labels:  # nearly all of 100,000
+            return ""
+        return self.labels.get(self.model) or self.labels.get("", "")
+
+    @property
     def label(self) -> str:
-        """What a person said for the model that answered, a class or that it is none of them;
-        empty if nobody has."""
-        label = self.labels.get(self.model) or self.labels.get("", "")
-        return "none of these" if label == NONE_OF_THESE else label
+        """Its given label as it is called on screen."""
+        label = self.given_label
+        return tr("none of these") if label == NONE_OF_THESE else label
+
+    @property
+    def label_in_files(self) -> str:
+        """Its given label as files have it, which do not depend on the language."""
+        label = self.given_label
+        return _NONE_IN_FILES if label == NONE_OF_THESE else label
 
     @property
     def label_can_be_undone(self) -> bool:
@@ -91,18 +123,22 @@ class Photo:
         is_unsure = self.prediction.is_unsure(unsure_below)
         return PhotoState.UNSURE if is_unsure else PhotoState.ANSWERED
 
-    def matches(self, text: str) -> bool:
-        """Whether `text`, in lower case, is in its name, its best class or its label."""
-        best = self.top.name if self.top else ""
-        return any(text in words.lower() for words in (self.name, best, self.label))
+    def searched_text(self) -> str:
+        """Return its name, best class and label, in lower case, a line each."""
+        top = self.top
+        return f"{self.name}\n{top.name if top is not None else ''}\n{self.label}".lower()
 
     def describe(self, unsure_below: float) -> str:
         """Return its name, answer and state as one line of text."""
         parts = [self.name]
         if self.failure is not None:
-            parts.append(self.failure.what)
+            parts.append(translated(self.failure.what))
         elif self.top is not None:
             parts.append(f"{self.top.name} {formats.percent(self.top.score)}")
         state = self.state(unsure_below)
-        parts.append(f"labelled {self.label}" if state is PhotoState.LABELLED else state.value)
+        parts.append(
+            tr("labelled {label}", label=self.label)
+            if state is PhotoState.LABELLED
+            else STATE_WORDS[state]
+        )
         return ", ".join(parts)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QObject, Qt, Signal
+from PySide6.QtCore import QMimeData, QObject, Signal
 from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from desktop.dropped_addresses import DroppedAddresses, addresses_in, path_in_text
+from desktop.translation import tr
+from desktop.widgets.dialogs import FileDialog
 from serving.image_file import READ_SUFFIXES
 
-_READABLE = f"Photos ({' '.join(f'*{suffix}' for suffix in READ_SUFFIXES)});;All files (*)"
+_READABLE = tr(
+    "Photos ({patterns});;All files (*)",
+    patterns=" ".join(f"*{suffix}" for suffix in READ_SUFFIXES),
+)
 
 
 class PhotoIntake(QObject):
@@ -21,6 +26,8 @@ class PhotoIntake(QObject):
     """list[Path]: files and folders."""
     image_pasted = Signal(QImage)
     """A picture from the clipboard that is not a file."""
+    watch_requested = Signal(Path)
+    """The photos that arrive in this folder are to be classified from now on."""
     refused = Signal(object)
     """ImageError: what was dropped that is no file of this machine, and what to do."""
 
@@ -29,10 +36,16 @@ class PhotoIntake(QObject):
         self._window = window
 
     def open_photos(self) -> None:
-        self._open("Open photos", QFileDialog.FileMode.ExistingFiles, _READABLE)
+        dialog = self._dialog(tr("Open photos"), FileDialog.FileMode.ExistingFiles, _READABLE)
+        dialog.filesSelected.connect(self._take_names)
 
     def open_folder(self) -> None:
-        self._open("Open a folder of photos", QFileDialog.FileMode.Directory)
+        dialog = self._dialog(tr("Open a folder of photos"), FileDialog.FileMode.Directory)
+        dialog.filesSelected.connect(self._take_names)
+
+    def open_watched_folder(self) -> None:
+        dialog = self._dialog(tr("Watch a folder for new photos"), FileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda name: self.watch_requested.emit(Path(name)))
 
     def paste(self) -> None:
         """Take files or a picture from the clipboard."""
@@ -57,14 +70,14 @@ class PhotoIntake(QObject):
             self.refused.emit(error)
         return bool(found.files or found.refused)
 
-    def _open(self, title: str, mode: QFileDialog.FileMode, filters: str = "") -> None:
-        dialog = QFileDialog(self._window, title, "", filters)
+    def _take_names(self, names: list[str]) -> None:
+        self.classify_requested.emit([Path(name) for name in names])
+
+    def _dialog(self, title: str, mode: FileDialog.FileMode, filters: str = "") -> FileDialog:
+        dialog = FileDialog(self._window, title, "", filters)
         dialog.setFileMode(mode)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.filesSelected.connect(
-            lambda names: self.classify_requested.emit([Path(name) for name in names])
-        )
         dialog.open()
+        return dialog
 
 
 def _addresses(data: QMimeData) -> DroppedAddresses:

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Generic
 
 from PySide6.QtGui import QImage
 
 from desktop import formats
-from desktop.classify.classify_images import Predict, classify_images
+from desktop.classify.answer_files import AnswerFiles
+from desktop.classify.classify_images import Predict
 from desktop.classify.detail_pane import no_classes_sentence
-from desktop.classify.export import export_photos
-from desktop.classify.find_photos import find_photos
 from desktop.classify.gallery import Gallery
 from desktop.classify.history import MAX_PHOTOS, PAGE, History
 from desktop.classify.history_writer import HistoryWriter
+from desktop.classify.intake_store import IntakeStore
 from desktop.classify.labels import Labels, R
+from desktop.classify.move_records import MoveRecords
 from desktop.classify.page import ClassifyPage
 from desktop.classify.pasted_image import save_pasted_image
-from desktop.classify.photo import NONE_OF_THESE, Photo, PhotoFailure
+from desktop.classify.photo import NONE_OF_THESE, Photo
+from desktop.classify.photo_queue import PhotoQueue
+from desktop.classify.taken_dates import TakenDates
+from desktop.classify.watched_folders import WatchedFolders
 from desktop.jobs import Job, Jobs
 from desktop.known_classes import KnownClasses
 from desktop.notifications import Notifications
+from desktop.pause import Pause
+from desktop.translation import tr, tr_plural
 from desktop.widgets.timers import single_shot_timer
-from serving.errors import ImageError, ServeryError
+from serving.errors import ServeryError
 from serving.models.card import ModelCard
 from serving.predict.prediction import Prediction
 from serving.progress import Report
@@ -36,16 +39,9 @@ from serving.progress import Report
 _UPDATE_MILLISECONDS = 150
 """An outdated photo is classified again once it is shown this long, so that not each one is
 while a person runs through the gallery."""
+_REMOVED_AT_ONCE = 1000
+"""Photos that leave the gallery between two turns of the event loop."""
 _MAX_CLASSES_NAMED = 12
-_MAX_ERRORS_SHOWN = 3
-"""At once; of more, one notice has all."""
-_CANCELLED = PhotoFailure(
-    "Classifying was cancelled.", "Choose Classify again to try it once more."
-)
-_STOPPED = PhotoFailure(
-    "Classifying stopped because of an error.",
-    "The notice says what went wrong; then choose Classify again.",
-)
 
 
 class ClassifyPresenter(Generic[R]):
@@ -63,27 +59,39 @@ class ClassifyPresenter(Generic[R]):
         label: Callable[[bytes, str | None, str, str], Awaitable[R]],
         unlabel: Callable[[R], Awaitable[None]],
         pasted_folder: Path,
+        moves_folder: Path,
         on_answer: Callable[[Path, Prediction], None] = lambda path, prediction: None,
     ) -> None:
         """`label` is what Labels stores with; `pasted_folder` is where pictures
-        from the clipboard are kept; `on_answer` gets every answer, with its embedding if
-        there is one."""
+        from the clipboard are kept, and `moves_folder` which photos were moved into folders;
+        `on_answer` gets every answer, with its embedding if there is one."""
         self._page = page
         self._gallery = gallery
-        self._predict = predict
         self._history = history
         self._jobs = jobs
         self._notifications = notifications
         self._labels = Labels(gallery, label, unlabel)
         self._writer = HistoryWriter(gallery, history, jobs)
+        store = IntakeStore(history.database)
+        self._queue = PhotoQueue(
+            page,
+            gallery,
+            predict,
+            jobs,
+            notifications,
+            writer=self._writer,
+            store=store,
+            on_answer=on_answer,
+        )
+        self.watched = WatchedFolders(
+            store, gallery, jobs, notifications, take=self._queue.take_arrivals
+        )
+        self.classify = self._queue.classify
+        self.reclassify = self._queue.reclassify
+        self._files = AnswerFiles(page, gallery, jobs, notifications, MoveRecords(moves_folder))
+        self._dates = TakenDates(page.taken, jobs, page.show_dates)
         self._pasted_folder = pasted_folder
-        self._on_answer = on_answer
-        self._newest_request: dict[Path, int] = {}
-        """For each photo that waits, the number of the last request for its answer."""
-        self._request_numbers = itertools.count(1)
         self._ready = 0
-        self._loaded = asyncio.Event()
-        self._loaded.set()
         history.on_forgotten = self._say_forgotten
         self._cards: dict[str, ModelCard] = {}
         """Of the models that are served."""
@@ -105,6 +113,10 @@ class ClassifyPresenter(Generic[R]):
         page.intake.classify_requested.connect(self.classify)
         page.intake.image_pasted.connect(self.paste)
         page.intake.refused.connect(self._notifications.error)
+        page.intake.watch_requested.connect(self.watched.add)
+        page.watch_strip.end_requested.connect(self.watched.remove)
+        self.watched.subscribe(lambda: page.watch_strip.show_folders(self.watched.folders))
+        page.drop_strip.label_requested.connect(self._label_drop)
         page.grid.selection_changed.connect(self._update_soon.start)
         page.grid.selection_changed.connect(self._offer_classes)
         page.shown_photo_changed.connect(self._offer_classes)
@@ -122,42 +134,60 @@ class ClassifyPresenter(Generic[R]):
             page.pane.failure.reclassify.clicked,
         ):
             reclassify.connect(with_selected(self.reclassify))
-        page.grid.remove_requested.connect(with_selected(self._gallery.remove))
-        page.remove_action.triggered.connect(with_selected(self._gallery.remove))
+        page.reclassify_shown_action.triggered.connect(lambda: self.reclassify(page.shown_keys()))
+        page.retry_action.triggered.connect(self._retry)
+        page.pause_action.triggered.connect(self.pause.toggle)
+        self.pause.subscribe(lambda: page.show_paused(self.pause.paused))
+        page.grid.remove_requested.connect(with_selected(self.remove))
+        page.remove_action.triggered.connect(with_selected(self.remove))
         page.remove_all_action.triggered.connect(
-            lambda: self._gallery.remove([photo.key for photo in self._gallery.photos])
+            lambda: self.remove([photo.key for photo in self._gallery.photos])
         )
-        page.export_requested.connect(self.export)
+        page.dates_needed.connect(self._dates.read)
+
+    @property
+    def pause(self) -> Pause:
+        """Holds up the photos on their way to an answer."""
+        return self._queue.pause
 
     @property
     def is_classifying(self) -> bool:
         """Whether photos wait for their answers."""
-        return bool(self._newest_request)
+        return self._queue.is_classifying
 
     async def load(self) -> None:
         """Show the newest photos of earlier days; older ones follow, while the window goes on.
 
-        Those that never got an answer get one now.
+        Those that never got an answer get one once all are there.
         """
-        self._loaded.clear()
-        last: Photo | None = None
-        try:
-            last = await self._load_page(None)
-        finally:
-            if last is None:
-                self._loaded.set()
-        if last is not None:
-            self._jobs.start("Read the history", lambda _: self._load_rest(last), background=True)
+        self._queue.loaded.clear()
+        requests = await self._queue.unfinished()
+        waiting: list[Path] = []
+        last = await self._load_page(None, waiting)
 
-    async def _load_rest(self, last: Photo | None) -> None:
-        try:
-            while last is not None:
-                last = await self._load_page(last)
-        finally:
-            self._loaded.set()
+        async def load_rest() -> None:
+            after = last
+            try:
+                while after is not None:
+                    after = await self._load_page(after, waiting)
+            finally:
+                self._queue.loaded.set()
+            moved = await self._files.load()
+            self._queue.go_on(waiting, requests, moved)
+            await self.watched.load()
 
-    async def _load_page(self, after: Photo | None) -> Photo | None:
-        """Show the photos of the history `after` one; returns the last if there may be more."""
+        if last is None:
+            await load_rest()
+        else:
+            self._jobs.start(tr("Read the history"), lambda _: load_rest(), background=True)
+
+    async def wait_until_loaded(self) -> None:
+        """Wait until the whole history is in the gallery, or could not be read."""
+        await self._queue.loaded.wait()
+
+    async def _load_page(self, after: Photo | None, waiting: list[Path]) -> Photo | None:
+        """Show the photos of the history `after` one, and add to `waiting` those without their
+        answer; returns the last if there may be more."""
         try:
             photos = await self._history.page(after)
         except ServeryError as error:
@@ -166,14 +196,18 @@ class ClassifyPresenter(Generic[R]):
         restored = self._gallery.restore(photos)
         if any(photo.labels for photo in restored):
             self._forget_known()
-        if waiting := [photo.key for photo in restored if photo.waiting]:
-            self.reclassify(waiting)
+        waiting += [photo.path for photo in restored if photo.waiting]
         return photos[-1] if len(photos) == PAGE else None
 
     def _say_forgotten(self, count: int) -> None:
         self._notifications.info(
-            f"The gallery keeps the newest {formats.count(MAX_PHOTOS)} photos, so it left out"
-            f" {formats.plural(count, 'older one')}. Files and labels stay.",
+            tr_plural(
+                "The gallery keeps the newest {limit} photos, so it left out {count} older one."
+                " Files and labels stay.",
+                "The gallery keeps the newest {limit} photos, so it left out {count} older ones."
+                " Files and labels stay.",
+                count,
+            ).format(limit=formats.count(MAX_PHOTOS), count=formats.count(count)),
             stays=True,
         )
 
@@ -186,43 +220,12 @@ class ClassifyPresenter(Generic[R]):
             self._notifications.error(error)
         self._page.thumbnails.close()
 
-    def classify(self, dropped: Sequence[Path]) -> Job[None]:
-        """Classify files and folders, however deep; the first one is shown."""
-
-        async def work(report: Report) -> None:
-            found = await find_photos(dropped, report)
-            await self._loaded.wait()  # a photo that is known keeps its label
-            if found.skipped:
-                count = formats.plural(found.skipped, "file")
-                why = "it is not an image" if found.skipped == 1 else "they are not images"
-                self._notifications.info(f"Skipped {count}: {why}.")
-            elif not found.photos and not found.unreadable:
-                self._notifications.info("There are no photos in there.")
-            self._report_unreadable(found.unreadable)
-            request = self._queue(found.photos)
-            if found.photos:
-                self._page.select(str(found.photos[0]))
-            await self._classify(found.photos, request, report)
-
-        title = f"Classify {dropped[0].name}" if len(dropped) == 1 else "Classify photos"
-        return self._jobs.start(title, work)
-
-    def _report_unreadable(self, errors: Sequence[ImageError]) -> None:
-        if len(errors) <= _MAX_ERRORS_SHOWN:
-            for error in errors:
-                self._notifications.error(error)
-            return
-        what = f"{formats.plural(len(errors), 'folder')} cannot be read. {errors[0].what}"
-        details = "\n".join(map(str, errors))
-        self._notifications.error(ImageError(what, "The details name all of them."), details)
-
-    def reclassify(self, keys: Sequence[str]) -> Job[None]:
-        """Ask the live version about photos in the gallery; old answers stay until then."""
-        paths = [photo.path for key in keys if (photo := self._gallery.photo(key)) is not None]
-        # Now and not in the job, so that the next call already sees them as waiting.
-        request = self._queue(paths)
-        title = f"Classify {formats.plural(len(paths), 'photo')} again"
-        return self._jobs.start(title, lambda report: self._classify(paths, request, report))
+    def _retry(self) -> None:
+        """Try photos again that have no answer, whatever the reason."""
+        if failed := [photo.key for photo in self._gallery.photos if photo.failure is not None]:
+            self.reclassify(failed)
+        else:
+            self._notifications.info(tr("No photo failed."))
 
     def fleet_changed(
         self, ready: int, model: str, version: int | None, canary: int | None = None
@@ -261,7 +264,43 @@ class ClassifyPresenter(Generic[R]):
             await self._labels.label(keys, class_name, self._notifications.error, report)
             self._forget_known()
 
-        return self._jobs.start(f"Label {formats.plural(len(keys), 'photo')}", work)
+        return self._jobs.start(
+            tr("Label {photos}", photos=formats.plural(len(keys), "photo")), work
+        )
+
+    def _label_drop(self, keys: Sequence[str], class_name: str) -> None:
+        async def work(report: Report) -> None:
+            await self.label(keys, class_name).result()
+            photos = map(self._gallery.photo, keys)
+            count = sum(photo is not None and photo.given_label == class_name for photo in photos)
+            what = tr_plural(
+                "{count} photo is labelled {class_name}.",
+                "{count} photos are labelled {class_name}.",
+                count,
+            ).format(count=formats.count(count), class_name=class_name)
+            self._notifications.info(what, tr("Undo"), lambda: self.undo(keys))
+
+        self._jobs.start(
+            tr("Label a drop as {class_name}", class_name=class_name), work, background=True
+        )
+
+    def remove(self, keys: Sequence[str]) -> Job[None] | None:
+        """Take photos out of the gallery: at once, or in a job if they are very many."""
+        if len(keys) <= _REMOVED_AT_ONCE:
+            self._gallery.remove(keys)
+            return None
+        rows = {key: row for key in keys if (row := self._gallery.row(key)) is not None}
+        # The oldest first, behind which there are none that get another row each time.
+        left = sorted(rows, key=rows.__getitem__, reverse=True)
+
+        async def work(report: Report) -> None:
+            for start in range(0, len(left), _REMOVED_AT_ONCE):
+                self._gallery.remove(left[start : start + _REMOVED_AT_ONCE])
+                report(start, len(left), "")
+                await asyncio.sleep(0)
+
+        photos = formats.plural(len(left), "photo")
+        return self._jobs.start(tr("Remove {photos} from the gallery", photos=photos), work)
 
     def undo(self, keys: Sequence[str] = ()) -> Job[None] | None:
         """Take back the last labels of `keys`, or the last step; None if there is none in this
@@ -272,20 +311,7 @@ class ClassifyPresenter(Generic[R]):
             if not keys:
                 self.undo_earlier()
             return None
-        return self._jobs.start("Undo a label", lambda report: self._labels.undo(taken))
-
-    def export(self, target: Path) -> Job[None]:
-        """Write the photos that the search and the state let through to a file."""
-        # As they are now; answers that arrive while the file is written are not in it.
-        keys = self._page.shown_keys()
-        photos = [photo for key in keys if (photo := self._gallery.photo(key)) is not None]
-
-        async def work(report: Report) -> None:
-            await asyncio.to_thread(export_photos, photos, target, self._gallery.unsure_below)
-            count = formats.plural(len(photos), "answer")
-            self._notifications.info(f"{count} written to {target.name}.")
-
-        return self._jobs.start(f"Export to {target.name}", work)
+        return self._jobs.start(tr("Undo a label"), lambda report: self._labels.undo(taken))
 
     def paste(self, image: QImage) -> Job[None]:
         """Keep a picture from the clipboard as a file, and classify it."""
@@ -296,7 +322,7 @@ class ClassifyPresenter(Generic[R]):
             path = await asyncio.to_thread(save_pasted_image, image, self._pasted_folder, labelled)
             await self.classify([path]).result()
 
-        return self._jobs.start("Paste a picture", work)
+        return self._jobs.start(tr("Paste a picture"), work)
 
     def _label_selected(self, class_name: str) -> None:
         if keys := self._page.selected_keys():
@@ -312,45 +338,6 @@ class ClassifyPresenter(Generic[R]):
         shown = self._page.shown_photo()
         if self._ready and shown is not None and self._gallery.is_outdated(shown):
             self.reclassify([shown.key])
-
-    def _queue(self, paths: Sequence[Path]) -> int:
-        """Have `paths` wait for their answers; returns the number of this request."""
-        request = next(self._request_numbers)
-        self._newest_request |= dict.fromkeys(paths, request)
-        self._page.thumbnails.forget(paths)
-        self._gallery.queue(paths, time.time())
-        return request
-
-    async def _classify(self, paths: Sequence[Path], request: int, report: Report) -> None:
-        """Show the answers to `request`, except for photos that were requested again since."""
-
-        def is_newest(path: Path) -> bool:
-            return self._newest_request.get(path) == request
-
-        def set_result(path: Path, result: Prediction | ServeryError) -> None:
-            if isinstance(result, Prediction):
-                self._on_answer(path, result)
-                # The gallery may have 100,000 photos; an embedding takes 5 kB.
-                result = replace(result, embedding=None)
-            if is_newest(path):
-                self._gallery.set_result(path, result)
-
-        def stop_waiting(failure: PhotoFailure) -> None:
-            self._gallery.stop_waiting(filter(is_newest, paths), failure)
-
-        try:
-            await classify_images(paths, self._predict, set_result, report)
-        except asyncio.CancelledError:
-            # Those that wait when the application ends are classified at the next start.
-            if not self._jobs.closing:
-                stop_waiting(_CANCELLED)
-            raise
-        except BaseException:
-            stop_waiting(_STOPPED)
-            raise
-        finally:
-            for path in filter(is_newest, paths):
-                del self._newest_request[path]
 
     def _forget_known(self) -> None:
         self._known.clear()
@@ -387,5 +374,12 @@ def _known_classes(classes: Sequence[str]) -> str:
     """Return what a model can tell apart, as a sentence."""
     shown = ", ".join(classes[:_MAX_CLASSES_NAMED])
     more = len(classes) - _MAX_CLASSES_NAMED
-    others = f" and {formats.count(more)} more" if more > 0 else ""
-    return f"The model knows {formats.plural(len(classes), 'class', 'classes')}: {shown}{others}."
+    number = formats.plural(len(classes), "class", "classes")
+    if more <= 0:
+        return tr("The model knows {classes}: {names}.", classes=number, names=shown)
+    return tr(
+        "The model knows {classes}: {names} and {more} more.",
+        classes=number,
+        names=shown,
+        more=formats.count(more),
+    )

@@ -12,7 +12,9 @@ from backend.contract import Label, LabelKind
 from desktop.classify.page import ClassifyPage
 from desktop.classify.photo import NONE_OF_THESE, Photo
 from desktop.jobs import Jobs
-from desktop.widgets.label_history import LabelHistory
+from desktop.translation import tr
+from desktop.widgets.label_history import LabelHistory, label_sentence
+from desktop.widgets.plain_text import tooltip
 from desktop.widgets.timers import single_shot_timer
 from serving.errors import ServeryError
 from serving.normalize_image import read_normalized_image
@@ -56,6 +58,7 @@ class ShownLabels:
 
     def _on_selected(self) -> None:
         self.history.show_labels(())
+        self._page.pane.label_box.labelled.setToolTip("")
         self._look_soon.start()
 
     def _look(self) -> None:
@@ -70,10 +73,25 @@ class ShownLabels:
                 labels = await self._labels_of(image, photo.model)
                 shown = self._page.shown_photo()
                 if shown is not None and shown.key == photo.key:
-                    self.history.show_labels(labels)
                     self._set_right(shown, labels)
+                    self._show(photo.key, labels)
 
-        self._jobs.start("Read the labels of a photo", work, background=True)
+        self._jobs.start(tr("Read the labels of a photo"), work, background=True)
+
+    def _show(self, key: str, labels: Sequence[Label]) -> None:
+        """Show what the box above does not say: who said it, and what was said before."""
+        photo = self._page.gallery.photo(key)
+        newest = labels[0] if labels else None
+        repeated = (
+            photo is not None
+            and newest is not None
+            and not newest.by
+            and newest.kind is not LabelKind.SKIP
+            and photo.given_label == (newest.class_name or NONE_OF_THESE)
+        )
+        self.history.show_labels(labels[1:] if repeated else labels)
+        tip = label_sentence(newest) if newest is not None and repeated else ""
+        self._page.pane.label_box.labelled.setToolTip(tooltip(tip))
 
     def _set_right(self, photo: Photo, labels: Sequence[Label]) -> None:
         if not photo.model or not self._all_delivered():

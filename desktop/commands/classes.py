@@ -12,7 +12,13 @@ from backend.contract import ClassChange, ClassChangeKind, ClassCount, ModelSumm
 from desktop.commands import options
 from desktop.commands.connections import chosen_name
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json, print_line, print_message, print_table
+from desktop.commands.terminal import (
+    print_json,
+    print_json_lines,
+    print_line,
+    print_message,
+    print_table,
+)
 from desktop.formats import count
 from desktop.moments import moment_in_full
 from serving.errors import ServeryError
@@ -30,7 +36,7 @@ def classes() -> None:
 @classes.command("list")
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def list_classes(target: BackendTarget, model: str | None, as_json: bool) -> None:
     """List the classes that the model answers with, and those of labels."""
 
@@ -39,7 +45,7 @@ def list_classes(target: BackendTarget, model: str | None, as_json: bool) -> Non
 
     found = target.run(fetch)
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json_lines(asdict(each) for each in found)
     elif found:
         rows = [(each.name, count(each.labels), "yes" if each.known else "no") for each in found]
         print_table(CLASS_COLUMNS, rows)
@@ -107,12 +113,12 @@ def delete(target: BackendTarget, name: str, by: str, model: str | None, as_json
 @classes.command()
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def history(target: BackendTarget, model: str | None, as_json: bool) -> None:
     """List what people did to classes, newest first."""
     found = target.run(lambda client: _changes(client, model))
     if as_json:
-        print_json([asdict(change) for change in found])
+        print_json_lines(asdict(change) for change in found)
     elif found:
         print_table(CHANGE_COLUMNS, [_change_row(change) for change in found])
     else:
@@ -193,16 +199,7 @@ def _print(summary: ModelSummary, change: ClassChange | None, as_json: bool) -> 
         print_json(asdict(summary))
         return
     live = f"Version {summary.live_version} is live."
-    print_line(f"{_what(change)} {live}" if change is not None else live)
-
-
-def _what(change: ClassChange) -> str:
-    done = {
-        ClassChangeKind.RENAMED: f"{change.name} was renamed to {change.new_name}.",
-        ClassChangeKind.MERGED: f"{change.name} was merged into {change.new_name}.",
-        ClassChangeKind.DELETED: f"{change.name} was deleted.",
-    }[change.kind]
-    return f"{done} That was undone." if change.undone else done
+    print_line(f"{change.sentence} {live}" if change is not None else live)
 
 
 def _change_row(change: ClassChange) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from desktop.commands import options
+from desktop.commands.fleet_attach import attach, attached_as_json, detach
+from desktop.commands.nodes import nodes
 from desktop.commands.options import FleetTarget
 from desktop.commands.terminal import (
     ProgressLine,
@@ -21,18 +23,27 @@ from desktop.commands.terminal import (
     print_message,
     print_table,
 )
+from desktop.fleet.wording import attached_sentence
 from desktop.formats import plural
-from serving.engines.protocol import InstanceState
+from serving.engines.protocol import DEFAULT_SLEEP_AFTER, InstanceState
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
 from serving.socket_address import socket_path
+from serving.tf.runtime_choice import OPENVINO, RUNTIMES, TENSORFLOW
 from serving.units import format_bytes, format_duration, parse_bytes
+
+CARD = "card"
+"""What the card of each version says computes it."""
+_RUNTIME_NAMES = {OPENVINO: "OpenVINO", TENSORFLOW: "TensorFlow"}
 
 
 @click.group()
 def fleet() -> None:
     """Start, scale, stop and inspect the instances."""
+
+
+fleet.add_command(nodes)
 
 
 @fleet.command()
@@ -79,20 +90,30 @@ def status(target: FleetTarget, as_json: bool) -> None:
     """Show the instances and their state."""
     view = target.run(lambda fleet: fleet.observe())
     _show(view, as_json)
-    if not as_json and view.engine_reason:
-        print_message(view.engine_reason)
+    if not as_json:
+        for sentence in filter(None, (view.engine_reason, view.update)):
+            print_message(sentence)
 
 
 @fleet.command()
 @click.argument("instance")
 @options.fleet
-def restart(target: FleetTarget, instance: str) -> None:
+@options.as_json
+def restart(target: FleetTarget, instance: str, as_json: bool) -> None:
     """Replace INSTANCE by a new one.
 
     It is stopped once the new one is ready.
     """
-    target.run(lambda fleet: fleet.restart(instance))
-    print_message(f"{instance} was replaced by a new instance.")
+
+    async def carry_out(fleet: Fleet) -> FleetView:
+        await fleet.restart(instance)
+        return await fleet.observe()
+
+    view = target.run(carry_out)
+    if as_json:
+        print_json(_as_json(view))
+    else:
+        print_message(f"{instance} was replaced by a new instance.")
 
 
 @fleet.command()
@@ -109,17 +130,25 @@ def restart(target: FleetTarget, instance: str) -> None:
     help="Print new lines as they come, until Ctrl+C or until the instance stops.",
 )
 @options.fleet
-def logs(target: FleetTarget, instance: str, lines: int, follow: bool) -> None:
+@options.as_json_lines
+def logs(target: FleetTarget, instance: str, lines: int, follow: bool, as_json: bool) -> None:
     """Print the log of INSTANCE."""
+
+    def show_line(line: str) -> None:
+        if as_json:
+            print_json({"instance": instance, "line": line})
+        else:
+            print_line(line)
 
     async def show(fleet: Fleet) -> None:
         runs_it = fleet.engine_of(instance)
         if not follow:
-            print_lines(await runs_it.logs(instance, lines))
+            for line in (await runs_it.logs(instance, lines)).split("\n"):
+                show_line(line)
             return
         async with aclosing(runs_it.follow_logs(instance, lines)) as log:
             async for line in log:
-                print_line(line)
+                show_line(line)
 
     target.run(show)
 
@@ -127,16 +156,25 @@ def logs(target: FleetTarget, instance: str, lines: int, follow: bool) -> None:
 @fleet.command()
 @click.argument("instance")
 @options.fleet
-def command(target: FleetTarget, instance: str) -> None:
+@options.as_json
+def command(target: FleetTarget, instance: str, as_json: bool) -> None:
     """Print the command that starts the same instance by hand.
 
     For a container that is a `docker run`.
     """
 
-    async def show(fleet: Fleet) -> None:
-        print_lines(await fleet.engine_of(instance).run_command(instance))
+    async def find(fleet: Fleet) -> str:
+        return await fleet.engine_of(instance).run_command(instance)
 
-    target.run(show)
+    found = target.run(find)
+    if as_json:
+        print_json({"instance": instance, "command": found})
+    else:
+        print_lines(found)
+
+
+for each in (attach, detach):
+    fleet.add_command(each)
 
 
 def _memory(text: str) -> int:
@@ -171,6 +209,13 @@ def _memory(text: str) -> int:
     "pids_limit",
     type=click.IntRange(min=0),
     help="Processes and threads of each container; 0 for the default, 512 and 64 for each core.",
+)
+@click.option(
+    "--sleep-after",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    help="Seconds without a request after which an instance that runs as a process gives its"
+    " memory back; the next request wakes it. 0 for never; not with `fleet tcp on`.",
 )
 @click.option("--image", help="Image that containers run from; empty to choose automatically.")
 @options.fleet
@@ -228,6 +273,36 @@ def tcp(target: FleetTarget, choice: str | None, as_json: bool) -> None:
         print_line("Instances that run as processes listen on UNIX sockets, for you alone.")
 
 
+@fleet.command()
+@click.argument("choice", type=click.Choice([CARD, *RUNTIMES]), required=False)
+@options.fleet
+@options.as_json
+def runtime(target: FleetTarget, choice: str | None, as_json: bool) -> None:
+    """Choose what computes the versions in every instance.
+
+    `card` is what the card of each version says, which is chosen when the version is made so
+    that all instances give the same scores. `tensorflow` and `openvino` hold for all versions;
+    what OpenVINO cannot compute with the same answers stays on TensorFlow. Instances are
+    replaced one after the other; without a choice, what is set is printed.
+    """
+
+    async def carry_out(fleet: Fleet) -> InstanceLimits:
+        if choice is not None:
+            runtime = "" if choice == CARD else choice
+            await fleet.set_limits(replace(fleet.limits, runtime=runtime))
+            with ProgressLine() as report:
+                await fleet.wait_until_converged(report)
+        return fleet.limits
+
+    limits = target.run(carry_out)
+    if as_json:
+        print_json({"runtime": limits.runtime or CARD})
+    elif limits.runtime:
+        print_line(f"{_RUNTIME_NAMES[limits.runtime]} computes every version that it can.")
+    else:
+        print_line("Each version is computed by what its card says.")
+
+
 def _describe(limits: InstanceLimits) -> str:
     memory = format_bytes(limits.memory_limit) if limits.memory_limit else "automatic"
     cores = "any number of cores"
@@ -237,7 +312,11 @@ def _describe(limits: InstanceLimits) -> str:
     if limits.pids_limit:
         threads += f", {plural(limits.pids_limit, 'process or thread', 'processes and threads')}"
     image = limits.image or "chosen automatically"
-    return f"Memory {memory}, {cores}, {threads}, image {image}."
+    sleep = ""
+    if limits.sleep_after != DEFAULT_SLEEP_AFTER:
+        seconds = limits.sleep_after
+        sleep = f" Asleep after {format_duration(seconds)}." if seconds else " Never asleep."
+    return f"Memory {memory}, {cores}, {threads}, image {image}.{sleep}"
 
 
 def _change(
@@ -261,15 +340,20 @@ def _show(view: FleetView, as_json: bool) -> None:
     print_line(
         f"{view.ready} of {plural(view.desired_count, 'instance')} ready{live}, on {view.engine}."
     )
-    if view.instances:
-        print_table(
-            ("INSTANCE", "STATE", "MODELS", "GRPC", "REST", "UP", "CPU", "MEMORY"),
-            [_row(instance) for instance in view.instances],
-        )
+    if view.instances_and_attached:
+        titles = ["INSTANCE", "STATE", "MODELS", "GRPC", "REST", "UP", "CPU", "MEMORY"]
+        rows = [_row(instance) for instance in view.instances_and_attached]
+        if any(each.instance.node for each in view.instances_and_attached):
+            titles.insert(2, "NODE")
+            for row, each in zip(rows, view.instances_and_attached, strict=True):
+                row.insert(2, each.instance.node or "-")
+        print_table(titles, rows)
     for folder in sorted({folder for each in view.instances if (folder := _socket_folder(each))}):
         print_message(f"Sockets are {folder}/INSTANCE.grpc and {folder}/INSTANCE.rest.")
     for model, fault in view.faults.items():
         print_message(f"{view.fault_sentence(model)} {fault.advice}")
+    for one in view.attached:
+        print_message(f"{one.instance.id} is attached. {attached_sentence(one)}")
     for one in view.instances:
         if one.instance.failure:
             print_message(f"{one.instance.id}: {one.instance.failure}")
@@ -280,9 +364,9 @@ def _show(view: FleetView, as_json: bool) -> None:
                 print_message(f"{one.instance.id} cannot load {model}: {reason}")
 
 
-def _row(view: InstanceView) -> tuple[str, ...]:
+def _row(view: InstanceView) -> list[str]:
     instance, stats = view.instance, view.stats
-    return (
+    return [
         instance.id,
         view.state.value,
         ", ".join(f"{model} v{number}" for model, number in view.versions.items()) or "-",
@@ -291,7 +375,7 @@ def _row(view: InstanceView) -> tuple[str, ...]:
         format_duration(max(0.0, time.time() - instance.started)) if instance.started else "-",
         "-" if stats is None else f"{stats.cpu_percent:.0f}%",
         "-" if stats is None else format_bytes(stats.memory_bytes),
-    )
+    ]
 
 
 def _address(address: str | None) -> str:
@@ -313,6 +397,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
         "served": list(view.served.names()),
         "engine": view.engine,
         "engine_reason": view.engine_reason,
+        "update": view.update,
         "wanted": view.desired_count,
         "ready": view.ready,
         "live_version": view.live_version,
@@ -329,6 +414,7 @@ def _as_json(view: FleetView) -> dict[str, Any]:
                 "grpc_address": one.instance.shown_grpc_address,
                 "rest_address": one.instance.shown_rest_address,
                 "started": one.instance.started,
+                "node": one.instance.node,
                 "process": one.instance.process,
                 "cpu_percent": None if one.stats is None else one.stats.cpu_percent,
                 "memory_bytes": None if one.stats is None else one.stats.memory_bytes,
@@ -338,4 +424,5 @@ def _as_json(view: FleetView) -> dict[str, Any]:
             }
             for one in view.instances
         ],
+        "attached": [attached_as_json(one) for one in view.attached],
     }

@@ -49,7 +49,7 @@ class _Said:
 @click.option("--settle", is_flag=True, help="Outweigh what others have said of these photos.")
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def label(
     target: BackendTarget,
     words: Sequence[str],
@@ -78,13 +78,9 @@ def label(
         raise click.UsageError(f"The photos are missing. {_ORDER}")
     said = _Said(class_name, kind, by, settle)
     labelling = _Labelling(PhotoFiles(files), said, model, as_json)
-    try:
-        # No backend is started where there is nothing to label.
-        if (first := labelling.read_next()) is not None:
-            target.run(lambda client: labelling.send(client, first))
-    finally:  # what was labelled before an error, or Ctrl+C, is kept
-        if as_json:
-            print_json(labelling.results)
+    # No backend is started where there is nothing to label.
+    if (first := labelling.read_next()) is not None:
+        target.run(lambda client: labelling.send(client, first))
     if labelling.failed:
         raise click.exceptions.Exit(1)
 
@@ -93,8 +89,6 @@ class _Labelling:
     """Labels one photo after the other; a bad one costs no other."""
 
     def __init__(self, photos: PhotoFiles, said: _Said, model: str | None, as_json: bool) -> None:
-        self.results: list[dict[str, object]] = []
-        """What is known of each photo so far, for JSON: its label, or its error."""
         self.failed = False
         self._photos = photos
         self._left = list(photos.paths)
@@ -141,14 +135,16 @@ class _Labelling:
             except ServeryError as error:
                 raise self._stopped(word, error) from error
             else:
-                self.results.append({"file": word, **asdict(kept)})
-                if not self._as_json:
+                if self._as_json:
+                    print_json({"file": word, **asdict(kept)})
+                else:
                     print_line(f"{word}: {_taken_as(kept)}")
             photo = await asyncio.to_thread(self.read_next)
 
     def _fail(self, word: str, error: ServeryError) -> None:
         self.failed = True
-        self.results.append({"file": word, "error": error.what, "advice": error.advice})
+        if self._as_json:
+            print_json({"file": word, "error": error.what, "advice": error.advice})
         print_message(f"{word} was not labelled. {error}")
 
     def _stopped(self, word: str, error: ServeryError) -> ServeryError:

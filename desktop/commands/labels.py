@@ -10,10 +10,18 @@ import click
 from backend.client import BackendClient
 from backend.contract import Conflict, IssueKind, Label, LabelAction, LabelIssue, LabelKind
 from desktop.commands import options
+from desktop.commands.label_export import export_labels
+from desktop.commands.label_import import import_labels
 from desktop.commands.options import BackendTarget
 from desktop.commands.photo_files import PhotoFiles
-from desktop.commands.terminal import print_json, print_line, print_message, print_table
-from desktop.formats import count, plural
+from desktop.commands.terminal import (
+    print_json,
+    print_json_lines,
+    print_line,
+    print_message,
+    print_table,
+)
+from desktop.formats import count, plural, short_hash
 from desktop.moments import moment_in_full
 from serving.errors import ServeryError
 
@@ -21,28 +29,22 @@ ACTION_COLUMNS = ("ACTION", "WHEN", "BY", "SAID", "PHOTOS", "")
 LABEL_COLUMNS = ("WHEN", "BY", "SAID", "ACTION")
 CONFLICT_COLUMNS = ("PHOTO", "BY", "SAID", "WHEN")
 ISSUE_COLUMNS = ("PHOTO", "LABEL", "WHY", "SURE")
-_IMAGE_DIGITS = 12
-"""Of the hash of a photo that are printed."""
 
 
 @click.group()
 def labels() -> None:
-    """Show what people have said photos show, and take it back."""
+    """Show labels, take them back, and bring them in and out."""
+
+
+labels.add_command(import_labels)
+labels.add_command(export_labels)
 
 
 @labels.command()
-@click.option(
-    "--count",
-    "number",
-    type=click.IntRange(1, 1000),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="Show the last N.",
-)
+@options.count("Show the last N.")
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def history(target: BackendTarget, number: int, model: str | None, as_json: bool) -> None:
     """List what people have done last, newest first.
 
@@ -51,7 +53,7 @@ def history(target: BackendTarget, number: int, model: str | None, as_json: bool
     """
     actions = target.run(lambda client: client.label_actions(model, number))
     if as_json:
-        print_json([asdict(action) for action in actions])
+        print_json_lines(asdict(action) for action in actions)
     elif actions:
         print_table(ACTION_COLUMNS, [_action_row(action) for action in actions])
     else:
@@ -84,7 +86,7 @@ def undo(target: BackendTarget, action: int | None, model: str | None, as_json: 
 @click.argument("file", type=click.Path())
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def of(target: BackendTarget, file: str, model: str | None, as_json: bool) -> None:
     """List what people have said of one photo, newest first.
 
@@ -94,7 +96,7 @@ def of(target: BackendTarget, file: str, model: str | None, as_json: bool) -> No
     image = hashlib.sha256(photos.read(photos.paths[0])).hexdigest()
     found = target.run(lambda client: client.labels_of(image, model))
     if as_json:
-        print_json([asdict(label) for label in found])
+        print_json_lines(asdict(label) for label in found)
     elif found:
         print_table(LABEL_COLUMNS, [_label_row(label) for label in found])
     else:
@@ -104,7 +106,7 @@ def of(target: BackendTarget, file: str, model: str | None, as_json: bool) -> No
 @labels.command()
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def conflicts(target: BackendTarget, model: str | None, as_json: bool) -> None:
     """List the photos that people label differently.
 
@@ -113,7 +115,7 @@ def conflicts(target: BackendTarget, model: str | None, as_json: bool) -> None:
     """
     found = target.run(lambda client: client.conflicts(model))
     if as_json:
-        print_json([asdict(conflict) for conflict in found])
+        print_json_lines(asdict(conflict) for conflict in found)
     elif found:
         print_table(CONFLICT_COLUMNS, [row for each in found for row in _conflict_rows(each)])
     else:
@@ -123,7 +125,7 @@ def conflicts(target: BackendTarget, model: str | None, as_json: bool) -> None:
 @labels.command()
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def check(target: BackendTarget, model: str | None, as_json: bool) -> None:
     """List labels to look at again, the worst first.
 
@@ -132,7 +134,7 @@ def check(target: BackendTarget, model: str | None, as_json: bool) -> None:
     """
     found = target.run(lambda client: client.label_issues(model))
     if as_json:
-        print_json([asdict(issue) for issue in found])
+        print_json_lines(asdict(issue) for issue in found)
     elif found:
         print_table(ISSUE_COLUMNS, [_issue_row(issue) for issue in found])
     else:
@@ -172,7 +174,7 @@ def _label_row(label: Label) -> tuple[str, ...]:
 def _conflict_rows(conflict: Conflict) -> list[tuple[str, ...]]:
     return [
         (
-            conflict.image[:_IMAGE_DIGITS],
+            short_hash(conflict.image),
             label.by,
             said_as(label.kind, label.class_name),
             moment_in_full(label.created),
@@ -186,8 +188,8 @@ def _issue_row(issue: LabelIssue) -> tuple[str, ...]:
         case IssueKind.CONTRADICTED:
             why = f"The others say {issue.suggested}."
         case IssueKind.DUPLICATE:
-            other = issue.other[:_IMAGE_DIGITS]
+            other = short_hash(issue.other)
             why = f"{other}, nearly the same photo, has the label {issue.suggested}."
         case kind:
             why = f"The photo is {kind.value}."
-    return (issue.image[:_IMAGE_DIGITS], issue.class_name, why, f"{issue.score:.0%}")
+    return (short_hash(issue.image), issue.class_name, why, f"{issue.score:.0%}")

@@ -13,27 +13,44 @@ from desktop.commands import options
 from desktop.commands.connections import chosen_name
 from desktop.commands.models.output import command, outcome
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json, print_line
+from desktop.commands.terminal import print_json, print_line, print_message
 from desktop.commands.training import check_succeeded, run_to_its_end
+from serving.units import format_duration
 
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Wait until the training run has finished.")
+@click.option(
+    "--fine-tune",
+    is_flag=True,
+    help="Train the last blocks of the network, too; that takes minutes, at low priority.",
+)
 @options.model
 @options.backend
 @options.as_json
-def train(target: BackendTarget, wait: bool, model: str | None, as_json: bool) -> None:
+def train(
+    target: BackendTarget, wait: bool, fine_tune: bool, model: str | None, as_json: bool
+) -> None:
     """Train on the labels.
 
     A training run that succeeds makes a new version. If no backend is running, one is
     started and runs until the training has finished. Ctrl+C cancels a run that is
     waited for; the labels stay.
+
+    With --fine-tune the network itself learns, for models of your own classes with enough
+    labels. There is a new version only if it is better, on photos that it did not learn from,
+    than chance would be.
     """
 
     async def learn(client: BackendClient, handle: BackendHandle) -> TrainingRun:
-        run = await client.train(model)
+        if fine_tune:
+            offer = await client.fine_tuning(await chosen_name(client, model))
+            if offer.seconds is not None:
+                print_message(f"Fine-tuning takes about {format_duration(offer.seconds)}.")
+        run = await client.train(model, fine_tune=fine_tune)
         if wait or handle.started_here:
-            again = command("train", "--wait", "--model", run.model)
+            words = ["train", "--wait", *(["--fine-tune"] if fine_tune else [])]
+            again = command(*words, "--model", run.model)
             run = await run_to_its_end(client, run, f"To train again: {again}.")
         return run
 

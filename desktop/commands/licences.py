@@ -7,14 +7,19 @@ from typing import Any
 import click
 
 from desktop.commands import options
-from desktop.commands.terminal import print_json, print_line, print_lines, print_table
+from desktop.commands.terminal import (
+    print_json_lines,
+    print_line,
+    print_lines,
+    print_table,
+)
 from serving.licences import Part, find, parts
 
 
 @click.command()
 @click.argument("name", required=False)
 @click.option("--full", is_flag=True, help="Print the text of every licence and notice.")
-@options.as_json
+@options.as_json_lines
 def licences(name: str | None, full: bool, as_json: bool) -> None:
     """List the parts of Servery with their licences.
 
@@ -23,7 +28,7 @@ def licences(name: str | None, full: bool, as_json: bool) -> None:
     found = [find(name)] if name else parts()
     with_texts = full or name is not None
     if as_json:
-        print_json([_as_json(part, with_texts) for part in found])
+        print_json_lines(_as_json(part, with_texts) for part in found)
     elif with_texts:
         for part in found:
             print_line(f"{part.name} {part.version}, {part.licence}")

@@ -33,7 +33,29 @@ engine = click.option(
 model = click.option(
     "--model", metavar="NAME", help="Name of the model.  [default: the current one]"
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def count(
+    help_text: str, default: int = 20
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return --count: how many entries of a list are printed, the command's `number`."""
+    return click.option(
+        "--count",
+        "number",
+        type=click.IntRange(1, 1000),
+        default=default,
+        show_default=True,
+        metavar="N",
+        help=help_text,
+    )
+
+
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one JSON object on a line."
+)
+as_json_lines = click.option(
+    "--json", "as_json", is_flag=True, help="Print each result as a JSON object on a line."
+)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ _PATH = Path("/dev/stdin")
 
 argument = click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 """Of a command: the words that `PhotoFiles` takes."""
+optional_argument = click.argument("files", nargs=-1, metavar="[FILE...]", type=click.Path())
+"""The same, of a command that may take its photos from elsewhere."""
 
 
 class PhotoFiles:
@@ -36,6 +38,10 @@ class PhotoFiles:
     def word(self, path: Path) -> str:
         """Return how the person named it."""
         return self._words[path]
+
+    def is_standard_input(self, path: Path) -> bool:
+        """Whether one of `paths` is no file."""
+        return path == _PATH
 
     def read(self, path: Path) -> bytes:
         """Return the normalized JPEG of one of `paths`; raises ImageError."""

@@ -11,24 +11,15 @@ from backend.client import BackendClient
 from backend.contract import QueueItem
 from desktop.commands import options
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json, print_message, print_table
+from desktop.commands.terminal import print_json_lines, print_message, print_table
+from desktop.formats import short_hash
 from serving.errors import ServeryError, storage_error
 
 COLUMNS = ("PHOTO", "WHY", "PROBABLY")
-IMAGE_DIGITS = 12
-"""Of the hash of a photo that are printed."""
 
 
 @click.command()
-@click.option(
-    "--count",
-    "number",
-    type=click.IntRange(1, 1000),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="Show the first N.",
-)
+@options.count("Show the first N.")
 @click.option(
     "--save",
     "folder",
@@ -38,7 +29,7 @@ IMAGE_DIGITS = 12
 )
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def queue(
     target: BackendTarget, number: int, folder: Path | None, model: str | None, as_json: bool
 ) -> None:
@@ -58,7 +49,7 @@ def queue(
 
     found = target.run(fetch)
     if as_json:
-        print_json([asdict(item) for item in found])
+        print_json_lines(asdict(item) for item in found)
     elif found:
         print_table(COLUMNS, [_row(item) for item in found])
     else:
@@ -77,4 +68,4 @@ def _write(path: Path, jpeg: bytes) -> None:
 def _row(item: QueueItem) -> tuple[str, ...]:
     best = item.scores[0] if item.scores else None
     probably = f"{best.name} ({best.score:.0%})" if best is not None else ""
-    return (item.image[:IMAGE_DIGITS], item.text, probably)
+    return (short_hash(item.image), item.text, probably)

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,11 +59,43 @@ def confirm(question: str) -> None:
     click.confirm(visible(question), abort=True, err=True)
 
 
-def print_json(value: Any) -> None:
-    """Print `value` as the command's whole result; raises OutputRefused."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    # What acts on a terminal stands within a string, but for the line breaks between the values.
-    _print_result("".join(_json_escape(char) if _needs_escape(char) else char for char in text))
+class NotConfirmed(ServeryError):
+    """What has to be agreed to was asked for where nobody can be asked."""
+
+
+def confirm_unless(yes: bool, question: str, refusal: str) -> None:
+    """Ask the person, unless `yes` says that they agree; raises click.Abort unless they do.
+
+    Raises NotConfirmed, with the sentence `refusal`, if standard input is no terminal.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise NotConfirmed(refusal, "Add --yes to do it all the same.")
+    confirm(question)
+
+
+def ask_secret(what: str) -> str:
+    """Ask the person for something that is not shown while it is typed; raises click.Abort."""
+    return str(click.prompt(visible(what), hide_input=True, err=True))
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one result as a JSON object on one line; raises OutputRefused."""
+    _print_result(json_line(value))
+
+
+def print_json_lines(values: Iterable[Mapping[str, Any]]) -> None:
+    """Print each of several results as `print_json` does, nothing if there are none."""
+    for value in values:
+        print_json(value)
+
+
+def json_line(value: Mapping[str, Any]) -> str:
+    """Return `value` as JSON without line breaks, which a terminal can show."""
+    text = json.dumps(value, ensure_ascii=False)
+    # What acts on a terminal stands within a string, where an escape may take its place.
+    return "".join(_json_escape(char) if _needs_escape(char) else char for char in text)
 
 
 def table_lines(
@@ -182,7 +214,7 @@ def _padded(cell: str, width: int, *, on_the_left: bool) -> str:
 
 
 def _needs_escape(char: str) -> bool:
-    return char != "\n" and (is_spelled_out(char) or _printable(char) != char)
+    return is_spelled_out(char) or _printable(char) != char
 
 
 def _json_escape(char: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import click
 
@@ -19,7 +20,13 @@ from desktop.commands import options
 from desktop.commands.connections import chosen_name
 from desktop.commands.models.output import RUN_COLUMNS, run_row
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json, print_line, print_message, print_table
+from desktop.commands.terminal import (
+    print_json,
+    print_json_lines,
+    print_line,
+    print_message,
+    print_table,
+)
 from desktop.formats import plural
 
 MAX_RUNS = 20
@@ -34,7 +41,7 @@ def training() -> None:
 @training.command()
 @options.model
 @options.backend
-@options.as_json
+@options.as_json_lines
 def runs(target: BackendTarget, model: str | None, as_json: bool) -> None:
     """List the training runs of a model, newest first.
 
@@ -47,7 +54,7 @@ def runs(target: BackendTarget, model: str | None, as_json: bool) -> None:
 
     found = target.run(fetch)
     if as_json:
-        print_json([asdict(run) for run in found])
+        print_json_lines(asdict(run) for run in found)
     elif found:
         shown = found[:MAX_RUNS]
         print_table(RUN_COLUMNS, [run_row(run) for run in shown])
@@ -93,7 +100,7 @@ def settings(
 
     Without options, nothing is changed.
     """
-    options_by_name = {
+    options_by_name: dict[str, Any] = {
         "automatic": automatic,
         "promote": promote,
         "after_labels": after_labels,
@@ -105,7 +112,7 @@ def settings(
         name = await chosen_name(client, model)
         found = await client.training_settings(name)
         if changes:
-            changed = replace(found, **changes)  # type: ignore[arg-type]
+            changed = replace(found, **changes)
             found = await client.change_training_settings(name, changed)
         return name, found
 

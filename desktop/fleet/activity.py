@@ -9,10 +9,11 @@ from PySide6.QtWidgets import QButtonGroup, QGridLayout, QToolButton, QWidget
 from desktop import theme
 from desktop.fleet.metric_chart import MetricChart
 from desktop.fleet.metric_history import HISTORY_SECONDS, SPARKLINE_SECONDS, Metric, MetricHistory
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 
-WINDOWS = {"3 min": SPARKLINE_SECONDS, "15 min": 900.0, "1 h": HISTORY_SECONDS}
+WINDOWS = {tr("3 min"): SPARKLINE_SECONDS, tr("15 min"): 900.0, tr("1 h"): HISTORY_SECONDS}
 """The times that can be chosen, in seconds, by the text of their buttons."""
 
 
@@ -32,12 +33,12 @@ class Activity(QWidget):
             button.setText(text)
             button.setCheckable(True)
             button.setChecked(seconds == self._window)
-            button.setAccessibleName(f"Show the last {text}")
+            button.setAccessibleName(tr("Show the last {time}", time=text))
             theme.set_role(button, "segment")
             button.clicked.connect(partial(self._set_window, seconds))
             group.addButton(button)
         heading = build.row(
-            PlainLabel("Activity", "heading"), None, *self.windows.values(), spacing=0
+            PlainLabel(tr("Activity"), "heading"), None, *self.windows.values(), spacing=0
         )
         grid = QGridLayout()
         grid.setSpacing(theme.L)

@@ -13,9 +13,11 @@ import psutil
 from desktop.fleet.engines import EngineAction, FleetEngines
 from desktop.fleet.limits_dialog import LimitsDialog
 from desktop.fleet.page import FleetPage
+from desktop.fleet.presenter import counted
 from desktop.jobs import Job, Jobs
 from desktop.notifications import Notifications
 from desktop.settings import Preferences, Settings
+from desktop.translation import tr
 from serving.fleet.fleet import Fleet
 from serving.fleet.record import InstanceLimits
 from serving.progress import Report
@@ -85,21 +87,27 @@ class EnginePresenter:
             self._page.strip.show_job(self._job)
 
     def pull(self, name: str) -> None:
-        self._start(f"Pull {name}", lambda report: self._engines.pull(name, report), _loaded)
+        self._start(
+            tr("Pull {name}", name=name), lambda report: self._engines.pull(name, report), _loaded
+        )
 
     def load(self, path: Path) -> None:
-        self._start(f"Load {path.name}", lambda report: self._engines.load(path, report), _loaded)
+        self._start(
+            tr("Load {name}", name=path.name),
+            lambda report: self._engines.load(path, report),
+            _loaded,
+        )
 
     def build(self) -> None:
-        self._start("Build our own image", self._engines.build, _loaded)
+        self._start(tr("Build our own image"), self._engines.build, _loaded)
 
     def move(self) -> None:
         async def work(report: Report) -> str:
-            report(0, 0, "The new instances start before the old ones stop.")
-            await self._engines.move(report)
+            report(0, 0, tr("The new instances start before the old ones stop."))
+            await self._engines.move(counted(report))
             return self._fleet.view.engine_reason
 
-        self._start("Move the instances", work, str)
+        self._start(tr("Move the instances"), work, str)
 
     def open_limits_dialog(self) -> None:
         async def open_dialog(report: Report) -> None:
@@ -120,14 +128,14 @@ class EnginePresenter:
             dialog.limits_requested.connect(self._set_limits)
             dialog.open()
 
-        self._jobs.start("Ask for limits", open_dialog)
+        self._jobs.start(tr("Ask for limits"), open_dialog)
 
     def _set_limits(self, limits: InstanceLimits) -> None:
         async def work(report: Report) -> None:
             await self._fleet.set_limits(limits)
-            await self._fleet.wait_until_converged(report)
+            await self._fleet.wait_until_converged(counted(report))
 
-        self._jobs.start("Change the limits", work)
+        self._jobs.start(tr("Change the limits"), work, has_own_eta=True)
 
     def _start(
         self,
@@ -138,7 +146,10 @@ class EnginePresenter:
         """Start work that the strip shows, unless there is some already; report its result."""
         if self._job is not None:
             self._notifications.info(
-                f"“{self._job.title}” is still under way. Start this once it is done."
+                tr(
+                    "“{title}” is still under way. Start this once it is done.",
+                    title=self._job.title,
+                )
             )
             return
 
@@ -151,4 +162,4 @@ class EnginePresenter:
 
 
 def _loaded(image: str) -> str:
-    return f"The container engine has the image {image} now."
+    return tr("The container engine has the image {image} now.", image=image)

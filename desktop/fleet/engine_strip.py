@@ -10,9 +10,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
-    QFileDialog,
     QFrame,
-    QInputDialog,
     QProgressBar,
     QWidget,
 )
@@ -20,7 +18,10 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.fleet.engines import EngineAction, EngineSuggestion
 from desktop.jobs import Job
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.widgets import build
+from desktop.widgets.dialogs import FileDialog, TextDialog
 from desktop.widgets.plain_label import PlainLabel
 from serving.engines.docker.image.constants import OFFICIAL_IMAGE
 
@@ -52,12 +53,12 @@ class EngineStrip(QWidget):
         self.sentence.setFont(theme.font(numbers=True))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.pull = build.button("Pull TensorFlow Serving", role="primary")
-        self.load = build.button("Load from a file…")
-        self.build = build.button("Build our own")
-        self.move_instances = build.button("Move them", role="primary")
-        self.cancel = build.button("Cancel")
-        self.later = build.button("Not now", role="quiet")
+        self.pull = build.button(tr("Pull TensorFlow Serving"), role="primary")
+        self.load = build.button(tr("Load from a file…"))
+        self.build = build.button(tr("Build our own"))
+        self.move_instances = build.button(tr("Move them"), role="primary")
+        self.cancel = build.button(tr("Cancel"))
+        self.later = build.button(tr("Not now"), role="quiet")
         self.pull.clicked.connect(lambda: self.pull_requested.emit(OFFICIAL_IMAGE))
         self.load.clicked.connect(self.open_file_dialog)
         self.build.clicked.connect(self.build_requested)
@@ -98,24 +99,24 @@ class EngineStrip(QWidget):
 
     def open_file_dialog(self) -> None:
         """Ask which image file to load."""
-        dialog = QFileDialog(self, "Load an image", "", "Image archives (*.tar *.tar.gz *.tgz)")
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog = FileDialog(
+            self, tr("Load an image"), "", tr("Image archives (*.tar *.tar.gz *.tgz)")
+        )
+        dialog.setFileMode(FileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(lambda path: self.load_requested.emit(Path(path)))
-        dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
     def open_name_dialog(self) -> None:
         """Ask which image to pull."""
-        dialog = QInputDialog(self)
-        dialog.setWindowTitle("Pull an image")
-        dialog.setLabelText(
-            "Name of an image with TensorFlow Serving, or with a server that takes its flags"
+        dialog = TextDialog(
+            self,
+            tr("Pull an image"),
+            tr("Name of an image with TensorFlow Serving, or with a server that takes its flags"),
         )
         dialog.setTextValue(OFFICIAL_IMAGE)
-        dialog.setOkButtonText("Pull")
+        dialog.setOkButtonText(tr("Pull"))
         dialog.setMinimumWidth(420)
         dialog.textValueSelected.connect(self._pull)
-        dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -141,10 +142,10 @@ class EngineStrip(QWidget):
         self.bar.setVisible(job is not None)
         if job is not None:
             self.heading.setText(job.title)
-            self.sentence.setText(job.text or "Asking the container engine.")
+            self.sentence.setText(translated(job.text) or tr("Asking the container engine."))
             self.bar.setRange(0, job.total)
             self.bar.setValue(job.done)
-            self.bar.setAccessibleName(f"{job.title}: {job.text}")
+            self.bar.setAccessibleName(f"{job.title}: {translated(job.text)}")
         elif suggestion is not None:
             self.heading.setText(suggestion.heading)
             self.sentence.setText(suggestion.sentence)

@@ -7,7 +7,9 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QSpinBox, QToolButton, QWidget
 
 from desktop import theme
+from desktop.translation import tr
 from desktop.widgets import build
+from desktop.widgets.focus import delegate_focus
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.timers import single_shot_timer
 
@@ -56,15 +58,17 @@ class InstanceCount(QWidget):
         self.number.setKeyboardTracking(False)
         self.number.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
         self.number.setFixedSize(72, 44)
-        self.number.setAccessibleName("Wanted instances")
-        self.number.setToolTip(tooltip(f"How many instances should run, 0 to {MAX_INSTANCES}"))
+        self.number.setAccessibleName(tr("Desired instances"))
+        self.number.setToolTip(
+            tooltip(tr("How many instances should run, 0 to {maximum}", maximum=MAX_INSTANCES))
+        )
         self.number.valueChanged.connect(self._on_value_changed)
         self.number.editingFinished.connect(self._request)
         self.number.escape_pressed.connect(self._cancel)
 
-        self.fewer = self._step("minus", "One instance fewer", -1)
-        self.more = self._step("plus", "One instance more", +1)
-        self.setFocusProxy(self.number)
+        self.fewer = self._step("minus", tr("One instance fewer"), -1)
+        self.more = self._step("plus", tr("One instance more"), +1)
+        delegate_focus(self, self.number)
 
         build.row(self.fewer, self.number, self.more, parent=self, spacing=theme.XS)
         self._enable_steps()

@@ -15,6 +15,7 @@ from desktop.fleet import wording
 from desktop.fleet.activity import Activity
 from desktop.fleet.instance_log import InstanceLog
 from desktop.fleet.metric_history import UNKNOWN, MetricHistory
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.copyable import Copyable
 from desktop.widgets.elided_label import ElidedLabel
@@ -32,25 +33,27 @@ class InstanceDetail(QWidget):
     restart_requested = Signal(str)
     stop_requested = Signal(str)
     """Stop this instance, and run one fewer; a failed one is only removed."""
+    detach_requested = Signal(str)
+    """No longer use this server, which somebody else runs."""
     copy_command_requested = Signal(str)
     """Copy the command that starts such an instance."""
 
     def __init__(self, history: MetricHistory, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._each: InstanceView | None = None
-        self.badge = StateBadge("stopped")
+        self.badge = StateBadge("stopped", wording.STATE_WORDS[InstanceState.STOPPED])
         self.name = ElidedLabel(role="heading", mode=Qt.TextElideMode.ElideMiddle)
         self.grpc, self.rest = Copyable(), Copyable()
         self.command = QToolButton()
         theme.set_icon(self.command, "copy", side=16)
-        self.command.setAccessibleName("Copy the command that starts such an instance")
-        self.command.setToolTip("Copy the command that starts such an instance")
-        self.restart = build.button("Restart", "restart")
-        self.restart.setAccessibleName("Restart this instance")
-        self.stop = build.button("Stop", "stop")
+        self.command.setAccessibleName(tr("Copy the command that starts such an instance"))
+        self.command.setToolTip(tr("Copy the command that starts such an instance"))
+        self.restart = build.button(tr("Restart"), "restart")
+        self.restart.setAccessibleName(tr("Restart this instance"))
+        self.stop = build.button(tr("Stop"), "stop")
         self.command.clicked.connect(lambda: self.copy_command_requested.emit(self._each_id()))
         self.restart.clicked.connect(lambda: self.restart_requested.emit(self._each_id()))
-        self.stop.clicked.connect(lambda: self.stop_requested.emit(self._each_id()))
+        self.stop.clicked.connect(self._on_stop)
 
         addresses: list[QWidget] = []
         for caption, address in (("gRPC", self.grpc), ("REST", self.rest)):
@@ -68,6 +71,7 @@ class InstanceDetail(QWidget):
         sides.addWidget(self.log)
         sides.setStretchFactor(0, 2)
         sides.setStretchFactor(1, 3)
+        sides.setSizes([2000, 3000])  # which counts until a person moves the handle
 
         self.problem = PlainLabel(wrap=True, selectable=True)
         self._banner = QFrame()
@@ -86,7 +90,7 @@ class InstanceDetail(QWidget):
     def show_instance(self, each: InstanceView) -> None:
         """Show an instance at one moment."""
         self._each = each
-        self.badge.set_state(each.state)
+        self.badge.set_state(each.state, wording.STATE_WORDS[each.state])
         self.name.setText(each.instance.id)
         for address, value in (
             (self.grpc, each.instance.shown_grpc_address),
@@ -94,7 +98,9 @@ class InstanceDetail(QWidget):
         ):
             is_socket = value is not None and socket_path(value) is not None
             address.set_value(value or UNKNOWN, wording.SOCKET if is_socket else "")
-            address.setToolTip(tooltip(f"Copy {value}" if is_socket else "Copy"))
+            address.setToolTip(
+                tooltip(tr("Copy {address}", address=value) if is_socket else tr("Copy"))
+            )
             address.setEnabled(value is not None)
         problem = wording.problem_sentence(each)
         self.problem.setText(problem)
@@ -107,11 +113,36 @@ class InstanceDetail(QWidget):
         self.log.setContentsMargins(0 if failed else theme.L, 0, 0, 0)
         self.activity.show_instance(each.instance.id)
         stopping = each.state in (InstanceState.DRAINING, InstanceState.STOPPED)
-        self.restart.setEnabled(not stopping)
+        attached = wording.is_attached(each)
+        self.restart.setEnabled(not stopping and not attached)
+        self.command.setEnabled(not attached)
         self.stop.setEnabled(not stopping)
-        self.stop.setText("Remove" if failed else "Stop")
-        self.stop.setAccessibleName(f"{self.stop.text()} this instance")
-        self.log.show_instance(each.instance.id)
+        text, name = (
+            (tr("Detach"), tr("Detach this instance"))
+            if attached
+            else (tr("Remove"), tr("Remove this instance"))
+            if failed
+            else (tr("Stop"), tr("Stop this instance"))
+        )
+        self.stop.setText(text)
+        self.stop.setToolTip(
+            tr("Send it no more photos; it runs on")
+            if attached
+            else ""
+            if failed
+            else tr("Stop this instance, and run one fewer")
+        )
+        self.restart.setToolTip(
+            tr("Somebody else runs it.")
+            if attached
+            else tr("A new instance starts before this one stops.")
+        )
+        self.stop.setAccessibleName(name)
+        self.log.show_instance(each.instance.id, kept_elsewhere=attached)
+
+    def _on_stop(self) -> None:
+        attached = self._each is not None and wording.is_attached(self._each)
+        (self.detach_requested if attached else self.stop_requested).emit(self._each_id())
 
     def _each_id(self) -> str:
         return self._each.instance.id if self._each is not None else ""

@@ -5,14 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import (
     QKeyEvent,
-    QKeySequence,
-    QShortcut,
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
 )
 from PySide6.QtWidgets import (
-    QFileDialog,
     QLineEdit,
     QPlainTextEdit,
     QTextEdit,
@@ -23,11 +20,15 @@ from PySide6.QtWidgets import (
 from desktop import theme
 from desktop.fleet.log_lines import new_lines
 from desktop.formats import count, plural
+from desktop.shortcuts import Shortcut, bind
+from desktop.translation import tr
 from desktop.widgets import build
+from desktop.widgets.dialogs import FileDialog
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import one_line
 from desktop.widgets.timers import single_shot_timer
 
+_NOTHING_PRINTED = tr("Nothing has been printed yet.")
 MAX_LINES = 10_000
 MAX_LINE_LENGTH = 4_000
 """Characters of a line that are shown."""
@@ -43,13 +44,13 @@ class _Search(QLineEdit):
     """Whether backwards."""
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        match event.key():
-            case Qt.Key.Key_Return | Qt.Key.Key_Enter:
-                self.stepped.emit(bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
-            case Qt.Key.Key_Escape if self.text():
-                self.clear()
-            case _:
-                super().keyPressEvent(event)
+        back = Shortcut.FORMER_HIT.matches(event)
+        if back or Shortcut.NEXT_HIT.matches(event):
+            self.stepped.emit(back)
+        elif event.key() == Qt.Key.Key_Escape and self.text():
+            self.clear()
+        else:
+            super().keyPressEvent(event)
 
 
 class InstanceLog(QWidget):
@@ -74,14 +75,14 @@ class InstanceLog(QWidget):
         self.text.setMaximumBlockCount(MAX_LINES)
         self.text.setUndoRedoEnabled(False)
         self.text.setFont(theme.monospace(theme.Size.SMALL))
-        self.text.setAccessibleName("Log")
+        self.text.setAccessibleName(tr("Log"))
         # Emitted for what a person does to the bar, and not when new lines move it.
         self.text.verticalScrollBar().actionTriggered.connect(self._on_scrolled)
         self.text.selectionChanged.connect(self._on_selection_changed)
 
         self.search = _Search()
-        self.search.setPlaceholderText("Search the log")
-        self.search.setAccessibleName("Search the log")
+        self.search.setPlaceholderText(tr("Search"))
+        self.search.setAccessibleName(tr("Search the log"))
         self.search.setClearButtonEnabled(True)
         self.search.setMaximumWidth(260)
         self.search.stepped.connect(self._step)
@@ -90,20 +91,20 @@ class InstanceLog(QWidget):
         self.hits = PlainLabel(role="small")
 
         self.follow = QToolButton()
-        self.follow.setText("Follow")
+        self.follow.setText(tr("Follow"))
         self.follow.setCheckable(True)
         self.follow.setChecked(True)
-        self.follow.setAccessibleName("Follow the end of the log")
-        self.follow.setToolTip("Keep the newest line in view")
+        self.follow.setAccessibleName(tr("Follow the end of the log"))
+        self.follow.setToolTip(tr("Keep the newest line in view"))
         self.follow.toggled.connect(self._scroll_if_following)
         self.save = QToolButton()
         theme.set_icon(self.save, "export")
-        self.save.setAccessibleName("Save the log")
-        self.save.setToolTip("Save the log…")
+        self.save.setAccessibleName(tr("Save the log"))
+        self.save.setToolTip(tr("Save the log…"))
         self.save.clicked.connect(self._open_save_dialog)
 
         bar = build.row(
-            PlainLabel("Log", "heading"),
+            PlainLabel(tr("Log"), "heading"),
             None,
             self.hits,
             (self.search, 2),
@@ -111,19 +112,18 @@ class InstanceLog(QWidget):
             self.save,
         )
         build.column(bar, (self.text, 1), parent=self)
-        find = QShortcut(QKeySequence.StandardKey.Find, self)
-        find.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        find.activated.connect(self.search.setFocus)
+        bind(Shortcut.SEARCH_LOG, self, self.search.setFocus)
 
-    def show_instance(self, instance_id: str | None) -> None:
+    def show_instance(self, instance_id: str | None, *, kept_elsewhere: bool = False) -> None:
         """Begin with an empty log, unless that instance is shown already."""
         if instance_id == self._instance_id:
             return
         self._instance_id = instance_id
         self._replace([])
         self.follow.setChecked(True)
-        self.text.setPlaceholderText("Nothing has been printed yet." if instance_id else "")
-        self.save.setEnabled(instance_id is not None)
+        nothing = tr("Its log is kept where it runs.") if kept_elsewhere else _NOTHING_PRINTED
+        self.text.setPlaceholderText(nothing if instance_id else "")
+        self.save.setEnabled(instance_id is not None and not kept_elsewhere)
 
     def show_latest(self, instance_id: str, latest: list[str]) -> None:
         """Show the last lines of an instance's log; those of another one are dropped."""
@@ -192,7 +192,9 @@ class InstanceLog(QWidget):
         self.follow.setChecked(False)
         self.text.setTextCursor(self._hits[index])
         self.text.centerCursor()
-        self.hits.setText(f"{count(index + 1)} of {count(len(self._hits))}")
+        self.hits.setText(
+            tr("{number} of {count}", number=count(index + 1), count=count(len(self._hits)))
+        )
 
     def _highlight(self) -> None:
         searched = self.search.text()
@@ -207,13 +209,12 @@ class InstanceLog(QWidget):
             highlights.append(highlight)
         self.text.setExtraSelections(highlights)
         self.hits.setText(
-            plural(len(self._hits), "hit") if self._hits else "No hit" if searched else ""
+            plural(len(self._hits), "hit") if self._hits else tr("No hit") if searched else ""
         )
 
     def _open_save_dialog(self) -> None:
-        dialog = QFileDialog(self, "Save the log", f"{self._instance_id}.log")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog = FileDialog(self, tr("Save the log"), f"{self._instance_id}.log")
+        dialog.setAcceptMode(FileDialog.AcceptMode.AcceptSave)
         dialog.fileSelected.connect(
             lambda path: self.save_requested.emit(path, "\n".join(self._lines) + "\n")
         )

@@ -15,8 +15,9 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QToolT
 from desktop import theme
 from desktop.fleet import wording
 from desktop.fleet.instance_cells import InstanceCells
-from desktop.fleet.instance_table_model import COLUMNS, PORT, InstanceTableModel
+from desktop.fleet.instance_table_model import COLUMNS, NODE, PORT, InstanceTableModel
 from desktop.fleet.metric_history import UNKNOWN
+from desktop.translation import tr
 from serving.fleet.view import InstanceView
 
 
@@ -32,7 +33,7 @@ class InstanceTable(QTableView):
         self._model = model
         self.setModel(model)
         self.setItemDelegate(InstanceCells(self))
-        self.setAccessibleName("Instances")
+        self.setAccessibleName(tr("Instances"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -97,7 +98,8 @@ class InstanceTable(QTableView):
     def _fit_columns(self) -> None:
         """Give each column the width of its longest text, and the rest to the sparklines."""
         width = self.viewport().width()
-        needed = {index: self._needed_width(index) for index in range(len(COLUMNS))}
+        columns = [i for i in range(len(COLUMNS)) if i != NODE or self._model.has_nodes]
+        needed = {index: self._needed_width(index) for index in columns}
         for order in (1, 2):
             if sum(needed.values()) > width:
                 needed = {i: w for i, w in needed.items() if COLUMNS[i].hide_order != order}
@@ -113,7 +115,8 @@ class InstanceTable(QTableView):
     def _widen(self, cell: QModelIndex) -> None:
         column = cell.column()
         shown = not self.isColumnHidden(column)
-        if shown and self._needed_width(column) > self.columnWidth(column):
+        is_late = column == NODE and shown is not self._model.has_nodes
+        if is_late or (shown and self._needed_width(column) > self.columnWidth(column)):
             self._fit_columns()
 
     def _needed_width(self, index: int) -> int:
@@ -137,4 +140,6 @@ class InstanceTable(QTableView):
         text = wording.port_to_copy(self.current)
         QGuiApplication.clipboard().setText(text)
         below = self.visualRect(index).bottomLeft()
-        QToolTip.showText(self.viewport().mapToGlobal(below), f"Copied {text}", self)
+        QToolTip.showText(
+            self.viewport().mapToGlobal(below), tr("Copied {address}", address=text), self
+        )

@@ -12,6 +12,7 @@ from desktop import theme
 from desktop.fleet import wording
 from desktop.fleet.instance_cells import Role
 from desktop.fleet.metric_history import Metric, MetricHistory, Point, describe
+from desktop.translation import tr
 from desktop.widgets.plain_text import tooltip
 from serving.fleet.view import FleetView, InstanceView
 
@@ -36,35 +37,43 @@ class Column:
 
 
 STATE = 0
-PORT = 3
+NODE = 2
+PORT = 4
 COLUMNS = (
     Column(
-        "State",
-        lambda each: str(each.state).capitalize(),
+        tr("State"),
+        lambda each: wording.STATE_WORDS[each.state],
         number=False,
-        sample="Draining__",  # the underscores leave space for the mark
+        sample=max(wording.STATE_WORDS.values(), key=len) + "___",  # space for the mark
         tip=wording.problem_sentence,
     ),
     Column(
-        "Instance",
+        tr("Instance"),
         lambda each: each.instance.id,
         number=False,
         fixed_width=True,
         hide_order=1,
         tip=lambda each: each.instance.id,
     ),
-    Column("Version", wording.version, tip=wording.versions_tip),
-    Column("Port", wording.port, fixed_width=True, sample="socket", tip=wording.port_tip),
-    Column("Uptime", wording.uptime, sample="59 min"),
-    Column("CPU", wording.cpu, Metric.CPU, sample="100%"),
-    Column("Memory", wording.memory, Metric.MEMORY, sample="99.9 MB"),
-    Column("Requests", wording.requests, sample="10,000", hide_order=2),
-    Column("Requests/s", wording.requests_rate, Metric.REQUESTS, sample="100/s"),
+    Column(tr("Node"), wording.node, number=False, sample="worker-1", tip=wording.node),
+    Column(tr("Version"), wording.version, tip=wording.versions_tip),
+    Column(tr("Port"), wording.port, fixed_width=True, sample=wording.SOCKET, tip=wording.port_tip),
+    Column(tr("Uptime"), wording.uptime, sample="59 min"),
+    Column(Metric.CPU.title, wording.cpu, Metric.CPU, sample="100%"),
+    Column(Metric.MEMORY.title, wording.memory, Metric.MEMORY, sample="99.9 MB"),
     Column(
-        "p95",
+        tr("Requests"),
+        wording.requests,
+        sample="10,000",
+        hide_order=2,
+        title_tip=tr("Since it was started, from all programs, checks included"),
+    ),
+    Column(Metric.REQUESTS.title, wording.requests_rate, Metric.REQUESTS, sample="100/s"),
+    Column(
+        Metric.P95.title,
         wording.p95,
         sample="100 ms",
-        title_tip="95 of 100 requests were answered within this time",
+        title_tip=tr("95 of 100 requests were answered within this time"),
     ),
 )
 
@@ -82,9 +91,17 @@ class InstanceTableModel(QAbstractTableModel):
         self._rows: list[InstanceView] = []
         self._texts: list[list[str]] = []
 
+    @property
+    def has_nodes(self) -> bool:
+        """Whether the engine says on which of several machines an instance runs."""
+        return any(each.instance.node for each in self._rows)
+
     def show_view(self, view: FleetView) -> None:
         """Take over the instances of `view`, row by row."""
-        latest = sorted(view.instances, key=lambda each: (each.instance.started, each.instance.id))
+        latest = sorted(
+            view.instances_and_attached,
+            key=lambda each: (wording.is_attached(each), each.instance.started, each.instance.id),
+        )
         ids = {each.instance.id for each in latest}
         for row in range(len(self._rows) - 1, -1, -1):
             if self._rows[row].instance.id not in ids:
@@ -175,7 +192,7 @@ class InstanceTableModel(QAbstractTableModel):
     def _describe(self, each: InstanceView, column: Column) -> str:
         if column.metric is not None:
             return describe(column.metric, self._points(each, column) or [])
-        return f"{column.title}: {column.text(each)}"
+        return tr("{title}: {value}", title=column.title, value=column.text(each))
 
 
 def _texts(each: InstanceView) -> list[str]:

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from desktop import theme
 from desktop.fleet.metric_history import SPARKLINE_SECONDS, UNKNOWN, Metric, Point, describe
 from desktop.fleet.sparkline import paint_sparkline
-from serving.units import format_duration
+from desktop.formats import duration
+from desktop.translation import tr
 
 
 class MetricChart(QWidget):
@@ -23,7 +24,7 @@ class MetricChart(QWidget):
         self._pointer: float | None = None
         """Its position in the window, from 0 to 1."""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMaximumHeight(140)
+        self.setMaximumHeight(170)
         self.setMouseTracking(True)
         self.setAccessibleName(metric.title)
         self.show_points([], SPARKLINE_SECONDS)
@@ -81,14 +82,19 @@ class MetricChart(QWidget):
     ) -> None:
         point = min(self._points, key=lambda point: abs(point.at - pointer))
         ago = (1 - point.at) * self._window
-        when = f"{format_duration(ago)} ago" if ago >= 1 else "now"
+        value = self._metric.text(point.value)
+        moment = (
+            tr("{value}, {time} ago", value=value, time=duration(ago))
+            if ago >= 1
+            else tr("{value}, now", value=value)
+        )
         x = chart.left() + 1 + point.at * (chart.width() - 3)
         painter.setPen(QPen(theme.color("line_strong"), 1))
         painter.drawLine(QPointF(x, chart.top()), QPointF(x, chart.bottom()))
         painter.setFont(theme.font(strong=True, numbers=True))
         painter.setPen(theme.color("text"))
         align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-        painter.drawText(title, align, f"{self._metric.text(point.value)}, {when}")
+        painter.drawText(title, align, moment)
 
     def _paint_values(self, painter: QPainter, title: QRectF) -> None:
         latest = self._metric.text(self._points[-1].value)
@@ -97,7 +103,7 @@ class MetricChart(QWidget):
         strong = theme.font(strong=True, numbers=True)
         painter.setFont(theme.font(theme.Size.SMALL))
         painter.setPen(theme.color("muted"))
-        peak = f"peak {self._metric.text(highest)}"
+        peak = tr("peak {value}", value=self._metric.text(highest))
         wide = painter.fontMetrics().horizontalAdvance(peak) + theme.S
         needed = painter.fontMetrics().horizontalAdvance(self._metric.title) + wide
         if needed + QFontMetrics(strong).horizontalAdvance(latest) + theme.S > title.width():

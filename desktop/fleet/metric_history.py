@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from operator import attrgetter
 
-from desktop.formats import rate
+from desktop.formats import duration, rate, size
+from desktop.translation import tr, tr_number
+from serving.fleet.pace import MEASURE_SECONDS
 from serving.fleet.view import FleetView
-from serving.units import format_bytes, format_duration
 
 UNKNOWN = "—"
 """Shown for a number that is not known (yet)."""
@@ -24,7 +25,7 @@ MAX_POINTS = 240
 
 _MIN_INTERVAL = 0.7
 """Seconds; of samples that are closer only the last is kept."""
-_GAP = 5.0
+_GAP = 1.5 * MEASURE_SECONDS
 """Seconds without a value that leave a gap in the line."""
 
 
@@ -61,10 +62,20 @@ class Metric(Enum):
     text: Callable[[float], str]
     of: Callable[[Sample], float | None]
 
-    CPU = ("CPU", 25.0, lambda value: f"{value:.0f}%", attrgetter("cpu_percent"))
-    MEMORY = ("Memory", 1.0, format_bytes, attrgetter("memory_bytes"))
-    REQUESTS = ("Requests/s", 5.0, rate, attrgetter("requests_per_second"))
-    P95 = ("p95", 20.0, lambda value: milliseconds(value), attrgetter("p95_milliseconds"))
+    CPU = (
+        tr("CPU"),
+        25.0,
+        lambda value: tr("{value}%", value=f"{value:.0f}"),
+        attrgetter("cpu_percent"),
+    )
+    MEMORY = (
+        tr("Memory"),
+        1.0,
+        size,
+        attrgetter("memory_bytes"),
+    )
+    REQUESTS = (tr("Requests/s"), 5.0, rate, attrgetter("requests_per_second"))
+    P95 = (tr("p95"), 20.0, lambda value: milliseconds(value), attrgetter("p95_milliseconds"))
 
     def __init__(
         self,
@@ -86,10 +97,10 @@ class MetricHistory:
     def add(self, view: FleetView, now: float) -> None:
         """Add a sample of each instance; those that are no longer in `view` are forgotten."""
         self._now = now
-        present = {each.instance.id for each in view.instances}
+        present = {each.instance.id for each in view.instances_and_attached}
         for gone in self._samples.keys() - present:
             del self._samples[gone]
-        for each in view.instances:
+        for each in view.instances_and_attached:
             samples = self._samples.setdefault(each.instance.id, deque())
             # Measured from the last but one: from the last, a burst of views would go on
             # replacing it and leave a gap.
@@ -138,18 +149,26 @@ class MetricHistory:
 def milliseconds(value: float) -> str:
     """Return `8.4 ms`, `120 ms` or `1.2 s`."""
     if value >= 999.5:
-        return f"{value / 1000:.1f} s"
-    return f"{value:.0f} ms" if value >= 9.95 else f"{value:.1f} ms"
+        return tr_number(f"{value / 1000:.1f} s")
+    return tr_number(f"{value:.0f} ms" if value >= 9.95 else f"{value:.1f} ms")
 
 
 def describe(metric: Metric, points: list[Point], window: float = SPARKLINE_SECONDS) -> str:
     """Return the facts of a chart as text: the latest value, and the range."""
     if not points:
-        return f"{metric.title}: not known yet"
+        return tr("{title}: not known yet", title=metric.title)
     values = [point.value for point in points]
-    span = format_duration((points[-1].at - points[0].at) * window)
-    now = f"{metric.title}: {metric.text(values[-1])}"
-    low, high = metric.text(min(values)), metric.text(max(values))
+    span = duration((points[-1].at - points[0].at) * window)
+    now, low, high = (metric.text(value) for value in (values[-1], min(values), max(values)))
     if low == high:
-        return f"{now} throughout the last {span}"
-    return f"{now}, between {low} and {high} in the last {span}"
+        return tr(
+            "{title}: {value} throughout the last {time}", title=metric.title, value=now, time=span
+        )
+    return tr(
+        "{title}: {value}, between {low} and {high} in the last {time}",
+        title=metric.title,
+        value=now,
+        low=low,
+        high=high,
+        time=span,
+    )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QMenu,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from desktop import theme
 from desktop.fleet import wording
+from desktop.fleet.attach_dialog import AttachDialog
 from desktop.fleet.engine_strip import EngineStrip
 from desktop.fleet.instance_count import InstanceCount
 from desktop.fleet.instance_detail import InstanceDetail
@@ -24,12 +25,13 @@ from desktop.fleet.instance_split import InstanceSplit
 from desktop.fleet.instance_table import InstanceTable
 from desktop.fleet.instance_table_model import InstanceTableModel
 from desktop.fleet.metric_history import MetricHistory
-from desktop.formats import plural
+from desktop.formats import count
+from desktop.translation import tr, tr_plural
 from desktop.widgets import build
-from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.page_header import PageHeader
 from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.shrinking_buttons import ShrinkingButtons
 from desktop.widgets.state_badge import StateBadge
 from serving.fleet.view import FleetView
 
@@ -40,69 +42,143 @@ FIRST_COUNT = 2
 class FleetPage(QWidget):
     """Shows a FleetView; the page and its parts emit what a person asks for."""
 
+    visibility_changed = Signal()
+    """It can be seen, or no longer: another page was opened, or the window is minimized."""
     scale_requested = Signal(int)
+    attach_requested = Signal(str)
+    """Use the server at this address, which somebody else runs."""
+    choose_engine_requested = Signal()
+    nodes_requested = Signal()
     versions_requested = Signal(str)
     """Show the versions of a model, one of which can be promoted."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.is_seen = False
         self._history = MetricHistory()
         self._model = InstanceTableModel(self._history)
 
-        self.header = PageHeader("Fleet")
+        self.header = PageHeader(tr("Fleet"))
         self.count = InstanceCount()
         self.table = InstanceTable(self._model)
         self.detail = InstanceDetail(self._history)
         self.empty = EmptyState(
             "empty-fleet",
-            "No instance is running",
-            "Instances classify the photos. Two share the work, and each takes over if the"
-            " other fails.",
-            f"Start {plural(FIRST_COUNT, 'instance')}",
+            tr("No instance is running"),
+            tr(
+                "Instances classify the photos. Two share the work, and each"
+                " takes over if the other fails."
+            ),
+            tr_plural("Start {count} instance", "Start {count} instances", FIRST_COUNT).format(
+                count=FIRST_COUNT
+            ),
         )
-        self.stop_all = build.button("Stop all", "stop")
+        self.stop_all = build.button(tr("Stop all"), "stop")
         self.limits = build.button(
-            "Limits…", "settings", tip="What each instance may use, and what it runs from"
+            tr("Limits…"), "settings", tip=tr("What each instance may use, and what it runs from")
+        )
+        self.attach = build.button(
+            tr("Attach…"), "plus", tip=tr("Use a server that runs already, here or elsewhere")
         )
         self.strip = EngineStrip()
-        self.images = QPushButton("Image")
+        self.images = QPushButton(tr("Image"))
         self.images.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
         theme.set_icon(self.images, "chevron-down", side=12)
-        self.images.setToolTip("Get an image that containers run from")
+        self.images.setToolTip(tr("Get an image that containers run from"))
         self.images.setMenu(self._image_menu())
         self.images.hide()
+        self.engine = QPushButton(tr("Engine"))
+        self.engine.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+        theme.set_icon(self.engine, "chevron-down", side=12)
+        self.engine.setToolTip(tr("Which container engine is used, and the nodes of its swarm"))
+        self.engine.setMenu(self._engine_menu())
+        self.why = build.icon_button(
+            "info", tr("What the instances run on and serve, in full"), "muted"
+        )
+        self.why.setCheckable(True)
+        self.reason = PlainLabel("", "muted", wrap=True, selectable=True, lines=3)
+        self.reason.setContentsMargins(theme.L, 0, theme.L, theme.M)
+        self.reason.hide()
+        self._engine_usable = True
+        self.why.toggled.connect(self._show_reason)
+        self.header.add(self.why)
+        self.header.add(self.engine)
         self.header.add(self.images)
+        self.stack = build.button(
+            tr("Export a stack…"),
+            tip=tr("Write files by which Compose, Swarm or Kubernetes run the fleet"),
+        )
+        self.header.add(self.stack)
 
         self._split = InstanceSplit(self.table, self.detail)
         self._body = QStackedWidget()
         self._body.addWidget(self.empty)
         self._body.addWidget(self._split)
+        self._unknown = QWidget()
+        self._body.addWidget(self._unknown)
 
         build.column(
-            *(self.header, self.strip, self._summary(), self._fault_banner()),
+            *(self.header, self.reason, self.strip, self._summary(), self._fault_banner()),
             (self._body, 1),
             parent=self,
             spacing=0,
         )
 
+        self._controls = (
+            *(self.count, self.attach, self.limits, self.stop_all),
+            *(self.engine, self.images, self.stack, self.why),
+        )
+        self._show_nothing(tr("Looking for instances."))
+
         self.count.count_requested.connect(self.scale_requested)
+        self.attach.clicked.connect(self._open_attach_dialog)
         self.stop_all.clicked.connect(lambda: self.scale_requested.emit(0))
         self.empty.action_requested.connect(lambda: self.scale_requested.emit(FIRST_COUNT))
         self.table.selection_changed.connect(self._show_detail)
         self.table.menu_requested.connect(self._open_menu)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._set_seen(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._set_seen(False)
+
+    def _set_seen(self, seen: bool) -> None:
+        self.is_seen = seen
+        self.visibility_changed.emit()
+
+    def show_unavailable(self, sentence: str) -> None:
+        """Say why there is no fleet; nothing can be asked for."""
+        self._show_nothing(sentence)
+
+    def _show_nothing(self, sentence: str) -> None:
+        self.state.setText(sentence)
+        self._body.setCurrentWidget(self._unknown)
+        for control in self._controls:
+            control.setEnabled(False)
+
     def show_view(self, view: FleetView) -> None:
         """Show the fleet at one moment."""
+        for control in self._controls:
+            control.setEnabled(True)
         rows = self._model.rowCount()
         self._history.add(view, time.monotonic())
         self._model.show_view(view)
         self.header.sentence.setText(wording.engine_sentence(view))
+        self.reason.setText(wording.details(view))
+        # Only on a change: a new role polishes the style again, and views come every second.
+        if view.engine_usable != self._engine_usable:
+            self._engine_usable = view.engine_usable
+            theme.set_role(self.reason, "muted" if view.engine_usable else "error")
+        self._show_reason()
         self.count.show_desired_count(view.desired_count)
         self._show_states(view)
         self.stop_all.setEnabled(view.desired_count > 0 or bool(view.instances))
-        self._body.setCurrentIndex(1 if view.instances or view.desired_count else 0)
+        self._body.setCurrentIndex(1 if view.instances_and_attached or view.desired_count else 0)
         self._show_detail()
-        if rows != len(view.instances):
+        if rows != len(view.instances_and_attached):
             self._split.fit_table()
 
     def _summary(self) -> QWidget:
@@ -110,24 +186,28 @@ class FleetPage(QWidget):
         theme.set_role(panel, "panel")
         self.ready_figure = PlainLabel("0")
         self.ready_figure.setFont(theme.font(theme.Size.TITLE, strong=True, numbers=True))
-        self.ready_figure.setAccessibleName("Ready instances")
-        self.ready_mark = StateBadge("ready", "Ready")
-        self.badges = {state: StateBadge(state) for state in wording.COUNTED_STATES}
-        self.state = ElidedLabel(role="muted")
+        self.ready_figure.setAccessibleName(tr("Ready instances"))
+        self.ready_mark = StateBadge("queued", tr("Ready"))
+        self.badges = {
+            state: StateBadge(state, wording.STATE_WORDS[state]) for state in wording.COUNTED_STATES
+        }
+        self.state = PlainLabel(role="muted", wrap=True)
 
-        caption = PlainLabel("Wanted", "small")
+        caption = PlainLabel(tr("Desired"), "small")
         caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        figure = build.row(
-            self.ready_figure, *self.badges.values(), (self.state, 1), spacing=theme.L
-        )
+        states = build.row(*self.badges.values(), (self.state, 1), spacing=theme.L)
         for badge in self.badges.values():
             badge.hide()
-        build.row(
+        figures = build.row(
             build.column(caption, self.count, spacing=theme.XS),
-            (build.column(self.ready_mark, (figure, 1), spacing=theme.XS), 1),
-            build.row(self.limits, self.stop_all),
-            parent=panel,
+            (build.column(self.ready_mark, (self.ready_figure, 1), spacing=theme.XS), 1),
+            ShrinkingButtons((self.attach, self.limits), self.stop_all),
             spacing=theme.XL,
+        )
+        build.column(
+            figures,
+            states,
+            parent=panel,
             margins=(theme.L, theme.M, theme.L, theme.M),
         )
         around = QWidget()
@@ -137,7 +217,7 @@ class FleetPage(QWidget):
     def _fault_banner(self) -> QWidget:
         """Why a live version cannot be served; hidden while nothing is known against any."""
         self.fault = PlainLabel(role="error", wrap=True, selectable=True)
-        self.versions = build.button("Show versions")
+        self.versions = build.button(tr("Show versions"))
         self.versions.clicked.connect(self._show_versions)
         self._faulty_model = ""
         panel = QFrame()
@@ -153,24 +233,49 @@ class FleetPage(QWidget):
 
     def _image_menu(self) -> QMenu:
         menu = QMenu(self.images)
-        menu.addAction("Pull…").triggered.connect(self.strip.open_name_dialog)
-        menu.addAction("Load from a file…").triggered.connect(self.strip.open_file_dialog)
-        menu.addAction("Build our own").triggered.connect(self.strip.build_requested)
+        menu.addAction(tr("Pull…")).triggered.connect(self.strip.open_name_dialog)
+        menu.addAction(tr("Load from a file…")).triggered.connect(self.strip.open_file_dialog)
+        menu.addAction(tr("Build our own")).triggered.connect(self.strip.build_requested)
         return menu
 
+    def _engine_menu(self) -> QMenu:
+        menu = QMenu(self.engine)
+        menu.addAction(tr("Choose the container engine…")).triggered.connect(
+            self.choose_engine_requested
+        )
+        menu.addAction(tr("Nodes of the swarm…")).triggered.connect(self.nodes_requested)
+        return menu
+
+    def _show_reason(self) -> None:
+        """Show the details when a person asks for them, and what is wrong in any case."""
+        self.reason.setVisible(self.why.isChecked() or not self._engine_usable)
+        self.why.setEnabled(self._engine_usable)
+
     def _show_states(self, view: FleetView) -> None:
-        self.ready_figure.setText(str(view.ready))
-        self.ready_mark.set_state("ready" if view.ready else "queued", "Ready")
+        self.ready_figure.setText(count(view.ready))
+        self.ready_mark.set_state("ready" if view.ready else "queued", tr("Ready"))
         counts = wording.state_counts(view)
         for state, badge in self.badges.items():
             badge.setVisible(state in counts)
             badge.set_state(state, counts.get(state, ""))
-        self.state.setText(wording.state_sentence(view))
+        sentences = (
+            wording.state_sentence(view),
+            wording.serving_sentence(view),
+            wording.attached_count_sentence(view),
+        )
+        self.state.setText(" ".join(filter(None, sentences)))
         faults = wording.fault_sentences(view)
         self.fault.setText(faults)
         self.fault_banner.setVisible(bool(faults))
         self._faulty_model = next(iter(view.faults), "")
-        self.versions.setAccessibleName(f"Show the versions of {self._faulty_model}")
+        self.versions.setAccessibleName(
+            tr("Show the versions of {model}", model=self._faulty_model)
+        )
+
+    def _open_attach_dialog(self) -> None:
+        dialog = AttachDialog(self)
+        dialog.address_chosen.connect(self.attach_requested)
+        dialog.open()
 
     def _show_versions(self) -> None:
         self.versions_requested.emit(self._faulty_model)
@@ -195,14 +300,19 @@ class FleetPage(QWidget):
             action.setEnabled(enabled)
             action.triggered.connect(lambda: act(argument))
 
-        add("Restart", detail.restart.isEnabled(), detail.restart_requested.emit, instance.id)
+        add(tr("Restart"), detail.restart.isEnabled(), detail.restart_requested.emit, instance.id)
         add(detail.stop.text(), detail.stop.isEnabled(), detail.stop_requested.emit, instance.id)
         menu.addSeparator()
-        add("Copy the command", True, detail.copy_command_requested.emit, instance.id)
+        add(
+            tr("Copy the command"),
+            detail.command.isEnabled(),
+            detail.copy_command_requested.emit,
+            instance.id,
+        )
         for name, value in (
-            ("Copy gRPC address", instance.shown_grpc_address),
-            ("Copy REST address", instance.shown_rest_address),
-            ("Copy id", instance.id),
+            (tr("Copy gRPC address"), instance.shown_grpc_address),
+            (tr("Copy REST address"), instance.shown_rest_address),
+            (tr("Copy id"), instance.id),
         ):
             add(name, bool(value), QGuiApplication.clipboard().setText, value or "")
         menu.popup(position)

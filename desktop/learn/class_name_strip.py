@@ -9,7 +9,9 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QLineEdit, QWidget
 
 from desktop import theme
-from desktop.formats import plural
+from desktop.formats import count
+from desktop.service_sentences import translated
+from desktop.translation import tr, tr_plural
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import caption
@@ -29,12 +31,12 @@ class ClassNameStrip(QFrame):
         self._class = ""
         self._labels: Mapping[str, int] = {}
         self.field = QLineEdit()
-        self.field.setAccessibleName("New name of the class")
+        self.field.setAccessibleName(tr("New name of the class"))
         self.field.setMaxLength(MAX_CLASS_NAME)
         self.field.installEventFilter(self)
         self.hint = PlainLabel("", "small", wrap=True)
-        self.apply = build.button("Rename", role="primary")
-        self.cancel = build.button("Cancel")
+        self.apply = build.button(tr("Rename"), role="primary")
+        self.cancel = build.button(tr("Cancel"))
         self.field.textChanged.connect(self._explain)
         self.field.returnPressed.connect(self._apply)
         self.apply.clicked.connect(self._apply)
@@ -76,12 +78,18 @@ class ClassNameStrip(QFrame):
         name, problem = self._name()
         other = self._other(name)
         self.apply.setEnabled(bool(name) and name != self._class)
-        self.apply.setText("Merge" if other else "Rename")
+        self.apply.setText(tr("Merge") if other else tr("Rename"))
         if other:
-            self.apply.setText(caption(f"Merge into {other}", 32))
-            labels = plural(self._labels.get(self._class, 0), "label")
-            problem = f"{other} exists: the {labels} of {self._class} become labels of {other}."
-        self.hint.setText(problem or "The labels and the live version have the new name at once.")
+            self.apply.setText(caption(tr("Merge into {other}", other=other), 32))
+            labels = self._labels.get(self._class, 0)
+            problem = tr_plural(
+                "{other} exists: the {count} label of {class_name} becomes a label of {other}.",
+                "{other} exists: the {count} labels of {class_name} become labels of {other}.",
+                labels,
+            ).format(other=other, count=count(labels), class_name=self._class)
+        self.hint.setText(
+            problem or tr("The labels and the live version have the new name at once.")
+        )
 
     def _name(self) -> tuple[str, str]:
         """Return the name that was typed, or an empty one and why it cannot be one."""
@@ -90,7 +98,7 @@ class ClassNameStrip(QFrame):
         try:
             return checked_class_name(self.field.text()), ""
         except ClassNameError as error:
-            return "", str(error)
+            return "", translated(str(error))
 
     def _other(self, name: str) -> str:
         """Return the other class that has this name, however it is capitalised."""

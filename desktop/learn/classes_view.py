@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from backend.contract import ClassCount, LabelSummary
 from desktop import theme
 from desktop.learn import wording
 from desktop.learn.class_name_strip import ClassNameStrip
+from desktop.learn.label_files_menu import LabelFilesMenu
 from desktop.learn.outlook_line import OutlookLine
+from desktop.shortcuts import Shortcut, bind
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.class_bars import ClassBars
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.empty_state import EmptyState
+from desktop.widgets.focus import delegate_focus
 from desktop.widgets.search_field import SearchField
+
+_BY_SHORTCUT = Qt.FocusReason.ShortcutFocusReason
 
 
 class ClassesView(QWidget):
@@ -33,33 +36,43 @@ class ClassesView(QWidget):
         super().__init__(parent)
         self._classes: list[ClassCount] = []
         self.summary = ElidedLabel("", "muted")
-        self.rename = build.button("Rename", tip="Rename the selected class, or merge it (F2)")
-        self.delete = build.button("Delete", tip="Delete the selected class (Del)")
-        self.search = SearchField("Search the classes")
+        self.rename = build.button(
+            tr("Rename"), tip=tr("Rename the selected class, or merge it (F2)")
+        )
+        self.delete = build.button(tr("Delete"), tip=tr("Delete the selected class (Del)"))
+        self.files = LabelFilesMenu(self)
+        self.search = SearchField(tr("Search the classes"))
+        self.search.setToolTip(tr("Search (Ctrl+F)"))
         self.search.textChanged.connect(self._show_found)
         self.bars = ClassBars(selectable=True)
         self.strip = ClassNameStrip()
         self.outlook = OutlookLine()
         self.no_labels = EmptyState(
             "empty-learn",
-            "No labels yet",
-            "Say what photos show, one key each. A dozen of them are enough to teach a new class.",
-            "Label photos",
+            tr("No labels yet"),
+            tr(
+                "Say what photos show, one key each. A dozen of them are enough"
+                " to teach a new class."
+            ),
+            tr("Label photos"),
         )
         self._body = QStackedWidget()
         self._body.addWidget(self.no_labels)
         self._body.addWidget(self.bars)
+        more = self.files.button()
         build.column(
-            build.row((self.summary, 2), (self.search, 1), self.rename, self.delete),
+            build.row((self.summary, 2), (self.search, 1), self.rename, self.delete, more),
             self.strip,
             self.outlook,
             (self._body, 1),
             parent=self,
             margins=(theme.L, theme.M, theme.L, theme.L),
         )
-        self.setFocusProxy(self.bars)
-        rename = self._action("Rename", "F2", self._open_strip)
-        delete = self._action("Delete", QKeySequence.StandardKey.Delete, self._delete)
+        delegate_focus(self, self.bars)
+        rename = bind(Shortcut.RENAME_CLASS, self, self._open_strip, tr("Rename"))
+        # Not in the search field, where the key deletes a letter.
+        delete = bind(Shortcut.DELETE_CLASS, self.bars, self._delete, tr("Delete"))
+        bind(Shortcut.SEARCH_CLASSES, self, lambda: self.search.setFocus(_BY_SHORTCUT))
         menu = QMenu(self.bars)
         menu.addActions([rename, delete])
         self.bars.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -87,16 +100,6 @@ class ClassesView(QWidget):
         text = self.search.text().strip().casefold()
         self.bars.show_counts([each for each in self._classes if text in each.name.casefold()])
         self._body.setCurrentIndex(1 if self._classes else 0)
-
-    def _action(
-        self, text: str, keys: QKeySequence.StandardKey | str, act: Callable[[], object]
-    ) -> QAction:
-        action = QAction(text, self.bars)
-        action.setShortcut(QKeySequence(keys))
-        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        action.triggered.connect(lambda: act())
-        self.bars.addAction(action)
-        return action
 
     def _on_selected(self, name: str) -> None:
         self.rename.setEnabled(bool(name))

@@ -10,6 +10,7 @@ from backend.client import BackendClient
 from backend.contract import TrainingRun
 from desktop.learn.outbox import Outbox
 from desktop.training_runs import STEPS, check_succeeded, wait_for_run
+from desktop.translation import tr
 from serving.progress import Report
 
 LABELS_TIMEOUT = 10.0
@@ -31,7 +32,7 @@ async def learn_now(
     Cancelling this cancels the run, as `wait_for_run` says. Raises TrainingRunFailed
     if the run failed, CancelledError if it was cancelled elsewhere, and BackendError.
     """
-    report(0, STEPS, "Sending the last labels")
+    report(0, STEPS, tr("Sending the last labels"))
     await deliver(outbox)
     run = await wait_for_run(backend, await backend.train(model), report, closing=closing)
     check_succeeded(run)

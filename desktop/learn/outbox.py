@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import random
 import uuid
 from collections.abc import Callable, Sequence
@@ -22,8 +23,11 @@ from typing import Protocol
 from backend.client import BackendRefused
 from backend.contract import BatchLabel, Label, LabelAction, LabelKind
 from desktop.learn.outbox_store import OutboxEntry, OutboxStore, RefusedLabel, Said
+from desktop.translation import tr
 from serving.background import in_background
 from serving.errors import BackendError, ServeryError
+
+log = logging.getLogger(__name__)
 
 INITIAL_BACKOFF = 0.5
 MAX_BACKOFF = 30.0
@@ -44,6 +48,7 @@ class LabelReceiver(Protocol):
         batch: str | None = None,
         model: str | None = None,
         key: str | None = None,
+        said_at: str = "",
     ) -> Label: ...
 
     async def label_batch(self, batch: BatchLabel, *, key: str | None = None) -> LabelAction: ...
@@ -220,13 +225,21 @@ class Outbox:
                 if _is_final(error):
                     await self._store.refuse(entry.key, str(error))
                     continue
-                failed = self._failed(entry) + 1
-                self._failures.update(dict.fromkeys(entry.images, failed))
+                self._note_failure(entry)
                 return str(error)
+            except ServeryError:  # of the disk
+                raise
+            except Exception:  # the labels behind it must be delivered all the same
+                log.error("A label could not be delivered; it is tried again", exc_info=True)
+                self._note_failure(entry)
+                return tr("Something went wrong inside Servery. The log says what.")
             for image in entry.images:
                 self._failures.pop(image, None)
             await self._refresh("")
         return ""
+
+    def _note_failure(self, entry: OutboxEntry) -> None:
+        self._failures.update(dict.fromkeys(entry.images, self._failed(entry) + 1))
 
     def _failed(self, entry: OutboxEntry) -> int:
         """Return how often one of its images has failed."""
@@ -258,6 +271,7 @@ class Outbox:
                 by=said.by,
                 model=said.model,
                 settles=said.settles,
+                said_at=entry.said_at,
             )
             action = await self._receiver.label_batch(batch, key=entry.key)
             return action.id
@@ -270,6 +284,7 @@ class Outbox:
             batch=said.batch or None,
             model=said.model or None,
             key=entry.key,
+            said_at=entry.said_at,
         )
         return label.id
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QWidget
 from desktop import theme
 from desktop.learn import wording
 from desktop.learn.outbox import OutboxView
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 
@@ -23,10 +24,10 @@ class OutboxNotes(QFrame):
         theme.set_role(self, "panel")
         self.waiting = PlainLabel(wrap=True)
         self.refused = PlainLabel(role="error", wrap=True)
-        self.retry = build.button("Try again")
-        self.retry.setAccessibleName("Send the refused labels again")
-        self.discard = build.button("Discard")
-        self.discard.setAccessibleName("Discard the refused labels")
+        self.retry = build.button(tr("Try again"))
+        self.retry.setAccessibleName(tr("Send the refused labels again"))
+        self.discard = build.button(tr("Discard"))
+        self.discard.setAccessibleName(tr("Discard the refused labels"))
         self.retry.clicked.connect(self.retry_requested)
         self.discard.clicked.connect(self.discard_requested)
         build.column(

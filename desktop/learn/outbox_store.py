@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.contract import LabelKind
+from desktop.translation import tr
 from serving.clock import utc_now
 from serving.database import Connection, Database, Row
 from serving.errors import ServeryError
@@ -71,8 +72,8 @@ class Said:
     def text(self) -> str:
         """What a sentence calls it."""
         return self.class_name or {
-            LabelKind.NONE: "none of these",
-            LabelKind.SKIP: "not now",
+            LabelKind.NONE: tr("none of these"),
+            LabelKind.SKIP: tr("not now"),
         }.get(self.kind, "")
 
 
@@ -87,6 +88,8 @@ class OutboxEntry:
     known: bool
     """The backend has the photos; otherwise there is one, and it is sent along."""
     said: Said
+    said_at: str
+    """When, as `utc_now` writes it."""
     label_id: int | None
     """The backend's id, if it has acknowledged the label and is to remove it again: that of an
     action, if there are several photos."""
@@ -127,7 +130,7 @@ class OutboxStore:
         """Return what waits for the backend, oldest first, without the images."""
         rows = await self.database.execute(
             "SELECT position, key, image, images, class_name, model, kind, settles, batch, author,"
-            " label_id FROM outbox WHERE refusal = '' ORDER BY position LIMIT 100"
+            " created, label_id FROM outbox WHERE refusal = '' ORDER BY position LIMIT 100"
         )
         return [_entry(row) for row in rows]
 
@@ -243,6 +246,7 @@ def _entry(row: Row) -> OutboxEntry:
             row["batch"],
             row["author"],
         ),
+        row["created"],
         row["label_id"],
     )
 
@@ -256,4 +260,6 @@ def prepare_outbox(connection: Connection) -> None:
 
 
 def _not_saved(what: str, advice: str) -> LabelNotSaved:
-    return LabelNotSaved(f"The label could not be written to disk. {what}", advice)
+    return LabelNotSaved(
+        tr("The label could not be written to disk. {reason}", reason=what), advice
+    )

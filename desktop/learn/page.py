@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QFocusEvent, QKeySequence, QShowEvent
+from PySide6.QtGui import QFocusEvent, QShowEvent
 from PySide6.QtWidgets import (
     QStackedWidget,
     QTabWidget,
@@ -15,8 +15,10 @@ from PySide6.QtWidgets import (
 
 from backend.contract import LabelSummary, ModelSummary, TrainingRun
 from desktop import theme
+from desktop.formats import count
 from desktop.learn import wording
 from desktop.learn.classes_view import ClassesView
+from desktop.learn.fine_tuning_panel import FineTuningPanel
 from desktop.learn.labelling.answer_view import AnswerView
 from desktop.learn.labelling.doubts_view import DoubtsView
 from desktop.learn.labelling.groups_view import GroupsView
@@ -25,6 +27,8 @@ from desktop.learn.outbox import OutboxView
 from desktop.learn.outbox_notes import OutboxNotes
 from desktop.learn.training_settings_panel import TrainingSettingsPanel
 from desktop.learn.training_strip import TrainingStrip
+from desktop.shortcuts import Shortcut, bind
+from desktop.translation import tr
 from desktop.versions.timeline import active_run
 from desktop.versions.view import VersionsView
 from desktop.widgets import build
@@ -32,7 +36,7 @@ from desktop.widgets.model_button import ModelButton
 from desktop.widgets.page_header import PageHeader
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
-from desktop.widgets.plain_text import fitted
+from desktop.widgets.plain_text import caption, fitted
 from desktop.widgets.strip_column import StripColumn
 
 _PICTURE_BYTES = 96 * 2**20
@@ -42,13 +46,23 @@ _MAX_NAME = 160
 
 
 class LearnView(StrEnum):
-    """The views of the Learn page, one a tab; each is the title of its tab."""
+    """The views of the Learn page, one a tab."""
 
-    LABEL = "Label"
-    GROUPS = "Look-alikes"
-    DOUBTS = "Doubtful labels"
-    CLASSES = "Classes"
-    VERSIONS = "Versions"
+    LABEL = "label"
+    GROUPS = "groups"
+    DOUBTS = "doubts"
+    CLASSES = "classes"
+    VERSIONS = "versions"
+
+
+_TITLES: Mapping[LearnView, str] = {
+    LearnView.LABEL: tr("Label"),
+    LearnView.GROUPS: tr("Look-alikes"),
+    LearnView.DOUBTS: tr("Doubtful labels"),
+    LearnView.CLASSES: tr("Classes"),
+    LearnView.VERSIONS: tr("Versions"),
+}
+"""Of their tabs."""
 
 
 class LearnPage(QWidget):
@@ -68,18 +82,21 @@ class LearnPage(QWidget):
         self._outbox = OutboxView()
         self._starting = False
 
-        self.header = PageHeader("Learn")
-        self.learn = build.button("Learn now", role="primary")
-        self.learn.setAccessibleName("Learn from the labels now")
+        self.header = PageHeader(tr("Learn"))
+        self.learn = build.button(tr("Learn now"), role="primary")
+        self.learn.setAccessibleName(tr("Learn from the labels now"))
         self.learn.clicked.connect(self.learn_requested)
-        self.models = ModelButton("The model that learns; choose another", role="choice")
+        self.models = ModelButton(tr("The model that learns; choose another"), role="choice")
         self.models.hide()
         self.header.add(self.models)
         self.settings = TrainingSettingsPanel()
         self.settings.hide()
-        self.when = build.icon_button("clock", "When it learns by itself")
+        self.when = build.icon_button("clock", tr("When it learns by itself, and fine-tuning"))
         self.when.setCheckable(True)
-        self.when.toggled.connect(self.settings.setVisible)
+        self.fine_tuning = FineTuningPanel()
+        self.fine_tuning.hide()
+        for panel in (self.settings, self.fine_tuning):
+            self.when.toggled.connect(panel.setVisible)
         self.header.add(self.when)
         self.header.add(self.learn)
         self.strip = TrainingStrip()
@@ -98,14 +115,12 @@ class LearnPage(QWidget):
         self._versions_body.addWidget(self.versions)
 
         self.tabs = QTabWidget()
+        self.tabs.tabBar().setAccessibleName(tr("Views of what the model learns"))
         self.tabs.setDocumentMode(True)
         self.label_view = LabelView(self.pictures)
         self.groups_view = GroupsView(self.pictures)
         self.doubts_view = DoubtsView(self.pictures)
-        self.undo_action = QAction("Undo the last label", self)
-        self.undo_action.setShortcut(QKeySequence.StandardKey.Undo)
-        self.undo_action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        self.addAction(self.undo_action)
+        self.undo_action = bind(Shortcut.UNDO_LEARN, self, text=tr("Undo the last label"))
         self.label_view.empty.action_requested.connect(self.classify_requested)
         self.groups_view.label_requested.connect(lambda: self.show_view(LearnView.LABEL))
         self.groups_view.classify_requested.connect(self.classify_requested)
@@ -117,9 +132,9 @@ class LearnPage(QWidget):
         self._add_view(LearnView.VERSIONS, self._versions_body)
 
         self.tabs.currentChanged.connect(self._on_view_changed)
-        strips = StripColumn(self.settings, self.strip, self.notes)
+        strips = StripColumn(self.settings, self.fine_tuning, self.strip, self.notes)
         build.column(self.header, strips, (self.tabs, 1), parent=self, spacing=0)
-        self.show_unavailable("The backend is starting.")
+        self.show_unavailable(tr("The backend is starting."))
 
     @property
     def view(self) -> LearnView:
@@ -132,10 +147,11 @@ class LearnPage(QWidget):
         self.tabs.setCurrentWidget(self._views[view])
         self._focus_view()
 
-    def show_doubt_count(self, count: int) -> None:
+    def show_doubt_count(self, number: int) -> None:
         """Say on its tab how many labels are doubtful, as far as that is known."""
+        title = _TITLES[LearnView.DOUBTS]
         index = self.tabs.indexOf(self.doubts_view)
-        self.tabs.setTabText(index, f"{LearnView.DOUBTS} ({count})" if count else LearnView.DOUBTS)
+        self.tabs.setTabText(index, f"{title} ({count(number)})" if number else title)
 
     def _focus_view(self) -> None:
         shown = self._views[self.view]
@@ -159,7 +175,7 @@ class LearnPage(QWidget):
 
     def _add_view(self, name: LearnView, view: QWidget) -> None:
         self._views[name] = view
-        self.tabs.addTab(view, name)
+        self.tabs.addTab(view, caption(_TITLES[name]))
 
     def show_labels(self, labels: LabelSummary) -> None:
         self._labels = labels
@@ -169,7 +185,7 @@ class LearnPage(QWidget):
     def show_runs(self, runs: Sequence[TrainingRun]) -> None:
         self._runs = runs
         run = active_run(runs)
-        if run is not None:
+        if run is not None and not run.fine_tunes:
             self._starting = False
         self.strip.show_run(run)
         self.versions.show_runs(runs)
@@ -182,7 +198,9 @@ class LearnPage(QWidget):
         self.models.setVisible(model is not None)
         if model is not None:
             self.models.setText(fitted(model.name, self.models.fontMetrics(), _MAX_NAME))
-            self.models.setAccessibleName(f"{model.name} learns; choose another model")
+            self.models.setAccessibleName(
+                tr("{name} learns; choose another model", name=model.name)
+            )
         self.versions.show_model(model)
         self._show_versions()
 
@@ -210,11 +228,15 @@ class LearnPage(QWidget):
         self.header.sentence.setText(wording.next_step(self._labels))
         # After a run it makes sense without a label too: what was undone is unlearned.
         labelled = bool(self._labels.total or self._outbox.pending or self._runs)
-        self.learn.setEnabled(labelled and not self._starting and active_run(self._runs) is None)
-        self.learn.setToolTip("" if labelled else "Label a photo first")
+        # A network that is fine-tuned is no reason to wait.
+        learning = active_run([run for run in self._runs if not run.fine_tunes])
+        self.learn.setEnabled(labelled and not self._starting and learning is None)
+        self.learn.setToolTip("" if labelled else tr("Label a photo first"))
 
     def _show_versions(self) -> None:
         known = self._model is not None and bool(self._model.versions or self._runs)
         self._versions_body.setCurrentIndex(1 if known else 0)
         if self._labels is not None and not known:
-            self.no_versions.setText("There is no version yet. Label photos, then press Learn now.")
+            self.no_versions.setText(
+                tr("There is no version yet. Label photos, then press Learn now.")
+            )

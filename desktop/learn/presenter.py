@@ -12,12 +12,17 @@ from desktop.backend_follower import BackendFollower
 from desktop.formats import plural
 from desktop.jobs import Job, Jobs
 from desktop.learn.classes_presenter import ClassesPresenter
+from desktop.learn.label_files_presenter import LabelFilesPresenter
 from desktop.learn.learn_now import learn_now
+from desktop.learn.model_actions import ModelActions
 from desktop.learn.outbox import Outbox, OutboxView
 from desktop.learn.page import LearnPage, LearnView
 from desktop.learn.wording import outcome_sentence
 from desktop.model_choices import ModelChoice
 from desktop.notifications import Notifications
+from desktop.service_sentences import translated
+from desktop.training_runs import check_succeeded, wait_for_run
+from desktop.translation import tr
 from desktop.versions.presenter import VersionsPresenter
 from serving.progress import Report
 
@@ -53,6 +58,10 @@ class LearnPresenter:
         self._learning: Job[None] | None = None
         self._learning_model: str | None = None
         """Which model the job is about."""
+        self._tuning: dict[str, Job[None]] = {}
+        """Runs that fine-tune and that this window began, by their ids."""
+        self._tunes: frozenset[str] = frozenset()
+        """The ids of all runs of the model that fine-tune and go on."""
         self._refused = len(outbox.view.refused)
         self._follower = BackendFollower(
             backend,
@@ -62,7 +71,7 @@ class LearnPresenter:
                 "training": self._refresh_runs,
             },
             on_event=self._on_event,
-            on_error=lambda error: page.show_unavailable(str(error)),
+            on_error=lambda error: page.show_unavailable(translated(str(error))),
         )
         page.learn_requested.connect(self.learn)
         page.models.chosen.connect(self.choose)
@@ -73,16 +82,19 @@ class LearnPresenter:
         page.notes.retry_requested.connect(self.retry_refused)
         page.notes.discard_requested.connect(self.discard_refused)
         page.settings.changed.connect(self.change_settings)
-        self._classes = ClassesPresenter(
-            page.classes,
+        page.fine_tuning.requested.connect(self.fine_tune)
+        self._actions = ModelActions(
             backend,
             outbox,
             jobs,
             notifications,
             on_changed=lambda: self._follower.mark_stale("models", "labels"),
         )
+        self._classes = ClassesPresenter(page.classes, self._actions)
+        self.presenters = [LabelFilesPresenter(page.classes.files, self._actions)]
+        page.when.toggled.connect(lambda: self._follower.mark_stale("training"))
         page.view_changed.connect(lambda: self._follower.mark_stale("labels"))
-        jobs.start("Follow the backend", self._follow, background=True)
+        jobs.start(tr("Follow the backend"), self._follow, background=True)
 
     async def _follow(self, report: Report) -> None:
         """Show what the backend knows, and whatever changes there, until cancelled."""
@@ -110,6 +122,7 @@ class LearnPresenter:
             # Another model may have been chosen while this was on its way.
             if labels.model == self._name:
                 self._page.show_labels(labels)
+                await self._refresh_offer()
                 if self._page.view is LearnView.CLASSES:
                     await self._classes.refresh()
 
@@ -118,6 +131,9 @@ class LearnPresenter:
             runs = await self._backend.training_runs(name)
             if name == self._name:
                 self._page.show_runs(runs)
+                tunes = (run.id for run in runs if run.fine_tunes and not run.state.finished)
+                self._tunes = frozenset(tunes)
+                await self._refresh_offer()
 
     async def _refresh_model(self) -> None:
         models = await self._backend.models()
@@ -138,18 +154,38 @@ class LearnPresenter:
         self._page.show_model(self._model)
         self._versions.show_history()
         self._on_model(self._model)
-        self._classes.show_model(self._name or "")
+        self._actions.model = self._name or ""
         await self._refresh_settings()
         await self._refresh_outlook()
         await self._refresh_labels()
         if before != self._name:
             await self._refresh_runs()
 
+    async def _refresh_after_run(self) -> None:
+        """Show what a run of this window brought.
+
+        A model that was renamed or deleted meanwhile is refused here, and an event has the page
+        requested again: the run itself has not failed by it.
+        """
+        with contextlib.suppress(BackendRefused):
+            await self._refresh_runs()
+            await self._refresh_model()
+
     async def _refresh_settings(self) -> None:
         if (name := self._name) is not None:
             settings = await self._backend.training_settings(name)
             if name == self._name:
                 self._page.settings.show_settings(settings)
+
+    async def _refresh_offer(self) -> None:
+        """Show whether the network can be fine-tuned, while that is open."""
+        if (name := self._name) is None or not self._page.when.isChecked():
+            return
+        offer = None
+        with contextlib.suppress(BackendRefused):  # without a live version
+            offer = await self._backend.fine_tuning(name)
+        if name == self._name:
+            self._page.fine_tuning.show_offer(offer, goes_on=bool(self._tunes))
 
     async def _refresh_outlook(self) -> None:
         """Show what the live version expects of more labels; nothing if it was not measured."""
@@ -172,7 +208,7 @@ class LearnPresenter:
             if model == self._name:
                 self._page.settings.show_settings(kept)
 
-        self._jobs.start("Change when the model learns", work)
+        self._jobs.start(tr("Change when the model learns"), work)
 
     def choose(self, model: str) -> None:
         """Teach a model, whichever is current."""
@@ -184,7 +220,11 @@ class LearnPresenter:
         if len(view.refused) > self._refused:
             newest = view.refused[-1]
             self._notifications.error(
-                f"The backend refused the label “{newest.class_name}”. {newest.reason}"
+                tr(
+                    "The backend refused the label “{class_name}”. {reason}",
+                    class_name=newest.class_name,
+                    reason=translated(newest.reason),
+                )
             )
         self._refused = len(view.refused)
 
@@ -201,34 +241,58 @@ class LearnPresenter:
                     model=model,
                     closing=lambda: self._jobs.closing,
                 )
-                await self._refresh_runs()
-                await self._refresh_model()
+                await self._refresh_after_run()
             finally:
                 self._page.show_starting(False)
             self._notifications.info(outcome_sentence(run))
 
         self._learning_model = model
-        self._learning = self._jobs.start("Learn from the labels", work, has_own_eta=True)
+        self._learning = self._jobs.start(tr("Learn from the labels"), work, has_own_eta=True)
+
+    def fine_tune(self) -> None:
+        """Train the network itself, beside all other runs."""
+        model = self._name
+        if model is None:
+            return
+
+        async def work(report: Report) -> None:
+            run = await self._backend.train(model, fine_tune=True)
+            self._tuning[run.id] = job
+            try:
+                run = await wait_for_run(
+                    self._backend, run, report, closing=lambda: self._jobs.closing
+                )
+            finally:
+                del self._tuning[run.id]
+            check_succeeded(run)
+            await self._refresh_after_run()
+            self._notifications.info(outcome_sentence(run))
+
+        job = self._jobs.start(tr("Fine-tune the network"), work, has_own_eta=True)
 
     def cancel(self, run_id: str) -> None:
         # A run of this window ends with its job, and the job cancels it.
-        own = self._learning_model == self._name
+        tuning = self._tuning.get(run_id)
+        if tuning is not None and tuning.running:
+            tuning.cancel()
+            return
+        own = self._learning_model == self._name and run_id not in self._tunes
         if own and self._learning is not None and self._learning.running:
             self._learning.cancel()
             return
 
         async def work(report: Report) -> None:
             await self._backend.cancel_training(run_id)
-            await self._refresh_runs()
+            await self._refresh_after_run()
 
-        self._jobs.start("Cancel the training run", work)
+        self._jobs.start(tr("Cancel the training run"), work)
 
     def retry_refused(self) -> None:
         self._jobs.start(
-            "Send the refused labels again", lambda report: self._outbox.retry_refused()
+            tr("Send the refused labels again"), lambda report: self._outbox.retry_refused()
         )
 
     def discard_refused(self) -> None:
         self._jobs.start(
-            "Discard the refused labels", lambda report: self._outbox.discard_refused()
+            tr("Discard the refused labels"), lambda report: self._outbox.discard_refused()
         )

@@ -12,6 +12,7 @@ from backend.contract import (
     TrainingSettings,
 )
 from desktop import theme
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.timers import single_shot_timer
@@ -30,15 +31,17 @@ class TrainingSettingsPanel(QFrame):
         super().__init__(parent)
         theme.set_role(self, "panel")
         self._settings = TrainingSettings()
-        self.automatic = QCheckBox("Learn by itself")
-        self.labels = _number("New labels after which it learns", 1, MAX_AFTER_LABELS)
+        self.automatic = QCheckBox(tr("Learn by itself"))
+        self.labels = _number(tr("New labels after which it learns"), 1, MAX_AFTER_LABELS)
         self.seconds = _number(
-            "Seconds without a new label after which it learns",
+            tr("Seconds without a new label after which it learns"),
             MIN_QUIET_SECONDS,
             MAX_QUIET_SECONDS,
         )
-        self.promote = QCheckBox("A version that passes the gate goes live by itself")
-        self._words = [PlainLabel(text) for text in ("after", "new labels, or", "s after the last")]
+        self.promote = QCheckBox(tr("A version that passes the gate goes live by itself"))
+        self._words = [
+            PlainLabel(text) for text in (tr("after"), tr("new labels, or"), tr("s after the last"))
+        ]
         after, then, rest = self._words
         build.column(
             build.row(self.automatic, after, self.labels, then, self.seconds, rest, None),

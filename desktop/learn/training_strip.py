@@ -14,6 +14,7 @@ from backend.contract import RunState, TrainingRun
 from desktop import theme
 from desktop.formats import percent
 from desktop.training_runs import step_sentence
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.plain_label import PlainLabel
@@ -37,9 +38,9 @@ class TrainingStrip(QFrame):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setRange(0, 1000)
-        self.bar.setAccessibleName("Training progress")
-        self.cancel = QPushButton("Cancel")
-        self.cancel.setAccessibleName("Cancel the training run")
+        self.bar.setAccessibleName(tr("Training progress"))
+        self.cancel = QPushButton(tr("Cancel"))
+        self.cancel.setAccessibleName(tr("Cancel the training run"))
         self.cancel.clicked.connect(self._cancel)
         line = build.row(self.badge, (self.step, 1), self.share, spacing=theme.M)
         build.row(

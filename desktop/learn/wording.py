@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from backend.contract import Decision, LabelSummary, Outlook, TrainingRun
-from desktop.formats import count, plural
+from backend.contract import Decision, FineTuningOffer, LabelSummary, Outlook, TrainingRun
+from desktop.formats import count, duration, plural
 from desktop.learn.outbox import OutboxView
+from desktop.service_sentences import translated
+from desktop.translation import tr, tr_number, tr_plural
 from desktop.versions.wording import change_sentence, run_sentence
 
 
 def next_step(labels: LabelSummary) -> str:
     """Say what a person can do next."""
     if not labels.total and labels.since_last_run:
-        were = "was" if labels.since_last_run == 1 else "were"
-        taken_back = f"{plural(labels.since_last_run, 'label')} {were} taken back"
-        return f"{taken_back} since the last training run: learn, and the model forgets."
+        return tr_plural(
+            "{count} label was taken back since the last training run: learn, and the model"
+            " forgets.",
+            "{count} labels were taken back since the last training run: learn, and the model"
+            " forgets.",
+            labels.since_last_run,
+        ).format(count=count(labels.since_last_run))
     if not labels.total:
-        return "Say what photos show, and the model learns it."
+        return tr("Say what photos show, and the model learns it.")
     if labels.since_last_run:
-        return f"{plural(labels.since_last_run, 'label')} since the last training run."
-    return "Every label has been learned. Add some to learn more."
+        return tr_plural(
+            "{count} label since the last training run.",
+            "{count} labels since the last training run.",
+            labels.since_last_run,
+        ).format(count=count(labels.since_last_run))
+    return tr("Every label has been learned. Add some to learn more.")
 
 
 def labels_sentence(labels: LabelSummary) -> str:
     """Return `24 labels in 3 classes`."""
     labelled = sum(each.labels > 0 for each in labels.classes)
-    parts = [f"{plural(labels.total, 'label')} in {plural(labelled, 'class', 'classes')}"]
+    parts = [
+        tr(
+            "{labels} in {classes}",
+            labels=plural(labels.total, "label"),
+            classes=plural(labelled, "class", "classes"),
+        )
+    ]
     if labels.none:
-        parts.append(f"{count(labels.none)} none of these")
+        parts.append(tr("{count} none of these", count=count(labels.none)))
     if labels.conflicts:
-        parts.append(f"{plural(labels.conflicts, 'photo')} on which people disagree")
-    return ", ".join(parts) if labels.total or len(parts) > 1 else "No labels yet"
+        parts.append(
+            tr_plural(
+                "{count} photo on which people disagree",
+                "{count} photos on which people disagree",
+                labels.conflicts,
+            ).format(count=count(labels.conflicts))
+        )
+    return ", ".join(parts) if labels.total or len(parts) > 1 else tr("No labels yet")
 
 
 ENOUGH = 0.01
@@ -38,23 +60,50 @@ ENOUGH = 0.01
 
 def gain(share: float) -> str:
     """Return a gain in accuracy as `+3.1 points`."""
-    return f"{100 * share:+.1f} points"
+    return tr("{gain} points", gain=_signed(share))
 
 
 def enough(outlook: Outlook) -> str:
     """Say whether more labels are worth it, in a few words."""
     if outlook.high < ENOUGH:
-        return "There are enough labels"
-    return "More labels pay" if outlook.low >= ENOUGH else "More labels may pay"
+        return tr("There are enough labels")
+    return tr("More labels pay") if outlook.low >= ENOUGH else tr("More labels may pay")
 
 
 def outlook_sentence(outlook: Outlook) -> str:
     """Say what more labels are expected to bring, and within what."""
-    low, high = 100 * outlook.low, 100 * outlook.high
-    return (
-        f"Expected of {plural(outlook.labels_per_class_added, 'more label')} a class; in four of"
-        f" five cases between {low:+.1f} and {high:+.1f}."
+    return tr_plural(
+        "The gain in accuracy that {count} more label a class is expected to bring;"
+        " in four of five cases it is between {low} and {high}.",
+        "The gain in accuracy that {count} more labels a class are expected to bring;"
+        " in four of five cases it is between {low} and {high}.",
+        outlook.labels_per_class_added,
+    ).format(
+        count=count(outlook.labels_per_class_added),
+        low=_signed(outlook.low),
+        high=_signed(outlook.high),
     )
+
+
+def _signed(share: float) -> str:
+    return tr_number(f"{100 * share:+.1f}")
+
+
+def fine_tuning_sentence(offer: FineTuningOffer | None, *, goes_on: bool) -> str:
+    """Say what fine-tuning takes and what becomes of it, or why it is not possible."""
+    if goes_on:
+        return tr("The network is being fine-tuned. Labels are learned meanwhile as ever.")
+    if offer is None:
+        return ""
+    if offer.seconds is None:
+        return translated(f"{offer.because} {offer.advice}")
+    return tr_plural(
+        "Trains its last blocks on {count} photo, in the background, in about {duration}."
+        " It is used only if it knows more of the photos that it did not learn from.",
+        "Trains its last blocks on {count} photos, in the background, in about {duration}."
+        " It is used only if it knows more of the photos that it did not learn from.",
+        offer.labels,
+    ).format(count=count(offer.labels), duration=duration(offer.seconds))
 
 
 def outcome_sentence(run: TrainingRun) -> str:
@@ -62,19 +111,22 @@ def outcome_sentence(run: TrainingRun) -> str:
     if run.version is None:
         return run_sentence(run)
     if run.decision is Decision.PROMOTED:
-        return f"Version {run.version} is live. {change_sentence(run)}".strip()
-    return f"Version {run.version} was made. {run.step}".strip()
+        live = tr("Version {version} is live.", version=run.version)
+        return f"{live} {change_sentence(run)}".strip()
+    made = tr("Version {version} was made.", version=run.version)
+    return f"{made} {translated(run.step)}".strip()
 
 
 def waiting_sentence(outbox: OutboxView) -> str:
     """Say that labels wait, and that they are safe; empty if none does."""
     if not outbox.pending or not outbox.problem:
         return ""
-    one = outbox.pending == 1
-    return (
-        f"{plural(outbox.pending, 'label')} {'waits' if one else 'wait'} for the backend,"
-        f" safe on this machine. {outbox.problem}"
-    )
+    waiting = tr_plural(
+        "{count} label waits for the backend, safe on this machine.",
+        "{count} labels wait for the backend, safe on this machine.",
+        outbox.pending,
+    ).format(count=count(outbox.pending))
+    return f"{waiting} {translated(outbox.problem)}"
 
 
 def refused_sentence(outbox: OutboxView) -> str:
@@ -83,8 +135,14 @@ def refused_sentence(outbox: OutboxView) -> str:
         return ""
     first = outbox.refused[0]
     if len(outbox.refused) == 1:
-        return f"The label “{first.class_name}” was refused. {first.reason}"
-    return (
-        f"{plural(len(outbox.refused), 'label')} were refused."
-        f" The first, “{first.class_name}”: {first.reason}"
+        return tr(
+            "The label “{class_name}” was refused. {reason}",
+            class_name=first.class_name,
+            reason=translated(first.reason),
+        )
+    return tr(
+        "{labels} were refused. The first, “{class_name}”: {reason}",
+        labels=plural(len(outbox.refused), "label"),
+        class_name=first.class_name,
+        reason=translated(first.reason),
     )

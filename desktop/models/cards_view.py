@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QAbstractItemView
 from desktop.models.cards_model import ENTRY, CardsModel
 from desktop.models.entries import ModelEntry
 from desktop.models.model_cards import ModelCards
+from desktop.shortcuts import Shortcut
+from desktop.translation import tr
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.tile_grid import TileGrid
 
@@ -25,7 +27,7 @@ class CardsView(TileGrid):
     """Delete on the card of a model."""
 
     def __init__(self, pictures: Pictures) -> None:
-        super().__init__("Models")
+        super().__init__(tr("Models"))
         self.cards = CardsModel()
         self.setModel(self.cards)
         self.set_tiles(ModelCards(pictures, self))
@@ -56,9 +58,9 @@ class CardsView(TileGrid):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         entry = self.selected
         model = entry.model if entry is not None else None
-        if model is not None and event.key() == Qt.Key.Key_F2:
+        if model is not None and Shortcut.RENAME_MODEL.matches(event):
             self.rename_requested.emit(model.name)
-        elif model is not None and event.key() == Qt.Key.Key_Delete:
+        elif model is not None and Shortcut.DELETE_MODEL.matches(event):
             self.delete_requested.emit(model.name)
         else:
             super().keyPressEvent(event)

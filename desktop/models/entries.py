@@ -26,7 +26,7 @@ class ModelEntry:
     loading: bool = False
     """Instances are loading it because a person asked for that here."""
     milliseconds: float | None = None
-    """How long this machine takes for a photo, if it answered some."""
+    """How long this machine takes for a photo, if it answered some or was measured."""
     memory_estimate: int | None = None
     """Bytes in an instance, from models that were measured; None if there is none."""
 
@@ -53,7 +53,7 @@ def model_entries(
             tuple((photos or {}).get(each.name, ())),
             unfinished.get(each.name),
             each.name in loading,
-            (milliseconds or {}).get(each.name),
+            (milliseconds or {}).get(each.name, each.photo_milliseconds),
             estimated_memory(each, models),
         )
         for each in models

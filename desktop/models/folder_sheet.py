@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QWidget
 
 from desktop import theme
 from desktop.models.folder_summary import FolderSummary
 from desktop.models.new_model_form import Backbone, NewModelForm
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.dialogs import Dialog
 from desktop.widgets.plain_label import PlainLabel
 from serving.models.model_names import same_name
 from serving.photo_folder import PhotoFolder
@@ -20,7 +22,7 @@ _NEW = ""
 """The value of the entry for a new model."""
 
 
-class FolderSheet(QDialog):
+class FolderSheet(Dialog):
     """Emits the model that is to learn: a new one, or one of those that there are."""
 
     start_requested = Signal(object)
@@ -38,26 +40,25 @@ class FolderSheet(QDialog):
     ) -> None:
         """`name` is proposed for a new model, unless one of `models` has it, which then goes on
         learning; `found` is None for what is looked into later; `model` is selected first."""
-        super().__init__(parent)
-        self.setWindowTitle("Learn from a folder")
+        super().__init__(tr("Learn from a folder"), parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(480)
         again = next((each for each in models if same_name(each, name)), "")
         self.summary = None if found is None else FolderSummary(found)
         self.model = ComboBox(
-            "The model that learns",
-            [(_NEW, "A new model"), *((each, each) for each in models)],
+            tr("The model that learns"),
+            [(_NEW, tr("A new model")), *((each, each) for each in models)],
         )
         self.form = NewModelForm(backbones, models, "" if again else name)
         self.goes_on = PlainLabel("", "muted", wrap=True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.start = buttons.addButton("Start learning", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.start = buttons.addButton(tr("Start learning"), QDialogButtonBox.ButtonRole.AcceptRole)
         theme.set_role(self.start, "primary")
         self.start.setDefault(True)
         buttons.accepted.connect(self._accept)
         buttons.rejected.connect(self.reject)
         column = build.column(
-            PlainLabel("Model that learns", "heading"),
+            PlainLabel(tr("Model that learns"), "heading"),
             self.model,
             self.goes_on,
             theme.XS,
@@ -78,8 +79,11 @@ class FolderSheet(QDialog):
         self.form.setVisible(model == _NEW)
         self.goes_on.setVisible(model != _NEW)
         self.goes_on.setText(
-            f"{model} learns these photos beside those that it has; what it has already is not"
-            " read again."
+            tr(
+                "{model} learns these photos beside those that it has; what it"
+                " has already is not read again.",
+                model=model,
+            )
         )
         self._enable()
         self.adjustSize()

@@ -8,6 +8,7 @@ from pathlib import Path
 from backend.client import BackendClient
 from backend.contract import NewModel, TrainingRun
 from desktop.training_runs import check_succeeded, wait_for_run
+from desktop.translation import tr
 from serving.progress import Report
 
 
@@ -27,7 +28,7 @@ async def learn_from_folder(
     run was cancelled elsewhere, and BackendError.
     """
     if isinstance(model, NewModel):
-        report(0, 0, f"Making {model.name}")
+        report(0, 0, tr("Making {name}", name=model.name))
         model = (await backend.create_model(model)).name
     send = backend.import_zip if is_archive(folder) else backend.import_folder
     run = await send(model, folder)

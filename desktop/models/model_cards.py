@@ -13,6 +13,8 @@ from desktop.formats import plural
 from desktop.models import wording
 from desktop.models.cards_model import ENTRY
 from desktop.models.entries import MOSAIC, ModelEntry
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.versions.wording import accuracy
 from desktop.widgets.accuracy_bar import paint_accuracy
 from desktop.widgets.picture import center_crop
@@ -119,7 +121,7 @@ class ModelCards(Tiles):
         if entry.run is not None:
             self._paint_progress(painter, QRectF(box.x(), top, box.width(), _BAR), entry)
             top += _BAR + theme.S
-            line(self._small, entry.run.step, "muted")
+            line(self._small, translated(entry.run.step), "muted")
             return
         model = entry.model
         if model is None:
@@ -134,7 +136,7 @@ class ModelCards(Tiles):
             width = self._body.metrics.horizontalAdvance(measured) + theme.M
             bar = QRectF(box.x() + width, top, box.width() - width, self._body.height)
             paint_accuracy(painter, bar, model.accuracy, model.accuracy_error)
-        line(self._body, measured or "Accuracy not measured", "text" if measured else "muted")
+        line(self._body, measured or tr("Accuracy not measured"), "text" if measured else "muted")
         line(self._small, wording.cost(entry), "muted")
 
     def _paint_progress(self, painter: QPainter, track: QRectF, entry: ModelEntry) -> None:

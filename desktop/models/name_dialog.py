@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QWidget
 
 from desktop import theme
 from desktop.models.name_field import NameField
 from desktop.widgets import build
+from desktop.widgets.dialogs import Dialog
 from desktop.widgets.plain_label import PlainLabel
-from desktop.widgets.plain_text import one_line
 
 
-class NameDialog(QDialog):
+class NameDialog(Dialog):
     """One name field, and a button named for what it does."""
 
     name_requested = Signal(str)
@@ -22,8 +22,7 @@ class NameDialog(QDialog):
     def __init__(
         self, title: str, action: str, text: str, taken: Iterable[str], parent: QWidget
     ) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(one_line(title))
+        super().__init__(title, parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(400)
         self.name = NameField(taken, text)

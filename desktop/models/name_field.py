@@ -8,7 +8,10 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from desktop import theme
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.widgets import build
+from desktop.widgets.focus import delegate_focus
 from desktop.widgets.plain_label import PlainLabel
 from serving.models.model_names import (
     MAX_MODEL_NAME,
@@ -28,13 +31,13 @@ class NameField(QWidget):
         super().__init__()
         self._taken = tuple(taken)
         self.field = QLineEdit(text)
-        self.field.setAccessibleName("Name of the model")
+        self.field.setAccessibleName(tr("Name of the model"))
         self.field.setMaxLength(2 * MAX_MODEL_NAME)
         self.problem = PlainLabel("", "small", wrap=True)
         # So that nothing moves as a sentence of one line comes and goes.
         self.problem.setMinimumHeight(self.problem.fontMetrics().height())
         build.column(self.field, self.problem, parent=self, spacing=theme.XS)
-        self.setFocusProxy(self.field)
+        delegate_focus(self, self.field)
         self.field.textChanged.connect(self._check)
         self._check()
 
@@ -50,13 +53,13 @@ class NameField(QWidget):
             name = checked_model_name(text)
         except ModelNameError as error:
             # An empty field needs no complaint: nobody has typed anything yet.
-            problem = str(error) if text else ""
+            problem = translated(str(error)) if text else ""
         else:
             other = next((each for each in self._taken if same_name(each, name)), None)
             if other is None:
                 self._name = name
             else:
-                problem = f"There is a model called {other}. Choose another name."
+                problem = tr("There is a model called {other}. Choose another name.", other=other)
         self.problem.setText(problem)
         theme.set_role(self.problem, "error" if problem else "small")
         self.changed.emit()

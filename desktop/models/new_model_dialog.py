@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QWidget
 
 from desktop import theme
 from desktop.models.new_model_form import Backbone, NewModelForm
+from desktop.translation import tr
 from desktop.widgets import build
+from desktop.widgets.dialogs import Dialog
 
 
-class NewModelDialog(QDialog):
+class NewModelDialog(Dialog):
     """Emits the model that is to be made."""
 
     model_requested = Signal(object)
@@ -22,13 +24,12 @@ class NewModelDialog(QDialog):
         self, backbones: Sequence[Backbone], taken: Sequence[str], parent: QWidget
     ) -> None:
         """`backbones` has at least one; `taken` are names of other models."""
-        super().__init__(parent)
-        self.setWindowTitle("New model")
+        super().__init__(tr("New model"), parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(480)
         self.form = NewModelForm(backbones, taken)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.make = buttons.addButton("Make the model", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.make = buttons.addButton(tr("Make the model"), QDialogButtonBox.ButtonRole.AcceptRole)
         theme.set_role(self.make, "primary")
         self.make.setDefault(True)
         buttons.accepted.connect(self._accept)

@@ -10,9 +10,12 @@ from PySide6.QtWidgets import QButtonGroup, QRadioButton, QWidget
 
 from backend.contract import NewModel
 from desktop import theme
+from desktop.formats import count
 from desktop.models.name_field import NameField
+from desktop.translation import tr, tr_plural
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
+from desktop.widgets.focus import delegate_focus
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import caption
 
@@ -37,9 +40,9 @@ class NewModelForm(QWidget):
         super().__init__()
         self._backbones = {each.name: each for each in backbones}
         self.name = NameField(taken, name)
-        self.name.field.setPlaceholderText("What it tells apart, such as “Birds”")
-        self.backbone = ComboBox("Network", ((each.name, each.title) for each in backbones))
-        self.only_mine = QRadioButton("Only my classes")
+        self.name.field.setPlaceholderText(tr("What it tells apart, such as “Birds”"))
+        self.backbone = ComboBox(tr("Network"), ((each.name, each.title) for each in backbones))
+        self.only_mine = QRadioButton(tr("Only my classes"))
         self.and_mine = QRadioButton()
         self.only_mine.setChecked(True)
         group = QButtonGroup(self)
@@ -48,18 +51,18 @@ class NewModelForm(QWidget):
         self.explanation = PlainLabel("", "small", wrap=True)
         self.explanation.setMinimumHeight(2 * self.explanation.fontMetrics().height())
         build.column(
-            PlainLabel("Name", "heading"),
+            PlainLabel(tr("Name"), "heading"),
             self.name,
-            PlainLabel("Network", "heading"),
+            PlainLabel(tr("Network"), "heading"),
             self.backbone,
             theme.XS,
-            PlainLabel("Classes", "heading"),
+            PlainLabel(tr("Classes"), "heading"),
             self.only_mine,
             self.and_mine,
             self.explanation,
             parent=self,
         )
-        self.setFocusProxy(self.name)
+        delegate_focus(self, self.name)
         self.name.changed.connect(self.changed)
         self.backbone.currentIndexChanged.connect(self._explain)
         self.only_mine.toggled.connect(self._explain)
@@ -74,11 +77,21 @@ class NewModelForm(QWidget):
 
     def _explain(self) -> None:
         backbone = self._backbones[str(self.backbone.currentData())]
-        count = f"{backbone.class_count:,} " if backbone.class_count else ""
-        self.and_mine.setText(f"The {count}classes of {caption(backbone.title)} and mine")
+        number, title = backbone.class_count, caption(backbone.title)
+        self.and_mine.setText(
+            tr_plural(
+                "The {count} class of {title} and mine",
+                "The {count} classes of {title} and mine",
+                number,
+            ).format(count=count(number), title=title)
+            if number
+            else tr("The classes of {title} and mine", title=title)
+        )
         self.explanation.setText(
-            "It answers with nothing else, and knows what photos that are labelled or dropped in"
-            " a folder teach it."
+            tr(
+                "It answers with nothing else, and knows what photos that are"
+                " labelled or dropped in a folder teach it."
+            )
             if self.only_mine.isChecked()
-            else "It answers at once, and learns yours beside them."
+            else tr("It answers at once, and learns yours beside them.")
         )

@@ -7,15 +7,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPoint, Qt, Signal
 from PySide6.QtGui import (
-    QAction,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
-    QKeySequence,
     QShowEvent,
 )
 from PySide6.QtWidgets import (
-    QFileDialog,
     QMenu,
     QSplitter,
     QStackedWidget,
@@ -36,14 +33,21 @@ from desktop.models.new_model_dialog import NewModelDialog
 from desktop.models.new_model_form import Backbone
 from desktop.models.one_model import OneModelView
 from desktop.models.pane import ModelPane
+from desktop.shortcuts import Shortcut, bind, menu_text
+from desktop.translation import tr
 from desktop.widgets import build
+from desktop.widgets.dialogs import FileDialog
 from desktop.widgets.drop_overlay import DropOverlay
 from desktop.widgets.empty_state import EmptyState
+from desktop.widgets.focus import delegate_focus
 from desktop.widgets.page_header import PageHeader
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import caption
+from serving.importing.holds_model import is_model_file
 from serving.photo_folder import PhotoFolder
+
+_MODEL_FILTER = tr("Models (*.keras *.h5 *.hdf5 *.zip *.pb);;All files (*)")
 
 
 class ModelsPage(QWidget):
@@ -54,6 +58,10 @@ class ModelsPage(QWidget):
     folder_requested = Signal(list, str)
     """list[Path]: what was dropped or selected to learn from; and the model that is to,
     empty for a new one."""
+    catalogue_requested = Signal()
+    """A model is to be added that others made."""
+    model_requested = Signal(Path)
+    """A model is to be imported from this file or folder."""
     rename_requested = Signal(str, str)
     duplicate_requested = Signal(str, str)
     delete_requested = Signal(str)
@@ -73,17 +81,26 @@ class ModelsPage(QWidget):
         self._built_in: Sequence[BuiltInSummary] = ()
         self._deleted: Sequence[DeletedModel] = ()
         self.pictures = Pictures(self)
-        self.header = PageHeader("Models")
+        self.header = PageHeader(tr("Models"))
         self.from_folder = build.button(
-            "From a folder…", "folder", tip="Learn from a folder with one folder a class"
+            tr("From photos…"), "folder", tip=tr("Learn from a folder with one folder a class")
         )
-        self.new = build.button("New model…", role="primary")
-        self.more = build.icon_button("more", "More", side=20)
+        self.add = build.button(
+            tr("Add model…"),
+            "plus",
+            tip=tr("Download one of the catalogue, or import one of yours"),
+        )
+        self.new = build.button(
+            tr("New model…"),
+            role="primary",
+            tip=tr("Begin with a name; it learns the photos that you label"),
+        )
+        self.more = build.icon_button("more", tr("More"), side=20)
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._page_menu = QMenu(self)
         self._page_menu.aboutToShow.connect(self._fill_page_menu)
         self.more.setMenu(self._page_menu)
-        for control in (self.from_folder, self.new, self.more):
+        for control in (self.from_folder, self.add, self.new, self.more):
             self.header.add(control)
         self.cards = CardsView(self.pictures)
         self._model_menu = QMenu(self)
@@ -101,12 +118,14 @@ class ModelsPage(QWidget):
         self._split.setSizes([780, 300])
         self.empty = EmptyState(
             "empty-models",
-            "No models yet",
-            "Make one of your own classes: drop a folder with one folder a class here, or begin"
-            " with a name and label photos.",
-            "New model…",
+            tr("No models yet"),
+            tr(
+                "Make one of your own classes: drop a folder with one folder a"
+                " class here, or begin with a name and label photos."
+            ),
+            tr("New model…"),
         )
-        self.waiting = PlainLabel("The backend is starting.", "muted", wrap=True)
+        self.waiting = PlainLabel(tr("The backend is starting."), "muted", wrap=True)
         self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.waiting.setMargin(theme.XL)
         self._body = QStackedWidget()
@@ -118,8 +137,8 @@ class ModelsPage(QWidget):
         self._whole = QStackedWidget()
         self._whole.addWidget(listed)
         build.column(self._whole, parent=self)
-        self._overlay = DropOverlay(self, "Drop a folder with one folder a class")
-        self.setFocusProxy(self.cards)
+        self._overlay = DropOverlay(self, tr("Drop a folder with one folder a class, or a model"))
+        delegate_focus(self, self.cards)
         self._connect()
         self._enable(False)
 
@@ -243,21 +262,43 @@ class ModelsPage(QWidget):
 
     def open_folder_dialog(self, model: str = "") -> None:
         """Ask for a folder that a new model, or `model`, is to learn from."""
-        dialog = QFileDialog(self, "Open a folder with one folder a class")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog = FileDialog(self, tr("Open a folder with one folder a class"))
+        dialog.setFileMode(FileDialog.FileMode.Directory)
         dialog.fileSelected.connect(lambda name: self.folder_requested.emit([Path(name)], model))
+        dialog.open()
+
+    def open_model_file_dialog(self, parent: QWidget) -> None:
+        """Ask for the file of a model to import."""
+        dialog = FileDialog(parent, tr("Import a model from a file"))
+        dialog.setFileMode(FileDialog.FileMode.ExistingFile)
+        dialog.setNameFilter(_MODEL_FILTER)
+        self._open_model_dialog(dialog)
+
+    def open_model_folder_dialog(self, parent: QWidget) -> None:
+        """Ask for the folder of a model to import."""
+        dialog = FileDialog(parent, tr("Import a model from a folder"))
+        dialog.setFileMode(FileDialog.FileMode.Directory)
+        self._open_model_dialog(dialog)
+
+    def _open_model_dialog(self, dialog: FileDialog) -> None:
+        dialog.fileSelected.connect(lambda name: self.model_requested.emit(Path(name)))
         dialog.open()
 
     def open_rename_dialog(self, name: str) -> NameDialog:
         taken = [each for each in self.names() if each != name]
-        dialog = NameDialog(f"Rename {name}", "Rename", name, taken, self)
+        dialog = NameDialog(tr("Rename {name}", name=name), tr("Rename"), name, taken, self)
         dialog.name_requested.connect(lambda new: self.rename_requested.emit(name, new))
         dialog.open()
         return dialog
 
     def open_duplicate_dialog(self, name: str) -> NameDialog:
-        dialog = NameDialog(f"Duplicate {name}", "Duplicate", f"{name} copy", self.names(), self)
+        dialog = NameDialog(
+            tr("Duplicate {name}", name=name),
+            tr("Duplicate"),
+            tr("{name} copy", name=name),
+            self.names(),
+            self,
+        )
         dialog.name_requested.connect(lambda new: self.duplicate_requested.emit(name, new))
         dialog.open()
         return dialog
@@ -268,7 +309,10 @@ class ModelsPage(QWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         # Photos by themselves are for the Classify page, which the window then shows.
-        if any(path.is_dir() or is_archive(path) for path in dropped_paths(event.mimeData())):
+        if any(
+            path.is_dir() or is_archive(path) or is_model_file(path)
+            for path in dropped_paths(event.mimeData())
+        ):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
             self._overlay.appear()
@@ -286,13 +330,14 @@ class ModelsPage(QWidget):
             self.folder_requested.emit(paths, "")
 
     def _enable(self, enabled: bool) -> None:
-        for control in (self.new, self.from_folder, self.more):
+        for control in (self.new, self.from_folder, self.add, self.more):
             control.setEnabled(enabled)
 
     def _connect(self) -> None:
         self.new.clicked.connect(self.open_new_dialog)
         self.empty.action_requested.connect(self.open_new_dialog)
         self.from_folder.clicked.connect(lambda: self.open_folder_dialog())
+        self.add.clicked.connect(self.catalogue_requested)
         self.cards.selection_changed.connect(self._show_selected)
         self.cards.open_requested.connect(self.open_model)
         self.cards.rename_requested.connect(self.open_rename_dialog)
@@ -300,14 +345,10 @@ class ModelsPage(QWidget):
         self.cards.customContextMenuRequested.connect(self._open_context_menu)
         self.pane.open_requested.connect(self.open_model)
         for keys, act in (
-            (QKeySequence(QKeySequence.StandardKey.New), self.open_new_dialog),
-            (QKeySequence("Ctrl+Shift+O"), self.open_folder_dialog),
+            (Shortcut.NEW_MODEL, self.open_new_dialog),
+            (Shortcut.LEARN_FROM_FOLDER, self.open_folder_dialog),
         ):
-            action = QAction(self)
-            action.setShortcut(keys)
-            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            action.triggered.connect(_without_argument(act))
-            self.addAction(action)
+            bind(keys, self, act)
 
     def _show_selected(self) -> None:
         self.pane.show_entry(self.cards.selected)
@@ -330,23 +371,32 @@ class ModelsPage(QWidget):
             return
         name = model.name
         menu, add = self._model_menu, self._model_menu.addAction
-        add("Versions and report").triggered.connect(lambda: self.open_model(name))
-        add("Learn from a folder…").triggered.connect(lambda: self.open_folder_dialog(name))
+        add(menu_text(tr("Versions and report"), Shortcut.OPEN_MODEL)).triggered.connect(
+            lambda: self.open_model(name)
+        )
+        add(tr("Learn from a folder…")).triggered.connect(lambda: self.open_folder_dialog(name))
         menu.addSeparator()
-        add("Rename…").triggered.connect(lambda: self.open_rename_dialog(name))
-        add("Duplicate…").triggered.connect(lambda: self.open_duplicate_dialog(name))
+        add(menu_text(tr("Rename…"), Shortcut.RENAME_MODEL)).triggered.connect(
+            lambda: self.open_rename_dialog(name)
+        )
+        add(tr("Duplicate…")).triggered.connect(lambda: self.open_duplicate_dialog(name))
         menu.addMenu(self._keep_menu(model))
         menu.addSeparator()
-        delete = add(caption(f"Delete, with {wording.goes_along(model)}", 80))
+        delete = add(
+            menu_text(
+                tr("Delete, with {contents}", contents=wording.goes_along(model)),
+                Shortcut.DELETE_MODEL,
+            )
+        )
         delete.setEnabled(not model.current)
         if model.current:
-            delete.setText("Delete (use another model first)")
+            delete.setText(tr("Delete (use another model first)"))
         delete.triggered.connect(lambda: self.delete_requested.emit(name))
 
     def _keep_menu(self, model: ModelSummary) -> QMenu:
-        menu = QMenu("Keep versions", self._model_menu)
+        menu = QMenu(tr("Keep versions"), self._model_menu)
         for number in sorted({3, 5, 10, 20, 50, model.keep_versions}):
-            action = menu.addAction(f"The newest {number}")
+            action = menu.addAction(tr("The newest {number}", number=number))
             action.setCheckable(True)
             action.setChecked(number == model.keep_versions)
             action.triggered.connect(
@@ -358,28 +408,21 @@ class ModelsPage(QWidget):
         self._page_menu.clear()
         for each in self._built_in:
             if not each.installed:
-                add = self._page_menu.addAction(f"Add {caption(each.title)}")
+                add = self._page_menu.addAction(tr("Add {title}", title=caption(each.title)))
                 add.triggered.connect(
                     lambda checked, name=each.name: self.pane.add_requested.emit(name)
                 )
         if self._deleted:
             self._page_menu.addSeparator()
         for deleted in self._deleted:
-            restore = self._page_menu.addAction(f"Restore {caption(deleted.name)}")
+            restore = self._page_menu.addAction(tr("Restore {name}", name=caption(deleted.name)))
             restore.triggered.connect(
                 lambda checked, token=deleted.token: self.restore_requested.emit(token)
             )
         if self._page_menu.isEmpty():
-            self._page_menu.addAction("Nothing was deleted").setEnabled(False)
+            self._page_menu.addAction(tr("Nothing was deleted")).setEnabled(False)
 
 
 def dropped_paths(data: QMimeData) -> list[Path]:
     """Return the files and folders of this machine in `data`."""
     return list(addresses_in(data).files)
-
-
-def _without_argument(act: Callable[[], object]) -> Callable[[], None]:
-    def call() -> None:
-        act()
-
-    return call

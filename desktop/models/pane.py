@@ -6,9 +6,12 @@ from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QGridLayout, QMenu, QProgressBar, QScrollArea, QWidget
 
 from desktop import theme
+from desktop.formats import percent
 from desktop.model_faults import fault_sentences
 from desktop.models import wording
 from desktop.models.entries import ModelEntry
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.plain_label import PlainLabel
@@ -46,15 +49,17 @@ class ModelPane(QFrame):
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
-        self.cancel = build.button("Cancel")
-        self.use = build.button("Use this model", role="primary")
-        self.use.setToolTip("It is loaded everywhere, then it answers photos in place of the other")
-        self.add = build.button("Add this model", role="primary")
-        self.keep = build.button("Keep loaded")
-        self.open = build.button("Versions and report")
-        self.more = build.button("More", "chevron-down")
+        self.cancel = build.button(tr("Cancel"))
+        self.use = build.button(tr("Use this model"), role="primary")
+        self.use.setToolTip(
+            tr("It is loaded everywhere, then it answers photos in place of the other")
+        )
+        self.add = build.button(tr("Add this model"), role="primary")
+        self.keep = build.button(tr("Keep loaded"))
+        self.open = build.button(tr("Versions and report"))
+        self.more = build.button(tr("More"), "chevron-down")
         self.more.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
-        self.more.setAccessibleName("More about this model")
+        self.more.setAccessibleName(tr("More about this model"))
         self.more.setMenu(menu)
         self.attribution = PlainLabel(
             "", "small", wrap=True, selectable=True, limit=_MAX_ATTRIBUTION, lines=40
@@ -119,7 +124,7 @@ class ModelPane(QFrame):
         run = entry.run if entry is not None else None
         built_in = entry.built_in if entry is not None else None
         title = built_in.title if model is None and built_in is not None else ""
-        self.name.setText((title or entry.name) if entry is not None else "No model selected")
+        self.name.setText((title or entry.name) if entry is not None else tr("No model selected"))
         self.badge.setVisible(entry is not None)
         if entry is not None:
             self.badge.set_state(wording.state(entry), wording.state_words(entry))
@@ -129,10 +134,10 @@ class ModelPane(QFrame):
         self.fault.setVisible(bool(self.fault.text()))
         self._run.setVisible(run is not None)
         if run is not None:
-            self.step.setText(run.step or "Waiting for its turn.")
+            self.step.setText(translated(run.step) or tr("Waiting for its turn."))
             self.progress.setValue(round(run.progress * 1000))
-            self.progress.setAccessibleName(f"{run.step} {round(run.progress * 100)}%")
-            self.cancel.setAccessibleName(f"Cancel: {run.step}")
+            self.progress.setAccessibleName(f"{translated(run.step)} {percent(run.progress)}")
+            self.cancel.setAccessibleName(tr("Cancel: {step}", step=translated(run.step)))
         loading = entry is not None and entry.loading
         self._buttons.setVisible(entry is not None)
         self.use.setVisible(model is not None and not model.current)
@@ -142,11 +147,11 @@ class ModelPane(QFrame):
         self.keep.setVisible(model is not None and not model.current)
         self.keep.setEnabled(not loading and model is not None and model.live_version is not None)
         served = model is not None and model.served
-        self.keep.setText("Unload" if served else "Keep loaded")
+        self.keep.setText(tr("Unload") if served else tr("Keep loaded"))
         self.keep.setToolTip(
-            "Instances give back the memory that it takes"
+            tr("Instances give back the memory that it takes")
             if served
-            else "Instances load it beside the current model, and it answers by its name"
+            else tr("Instances load it beside the current model, and it answers by its name")
         )
         self.open.setVisible(model is not None)
         self.more.setVisible(model is not None)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from backend.client import BackendClient
+from backend.client import BackendClient, BackendRefused
 from backend.contract import (
     BuiltInSummary,
     Event,
@@ -17,15 +17,19 @@ from backend.contract import (
     TrainingRun,
 )
 from desktop.backend_follower import BackendFollower
-from desktop.formats import plural
+from desktop.formats import count
 from desktop.jobs import Job, Jobs
 from desktop.models import wording
 from desktop.models.entries import MOSAIC, model_entries
+from desktop.models.importing.flow import ImportFlow
 from desktop.models.learn_from_folder import is_archive, learn_from_folder
 from desktop.models.one_model import OneModelView
 from desktop.models.page import ModelsPage
 from desktop.notifications import Notifications
+from desktop.service_sentences import translated
+from desktop.translation import tr, tr_plural
 from desktop.versions.presenter import VersionsPresenter
+from desktop.versions.version_images import ImageFailures
 from serving.photo_folder import NotAPhotoFolder, scan_photo_folder
 from serving.progress import Report
 
@@ -66,13 +70,23 @@ class ModelsPresenter:
         self._loading: set[str] = set()
         self._versions: VersionsPresenter | None = None
         """Of the model that is on show, once one was."""
+        self._image_failures = ImageFailures(backend, notifications)
+        self._imports = ImportFlow(
+            page,
+            backend,
+            jobs,
+            notifications,
+            refresh=self._refresh_models,
+            use=self.use,
+            history=history,
+        )
         self._learning: dict[str, Job[None]] = {}
         """Jobs of this window by the run that they wait for, under the model's name."""
         self._follower = BackendFollower(
             backend,
             {"models": self._refresh_models, "training": self._refresh_runs},
             on_event=self._on_event,
-            on_error=lambda error: page.show_unavailable(str(error)),
+            on_error=lambda error: page.show_unavailable(translated(str(error))),
         )
         self._connect(page)
         page.pictures.start(partial(backend.image, side=None), jobs)
@@ -117,6 +131,7 @@ class ModelsPresenter:
         self._show()
         if self._versions is not None and self._page.opened_model:
             self._versions.show_history()
+        await self._image_failures.look()
         await self._refresh_photos()
 
     async def _refresh_runs(self) -> None:
@@ -131,7 +146,12 @@ class ModelsPresenter:
             self._photos.pop(name, None)
         for name, number in labels.items():
             if self._photos_of.get(name, 0) != number:
-                self._photos[name] = await self._backend.photos(name, MOSAIC)
+                try:
+                    self._photos[name] = await self._backend.photos(name, MOSAIC)
+                except BackendRefused:
+                    # Deleted or renamed since the models were requested, which is an event that
+                    # has them requested again. What a job did before this has not failed by it.
+                    continue
                 self._photos_of[name] = number
                 self._show()
 
@@ -162,37 +182,39 @@ class ModelsPresenter:
             model = await self._backend.create_model(new)
             await self._refresh_models()
             self._page.select(model.name)
-            self._notifications.info(f"{model.name} was made. {wording.contents(model)}")
+            self._notifications.info(
+                tr("{name} was made. {contents}", name=model.name, contents=wording.contents(model))
+            )
 
-        return self._jobs.start(f"Make {new.name}", work)
+        return self._jobs.start(tr("Make {name}", name=new.name), work)
 
     def use(self, name: str) -> Job[None]:
         """Make a model the current one, once every instance has loaded it."""
 
         async def work() -> None:
             await self._backend.use_model(name)
-            self._notifications.info(f"{name} answers now.")
+            self._notifications.info(tr("{name} answers now.", name=name))
 
-        return self._load(f"Use {name}", name, work)
+        return self._load(tr("Use {name}", name=name), name, work)
 
     def serve(self, name: str) -> Job[None]:
         async def work() -> None:
             await self._backend.serve_model(name)
 
-        return self._load(f"Load {name}", name, work)
+        return self._load(tr("Load {name}", name=name), name, work)
 
     def unserve(self, name: str) -> Job[None]:
         async def work() -> None:
             await self._backend.unserve_model(name)
 
-        return self._load(f"Unload {name}", name, work)
+        return self._load(tr("Unload {name}", name=name), name, work)
 
     def add_built_in(self, name: str) -> Job[None]:
         async def work() -> None:
             model = await self._backend.add_built_in(name)
             self._page.select(model.name)
 
-        return self._load(f"Add {name}", name, work)
+        return self._load(tr("Add {name}", name=name), name, work)
 
     def rename(self, name: str, new_name: str) -> Job[None]:
         async def work(report: Report) -> None:
@@ -200,7 +222,7 @@ class ModelsPresenter:
             await self._refresh_models()
             self._page.select(new_name)
 
-        return self._jobs.start(f"Rename {name}", work)
+        return self._jobs.start(tr("Rename {name}", name=name), work)
 
     def duplicate(self, name: str, new_name: str) -> Job[None]:
         async def work(report: Report) -> None:
@@ -208,7 +230,7 @@ class ModelsPresenter:
             await self._refresh_models()
             self._page.select(new_name)
 
-        return self._jobs.start(f"Duplicate {name}", work)
+        return self._jobs.start(tr("Duplicate {name}", name=name), work)
 
     def delete(self, name: str) -> Job[None]:
         """Delete a model; a notice says what went along, and takes it back."""
@@ -217,10 +239,10 @@ class ModelsPresenter:
             deleted = await self._backend.delete_model(name)
             await self._refresh_models()
             self._notifications.info(
-                wording.deleted_sentence(deleted), "Undo", partial(self.restore, deleted.token)
+                wording.deleted_sentence(deleted), tr("Undo"), partial(self.restore, deleted.token)
             )
 
-        return self._jobs.start(f"Delete {name}", work)
+        return self._jobs.start(tr("Delete {name}", name=name), work)
 
     def restore(self, token: str) -> Job[None]:
         async def work(report: Report) -> None:
@@ -228,26 +250,37 @@ class ModelsPresenter:
             await self._refresh_models()
             self._page.select(model.name)
 
-        return self._jobs.start("Restore a model", work)
+        return self._jobs.start(tr("Restore a model"), work)
 
     def keep_versions(self, name: str, number: int) -> Job[None]:
         async def work(report: Report) -> None:
             await self._backend.keep_versions(name, number)
             await self._refresh_models()
 
-        return self._jobs.start(f"Keep {number} versions of {name}", work)
+        return self._jobs.start(
+            tr_plural(
+                "Keep {count} version of {name}", "Keep {count} versions of {name}", number
+            ).format(count=count(number), name=name),
+            work,
+        )
 
     def look_into_folder(self, paths: Sequence[Path], model: str) -> Job[None]:
         """Show what is in a folder, and learn from it once a person has agreed.
 
-        What is not a folder with one folder a class is explained, with what was found.
+        A model, which may come with a file of labels, is imported instead. What is neither that
+        nor a folder with one folder a class is explained, with what was found.
         """
 
         async def work(report: Report) -> None:
+            if not model and await self._imports.take(paths):
+                return
             if len(paths) > 1:
                 raise NotAPhotoFolder(
-                    f"{plural(len(paths), 'file or folder', 'files and folders')} were dropped.",
-                    "Drop the one folder that has a folder for each class.",
+                    tr(
+                        "{count} files and folders were dropped.",
+                        count=count(len(paths)),
+                    ),
+                    tr("Drop the one folder that has a folder for each class."),
                 )
             (folder,) = paths
             found, name = None, folder.name
@@ -255,11 +288,11 @@ class ModelsPresenter:
                 # Its content is looked into by the backend, which unpacks it anyway.
                 name = folder.stem
             else:
-                report(0, 0, f"Looking into {folder.name}")
+                report(0, 0, tr("Looking into {name}", name=folder.name))
                 found = await asyncio.to_thread(scan_photo_folder, folder, report)
             self._page.open_folder_sheet(name, found, partial(self.learn, folder), model)
 
-        return self._jobs.start("Look into a folder", work)
+        return self._jobs.start(tr("Look into a folder"), work)
 
     def learn(self, folder: Path, model: str | NewModel) -> Job[None]:
         """Have a model, new or not, learn from a folder; then its report is shown."""
@@ -277,7 +310,11 @@ class ModelsPresenter:
             await self._refresh_runs()
             self._show_outcome(run)
 
-        job = self._jobs.start(f"{name} learns from {folder.name}", work, has_own_eta=True)
+        job = self._jobs.start(
+            tr("{model} learns from {folder}", model=name, folder=folder.name),
+            work,
+            has_own_eta=True,
+        )
         self._learning[name] = job
         return job
 
@@ -293,7 +330,7 @@ class ModelsPresenter:
             await self._backend.cancel_training(run_id)
             await self._refresh_runs()
 
-        self._jobs.start("Cancel the training run", work)
+        self._jobs.start(tr("Cancel the training run"), work)
 
     def _load(self, title: str, name: str, act: Callable[[], Awaitable[None]]) -> Job[None]:
         """Carry out what makes instances load or unload a model; its card says so meanwhile."""
@@ -317,5 +354,6 @@ class ModelsPresenter:
             self._notifications.info(wording.import_outcome(run))
         else:
             use = partial(self.use, run.model)
-            self._notifications.info(wording.import_outcome(run), "Use it", use)
+            outcome = wording.import_outcome(run, answers=False)
+            self._notifications.info(outcome, tr("Use it"), use)
         self._page.open_model(run.model)

@@ -12,7 +12,7 @@ from desktop.theme.fonts import Size, font, monospace
 from desktop.theme.icons import paint_icon, pixmap, set_icon, set_mark
 from desktop.theme.marks import paint_mark, state_mark
 from desktop.theme.style_sheet import set_role
-from desktop.theme.tokens import CONTROL_HEIGHT, CORNER, XL, XS, L, M, S, color, tokens
+from desktop.theme.tokens import CONTROL_HEIGHT, CORNER, XL, XS, L, M, S, color, map_color, tokens
 
 __all__ = [
     "CONTROL_HEIGHT",
@@ -27,6 +27,7 @@ __all__ = [
     "Theme",
     "color",
     "font",
+    "map_color",
     "monospace",
     "paint_icon",
     "paint_mark",

@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from desktop.theme.tokens import color
+from desktop.translation import tr
 
 
 class Shape(Enum):
@@ -30,6 +31,7 @@ class StateMark:
     """What a state looks like: a word, a shape, and the name of a colour token."""
 
     word: str
+    """In the language of the window."""
     shape: Shape
     token: str
 
@@ -39,35 +41,33 @@ class StateMark:
 
 
 _MARKS = {
-    mark.word: mark
-    for mark in (
-        StateMark("queued", Shape.RING, "neutral"),
-        StateMark("starting", Shape.HALF, "waiting"),
-        StateMark("ready", Shape.DISC, "ready"),
-        StateMark("draining", Shape.TRIANGLE, "draining"),
-        StateMark("stopped", Shape.SQUARE, "neutral"),
-        StateMark("failed", Shape.CROSS, "failed"),
-        StateMark("answered", Shape.CHECK, "neutral"),
-        StateMark("unsure", Shape.DIAMOND, "waiting"),
-        StateMark("labelled", Shape.TAG, "accent"),
-        StateMark("running", Shape.HALF, "accent"),
-        StateMark("succeeded", Shape.CHECK, "accent"),
-        StateMark("cancelled", Shape.SQUARE, "neutral"),
-        StateMark("live", Shape.DISC, "ready"),
-        StateMark("canary", Shape.HALF, "accent"),
-        StateMark("held back", Shape.DIAMOND, "waiting"),
-        StateMark("current", Shape.CHECK, "accent"),
-        StateMark("served", Shape.DISC, "ready"),
-        StateMark("not served", Shape.SQUARE, "neutral"),
-        StateMark("loading", Shape.HALF, "waiting"),
-        StateMark("learning", Shape.HALF, "accent"),
-        StateMark("built in", Shape.RING, "neutral"),
-    )
+    "queued": StateMark(tr("Queued"), Shape.RING, "neutral"),
+    "starting": StateMark(tr("Starting"), Shape.HALF, "waiting"),
+    "ready": StateMark(tr("Ready"), Shape.DISC, "ready"),
+    "asleep": StateMark(tr("Asleep"), Shape.RING, "neutral"),
+    "draining": StateMark(tr("Draining"), Shape.TRIANGLE, "draining"),
+    "stopped": StateMark(tr("Stopped"), Shape.SQUARE, "neutral"),
+    "failed": StateMark(tr("Failed"), Shape.CROSS, "failed"),
+    "answered": StateMark(tr("Answered"), Shape.CHECK, "neutral"),
+    "unsure": StateMark(tr("Unsure"), Shape.DIAMOND, "waiting"),
+    "labelled": StateMark(tr("Labelled"), Shape.TAG, "accent"),
+    "running": StateMark(tr("Running"), Shape.HALF, "accent"),
+    "succeeded": StateMark(tr("Succeeded"), Shape.CHECK, "accent"),
+    "cancelled": StateMark(tr("Cancelled"), Shape.SQUARE, "neutral"),
+    "live": StateMark(tr("Live"), Shape.DISC, "ready"),
+    "canary": StateMark(tr("Canary"), Shape.HALF, "accent"),
+    "held back": StateMark(tr("Held back"), Shape.DIAMOND, "waiting"),
+    "current": StateMark(tr("Current"), Shape.CHECK, "accent"),
+    "served": StateMark(tr("Served"), Shape.DISC, "ready"),
+    "not served": StateMark(tr("Not served"), Shape.SQUARE, "neutral"),
+    "loading": StateMark(tr("Loading"), Shape.HALF, "waiting"),
+    "learning": StateMark(tr("Learning"), Shape.HALF, "accent"),
+    "built in": StateMark(tr("Built in"), Shape.RING, "neutral"),
 }
 
 
 def state_mark(state: str) -> StateMark:
-    """Return the mark of `state`: queued, starting, ready, draining, stopped, failed,
+    """Return the mark of `state`: queued, starting, ready, asleep, draining, stopped, failed,
     answered, unsure, labelled, running, succeeded, cancelled, live, canary, held back, current,
     served, not served, loading, learning or built in.
 

@@ -49,6 +49,11 @@ class Tokens:
     draining: str
     failed: str
     neutral: str
+    bar: str
+    """Bars beside the one in `accent`."""
+    heat_for: str
+    """Over the parts of a photo that speak for a class; those against it are `heat_against`."""
+    heat_against: str
 
 
 LIGHT = Tokens(
@@ -71,6 +76,9 @@ LIGHT = Tokens(
     draining="#7442b8",
     failed="#b9261f",
     neutral="#5a626e",
+    bar="#7f8793",
+    heat_for="#d95c00",
+    heat_against="#3f51c9",
 )
 
 DARK = Tokens(
@@ -93,10 +101,22 @@ DARK = Tokens(
     draining="#c09bf5",
     failed="#ff8a80",
     neutral="#a2aab6",
+    bar="#828b99",
+    heat_for="#ff8c1a",
+    heat_against="#7f95ff",
 )
 
 _shown = LIGHT
 """A module variable, because it is read with every stroke that is painted."""
+
+
+_MAP = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+"""Told apart with any color vision, on light and on dark (Okabe and Ito, 2008)."""
+
+
+def map_color(number: int) -> QColor:
+    """Return one of six colours for classes, 0 to 5; for -1 the one of all others."""
+    return QColor(_MAP[number]) if number >= 0 else color("line_strong")
 
 
 def tokens() -> Tokens:

@@ -8,12 +8,16 @@ from PySide6.QtWidgets import QFrame, QWidget
 from backend.contract import CanarySummary
 from desktop import theme
 from desktop.formats import percent
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.versions import wording
 from desktop.widgets import build
 from desktop.widgets.interval_bar import IntervalBar
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge
+
+_BAR_WIDTH = 160
 
 
 class CanaryPanel(QFrame):
@@ -30,16 +34,16 @@ class CanaryPanel(QFrame):
         self._version = 0
         self.badge = StateBadge("canary")
         self.heading = PlainLabel(role="heading")
-        self.promote = build.button("Use it now")
-        self.end = build.button("End it")
+        self.promote = build.button(tr("Use it now"))
+        self.end = build.button(tr("End it"))
         self.sentence = PlainLabel(role="muted", wrap=True)
         self.bar = IntervalBar()
+        self.bar.setFixedWidth(_BAR_WIDTH)
         self.facts = PlainLabel(role="small", wrap=True)
         self.facts.setFont(theme.font(theme.Size.SMALL, numbers=True))
         build.column(
             build.row(self.badge, (self.heading, 1), self.promote, self.end),
-            self.bar,
-            self.sentence,
+            build.row(self.bar, (self.sentence, 1), spacing=theme.M),
             self.facts,
             parent=self,
             spacing=theme.XS,
@@ -55,21 +59,33 @@ class CanaryPanel(QFrame):
         if canary is None:
             return
         self._version = canary.version
-        name = f"Version {canary.version}"
-        self.heading.setText(f"{name} beside version {canary.stable}")
-        self.sentence.setText(canary.sentence)
+        version, stable = canary.version, canary.stable
+        self.heading.setText(
+            tr("Version {version} beside version {stable}", version=version, stable=stable)
+        )
+        self.sentence.setText(translated(canary.sentence))
         share = canary.agreements / canary.photos if canary.photos else 0.0
         low, high = canary.agreement_low, canary.agreement_high
         self.bar.show_interval(low, share, high, canary.required_agreement)
         self.bar.setVisible(bool(canary.photos))
         self.bar.setAccessibleName(
-            f"Agreement {percent(share)}, between {percent(low)} and {percent(high)};"
-            f" {percent(canary.required_agreement)} is required"
+            tr(
+                "Agreement {share}, between {low} and {high}; {required} is required",
+                share=percent(share),
+                low=percent(low),
+                high=percent(high),
+                required=percent(canary.required_agreement),
+            )
         )
         facts = wording.canary_facts(canary)
         self.facts.setText("   ".join(f"{fact}: {value}" for fact, value in facts))
-        for button, act in ((self.promote, "Use"), (self.end, "End the canary:")):
+        for button in (self.promote, self.end):
             button.setEnabled(not busy)
-            button.setAccessibleName(f"{act} version {canary.version}")
-        self.promote.setToolTip(tooltip(f"{name} answers all requests from now on"))
-        self.end.setToolTip(tooltip(f"Version {canary.stable} answers all requests again"))
+        self.promote.setAccessibleName(tr("Use version {number}", number=version))
+        self.end.setAccessibleName(tr("End the canary: version {number}", number=version))
+        self.promote.setToolTip(
+            tooltip(tr("Version {number} answers all requests from now on", number=version))
+        )
+        self.end.setToolTip(
+            tooltip(tr("Version {number} answers all requests again", number=stable))
+        )

@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QCheckBox, QPlainTextEdit, QStackedWidget, QWidget
 
 from backend.contract import Comparison, VersionSummary
 from desktop import theme
-from desktop.formats import percent
+from desktop.formats import percent, short_hash
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.versions import wording
 from desktop.widgets import build
 from desktop.widgets.combo_box import ComboBox
@@ -29,25 +31,26 @@ class CompareView(QWidget):
     def __init__(self, pictures: Pictures) -> None:
         super().__init__()
         self._numbers: list[int] = []
+        self._live: int | None = None
         self._comparisons: Sequence[Comparison] = ()
         self._unreadable: Sequence[Comparison] = ()
         self._compared: tuple[object, object] = (None, None)
         """The versions whose answers are shown, whatever is selected by now."""
-        self.first = ComboBox("The first version")
-        self.second = ComboBox("The second version")
+        self.first = ComboBox(tr("The first version"))
+        self.second = ComboBox(tr("The second version"))
         self.photos = ComboBox(
-            "The photos to compare on",
-            [(False, "labelled photos"), (True, "photos of the history")],
+            tr("The photos to compare on"),
+            [(False, tr("labelled photos")), (True, tr("photos of the history"))],
         )
-        self.compare = build.button("Compare", role="primary")
-        self.only_changed = QCheckBox("Only answers that changed")
+        self.compare = build.button(tr("Compare"), role="primary")
+        self.only_changed = QCheckBox(tr("Only answers that changed"))
         self.only_changed.setChecked(True)
         self.sentence = PlainLabel("", "muted", wrap=True)
         self.sentence.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.grid = PhotoGrid(pictures, "Photos with the answers of both versions")
+        self.grid = PhotoGrid(pictures, tr("Photos with the answers of both versions"))
         self.unreadable = QPlainTextEdit()
         self.unreadable.setReadOnly(True)
-        self.unreadable.setAccessibleName("Photos that cannot be read")
+        self.unreadable.setAccessibleName(tr("Photos that cannot be read"))
         self.unreadable.setFont(theme.monospace(theme.Size.SMALL))
         self.unreadable.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.unreadable.setFixedHeight(72)
@@ -57,8 +60,8 @@ class CompareView(QWidget):
         self._body.addWidget(self.note)
         self._body.addWidget(self.grid)
         build.column(
-            build.row(self.first, PlainLabel("and", "muted"), self.second, None),
-            build.row(PlainLabel("on", "muted"), self.photos, self.compare, None),
+            build.row(self.first, PlainLabel(tr("and"), "muted"), self.second, None),
+            build.row(PlainLabel(tr("on"), "muted"), self.photos, self.compare, None),
             build.row((self.sentence, 1), self.only_changed),
             (self._body, 1),
             self.unreadable,
@@ -76,15 +79,16 @@ class CompareView(QWidget):
     def show_versions(self, versions: Sequence[VersionSummary], live: int | None) -> None:
         """Offer `versions`, newest first; those that are selected stay so."""
         numbers = [each.number for each in versions]
-        if numbers == self._numbers and numbers:
+        if (numbers, live) == (self._numbers, self._live) and numbers:
             return
-        self._numbers = numbers
+        self._numbers, self._live = numbers, live
         before = (self.first.currentData(), self.second.currentData())
         for box in (self.first, self.second):
             box.blockSignals(True)
             box.clear()
             for number in numbers:
-                box.add(f"v{number}{', live' if number == live else ''}", number)
+                name = tr("v{number}, live", number=number) if number == live else f"v{number}"
+                box.add(name, number)
             box.blockSignals(False)
         newest = numbers[0] if numbers else None
         former = numbers[1] if len(numbers) > 1 else newest
@@ -106,7 +110,7 @@ class CompareView(QWidget):
         self.photos.setEnabled(not comparing)
         if comparing:
             self._forget()
-            self.note.setText("Both versions look at the photos.")
+            self.note.setText(tr("Both versions look at the photos."))
         else:
             self._enable()
 
@@ -119,15 +123,15 @@ class CompareView(QWidget):
             return
         if self.photos.currentData():
             self.note.setText(
-                "None of the photos of the history can be read."
+                tr("None of the photos of the history can be read.")
                 if self._unreadable
-                else "There is no photo in the history to compare on."
+                else tr("There is no photo in the history to compare on.")
             )
         else:
             self.note.setText(
-                "None of the labelled photos can be read. `servery doctor` names them."
+                tr("None of the labelled photos can be read. `servery doctor` names them.")
                 if self._unreadable
-                else "There is no labelled photo to compare on."
+                else tr("There is no labelled photo to compare on.")
             )
 
     def clear(self) -> None:
@@ -152,7 +156,9 @@ class CompareView(QWidget):
         self.unreadable.setVisible(bool(self._unreadable))
         self.unreadable.setPlainText(
             "\n".join(
-                one_line(f"{each.file or each.image[:12]}    {each.problem}", 1000)
+                one_line(
+                    f"{each.file or short_hash(each.image)}    {translated(each.problem)}", 1000
+                )
                 for each in self._unreadable
             )
         )
@@ -165,18 +171,22 @@ class CompareView(QWidget):
         self.grid.show_tiles([_tile(each, self._compared) for each in shown])
         self._body.setCurrentWidget(self.grid if shown else self.note)
         if len(self._numbers) < 2:
-            self.note.setText("There is one version. Compare when there is another.")
+            self.note.setText(tr("There is one version. Compare when there is another."))
         elif not self._comparisons:
-            self.note.setText(f"See on the {self.photos.currentText()} which answers changed.")
+            self.note.setText(
+                tr("See on the photos of the history which answers changed.")
+                if self.photos.currentData()
+                else tr("See on the labelled photos which answers changed.")
+            )
         elif not shown:
-            self.note.setText("Both versions answer every photo alike.")
+            self.note.setText(tr("Both versions answer every photo alike."))
 
 
 def _tile(each: Comparison, numbers: tuple[object, object]) -> PhotoTile:
-    lines = [TileLine(each.label or "Not labelled", "text" if each.label else "muted")]
+    lines = [TileLine(each.label or tr("Not labelled"), "text" if each.label else "muted")]
     for number, answer, score in zip(numbers, each.answers, each.scores, strict=True):
         right = answer == each.label
         mark = "" if not each.label else "check" if right else "close"
         token = "muted" if not each.label else "text" if right else "failed"
-        lines.append(TileLine(f"v{number} {answer} {percent(score)}", token, mark))
+        lines.append(TileLine(f"v{number} {answer}", token, mark, percent(score)))
     return PhotoTile(Path(each.file) if each.file else each.image, tuple(lines))

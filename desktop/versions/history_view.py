@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 from backend.contract import AuditEntry
 from desktop import theme
 from desktop.moments import moment_in_full
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.versions import wording
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
@@ -21,13 +23,13 @@ class HistoryView(QScrollArea):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("History")
+        self.setAccessibleName(tr("History"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._entries: Sequence[AuditEntry] = ()
         self._rows: list[_Row] = []
-        self.note = PlainLabel("Nothing was done to a version yet.", "muted", wrap=True)
+        self.note = PlainLabel(tr("Nothing was done to a version yet."), "muted", wrap=True)
         inside = QWidget()
         inside.setProperty("role", "scrolled")
         self._column = build.column(
@@ -63,6 +65,6 @@ class _Row(QWidget):
         )
 
     def show_entry(self, entry: AuditEntry) -> None:
-        self.text.setText(entry.text)
+        self.text.setText(translated(entry.text))
         self._facts.setText(wording.audit_facts(entry))
         self._facts.setToolTip(tooltip(moment_in_full(entry.when)))

@@ -11,7 +11,11 @@ from backend.client import BackendClient, BackendRefused
 from backend.contract import EvaluationReport
 from desktop.jobs import Job, Jobs
 from desktop.notifications import Notifications
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.versions import wording
+from desktop.versions.version_exports import VersionExports
+from desktop.versions.version_images import VersionImages
 from desktop.versions.version_trust import VersionTrust
 from desktop.versions.view import VersionsView
 from serving.errors import BackendError
@@ -22,13 +26,13 @@ _MAX_REPORTS = 50
 """Reports that are kept; versions never change, so neither do these."""
 _MAX_COMPARED = 1_000
 """Photos of the history that versions are compared on; the backend takes no more."""
-_NO_REPORT = "This version has no report. Versions that are learned here have one."
+_NO_REPORT = tr("This version has no report. Versions that are learned here have one.")
 
 
 class VersionsPresenter:
     """Keeps a VersionsView up to date and carries out what it asks for.
 
-    `refresh` requests the models again; whoever follows the backend shows them in the view, and
+    `refresh` requests the models again; what follows the backend shows them in the view, and
     calls `show_history`. `history` returns the files of the photos that were classified here,
     the newest first.
     """
@@ -64,6 +68,8 @@ class VersionsPresenter:
         view.delete_requested.connect(self.delete)
         view.compare.compare_requested.connect(self.compare)
         self._trust = VersionTrust(view, backend, jobs, notifications, refresh)
+        self._exports = VersionExports(view, backend, jobs, notifications)
+        self._images = VersionImages(view, backend, jobs, notifications)
 
     def show_history(self) -> None:
         """Show what was done to the versions by now, and where the live one is."""
@@ -82,7 +88,7 @@ class VersionsPresenter:
 
         if self._history_job is not None and self._history_job.running:
             self._history_job.cancel()
-        self._history_job = self._jobs.start("Read the history", work, background=True)
+        self._history_job = self._jobs.start(tr("Read the history"), work, background=True)
 
     def show_report(self, number: int) -> None:
         """Show the report of a version."""
@@ -98,7 +104,7 @@ class VersionsPresenter:
             if self._view.model == model:
                 self._view.show_report(number, found)
 
-        self._jobs.start("Read a report", work, background=True)
+        self._jobs.start(tr("Read a report"), work, background=True)
 
     async def _report(self, model: str, number: int) -> EvaluationReport | str:
         """Return the report of a version, or a sentence in its place."""
@@ -107,7 +113,7 @@ class VersionsPresenter:
             found: EvaluationReport | str = await self._backend.report(model, number)
         except BackendError as error:
             if not isinstance(error, BackendRefused) or error.status != _NOT_FOUND:
-                return str(error)
+                return translated(str(error))
             found = _NO_REPORT
         while len(self._reports) >= _MAX_REPORTS:
             del self._reports[next(iter(self._reports))]
@@ -129,7 +135,7 @@ class VersionsPresenter:
             if self._view.model == model:
                 self._view.show_cell(number, shown, answered, photos)
 
-        self._jobs.start("Look for photos", work, background=True)
+        self._jobs.start(tr("Look for photos"), work)
 
     def promote(self, number: int) -> Job[None]:
         """Make a version the one that answers."""
@@ -137,9 +143,11 @@ class VersionsPresenter:
 
         async def work() -> None:
             await self._backend.promote(model, number)
-            self._notifications.info(f"Version {number} of {model} is live.")
+            self._notifications.info(
+                tr("Version {number} of {model} is live.", number=number, model=model)
+            )
 
-        return self._switch(f"Use version {number} of {model}", work)
+        return self._switch(tr("Use version {number} of {model}", number=number, model=model), work)
 
     def start_canary(self, number: int) -> Job[None]:
         """Let a version answer a share of the requests."""
@@ -147,9 +155,9 @@ class VersionsPresenter:
 
         async def work() -> None:
             canary = await self._backend.start_canary(model, number)
-            self._notifications.info(canary.sentence)
+            self._notifications.info(translated(canary.sentence))
 
-        return self._switch(f"Try version {number} of {model}", work)
+        return self._switch(tr("Try version {number} of {model}", number=number, model=model), work)
 
     def end_canary(self, number: int) -> Job[None]:
         """Let the live version answer all requests again."""
@@ -158,7 +166,7 @@ class VersionsPresenter:
         async def work() -> None:
             await self._backend.end_canary(model, number)
 
-        return self._switch(f"End the canary of {model}", work)
+        return self._switch(tr("End the canary of {model}", model=model), work)
 
     def _switch(self, title: str, act: Callable[[], Coroutine[Any, Any, None]]) -> Job[None]:
         """Change which version answers; the buttons that do so are disabled meanwhile."""
@@ -181,13 +189,18 @@ class VersionsPresenter:
             await change(model, number)
             await self._refresh()
 
-        return self._jobs.start(f"{'Pin' if pinned else 'Unpin'} version {number}", work)
+        title = (
+            tr("Pin version {number}", number=number)
+            if pinned
+            else tr("Unpin version {number}", number=number)
+        )
+        return self._jobs.start(title, work)
 
     def verify(self, number: int) -> Job[None]:
         model = self._view.model
 
         async def work(report: Report) -> None:
-            report(0, 0, "Reading every file")
+            report(0, 0, tr("Reading every file"))
             result = await self._backend.verify_version(model, number)
             sentence = wording.verification_sentence(result)
             if result.changed:
@@ -195,7 +208,9 @@ class VersionsPresenter:
             else:
                 self._notifications.info(sentence)
 
-        return self._jobs.start(f"Verify version {number} of {model}", work)
+        return self._jobs.start(
+            tr("Verify version {number} of {model}", number=number, model=model), work
+        )
 
     def delete(self, number: int) -> Job[None]:
         model = self._view.model
@@ -204,7 +219,9 @@ class VersionsPresenter:
             await self._backend.delete_version(model, number)
             await self._refresh()
 
-        return self._jobs.start(f"Delete version {number} of {model}", work)
+        return self._jobs.start(
+            tr("Delete version {number} of {model}", number=number, model=model), work
+        )
 
     def compare(self, first: int, second: int, on_history: bool) -> Job[None]:
         """Show what two versions answer for the labelled photos.
@@ -216,7 +233,9 @@ class VersionsPresenter:
         view.show_comparing(True)
 
         async def work(report: Report) -> None:
-            report(0, 0, f"v{first} and v{second} look at the photos")
+            report(
+                0, 0, tr("v{first} and v{second} look at the photos", first=first, second=second)
+            )
             try:
                 found = await self._backend.compare(model, (first, second), files=files)
             finally:
@@ -224,4 +243,9 @@ class VersionsPresenter:
             if self._view.model == model:
                 view.show_comparisons(found)
 
-        return self._jobs.start(f"Compare v{first} and v{second} of {model}", work)
+        return self._jobs.start(
+            tr(
+                "Compare v{first} and v{second} of {model}", first=first, second=second, model=model
+            ),
+            work,
+        )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from PySide6.QtWidgets import QWidget
 
 from desktop import theme
+from desktop.formats import capitalized
 from desktop.moments import ago, moment_in_full
+from desktop.translation import tr
 from desktop.versions import wording
 from desktop.versions.timeline import TimelineEntry
 from desktop.widgets import build
@@ -21,7 +23,7 @@ class RunRow(QWidget):
         super().__init__(parent)
         self._when = ""
         self._rail = TimelineRail(theme.M + 3)
-        self.heading = PlainLabel("Training run", "heading")
+        self.heading = PlainLabel(tr("Training run"), "heading")
         self.state = PlainLabel()
         self.outcome = PlainLabel(role="muted", wrap=True, selectable=True)
         self.facts = PlainLabel(role="small")
@@ -37,13 +39,16 @@ class RunRow(QWidget):
     def show_entry(self, entry: TimelineEntry, *, first: bool, last: bool) -> None:
         assert entry.run is not None
         state = str(entry.run.state)
-        self.state.setText(state.capitalize())
+        word = wording.RUN_STATES[entry.run.state]
+        self.state.setText(capitalized(word))
         theme.set_role(self.state, f"state {theme.state_mark(state).token}")
         self.outcome.setText(wording.run_sentence(entry.run))
         self._when = entry.when
         self.refresh_time()
         self._rail.show_mark(state, first=first, last=last)
-        self.setAccessibleName(f"Training run, {state}, {self.outcome.text()}")
+        self.setAccessibleName(
+            tr("Training run, {state}, {text}", state=word, text=self.outcome.text())
+        )
 
     def refresh_time(self) -> None:
         self.facts.setText(ago(self._when))

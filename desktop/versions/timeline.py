@@ -39,12 +39,12 @@ def entries(
 ) -> list[TimelineEntry]:
     """Pair each version with the run that made it, and add the runs that finished without one.
 
-    `audit` says what was done to them, the newest first. A run whose version is not in
-    `versions` (yet) is skipped.
+    `audit` says what was done to them, the newest first; decisions count. A run whose version
+    is not in `versions` (yet) is skipped.
     """
     last: dict[int, AuditEntry] = {}
     for each in audit:
-        if each.version is not None:
+        if each.version is not None and each.what.is_decision:
             last.setdefault(each.version, each)
     by_id = {run.id: run for run in runs}
     by_version = {run.version: run for run in runs if run.version is not None}
@@ -70,7 +70,13 @@ def entries(
 
 
 def active_run(runs: Sequence[TrainingRun]) -> TrainingRun | None:
-    """Return the run that is being worked on, or else the one that waits longest."""
-    waiting = sorted((run for run in runs if not run.state.finished), key=lambda run: run.created)
+    """Return the run that is being worked on, or else the one that waits longest.
+
+    One that fine-tunes takes minutes; others, which take seconds, come before it.
+    """
+    waiting = sorted(
+        (run for run in runs if not run.state.finished),
+        key=lambda run: (run.fine_tunes, run.created),
+    )
     running = [run for run in waiting if run.state is RunState.RUNNING]
     return next(iter(running + waiting), None)

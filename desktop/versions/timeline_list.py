@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from backend.contract import ModelSummary, VersionSummary
 from desktop import theme
 from desktop.formats import count
+from desktop.translation import tr
 from desktop.versions.run_row import RunRow
 from desktop.versions.timeline import TimelineEntry
 from desktop.versions.version_row import VersionRow
@@ -18,6 +19,7 @@ from desktop.widgets import build
 INITIAL_ROWS = 30
 """Rows that are shown until a person asks for the older ones."""
 _REFRESH_MILLISECONDS = 30_000
+_MIN_WIDTH, _MAX_WIDTH = 232, 420
 
 
 class TimelineList(QScrollArea):
@@ -28,11 +30,11 @@ class TimelineList(QScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Versions and training runs")
+        self.setAccessibleName(tr("Versions and training runs"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setMinimumWidth(232)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its rows have the focus, and scroll it
         self._entries: Sequence[TimelineEntry] = ()
         self._shown = INITIAL_ROWS
         self._rows: dict[str, VersionRow | RunRow] = {}
@@ -44,6 +46,7 @@ class TimelineList(QScrollArea):
             self.older, None, parent=inside, spacing=0, margins=(theme.M, 0, theme.S, theme.M)
         )
         self.setWidget(inside)
+        self.setMinimumWidth(_MIN_WIDTH)
         self._clock = QTimer(self)
         self._clock.setInterval(_REFRESH_MILLISECONDS)
         self._clock.timeout.connect(self._refresh_times)
@@ -91,7 +94,18 @@ class TimelineList(QScrollArea):
             self._show_row(self._row_at(index, entry), entry, by_number, first=first, last=last)
         hidden = len(self._entries) - len(shown)
         self.older.setVisible(hidden > 0)
-        self.older.setText(f"Show {count(hidden)} older")
+        self.older.setText(tr("Show {count} older", count=count(hidden)))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        handled = super().eventFilter(watched, event)
+        inside = self.widget()
+        if inside is watched and event.type() == QEvent.Type.LayoutRequest:
+            # The buttons of the rows are wider in some languages, and nothing scrolls sideways.
+            bar = self.verticalScrollBar().sizeHint().width()
+            needed = inside.minimumSizeHint().width() + bar
+            self.setMinimumWidth(max(_MIN_WIDTH, needed))
+            self.setMaximumWidth(max(_MAX_WIDTH, needed))
+        return handled
 
     def _show_row(
         self,

@@ -8,8 +8,10 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from backend.contract import DEFAULT_SHARE, CanarySummary, VersionSummary
 from desktop import theme
-from desktop.formats import percent
+from desktop.formats import capitalized, percent, size
 from desktop.moments import ago, moment_in_full
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.versions import wording
 from desktop.versions.timeline import TimelineEntry
 from desktop.widgets import build
@@ -17,7 +19,6 @@ from desktop.widgets.accuracy_bar import AccuracyBar
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import caption, tooltip
 from desktop.widgets.timeline_rail import TimelineRail
-from serving.units import format_bytes
 
 
 class VersionRow(QWidget):
@@ -36,6 +37,10 @@ class VersionRow(QWidget):
     """Trust it no longer."""
     canary_requested = Signal(int)
     """Let it answer a share of the requests."""
+    export_requested = Signal(int)
+    """Write it to a folder or a file."""
+    image_requested = Signal(int)
+    """Ask how its container image is to be made."""
     confused_requested = Signal(int)
     """Show the photos of the classes that it cannot tell apart."""
 
@@ -59,17 +64,17 @@ class VersionRow(QWidget):
         """Why it cannot be served."""
         self.held_back = PlainLabel(wrap=True, selectable=True)
         """Why it did not go live."""
-        self.confused = build.button("Photos", role="quiet")
+        self.confused = build.button(tr("Photos"), role="quiet")
         """Shows those of the classes that it cannot tell apart."""
         self.confused.clicked.connect(lambda: self.confused_requested.emit(self._version.number))
-        self.promote = build.button("Use this version")
-        self.menu = build.icon_button("more", "More about this version")
+        self.promote = build.button(tr("Use this version"))
+        self.menu = build.icon_button("more", tr("More about this version"))
         self.menu.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         menu.aboutToShow.connect(lambda: self._fill_menu(menu))
         self.menu.setMenu(menu)
         self.promote.clicked.connect(lambda: self.promote_requested.emit(self._version.number))
-        self.trust = build.button("Trust…")
+        self.trust = build.button(tr("Trust…"))
         self.trust.clicked.connect(lambda: self.trust_requested.emit(self._version.number))
         self.choices = build.row(self.promote, self.confused, self.trust, None)
         """What can be done about it; more fits in before the stretch."""
@@ -113,19 +118,20 @@ class VersionRow(QWidget):
         self._version, self._before, self._is_selected = version, before, selected
         is_canary = canary is not None and canary.version == version.number
         self._may_be_canary = live is not None and canary is None and not version.live
-        self.heading.setText(f"Version {version.number}")
+        self.heading.setText(tr("Version {number}", number=version.number))
         held_back = wording.held_back_sentence(version, run, entry.last)
         states = wording.version_states(version, bool(held_back), canary)
         mark = _mark(version, is_canary=is_canary, is_held_back=bool(held_back))
-        state = ", ".join(states).capitalize()
+        state = capitalized(", ".join(states))
         self.state.setText(state)
         self.state.setVisible(bool(state))
         theme.set_role(self.state, f"state {theme.state_mark(mark).token}")
         self.refresh_time()
         measured = wording.accuracy(version.accuracy, version.accuracy_error)
-        self.accuracy.setText(measured or "Not measured")
-        how = f"Measured on {version.measured_on}. {wording.change_sentence(run)}"
-        self.accuracy.setToolTip(tooltip(how.strip() if measured else ""))
+        self.accuracy.setText(measured or tr("Not measured"))
+        how = tr("Measured on {photos}.", photos=version.measured_on)
+        how = f"{how} {wording.change_sentence(run)}".strip()
+        self.accuracy.setToolTip(tooltip(how if measured else ""))
         self.bar.show_accuracy(version.accuracy, version.accuracy_error)
         self.bar.setVisible(bool(measured))
         self.change.setText(wording.class_changes(version, before))
@@ -133,15 +139,15 @@ class VersionRow(QWidget):
         self.held_back.setVisible(bool(held_back))
         confused = wording.confused_sentence(run) if held_back else ""
         self.confused.setToolTip(tooltip(confused))
-        self.confused.setAccessibleName(f"Show the photos. {confused}")
+        self.confused.setAccessibleName(tr("Show the photos. {confused}", confused=confused))
         self.confused.setVisible(bool(confused))
         # The button below it is the advice for one that nobody trusts yet.
         advice = "" if version.needs_trust else version.fault_advice
-        self.fault.setText(f"{version.fault} {advice}".strip())
+        self.fault.setText(translated(f"{version.fault} {advice}".strip()))
         self.fault.setVisible(bool(version.fault))
         self._show_promote(live, bool(held_back), busy)
         self.trust.setVisible(version.needs_trust)
-        self.trust.setAccessibleName(f"Trust version {version.number}…")
+        self.trust.setAccessibleName(tr("Trust version {number}…", number=version.number))
         self._rail.show_mark(mark, first=first, last=last)
         parts = (
             *(self.heading.text(), state, version.fault, held_back),
@@ -155,18 +161,21 @@ class VersionRow(QWidget):
         self.promote.setVisible(not version.live and not version.needs_trust)
         self.promote.setEnabled(not busy)
         if is_held_back:
-            text, act = "Use it anyway", "Use it anyway:"
+            text = tr("Use it anyway")
+            name = tr("Use it anyway: version {number}", number=version.number)
         elif live is not None and version.number < live:
-            text, act = "Roll back", "Roll back to"
+            text = tr("Roll back")
+            name = tr("Roll back to version {number}", number=version.number)
         else:
-            text, act = "Use this version", "Use"
+            text = tr("Use this version")
+            name = tr("Use version {number}", number=version.number)
         self.promote.setText(text)
-        self.promote.setAccessibleName(f"{act} version {version.number}")
+        self.promote.setAccessibleName(name)
 
     def refresh_time(self) -> None:
         version = self._version
         photos = wording.photos_change(version, self._before)
-        facts = [ago(version.created), photos, format_bytes(version.size_bytes)]
+        facts = [ago(version.created), photos, size(version.size_bytes)]
         self.facts.setText(", ".join(fact for fact in facts if fact))
         self.facts.setToolTip(tooltip(moment_in_full(version.created)))
 
@@ -193,25 +202,35 @@ class VersionRow(QWidget):
     def _fill_menu(self, menu: QMenu) -> None:
         menu.clear()
         version, number = self._version, self._version.number
-        canary = menu.addAction(caption(f"Try it on {percent(DEFAULT_SHARE)} of the requests"))
+        canary = menu.addAction(
+            caption(tr("Try it on {share} of the requests", share=percent(DEFAULT_SHARE)))
+        )
         canary.setEnabled(self._may_be_canary and not version.fault)
         canary.triggered.connect(lambda: self.canary_requested.emit(number))
-        compare = menu.addAction("Compare with the live version")
+        compare = menu.addAction(tr("Compare with the live version"))
         compare.setEnabled(not version.live)
         compare.triggered.connect(lambda: self.compare_requested.emit(number))
-        pin = menu.addAction("Unpin" if version.pinned else "Pin, so that it always stays")
+        pin = menu.addAction(tr("Unpin") if version.pinned else tr("Pin, so that it always stays"))
         pin.triggered.connect(lambda: self.pin_requested.emit(number, not version.pinned))
-        menu.addAction("Verify its files").triggered.connect(
+        menu.addAction(tr("Verify its files")).triggered.connect(
             lambda: self.verify_requested.emit(number)
         )
+        export = menu.addAction(tr("Export…"))
+        export.setEnabled(not version.needs_trust)
+        export.triggered.connect(lambda: self.export_requested.emit(number))
+        image = menu.addAction(tr("Make an image…"))
+        image.setEnabled(not version.needs_trust)
+        image.triggered.connect(lambda: self.image_requested.emit(number))
         if version.trusted:
-            menu.addAction("Withdraw trust").triggered.connect(
+            menu.addAction(tr("Withdraw trust")).triggered.connect(
                 lambda: self.distrust_requested.emit(number)
             )
         menu.addSeparator()
-        delete = menu.addAction(f"Delete for good… ({format_bytes(version.size_bytes)})")
+        delete = menu.addAction(tr("Delete for good… ({size})", size=size(version.size_bytes)))
         if version.live or version.pinned:
-            delete.setText(f"Delete (it is {'live' if version.live else 'pinned'})")
+            delete.setText(
+                tr("Delete (it is live)") if version.live else tr("Delete (it is pinned)")
+            )
             delete.setEnabled(False)
         delete.triggered.connect(lambda: self.delete_requested.emit(number))
 

@@ -11,6 +11,7 @@ from backend.contract import TrustSummary
 from desktop.jobs import Jobs
 from desktop.model_trust import LOADED_STAYS, explanation
 from desktop.notifications import Notifications
+from desktop.translation import tr
 from desktop.versions.view import VersionsView
 from desktop.widgets.question import Question
 from serving.progress import Report
@@ -43,7 +44,9 @@ class VersionTrust:
             else:
                 await self._refresh()
 
-        self._jobs.start(f"Look at version {number} of {model}", work)
+        self._jobs.start(
+            tr("Look at version {number} of {model}", number=number, model=model), work
+        )
 
     def withdraw(self, number: int) -> None:
         """Trust a version no longer, and say what that means for what is loaded."""
@@ -52,31 +55,46 @@ class VersionTrust:
         async def work(report: Report) -> None:
             await self._backend.withdraw_trust(model, number)
             await self._refresh()
-            self._notifications.info(
-                f"Version {number} of {model} is not trusted any more. {LOADED_STAYS}"
+            withdrawn = tr(
+                "Version {number} of {model} is not trusted any more.", number=number, model=model
             )
+            self._notifications.info(f"{withdrawn} {LOADED_STAYS}")
 
-        self._jobs.start(f"Withdraw trust in version {number} of {model}", work)
+        self._jobs.start(
+            tr("Withdraw trust in version {number} of {model}", number=number, model=model), work
+        )
 
     def _trust(self, found: TrustSummary) -> None:
         async def work(report: Report) -> None:
             await self._backend.trust_version(found.model, found.version)
             await self._refresh()
-            self._notifications.info(f"Version {found.version} of {found.model} is trusted now.")
+            self._notifications.info(
+                tr(
+                    "Version {version} of {model} is trusted now.",
+                    version=found.version,
+                    model=found.model,
+                )
+            )
 
-        self._jobs.start(f"Trust version {found.version} of {found.model}", work)
+        self._jobs.start(
+            tr("Trust version {version} of {model}", version=found.version, model=found.model), work
+        )
 
 
 def open_question(parent: QWidget, found: TrustSummary, on_trusted: Callable[[], None]) -> Question:
     """Ask without blocking; `on_trusted` is called if the person trusts the version."""
     box = Question(
         parent,
-        "Trust a model",
-        f"Do you trust whoever made version {found.version} of {found.model}?",
+        tr("Trust a model"),
+        tr(
+            "Do you trust the author of version {version} of {model}?",
+            version=found.version,
+            model=found.model,
+        ),
         explanation(found),
     )
-    trust = box.addButton("Trust it", QMessageBox.ButtonRole.AcceptRole)
-    keep = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    trust = box.addButton(tr("Trust it"), QMessageBox.ButtonRole.AcceptRole)
+    keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(keep)
     box.setEscapeButton(keep)
     trust.clicked.connect(on_trusted)

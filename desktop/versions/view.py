@@ -19,6 +19,8 @@ from backend.contract import (
     TrainingRun,
 )
 from desktop import theme
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.versions.canary_panel import CanaryPanel
 from desktop.versions.compare_view import CompareView
 from desktop.versions.history_view import HistoryView
@@ -45,6 +47,8 @@ class VersionsView(QWidget):
     """Ask whether a version is trusted; see VersionTrust."""
     distrust_requested = Signal(int)
     delete_requested = Signal(int)
+    export_requested = Signal(int)
+    image_requested = Signal(int)
     canary_requested = Signal(int)
     end_canary_requested = Signal(int)
     cell_selected = Signal(int, str, str)
@@ -56,6 +60,7 @@ class VersionsView(QWidget):
         self._runs: Sequence[TrainingRun] = ()
         self._audit: Sequence[AuditEntry] = ()
         self._selected: int | None = None
+        self._live: int | None = None
         self._busy = False
         self.canary = CanaryPanel()
         self.rollout = PlainLabel(role="muted", wrap=True)
@@ -65,16 +70,19 @@ class VersionsView(QWidget):
         self.compare = CompareView(pictures)
         self.history = HistoryView()
         self.tabs = QTabWidget()
+        self.tabs.tabBar().setAccessibleName(tr("What is known of the versions"))
         self.tabs.setDocumentMode(True)
-        self.tabs.addTab(self.report, "Report")
-        self.tabs.addTab(self.compare, "Compare versions")
-        self.tabs.addTab(self.history, "History")
+        self.tabs.addTab(self.report, tr("Report"))
+        self.tabs.addTab(self.compare, tr("Compare versions"))
+        self.tabs.addTab(self.history, tr("History"))
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
         split.setHandleWidth(1)
         split.addWidget(self.timeline)
         split.addWidget(self.tabs)
-        split.setStretchFactor(1, 1)
+        # In a wide window the sentences of the timeline need less height.
+        split.setStretchFactor(0, 1)
+        split.setStretchFactor(1, 9)
         split.setSizes([264, 720])
         self._above = QWidget()
         build.column(
@@ -119,11 +127,14 @@ class VersionsView(QWidget):
         self._model = model
         versions = model.versions if model is not None else []
         live = model.live_version if model is not None else None
+        was_live = self._live
+        self._live = live
         self.compare.show_versions(versions, live)
         self._show_canary()
         numbers = [each.number for each in versions]
-        # One that is selected stays so when another goes live: a person may be reading about it.
-        if self._selected not in numbers:
+        # One that is selected stays so when another goes live, while a person may be reading.
+        follows = self._selected == was_live != live and not self.isVisible()
+        if follows or self._selected not in numbers:
             self.select(live if live in numbers else next(iter(numbers), None))
         else:
             self._show_rows()
@@ -147,7 +158,7 @@ class VersionsView(QWidget):
         is_on_its_way = rollout is not None and bool(rollout.waiting)
         self.rollout.setVisible(is_on_its_way)
         if rollout is not None:
-            self.rollout.setText(rollout.sentence)
+            self.rollout.setText(translated(rollout.sentence))
             theme.set_role(self.rollout, "error" if rollout.late else "muted")
         self._show_above()
 
@@ -156,7 +167,7 @@ class VersionsView(QWidget):
         self._selected = number
         self._show_rows()
         if number is None:
-            self.report.show_sentence("There is no version yet.")
+            self.report.show_sentence(tr("There is no version yet."))
         else:
             self.version_selected.emit(number)
 
@@ -167,7 +178,7 @@ class VersionsView(QWidget):
         if isinstance(report, str):
             self.report.show_sentence(report)
         else:
-            self.report.show_report(report)
+            self.report.show_report(number, report)
         self.report.show_confused(self._run(number))
 
     def show_cell(
@@ -210,6 +221,8 @@ class VersionsView(QWidget):
         row.distrust_requested.connect(self.distrust_requested)
         row.canary_requested.connect(self.canary_requested)
         row.confused_requested.connect(self._show_confused)
+        row.export_requested.connect(self.export_requested)
+        row.image_requested.connect(self.image_requested)
         row.delete_requested.connect(self._ask_to_delete)
         row.compare_requested.connect(self._compare_with_live)
 
@@ -236,12 +249,12 @@ class VersionsView(QWidget):
         """Ask before a version is deleted, which cannot be undone."""
         box = Question(
             self,
-            "Delete a version",
-            f"Delete version {number} of {self.model} for good?",
-            "Its files are removed from the disk. The labels that it learned from stay.",
+            tr("Delete a version"),
+            tr("Delete version {number} of {model} for good?", number=number, model=self.model),
+            tr("Its files are removed from the disk. The labels that it learned from stay."),
         )
-        delete = box.addButton("Delete", QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        delete = box.addButton(tr("Delete"), QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         delete.clicked.connect(lambda: self.delete_requested.emit(number))

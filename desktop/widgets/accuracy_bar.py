@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.formats import accuracy
+from desktop.translation import tr
 
 _BAR = 4
 _HEIGHT = 16
@@ -28,7 +29,7 @@ class AccuracyBar(QWidget):
 
     def show_accuracy(self, share: float | None, error: float | None) -> None:
         self._share, self._error = share, error
-        self.setAccessibleName(f"Accuracy {accuracy(share, error)}")
+        self.setAccessibleName(tr("Accuracy {accuracy}", accuracy=accuracy(share, error)))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -27,10 +27,11 @@ from PySide6.QtWidgets import (
 from backend.contract import ClassCount
 from desktop import theme
 from desktop.formats import count, plural
+from desktop.translation import tr
 from desktop.widgets.plain_text import one_line, tooltip
 
 ROOT = QModelIndex()
-_NEW = "new"
+_NEW = tr("new")
 _BAR = 6
 _ROW = 44
 
@@ -100,7 +101,7 @@ class ClassBars(QListView):
         self._model = ClassBarsModel()
         self.setModel(self._model)
         self.setItemDelegate(_BarRow(self))
-        self.setAccessibleName("Labels by class")
+        self.setAccessibleName(tr("Labels by class"))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -206,7 +207,11 @@ class _BarRow(QStyledItemDelegate):
 
 
 def _facts(each: ClassCount) -> str:
-    facts = f"{each.name}: {plural(each.labels, 'label')}"
+    labels = plural(each.labels, "label")
     if each.known:
-        return facts
-    return f"{facts}, a new class that the live version cannot answer with yet"
+        return f"{each.name}: {labels}"
+    return tr(
+        "{name}: {labels}, a new class that the live version cannot answer with yet",
+        name=each.name,
+        labels=labels,
+    )

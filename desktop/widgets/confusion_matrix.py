@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from desktop import theme
 from desktop.formats import count, percent, plural
+from desktop.translation import tr
 from desktop.widgets.plain_text import one_line, tooltip
 
 MAX_CLASSES = 50
@@ -39,6 +40,8 @@ class ConfusionMatrix(QWidget):
 
     cell_selected = Signal(str, str)
     """What the photos show, and what was answered."""
+    cell_opened = Signal()
+    """A click, or Enter on the selected cell: its photos are to be looked at."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,21 +78,33 @@ class ConfusionMatrix(QWidget):
         self.updateGeometry()
         self.update()
 
-    def text(self) -> str:
-        """Return every mistake as a line of text, the most frequent first."""
+    @property
+    def mistakes(self) -> list[tuple[int, str, str]]:
+        """How many photos, what they show and what was answered, the most frequent first."""
         wrong = [
             (number, self._classes[row], self._classes[column])
             for row, line in enumerate(self._counts)
             for column, number in enumerate(line)
             if number and row != column
         ]
-        wrong.sort(key=lambda each: -each[0])
-        return "\n".join(f"{shown} as {answer}: {count(number)}" for number, shown, answer in wrong)
+        return sorted(wrong, key=lambda each: -each[0])
+
+    def text(self) -> str:
+        """Return every mistake as a line of text, the most frequent first."""
+        return "\n".join(
+            tr("{shown} as {answer}: {number}", shown=shown, answer=answer, number=count(number))
+            for number, shown, answer in self.mistakes
+        )
 
     def cell_rect(self, row: int, column: int) -> QRectF:
         """Return where a cell is drawn."""
         side, left, top = self._cell(), self._left(), self._top()
         return QRectF(left + column * side, top + row * side, side, side)
+
+    @property
+    def full_width(self) -> int:
+        """Pixels that it takes with the largest cells."""
+        return round(self._left() + len(self._classes) * _MAX_CELL) + 2
 
     def sizeHint(self) -> QSize:
         return QSize(480, self.heightForWidth(480))
@@ -113,6 +128,7 @@ class ConfusionMatrix(QWidget):
         cell = self._cell_at(event.position())
         if cell is not None:
             self._select(cell)
+            self.cell_opened.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         steps = {
@@ -121,6 +137,11 @@ class ConfusionMatrix(QWidget):
             Qt.Key.Key_Up: (-1, 0),
             Qt.Key.Key_Down: (1, 0),
         }
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            if self._classes:
+                self._select(self._current or (0, 0))
+                self.cell_opened.emit()
+            return
         step = steps.get(Qt.Key(event.key()))
         if step is None or not self._classes:
             super().keyPressEvent(event)
@@ -174,10 +195,10 @@ class ConfusionMatrix(QWidget):
         painter.setPen(theme.color("muted"))
         axis = QRectF(left, 0, len(self._classes) * side, _AXIS)
         painter.drawText(
-            axis, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "Answered"
+            axis, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, tr("Answered as")
         )
         shown = QRectF(0, top - metrics.height() - theme.XS, left - theme.S, metrics.height())
-        painter.drawText(shown, Qt.AlignmentFlag.AlignRight, "Shows")
+        painter.drawText(shown, Qt.AlignmentFlag.AlignRight, tr("Shows"))
         # With cells lower than a line, only as many names as fit.
         every = max(1, -(-metrics.height() // int(side)))
         selected = set(self._current or ())
@@ -206,7 +227,7 @@ class ConfusionMatrix(QWidget):
     def _name_width(self) -> int:
         metrics = QFontMetrics(theme.font(theme.Size.SMALL))
         widest = max((metrics.horizontalAdvance(name) for name in self._shown_names), default=0)
-        return min(_MAX_NAME, max(widest + theme.XS, metrics.horizontalAdvance("Shows")))
+        return min(_MAX_NAME, max(widest + theme.XS, metrics.horizontalAdvance(tr("Shows"))))
 
     def _left(self) -> float:
         return self._name_width() + theme.S
@@ -234,13 +255,27 @@ class ConfusionMatrix(QWidget):
     def _describe(self, row: int, column: int) -> str:
         number, shown = self._counts[row][column], self._classes[row]
         total = sum(self._counts[row])
-        share = f", {percent(number / total)} of them" if total else ""
-        return f"{plural(number, 'photo')} of {shown} answered {self._classes[column]}{share}"
+        photos, answer = plural(number, "photo"), self._classes[column]
+        if not total:
+            return tr(
+                "{photos} of {shown} answered {answer}", photos=photos, shown=shown, answer=answer
+            )
+        return tr(
+            "{photos} of {shown} answered {answer}, {share} of them",
+            photos=photos,
+            shown=shown,
+            answer=answer,
+            share=percent(number / total),
+        )
 
     def _summary(self) -> str:
         total = sum(sum(line) for line in self._counts)
         right = sum(line[number] for number, line in enumerate(self._counts))
-        return f"Confusion matrix: {count(right)} of {plural(total, 'photo')} right"
+        return tr(
+            "Confusion matrix: {right} of {photos} right",
+            right=count(right),
+            photos=plural(total, "photo"),
+        )
 
 
 def drawn_classes(counts: Sequence[Sequence[int]]) -> list[int]:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QToolButton, QToolTip
 
 from desktop import theme
+from desktop.translation import tr
 from desktop.widgets.plain_text import fitted
 
 _MAX_WIDTH = 180
@@ -22,7 +23,7 @@ class Copyable(QToolButton):
         self.setFont(theme.monospace())
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip("Copy")
+        self.setToolTip(tr("Copy"))
         self.set_value(text)
         self.clicked.connect(self._copy)
 
@@ -30,8 +31,8 @@ class Copyable(QToolButton):
         """Copy `text` from now on; `shown` is what is seen in its place if it is long."""
         self._value = text
         self.setText(fitted(shown or text, self.fontMetrics(), _MAX_WIDTH))
-        self.setAccessibleName(f"Copy {text}")
+        self.setAccessibleName(tr("Copy {text}", text=text))
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self._value)
-        QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), "Copied", self)
+        QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), tr("Copied"), self)

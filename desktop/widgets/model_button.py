@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QToolButton
 
 from desktop import theme
 from desktop.model_choices import ModelChoice
+from desktop.translation import tr
 from desktop.widgets import plain_text
 
 
@@ -48,23 +49,23 @@ class ModelButton(QToolButton):
         group = QActionGroup(menu)
         for choice in self._choices:
             if choice.served:
-                action = self._add(choice, choice.current and "current")
+                action = self._add(choice, tr("current") if choice.current else "")
                 action.setCheckable(True)
                 action.setChecked(choice.selected)
                 group.addAction(action)
                 action.triggered.connect(lambda checked, name=choice.name: self.chosen.emit(name))
         others = [each for each in self._choices if not each.served]
         if others:
-            menu.addSection("Load and use")
+            menu.addSection(tr("Load and use"))
         for choice in others:
             self._add(choice).triggered.connect(
                 lambda checked, name=choice.name: self.use_requested.emit(name)
             )
         menu.addSeparator()
-        menu.addAction("Show all models").triggered.connect(self.models_requested)
+        menu.addAction(tr("Show all models")).triggered.connect(self.models_requested)
 
-    def _add(self, choice: ModelChoice, state: str | bool = "") -> QAction:
-        facts = ", ".join(fact for fact in (choice.detail, state) if isinstance(fact, str) and fact)
+    def _add(self, choice: ModelChoice, state: str = "") -> QAction:
+        facts = ", ".join(fact for fact in (choice.detail, state) if fact)
         name = plain_text.caption(choice.name)
         words = f"{name}    {plain_text.caption(facts)}" if facts else name
         return self.menu().addAction(words)

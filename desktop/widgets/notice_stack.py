@@ -8,15 +8,16 @@ from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from desktop import theme
 from desktop.notifications import Notice, Notifications
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.timers import single_shot_timer
 
 MAX_NOTICES = 3
 INFO_MILLISECONDS = 6000
-_MAX_WIDTH = 440
-_MAX_BESIDE = 80
-"""Characters of a notice with its button beside its sentence; of a longer one it is below."""
+_MAX_WIDTH = 520
+_MAX_BESIDE = 40
+"""Characters of a notice with its action beside its sentence; of a longer one it is below."""
 _MAX_TEXT = 300
 """Characters of a sentence; the tooltip and the details have the rest."""
 
@@ -74,7 +75,8 @@ class NoticeStack(QWidget):
             return
         width = min(_MAX_WIDTH, self._over.width() - 2 * theme.L)
         self.setFixedWidth(width)
-        room = self._over.height() - 2 * theme.L
+        # Half of the page: what it shows at its top, such as what is running, stays to be seen.
+        room = self._over.height() // 2
         height = -theme.S
         for bar in reversed(bars):
             height += theme.S + bar.heightForWidth(width)
@@ -105,28 +107,28 @@ class NoticeBar(QFrame):
             words.addWidget(_text(notice.advice, "muted"))
         margins = (theme.M, theme.S, theme.S, theme.S)
         line = build.row(mark, (words, 1), parent=self, spacing=theme.M, margins=margins)
-        buttons = line
-        below = len(notice.text) + len(notice.action) > _MAX_BESIDE
-        if below:
-            buttons = build.row()
-            words.addLayout(buttons)
+        is_long = len(notice.text) + len(notice.action) > _MAX_BESIDE
         if notice.action:
-            self.action = build.button(notice.action, role="" if below else "quiet")
+            self.action = build.button(notice.action, role="" if is_long else "quiet")
             self.action.clicked.connect(self._act)
-            buttons.addWidget(self.action)
+            if is_long:
+                below = build.row(self.action, None, margins=(0, theme.S, 0, 0))
+                words.addLayout(below)
+            else:
+                line.addWidget(self.action)
+        buttons = build.row(spacing=0)
+        line.addLayout(buttons)
         if notice.is_error and notice.details:
-            copy = build.button("Copy details", role="" if below else "quiet")
+            copy = build.icon_button("copy", tr("Copy details"), "muted")
             copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(notice.details))
             buttons.addWidget(copy)
-        close = build.icon_button("close", "Close this notice", "muted")
-        close.setToolTip("Close (Esc)")
+        close = build.icon_button("close", tr("Close this notice"), "muted")
+        close.setToolTip(tr("Close (Esc)"))
         close.clicked.connect(self.close_notice)
-        line.addWidget(close)
-        if below:
-            buttons.addStretch(1)
-            buttons.setContentsMargins(0, theme.S if buttons.count() > 1 else 0, 0, 0)
+        buttons.addWidget(close)
+        if is_long:
             line.setAlignment(mark, Qt.AlignmentFlag.AlignTop)
-            line.setAlignment(close, Qt.AlignmentFlag.AlignTop)
+            line.setAlignment(buttons, Qt.AlignmentFlag.AlignTop)
         self.setAccessibleName(notice.text)
         self._timer = single_shot_timer(INFO_MILLISECONDS, self.close_notice, self)
         if not (notice.is_error or notice.action or notice.stays):
@@ -135,7 +137,7 @@ class NoticeBar(QFrame):
     def count_up(self) -> None:
         """Say that it happened once more."""
         self._times += 1
-        self._what.setText(f"{self.notice.what} ({self._times} times)")
+        self._what.setText(tr("{what} ({times} times)", what=self.notice.what, times=self._times))
         if self._timer.isActive():
             self._timer.start()
 

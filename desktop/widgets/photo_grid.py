@@ -35,6 +35,12 @@ class TileLine:
     """Its colour."""
     mark: str = ""
     """The icon before it: `check`, `close` or none."""
+    end: str = ""
+    """What stays behind the text where that is too long and is shortened."""
+
+    @property
+    def words(self) -> str:
+        return f"{self.text} {self.end}".strip()
 
 
 @dataclass(frozen=True)
@@ -45,17 +51,21 @@ class PhotoTile:
 
     @property
     def text(self) -> str:
-        return ", ".join(line.text for line in self.lines)
+        return ", ".join(line.words for line in self.lines)
 
 
 class PhotoGrid(TileGrid):
     """Tiles that fill the width, with a limit to the rows where the page around it scrolls."""
 
-    def __init__(self, pictures: Pictures, name: str, *, rows: int = 0) -> None:
-        """`rows` limits the height to that many rows; 0 takes the height that there is."""
+    def __init__(
+        self, pictures: Pictures, name: str, *, rows: int = 0, tile_width: int = 144
+    ) -> None:
+        """`rows` limits the height to that many rows; 0 takes the height that there is.
+        `tile_width` is the least that a tile has, in pixels."""
         super().__init__(name)
         self._photos = _PhotosModel()
         self._photo_tiles = _PhotoTiles(pictures, self)
+        self._photo_tiles.min_width = tile_width
         self._rows = rows
         self.setModel(self._photos)
         self.set_tiles(self._photo_tiles)
@@ -107,8 +117,6 @@ class _PhotosModel(QAbstractListModel):
 
 
 class _PhotoTiles(Tiles):
-    min_width = 144
-
     def __init__(self, pictures: Pictures, parent: QObject) -> None:
         super().__init__(parent)
         self._pictures = pictures
@@ -143,4 +151,11 @@ class _PhotoTiles(Tiles):
             theme.paint_icon(painter, center, line.mark, line.token, _MARK, self.ratio)
             space.setLeft(space.left() + _MARK + theme.XS)
         painter.setPen(theme.color(line.token))
+        if line.end:
+            end = self._small.metrics.horizontalAdvance(f" {line.end}")
+            name = self._small.metrics.horizontalAdvance(line.text)
+            behind = QRectF(space)
+            behind.setLeft(space.left() + min(name, space.width() - end))
+            self._small.draw(painter, behind, f" {line.end}")
+            space.setWidth(space.width() - end)
         self._small.draw(painter, space, line.text)

@@ -41,7 +41,7 @@ def decode_picture(file: Path | bytes, side: int, *, cover: bool = True) -> QIma
     return QImage(data, upright.width, upright.height, stride, form).copy()
 
 
-def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
+def center_crop(picture: QPixmap | QImage, frame: QRectF) -> QRectF:
     """Return the middle part of `picture` that has the shape of `frame`."""
     width, height = float(picture.width()), float(picture.height())
     shape = frame.width() / frame.height()
@@ -50,30 +50,35 @@ def center_crop(picture: QPixmap, frame: QRectF) -> QRectF:
     return part
 
 
-def paint_fitted(painter: QPainter, frame: QRectF, picture: QPixmap | None, ratio: float) -> None:
+def fitted_size(picture: QPixmap, room: QSizeF) -> QSizeF:
+    """Return how large the whole picture is painted in `room`: at most twice its pixels."""
+    fitted = QSizeF(picture.size()).scaled(room, Qt.AspectRatioMode.KeepAspectRatio)
+    return QSizeF(picture.size() * 2) if fitted.width() > 2 * picture.width() else fitted
+
+
+def paint_fitted(painter: QPainter, frame: QRectF, picture: QPixmap | None, ratio: float) -> QRectF:
     """Paint the whole picture in the middle of `frame`, at most twice as large as its pixels.
 
     Without one the empty frame is painted, and a mark in it if the picture is null; `ratio` is
-    the number of device pixels in a pixel.
+    the number of device pixels in a pixel. Returns what the picture fills, to which the painter
+    is clipped; an empty rectangle without one.
     """
     if picture is None or picture.isNull():
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(theme.color("sunken"))
         painter.drawRoundedRect(frame, theme.CORNER, theme.CORNER)
     if picture is None:
-        return
+        return QRectF()
     if picture.isNull():
         theme.paint_icon(painter, frame.center(), "broken", "muted", 48, ratio)
-        return
-    fitted = QSizeF(picture.size()).scaled(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
-    if fitted.width() > 2 * picture.width():
-        fitted = QSizeF(picture.size() * 2)
-    target = QRectF(frame.topLeft(), fitted)
+        return QRectF()
+    target = QRectF(frame.topLeft(), fitted_size(picture, frame.size()))
     target.moveCenter(frame.center())
     outline = QPainterPath()
     outline.addRoundedRect(target, theme.CORNER, theme.CORNER)
     painter.setClipPath(outline)
     painter.drawPixmap(target, picture, picture.rect().toRectF())
+    return target
 
 
 def _decoded(data: bytes, side: int, cover: bool, *, at_reduced_scale: bool) -> Image.Image:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QMessageBox, QWidget
 
 from desktop.widgets import plain_text
+from desktop.widgets.dialogs import take_keyboard
 
 
 class Question(QMessageBox):
@@ -22,3 +24,10 @@ class Question(QMessageBox):
         # Qt sets the format of the question alone.
         for label in self.findChildren(QLabel):
             label.setTextFormat(Qt.TextFormat.PlainText)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        take_keyboard(self)
+        default = self.defaultButton()
+        if default is not None:
+            default.setFocus(Qt.FocusReason.ActiveWindowFocusReason)

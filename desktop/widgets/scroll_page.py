@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QLayout, QScrollArea, QWidget
 
 from desktop import theme
 from desktop.widgets import build
+from desktop.widgets.focus import delegate_focus
 from desktop.widgets.page_header import PageHeader
 
 _MAX_WIDTH = 680
@@ -22,6 +23,7 @@ class ScrollPage(QWidget):
         margins = (theme.L, theme.S, theme.L, theme.L)
         self._panels = build.column(None, parent=inner, spacing=theme.M, margins=margins)
         area = QScrollArea()
+        area.setAccessibleName(title)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidgetResizable(True)
         area.setAlignment(Qt.AlignmentFlag.AlignLeft)
@@ -30,7 +32,7 @@ class ScrollPage(QWidget):
         inner.setAutoFillBackground(False)
         area.viewport().setAutoFillBackground(False)
         build.column(PageHeader(title, sentence), (area, 1), parent=self, spacing=0)
-        self.setFocusProxy(area)
+        delegate_focus(self, area)
 
     def add_panel(self, content: QLayout) -> None:
         """Put `content` into a frame below the others."""

@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLineEdit
 
 from desktop import theme
+from desktop.translation import tr
 
 _ICON = 16
 
@@ -16,7 +17,7 @@ class SearchField(QLineEdit):
 
     def __init__(self, accessible_name: str) -> None:
         super().__init__()
-        self.setPlaceholderText("Search")
+        self.setPlaceholderText(tr("Search"))
         self.setAccessibleName(accessible_name)
         self.setTextMargins(_ICON + theme.XS, 0, 0, 0)
 

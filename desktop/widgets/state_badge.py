@@ -21,7 +21,7 @@ class StateBadge(QWidget):
     def set_state(self, state: str, text: str = "") -> None:
         """Show `state`, with `text` instead of its own word."""
         self._mark = theme.state_mark(state)
-        self._text = one_line(text, MAX_CAPTION) or self._mark.word.capitalize()
+        self._text = one_line(text, MAX_CAPTION) or self._mark.word
         self.setAccessibleName(self._text)
         self.updateGeometry()
         self.update()

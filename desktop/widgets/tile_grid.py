@@ -2,22 +2,57 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPainterPath, QPen, QResizeEvent
+from collections.abc import Sequence
+
+from PySide6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+)
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleEvent,
+    QCursor,
+    QFont,
+    QFontMetrics,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QRegion,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
     QListView,
+    QRubberBand,
     QStyle,
     QStyledItemDelegate,
+    QStyleOptionRubberBand,
     QStyleOptionViewItem,
 )
 
 from desktop import theme
 from desktop.widgets.plain_text import one_line
+from desktop.widgets.tile_layout import TileLayout
+from desktop.widgets.timers import single_shot_timer
 
 GAP = theme.XS
-"""Between a tile and the edge of its cell."""
+"""Half of what is between two tiles."""
+
+_SCROLL_STEP = 24
+"""Pixels of a line of the scroll bar."""
+_MAX_RANGES = 100
+"""Of a selection that is painted again tile by tile; of more, all of it is."""
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -60,14 +95,20 @@ class Tiles(QStyledItemDelegate):
         self.cell, self.ratio = QSize(cell, height), ratio
         return self.cell
 
+    def tile_rect(self, cell: QRectF) -> QRectF:
+        """Return where in a cell the tile is."""
+        # The gap is at the right and the bottom, so that the first tile stands in line with what
+        # is above the grid; a pixel is for its outline.
+        return cell.adjusted(1, 1, 1 - 2 * GAP, 1 - 2 * GAP)
+
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return self.cell
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
-        marked = selected or bool(option.state & QStyle.StateFlag.State_HasFocus)
-        tile = QRectF(option.rect).adjusted(GAP, GAP, -GAP, -GAP)
+        focused = bool(option.state & QStyle.StateFlag.State_HasFocus)
+        tile = self.tile_rect(QRectF(option.rect))
         picture = QRectF(tile.x(), tile.y(), tile.width(), self.picture_height(tile.width()))
         outline = QPainterPath()
         outline.addRoundedRect(tile.adjusted(0.5, 0.5, -0.5, -0.5), theme.CORNER, theme.CORNER)
@@ -80,7 +121,9 @@ class Tiles(QStyledItemDelegate):
         painter.setClipPath(outline)
         self.paint_picture(painter, picture, index)
         painter.setClipping(False)
-        painter.setPen(QPen(theme.color("accent" if marked else "line"), 2 if marked else 1))
+        # The tile that keys act on stands out among those that are selected with it.
+        width = 3 if focused else 2 if selected else 1
+        painter.setPen(QPen(theme.color("accent" if focused or selected else "line"), width))
         painter.drawPath(outline)
         below = tile.adjusted(0, picture.height(), 0, 0)
         self.paint_text(painter, below, index)
@@ -88,31 +131,36 @@ class Tiles(QStyledItemDelegate):
 
 
 class TileGrid(QListView):
-    """Shows the tiles of a model, as many in a row as fit."""
+    """Shows the tiles of a model, as many in a row as fit.
+
+    Where a tile is follows from its number alone. QListView would place each item, and again
+    after every change: half a second for 100,000. It is the base all the same, since it is a
+    list to screen readers; its own layout is never made.
+    """
 
     def __init__(self, name: str) -> None:
         """`name` is the accessible name; `set_tiles` comes next."""
         super().__init__()
         self._tiles: Tiles | None = None
+        self._places = TileLayout()
+        self._update_range = single_shot_timer(0, self.updateGeometries, self)
+        self.ground = "surface"
+        """The token of the colour behind the grid: `raised` in a panel."""
+        self._band = QRect()
+        """What the mouse is dragged over to select it, in pixels from the first tile."""
         self.setAccessibleName(name)
-        self.setViewMode(QListView.ViewMode.IconMode)
-        self.setMovement(QListView.Movement.Static)
-        self.setResizeMode(QListView.ResizeMode.Adjust)
-        self.setUniformItemSizes(True)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMouseTracking(True)
-        self.verticalScrollBar().setSingleStep(24)
+        # Or Qt would paint all of it again for each pixel that is scrolled: what lies under a
+        # viewport that shows it cannot be moved with the tiles.
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
 
     def set_tiles(self, tiles: Tiles) -> None:
         """Paint the items as `tiles` does."""
         self._tiles = tiles
         self.setItemDelegate(tiles)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        self.fit()
-        super().resizeEvent(event)
 
     def fit(self) -> int:
         """Choose the size of the cells for the width of now; returns how many are in a row."""
@@ -120,9 +168,204 @@ class TileGrid(QListView):
         if self._tiles is None:
             return 1
         cell = self._tiles.fit(width, self.devicePixelRatioF())
-        if cell != self.gridSize():
-            self.setGridSize(cell)
-        return max(1, width // cell.width())
+        in_row, places = max(1, width // cell.width()), self._places
+        if (cell, in_row) != (places.cell, places.in_row):
+            places.cell, places.in_row = cell, in_row
+            self.scheduleDelayedItemsLayout()
+        return in_row
+
+    def visualRect(self, index: Index) -> QRect:
+        return self._rect(index.row()) if index.isValid() else QRect()
+
+    def indexAt(self, point: QPoint) -> QModelIndex:
+        row = self._row_at(point)
+        return QModelIndex() if row is None else self.model().index(row, 0)
+
+    def scrollTo(
+        self,
+        index: Index,
+        hint: QAbstractItemView.ScrollHint = QAbstractItemView.ScrollHint.EnsureVisible,
+    ) -> None:
+        if not index.isValid():
+            return
+        # Or the range would be that of before.
+        self.executeDelayedItemsLayout()
+        if self._update_range.isActive():
+            self.updateGeometries()
+        bar, rect, height = self.verticalScrollBar(), self.visualRect(index), self._height()
+        hints = QAbstractItemView.ScrollHint
+        step = 0
+        if hint is hints.PositionAtCenter:
+            step = rect.center().y() - height // 2
+        elif hint is hints.PositionAtTop or rect.top() < 0:
+            step = rect.top()
+        elif hint is hints.PositionAtBottom or rect.bottom() >= height:
+            step = min(rect.top(), rect.bottom() + 1 - height)
+        bar.setValue(bar.value() + step)
+
+    def horizontalOffset(self) -> int:
+        return 0
+
+    def verticalOffset(self) -> int:
+        return self.verticalScrollBar().value()
+
+    def moveCursor(
+        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
+    ) -> QModelIndex:
+        count, row = self._count(), self.currentIndex().row()
+        if not count:
+            return QModelIndex()
+        page = max(1, self._height() // self._places.cell.height()) * self._places.in_row
+        target = self._places.moved(row, action, count, page) if row >= 0 else 0
+        return self.model().index(target, 0)
+
+    def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlag) -> None:
+        selection = QItemSelection()
+        model = self.model()
+        if self.state() is QAbstractItemView.State.DragSelectingState:
+            self._band = rect.normalized().translated(0, self.verticalOffset())
+            self.viewport().update()
+            runs = self._places.tiles_in(self._band, self._count())
+        else:  # from one tile to another, with all between them
+            ends = (self._row_at(rect.topLeft()), self._row_at(rect.bottomRight()))
+            known = [row for row in ends if row is not None]
+            runs = [(min(known), max(known))] if len(known) == len(ends) else []
+        for first, last in runs:
+            selection.select(model.index(first, 0), model.index(last, 0))
+        self.selectionModel().select(selection, command)
+
+    def visualRegionForSelection(self, selection: QItemSelection) -> QRegion:
+        ranges = selection.toList()
+        if not ranges:
+            return QRegion()
+        first, last = self._visible_rows(self.viewport().rect())
+        region = QRegion()
+        for each in ranges[:_MAX_RANGES]:
+            for row in range(max(first, each.top()), min(last, each.bottom()) + 1):
+                region |= self._rect(row)
+        return region if len(ranges) <= _MAX_RANGES else QRegion(self.viewport().rect())
+
+    def updateGeometries(self) -> None:
+        bar = self.verticalScrollBar()
+        bar.setSingleStep(_SCROLL_STEP)
+        bar.setPageStep(self._height())
+        bar.setRange(0, max(0, self._places.height(self._count()) - self._height()))
+        QAbstractItemView.updateGeometries(self)
+
+    def doItemsLayout(self) -> None:
+        QAbstractItemView.doItemsLayout(self)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self.fit()
+        QAbstractItemView.resizeEvent(self, event)
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        self.viewport().scroll(dx, dy)
+
+    def rowsInserted(self, parent: Index, start: int, end: int) -> None:
+        QAbstractItemView.rowsInserted(self, parent, start, end)
+        self._lay_out_from(start)
+
+    def rowsAboutToBeRemoved(self, parent: Index, start: int, end: int) -> None:
+        QAbstractItemView.rowsAboutToBeRemoved(self, parent, start, end)
+        self._lay_out_from(start)
+
+    def dataChanged(self, first: Index, last: Index, roles: Sequence[int] = ()) -> None:
+        top, bottom = self._visible_rows(self.viewport().rect())
+        # Qt would paint the whole viewport again for several rows, wherever they are.
+        if (first.row() <= bottom and last.row() >= top) or QAccessible.isActive():
+            QAbstractItemView.dataChanged(self, first, last, list(roles))
+
+    def currentChanged(self, current: Index, previous: Index) -> None:
+        QAbstractItemView.currentChanged(self, current, previous)
+        if current.isValid() and self.hasFocus():
+            self._tell_screen_reader(QAccessible.Event.Focus, current.row())
+
+    def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
+        QAbstractItemView.selectionChanged(self, selected, deselected)
+        for selection, what in (
+            (selected, QAccessible.Event.Selection),
+            (deselected, QAccessible.Event.SelectionRemove),
+        ):
+            if ranges := selection.toList():
+                self._tell_screen_reader(what, ranges[0].top())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        if not self._band.isNull():
+            self._band = QRect()
+            self.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._tiles is None:
+            return
+        painter = QPainter(self.viewport())
+        painter.fillRect(event.rect(), theme.color(self.ground))
+        option = QStyleOptionViewItem()
+        self.initViewItemOption(option)
+        flags = QStyle.StateFlag
+        plain = option.state & ~(
+            flags.State_MouseOver | flags.State_Selected | flags.State_HasFocus
+        )
+        viewport, model, selected = self.viewport(), self.model(), self.selectionModel()
+        under = viewport.underMouse()
+        hovered = self._row_at(viewport.mapFromGlobal(QCursor.pos())) if under else None
+        focused = self.currentIndex().row() if self.hasFocus() else None
+        first, last = self._visible_rows(event.rect())
+        for row in range(first, last + 1):
+            rect, index = self._rect(row), model.index(row, 0)
+            if not event.region().intersects(rect):  # the others of a line in which one changed
+                continue
+            state = plain
+            if row == hovered:
+                state |= flags.State_MouseOver
+            if row == focused:
+                state |= flags.State_HasFocus
+            if selected.isSelected(index):
+                state |= flags.State_Selected
+            option.state = state
+            option.rect = rect
+            self._tiles.paint(painter, option, index)
+        if not self._band.isNull():
+            band = QStyleOptionRubberBand()
+            band.initFrom(self)
+            band.rect = self._band.translated(0, -self.verticalOffset())
+            band.shape = QRubberBand.Shape.Rectangle
+            self.style().drawControl(QStyle.ControlElement.CE_RubberBand, band, painter)
+        painter.end()
+
+    def _count(self) -> int:
+        model = self.model()
+        return 0 if model is None else model.rowCount()
+
+    def _height(self) -> int:
+        return self.viewport().height()
+
+    def _rect(self, row: int) -> QRect:
+        """Return where the tile of a row is in the viewport."""
+        return self._places.rect(row).translated(0, -self.verticalOffset())
+
+    def _row_at(self, point: QPoint) -> int | None:
+        return self._places.tile_at(point + QPoint(0, self.verticalOffset()), self._count())
+
+    def _lay_out_from(self, row: int) -> None:
+        """Lay the tiles from `row` on out again, once the change of the rows is over."""
+        if row > self._visible_rows(self.viewport().rect())[1]:
+            # What is in sight stays as it is, and need not be painted again: while thousands of
+            # photos are classified, rows below it come and go several times a second.
+            self._update_range.start()
+        else:
+            self.scheduleDelayedItemsLayout()
+
+    def _visible_rows(self, area: QRect) -> tuple[int, int]:
+        """Return the first and the last row of the lines that `area` of the viewport touches."""
+        return self._places.lines_in(area.translated(0, self.verticalOffset()), self._count())
+
+    def _tell_screen_reader(self, what: QAccessible.Event, row: int) -> None:
+        if QAccessible.isActive():
+            event = QAccessibleEvent(self, what)
+            event.setChild(row)
+            QAccessible.updateAccessibility(event)
 
 
 class Face:

@@ -20,6 +20,7 @@ from serving.engines.log_files import keep_log, remove_log
 from serving.engines.server_flags import GRPC_SOCKET_FLAG, REST_SOCKET_FLAG
 from serving.files import write_aside
 from serving.json_decode import decode
+from serving.model_server.sleep import asleep_file
 from serving.socket_address import remove_socket
 from serving.state_files import DamagedFile, UnreadableFile, is_plain_name, read_object
 
@@ -52,6 +53,10 @@ class InstanceRecord:
 
     def ports_path(self, folder: Path) -> Path:
         return folder / f"{self.id}.ports"
+
+    def asleep_path(self, folder: Path) -> Path:
+        """Return the file that is there while it sleeps."""
+        return asleep_file(self.ports_path(folder))
 
     def write(self, folder: Path) -> None:
         raw = asdict(self)
@@ -87,6 +92,7 @@ class InstanceRecord:
             # Whatever a record says, only a socket of this name is removed.
             if path is not None and path.stem == self.id:
                 remove_socket(path)
+        self.asleep_path(folder).unlink(missing_ok=True)
         self.ports_path(folder).unlink(missing_ok=True)
         if failure:
             keep_log(Path(self.log), failure)

@@ -13,9 +13,12 @@ from typing import BinaryIO
 from serving.files import changed_at, mark_newest, write_aside
 from serving.model_server.log_limit import older_part
 from serving.state_files import UnreadableFile, open_file
+from serving.tf.file_watch import ChangeWatch
 
 POLL_SECONDS = 0.2
-"""Between two polls for new lines."""
+"""Between two looks for new lines."""
+NOTIFIED_SECONDS = 1.0
+"""The same while the system would tell of some: then the program may have ended."""
 TAIL_BYTES = 2**18
 LOGS = "instance-*.log"
 """The logs of instances in their folder."""
@@ -56,15 +59,22 @@ async def follow(
     for line in whole[-lines:] if lines > 0 else ():
         yield line.decode(errors="replace")
     finished = False
-    while not finished:
+
+    def read() -> tuple[bool, bytes, _Position]:
         # Asked before reading: what was printed until then is read once more after the end.
-        finished = await asyncio.to_thread(is_finished)
-        new, position = await asyncio.to_thread(_from, path, position)
-        *whole, unfinished = (unfinished + new).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace")
-        if not finished:
-            await asyncio.sleep(POLL_SECONDS)
+        is_last = is_finished()
+        return is_last, *_from(path, position)
+
+    with ChangeWatch([path.parent], POLL_SECONDS) as watch:
+        while not finished:
+            finished, new, position = await asyncio.to_thread(read)
+            *whole, unfinished = (unfinished + new).split(b"\n")
+            for line in whole:
+                yield line.decode(errors="replace")
+            if not finished:
+                await watch.wait(NOTIFIED_SECONDS)
+                # A program that prints a lot is read now and then.
+                await asyncio.sleep(POLL_SECONDS)
     if unfinished:
         yield unfinished.decode(errors="replace")
 

@@ -7,11 +7,15 @@ import secrets
 
 DOCKER = "docker"
 PROCESS = "process"
-ENGINE_NAMES = (DOCKER, PROCESS)
+SWARM = "swarm"
+ENGINE_NAMES = (DOCKER, PROCESS, SWARM)
 
 AUTO = "auto"
 """The best engine that is usable on this machine."""
 ENGINE_CHOICES = (AUTO, *ENGINE_NAMES)
+
+EXTERNAL = "external"
+"""Instances that somebody else manages; chosen by saying where they are."""
 
 
 _INSTANCE_ID = re.compile(r"instance-[0-9a-f]+")

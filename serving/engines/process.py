@@ -19,6 +19,7 @@ import psutil
 from serving.background import finish
 from serving.clock import Sightings, age
 from serving.engines import child_processes
+from serving.engines.docker.model_image.labels import BakedModel
 from serving.engines.instance_records import (
     InstanceRecord,
     read_instance_record,
@@ -29,6 +30,7 @@ from serving.engines.log_files import follow, remove_old_logs, tail
 from serving.engines.names import PROCESS, is_instance_id, new_instance_id
 from serving.engines.process_usage import ProcessUsage
 from serving.engines.protocol import (
+    ENDED_STATES,
     Availability,
     Instance,
     InstanceSpec,
@@ -45,13 +47,16 @@ from serving.engines.server_flags import (
     own_server_flags,
     server_flags,
 )
+from serving.engines.session_priority import leave_processor_to_others, take_full_share
 from serving.errors import EngineError, storage_error
 from serving.model_server.log_limit import LIMIT_VARIABLE, MAX_LOG_BYTES
+from serving.process_exit import ExitWatch
 from serving.programs import child_environment, module_command, source_folder
 from serving.socket_address import socket_folder, unix_address
 from serving.text.log_lines import last_line_sentence
 from serving.text.shell import joined, quoted
 from serving.tf.cores import core_count
+from serving.tf.file_watch import ChangeWatch
 from serving.workspace import Workspace
 
 PORTS_FLAG = "--ports_file"
@@ -60,8 +65,13 @@ DEFAULT_PORTS = {
     "--rest_api_port=0": f"--rest_api_port={REST_PORT}",
 }
 """For a server started by hand: it picks its own only with a ports file."""
-_OF_ONE_INSTANCE = (PORTS_FLAG, GRPC_SOCKET_FLAG, REST_SOCKET_FLAG, TCP_FLAG)
+SLEEP_FLAG = "--sleep_after_seconds"
+_OF_ONE_INSTANCE = (SLEEP_FLAG, PORTS_FLAG, GRPC_SOCKET_FLAG, REST_SOCKET_FLAG, TCP_FLAG)
 POLL_SECONDS = 0.5
+"""Between two looks at what the system does not tell of."""
+NOTIFIED_SECONDS = 30.0
+"""Between two looks where it does."""
+PAUSE_SECONDS = 0.05
 LOST_START_SECONDS = 10.0
 """A record without a process that is older was left by a start that never completed."""
 BELIEVED_SECONDS = 86_400.0
@@ -121,8 +131,16 @@ class ProcessEngine:
         # A thread cannot be cancelled: wait, so that the next list has this instance.
         return await finish(asyncio.to_thread(self._start, spec, fleet_size))
 
+    async def baked_model(self, image: str) -> BakedModel | None:
+        """Return None: processes run from no image."""
+        return None
+
     async def grant_full_cpu(self, instance_id: str) -> None:
-        """Do nothing: only an administrator could give back what a start was denied."""
+        """Give an instance as much of the processor as the others have."""
+        record = read_instance_record(self._folder, instance_id)
+        process = record and self._process(record)
+        if process:
+            await take_full_share(process.pid)
 
     async def stop(self, instance_id: str, grace: float = 10.0) -> None:
         """End the instance and remove its record and log; do nothing if there is none.
@@ -201,13 +219,20 @@ class ProcessEngine:
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yield within a second after an instance was started, exited or was removed."""
         before: list[Instance] | None = None
-        while True:
-            now = await asyncio.to_thread(self._instances)
-            if before is not None and now != before:
-                yield
-            before = now
-            # Only a parent is told of an exit, and the parent may be another program: poll.
-            await asyncio.sleep(POLL_SECONDS)
+        with ChangeWatch([self._folder], POLL_SECONDS) as files, ExitWatch(files.wake) as processes:
+            while True:
+                now = await asyncio.to_thread(self._instances)
+                if before is not None and now != before:
+                    yield
+                before = now
+                is_notified = processes.keep(
+                    each.process for each in now if each.process is not None
+                )
+                await files.wait(
+                    NOTIFIED_SECONDS if is_notified and _has_processes(now) else POLL_SECONDS
+                )
+                # Several files change together.
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def close(self) -> None:
         """Do nothing: the engine holds no connection."""
@@ -282,6 +307,7 @@ class ProcessEngine:
             *(f"{flag}={path}" for flag, path in self._new_sockets(record.id).items()),
             *server_flags(spec, threads),
             *own_server_flags(spec),
+            *([f"{SLEEP_FLAG}={spec.sleep_after}"] if spec.sleep_after and not spec.tcp else []),
             self._marker(record),
         )
 
@@ -304,10 +330,19 @@ class ProcessEngine:
                 start_new_session=True,
             )
         child_processes.add(self._marker(record), process)
+        if self._is_answering():
+            leave_processor_to_others(process.pid)
         if spec.memory_limit and sys.platform == "linux":
             limit = (spec.memory_limit, spec.memory_limit)
             psutil.Process(process.pid).rlimit(psutil.RLIMIT_DATA, limit)
         return process
+
+    def _is_answering(self) -> bool:
+        """Whether there is an instance that one which starts should not slow down."""
+        return any(
+            record.listens(self._folder) and self._process(record)
+            for record in read_instance_records(self._folder)
+        )
 
     def _remember(self, record: InstanceRecord) -> None:
         """Update the record of an instance unless it was removed meanwhile.
@@ -356,8 +391,11 @@ class ProcessEngine:
         return _Addresses(unix_address(grpc_socket), unix_address(rest_socket), grpc, rest)
 
     def _state(self, record: InstanceRecord, *, alive: bool) -> tuple[InstanceState, str]:
+        if alive and record.stopping:
+            return InstanceState.DRAINING, ""
         if alive:
-            return (InstanceState.DRAINING if record.stopping else InstanceState.STARTING), ""
+            asleep = record.asleep_path(self._folder).exists()
+            return (InstanceState.ASLEEP if asleep else InstanceState.STARTING), ""
         if record.stopping:
             return InstanceState.STOPPED, ""
         if not record.process and not self._is_lost(record):
@@ -386,6 +424,11 @@ class ProcessEngine:
     def _process(self, record: InstanceRecord) -> psutil.Process | None:
         """Return the live process of the instance."""
         return child_processes.find(self._marker(record), record.process)
+
+
+def _has_processes(instances: Sequence[Instance]) -> bool:
+    """Whether each has a process, or had one, so that its end is no matter of time."""
+    return all(each.process is not None or each.state in ENDED_STATES for each in instances)
 
 
 def _address(port: int | None) -> str | None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from serving.engines.docker.model_image.labels import (
+    BAKED_MODELS,
+    BAKED_MONITORING,
+    BakedModel,
+)
 from serving.engines.protocol import InstanceSpec
 from serving.models.serving_config import MONITORING_NAME
 from serving.tf.trust import TRUSTED_NAME
@@ -33,6 +38,7 @@ def own_server_flags(spec: InstanceSpec) -> list[str]:
         f"--model_root={folder}",
         "--refuse_unsafe_models=true",
         f"--trusted_models_file={folder / TRUSTED_NAME}",
+        *_runtime_flags(spec),
     ]
 
 
@@ -41,8 +47,17 @@ def server_flags(spec: InstanceSpec, threads: int) -> list[str]:
 
     `threads` are for arithmetic within one request, and for requests side by side.
     """
-    flags = [
-        f"--model_config_file={spec.config_file}",
+    flags = [*following_flags(str(spec.config_file)), *_thread_flags(threads)]
+    monitoring = spec.config_file.with_name(MONITORING_NAME)
+    if monitoring.is_file():
+        flags.append(f"--monitoring_config_file={monitoring}")
+    return flags
+
+
+def following_flags(config_file: str) -> list[str]:
+    """Return the flags by which a server follows the `serving.config` of a model repository."""
+    return [
+        f"--model_config_file={config_file}",
         "--model_config_file_poll_wait_seconds=1",
         "--file_system_poll_wait_seconds=1",
         # One that starts while a canary goes on reads the labels before it has loaded anything.
@@ -51,10 +66,31 @@ def server_flags(spec: InstanceSpec, threads: int) -> list[str]:
         # by default it would try a broken one for five minutes, and follow nobody meanwhile.
         f"--max_num_load_retries={LOAD_RETRIES}",
         f"--load_retry_interval_micros={LOAD_RETRY_SECONDS * 1_000_000}",
+    ]
+
+
+def baked_server_flags(threads: int) -> list[str]:
+    """Return those of a server whose image holds what it serves, and names it to it."""
+    return [*_thread_flags(threads), f"--monitoring_config_file={BAKED_MONITORING}"]
+
+
+def own_baked_server_flags(spec: InstanceSpec, baked: BakedModel) -> list[str]:
+    """Return those of them that our own server knows and the original does not."""
+    return [
+        REFUSE_RELOAD,
+        f"--model_root={BAKED_MODELS}",
+        # What is unsafe was trusted when the image was made, and is looked up at each start.
+        *(() if baked.unsafe else ("--refuse_unsafe_models=true",)),
+        *_runtime_flags(spec),
+    ]
+
+
+def _runtime_flags(spec: InstanceSpec) -> list[str]:
+    return [f"--runtime={spec.runtime}"] if spec.runtime else []
+
+
+def _thread_flags(threads: int) -> list[str]:
+    return [
         f"--tensorflow_intra_op_parallelism={threads}",
         f"--tensorflow_inter_op_parallelism={threads}",
     ]
-    monitoring = spec.config_file.with_name(MONITORING_NAME)
-    if monitoring.is_file():
-        flags.append(f"--monitoring_config_file={monitoring}")
-    return flags

@@ -26,6 +26,11 @@ class EngineSwitch:
         """Which engine runs an instance, as far as it was listed."""
         self._switched = asyncio.Event()
 
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """Every engine that may run instances, the current one first."""
+        return (self.current, *self._former)
+
     def switch_to(self, engine: Engine) -> None:
         """Start instances on `engine` from now on, which may be a former one.
 

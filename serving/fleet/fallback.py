@@ -13,7 +13,8 @@ from serving.file_lock import file_lock
 from serving.fleet.version_trial import ADVICE, Trial, UnusableVersion
 from serving.fleet.view import FleetView, InstanceView
 from serving.models.faults import VersionFault, files_state
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,9 @@ class Fallback:
             name = each.instance.id
             # One that had answered was ended from outside if others have loaded the version.
             was_killed = others_have_it and name in self._answered
-            if each.state is InstanceState.FAILED and not was_killed:
+            if each.state is InstanceState.FAILED:
+                if was_killed or not each.instance.has_run:
+                    continue
                 found.add((name, "ended"))
             elif _is_running(each) and model in each.load_errors:
                 found.add((name, each.load_errors[model]))

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from serving.engines.protocol import Engine, InstanceState
+from serving.background import finish
+from serving.engines.protocol import Engine, InstanceState, ReplicatedEngine
 from serving.errors import EngineError, ModelError
+from serving.fleet.attached import MAX_ATTACHED, checked_address
 from serving.fleet.reconciler import Reconciler, wait_for_all
-from serving.fleet.record import InstanceLimits
+from serving.fleet.record import FleetRecord, InstanceLimits
 from serving.fleet.view import FleetView, InstanceView
+from serving.models.fleet_image import FleetImage
+from serving.models.fleet_image_change import move_fleet_image, set_fleet_image
 from serving.progress import Report, no_report
 
 __all__ = ["Fleet", "FleetView", "InstanceView"]
@@ -48,7 +52,7 @@ class Fleet(Reconciler):
 
         Waits up to 3 s for instances to answer. Raises EngineError.
         """
-        return await self._observe(OBSERVE_SECONDS)
+        return await self._observe(OBSERVE_SECONDS, measure=True)
 
     async def scale(self, count: int, report: Report = no_report) -> FleetView:
         """Set how many instances there should be; return once they are ready and no others run.
@@ -80,10 +84,79 @@ class Fleet(Reconciler):
     async def set_limits(self, limits: InstanceLimits) -> None:
         """Set the limits of every instance; `run` replaces one instance after the other.
 
-        So does `wait_until_converged`. Raises EngineError if the file cannot be written.
+        So does `wait_until_converged`. An image that holds a version of a model is run with no
+        mount, if that version is what answers: it is the only one from then on. An engine
+        that replaces instances by itself also goes on to an image of another version of the same
+        model, which goes live by that; if its instances do not come up, all is as before. Raises
+        EngineError if the file cannot be written, and ModelError if the image holds
+        something else.
         """
-        await self._change_record(lambda record: replace(record, limits=limits, failures=()))
+        await self._set_image(limits.image)
+
+        def change(record: FleetRecord) -> FleetRecord:
+            # What an engine that replaces instances by itself goes back to if they do not come up.
+            former = record.limits if self._service() is not None else None
+            return replace(record, limits=limits, former_limits=former, applied="", failures=())
+
+        await self._change_record(change)
         await self._retry_faults()
+
+    async def _set_image(self, image: str) -> None:
+        """Remember what an image holds, before any instance runs from it."""
+        if not image and self._repository.fleet_image() is None:
+            return
+        found = None
+        if image and (image != self.limits.image or self._repository.fleet_image() is not None):
+            baked = await self._engines.current.baked_model(image)
+            if baked is not None:
+                found = FleetImage(image, baked.model, baked.version, baked.digest)
+        # Instances of an engine that replaces them by itself may not see this machine's folder at
+        # all, so that they go from one image to the next.
+        replicates = isinstance(self._engines.current, ReplicatedEngine)
+        change = move_fleet_image if replicates else set_fleet_image
+        await finish(asyncio.to_thread(change, self._repository, found))
+
+    async def attach(self, address: str) -> FleetView:
+        """Use a server that somebody else runs, at `host:port`; returns how it is.
+
+        It gets photos while it serves what is live here; see `FleetView.attached` for what keeps
+        it from that. Raises EngineError if that is no address, or that of an instance.
+        """
+        address = checked_address(address)
+        for each in await self._engines.instances():
+            if address in (each.grpc_address, each.grpc_tcp_address):
+                raise EngineError(
+                    f"{address} is instance {each.id} of this fleet, which is used already.",
+                    "Attach servers that somebody else runs.",
+                )
+
+        def with_address(record: FleetRecord) -> FleetRecord:
+            attached = tuple(dict.fromkeys((*record.attached, address)))
+            if len(attached) > MAX_ATTACHED:
+                raise EngineError(
+                    f"{MAX_ATTACHED} servers are attached already.", "Detach one of them first."
+                )
+            return replace(record, attached=attached)
+
+        await self._change_record(with_address)
+        return await self.observe()
+
+    async def detach(self, address: str) -> FleetView:
+        """No longer use a server that was attached; what it was sent, it still answers.
+
+        Raises EngineError if it is not attached.
+        """
+        address = checked_address(address)
+        if address not in self._record.read().attached:
+            raise EngineError(
+                f"{address} is not attached.", "`servery fleet status` lists what is."
+            )
+        await self._change_record(
+            lambda record: replace(
+                record, attached=tuple(each for each in record.attached if each != address)
+            )
+        )
+        return await self.observe()
 
     async def wait_until_converged(self, report: Report = no_report) -> FleetView:
         """Return once there are as many ready instances as desired, all with the limits set.

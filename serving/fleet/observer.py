@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from serving.background import cancel_and_wait
-from serving.engines.protocol import ENDED_STATES, Instance, InstanceState, InstanceStats
+from serving.engines.protocol import (
+    ANSWERING_STATES,
+    ENDED_STATES,
+    Instance,
+    InstanceState,
+    InstanceStats,
+)
 from serving.engines.switch import EngineSwitch
 from serving.errors import EngineError, ModelError
+from serving.fleet.attached import AttachedServers
 from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
 from serving.fleet.server_metrics import ServerMetrics
 from serving.fleet.view import InstanceView
@@ -19,7 +26,8 @@ from serving.models.canary import CanaryPhase
 from serving.models.faults import VersionFault
 from serving.models.repository import ModelRepository
 from serving.models.served import ServedModels
-from serving.predict.client import InstanceAddress, PredictClient
+from serving.predict.client import PredictClient
+from serving.predict.load_balancer import InstanceAddress
 from serving.predict.traffic import InstanceTraffic
 
 log = logging.getLogger(__name__)
@@ -27,6 +35,8 @@ log = logging.getLogger(__name__)
 START_SECONDS = 300.0
 """An instance that is not ready this long after its start, or its adoption, has failed."""
 
+WAKE_SECONDS = 30.0
+"""How long one that has woken counts as asleep before it is seen to answer."""
 SWITCH_SECONDS = 30.0
 """How long an instance stays ready that has not yet been seen to serve a new current model."""
 
@@ -48,6 +58,10 @@ class _Watched:
     measuring: asyncio.Task[None] | None = None
     had_current: float | None = None
     """When it last had the current model loaded, monotonic; None if it never had."""
+    asleep: float | None = None
+    """When it was last asleep, monotonic; None if it has not been since it answered."""
+    naps: int = 0
+    """How often it has fallen asleep."""
 
     async def close(self) -> None:
         tasks = [task for task in (self.probing, self.measuring) if task is not None]
@@ -56,6 +70,7 @@ class _Watched:
             await self.probe.close()
         if self.metrics is not None:
             await self.metrics.close()
+        self.probe = self.probing = self.metrics = self.measuring = self.had_current = None
 
 
 class Observer:
@@ -84,8 +99,12 @@ class Observer:
         self._instances: list[Instance] = []
         """What the engine listed last."""
         self._engine_answers = True
+        self._measures, self._asks = False, True
         self.views: list[InstanceView] = []
         """The instances as of the last poll, oldest first, even if the engine did not answer."""
+        self.attached: list[InstanceView] = []
+        """The servers that somebody else runs, as of the last poll."""
+        self._servers = AttachedServers(monotonic)
         self.served = repository.served()
         """The models that were served at the last poll."""
         self.live: Mapping[str, int | None] = {}
@@ -93,13 +112,26 @@ class Observer:
         model without one."""
         self.canaries: Mapping[str, int] = {}
         """The versions that answered a share of the requests then, by the model."""
+        self._loadable: Mapping[str, frozenset[int]] = {}
+        """The versions that one loads that wakes, of models with a canary."""
         self._with_canary: frozenset[str] = frozenset()
         """Models that had a canary, be it one that began or ended."""
         self.faults: Mapping[str, VersionFault] = {}
         """Why the live versions of some of them cannot be served."""
 
-    async def poll(self, timeout_seconds: float) -> None:
-        """Bring `views` up to date; raises EngineError.
+    async def poll(
+        self,
+        timeout_seconds: float,
+        *,
+        measures: bool,
+        asks: bool = True,
+        attached: Sequence[str] = (),
+    ) -> None:
+        """Bring `views` up to date, if it `measures` with what instances use; raises EngineError.
+
+        Unless it `asks`, instances that served all models when they were last asked count as
+        they did then, unless they have ended. `attached` are addresses of servers that somebody
+        else runs.
 
         Waits up to `timeout_seconds` for instances to answer; what one says later
         counts at the next poll. An instance that the engine no longer runs leaves
@@ -110,7 +142,8 @@ class Observer:
             # Noted before the engine is asked: one that stops while the engine makes its list may
             # still be on it, and would be shown as ready again if its drain were forgotten then.
             drained = [name for name, is_over in self._draining.items() if is_over]
-            await self._list(timeout_seconds)
+            self._measures, self._asks = measures, asks
+            await self._list(timeout_seconds, attached)
             for name in drained:
                 # A drain that began again meanwhile stays.
                 if self._draining.get(name):
@@ -119,15 +152,15 @@ class Observer:
             await self._forget_removed({instance.id for instance in self._instances})
             # Evaluated before the instances are asked, so that one that is gone is left at once.
             self._evaluate()
-            await self._ask(timeout_seconds)
+            await self._ask(timeout_seconds, attached)
             self._evaluate()
 
-    async def _list(self, timeout_seconds: float) -> None:
+    async def _list(self, timeout_seconds: float, attached: Sequence[str]) -> None:
         try:
             self._instances = await self._engines.instances()
         except EngineError:
             self._engine_answers = False
-            await self._ask(timeout_seconds)
+            await self._ask(timeout_seconds, attached)
             self._evaluate()
             raise
         self._engine_answers = True
@@ -145,12 +178,18 @@ class Observer:
         """Close the connections to the instances; a later look opens them again."""
         async with self._polling:
             await self._forget_removed(set())
+            await self._servers.close()
 
     def _read_served(self) -> tuple[ServedModels, dict[str, int | None], dict[str, VersionFault]]:
         served = self._repository.served()
         canaries = self._repository.canaries
         found = {name: canaries.of(name) for name in served.names()}
         self._with_canary = frozenset(name for name, each in found.items() if each is not None)
+        self._loadable = {
+            name: frozenset({each.stable, each.version})
+            for name, each in found.items()
+            if each is not None and each.phase is not CanaryPhase.ENDING
+        }
         self.canaries = {
             name: each.version
             for name, each in found.items()
@@ -175,20 +214,32 @@ class Observer:
         for instance_id in [name for name in self._watched if name not in ids]:
             await self._watched.pop(instance_id).close()
 
-    async def _ask(self, timeout_seconds: float) -> None:
-        tasks: set[asyncio.Task[None]] = set()
+    async def _ask(self, timeout_seconds: float, attached: Sequence[str]) -> None:
+        tasks = await self._servers.ask(attached, self.live)
         for instance in self._instances:
             watched = self._watched.setdefault(instance.id, self._new(instance))
             if watched.started != instance.started:
                 watched.started, watched.since = instance.started, self._monotonic()
             if instance.state in ENDED_STATES:
                 continue
+            if instance.state is InstanceState.ASLEEP:
+                # Asked for anything, it would wake.
+                if watched.asleep is None:
+                    await watched.close()
+                    watched.naps += 1
+                watched.asleep = self._monotonic()
+                if self._measures:
+                    watched.stats = await self._engines.engine_of(instance.id).stats(instance.id)
+                continue
             if instance.grpc_address is not None:
-                probe = await self._probe(watched, instance.grpc_address)
-                if watched.probing is None or watched.probing.done():
-                    watched.probing = _task(probe.check(self.live, self._with_canary))
-                tasks.add(watched.probing)
-            if not self._engine_answers:
+                probe = await self._probe(
+                    watched, instance.grpc_address, any_version=instance.any_version
+                )
+                if self._asks or self.live.keys() - probe.versions.keys():
+                    if watched.probing is None or watched.probing.done():
+                        watched.probing = _task(probe.check(self.live, self._with_canary))
+                    tasks.add(watched.probing)
+            if not self._engine_answers or not self._measures:
                 # Its statistics come from the engine, which would be waited for once more.
                 continue
             if watched.measuring is None or watched.measuring.done():
@@ -197,13 +248,12 @@ class Observer:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_seconds)
 
-    async def _probe(self, watched: _Watched, address: str) -> InstanceProbe:
+    async def _probe(self, watched: _Watched, address: str, *, any_version: bool) -> InstanceProbe:
         # A container that was restarted has another port, and nothing known of it holds any more.
         if watched.probe is not None and watched.probe.address != address:
             await watched.close()
-            watched.probe = watched.probing = watched.metrics = watched.had_current = None
         if watched.probe is None:
-            watched.probe = InstanceProbe(address, self._monotonic)
+            watched.probe = InstanceProbe(address, self._monotonic, any_version=any_version)
         return watched.probe
 
     async def _measure(self, instance: Instance, watched: _Watched) -> None:
@@ -214,19 +264,29 @@ class Observer:
             await watched.metrics.poll()
 
     def _evaluate(self) -> None:
-        counters = self._client.counters()
+        counters = self._client.balancer.counters()
         self.views = [
             self._view(instance, counters.get(instance.id, InstanceTraffic()))
             for instance in self._instances
         ]
-        self._client.set_instances(
-            InstanceAddress(each.instance.id, each.instance.grpc_address)
-            for each in self.views
-            if each.state is InstanceState.READY and each.instance.grpc_address is not None
+        self.attached = self._servers.views(self.served.current, self.live, counters)
+        self._client.balancer.set_instances(
+            InstanceAddress(
+                each.instance.id,
+                each.instance.grpc_address,
+                each.state is InstanceState.ASLEEP,
+                self._naps(each.instance.id),
+            )
+            for each in (*self.views, *self.attached)
+            if each.state in ANSWERING_STATES and each.instance.grpc_address is not None
         )
-        for each in self.views:
+        for each in (*self.views, *self.attached):
             if each.state is InstanceState.FAILED and each.instance.id in counters:
-                self._client.fail_over(each.instance.id)
+                self._client.balancer.fail_over(each.instance.id)
+
+    def _naps(self, instance_id: str) -> int:
+        watched = self._watched.get(instance_id)
+        return 0 if watched is None or watched.asleep is not None else watched.naps
 
     def _view(self, instance: Instance, traffic: InstanceTraffic) -> InstanceView:
         watched = self._watched.get(instance.id) or self._new(instance)
@@ -236,12 +296,13 @@ class Observer:
         state, failure = self._state(instance, watched)
         metrics = watched.metrics
         counted = metrics.requests if metrics is not None else None
+        versions, loaded = self._versions(state, probe)
         return InstanceView(
             instance=replace(instance, failure=failure),
             state=state,
             model=self.served.current,
-            versions=dict(probe.versions) if probe and state in _ANSWERING else {},
-            loaded=dict(probe.loaded) if probe and state in _ANSWERING else {},
+            versions=versions,
+            loaded=loaded,
             load_errors=dict(probe.errors) if probe else {},
             refused=dict(probe.refused) if probe else {},
             stats=watched.stats if state is not InstanceState.FAILED else None,
@@ -258,6 +319,19 @@ class Observer:
             ),
         )
 
+    def _versions(
+        self, state: InstanceState, probe: InstanceProbe | None
+    ) -> tuple[dict[str, int], dict[str, frozenset[int]]]:
+        """Return what an instance answers with, and what it has loaded; asleep, what it will."""
+        if state is InstanceState.ASLEEP:
+            live = {name: number for name, number in self.live.items() if number is not None}
+            return live, {
+                name: self._loadable.get(name, frozenset({number})) for name, number in live.items()
+            }
+        if probe is None or state not in _ANSWERING:
+            return {}, {}
+        return dict(probe.versions), dict(probe.loaded)
+
     def _state(self, instance: Instance, watched: _Watched) -> tuple[InstanceState, str]:
         probe = watched.probe
         if instance.id in self._draining and instance.state is not InstanceState.FAILED:
@@ -271,7 +345,10 @@ class Observer:
             )
         problem = (self._problem(probe) if probe is not None else "") or instance.failure
         if probe is not None and self._serves_current(probe, watched):
+            watched.asleep = None
             return InstanceState.READY, problem
+        if watched.asleep is not None and self._monotonic() - watched.asleep < WAKE_SECONDS:
+            return InstanceState.ASLEEP, ""
         if not self._engine_answers:
             return InstanceState.FAILED, "Neither it nor the engine that runs it answers."
         # Measured here: one that runs for hours is given time to answer a program that has only

@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serving.clock import recent
-from serving.engines.protocol import InstanceState
+from serving.engines.protocol import (
+    ANSWERING_STATES,
+    CHANGING_STATES,
+    ROLLBACK_STATES,
+    InstanceState,
+    ReplicatedService,
+)
 
-BACK_OFF_SECONDS = (0.0, 2.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+BACK_OFF_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """How long after the last replacement the next may be, by how many there were recently."""
+STABLE_SECONDS = 10.0
+"""How long the newest replacement must answer so that the failures before it no longer count."""
 MAX_RESTART_SECONDS = 30.0
 """How long a failed instance is waited for at most that may come back by itself."""
-FAILURE_MEMORY_SECONDS = 600.0
-"""A replacement that is longer ago no longer counts."""
+FAILURE_MEMORY_SECONDS = 3600.0
+"""A replacement that is longer ago no longer counts. All the pauses together are shorter, so that
+the longest of them recurs."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,8 @@ class Desired:
     """Instances to replace by new ones."""
     failures: tuple[float, ...] = ()
     """When failed instances were replaced, in seconds since the epoch, oldest first."""
+    applied_hash: str = ""
+    """The spec that an engine that replicates by itself was told last."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,16 @@ class Replace:
     instance_id: str
 
 
-Step = Start | Stop | Replace
+@dataclass(frozen=True)
+class Apply:
+    """Tell an engine that replicates by itself what there should be."""
+
+    count: int
+    restart: bool = False
+    """Whether every instance is replaced, whatever its spec."""
+
+
+Step = Start | Stop | Replace | Apply
 
 
 def plan(desired: Desired, observed: Sequence[Observed], now: float) -> list[Step]:
@@ -75,9 +95,7 @@ def plan(desired: Desired, observed: Sequence[Observed], now: float) -> list[Ste
     exchanged: one instance more than desired is started, and the old one goes
     when the new one is ready, one after the other.
     """
-    alive = [
-        each for each in observed if each.state in (InstanceState.STARTING, InstanceState.READY)
-    ]
+    alive = [each for each in observed if each.state in (InstanceState.STARTING, *ANSWERING_STATES)]
     failed = [each for each in observed if each.state is InstanceState.FAILED]
     steps: list[Step] = [
         Stop(each.id)
@@ -97,11 +115,50 @@ def plan(desired: Desired, observed: Sequence[Observed], now: float) -> list[Ste
     return steps + [Stop(each.id) for each in _best_first(desired, alive)[desired.desired_count :]]
 
 
+def plan_replicated(
+    desired: Desired,
+    service: ReplicatedService | None,
+    own: Sequence[Observed],
+    others: Sequence[Observed],
+) -> list[Step]:
+    """Return what to tell an engine that keeps and replaces instances by itself.
+
+    `own` are its instances; `others`, on engines that the fleet moves away from, go one after the
+    other once enough of its own are ready. An update is left to come to its end before the number
+    changes, since what the engine would go back to is what it was told before. What it went back
+    from is not told it again.
+    """
+    steps: list[Step] = []
+    if not desired.desired_count:
+        steps = [Stop(each.id) for each in others]
+        if service is not None and (service.count or not own):
+            steps.append(Apply(0))
+        return steps
+    ready = sum(each.state in ANSWERING_STATES for each in own)
+    if others and ready >= desired.desired_count:
+        steps.append(Stop(others[0].id))
+    restart = any(each.id in desired.retiring for each in own)
+    if service is None:
+        return [*steps, Apply(desired.desired_count)]
+    if service.spec_hash != desired.spec_hash:
+        was_refused = (
+            service.update in ROLLBACK_STATES and desired.applied_hash == desired.spec_hash
+        )
+        if not was_refused:
+            return [*steps, Apply(desired.desired_count)]
+    if service.update not in CHANGING_STATES and (
+        restart or service.count != desired.desired_count
+    ):
+        steps.append(Apply(desired.desired_count, restart))
+    return steps
+
+
 def back_off(failures: Sequence[float], now: float) -> float:
     """Return in how many seconds a failed instance may be replaced; 0 for at once.
 
-    The first recent one is replaced at once and each further one waits longer,
-    so that a model that crashes its server does not keep the machine busy.
+    The first recent one is replaced at once and each further one waits longer, so that a
+    model that crashes its server does not keep the machine busy. One that is killed now and
+    then does not wait: failures are forgotten once a replacement `is_stable`.
     """
     # Those in the future were written before the clock was set back: they say nothing of now.
     counted = recent(failures, now, FAILURE_MEMORY_SECONDS)
@@ -109,6 +166,14 @@ def back_off(failures: Sequence[float], now: float) -> float:
         return 0.0
     pause = BACK_OFF_SECONDS[min(len(counted), len(BACK_OFF_SECONDS) - 1)]
     return max(0.0, max(counted) + pause - now)
+
+
+def is_stable(failures: Sequence[float], started: float, answering_seconds: float) -> bool:
+    """Whether an instance shows that the failures are over: it replaced the last, and lasts.
+
+    `started` is when, in seconds since the epoch; `answering_seconds` how long it has answered.
+    """
+    return started >= max(failures, default=0.0) and answering_seconds >= STABLE_SECONDS
 
 
 def _may_restart(each: Observed, now: float) -> bool:
@@ -138,7 +203,7 @@ def _exchange(desired: Desired, alive: Sequence[Observed], *, may_start: bool) -
     if len(retained) > desired.desired_count:
         old = [each for each in retained if _outdated(desired, each)]
         starting = [each for each in old if each.state is InstanceState.STARTING]
-        ready = sum(each.state is InstanceState.READY for each in retained)
+        ready = sum(each.state in ANSWERING_STATES for each in retained)
         if starting or ready > desired.desired_count:
             return [Stop((starting or old)[0].id)]
     elif len(retained) == desired.desired_count and may_start:

@@ -10,8 +10,14 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from serving.errors import ModelError
 from serving.predict.channels import open_channel
-from serving.predict.request import predict_method, predict_request, probe_jpeg
+from serving.predict.request import (
+    predict_method,
+    predict_request,
+    probe_jpeg,
+    response_scores,
+)
 from serving.tf.messages import (
     get_model_status_pb2,
     model_service_pb2_grpc,
@@ -34,8 +40,22 @@ class InstanceProbe:
     the old version counts while a new one is loaded.
     """
 
-    def __init__(self, address: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        address: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        any_version: bool = False,
+        checks_answers: bool = False,
+    ) -> None:
+        """With `any_version` it serves a model with whatever version it has AVAILABLE.
+
+        With `checks_answers` the prediction must have classes and scores, as those have of
+        versions that were tried before they were served.
+        """
         self.address = address
+        self._any_version = any_version
+        self._checks_answers = checks_answers
         self.versions: dict[str, int] = {}
         """By each model that it serves, the version that answers a request that names none; while
         a canary goes on, the stable one."""
@@ -51,17 +71,23 @@ class InstanceProbe:
         """It answered when it was asked last, or was only slow to."""
         self._clock = clock
         self._last_answer: float | None = None
+        self._unanswered: float | None = None
+        """When the first question was asked since it answered."""
         self._channel = open_channel(address)
         self._status = model_service_pb2_grpc.ModelServiceStub(self._channel).GetModelStatus
         self._predict = predict_method(self._channel)
 
     @property
     def silent_seconds(self) -> float:
-        """How long since it last answered; 0 if it never did."""
-        return 0.0 if self._last_answer is None else self._clock() - self._last_answer
+        """How long a question has been open; 0 if none is, or it never answered."""
+        if self._last_answer is None or self._unanswered is None:
+            return 0.0
+        return self._clock() - max(self._last_answer, self._unanswered)
 
     def answer_received(self, seconds_ago: float) -> None:
         """Count an answer to somebody else."""
+        if self._last_answer is None and seconds_ago > SILENCE_SECONDS:
+            return  # from before this began to ask, be it that the instance slept since
         self._last_answer = max(self._last_answer or 0.0, self._clock() - seconds_ago)
 
     async def check(
@@ -94,11 +120,13 @@ class InstanceProbe:
             self.loaded[model], self.refused[model] = frozenset(available), refused
             if not available:
                 self.versions.pop(model, None)
-            elif model not in self.versions and (live is None or live in available):
+            elif model not in self.versions and self._will_do(live, available):
                 number = live if has_canary else None
                 request = predict_request(model, CLASSIFY_SIGNATURE, probe_jpeg(), number)
-                await self._call(self._predict, request.content, PREDICT_SECONDS)
-            if available and (model in self.versions or live is None or live in available):
+                response = await self._call(self._predict, request.content, PREDICT_SECONDS)
+                if self._checks_answers:
+                    response_scores(response)
+            if available and (model in self.versions or self._will_do(live, available)):
                 pinned = live if has_canary and live in available else None
                 self.versions[model] = pinned or max(available)
             if errors:
@@ -109,6 +137,12 @@ class InstanceProbe:
             self.reachable = True
         except grpc.aio.AioRpcError as error:
             self._failed(model, error)
+        except ModelError as error:
+            self.reachable = True
+            self.errors[model] = error.what
+
+    def _will_do(self, live: int | None, available: Collection[int]) -> bool:
+        return self._any_version or live is None or live in available
 
     async def _rows(self, model: str) -> list[Any]:
         request = get_model_status_pb2.GetModelStatusRequest()
@@ -122,6 +156,8 @@ class InstanceProbe:
         return list(response.model_version_status)
 
     async def _call(self, method: Any, request: Any, seconds: float) -> Any:
+        if self._unanswered is None:
+            self._unanswered = self._clock()
         try:
             response = await method(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
@@ -130,10 +166,13 @@ class InstanceProbe:
                 grpc.StatusCode.DEADLINE_EXCEEDED,
                 grpc.StatusCode.UNAVAILABLE,
             ):
-                self._last_answer = self._clock()
+                self._answered()
             raise
-        self._last_answer = self._clock()
+        self._answered()
         return response
+
+    def _answered(self) -> None:
+        self._last_answer, self._unanswered = self._clock(), None
 
     def _failed(self, model: str, error: grpc.aio.AioRpcError) -> None:
         code = error.code()

@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from serving.clock import moment, recent
+from serving.clock import epoch_seconds, recent
+from serving.engines.protocol import DEFAULT_SLEEP_AFTER
 from serving.errors import EngineError, storage_error
 from serving.file_lock import file_lock
 from serving.files import write_aside, write_in_place_of
 from serving.fleet.plan import FAILURE_MEMORY_SECONDS
 from serving.json_decode import decode
 from serving.state_files import DamagedFile, UnreadableFile, read_object
+from serving.tf.runtime_choice import RUNTIMES
 from serving.workspace import DAMAGED_NAME
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ MAX_MEMORY = 2**60
 """Bytes; like the next, the most that a record holds: engines allow less, and say so."""
 MAX_PIDS = 2**22
 MAX_CORES = 65536.0
+MAX_SLEEP_AFTER = 2**31 - 1
+"""Seconds."""
 MAX_COUNT = 1024
 """Instances; no machine runs as many, and a damaged number must not start them."""
 
@@ -45,6 +49,10 @@ class InstanceLimits:
     tcp: bool = False
     """Whether instances that run as processes can be reached over TCP too, by every user of this
     machine."""
+    sleep_after: int = DEFAULT_SLEEP_AFTER
+    """Seconds without a call after which a process gives its memory back; 0 never does."""
+    runtime: str = ""
+    """What computes every version, one of `runtime_choice.RUNTIMES`; empty: what its card says."""
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> InstanceLimits:
@@ -52,6 +60,7 @@ class InstanceLimits:
 
         Values beyond every machine are cut to the most that an engine understands.
         """
+        sleep_after = raw.get("sleep_after", DEFAULT_SLEEP_AFTER)
         return cls(
             threads=max(0, int(raw.get("threads", 0))),
             memory_limit=min(MAX_MEMORY, max(0, int(raw.get("memory_limit", 0)))),
@@ -59,6 +68,8 @@ class InstanceLimits:
             image=str(raw.get("image", "")),
             pids_limit=min(MAX_PIDS, max(0, int(raw.get("pids_limit", 0)))),
             tcp=raw.get("tcp") is True,
+            sleep_after=min(MAX_SLEEP_AFTER, max(0, int(sleep_after))),
+            runtime=str(runtime) if (runtime := raw.get("runtime")) in RUNTIMES else "",
         )
 
 
@@ -70,8 +81,15 @@ class FleetRecord:
     retiring: tuple[str, ...] = ()
     """Ids of instances to replace by new ones."""
     failures: tuple[float, ...] = ()
-    """When failed instances were replaced recently, in seconds since the epoch."""
+    """When failed instances were replaced, since a replacement lasted; seconds since the epoch."""
     limits: InstanceLimits = InstanceLimits()
+    former_limits: InstanceLimits | None = None
+    """Those before the last change, to which an engine that replaces instances by itself may go
+    back; None if it has nothing to go back to."""
+    applied: str = ""
+    """The hash of the spec that such an engine was told last."""
+    attached: tuple[str, ...] = ()
+    """Addresses, `host:port`, of servers that somebody else runs and this fleet may use."""
 
     def after_failure(self, now: float) -> FleetRecord:
         counted = recent(self.failures, now, FAILURE_MEMORY_SECONDS)
@@ -169,6 +187,9 @@ def read_record(path: Path) -> FleetRecord:
             retiring=decode(tuple[str, ...], raw.get("retiring", [])),
             failures=_moments(raw.get("failures", [])),
             limits=InstanceLimits.of(raw.get("limits", {})),
+            former_limits=InstanceLimits.of(former) if (former := raw.get("former")) else None,
+            applied=str(raw.get("applied", "")),
+            attached=decode(tuple[str, ...], raw.get("attached", [])),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise DamagedFile(path, "it does not say what the fleet should be") from None
@@ -178,15 +199,24 @@ def _moments(raw: Any) -> tuple[float, ...]:
     """Return what can be moments; a wrong one would only make the fleet wait."""
     if not isinstance(raw, list):
         raise ValueError("not a list")
-    return tuple(when for each in raw if (when := moment(each)))
+    return tuple(when for each in raw if (when := epoch_seconds(each)))
 
 
 def record_text(record: FleetRecord) -> str:
     """Return the content of the file of a record."""
     # The file says "wanted", as the first release wrote it: programs of both may be running.
     fields = asdict(record)
-    for name in ("pids_limit", "tcp"):
+    for name in ("pids_limit", "tcp", "runtime"):
         if not fields["limits"][name]:  # the first release does not know of it
             del fields["limits"][name]
+    if fields["limits"]["sleep_after"] == DEFAULT_SLEEP_AFTER:
+        del fields["limits"]["sleep_after"]
+    former = fields.pop("former_limits")
+    if former is not None:
+        fields["former"] = former
+    if not fields["applied"]:
+        del fields["applied"]
+    if not fields["attached"]:
+        del fields["attached"]
     raw: dict[str, Any] = {"wanted": fields.pop("desired_count"), **fields}
     return json.dumps(raw, indent=2) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serving.clock import Sightings
-from serving.engines.protocol import InstanceState
+from serving.engines.protocol import ANSWERING_STATES, InstanceState
 from serving.fleet.view import FleetView, InstanceView
 
 LATE_SECONDS = 30.0
@@ -87,14 +87,14 @@ class RolloutWatch:
             key = (name, model, version)
             waited.add(key)
             # How long a new instance takes to start is not the version's doing.
-            if each.state is InstanceState.READY and self._seen.seconds(key, now) >= LATE_SECONDS:
+            if each.state in ANSWERING_STATES and self._seen.seconds(key, now) >= LATE_SECONDS:
                 late.append((name, each.load_errors.get(model, "")))
         names, reasons = [name for name, _ in late], [reason for _, reason in late]
         return Rollout(model, version, tuple(live), tuple(waiting), tuple(names), tuple(reasons))
 
 
 def _should_answer(each: InstanceView) -> bool:
-    return each.state in (InstanceState.STARTING, InstanceState.READY)
+    return each.state in (InstanceState.STARTING, *ANSWERING_STATES)
 
 
 def _instances(count: int) -> str:

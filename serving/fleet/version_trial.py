@@ -21,7 +21,7 @@ import psutil
 from serving.errors import ModelError, reading_fault
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import damaged_files
-from serving.models.repository import Version
+from serving.models.version import Version
 from serving.predict.request import probe_jpeg, response_scores
 from serving.programs import child_environment, module_command
 from serving.text.trust import trust_advice
@@ -85,7 +85,7 @@ def _check_files(version: Version) -> None:
             if stat.S_ISREG(state.st_mode):
                 path.open("rb").close()
             elif not stat.S_ISDIR(state.st_mode):
-                # Whoever opens a pipe waits for its other end, possibly for ever.
+                # A program that opens a pipe waits for its other end, possibly for ever.
                 raise _unusable(version, f"{path.relative_to(version.path)} is not a file.")
         graph_bytes = (version.path / SAVED_MODEL_FILE).stat().st_size
     except OSError as error:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from serving.engines.protocol import Instance, InstanceState, InstanceStats
+from serving.engines.protocol import ANSWERING_STATES, Instance, InstanceState, InstanceStats
 from serving.models.faults import VersionFault
 from serving.models.served import ServedModels
 
@@ -57,6 +57,14 @@ class FleetView:
     """The version of each served model that every instance should answer with."""
     canaries: Mapping[str, int] = field(default_factory=dict)
     """The version that answers a share of the requests, by the model."""
+    engine_usable: bool = True
+    """Whether the engine can run instances now; if not, `engine_reason` says what is wrong."""
+    update: str = ""
+    """What the engine says of an update that it carries out by itself, as sentences; empty if
+    there is nothing to know."""
+    attached: tuple[InstanceView, ...] = ()
+    """Servers that somebody else runs. They are used, and nothing waits for them: they are not
+    among `instances`, and not counted as `ready`."""
 
     @property
     def model(self) -> str:
@@ -65,13 +73,28 @@ class FleetView:
 
     @property
     def answering(self) -> tuple[InstanceView, ...]:
-        """The instances that are ready."""
-        return tuple(each for each in self.instances if each.state is InstanceState.READY)
+        """The instances that are ready, those that sleep included."""
+        return tuple(each for each in self.instances if each.state in ANSWERING_STATES)
 
     @property
     def ready(self) -> int:
         """How many instances are ready."""
         return len(self.answering)
+
+    @property
+    def instances_and_attached(self) -> tuple[InstanceView, ...]:
+        """The instances, then the attached servers."""
+        return (*self.instances, *self.attached)
+
+    @property
+    def attached_ready(self) -> tuple[InstanceView, ...]:
+        """The attached servers that answer."""
+        return tuple(each for each in self.attached if each.state in ANSWERING_STATES)
+
+    @property
+    def can_answer(self) -> int:
+        """How many may be sent photos: instances that are ready, and attached servers."""
+        return self.ready + len(self.attached_ready)
 
     @property
     def live_version(self) -> int | None:
@@ -82,11 +105,10 @@ class FleetView:
         """Return the version of a model that most ready instances have, the older of equals.
 
         None if no ready instance has loaded it. It follows a promotion once the
-        instances have really switched.
+        instances have really switched. Attached servers count only where no instance is ready.
         """
-        versions = Counter(
-            each.versions[model] for each in self.answering if model in each.versions
-        )
+        answering = self.answering or self.attached_ready
+        versions = Counter(each.versions[model] for each in answering if model in each.versions)
         return min(versions, key=lambda version: (-versions[version], version), default=None)
 
     def fault_sentence(self, model: str) -> str:

@@ -18,6 +18,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from serving.http.limits import PROGRESS_BYTES, HttpLimits
+from serving.http.problem import PROBLEM_MEDIA_TYPE, problem
 
 _KEY = "connection"
 _MESSAGES = {
@@ -27,6 +28,8 @@ _MESSAGES = {
     503: ("There are too many connections.", "Send the whole request at once, or try later."),
 }
 _RETRY_SECONDS = 2
+_JOINED_BYTES = 1 << 16
+"""More is sent right away."""
 _CHUNKED_BYTES = 1 << 13
 """Of a body in chunks that are parsed before others have their turn."""
 _FREE_CHUNKS = 20_000
@@ -67,6 +70,49 @@ class Waiting(Enum):
     RESPONSE = "take the response"
     IDLE = "send another request"
     STREAM = "end the connection, which it may do without"
+
+
+class JoinedWrites:
+    """A transport that sends what is written within one turn of the event loop at once.
+
+    The head of a response and its body are two writes, and each is a call of the system that may
+    wake the client. What is long is sent right away, so that `pause_writing` comes in time.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Send bytes soon, after those before."""
+        if not data:
+            return
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(data)
+        self._unsent_bytes += len(data)
+        if self._unsent_bytes > _JOINED_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        self._flush()
+        self._transport.close()
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes the client has not taken yet, of those that could be sent."""
+        self._flush()
+        return self._transport.get_write_buffer_size()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        self._unsent_bytes = 0
+        if unsent and not self._transport.is_closing():
+            self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
 
 class Turns:
@@ -139,7 +185,7 @@ class HttpProtocol(H11Protocol):
 
     # uvicorn narrows the argument's type too, since its connections are always TCP or UNIX sockets.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop)))
         # uvicorn copies this dictionary for each request, but not what is in it.
         self._connection = Connection(socket=transport.get_extra_info("socket"))
         self.app_state = {**self.app_state, _KEY: self._connection}
@@ -214,6 +260,12 @@ class HttpProtocol(H11Protocol):
         self._update_wait()
         return None if self._waiting is None else (self._waiting, self._since)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is kept for another request, or for a response without an end."""
+        self._update_wait()
+        return self._waiting in (Waiting.IDLE, Waiting.STREAM)
+
     def end_if_overdue(self, limits: HttpLimits) -> None:
         """End the connection if its client has left it waiting for longer than `limits` allow.
 
@@ -259,9 +311,9 @@ class HttpProtocol(H11Protocol):
 
     def _answer(self, status: int) -> None:
         what, advice = _MESSAGES[status]
-        body = json.dumps({"error": what, "advice": advice}).encode()
+        body = json.dumps(problem(status, what, advice)).encode()
         headers = [
-            (b"content-type", b"application/json"),
+            (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
         ]

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Collection
 
 from serving.http.connection import HttpProtocol, Waiting
@@ -35,18 +36,33 @@ class Listener:
         connections: Collection[HttpProtocol],
         limit: int,
         backlog: int,
+        on_pause: Callable[[], object],
+        tls: ssl.SSLContext | None = None,
+        handshake_seconds: float = 10.0,
     ) -> None:
-        """`connections` are those that are open, kept by the protocols themselves."""
+        """`connections` are those that are open, kept by the protocols themselves.
+
+        After `on_pause`, somebody has to `resume`. With `tls` each begins with a handshake, which
+        takes at most `handshake_seconds`.
+        """
+        self._tls, self._handshake_seconds = tls, handshake_seconds
+        self._on_pause = on_pause
         self._loop = asyncio.get_running_loop()
         self._socket, self._new_protocol = listening, new_protocol
         self._connections, self._limit = connections, limit
         self._at_once = max(1, min(_MOST_AT_ONCE, limit // 4))
-        self._beginning: set[asyncio.Task[object]] = set()
+        self._beginning: dict[asyncio.Task[object], float] = {}
+        """What is no connection yet, and since when (loop time): the oldest first."""
         self._paused = True
         self._closed = self._warned = False
         listening.setblocking(False)
         listening.listen(backlog)
         self.resume()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it does not accept for want of room."""
+        return self._paused and not self._closed
 
     def resume(self) -> None:
         """Accept again after there was no room; to be called now and then."""
@@ -68,6 +84,7 @@ class Listener:
         if not self._paused:
             self._paused = True
             self._loop.remove_reader(self._socket.fileno())
+            self._on_pause()
 
     def _accept(self) -> None:
         for _ in range(self._at_once):
@@ -99,11 +116,20 @@ class Listener:
             # for the client's acknowledgement otherwise.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # It is a connection only in a later round of the loop: until then it counts here.
+        seconds = None if self._tls is None else self._handshake_seconds
         task: asyncio.Task[object] = self._loop.create_task(
-            self._loop.connect_accepted_socket(self._new_protocol, accepted)
+            self._loop.connect_accepted_socket(
+                self._new_protocol, accepted, ssl=self._tls, ssl_handshake_timeout=seconds
+            )
         )
-        self._beginning.add(task)
-        task.add_done_callback(self._beginning.discard)
+        self._beginning[task] = self._loop.time()
+        task.add_done_callback(self._begun)
+
+    def _begun(self, task: asyncio.Task[object]) -> None:
+        del self._beginning[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A client that does not encrypt, or does not believe the certificate.
+            _log.debug("No connection came about: %s", error)
 
     def _make_room(self) -> None:
         """End the connections that others can best do without, of those that wait for clients."""
@@ -115,21 +141,30 @@ class Listener:
             and (rank := _rank(*waiting, self._loop.time()))
         ]
         # At least one, since one is waiting to be accepted.
-        too_many = max(1, len(self._connections) - self._limit + 1)
+        too_many = max(1, len(self._connections) + len(self._beginning) - self._limit + 1)
         # The socket stays readable: without a pause the loop would spin until there is room.
         self._pause()
-        for _, connection in sorted(candidates, key=lambda entry: entry[0])[:too_many]:
+        dawdling = self._end_handshakes(too_many)
+        for _, connection in sorted(candidates, key=lambda entry: entry[0])[: too_many - dawdling]:
             connection.refuse(503)
-        if not candidates:
+        if not candidates and not dawdling:
             # Clients that sent many requests at once would keep others out until the last.
             ending = 0
             for connection in self._connections:
                 ending += connection.end_after_response()
                 if ending >= self._at_once:
                     break
-        if candidates:
+        if candidates or dawdling:
             # Its descriptor is free in the next round of the loop, or the one after that.
             self._loop.call_soon(self._loop.call_soon, self.resume)
+
+    def _end_handshakes(self, most: int) -> int:
+        """End the oldest connections whose client does not go on encrypting; returns how many."""
+        now = self._loop.time()
+        old = [task for task, since in self._beginning.items() if now - since > _NEW_SECONDS]
+        for task in old[:most]:
+            task.cancel()
+        return len(old[:most])
 
 
 def _rank(what: Waiting, since: float, now: float) -> tuple[int, float] | None:

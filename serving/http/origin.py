@@ -8,9 +8,10 @@ Browsers let no page change these headers.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,7 +39,9 @@ def host_name(host: str) -> str:
         return ""
 
 
-def is_own_host(host: str, names: Collection[str]) -> bool:
+# Every request of a client names the same host.
+@functools.lru_cache(maxsize=64)
+def is_own_host(host: str, names: frozenset[str]) -> bool:
     """Whether a `Host` header names this machine: by an address, as localhost, or by `names`."""
     name = host_name(host)
     if not name:

@@ -2,7 +2,8 @@
 
 import sys
 
+from serving.model_server.process_end import end_process
 from serving.model_server.server import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end_process(main(sys.argv[1:]))

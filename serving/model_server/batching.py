@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from serving.model_server.overload import QueueFull
 from serving.tf.session import Computation
 from serving.tf.status import Code, ServingError, failed_precondition, invalid
 from serving.tf.tensors import Array, Tensor, memory_of
@@ -96,6 +97,11 @@ class Batcher:
         self._heavy_running = 0
         self._has_timer = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether even a request of one row would be refused."""
+        return self._waiting_rows >= max(1, self._limits.max_queued_rows)
+
     async def compute(self, feeds: Sequence[Tensor], row_sizes: Sequence[int] = ()) -> list[Tensor]:
         """Return this request's rows of the results.
 
@@ -118,7 +124,7 @@ class Batcher:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {largest}")
         at_first = min(rows, limits.slots * limits.max_batch_size)
         if self._waiting_rows and self._waiting_rows + at_first > limits.max_queued_rows:
-            raise ServingError(
+            raise QueueFull(
                 limits.overload_code,
                 "The batch scheduling queue to which this task was submitted is full; "
                 f"{self._waiting_rows} rows are waiting.",

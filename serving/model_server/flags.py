@@ -84,8 +84,8 @@ class Flags:
     )
     runtime: str = _flag(
         "auto",
-        "What computes: tensorflow; openvino, if it is installed and gives the same answers as "
-        "TensorFlow; auto, which uses openvino only if it is also faster",
+        "What computes: tensorflow; openvino, for every version that it can compute with the same "
+        "answers; auto, for what the card of each version says",
     )
     flush_filesystem_caches: bool = _ignored(True)
     grpc_max_threads: int = _ignored(0)
@@ -106,6 +106,11 @@ class Flags:
     help: bool = _flag(False, "Print this list and exit")
     start_with_missing_models: bool = _flag(
         False, "Start even if some of the first models are missing or cannot be loaded"
+    )
+    sleep_after_seconds: int = _flag(
+        0,
+        "Seconds without a call after which the memory is given back until somebody connects; "
+        "0 never does. Takes UNIX sockets for both APIs, and none of TCP",
     )
     stop_grace_seconds: int = _flag(30, "Longest wait for accepted calls after SIGTERM")
     max_request_bytes: int = _flag(

@@ -8,12 +8,13 @@ there are neither strings nor loops, so that another runtime can compute it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from serving.tf.messages import types_pb2
 from serving.tf.names import EMBEDDING_NODE
-from serving.tf.tensors import from_proto
+from serving.tf.saved_graph import LargeConstants, tensor_of
+from serving.tf.tensors import Tensor, from_proto
 
 _STACK = "TensorListStack"
 
@@ -28,6 +29,8 @@ class Cut:
     """Shape of one photo: [side, side, 3]."""
     graph: Any
     """`GraphDef`, with a placeholder in the place of `pixels`."""
+    large: LargeConstants = field(default_factory=dict)
+    """What the graph leaves out, if it was read without large constants."""
 
 
 def find_cut(graph: Any, answers: Sequence[str]) -> Cut | None:
@@ -49,6 +52,45 @@ def find_cut(graph: Any, answers: Sequence[str]) -> Cut | None:
     if row is None or any(_is_placeholder(nodes[name]) for name in between):
         return None
     return Cut(pixels, row, _middle(graph, between, pixels, row))
+
+
+def without_arithmetic(graph: Any, cut: Cut, answers: Sequence[str]) -> Any:
+    """Return a `GraphDef` of the rest: photos become pixels, embeddings become `answers`.
+
+    A placeholder takes the place of `EMBEDDING_NODE`, and no weights of the network remain.
+    """
+    nodes = {node.name: node for node in graph.node}
+    kept = {node.name for node in _dependencies(nodes, [cut.pixels])}
+    kept |= {node.name for node in _dependencies(nodes, answers, EMBEDDING_NODE)}
+    rest = type(graph)()
+    rest.versions.CopyFrom(graph.versions)
+    rest.library.CopyFrom(graph.library)
+    placeholder = rest.node.add(name=EMBEDDING_NODE, op="Placeholder")
+    placeholder.attr["dtype"].type = types_pb2.DT_FLOAT
+    placeholder.attr["shape"].shape.unknown_rank = True
+    for node in graph.node:
+        if node.name in kept - {EMBEDDING_NODE}:
+            rest.node.add().CopyFrom(node)
+    return rest
+
+
+def take_out_constants(graph: Any, large: LargeConstants, kept: Sequence[str]) -> dict[str, Tensor]:
+    """Return what has to be fed to a `GraphDef` from now on: the large constants that it had.
+
+    Placeholders take their places. None of `kept` depends on any of them.
+    """
+    nodes = {node.name: node for node in graph.node}
+    kept_nodes = {node.name for node in _dependencies(nodes, kept)}
+    found = {}
+    for node in graph.node:
+        if node.name in large and node.name not in kept_nodes and not node.input:
+            tensor = tensor_of(large[node.name])
+            if tensor is not None:
+                found[node.name] = tensor
+                node.op = "Placeholder"
+                for name in set(node.attr) - {"dtype"}:
+                    del node.attr[name]
+    return found
 
 
 def _dependencies(

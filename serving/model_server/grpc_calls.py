@@ -1,12 +1,14 @@
 """Turns methods into gRPC handlers, and ServingErrors into gRPC status codes.
 
-A message is looked at before it is parsed, and counted before anything is made of it.
+A message is looked at before it is parsed, and counted before anything is made of it. If as many
+requests wait as may, it is not even read.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from google.protobuf.message import DecodeError
 from serving.model_server.limits import RequestLimits
 from serving.model_server.memory_budget import LARGE_BYTES, MemoryBudget, Share, run_in_thread
 from serving.model_server.message_intake import MessageIntake
+from serving.model_server.overload import RETRY_SECONDS, Overload, QueueFull
 from serving.model_server.unzip import is_zipped, unzipped
 from serving.tf.status import MAX_MESSAGE_LENGTH, Code, ServingError
 from serving.tf.wire import measure
@@ -26,6 +29,8 @@ CallContext = Any
 """A `grpc.aio.ServicerContext`; grpc has no types."""
 
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_RETRY = (("grpc-retry-pushback-ms", str(1000 * RETRY_SECONDS)),)
+"""What gRPC's clients go by if they are configured to send refused calls again."""
 _FEW_PARTS = 2_000
 """A message of no more is looked at and parsed within a millisecond or two."""
 
@@ -46,13 +51,24 @@ class Method:
     request_type: Any
     answer: Callable[[Any, Call], Awaitable[Any]]
     """Returns the response message, or its bytes; raises ServingError."""
+    is_full: Callable[[], bool] | None = None
+    """Says whether there is no room for any request of the method, so that it is not read."""
+    failures: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Counts what fails in its block, which is all that goes before `answer`."""
 
 
 class Calls:
     """Makes the handlers of one server: with its limits, and one memory budget for all."""
 
-    def __init__(self, limits: RequestLimits, budget: MemoryBudget, intake: MessageIntake) -> None:
+    def __init__(
+        self,
+        limits: RequestLimits,
+        budget: MemoryBudget,
+        intake: MessageIntake,
+        overload: Overload,
+    ) -> None:
         self._limits, self._budget, self._intake = limits, budget, intake
+        self._overload = overload
 
     def handler(self, service: str, methods: Mapping[str, Method]) -> Any:
         """Return what `grpc.aio.Server.add_generic_rpc_handlers` takes."""
@@ -68,14 +84,13 @@ class Calls:
     def _handler(self, method: Method) -> Callable[[Any, CallContext], Awaitable[bytes]]:
         async def handle(_messages: Any, context: CallContext) -> bytes:
             try:
-                with self._budget.share() as share:
-                    request = await self._request(method, context, share)
-                    response = await method.answer(request, Call(context, share))
-                    if isinstance(response, bytes):
-                        return response
-                    if share.is_large:
-                        return bytes(await run_in_thread(response.SerializeToString))
-                    return bytes(response.SerializeToString())
+                if method.is_full is not None:
+                    with method.failures():
+                        await self._overload.admit(method.is_full)
+                return await self._answer(method, context)
+            except QueueFull as error:
+                _set_status(context, error.code, error.message)
+                context.set_trailing_metadata(_RETRY)
             except ServingError as error:
                 _set_status(context, error.code, error.message)
             except Exception as error:
@@ -84,6 +99,24 @@ class Calls:
             return b""
 
         return handle
+
+    async def _answer(self, method: Method, context: CallContext) -> bytes:
+        try:
+            with self._budget.share() as share:
+                with method.failures():
+                    request = await self._request(method, context, share)
+                response = await method.answer(request, Call(context, share))
+                if isinstance(response, bytes):
+                    return response
+                if share.is_large:
+                    return bytes(await run_in_thread(response.SerializeToString))
+                return bytes(response.SerializeToString())
+        except QueueFull as error:
+            # A new one, since the traceback of the first keeps in memory what was read.
+            refusal = QueueFull(error.code, error.message)
+        request = None
+        await self._overload.hold()
+        raise refusal
 
     async def _request(self, method: Method, context: CallContext, share: Share) -> Any:
         data = await self._intake.receive(context.read)

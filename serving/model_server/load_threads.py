@@ -11,6 +11,13 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_running: set[threading.Thread] = set()
+
+
+def is_loading() -> bool:
+    """Say whether a thread of this process is still loading, whoever waits for it."""
+    return bool(_running)
+
 
 class LoadThreads:
     """Runs so many calls at once, each on a thread of its own.
@@ -45,9 +52,12 @@ class LoadThreads:
                     answer = partial(deliver, call(*arguments))
                 except BaseException as error:
                     answer = partial(fail, error)
+                _running.discard(threading.current_thread())
                 # The loop may be closed: then the process is ending.
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(answer)
 
-            threading.Thread(target=work, name="load", daemon=True).start()
+            thread = threading.Thread(target=work, name="load", daemon=True)
+            _running.add(thread)
+            thread.start()
             return await done

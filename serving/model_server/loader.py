@@ -1,26 +1,28 @@
-"""Loads a version from its folder, warms it up, and moves it to OpenVINO if that is faster."""
+"""Loads a version from its folder, on the runtime that its card names, and warms it up."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from serving.model_server.accelerated_session import (
     AcceleratedSession,
     NotAccelerated,
     accelerate,
-    check_agreement,
 )
+from serving.model_server.agreement import check_agreement, sees_as_expected
+from serving.model_server.openvino_runtime import CompiledNetworks, fast_precisions
 from serving.model_server.servable import Servable
 from serving.model_server.warm_up import replay, warm_up_logs
 from serving.text.trust import trust_advice
 from serving.tf.free_memory import return_free_memory
 from serving.tf.graph_safety import UnsafeModel
 from serving.tf.names import SERVE_TAG
+from serving.tf.runtime_choice import F32, TENSORFLOW, read_choice
 from serving.tf.session import Session
 from serving.tf.status import ServingError
 from serving.tf.trust import check_trusted
@@ -28,10 +30,7 @@ from serving.tf.version_files import check_files
 
 log = logging.getLogger(__name__)
 
-_TIMED_RECORDS = 5
-"""Warm-up records that are timed."""
-_MAX_TIME_SHARE = 0.9
-"""Another runtime must take at most this share of TensorFlow's time to be worth its memory."""
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -44,30 +43,44 @@ class Loader:
     warm_up: bool = True
     warm_up_iterations: int = 1
     checks_methods: bool = False
-    prefers_openvino: bool = False
-    """Whether OpenVINO is used if it gives the same answers, or only if it is also faster."""
+    runtime: str = TENSORFLOW
+    """TENSORFLOW or OPENVINO for every version, or AUTO for that of its card."""
     root: Path | None = None
     """The only folder that versions are loaded from; None: any."""
     refuses_unsafe: bool = False
     """Whether a version that can do more than compute is loaded only if `trusted` lists it."""
     trusted: Path | None = None
+    arithmetics: CompiledNetworks = field(default_factory=CompiledNetworks)
 
     def load(self, model: str, version: int, folder: Path) -> Servable:
         """Load and warm up; raises ServingError, having freed everything."""
         self._check(model, version, folder)
-        threads = (self.intra_op_threads, self.inter_op_threads)
-        session = Session(folder, self.tags, *threads, trusted=True)
+        about = f"Model {model} version {version}"
+        session = self._accelerated(about, folder) or self._whole(folder)
         try:
             servable = Servable(model, version, session, self.checks_methods)
             if self.warm_up:
-                for record in warm_up_logs(folder):
-                    for _ in range(max(1, self.warm_up_iterations)):
-                        replay(servable, record)
+                self._warm_up(servable, folder)
         except BaseException:
             session.close()
             raise
         return_free_memory()
         return servable
+
+    def _warm_up(self, servable: Servable, folder: Path) -> None:
+        session = servable.session
+        # What OpenVINO computes was compared with TensorFlow's, and so is warm.
+        with session.rehearsal() if isinstance(session, AcceleratedSession) else nullcontext():
+            for record in warm_up_logs(folder):
+                for _ in range(max(1, self.warm_up_iterations)):
+                    replay(servable, record)
+
+    @property
+    def _threads(self) -> tuple[int, int]:
+        return self.intra_op_threads, self.inter_op_threads
+
+    def _whole(self, folder: Path) -> Session:
+        return Session(folder, self.tags, *self._threads, trusted=True)
 
     def _check(self, model: str, version: int, folder: Path) -> None:
         """Raise ServingError if the version may not be loaded; nothing of it has run then."""
@@ -84,52 +97,58 @@ class Loader:
                 error.code, f"{error.message} {trust_advice(model, version)}"
             ) from error
 
-    def accelerate(self, servable: Servable, folder: Path) -> AcceleratedSession | None:
-        """Return the version's session on OpenVINO if that gives TensorFlow's answers faster.
+    def _accelerated(self, about: str, folder: Path) -> AcceleratedSession | None:
+        """Return a version on OpenVINO, or None if TensorFlow is to compute it.
 
-        Never raises: the version is served as it is, and the reason is logged.
+        Never raises: the reason is logged.
         """
-        about = f"Model {servable.model} version {servable.version}"
+        if self.runtime == TENSORFLOW:
+            return None
+        session = None
         try:
-            session = accelerate(servable.session, folder, self.tags, self.intra_op_threads)
-            other = Servable(servable.model, servable.version, session, self.checks_methods)
-            spent = _compared(servable, other, folder)
-            if session.failure:
-                raise NotAccelerated("OpenVINO failed on its warm-up records.")
-            if spent[1] > _MAX_TIME_SHARE * spent[0] and not self.prefers_openvino:
-                raise NotAccelerated("OpenVINO is not faster.")
+            choice = read_choice(folder)
+            if self.runtime == AUTO and choice.runtime == TENSORFLOW:
+                raise NotAccelerated("Its card says so.")
+            precision = choice.precision if choice.precision in fast_precisions() else F32
+            session = accelerate(
+                folder,
+                self.tags,
+                self._threads,
+                partial(self._whole, folder),
+                precision=precision,
+                arithmetics=self.arithmetics,
+            )
+            self._compare(session, folder, precision)
         except Exception as reason:
             log.info("%s runs on TensorFlow alone: %s", about, reason)
+            if session is not None:
+                session.close()
             return None
         finally:
             return_free_memory()
-        log.info(
-            "%s runs on OpenVINO: %.0f ms, TensorFlow %.0f ms",
-            about,
-            *(1000 * seconds for seconds in reversed(spent)),
-        )
+        log.info("%s runs on OpenVINO, in %s", about, precision)
         return session
 
+    def _compare(self, session: AcceleratedSession, folder: Path, precision: str) -> None:
+        """Raise NotAccelerated unless OpenVINO answers the warm-up records as TensorFlow does.
 
-def _compared(plain: Servable, faster: Servable, folder: Path) -> tuple[float, float]:
-    """Return the seconds that each takes to answer the first warm-up records.
-
-    Raises NotAccelerated if they answer any record differently, or if there are none.
-    """
-    spent = [0.0, 0.0]
-    timed = 0
-    for record in warm_up_logs(folder):
-        check_agreement(replay(plain, record), replay(faster, record))
-        if timed < _TIMED_RECORDS:
-            timed += 1
-            trials = [(_seconds(plain, record), _seconds(faster, record)) for _ in range(2)]
-            spent = [sum(pair) for pair in zip(spent, map(min, *trials), strict=True)]
-    if not timed:
-        raise NotAccelerated("It has no warm-up records to compare them by.")
-    return spent[0], spent[1]
-
-
-def _seconds(servable: Servable, record: Any) -> float:
-    started = time.perf_counter()
-    replay(servable, record)
-    return time.perf_counter() - started
+        They are compared once for each network, since it is all that OpenVINO computes. What
+        TensorFlow computed when the version was made is as good as what it would compute now.
+        """
+        logs = list(warm_up_logs(folder)) if self.warm_up else []
+        if not logs:
+            raise NotAccelerated("It has no warm-up records to compare them by.")
+        arithmetic = session.arithmetic
+        if arithmetic is None or arithmetic.is_checked:
+            return
+        if not sees_as_expected(session, folder, logs[0], precision):
+            whole = self._whole(folder)
+            try:
+                expected, actual = (Servable("", 0, each) for each in (whole, session))
+                for record in logs:
+                    check_agreement(replay(expected, record), replay(actual, record))
+            finally:
+                whole.close()
+        if session.failure:
+            raise NotAccelerated("OpenVINO failed on its warm-up records.")
+        arithmetic.is_checked = True

@@ -1,4 +1,4 @@
-"""A program that keeps the file of its own output small, whoever watches it or not.
+"""A program that keeps the file of its own output small, watched or not.
 
 Its parent opened the file and may be gone. TensorFlow prints to it past Python. So a thread of the
 program itself looks at how large the file behind its standard error is, and goes on in a new one.
@@ -14,11 +14,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from serving.tf.inotify import Inotify
+
 MAX_LOG_BYTES = 10 * 2**20
 """Of a log; the part before it, of as many bytes, is kept in a file of its own."""
 LIMIT_VARIABLE = "SERVERY_LOG_BYTES"
 """Set in the environment of a program whose log belongs to Servery."""
 POLL_SECONDS = 1.0
+"""Between two looks at a log to which something is written."""
 
 _STDOUT, _STDERR = 1, 2
 
@@ -50,12 +53,20 @@ def limit_log_by_environment() -> None:
 
 def _watch(log: Path, max_bytes: int) -> None:
     while True:
+        _wait_for_write()
         time.sleep(POLL_SECONDS)
         if (now := _own_log()) is not None and now != log:
             return  # the program goes on in another log, which has a thread of its own
         with contextlib.suppress(OSError):
             if os.fstat(_STDERR).st_size > max_bytes:
                 _begin_new(log)
+
+
+def _wait_for_write() -> None:
+    """Return once something was written; at once where the system does not tell."""
+    with contextlib.suppress(OSError), Inotify() as inotify:
+        inotify.watch_writes(Path(f"/proc/self/fd/{_STDERR}"))
+        inotify.wait()
 
 
 def _own_log() -> Path | None:

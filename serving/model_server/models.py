@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from serving.model_server.configuration import ModelConfig
 from serving.model_server.load_threads import LoadThreads
 from serving.model_server.servable import Servable
 from serving.model_server.served_model import (
-    Accelerate,
     Load,
     RetryPolicy,
     ServedModel,
     VersionRecord,
 )
+from serving.tf.file_watch import TELLING_LOOK_SECONDS, ChangeWatch
 from serving.tf.status import Code, ServingError, failed_precondition, invalid, not_found
 
 
@@ -41,7 +42,6 @@ class ServerModels:
     def __init__(
         self,
         load: Load,
-        accelerate: Accelerate | None = None,
         *,
         retry_policy: RetryPolicy,
         poll_seconds: float,
@@ -49,13 +49,14 @@ class ServerModels:
         wait_for_missing: bool,
         load_threads: int,
     ) -> None:
-        self._load, self._accelerate, self._retry_policy = load, accelerate, retry_policy
+        self._load, self._retry_policy = load, retry_policy
         self._poll_seconds = poll_seconds
         self._allow_unavailable_labels = allow_unavailable_labels
         self._wait_for_missing = wait_for_missing
         self._threads = LoadThreads(load_threads)
         self._models: dict[str, ServedModel] = {}
         self._removed: dict[str, ServedModel] = {}
+        self._folder_watch: ChangeWatch | None = None
         self._reloading = asyncio.Lock()
         self._superseded = asyncio.Event()
         """Set for the configuration that was applied last, once there is a newer one."""
@@ -71,7 +72,7 @@ class ServerModels:
         become available; ABORTED if a newer configuration came while it waited for one.
         A model without any version on disk is waited for with `wait_for_missing` alone.
         """
-        # Whoever waits for a model that never loads must not keep the next one from being served.
+        # Waiting for a model that never loads must not keep the next one from being served.
         self._superseded.set()
         superseded = self._superseded = asyncio.Event()
         async with self._reloading:
@@ -82,6 +83,8 @@ class ServerModels:
             new = [name for name in configs if name not in self._awaited]
             for config in configs.values():
                 self._adopt(config)
+            if self._folder_watch is not None:
+                self._folder_watch.wake()
             await asyncio.gather(*(self._models[name].poll() for name in configs))
             models = [self._models[name] for name in new]
             await self._first_versions(
@@ -128,9 +131,7 @@ class ServerModels:
     def _adopt(self, config: ModelConfig) -> None:
         model = self._models.get(config.name)
         if model is None:
-            model = ServedModel(
-                config, self._load, self._accelerate, self._threads, self._retry_policy
-            )
+            model = ServedModel(config, self._load, self._threads, self._retry_policy)
             # Versions of the model that was removed before may still be unloading.
             earlier = self._removed.pop(config.name, None)
             if earlier is not None:
@@ -156,11 +157,19 @@ class ServerModels:
             waiting.cancel()
 
     async def watch(self) -> None:
-        """Poll the version folders until cancelled."""
+        """Look at the version folders after they have changed, until cancelled.
+
+        That is once in `poll_seconds` at most, so that a version may take as long to be copied as
+        if they were looked at regularly, which they are where the system does not tell.
+        """
         while self._poll_seconds > 0:
-            await asyncio.sleep(self._poll_seconds)
-            for model in list(self._models.values()):
-                await model.poll()
+            folders = {Path(model.config.base_path) for model in self._models.values()}
+            with ChangeWatch(folders, look_seconds=0) as self._folder_watch:
+                await asyncio.sleep(self._poll_seconds)
+                for model in list(self._models.values()):
+                    await model.look()
+                # It ends at once if something has changed since the watch was opened.
+                await self._folder_watch.wait(TELLING_LOOK_SECONDS)
 
     def retry_refused(self) -> None:
         """Load again what was refused with PERMISSION_DENIED."""
@@ -172,6 +181,11 @@ class ServerModels:
         for name in list(self._models):
             self._retire(self._models.pop(name))
         await asyncio.gather(*self._retiring)
+
+    def is_full(self) -> bool:
+        """Say whether as many requests wait for each version that answers as may."""
+        servables = [found for model in self._models.values() for found in model.available()]
+        return bool(servables) and all(servable.is_full for servable in servables)
 
     def servable(self, spec: Any) -> Servable:
         """Return the version that a `ModelSpec` selects; raises ServingError."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from serving.model_server.sleep import CallWatch
 from serving.tf.status import Code, ServingError
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
@@ -40,6 +41,7 @@ class Metrics:
     """The requests of the server so far, by model."""
 
     def __init__(self) -> None:
+        self.activity = CallWatch()
         self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._latencies: defaultdict[tuple[str, str, str], _Histogram] = defaultdict(_Histogram)
 
@@ -47,6 +49,18 @@ class Metrics:
     def request(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
         """Count the request that the block answers, and its latency if it succeeds."""
         start = perf_counter()
+        with self.failures(model), self.activity.call():
+            yield
+        self._count(model, Code.OK)
+        microseconds = (perf_counter() - start) * 1_000_000
+        self._latencies[model, api, entrypoint].add(microseconds)
+
+    @contextmanager
+    def failures(self, model: str) -> Iterator[None]:
+        """Count a request if it fails in the block, such as one that is refused before it is read.
+
+        `model` is empty as long as nobody knows which model the request is for.
+        """
         try:
             yield
         except ServingError as error:
@@ -55,9 +69,6 @@ class Metrics:
         except BaseException:
             self._count(model, Code.CANCELLED)
             raise
-        self._count(model, Code.OK)
-        microseconds = (perf_counter() - start) * 1_000_000
-        self._latencies[model, api, entrypoint].add(microseconds)
 
     def _count(self, model: str, code: Code) -> None:
         key = model[:_MAX_NAME], code.name

@@ -21,7 +21,7 @@ from serving.tf.messages import (
     predict_pb2,
     regression_pb2,
 )
-from serving.tf.status import invalid
+from serving.tf.status import ServingError, invalid
 
 SIGNATURES_FIELD = "signature_def"
 
@@ -111,6 +111,13 @@ class PredictionService:
         """Raise ServingError unless there is a version that `spec` selects."""
         self._models.servable(spec)
 
+    def is_full(self, spec: Any) -> bool:
+        """Say whether as many requests wait for the version that `spec` selects as may."""
+        try:
+            return self._models.servable(spec).is_full
+        except ServingError:
+            return False
+
     def metadata(self, request: Any) -> Any:
         """Return the signatures of a version."""
         spec = _spec(request)
@@ -139,7 +146,8 @@ class PredictionService:
             spec = _task_spec(request) if api == "MultiInference" else _spec(request)
             return await self.answer(api, "GRPC", spec, prepare, request, seconds, call.share)
 
-        return Method(request_type, answer)
+        failures = partial(self._metrics.failures, "")
+        return Method(request_type, answer, self._models.is_full, failures)
 
     def _enforced(self, seconds: float) -> bool:
         return self._options.enforces_deadlines and seconds <= _MAX_DEADLINE_SECONDS

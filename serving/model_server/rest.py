@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from serving.model_server.limits import RequestLimits
 from serving.model_server.memory_budget import LARGE_BYTES, MemoryBudget, Share, run, run_in_thread
 from serving.model_server.model_service import ModelService
 from serving.model_server.monitoring import Metrics
+from serving.model_server.overload import RETRY_SECONDS, Overload, QueueFull
 from serving.model_server.prediction_service import SIGNATURES_FIELD, PredictionService
 from serving.model_server.scheduler import Prepare
 from serving.model_server.unzip import unzipped
@@ -69,6 +71,8 @@ _HTTP_CODES = {
     Code.UNAVAILABLE: 503,
     Code.DEADLINE_EXCEEDED: 504,
 }
+_RETRY_STATUSES = (429, 503)
+"""Of requests that may be sent again later."""
 _MAX_ERROR = 4096
 """Characters of a message, which may quote what the caller sent."""
 _CORS_HEADERS = (
@@ -108,8 +112,10 @@ class RestApi:
         options: RestOptions,
         limits: RequestLimits,
         budget: MemoryBudget,
+        overload: Overload,
     ) -> None:
         self._predictions, self._models = predictions, models
+        self._overload = overload
         self._metrics, self._options = metrics, options
         self._limits, self._budget = limits, budget
 
@@ -125,19 +131,33 @@ class RestApi:
             # If there is a body, the HTTP server reads and drops it.
             await self._send(send, *prediction)
             return
-        with self._budget.share() as share:
-            try:
-                body = await self._read(scope, receive, share)
-            except ServingError as error:
-                await self._send(send, *_failure(error))
-                return
-            if body is None:
-                return
-            working = self._answer(scope, prediction, body, share)
-            del body
-            answer = await _unless_disconnected(receive, working)
-            if answer is not None:
-                await self._send(send, *answer)
+        try:
+            with self._failures(prediction):
+                await self._overload.admit(partial(self._predictions.is_full, _spec(prediction)))
+            answer = await self._answer_body(scope, receive, prediction)
+        except ServingError as error:
+            answer = _failure(error)
+        if answer is not None:
+            await self._send(send, *answer)
+
+    async def _answer_body(
+        self, scope: Scope, receive: Receive, prediction: re.Match[str]
+    ) -> Answer | None:
+        """Return the answer to a request that is still to be read; None if its client is gone."""
+        try:
+            with self._budget.share() as share:
+                with self._failures(prediction):
+                    body = await self._read(scope, receive, share)
+                if body is None:
+                    return None
+                working = self._answer(scope, prediction, body, share)
+                del body
+                return await _unless_disconnected(receive, working)
+        except QueueFull as error:
+            # A new one, since the traceback of the first keeps in memory what was read.
+            refusal = QueueFull(error.code, error.message)
+        await self._overload.hold()
+        raise refusal
 
     def _prediction(self, scope: Scope, path: str) -> re.Match[str] | Answer:
         """Return which prediction is asked for, or the answer if that takes no body."""
@@ -151,10 +171,15 @@ class RestApi:
             if scope["method"] != "POST" or not (found := _PREDICTION_PATH.fullmatch(path)):
                 return 200, _JSON, self._about_models(scope["method"], path)
             if _may_be_large(scope):
-                self._predictions.require(_spec(found))
+                with self._failures(found):
+                    self._predictions.require(_spec(found))
         except Exception as error:
             return _failure(error)
         return found
+
+    def _failures(self, prediction: re.Match[str]) -> AbstractContextManager[None]:
+        """Count what fails in the block, before the prediction itself begins."""
+        return self._metrics.failures(unquote(prediction["name"]))
 
     def _refusal(self, scope: Scope) -> str:
         """Say why a request of another web site is refused; empty for all others."""
@@ -200,6 +225,8 @@ class RestApi:
             (b"content-type", content_type.encode()),
             (b"content-length", str(len(data)).encode()),
         ]
+        if status in _RETRY_STATUSES:
+            headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
         if self._options.cors:
             headers.extend(_CORS_HEADERS)
         else:
@@ -213,8 +240,11 @@ class RestApi:
         method = prediction["method"].lower()
         try:
             spec = _spec(prediction)
-            document = await self._document(scope, body, share)
+            with self._failures(prediction):
+                document = await self._document(scope, body, share)
             return 200, _JSON, await self._infer(method, spec, document, share)
+        except QueueFull:
+            raise
         except Exception as error:
             return _failure(error)
 

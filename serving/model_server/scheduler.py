@@ -39,6 +39,11 @@ class InferenceScheduler:
         self._free_threads = asyncio.Semaphore(threads)
         self._alone: set[asyncio.Task[list[Tensor]]] = set()
 
+    @property
+    def overload_code(self) -> Code:
+        """The code by which requests are refused while too many wait."""
+        return self._limits.overload_code
+
     async def answer(
         self,
         servable: Servable,

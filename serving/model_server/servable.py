@@ -108,12 +108,10 @@ class Servable:
             self._batchers[computation] = cached
         return cached
 
-    def replace_session(self, session: AcceleratedSession) -> None:
-        """Compute with `session`, which owns the previous one, from now on."""
-        with self._changing:
-            self.session = session
-            self._computations.clear()
-            self._batchers.clear()
+    @property
+    def is_full(self) -> bool:
+        """Whether as many requests wait for it as may."""
+        return any(batcher.is_full for batcher in tuple(self._batchers.values()))
 
     @contextmanager
     def use(self) -> Iterator[None]:

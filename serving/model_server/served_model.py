@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from serving.model_server.accelerated_session import AcceleratedSession
 from serving.model_server.configuration import ModelConfig
 from serving.model_server.load_threads import LoadThreads
 from serving.model_server.servable import Servable
@@ -20,13 +20,12 @@ from serving.model_server.versions import (
     next_steps,
     version_folders,
 )
+from serving.tf.file_watch import FileState, file_state
 from serving.tf.status import Code, ServingError
 
 log = logging.getLogger(__name__)
 
 Load = Callable[[str, int, Path], Servable]
-Accelerate = Callable[[Servable, Path], AcceleratedSession | None]
-"""Looks for a faster way to compute a version that is being served; never raises."""
 
 
 @dataclass
@@ -50,6 +49,10 @@ class RetryPolicy:
     seconds_between: float = 60.0
 
 
+_LISTING_SECONDS = 10.0
+"""After which a look lists the folder even if it seems to be as it was."""
+
+
 class ServedModel:
     """One model: keeps the versions that its policy aspires to loaded."""
 
@@ -57,7 +60,6 @@ class ServedModel:
         self,
         config: ModelConfig,
         load: Load,
-        accelerate: Accelerate | None,
         threads: LoadThreads,
         retry_policy: RetryPolicy,
     ) -> None:
@@ -65,12 +67,28 @@ class ServedModel:
         self.labels: dict[str, int] = {}
         self.records: dict[int, VersionRecord] = {}
         self.changed = asyncio.Condition()
-        self._load, self._accelerate = load, accelerate
+        self._load = load
         self._threads, self._retry_policy = threads, retry_policy
         self._folders: dict[int, str] = {}
+        self._seen: tuple[Path, FileState] | None = None
+        """What the base folder was at the last look."""
+        self._is_settled = False
+        """Whether it was that at the look before, too."""
+        self._listed = -math.inf
         self._aspired: frozenset[int] = frozenset()
         self._retired = False
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def look(self) -> None:
+        """Do what `poll` does if the base folder has changed since."""
+        base = Path(self.config.base_path)
+        before, self._seen = self._seen, (base, file_state(base))
+        was_settled, self._is_settled = self._is_settled, self._seen == before
+        # At the first look without a change too: two changes within one tick of the file system's
+        # clock look like one. Now and then, since the folder does not show what becomes of links.
+        is_due = asyncio.get_running_loop().time() - self._listed >= _LISTING_SECONDS
+        if is_due or not (was_settled and self._is_settled):
+            await self.poll()
 
     async def poll(self) -> None:
         """List the base folder once, and load and unload versions accordingly.
@@ -78,6 +96,7 @@ class ServedModel:
         A missing folder changes nothing; an empty one unloads every version.
         """
         base = Path(self.config.base_path)
+        self._listed = asyncio.get_running_loop().time()
         try:
             names = await asyncio.to_thread(_folder_names, base)
         except OSError as error:
@@ -182,8 +201,6 @@ class ServedModel:
         if record.servable is not None:
             record.state = VersionState.AVAILABLE
             log.info("Model %s version %d is available", name, number)
-            if self._accelerate is not None:
-                self._start(self._accelerate_version(record.servable, folder, self._accelerate))
         else:
             record.state = VersionState.END
         await self._notify_changed()
@@ -205,15 +222,6 @@ class ServedModel:
         if loading.cancelled():
             raise ServingError(Code.CANCELLED, "Loading was cancelled.")
         return loading.result()
-
-    async def _accelerate_version(
-        self, servable: Servable, folder: Path, accelerate: Accelerate
-    ) -> None:
-        # Held, so that the version is not unloaded while its graph is being compared.
-        with servable.use():
-            session = await self._threads.run(accelerate, servable, folder)
-            if session is not None:
-                servable.replace_session(session)
 
     async def _unload_version(self, record: VersionRecord) -> None:
         servable, record.servable = record.servable, None

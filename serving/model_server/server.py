@@ -8,11 +8,13 @@ import logging
 import os
 import resource
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from serving.http.limits import HttpLimits
-from serving.model_server import openvino_runtime
 from serving.model_server.configuration import (
     ModelConfig,
     read_batching,
@@ -26,36 +28,44 @@ from serving.model_server.grpc_server import GrpcServer
 from serving.model_server.http_server import HttpServer
 from serving.model_server.limits import RequestLimits
 from serving.model_server.load_watch import LoadWatch
-from serving.model_server.loader import Loader
+from serving.model_server.loader import AUTO, Loader
 from serving.model_server.log_limit import limit_log_by_environment
 from serving.model_server.memory_budget import MemoryBudget
 from serving.model_server.message_intake import MessageIntake
 from serving.model_server.model_service import ModelService
 from serving.model_server.models import ServerModels
 from serving.model_server.monitoring import Metrics
+from serving.model_server.overload import Overload
 from serving.model_server.prediction_service import GrpcOptions, PredictionService
 from serving.model_server.rest import RestApi, RestOptions
 from serving.model_server.scheduler import InferenceScheduler
 from serving.model_server.served_model import RetryPolicy
+from serving.model_server.sleep import CallWatch, Sleep, Woken, asleep_file, first_path
 from serving.model_server.unimplemented import UnimplementedCalls
 from serving.text.log_lines import log_lines, print_line
 from serving.text.visible import visible
 from serving.tf.c_api import library
 from serving.tf.cores import core_count
+from serving.tf.file_watch import FileState, file_state, wait_for_change
 from serving.tf.free_memory import (
+    allocate_from_few_arenas,
     allocated_bytes,
     return_large_blocks_at_once,
     return_unused_memory,
 )
+from serving.tf.runtime_choice import OPENVINO, TENSORFLOW
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.trust import read_trusted
 
 log = logging.getLogger(__name__)
 
-RUNTIMES = ("auto", "tensorflow", "openvino")
-TRUSTED_FILE_POLL_SECONDS = 1.0
-PORTS_FILE_POLL_SECONDS = 2.0
-"""Between two checks whether the ports file still exists."""
+RUNTIMES = (AUTO, TENSORFLOW, OPENVINO)
+TRUSTED_FILE_POLL_SECONDS = 30.0
+PORTS_FILE_POLL_SECONDS = 30.0
+"""Between two checks whether the ports file still exists, which is noticed at once otherwise."""
+
+
+SLEEP_RETRY_SECONDS = 60.0
 
 
 def main(arguments: list[str]) -> int:
@@ -74,7 +84,9 @@ def main(arguments: list[str]) -> int:
             print(f"unknown argument: {visible(argument)}\n{usage()}")
         for name in ignored_flags(flags):
             log.warning("--%s has no effect here", name)
-        asyncio.run(serve(flags))
+        sleep = asyncio.run(serve(flags))
+        if sleep is not None:
+            sleep.begin()
     except InvalidFlag as error:
         print(f"{visible(str(error))}\n{usage()}")
         return 1
@@ -88,12 +100,15 @@ def _version() -> str:
     return str(library().TF_Version().decode())
 
 
-async def serve(flags: Flags) -> None:
+async def serve(flags: Flags) -> Sleep | None:
     """Serve until SIGTERM, SIGINT or SIGHUP, then finish the accepted calls.
 
-    Raises ServingError if the start fails.
+    Returns the sleep that is to begin if there were no calls for as long as the flags say. Raises
+    ServingError if the start fails.
     """
     stop = asyncio.Event()
+    sockets = [flags.grpc_socket_path, flags.rest_api_socket_path]
+    woken = Woken(sockets)
     numbers = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` asks for
         numbers.append(signal.SIGHUP)
@@ -101,6 +116,7 @@ async def serve(flags: Flags) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _check(flags)
     return_large_blocks_at_once()
+    allocate_from_few_arenas(max(2, core_count()))
     batching = read_batching(flags.batching_parameters_file) if flags.enable_batching else None
     metrics_path = read_metrics_path(flags.monitoring_config_file)
     configs = _first_configuration(flags)
@@ -112,7 +128,6 @@ async def serve(flags: Flags) -> None:
         load_watch = LoadWatch(loader.load)
         models = ServerModels(
             load_watch.load,
-            loader.accelerate if _may_accelerate(flags) else None,
             retry_policy=RetryPolicy(
                 flags.max_num_load_retries, flags.load_retry_interval_micros / 1_000_000
             ),
@@ -124,7 +139,7 @@ async def serve(flags: Flags) -> None:
         stack.push_async_callback(models.close)
         try:
             if not await _load_first_models(flags, models, configs, stop):
-                return
+                return None
         except ServingError as error:
             if not (flags.start_with_missing_models and error.code is Code.UNKNOWN):
                 raise
@@ -150,9 +165,15 @@ async def serve(flags: Flags) -> None:
         intake = MessageIntake(
             limits.max_bytes_in_flight, budget, allocated_bytes, load_watch.is_loading
         )
-        calls = Calls(limits, budget, intake)
+        overload = Overload(scheduler.overload_code)
+        calls = Calls(limits, budget, intake, overload)
+        sleep = _sleep(flags, metrics.activity, sockets)
+        bound = [first_path(path) for path in sockets] if sleep is not None else sockets
+        if sleep is not None:
+            stack.callback(_remove_unless_asleep, sleep, sockets)
         grpc_server = GrpcServer(
-            flags, (predictions.handler(calls), status.handler(calls), UnimplementedCalls())
+            replace(flags, grpc_socket_path=bound[0]),
+            (predictions.handler(calls), status.handler(calls), UnimplementedCalls()),
         )
         ports = {"grpc": await grpc_server.start()}
         listening.append(grpc_server)
@@ -163,26 +184,64 @@ async def serve(flags: Flags) -> None:
                 metrics_path,
                 frozenset(filter(None, flags.allow_host.lower().replace(" ", "").split(","))),
             )
-            api = RestApi(predictions, status, metrics, options, limits, budget)
+            api = RestApi(predictions, status, metrics, options, limits, budget, overload)
             http_server = HttpServer(api, _http_limits(flags))
             host = flags.host if flags.enable_tcp and _has_rest_port(flags) else None
-            ports["rest"] = await http_server.start(
-                host, flags.rest_api_port, flags.rest_api_socket_path
-            )
+            ports["rest"] = await http_server.start(host, flags.rest_api_port, bound[1])
             listening.append(http_server)
+        if sleep is not None:
+            sleep.show(bound)
         for background in (
             models.watch(),
             _watch_config_file(flags, models),
             _watch_trusted_file(flags, models),
+            woken.relay(),
         ):
             stack.callback(asyncio.create_task(background).cancel)
         if flags.ports_file:
             ports_file = Path(flags.ports_file)
             _write_ports(ports_file, {name: port for name, port in ports.items() if port})
             stack.callback(asyncio.create_task(_stop_without_ports_file(ports_file, stop)).cancel)
+            asleep_file(ports_file).unlink(missing_ok=True)
         log.info("Running ModelServer at %s, ports %s", flags.host, ports)
-        await stop.wait()
+        await _until_asleep_or(stop, sleep)
         log.info("Stopping once the accepted calls are finished")
+    return sleep if sleep is not None and sleep.is_prepared and not stop.is_set() else None
+
+
+def _sleep(flags: Flags, activity: CallWatch, sockets: Sequence[str]) -> Sleep | None:
+    """Return what lets the server fall asleep; None if it may not."""
+    if not flags.sleep_after_seconds:
+        return None
+    if flags.enable_tcp or not flags.ports_file or not all(sockets):
+        log.warning("--sleep_after_seconds has no effect without UNIX sockets, or with TCP")
+        return None
+    return Sleep(activity, flags.sleep_after_seconds, Path(flags.ports_file), sockets)
+
+
+def _remove_unless_asleep(sleep: Sleep, sockets: Sequence[str]) -> None:
+    if not sleep.is_prepared:
+        for path in sockets:
+            Path(path).unlink(missing_ok=True)
+
+
+async def _until_asleep_or(stop: asyncio.Event, sleep: Sleep | None) -> None:
+    """Return once `stop` is set, or everything is prepared for the sleep."""
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+    if sleep is not None:
+        waiting.append(asyncio.create_task(_fall_asleep(sleep)))
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+
+
+async def _fall_asleep(sleep: Sleep) -> None:
+    while not sleep.is_prepared:
+        try:
+            await sleep.prepare()
+        except OSError as error:  # a full disk: it serves on
+            log.warning("It cannot fall asleep: %s", error)
+            await asyncio.sleep(SLEEP_RETRY_SECONDS)
 
 
 def _http_limits(flags: Flags) -> HttpLimits:
@@ -232,30 +291,23 @@ def _loader(flags: Flags) -> Loader:
         warm_up=flags.enable_model_warmup,
         warm_up_iterations=flags.num_request_iterations_for_warmup,
         checks_methods=flags.enable_signature_method_name_check,
-        prefers_openvino=flags.runtime == "openvino",
+        runtime=_runtime(flags),
         root=Path(flags.model_root) if flags.model_root else None,
         refuses_unsafe=flags.refuse_unsafe_models,
         trusted=Path(flags.trusted_models_file) if flags.trusted_models_file else None,
     )
 
 
-def _may_accelerate(flags: Flags) -> bool:
-    """Say whether versions may run on OpenVINO.
+def _runtime(flags: Flags) -> str:
+    """Return the runtime that versions are loaded on.
 
-    With a limit on the memory of the process they may only if OpenVINO was requested: its
+    With a limit on the memory of the process that is OpenVINO only if it was requested: its
     libraries abort the process when they get no more.
     """
-    if flags.runtime == "tensorflow" or not flags.enable_model_warmup:
-        return False
-    if not openvino_runtime.is_installed():
-        if flags.runtime == "openvino":
-            log.warning(
-                "OpenVINO is not installed, so TensorFlow computes; "
-                "`pip install openvino` installs it"
-            )
-        return False
+    if flags.runtime == TENSORFLOW or flags.runtime == OPENVINO:
+        return flags.runtime
     limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
-    return flags.runtime == "openvino" or limit == resource.RLIM_INFINITY
+    return AUTO if limit == resource.RLIM_INFINITY else TENSORFLOW
 
 
 def _first_configuration(flags: Flags) -> dict[str, ModelConfig]:
@@ -316,8 +368,11 @@ async def _changed_configuration(
     seconds = flags.model_config_file_poll_wait_seconds
     if not (flags.model_config_file and seconds > 0):
         await asyncio.Event().wait()
+    path = Path(flags.model_config_file)
+    state = None  # it may have changed since it was read
     while True:
-        await asyncio.sleep(seconds)
+        await wait_for_change(path, state, seconds)
+        state = file_state(path)
         try:
             found = await asyncio.to_thread(read_models, flags.model_config_file)
         except ServingError:
@@ -330,17 +385,23 @@ async def _changed_configuration(
 async def _watch_config_file(flags: Flags, models: ServerModels) -> None:
     """Apply the configuration file whenever its text has changed, until cancelled.
 
-    One that still waits for a new model gives way to the next: a model that is never there,
-    or takes its time to fail, keeps no other from being served.
+    It is read after as many seconds as the flag says, and at once if it was replaced. One that
+    still waits for a new model gives way to the next: a model that is never there, or takes its
+    time to fail, keeps no other from being served.
     """
     if not (flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0):
         return
     path = Path(flags.model_config_file)
-    requested = last_error = None
+    requested: str | None = None
+    last_error: str | None = None
+    state: FileState = None
     applying: asyncio.Task[None] | None = None
     while True:
+        before, state = state, file_state(path)
         try:
-            text = await asyncio.to_thread(path.read_text)
+            text = requested
+            if requested is None or state != before:
+                text = await asyncio.to_thread(path.read_text)
             if text != requested:
                 configs = read_models(flags.model_config_file)
                 if applying is not None:
@@ -356,7 +417,7 @@ async def _watch_config_file(flags: Flags, models: ServerModels) -> None:
             if str(error) != last_error:
                 log.error("The configuration file was not applied: %s", error)
             last_error = str(error)
-        await asyncio.sleep(flags.model_config_file_poll_wait_seconds)
+        await wait_for_change(path, state, flags.model_config_file_poll_wait_seconds)
 
 
 async def _watch_trusted_file(flags: Flags, models: ServerModels) -> None:
@@ -364,9 +425,13 @@ async def _watch_trusted_file(flags: Flags, models: ServerModels) -> None:
     if not flags.trusted_models_file:
         return
     path = Path(flags.trusted_models_file)
+    state = file_state(path)
     before = await asyncio.to_thread(read_trusted, path)
     while True:
-        await asyncio.sleep(TRUSTED_FILE_POLL_SECONDS)
+        await wait_for_change(path, state, TRUSTED_FILE_POLL_SECONDS)
+        if file_state(path) == state:
+            continue
+        state = file_state(path)
         now = await asyncio.to_thread(read_trusted, path)
         if now != before:
             before = now
@@ -387,11 +452,10 @@ def _raise_if_not_applied(applying: asyncio.Task[None]) -> None:
 
 async def _stop_without_ports_file(ports_file: Path, stop: asyncio.Event) -> None:
     """Set `stop` once the ports file is gone: no fleet can find this server any more."""
-    while not stop.is_set():
-        await asyncio.sleep(PORTS_FILE_POLL_SECONDS)
-        if not await asyncio.to_thread(ports_file.exists):
-            log.info("The ports file %s was removed", ports_file)
-            stop.set()
+    while (state := file_state(ports_file)) is not None:
+        await wait_for_change(ports_file, state, PORTS_FILE_POLL_SECONDS)
+    log.info("The ports file %s was removed", ports_file)
+    stop.set()
 
 
 def _write_ports(path: Path, ports: dict[str, int]) -> None:

@@ -43,7 +43,7 @@ class CanaryPhase(StrEnum):
 
 @dataclass(frozen=True)
 class CanaryVerdict:
-    """How a canary ends; kept until it was carried out and noted, whoever does that."""
+    """How a canary ends; kept until it was carried out and noted, by any program."""
 
     promoted: bool
     rule: str
@@ -148,6 +148,7 @@ class CanaryFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._root_text = str(root)
         self._last: dict[str, tuple[tuple[int, int, int], Canary | None]] = {}
 
     def path(self, model: str) -> Path:
@@ -166,15 +167,15 @@ class CanaryFiles:
 
         A damaged file is none: the live version answers then.
         """
-        path = self.path(model)
-        state = file_state(path)
+        # To join paths takes several times as long as to look at the file.
+        state = file_state(f"{self._root_text}/{model}/{CANARY_NAME}")
         if state is None:
             self._last.pop(model, None)
             return None
         known = self._last.get(model)
         if known is None or known[0] != state:
             try:
-                known = state, read_canary(path)
+                known = state, read_canary(self.path(model))
             except UnreadableFile:
                 known = state, None
             self._last[model] = known

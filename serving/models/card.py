@@ -11,9 +11,9 @@ from typing import Any
 from serving.errors import ModelError
 from serving.json_decode import decode
 from serving.state_files import DamagedFile, UnreadableFile, parse_object, read_file, text_of
+from serving.tf.names import CARD_FILE
 
-CARD_PATH = Path("assets.extra") / "servery.json"
-"""Where a card lies inside a version folder."""
+CARD_PATH = CARD_FILE
 MAX_CARD_BYTES = 2**26
 """A model may have a million classes."""
 
@@ -43,6 +43,14 @@ class ModelCard:
     """Who made the network and its weights, and what was changed, for people to read."""
     backbone: str = ""
     """The network below the head, by the name of the built-in or imported model."""
+    fine_tuned_in: str = ""
+    """The training run in which the last blocks of that network learned too; empty if none did.
+    It sees photos in another way since then."""
+    runtime: str = ""
+    """What computes it, one of `runtime_choice.RUNTIMES`; empty in versions of earlier builds,
+    which stands for OpenVINO in f32."""
+    precision: str = ""
+    """One of `runtime_choice.PRECISIONS`."""
     other_names: dict[str, list[str]] = field(default_factory=dict)
     """What else a class is called, by class: people may type these too."""
     metrics: dict[str, Any] = field(default_factory=dict)

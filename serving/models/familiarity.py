@@ -86,6 +86,18 @@ class Familiarity:
         familiarity: Floats = 1 / (1 + np.exp(-nearest))
         return familiarity.astype(np.float32)
 
+    @property
+    def rounding(self) -> float:
+        """By how much two programs may differ in it, since single precision is rounded.
+
+        If the photos of a class are nearly the same, their distances are measured in tiny
+        differences: terms in the hundred thousands cancel out.
+        """
+        if self.taught is None:
+            return 0.0
+        largest = np.abs(self.taught.offsets).max(initial=0) + abs(self.taught.constant)
+        return float(np.finfo(np.float32).eps * largest)
+
 
 def log_odds(scores: Any) -> Any:
     """Return log(p / (1 - p)) of best scores, kept away from 0 and 1."""

@@ -30,7 +30,7 @@ def has_former_head(saved_model: bytes) -> bool:
     )
 
 
-def with_todays_head(saved_model: bytes, donor: bytes) -> bytes:
+def with_current_head(saved_model: bytes, donor: bytes) -> bytes:
     """Return the content of a `saved_model.pb` with what follows the embedding in `donor`.
 
     It answers as before: its kernel, bias and classes stay, and the rows that multiply the

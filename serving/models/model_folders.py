@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from pathlib import Path
 
 from serving.errors import ModelError
-from serving.files import copy_tree, link_or_copy, write_aside
+from serving.files import copy_tree, flush_folder, link_or_copy, write_aside
 from serving.models.canary import CANARY_NAME, SAMPLES_NAME
 from serving.models.faults import FAULTS_NAME
 from serving.models.model_names import same_name
 from serving.models.model_settings import ModelSettings
 from serving.models.repository import SETTINGS_NAME, ModelRepository
 from serving.models.repository_files import subfolders
-from serving.models.serving_config import CONFIG_NAME, PinnedModel, serving_config
+from serving.models.serving_config import (
+    CONFIG_NAME,
+    MONITORING,
+    MONITORING_NAME,
+    PinnedModel,
+    serving_config,
+)
 from serving.models.staging import STAGING_PREFIX, staging_name
 
 DELETED_NAME = ".deleted"
@@ -28,13 +35,31 @@ def create_model(repository: ModelRepository, model: str, settings: ModelSetting
     Raises ModelError if there is one of this name, capitals aside.
     """
     with repository.files.changing():
-        _check_free(repository, model)
+        check_free(repository, model)
         try:
             write_aside(repository.root / model / SETTINGS_NAME, settings.to_json())
         except OSError:
             # An empty folder would keep the name taken.
             shutil.rmtree(repository.root / model, ignore_errors=True)
             raise
+
+
+def adopt_model(
+    repository: ModelRepository, model: str, folder: Path, settings: ModelSettings, live: int
+) -> None:
+    """Rename a folder with whole versions into place as a model of which `live` is the live one.
+
+    It must lie on the repository's file system. Raises ModelError if there is a model of this
+    name, capitals aside.
+    """
+    with repository.files.changing():
+        check_free(repository, model)
+        target = repository.root / model
+        write_aside(folder / SETTINGS_NAME, settings.to_json())
+        write_aside(folder / MONITORING_NAME, MONITORING)
+        write_aside(folder / CONFIG_NAME, serving_config([PinnedModel(model, target, live)]))
+        folder.rename(target)
+        flush_folder(repository.root)
 
 
 def duplicate_model(repository: ModelRepository, model: str, new: str) -> None:
@@ -46,7 +71,7 @@ def duplicate_model(repository: ModelRepository, model: str, new: str) -> None:
     _check_exists(repository, model)
     root = repository.root
     with repository.files.changing():
-        _check_free(repository, new)
+        check_free(repository, new)
         aside = root / staging_name()
         try:
             # A canary is about requests that the model gets under its name.
@@ -95,7 +120,7 @@ def restore_model(repository: ModelRepository, token: str) -> str:
                 "The deleted model is gone.",
                 "A model can be restored until Servery is closed.",
             )
-        _check_free(repository, found.name)
+        check_free(repository, found.name)
         found.rename(repository.root / found.name)
         shutil.rmtree(folder, ignore_errors=True)
         return found.name
@@ -124,7 +149,8 @@ def _check_exists(repository: ModelRepository, model: str) -> None:
         raise ModelError(f"There is no model {model}.", "Choose one from the list of models.")
 
 
-def _check_free(repository: ModelRepository, model: str) -> None:
+def check_free(repository: ModelRepository, model: str) -> None:
+    """Raise ModelError if there is a model of this name, capitals aside."""
     for folder in subfolders(repository.root):
         if same_name(folder.name, model):
             raise ModelError(

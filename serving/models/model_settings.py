@@ -12,6 +12,26 @@ from serving.json_decode import decode
 from serving.state_files import DamagedFile, read_object
 
 KEEP_VERSIONS = 10
+KEEP_IMAGES = 3
+DEFAULT_IMAGE_TAG = "{model}:{version}"
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """The container images of a model's versions."""
+
+    tag: str = DEFAULT_IMAGE_TAG
+    """The name of an image, in which `{model}` and `{version}` stand for these."""
+    after_promotion: bool = False
+    """A version that is promoted gets its image by itself."""
+    base: str = ""
+    """The base of those images; empty for the first image of a model server that there is."""
+    push: bool = False
+    """Whether those images are pushed."""
+    keep: int = KEEP_IMAGES
+    """So many of the newest images stay."""
+    seen_live: int | None = None
+    """The version that was live when promotions were followed last."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +50,9 @@ class ModelSettings:
     """Versions that stay whatever their age."""
     memory_bytes: int | None = None
     """What it took in an instance when it was last loaded; None if that is not known."""
+    image: ImageSettings = ImageSettings()
+    photo_milliseconds: float | None = None
+    """How long this machine took for one of many photos when the model was brought in."""
 
     def with_pin(self, number: int, *, pinned: bool) -> ModelSettings:
         """The same with a version pinned, or not."""
@@ -50,6 +73,7 @@ class ModelSettings:
             settings,
             keep_versions=max(1, settings.keep_versions),
             pinned=tuple(sorted(set(settings.pinned))),
+            image=replace(settings.image, keep=max(1, settings.image.keep)),
         )
 
 

@@ -16,13 +16,14 @@ from serving.models.builtin.install import write_built_in
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import CHECKSUMS_PATH
 from serving.models.familiarity_graph import with_familiarity
-from serving.models.former_head import has_former_head, with_todays_head
+from serving.models.former_head import has_former_head, with_current_head
 from serving.models.graph_template import constant_shapes, float_tensor, with_constants
 from serving.models.model_folders import create_model
 from serving.models.model_names import checked_model_name
 from serving.models.model_settings import ModelSettings
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor
 
@@ -91,7 +92,7 @@ def _write(
             "Choose another model to build on.",
         )
     if has_former_head(content):
-        content = with_todays_head(content, built_in_models()[0].template.read_bytes())
+        content = with_current_head(content, built_in_models()[0].template.read_bytes())
         shapes = constant_shapes(content)
         graph.unlink()
         graph.write_bytes(content)

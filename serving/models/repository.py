@@ -8,6 +8,7 @@
     <root>/served.json                        ServedModels
     <root>/serving.config                     the live versions of all served models
     <root>/monitoring.config                  that servers count requests
+    <root>/fleet_image.json                   FleetImage
     <root>/trusted.json                       versions that may do more than compute
     <root>/.deleted/<token>/<model>/          deleted models that can be restored
 
@@ -25,15 +26,19 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from serving.errors import ModelError, reading_error
+from serving.errors import ModelError
 from serving.files import flush_tree
 from serving.models.canary import Canary, CanaryFiles, CanaryPhase, read_canary
-from serving.models.card import ModelCard
-from serving.models.checksums import changed_files
 from serving.models.faults import FAULTS_NAME, ModelFaults, VersionFault, files_state
+from serving.models.fleet_image import (
+    FleetImage,
+    check_served,
+    check_version,
+    read_fleet_image,
+)
 from serving.models.model_settings import ModelSettings, read_settings
 from serving.models.repository_files import RepositoryFiles, is_file, subfolders
 from serving.models.served import ServedModels
@@ -48,6 +53,7 @@ from serving.models.serving_config import (
     read_monitoring,
     serving_config,
 )
+from serving.models.version import Version
 from serving.state_files import UnreadableFile, read_text
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.trust import TRUSTED_NAME
@@ -55,21 +61,7 @@ from serving.tf.trust import TRUSTED_NAME
 SERVED_NAME = "served.json"
 SETTINGS_NAME = "model.json"
 DELETED_NAME = ".deleted"
-_LOCK_NAME = ".lock"
 _NUMBER = re.compile(r"[0-9]{1,18}")
-
-
-@dataclass(frozen=True)
-class Version:
-    """One immutable SavedModel."""
-
-    model: str
-    number: int
-    path: Path
-
-    def card(self) -> ModelCard:
-        """Read the version's model card; raises ModelError."""
-        return ModelCard.read(self.path)
 
 
 class ModelRepository:
@@ -84,7 +76,12 @@ class ModelRepository:
         self.root = root
         self.files = RepositoryFiles(root)
         self.canaries = CanaryFiles(root)
-        self._served_file = ServedFile(root / SERVED_NAME)
+        self._served_file = ServedFile(self.served_path)
+
+    @property
+    def served_path(self) -> Path:
+        """The file that says which models are served, and which one is current."""
+        return self.root / SERVED_NAME
 
     def models(self) -> list[str]:
         """Names of the models that have at least one version, sorted."""
@@ -158,14 +155,15 @@ class ModelRepository:
         ModelError if the version does not exist.
         """
         version = self.version(model, number)
+        check_version(self.root, model, number)
         with self.files.changing():
-            # Before any file names it: after a power cut it is there, whoever put it there.
+            # Before any file names it: after a power cut it is there, no matter what put it there.
             flush_tree(version.path)
             served = self.served()
             before = self.live_number(model)
             faults = ModelFaults.read(self.root / model).without_fault(number)
             self._write_faults(model, faults.after(before) if before != number else faults)
-            # First: whoever looks from here on asks for this version, and for no other.
+            # First: a program that looks from here on asks for this version, and for no other.
             self._end_canary(model, number)
             entry = serving_config([PinnedModel(model, version.path.parent, number)])
             self.files.write(self.root / model / MONITORING_NAME, MONITORING)
@@ -239,6 +237,7 @@ class ModelRepository:
         the version is live or does not exist.
         """
         self.version(model, canary.version)
+        check_version(self.root, model, canary.version)
         with self.files.changing():
             if model not in self.served().names():
                 raise ModelError(
@@ -321,6 +320,8 @@ class ModelRepository:
         with self.files.changing():
             before = self.served()
             after = change(before)
+            if after != before:
+                check_served(self.root, after.names())
             for name in after.names():
                 if name not in before.names():
                     self.live(name)
@@ -352,6 +353,10 @@ class ModelRepository:
         """The list of the versions that may do more than compute: `version_trust.py`."""
         return self.root / TRUSTED_NAME
 
+    def fleet_image(self) -> FleetImage | None:
+        """Return the image with a model in it that the fleet runs from, if it does."""
+        return read_fleet_image(self.root)
+
     def settings(self, model: str) -> ModelSettings:
         """Return the settings of a model; the defaults if nothing was ever set, or damaged."""
         try:
@@ -368,28 +373,6 @@ class ModelRepository:
             settings = change(self.settings(model))
             self.files.write(path, settings.to_json(), read_settings)
         return settings
-
-    def verify(self, model: str, number: int) -> list[str] | None:
-        """Return the files of a version that changed since it was added, by name.
-
-        None if it was added by a Servery that recorded no checksums. Raises ModelError
-        if there is no such version, or it cannot be read.
-        """
-        version = self.version(model, number)
-        try:
-            return changed_files(version.path)
-        except OSError as error:
-            raise reading_error(
-                error,
-                f"Version {number} of {model}",
-                "Check the disk, and promote another version.",
-                ModelError,
-            ) from error
-
-    def size(self, model: str, number: int) -> int:
-        """Return how many bytes the files of a version have."""
-        folder = self.version(model, number).path
-        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
     def _served_by_default(self) -> ServedModels:
         promoted = [

@@ -72,10 +72,10 @@ def is_file(path: Path) -> bool:
         return False
 
 
-def file_state(path: Path) -> tuple[int, int, int] | None:
+def file_state(path: str | Path) -> tuple[int, int, int] | None:
     """Return what changes whenever the file is written aside; None without one."""
     try:
-        state = path.stat()
+        state = os.stat(path)  # noqa: PTH116 - asked for every request, mostly by a `str`
     except OSError:
         return None
     return state.st_mtime_ns, state.st_size, state.st_ino

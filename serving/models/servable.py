@@ -49,33 +49,50 @@ def decode_square(
     """
     shape = tf.image.extract_jpeg_shape(image)
     shorter = tf.minimum(shape[0], shape[1])
+    pixels = decode_reduced(image, shorter, spare_detail * side * zoom)
+    size = tf.cast(tf.shape(pixels)[:2], tf.float32)
+    scale = zoom * side / tf.reduce_min(size)
+    batch = pixels[tf.newaxis]
+    return scaled(batch, (side, side), tf.stack([scale, scale]), (side - size * scale) / 2)
+
+
+def decode_reduced(image: Any, length: Any, enough: float) -> Any:
+    """Decode one JPEG file at 1/2, 1/4 or 1/8 scale while its `length` stays at `enough` or more.
+
+    Returns uint8 [height, width, 3].
+    """
 
     def decode(ratio: int) -> Callable[[], Any]:
         return lambda: tf.io.decode_jpeg(
             image, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
         )
 
-    enough = spare_detail * side * zoom
     choice = tf.reduce_sum(
         [
-            tf.cast(tf.cast(shorter, tf.float32) >= enough * ratio, tf.int32)
+            tf.cast(tf.cast(length, tf.float32) >= enough * ratio, tf.int32)
             for ratio in _DECODE_RATIOS
         ]
     )
     pixels = tf.switch_case(choice, [decode(1), *(decode(r) for r in reversed(_DECODE_RATIOS))])
-    pixels = tf.ensure_shape(pixels, [None, None, 3])
-    size = tf.cast(tf.shape(pixels)[:2], tf.float32)
-    scale = zoom * side / tf.reduce_min(size)
-    # One operation that computes no pixel outside of the square.
-    square = tf.raw_ops.ScaleAndTranslate(
-        images=pixels[tf.newaxis],
-        size=[side, side],
-        scale=tf.stack([scale, scale]),
-        translation=(side - size * scale) / 2,
+    return tf.ensure_shape(pixels, [None, None, 3])
+
+
+def scaled(batch: Any, size: tuple[int, int], scale: Any, translation: Any) -> Any:
+    """Return float pixels `[*size, 3]`, 0 to 255, of an image that is scaled, then moved.
+
+    `batch` is the image alone, `[1, height, width, 3]`; `scale` and `translation` are float [2].
+    Bicubic with antialiasing; what the image does not cover is 0.
+    """
+    # One operation that computes no pixel outside of the result.
+    result = tf.raw_ops.ScaleAndTranslate(
+        images=batch,
+        size=list(size),
+        scale=scale,
+        translation=translation,
         kernel_type="keyscubic",
         antialias=True,
     )[0]
-    return tf.ensure_shape(tf.clip_by_value(square, 0.0, 255.0), [side, side, 3])
+    return tf.ensure_shape(tf.clip_by_value(result, 0.0, 255.0), [*size, 3])
 
 
 def write_servable(
@@ -95,15 +112,44 @@ def write_servable(
     the raw embedding counts; `head_bias` is `[C]`. C may be 0. `zoom` is that of
     `decode_square`.
     """
+    write_graph(
+        folder,
+        embed=lambda images: embed(
+            decoded(images, lambda image: decode_square(image, side, zoom), (side, side, 3))
+        ),
+        head_kernel=head_kernel,
+        head_bias=head_bias,
+        classes=classes,
+    )
+
+
+def decoded(images: Any, decode: Callable[[Any], Any], shape: tuple[int, int, int]) -> Any:
+    """Return what `decode` makes of each of N JPEG files: float pixels [N, *shape]."""
+    return tf.map_fn(
+        decode,
+        images,
+        fn_output_signature=tf.TensorSpec(shape, tf.float32),
+        parallel_iterations=32,
+    )
+
+
+def write_graph(
+    folder: Path,
+    *,
+    embed: Callable[[Any], Any],
+    head_kernel: np.ndarray,
+    head_bias: np.ndarray,
+    classes: Sequence[str],
+    exclusive: bool = True,
+) -> None:
+    """Write a servable as `write_servable` does, whose `embed` maps JPEG files `[N]`.
+
+    Unless the classes are `exclusive`, the score of each is its logit's sigmoid, until the head
+    is taught (`names.SEPARATE_SCORES_NODE`).
+    """
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         images = tf.compat.v1.placeholder(tf.string, [None], name=names.IMAGES)
-        pixels = tf.map_fn(
-            lambda image: decode_square(image, side, zoom),
-            images,
-            fn_output_signature=tf.TensorSpec([side, side, 3], tf.float32),
-            parallel_iterations=32,
-        )
-        embedding = tf.identity(embed(pixels), names.EMBEDDING_NODE)
+        embedding = tf.identity(embed(images), names.EMBEDDING_NODE)
         both = tf.concat([embedding, tf.math.l2_normalize(embedding, axis=1)], axis=1)
         if len(head_kernel) == embedding.shape[1]:
             head_kernel = np.concatenate([head_kernel, np.zeros_like(head_kernel)])
@@ -118,7 +164,11 @@ def write_servable(
         # would end the process in oneDNN's fused product and softmax of empty tensors.
         products = tf.pad(products, [[0, 0], [0, 1]])
         logits = products + tf.concat([bias, [_NEVER]], axis=0)
-        top = tf.math.top_k(tf.nn.softmax(logits), tf.minimum(TOP_K, tf.shape(bias)[0]))
+        if exclusive:
+            scores = tf.nn.softmax(logits)
+        else:
+            scores = tf.math.sigmoid(logits, names.SEPARATE_SCORES_NODE)
+        top = tf.math.top_k(scores, tf.minimum(TOP_K, tf.shape(bias)[0]))
         answers = {
             names.CLASSES: tf.gather(labels, top.indices, name=names.CLASSES_NODE),
             names.SCORES: tf.identity(top.values, names.SCORES_NODE),
@@ -141,7 +191,7 @@ def write_servable(
         builder.save()
     export = folder / "export"
     (export / names.SAVED_MODEL_FILE).rename(folder / names.SAVED_MODEL_FILE)
-    (export / "variables").rmdir()
+    (export / names.VARIABLES_FOLDER).rmdir()
     export.rmdir()
     write_warmup(folder)
 

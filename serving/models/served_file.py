@@ -15,6 +15,7 @@ class ServedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._path_text = str(path)
         self._last: tuple[tuple[int, int, int], ServedModels] | None = None
         """What it said, and the state that it was in then."""
 
@@ -29,7 +30,7 @@ class ServedFile:
         That is `default()` without the file. If it is damaged, what it said last counts, or
         else `in_place_of_damaged()`.
         """
-        state = file_state(self.path)
+        state = file_state(self._path_text)
         if state is None and not self.path.is_symlink():
             return default()
         if self._last is not None and self._last[0] == state:

@@ -10,7 +10,8 @@ from pathlib import Path
 from serving.files import flush_folder, flush_tree
 from serving.leftovers import writer_tag
 from serving.models.checksums import write_checksums
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from serving.models.version_trust import trust_learned
 
 STAGING_PREFIX = ".staging-"

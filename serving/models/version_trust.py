@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from serving.errors import ModelError
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.trusted_list import read_trusted_list
+from serving.models.version import Version
 from serving.tf.graph_safety import UnsafeModel, check_operations
 from serving.tf.status import ServingError
 from serving.tf.trust import is_trusted, read_trusted, version_digest

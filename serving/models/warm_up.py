@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,8 +26,16 @@ def write_warmup(version_folder: Path) -> None:
     """Write warm-up records for lone requests and for batches into a version's folder."""
     path = version_folder / names.WARM_UP_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    jpeg = _photo()
+    jpeg = warm_up_photo()
     path.write_bytes(b"".join(record(_request(jpeg, count)) for count in _BATCHES))
+
+
+def write_warmup_embedding(version_folder: Path, embedding: Any) -> None:
+    """Write what TensorFlow sees in the photo of the warm-up records: float32 [D].
+
+    A server compares its runtime with it, and need not load the network into TensorFlow for that.
+    """
+    np.save(version_folder / names.WARM_UP_EMBEDDING_FILE, np.asarray(embedding, np.float32))
 
 
 def _request(jpeg: bytes, count: int) -> bytes:
@@ -38,7 +47,7 @@ def _request(jpeg: bytes, count: int) -> bytes:
     return bytes(log.SerializeToString())
 
 
-def _photo() -> bytes:
+def warm_up_photo() -> bytes:
     """Return a JPEG file of 320x240 pixels, small since every server checks its checksum."""
     ramp = np.add.outer(np.arange(240), np.arange(320)) % 256
     picture = np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=-1).astype(np.uint8)

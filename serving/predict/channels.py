@@ -19,7 +19,8 @@ _OPTIONS = (
     # tried the same address before the server listened there.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # How long a connection may take, whatever its name says: an instance that sleeps has to wake.
+    ("grpc.min_reconnect_backoff_ms", 30_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 

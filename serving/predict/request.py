@@ -20,6 +20,7 @@ from serving.tf.tensors import from_proto, varint
 
 _NUMBERS = frozenset({types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_HALF})
 _NAMES = frozenset({types_pb2.DT_STRING})
+_PLAIN_FIELDS = {types_pb2.DT_STRING: "string_val", types_pb2.DT_FLOAT: "float_val"}
 _ADVICE = "Promote another version of the model."
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
 _INPUTS = predict_pb2.PredictRequest.DESCRIPTOR.fields_by_name["inputs"].number
@@ -100,10 +101,13 @@ def response_scores(response: Any) -> tuple[Score, ...]:
             f"The model answered with {len(names)} classes but {len(values)} scores.",
             _ADVICE,
         )
-    scores = (
+    scores = tuple(
         Score(name.decode(errors="replace"), value)
         for name, value in zip(names, values, strict=True)
     )
+    # Those of our own models are in order already.
+    if values == sorted(values, reverse=True):
+        return scores
     return tuple(sorted(scores, key=lambda score: -score.score))
 
 
@@ -148,6 +152,9 @@ def _first_row(response: Any, output: str, dtypes: Collection[int]) -> list[Any]
     if proto.dtype not in dtypes:
         kind = types_pb2.DataType.Name(proto.dtype)
         raise _not_in_contract(f"The model answered with {output} of the type {kind}.")
+    plain = _plain_first_row(proto)
+    if plain is not None:
+        return plain
     try:
         array = from_proto(proto, output, allows_surplus=False).array
     except ServingError as error:
@@ -159,6 +166,22 @@ def _first_row(response: Any, output: str, dtypes: Collection[int]) -> list[Any]
             f"The model answered with {output} of an unexpected shape {list(array.shape)}."
         )
     return list(array[0].tolist())
+
+
+def _plain_first_row(proto: Any) -> list[Any] | None:
+    """Return the first row if all of the tensor is in its typed field; None if it has to be read.
+
+    An array of the few values of an answer would cost as much as the rest of reading it.
+    """
+    shape = proto.tensor_shape
+    field = _PLAIN_FIELDS.get(proto.dtype)
+    if field is None or shape.unknown_rank or len(shape.dim) != 2 or proto.tensor_content:
+        return None
+    rows, columns = (dimension.size for dimension in shape.dim)
+    values = getattr(proto, field)
+    if rows < 1 or columns < 1 or len(values) != rows * columns:
+        return None
+    return list(values[:columns])
 
 
 def _not_in_contract(message: str) -> ModelError:

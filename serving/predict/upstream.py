@@ -16,6 +16,8 @@ from serving.predict.request import ImageRequest, predict_method
 from serving.predict.traffic import TrafficMeter
 
 CONNECT_SECONDS = 2.0
+WAKE_SECONDS = 30.0
+"""The same for one that sleeps, on a machine that is busy."""
 MIN_EJECTION_SECONDS = 0.2
 MAX_EJECTION_SECONDS = 5.0
 LACKING_SECONDS = 0.2
@@ -65,9 +67,13 @@ class Upstream:
         self.instance_id = instance_id
         self.address = address
         self.outstanding = 0
+        self.asleep = False
+        """It has to wake before it answers."""
+        self.naps = 0
+        """How often it had slept when the connection was made."""
         self.draining = False
         """Gets no new request; it is closed once it has answered the others."""
-        self.turn = 0
+        self.turn = 0.0
         """Grows with each request; the upstream with the smallest one is next in turn."""
         self.ejected_until = 0.0
         """Gets no request before then, by `clock`."""
@@ -114,6 +120,11 @@ class Upstream:
         self._lacking.pop(request.model, None)
         return response
 
+    def wake(self) -> None:
+        """Connect, by which an instance wakes that sleeps."""
+        with contextlib.suppress(grpc.aio.UsageError):  # it has just been closed
+            self._channel.get_state(try_to_connect=True)
+
     def fail_over(self) -> None:
         """End every outstanding call with InstanceLost."""
         for call in list(self._calls):
@@ -126,6 +137,7 @@ class Upstream:
         self._meter.answered((self._clock() - started) * 1000)
         self._losses = 0
         self.ejected_until = 0.0
+        self.asleep = False
 
     def _eject(self) -> None:
         now = self._clock()
@@ -142,7 +154,7 @@ class Upstream:
         if state is ready:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(WAKE_SECONDS if self.asleep else CONNECT_SECONDS):
                 while state is not ready and state is not grpc.ChannelConnectivity.SHUTDOWN:
                     await self._channel.wait_for_state_change(state)
                     state = self._channel.get_state(try_to_connect=True)

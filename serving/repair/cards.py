@@ -10,7 +10,8 @@ from serving.errors import ModelError
 from serving.files import write_aside, write_in_place_of
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import record_checksum
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from serving.repair.problem import NotRepaired, readable_again
 from serving.state_files import UnreadableFile, read_file
 from serving.text.shell import quoted

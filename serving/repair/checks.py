@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from serving.repair.fleet import (
     check_backend_run_file,
+    check_engine_address,
     check_fleet_record,
     check_instances,
+    check_named_tokens,
     check_token,
 )
 from serving.repair.folders import check_folders, check_locks, check_space
@@ -24,8 +26,10 @@ QUICK_CHECKS: tuple[Check, ...] = (
     check_folders,
     check_space,
     check_locks,
+    check_named_tokens,
     check_token,
     check_fleet_record,
+    check_engine_address,
     check_instances,
     check_backend_run_file,
     check_models,

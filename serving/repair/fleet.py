@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from serving.access_token import read_token
+from serving.engines.engine_address import read_address
 from serving.engines.instance_records import (
     checked_instance_record,
     read_instance_records,
@@ -14,6 +15,7 @@ from serving.engines.instance_records import (
 )
 from serving.files import write_aside
 from serving.fleet.record import FleetRecord, read_record, record_text
+from serving.named_tokens import read_tokens
 from serving.repair.problem import (
     Reader,
     WorkspaceProblem,
@@ -57,6 +59,21 @@ def check_token(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     then = "A new token is made when one is needed."
     repair = partial(open_or_move_aside, path, read_token, workspace, then)
     yield from damage(path, read_token, repair)
+
+
+def check_named_tokens(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    path = workspace.named_tokens
+    then = "Make the tokens that others use again, with `servery token new`."
+    repair = partial(open_or_move_aside, path, read_tokens, workspace, then)
+    yield from damage(path, read_tokens, repair)
+
+
+def check_engine_address(workspace: Workspace) -> Iterator[WorkspaceProblem]:
+    path = workspace.engine_address
+    then = "The engine is chosen automatically again."
+    yield from damage(
+        path, read_address, partial(open_or_move_aside, path, read_address, workspace, then)
+    )
 
 
 def _repair_fleet_record(workspace: Workspace) -> str:

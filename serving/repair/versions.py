@@ -59,7 +59,7 @@ def check_versions(workspace: Workspace) -> Iterator[WorkspaceProblem]:
                 continue
             changed = [
                 name
-                for name in repository.verify(model, version.number) or ()
+                for name in version.changed_files() or ()
                 if name != CARD_PATH.as_posix()  # which has a check of its own
             ]
             if changed:
@@ -99,7 +99,7 @@ def _repair(workspace: Workspace, repository: ModelRepository, model: str, folde
     if _live_number(repository, model) != number:
         return move_aside(folder, workspace)
     for version in reversed(repository.versions(model)):
-        if version.number != number and not repository.verify(model, version.number):
+        if version.number != number and not version.changed_files():
             repository.promote(model, version.number)
             return f"{move_aside(folder, workspace)} Version {version.number} of {model} is live."
     if model not in (each.name for each in built_in_models()):

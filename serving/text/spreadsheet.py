@@ -36,6 +36,20 @@ def csv_text(columns: Sequence[str], records: Iterable[Mapping[str, object]]) ->
     return out.getvalue()
 
 
+def escape_formula(text: str) -> str:
+    """Return `text` so that no spreadsheet takes it for a formula, and `unescape_formula` knows it.
+
+    Unlike `cell`, it spells nothing out: what is read again is what was written.
+    """
+    return f"{_MARK}{text}" if text.startswith(_MARK) or _FORMULA.search(text) else text
+
+
+def unescape_formula(text: str) -> str:
+    """Undo `escape_formula`; a text that it cannot have made comes back as it is."""
+    rest = text.removeprefix(_MARK)
+    return rest if text != rest and escape_formula(rest) == text else text
+
+
 def cell(value: object) -> object:
     """Return a number as it is, and a text so that it can only be a text."""
     if not isinstance(value, str):

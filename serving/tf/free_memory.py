@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
+from typing import Any
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """From glibc's malloc.h."""
 _FREE_BYTES = 1 << 20
 _LARGE_BLOCK_BYTES = 16 << 20
+
+
+@functools.cache
+def _c_library() -> Any:
+    """Return the process itself, in which the C library's functions are found."""
+    return ctypes.CDLL(None)
 
 
 def return_free_memory() -> None:
@@ -16,7 +24,7 @@ def return_free_memory() -> None:
 
     Loading a version takes and frees much more than the version then needs.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(_c_library(), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
@@ -35,7 +43,7 @@ class _Allocations(ctypes.Structure):
 
 def allocated_bytes() -> int:
     """Return the bytes that are allocated in this process; always 0 where nobody counts them."""
-    count = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    count = getattr(_c_library(), "mallinfo2", None)
     if count is None:
         return 0
     count.restype = _Allocations
@@ -49,7 +57,7 @@ def keep_little_free_memory() -> None:
     glibc keeps more the larger the blocks are that were freed, and `return_free_memory` does
     not reach what is at the end of another thread's memory.
     """
-    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    tune = getattr(_c_library(), "mallopt", None)
     if tune is not None:
         tune(_M_TRIM_THRESHOLD, _FREE_BYTES)
 
@@ -60,12 +68,23 @@ def return_unused_memory() -> None:
     return_free_memory()
 
 
+def allocate_from_few_arenas(count: int) -> None:
+    """Let all threads together have `count` parts of the heap from now on, if that can be set.
+
+    glibc gives each thread its own up to 8 for each core, and what is free in one serves no
+    other. Call it before there are threads.
+    """
+    tune = getattr(_c_library(), "mallopt", None)
+    if tune is not None:
+        tune(_M_ARENA_MAX, count)
+
+
 def return_large_blocks_at_once() -> None:
     """Make the allocator return blocks of 16 MB when they are freed, from now on, if it can.
 
     glibc otherwise keeps blocks of up to twice that size for later once one was freed.
     """
-    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    tune = getattr(_c_library(), "mallopt", None)
     if tune is not None:
         tune(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
         # With the threshold it stops to choose this by itself, and would return too much.

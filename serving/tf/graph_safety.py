@@ -19,9 +19,9 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from serving.tf.file_flow import FILE_OPERATIONS, TooLarge, asset_files, misplaced
-from serving.tf.messages import saved_model_pb2
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.tf.safe_operations import FUNCTION_CALLERS, SAFE_OPERATIONS
+from serving.tf.saved_graph import read_saved_graph
 from serving.tf.status import Code, ServingError, unreadable
 from serving.tf.unsafe_operations import UNSAFE_OPERATIONS
 
@@ -99,7 +99,8 @@ def _inspect(folder: Path) -> tuple[set[str], set[str]]:
             raise ServingError(Code.INVALID_ARGUMENT, f"{path} is not a file.")
         if state.st_size > MAX_GRAPH_BYTES:
             raise ServingError(Code.INVALID_ARGUMENT, f"{path} is larger than 2 GiB.")
-        saved_model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+        # What is looked at is in no large constant.
+        saved_model = read_saved_graph(path.read_bytes()).saved_model
         for meta_graph in saved_model.meta_graphs:
             found.update(_of_meta_graph(meta_graph, unknown))
     except FileNotFoundError:

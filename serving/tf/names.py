@@ -1,6 +1,6 @@
 """The names by which a version that we exported is read: files, signatures, tensors and nodes.
 
-Versions on disk carry these names and are never rewritten. Whoever changes one here must go
+Versions on disk carry these names and are never rewritten. A change of one here must go
 on reading the old one.
 """
 
@@ -9,8 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 
 SAVED_MODEL_FILE = "saved_model.pb"
+VARIABLES_FOLDER = "variables"
+"""What a version that Servery exported does not have: its weights are constants of the graph."""
 WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 """TFRecord file of `PredictionLog`s; its place is TensorFlow Serving's."""
+
+WARM_UP_EMBEDDING_FILE = Path("assets.extra") / "warm_up_embedding.npy"
+"""float32 [D], of the first photo in the warm-up records, as TensorFlow computed it when the
+version was made: what another runtime has to agree with. Older versions have none."""
+CARD_FILE = Path("assets.extra") / "servery.json"
+"""Where a model card lies inside a version's folder."""
 
 SERVE_TAG = "serve"
 DEFAULT_SIGNATURE = "serving_default"
@@ -43,3 +51,6 @@ HEAD_BIAS = "servery/head/bias"
 """Constant, float [C]."""
 HEAD_CLASSES = "servery/head/classes"
 """Constant, string [C]."""
+SEPARATE_SCORES_NODE = "servery/head/separate_scores"
+"""Sigmoid of the logits, in a version whose classes do not exclude each other. It becomes a softmax
+once the head is taught, since learning makes heads whose classes do."""

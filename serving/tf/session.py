@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,17 @@ from serving.tf.c_api import (
 )
 from serving.tf.free_memory import return_free_memory
 from serving.tf.graph_safety import check_operations
-from serving.tf.messages import config_pb2, meta_graph_pb2, types_pb2
+from serving.tf.messages import config_pb2, types_pb2
+from serving.tf.names import VARIABLES_FOLDER
+from serving.tf.saved_graph import signatures_of
 from serving.tf.status import Code, ServingError, invalid
 from serving.tf.tensors import NUMPY_DTYPES, Tensor, type_name
 
 _STRING_SIZE = 24
 _MIN_ZERO_COPY_BYTES = 1 << 16
 """A result of at least this size is not copied: its array uses TensorFlow's memory."""
+_FUSION = "remap"
+"""TensorFlow's name of what joins a convolution with its bias and activation."""
 
 Computation = Callable[[Sequence[Tensor], float | None], list[Tensor]]
 """Feeds in order, and seconds until it must be done (None: any); the fetches in order."""
@@ -46,11 +50,13 @@ class Session:
         inter_op_threads: int,
         *,
         trusted: bool = False,
+        optimized: bool = True,
     ) -> None:
         """Load `folder`; raises ServingError with TensorFlow's code and message.
 
         Parts of a model run while it is loaded. Unless it is trusted, UnsafeModel is raised
-        before that if they could do more than compute.
+        before that if they could do more than compute. `optimized` says whether TensorFlow looks
+        for what it can rewrite before each kind of computation, which pays for arithmetic alone.
         """
         if not trusted:
             check_operations(folder)
@@ -58,15 +64,15 @@ class Session:
         self._graph = self._tensorflow.TF_NewGraph()
         self._session: int | None = None
         meta_graph = self._tensorflow.TF_NewBuffer()
-        options = self._options(intra_op_threads, inter_op_threads)
+        options = self._options(folder, intra_op_threads, inter_op_threads, optimized)
         try:
             names = (ctypes.c_char_p * len(tags))(*(tag.encode() for tag in tags))
             load = self._tensorflow.TF_LoadSessionFromSavedModel
             source = (str(folder).encode(), names, len(tags))
             self._session = checked(load, options, None, *source, self._graph, meta_graph)
             contents = meta_graph.contents
-            serialized = ctypes.string_at(contents.data, contents.length)
-            self.signatures = _signatures(serialized)
+            serialized = (ctypes.c_char * contents.length).from_address(contents.data)
+            self.signatures = signatures_of(memoryview(serialized).cast("B"))
         except BaseException:
             self.close()
             raise
@@ -74,7 +80,9 @@ class Session:
             self._tensorflow.TF_DeleteSessionOptions(options)
             self._tensorflow.TF_DeleteBuffer(meta_graph)
 
-    def _options(self, intra_op_threads: int, inter_op_threads: int) -> int:
+    def _options(
+        self, folder: Path, intra_op_threads: int, inter_op_threads: int, optimized: bool
+    ) -> int:
         config = config_pb2.ConfigProto(
             intra_op_parallelism_threads=intra_op_threads,
             inter_op_parallelism_threads=inter_op_threads,
@@ -83,9 +91,17 @@ class Session:
             # Otherwise each set of fetches keeps a copy of the graph, weights included, for
             # callers that ask which part of it ran.
             experimental=config_pb2.ConfigProto.Experimental(disable_output_partition_graphs=True),
-        ).SerializeToString()
+        )
+        rewrites = config.graph_options.rewrite_options
+        rewrites.MergeFrom(type(rewrites)(disable_meta_optimizer=not optimized))
+        if optimized and not (folder / VARIABLES_FOLDER).exists():
+            # Servery exported it: there is nothing to fold, and looking for it takes three times
+            # as long as all else that is done before the first answer.
+            rewrites.optimizers.append(_FUSION)
+            rewrites.meta_optimizer_iterations = rewrites.ONE
+        serialized = config.SerializeToString()
         options: int = self._tensorflow.TF_NewSessionOptions()
-        checked(self._tensorflow.TF_SetConfig, options, config, len(config))
+        checked(self._tensorflow.TF_SetConfig, options, serialized, len(serialized))
         return options
 
     def close(self) -> None:
@@ -99,12 +115,19 @@ class Session:
             self._tensorflow.TF_DeleteGraph(graph)
             return_free_memory()
 
-    def computation(self, feeds: Sequence[str], fetches: Sequence[str]) -> Computation:
+    def computation(
+        self,
+        feeds: Sequence[str],
+        fetches: Sequence[str],
+        constants: Mapping[str, NativeTensor] | None = None,
+    ) -> Computation:
         """Return a function from the tensors named `feeds` to those named `fetches`.
 
-        Raises ServingError (INVALID_ARGUMENT) if the graph has no such tensor.
+        `constants` are fed in each call, by their names. Raises ServingError (INVALID_ARGUMENT) if
+        the graph has no such tensor.
         """
-        inputs = (Output * len(feeds))(*map(self._output, feeds))
+        same = dict(constants or {})
+        inputs = (Output * (len(same) + len(feeds)))(*map(self._output, (*same, *feeds)))
         outputs = (Output * len(fetches))(*map(self._output, fetches))
         tensorflow, session = self._tensorflow, self._session
 
@@ -112,7 +135,9 @@ class Session:
             fed = (ctypes.c_void_p * len(inputs))()
             fetched = (ctypes.c_void_p * len(outputs))()
             try:
-                for index, tensor in enumerate(tensors):
+                for index, constant in enumerate(same.values()):
+                    fed[index] = constant.handle
+                for index, tensor in enumerate(tensors, start=len(same)):
                     fed[index] = _to_native(tensor)
                 options, _keep_alive = _run_options(seconds)
                 feeds_and_fetches = (inputs, fed, len(inputs), outputs, fetched, len(outputs))
@@ -126,7 +151,7 @@ class Session:
                     results.append(_from_native(handle))
                 return results
             finally:
-                for handle in (*fed, *fetched):
+                for handle in (*fed[len(same) :], *fetched):
                     if handle:
                         tensorflow.TF_DeleteTensor(handle)
 
@@ -143,15 +168,6 @@ class Session:
         if handle is None or number >= self._tensorflow.TF_OperationNumOutputs(handle):
             raise invalid(f"Tensor {name}, specified in a signature, was not found in the graph")
         return Output(handle, number)
-
-
-def _signatures(serialized: bytes) -> dict[str, Any]:
-    """Copy the signatures out of a `MetaGraphDef`, whose weights they would keep in memory."""
-    signatures = meta_graph_pb2.MetaGraphDef.FromString(serialized).signature_def
-    return {
-        name: meta_graph_pb2.SignatureDef.FromString(signature.SerializeToString())
-        for name, signature in signatures.items()
-    }
 
 
 def _run_options(seconds: float | None) -> tuple[Any, bytes]:
@@ -198,6 +214,19 @@ def _strings_to_native(array: Any) -> int:
         tensorflow.TF_StringCopy(at, value, len(value))
         at += _STRING_SIZE
     return handle
+
+
+class NativeTensor:
+    """A tensor in TensorFlow's memory, to be fed as often as one likes."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        """Copy it; raises ServingError (RESOURCE_EXHAUSTED) if there is no memory."""
+        self._delete = library().TF_DeleteTensor
+        self.handle = _to_native(tensor)
+
+    def __del__(self) -> None:
+        if hasattr(self, "handle"):
+            self._delete(self.handle)
 
 
 class _BorrowedArray:

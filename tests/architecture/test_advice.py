@@ -10,11 +10,13 @@ from functools import cache
 from pathlib import Path
 
 import click
+import pytest
 
 from desktop.cli import main
 from desktop.main_window import PageName
 from tests.architecture.test_documents import DOCUMENTS
 from tests.conftest import ROOT
+from tests.support.documents import servery_commands, shell_blocks, shell_lines
 
 PROGRAMS = [
     *(path for folder in ("desktop", "backend", "serving") for path in (ROOT / folder).rglob("*")),
@@ -22,19 +24,27 @@ PROGRAMS = [
 ]
 SOURCES = sorted(path for path in PROGRAMS if path.suffix in (".py", ".js", ".html"))
 INLINE = re.compile(r"`servery(?: ([^`]*))?`")
-COMMAND_LINE = re.compile(r"^servery +(.*)$", re.MULTILINE)
 PAGE = re.compile(r"\b(?:the|The) ([A-Z][a-z]+) page\b")
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]+")
 NOT_OF_THE_COMMAND_LINE = {
-    *("--model_config_file", "--mount", "--out", "--run-module"),
+    *("--model_config_file", "--mount", "--no-deps", "--out", "--run-module"),
+    *("--cert", "--detach", "--key", "--label-add", "--scale", "--token"),
+    "--user",
 }
-"""Options of other programs: the model server, `docker run`, and modules that developers run."""
+"""Options of other programs: the model server, `docker`, pip, systemd, modules for developers."""
 NOT_OF_THE_WINDOW = {"prometheus"}
 
 
 @cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees() -> Iterator[None]:
+    """Give the trees back after these tests: they are millions of objects."""
+    yield
+    tree_of.cache_clear()
 
 
 def texts(path: Path) -> Iterator[str]:
@@ -56,8 +66,9 @@ def commands_named_in(path: Path) -> Iterator[list[str]]:
         for match in INLINE.finditer(" ".join(text.split()) if path.suffix == ".py" else text):
             yield shlex.split(match[1] or "")
     if path.suffix == ".md":
-        for match in COMMAND_LINE.finditer(path.read_text()):
-            yield shlex.split(match[1], comments=True)
+        for line in (line for block in shell_blocks(path) for line in shell_lines(block)):
+            if "servery " in line:
+                yield from servery_commands(line)
 
 
 def unknown_word(words: list[str]) -> str | None:
@@ -65,6 +76,8 @@ def unknown_word(words: list[str]) -> str | None:
     command: click.Command = main
     context = click.Context(main)
     for word in words:
+        if word == "--":  # What follows is for a command of another name.
+            return None
         if word.startswith("-") and word != "-":
             names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
             if word.partition("=")[0] not in names | {"--help", "-h"}:

@@ -100,3 +100,14 @@ def test_the_locks_hold_every_dependency_with_hashes_and_no_address() -> None:
         assert "://" not in text
         for entry in re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]:
             assert "--hash=sha256:" in entry, entry
+
+
+@pytest.mark.parametrize("folder", ["serving/model_server", "serving/tf"])
+def test_the_page_on_the_model_server_names_each_of_its_files(folder: str) -> None:
+    page = (ROOT / "docs" / "model-server.md").read_text()
+    files = {path.name for path in (ROOT / folder).glob("[a-z]*.py")}
+    listed = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    named = set(re.findall(r"`(\w+\.py)`", " ".join(listed)))
+    assert files - named == set()
+    others = {path.name for path in (ROOT / "serving").rglob("*.py")}
+    assert named - others == set()

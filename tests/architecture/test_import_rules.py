@@ -25,6 +25,7 @@ VIOLATIONS = {
     "Docker stays in its engine": ("serving/models/planted.py", "import docker"),
     "HTTP requests stay": ("desktop/learn/planted.py", "import httpx"),
     "SQLite stays": ("serving/planted_too.py", "import sqlite3"),
+    "psycopg stays": ("backend/planted_too.py", "import psycopg"),
 }
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from desktop.cli import COMMANDS
+from serving.engines.docker.stack_images.contents import api_files
 from tests.conftest import ROOT
 
 COMMAND_LINE = ", ".join(["desktop.cli", *sorted(set(COMMANDS.values()))])
 
 
-def imported_with(modules: str, statement: str = "pass") -> set[str]:
+@cache
+def imported_with(modules: str, statement: str = "pass") -> frozenset[str]:
     """Return the names of all modules that a new process has after importing `modules`.
 
     It then also runs `statement`.
@@ -24,7 +28,7 @@ def imported_with(modules: str, statement: str = "pass") -> set[str]:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert result.returncode == 0, result.stderr
-    return set(result.stdout.split())
+    return frozenset(result.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,7 @@ def imported_with(modules: str, statement: str = "pass") -> set[str]:
         "backend.client",
         "backend.http_app",
         "backend.training.worker",
+        "serving.importing.tasks",
         "serving.model_server.server",
         COMMAND_LINE,
     ],
@@ -81,3 +86,15 @@ def test_installing_the_first_model_does_not_import_tensorflow(tmp_path: Path) -
     assert not {"tensorflow", "keras", "torch"} & imported
     # Of the packages that hold the weights nothing runs.
     assert not {name for name in imported if name.startswith("efficientnet")}
+
+
+def test_the_image_of_the_api_has_what_the_api_imports() -> None:
+    files = {member.name.split("/")[2] for member in api_files() if "/packages/" in member.name}
+    packages = {name.split(".")[0] for name in files}
+    imported = {name.split(".")[0] for name in imported_with("backend.__main__")}
+    # gRPC imports these two if they are there, and setuptools has the last one imported by a file.
+    needed = imported - {"grpc_health", "grpc_reflection", "_distutils_hack"}
+    installed = {
+        path.name.split(".")[0] for path in Path(sysconfig.get_path("purelib")).glob("[!_]*")
+    }
+    assert (needed & installed) - packages == set()

@@ -38,20 +38,26 @@ def is_plain(node: ast.expr) -> bool:
             return is_plain(body) and is_plain(orelse)
         case ast.BoolOp(values=values):
             return all(map(is_plain, values))
+        case ast.Call(func=ast.Name(id="tr"), args=[ast.Constant()], keywords=values):
+            return all(is_plain(each.value) or is_number(each.value) for each in values)
         case ast.Call(func=func):
-            return name_of(func) in SAFE | {"format_bytes", "count"}
+            return name_of(func) in SAFE | {"format_bytes", "size", "count"}
         case ast.JoinedStr(values=values):
             return all(map(is_plain, values))
         case ast.FormattedValue(value=value):
-            return is_plain(value) or name_of(value) in {"number", "version"}
+            return is_plain(value) or is_number(value)
         case _:
             return False
+
+
+def is_number(node: ast.expr) -> bool:
+    return name_of(node) in {"number", "version"}
 
 
 def is_object(node: ast.expr) -> bool:
     """Whether an argument is an action, an icon, a parent, or a text that has a name."""
     return isinstance(node, ast.Name | ast.Attribute) or (
-        isinstance(node, ast.Call) and name_of(node.func) in {"_action", "QIcon"}
+        isinstance(node, ast.Call) and name_of(node.func) in {"_action", "add_action", "QIcon"}
     )
 
 
@@ -94,6 +100,7 @@ def test_tooltips_and_captions_are_made_plain(path: Path) -> None:
     [
         "button.setToolTip(f'Label as {name}')",
         "button.setToolTip(name)",
+        "button.setToolTip(tr('Label as {name}', name=name))",
         "menu.addAction(f'Restore {name}')",
         "QPushButton('Use ' + name)",
         "tabs.addTab(page, str(name))",

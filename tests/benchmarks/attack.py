@@ -18,7 +18,7 @@ class Target:
     grpc: str
     """`host:port` of its gRPC API."""
     backend: tuple[str, int]
-    """Host and port of the backend, which lets in whoever has the same user."""
+    """Host and port of the backend, which lets in programs of the same user."""
     model: str
     """Served, takes whole JPEG files: `serving_default` with the input `images`."""
     photo: bytes

@@ -6,7 +6,7 @@
 once, and four callers classify a photo over HTTP without a pause. For each way in which a version
 can be bad it is promoted with `servery promote`, which must refuse it; then it is made live behind
 the backs of all programs, until `GET /health` says why it cannot be served, an instance that
-starts anew answers with the last good version, and rolling back has answered.
+starts again answers with the last good version, and rolling back has answered.
 """
 
 from __future__ import annotations

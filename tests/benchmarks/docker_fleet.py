@@ -276,7 +276,7 @@ async def killing(image: str, rounds: int) -> None:
 
 
 def _requests(docker_fleet: DockerFleet, instance_id: str) -> int:
-    counters = docker_fleet.client.counters()
+    counters = docker_fleet.client.balancer.counters()
     return counters[instance_id].requests if instance_id in counters else 0
 
 

@@ -5,9 +5,10 @@
 FOLDER has a folder of photos for each class, or such folders in `train` and `test`. In each run,
 half of the classes, chosen at random, are taught to a new model, whose version 2 is live then.
 The next training run gets the other classes too, and half as many labels again of the old ones,
-four times: with good labels, and with those of the old classes, of the new ones, or of both
-shuffled. Photos that are not labelled are the pool. Every run is a real one: the worker makes a
-version, and the gate judges it.
+five times: with good labels; with those of the old classes, of the new ones, or of both
+shuffled; and with good ones beside one more class, given to as many photos chosen at random.
+Photos that are not labelled are the pool. Every run is a real one: the worker makes a version,
+and the gate judges it.
 """
 
 from __future__ import annotations
@@ -15,22 +16,24 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backend.store.images import ImageFolder
 from backend.training.evidence import Evidence, Shuffled
 from backend.training.gate import Verdict, judge
-from backend.training.worker import learn
+from backend.training.new_version import learn
 from backend.training.worker_protocol import LabeledImage, StoredImage, TrainingSpec
 from serving.models.builtin.catalog import DEFAULT_BUILT_IN
 from serving.models.new_model import create_from_backbone
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.normalize_image import read_normalized_image
 from serving.workspace import Workspace
 
@@ -41,7 +44,8 @@ MAX_PHOTOS = 150
 """Of each class, so that a large folder takes no hours."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 GOOD, OLD, NEW, BOTH = "good labels", "old ones shuffled", "new ones shuffled", "both shuffled"
-KINDS = (GOOD, OLD, NEW, BOTH)
+ANY = "a class of any"
+KINDS = (GOOD, OLD, NEW, BOTH, ANY)
 
 Photos = dict[str, list[LabeledImage]]
 
@@ -129,6 +133,9 @@ class Judged:
             for image in own[labels + (labels // 2 if name in old else 0) :]
         ]
         pool = generator.sample(rest, min(MAX_POOL, len(rest)))
+        in_pool = {image.image for image in pool}
+        others = [image for image in rest if image.image not in in_pool]
+        anything = random.Random(seed).sample(others, min(labels, len(others)))
         base, _, _ = self.teach(self.first, before, pool)
         made = [base]
         known = before + more
@@ -137,6 +144,7 @@ class Judged:
             OLD: _shuffled(known, generator) + fresh,
             NEW: known + _shuffled(fresh, generator),
             BOTH: _shuffled(known + fresh, generator),
+            ANY: known + fresh + [replace(image, class_name=ANY) for image in anything],
         }
         for kind, images in given.items():
             version, verdict, evidence = self.teach(base, images, pool)
@@ -177,6 +185,8 @@ def main() -> None:
         began = time.monotonic()
         for seed in range(arguments.runs):
             judged.run(photos, arguments.labels, seed, outcomes)
+            held = ", ".join(f"{kind} {each.held_back}" for kind, each in outcomes.items())
+            print(f"{seed + 1} of {arguments.runs} runs, held back: {held}", file=sys.stderr)
         seconds = time.monotonic() - began
     print(f"{arguments.runs} runs of each kind, {arguments.labels} labels of each of {len(photos)}")
     print(f"classes, {seconds:.0f} s. p-values: least / median / largest.\n")

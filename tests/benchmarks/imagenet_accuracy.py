@@ -24,7 +24,8 @@ from serving.errors import ImageError
 from serving.models.builtin.catalog import DEFAULT_BUILT_IN, built_in_models
 from serving.models.builtin.imagenet import imagenet_classes
 from serving.models.builtin.install import install_built_in
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from serving.normalize_image import read_normalized_image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")

@@ -20,9 +20,9 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from backend.training.head import Floats, unit
 from backend.training.loaded_version import LoadedVersion
-from backend.training.near_duplicates import NEAR_DUPLICATE
 from serving.models.builtin.install import install_built_in
 from serving.models.repository import ModelRepository
+from serving.near_duplicate import NEAR_DUPLICATE
 from tests.benchmarks.embedded_folder import BATCH, add_arguments, embedded
 
 QUALITY = 88

@@ -1,15 +1,15 @@
 """How fast the model server answers, compared with TensorFlow alone and with LitServe.
 
     python -m tests.benchmarks.serving_throughput [--quick] [--parts PART ...]
-        [--litserve PYTHON] [--models FOLDER] [--rounds 3] [--seconds 5]
+        [--litserve PYTHON] [--models FOLDER] [--built-in NAME] [--rounds 3] [--seconds 5]
 
-Everything runs on the reference MobileNetV2 and the photos of the shared data:
+Everything runs on the reference MobileNetV2 (`compare` with `--built-in` on a built-in model) and
+the photos of the shared data:
 
-- `compare`: TensorFlow in-process at batch 32, which is the limit; our server over
-  gRPC with 1, 8, 32 and 128 callers, on each runtime that is installed; LitServe with
-  dynamic batching over the plain Keras export. All are started first, then measured in
-  turn, round after round, while the others are suspended;
-- `overload`: twice as many callers as may wait;
+- `compare`: the limits, which are TensorFlow in-process at batch 32, and decoding and OpenVINO
+  in-process; our server over gRPC with 1, 8, 32 and 128 callers, on each runtime that is
+  installed; LitServe with dynamic batching over the plain Keras export. All are started first,
+  then measured in turn, round after round, while the others are suspended;
 - `start`: cold start to AVAILABLE and memory of the built-in model that people begin with;
 - `scaling`: from 1 to 4 instances that share the processor's cores.
 
@@ -39,6 +39,7 @@ from serving.models.builtin.catalog import DEFAULT_BUILT_IN
 from serving.models.builtin.install import install_built_in
 from serving.models.repository import ModelRepository
 from serving.tf.cores import core_count
+from serving.tf.runtime_choice import OPENVINO
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.reference_model import DATA
 from tests.benchmarks.serving_throughput_load import (
@@ -58,13 +59,15 @@ from tests.benchmarks.serving_throughput_servers import (
 )
 
 BATCH = 32
+ROWS_PER_CORE = 4
+"""Of a batch of our server."""
+IN_PROCESS = "in-process, our version"
 WARM_UP_SECONDS = 2.0
 """Calls in this time are not counted: batches grow to their size."""
 CALLERS = (1, 8, 32, 128)
 LITSERVE_CALLERS = (1, 32)
-OVERLOAD = 512
 MAX_INSTANCES = 4
-PARTS = ("compare", "overload", "start", "scaling")
+PARTS = ("compare", "start", "scaling")
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,20 @@ class Plan:
     rounds: int
     seconds: float
     litserve: str | None
+    built_in: str | None = None
+    """What `compare` measures in place of the reference model."""
 
     @property
     def servable(self) -> Path:
         return self.models / "servable"
+
+    @property
+    def compared(self) -> Path:
+        """The model that `compare` serves."""
+        if self.built_in is None:
+            return self.servable
+        repository = ModelRepository(self.folder / "compared")
+        return install_built_in(repository, self.built_in).path.parent
 
     @property
     def plain(self) -> Path:
@@ -124,9 +137,9 @@ def flood_grpc(ports: Sequence[int], callers: int, seconds: float) -> Flood:
     return asyncio.run(run())
 
 
-def flood_litserve(port: int, callers: int, seconds: float) -> Flood:
+def flood_litserve(ports: Sequence[int], callers: int, seconds: float) -> Flood:
     async def run() -> Flood:
-        async with http_callers(port, callers, photos()) as call:
+        async with http_callers(ports[0], callers, photos()) as call:
             return await flood(call, callers, seconds, WARM_UP_SECONDS)
 
     return asyncio.run(run())
@@ -137,52 +150,72 @@ def compare(plan: Plan) -> None:
     results = Results()
     logs = plan.folder
     onednn = {ONEDNN: "1"}
-    limits = [
-        InProcess("a) in-process, our version", plan.servable, BATCH, logs / "a1", **onednn),
-        InProcess("a) in-process, plain export", plan.plain, BATCH, logs / "a2"),
-    ]
-    servers = [_ours(plan, runtime, logs / runtime) for runtime in runtimes()]
+    model = plan.compared
+    limits = {"tensorflow": InProcess(f"a) {IN_PROCESS}", model, BATCH, logs / "a1", **onednn)}
+    if OPENVINO in runtimes():
+        rows = ROWS_PER_CORE * max(2, core_count())
+        limits[OPENVINO] = InProcess(
+            "a) decoding and OpenVINO in-process", model, rows, logs / "a3", runtime=OPENVINO
+        )
+    others = []
+    servers = {runtime: _ours(model, runtime, logs / runtime) for runtime in runtimes()}
     litserves = []
-    if plan.litserve:
+    if plan.built_in is None:
+        others.append(InProcess("a) in-process, plain export", plan.plain, BATCH, logs / "a2"))
+    if plan.litserve and plan.built_in is None:
         litserves = [
             LitServer("c) LitServe", plan.litserve, plan.plain, logs / "c1"),
             LitServer("c) LitServe with oneDNN", plan.litserve, plan.plain, logs / "c2", **onednn),
         ]
-    with asleep([*limits, *servers, *litserves]):
+    in_process = [*limits.values(), *others]
+    with asleep([*in_process, *servers.values(), *litserves]):
         for _ in range(plan.rounds):
             # What is compared is measured one right after the other.
             for callers in sorted(CALLERS, key=lambda count: count != BATCH):
-                for limit in limits if callers == BATCH else ():
-                    with limit.awake():
-                        results.add(limit.name, limit.rate(plan.seconds), "/s")
-                for server in servers:
-                    with server.awake():
-                        result = flood_grpc([server.port], callers, plan.seconds)
-                    _add_flood(results, server, callers, result)
+                for limit in in_process if callers == BATCH else ():
+                    _add_limit(results, limit, plan.seconds)
+                for server in servers.values():
+                    _add_flood(results, server, callers, flood_grpc, plan.seconds)
                 for litserve in litserves if callers in LITSERVE_CALLERS else ():
-                    with litserve.awake():
-                        result = flood_litserve(litserve.port, callers, plan.seconds)
-                    _add_flood(results, litserve, callers, result)
-        for program in (*servers, *litserves):
+                    _add_flood(results, litserve, callers, flood_litserve, plan.seconds)
+        for program in (*servers.values(), *litserves):
             results.add(f"{program.name}, memory after load", program.memory, "MB")
-    print(f"\nReference MobileNetV2, {len(photos())} photos in turn, {plan.rounds} rounds")
+            results.add(f"{program.name}, of that its own", program.own_memory, "MB")
+    name = plan.built_in or "Reference MobileNetV2"
+    print(f"\n{name}, {len(photos())} photos in turn, {plan.rounds} rounds")
     results.print()
-    for server in servers:
-        at_32, alone = (_label(server, count) for count in (BATCH, 1))
-        results.ratio(f"{at_32}, to a)", at_32, limits[0].name, "0.9")
+    for runtime, server in servers.items():
+        at_32, at_8, alone = (_label(server, count) for count in (BATCH, 8, 1))
+        results.ratio(f"{at_32}, to a)", at_32, limits[runtime].name, "0.85")
+        results.ratio(
+            f"{at_32}, a)'s processor time to its own",
+            _processor(limits[runtime].name),
+            _processor(at_32),
+            "0.85",
+        )
+        results.ratio(f"{at_32}, to 8 callers", at_32, at_8, "1")
+        if runtime != "tensorflow":
+            plain = _label(servers["tensorflow"], BATCH)
+            results.ratio(f"{at_32}, to TensorFlow", at_32, plain, "2")
         for litserve in litserves:
             litserve_at_32, litserve_alone = (_label(litserve, count) for count in (BATCH, 1))
-            results.ratio(f"{at_32}, to {litserve.name}", at_32, litserve_at_32, "1.8")
+            results.ratio(f"{at_32}, to {litserve.name}", at_32, litserve_at_32, "2.5")
+            results.ratio(
+                f"{at_32}, {litserve.name}'s processor time to its own",
+                _processor(litserve_at_32),
+                _processor(at_32),
+                "2.5",
+            )
             results.ratio(
                 f"{alone}, median, to {litserve.name}",
                 f"{alone}, median",
                 f"{litserve_alone}, median",
-                "0.6 at most",
+                "0.45 at most",
             )
 
 
-def _ours(plan: Plan, runtime: str, folder: Path) -> OurServer:
-    server = OurServer(f"b) ours, {runtime}", plan.servable, folder, f"--runtime={runtime}")
+def _ours(model: Path, runtime: str, folder: Path) -> OurServer:
+    server = OurServer(f"b) ours, {runtime}", model, folder, f"--runtime={runtime}")
     if runtime != "tensorflow":
         server.wait_for_runtime()
     return server
@@ -197,35 +230,42 @@ def _label(program: Program, callers: int) -> str:
     return f"{program.name}, {callers} caller{'s' if callers > 1 else ''}"
 
 
-def _add_flood(results: Results, program: Program, callers: int, result: Flood) -> None:
+def _add_limit(results: Results, limit: InProcess, seconds: float) -> None:
+    with limit.awake():
+        before = limit.processor_seconds
+        rate = limit.rate(seconds)
+        spent = limit.processor_seconds - before
+    results.add(limit.name, rate, "/s")
+    results.add(_processor(limit.name), 1000 * spent / (rate * seconds), "ms")
+
+
+def _processor(name: str) -> str:
+    """The figure that a busy machine disturbs least: processor time for an answer."""
+    return f"{name}, processor"
+
+
+def _add_flood(
+    results: Results,
+    program: OurServer | LitServer,
+    callers: int,
+    run: Callable[[Sequence[int], int, float], Flood],
+    seconds: float,
+) -> None:
+    with program.awake():
+        before = program.processor_seconds
+        result = run([program.port], callers, seconds)
+        spent = program.processor_seconds - before
     if result.refusals:
         raise SystemExit(f"{program.name} refused calls: {dict(result.refusals)}")
     if not result.latencies:
         raise SystemExit(f"{program.name} answered none of {callers} callers.")
     name = _label(program, callers)
     results.add(name, result.rate, "/s")
+    # What is answered while it warms up takes time, too.
+    answers = result.rate * (WARM_UP_SECONDS + seconds)
+    results.add(_processor(name), 1000 * spent / answers, "ms")
     results.add(f"{name}, median", result.median, "ms")
     results.add(f"{name}, p99", result.p99, "ms")
-
-
-def overload(plan: Plan) -> None:
-    """More callers than may wait: the others are refused at once, and memory does not grow."""
-    with OurServer("ours", plan.servable, plan.folder / "overload") as server:
-        _wait_for_runtime(server)
-        idle = server.memory
-        baseline = flood_grpc([server.port], BATCH, plan.seconds)
-        loaded = server.memory
-        overloaded = flood_grpc([server.port], OVERLOAD, 2 * plan.seconds)
-        after = server.memory
-    refused = overloaded.refusals.total()
-    print(f"\nOverload: {OVERLOAD} callers, each waiting longer after each refusal")
-    print(f"answers a second: {overloaded.rate:.1f} (with {BATCH} callers {baseline.rate:.1f})")
-    print(
-        f"refused: {refused / (refused + len(overloaded.latencies)):.0%} of the calls, "
-        f"{', '.join(overloaded.refusals) or 'none'}"
-    )
-    print(f"answered: median {overloaded.median:.0f} ms, p99 {overloaded.p99:.0f} ms")
-    print(f"memory: {idle:.0f} MB at rest, {loaded:.0f} with {BATCH} callers, {after:.0f} after it")
 
 
 def start(plan: Plan) -> None:
@@ -283,7 +323,7 @@ def _measure_scaling(plan: Plan, results: Results, count: int) -> None:
         results.add(f"{name}, memory under load", sum(s.memory for s in servers), "MB")
 
 
-def _litserve_python(requested: str | None) -> str | None:
+def litserve_python(requested: str | None) -> str | None:
     """Return an interpreter that can run LitServe; if there is none, print how to install it."""
     python = requested or sys.executable
     found = subprocess.run(
@@ -305,6 +345,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--litserve", help="interpreter that has litserve and tensorflow")
+    parser.add_argument("--built-in", help="the built-in model that `compare` measures")
     parser.add_argument("--models", type=Path, help="output of reference_model")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
@@ -313,18 +354,18 @@ def main() -> None:
         sys.exit(f"The data for this benchmark is not at {DATA}.")
     steps: dict[str, Callable[[Plan], None]] = {
         "compare": compare,
-        "overload": overload,
         "start": start,
         "scaling": scaling,
     }
     with tempfile.TemporaryDirectory(prefix="servery-throughput-") as folder:
-        models = arguments.models or _write_models(Path(folder) / "reference")
+        models = arguments.models or write_models(Path(folder) / "reference")
         plan = Plan(
             models=models,
             folder=Path(folder),
             rounds=1 if arguments.quick else arguments.rounds,
             seconds=2.0 if arguments.quick else arguments.seconds,
-            litserve=_litserve_python(arguments.litserve) if "compare" in arguments.parts else None,
+            litserve=litserve_python(arguments.litserve) if "compare" in arguments.parts else None,
+            built_in=arguments.built_in,
         )
         for part in PARTS:
             if part in arguments.parts:
@@ -332,7 +373,7 @@ def main() -> None:
                 steps[part](plan)
 
 
-def _write_models(folder: Path) -> Path:
+def write_models(folder: Path) -> Path:
     print("Exporting the reference model; --models FOLDER takes one that exists already.")
     subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.reference_model", str(folder)],

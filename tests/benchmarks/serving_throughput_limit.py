@@ -1,8 +1,4 @@
-"""How fast TensorFlow itself answers, without a server: `python -m ... VERSION BATCH`.
-
-Says `0` once it is warm; then, for every number of seconds that it reads from standard
-input, the images that it answered a second.
-"""
+"""How fast TensorFlow itself answers, without a server: `python -m ... VERSION BATCH`."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import time
 
 import tensorflow as tf
 
-from tests.benchmarks.serving_throughput_load import photos
+from tests.benchmarks.serving_throughput_load import photos, say_rates
 
 SIGNATURE = "serving_default"
 
@@ -35,10 +31,7 @@ def main() -> None:
             answered += batch
         return answered / spent
 
-    rate(0.1)
-    print(0, flush=True)
-    for line in sys.stdin:
-        print(rate(float(line)), flush=True)
+    say_rates(rate)
 
 
 if __name__ == "__main__":

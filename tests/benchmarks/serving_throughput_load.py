@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -28,6 +29,17 @@ Call = Callable[[int], Awaitable[str]]
 """Send the photo of this number; returns "" if it was answered, otherwise the error."""
 
 
+def say_rates(rate: Callable[[float], float]) -> None:
+    """Say `0` once `rate` is warm, then its result for every line of the standard input.
+
+    `rate` takes seconds, and returns the images that it answered a second.
+    """
+    rate(0.1)
+    print(0, flush=True)
+    for line in sys.stdin:
+        print(rate(float(line)), flush=True)
+
+
 def photos() -> list[bytes]:
     """Return the shared photos, in the order of their names."""
     return [path.read_bytes() for path in sorted((DATA / "photos").glob("*.JPEG"))]
@@ -41,6 +53,8 @@ class Flood:
     latencies: list[float] = field(default_factory=list)
     """Seconds, of the calls that were answered."""
     refusals: Counter[str] = field(default_factory=Counter)
+    spent: float = 0.0
+    """What grew meanwhile by this much, such as processor seconds."""
 
     @property
     def rate(self) -> float:
@@ -58,8 +72,20 @@ class Flood:
         return 1000 * sorted(self.latencies)[int(0.99 * (len(self.latencies) - 1))]
 
 
-async def flood(call: Call, callers: int, seconds: float, warm_up_seconds: float) -> Flood:
-    """Let `callers` call for `lead` and then `seconds`; only the latter are counted."""
+async def flood(
+    call: Call,
+    callers: int,
+    seconds: float,
+    warm_up_seconds: float,
+    *,
+    pauses: bool = True,
+    meter: Callable[[], float] = float,
+) -> Flood:
+    """Let `callers` call for `warm_up_seconds` and then `seconds`; only the latter are counted.
+
+    With `pauses`, callers that were refused wait before they try again. `Flood.spent` is by how
+    much `meter` grew.
+    """
     clock = time.perf_counter
     start = clock() + warm_up_seconds
     end = start + seconds
@@ -76,11 +102,17 @@ async def flood(call: Call, callers: int, seconds: float, warm_up_seconds: float
                     outcome.refusals[refusal] += 1
                 else:
                     outcome.latencies.append(now - sent)
-            if refusal:
+            if refusal and pauses:
                 await asyncio.sleep(pause)
             pause = min(2 * pause, _MAX_PAUSE) if refusal else _FIRST_PAUSE
 
-    await asyncio.gather(*map(caller, range(callers)))
+    async def read_meter() -> None:
+        await asyncio.sleep(start - clock())
+        before = meter()
+        await asyncio.sleep(end - clock())
+        outcome.spent = meter() - before
+
+    await asyncio.gather(read_meter(), *map(caller, range(callers)))
     return outcome
 
 
@@ -127,17 +159,24 @@ async def grpc_callers(
 
 @asynccontextmanager
 async def http_callers(port: int, callers: int, images: Sequence[bytes]) -> AsyncIterator[Call]:
-    """Yield a call over HTTP, to a server that takes a photo as base64 in JSON.
-
-    Each caller keeps a connection of its own, and what it sends is made beforehand:
-    the client's share of the processor is as small as it can be.
-    """
+    """Yield a call over HTTP, to a server that takes a photo as base64 in JSON."""
     bodies = [json.dumps({"image": base64.b64encode(image).decode()}).encode() for image in images]
     requests = [
         b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         for body in bodies
     ]
+    async with posted_callers(port, callers, requests) as call:
+        yield call
+
+
+@asynccontextmanager
+async def posted_callers(port: int, callers: int, requests: Sequence[bytes]) -> AsyncIterator[Call]:
+    """Yield a call that sends one of `requests`, whole requests of HTTP.
+
+    Each caller keeps a connection of its own, and what it sends is made beforehand:
+    the client's share of the processor is as small as it can be.
+    """
     connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(callers)]
 
     async def call(number: int) -> str:

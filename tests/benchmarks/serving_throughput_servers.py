@@ -23,12 +23,16 @@ from tests.benchmarks.serving_throughput_load import MODEL
 ROOT = Path(__file__).resolve().parents[2]
 LITSERVE_PROGRAM = Path(__file__).with_name("serving_throughput_litserve.py")
 START_SECONDS = 120.0
+_LIMITS = {"tensorflow": "limit", "openvino": "limit_openvino"}
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 """TensorFlow's switch for oneDNN's kernels, which our server turns on."""
 
 
 class Program:
     """A process with its children, ended with the block and suspended while others are measured."""
+
+    own_session = False
+    """Whether it shares the processor as a program that was started apart from this one."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path, **environment: str) -> None:
         self.name = name
@@ -43,6 +47,7 @@ class Program:
                 stdout=subprocess.PIPE if log.suffix == ".json" else output,
                 stderr=output,
                 text=True,
+                start_new_session=self.own_session,
                 env={**os.environ, **environment_defaults, **environment},
             )
 
@@ -70,6 +75,20 @@ class Program:
     def memory(self) -> float:
         """Megabytes of it and its children; what they share counts once."""
         return sum(process.memory_full_info().pss for process in self._family()) / 1e6
+
+    @property
+    def own_memory(self) -> float:
+        """Megabytes that would be free if it and its children ended (USS)."""
+        return sum(process.memory_full_info().uss for process in self._family()) / 1e6
+
+    @property
+    def written_memory(self) -> float:
+        """Megabytes that it alone has written to.
+
+        USS counts pages of libraries as well while no other program happens to use them.
+        """
+        rows = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(row.split()[1]) for row in rows if row.startswith("Private_Dirty:")) / 1000
 
     @property
     def processor_seconds(self) -> float:
@@ -108,7 +127,12 @@ class OurServer(Program):
     """`python -m serving.model_server` on one model, ready when made."""
 
     def __init__(
-        self, name: str, model: Path, folder: Path, *flags: str, wait: bool = True
+        self,
+        name: str,
+        model: Path,
+        folder: Path,
+        *flags: str,
+        wait: bool = True,
     ) -> None:
         folder.mkdir(parents=True)
         self._ports_file = folder / "ports.json"
@@ -124,17 +148,27 @@ class OurServer(Program):
         if wait:
             self.wait()
 
+    @property
+    def listens(self) -> bool:
+        """Whether it listens, which it does once the model is AVAILABLE."""
+        return self._ports_file.exists()
+
     def wait(self) -> None:
-        """Wait until it listens, which it does once the model is AVAILABLE."""
-        while not self._ports_file.exists():
+        """Wait until it listens."""
+        while not self.listens:
             self.check()
             time.sleep(0.005)
         self.start_seconds = time.perf_counter() - self.started_at
         self.port: int = json.loads(self._ports_file.read_text())["grpc"]
 
+    @property
+    def runtimes_chosen(self) -> int:
+        """For how many of the versions that it loaded it has decided on what they run."""
+        return self._log.read_text().count(" runs on ")
+
     def wait_for_runtime(self) -> None:
         """Wait until it has decided whether the version runs on OpenVINO."""
-        while " runs on " not in self._log.read_text():
+        while not self.runtimes_chosen:
             self.check()
             time.sleep(0.02)
 
@@ -147,7 +181,9 @@ class LitServer(Program):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         classes = DATA / "imagenet_classes.txt"
-        command = [python, str(LITSERVE_PROGRAM), str(model / "1"), str(classes), str(self.port)]
+        # Without `-P` the benchmarks beside it would come before modules of the same names.
+        program = [python, "-P", str(LITSERVE_PROGRAM)]
+        command = [*program, str(model / "1"), str(classes), str(self.port)]
         super().__init__(name, command, log, **environment)
         address = f"http://127.0.0.1:{self.port}/health"
         while True:
@@ -161,10 +197,22 @@ class LitServer(Program):
 
 
 class InProcess(Program):
-    """Batch after batch through TensorFlow's own Python, with nothing in between."""
+    """Batch after batch with nothing in between.
 
-    def __init__(self, name: str, model: Path, batch: int, log: Path, **environment: str) -> None:
-        module = "tests.benchmarks.serving_throughput_limit"
+    That is through TensorFlow's own Python, or on the runtime that the version's card says.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Path,
+        batch: int,
+        log: Path,
+        *,
+        runtime: str = "tensorflow",
+        **environment: str,
+    ) -> None:
+        module = f"tests.benchmarks.serving_throughput_{_LIMITS[runtime]}"
         command = [sys.executable, "-m", module, str(model / "1"), str(batch)]
         super().__init__(name, command, log.with_suffix(".json"), **environment)
         self._answer()

@@ -33,11 +33,12 @@ from backend.training.features import Rows
 from backend.training.head import Floats, Head, ServableGraph, softmax, unit
 from backend.training.label_regression import teach_by_regression
 from backend.training.loaded_version import LoadedVersion
-from backend.training.taught import Taught
+from backend.training.trained_head import TrainedHead
 from serving.models.builtin.install import install_built_in
 from serving.models.familiarity import Familiarity
 from serving.models.new_model import create_from_backbone
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from serving.normalize_image import read_normalized_image
 from serving.predict.prediction import FAMILIAR
 from tests.benchmarks.embedded_folder import Photos, add_arguments, embedded
@@ -65,7 +66,7 @@ def chosen(photos: Photos, classes: list[int], count: int, rng: np.random.Genera
     return photos.part(np.array(indices, np.int64))
 
 
-def taught(version: Version, photos: Photos, none: Floats) -> Taught:
+def taught(version: Version, photos: Photos, none: Floats) -> TrainedHead:
     """Teach a version without classes as a training run does."""
     names = tuple(photos.classes[number] for number in photos.truth)
     images = tuple(f"{number:064}" for number in range(len(photos)))
@@ -76,7 +77,7 @@ def taught(version: Version, photos: Photos, none: Floats) -> Taught:
     )
 
 
-def candidates(learned: Taught, train: Photos, outside: Photos) -> dict[str, Scorer]:
+def candidates(learned: TrainedHead, train: Photos, outside: Photos) -> dict[str, Scorer]:
     """Return what could tell known photos from unknown ones; `outside` are known to be unknown."""
     head, familiarity = learned.head, learned.familiarity
     assert familiarity is not None
@@ -110,7 +111,7 @@ def candidates(learned: Taught, train: Photos, outside: Photos) -> dict[str, Sco
     }
 
 
-def measure_left_out(
+def measure_held_out(
     version: Version, train: Photos, test: Photos, count: int, labels: int
 ) -> None:
     """Print how models of `count` classes tell the others."""
@@ -140,7 +141,7 @@ def measure_left_out(
             marked.setdefault(name, []).append(pair)
             if not none:
                 for name, scorer in candidates(learned, photos, outside).items():
-                    told.setdefault(name, []).append(_told(scorer(seen), scorer(unseen)))
+                    told.setdefault(name, []).append(separation(scorer(seen), scorer(unseen)))
     print(f"\n{count} of {len(numbers)} classes taught, {np.mean(sizes):.0f} labels, {SEEDS} seeds")
     print(f"  {'marked unsure':<32}unknown   known")
     for name, pairs in marked.items():
@@ -152,14 +153,14 @@ def measure_left_out(
         print(f"  {name:<32}{area:7.3f} {share:7.1%}")
 
 
-def _marked(learned: Taught, photos: Photos) -> float:
+def _marked(learned: TrainedHead, photos: Photos) -> float:
     """Return the share of photos that a version marks as unsure."""
     assert learned.familiarity is not None
     found = learned.familiarity.of(photos.raw, learned.head.logits(photos.raw))
     return float((found < FAMILIAR).mean())
 
 
-def _told(known: Floats, unknown: Floats) -> tuple[float, float]:
+def separation(known: Floats, unknown: Floats) -> tuple[float, float]:
     """Return AUROC, and the share of `unknown` below what 5% of `known` are below."""
     truth = np.repeat([1, 0], [len(known), len(unknown)])
     area = float(roc_auc_score(truth, np.concatenate([known, unknown])))
@@ -198,7 +199,7 @@ def measure_built_in(version: Version, photos: Photos, known: Path | None) -> No
     }
     print(f"  {'candidates':<32}  AUROC   unknown at {MARKED:.0%} known")
     for name, (inside, outside) in tellers.items():
-        area, share = _told(inside, outside)
+        area, share = separation(inside, outside)
         print(f"  {name:<32}{area:7.3f} {share:7.1%}")
 
 
@@ -251,7 +252,7 @@ def main() -> None:
         own = create_from_backbone(repository, "own", arguments.backbone, keeps_classes=False)
         for labels in arguments.labels or [20, most]:
             for count in sorted({2, len(train.classes) // 2}):
-                measure_left_out(own, train, test, count, labels)
+                measure_held_out(own, train, test, count, labels)
             measure_calibration(own, train, test, labels)
         built_in = install_built_in(repository, arguments.backbone)
         measure_built_in(built_in, test, arguments.known)

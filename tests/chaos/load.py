@@ -99,7 +99,7 @@ class Load:
                 scores = [float(each["score"]) for each in body["scores"]]
                 self._check(int(body["version"]), scores)
             else:
-                self._report.photos[f"HTTP {response.status_code}: {body['error']}"] += 1
+                self._report.photos[f"HTTP {response.status_code}: {body['detail']}"] += 1
                 assert body["advice"]
         except (ValueError, KeyError, TypeError, AssertionError):
             self._report.violate(f"Not an answer and not an error: {response.text[:200]!r}")

@@ -21,14 +21,23 @@ from tests.chaos.system import System
 from tests.support.tiny_model import TINY_MODEL, install_tiny
 
 DISK_BYTES = 400 * 2**20
-MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 2.0, 8.0
-"""Between two faults."""
+PAUSE_SECONDS = (2.0, 8.0)
+"""The least and the most between two faults."""
 _CALM_SECONDS = 20.0
 """Without a fault at the end, in which everything must come back by itself."""
 
 
-async def run(folder: Path, report: Report, minutes: float, instances: int) -> None:
-    """Run in an empty folder for so many minutes; what is found goes into `report`."""
+async def run(
+    folder: Path,
+    report: Report,
+    minutes: float,
+    instances: int,
+    pause: tuple[float, float] = PAUSE_SECONDS,
+) -> None:
+    """Run in an empty folder for so many minutes; what is found goes into `report`.
+
+    `pause` is the least and the most seconds between two faults.
+    """
     workspace = Workspace(folder / "workspace").create()
     install_tiny(ModelRepository(workspace.models))
     system = System(workspace, folder.parent / "output.log", instances)
@@ -47,7 +56,7 @@ async def run(folder: Path, report: Report, minutes: float, instances: int) -> N
             load = Load(system, client, report)
             async with _running(load, report):
                 while report.elapsed < 60 * minutes - _CALM_SECONDS:
-                    await asyncio.sleep(faults.pause(MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS))
+                    await asyncio.sleep(faults.pause(*pause))
                     await faults.one()
                 await _come_back(report, fleet_is_ready=lambda: fleet.view.ready > 0)
         memory.check()

@@ -98,7 +98,7 @@ def test_a_canary_outlives_its_backend_and_ends_by_itself(
         block_until(lambda: phase(repository) is None)
         assert repository.live(TINY_MODEL).number == 2
         assert shell.run("models", "canary", TINY_MODEL).stderr == "pets has no canary.\n"
-        promoted, began = shell.json("models", "audit", TINY_MODEL)
+        promoted, began = shell.json_lines("models", "audit", TINY_MODEL)
         assert (began["what"], began["version"]) == ("canary", 2)
         assert (promoted["what"], promoted["by"], promoted["rule"]) == (
             *("promoted", "canary"),

@@ -92,6 +92,7 @@ def test_one_that_joined_takes_over_and_keeps_the_address(programs: WorkspacePro
     assert programs.left() == []
 
 
+@pytest.mark.long
 def test_two_that_notice_at_once_share_one_backend(programs: WorkspacePrograms) -> None:
     first, second, third = (programs.start_serve(*options) for options in (["--port=0"], [], []))
     first.process.kill()
@@ -144,7 +145,15 @@ def test_stop_ends_everything_and_may_be_repeated(programs: WorkspacePrograms) -
     assert programs.json("fleet", "status")["wanted"] == 0
 
 
-@pytest.mark.parametrize("run_file", ["", "[", '{"pid": OTHER, "url": "http://127.0.0.1:1"}', "{}"])
+@pytest.mark.parametrize(
+    "run_file",
+    [
+        pytest.param("", marks=pytest.mark.long),
+        '{"pid": OTHER, "url": "http://127.0.0.1:1"}',
+        pytest.param("[", marks=pytest.mark.long),
+        pytest.param("{}", marks=pytest.mark.long),
+    ],
+)
 def test_stop_ends_what_hangs_and_nobody_else(programs: WorkspacePrograms, run_file: str) -> None:
     """Also where the run file is damaged, or names a process that is somebody else's by now."""
     serve = programs.start_serve("--port", "0")

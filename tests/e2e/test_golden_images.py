@@ -124,7 +124,7 @@ async def post_to_backend(app: App, answers: Answers) -> None:
 
 def run_command(folder: Path, answers: Answers) -> dict[Path, Scores]:
     """Classify the files by `servery classify --json`, in the workspace of the window."""
-    printed = CommandLine(folder).json("classify", *map(str, answers.files))
+    printed = CommandLine(folder).json_lines("classify", *map(str, answers.files))
     return {
         Path(one["file"]): {score["name"]: score["score"] for score in one["scores"]}
         for one in printed

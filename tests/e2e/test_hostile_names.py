@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +13,16 @@ import pytest
 from desktop.cli import main
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
-from tests.support.command_line import CommandLine
+from tests.support.command_line import TIMEOUT_SECONDS, CommandLine
 from tests.support.sample_images import gradient, painting
 from tests.support.tiny_model import TINY_MODEL, install_tiny
+from tests.support.warm_commands import WARM_COMMANDS
 
 pytestmark = pytest.mark.slow
 
 NAME = "ot\x1b[2J\x1b]0;owned\x07\nFAKE\u202e\u200b\x9b31m"
 FILE = f"{NAME}\x08.jpg"
-RUNS_ON = {("serve",)}
+RUNS_ON = {("serve",), ("open",)}
 """Do not end by themselves; here their command line is wrong, so that they do."""
 
 
@@ -49,6 +49,10 @@ def arguments(path: tuple[str, ...]) -> list[str]:
         command = found
     if path in RUNS_ON:
         return ["--engine", NAME]
+    if path == ("fleet", "nodes", "start"):  # would make this machine's engine a swarm
+        return ["--address", NAME]
+    if path[-1] == "build":  # takes a name as an option, and minutes without it
+        return ["--base", NAME]
     words: list[str] = []
     for parameter in command.params:
         if isinstance(parameter, click.Option) and "--model" in parameter.opts:
@@ -79,15 +83,9 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
 
 
 def run(shell: CommandLine, *words: str) -> bytes:
-    result = subprocess.run(
-        shell.command(*words),
-        cwd=shell.folder,
-        env={**shell.environment, "COLUMNS": "100"},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=150,
-    )
-    return result.stdout + result.stderr
+    environment = {**shell.environment, "COLUMNS": "100"}
+    result = WARM_COMMANDS.run(words, shell.folder, environment, TIMEOUT_SECONDS)
+    return bytes(result.stdout + result.stderr)
 
 
 def acting(printed: bytes) -> set[str]:
@@ -109,7 +107,7 @@ def test_a_photo_of_such_a_name_is_classified(shell: CommandLine) -> None:
     assert printed.count(b"\n") == 1
     assert b"\\x1b[2J" in printed
     assert acting(printed) == set()
-    exact = shell.json("classify", FILE)
+    exact = shell.json_lines("classify", FILE)
     assert exact[0]["file"] == FILE
 
 

@@ -19,7 +19,6 @@ from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow, pytest.mark.timeout(300)]
 
-PHOTOS = 200
 COMPUTING = 90.0
 """Seconds that finding out what to label may take on a busy machine."""
 COLORS = ("red", "blue", "green", "yellow", "purple", "black", "white")
@@ -56,10 +55,9 @@ async def current_labels(backend: BackendClient, images: list[str]) -> dict[str,
     return found
 
 
-def test_two_hundred_fast_keys_put_two_hundred_labels_on_the_right_photos(
-    workspace: Workspace,
-) -> None:
-    photos = {painting(COLORS[n % 5], n): COLORS[n % 5] for n in range(PHOTOS)}
+@pytest.mark.parametrize("count", [60, pytest.param(200, marks=pytest.mark.long)])
+def test_fast_keys_put_as_many_labels_on_the_right_photos(workspace: Workspace, count: int) -> None:
+    photos = {painting(COLORS[n % 5], n): COLORS[n % 5] for n in range(count)}
 
     async def person(app: App) -> None:
         backend = await app.backend
@@ -69,7 +67,7 @@ def test_two_hundred_fast_keys_put_two_hundred_labels_on_the_right_photos(
         await wait_until(lambda: view.item is not None, COMPUTING)
         said: dict[str, str] = {}
         teach = Walker(page, truth, COMPUTING)
-        while len(said) < PHOTOS:
+        while len(said) < count:
             item = view.item
             if item is None or item.image in said:
                 await asyncio.sleep(0)  # the rest of the queue is on its way
@@ -89,6 +87,7 @@ def test_two_hundred_fast_keys_put_two_hundred_labels_on_the_right_photos(
     run(Options(workspace, engine="process"), person)
 
 
+@pytest.mark.long
 def test_a_hundred_photos_of_ten_new_classes_take_forty_actions(workspace: Workspace) -> None:
     kinds = [(kind, drawing) for kind in DRAWINGS] + [(color, painting) for color in COLORS]
     photos = {draw(kind, n): f"my {kind}" for kind, draw in kinds for n in range(20)}
@@ -110,6 +109,7 @@ def test_a_hundred_photos_of_ten_new_classes_take_forty_actions(workspace: Works
     run(Options(workspace, engine="process"), person)
 
 
+@pytest.mark.long  # tests/unit/backend/store/test_label_actions.py keeps it over a restart
 def test_undo_outlives_the_window(workspace: Workspace) -> None:
     photos = {painting("red", n): "red" for n in range(4)}
 

@@ -1,4 +1,4 @@
-"""A model of one's own over HTTP, from an empty workspace, while 32 callers classify."""
+"""A model of one's own over HTTP, from an empty workspace, while others classify."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from serving.models.builtin.catalog import DEFAULT_BUILT_IN
 from tests.support.command_line import CommandLine
 from tests.support.http_load import HttpLoad
+from tests.support.problems import PROBLEM_FIELDS
 from tests.support.waiting import wait_until
 from tests.support.waste_photos import WASTE, unseen_photos, waste_folder
 
@@ -69,7 +70,8 @@ async def test_a_model_of_a_folder_answers_and_the_former_one_again(
     assert (before["model"], before["scores"][0]["name"]) == (DEFAULT_BUILT_IN, "giant panda")
     folder = waste_folder(shared_data, tmp_path / "waste", PHOTOS)
 
-    async with HttpLoad(address, panda.read_bytes()) as load:
+    # Few callers, since the training yields to all of them.
+    async with HttpLoad(address, panda.read_bytes(), 4) as load:
         await load.wait_for_answers_of(DEFAULT_BUILT_IN)
         new = {"name": "waste", "backbone": DEFAULT_BUILT_IN}
         created = await http.post("/models", json=new)
@@ -167,4 +169,4 @@ async def test_a_folder_that_is_none_is_explained(http: httpx.AsyncClient, tmp_p
     (tmp_path / "empty").mkdir()
     refused = await http.post("/models/waste/import", json={"folder": str(tmp_path / "empty")})
     assert refused.status_code == 400
-    assert set(refused.json()) == {"error", "advice"}
+    assert set(refused.json()) == PROBLEM_FIELDS

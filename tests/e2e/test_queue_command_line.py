@@ -37,14 +37,14 @@ async def _classified(workspace: Workspace) -> None:
 
 def test_the_queue_is_listed_saved_and_labelled(shell: CommandLine, tmp_path: Path) -> None:
     folder = tmp_path / "to label"
-    queue = shell.json("queue", "--count", "4", "--save", str(folder))
+    queue = shell.json_lines("queue", "--count", "4", "--save", str(folder))
     assert {file.stem for file in folder.iterdir()} == {item["image"] for item in queue}
     assert len(queue) == 4
     lines = shell.run("queue", "--count", "4").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == [item["image"][:12] for item in queue]
     first = folder / f"{queue[0]['image']}.jpg"
     assert shell.run("label", str(first), queue[0]["scores"][0]["name"]).returncode == 0
-    assert queue[0]["image"] not in {item["image"] for item in shell.json("queue")}
+    assert queue[0]["image"] not in {item["image"] for item in shell.json_lines("queue")}
 
 
 def test_labels_are_checked(shell: CommandLine) -> None:
@@ -54,7 +54,7 @@ def test_labels_are_checked(shell: CommandLine) -> None:
         for color in ("red", "blue"):
             (shell.folder / f"{color}.jpg").write_bytes(painting(color, 60 + seed))
             shell.run("label", f"{color}.jpg", color)
-    issues = shell.json("labels", "check")
+    issues = shell.json_lines("labels", "check")
     assert ("blue", "red") in {(each["class_name"], each["suggested"]) for each in issues}
     table = shell.run("labels", "check").stdout
     assert "The others say red." in table or "has the label red." in table

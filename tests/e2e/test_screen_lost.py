@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,10 +11,10 @@ import pytest
 
 from desktop.settings import OnQuit, Settings
 from tests.conftest import ROOT
-from tests.support.requirements import missing
 from tests.support.waiting import block_until
 from tests.support.window_state import takes_labels
 from tests.support.workspace_programs import WorkspacePrograms, workspace_programs
+from tests.support.x_server import x_server as running_x_server
 
 
 @pytest.fixture
@@ -28,18 +26,8 @@ def programs(tmp_path: Path) -> Iterator[WorkspacePrograms]:
 @pytest.fixture
 def x_server() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """An X server of the test's own, and its display."""
-    if shutil.which("Xvfb") is None:
-        missing("Xvfb is not installed")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24"]
-    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    try:
-        with os.fdopen(read) as display:
-            yield server, f":{display.readline().strip()}"
-    finally:
-        server.kill()
-        server.wait()
+    with running_x_server() as made:
+        yield made
 
 
 @pytest.mark.gui

@@ -48,8 +48,11 @@ def test_a_model_is_trusted_by_the_person_who_says_so(tmp_path: Path) -> None:
 def test_tcp_is_off_until_it_is_set(tmp_path: Path) -> None:
     shell = CommandLine(tmp_path)
     install_tiny(ModelRepository(shell.workspace / "models"))
+    assert shell.json("fleet", "runtime") == {"runtime": "card"}
+    assert shell.json("fleet", "runtime", "tensorflow") == {"runtime": "tensorflow"}
     (each,) = shell.json("fleet", "start", "1")["instances"]
     try:
+        assert "TensorFlow computes" in shell.run("fleet", "runtime").stdout
         assert each["grpc_address"].startswith("unix:")
         assert each["rest_address"].startswith("unix:")
         assert shell.json("fleet", "tcp") == {"tcp": False}

@@ -112,6 +112,7 @@ async def teaches(app: App, photos: list[Path], class_name: str) -> None:
     page = app.classify_page
     await sees(app, photos)
     grid = page.grid
+    page.view_menu.stacking.setChecked(False)  # the drawings are much alike
     grid.clearSelection()
     for row in range(grid.model().rowCount()):
         index = grid.model().index(row, 0)

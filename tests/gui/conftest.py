@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.event_loop import EventLoop
+from desktop.qt_translation import keep_system_errors_english
 from desktop.theme import Appearance, Theme
 from tests.support.waiting import TIMEOUT_SECONDS
 
@@ -27,27 +28,45 @@ def show(widget: W, width: int, height: int) -> W:
     return widget
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _freeze() -> None:
+    """Keep what the tests before left for good out of the collection after each of these.
+
+    Files of tests that ran before in this process keep large caches, trees of all sources for one,
+    which would be looked through a thousand times.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
-def _application() -> QApplication:
+def _theme() -> Theme:
     existing = QApplication.instance()
     made = existing if isinstance(existing, QApplication) else QApplication([])
-    Theme(made, Appearance.LIGHT)
-    return made
+    keep_system_errors_english()
+    return Theme(made, Appearance.LIGHT)
 
 
 @pytest.fixture
-def application(_application: QApplication) -> Iterator[QApplication]:
-    """The application; windows that a test leaves open are closed after it.
+def application(_theme: Theme) -> Iterator[QApplication]:
+    """The application, in the light scheme; windows that a test leaves open are closed after it.
 
     Lists that pop up belong to what they pop up from, and end with that. What the
-    test leaves as garbage ends here, not on some thread of a later test.
+    test leaves as garbage ends here, not on some thread of a later test. So do the themes of
+    whole windows, which would go on applying what their settings said.
     """
-    yield _application
-    for window in _application.topLevelWidgets():
+    made = _theme.parent()
+    assert isinstance(made, QApplication)
+    yield made
+    for window in made.topLevelWidgets():
         window.close()
         if window.parent() is None and window.windowType() is not Qt.WindowType.Popup:
             window.deleteLater()
-    _application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    for theme in made.findChildren(Theme):
+        if theme is not _theme:
+            theme.deleteLater()
+    made.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    _theme.set_appearance(Appearance.LIGHT)
     gc.collect()
 
 

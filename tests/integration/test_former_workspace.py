@@ -48,7 +48,7 @@ async def client(former: Workspace) -> AsyncIterator[BackendClient]:
 
 
 def servery(workspace: Workspace, *arguments: str) -> Any:
-    """Run a command that must succeed, and return what it printed as JSON."""
+    """Run a command that must succeed, and return the one object that it printed."""
     result = subprocess.run(
         [sys.executable, "-m", "desktop.cli", *arguments, "--json"],
         cwd=ROOT,
@@ -85,7 +85,7 @@ def assert_knows(version: LoadedVersion, kinds: tuple[str, ...]) -> None:
 
 
 def test_the_commands_list_its_model_and_its_fleet(former: Workspace) -> None:
-    (model,) = servery(former, "models")
+    model = servery(former, "models")
     assert (model["name"], model["live_version"]) == (MODEL, 2)
     assert {version["number"]: version["live"] for version in model["versions"]} == {
         1: False,
@@ -98,6 +98,8 @@ def test_the_commands_list_its_model_and_its_fleet(former: Workspace) -> None:
         "image": "",
         "pids_limit": 0,
         "tcp": False,
+        "sleep_after": 600,
+        "runtime": "",
     }
     status = servery(former, "fleet", "status")
     assert (status["wanted"], status["instances"]) == (1, [])

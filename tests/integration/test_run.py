@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,8 @@ class Project:
         self.wheels = folder / "wheels"
         self.wheels.mkdir()
         (self.root / "desktop").mkdir(parents=True)
-        shutil.copy(ROOT / "run.py", self.root)
+        for name in ("run.py", "slim.py"):
+            shutil.copy(ROOT / name, self.root)
         (self.root / "desktop" / "cli.py").write_text(COMMAND_LINE)
         (self.root / "pyproject.toml").write_text(
             '[build-system]\nrequires = []\nbuild-backend = "builder"\n'
@@ -131,6 +133,7 @@ def test_the_first_start_installs_with_progress_and_passes_the_command_on(
     *progress, answer = first.stdout.splitlines()
     assert "Fetching 1 of 2 builder 1.0" in progress
     assert "Fetching 2 of 2 extra 1.0" in progress
+    assert "Removed 0 MB that nothing here uses." in progress
     result = json.loads(answer)
     assert result["arguments"] == ["classify", "a b.jpg"]
     assert result["cwd"] == str(project.wheels)
@@ -212,6 +215,11 @@ def test_no_network_is_one_sentence(project: Project) -> None:
     assert unreachable.stderr.count("\n") == 1
 
 
+def write_program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
 def start_as_python(version: str, path: str) -> subprocess.CompletedProcess[str]:
     pretend = (
         f"import runpy, sys; sys.version_info = {version}; sys.argv[0] = {str(ROOT / 'run.py')!r};"
@@ -227,18 +235,56 @@ def start_as_python(version: str, path: str) -> subprocess.CompletedProcess[str]
 
 
 def test_another_python_is_named(tmp_path: Path) -> None:
-    result = start_as_python("(3, 12, 1)", str(tmp_path))
+    # As of a program that manages several Pythons.
+    write_program(tmp_path / "python3.12", "echo no such version >&2; exit 127")
+    result = start_as_python("(3, 14, 1)", f"{tmp_path}")
     assert result.returncode == 1
-    assert "needs Python 3.11; this is Python 3.12" in result.stderr
+    assert "needs Python 3.11, 3.12 or 3.13; this is Python 3.14, and none" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_another_python_hands_over_to_the_right_one(tmp_path: Path) -> None:
-    right = tmp_path / "python3.11"
-    right.write_text('#!/bin/sh\ncase "$1" in -c) echo True;; *) echo "went on: $2";; esac\n')
-    right.chmod(0o755)
-    result = start_as_python("(3, 9, 2)", f"{tmp_path}:/usr/bin:/bin")
+RIGHT_PYTHON = 'case "$1" in -c) echo True;; *) echo "went on: $2";; esac'
+
+
+@pytest.mark.parametrize("name", ["python3.11", "python3.12", "python3.13"])
+def test_another_python_hands_over_to_a_right_one(tmp_path: Path, name: str) -> None:
+    write_program(tmp_path / name, RIGHT_PYTHON)
+    result = start_as_python("(3, 9, 2)", f"{tmp_path}")
     assert (result.returncode, result.stdout) == (0, "went on: models\n")
+
+
+def test_another_python_hands_over_to_one_of_uv(tmp_path: Path) -> None:
+    write_program(tmp_path / "managed", RIGHT_PYTHON)
+    write_program(tmp_path / "uv", f"echo {tmp_path / 'managed'}")
+    result = start_as_python("(3, 14, 0)", f"{tmp_path}")
+    assert (result.returncode, result.stdout) == (0, "went on: models\n")
+    write_program(tmp_path / "uv", "exit 2")
+    refused = start_as_python("(3, 14, 0)", f"{tmp_path}")
+    assert refused.returncode == 1
+    assert "Install one (`uv python install 3.13` does)" in refused.stderr
+
+
+@pytest.mark.usefixtures("first")
+def test_the_tensorflow_of_an_earlier_lock_is_removed(
+    project: Project, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "VENV", project.root / ".venv")
+    monkeypatch.setattr(module, "PYTHON", project.root / ".venv" / "bin" / "python")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    pip = module.pip("install", "--no-index", "--no-deps", "--find-links", str(project.wheels))
+    for name in ("tensorflow", "tensorflow_cpu", "libclang", "nvidia_cuda_runtime_cu12"):
+        make_wheel(project.wheels, name, "")
+    subprocess.run([*pip, "tensorflow", "nvidia_cuda_runtime_cu12"], check=True)
+    module.remove_unused()
+    assert module.has("tensorflow"), "a person has installed it for an NVIDIA card"
+    subprocess.run([*module.pip("uninstall", "-y"), "nvidia_cuda_runtime_cu12"], check=True)
+    subprocess.run([*pip, "tensorflow_cpu", "libclang"], check=True)
+    module.remove_unused()
+    installed = [name for name in ("tensorflow", "tensorflow-cpu", "libclang") if module.has(name)]
+    assert installed == []
+    subprocess.run([*pip, "tensorflow_cpu"], check=True)
+    module.remove_unused()
+    assert module.has("tensorflow-cpu")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="system libraries are a matter of Linux")
@@ -288,3 +334,24 @@ def test_a_library_that_qt_misses_is_one_that_run_py_knows(module: ModuleType) -
 )
 def test_what_pip_says_becomes_a_sentence(module: ModuleType, output: str, sentence: str) -> None:
     assert sentence in module.explain(output, "It failed.")
+
+
+def test_checks_run_side_by_side_and_are_printed_one_after_the_other(
+    module: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(module, "PYTHON", Path("/bin/sh"))
+    checks = {
+        # Ends only if the second one runs beside it.
+        "first": ["sh", "-c", f"cat {pipe}"],
+        "second": ["sh", "-c", f"echo go > {pipe}; echo bad >&2; exit 1"],
+    }
+    monkeypatch.setattr(module, "CHECKS", checks)
+    assert module.run_checks() == ["second"]
+    printed = capsys.readouterr().out.splitlines()
+    assert [printed[0], printed[1], *printed[3:5]] == ["== first", "go", "== second", "bad"]
+    assert ["passed in" in printed[2], "failed in" in printed[5]] == [True, True]

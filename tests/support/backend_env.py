@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import sqlite3
 import sys
 import textwrap
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,32 +15,29 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from backend.application import open_application
 from backend.canary.canaries import Canaries
 from backend.client import BackendClient
 from backend.contract import DEFAULT_MEMORY_BUDGET
 from backend.events import EventBroker
-from backend.http_app import create_app
-from backend.labelling.suggestions import Suggestions
-from backend.models.class_changes import ClassChanges
-from backend.models.comparison import VersionComparison
-from backend.models.imports import PhotoImports
-from backend.models.lifecycle import ModelLifecycle
-from backend.models.names import ModelNames
 from backend.photos.budget import PhotoBudget
-from backend.photos.photo_decoder import PhotoDecoder
+from backend.photos.request_queue import RequestQueue
 from backend.rollouts import Rollouts
 from backend.server import Server, listening_socket
 from backend.store.store import Store
+from backend.trainer_proxy import TrainerLink
 from backend.training.trainer import Trainer
-from serving.access_token import AccessToken
 from serving.fleet.version_trial import UnusableVersion
 from serving.fleet.view import FleetView
 from serving.models.card import CARD_PATH, ModelCard
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.predict.prediction import Prediction, Score
 from serving.workspace import Workspace
+from tests.support.databases import rows
 from tests.support.fleet_views import fleet_view
 
 MODEL = "farm"
@@ -77,17 +72,25 @@ def repository_with_live_version(workspace: Workspace) -> ModelRepository:
     return repository
 
 
-def promotions(workspace: Workspace) -> list[tuple[str, int, str | None, str]]:
+def promotions(workspace: Workspace, database: str = "") -> list[tuple[str, int, str | None, str]]:
     """Return what the database remembers of promotions, newest first."""
-    with contextlib.closing(sqlite3.connect(workspace.backend_database)) as database:
-        return database.execute(
-            "SELECT model, version, training_run, created FROM decisions"
-            " WHERE decision = 'promoted' ORDER BY id DESC"
-        ).fetchall()
+    return rows(
+        workspace,
+        database,
+        "SELECT model, version, training_run, created FROM decisions"
+        " WHERE decision = 'promoted' ORDER BY id DESC",
+    )
+
+
+FINE_TUNING_SCRIPT = "fine_tuning.py"
+"""Beside the worker: the program that fine-tunes in these tests."""
 
 
 def write_worker(path: Path, body: str) -> None:
-    """Write a worker that knows `spec`, `send(message)` and the names in `worker_protocol.py`."""
+    """Write a worker, or a program that fine-tunes.
+
+    It knows `spec`, `send(message)` and the names in `worker_protocol.py`.
+    """
     path.write_text(
         "import sys, time, os, shutil\n"
         "from pathlib import Path\n"
@@ -107,12 +110,14 @@ class FakeClassifier:
     received: list[bytes] = field(default_factory=list)
     models: list[str | None] = field(default_factory=list)
 
-    async def classify(self, jpeg: bytes, model: str | None = None) -> Prediction:
+    async def classify(
+        self, jpeg: bytes, model: str | None = None, *, version: int | None = None
+    ) -> Prediction:
         self.received.append(jpeg)
         self.models.append(model)
         if self.failure is not None:
             raise self.failure
-        return Prediction(model or MODEL, 1, self.scores, "one", 2.5, self.familiarity)
+        return Prediction(model or MODEL, version or 1, self.scores, "one", 2.5, self.familiarity)
 
 
 @dataclass
@@ -158,6 +163,8 @@ class FakePeer:
 class BackendEnv:
     app: FastAPI
     workspace: Workspace
+    database: str
+    """The URL of what labels are kept in; empty for SQLite."""
     store: Store
     repository: ModelRepository
     classifier: FakeClassifier
@@ -168,17 +175,24 @@ class BackendEnv:
     peer: FakePeer
     canaries: Canaries
     rollouts: Rollouts
+    queue: RequestQueue
 
 
 @asynccontextmanager
-async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[BackendEnv]:
+async def open_backend_env(
+    workspace: Workspace,
+    worker: Path,
+    database: str = "",
+    trainer_link: TrainerLink | None = None,
+) -> AsyncIterator[BackendEnv]:
     """Open everything that the HTTP application stands on.
 
-    `worker` is the program that carries out training runs.
+    `worker` is the program that carries out training runs; for `database` see `Store`, for
+    `trainer_link` `create_app`.
     """
     repository = ModelRepository(workspace.models)
-    store, broker, peer = Store(workspace), EventBroker(), FakePeer()
-    classifier, fleet = FakeClassifier(), FakeFleet()
+    store, broker, peer = Store(workspace, database), EventBroker(), FakePeer()
+    classifier, fleet, queue = FakeClassifier(), FakeFleet(), RequestQueue()
     await store.open()
     trainer = Trainer(
         store=store,
@@ -186,79 +200,41 @@ async def open_backend_env(workspace: Workspace, worker: Path) -> AsyncIterator[
         workspace=workspace,
         broker=broker,
         worker=[sys.executable, str(worker)],
+        fine_tuning=[sys.executable, str(worker.with_name(FINE_TUNING_SCRIPT))],
     )
-    names, switch = ModelNames(repository, store), RepositorySwitch(repository)
-    lifecycle = ModelLifecycle(
-        repository=repository,
-        store=store,
-        trainer=trainer,
-        names=names,
-        switch=switch,
-        broker=broker,
-    )
-    class_changes = ClassChanges(
-        repository=repository,
-        store=store,
-        trainer=trainer,
-        switch=switch,
-        broker=broker,
+    switch = RepositorySwitch(repository)
+    async with open_application(
         workspace=workspace,
-    )
-    await class_changes.open()
-    await lifecycle.open()
-    await trainer.open()
-    canaries = Canaries(
         repository=repository,
         store=store,
-        switch=switch,
         broker=broker,
+        trainer=trainer,
+        switch=switch,
+        classifier=classifier,
         view=lambda: fleet.view,
-        monotonic=lambda: fleet.now,
-    )
-    rollouts = Rollouts(lambda: fleet.view, broker, lambda: fleet.now)
-    imports = PhotoImports(trainer, workspace)
-    await imports.open()
-    budget = PhotoBudget.of(DEFAULT_MEMORY_BUDGET)
-    decoder = PhotoDecoder(budget)
-    app = create_app(
-        store=store,
-        classifier=classifier,
         ready_instances=lambda: fleet.ready,
-        trainer=trainer,
-        names=names,
-        lifecycle=lifecycle,
-        class_changes=class_changes,
-        switch=switch,
-        comparison=VersionComparison(repository, store, workspace),
-        suggestions=Suggestions(repository, store, workspace),
-        imports=imports,
-        canaries=canaries,
-        rollouts=rollouts,
-        repository=repository,
-        broker=broker,
-        token=AccessToken(workspace.token),
-        budget=budget,
-        decoder=decoder,
-        embeddings=workspace.embeddings,
+        budget=PhotoBudget.of(DEFAULT_MEMORY_BUDGET),
         owner_of=lambda client, server: peer.owner,
-    )
-    yield BackendEnv(
-        app=app,
-        workspace=workspace,
-        store=store,
-        repository=repository,
-        classifier=classifier,
-        fleet=fleet,
-        trainer=trainer,
-        switch=switch,
-        broker=broker,
-        peer=peer,
-        canaries=canaries,
-        rollouts=rollouts,
-    )
-    await decoder.close()
-    await trainer.close()
-    await lifecycle.close()
+        monotonic=lambda: fleet.now,
+        queue=queue,
+        trainer_link=trainer_link,
+    ) as parts:
+        yield BackendEnv(
+            app=parts.app,
+            workspace=workspace,
+            database=database,
+            store=store,
+            repository=repository,
+            classifier=classifier,
+            fleet=fleet,
+            trainer=trainer,
+            switch=switch,
+            broker=broker,
+            peer=peer,
+            canaries=parts.canaries,
+            rollouts=parts.rollouts,
+            queue=queue,
+        )
     await store.close()
 
 
@@ -279,9 +255,11 @@ def worker_script(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def service(workspace: Workspace, worker_script: Path) -> AsyncIterator[Service]:
+async def service(
+    workspace: Workspace, worker_script: Path, database: str
+) -> AsyncIterator[Service]:
     repository_with_live_version(workspace)
-    async with open_backend_env(workspace, worker_script) as env:
+    async with open_backend_env(workspace, worker_script, database) as env:
         transport = httpx.ASGITransport(env.app, raise_app_exceptions=False)
         async with (
             httpx.AsyncClient(transport=transport, base_url=URL) as http,
@@ -297,14 +275,23 @@ class _ServerOnThread(Server):
 
 
 @contextmanager
-def backend_on_thread(workspace: Workspace, worker: Path, port: int = 0) -> Iterator[str]:
-    """Serve `workspace` on a thread until the end of the block; yields the address."""
+def backend_on_thread(
+    workspace: Workspace,
+    worker: Path,
+    port: int = 0,
+    database: str = "",
+    wrapped: Callable[[FastAPI], ASGIApp] = lambda app: app,
+) -> Iterator[str]:
+    """Serve `workspace` on a thread until the end of the block; yields the address.
+
+    `wrapped` may put something in front of the application.
+    """
     servers: list[_ServerOnThread] = []
     listening = threading.Event()
 
     async def serve() -> None:
-        async with open_backend_env(workspace, worker) as env:
-            servers.append(_ServerOnThread(env.app, listening.set, env.broker.close))
+        async with open_backend_env(workspace, worker, database) as env:
+            servers.append(_ServerOnThread(wrapped(env.app), listening.set, env.broker.close))
             await servers[0].serve([listener])
 
     with listening_socket("127.0.0.1", port) as listener:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import psutil
 
 
-def children_running(word: str) -> list[psutil.Process]:
-    """The children with `word` among the words of their command."""
-    return [each for each in psutil.Process().children() if word in _words(each)]
+def children_running(word: str, *, recursive: bool = False) -> list[psutil.Process]:
+    """The children, with `recursive` theirs too, that have `word` in their command."""
+    children = psutil.Process().children(recursive=recursive)
+    return [each for each in children if word in _words(each)]
 
 
 def zombies() -> set[int]:

@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from backend.events import EventBroker
 from backend.models.class_changes import ClassChanges
@@ -19,6 +16,7 @@ from backend.training.trainer import Trainer
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.support.backend_env import RepositorySwitch
+from tests.support.killed_at import kill_at, kill_self
 from tests.support.tiny_model import TINY_MODEL
 
 
@@ -27,13 +25,7 @@ async def main(workspace: Workspace, step: str) -> None:
     trainer = Trainer(store=store, repository=repository, workspace=workspace, broker=broker)
     switch = RepositorySwitch(repository)
     owner = switch if step == "try_version" else store.classes
-    work = getattr(owner, step)
-
-    async def killed(*arguments: Any) -> None:
-        await work(*arguments)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    setattr(owner, step, killed)
+    kill_at(owner, step, 1, after=True, kill=kill_self)
     changes = ClassChanges(
         repository=repository,
         store=store,

@@ -11,16 +11,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from serving.background import in_background
 from serving.engines.process import ProcessEngine
 from serving.engines.protocol import Engine, Instance
 from serving.engines.switch import EngineSwitch
+from serving.fleet import pace, switch_model
 from serving.fleet.fleet import Fleet, FleetView
 from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.fleet.version_trial import UnusableVersion
 from serving.models.model_folders import duplicate_model
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.conftest import ROOT
@@ -32,6 +36,19 @@ MODEL = "pets"
 PROGRAM = [sys.executable, str(ROOT / "tests/support/fake_server.py")]
 PRETENDING = [*PROGRAM, "--grpc=no"]
 """The same, without gRPC."""
+
+
+def patch_pace(patch: pytest.MonkeyPatch) -> None:
+    """Let fleets observe only what they are told of."""
+    for name in ("POLL_SECONDS", "LOOKED_SECONDS", "IDLE_SECONDS"):
+        patch.setattr(pace, name, 1e6)
+
+
+def quicken_pace(patch: pytest.MonkeyPatch) -> None:
+    """Let fleets to which nothing happens look every second, and ask their instances each time."""
+    patch.setattr(pace, "IDLE_SECONDS", 1.0)
+    patch.setattr(pace, "ASK_SECONDS", 0.0)
+    patch.setattr(pace, "POLL_SECONDS", 0.9)  # a pause that is longer is one in which all is calm
 
 
 class CountingEngine(ProcessEngine):
@@ -134,11 +151,19 @@ class FleetEnv:
 
 @asynccontextmanager
 async def open_fleet_env(workspace: Workspace) -> AsyncIterator[FleetEnv]:
-    """A FleetEnv whose instances are stopped at the end of the block."""
+    """A FleetEnv whose instances are stopped at the end of the block.
+
+    A fake server reads its configuration twenty times a second, so that fewer seconds are enough
+    until it shows a new error, or has forgotten a model, than with those that people run.
+    """
     made = FleetEnv(workspace)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(switch_model, "OLD_ERROR_SECONDS", 5.0)
+    patch.setattr(switch_model, "FORGET_SECONDS", 1.0)
     try:
         yield made
     finally:
+        patch.undo()
         for instance in await made.engine.instances():
             await made.engine.stop(instance.id, grace=0)
         await made.client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,9 +14,11 @@ from serving.http.server import BoundedServer
 
 
 @asynccontextmanager
-async def serving(app: Any, limits: HttpLimits) -> AsyncIterator[int]:
+async def serving(
+    app: Any, limits: HttpLimits, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """Serve `app` for the length of the block; yields the port on 127.0.0.1."""
-    server = BoundedServer(app, limits, lifespan="off", timeout_graceful_shutdown=1)
+    server = BoundedServer(app, limits, tls, lifespan="off", timeout_graceful_shutdown=1)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server._serve([listener]))
         try:

@@ -85,6 +85,10 @@ whether somebody trusts it or not.
 '''
 
 
+ONLY_FOR_GRAPHICS_CARDS = {"_CopyFromGpuToHost", "_CopyFromHostToGpu"}
+"""Unsafe ones that `tensorflow` registers and `tensorflow-cpu` does not; either may be there."""
+
+
 def registered() -> list[Any]:
     """Return the `OpDef`s of all operations that the installed TensorFlow has."""
     # `import tensorflow` would add operations that only its own tests have.
@@ -119,7 +123,8 @@ def sources() -> dict[Path, str]:
     operations = registered()
     safe = [operation for operation in operations if is_safe(operation)]
     callers = [operation.name for operation in safe if calls_functions(operation)]
-    unsafe = [operation.name for operation in operations if not is_safe(operation)]
+    unsafe = {operation.name for operation in operations if not is_safe(operation)}
+    unsafe |= ONLY_FOR_GRAPHICS_CARDS
     return {
         SAFE: f'''{_SAFE_DOCSTRING}
 _SAFE = """
@@ -136,7 +141,7 @@ FUNCTION_CALLERS = frozenset(_CALLERS.split())
 ''',
         UNSAFE: f'''{_UNSAFE_DOCSTRING}
 _UNSAFE = """
-{_block(unsafe)}
+{_block(list(unsafe))}
 """
 
 UNSAFE_OPERATIONS = frozenset(_UNSAFE.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import NoReturn
 
 import pytest
@@ -16,3 +17,10 @@ def missing(reason: str) -> NoReturn:
     if os.environ.get(REQUIRE_ALL):
         pytest.fail(f"{reason}, and {REQUIRE_ALL} is set")
     pytest.skip(reason)
+
+
+def need_programs(*names: str) -> None:
+    """Skip the test if the machine lacks one of these programs, as `missing` does."""
+    for name in names:
+        if shutil.which(name) is None:
+            missing(f"{name} is not installed")

@@ -16,8 +16,9 @@ from PIL import ImageColor
 from backend.training.head import Head
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.graph_template import float_tensor, with_constants
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.models.warm_up import write_warmup
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor

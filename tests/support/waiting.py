@@ -47,7 +47,7 @@ async def wait_until(
 ) -> Any:
     """Return what `condition`, which may be a coroutine function, returns once that is true.
 
-    The loop may be Qt's. Fails with `details()` after `timeout_seconds`.
+    The loop may be Qt's. Fails with `details()` and where each task is after `timeout_seconds`.
     """
     deadline = time.monotonic() + timeout_seconds
     while True:
@@ -55,7 +55,7 @@ async def wait_until(
         value = await result if inspect.isawaitable(result) else result
         if value:
             return value
-        _check(deadline, timeout_seconds, details)
+        _check(deadline, timeout_seconds, lambda: f"{details()}\n{_tasks()}")
         await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -70,6 +70,16 @@ def block_until(
         _check(deadline, timeout_seconds, details)
         time.sleep(_POLL_SECONDS)
     return value
+
+
+def _tasks() -> str:
+    """Return where each task of the loop is, which tells what did not come."""
+    lines = []
+    for task in asyncio.all_tasks():
+        frames = task.get_stack(limit=1)
+        where = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else "not begun"
+        lines.append(f"task {task.get_name()}: {where}")
+    return "\n".join(lines)
 
 
 def _check(deadline: float, timeout_seconds: float, details: Callable[[], object]) -> None:

@@ -17,6 +17,7 @@ from desktop.commands.options import BackendTarget
 from desktop.commands.terminal import (
     ProgressLine,
     print_json,
+    print_json_lines,
     print_line,
     print_message,
     print_table,
@@ -82,7 +83,7 @@ def canary(
     end: str | None,
     as_json: bool,
 ) -> None:
-    """Let VERSION of the model NAME answer a share of the requests.
+    """Let VERSION of NAME answer a share of the requests.
 
     What it answers is compared with what the live version answers for the same photos. By a rule
     that `docs/decisions/canary.md` states, it becomes the live one or is held back; --end decides
@@ -113,10 +114,12 @@ def canary(
         return model, going_on, handle.started_here
 
     model, going_on, alone = target.run_with_handle(carry_out)
-    if as_json:
-        print_json(None if going_on is None or end is not None else asdict(going_on))
-    elif going_on is None:
+    if going_on is None:
         print_message(f"{model.name} has no canary.")
+    elif as_json and end is not None:
+        print_json({"model": model.name, "version": going_on.version, "ended": end})
+    elif as_json:
+        print_json(asdict(going_on))
     elif end == "for":
         print_line(f"Version {going_on.version} of {model.name} is live.")
     elif end == "against":
@@ -131,23 +134,23 @@ def canary(
 
 @click.command()
 @_name
-@click.option("--count", type=click.IntRange(1, 1000), default=50, show_default=True)
+@options.count("Show the last N.", default=50)
 @options.backend
-@options.as_json
-def audit(target: BackendTarget, name: str | None, count: int, as_json: bool) -> None:
+@options.as_json_lines
+def audit(target: BackendTarget, name: str | None, number: int, as_json: bool) -> None:
     """Print what was done to the versions of the model NAME.
 
     When, by whom and by which rule a version went live, was held back or became a canary,
-    the newest first. Without NAME, of the current model.
+    and who pinned, unpinned or deleted one, the newest first. Without NAME, of the current model.
     """
 
     async def fetch(client: BackendClient) -> tuple[str, list[dict[str, object]]]:
         model = await chosen_model(client, name)
-        return model.name, [asdict(each) for each in await client.audit(model.name, count)]
+        return model.name, [asdict(each) for each in await client.audit(model.name, number)]
 
     model, entries = target.run(fetch)
     if as_json:
-        print_json(entries)
+        print_json_lines(entries)
     elif entries:
         rows = [
             (

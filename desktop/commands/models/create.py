@@ -1,38 +1,32 @@
-"""`servery models new`, `import` and `add`: models of one's own, and built-in ones."""
+"""`servery models new` and `add`: models of one's own, and built-in ones."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 
-from backend.client import BackendClient, BackendRefused
-from backend.contract import (
-    BuiltInSummary,
-    Decision,
-    EvaluationReport,
-    ModelSummary,
-    NewModel,
-    TrainingRun,
-)
+from backend.client import BackendClient
+from backend.contract import BuiltInSummary, CatalogueEntry, ModelSummary, NewModel
 from desktop.commands import options
-from desktop.commands.models.output import command, import_lines, outcome
+from desktop.commands.label_import import PHOTOS, LearnedModel, learn, show_learned
+from desktop.commands.models.output import command
 from desktop.commands.options import BackendTarget
 from desktop.commands.terminal import (
     ProgressLine,
     print_json,
+    print_json_lines,
     print_line,
     print_message,
     print_table,
 )
-from desktop.commands.training import run_to_its_end
 from desktop.formats import percent, plural
+from desktop.model_imports import wait_for_import
+from serving.catalogue.add import MIRROR_VARIABLE
 from serving.errors import ModelError
-from serving.models.builtin.catalog import DEFAULT_BUILT_IN
-
-_photos = click.Path(exists=True, path_type=Path)
+from serving.models.builtin.catalog import DEFAULT_BUILT_IN, built_in_model
+from serving.units import format_bytes
 
 
 @click.command()
@@ -40,7 +34,7 @@ _photos = click.Path(exists=True, path_type=Path)
 @click.option(
     "--from",
     "photos",
-    type=_photos,
+    type=PHOTOS,
     metavar="FOLDER",
     help="Learn at once from a folder with a folder of photos for each class, or a zip file of it.",
 )
@@ -79,71 +73,93 @@ def new(
             model = await client.create_model(NewModel(name, backbone, keep_classes))
         else:
             print_message(f"{model.name} is there and has learned nothing yet; this continues it.")
-        learned = None if photos is None else await _learn(client, model.name, photos)
+        learned = None if photos is None else await learn(client, model.name, photos)
         if use:
             model = await client.use_model(model.name)
         return model if learned is None else replace(learned, model=model if use else learned.model)
 
     made = target.run(make)
     if isinstance(made, LearnedModel):
-        _show(made, as_json)
+        show_learned(made, as_json)
     elif as_json:
         print_json(asdict(made))
     else:
         print_line(f"{made.name} is ready to learn.")
         labelling = command("label", "--model", made.name, "FILE", "CLASS")
-        folder = command("models", "import", made.name, "FOLDER")
+        folder = command("labels", "import", made.name, "FOLDER")
         print_message(f"Label photos with {labelling}, or give it a folder of folders: {folder}.")
-
-
-@click.command(name="import")
-@click.argument("name")
-@click.argument("folder", type=_photos)
-@options.backend
-@options.as_json
-def learn_from(target: BackendTarget, name: str, folder: Path, as_json: bool) -> None:
-    """Let the model NAME learn from FOLDER.
-
-    FOLDER has a folder of photos for each class, or is a zip file of it. Photos that the
-    model has learned from stay; those of the folder come on top. If this is stopped, the
-    same command continues.
-    """
-    _show(target.run(lambda client: _learn(client, name, folder)), as_json)
 
 
 @click.command()
 @click.argument("name", required=False)
+@click.option(
+    "--mirror",
+    metavar="ADDRESS",
+    default="",
+    envvar=MIRROR_VARIABLE,
+    show_envvar=True,
+    help="Download from here instead of from the authors of Keras.",
+)
 @options.backend
-@options.as_json
-def add(target: BackendTarget, name: str | None, as_json: bool) -> None:
-    """Add the built-in model NAME, or list the built-in models."""
+@options.as_json_lines
+def add(target: BackendTarget, name: str | None, mirror: str, as_json: bool) -> None:
+    """Add the model NAME, or list what can be added.
+
+    Built-in models need no network; the weights of the others are downloaded. A
+    download that is stopped goes on with the same command.
+    """
     if name is None:
-        found = target.run(lambda client: client.built_in_models())
-        if as_json:
-            print_json([asdict(model) for model in found])
-        else:
-            print_table(("NAME", "THERE", "ACCURACY", ""), [_built_in_row(each) for each in found])
+        _list_additions(target, as_json)
         return
-    model = target.run(lambda client: client.add_built_in(name))
+
+    async def bring(client: BackendClient) -> ModelSummary:
+        if name in [each.name for each in await client.built_in_models()]:
+            return await client.add_built_in(name)
+        for each in await client.catalogue():
+            if each.name == name and each.installed:
+                return await client.model(name)
+        started = await client.download_model(name, mirror)
+        with ProgressLine() as report:
+            return await client.model((await wait_for_import(client, started, report)).name)
+
+    model = target.run(bring)
     if as_json:
         print_json(asdict(model))
     else:
         print_line(f"{model.name} is there, with {plural(model.class_count, 'class', 'classes')}.")
+        print_message(f"Let it answer with {command('models', 'use', model.name)}.")
+
+
+def _list_additions(target: BackendTarget, as_json: bool) -> None:
+    async def both(client: BackendClient) -> tuple[list[BuiltInSummary], list[CatalogueEntry]]:
+        return await client.built_in_models(), await client.catalogue()
+
+    built_in, catalogue = target.run(both)
+    if as_json:
+        print_json_lines([*map(asdict, built_in), *map(asdict, catalogue)])
+        return
+    rows = [_built_in_row(each) for each in built_in] + [_download_row(each) for each in catalogue]
+    print_table(("NAME", "THERE", "ACCURACY", "DOWNLOAD", "INPUT", "LICENCE", ""), rows)
 
 
 def _built_in_row(model: BuiltInSummary) -> tuple[str, ...]:
     measured = "-" if model.accuracy is None else percent(model.accuracy)
-    return (model.name, "yes" if model.installed else "no", measured, model.description)
+    there = "yes" if model.installed else "no"
+    known = built_in_model(model.name)
+    facts = (there, measured, "none", str(known.input_side), known.licence)
+    return (model.name, *facts, model.description)
 
 
-@dataclass(frozen=True)
-class LearnedModel:
-    """What came of a folder of photos."""
-
-    model: ModelSummary
-    run: TrainingRun
-    report: EvaluationReport | None
-    instances_ready: int
+def _download_row(model: CatalogueEntry) -> tuple[str, ...]:
+    return (
+        model.name,
+        "yes" if model.installed else "no",
+        percent(model.accuracy),
+        format_bytes(model.size_bytes),
+        str(model.input_side),
+        model.licence,
+        model.description,
+    )
 
 
 async def _unfinished(client: BackendClient, name: str) -> ModelSummary | None:
@@ -154,60 +170,10 @@ async def _unfinished(client: BackendClient, name: str) -> ModelSummary | None:
     for model in await client.models():
         if model.name.casefold() == name.strip().casefold():
             if any(version.training_run for version in model.versions):
-                again = command("models", "import", model.name, "FOLDER")
+                again = command("labels", "import", model.name, "FOLDER")
                 raise ModelError(
                     f"There is a model {model.name} already.",
                     f"Choose another name, or let it learn from the folder too: {again}.",
                 )
             return model
     return None
-
-
-async def _learn(client: BackendClient, name: str, photos: Path) -> LearnedModel:
-    """Let a model learn from a folder or a zip file, and see that it is served then."""
-    path = await asyncio.to_thread(photos.resolve)
-    with ProgressLine() as progress:
-        progress(0, 0, f"Looking at {photos}")
-        if await asyncio.to_thread(path.is_dir):
-            run = await client.import_folder(name, path)
-        else:
-            run = await client.import_zip(name, path)
-    again = command("models", "import", run.model, str(photos))
-    run = await run_to_its_end(client, run, f"To continue: {again}.")
-    with ProgressLine() as progress:
-        progress(0, 0, f"Loading {run.model} in every instance")
-        model = await client.serve_model(run.model)
-    report = None
-    if run.version is not None:
-        report = await _report(client, run.model, run.version)
-    return LearnedModel(model, run, report, (await client.health()).instances_ready)
-
-
-async def _report(client: BackendClient, model: str, version: int) -> EvaluationReport | None:
-    try:
-        return await client.report(model, version)
-    except BackendRefused as error:
-        if error.status == 404:
-            return None
-        raise
-
-
-def _show(learned: LearnedModel, as_json: bool) -> None:
-    if as_json:
-        print_json(asdict(learned))
-        return
-    if learned.report is not None:
-        for line in import_lines(learned.report):
-            print_line(line)
-        print_line()
-    name = learned.model.name
-    if learned.run.decision is Decision.PROMOTED:
-        print_line(f"Version {learned.run.version} of {name} is live.")
-    else:
-        print_line(outcome(learned.run))
-    if not learned.instances_ready:
-        print_message(f"No instance is running. Start one: {command('fleet', 'start')}.")
-    if not learned.model.current:
-        named = command("classify", "--model", name, "FILE")
-        use = command("models", "use", name)
-        print_message(f"It answers when it is named: {named}. Make it the current one: {use}.")

@@ -7,21 +7,24 @@ from dataclasses import asdict
 import click
 
 from desktop.commands import options
+from desktop.commands.models.bring_in import import_model
 from desktop.commands.models.canary import audit, canary
-from desktop.commands.models.create import add, learn_from, new
+from desktop.commands.models.create import add, new
+from desktop.commands.models.export import export
+from desktop.commands.models.image import image, image_settings, images
 from desktop.commands.models.manage import delete, duplicate, rename, restore
 from desktop.commands.models.output import MODEL_COLUMNS, command, model_row
 from desktop.commands.models.serving import serve, unserve, use
 from desktop.commands.models.trust import trust
 from desktop.commands.models.versions import keep, pin, report, unpin, verify, versions
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json, print_message, print_table
+from desktop.commands.terminal import print_json_lines, print_message, print_table
 from desktop.model_faults import fault_sentences
 
 
 @click.group(invoke_without_command=True)
 @options.backend
-@options.as_json
+@options.as_json_lines
 @click.pass_context
 def models(context: click.Context, target: BackendTarget, as_json: bool) -> None:
     """List the models, make new ones, and choose which one answers.
@@ -33,7 +36,7 @@ def models(context: click.Context, target: BackendTarget, as_json: bool) -> None
         return
     found = target.run(lambda client: client.models())
     if as_json:
-        print_json([asdict(model) for model in found])
+        print_json_lines(asdict(model) for model in found)
     elif found:
         print_table(MODEL_COLUMNS, [model_row(model) for model in found])
         for model in found:
@@ -44,10 +47,12 @@ def models(context: click.Context, target: BackendTarget, as_json: bool) -> None
 
 
 for each in (
-    *(new, add, learn_from),
+    *(new, add, import_model),
     *(use, serve, unserve),
     *(rename, duplicate, delete, restore),
     *(versions, report, verify, pin, unpin, keep, trust),
     *(canary, audit),
+    *(image, images, image_settings),
+    export,
 ):
     models.add_command(each)

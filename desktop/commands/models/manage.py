@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 
 import click
@@ -12,9 +11,11 @@ from backend.contract import DeletedModel, ModelSummary
 from desktop.backend_process import BackendHandle
 from desktop.commands import options
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import confirm, print_json, print_line
+from desktop.commands.terminal import confirm_unless, print_json, print_line
 from desktop.formats import plural
 from serving.errors import ModelError
+
+_FOR_GOOD = "This cannot be undone."
 
 
 @click.command()
@@ -37,7 +38,7 @@ def rename(target: BackendTarget, name: str, new_name: str, as_json: bool) -> No
 @options.backend
 @options.as_json
 def duplicate(target: BackendTarget, name: str, new_name: str, as_json: bool) -> None:
-    """Copy the model NAME, with its versions and labels, as NEW_NAME."""
+    """Copy NAME, with its versions and labels, as NEW_NAME."""
     model = target.run(lambda client: client.duplicate_model(name, new_name))
     _show(model, f"{model.name} is a copy of {name}.", as_json)
 
@@ -58,14 +59,14 @@ def delete(target: BackendTarget, name: str, version: int | None, yes: bool, as_
     async def remove(client: BackendClient, handle: BackendHandle) -> DeletedModel | None:
         model = await client.model(name)
         if version is not None:
-            _confirm(f"Delete version {version} of {model.name} for good?", yes)
+            confirm_unless(yes, f"Delete version {version} of {model.name} for good?", _FOR_GOOD)
             await client.delete_version(model.name, version)
             return None
         if handle.started_here:  # and ends with this command, so that nothing can be undone
             contents = (
                 f"{plural(len(model.versions), 'version')} and {plural(model.labels, 'label')}"
             )
-            _confirm(f"Delete {model.name} with {contents} for good?", yes)
+            confirm_unless(yes, f"Delete {model.name} with {contents} for good?", _FOR_GOOD)
         return await client.delete_model(model.name)
 
     deleted = target.run_with_handle(remove)
@@ -78,15 +79,6 @@ def delete(target: BackendTarget, name: str, version: int | None, yes: bool, as_
     else:
         contents = f"{plural(deleted.versions, 'version')} and {plural(deleted.labels, 'label')}"
         print_line(f"{deleted.name} was deleted, with {contents}.")
-
-
-def _confirm(question: str, yes: bool) -> None:
-    """Return if the person agrees; raises ModelError where nobody can be asked."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise ModelError("This cannot be undone.", "Add --yes to do it all the same.")
-    confirm(question)
 
 
 @click.command()

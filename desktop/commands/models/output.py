@@ -17,7 +17,7 @@ from backend.contract import (
     VersionSummary,
 )
 from desktop.commands.terminal import table_lines
-from desktop.formats import accuracy, count, percent, plural
+from desktop.formats import accuracy, count, percent, plural, short_hash
 from desktop.moments import moment_in_full
 from serving.text.shell import joined
 from serving.units import format_bytes
@@ -29,6 +29,7 @@ MAX_MATRIX_CLASSES = 20
 """A confusion matrix of more classes does not fit on a terminal."""
 MAX_CONFUSED_PAIRS = 10
 MAX_MISTAKES = 10
+MAX_CLASSES_NAMED = 10
 MAX_FILES_NAMED = 3
 """Of the files that were skipped for the same reason."""
 
@@ -96,13 +97,14 @@ def report_lines(report: EvaluationReport) -> list[str]:
         confusions = matrix_lines(report)
     else:
         confusions = confused_lines(report)
-    measured = [accuracy_line(report), *certainty_lines(report.certainty)]
+    measured = [accuracy_line(report), *never_answered_lines(report)]
+    measured += certainty_lines(report.certainty)
     lines = [*photo_lines(report), "", *measured, "", *confusions]
     if report.mistakes:
         lines += ["", "Surest wrong answers:"]
         lines += [
             f"  {mistake.label}, answered {mistake.answered} ({percent(mistake.score)}): "
-            f"photo {mistake.image[:12]}"
+            f"photo {short_hash(mistake.image)}"
             for mistake in report.mistakes[:MAX_MISTAKES]
         ]
     return lines
@@ -110,7 +112,8 @@ def report_lines(report: EvaluationReport) -> list[str]:
 
 def import_lines(report: EvaluationReport) -> list[str]:
     """Return what came of a folder, in short: `servery models report` has the rest."""
-    return [*photo_lines(report), "", accuracy_line(report), *confused_lines(report)]
+    measured = [accuracy_line(report), *never_answered_lines(report)]
+    return [*photo_lines(report), "", *measured, *confused_lines(report)]
 
 
 def photo_lines(report: EvaluationReport) -> list[str]:
@@ -172,6 +175,22 @@ def certainty_lines(certainty: Certainty | None) -> list[str]:
     return lines
 
 
+def never_answered_lines(report: EvaluationReport) -> list[str]:
+    """Return which classes no photo was answered with, though photos showed them."""
+    never = [
+        name
+        for name, row, column in zip(
+            report.classes, report.confusion, zip(*report.confusion, strict=True), strict=True
+        )
+        if any(row) and not any(column)
+    ]
+    if not never:
+        return []
+    more = len(never) - MAX_CLASSES_NAMED
+    others = f" and {count(more)} more" if more > 0 else ""
+    return [f"Never answered: {', '.join(never[:MAX_CLASSES_NAMED])}{others}."]
+
+
 def confused_lines(report: EvaluationReport) -> list[str]:
     """Return the pairs of classes that are taken for one another most often."""
     pairs = [
@@ -210,7 +229,7 @@ def command(*words: str) -> str:
 def no_classes_yet(model: str) -> str:
     """Say what to do with a model that cannot answer anything."""
     labelling = command("label", "--model", model, "FILE", "CLASS")
-    folder = command("models", "import", model, "FOLDER")
+    folder = command("labels", "import", model, "FOLDER")
     return (
         f"The model {model} has no classes yet. Label photos ({labelling}), "
         f"or give it a folder of folders ({folder})."
@@ -229,6 +248,6 @@ def outcome(run: TrainingRun) -> str:
     measured = "" if run.accuracy is None else f", {percent(run.accuracy)} on held-out images"
     learned = f"Training run {run.id} learned from {plural(run.labels, 'label')}"
     sentences = [f"{learned} and made version {run.version} of {run.model}{measured}."]
-    if run.decision is not Decision.PROMOTED:
-        sentences.append(run.not_promoted_because)
+    promoted = run.decision is Decision.PROMOTED
+    sentences.append("It is live." if promoted else run.not_promoted_because)
     return " ".join(filter(None, sentences))

@@ -39,8 +39,8 @@ def trust(
     """Let a version of the model NAME do more than compute.
 
     A model is a program: use only models that you trust. One that can read and write files,
-    reach the network or run other programs is not loaded until you say that you trust
-    whoever made it. What you trust are its files as they are now: a version that is changed
+    reach the network or run other programs is not loaded until you say that you trust its
+    author. What you trust are its files as they are now: a version that is changed
     later is not trusted any more.
 
     With --withdraw, what was trusted is loaded no more. What instances have loaded stays until
@@ -67,7 +67,7 @@ def trust(
     if found.unsafe_parts:
         if not yes:
             print_message(explanation(found))
-            confirm("Do you trust whoever made it?")
+            confirm("Do you trust its author?")
         found = target.run(carry_out)
         outcome = f"{about} is trusted now."
     if as_json:

@@ -23,7 +23,13 @@ from desktop.commands.models.output import (
     version_row,
 )
 from desktop.commands.options import BackendTarget
-from desktop.commands.terminal import print_json, print_line, print_message, print_table
+from desktop.commands.terminal import (
+    print_json,
+    print_json_lines,
+    print_line,
+    print_message,
+    print_table,
+)
 from desktop.formats import plural
 from serving.errors import ModelError
 
@@ -35,7 +41,7 @@ _any_version = click.argument("version", type=click.IntRange(min=1), required=Fa
 @click.command()
 @_name
 @options.backend
-@options.as_json
+@options.as_json_lines
 def versions(target: BackendTarget, name: str | None, as_json: bool) -> None:
     """List the versions of the model NAME, newest first.
 
@@ -49,7 +55,7 @@ def versions(target: BackendTarget, name: str | None, as_json: bool) -> None:
     model, runs = target.run(fetch)
     made_by = {run.version: run for run in reversed(runs) if run.version is not None}
     if as_json:
-        print_json([asdict(version) for version in model.versions])
+        print_json_lines(asdict(version) for version in model.versions)
     elif model.versions:
         rows = [version_row(version, made_by.get(version.number)) for version in model.versions]
         print_table(VERSION_COLUMNS, rows)
@@ -107,7 +113,7 @@ def report(target: BackendTarget, name: str | None, version: int | None, as_json
 @_name
 @_any_version
 @options.backend
-@options.as_json
+@options.as_json_lines
 def verify(target: BackendTarget, name: str | None, version: int | None, as_json: bool) -> None:
     """Compare the files of the model NAME with their checksums.
 
@@ -116,18 +122,19 @@ def verify(target: BackendTarget, name: str | None, version: int | None, as_json
     is missing, new or differs.
     """
 
-    async def check(client: BackendClient) -> list[Verification]:
+    async def check(client: BackendClient) -> bool:
         model = await chosen_model(client, name)
-        numbers = [version] if version else [each.number for each in model.versions]
-        return [await client.verify_version(model.name, number) for number in numbers]
+        any_changed = False
+        for number in [version] if version else [each.number for each in model.versions]:
+            result = await client.verify_version(model.name, number)
+            any_changed = any_changed or bool(result.changed)
+            if as_json:
+                print_json(asdict(result))
+            else:
+                print_line(_verification_sentence(result))
+        return any_changed
 
-    results = target.run(check)
-    if as_json:
-        print_json([asdict(result) for result in results])
-    else:
-        for result in results:
-            print_line(_verification_sentence(result))
-    if any(result.changed for result in results):
+    if target.run(check):
         raise click.exceptions.Exit(1)
 
 
@@ -147,7 +154,7 @@ def _verification_sentence(result: Verification) -> str:
 @options.backend
 @options.as_json
 def pin(target: BackendTarget, name: str, version: int, as_json: bool) -> None:
-    """Keep VERSION of the model NAME, however many come after it."""
+    """Keep VERSION of NAME, however many come after it."""
     pinned = target.run(lambda client: client.pin_version(name, version))
     if as_json:
         print_json(asdict(pinned))
@@ -161,7 +168,7 @@ def pin(target: BackendTarget, name: str, version: int, as_json: bool) -> None:
 @options.backend
 @options.as_json
 def unpin(target: BackendTarget, name: str, version: int, as_json: bool) -> None:
-    """Let VERSION of the model NAME go when newer ones replace it."""
+    """Let VERSION of NAME go when newer ones replace it."""
     unpinned = target.run(lambda client: client.unpin_version(name, version))
     if as_json:
         print_json(asdict(unpinned))

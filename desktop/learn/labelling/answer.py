@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.contract import LabelKind
+from desktop.translation import tr
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Answer:
     def text(self) -> str:
         """Say it in a word or two, to stand behind a photo."""
         if self.kind is LabelKind.NONE:
-            return "none of these"
-        return "skipped" if self.kind is LabelKind.SKIP else self.class_name
+            return tr("none of these")
+        return tr("skipped") if self.kind is LabelKind.SKIP else self.class_name
 
 
 NONE_OF_THESE = Answer(kind=LabelKind.NONE)

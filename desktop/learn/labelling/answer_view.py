@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractButton, QPushButton, QStackedWidget, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QFrame,
+    QPushButton,
+    QStackedWidget,
+    QWidget,
+)
 
+from desktop import theme
 from desktop.learn.labelling.answer import NONE_OF_THESE, SKIPPED, Answer
 from desktop.learn.labelling.class_picker import ClassPicker
+from desktop.shortcuts import Shortcut
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.empty_state import EmptyState
 
-_SIDE_WIDTH, _NARROW_SIDE_WIDTH = 264, 224
+_SIDE_WIDTH, _NARROW_SIDE_WIDTH = 264, 248
 _NARROW = 760
 """Pixels of the view below which what stands beside the photo gets narrower."""
-NONE_KEY, SKIP_KEY = "0", "-"
-_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-_FIND_KEY = "/"
-_KEYS = f"123456789{NONE_KEY}{SKIP_KEY}"
+NONE_KEY, SKIP_KEY = Shortcut.ANSWER_NONE.keys[0], Shortcut.SKIP.keys[0]
+_FIND_KEY = Shortcut.TYPE_CLASS.keys[0]
+_KEYS = (*Shortcut.ANSWER.keys, NONE_KEY, SKIP_KEY)
 _CHORD = (
     Qt.KeyboardModifier.ControlModifier
     | Qt.KeyboardModifier.AltModifier
@@ -28,13 +36,15 @@ _CHORD = (
 class AnswerView(QWidget):
     """A view with a ClassPicker whose keys answer wherever in it the keyboard focus is.
 
-    Enter takes the first class, 1 to 9 those beside their keys, 0 none of them, and minus skips;
-    every letter begins to type a class. So nobody who types a name answers by accident, and the
-    number pad is all that is needed. A key that is held down answers once.
+    Enter takes the marked class, which is the first one at first, 1 to 9 those beside their keys,
+    0 none of them, and minus skips; every letter begins to type a class. So nobody who types a name
+    answers by accident, and the number pad is all that is needed. A key that is held down answers
+    once.
     """
 
     answered = Signal(object)
     """Answer"""
+    undo_requested = Signal()
 
     def __init__(self, picture: str) -> None:
         """`picture` is the icon that is seen while there is nothing to answer about."""
@@ -49,18 +59,29 @@ class AnswerView(QWidget):
         self.picker = ClassPicker()
         self.picker.picked.connect(lambda name: self.answered.emit(Answer(name)))
         self.picker.left.connect(self.take_focus)
-        self.none = key_button("None of these", NONE_KEY)
+        self.none = key_button(tr("None of these"), NONE_KEY)
         self.none.clicked.connect(lambda: self.answered.emit(NONE_OF_THESE))
-        self.skip = key_button("Skip", SKIP_KEY)
+        self.skip = key_button(tr("Skip"), SKIP_KEY)
         self.skip.clicked.connect(self.pass_by)
+        self.undo = key_button(tr("Undo"), Shortcut.UNDO_LEARN.text)
+        theme.set_role(self.undo, "quiet")
+        self.undo.clicked.connect(self.undo_requested)
 
     @property
     def can_answer(self) -> bool:
         """Whether there is something on the screen to answer about."""
         raise NotImplementedError
 
-    def set_work(self, work: QWidget) -> None:
-        """Say what is seen while there is something to answer about."""
+    def set_work(self, *parts: build.Item | tuple[build.Item, int]) -> None:
+        """Say what stands left of `side` while there is something to answer about."""
+        work = QFrame()
+        build.row(
+            *parts,
+            self.side,
+            parent=work,
+            spacing=theme.L,
+            margins=(theme.L, theme.M, theme.L, theme.M),
+        )
         self._body.addWidget(work)
 
     def show_work(self) -> None:
@@ -86,8 +107,8 @@ class AnswerView(QWidget):
         self.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def accept(self) -> None:
-        """Do what Enter does: take the first class, or begin to type one if none is offered."""
-        if not self.picker.pick(0):
+        """Do what Enter does: take the marked class, or begin to type one if none is offered."""
+        if not self.picker.pick_marked():
             self.picker.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def pass_by(self) -> None:
@@ -105,13 +126,14 @@ class AnswerView(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         # The text and not the key, because some keyboards have digits above Shift.
-        key, text, focused = event.key(), event.text(), self.focusWidget()
+        text, focused = event.text(), self.focusWidget()
+        accepts = Shortcut.ACCEPT.matches(event)
         if not self.can_answer or event.modifiers() & _CHORD:
             super().keyPressEvent(event)
-        elif key in _ENTER or key == Qt.Key.Key_Space or (text and text in _KEYS):
+        elif accepts or Shortcut.TOGGLE.matches(event) or (text and text in _KEYS):
             if event.isAutoRepeat():
                 return
-            if key in _ENTER and isinstance(focused, QAbstractButton):
+            if accepts and isinstance(focused, QAbstractButton):
                 focused.click()
             elif text == NONE_KEY:
                 self.answered.emit(NONE_OF_THESE)
@@ -132,6 +154,6 @@ class AnswerView(QWidget):
 def key_button(text: str, key: str, tip: str = "") -> QPushButton:
     """Return a button that says which key does the same; a click leaves the focus where it is."""
     made = build.button(f"{text}   {key}", tip=tip)
-    made.setAccessibleName(f"{text}, key {key}")
+    made.setAccessibleName(tr("{text}, key {key}", text=text, key=key))
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return made

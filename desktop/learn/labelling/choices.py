@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from desktop.known_classes import KnownClasses
-from serving.class_names import checked_class_name
 from serving.predict.prediction import Score
 
 MAX_CHOICES = 9
 """As many as there are keys from 1 to 9."""
+_LIKELY = 0.05
+"""Score from which on what the model answers comes before the classes that people made."""
+_FIRST = 3
+"""Answers of the model that come first however low their scores are."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +30,22 @@ class Choice:
 
 
 def suggestions(scores: Sequence[Score], taught: Iterable[str] = ()) -> list[Choice]:
-    """Return the classes that the model answered, best first, then others of `taught`."""
-    found = {score.name: Choice(score.name, score.score) for score in scores[:MAX_CHOICES]}
-    for name in taught:
-        if len(found) == MAX_CHOICES:
-            break
-        found.setdefault(name, Choice(name))
-    return list(found.values())
+    """Return the likely answers of the model, best first, then `taught`, then its other answers.
+
+    Of a thousand classes some always have a low score, and would leave no key for those that a
+    person is teaching.
+    """
+    answered = {score.name: Choice(score.name, score.score) for score in scores}
+    likely = [
+        score.name for at, score in enumerate(scores) if at < _FIRST or score.score >= _LIKELY
+    ]
+    names = dict.fromkeys([*likely, *taught, *answered])
+    return [answered.get(name, Choice(name)) for name in names][:MAX_CHOICES]
 
 
 def matches(text: str, known: KnownClasses) -> list[Choice]:
-    """Return the classes that `text` may mean, the likeliest first, and last the new one.
-
-    No new class is offered by the name of one that exists; by another name of one it is.
-    Raises ClassNameError if `text` can be the name of none.
-    """
-    name = checked_class_name(text)
-    found = [Choice(match.name, other=match.other) for match in known.find(name)]
-    if any(choice.name.casefold() == name.casefold() for choice in found):
-        return found[:MAX_CHOICES]
-    return [*found[: MAX_CHOICES - 1], Choice(name, is_new=True)]
+    """Return what `KnownClasses.offers` does, as many as there are keys."""
+    return [
+        Choice(match.name, other=match.other, is_new=match.is_new)
+        for match in known.offers(text, MAX_CHOICES)
+    ]

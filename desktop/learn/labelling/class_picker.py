@@ -12,6 +12,8 @@ from desktop import theme
 from desktop.known_classes import KnownClasses
 from desktop.learn.labelling.choices import MAX_CHOICES, Choice, matches
 from desktop.learn.labelling.class_row import MIN_HEIGHT, ClassRow
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 from serving.class_names import MAX_CLASS_NAME, ClassNameError
@@ -38,11 +40,12 @@ class ClassPicker(QWidget):
         self._shown: Sequence[Choice] = ()
         self._marked = 0
         self.field = QLineEdit()
-        self.field.setPlaceholderText("Type any class, or a new one")
-        self.field.setAccessibleName("Class that the photo shows")
+        self.field.setPlaceholderText(tr("Type any class, or a new one"))
+        self.field.setAccessibleName(tr("Class that the photo shows"))
         self.field.setMaxLength(MAX_CLASS_NAME)
         self.field.installEventFilter(self)
         self.field.textChanged.connect(self._find)
+        self.field.textEdited.connect(self._on_edited)
         self.problem = PlainLabel("", "small", wrap=True)
         self.problem.hide()
         self.rows = [ClassRow(str(number)) for number in range(1, MAX_CHOICES + 1)]
@@ -97,6 +100,16 @@ class ClassPicker(QWidget):
         self.picked.emit(name)
         return True
 
+    def pick_marked(self) -> bool:
+        """Take the row that is marked; returns whether there is one."""
+        return self.pick(self._marked)
+
+    def move_mark(self, event: QKeyEvent) -> None:
+        """Mark the row above or below, as an arrow key says."""
+        if self._shown:
+            step = 1 if event.key() == Qt.Key.Key_Down else -1
+            self._mark((self._marked + step) % len(self._shown))
+
     def type(self, event: QKeyEvent) -> None:
         """Begin to type with a key that went to the view around this."""
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -107,8 +120,7 @@ class ClassPicker(QWidget):
             return False
         match event.key():
             case Qt.Key.Key_Up | Qt.Key.Key_Down if self._shown:
-                step = 1 if event.key() == Qt.Key.Key_Down else -1
-                self._mark((self._marked + step) % len(self._shown))
+                self.move_mark(event)
             case Qt.Key.Key_Return | Qt.Key.Key_Enter:
                 if not event.isAutoRepeat():
                     self.pick(self._marked)
@@ -119,6 +131,12 @@ class ClassPicker(QWidget):
                 return False
         return True
 
+    def _on_edited(self, text: str) -> None:
+        # A person who has deleted what they typed is back at the photo: there a digit is an answer,
+        # and here it would be the name of a new class.
+        if not text:
+            self.left.emit()
+
     def _find(self, text: str) -> None:
         problem = ""
         shown: Sequence[Choice] = self._suggested
@@ -126,7 +144,7 @@ class ClassPicker(QWidget):
             try:
                 shown = matches(text, self._known)
             except ClassNameError as error:
-                shown, problem = (), str(error)
+                shown, problem = (), translated(str(error))
         self.problem.setText(problem)
         self.problem.setVisible(bool(problem))
         self._show(shown)

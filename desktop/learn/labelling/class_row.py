@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractButton, QSizePolicy
 
 from desktop import formats, theme
 from desktop.learn.labelling.choices import Choice
+from desktop.translation import tr
 from desktop.widgets.plain_text import one_line, tooltip
 from desktop.widgets.tile_grid import Face
 
@@ -118,7 +119,7 @@ def words(choice: Choice) -> str:
 def _note(choice: Choice) -> str:
     """Return what stands at the end of a row."""
     if choice.is_new:
-        return "new class"
+        return tr("new class")
     if choice.other:
         return one_line(choice.other)
     return "" if choice.score is None else formats.percent(choice.score)

@@ -131,6 +131,15 @@ class LabellingDesk(Generic[R]):
                 return await self._actions.undo_action(action.id)
         return None
 
+    def answered_elsewhere(self, images: Sequence[str], model: str, answered: bool) -> None:
+        """Note that photos got an answer on another page, or lost the one that they got there.
+
+        `model` learns it; empty for the current one, which need not be the one of this page.
+        """
+        if model == self.model:
+            for listener in self._listeners:
+                listener(images, answered)
+
     def give_up(self, given: Given[R]) -> None:
         """Go back to what could not be stored."""
         for done in reversed(self._done):

@@ -9,6 +9,7 @@ from backend.contract import Conflict, IssueKind, Label, LabelIssue, LabelKind
 from desktop.formats import percent
 from desktop.learn.labelling.answer import NONE_OF_THESE, Answer
 from desktop.learn.labelling.choices import Choice
+from desktop.translation import tr
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Doubt:
     other: str = ""
     """The photo that it is compared with; empty if there is none."""
     other_label: str = ""
+    flaw: str = ""
+    """What is wrong with the photo itself, in a word; empty if that is not what is the matter."""
     disputed: bool = False
     """Two people say different things of it."""
 
@@ -55,7 +58,10 @@ def doubts(issues: Iterable[LabelIssue], conflicts: Iterable[Conflict]) -> list[
 
 
 def _of_conflict(conflict: Conflict) -> Doubt:
-    said = [f"{_author(label)} says {_text(label)}" for label in conflict.labels]
+    said = [
+        tr("{person} says {answer}", person=_author(label), answer=_text(label))
+        for label in conflict.labels
+    ]
     choices = {
         _text(label): Choice(_text(label), other=_author(label))
         for label in conflict.labels
@@ -64,44 +70,60 @@ def _of_conflict(conflict: Conflict) -> Doubt:
     return Doubt(
         conflict.image,
         conflict.labels[0].class_name,
-        "People disagree",
-        f"{_listed(said)}. Nothing is learned from this photo until one is chosen.",
+        tr("People disagree"),
+        tr("{said}. Nothing is learned from this photo until one is chosen.", said=_listed(said)),
         tuple(choices.values()),
         disputed=True,
     )
 
 
 def _of_issue(issue: LabelIssue) -> Doubt:
-    suggested = Choice(issue.suggested, other="suggested") if issue.suggested else None
-    as_it_is = Choice(issue.class_name, other="as it is")
+    suggested = Choice(issue.suggested, other=tr("suggested")) if issue.suggested else None
+    as_it_is = Choice(issue.class_name, other=tr("as it is"))
+    flaw = ""
     match issue.kind:
         case IssueKind.DUPLICATE:
             return Doubt(
                 issue.image,
                 issue.class_name,
-                "Nearly the same photo, two labels",
-                f"One is labelled {issue.class_name}, the other {issue.suggested}."
-                " The one you choose holds for both.",
-                (Choice(issue.class_name, other="left"), Choice(issue.suggested, other="right")),
+                tr("Nearly the same photo, two labels"),
+                tr(
+                    "One is labelled {class_name}, the other {suggested}. The"
+                    " one you choose holds for both.",
+                    class_name=issue.class_name,
+                    suggested=issue.suggested,
+                ),
+                (
+                    Choice(issue.class_name, other=tr("left")),
+                    Choice(issue.suggested, other=tr("right")),
+                ),
                 issue.other,
                 issue.suggested,
             )
         case IssueKind.CONTRADICTED:
-            heading = f"Labelled {issue.class_name}"
-            sentence = (
-                f"The photos most like it are {issue.suggested}; the label fits with"
-                f" {percent(1 - issue.score)}."
+            heading = tr("Labelled {class_name}", class_name=issue.class_name)
+            sentence = tr(
+                "The photos most like it are {suggested}. Judged by all"
+                " others, {class_name} is right with {score}.",
+                suggested=issue.suggested,
+                class_name=issue.class_name,
+                score=percent(1 - issue.score),
             )
         case _:
-            heading = f"{str(issue.kind).capitalize()}, labelled {issue.class_name}"
-            sentence = {
-                IssueKind.DARK: "It is so dark that little can be learned from it.",
-                IssueKind.BLURRED: "It is so blurred that little can be learned from it.",
-                IssueKind.EMPTY: "Hardly anything is to be seen in it.",
-            }.get(issue.kind, "")
-            sentence += " 0 says that it shows none of the classes."
+            flaw, explanation = _FLAWS[issue.kind]
+            heading = tr("{flaw}, labelled {class_name}", flaw=flaw, class_name=issue.class_name)
+            sentence = f"{explanation} {_NONE_ADVICE}"
     choices = [as_it_is] if suggested is None else [suggested, as_it_is]
-    return Doubt(issue.image, issue.class_name, heading, sentence.strip(), tuple(choices))
+    return Doubt(issue.image, issue.class_name, heading, sentence, tuple(choices), flaw=flaw)
+
+
+_FLAWS = {
+    IssueKind.DARK: (tr("Dark"), tr("It is so dark that little can be learned from it.")),
+    IssueKind.BLURRED: (tr("Blurred"), tr("It is so blurred that little can be learned from it.")),
+    IssueKind.EMPTY: (tr("Empty"), tr("Hardly anything is to be seen in it.")),
+}
+"""What is wrong with a photo, in a word and as a sentence."""
+_NONE_ADVICE = tr("0 says that it shows none of the classes.")
 
 
 def _as_answer(label: str) -> Answer:
@@ -112,12 +134,16 @@ _SETTLED_NONE = Answer(kind=NONE_OF_THESE.kind, settles=True)
 
 
 def _text(label: Label) -> str:
-    return label.class_name or "none of these"
+    return label.class_name or tr("none of these")
 
 
 def _author(label: Label) -> str:
-    return label.by or "somebody"
+    return label.by or tr("somebody")
 
 
 def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return (
+        parts[0]
+        if len(parts) == 1
+        else tr("{others} and {last}", others=", ".join(parts[:-1]), last=parts[-1])
+    )

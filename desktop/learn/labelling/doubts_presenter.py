@@ -10,6 +10,8 @@ from desktop.learn.labelling.answer import Answer
 from desktop.learn.labelling.desk import LabellingDesk, R
 from desktop.learn.labelling.doubts import Doubt, doubts
 from desktop.learn.labelling.doubts_view import DoubtsView
+from desktop.service_sentences import translated
+from desktop.translation import tr
 from serving.errors import BackendError
 
 
@@ -40,6 +42,8 @@ class DoubtsPresenter:
         self._settled: set[tuple[str, str]] = set()
         """Those answered here, which the backend may not know yet."""
         self._current = 0
+        self.is_known = False
+        """Whether the backend has said which labels are doubtful."""
         view.answered.connect(self.answer)
         view.kept.connect(self.keep)
         view.selected.connect(self.select)
@@ -47,9 +51,9 @@ class DoubtsPresenter:
 
     def start_again(self) -> None:
         """Forget the doubts: another model learns."""
-        self._doubts, self._current = [], 0
+        self._doubts, self._current, self.is_known = [], 0, False
         self._settled.clear()
-        self._view.show_empty("Looking for labels that may be wrong", "")
+        self._view.show_empty(tr("Looking for labels that may be wrong"), "")
 
     async def refresh(self) -> None:
         """Ask for the doubts; the one on the screen stays if it is still one. Raises
@@ -58,6 +62,7 @@ class DoubtsPresenter:
         found = doubts(await self._source.label_issues(model), await self._source.conflicts(model))
         if model != self._desk.model:
             return
+        self.is_known = True
         shown = self._view.doubt
         # What is no doubt any more has arrived; should it become one again, it is shown again.
         self._settled &= {each.key for each in found}
@@ -70,7 +75,9 @@ class DoubtsPresenter:
     def show_unavailable(self, error: BackendError) -> None:
         """Say why doubts are not known, unless there still are some of before."""
         if not self._doubts:
-            self._view.show_empty("Which labels are doubtful is not known yet", str(error))
+            self._view.show_empty(
+                tr("Which labels are doubtful is not known yet"), translated(str(error))
+            )
 
     def select(self, number: int) -> None:
         """Show another doubt of the list."""
@@ -111,9 +118,12 @@ class DoubtsPresenter:
         self._on_count(len(self._doubts))
         if not self._doubts:
             self._view.show_empty(
-                "No label is in doubt",
-                "Photos whose label the others contradict, photos that are nearly the same with"
-                " different labels, and labels on which people disagree are listed here.",
+                tr("No label is in doubt"),
+                tr(
+                    "Photos whose label the others contradict, photos that are"
+                    " nearly the same with different labels, and labels on which"
+                    " people disagree are listed here."
+                ),
             )
             return
         self._current = min(self._current, len(self._doubts) - 1)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QWidget
 
-from desktop import theme
 from desktop.formats import count
 from desktop.learn.labelling.answer_view import SKIP_KEY, AnswerView, key_button
 from desktop.learn.labelling.doubts import Doubt
 from desktop.learn.labelling.photo_stage import PhotoStage
+from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.photo_grid import PhotoGrid, PhotoTile, TileLine
@@ -31,28 +31,27 @@ class DoubtsView(AnswerView):
     kept = Signal()
     selected = Signal(int)
     """The number of a doubt in the list."""
-    undo_requested = Signal()
 
     def __init__(self, pictures: Pictures) -> None:
         super().__init__("check")
+        self.setAccessibleName(tr("Doubtful labels"))
         self._doubts: Sequence[Doubt] = ()
         self._shown: Doubt | None = None
-        self.list = PhotoGrid(pictures, "Doubtful labels, worst first")
+        self.list = PhotoGrid(pictures, tr("Doubtful labels, worst first"))
         self.list.setFixedWidth(_LIST_WIDTH)
         # It would take letters and Enter for itself; the view moves in it.
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.selectionModel().currentChanged.connect(self._on_current)
         self.stage, self.other = PhotoStage(pictures), PhotoStage(pictures)
         self.caption, self.other_caption = ElidedLabel("", "heading"), ElidedLabel("", "heading")
+        for caption in (self.caption, self.other_caption):
+            caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.heading = PlainLabel("", "heading", wrap=True)
         self.sentence = PlainLabel("", "muted", wrap=True)
         self.skip.hide()
         self.position = ElidedLabel("", "small")
-        self.keep = key_button("Keep", SKIP_KEY, "The label is right as it is")
+        self.keep = key_button(tr("Keep"), SKIP_KEY, tr("The label is right as it is"))
         self.keep.clicked.connect(self.pass_by)
-        self.undo = key_button("Undo", "Ctrl+Z")
-        theme.set_role(self.undo, "quiet")
-        self.undo.clicked.connect(self.undo_requested)
         self._other_side = QWidget()
         build.column(self.other_caption, (self.other, 1), parent=self._other_side)
         photos = build.row((build.column(self.caption, (self.stage, 1)), 1), (self._other_side, 1))
@@ -64,16 +63,7 @@ class DoubtsView(AnswerView):
             build.row((self.position, 1), self.undo),
             parent=self.side,
         )
-        work = QFrame()
-        build.row(
-            self.list,
-            (photos, 1),
-            self.side,
-            parent=work,
-            spacing=theme.L,
-            margins=(theme.M, theme.M, theme.L, theme.M),
-        )
-        self.set_work(work)
+        self.set_work(self.list, (photos, 1))
 
     @property
     def doubt(self) -> Doubt | None:
@@ -102,7 +92,9 @@ class DoubtsView(AnswerView):
         if index != self.list.currentIndex():
             self.list.setCurrentIndex(index)
         self._show(doubts[current], [each.image for each in doubts[current + 1 : current + 4]])
-        self.position.setText(f"{count(current + 1)} of {count(len(doubts))}")
+        self.position.setText(
+            tr("{number} of {total}", number=count(current + 1), total=count(len(doubts)))
+        )
         self.show_work()
 
     def show_empty(self, heading: str, sentence: str, action: str = "") -> None:
@@ -115,11 +107,15 @@ class DoubtsView(AnswerView):
         shown, self._shown = self._shown, doubt
         self.heading.setText(doubt.heading)
         self.sentence.setText(doubt.sentence)
-        self.stage.show_photo(doubt.image, f"Photo, labelled {doubt.label}", following)
+        self.stage.show_photo(
+            doubt.image, tr("Photo, labelled {label}", label=doubt.label), following
+        )
         self.caption.setText(doubt.label)
         self.caption.setVisible(bool(doubt.other))
+        for stage in (self.stage, self.other):
+            stage.stand_at_top(bool(doubt.other))
         self._other_side.setVisible(bool(doubt.other))
-        self.other.show_photo(doubt.other, f"Photo, labelled {doubt.other_label}")
+        self.other.show_photo(doubt.other, tr("Photo, labelled {label}", label=doubt.other_label))
         self.other_caption.setText(doubt.other_label)
         self.keep.setVisible(not doubt.disputed)
         if shown != doubt:
@@ -141,10 +137,12 @@ class DoubtsView(AnswerView):
 
 def _tile(doubt: Doubt) -> PhotoTile:
     first = doubt.choices[0].name if doubt.choices else ""
-    if doubt.disputed or doubt.other:
+    if doubt.disputed:
         second = TileLine(doubt.heading, "muted")
+    elif doubt.other:
+        second = TileLine(tr("or {label}?", label=doubt.other_label), "accent")
     elif first and first != doubt.label:
-        second = TileLine(f"{first}?", "accent")
+        second = TileLine(tr("{label}?", label=first), "accent")
     else:
-        second = TileLine(doubt.heading.partition(",")[0], "muted")
+        second = TileLine(doubt.flaw or doubt.heading, "muted")
     return PhotoTile(doubt.image, (TileLine(doubt.label), second))

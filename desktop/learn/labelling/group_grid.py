@@ -10,6 +10,8 @@ from PySide6.QtGui import QKeyEvent, QPainter
 from PySide6.QtWidgets import QAbstractItemView
 
 from desktop import theme
+from desktop.shortcuts import Shortcut
+from desktop.translation import tr
 from desktop.widgets.picture import center_crop
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.tile_grid import Index, TileGrid, Tiles
@@ -19,6 +21,8 @@ _EXCLUDED = Qt.ItemDataRole.UserRole + 2
 _STEP = 64
 """Photos are fetched in steps of this many pixels, so that resizing seldom fetches."""
 _MARK = 28
+_MIN_SIDE, _MAX_SIDE = 116, 280
+"""Pixels of a tile: as large as lets all photos of the group be seen at once."""
 _ROOT = QModelIndex()
 _MOVES = (
     Qt.Key.Key_Left,
@@ -42,10 +46,11 @@ class GroupGrid(TileGrid):
     """SHA-256 of the photo."""
 
     def __init__(self, pictures: Pictures) -> None:
-        super().__init__("Photos that look alike")
+        super().__init__(tr("Photos that look alike"))
         self._photos = _GroupModel()
         self.setModel(self._photos)
-        self.set_tiles(_GroupTiles(pictures, self))
+        self._tiles_of_group = _GroupTiles(pictures, self)
+        self.set_tiles(self._tiles_of_group)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.clicked.connect(lambda index: self.toggled.emit(index.data(_IMAGE)))
         pictures.ready.connect(lambda _: self.viewport().update())
@@ -53,17 +58,34 @@ class GroupGrid(TileGrid):
     def show_group(self, images: Sequence[str], excluded: Collection[str]) -> None:
         """Show other photos, from the top, or the same with others taken out."""
         if self._photos.show_group(images, excluded):
+            self.fit()
             self.scrollToTop()
             self.setCurrentIndex(self._photos.index(0))
 
+    def fit(self) -> int:
+        width = self.width() - self.verticalScrollBar().sizeHint().width() - 1
+        self._tiles_of_group.min_width = tile_side(self._photos.rowCount(), width, self.height())
+        return super().fit()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
+        if Shortcut.TOGGLE.matches(event):
             if self.currentIndex().isValid() and not event.isAutoRepeat():
                 self.toggled.emit(self.currentIndex().data(_IMAGE))
         elif event.key() in _MOVES and not event.modifiers() & Qt.KeyboardModifier.AltModifier:
             super().keyPressEvent(event)
         else:
             event.ignore()
+
+
+def tile_side(number: int, width: int, height: int) -> int:
+    """Return the pixels of a tile's side with which `number` of them fill `width` x `height`."""
+    most = max(1, width // _MIN_SIDE)
+    fewest = min(most, -(-width // _MAX_SIDE))
+    for columns in range(fewest, most):
+        side = width // columns
+        if -(-number // columns) * side <= height:
+            return side
+    return max(_MIN_SIDE, width // most)
 
 
 class _GroupModel(QAbstractListModel):
@@ -92,9 +114,16 @@ class _GroupModel(QAbstractListModel):
         excluded = image in self._excluded
         match role:
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"Photo {index.row() + 1}{', taken out' if excluded else ''}"
+                number = index.row() + 1
+                if excluded:
+                    return tr("Photo {number}, taken out", number=number)
+                return tr("Photo {number}", number=number)
             case Qt.ItemDataRole.ToolTipRole:
-                return "Put it back (Space)" if excluded else "Take it out of the group (Space)"
+                return (
+                    tr("Put it back (Space)")
+                    if excluded
+                    else tr("Take it out of the group (Space)")
+                )
             case value if value == _IMAGE:
                 return image
             case value if value == _EXCLUDED:
@@ -104,8 +133,6 @@ class _GroupModel(QAbstractListModel):
 
 
 class _GroupTiles(Tiles):
-    min_width = 116
-
     def __init__(self, pictures: Pictures, parent: QObject) -> None:
         super().__init__(parent)
         self._pictures = pictures

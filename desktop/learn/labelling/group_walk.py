@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from backend.contract import Cluster
 
+MAX_REMEMBERED = 200
+"""Groups out of which photos were taken; what was taken out of older ones may come back."""
+
 
 @dataclass(frozen=True)
 class NamedGroup:
@@ -24,8 +27,10 @@ class GroupWalk:
         self._groups: list[Cluster] = []
         self._position = 0
         self._excluded: dict[int, set[str]] = {}
-        """Photos that were taken out of a group, by its place in the line. In another group that
-        is made of them later they belong until they are taken out of that."""
+        """Photos that were taken out of a group, by its place in the line. They stay out of a
+        group that is mostly the same others; in any other they belong until they are taken out."""
+        self._taken_out: list[NamedGroup] = []
+        """The same of groups that stand in the line no more, the last ones last."""
         self._gone: set[str] = set()
         """Photos that were named or skipped, and those that were answered elsewhere."""
 
@@ -53,8 +58,17 @@ class GroupWalk:
     def toggle(self, image: str) -> None:
         """Take a photo out of the current group, or put it back."""
         group = self.current
-        if group is not None and image in group.images:
-            self._excluded.setdefault(self._position, set()).symmetric_difference_update({image})
+        if group is None or image not in group.images:
+            return
+        out = self._excluded.setdefault(self._position, set())
+        if image not in out:
+            out.add(image)
+            return
+        out.remove(image)
+        self._taken_out = [
+            NamedGroup(each.images, tuple(other for other in each.excluded if other != image))
+            for each in self._taken_out
+        ]
 
     def name(self) -> NamedGroup | None:
         """Say that the current group was named, and go to the next.
@@ -83,9 +97,7 @@ class GroupWalk:
         """Leave photos out of the groups from the current one on: they were answered elsewhere."""
         gone = set(images)
         self._gone |= gone
-        ahead = self._groups[self._position :]
-        self._groups[self._position :] = _without(ahead, gone)
-        self._forget_ahead()
+        self._replace(self._position, _without(self._groups[self._position :], gone))
 
     def readmit(self, images: Iterable[str]) -> None:
         """Let photos be in groups again: they have lost their answer."""
@@ -121,15 +133,31 @@ class GroupWalk:
         Photos of that one, those that have a name already and those that were skipped are left
         out of them: the groups may have been made before that was known.
         """
-        kept = self._groups[: self._position + 1]
-        shown = set(kept[-1].images) if len(kept) > self._position else set()
-        gone = shown | self._gone
-        self._groups = [*kept, *_without(clusters, gone)]
-        self._forget_ahead()
+        shown = set(self.current.images) if self.current is not None else set()
+        self._replace(self._position + 1, _without(clusters, shown | self._gone))
 
-    def _forget_ahead(self) -> None:
-        """Behind the current group there are others now."""
-        self._excluded = {at: out for at, out in self._excluded.items() if at <= self._position}
+    def _replace(self, first: int, groups: Iterable[Cluster]) -> None:
+        """Put groups in the place of those from `first` on."""
+        for at, out in sorted(self._excluded.items()):
+            if at < len(self._groups):
+                kept = tuple(image for image in self._groups[at].images if image not in out)
+                self._taken_out.append(NamedGroup(kept, tuple(out)))
+        del self._taken_out[:-MAX_REMEMBERED]
+        self._groups[first:] = groups
+        self._excluded = {at: out for at, out in self._excluded.items() if at < first}
+        for at, group in enumerate(self._groups[first:], first):
+            if out := self._out_of(group):
+                self._excluded[at] = out
+
+    def _out_of(self, group: Cluster) -> set[str]:
+        """Return which photos of a new group were taken out from among the same others."""
+        found: set[str] = set()
+        for former in self._taken_out:
+            out = set(group.images) & set(former.excluded)
+            others = set(group.images) - out
+            if 2 * len(others & set(former.images)) > len(others):
+                found |= out
+        return found
 
 
 def _without(groups: Iterable[Cluster], gone: Collection[str]) -> list[Cluster]:

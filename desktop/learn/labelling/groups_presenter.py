@@ -2,69 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from http import HTTPStatus
 from typing import Protocol
 
-from backend.client import BackendRefused
 from backend.contract import Cluster, LabelKind, PoolSummary
-from desktop.formats import plural
+from desktop.formats import count
 from desktop.learn.labelling.answer import Answer
 from desktop.learn.labelling.choices import MAX_CHOICES, Choice
 from desktop.learn.labelling.desk import LabellingDesk, R
 from desktop.learn.labelling.group_walk import GroupWalk
 from desktop.learn.labelling.groups_view import GroupsView
-from serving.errors import BackendError
+from desktop.learn.labelling.walk_presenter import PoolSource, WalkPresenter
+from desktop.translation import tr, tr_plural
 
 GROUPS = 40
 """Requested at a time."""
 
 
-class GroupSource(Protocol):
+class GroupSource(PoolSource, Protocol):
     """The part of BackendClient that this needs."""
 
     async def clusters(self, model: str | None = None, count: int = GROUPS) -> list[Cluster]: ...
 
-    async def pool(self, model: str | None = None) -> PoolSummary: ...
 
-
-class GroupsPresenter:
+class GroupsPresenter(WalkPresenter[GroupWalk, R]):
     """Walks through the groups with a GroupsView."""
 
+    _unknown = tr("The groups are not known yet")
+
     def __init__(self, view: GroupsView, desk: LabellingDesk[R], source: GroupSource) -> None:
+        super().__init__(view, desk)
         self._view = view
-        self._desk = desk
         self._source = source
         self._walk = GroupWalk()
         self._named = 0
         """Groups that were named since the groups were asked for last."""
-        desk.subscribe(self._on_answers)
         view.answered.connect(self.answer)
         view.toggled.connect(self.toggle)
-        view.back_requested.connect(self.back)
-        view.forward_requested.connect(self.forward)
         self.start_again()
 
     def start_again(self) -> None:
         """Forget the groups: another model learns."""
         self._walk = GroupWalk()
         self._named = 0
-        self._view.show_empty("Looking for photos that look alike", "")
+        self._view.show_empty(tr("Looking for photos that look alike"), "")
 
     async def refresh(self) -> None:
         """Ask for the groups; the one on the screen stays. Raises BackendError."""
         model = self._desk.model
         self._named = 0
-        try:
-            clusters = await self._source.clusters(model, GROUPS)
-        except BackendRefused as error:
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-            if self._walk.current is None:  # it says what is missing
-                self._view.show_empty(error.what, error.advice, "Go to Classify")
-            return
-        if model != self._desk.model:
+        clusters = await self._fetch(self._source.clusters(model, GROUPS))
+        if clusters is None:
             return
         self._walk.refill(clusters)
         if self._walk.current is not None:
@@ -72,25 +60,10 @@ class GroupsPresenter:
         else:
             self._explain(await self._source.pool(model))
 
-    def show_unavailable(self, error: BackendError) -> None:
-        """Say why there are no groups, unless there still are some of before."""
-        if self._walk.current is None:
-            self._view.show_empty("The groups are not known yet", str(error))
-
     def toggle(self, image: str) -> None:
         """Take a photo out of the group on the screen, or put it back."""
         self._walk.toggle(image)
         self._show()
-
-    def back(self) -> None:
-        """Show the group before."""
-        if self._walk.back():
-            self._show()
-
-    def forward(self) -> None:
-        """Show the next group without an answer for this one."""
-        if self._walk.forward():
-            self._show()
 
     def answer(self, answer: Answer) -> None:
         """Give `answer` to the group on the screen, and show the next one."""
@@ -108,27 +81,17 @@ class GroupsPresenter:
         self._walk.take_back(images)
         self._show()
 
-    def _on_answers(self, images: Sequence[str], answered: bool) -> None:
-        """Leave out what was answered in another view."""
-        if not answered:
-            self._walk.readmit(images)
-            return
-        shown = self._walk.current
-        self._walk.remove(images)
-        if self._walk.current is not shown:
-            self._show()
-
     def _show(self) -> None:
         group = self._walk.current
         if group is None and self._named:
             # Their names say more about the others: groups are made again.
-            self._view.show_empty("Looking for more photos that look alike", "")
+            self._view.show_empty(tr("Looking for more photos that look alike"), "")
             return
         if group is None:
             self._view.show_empty(
-                "Every group has been looked at",
-                "Photos that were taken out or skipped come one by one on the tab Label.",
-                "Label one by one",
+                tr("Every group has been looked at"),
+                tr("Photos that were taken out or skipped come one by one on the tab Label."),
+                tr("Label one by one"),
                 leads_to_label=True,
             )
             return
@@ -147,15 +110,18 @@ class GroupsPresenter:
         """Say why no photos look alike."""
         if pool.unlabelled:
             self._view.show_empty(
-                "No photos that look alike",
-                f"{plural(pool.unlabelled, 'photo')} without a label differ too much to be named"
-                " at once.",
-                "Label one by one",
+                tr("No photos that look alike"),
+                tr_plural(
+                    "{count} photo without a label is like no other.",
+                    "{count} photos without a label differ too much to be named at once.",
+                    pool.unlabelled,
+                ).format(count=count(pool.unlabelled)),
+                tr("Label one by one"),
                 leads_to_label=True,
             )
         else:
             self._view.show_empty(
-                "No photos to label",
-                "Photos that you classify and that have no label yet are grouped here.",
-                "Go to Classify",
+                tr("No photos to label"),
+                tr("Photos that you classify and that have no label yet are grouped here."),
+                tr("Go to Classify"),
             )

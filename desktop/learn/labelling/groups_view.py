@@ -5,74 +5,51 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame
 
 from backend.contract import Cluster
 from desktop import theme
-from desktop.formats import count, plural
-from desktop.learn.labelling.answer_view import AnswerView, key_button
+from desktop.formats import count
 from desktop.learn.labelling.choices import Choice
 from desktop.learn.labelling.group_grid import GroupGrid
+from desktop.learn.labelling.walk_view import WalkView
+from desktop.shortcuts import Shortcut
+from desktop.translation import tr, tr_plural
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 
 
-class GroupsView(AnswerView):
+class GroupsView(WalkView):
     """Shows a group; its name is for every photo that was not taken out."""
 
     toggled = Signal(str)
     """SHA-256 of a photo to take out of the group, or to put back."""
-    back_requested = Signal()
-    forward_requested = Signal()
-    undo_requested = Signal()
     label_requested = Signal()
     """Label the photos one by one instead."""
     classify_requested = Signal()
     """Go to the Classify page, for more photos."""
 
     def __init__(self, pictures: Pictures) -> None:
-        super().__init__("empty-photos")
+        super().__init__("empty-photos", (Shortcut.BACK_GROUP, Shortcut.FORWARD_GROUP))
+        self.setAccessibleName(tr("Look-alikes"))
         self._group: Cluster | None = None
         self._leads_to_label = False
         self.heading = PlainLabel("", "heading")
-        self.hint = ElidedLabel("Click what does not belong here.", "muted")
+        self.hint = ElidedLabel("", "muted")
         self.grid = GroupGrid(pictures)
         self.grid.toggled.connect(self.toggled)
-        self.progress = ElidedLabel("", "small")
-        self.progress.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.back = build.icon_button("chevron-left", "The group before (Alt+Left)", side=20)
-        self.forward = build.icon_button("chevron-right", "The next group (Alt+Right)", side=20)
-        self.undo = key_button("Undo", "Ctrl+Z")
-        theme.set_role(self.undo, "quiet")
-        for button, signal in (
-            (self.back, self.back_requested),
-            (self.forward, self.forward_requested),
-            (self.undo, self.undo_requested),
-        ):
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(signal)
         build.column(
             (self.picker, 1),
             build.row((self.none, 1), (self.skip, 1)),
-            build.row(self.back, self.forward, (self.progress, 1), self.undo, spacing=theme.XS),
+            self.walk_row(),
             parent=self.side,
         )
         photos = build.column(
-            build.row(self.heading, (self.hint, 1), spacing=theme.M), (self.grid, 1)
-        )
-        work = QFrame()
-        build.row(
-            (photos, 1),
-            self.side,
-            parent=work,
-            spacing=theme.L,
-            margins=(theme.L, theme.M, theme.L, theme.M),
+            build.row(self.heading, (self.hint, 1), self.progress, spacing=theme.M), (self.grid, 1)
         )
         self.empty.action_requested.connect(self._leave)
-        self.set_work(work)
+        self.set_work((photos, 1))
 
     @property
     def group(self) -> Cluster | None:
@@ -99,10 +76,25 @@ class GroupsView(AnswerView):
             self._group = group
             self.picker.show_choices(choices)
         named = len(group.images) - len(excluded)
-        words = f"{plural(len(group.images), 'photo')} that look alike"
-        self.heading.setText(f"{count(named)} of {words}" if excluded else words)
+        photos = len(group.images)
+        if excluded:
+            text = tr_plural(
+                "{named} of {count} photo that looks alike",
+                "{named} of {count} photos that look alike",
+                photos,
+            )
+        else:
+            text = tr_plural(
+                "{count} photo that looks alike", "{count} photos that look alike", photos
+            )
+        self.heading.setText(text.format(named=count(named), count=count(photos)))
+        self.hint.setText(
+            tr("Click what does not belong, or press Space.")
+            if named
+            else tr("Every photo is taken out: put one back, or skip the group.")
+        )
         self.grid.show_group(group.images, excluded)
-        self.progress.setText(f"Group {count(number)} of {count(total)}")
+        self.progress.setText(tr("{number} of {total}", number=count(number), total=count(total)))
         self.show_work()
 
     def show_empty(
@@ -116,12 +108,3 @@ class GroupsView(AnswerView):
 
     def _leave(self) -> None:
         (self.label_requested if self._leads_to_label else self.classify_requested).emit()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        alt = event.modifiers() & Qt.KeyboardModifier.AltModifier
-        if alt and event.key() == Qt.Key.Key_Left:
-            self.back_requested.emit()
-        elif alt and event.key() == Qt.Key.Key_Right:
-            self.forward_requested.emit()
-        else:
-            super().keyPressEvent(event)

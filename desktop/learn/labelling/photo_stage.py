@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from desktop.widgets.picture import paint_fitted
+from desktop.widgets.picture import fitted_size, paint_fitted
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.timers import single_shot_timer
 
@@ -27,6 +27,7 @@ class PhotoStage(QWidget):
         self._pictures = pictures
         self._image = ""
         self._next: Sequence[str] = ()
+        self._is_at_top = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         pictures.ready.connect(self._on_ready)
         # Not while the window is being resized: each step would fetch all of them.
@@ -52,6 +53,11 @@ class PhotoStage(QWidget):
         self._prepare()
         self.update()
 
+    def stand_at_top(self, at_top: bool) -> None:
+        """Show the photo right below what stands above this, or else in the middle."""
+        self._is_at_top = at_top
+        self.update()
+
     def sizeHint(self) -> QSize:
         return QSize(480, 400)
 
@@ -68,7 +74,10 @@ class PhotoStage(QWidget):
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
         )
         picture = self._pictures.get(self._image, self._side()) if self._image else None
-        paint_fitted(painter, self.rect().toRectF(), picture, self.devicePixelRatioF())
+        frame = self.rect().toRectF()
+        if self._is_at_top and picture is not None and not picture.isNull():
+            frame.setHeight(fitted_size(picture, frame.size()).height())
+        paint_fitted(painter, frame, picture, self.devicePixelRatioF())
 
     def _prepare(self) -> None:
         # What is requested last is fetched first.

@@ -10,7 +10,7 @@ from typing import Generic, Protocol
 from backend.client import BackendClient
 from backend.contract import Event, LabelAction, LabelKind, ModelSummary
 from desktop.backend_follower import BackendFollower
-from desktop.formats import plural
+from desktop.formats import count
 from desktop.jobs import Jobs
 from desktop.learn.labelling.desk import LabellingDesk, R
 from desktop.learn.labelling.doubts_presenter import DoubtsPresenter
@@ -19,6 +19,7 @@ from desktop.learn.labelling.queue_presenter import QueuePresenter
 from desktop.learn.page import LearnPage, LearnView
 from desktop.moments import ago
 from desktop.notifications import Notifications
+from desktop.translation import tr, tr_plural
 from serving.errors import BackendError
 from serving.progress import Report
 
@@ -76,7 +77,7 @@ class LabellingPresenter(Generic[R]):
             view.undo_requested.connect(self.undo)
         page.label_view.history_requested.connect(self._show_history)
         page.pictures.start(partial(backend.image, side=None), jobs)
-        jobs.start("Follow what is to be labelled", self._follow, background=True)
+        jobs.start(tr("Follow what is to be labelled"), self._follow, background=True)
 
     async def _follow(self, report: Report) -> None:
         await self._follower.run()
@@ -103,12 +104,12 @@ class LabellingPresenter(Generic[R]):
         async def work(report: Report) -> None:
             action = await self._desk.undo_earlier()
             if action is None:
-                self._notifications.info("There is no label of yours to take back.")
+                self._notifications.info(tr("There is no label of yours to take back."))
                 return
             self._notifications.info(_taken_back(action))
             show(action)
 
-        self._jobs.start("Undo a label", work)
+        self._jobs.start(tr("Undo a label"), work)
 
     def _show_again(self, action: LabelAction) -> None:
         if action.images:
@@ -121,7 +122,7 @@ class LabellingPresenter(Generic[R]):
                 labels = await self._backend.labels_of(image, self._desk.model or None)
                 self._page.label_view.show_history(image, labels)
 
-        self._jobs.start("Read the labels of a photo", work, background=True)
+        self._jobs.start(tr("Read the labels of a photo"), work, background=True)
 
     def _on_event(self, event: Event) -> None:
         if event.topic == "models":  # a new version doubts and asks other things
@@ -138,7 +139,7 @@ class LabellingPresenter(Generic[R]):
         if self._model is None or self._model.name != model.name:
             return  # choosing another model has this done again
         self._desk.show_model(self._model, labels)
-        if view is not LearnView.DOUBTS:
+        if not self.doubts.is_known:
             self._page.show_doubt_count(labels.conflicts)
         # What it costs the machine to find out is spent only once somebody looks.
         needed = view is not LearnView.LABEL or self.queue.needs_queue
@@ -152,9 +153,24 @@ class LabellingPresenter(Generic[R]):
 
 def _taken_back(action: LabelAction) -> str:
     """Say what an action of before was."""
-    said = {
-        LabelKind.CLASS: f"“{action.class_name}”",
-        LabelKind.NONE: "None of these",
-        LabelKind.SKIP: "Skipping",
-    }[action.kind]
-    return f"{said} of {plural(action.count, 'photo')} was taken back, said {ago(action.created)}."
+    match action.kind:
+        case LabelKind.NONE:
+            text = tr_plural(
+                "None of these of {count} photo was taken back, said {when}.",
+                "None of these of {count} photos was taken back, said {when}.",
+                action.count,
+            )
+        case LabelKind.SKIP:
+            text = tr_plural(
+                "Skipping of {count} photo was taken back, said {when}.",
+                "Skipping of {count} photos was taken back, said {when}.",
+                action.count,
+            )
+        case LabelKind.CLASS:
+            text = tr_plural(
+                "“{class_name}” of {count} photo was taken back, said {when}.",
+                "“{class_name}” of {count} photos was taken back, said {when}.",
+                action.count,
+            )
+    when = ago(action.created)
+    return text.format(class_name=action.class_name, count=count(action.count), when=when)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Generic, TypeVar
 
 from desktop.learn.labelling.answer import Answer
 from serving.background import in_background
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 """The receipt: what storing an answer returns, and taking it back needs."""
@@ -91,5 +94,8 @@ class Sender(Generic[R]):
             step = await self._steps.get()
             try:
                 await step()
+            except Exception:
+                # From `on_failed`: the answers that come after must be stored all the same.
+                log.error("An answer could not be stored", exc_info=True)
             finally:
                 self._steps.task_done()

@@ -8,9 +8,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from serving.engines.docker.discovery import FoundEngine, find_engine, ping
-from serving.engines.docker.endpoints import DockerEndpoint, HostEnvironment, candidate_endpoints
+from serving.engines.docker.chosen_engine import candidates_of
+from serving.engines.docker.discovery import FoundEngine, find_engine
+from serving.engines.docker.endpoints import DockerEndpoint, HostEnvironment
 from serving.engines.docker.errors import EngineUnavailable, translate_errors
+from serving.engines.engine_address import EngineAddress, chosen_address
+from serving.errors import EngineError
+from serving.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -23,17 +27,28 @@ class EngineConnection:
 
     The first engine that answers is used from then on: while it is unavailable
     no other one replaces it, since the instances are there. `candidates` are
-    the endpoints to try; None reads them from the environment at each search.
+    the endpoints to try; None reads those of `address`, which a person chose,
+    from the environment at each search.
     """
 
-    def __init__(self, candidates: Sequence[DockerEndpoint] | None = None) -> None:
+    def __init__(
+        self,
+        candidates: Sequence[DockerEndpoint] | None = None,
+        address: EngineAddress | None = None,
+    ) -> None:
         self._candidates = candidates
+        self.address = address or EngineAddress()
         self._pool = ThreadPoolExecutor(MAX_CONCURRENT_CALLS, "docker")
         self._finding = threading.Lock()
         self._found: FoundEngine | None = None
         """None before the first search and after the engine was lost."""
         self._selected: FoundEngine | None = None
         """The engine that answered first; stays when it is lost."""
+        self._closed = False
+
+    def is_elsewhere(self, workspace: Workspace) -> bool:
+        """Whether a person has chosen another engine for the workspace since this was made."""
+        return self._candidates is None and chosen_address(workspace) != self.address
 
     async def run(self, doing: str, work: Callable[[FoundEngine], T]) -> T:
         """Run blocking `work` on the engine in the pool; raises EngineError.
@@ -41,6 +56,12 @@ class EngineConnection:
         `doing` completes the sentence "The container engine could not …". Work
         that has begun runs to its end even if its caller is cancelled.
         """
+        # A fleet that moved to another engine closes this one while its round may still ask.
+        if self._closed:
+            raise EngineError(
+                f"The container engine could not {doing}: its connection is closed.",
+                "Try again: instances have moved to another engine, or Servery is ending.",
+            )
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, doing, work)
 
     def find(self) -> FoundEngine:
@@ -62,6 +83,7 @@ class EngineConnection:
 
     async def close(self) -> None:
         """Close connections and threads, after the calls that run."""
+        self._closed = True
         await asyncio.to_thread(self._pool.shutdown)
         with self._finding:
             if self._found is not None:
@@ -71,8 +93,7 @@ class EngineConnection:
     def _run(self, doing: str, work: Callable[[FoundEngine], T]) -> T:
         found = self.find()
         try:
-            # Takes 50 µs, and the `docker` package leaks a socket if it cannot connect.
-            ping(found.local_endpoint)
+            found.check()
             with translate_errors(doing, found.endpoint.url):
                 return work(found)
         except EngineUnavailable as error:
@@ -82,7 +103,7 @@ class EngineConnection:
         if self._selected is None:
             candidates = self._candidates
             if candidates is None:
-                candidates = candidate_endpoints(HostEnvironment.current())
+                candidates = candidates_of(self.address, HostEnvironment.current())
             return find_engine(candidates)
         try:
             return find_engine([self._selected.endpoint])

@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.engines.docker.discovery import EngineInfo
+from serving.engines.docker.model_image.labels import BakedModel
 from serving.engines.protocol import InstanceSpec
-from serving.engines.server_flags import GRPC_PORT, REST_PORT, own_server_flags, server_flags
+from serving.engines.server_flags import (
+    GRPC_PORT,
+    REST_PORT,
+    baked_server_flags,
+    own_baked_server_flags,
+    own_server_flags,
+    server_flags,
+)
 
 NORMAL_CPU_SHARES, STARTING_CPU_SHARES = 1024, 64
 """Weights of a container for the CPU relative to others, in the engine's unit."""
@@ -34,6 +42,8 @@ class ContainerPlan:
     """Whether it gets little of a busy CPU until it is ready: loading a model takes it all."""
     own: bool = False
     """Whether the image is our own."""
+    baked: BakedModel | None = None
+    """The version that the image holds, and serves with no mount."""
     init: bool = True
     """Whether the engine's init is the first process: a shell in its place passes no signals on."""
     default_memory: int = 0
@@ -55,7 +65,7 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
     ports = [f"{port}/tcp" for port in (GRPC_PORT, REST_PORT)]
     host: dict[str, Any] = {
         "PortBindings": {port: [{"HostIp": "127.0.0.1", "HostPort": ""}] for port in ports},
-        "Mounts": [dict(plan.mount or bind)],
+        "Mounts": [dict(plan.mount or bind)] if plan.baked is None else [],
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "ReadonlyRootfs": True,
@@ -75,7 +85,7 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
         host["NanoCpus"] = round(spec.cpu_limit * 1e9)
     config: dict[str, Any] = {
         "Image": plan.image,
-        "Cmd": [*server_flags(spec, plan.threads), *(own_server_flags(spec) if plan.own else ())],
+        "Cmd": server_command(spec, plan),
         "ExposedPorts": {port: {} for port in ports},
         "Labels": dict(plan.labels),
         "HostConfig": host,
@@ -83,6 +93,14 @@ def container_config(spec: InstanceSpec, plan: ContainerPlan) -> dict[str, Any]:
     if plan.user:
         config["User"] = plan.user
     return config
+
+
+def server_command(spec: InstanceSpec, plan: ContainerPlan) -> list[str]:
+    """Return the flags that the server in a container is started with."""
+    if plan.baked is not None:
+        flags = baked_server_flags(plan.threads)
+        return [*flags, *(own_baked_server_flags(spec, plan.baked) if plan.own else ())]
+    return [*server_flags(spec, plan.threads), *(own_server_flags(spec) if plan.own else ())]
 
 
 def default_memory(engine: EngineInfo) -> int:

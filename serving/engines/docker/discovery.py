@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import docker
 import docker.constants
@@ -23,19 +23,23 @@ from serving.engines.docker.errors import (
     UNAVAILABLE_ADVICE,
     EngineUnavailable,
 )
+from serving.engines.docker.exec_tunnel import ExecTunnel
 from serving.engines.docker.ssh_tunnel import SshTunnel
+from serving.engines.docker.tls import tls_context, tls_fault
 from serving.engines.protocol import Instance
 
 ANSWER_TIMEOUT_SECONDS = 2
 """The timeout of each request during the search."""
 SEARCH_TIMEOUT_SECONDS = 2.8
-"""The timeout of the whole search, unless a candidate is reached by ssh."""
-SSH_SEARCH_TIMEOUT_SECONDS = 9.0
+"""The timeout of the whole search, unless a candidate is on another machine."""
+FAR_SEARCH_TIMEOUT_SECONDS = 9.0
 CALL_TIMEOUT_SECONDS = 30
 """The timeout of each request after the search."""
 _CONNECTIONS = 24
 """Connections that one client keeps open for the next request."""
 _TIMED_OUT = f"It takes connections, but does not answer within {ANSWER_TIMEOUT_SECONDS} s."
+
+_NOTHING_ANSWERS = f"Nothing answers there within {ANSWER_TIMEOUT_SECONDS} s."
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,18 @@ class EngineInfo:
         )
 
 
+class Tunnel(Protocol):
+    """Leads to the ports of instances, which listen on the loopback of another machine."""
+
+    def port(self, remote: int) -> int:
+        """Return the port on this machine's loopback that leads there; raises EngineError."""
+
+    def keep_only(self, remotes: Container[int]) -> None:
+        """Close the local ports that lead to any others."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class FoundEngine:
     """An engine that answers."""
@@ -94,7 +110,7 @@ class FoundEngine:
     """Where it is reached on this machine; differs only for an engine that is reached by ssh."""
     info: EngineInfo
     client: docker.APIClient
-    tunnel: SshTunnel | None = None
+    tunnel: Tunnel | None = None
     """Leads to an engine on another machine."""
 
     @property
@@ -116,14 +132,29 @@ class FoundEngine:
             text = f"{text} It is another machine: images that are classified are sent there."
         return text
 
+    def check(self) -> None:
+        """Raise EngineUnavailable if it does not answer any more, within 2 s.
+
+        A call waits 30 s for an engine behind a network that was cut.
+        """
+        if self.endpoint.tls is None:
+            # Takes 50 µs, and the `docker` package leaks a socket if it cannot connect.
+            ping(self.local_endpoint)
+            return
+        try:
+            url = f"{self.client.base_url}/_ping"
+            self.client.get(url, timeout=ANSWER_TIMEOUT_SECONDS).close()
+        except LIBRARY_ERRORS as error:
+            raise EngineUnavailable(tls_fault(error)) from error
+
     def connect(self) -> docker.APIClient:
         """Return another client of it, with connections of its own; the caller closes it."""
         return _client(self.local_endpoint, self.info.api_version)
 
     def close(self) -> None:
-        self.client.close()
         if self.tunnel is not None:
             self.tunnel.close()
+        self.client.close()
 
     def with_local_addresses(self, instance: Instance) -> Instance:
         """Return the instance with the addresses by which it is reached from this machine."""
@@ -136,19 +167,21 @@ class FoundEngine:
         )
 
 
-def _forwarded_address(tunnel: SshTunnel, address: str | None) -> str | None:
+def _forwarded_address(tunnel: Tunnel, address: str | None) -> str | None:
     return f"127.0.0.1:{tunnel.port(int(address.rpartition(':')[2]))}" if address else None
 
 
 def find_engine(candidates: Sequence[DockerEndpoint]) -> FoundEngine:
     """Return the first of `candidates` that answers, trying all at once.
 
-    Takes at most 3 s, or 9 s if one is reached by ssh. Raises EngineUnavailable
+    Takes at most 3 s, or 9 s if one is on another machine. Raises EngineUnavailable
     with the reason of each candidate.
     """
     pool = ThreadPoolExecutor(max(1, len(candidates)), "find-engine")
-    by_ssh = any(each.ssh for each in candidates)
-    deadline = time.monotonic() + (SSH_SEARCH_TIMEOUT_SECONDS if by_ssh else SEARCH_TIMEOUT_SECONDS)
+    timeout = SEARCH_TIMEOUT_SECONDS
+    if any(not each.local for each in candidates):
+        timeout = FAR_SEARCH_TIMEOUT_SECONDS
+    deadline = time.monotonic() + timeout
     attempts = [(each, pool.submit(_connect, each)) for each in candidates]
     reasons: list[tuple[DockerEndpoint, str]] = []
     found: FoundEngine | None = None
@@ -178,7 +211,9 @@ def _none_answers(reasons: Sequence[tuple[DockerEndpoint, str]]) -> EngineUnavai
     A default address with nothing there (its reason is "") is normal, so such
     addresses are only listed in the advice.
     """
-    sentences = ["No container engine answers on this machine."]
+    elsewhere = bool(reasons) and not any(endpoint.local for endpoint, _ in reasons)
+    where = "at its address" if elsewhere else "on this machine"
+    sentences = [f"No container engine answers {where}."]
     absent = []
     for endpoint, reason in reasons:
         if reason or endpoint.exclusive:
@@ -187,6 +222,8 @@ def _none_answers(reasons: Sequence[tuple[DockerEndpoint, str]]) -> EngineUnavai
         else:
             absent.append(endpoint.url.removeprefix("unix://"))
     advice = "Start Docker or Podman, or set DOCKER_HOST to its address."
+    if elsewhere:
+        advice = "Start it, or check the network on the way: it is used as soon as it answers."
     if absent:
         advice = f"{advice} Nothing is there at {', '.join(absent)}."
     return EngineUnavailable(" ".join(sentences), advice)
@@ -203,20 +240,23 @@ def _connect(endpoint: DockerEndpoint) -> FoundEngine:
     if endpoint.error:
         raise EngineUnavailable(endpoint.error)
     address = endpoint.ssh
-    if address is None and not endpoint.local:
+    if address is None and not endpoint.local and endpoint.tls is None:
         raise EngineUnavailable(
-            "It is on another machine, where instances listen on the loopback of that machine "
-            "only. Reach it by ssh instead: DOCKER_HOST=ssh://USER@HOST, or a Docker context "
-            "with such an address."
+            "It is on another machine, where whoever reaches that port could do anything, and "
+            "read every photo on the way. Reach it by ssh (DOCKER_HOST=ssh://USER@HOST, or a "
+            "Docker context with such an address), or by TLS with certificates."
         )
     with contextlib.ExitStack() as undo:
-        tunnel, local_endpoint = None, endpoint
+        tunnel: Tunnel | None = None
+        local_endpoint = endpoint
         if address is not None:
-            tunnel = SshTunnel(address)
-            tunnel.open()
-            undo.callback(tunnel.close)
-            local_endpoint = DockerEndpoint(f"unix://{tunnel.socket}", endpoint.origin)
+            by_ssh = tunnel = SshTunnel(address)
+            by_ssh.open()
+            undo.callback(by_ssh.close)
+            local_endpoint = DockerEndpoint(f"unix://{by_ssh.socket}", endpoint.origin)
         client, info = _negotiated_client(local_endpoint)
+        if endpoint.tls is not None and endpoint.address is not None and not endpoint.local:
+            tunnel = ExecTunnel(client, endpoint.address, tls_context(endpoint.tls))
         undo.pop_all()
         return FoundEngine(endpoint, local_endpoint, info, client, tunnel)
 
@@ -240,6 +280,8 @@ def _negotiated_client(endpoint: DockerEndpoint) -> tuple[docker.APIClient, Engi
     except LIBRARY_ERRORS as error:
         if time.monotonic() - started >= ANSWER_TIMEOUT_SECONDS:
             raise EngineUnavailable(_TIMED_OUT) from error
+        if fault := tls_fault(error):
+            raise EngineUnavailable(fault) from error
         raise EngineUnavailable(
             f"What answers is not a container engine: {_why(error)}."
         ) from error
@@ -279,26 +321,37 @@ def _client(endpoint: DockerEndpoint, api_version: str) -> docker.APIClient:
         tls = TLSConfig(
             client_cert=(str(endpoint.tls.certificate), str(endpoint.tls.key)),
             ca_cert=str(endpoint.tls.authority) if endpoint.tls.authority.is_file() else None,
-            verify=endpoint.tls.verify,
+            verify=True,
         )
-    return docker.APIClient(
-        base_url=endpoint.url,
+    client = docker.APIClient(
+        base_url=endpoint.base_url,
         version=api_version,
         timeout=ANSWER_TIMEOUT_SECONDS,
         tls=tls,
         max_pool_size=_CONNECTIONS,
     )
+    if endpoint.tls is not None:
+        # Authorities that REQUESTS_CA_BUNDLE names would replace the engine's own.
+        client.trust_env = False
+    return client
 
 
 def ping(endpoint: DockerEndpoint) -> None:
     """Raise EngineUnavailable with the reason if nobody listens; "" if nothing is there."""
+    if endpoint.tls is not None and endpoint.socket is None:
+        tls_context(endpoint.tls)
     try:
         if endpoint.socket is not None:
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.settimeout(ANSWER_TIMEOUT_SECONDS)
                 probe.connect(str(endpoint.socket))
         elif endpoint.address is not None:
-            socket.create_connection(endpoint.address, ANSWER_TIMEOUT_SECONDS).close()
+            with socket.create_connection(endpoint.address, ANSWER_TIMEOUT_SECONDS) as probe:
+                if endpoint.tls is not None:
+                    # Without a handshake, the engine would log each probe as a failed one.
+                    tls_context(endpoint.tls).wrap_socket(
+                        probe, server_hostname=endpoint.address[0]
+                    ).close()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise EngineUnavailable("") from error
     except PermissionError as error:
@@ -309,9 +362,11 @@ def ping(endpoint: DockerEndpoint) -> None:
     except ConnectionRefusedError as error:
         raise EngineUnavailable("Nobody listens there; the engine is not running.") from error
     except TimeoutError as error:
-        raise EngineUnavailable(_TIMED_OUT) from error
+        reason = _TIMED_OUT if endpoint.socket is not None else _NOTHING_ANSWERS
+        raise EngineUnavailable(reason) from error
     except OSError as error:
-        raise EngineUnavailable(f"It cannot be reached: {error.strerror or error}.") from error
+        reason = tls_fault(error) or f"It cannot be reached: {error.strerror or error}."
+        raise EngineUnavailable(reason) from error
 
 
 def _name(version: Mapping[str, Any]) -> str:

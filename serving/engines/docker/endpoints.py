@@ -15,9 +15,14 @@ from urllib.parse import urlsplit
 
 from serving.engines.docker.ssh_tunnel import SshAddress
 
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+"""What the `docker` command uses by default."""
 _SCHEMES = ("tcp", "http", "https", "ssh")
+_WITH_TLS = ("tcp://", "https://")
 _HOST = re.compile(r"[\w:%][\w.:%-]*", re.ASCII)
 _LOOPBACK = ("localhost", "::1")
+_VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT")
+"""Each names the only engine to try; the first that is set counts."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,16 @@ class TlsFiles:
     @property
     def key(self) -> Path:
         return self.folder / "key.pem"
+
+    @property
+    def options(self) -> dict[str, Path]:
+        """The options of the `docker` command that name them."""
+        files = {
+            "--tlscacert": self.authority,
+            "--tlscert": self.certificate,
+            "--tlskey": self.key,
+        }
+        return {option: path for option, path in files.items() if path.is_file()}
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,14 @@ class DockerEndpoint:
             return parts.hostname, parts.port or (2376 if self.tls else 2375)
         except ValueError:
             return None
+
+    @property
+    def base_url(self) -> str:
+        """Return the URL for the `docker` package, which takes none without a port."""
+        if self.address is None:
+            return self.url
+        host, port = self.address
+        return f"{urlsplit(self.url).scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def ssh(self) -> SshAddress | None:
@@ -130,6 +153,41 @@ def _home() -> Path:
         return Path("/")
 
 
+def environment_variable(host: HostEnvironment) -> str:
+    """Return which variable names the engine; empty if none does."""
+    return next((name for name in _VARIABLES if host.environment.get(name, "").strip()), "")
+
+
+@dataclass(frozen=True)
+class DockerContext:
+    """A context that the `docker` command keeps."""
+
+    name: str
+    url: str
+
+
+def docker_contexts(host: HostEnvironment) -> list[DockerContext]:
+    """Return the contexts with an address that Servery can use, by name."""
+    found = []
+    for path in sorted((host.docker_folder / "contexts" / "meta").glob("*/meta.json")):
+        name = _json(path).get("Name")
+        if isinstance(name, str) and name:
+            endpoint = endpoint_of_context(host, name, "")
+            if not endpoint.error:
+                found.append(DockerContext(name, endpoint.url))
+    return sorted(found, key=lambda each: each.name)
+
+
+def endpoint_of_context(host: HostEnvironment, name: str, origin: str) -> DockerEndpoint:
+    """Return the only endpoint to try, that of a context; its `error` says if there is none."""
+    return _from_context(host.docker_folder, name, origin, exclusive=True)
+
+
+def endpoint_at(url: str, origin: str, tls: TlsFiles | None = None) -> DockerEndpoint:
+    """Return the only endpoint to try; its `error` says if `url` is no address of an engine."""
+    return _endpoint(url, origin, tls, exclusive=True)
+
+
 def candidate_endpoints(host: HostEnvironment) -> list[DockerEndpoint]:
     """Return every endpoint to try, the best first.
 
@@ -162,6 +220,8 @@ def _endpoint(url: str, origin: str, tls: TlsFiles | None, *, exclusive: bool) -
     if url.startswith("/"):
         url = f"unix://{url}"
     error = "" if _is_address(url) else "It is not an address of a container engine."
+    if not url.startswith(_WITH_TLS):
+        tls = None
     return DockerEndpoint(url, origin, tls, exclusive, error)
 
 

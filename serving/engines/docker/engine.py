@@ -9,27 +9,29 @@ from typing import Any, TypeVar
 
 import docker.errors
 from docker import APIClient
-from docker.utils import version_gte
 
 from serving.background import finish
 from serving.engines.docker import names
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.container import NORMAL_CPU_SHARES, default_memory, default_pids
 from serving.engines.docker.discovery import FoundEngine
-from serving.engines.docker.endpoints import DockerEndpoint
+from serving.engines.docker.endpoints import DEFAULT_SOCKET, DockerEndpoint
 from serving.engines.docker.errors import ContainerNotFound
 from serving.engines.docker.failed_logs import FailedLogs
 from serving.engines.docker.image.constants import IMAGES
 from serving.engines.docker.image.lookup import first_present, image_missing
 from serving.engines.docker.image.store import ImageStore
 from serving.engines.docker.lifecycle import start, stop, tail
+from serving.engines.docker.model_image.labels import WORKSPACE as MODEL_WORKSPACE
+from serving.engines.docker.model_image.labels import BakedModel
 from serving.engines.docker.model_volume import clean_up
 from serving.engines.docker.run_command import host_config, run_command
 from serving.engines.docker.states import Inspection, has_exited, to_instance
 from serving.engines.docker.stop_signals import StopSignals
 from serving.engines.docker.streams import Stream, StreamEnded
-from serving.engines.docker.usage import ContainerUsage
+from serving.engines.docker.usage import ContainerUsage, read_statistics
 from serving.engines.docker.volume_sync import VolumeSync
+from serving.engines.engine_address import EngineAddress, chosen_address
 from serving.engines.names import DOCKER
 from serving.engines.protocol import Availability, Instance, InstanceSpec, InstanceStats
 from serving.errors import EngineError
@@ -39,8 +41,6 @@ T = TypeVar("T")
 
 RELIST_SECONDS = 5.0
 """The engine's list is read again after this long without an event, in case one was missed."""
-DEFAULT_SOCKET = "unix:///var/run/docker.sock"
-"""What the `docker` command uses by default."""
 
 
 class DockerEngine:
@@ -54,7 +54,7 @@ class DockerEngine:
     that.
 
     `images` are run if a spec names none: the first that the engine has.
-    `candidates` are the addresses to try; None stands for the default ones.
+    `candidates` are the addresses to try; None stands for those that the person chose.
     """
 
     name = DOCKER
@@ -67,9 +67,9 @@ class DockerEngine:
     ) -> None:
         self._workspace = workspace
         self.image_names = tuple(images)
-        self._connection = EngineConnection(candidates)
-        self.images = ImageStore(self._connection)
-        self._volume_sync = VolumeSync(self._connection, workspace)
+        self.connection = EngineConnection(candidates, chosen_address(workspace))
+        self.images = ImageStore(self.connection)
+        self._volume_sync = VolumeSync(self.connection, workspace)
         self._cleaned_up: FoundEngine | None = None
         self._usage = ContainerUsage()
         self._signals = StopSignals()
@@ -79,7 +79,7 @@ class DockerEngine:
     async def availability(self) -> Availability:
         """Return within 3 s (9 s by ssh) which engine answers and whether it has an image."""
         try:
-            found, image = await self._connection.run(
+            found, image = await self.connection.run(
                 "list its images",
                 lambda found: (found, first_present(found.client, self.image_names)),
             )
@@ -87,18 +87,18 @@ class DockerEngine:
             return Availability(False, error.what, error.advice)
         if image is None:
             missing = image_missing(self.image_names)
-            return Availability(False, f"{found.description} {missing.what}", missing.advice)
+            return Availability(False, f"{missing.what} {found.description}", missing.advice)
         return Availability(True, f"{found.description} Instances run from the image {image.name}.")
 
     async def instances(self) -> list[Instance]:
         """List own instances in any state, oldest first; raises EngineError."""
-        instances, rows = await self._connection.run("list its containers", self._instances)
+        instances, rows = await self.connection.run("list its containers", self._instances)
         self._volume_sync.sync(rows)
         return self._volume_sync.with_failures(instances)
 
     async def start(self, spec: InstanceSpec, *, fleet_size: int = 1) -> Instance:
         """Start one instance; raises EngineError, and then leaves nothing behind."""
-        starting = self._connection.run(
+        starting = self.connection.run(
             "start an instance",
             lambda found: found.with_local_addresses(
                 start(found, self._workspace, self.image_names, spec, fleet_size)
@@ -106,6 +106,28 @@ class DockerEngine:
         )
         # A thread cannot be cancelled: wait, so that the next list has this instance.
         return await finish(starting)
+
+    async def model_images(self) -> list[str]:
+        """Return the names of the images that were made of this workspace's models, newest first.
+
+        Raises EngineError.
+        """
+        label = f"{MODEL_WORKSPACE}={names.workspace_id(self._workspace)}"
+
+        def tags(found: FoundEngine) -> list[str]:
+            rows: list[dict[str, Any]] = found.client.images(filters={"label": label})
+            rows.sort(key=lambda row: int(row["Created"]), reverse=True)
+            return [tag for row in rows for tag in row.get("RepoTags") or () if "<none>" not in tag]
+
+        return await self.connection.run("list its images", tags)
+
+    async def baked_model(self, image: str) -> BakedModel | None:
+        """Return the version of a model that an image holds; None if it holds none, or is not here.
+
+        Raises EngineError.
+        """
+        found = await self.images.find([image])
+        return None if found is None else found.baked
 
     async def grant_full_cpu(self, instance_id: str) -> None:
         """Give it the same share of the CPU as the others.
@@ -204,7 +226,7 @@ class DockerEngine:
 
         Raises EngineError if the engine stops answering.
         """
-        found, stream = await self._connection.run(
+        found, stream = await self.connection.run(
             "report changes",
             lambda found: (
                 found,
@@ -226,7 +248,7 @@ class DockerEngine:
                 except TimeoutError:
                     pass
                 except StreamEnded as error:
-                    raise self._connection.lost(found) from error
+                    raise self.connection.lost(found) from error
                 yield
 
     async def run_command(self, instance_id: str) -> str:
@@ -241,6 +263,7 @@ class DockerEngine:
                 host_config(inspected),
                 url if url != DEFAULT_SOCKET else "",
                 "podman" if found.info.podman else "docker",
+                found.endpoint.tls.options if found.endpoint.tls is not None else None,
             )
 
         return await self._on_container(instance_id, f"describe instance {instance_id}", command)
@@ -250,7 +273,7 @@ class DockerEngine:
 
         0 is no limit. Raises EngineError.
         """
-        return await self._connection.run(
+        return await self.connection.run(
             "say what it can limit",
             lambda found: (default_memory(found.info), default_pids(found.info)),
         )
@@ -258,7 +281,18 @@ class DockerEngine:
     async def close(self) -> None:
         """Close the connection; instances go on."""
         await self._volume_sync.close()
-        await self._connection.close()
+        await self.connection.close()
+
+    @property
+    def address(self) -> EngineAddress:
+        """What a person had chosen when this was made."""
+        return self.connection.address
+
+    def at_chosen_address(self) -> DockerEngine | None:
+        """Return such an engine at the address that a person chose since; None if none did."""
+        if not self.connection.is_elsewhere(self._workspace):
+            return None
+        return DockerEngine(self._workspace, self.image_names)
 
     @property
     def _label(self) -> str:
@@ -318,7 +352,7 @@ class DockerEngine:
                 )
             return work(found, str(rows[0]["Id"]))
 
-        return await self._connection.run(doing, find)
+        return await self.connection.run(doing, find)
 
     def _stats(self, found: FoundEngine, container: str) -> InstanceStats | None:
         recent = self._usage.recent(container)
@@ -326,13 +360,4 @@ class DockerEngine:
             return recent
         known = self._inspections.get(container)
         started = known[1].started if known is not None else 0.0
-        return self._usage.add(container, _measured(found.client, container), started)
-
-
-def _measured(client: APIClient, container: str) -> Any:
-    """Return one reading of the engine; before API 1.41 that takes a second."""
-    options = {"one_shot": True} if version_gte(client.api_version, "1.41") else {}
-    try:
-        return client.stats(container, stream=False, **options)
-    except ValueError:  # an empty answer: the container exited meanwhile
-        return {}
+        return self._usage.add(container, read_statistics(found.client, container), started)

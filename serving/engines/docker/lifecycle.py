@@ -31,6 +31,7 @@ from serving.engines.docker.errors import (
 from serving.engines.docker.failed_logs import FailedLogs
 from serving.engines.docker.image.compatibility import check_compatible
 from serving.engines.docker.image.lookup import ImageInfo, first_present, image_missing
+from serving.engines.docker.model_image.check import check_baked
 from serving.engines.docker.model_volume import (
     ModelFiles,
     ModelVolume,
@@ -69,6 +70,7 @@ def start(
     if image is None:
         raise image_missing([spec.image] if spec.image else images)
     check_compatible(image, found.info, found.cpu_features)
+    check_baked(image, spec)
     attempts = MAX_START_ATTEMPTS
     while True:
         attempts -= 1
@@ -97,9 +99,17 @@ def _start_once(
         init=info.init and not image.own,
         default_memory=default_memory(info),
         default_pids=default_pids(info),
+        baked=image.baked,
     )
+    if image.baked is not None:
+        # Everybody may read what is in it, so its own user can.
+        plan = replace(plan, user="")
     with names.starting(instance_id), contextlib.ExitStack() as undo:
-        container = _create_with_folder(client, spec, plan)
+        container = (
+            _create_with_folder(client, spec, plan)
+            if image.baked is None
+            else _create(client, spec, plan)
+        )
         if container is None:
             volume = ModelVolume(workspace, folder)
             # Everybody may read what is uploaded, so the image's own user can.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from serving.engines.docker import names
@@ -19,15 +20,19 @@ def run_command(
     host: Mapping[str, Any],
     engine: str = "",
     program: str = "docker",
+    certificates: Mapping[str, Path] | None = None,
 ) -> str:
     """Return the command, one option a line.
 
     `config` and `host` have the form of the API's requests and inspections (see
     `host_config`). `engine` is its address if `program`, which is `docker` or
-    `podman`, does not use it by default. What the image sets anyway is omitted.
+    `podman`, does not use it by default, and `certificates` are the files of its
+    options for TLS. What the image sets anyway is omitted.
     """
     address = ["--url" if program == "podman" else "--host", engine] if engine else []
-    command = [program, *address, "run", "--detach"]
+    tls = [word for option, path in (certificates or {}).items() for word in (option, str(path))]
+    verify = ["--tlsverify"] if tls else []
+    command = [program, *address, *verify, *tls, "run", "--detach"]
     options = [[option, value] if value else [option] for option, value in _options(config, host)]
     lines = [command, ["--name", name], *options, [str(config["Image"]), *(config["Cmd"] or ())]]
     return " \\\n  ".join(joined(words) for words in lines)
@@ -60,7 +65,7 @@ def _options(config: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[tup
         for binding in bindings:
             yield "--publish", f"{binding.get('HostIp') or ''}::{port.removesuffix('/tcp')}"
     for mount in host.get("Mounts") or ():
-        yield "--mount", _mount(mount)
+        yield "--mount", mount_option(mount)
     yield from _limits(host)
     if config.get("User"):
         yield "--user", str(config["User"])
@@ -91,7 +96,7 @@ def _limits(host: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "--init", ""
 
 
-def _mount(mount: Mapping[str, Any]) -> str:
+def mount_option(mount: Mapping[str, Any]) -> str:
     """Return a mount in the form of `--mount`: a line of CSV, since paths may contain commas."""
     fields = [f"type={mount['Type']}"]
     if mount.get("Source"):
@@ -99,6 +104,8 @@ def _mount(mount: Mapping[str, Any]) -> str:
     fields.append(f"target={mount['Target']}")
     if mount.get("ReadOnly"):
         fields.append("ro")
+    if size := (mount.get("TmpfsOptions") or {}).get("SizeBytes"):
+        fields.append(f"tmpfs-size={size}")
     if (mount.get("VolumeOptions") or {}).get("NoCopy"):
         fields.append("volume-nocopy")
     line = io.StringIO()

@@ -20,6 +20,8 @@ class Member:
     size: int
     open: Callable[[], IO[bytes]]
     executable: bool = False
+    writable: bool = True
+    """Whether its owner may write to it."""
 
     @classmethod
     def of(cls, name: str, path: Path, *, executable: bool = False) -> Member:
@@ -36,11 +38,11 @@ def tar_archive(members: Iterable[Member]) -> Iterator[bytes]:
         header = tarfile.TarInfo(member.name.rstrip("/"))
         if member.name.endswith("/"):
             header.type = tarfile.DIRTYPE
-            header.mode = 0o755
+            header.mode = 0o755 if member.writable else 0o555
             yield header.tobuf()
             continue
         header.size = member.size
-        header.mode = 0o755 if member.executable else 0o644
+        header.mode = (0o555 if member.executable else 0o444) | (0o200 if member.writable else 0)
         yield header.tobuf()
         left = member.size
         with member.open() as file:

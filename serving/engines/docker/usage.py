@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from docker import APIClient
+from docker.utils import version_gte
+
 from serving.engines.protocol import InstanceStats
 
 MIN_INTERVAL_SECONDS = 0.8
@@ -101,3 +104,12 @@ def parse_timestamp(stamp: str) -> float:
         return 0.0
     # Year 1 is Go's zero time: it never happened.
     return moment.timestamp() if moment.year > 1 else 0.0
+
+
+def read_statistics(client: APIClient, container: str) -> Any:
+    """Return one reading of the engine; before API 1.41 that takes a second."""
+    options = {"one_shot": True} if version_gte(client.api_version, "1.41") else {}
+    try:
+        return client.stats(container, stream=False, **options)
+    except ValueError:  # an empty answer: the container exited meanwhile
+        return {}

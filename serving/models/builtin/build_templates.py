@@ -1,5 +1,7 @@
 """Writes the graphs of the built-in models, without their weights, into `resources/graphs`.
 
+Beside each graph it writes what the network sees in the photo of the warm-up records.
+
     python -m serving.models.builtin.build_templates [--out FOLDER]
 
 Needed once, with TensorFlow, after a change to the network or to `serving/models/servable.py`.
@@ -11,15 +13,22 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from serving.models.builtin.catalog import RESOURCES, ZOOM, built_in_models
+from serving.models.builtin.catalog import RESOURCES, ZOOM, BuiltInModel, built_in_models
 from serving.models.builtin.efficientnet import EMBEDDING_SIZE, Variant, blocks
+from serving.models.builtin.folding import fold
+from serving.models.builtin.install import graph
 from serving.models.builtin.network import network
+from serving.models.builtin.torch_weights import read_torch_weights
 from serving.models.graph_template import without_values
 from serving.models.servable import write_servable
-from serving.tf.names import SAVED_MODEL_FILE
+from serving.models.warm_up import warm_up_photo
+from serving.tf.names import EMBEDDING_NODE, IMAGES, SAVED_MODEL_FILE, SERVE_TAG
+from serving.tf.session import Session
+from serving.tf.tensors import string_tensor
 
 
 def template(variant: Variant) -> bytes:
@@ -40,6 +49,22 @@ def template(variant: Variant) -> bytes:
     return without_values(saved_model, frozenset(weights))
 
 
+def warm_up_embedding(model: BuiltInModel) -> Any:
+    """Return what TensorFlow sees in the photo of the warm-up records, float32 [D].
+
+    The weights come from the installed package, the graph from `resources/graphs`.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        weights = fold(model.variant, read_torch_weights(model.weights))
+        (folder / SAVED_MODEL_FILE).write_bytes(graph(model, weights))
+        session = Session(folder, [SERVE_TAG], 1, 1, trusted=True)
+        compute = session.computation([IMAGES], [EMBEDDING_NODE])
+        (embeddings,) = compute([string_tensor([warm_up_photo()])], None)
+        session.close()
+    return embeddings.array[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write the graphs of the built-in models.")
     parser.add_argument("--out", type=Path, default=RESOURCES / "graphs")
@@ -49,6 +74,7 @@ def main() -> None:
         path = out / model.template.name
         path.write_bytes(template(model.variant))
         print(f"{path}: {path.stat().st_size:,} bytes")
+        np.save(out / model.warm_up_embedding.name, warm_up_embedding(model))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from serving.errors import ModelError
 from serving.models.builtin.efficientnet import LITE0, LITE2, Variant
+from serving.tf.runtime_choice import F32, OPENVINO
 
 DEFAULT_BUILT_IN = "efficientnet-lite2"
 """The model of a new workspace: docs/decisions/built-in-model.md says why."""
@@ -37,6 +38,8 @@ class BuiltInModel:
     least_familiar: float
     """The same number, below which a photo shows none of the classes; 2 of those 44 are."""
 
+    runtime, precision = OPENVINO, F32
+    """What computes it; docs/decisions/model-server-openvino.md says why not in bf16."""
     licence = "Apache-2.0"
     attribution = (
         "EfficientNet-Lite by Google (https://github.com/tensorflow/tpu), trained on ImageNet;"
@@ -57,6 +60,11 @@ class BuiltInModel:
     def template(self) -> Path:
         """The graph without weights, which `build_templates` wrote."""
         return RESOURCES / "graphs" / f"{self.name}.pb"
+
+    @property
+    def warm_up_embedding(self) -> Path:
+        """What the network sees in the photo of the warm-up records; `build_templates` wrote it."""
+        return self.template.with_suffix(".npy")
 
     @property
     def weights(self) -> Path:

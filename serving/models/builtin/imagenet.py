@@ -9,7 +9,7 @@ from serving.models.builtin.catalog import RESOURCES
 NAMES_FILE = RESOURCES / "imagenet_classes.txt"
 """WordNet's id, a tab, the names separated by commas; in the order of a network's outputs."""
 
-_TOLD_APART = {
+_DISAMBIGUATED = {
     "n02012849": "crane (bird)",
     "n03126707": "crane (machine)",
     "n03710637": "maillot (tights)",
@@ -38,7 +38,7 @@ def imagenet_classes() -> tuple[ImagenetClass, ...]:
         if not line.startswith("#"):
             wordnet_id, text = line.split("\t")
             names[wordnet_id] = text.split(", ")
-    chosen = {key: _TOLD_APART.get(key, first) for key, (first, *_) in names.items()}
+    chosen = {key: _DISAMBIGUATED.get(key, first) for key, (first, *_) in names.items()}
     taken = {name.casefold() for name in chosen.values()}
     return tuple(
         ImagenetClass(

@@ -21,7 +21,7 @@ from serving.models.builtin.catalog import (
     built_in_model,
 )
 from serving.models.builtin.efficientnet import EMBEDDING_SIZE
-from serving.models.builtin.folding import fold
+from serving.models.builtin.folding import FoldedWeights, fold
 from serving.models.builtin.imagenet import imagenet_classes
 from serving.models.builtin.old_classes import EMBEDDING_MEAN_FILE, familiar_to
 from serving.models.builtin.torch_weights import read_torch_weights
@@ -29,11 +29,18 @@ from serving.models.card import CARD_PATH, ModelCard
 from serving.models.familiarity import Familiarity
 from serving.models.familiarity_graph import with_familiarity
 from serving.models.graph_template import float_tensor, with_constants
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.models.warm_up import write_warmup
 from serving.tf.free_memory import keep_little_free_memory, return_free_memory
-from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
+from serving.tf.names import (
+    HEAD_BIAS,
+    HEAD_CLASSES,
+    HEAD_KERNEL,
+    SAVED_MODEL_FILE,
+    WARM_UP_EMBEDDING_FILE,
+)
 from serving.tf.tensors import string_tensor
 
 LICENCES = RESOURCES / "licences"
@@ -73,14 +80,6 @@ def write_built_in(folder: Path, model: BuiltInModel) -> None:
     """Write a version of a built-in model into a folder; raises ModelError."""
     weights = fold(model.variant, read_torch_weights(model.weights))
     classes = imagenet_classes()
-    kernel = np.zeros((2 * EMBEDDING_SIZE, len(classes)), np.float32)
-    kernel[:EMBEDDING_SIZE] = weights.head_kernel
-    constants = {
-        **weights.constants,
-        HEAD_KERNEL: float_tensor(kernel),
-        HEAD_BIAS: float_tensor(weights.head_bias),
-        HEAD_CLASSES: string_tensor([each.name.encode() for each in classes]),
-    }
     card = ModelCard(
         name=model.name,
         classes=tuple(each.name for each in classes),
@@ -96,6 +95,8 @@ def write_built_in(folder: Path, model: BuiltInModel) -> None:
         licence=model.licence,
         attribution=model.attribution,
         backbone=model.name,
+        runtime=model.runtime,
+        precision=model.precision,
         metrics={
             "accuracy": model.accuracy,
             "measured_images": 50_000,
@@ -104,13 +105,28 @@ def write_built_in(folder: Path, model: BuiltInModel) -> None:
     )
     notice = (LICENCES / "built-in-models.txt").read_text("utf-8")
     write_warmup(folder)
+    shutil.copyfile(model.warm_up_embedding, folder / WARM_UP_EMBEDDING_FILE)
     np.save(folder / EMBEDDING_MEAN_FILE, weights.embedding_mean)
-    content = with_constants(model.template.read_bytes(), constants)
-    familiarity = Familiarity(familiar_to(model, len(classes), weights.embedding_mean))
-    (folder / SAVED_MODEL_FILE).write_bytes(with_familiarity(content, familiarity))
+    (folder / SAVED_MODEL_FILE).write_bytes(graph(model, weights))
     (folder / CARD_PATH).write_text(card.to_json())
     shutil.copyfile(LICENCES / "Apache-2.0.txt", folder / LICENCE_FILE)
     (folder / NOTICE_FILE).write_text(notice.format(package=model.package), "utf-8")
+
+
+def graph(model: BuiltInModel, weights: FoldedWeights) -> bytes:
+    """Return the content of its `saved_model.pb`."""
+    classes = imagenet_classes()
+    kernel = np.zeros((2 * EMBEDDING_SIZE, len(classes)), np.float32)
+    kernel[:EMBEDDING_SIZE] = weights.head_kernel
+    constants = {
+        **weights.constants,
+        HEAD_KERNEL: float_tensor(kernel),
+        HEAD_BIAS: float_tensor(weights.head_bias),
+        HEAD_CLASSES: string_tensor([each.name.encode() for each in classes]),
+    }
+    content = with_constants(model.template.read_bytes(), constants)
+    familiarity = Familiarity(familiar_to(model, len(classes), weights.embedding_mean))
+    return with_familiarity(content, familiarity)
 
 
 def _install(repository: ModelRepository, model: BuiltInModel) -> Version:

@@ -13,9 +13,11 @@ from desktop.classify.page import ClassifyPage
 from desktop.classify.presenter import ClassifyPresenter
 from desktop.jobs import Job, Jobs
 from desktop.notifications import Notice, Notifications
-from serving.errors import ServeryError
+from serving.errors import FleetUnavailable, ServeryError
 from serving.predict.prediction import Prediction
 from tests.support.predictions import MODEL, prediction
+
+NOBODY = FleetUnavailable("No instance is ready.", "Start one in Fleet.")
 
 
 @dataclass
@@ -28,11 +30,12 @@ class FakeModel:
     error: ServeryError | None = None
     released: asyncio.Event = field(default_factory=asyncio.Event)
     request_count: int = 0
+    embed: Callable[[bytes], bytes] = lambda jpeg: b"1234"
 
     async def predict(self, jpeg: bytes) -> Prediction:
         self.request_count += 1
         answer = prediction(*self.scores, version=self.version, model=self.name)
-        answer = replace(answer, embedding=b"1234")
+        answer = replace(answer, embedding=self.embed(jpeg))
         await self.released.wait()
         if self.error is not None:
             raise self.error
@@ -76,6 +79,7 @@ class ClassifyEnv:
         self.model.released.set()
         self.labels = FakeLabels()
         self.answers: dict[Path, Prediction] = {}
+        self.on_answer: Callable[[Path, Prediction], object] = lambda path, prediction: None
         self.history = History(folder / "desktop.sqlite")
         self.presenter = ClassifyPresenter(
             self.page,
@@ -87,12 +91,17 @@ class ClassifyEnv:
             label=self.labels.label,
             unlabel=self.labels.unlabel,
             pasted_folder=folder / "pasted",
-            on_answer=self.answers.__setitem__,
+            moves_folder=folder / "moves",
+            on_answer=self._on_answer,
         )
 
     def state(self, path: Path) -> str:
         photo = self.gallery.photo(str(path))
         return "" if photo is None else self.gallery.state(photo).value
+
+    def _on_answer(self, path: Path, prediction: Prediction) -> None:
+        self.answers[path] = prediction
+        self.on_answer(path, prediction)
 
     async def close(self) -> None:
         await self.jobs.close()
@@ -104,10 +113,15 @@ class ClassifyEnv:
 
 
 async def with_classify_env(
-    folder: Path, scenario: Callable[[ClassifyEnv], Awaitable[None]]
+    folder: Path, scenario: Callable[[ClassifyEnv], Awaitable[None]], *, answers: bool = True
 ) -> None:
-    """Run `scenario` on a page over `folder`, and close it as the application does."""
+    """Run `scenario` on a page over `folder`, and close it as the application does.
+
+    Without `answers`, the model keeps all photos waiting until it is released.
+    """
     env = ClassifyEnv(folder)
+    if not answers:
+        env.model.released.clear()
     async with env.history:
         await env.presenter.load()
         env.page.show()

@@ -70,12 +70,43 @@ def test_a_write_that_is_cancelled_at_the_end_is_made_up_for_by_the_last_one(run
     run(main)
 
 
+@pytest.mark.parametrize("last", ["added again", "changed", "removed"])
+def test_a_photo_that_comes_back_during_a_write_that_fails_is_in_the_history(
+    run: Run, tmp_path: Path, last: str
+) -> None:
+    """As photos do that are moved into folders and back while the window is closed."""
+
+    async def main() -> None:
+        history = RefusingHistory(tmp_path / "desktop.sqlite", None)
+        async with history:
+            gallery = Gallery(0.5)
+            writer = HistoryWriter(gallery, history, Jobs())
+            gallery.queue([A, B], now=1.0)
+            gallery.set_result(A, prediction(("cat", 0.9)))
+            await writer.write()
+            (photo,) = [each for each in gallery.photos if each.path == A]
+            gallery.remove([photo.key])
+            gallery.add([photo])
+            history.reason = asyncio.CancelledError()
+            with pytest.raises(asyncio.CancelledError):
+                await writer.write()
+            if last == "changed":
+                gallery.set_result(A, prediction(("dog", 0.8)))
+            elif last == "removed":
+                gallery.remove([photo.key])
+            history.reason = None
+            await writer.write()
+            assert await history.photos() == list(reversed(gallery.photos))
+
+    run(main)
+
+
 class RefusingHistory(History):
     """Refuses to write, for a reason, until it is mended; then it writes to its database."""
 
-    def __init__(self, database: Path, reason: BaseException) -> None:
+    def __init__(self, database: Path, reason: BaseException | None) -> None:
         super().__init__(database)
-        self.reason: BaseException | None = reason
+        self.reason = reason
 
     async def remember(self, photos: Sequence[Photo]) -> None:
         if self.reason is not None:

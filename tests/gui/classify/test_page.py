@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from desktop.classify.detail_pane import MIN_WIDTH, DetailPane
 from desktop.classify.gallery import Gallery
+from desktop.classify.gallery_query import Facet, Query
 from desktop.classify.page import ClassifyPage
 from desktop.classify.photo import Photo, PhotoFailure, PhotoState
 from desktop.classify.score_chart import ROWS
 from desktop.known_classes import MAX_MATCHES, KnownClasses
+from desktop.widgets.class_chooser import ClassChooser
 from serving.models.card import ModelCard
 from tests.gui.conftest import Run
 from tests.support.predictions import MODEL, answered_photo, prediction
@@ -51,29 +54,43 @@ def filled(page: ClassifyPage, run: Run) -> ClassifyPage:
 
 
 def shown_names(page: ClassifyPage) -> list[str]:
-    return [photo.name for photo in page.grid.filter.photos]
+    return [photo.name for photo in page.grid.shown.photos]
 
 
 def test_an_empty_gallery_invites_the_first_photo(page: ClassifyPage) -> None:
     page.show()
-    assert page.empty.isVisible()
+    assert page.content.empty.isVisible()
     assert not page.grid.isVisible()
-    assert page.empty.button.text() == "Open photos…"
+    assert page.content.empty.button.text() == "Open photos…"
+
+
+def test_the_focus_goes_to_the_gallery_with_the_first_photos_and_back(
+    page: ClassifyPage, run: Run
+) -> None:
+    page.show()
+    page.activateWindow()
+    page.content.empty.button.setFocus()
+    page.gallery.add(ALL)
+    run(lambda: wait_until(lambda: page.grid.isVisible()))
+    assert page.focusWidget() is page.grid
+    page.gallery.remove([photo.key for photo in ALL])
+    run(lambda: wait_until(lambda: page.content.empty.isVisible()))
+    assert page.focusWidget() is page.content.empty.button
 
 
 def test_search_and_state_narrow_the_gallery(filled: ClassifyPage, run: Run) -> None:
     filled.header.search.setText("CAT")
     assert shown_names(filled) == ["tabby.jpg", "lion.jpg"]
     filled.header.search.clear()
-    filled.header.states.setCurrentIndex(filled.header.states.findData(PhotoState.UNSURE))
+    filled.set_query(Query().with_values(Facet.STATE, [PhotoState.UNSURE.value]))
     assert shown_names(filled) == ["blur.jpg"]
-    run(lambda: wait_until(lambda: filled.header.sentence.text() == "1 of 4"))
-    filled.header.states.setCurrentIndex(0)
+    run(lambda: wait_until(lambda: filled.header.sentence.text() == "1 of 4: Unsure"))
+    filled.set_query(Query())
     assert len(shown_names(filled)) == 4
 
 
 def test_a_photo_leaves_the_filter_as_its_state_changes(filled: ClassifyPage) -> None:
-    filled.header.states.setCurrentIndex(filled.header.states.findData(PhotoState.UNSURE))
+    filled.set_query(Query().with_values(Facet.STATE, [PhotoState.UNSURE.value]))
     assert shown_names(filled) == ["blur.jpg"]
     filled.gallery.set_unsure_below(0.2)
     assert shown_names(filled) == []
@@ -97,7 +114,7 @@ def test_the_pane_says_why_a_sure_looking_answer_is_unsure(filled: ClassifyPage)
     filled.gallery.set_result(CAT.path, answer)
     filled.select(CAT.key)
     assert filled.pane.source.text() == "Unlike the photos of its classes. pets v1, 12 ms"
-    filled.header.states.setCurrentIndex(filled.header.states.findData(PhotoState.UNSURE))
+    filled.set_query(Query().with_values(Facet.STATE, [PhotoState.UNSURE.value]))
     assert CAT.path.name in shown_names(filled)
 
 
@@ -112,7 +129,7 @@ def test_a_failed_photo_says_why_and_what_to_do(filled: ClassifyPage) -> None:
 def test_several_photos_show_how_often_each_class_is_best(filled: ClassifyPage) -> None:
     filled.grid.selectAll()
     assert filled.pane.name.text() == "4 photos selected"
-    assert filled.pane.chart.text() == "cat 50%, dog 25%"
+    assert filled.pane.charts.text() == "cat 2, dog 1"
 
 
 def test_removing_from_the_middle_keeps_the_others_findable(page: ClassifyPage) -> None:
@@ -156,9 +173,9 @@ def test_a_name_that_looks_like_another_one_is_not_taken(filled: ClassifyPage, n
     assert requested == ["otter pup"]
 
 
-def test_the_chooser_offers_the_class_that_has_another_name_and_takes_what_is_typed(
-    filled: ClassifyPage,
-) -> None:
+@pytest.fixture
+def pandas(filled: ClassifyPage) -> ClassChooser:
+    """The chooser of a model whose classes have other names."""
     card = ModelCard(
         MODEL,
         ("giant panda", "lesser panda", "ice bear"),
@@ -171,27 +188,69 @@ def test_the_chooser_offers_the_class_that_has_another_name_and_takes_what_is_ty
     filled.set_classes(KnownClasses(card))
     filled.select(CAT.key)
     chooser = filled.pane.label_box.chooser
-    requested: list[str] = []
-    chooser.label_requested.connect(requested.append)
     chooser.field.setFocus()
-    QTest.keyClicks(chooser.field, "polar")
-    popup = chooser.field.completer().popup()
+    return chooser
+
+
+def offered(chooser: ClassChooser) -> list[str]:
+    rows = range(chooser.matches.rowCount())
+    return [str(chooser.matches.index(row).data()) for row in rows]
+
+
+def test_enter_takes_the_first_class_of_the_list(pandas: ClassChooser) -> None:
+    requested: list[str] = []
+    pandas.label_requested.connect(requested.append)
+    for typed, first in (("polar", "ice bear"), ("less", "lesser panda"), ("Panda", "giant panda")):
+        QTest.keyClicks(pandas.field, typed)
+        popup = pandas.field.completer().popup()
+        assert popup is not None
+        assert popup.isVisible()
+        rows = offered(pandas)
+        assert (rows[0], rows[-1]) == (first, f"New class “{typed}”")
+        assert pandas.hint.text() == (
+            f"Enter labels it as {first}; the last in the list is a new class “{typed}”."
+        )
+        assert popup.currentIndex().row() == 0
+        QTest.keyClick(popup, Qt.Key.Key_Return)
+        QApplication.processEvents()
+        assert pandas.field.text() == ""
+        assert requested.pop() == first
+        assert requested == []
+
+
+@pytest.mark.parametrize("with_button", [False, True])
+def test_a_part_of_a_name_becomes_a_class_only_if_that_is_chosen(
+    pandas: ClassChooser, with_button: bool
+) -> None:
+    requested: list[str] = []
+    pandas.label_requested.connect(requested.append)
+    QTest.keyClicks(pandas.field, "less")
+    popup = pandas.field.completer().popup()
     assert popup is not None
-    assert popup.isVisible()
-    assert popup.model().index(0, 0).data() == "ice bear"
-    QTest.keyClick(popup, Qt.Key.Key_Down)
-    QTest.keyClick(popup, Qt.Key.Key_Return)
+    for expected in ("lesser panda", "less"):
+        QTest.keyClick(popup, Qt.Key.Key_Down)
+        assert pandas.field.text() == expected
+    assert pandas.hint.text() == "“less” is a new class; the next training learns it."
+    if with_button:
+        pandas.button.click()
+    else:
+        QTest.keyClick(popup, Qt.Key.Key_Return)
     QApplication.processEvents()
-    assert chooser.field.text() == ""
-    chooser.field.setText("Panda")
-    assert chooser.hint.text() == (
-        "“Panda” is another name of giant panda: choose that in the list, or label it as a class"
-        " of its own."
-    )
-    chooser.button.click()
-    chooser.field.setText("smiley")
-    assert chooser.hint.text() == "“smiley” is a new class; the next training learns it."
-    assert requested == ["ice bear", "Panda"]
+    assert requested == ["less"]
+    # What the keys had moved to is forgotten.
+    QTest.keyClicks(pandas.field, "less")
+    pandas.button.click()
+    assert requested == ["less", "lesser panda"]
+
+
+def test_the_chooser_says_that_a_class_is_new(pandas: ClassChooser) -> None:
+    QTest.keyClicks(pandas.field, "smiley")
+    assert offered(pandas) == ["New class “smiley”"]
+    assert pandas.hint.text() == "“smiley” is a new class; the next training learns it."
+    pandas.field.clear()
+    QTest.keyClicks(pandas.field, "ICE bear")
+    assert offered(pandas) == ["ice bear"]
+    assert pandas.hint.text().strip() == ""
 
 
 def test_a_thousand_classes_are_offered_the_likeliest_first(filled: ClassifyPage) -> None:
@@ -200,7 +259,7 @@ def test_a_thousand_classes_are_offered_the_likeliest_first(filled: ClassifyPage
     filled.select(CAT.key)
     chooser = filled.pane.label_box.chooser
     QTest.keyClicks(chooser.field, "cat")
-    assert chooser.matches.rowCount() == 1
+    assert offered(chooser) == ["catamaran", "New class “cat”"]
     chooser.field.clear()
     QTest.keyClicks(chooser.field, "number")
     assert chooser.matches.rowCount() == MAX_MATCHES
@@ -253,7 +312,7 @@ def test_the_controls_of_the_header_never_overlap(
     assert filled.width() == width
     assert filled.pane.width() >= MIN_WIDTH
     assert filled.rect().contains(filled.pane.mapTo(filled, filled.pane.rect().bottomRight()))
-    controls = [header.title, header.search, header.states, header.open, header.more]
+    controls = [header.title, header.search, header.filter, header.view, header.open, header.more]
     controls += [header.reclassify] * outdated
     for control in controls:
         assert control.isVisible()
@@ -302,3 +361,31 @@ def test_the_chart_has_no_bars_for_classes_that_there_are_not(filled: ClassifyPa
     assert drawn_rows() == [True] * 3 + [False] * 2
     chart.show_scores(())
     assert drawn_rows() == [True] * ROWS
+
+
+def test_a_screen_reader_gets_what_the_pane_shows(filled: ClassifyPage) -> None:
+    def spoken() -> str:
+        return QAccessible.queryAccessibleInterface(filled.pane).text(QAccessible.Text.Name)
+
+    assert spoken() == "No photo selected"
+    for photo, words in (
+        (CAT, "Photo: tabby.jpg, cat 90%, answered"),
+        (UNSURE, "Photo: blur.jpg, dog 30%, unsure"),
+        (LABELLED, "Photo: lion.jpg, cat 60%, labelled lion"),
+        (FAILED, "Photo: cut.jpg, The image is damaged or cut off., failed"),
+    ):
+        filled.select(photo.key)
+        assert spoken() == words
+    filled.grid.selectAll()
+    assert spoken() == "4 photos selected"
+
+
+def test_the_pane_grows_with_the_window_until_its_border_is_moved(filled: ClassifyPage) -> None:
+    filled.resize(2480, 1300)
+    QApplication.processEvents()
+    assert 580 <= filled.pane.width() <= 600
+    filled.content._split.splitterMoved.emit(2000, 1)
+    filled.content._split.setSizes([2080, 400])
+    filled.resize(2400, 1300)
+    QApplication.processEvents()
+    assert filled.pane.width() <= 400

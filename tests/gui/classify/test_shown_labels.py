@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
 
 from backend.contract import Label, LabelKind
 from desktop.classify.gallery import Gallery
 from desktop.classify.page import ClassifyPage
 from desktop.classify.shown_labels import ShownLabels
 from desktop.jobs import Jobs
+from desktop.widgets import label_history
+from desktop.widgets.label_history import LabelHistory
 from serving.errors import BackendError
 from tests.gui.conftest import Run, show
 from tests.support.predictions import MODEL, answered_photo
@@ -28,14 +32,39 @@ SKIPPED = said("", "ben", LabelKind.SKIP)
 NONE = said("", "anna", LabelKind.NONE)
 
 
+def test_how_long_ago_a_label_was_stays_true(
+    application: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = LabelHistory()
+    history.show_labels([said("lion", "")])
+    history.hide()
+    monkeypatch.setattr(label_history, "ago", lambda moment: "5 min ago")
+    history.show()
+    assert history.lines[0].text() == "Labelled lion, 5 min ago"
+    monkeypatch.setattr(label_history, "ago", lambda moment: "6 min ago")
+    history.findChildren(QTimer)[0].timeout.emit()
+    assert history.lines[0].text() == "Labelled lion, 6 min ago"
+
+
 @pytest.mark.parametrize(
     ("labels", "lines", "label"),
     [
-        ([said("lion", "anna")], ["lion, said anna 2020-05-01"], "lion"),
-        ([SKIPPED, said("lion", "")], ["Skipped, said ben 2020-05-01", "lion, 2020-05-01"], "lion"),
+        ([said("lion", "anna")], ["Labelled lion by anna, 2020-05-01"], "lion"),
+        # What the box above says is not said again.
+        ([said("lion", "")], [], "lion"),
+        (
+            [said("lion", ""), said("tiger", "anna")],
+            ["Labelled tiger by anna, 2020-05-01"],
+            "lion",
+        ),
+        (
+            [SKIPPED, said("lion", "")],
+            ["Skipped by ben, 2020-05-01", "Labelled lion, 2020-05-01"],
+            "lion",
+        ),
         (
             [said("", "anna", LabelKind.NONE)],
-            ["None of these, said anna 2020-05-01"],
+            ["Labelled none of these by anna, 2020-05-01"],
             "none of these",
         ),
         ([], [], ""),
@@ -57,8 +86,11 @@ def test_the_labels_are_listed_and_the_gallery_is_set_right(
         shown = ShownLabels(page, labels_of, jobs, all_delivered=lambda: True)
         page.select(str(file))
         await wait_until(lambda: gallery.photos[0].label == label)
-        visible = [line.text() for line in shown.history.lines if line.isVisible()]
-        assert visible == lines
+
+        def visible() -> list[str]:
+            return [line.text() for line in shown.history.lines if line.isVisible()]
+
+        await wait_until(lambda: visible() == lines)
         assert asked[0] == (hashlib.sha256(file.read_bytes()).hexdigest(), MODEL)
         await jobs.close()
 

@@ -204,3 +204,18 @@ def test_the_defaults_of_containers_are_shown_and_can_be_raised(application: QAp
     dialog.pids.setValue(2000)
     dialog.apply.click()
     assert requested.at(0) == [InstanceLimits(memory_limit=16 * 10**9, pids_limit=2000)]
+
+
+def test_when_processes_give_their_memory_back_is_set_in_minutes(
+    application: QApplication,
+) -> None:
+    dialog = LimitsDialog(InstanceLimits(), in_containers=False, cores=4)
+    dialog.show()
+    assert dialog.sleep.isVisible()
+    assert dialog.sleep.text() == "10 min without a photo"
+    dialog.sleep.setValue(0)
+    assert dialog.sleep.text() == "Never"
+    assert dialog.selected_limits() == InstanceLimits(sleep_after=0)
+    by_hand = InstanceLimits(sleep_after=90)
+    assert LimitsDialog(by_hand, in_containers=False).selected_limits() == by_hand
+    assert not LimitsDialog(by_hand, in_containers=True).sleep.isVisible()

@@ -11,15 +11,20 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMenu, QStackedWidget, QWidget
 
+from desktop.fleet.attach_dialog import AttachDialog
 from desktop.fleet.instance_count import MAX_INSTANCES
-from desktop.fleet.instance_table_model import COLUMNS, PORT
+from desktop.fleet.instance_table_model import COLUMNS, NODE, PORT
+from desktop.fleet.metric_history import UNKNOWN
 from desktop.fleet.page import FleetPage
 from serving.engines.protocol import InstanceState
+from serving.fleet.view import InstanceView
 from serving.models.faults import VersionFault
+from serving.models.served import ServedModels
 from tests.gui.conftest import show
 from tests.support.fleet_views import REASON, fleet_view, instance_view
 from tests.support.waiting import TIMEOUT_SECONDS
 
+SHORT = "Instances run as processes."
 STARTING, FAILED = InstanceState.STARTING, InstanceState.FAILED
 
 
@@ -29,18 +34,69 @@ def page(application: QApplication) -> FleetPage:
 
 
 def texts(page: FleetPage, row: int) -> list[str]:
+    """What a row shows; engines of one machine have no nodes."""
     model = page.table.model()
-    return [model.index(row, column).data() for column in range(len(COLUMNS))]
+    shown = (index for index in range(len(COLUMNS)) if not page.table.isColumnHidden(index))
+    return [model.index(row, index).data() for index in shown]
+
+
+def test_nothing_is_offered_before_the_fleet_is_known(page: FleetPage) -> None:
+    assert page.state.text() == "Looking for instances."
+    assert page.ready_mark.text == "Ready"
+    assert not page.empty.isVisible()
+    for control in (page.count, page.attach, page.limits, page.engine, page.stack):
+        assert not control.isEnabled()
+    page.show_unavailable("The disk refuses the folder of models. Free some space.")
+    assert page.state.text().startswith("The disk refuses")
+    page.show_view(fleet_view())
+    assert page.empty.isVisible()
+    assert all(each.isEnabled() for each in (page.count, page.engine, page.stack))
 
 
 def test_an_empty_fleet_invites_to_start_one(page: FleetPage) -> None:
     page.show_view(fleet_view())
     assert page.empty.isVisible()
-    assert page.header.sentence.text() == REASON
+    assert page.header.sentence.text() == SHORT
     assert not page.stop_all.isEnabled()
     requested = QSignalSpy(page.scale_requested)
     page.empty.button.click()
     assert requested.at(0) == [2]
+
+
+def test_what_instances_run_on_is_shown_in_full_on_demand(page: FleetPage) -> None:
+    page.show_view(fleet_view())
+    assert not page.reason.isVisible()
+    page.why.setFocus()
+    QTest.keyClick(page.why, Qt.Key.Key_Space)
+    assert page.reason.isVisible()
+    assert page.reason.text() == REASON
+    QTest.mouseClick(page.why, Qt.MouseButton.LeftButton)
+    assert not page.reason.isVisible()
+
+
+def test_what_is_wrong_with_the_engine_is_shown_in_full_unasked(page: FleetPage) -> None:
+    sentence = "No container engine answers at /run/docker.sock. Start it."
+    page.show_view(replace(fleet_view(), engine_reason=sentence, engine_usable=False))
+    assert page.reason.isVisible()
+    assert page.reason.text() == sentence
+    assert page.reason.property("role") == "error"
+    page.show_view(fleet_view())
+    assert not page.reason.isVisible()
+
+
+@pytest.mark.parametrize("width", [660, 1100])
+def test_what_is_served_is_not_cut(page: FleetPage, width: int) -> None:
+    page.resize(width, 560)
+    mixed = (instance_view(1), instance_view(2, STARTING), instance_view(3, FAILED))
+    view = fleet_view(*mixed)
+    served = ServedModels("efficientnet-lite0-of-the-garden", ("birds",))
+    renamed = replace(instance_view(1, model=served.current), model=served.current)
+    page.show_view(replace(view, served=served, instances=(renamed, *mixed[1:])))
+    QApplication.processEvents()
+    assert "Serving efficientnet-lite0-of-the-garden v3 and 1 other." in page.state.text()
+    assert page.state.height() >= page.state.heightForWidth(page.state.width())
+    for badge in (page.badges[STARTING], page.badges[FAILED], page.ready_mark):
+        assert badge.width() >= badge.sizeHint().width()
 
 
 def test_a_row_tells_everything_about_an_instance(page: FleetPage) -> None:
@@ -50,7 +106,23 @@ def test_a_row_tells_everything_about_an_instance(page: FleetPage) -> None:
     assert row[1:4] == ["instance-000001", "v3", "40001"]
     assert row[5:] == ["12%", "412 MB", "1,234", "38/s", "22 ms"]
     assert page.ready_figure.text() == "1"
-    assert page.state.text() == "The only instance is ready, serving pets v3."
+    assert page.state.text() == "The only instance is ready. Serving pets v3."
+
+
+def test_the_node_of_an_instance_is_shown_once_an_engine_has_several(page: FleetPage) -> None:
+    here, there = instance_view(1), instance_view(2)
+    page.show_view(fleet_view(here, there))
+    assert page.table.isColumnHidden(NODE)
+    nodes = [
+        replace(each, instance=replace(each.instance, node=name))
+        for each, name in ((here, "attic"), (there, "cellar"))
+    ]
+    page.show_view(replace(fleet_view(*nodes), update="New instances did not come up."))
+    assert not page.table.isColumnHidden(NODE)
+    assert [texts(page, row)[2] for row in (0, 1)] == ["attic", "cellar"]
+    assert page.header.sentence.text() == f"{SHORT} New instances did not come up."
+    page.show_view(fleet_view(here, there))
+    assert page.table.isColumnHidden(NODE)
 
 
 def test_ready_is_the_only_state_counted_as_ready(page: FleetPage) -> None:
@@ -191,7 +263,8 @@ def test_charts_say_in_words_what_they_draw(page: FleetPage) -> None:
     page.show_view(fleet_view(instance_view(1, cpu=80.0)))
     facts = [chart.facts for chart in page.detail.activity.charts.values()]
     assert facts[0].startswith("CPU: 80%, between 5% and 80% in the last")
-    cell = page.table.model().index(0, 5)
+    cpu = next(i for i, column in enumerate(COLUMNS) if column.title == "CPU")
+    cell = page.table.model().index(0, cpu)
     assert cell.data(Qt.ItemDataRole.AccessibleTextRole) == facts[0]
 
 
@@ -299,3 +372,65 @@ def test_an_instance_on_tcp_shows_the_port_for_others(page: FleetPage) -> None:
     page.show_view(fleet_view(replace(each, instance=instance)))
     assert texts(page, 0)[3] == "40001"
     assert page.detail.grpc.text() == "127.0.0.1:40001"
+
+
+def attached(state: InstanceState = InstanceState.READY, failure: str = "") -> InstanceView:
+    """Return a server that somebody else runs."""
+    each = instance_view(9, state, failure=failure)
+    instance = replace(
+        each.instance,
+        id="10.0.0.5:8500",
+        engine="external",
+        grpc_address="10.0.0.5:8500",
+        rest_address=None,
+        started=0.0,
+        process=None,
+    )
+    return replace(each, instance=instance, stats=None)
+
+
+def test_an_attached_server_is_a_row_that_can_only_be_detached(page: FleetPage) -> None:
+    page.show_view(replace(fleet_view(), attached=(attached(),)))
+    assert texts(page, 0)[:5] == ["Ready", "10.0.0.5:8500", "v3", "8500", UNKNOWN]
+    assert not page.empty.isVisible()
+    assert page.ready_figure.text() == "0"
+    assert page.state.text() == (
+        "Attached servers answer; none of your own is running. Serving pets v3."
+    )
+    detail = page.detail
+    assert not detail.restart.isEnabled()
+    assert not detail.command.isEnabled()
+    assert detail.stop.text() == "Detach"
+    assert detail.log.text.placeholderText() == "Its log is kept where it runs."
+    detached, stopped = QSignalSpy(detail.detach_requested), QSignalSpy(detail.stop_requested)
+    detail.stop.click()
+    assert detached.at(0) == ["10.0.0.5:8500"]
+    assert stopped.count() == 0
+
+
+def test_an_attached_server_that_gets_no_photos_says_why(page: FleetPage) -> None:
+    server = attached(FAILED, "Nothing answers at 10.0.0.5:8500.")
+    page.show_view(replace(fleet_view(instance_view(1)), attached=(server,)))
+    assert [texts(page, row)[1] for row in (0, 1)] == ["instance-000001", "10.0.0.5:8500"]
+    page.table.selectRow(1)
+    sentence = "It gets no photos: Nothing answers at 10.0.0.5:8500."
+    assert page.detail.problem.text() == sentence
+    assert page.detail.stop.text() == "Detach"
+    assert page.state.text() == "The only instance is ready. Serving pets v3."
+
+
+def test_an_address_is_asked_for_and_checked(page: FleetPage) -> None:
+    page.show_view(fleet_view())
+    requested = QSignalSpy(page.attach_requested)
+    page.attach.click()
+    (dialog,) = page.findChildren(AttachDialog)
+    assert not dialog.apply.isEnabled()
+    QTest.keyClicks(dialog.address, "http://10.0.0.5")
+    QTest.keyClick(dialog.address, Qt.Key.Key_Return)
+    assert dialog.problem.text().endswith("such as 10.0.0.5:8500.")
+    assert requested.count() == 0
+    dialog.address.clear()
+    QTest.keyClicks(dialog.address, "10.0.0.5:8500")
+    assert not dialog.problem.isVisible()
+    QTest.keyClick(dialog.address, Qt.Key.Key_Return)
+    assert requested.at(0) == ["10.0.0.5:8500"]

@@ -18,6 +18,7 @@ from desktop.jobs import Job, Jobs, JobState
 from desktop.notifications import Notice, Notifications
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
+from tests.support.fake_prediction_server import FakePredictionServer, cat
 from tests.support.fleet_env import FleetEnv, open_fleet_env
 from tests.support.waiting import wait_until
 
@@ -53,7 +54,7 @@ def run_with_fleet(run: Run, workspace: Workspace) -> RunWithFleet:
                 env = PageEnv(page, fleet_env)
                 notifications.posted.connect(env.notices.append)
                 jobs.finished.connect(env.finished.append)
-                FleetPresenter(page, fleet_env.fleet, jobs, notifications)
+                _presenter = FleetPresenter(page, fleet_env.fleet, jobs, notifications)
                 async with fleet_env.running():
                     try:
                         await scenario(env)
@@ -165,5 +166,23 @@ def test_a_killed_instance_is_reported_with_its_reason(run_with_fleet: RunWithFl
         assert "SIGKILL" in notice.advice
         assert notice.details.startswith(notice.advice)
         assert "The last lines of its log:" in notice.details
+
+    run_with_fleet(scenario)
+
+
+def test_a_server_is_attached_and_detached_in_the_window(run_with_fleet: RunWithFleet) -> None:
+    async def scenario(env: PageEnv) -> None:
+        async with FakePredictionServer(cat) as server:
+            address = server.address
+            env.page.attach_requested.emit(address)
+            await wait_until(lambda: env.states() == ["Failed"])
+            await wait_until(lambda: len(env.notices) == 1)
+            # It has no list of models, as TensorFlow Serving has.
+            assert env.notices[0].text.startswith(f"{address} is attached. It gets no photos: ")
+            assert env.page.table.selected_id == address
+            env.page.detail.stop.click()
+            await wait_until(lambda: env.states() == [])
+            assert len(server.requests) == 0
+        assert {job.state for job in env.finished} == {JobState.SUCCEEDED}
 
     run_with_fleet(scenario)

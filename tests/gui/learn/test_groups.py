@@ -57,6 +57,41 @@ def test_a_group_is_named_with_one_key_and_exceptions_are_clicked_away(
     run_labelling(PlainBackend(groups=groups("abcde", "fg", suggestion="cow")), scenario)
 
 
+def test_a_group_without_photos_cannot_be_named_and_says_so(run_labelling: RunLabelling) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        click(env, 0)
+        assert env.page.groups_view.hint.text().startswith("Click what does not belong")
+        click(env, 1)
+        assert env.page.groups_view.hint.text().startswith("Every photo is taken out")
+        env.press(Qt.Key.Key_Return)
+        assert (shown(env), await env.said()) == ("ab", [])
+        click(env, 1)
+        env.press(Qt.Key.Key_Return)
+        assert await env.said() == [(("b",), "cow")]
+
+    run_labelling(PlainBackend(groups=groups("ab", suggestion="cow")), scenario)
+
+
+def test_what_was_clicked_away_is_there_when_the_view_is_shown_again(
+    run_labelling: RunLabelling,
+) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        click(env, 0)
+        env.press(Qt.Key.Key_Right, hold=ALT)
+        click(env, 3)
+        env.press(Qt.Key.Key_Left, hold=ALT)
+        env.page.show_view(LearnView.LABEL)
+        env.backend.groups = groups("defgx")  # made again, as the backend does
+        env.page.show_view(LearnView.GROUPS)
+        await env.groups.refresh()
+        assert env.page.groups_view.heading.text() == "2 of 3 photos that look alike"
+        env.press(Qt.Key.Key_Right, hold=ALT)
+        assert shown(env) == "defgx"
+        assert env.page.groups_view.heading.text() == "4 of 5 photos that look alike"
+
+    run_labelling(PlainBackend(groups=groups("abc", "defg")), scenario)
+
+
 def test_the_keyboard_alone_takes_photos_out(run_labelling: RunLabelling) -> None:
     async def scenario(env: LabellingEnv) -> None:
         env.press(Qt.Key.Key_Right, Qt.Key.Key_Space, *"snail", Qt.Key.Key_Return)

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication
 
 from backend.contract import PoolSummary, QueueItem, QueueReason
 from desktop.learn.labelling.queue_presenter import QUEUE
-from tests.gui.learn.labelling_env import LabellingEnv, PlainBackend, RunLabelling, item
+from tests.gui.learn.labelling_env import CLASSES, LabellingEnv, PlainBackend, RunLabelling, item
 from tests.support.sample_summaries import model
 from tests.support.waiting import wait_until
 
@@ -98,7 +98,8 @@ def test_after_the_arrow_keys_the_next_photo_begins_at_its_first_class(
 def test_a_low_window_offers_fewer_classes_and_still_the_new_one(
     run_labelling: RunLabelling,
 ) -> None:
-    names = [f"class {number}" for number in range(9)]
+    answered = [f"class {number}" for number in range(9)]
+    names = [*answered[:4], *CLASSES, *answered[4:6]]
 
     async def scenario(env: LabellingEnv) -> None:
         assert rows(env) == names
@@ -109,7 +110,46 @@ def test_a_low_window_offers_fewer_classes_and_still_the_new_one(
         env.press("c")
         assert rows(env)[-1] == "c"
 
-    run_labelling(PlainBackend([item(number, *names) for number in range(9)]), scenario)
+    run_labelling(PlainBackend([item(number, *answered) for number in range(9)]), scenario)
+
+
+def test_the_arrow_keys_move_the_mark_also_while_nothing_is_typed(
+    run_labelling: RunLabelling,
+) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.press(Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Up, Qt.Key.Key_Return)
+        env.press(Qt.Key.Key_Return)
+        assert [name for _, name in await env.said()] == ["dog", "cow", "cat"]
+
+    run_labelling(PlainBackend([item(number) for number in range(9)]), scenario)
+
+
+def test_who_deletes_what_they_typed_answers_with_keys_again(
+    run_labelling: RunLabelling,
+) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.press("d", Qt.Key.Key_Backspace, "1")
+        assert await env.said() == [(("photo 0",), "cat")]
+
+    run_labelling(PlainBackend([item(number) for number in range(9)]), scenario)
+
+
+def test_a_photo_that_was_labelled_on_another_page_is_not_asked_about(
+    run_labelling: RunLabelling,
+) -> None:
+    async def scenario(env: LabellingEnv) -> None:
+        env.desk.answered_elsewhere(["photo 0", "photo 2"], "pets", True)
+        env.desk.answered_elsewhere(["photo 1"], "another model", True)
+        env.press("1", "1")
+        assert [images for images, _ in await env.said()] == [("photo 1",), ("photo 3",)]
+        env.desk.answered_elsewhere(["photo 2"], "pets", False)
+        await env.queue.refresh()
+        while env.page.label_view.item is not None:
+            env.press("1")
+        assert (("photo 2",), "cat") in await env.said()
+        assert (("photo 0",), "cat") not in await env.said()
+
+    run_labelling(PlainBackend([item(number) for number in range(5)]), scenario)
 
 
 def test_a_key_that_is_held_down_answers_once(run_labelling: RunLabelling) -> None:

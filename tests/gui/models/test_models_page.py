@@ -35,7 +35,8 @@ def page(application: QApplication) -> ModelsPage:
 
 def texts(menu: QMenu) -> list[str]:
     menu.aboutToShow.emit()
-    return [action.text() for action in menu.actions() if not action.isSeparator()]
+    shown = (action for action in menu.actions() if not action.isSeparator())
+    return [action.text().partition("\t")[0] for action in shown]
 
 
 def trigger(menu: QMenu, text: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backend.client import BackendClient
-from backend.contract import NewModel
+from backend.contract import LabeledPhoto, NewModel
 from backend.store.images import ImageFolder
 from backend.training.photo_answers import write_answers
 from backend.training.worker_protocol import REPORT_PATH
@@ -20,6 +20,8 @@ from desktop.models.folder_sheet import FolderSheet
 from desktop.models.page import ModelsPage
 from desktop.models.presenter import ModelsPresenter
 from desktop.notifications import Notice, Notifications
+from desktop.versions.export_dialog import ExportDialog
+from desktop.widgets.question import Question
 from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
 from serving.workspace import Workspace
@@ -213,6 +215,29 @@ def test_a_model_is_renamed_duplicated_deleted_and_restored(
     run_with_backend(scenario)
 
 
+def test_a_model_that_is_deleted_before_its_photos_came_fails_nothing(
+    run_with_backend: RunWithBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    async def scenario(env: ModelsEnv) -> None:
+        photos = env.client.photos
+
+        async def deleted_first(name: str, limit: int) -> list[LabeledPhoto]:
+            if name == OTHER and OTHER in [each.name for each in await env.client.models()]:
+                await env.client.delete_model(OTHER)
+            return await photos(name, limit)
+
+        monkeypatch.setattr(env.page, "show_unavailable", shown.append)
+        monkeypatch.setattr(env.client, "photos", deleted_first)
+        await env.client.label(image_bytes(), "zebra", model=OTHER)
+        await env.presenter.duplicate(TINY, "copy").result()
+        await wait_until(lambda: env.states().keys() == {TINY, "copy"})
+        assert (shown, env.notices) == ([], [])
+
+    run_with_backend(scenario)
+
+
 def test_photos_of_what_a_model_knows_are_on_its_card(run_with_backend: RunWithBackend) -> None:
     async def scenario(env: ModelsEnv) -> None:
         await env.client.label(image_bytes(), "zebra", model=TINY)
@@ -260,6 +285,43 @@ def test_versions_are_used_pinned_verified_and_deleted(
         assert env.notices[-1].text == "1 file of tiny v3 changed: saved_model.pb."
         one.delete_requested.emit(1)
         await wait_until(lambda: len([each for each in env.notices if each.is_error]) == 2)
+
+    run_with_backend(scenario)
+
+
+def test_a_version_is_exported_and_an_export_replaced_on_request(
+    run_with_backend: RunWithBackend, tmp_path: Path
+) -> None:
+    target = tmp_path / "out"
+
+    async def scenario(env: ModelsEnv) -> None:
+        env.page.open_model(TINY)
+        one = env.page.one.versions
+        await wait_until(lambda: env.versions() == [(1, "Live")])
+
+        async def export() -> None:
+            menu = one.rows[0].menu.menu()
+            menu.aboutToShow.emit()
+            (action,) = (each for each in menu.actions() if each.text() == "Export…")
+            action.trigger()
+            await wait_until(lambda: bool(one.findChildren(ExportDialog)))
+            (dialog,) = one.findChildren(ExportDialog)
+            dialog.target.setText(str(target))
+            dialog.export.click()
+            await wait_until(lambda: not one.findChildren(ExportDialog))
+
+        await export()
+        await wait_until(lambda: bool(env.notices))
+        assert "Version 1 of tiny is in" in env.notices[0].text
+        assert (target / "1" / "saved_model.pb").is_file()
+        (target / "labels.txt").write_text("old")
+        await export()
+        await wait_until(lambda: bool(one.findChildren(Question)))
+        (box,) = one.findChildren(Question)
+        (replace,) = (each for each in box.buttons() if each.text() == "Replace")
+        replace.click()
+        await wait_until(lambda: len(env.notices) == 2)
+        assert (target / "labels.txt").read_text().startswith("red")
 
     run_with_backend(scenario)
 

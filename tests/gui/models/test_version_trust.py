@@ -52,7 +52,7 @@ def test_a_refused_version_is_trusted_after_a_question(
         async def question() -> QMessageBox:
             newest.trust.click()
             (box,) = await wait_until(lambda: one.findChildren(QMessageBox))
-            assert box.text() == "Do you trust whoever made version 3 of tiny?"
+            assert box.text() == "Do you trust the author of version 3 of tiny?"
             assert A_MODEL_IS_A_PROGRAM in box.informativeText()
             assert "uses WriteFile" in box.informativeText()
             return box

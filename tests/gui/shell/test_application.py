@@ -15,6 +15,7 @@ import pytest
 from backend.client import BackendClient
 from backend.run_file import BackendRunFile
 from desktop.app import App, Options, run
+from desktop.running_window import hand_over
 from desktop.settings import OnQuit, Settings
 from serving.engines.process import ProcessEngine
 from serving.errors import BackendError
@@ -136,7 +137,8 @@ def test_photos_wait_for_a_fleet_that_was_stopped(workspace: Workspace, tmp_path
         await one_ready(app)
         fleet = await app.fleet
         await fleet.scale(0)
-        await app.classify.classify([photo]).result()
+        assert await asyncio.to_thread(hand_over, workspace, [photo])  # as a second start does
+        await wait_until(lambda: any(each.failure for each in app.gallery.photos))
         (shown,) = app.classify_page.gallery.photos
         assert shown.failure is not None
         assert shown.failure.what == "The fleet is stopped."

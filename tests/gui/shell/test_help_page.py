@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
 from desktop.app import App, Options
@@ -10,6 +13,7 @@ from desktop.help_page import HelpPage
 from desktop.main_window import PageName
 from serving.licences import parts
 from serving.models.builtin.catalog import built_in_models
+from serving.version import VERSION
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
 from tests.support.waiting import wait_until
@@ -45,4 +49,21 @@ def test_about_lists_every_part_with_its_licences(app: App, run: Run) -> None:
             panel.names.setCurrentIndex(model.index(row, 0))
             assert panel.text.toPlainText() == part.full_text()
 
+    run(main)
+
+
+def test_the_diagnostics_are_copied_by_a_button(app: App, run: Run) -> None:
+    async def main() -> None:
+        await app.show()
+        app.window.show_page(PageName.HELP)
+        QTest.mouseClick(app.help_page.copy, Qt.MouseButton.LeftButton)
+        text = await wait_until(QGuiApplication.clipboard().text)
+        assert f"Servery {VERSION}" in text
+        assert "Fleet: none" in text
+        assert any(line.startswith("PySide6_Essentials ") for line in text.splitlines())
+        assert str(app.workspace.root) not in text
+        (notice,) = app.window.notices.bars
+        assert "clipboard" in notice.notice.text
+
+    QGuiApplication.clipboard().clear()
     run(main)

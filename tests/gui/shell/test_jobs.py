@@ -12,7 +12,7 @@ from tests.gui.conftest import Run
 from tests.support.waiting import wait_until
 
 
-def test_every_job_ends_in_one_of_three_states(run: Run) -> None:
+def test_every_job_ends_in_one_of_three_states(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     async def succeed(report: Report) -> int:
         return 7
 
@@ -48,6 +48,9 @@ def test_every_job_ends_in_one_of_three_states(run: Run) -> None:
         assert not jobs.running
 
     run(main)
+    assert [record.getMessage() for record in caplog.records] == [
+        "The background job “hidden” failed"
+    ]
 
 
 def test_closing_cancels_what_runs_and_what_comes_later(run: Run) -> None:
@@ -172,3 +175,27 @@ async def refreshed(jobs: Jobs) -> None:
     """Return once the line was brought up to date, which the end of any job does."""
     other = jobs.start("other", nothing, background=True)
     await wait_until(lambda: not other.running)
+
+
+def test_a_job_with_nothing_to_tell_wakes_nobody(run: Run) -> None:
+    async def main() -> None:
+        jobs = Jobs()
+        reports: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+        seen: list[int] = []
+        jobs.changed.connect(lambda job: seen.append(job.done))
+
+        async def work(report: Report) -> None:
+            reports.set_result(report)
+            await asyncio.Event().wait()
+
+        job = jobs.start("Follow something", work, background=True)
+        report = await reports
+        await wait_until(lambda: seen == [0] and not jobs._poll_soon.isActive())
+        for done in (1, 2):
+            await asyncio.to_thread(report, done, 2, "")
+            await wait_until(lambda: seen[-1] == done)  # noqa: B023
+            await wait_until(lambda: not jobs._poll_soon.isActive())
+        job.cancel()
+        await wait_until(lambda: not jobs.running)
+
+    run(main)

@@ -42,7 +42,8 @@ class FirstPaint(QObject):
 
     def eventFilter(self, watched, event):
         if not self.modules and event.type() == QEvent.Type.Paint:
-            self.modules = tuple(sys.modules)
+            # What is None was kept from being imported.
+            self.modules = tuple(name for name, found in sys.modules.items() if found)
         return False
 
 

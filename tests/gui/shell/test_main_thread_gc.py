@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import weakref
 
 from PySide6.QtCore import QTimer
 
+from desktop.main_thread_gc import OldestGeneration
 from tests.gui.conftest import Run
 from tests.support.waiting import wait_until
 
@@ -25,6 +27,22 @@ def allocate() -> None:
     """Do what makes Python look for garbage, again and again."""
     kept = [[number] for number in range(50_000)]
     assert len(kept) == 50_000
+
+
+def test_old_objects_are_looked_through_again_once_there_are_more_of_them() -> None:
+    gc.freeze()  # those of other tests
+    try:
+        oldest = OldestGeneration()
+        kept = [[number] for number in range(1000)]
+        oldest.collect()
+        assert not oldest.has_grown()
+        kept += [[number] for number in range(1000)]
+        gc.collect(1)
+        assert oldest.has_grown()
+        oldest.collect()
+        assert not oldest.has_grown()
+    finally:
+        gc.unfreeze()
 
 
 def test_the_collector_never_ends_a_qt_object_on_another_thread(run: Run) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
-from backend.store.labels import Statement
+from backend.store.label_writing import Statement
 from backend.store.store import Store
 from desktop import start_repair
 from desktop.database_repair import prepare_desktop_database

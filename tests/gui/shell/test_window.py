@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtTest import QSignalSpy, QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton, QToolButton
 
+from desktop import theme
 from desktop.app import App, Options
 from desktop.main_window import MIN_SIZE, PageName
 from desktop.notifications import Notifications
@@ -17,6 +18,7 @@ from desktop.settings import OnQuit, Settings
 from desktop.theme import Appearance, tokens
 from desktop.theme.tokens import DARK, LIGHT
 from desktop.widgets.notice_stack import MAX_NOTICES
+from desktop.widgets.plain_label import PlainLabel
 from serving.errors import EngineError
 from serving.fleet.rollout import Rollout
 from serving.models.served import ServedModels
@@ -56,6 +58,19 @@ def test_every_page_has_a_shortcut(app: App, run: Run) -> None:
         assert app.window.current_page == PageName.CLASSIFY
 
     run(main)
+
+
+def test_whether_near_duplicates_are_stacked_is_kept(
+    app: App, application: QApplication, workspace: Workspace
+) -> None:
+    stacking = app.classify_page.view_menu.stacking
+    assert stacking.isChecked()
+    stacking.setChecked(False)  # as the map does, for as long as it is shown
+    assert app.settings.preferences.stack_near_duplicates
+    stacking.setChecked(True)
+    stacking.trigger()
+    again = App(application, Options(workspace)).classify_page
+    assert not again.view_menu.stacking.isChecked()
 
 
 def test_every_button_has_an_accessible_name(app: App) -> None:
@@ -152,7 +167,7 @@ def test_only_the_engines_that_there_are_can_be_chosen(app: App) -> None:
     app.settings.change(engine="process")
     box = app.settings_page.engine
     titles = [box.itemText(index) for index in range(box.count())]
-    assert titles == ["Automatic", "Docker", "Processes"]
+    assert titles == ["Automatic", "Docker", "Docker Swarm", "Processes"]
     assert box.currentData() == "process"
 
 
@@ -196,6 +211,19 @@ def test_notices_fit_the_window_and_wait_for_room(app: App, size: tuple[int, int
     assert not notices.isVisible()
 
 
+def test_notices_leave_the_upper_half_of_a_page(app: App) -> None:
+    window, notices = app.window, app.window.notices
+    show(window, *MIN_SIZE)
+    for number in range(MAX_NOTICES):
+        what = f"The file holiday-{number}.jpg could not be read: it is damaged."
+        app.notifications.error(EngineError(what, "Open it in a viewer, and save it again. " * 2))
+    QApplication.processEvents()
+    page = notices.parentWidget()
+    assert page is not None
+    assert len([bar for bar in notices.bars if bar.isVisible()]) >= 2
+    assert notices.y() + theme.L >= page.height() // 2
+
+
 def test_news_that_stays_is_there_until_it_is_closed(app: App) -> None:
     app.notifications.info("It was moved.", stays=True)
     app.notifications.info("It is live.")
@@ -207,8 +235,8 @@ def test_news_that_stays_is_there_until_it_is_closed(app: App) -> None:
 def test_the_details_of_an_error_can_be_copied(app: App) -> None:
     app.notifications.error(EngineError("The engine is gone.", "Start it again."))
     (bar,) = app.window.notices.bars
-    copy = next(each for each in bar.findChildren(QPushButton) if each.text() == "Copy details")
-    copy.click()
+    buttons = {each.accessibleName(): each for each in bar.findChildren(QToolButton)}
+    buttons["Copy details"].click()
     assert "EngineError" in QGuiApplication.clipboard().text()
 
 
@@ -264,6 +292,38 @@ async def close_with(answer: str | None) -> None:
         box.reject()
     else:
         next(button for button in box.buttons() if button.text() == answer).click()
+
+
+def test_return_gives_the_first_answer_of_a_question(app: App, run: Run) -> None:
+    async def main() -> None:
+        await app.show()
+        app.quit_flow.has_fleet = True
+        app.window.close()
+        await wait_until(lambda: bool(questions()))
+        (box,) = questions()
+        focused = await wait_until(box.focusWidget)
+        assert isinstance(focused, QPushButton)
+        assert focused.text() == "Stop the fleet"
+        QTest.keyClick(focused, Qt.Key.Key_Return)
+        await app.quit_flow.quit_requested.wait()
+        assert app.quit_flow.on_quit is OnQuit.STOP
+
+    run(main)
+
+
+def test_the_text_of_a_notice_is_wide_beside_its_buttons(app: App, run: Run) -> None:
+    async def main() -> None:
+        await app.show()
+        what = "An answer of a length that once stood beside it."
+        for advice in ("", "Do this.", "Do this, and wait until that has been done, and so on."):
+            app.notifications.error(EngineError(what, advice), "details")
+            (bar,) = app.window.notices.bars
+            QApplication.processEvents()
+            texts = [each for each in bar.findChildren(PlainLabel) if each.text().startswith(what)]
+            assert texts[0].width() > bar.width() * 3 / 4
+            bar.close_notice()
+
+    run(main)
 
 
 @pytest.mark.parametrize(

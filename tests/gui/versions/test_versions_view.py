@@ -1,9 +1,8 @@
-"""One model: its timeline, the report of a version, two versions compared."""
+"""One model: its timeline, and what each version says of itself."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -14,16 +13,12 @@ from backend.contract import (
     AuditAction,
     AuditEntry,
     CanarySummary,
-    Comparison,
     ConfusedClasses,
     Decision,
-    Mistake,
     ModelSummary,
-    PhotoAnswer,
     RolloutSummary,
     Rule,
     RunState,
-    SkippedFile,
     TrainingRun,
 )
 from desktop.theme import Appearance, Theme
@@ -31,21 +26,9 @@ from desktop.theme.tokens import DARK, LIGHT
 from desktop.versions.run_row import RunRow
 from desktop.versions.timeline_list import INITIAL_ROWS
 from desktop.versions.view import VersionsView
-from desktop.widgets.confusion_matrix import MAX_CLASSES, ConfusionMatrix, drawn_classes
-from desktop.widgets.pictures import Pictures
 from serving.models.canary import CanaryPhase
-from tests.gui.conftest import show
-from tests.support.sample_summaries import IMAGE, model, report
-
-BIRDS = model("birds", labels=120, versions=3, served=True)
-
-
-@pytest.fixture
-def view(application: QApplication) -> VersionsView:
-    view = show(VersionsView(Pictures()), 1000, 680)
-    view.show_model(BIRDS)
-    QApplication.processEvents()
-    return view
+from tests.gui.versions.conftest import BIRDS
+from tests.support.sample_summaries import IMAGE, model
 
 
 def test_a_model_begins_with_the_report_of_its_live_version(view: VersionsView) -> None:
@@ -55,20 +38,20 @@ def test_a_model_begins_with_the_report_of_its_live_version(view: VersionsView) 
     assert [selected.at(index) for index in range(selected.count())] == [[1]]
 
 
+def test_a_view_that_nobody_sees_follows_the_live_version(view: VersionsView) -> None:
+    selected = QSignalSpy(view.version_selected)
+    view.show_model(replace(model("other", versions=2), live_version=1))
+    view.hide()
+    view.show_model(replace(model("other", versions=3), live_version=3))
+    view.show()
+    view.show_model(replace(model("other", versions=3), live_version=2))
+    assert [selected.at(index) for index in range(selected.count())] == [[1], [3]]
+
+
 def menu_of(view: VersionsView, row: int) -> QMenu:
     menu = view.rows[row].menu.menu()
     menu.aboutToShow.emit()
     return menu
-
-
-def matrix_of(classes: int) -> ConfusionMatrix:
-    matrix = show(ConfusionMatrix(), 640, 640)
-    names = [f"class {number}" for number in range(classes)]
-    counts = [[5 if row == column else 0 for column in range(classes)] for row in range(classes)]
-    counts[0][1] = 2
-    matrix.show_counts(names, counts)
-    QApplication.processEvents()
-    return matrix
 
 
 def test_the_timeline_says_how_good_each_version_is_and_what_changed(view: VersionsView) -> None:
@@ -116,65 +99,6 @@ def test_older_versions_are_shown_on_request(view: VersionsView) -> None:
     assert view.timeline.older.text() == "Show 5 older"
     view.timeline.older.click()
     assert len(view.rows) == INITIAL_ROWS + 5
-
-
-def test_a_late_report_of_another_version_is_not_shown(view: VersionsView) -> None:
-    view.show_report(3, "No report.")
-    view.show_report(2, report(["cat", "dog"], [[1, 0], [0, 1]]))
-    assert view.report.sentence.text() == "No report."
-
-
-def test_a_report_shows_accuracy_confusion_mistakes_photos_and_what_was_skipped(
-    view: VersionsView,
-) -> None:
-    found = replace(
-        report(["cat", "dog"], [[8, 2], [0, 10]]),
-        mistakes=[Mistake(IMAGE, "cat", "dog", 0.93)],
-        skipped=[SkippedFile("cat/notes.txt", "not an image"), SkippedFile("cat/.x", "hidden")],
-        notes=["The test part is the folder test."],
-    )
-    view.show_report(3, found)
-    shown = view.report
-    assert shown.sentence.text() == "90.0% ± 2.0 right of 20 photos, by cross-validation."
-    assert shown.notes.text() == "The test part is the folder test."
-    assert shown.matrix.accessibleName() == "Confusion matrix: 18 of 20 photos right"
-    assert shown.matrix.text() == "cat as dog: 2"
-    assert [tile.text for tile in shown.mistakes.tiles] == ["cat, dog 93%"]
-    assert shown.bars.model().rowCount() == 2
-    assert shown.skipped_note.text() == "1 file: not an image. 1 file: hidden"
-    assert "cat/notes.txt" in shown.skipped.toPlainText()
-
-
-def test_a_cell_lists_its_photos_once_they_are_there(view: VersionsView) -> None:
-    view.show_report(3, report(["cat", "dog"], [[8, 2], [0, 10]]))
-    requested = QSignalSpy(view.cell_selected)
-    matrix = view.report.matrix
-    QApplication.processEvents()
-    QTest.mouseClick(
-        matrix, Qt.MouseButton.LeftButton, pos=matrix.cell_rect(0, 1).center().toPoint()
-    )
-    assert view.report.cell_sentence.text() == "2 photos of cat answered dog."
-    assert requested.at(0) == [3, "cat", "dog"]
-    view.show_cell(3, "cat", "dog", [PhotoAnswer(IMAGE, "cat", "dog", 0.93)])
-    assert view.report.cell_sentence.text() == (
-        "2 photos of cat answered dog. The first 1 are shown."
-    )
-    assert [tile.text for tile in view.report.cell_photos.tiles] == ["cat, dog 93%"]
-    QTest.keyClick(matrix, Qt.Key.Key_Down)
-    assert requested.at(1) == [3, "dog", "dog"]
-    view.show_cell(3, "cat", "dog", [PhotoAnswer(IMAGE, "cat", "dog", 0.93)])  # too late
-    assert view.report.cell_sentence.text() == "10 photos of dog answered dog."
-    assert not view.report.cell_photos.isVisible()
-    view.show_cell(3, "dog", "dog", [PhotoAnswer(IMAGE, "dog", "dog", 0.99)] * 10)
-    assert view.report.cell_photos.tiles[0].text == "dog 99%"
-
-
-def test_a_cell_without_photos_asks_for_none(view: VersionsView) -> None:
-    view.show_report(3, report(["cat", "dog"], [[8, 2], [0, 10]]))
-    requested = QSignalSpy(view.cell_selected)
-    view.report.matrix.cell_selected.emit("dog", "cat")
-    assert view.report.cell_sentence.text() == "0 photos of dog answered cat."
-    assert requested.count() == 0
 
 
 HELD_BACK = TrainingRun(
@@ -230,7 +154,12 @@ def test_a_version_that_was_used_anyway_and_replaced_is_not_held_back(view: Vers
 
 def test_a_canary_that_lost_says_so(view: VersionsView) -> None:
     view.show_model(live(BIRDS, 2))
-    view.show_audit([entry(1, AuditAction.HELD_BACK, 3, Rule.CANARY_AGREEMENT)])
+    view.show_audit(
+        [
+            entry(2, AuditAction.PINNED, 3, Rule.PERSON),  # which says nothing of how it was
+            entry(1, AuditAction.HELD_BACK, 3, Rule.CANARY_AGREEMENT),
+        ]
+    )
     assert view.rows[0].state.text() == "Held back"
     assert view.rows[0].held_back.text() == "entry 1"
 
@@ -273,8 +202,8 @@ def test_a_canary_says_how_it_stands_and_a_person_ends_it(view: VersionsView) ->
     assert view.canary.heading.text() == "Version 3 beside version 2"
     assert view.canary.sentence.text() == "It answers 10% of the requests."
     assert view.canary.facts.text() == (
-        "Compared: 60 requests   Failed: v3 1, v2 0   An answer: v3 12 ms, v2 11 ms"
-        "   Ends within: 23 h"
+        "Compared: 60 requests   Agreement required: 80%   Failed: v3 1, v2 0"
+        "   An answer: v3 12 ms, v2 11 ms   Ends within: 23 h"
     )
     assert view.canary.bar.accessibleName() == (
         "Agreement 90%, between 71% and 98%; 80% is required"
@@ -323,109 +252,6 @@ def test_runs_without_a_version_are_on_the_timeline(view: VersionsView) -> None:
     row = view.timeline.rows[0]
     assert isinstance(row, RunRow)
     assert (row.state.text(), row.outcome.text()) == ("Failed", "It cannot learn.")
-
-
-@pytest.mark.parametrize("classes", [2, 10, 50])
-def test_every_cell_of_a_matrix_can_be_hit(application: QApplication, classes: int) -> None:
-    matrix = matrix_of(classes)
-    selected = QSignalSpy(matrix.cell_selected)
-    last = matrix.cell_rect(classes - 1, classes - 1)
-    assert last.width() >= 10
-    matrix.resize(matrix.width(), matrix.heightForWidth(matrix.width()))
-    QTest.mouseClick(matrix, Qt.MouseButton.LeftButton, pos=last.center().toPoint())
-    name = f"class {classes - 1}"
-    assert selected.at(0) == [name, name]
-
-
-def test_of_many_classes_those_with_the_most_mistakes_are_drawn(application: QApplication) -> None:
-    counts = [[5 if row == column else 0 for column in range(80)] for row in range(80)]
-    counts[70][75] = 9
-    drawn = drawn_classes(counts)
-    assert len(drawn) == MAX_CLASSES
-    assert {70, 75} <= set(drawn)
-    assert drawn == sorted(drawn)
-
-
-def test_two_versions_are_compared_side_by_side(view: VersionsView) -> None:
-    compare = view.compare
-    requested = QSignalSpy(compare.compare_requested)
-    compare.compare.click()
-    assert requested.at(0) == [2, 3, False]
-    compare.show_comparing(True)
-    assert not compare.compare.isEnabled()
-    compare.show_comparing(False)
-    compare.show_comparisons(
-        [
-            Comparison(IMAGE, "cat", ["dog", "cat"], [0.5, 0.9]),
-            Comparison(IMAGE, "cat", ["cat", "dog"], [0.6, 0.7]),
-            Comparison(IMAGE, "dog", ["dog", "dog"], [0.6, 0.8]),
-        ]
-    )
-    assert compare.sentence.text() == "2 of 3 answers changed: 1 became right, 1 became wrong."
-    assert len(compare.grid.tiles) == 2
-    assert compare.grid.tiles[0].text == "cat, v2 dog 50%, v3 cat 90%"
-    assert [line.mark for line in compare.grid.tiles[0].lines] == ["", "close", "check"]
-    compare.select(3, 2)
-    compare.only_changed.click()
-    assert len(compare.grid.tiles) == 3
-    assert compare.grid.tiles[0].text == "cat, v2 dog 50%, v3 cat 90%"
-
-
-def test_two_versions_are_compared_on_the_photos_of_the_history(view: VersionsView) -> None:
-    compare = view.compare
-    view.tabs.setCurrentWidget(compare)
-    requested = QSignalSpy(compare.compare_requested)
-    compare.compare.click()
-    compare.show_comparisons([Comparison(IMAGE, "cat", ["dog", "cat"], [0.5, 0.9])])
-    compare.photos.select(True)
-    assert list(compare.grid.tiles) == []
-    assert compare.note.text() == "See on the photos of the history which answers changed."
-    compare.compare.click()
-    assert requested.at(1) == [2, 3, True]
-    compare.show_comparing(True)
-    assert not compare.photos.isEnabled()
-    compare.show_comparing(False)
-    assert compare.photos.isEnabled()
-    compare.show_comparisons([])
-    assert compare.note.text() == "There is no photo in the history to compare on."
-    unreadable = Comparison("", "", [], [], "/photos/b.png", "It is gone.")
-    compare.show_comparisons([unreadable, unreadable])
-    assert compare.note.text() == "None of the photos of the history can be read."
-    unlabelled = Comparison(IMAGE, "", ["dog", "cat"], [0.5, 0.9], "/photos/a.png")
-    compare.show_comparisons([unlabelled, unreadable])
-    assert compare.sentence.text() == "1 of 1 answer changed. 1 photo cannot be read."
-    assert compare.unreadable.toPlainText() == "/photos/b.png    It is gone."
-    (tile,) = compare.grid.tiles
-    assert (tile.image, tile.text) == (
-        Path("/photos/a.png"),
-        "Not labelled, v2 dog 50%, v3 cat 90%",
-    )
-
-
-@pytest.mark.parametrize("width", [640, 1000])
-def test_the_row_of_the_comparison_fits(view: VersionsView, width: int) -> None:
-    view.tabs.setCurrentWidget(view.compare)
-    view.resize(width, 480)
-    QApplication.processEvents()
-    compare = view.compare
-    assert view.width() == width
-    assert compare.compare.geometry().right() <= compare.width()
-    assert compare.photos.width() >= compare.photos.sizeHint().width()
-
-
-def test_one_version_cannot_be_compared(view: VersionsView) -> None:
-    view.show_model(model("new"))
-    assert not view.compare.compare.isEnabled()
-
-
-@pytest.mark.parametrize("width", [680, 1000, 1500])
-def test_the_report_needs_no_scrolling_sideways(view: VersionsView, width: int) -> None:
-    names = [f"class {number}" for number in range(8)]
-    counts = [[5] * 8 for _ in range(8)]
-    view.show_report(3, report(names, counts))
-    view.resize(width, 480)
-    QApplication.processEvents()
-    assert view.report.horizontalScrollBar().maximum() == 0
 
 
 def test_a_version_that_cannot_be_served_says_why(view: VersionsView) -> None:
@@ -486,3 +312,19 @@ def test_the_state_of_a_version_follows_the_color_scheme(
         assert state.palette().windowText().color().name() == DARK.failed
     finally:
         theme.set_appearance(Appearance.LIGHT)
+
+
+def test_the_menu_of_a_version_is_in_line_with_its_heading(view: VersionsView) -> None:
+    for row in view.rows:
+        assert row.menu.geometry().center().y() == row.heading.geometry().center().y()
+
+
+def test_the_timeline_is_as_wide_as_the_buttons_of_a_language_with_long_words(
+    view: VersionsView,
+) -> None:
+    row = view.rows[1]
+    row.promote.setText("Zu dieser älteren Version zurückkehren")
+    for _ in range(3):  # the list, then what divides it from the report, then the list again
+        QApplication.processEvents()
+    assert row.width() >= row.minimumSizeHint().width() > 232
+    assert view.timeline.viewport().width() >= row.geometry().right()

@@ -23,21 +23,31 @@ __all__ = ["service", "worker_script"]
 ROOT = Path(__file__).resolve().parents[3]
 
 
+PROGRAM = (sys.executable, "-m", "backend")
+
+
+def arguments(workspace: Workspace, *more: str) -> list[str]:
+    return ["--workspace", str(workspace.root), "--engine", "process", "--port", "0", *more]
+
+
 def command(workspace: Workspace, *more: str) -> list[str]:
-    base = [sys.executable, "-m", "backend", "--workspace", str(workspace.root)]
-    return [*base, "--engine", "process", "--port", "0", *more]
+    return [*PROGRAM, *arguments(workspace, *more)]
 
 
 @contextlib.contextmanager
 def started(
-    workspace: Workspace, *more: str, under: Sequence[str] = ()
+    workspace: Workspace,
+    *more: str,
+    under: Sequence[str] = (),
+    program: Sequence[str] = PROGRAM,
 ) -> Iterator[subprocess.Popen[str]]:
     """Start the program, wait until it listens, and end it with SIGTERM.
 
-    `under` is a command that runs the one that follows it, such as `prlimit`.
+    `under` is a command that runs the one that follows it, such as `prlimit`; `program` is a
+    command that runs the backend in some other way.
     """
     process = subprocess.Popen(
-        [*under, *command(workspace, *more)],
+        [*under, *program, *arguments(workspace, *more)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

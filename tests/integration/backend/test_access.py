@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Route
 
 from backend.client import BackendClient
+from backend.routes.plain_query import PlainQueryRoute
 from backend.run_file import BackendRunFile
 from serving.access_token import AccessToken
 from serving.models.repository import ModelRepository
@@ -62,7 +63,7 @@ def walk(routes: Sequence[BaseRoute]) -> Iterator[Route | APIRoute]:
     for route in routes:
         if isinstance(route, Route | APIRoute):
             yield route
-        else:
+        elif not isinstance(route, PlainQueryRoute):  # which has the path of an APIRoute
             # FastAPI's class of included routers is private.
             yield from walk(route.original_router.routes)  # type: ignore[attr-defined]
 

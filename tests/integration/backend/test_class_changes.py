@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.client import BackendRefused
+from backend.client import BackendClient, BackendRefused
 from backend.contract import BatchLabel, ClassChangeKind, Decision
 from backend.models.class_changes import ClassChanges
 from backend.store.classes import ChangeState
@@ -18,7 +18,9 @@ from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
 from backend.training.worker_protocol import TrainingSpec
-from serving.models.repository import Version
+from desktop.learn.outbox import Outbox
+from desktop.learn.outbox_store import Said
+from serving.models.version import Version
 from serving.programs import module_command
 from tests.support.backend_env import Service, write_worker
 from tests.support.sample_images import drawing, painting
@@ -71,7 +73,7 @@ async def test_a_class_is_renamed_in_labels_and_answers(service: Service, versio
         getpass.getuser(),
     )
     assert "“red” was renamed to “Crimson”" in decision.because
-    assert service.repository.verify(TINY_MODEL, 2) == []
+    assert service.repository.version(TINY_MODEL, 2).changed_files() == []
 
 
 async def fill_pool(service: Service, version: Version) -> None:
@@ -97,6 +99,22 @@ async def test_a_class_is_merged_into_another(service: Service, version: Version
     assert (await counts(service))["yellow"] == 2
     (change,) = await service.client.class_changes(TINY_MODEL)
     assert (change.kind, change.by) == (ClassChangeKind.MERGED, "Ann")
+
+
+async def test_only_labels_that_count_are_counted(service: Service, version: Version) -> None:
+    """What was taken back or corrected is not listed as a class."""
+    taken_back = await service.client.label(painting("red", 1), "rde", model=TINY_MODEL)
+    await service.client.undo_label(taken_back.id)
+    corrected = await label(service, "blue", "bleu")
+    await service.client.label(corrected, "blue", model=TINY_MODEL)
+    disputed = await label(service, "green", "leaf")
+    await service.client.label(disputed, "lawn", model=TINY_MODEL, by="Ann")
+    found = await counts(service)
+    assert {name: number for name, number in found.items() if name not in COLORS} == {
+        "leaf": 0,
+        "lawn": 0,
+    }
+    assert (found["red"], found["blue"]) == (0, 1)
 
 
 async def test_a_class_is_deleted_and_its_photos_are_unlabelled(
@@ -234,6 +252,31 @@ async def test_a_label_sent_again_after_its_class_was_renamed_is_the_same(
     assert (again.id, again.class_name) == (first.id, "Azure")
 
 
+async def test_labels_that_waited_in_an_outbox_follow_what_was_done_to_their_class(
+    service: Service, version: Version, tmp_path: Path
+) -> None:
+    database, painted = tmp_path / "desktop.sqlite", painting("red", 1)
+    known = [await label(service, color, "blue") for color in ("white", "black")]
+    async with BackendClient("http://127.0.0.1:9") as nobody, Outbox(database, nobody) as outbox:
+        await outbox.submit(painted, "red")
+        await outbox.submit_known(known, Said("red"))
+    await service.client.rename_class(TINY_MODEL, "red", "Crimson")
+    async with Outbox(database, service.client) as outbox:
+        await wait_until(lambda: not outbox.view.pending)
+        assert outbox.view.refused == ()
+    assert (await counts(service))["Crimson"] == 3
+    assert "red" not in await counts(service)
+
+
+@pytest.mark.parametrize("said_at", ["yesterday", "2026-01-31T09:15:00", "9999-12-31T23:59-23:00"])
+async def test_when_a_label_was_said_is_checked(
+    service: Service, version: Version, said_at: str
+) -> None:
+    with pytest.raises(BackendRefused, match="not a valid time") as refused:
+        await service.client.label(painting("red", 1), "red", said_at=said_at)
+    assert refused.value.status == 400
+
+
 async def test_the_backbone_stays_the_same(service: Service, version: Version) -> None:
     images = [await label(service, color, color) for color in ("red", "blue")]
     await service.client.label_batch(BatchLabel(images, "red", model=TINY_MODEL))
@@ -270,8 +313,17 @@ async def test_training_goes_on_from_a_changed_version(
     await train()
     await service.client.rename_class(TINY_MODEL, "smiley", "face")
     await service.client.rename_class(TINY_MODEL, "rings", "yellow")
+    seen = await service.client.answers(TINY_MODEL, live(service).number, "face", "face")
+    assert len(seen) == 6
     await service.client.rename_class(TINY_MODEL, "red", "crimson")
     await service.client.delete_class(TINY_MODEL, "blue")
+    report = await service.client.report(TINY_MODEL, live(service).number)
+    card = live(service).card()
+    assert (report.photos, sorted(report.classes)) == (12, ["face", "yellow"])
+    assert report.accuracy == card.metrics["accuracy"] == 1.0
+    assert card.metrics["measured_on"] == "12 labelled photos by cross-validation"
+    seen = await service.client.answers(TINY_MODEL, live(service).number, "face", "face")
+    assert len(seen) == 6
     expected = set(COLORS) - {"red", "blue"} | {"face", "crimson"}
     assert set(live(service).card().classes) == expected
     disputed = await label(service, "green", "green")

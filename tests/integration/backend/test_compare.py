@@ -16,18 +16,20 @@ from PIL import Image
 
 from backend.client import BackendClient, BackendRefused
 from backend.routes.compare import MAX_FILES
-from backend.store.labels import Statement
-from backend.training import json_program
+from backend.store.label_writing import Statement
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
+from serving import job_program
 from serving.access_token import AccessToken
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from serving.tf.names import HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.workspace import Workspace
 from tests.support.backend_env import URL, Service, backend_on_thread
 from tests.support.child_processes import children_running
 from tests.support.damage import OF_A_PHOTO
+from tests.support.problems import PROBLEM_FIELDS
 from tests.support.sample_images import drawing, encode, image_bytes, painting
 from tests.support.tiny_model import install_tiny
 from tests.support.waiting import wait_until
@@ -226,7 +228,7 @@ async def test_nobody_is_asked_any_longer_than_somebody_waits(
     for _ in range(2):
         install_tiny(repository, MODEL)
     sleeping = [sys.executable, "-c", "import time; time.sleep(600)"]
-    monkeypatch.setattr(json_program, "module_command", lambda module: sleeping)
+    monkeypatch.setattr(job_program, "module_command", lambda module: sleeping)
     photo = workspace.root / "red.jpg"
     photo.write_bytes(painting("red", 1))
 
@@ -259,7 +261,7 @@ async def test_only_this_machine_may_name_its_files(
     async with client as elsewhere:
         for named in ([str(files[1])], []):
             answer = await elsewhere.post(path, json={"versions": [1, 2], "files": named})
-            assert (answer.status_code, set(answer.json())) == (403, {"error", "advice"})
+            assert (answer.status_code, set(answer.json())) == (403, PROBLEM_FIELDS)
         assert (await elsewhere.post(path, json={"versions": [1, 2]})).status_code == 200
 
 
@@ -271,4 +273,29 @@ async def test_files_that_cannot_be_named_so_are_refused(
 ) -> None:
     body = {"versions": [1, 2], "files": named}
     answer = await service.http.post(f"/models/{MODEL}/compare", json=body)
-    assert (answer.status_code, set(answer.json())) == (400, {"error", "advice"})
+    assert (answer.status_code, set(answer.json())) == (400, PROBLEM_FIELDS)
+
+
+async def test_one_version_answers_files_whether_it_is_live_or_not(
+    service: Service, versions: list[Version], tmp_path: Path
+) -> None:
+    good, odd = tmp_path / "red.jpg", tmp_path / "note.jpg"
+    good.write_bytes(painting("red", 1))
+    odd.write_text("no photo")
+    nameless = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    steps: list[tuple[int, int]] = []
+    red, note, unnamed, missing = await service.client.predictions(
+        MODEL, 1, [good, odd, nameless, tmp_path / "gone.jpg"], lambda *step: steps.append(step[:2])
+    )
+    assert red.scores[0].name == "red"
+    assert len(red.scores) == 5
+    assert sorted(red.scores, key=lambda each: -each.score) == red.scores
+    assert [each.scores for each in (note, unnamed, missing)] == [[], [], []]
+    assert all(each.problem.endswith(".") for each in (note, unnamed, missing))
+    assert steps[-1][1] == 3
+    (other,) = await service.client.predictions(MODEL, 2, [good])
+    assert [each.name for each in other.scores] == ["scarlet", "blue"]
+    assert await service.client.predictions(MODEL, 2, []) == []
+    with pytest.raises(BackendRefused) as caught:
+        await service.client.predictions(MODEL, 9, [good])
+    assert caught.value.status == 404

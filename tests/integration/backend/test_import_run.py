@@ -85,5 +85,5 @@ async def test_an_import_that_is_cancelled_keeps_its_labels_and_is_continued(
     assert 0 < kept < MANY
     assert (await client.model("mine")).live_version == 1
     run = await ended(client, await client.import_folder("mine", folder))
-    assert (run.state, run.labels) == (RunState.SUCCEEDED, MANY + 2)
+    assert (run.state, run.labels) == (RunState.SUCCEEDED, MANY + 2), run.step
     assert await labels() == MANY + 2

@@ -19,7 +19,7 @@ from backend.contract import EvaluationReport
 from backend.training.head import ServableGraph
 from backend.training.learned import Learned
 from backend.training.loaded_version import LoadedVersion
-from backend.training.worker import learn
+from backend.training.new_version import learn
 from backend.training.worker_protocol import (
     REPORT_PATH,
     LabeledImage,
@@ -33,8 +33,9 @@ from backend.training.worker_protocol import (
 )
 from serving.json_decode import decode
 from serving.models.new_model import create_from_backbone
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.normalize_image import read_normalized_image
 from serving.workspace import Workspace
 from tests.support.sample_images import drawing, painting

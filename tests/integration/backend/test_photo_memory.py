@@ -20,6 +20,7 @@ from backend.run_file import BackendRunFile
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
 from tests.support.hostile_images import BOMBS, large_photo
+from tests.support.problems import PROBLEM_FIELDS
 from tests.support.process_memory import measured_memory, tree_memory
 from tests.support.sample_images import image_bytes
 from tests.support.tiny_model import TINY_MODEL, install_tiny
@@ -77,7 +78,7 @@ def test_many_large_photos_take_bounded_memory(backend: Running) -> None:
     for answer in answers:
         if answer.status_code == 503:
             assert answer.headers["retry-after"]
-            assert set(answer.json()) == {"error", "advice"}
+            assert set(answer.json()) == PROBLEM_FIELDS
     assert measured.growth < MAX_GROWTH
     block_until(lambda: tree_memory(backend.pid) < before + 60 * MEGABYTE)
 
@@ -102,7 +103,7 @@ def test_bomb_costs_its_own_request_alone(backend: Running, name: str) -> None:
     assert statuses <= {200, 201, 413, 415, 422}
     for future in bombs:
         if future.result().status_code >= 400:
-            assert set(future.result().json()) == {"error", "advice"}
+            assert set(future.result().json()) == PROBLEM_FIELDS
     assert measured.growth < MAX_GROWTH
 
 

@@ -19,6 +19,7 @@ from backend.access import Access
 from backend.peer import Address, owner_of_peer
 from serving.access_token import AccessToken
 from serving.http.limits import HttpLimits
+from serving.named_tokens import NamedTokens
 from tests.support.http_server import serving
 
 REQUEST = b"GET /models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
@@ -55,7 +56,9 @@ async def test_a_reused_port_gives_the_former_client_no_access(
         asked.set()
         return owner_of_peer(client, server)
 
-    access = Access(app, AccessToken(tmp_path / "token"), owner_of)
+    access = Access(
+        app, AccessToken(tmp_path / "token"), NamedTokens(tmp_path / "tokens.json"), owner_of
+    )
     async with serving(access, HttpLimits()) as port:
         first = await asyncio.to_thread(connect, ("127.0.0.1", port))
         await asyncio.to_thread(first.sendall, REQUEST * requests)
@@ -66,7 +69,12 @@ async def test_a_reused_port_gives_the_former_client_no_access(
 
 
 async def test_a_client_that_waits_for_its_answer_is_let_in(tmp_path: Path) -> None:
-    access = Access(PlainTextResponse("mine"), AccessToken(tmp_path / "token"), owner_of_peer)
+    access = Access(
+        PlainTextResponse("mine"),
+        AccessToken(tmp_path / "token"),
+        NamedTokens(tmp_path / "tokens.json"),
+        owner_of_peer,
+    )
     async with serving(access, HttpLimits()) as port:
         with await asyncio.to_thread(connect, ("127.0.0.1", port)) as client:
             client.sendall(REQUEST)

@@ -129,7 +129,7 @@ async def test_bad_uploads_do_no_harm(client: BackendClient) -> None:
 
         too_large = await http.post("/classify", content=too_much())
         assert too_large.status_code == 413
-        assert too_large.json()["error"]
+        assert too_large.json()["detail"]
         address = ("127.0.0.1", int(client.url.rpartition(":")[2]))
         for half in (b"POST /labels HTTP/1.1\r\n", b"\x00\xff\r\n\r\n"):
             _, writer = await asyncio.open_connection(*address)

@@ -10,7 +10,7 @@ from backend.events import EventBroker
 from backend.fleet_switch import FleetSwitch
 from backend.models.lifecycle import ModelLifecycle
 from backend.models.names import ModelNames
-from backend.store.labels import Statement
+from backend.store.label_writing import Statement
 from backend.store.store import Store
 from backend.training.trainer import Trainer
 from serving.engines.process import ProcessEngine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,9 @@ import pytest
 
 from backend.training.embeddings import EmbeddingCache
 from backend.training.head import ServableGraph
-from backend.training.low_priority import NICE
+from backend.training.low_priority import GROUP_NICE, GROUP_PATH, NICE
 from backend.training.trainer import WORKER
-from backend.training.worker_process import StandingWorker, WorkerKilled, WorkerProcess
+from backend.training.worker_process import PersistentWorker, WorkerKilled, WorkerProcess
 from backend.training.worker_protocol import LOG_NAME, TrainingProgress, TrainingResult
 from serving.errors import BackendError
 from serving.models.staging import staged_version
@@ -34,7 +35,7 @@ NEVER = 10_000.0
 class Standing:
     """A worker, and runs that it carries out."""
 
-    def __init__(self, env: TrainingEnv, worker: StandingWorker) -> None:
+    def __init__(self, env: TrainingEnv, worker: PersistentWorker) -> None:
         self.env = env
         self.worker = worker
         self.images = env.dozen("stripes")
@@ -63,17 +64,26 @@ class Standing:
 
 @pytest.fixture
 async def standing(training_env: TrainingEnv, workspace: Workspace) -> AsyncIterator[Standing]:
-    worker = StandingWorker(
+    worker = PersistentWorker(
         module_command(WORKER), workspace.training_runs, stays=True, idle_seconds=NEVER
     )
     yield Standing(training_env, worker)
     await worker.close()
 
 
+def sessions_differ(pid: int) -> bool:
+    """Whether a process has a session of its own that waits for others, where those count."""
+    if not GROUP_PATH.exists():
+        return True
+    group = Path(f"/proc/{pid}/autogroup").read_text()
+    return group.endswith(f"nice {GROUP_NICE}\n") and group != GROUP_PATH.read_text()
+
+
 async def test_one_process_carries_out_several_runs_with_a_log_each(standing: Standing) -> None:
     assert (await standing.run("one")).learned_images > 0
     (first,) = standing.children()
     assert first.nice() == NICE
+    assert sessions_differ(first.pid)
     standing.images += standing.env.dozen("rings")
     assert (await standing.run("two")).learned_images > 0
     assert [child.pid for child in standing.children()] == [first.pid]
@@ -89,6 +99,18 @@ async def test_a_run_whose_process_is_killed_says_so_and_the_next_one_succeeds(
         await standing.run("killed", "kill")
     assert "memory runs out" in caught.value.advice
     assert (await standing.run("again")).learned_images > 0
+
+
+async def test_a_process_that_ends_before_its_first_run_names_the_log_that_says_why(
+    standing: Standing,
+) -> None:
+    folder = standing.env.workspace.training_runs
+    command = (sys.executable, "-c", "raise SystemExit('something is not installed')")
+    standing.worker = PersistentWorker(command, folder, stays=True, idle_seconds=NEVER)
+    with pytest.raises(BackendError, match=r"unexpectedly \(code 1\)") as caught:
+        await standing.run("one")
+    assert f"See {folder / LOG_NAME} for details" in caught.value.advice
+    assert "not installed" in (folder / LOG_NAME).read_text()
 
 
 async def test_a_cancelled_run_ends_its_process_and_the_next_one_succeeds(
@@ -129,12 +151,13 @@ async def test_a_run_that_cannot_learn_leaves_the_process(standing: Standing) ->
 async def test_an_idle_process_ends_and_gives_its_memory_back(
     training_env: TrainingEnv, workspace: Workspace
 ) -> None:
-    worker = StandingWorker(
+    worker = PersistentWorker(
         module_command(WORKER), workspace.training_runs, stays=True, idle_seconds=0.0
     )
     standing = Standing(training_env, worker)
     await asyncio.gather(worker.warm_up(), worker.warm_up())
-    assert len(standing.children()) == 1
+    # A process that has just been started has no command line for a moment.
+    await wait_until(lambda: len(standing.children()) == 1)
     worker.end_when_idle()
     await wait_until(lambda: not standing.children())
     await worker.close()

@@ -20,7 +20,9 @@ from backend.contract import (
     TrainingSettings,
 )
 from backend.store.label_queries import Moment
-from backend.training.trainer import ModelBusy, PhotoSource
+from backend.training.photo_source import PhotoSource
+from backend.training.trainer import ModelBusy
+from serving.background import in_background
 from serving.errors import BackendError
 from tests.support.backend_env import Service, add_version, promotions, write_worker
 from tests.support.sample_images import image_bytes
@@ -77,9 +79,26 @@ async def test_a_good_version_goes_live(service: Service, worker_script: Path) -
     assert await service.store.runs.get(run.id) == run
     assert (run.accuracy, run.base_accuracy, run.labels, run.progress) == (0.85, 0.8, 1, 1.0)
     assert service.repository.live("farm").number == 2
-    assert promotions(service.workspace)[0][:3] == ("farm", 2, run.id)
+    assert promotions(service.workspace, service.database)[0][:3] == ("farm", 2, run.id)
     assert (await service.client.labels()).since_last_run == 0
     assert nothing_staged(service)
+
+
+async def test_a_run_never_falls_back_to_an_earlier_step(
+    service: Service, worker_script: Path
+) -> None:
+    seen: list[TrainingRun] = []
+
+    async def follow() -> None:
+        async for event in service.broker.listen(60):
+            if event is not None and event.topic == "training":
+                seen.append(await service.trainer.run(event.id))
+
+    async with in_background(follow(), name="follow"):
+        await ended(service, (await start(service, worker_script, GOOD)).id)
+    progress = [run.progress for run in seen]
+    assert progress == sorted(progress), seen
+    assert {"Starting.", "Adding the new version to the repository."} <= {run.step for run in seen}
 
 
 async def test_a_version_that_forgot_stays_unpromoted(
@@ -344,12 +363,14 @@ async def test_photos_of_an_import_are_labelled_while_it_runs(
     service: Service, worker_script: Path, tmp_path: Path
 ) -> None:
     write_worker(worker_script, READ + GOOD.replace(", 1, 0)", ", 3, 0, 4)"))
-    run = await service.trainer.queue_import("farm", PhotoSource(tmp_path, str(tmp_path)))
+    source = PhotoSource(tmp_path, str(tmp_path), by="ada")
+    run = await service.trainer.queue_import("farm", source)
     run = await ended(service, run.id)
     assert (run.state, run.labels) == (RunState.SUCCEEDED, 3)
     assert run.step == "Version 2 is live. Files skipped: 4; the report says why."
     labels = await service.store.labels.snapshot("farm")
     assert [(label.class_name, label.new_class) for label in labels.current] == [("owl", True)] * 3
+    assert {label.by for label in labels.current} == {"ada"}
     assert labels.held_out == {f"{2:064x}"}
     assert (await service.client.labels()).since_last_run == 0
 
@@ -368,7 +389,7 @@ async def test_labels_of_a_cancelled_import_stay(
 async def test_an_import_whose_labels_cannot_be_saved_fails_and_says_so(
     service: Service, worker_script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*arguments: object, batch: str) -> int:
+    async def full(*arguments: object, by: str, batch: str) -> int:
         raise BackendError("The disk is full.", "Free some space.")
 
     monkeypatch.setattr(service.store.labels, "add_many", full)

@@ -17,7 +17,8 @@ import pytest
 from backend.training.features import FEATURES_PATH, Features
 from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
-from backend.training.worker import _refused, learn
+from backend.training.new_version import TOLERANCE, learn
+from backend.training.worker import refusal
 from backend.training.worker_protocol import (
     REPORT_PATH,
     LabeledImage,
@@ -29,16 +30,30 @@ from backend.training.worker_protocol import (
     from_line,
 )
 from serving.errors import ModelError
-from serving.models.card import ModelCard
+from serving.model_server.accelerated_session import AcceleratedSession
+from serving.model_server.loader import AUTO, Loader
+from serving.model_server.openvino_runtime import fast_precisions
+from serving.models.card import CARD_PATH, ModelCard
+from serving.models.choose_runtime import MAX_SCORE_DIFFERENCE
 from serving.models.new_model import create_from_backbone
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
-from serving.tf.names import WARM_UP_FILE
+from serving.models.version import Version
+from serving.tf.names import (
+    CLASSES,
+    CLASSIFY_SIGNATURE,
+    FAMILIARITY,
+    IMAGES,
+    SCORES,
+    WARM_UP_FILE,
+)
+from serving.tf.runtime_choice import F32, OPENVINO, PRECISIONS
+from serving.tf.tensors import string_tensor
 from serving.workspace import Workspace
 from tests.support.damage import OF_A_PHOTO
 from tests.support.former_version import HELD_OUT_PER_CLASS, write_former_version
 from tests.support.sample_images import drawing, painting
-from tests.support.tiny_model import COLORS, TINY_MODEL
+from tests.support.tiny_model import COLORS, TINY_MODEL, install_tiny
 from tests.support.waiting import TIMEOUT_SECONDS
 
 HELD_OUT = HELD_OUT_PER_CLASS * len(COLORS)
@@ -107,6 +122,38 @@ def test_a_dozen_images_teach_a_class(training_env: TrainingEnv) -> None:
     assert evaluation.old_base_accuracy is not None
     assert evaluation.old_accuracy >= evaluation.old_base_accuracy - 0.01
     assert evaluation.images == HELD_OUT + 2
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_instance_answers_as_the_worker_expects(
+    training_env: TrainingEnv, precision: str
+) -> None:
+    """On OpenVINO, in the precision of the base version unless the new head does not allow it."""
+    if precision not in fast_precisions():
+        pytest.skip(f"This processor is not fast at {precision}.")
+    base = install_tiny(training_env.repository, "other", {})
+    card = replace(base.card(), runtime=OPENVINO, precision=precision)
+    (base.path / CARD_PATH).write_text(card.to_json())
+    kinds = ("stripes", "rings")
+    images = [training_env.image(drawing(kind, seed), kind) for kind in kinds for seed in range(30)]
+    version, _ = training_env.learn(base, images)
+    assert version.card().runtime == OPENVINO
+    assert version.card().precision in (F32, precision)
+    photos = [drawing(kind, seed) for kind in kinds for seed in range(100, 105)]
+    with LoadedVersion(version.path) as loaded:
+        expected = loaded.answers(photos)
+    session = Loader(runtime=AUTO).load("other", 2, version.path).session
+    assert isinstance(session, AcceleratedSession)
+    signature = session.signatures[CLASSIFY_SIGNATURE]
+    names = [CLASSES, SCORES, FAMILIARITY]
+    fetches = [signature.outputs[each].name for each in names]
+    compute = session.computation([signature.inputs[IMAGES].name], fetches)
+    classes, scores, familiarity = (each.array for each in compute([string_tensor(photos)], None))
+    session.close()
+    tolerance = TOLERANCE if version.card().precision == F32 else MAX_SCORE_DIFFERENCE
+    assert classes[:, 0].tolist() == expected.classes[:, 0].tolist()
+    np.testing.assert_allclose(scores, expected.scores, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(familiarity, expected.familiarity, rtol=0, atol=tolerance)
 
 
 def test_classes_taught_together_are_told_apart(training_env: TrainingEnv) -> None:
@@ -229,7 +276,7 @@ def test_a_model_without_classes_on_the_network_of_a_former_version_learns(
     assert result.evaluation.old_accuracy is None
 
 
-def test_a_version_with_other_scores_is_refused(
+def test_a_version_with_other_scores_isrefusal(
     training_env: TrainingEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def swapped(self: ServableGraph, head: object) -> bytes:
@@ -285,14 +332,14 @@ runpy.run_module("backend.training.worker", run_name="__main__", alter_sys=True)
 def test_what_the_system_refuses_a_run_is_a_sentence(
     error: Exception, what: str, place: str
 ) -> None:
-    failure = _refused(error, "/t/r/spec.json")
+    failure = refusal(error, "/t/r/spec.json")
     assert failure.what.startswith(what)
     assert place in failure.advice
 
 
 def test_a_defect_of_a_run_is_no_refusal() -> None:
     with pytest.raises(RuntimeError, match="a defect"):
-        _refused(RuntimeError("a defect"), "/t/r/spec.json")
+        refusal(RuntimeError("a defect"), "/t/r/spec.json")
 
 
 def test_a_disk_that_cannot_be_written_to_is_a_sentence(training_env: TrainingEnv) -> None:

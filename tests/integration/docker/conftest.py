@@ -1,89 +1,23 @@
-"""Fixtures with a real engine; the tests leave nothing behind on it."""
+"""Fixtures with engines of the tests' own, and with what runs on them."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 
 from serving.engines.docker import names
-from serving.engines.docker.connection import EngineConnection
-from serving.errors import EngineError
 from serving.workspace import Workspace
-from tests.gui.conftest import _application, application, run
+from tests.gui.conftest import _theme, application, run
 from tests.support.docker import images
 from tests.support.docker.docker_env import DockerEnv
 from tests.support.docker.second_engine import SecondEngine, second_engine, unavailable_reason
 from tests.support.requirements import missing
 
-__all__ = ["_application", "application", "run"]
+__all__ = ["_theme", "application", "run"]
 """Fixtures of the tests that open windows."""
-
-
-@pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.APIClient]:
-    """The engine's own API, to act as another program."""
-    connection = EngineConnection()
-    try:
-        found = connection.find()
-    except EngineError as error:
-        missing(f"there is no container engine ({error})")
-    client = found.connect()
-    found.client.close()
-    client.timeout = 60
-    with contextlib.closing(client), no_leftovers(client, tmp_path_factory.getbasetemp()):
-        yield client
-
-
-@contextlib.contextmanager
-def no_leftovers(client: docker.APIClient, folder: Path) -> Iterator[None]:
-    """Fail if the block leaves a container, image tag, volume or network behind.
-
-    Other test runs on the same engine are not looked at.
-    """
-    before = _unnamed(client)
-    yield
-    containers = client.containers(all=True)
-    left = {
-        "containers": [
-            row["Names"][0]
-            for row in containers
-            if images.TOKEN in f"{row['Image']} {row['Names']}"
-            or row["Labels"].get(names.FOLDER, "").startswith(str(folder))
-        ],
-        "tags": [
-            tag
-            for image in client.images()
-            for tag in image["RepoTags"] or ()
-            if images.TOKEN in tag
-        ],
-        "volumes and networks": sorted(_unnamed(client) - before),
-    }
-    assert not any(left.values()), left
-
-
-def _unnamed(client: docker.APIClient) -> set[str]:
-    volumes: dict[str, Any] = client.volumes()
-    networks = {str(row["Name"]) for row in client.networks()}
-    return networks | {str(row["Name"]) for row in volumes["Volumes"] or ()}
-
-
-@pytest.fixture(scope="session")
-def fake_server_image(api: docker.APIClient) -> Iterator[str]:
-    """The name of an image with a model server that starts at once and needs no model."""
-    with images.build_fake_server_image() as name:
-        yield name
-
-
-@pytest.fixture(scope="session")
-def model_server_image(api: docker.APIClient) -> Iterator[str]:
-    """The name of our own image."""
-    with images.build_model_server_image() as name:
-        yield name
 
 
 @pytest.fixture

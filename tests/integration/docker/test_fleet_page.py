@@ -20,6 +20,7 @@ from desktop.jobs import Jobs, JobState
 from desktop.notifications import Notice, Notifications
 from desktop.settings import Settings
 from serving.engines.docker.engine import DockerEngine
+from serving.engines.swarm.engine import SwarmEngine
 from serving.engines.switch import EngineSwitch
 from serving.fleet.fleet import Fleet
 from serving.predict.client import PredictClient
@@ -57,15 +58,20 @@ async def page_env(workspace: Workspace, *images: str) -> AsyncIterator[PageEnv]
         engine = DockerEngine(workspace, images)
         switch = EngineSwitch(fleet_env.engine)
         fleet = Fleet(switch, fleet_env.repository, workspace, fleet_env.client)
-        engines = FleetEngines(fleet, switch, engine, fleet_env.engine, lambda: "auto")
+        engines = FleetEngines(
+            fleet, switch, engine, fleet_env.engine, SwarmEngine(workspace), lambda: "auto"
+        )
         page, jobs, notifications = FleetPage(), Jobs(), Notifications()
         page.resize(1100, 760)
         page.show()
         env = PageEnv(page, fleet, fleet_env.client, engine, jobs)
         notifications.posted.connect(env.notices.append)
         jobs.changed.connect(lambda job: env.bars.append(page.strip.bar.value()))
-        FleetPresenter(page, fleet, jobs, notifications)
-        EnginePresenter(page, fleet, engines, Settings(workspace.settings), jobs, notifications)
+        settings = Settings(workspace.settings)
+        _presenters = (
+            FleetPresenter(page, fleet, jobs, notifications),
+            EnginePresenter(page, fleet, engines, settings, jobs, notifications),
+        )
         running = asyncio.create_task(fleet.run())
         try:
             yield env
@@ -146,7 +152,7 @@ def test_an_image_is_loaded_from_a_file_and_the_instances_move_while_photos_are_
             assert load.failures == []
             assert {each.instance.engine for each in env.fleet.view.instances} == {"docker"}
             assert len(both) == 2
-            assert name in page.header.sentence.text()
+            assert name in page.reason.text()
             await env.fleet.scale(0)
 
     try:

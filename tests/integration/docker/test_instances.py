@@ -25,11 +25,11 @@ from serving.engines.docker.container import (
 from serving.engines.docker.container_user import container_user
 from serving.engines.protocol import InstanceSpec, InstanceState
 from serving.errors import EngineError
-from serving.fleet import reconciler
 from serving.fleet.fleet import FleetView
 from serving.fleet.record import InstanceLimits
 from tests.support.docker import images
 from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids, view_of
+from tests.support.fleet_env import patch_pace
 from tests.support.waiting import TIMEOUT_SECONDS
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -82,7 +82,8 @@ async def test_a_container_is_isolated_and_listens_on_loopback_only(docker_env: 
         return stats is not None and 10 * 2**20 < stats.memory_bytes < limits.memory_limit
 
     async with docker_env.watching():
-        await docker_env.wait_for_view(measured, 10)
+        with docker_env.fleet.observe_often():
+            await docker_env.wait_for_view(measured, 10)
 
 
 async def test_the_run_command_creates_the_same_container(docker_env: DockerEnv) -> None:
@@ -157,7 +158,7 @@ async def test_a_container_that_others_stop_is_failed_with_the_reason(
         (name,) = ids(await docker_env.wait_for_view(lambda view: view.ready == 1))
         # Only what the engine reports makes the fleet observe again: its polls would be too late.
         with monkeypatch.context() as patch:
-            patch.setattr(reconciler, "POLL_SECONDS", 1e6)
+            patch_pace(patch)
             await asyncio.to_thread(interfere, docker_env, docker_env.container(name))
             await docker_env.wait_for_view(has_failed(name, words))
     async with docker_env.running():
@@ -173,7 +174,7 @@ async def test_a_container_that_others_remove_is_replaced(
     async with docker_env.watching():
         (name,) = ids(await docker_env.wait_for_view(lambda view: view.ready == 1))
         with monkeypatch.context() as patch:
-            patch.setattr(reconciler, "POLL_SECONDS", 1e6)
+            patch_pace(patch)
             docker_env.api.remove_container(docker_env.container(name), force=True)
             await docker_env.wait_for_view(lambda view: not view.instances)
     async with docker_env.running():
@@ -188,7 +189,7 @@ async def test_running_out_of_memory_is_reported_with_the_limit(
     async with docker_env.watching():
         (name,) = ids(await docker_env.wait_for_view(lambda view: view.ready == 1))
         with monkeypatch.context() as patch:
-            patch.setattr(reconciler, "POLL_SECONDS", 1e6)
+            patch_pace(patch)
             docker_env.configure(eat=True)
             await docker_env.wait_for_view(has_failed(name, "more memory than its limit of 168 MB"))
 

@@ -37,7 +37,7 @@ def engine_socket(api: docker.APIClient) -> Path:
     return socket
 
 
-@pytest.mark.parametrize("occurrence", [1, 3])
+@pytest.mark.parametrize("occurrence", [1, pytest.param(3, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("request_line", "state"),
     [

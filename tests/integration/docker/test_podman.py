@@ -17,12 +17,12 @@ import pytest
 
 from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.model_volume import prefix
-from serving.fleet import reconciler
 from serving.fleet.record import InstanceLimits
 from serving.workspace import Workspace
 from tests.support.docker.docker_env import MODEL, DockerEnv, has_failed, ids
 from tests.support.docker.images import save_image
 from tests.support.docker.second_engine import answers
+from tests.support.fleet_env import patch_pace
 from tests.support.requirements import missing
 from tests.support.waiting import block_until
 
@@ -109,7 +109,10 @@ async def test_a_fleet_runs_in_podman(
         view = await remote_env.wait_for_view(lambda view: view.ready == 2)
         answered = {(await remote_env.client.classify(sample_jpeg)).instance_id for _ in range(8)}
         assert answered == {name, other}
-        await remote_env.wait_for_view(lambda view: all(each.stats for each in view.instances), 10)
+        with remote_env.fleet.observe_often():
+            await remote_env.wait_for_view(
+                lambda view: all(each.stats for each in view.instances), 10
+            )
         remote_env.repository.promote(MODEL, 2)
         await remote_env.wait_for_view(
             lambda view: {each.version for each in view.instances} == {2}, 15
@@ -123,7 +126,7 @@ async def test_a_fleet_runs_in_podman(
         await _the_command_makes_the_same(remote_env, name)
         with monkeypatch.context() as patch:
             # Only what Podman reports makes the fleet observe again.
-            patch.setattr(reconciler, "POLL_SECONDS", 1e6)
+            patch_pace(patch)
             remote_env.api.kill(remote_env.container(name))
             await remote_env.wait_for_view(
                 lambda view: has_failed(name, "SIGKILL")(view) or name not in ids(view)

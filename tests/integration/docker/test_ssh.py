@@ -97,7 +97,10 @@ async def test_a_fleet_on_another_machine_serves_is_watched_and_kept_up_to_date(
         await remote_env.wait_for_view(
             lambda view: {each.version for each in view.instances} == {2}, 10
         )
-        await remote_env.wait_for_view(lambda view: all(each.stats for each in view.instances), 10)
+        with remote_env.fleet.observe_often():
+            await remote_env.wait_for_view(
+                lambda view: all(each.stats for each in view.instances), 10
+            )
         name = view.instances[0].instance.id
         assert "the fake server begins" in await remote_env.engine.logs(name)
         async with contextlib.aclosing(remote_env.engine.follow_logs(name)) as lines:

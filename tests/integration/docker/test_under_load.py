@@ -70,12 +70,12 @@ async def test_the_real_server_shares_the_work_and_loses_no_request_with_an_inst
         (row,) = api.containers(filters={"label": [label]})
         api.kill(row["Id"])
         await wait_for_view(tiny.fleet, lambda view: before[0] not in ready_ids(view))
-        await wait_until(lambda: not tiny.client.counters()[before[0]].outstanding)
-        sent = tiny.client.counters()[before[0]].requests
+        await wait_until(lambda: not tiny.client.balancer.counters()[before[0]].outstanding)
+        sent = tiny.client.balancer.counters()[before[0]].requests
         view = await wait_for_view(
             tiny.fleet, lambda view: view.ready == 4 and before[0] not in ids(view), 120
         )
-        assert tiny.client.counters()[before[0]].requests == sent
+        assert tiny.client.balancer.counters()[before[0]].requests == sent
         ready: list[int] = []
         forget = tiny.fleet.subscribe(lambda view: ready.append(view.ready))
         await tiny.fleet.set_limits(InstanceLimits(memory_limit=10**9))
@@ -122,13 +122,13 @@ async def test_four_instances_share_the_work_and_a_killed_one_gets_none(
         assert {name: 80 <= taken[name] <= 120 for name in four} == dict.fromkeys(four, True), taken
         docker_env.api.kill(docker_env.container(four[0]))
         await docker_env.wait_for_view(has_failed(four[0], "SIGKILL"))
-        before = docker_env.client.counters()[four[0]].requests
+        before = docker_env.client.balancer.counters()[four[0]].requests
         async with LoadGenerator(docker_env.client, sample_jpeg, 8) as load:
             for name in four[1:]:
                 await load.wait_for_answers(name, 50)
     assert load.failures == []
     assert set(load.answers) == set(four[1:])
-    assert docker_env.client.counters()[four[0]].requests == before
+    assert docker_env.client.balancer.counters()[four[0]].requests == before
 
 
 async def test_a_changed_limit_is_rolled_out_without_a_failed_request(

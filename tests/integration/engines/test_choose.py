@@ -36,7 +36,7 @@ async def test_without_an_engine_for_containers_processes_say_why(
     engine = await choose_engine("auto", workspace)
     assert engine.name == "process"
     reason = (await engine.availability()).reason
-    assert "Instances run as processes of this machine." in reason
+    assert "Running as processes." in reason
     assert "DOCKER_HOST" in reason
     assert "Nothing is there." in reason
 

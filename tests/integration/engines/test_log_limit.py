@@ -1,4 +1,4 @@
-"""A program keeps its own log small, and whoever follows that misses nothing."""
+"""A program keeps its own log small, and what follows that misses nothing."""
 
 from __future__ import annotations
 

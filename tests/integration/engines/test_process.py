@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,61 +12,25 @@ import psutil
 import pytest
 
 from serving.background import cancel_and_wait
-from serving.engines import log_files
 from serving.engines.instance_records import InstanceRecord
 from serving.engines.process import ProcessEngine
-from serving.engines.protocol import Instance, InstanceSpec, InstanceState
+from serving.engines.protocol import InstanceSpec, InstanceState
+from serving.engines.session_priority import has_full_share
 from serving.errors import EngineError
 from serving.programs import module_command
 from serving.workspace import Workspace
+from tests.integration.engines.process_env import (
+    SPEC,
+    configure,
+    draining,
+    failed,
+    files_left,
+    listens,
+    wait_for_instance,
+)
 from tests.support.fleet_env import PRETENDING, CountingEngine
 from tests.support.small_disk import small_disk
 from tests.support.waiting import wait_until
-
-SPEC = InstanceSpec(Path("/models/serving.config"))
-
-
-@pytest.fixture
-async def engine(workspace: Workspace) -> AsyncIterator[ProcessEngine]:
-    made = ProcessEngine(workspace, program=PRETENDING)
-    yield made
-    for instance in await made.instances():
-        await made.stop(instance.id, grace=0)
-
-
-async def wait_for_instance(
-    engine: ProcessEngine, instance_id: str, condition: Callable[[Instance], bool]
-) -> Instance:
-    async def found() -> list[Instance]:
-        return [
-            instance
-            for instance in await engine.instances()
-            if instance.id == instance_id and condition(instance)
-        ]
-
-    return (await wait_until(found))[0]
-
-
-def listens(instance: Instance) -> bool:
-    return instance.grpc_address is not None
-
-
-def failed(instance: Instance) -> bool:
-    return instance.state is InstanceState.FAILED
-
-
-def draining(instance: Instance) -> bool:
-    return instance.state is InstanceState.DRAINING
-
-
-def configure(workspace: Workspace, **settings: int) -> None:
-    (workspace.root / "fake_server.json").write_text(json.dumps(settings))
-
-
-def files_left(workspace: Workspace) -> list[str]:
-    return [
-        path.name for folder in (workspace.instances, workspace.logs) for path in folder.iterdir()
-    ]
 
 
 # A short name, since a socket's path in the folder of the test may have 107 bytes.
@@ -85,6 +48,25 @@ async def test_start_and_stop(engine: ProcessEngine, workspace: Workspace) -> No
     assert await engine.instances() == []
     assert not psutil.pid_exists(listening.process)
     assert files_left(workspace) == []
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/autogroup").exists(), reason="sessions have no priority on this system"
+)
+async def test_one_that_starts_beside_another_gets_less_of_the_processor_until_that_is_granted(
+    engine: ProcessEngine,
+) -> None:
+    first = await engine.start(SPEC)
+    first = await wait_for_instance(engine, first.id, listens)
+    second = await engine.start(SPEC)
+    assert first.process is not None
+    assert second.process is not None
+    assert has_full_share(first.process)
+    assert not has_full_share(second.process)
+    await wait_for_instance(engine, second.id, listens)
+    await asyncio.gather(*(engine.grant_full_cpu(each.id) for each in (first, second)))
+    assert has_full_share(first.process)
+    assert has_full_share(second.process)
 
 
 async def test_tcp_is_served_as_well_if_requested(engine: ProcessEngine) -> None:
@@ -122,6 +104,7 @@ async def test_the_flags_are_those_of_the_model_server(engine: ProcessEngine) ->
         "--model_root": "/models",
         "--refuse_unsafe_models": "true",
         "--trusted_models_file": "/models/trusted.json",
+        "--sleep_after_seconds": "600",
         "--tensorflow_intra_op_parallelism": "3",
         "--tensorflow_inter_op_parallelism": "3",
     }
@@ -144,7 +127,8 @@ async def test_the_command_that_is_shown_starts_the_same_server(
     output, _ = await again.communicate()
     assert again.returncode == 3
     shown = json.loads(output.decode().splitlines()[0].removeprefix("serving "))
-    for flag in ("--ports_file", "--grpc_socket_path", "--rest_api_socket_path", "--enable_tcp"):
+    of_one = ("--ports_file", "--grpc_socket_path", "--rest_api_socket_path", "--enable_tcp")
+    for flag in (*of_one, "--sleep_after_seconds"):
         assert flags.pop(flag)
     assert shown == {**flags, "--port": "8500", "--rest_api_port": "8501"}
 
@@ -166,38 +150,6 @@ async def test_our_own_server_is_shown_as_a_command_that_runs_anywhere(
     assert "Traceback" not in output.decode()
 
 
-async def test_a_log_is_followed_to_its_end(engine: ProcessEngine, workspace: Workspace) -> None:
-    instance = await engine.start(SPEC)
-    await wait_for_instance(engine, instance.id, listens)
-    log = workspace.logs / f"{instance.id}.log"
-    with log.open("a") as file:
-        file.write("one\ntwo\nthr")
-    async with asyncio.timeout(10), aclosing(engine.follow_logs(instance.id, 2)) as lines:
-        assert [await anext(lines), await anext(lines)] == ["one", "two"]
-        with log.open("a") as file:
-            file.write("ee\nfour")
-        assert await anext(lines) == "three"
-        await engine.stop(instance.id)
-        assert [line async for line in lines] == ["four"]
-
-
-async def test_a_log_that_is_followed_ends_with_its_process(
-    engine: ProcessEngine, workspace: Workspace
-) -> None:
-    configure(workspace, exit=3)
-    instance = await engine.start(SPEC)
-    async with asyncio.timeout(10):
-        lines = [line async for line in engine.follow_logs(instance.id)]
-    assert [line.split()[0] for line in lines] == ["serving", "the"]
-
-
-async def test_what_is_not_there_cannot_be_read(engine: ProcessEngine) -> None:
-    with pytest.raises(EngineError, match="no instance"):
-        await anext(engine.follow_logs("pets-none"))
-    with pytest.raises(EngineError, match="no instance"):
-        await engine.run_command("pets-none")
-
-
 @pytest.mark.parametrize(("cores", "fleet_size", "threads"), [(8, 2, 4), (8, 3, 2), (2, 5, 1)])
 async def test_instances_share_the_cores(
     engine: ProcessEngine,
@@ -215,60 +167,6 @@ async def test_instances_share_the_cores(
 async def test_the_oldest_are_listed_first(engine: ProcessEngine) -> None:
     ids = [(await engine.start(SPEC)).id for _ in range(3)]
     assert [instance.id for instance in await engine.instances()] == ids
-
-
-async def test_a_killed_instance_is_listed_as_failed_until_it_is_stopped(
-    engine: ProcessEngine, workspace: Workspace
-) -> None:
-    instance = await wait_for_instance(engine, (await engine.start(SPEC)).id, listens)
-    assert instance.process is not None
-    psutil.Process(instance.process).kill()
-    dead = await wait_for_instance(engine, instance.id, failed)
-    assert dead.failure.startswith("The process was ended by SIGKILL. The last line of its log:")
-    assert dead.grpc_address is None
-    assert not psutil.pid_exists(instance.process)
-    (again,) = await ProcessEngine(workspace).instances()
-    assert again.failure == dead.failure
-    await engine.stop(instance.id)
-    assert await engine.instances() == []
-    # Its log is kept, with the reason, for whoever asks after it was replaced.
-    assert files_left(workspace) == [f"{instance.id}.log"]
-    assert dead.log == str(workspace.logs / f"{instance.id}.log")
-    kept = await engine.logs(instance.id)
-    assert kept.startswith("serving {")
-    assert kept.endswith(dead.failure)
-    assert [line async for line in engine.follow_logs(instance.id)] == kept.splitlines()
-
-
-async def test_the_logs_of_the_last_failed_instances_are_kept(
-    engine: ProcessEngine, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_files, "MAX_KEPT_LOGS", 2)
-    configure(workspace, exit=3)
-    ids = []
-    for _ in range(3):
-        ids.append((await wait_for_instance(engine, (await engine.start(SPEC)).id, failed)).id)
-        await engine.stop(ids[-1])
-    other = workspace.logs / "backend.log"
-    other.write_text("of another program")
-    await engine.instances()
-    assert {*files_left(workspace)} == {"backend.log", *(f"{name}.log" for name in ids[1:])}
-    with pytest.raises(EngineError, match="no instance"):
-        await engine.logs(ids[0])
-    for name in ("backend", "../settings", ids[1] + "/../" + ids[1]):
-        with pytest.raises(EngineError, match="no instance"):
-            await engine.logs(name)
-
-
-async def test_one_that_exits_says_its_status_and_keeps_its_log(
-    engine: ProcessEngine, workspace: Workspace
-) -> None:
-    configure(workspace, exit=3)
-    dead = await wait_for_instance(engine, (await engine.start(SPEC)).id, failed)
-    assert dead.failure == (
-        "The process ended with exit status 3. The last line of its log: the model is broken"
-    )
-    assert (await engine.logs(dead.id, lines=1)) == "the model is broken"
 
 
 async def test_one_that_ignores_the_request_is_killed_after_its_grace(
@@ -450,11 +348,11 @@ async def test_what_it_uses_is_measured(engine: ProcessEngine) -> None:
 
 
 async def test_changes_are_reported(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.engines.process.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("serving.engines.process.NOTIFIED_SECONDS", 1e6)
     engine = CountingEngine(workspace, program=PRETENDING)
     async with asyncio.timeout(60), aclosing(engine.changes()) as changes:
         next_change = asyncio.ensure_future(anext(changes))
-        await wait_until(lambda: engine.change_polls >= 3)
+        await wait_until(lambda: engine.change_polls)
         assert not next_change.done()
         instance = await engine.start(SPEC)
         await next_change

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from backend.contract import Decision, NewCanary, Rule
 from serving.models.canary import CanaryPhase
 from serving.models.staging import adopt_version, staged_version
@@ -15,7 +17,7 @@ from tests.support.canary_fleet import (
     looked_after,
     phase,
 )
-from tests.support.fleet_env import TinyFleet
+from tests.support.fleet_env import TinyFleet, quicken_pace
 from tests.support.load_generator import LoadGenerator
 from tests.support.tiny_model import COLORS, TINY_MODEL, write_tiny
 from tests.support.waiting import wait_for_view, wait_until
@@ -55,8 +57,9 @@ async def test_one_that_differs_is_held_back_and_never_answers_afterwards(
 
 
 async def test_an_instance_that_starts_meanwhile_reads_the_labels_and_joins_in(
-    tiny: TinyFleet, workspace: Workspace
+    tiny: TinyFleet, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    quicken_pace(monkeypatch)
     async with looked_after(tiny, workspace) as (canaries, _):
         await tiny.fleet.scale(1)
         number = tiny.next_version().number

@@ -13,8 +13,9 @@ from serving.engines.process import ProcessEngine
 from serving.fleet.fleet import Fleet
 from serving.fleet.view import FleetView
 from serving.models.faults import VersionFault
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
 from serving.models.staging import adopt_version, staged_version
+from serving.models.version import Version
 from serving.predict.client import PredictClient
 from serving.tf.names import SAVED_MODEL_FILE
 from serving.workspace import Workspace

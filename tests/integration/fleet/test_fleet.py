@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import psutil
 import pytest
@@ -13,14 +14,15 @@ from serving.background import cancel_and_wait, in_background
 from serving.engines.process import POLL_SECONDS as CHANGE_POLL_SECONDS
 from serving.engines.protocol import Instance, InstanceState
 from serving.errors import EngineError, ModelError
-from serving.fleet import reconciler
+from serving.fleet import plan, watcher
 from serving.fleet.fleet import FleetView
 from serving.fleet.observer import START_SECONDS
 from serving.fleet.plan import BACK_OFF_SECONDS
 from serving.fleet.probe import SILENCE_SECONDS, InstanceProbe
+from serving.fleet.record import RecordFile
 from serving.predict.client import PredictClient
 from tests.support.clock import ManualClock
-from tests.support.fleet_env import MODEL, FleetEnv
+from tests.support.fleet_env import MODEL, FleetEnv, patch_pace, quicken_pace
 from tests.support.waiting import wait_for_view, wait_until
 
 READY, FAILED = InstanceState.READY, InstanceState.FAILED
@@ -64,9 +66,9 @@ async def test_it_grows_and_shrinks_and_every_program_sees_the_same(fleet_env: F
 async def test_a_killed_instance_is_left_alone_within_a_second_and_replaced(
     fleet_env: FleetEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine tells of it, twice a second at least: the fleet's own polls would be too late."""
+    """The engine tells of it: the fleet's own polls would be too late."""
     assert CHANGE_POLL_SECONDS < 1
-    monkeypatch.setattr(reconciler, "POLL_SECONDS", 1e6)
+    patch_pace(monkeypatch)
     view = await fleet_env.fleet.scale(2)
     before = fleet_env.engine.polls
     async with fleet_env.running():
@@ -76,9 +78,37 @@ async def test_a_killed_instance_is_left_alone_within_a_second_and_replaced(
         await fleet_env.wait_for_view(lambda view: view.ready == 1)
         answers = [(await fleet_env.client.classify(b"x")).instance_id for _ in range(4)]
         assert set(answers) == {ids(view)[1]}
-        assert fleet_env.client.counters()[dead].failures == 0
+        assert fleet_env.client.balancer.counters()[dead].failures == 0
         view = await fleet_env.wait_for_view(lambda view: view.ready == 2)
         assert dead not in ids(view)
+
+
+async def test_an_instance_that_is_killed_now_and_then_is_replaced_at_once_each_time(
+    fleet_env: FleetEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "STABLE_SECONDS", 0.1)
+    record = RecordFile(fleet_env.workspace.fleet_record)
+    await fleet_env.fleet.scale(1)
+    async with fleet_env.running():
+        for _ in BACK_OFF_SECONDS[:5]:  # the last would wait for as long as all others
+            (dead,) = ids(fleet_env.fleet.view)
+            process(fleet_env.fleet.view).kill()
+            await fleet_env.wait_for_view(lambda view: view.ready == 0)
+            view = await fleet_env.wait_for_view(lambda view: view.ready == 1)
+            assert dead not in ids(view)
+            await wait_until(lambda: not record.read().failures)
+
+
+async def test_a_version_that_another_program_promotes_is_seen_at_once(
+    fleet_env: FleetEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch_pace(monkeypatch)
+    await fleet_env.fleet.scale(1)
+    before = fleet_env.engine.polls
+    async with fleet_env.running():
+        await wait_until(lambda: fleet_env.engine.polls > before)
+        fleet_env.repository.promote(MODEL, 2)
+        await fleet_env.wait_for_view(lambda view: view.live_versions == {MODEL: 2})
 
 
 async def test_scaling_lists_the_engine_twice_for_each_act_and_once_at_its_end(
@@ -175,7 +205,7 @@ async def test_an_instance_that_was_started_long_ago_has_time_to_answer_a_new_pr
     fleet_env: FleetEnv,
 ) -> None:
     (each,) = (await fleet_env.fleet.scale(1)).instances
-    fleet_env.configure(delay=3 * reconciler.OBSERVE_SECONDS)
+    fleet_env.configure(delay=3 * watcher.OBSERVE_SECONDS)
     clock = ManualClock(each.instance.started + 2 * START_SECONDS)
     later = fleet_env.new_fleet(monotonic=clock)
     states: list[InstanceState] = []
@@ -241,7 +271,7 @@ async def test_what_an_instance_was_sent_is_answered_before_it_stops(fleet_env: 
         view = await fleet_env.fleet.scale(2)
         fleet_env.configure(delay=0.5)
         calls = [asyncio.create_task(fleet_env.client.classify(b"x")) for _ in range(6)]
-        counters = fleet_env.client.counters
+        counters = fleet_env.client.balancer.counters
         await wait_until(lambda: sum(each.outstanding for each in counters().values()) == 6)
         states: set[tuple[str, InstanceState]] = set()
         fleet_env.fleet.subscribe(
@@ -249,7 +279,9 @@ async def test_what_an_instance_was_sent_is_answered_before_it_stops(fleet_env: 
         )
         await fleet_env.fleet.scale(1)
         assert {(await call).instance_id for call in calls} == set(ids(view))
-        assert all(traffic.failures == 0 for traffic in fleet_env.client.counters().values())
+        assert all(
+            traffic.failures == 0 for traffic in fleet_env.client.balancer.counters().values()
+        )
         leaving = ids(view)[1]
         assert {state for name, state in states if name == leaving} == {
             READY,
@@ -257,7 +289,7 @@ async def test_what_an_instance_was_sent_is_answered_before_it_stops(fleet_env: 
         }
 
 
-def has_just_answered(probe: InstanceProbe) -> bool:
+def has_answered(probe: InstanceProbe) -> bool:
     return probe.silent_seconds == 0
 
 
@@ -267,8 +299,8 @@ async def test_an_instance_that_hangs_is_replaced_and_its_requests_go_elsewhere(
     clock = ManualClock()
     probes: dict[str, InstanceProbe] = {}
 
-    def open_probe(address: str, clock: Callable[[], float]) -> InstanceProbe:
-        probes[address] = InstanceProbe(address, clock)
+    def open_probe(address: str, clock: Callable[[], float], **options: Any) -> InstanceProbe:
+        probes[address] = InstanceProbe(address, clock, **options)
         return probes[address]
 
     monkeypatch.setattr("serving.fleet.observer.InstanceProbe", open_probe)
@@ -283,6 +315,9 @@ async def test_an_instance_that_hangs_is_replaced_and_its_requests_go_elsewhere(
         process_id = process(view).pid
         os.kill(process_id, signal.SIGSTOP)
         calls = [asyncio.create_task(client.classify(b"x")) for _ in range(10)]
+        assert hanging.instance.grpc_address is not None
+        asked = probes[hanging.instance.grpc_address]
+        await wait_until(lambda: asked._unanswered is not None)
         silent_for = 0.0
         while silent_for <= SILENCE_SECONDS:
             clock.advance(SILENCE_SECONDS / 2)
@@ -290,7 +325,7 @@ async def test_an_instance_that_hangs_is_replaced_and_its_requests_go_elsewhere(
             # The other one answers all the while.
             assert healthy.instance.grpc_address is not None
             probe = probes[healthy.instance.grpc_address]
-            await wait_until(partial(has_just_answered, probe))
+            await wait_until(partial(has_answered, probe))
         answers = await asyncio.gather(*calls)
         assert {answer.instance_id for answer in answers} == {healthy.instance.id}
         await wait_for_view(
@@ -300,7 +335,10 @@ async def test_an_instance_that_hangs_is_replaced_and_its_requests_go_elsewhere(
     await client.close()
 
 
-async def test_two_programs_that_change_the_fleet_at_once_agree(fleet_env: FleetEnv) -> None:
+async def test_two_programs_that_change_the_fleet_at_once_agree(
+    fleet_env: FleetEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quicken_pace(monkeypatch)
     other = fleet_env.new_fleet()
     async with fleet_env.running(), in_background(other.run()):
         await asyncio.gather(fleet_env.fleet.scale(2), other.scale(2))

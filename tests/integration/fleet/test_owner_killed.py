@@ -1,4 +1,4 @@
-"""Whoever keeps a fleet may be killed at any moment: nothing is lost and nothing is left over."""
+"""The program that keeps a fleet may be killed at any moment: nothing is lost or left over."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from serving.fleet import reconciler
+from serving.fleet import watcher
 from serving.workspace import Workspace
 from tests.support.fleet_env import open_fleet_env
 from tests.support.small_disk import small_disk
@@ -18,7 +18,7 @@ from tests.support.small_disk import small_disk
 async def test_a_fleet_on_a_read_only_disk_replaces_what_ended_once_it_can_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciler, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(watcher, "RETRY_SECONDS", 0.2)
     with small_disk(tmp_path / "disk", 8 * 2**20) as disk:
         workspace = Workspace(disk.folder / "workspace").create()
         async with open_fleet_env(workspace) as env:

@@ -35,7 +35,7 @@ async def test_growing_and_shrinking_loses_no_request(tiny: TinyFleet, sample_jp
                 await load.wait_for_answers(name, load.answers[name] + 5)
     assert load.failures == []
     assert len(load.answers) == 3
-    assert all(traffic.failures == 0 for traffic in tiny.client.counters().values())
+    assert all(traffic.failures == 0 for traffic in tiny.client.balancer.counters().values())
 
 
 async def test_an_instance_that_is_killed_costs_no_request_and_is_replaced(
@@ -51,8 +51,8 @@ async def test_an_instance_that_is_killed_costs_no_request_and_is_replaced(
         for name in ids(view):
             await load.wait_for_answers(name, load.answers[name] + 5)
     assert load.failures == []
-    assert tiny.client.counters()[killed].failures > 0
-    assert tiny.client.counters()[other].failures == 0
+    assert tiny.client.balancer.counters()[killed].failures > 0
+    assert tiny.client.balancer.counters()[other].failures == 0
 
 
 async def test_a_promotion_costs_no_request_and_no_instance(
@@ -86,7 +86,7 @@ async def test_changing_what_is_served_costs_no_request_and_no_instance(
     load = await tiny.switch_all_along(sample_jpeg)
     assert load.failures == []
     assert set(load.models) == {TINY_MODEL, "second model"}
-    assert all(traffic.failures == 0 for traffic in tiny.client.counters().values())
+    assert all(traffic.failures == 0 for traffic in tiny.client.balancer.counters().values())
     assert states == {InstanceState.READY}
     assert ids(tiny.fleet.view) == ids(before)
 

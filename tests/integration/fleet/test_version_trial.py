@@ -17,7 +17,8 @@ from serving.fleet.version_trial import UnusableVersion, try_version
 from serving.models.card import CARD_PATH
 from serving.models.checksums import CHECKSUMS_PATH
 from serving.models.graph_template import float_tensor, with_constants
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from serving.models.warm_up import write_warmup
 from serving.tf.names import HEAD_BIAS, SAVED_MODEL_FILE, WARM_UP_FILE
 from tests.support.child_processes import children_running

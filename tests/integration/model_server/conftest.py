@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from typing import Any
 import grpc
 import pytest
 
+from serving.models.repository import ModelRepository
 from serving.tf.messages import (
     get_model_status_pb2,
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
+from tests.support.tiny_model import install_tiny
 from tests.support.waiting import block_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,6 +32,12 @@ _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_l
 _TIMEOUT_SECONDS = 60.0
 QUICK = ("--file_system_poll_wait_seconds=1", "--max_num_load_retries=0")
 """Flags by which a server notices and gives up soon."""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tiny model's only version."""
+    return install_tiny(ModelRepository(tmp_path_factory.mktemp("models"))).path
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +61,17 @@ class Reply:
     status: int
     body: bytes
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By lower-case name."""
 
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def _reply(status: int, response: Any) -> Reply:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(status, response.read(), headers["content-type"], headers)
 
 
 @dataclass
@@ -114,10 +129,10 @@ class RunningServer:
         )
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
-                return Reply(response.status, response.read(), response.headers["content-type"])
+                return _reply(response.status, response)
         except urllib.error.HTTPError as error:
             with error:
-                return Reply(error.code, error.read(), error.headers["content-type"])
+                return _reply(error.code, error)
 
     def states(self, model: str) -> dict[int, str]:
         """State names by version, in the order given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,3 +125,54 @@ def test_cancelled_calls_do_not_hold_up_the_others(sample_server: RunningServer)
         call.cancel()
     response = sample_server.predictions.Predict(_batch(1.0), timeout=45)
     assert response.outputs["x"].float_val[0] == 2.0
+
+
+def test_while_the_queue_is_full_requests_are_refused_unread_with_a_time_to_retry(
+    start_server: StartServer, sample_models: Path, tmp_path: Path
+) -> None:
+    parameters = tmp_path / "batching.config"
+    parameters.write_text(
+        """max_batch_size { value: 1 } num_batch_threads { value: 1 }
+        max_enqueued_batches { value: 1 }"""
+    )
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text("prometheus_config { enable: true }")
+    server = start_server(
+        "--model_name=odds",
+        f"--model_base_path={sample_models / 'odds'}",
+        "--enable_batching",
+        f"--batching_parameters_file={parameters}",
+        f"--monitoring_config_file={monitoring}",
+    )
+    slow = predict_request("odds", {"steps": tensor([2000], "int32")}, signature="slow")
+    server.connect()
+    # One is computed, one waits, and the others are refused.
+    calls = [server.predictions.Predict.future(slow) for _ in range(4)]
+    server.wait_until_accepted()
+    with pytest.raises(grpc.RpcError) as caught:
+        server.predictions.Predict(_batch(1.0))
+    over_rest = server.http(
+        "/v1/models/odds:predict", {"signature_name": "batch", "inputs": {"x": [1.0]}}
+    )
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "was not read" in caught.value.details()
+    assert ("grpc-retry-pushback-ms", "1000") in tuple(caught.value.trailing_metadata())
+    assert (over_rest.status, over_rest.headers["retry-after"]) == (503, "1")
+    # The others of a server are answered all the same, and so is everybody once there is room.
+    assert server.http("/v1/models/odds").status == 200
+    assert sum(call.exception() is None for call in calls) == 2
+    assert list(server.predictions.Predict(_batch(1.0)).outputs["x"].float_val) == [2.0]
+    counts = {
+        (model, status): int(count)
+        for model, status, count in re.findall(
+            r'request_count{model_name="(.*)",status="(.*)"} (.*)',
+            server.http("/monitoring/prometheus/metrics").body.decode(),
+        )
+    }
+    # Over gRPC nobody knows which model a call was for that was not read; those that came
+    # together were all read, and refused after that.
+    unread, read = counts["", "UNAVAILABLE"], counts["odds", "UNAVAILABLE"]
+    assert unread >= 1
+    assert read >= 1
+    assert unread + read == 4
+    assert counts["odds", "OK"] == 3

@@ -118,3 +118,14 @@ def test_a_reload_takes_the_place_of_one_that_waits(
     # The file has not changed: it does not take the place of what was applied after it.
     config.pin(1)
     server.wait_for_states("m", {123: "AVAILABLE"})
+
+
+def test_a_configuration_that_is_replaced_is_read_before_the_next_poll(
+    start_server: StartServer, config: Config
+) -> None:
+    config.pin(1)
+    seldom = "--model_config_file_poll_wait_seconds=100000"
+    server = start_server(f"--model_config_file={config.path}", seldom)
+    add_version(config.model / "1", config.model, 4)
+    config.pin(4)
+    server.wait_for_states("m", {4: "AVAILABLE", 1: "END"})

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from backend.training.loaded_version import LoadedVersion
+from serving.model_server import openvino_runtime
+from serving.model_server.accelerated_session import AcceleratedSession
+from serving.model_server.loader import AUTO, Loader
 from serving.models.builtin.catalog import DEFAULT_BUILT_IN
 from serving.models.builtin.install import install_built_in
 from serving.models.repository import ModelRepository
+from serving.tf.names import CLASSES, CLASSIFY_SIGNATURE, FAMILIARITY, IMAGES, SCORES
+from serving.tf.tensors import string_tensor
 from tests.benchmarks.imagenet_accuracy import Accuracy, measure, named_photos
 from tests.support.sample_images import image_file
 
@@ -35,6 +42,30 @@ def test_the_giant_panda_and_the_hot_dog(accuracy: Accuracy) -> None:
 def test_the_small_model_is_right_on_most(shared_data: Path, tmp_path: Path) -> None:
     version = install_built_in(ModelRepository(tmp_path), "efficientnet-lite0")
     assert measure(version, shared_data / "photos").top(1) >= 38
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", DEFAULT_BUILT_IN])
+def test_openvino_answers_photos_as_tensorflow_does(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """TensorFlow need not load the network for that."""
+    if not openvino_runtime.is_installed():
+        pytest.skip("OpenVINO is not installed.")
+    folder = install_built_in(ModelRepository(tmp_path), name).path
+    with LoadedVersion(folder) as version:
+        photos = [path.read_bytes() for path in sorted((shared_data / "photos").glob("*.JPEG"))]
+        expected = version.answers(photos)
+    monkeypatch.setattr(Loader, "_whole", lambda self, folder: pytest.fail("TensorFlow is loaded"))
+    session = Loader(runtime=AUTO).load(name, 1, folder).session
+    assert isinstance(session, AcceleratedSession)
+    signature = session.signatures[CLASSIFY_SIGNATURE]
+    outputs = [signature.outputs[each].name for each in (CLASSES, SCORES, FAMILIARITY)]
+    compute = session.computation([signature.inputs[IMAGES].name], outputs)
+    classes, scores, familiarity = (each.array for each in compute([string_tensor(photos)], None))
+    session.close()
+    assert classes[:, 0].tolist() == expected.classes[:, 0].tolist()
+    np.testing.assert_allclose(scores, expected.scores, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(familiarity, expected.familiarity, rtol=0, atol=1e-4)
 
 
 def test_photos_are_found_by_their_own_name_or_that_of_a_folder(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from serving.engines.docker.endpoints import DockerEndpoint
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.protocol import InstanceState
 from serving.fleet.fleet import Fleet, FleetView, InstanceView
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.support.waiting import wait_for_view

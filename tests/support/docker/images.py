@@ -6,8 +6,9 @@ import asyncio
 import io
 import os
 import secrets
+import subprocess
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,16 @@ from filelock import FileLock
 
 from serving.engines.docker.connection import EngineConnection
 from serving.engines.docker.image.base_image import make_base
+from serving.engines.docker.image.base_python import PYTHON
 from serving.engines.docker.image.build import build, build_from_files
 from serving.engines.docker.image.contents import build_files, installed_files, source_files
 from serving.engines.docker.image.store import ImageStore
 from serving.engines.docker.tar_archive import Member
 
 TOKEN = secrets.token_hex(4)
-"""Part of every name that this test run gives, so that concurrent runs do not meet."""
+"""Part of every name that this process gives, so that concurrent ones do not meet."""
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", TOKEN)[:8]
+"""Part of the names of images that the processes of this test run share."""
 PREFIX = "servery-test"
 OWN_IMAGE_VARIABLE = "SERVERY_TEST_OWN_IMAGE"
 """Names an image of the model server that is there already, to save building it."""
@@ -38,7 +42,7 @@ EXPOSE 8500 8501
 LABEL io.servery.image=fake-server
 USER 65532:65532
 ENTRYPOINT ["python3.11", "-m", "tests.support.fake_server", "--address=0.0.0.0:8500"]
-"""
+""".replace(b"python3.11", PYTHON.encode())
 _FAKE_SERVER_PACKAGES = (
     "grpcio",
     "protobuf",
@@ -77,21 +81,36 @@ async def _with_store(work: Callable[[ImageStore], Awaitable[object]]) -> None:
 
 
 @contextmanager
-def build_model_server_image() -> Iterator[str]:
-    """Yield our own image, which is removed afterwards unless it was there before."""
-    named = os.environ.get(OWN_IMAGE_VARIABLE)
-    if named:
-        yield named
-        return
-    tag = f"{PREFIX}/model-server:{TOKEN}"
-    with removed(tag):
-        asyncio.run(_with_store(lambda store: build(store, tag, str(base()))))
+def shared(name: str, folder: Path, make: Callable[[str], None]) -> Iterator[str]:
+    """Yield the tag of an image that all processes of this test run use.
+
+    The first that needs it makes it, the last removes it. `folder` is one that they have in common.
+    """
+    tag = f"{PREFIX}/{name}:{RUN}"
+    lock, users = FileLock(folder / f"{name}-{RUN}.lock"), folder / f"{name}-{RUN}.users"
+    with lock:
+        count = int(users.read_text()) if users.exists() else 0
+        if not count:
+            make(tag)
+        users.write_text(str(count + 1))
+    try:
         yield tag
+    finally:
+        with lock:
+            count = int(users.read_text()) - 1
+            users.write_text(str(count))
+            if not count:
+                # Large ones take longer than an engine is waited for elsewhere.
+                subprocess.run(["docker", "rmi", tag], capture_output=True)
 
 
-@contextmanager
-def build_fake_server_image() -> Iterator[str]:
-    tag = f"{PREFIX}/fake-server:{TOKEN}"
+def build_model_server_image(tag: str) -> None:
+    """Build our own image."""
+    asyncio.run(_with_store(lambda store: build(store, tag, str(base()))))
+
+
+def build_fake_server_image(tag: str) -> None:
+    """Build an image with a fake server that starts at once."""
     members = [
         Member("Dockerfile", len(_DOCKERFILE), partial(io.BytesIO, _DOCKERFILE)),
         *source_files(("serving", "tests/__init__.py", "tests/support")),
@@ -101,9 +120,7 @@ def build_fake_server_image() -> Iterator[str]:
             if member.name.startswith("packages/") and "/serving/" not in member.name
         ),
     ]
-    with removed(tag):
-        asyncio.run(_with_store(lambda store: build_from_files(store, tag, str(base()), members)))
-        yield tag
+    asyncio.run(_with_store(lambda store: build_from_files(store, tag, str(base()), members)))
 
 
 def save_image(api: docker.APIClient, image: str, path: Path) -> None:
@@ -111,3 +128,8 @@ def save_image(api: docker.APIClient, image: str, path: Path) -> None:
     with path.open("wb") as file:
         for chunk in api.get_image(image):
             file.write(chunk)
+
+
+def save_images(names: Sequence[str], path: Path) -> None:
+    """Write images of this machine's engine to one file, what they have in common once."""
+    subprocess.run(["docker", "save", "--output", str(path), *names], check=True)

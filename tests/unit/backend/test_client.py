@@ -119,6 +119,8 @@ Call = Callable[[BackendClient], Awaitable[object]]
         (lambda c: c.image("f00d", side=64), "GET /images/f00d?side=64", None),
         (lambda c: c.built_in_models(), "GET /built-in", None),
         (lambda c: c.add_built_in("a"), "POST /built-in/a", None),
+        (lambda c: c.catalogue(), "GET /catalogue", None),
+        (lambda c: c.download_model("a", "m"), "POST /catalogue/a", {"mirror": "m"}),
     ],
 )
 async def test_what_is_asked_of_the_backend(
@@ -128,7 +130,7 @@ async def test_what_is_asked_of_the_backend(
 
     def handler(request: httpx.Request) -> httpx.Response:
         requests.append(request)
-        return httpx.Response(418, json={"error": "No.", "advice": ""})
+        return httpx.Response(418, json={"status": 418, "detail": "No.", "advice": ""})
 
     async with BackendClient(
         "http://127.0.0.1:1", transport=httpx.MockTransport(handler)

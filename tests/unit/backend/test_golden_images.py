@@ -59,14 +59,15 @@ async def test_every_way_in_refuses_with_the_same_words(service: Service, tmp_pa
         path.write_bytes(data)
         with pytest.raises(UnusableImage) as caught:
             read_normalized_image(path)
-        words = {"error": caught.value.what, "advice": caught.value.advice}
+        words = (caught.value.what, caught.value.advice)
         assert caught.value.fault is fault, name
         results: dict[Path, Prediction | ServeryError] = {}
         await classify_images([path], _never, results.__setitem__)
         assert str(results[path]) == str(caught.value)
         for route in ("/classify", "/labels?class=cat"):
             response = await service.http.post(route, content=data)
-            assert response.json() == words, name
+            problem = response.json()
+            assert (problem["detail"], problem["advice"]) == words, name
             assert response.status_code in (400, 415, 422)
     assert service.classifier.received == []
     assert not list(service.store.images.root.rglob("*.jpg"))

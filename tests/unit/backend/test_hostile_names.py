@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.backend_env import Service
 from tests.support.hostile_names import NAMES
+from tests.support.problems import PROBLEM_FIELDS
 
 JSON = {"Content-Type": "application/json"}
 HALF = '{"name": "\\ud800", "backbone": "\\ud800", "class": "\\ud800", "folder": "/\\ud800"}'
@@ -25,9 +26,9 @@ async def test_a_name_in_an_address_is_data(service: Service, name: str) -> None
     ):
         answer = await service.http.request(method, path)
         assert 400 <= answer.status_code < 500, (method, path)
-        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["x-content-type-options"] == "nosniff"
-        sentences = f"{answer.json()['error']}{answer.json()['advice']}"
+        sentences = f"{answer.json()['detail']}{answer.json()['advice']}"
         for joiner in "\u200c\u200d":
             sentences = sentences.replace(joiner, "")
         assert not {"Cc", "Cf", "Cs"} & {unicodedata.category(char) for char in sentences}
@@ -40,7 +41,7 @@ async def test_a_name_in_an_address_is_data(service: Service, name: str) -> None
 async def test_half_a_character_is_refused(service: Service, method: str, path: str) -> None:
     answer = await service.http.request(method, path, content=HALF, headers=JSON)
     assert answer.status_code == 400 or answer.status_code == 404
-    assert set(answer.json()) == {"error", "advice"}
+    assert set(answer.json()) == PROBLEM_FIELDS
 
 
 @pytest.mark.parametrize("name", NAMES)

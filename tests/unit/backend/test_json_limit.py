@@ -8,6 +8,7 @@ import pytest
 
 from backend.json_limit import MAX_JSON_BYTES
 from tests.support.backend_env import MODEL, Service
+from tests.support.problems import PROBLEM_FIELDS
 
 PATHS = ["/models", f"/models/{MODEL}/compare", f"/models/{MODEL}/import"]
 JSON = {"Content-Type": "application/json"}
@@ -17,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
 async def test_what_is_declared_too_large_is_not_read(service: Service, path: str) -> None:
     answer = await service.http.post(path, content=bytes(MAX_JSON_BYTES + 1), headers=JSON)
     assert answer.status_code == 413
-    assert set(answer.json()) == {"error", "advice"}
+    assert set(answer.json()) == PROBLEM_FIELDS
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -32,7 +33,7 @@ async def test_what_comes_in_pieces_is_not_read_to_its_end(service: Service, pat
 
     answer = await service.http.post(path, content=pieces(), headers=JSON)
     assert answer.status_code in (400, 413)
-    assert set(answer.json()) == {"error", "advice"}
+    assert set(answer.json()) == PROBLEM_FIELDS
     assert sent <= MAX_JSON_BYTES + 2 * 2**20
 
 
@@ -42,4 +43,4 @@ async def test_many_photos_may_be_named(service: Service) -> None:
         f"/models/{MODEL}/compare", json={"versions": [1, 1], "images": images}
     )
     assert answer.status_code == 404
-    assert "no image" in answer.json()["error"]
+    assert "no image" in answer.json()["detail"]

@@ -51,7 +51,7 @@ async def test_other_sites_change_nothing(service: Service, headers: dict[str, s
     ]:
         answer = await service.http.request(method, path, headers=headers)
         assert answer.status_code == 403, path
-        assert "Another web site" in answer.json()["error"]
+        assert "Another web site" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from backend.contract import ClassChangeKind, LabelKind
 from backend.repair import check_backend_database, check_images
 from backend.store.images import ImageFolder
-from backend.store.labels import Statement
+from backend.store.label_writing import Statement
 from backend.store.store import Store
 from serving.repair.problem import find_problems, repaired
 from serving.workspace import Workspace

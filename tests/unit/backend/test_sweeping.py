@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from backend.sweeping import keep_swept, sweep_workspace
+from backend.sweeping import sweep_periodically, sweep_workspace
 from serving.background import in_background
 from serving.programs import child_environment
 from serving.workspace import Workspace
@@ -63,6 +63,6 @@ async def test_what_killed_programs_left_is_removed_and_nothing_else(
     left = files(workspace) - before
     # A version has two files by then: its graph and their checksums.
     assert len(left) == len(STEPS) + 1
-    async with in_background(keep_swept(workspace)):
+    async with in_background(sweep_periodically(workspace)):
         await wait_until(lambda: files(workspace) == before)
     assert sweep_workspace(workspace) == []

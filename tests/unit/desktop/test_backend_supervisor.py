@@ -1,4 +1,4 @@
-"""A backend that ends is started again, whoever ran it, and its clients learn where it is."""
+"""A backend that ends is started again, and its clients learn where it is."""
 
 from __future__ import annotations
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from desktop.cli import main
+from serving.errors import ServeryError
 from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
 from tests.conftest import ROOT
 from tests.support.small_disk import small_disk
@@ -136,6 +139,51 @@ def test_what_the_system_refuses_is_a_sentence(
     assert result.exit_code == 1
     assert result.stderr.startswith(f"servery: {sentence}")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "code"),
+    [
+        ("token", None, 0),
+        ("token", ServeryError("It failed.", "Mend it."), 1),
+        ("tokens", None, 2),
+        ("token", KeyboardInterrupt(), 130),
+    ],
+)
+def test_the_exit_code_is_what_the_document_says(
+    command: str,
+    error: BaseException | None,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: Workspace) -> None:
+        assert error is not None
+        raise error
+
+    if error is not None:
+        monkeypatch.setattr(Workspace, "create", fail)
+    result = CliRunner().invoke(main, ["--workspace", str(tmp_path / "workspace"), command])
+    assert result.exit_code == code
+    document = (ROOT / "docs" / "command-line.md").read_text()
+    assert re.findall(r"^\| (\d+) \| ", document, re.MULTILINE) == ["0", "1", "2", "130"]
+
+
+def test_no_command_takes_a_name_where_it_takes_another_command() -> None:
+    def groups(command: click.Command) -> Iterator[click.Group]:
+        if isinstance(command, click.Group):
+            yield command
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                assert found is not None
+                yield from groups(found)
+
+    found = list(groups(main))
+    assert {"models", "labels", "token", "nodes"} <= {group.name for group in found}
+    # A model called `import` could else not be named before a command of the same name.
+    mixed = [g.name for g in found if any(isinstance(p, click.Argument) for p in g.params)]
+    assert mixed == []
 
 
 def test_a_defect_of_the_program_is_not_taken_for_a_refusal(

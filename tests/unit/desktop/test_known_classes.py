@@ -57,3 +57,18 @@ def test_of_a_thousand_only_the_likeliest_are_returned() -> None:
     matches = many.find("class")
     assert len(matches) == MAX_MATCHES
     assert many.find("class 77")[0].name == "class 77"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("tab", "tabby cat"), ("cat", "catamaran"), ("obc", "obc"), ("rit", "rit"), ("bob", "bobcat")],
+)
+def test_a_text_inside_words_only_is_taken_for_a_new_class(text: str, first: str) -> None:
+    offers = KnownClasses(CARD).offers(text)
+    assert offers[0].name == first
+    assert [match.name for match in offers if match.is_new] == [text]
+    assert len(offers) > 1
+
+
+def test_the_end_of_a_word_is_taken_for_the_class() -> None:
+    assert KnownClasses(ModelCard("a", ("goldfish",))).offers("fish")[0].name == "goldfish"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.access_token import AccessToken, TokenError
+from serving.access_token import AccessToken, TokenError, environment_token
+from serving.secret_setting import SettingError
 from tests.support.damage import DAMAGES, Damage
 
 
@@ -79,3 +80,39 @@ def test_whatever_is_in_its_place_is_no_token_and_a_new_one_can_be_made(
         with pytest.raises(TokenError, match="servery token --renew"):
             token.read_or_make()
     assert token.renew() == token.read_or_make()
+
+
+def test_one_that_the_environment_gives_is_used_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = AccessToken(tmp_path / "token")
+    token.renew()
+    monkeypatch.setenv("SERVERY_TOKEN", "shared-by-every-replica")
+    assert token.read() == token.read_or_make() == "shared-by-every-replica"
+    assert token.matches("shared-by-every-replica")
+    with pytest.raises(TokenError, match="SERVERY_TOKEN"):
+        token.renew()
+
+
+def test_a_file_that_the_environment_names_is_read_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, secret = AccessToken(tmp_path / "token"), tmp_path / "secret"
+    monkeypatch.setenv("SERVERY_TOKEN_FILE", str(secret))
+    assert token.read() is None
+    with pytest.raises(SettingError, match="SERVERY_TOKEN_FILE"):
+        environment_token()
+    for each in ("the-first-of-two-secrets", "the-second-of-two-secrets"):
+        secret.write_text(f"{each}\n")
+        assert token.read() == environment_token() == each
+
+
+@pytest.mark.parametrize("unusable", ["short", "with a space in the middle of it", "é" * 30])
+def test_an_unusable_one_of_the_environment_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unusable: str
+) -> None:
+    monkeypatch.setenv("SERVERY_TOKEN", unusable)
+    token = AccessToken(tmp_path / "token")
+    with pytest.raises(TokenError, match="SERVERY_TOKEN"):
+        token.read_or_make()
+    assert not token.matches(unusable)

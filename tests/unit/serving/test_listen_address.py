@@ -27,7 +27,7 @@ def test_beyond_loopback_a_token_comes_first(host: str, tmp_path: Path) -> None:
     with pytest.raises(ListenError, match="no token") as refused:
         address.check(token)
     assert "`servery token`" in refused.value.advice
-    assert "not encrypted" in refused.value.advice
+    assert "encrypted only with --tls-certificate" in refused.value.advice
     token.path.write_text("short")
     with pytest.raises(ListenError):
         address.check(token)

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageCms, ImageDraw
 
 from serving import image_file
 from serving import normalize_image as normalization
 from serving.errors import ImageError
 from serving.image_file import ImageFault, UnusableImage
-from serving.normalize_image import normalize_image, read_image
-from tests.support.golden_images import scene
+from serving.normalize_image import looks_normalized, normalize_image, read_image
+from tests.support.golden_images import golden_images, scene
 from tests.support.icc_profiles import ADOBE_RGB, grey_profile
+from tests.support.mutated_images import mutated_image
+from tests.support.odd_images import jpegs_of_all_codings
 from tests.support.sample_images import gradient
 
 
@@ -243,3 +245,21 @@ def test_filling_between_markers_costs_time_in_proportion_to_its_length() -> Non
     assert normalize_image(jpeg[:2] + filling + jpeg[2:]) == jpeg[:2] + filling + jpeg[2:]
     in_scan = jpeg[:-2] + filling + b"\0" + jpeg[-2:]
     assert normalize_image(in_scan) == in_scan
+
+
+def test_what_markers_say_is_what_pillow_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [golden.data for golden in golden_images()]
+    files += [mutated_image(number) for number in range(200)]
+    files += jpegs_of_all_codings().values()
+    files += [gradient(), *(encoded(photo(mode=mode), "JPEG") for mode in ("L", "CMYK"))]
+    with_markers = list(map(looks_normalized, files))
+    monkeypatch.setattr(normalization, "_is_ordinary", lambda jpeg: False)
+    assert with_markers == list(map(looks_normalized, files))
+    assert 10 < sum(with_markers) < len(files) - 10
+
+
+def test_most_normalized_photos_need_no_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    files = [encoded(photo(), "JPEG"), encoded(photo(), "JPEG", icc_profile=srgb)]
+    monkeypatch.setattr(normalization, "open_image", None)
+    assert all(map(looks_normalized, files))

@@ -18,8 +18,8 @@ from serving.private import (
     check_owner,
     make_private_folder,
     persons_umask,
+    restrict_access,
     set_private_umask,
-    tighten,
 )
 from serving.workspace import Workspace
 
@@ -60,14 +60,19 @@ def old(tmp_path: Path) -> Path:
 
 
 def test_everything_in_an_older_folder_is_closed(old: Path) -> None:
-    assert tighten(old) == []
+    assert restrict_access(old) == []
     assert modes(old) == {(True, 0o700), (False, 0o600)}
-    assert tighten(old) == []
+    assert restrict_access(old) == []
 
 
 def test_what_else_is_in_a_folder_that_was_named_by_mistake_stays_as_it_is(old: Path) -> None:
-    """A folder of programs, a file with a name elsewhere, and one that is named like ours."""
-    others = [old / "bin/tool", old / "linked.txt", old / "tokens/list", old / ".config/settings"]
+    """A folder of programs, a file with a name elsewhere, and one that is named much like ours."""
+    others = [
+        old / "bin/tool",
+        old / "linked.txt",
+        old / "my_tokens/list",
+        old / ".config/settings",
+    ]
     for path in others:
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -75,7 +80,7 @@ def test_what_else_is_in_a_folder_that_was_named_by_mistake_stays_as_it_is(old: 
     (old / "settings.toml").touch(0o644)
     os.link(old / "linked.txt", old.parent / "elsewhere.txt")
     before = {path: mode(path) for path in (*others, *(path.parent for path in others[2:]))}
-    Workspace(old).tighten()
+    Workspace(old).restrict_access()
     assert {path: mode(path) for path in before} == before
     assert mode(old) == 0o700
     ours = [old / name for name in ("models", "images", "logs", "settings.toml")]
@@ -84,7 +89,7 @@ def test_what_else_is_in_a_folder_that_was_named_by_mistake_stays_as_it_is(old: 
 
 def test_permissions_that_the_owner_removed_stay_removed(old: Path) -> None:
     (old / "images" / "ab" / "cd.jpg").chmod(0o444)
-    tighten(old)
+    restrict_access(old)
     assert mode(old / "images" / "ab" / "cd.jpg") == 0o400
 
 
@@ -96,7 +101,7 @@ def test_what_links_lead_to_is_left_alone_and_said(old: Path, tmp_path: Path) ->
     (old / "models" / "folder").symlink_to(elsewhere)
     (old / "models" / "nowhere").symlink_to(tmp_path / "nowhere")
     (old / "models" / "itself").symlink_to(old / "models")
-    (sentence,) = tighten(old)
+    (sentence,) = restrict_access(old)
     assert "2 of the files and folders" in sentence
     assert "close that yourself" in sentence
     assert (mode(elsewhere), mode(elsewhere / "file")) == (0o755, 0o644)
@@ -104,14 +109,14 @@ def test_what_links_lead_to_is_left_alone_and_said(old: Path, tmp_path: Path) ->
 
 def test_a_link_may_lead_to_the_folder_itself(old: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(old)
-    assert tighten(tmp_path / "link") == []
+    assert restrict_access(tmp_path / "link") == []
     assert modes(old) == {(True, 0o700), (False, 0o600)}
 
 
 def test_several_names_inside_stay_one_file(old: Path) -> None:
     one, two = old / "models/cats/1/saved_model.pb", old / "models/cats/copy.pb"
     two.hardlink_to(one)
-    assert tighten(old, [old / "models"]) == []
+    assert restrict_access(old, [old / "models"]) == []
     assert mode(one) == 0o600
     assert one.samefile(two)
 
@@ -121,7 +126,7 @@ def test_a_name_outside_keeps_its_rights(old: Path, tmp_path: Path) -> None:
     outside = tmp_path / "backup.pb"
     outside.hardlink_to(inside)
     again.hardlink_to(inside)
-    assert tighten(old, [old / "models"]) == []
+    assert restrict_access(old, [old / "models"]) == []
     assert (mode(inside), mode(again), mode(outside)) == (0o600, 0o600, 0o644)
     assert inside.read_bytes() == outside.read_bytes() == again.read_bytes()
     assert inside.samefile(again)
@@ -132,7 +137,7 @@ def test_a_name_outside_keeps_its_rights(old: Path, tmp_path: Path) -> None:
 def test_a_file_that_is_written_to_stays_the_same_file(old: Path, tmp_path: Path) -> None:
     database, outside = old / "backend.sqlite-wal", tmp_path / "name"
     outside.hardlink_to(database)
-    assert tighten(old, [old / "models"]) == []
+    assert restrict_access(old, [old / "models"]) == []
     assert mode(database) == 0o600
     assert database.samefile(outside)
 
@@ -140,14 +145,14 @@ def test_a_file_that_is_written_to_stays_the_same_file(old: Path, tmp_path: Path
 def test_pipes_and_sockets_are_closed_too(old: Path) -> None:
     os.mkfifo(old / "pipe")
     (old / "pipe").chmod(0o666)
-    tighten(old)
+    restrict_access(old)
     assert mode(old / "pipe") == 0o600
 
 
 @as_root
 def test_files_of_other_users_are_named(old: Path) -> None:
     os.chown(old / "images" / "ab" / "cd.jpg", NOBODY, NOBODY)
-    (sentence,) = tighten(old)
+    (sentence,) = restrict_access(old)
     assert "belong to other users" in sentence
     assert "cd.jpg" in sentence
 
@@ -169,7 +174,7 @@ def test_a_folder_of_another_user_is_refused() -> None:
 def test_a_folder_that_cannot_be_closed_is_said(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As on a file system without access rights, which no test can mount everywhere.
     monkeypatch.setattr("os.fchmod", lambda descriptor, mode: None)
-    (sentence,) = tighten(old)
+    (sentence,) = restrict_access(old)
     assert "cannot be closed to other users" in sentence
 
 

@@ -13,11 +13,11 @@ import sys
 import tarfile
 from pathlib import Path
 
+from serving.engines.docker.image.base_python import PYTHON, SUITE
 from serving.errors import EngineError, ServeryError
 from serving.leftovers import temporary_folder
 
-SUITE = "bookworm"
-PACKAGES = ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "libgcc-s1")
+PACKAGES = (f"{PYTHON}-minimal", f"lib{PYTHON}-stdlib", "libstdc++6", "libgcc-s1")
 _SKIPPED = (
     "var/cache/apt",
     "var/lib/apt/lists",
@@ -33,13 +33,18 @@ _SKIPPED = (
 def make_base(target: Path) -> None:
     """Write a tar archive of a small Debian with Python; needs root and takes a minute.
 
-    Raises EngineError if `debootstrap` is missing or fails.
+    Raises EngineError if `debootstrap` is missing or fails, or Debian has no such Python.
     """
     program = shutil.which("debootstrap")
     if program is None or os.geteuid() != 0:
         raise EngineError(
             "A base is made by debootstrap as root.",
             "Install debootstrap and run this as root, or name an image with --base.",
+        )
+    if not SUITE:
+        raise EngineError(
+            f"No release of Debian has {PYTHON}, which runs here.",
+            f"Name an image that has {PYTHON} with --base.",
         )
     with temporary_folder("base") as scratch:
         root = Path(scratch) / "root"

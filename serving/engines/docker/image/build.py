@@ -10,9 +10,10 @@ import asyncio
 import secrets
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from serving.engines.docker.image.base_python import DEFAULT_BASE, PYTHON
 from serving.engines.docker.image.constants import IMPORTED_BASES, OWN_IMAGE
 from serving.engines.docker.image.contents import (
     LIBRARIES,
@@ -21,13 +22,12 @@ from serving.engines.docker.image.contents import (
     wheel_files,
 )
 from serving.engines.docker.image.lookup import ImageInfo
+from serving.engines.docker.image.own_base import own_base
 from serving.engines.docker.image.store import ImageStore
 from serving.engines.docker.tar_archive import Member, tar_archive
 from serving.leftovers import temporary_folder
 from serving.progress import Report, no_report
 from serving.version import VERSION
-
-DEFAULT_BASE = "debian:bookworm-slim"
 
 
 async def build(
@@ -40,16 +40,18 @@ async def build(
 ) -> ImageInfo:
     """Build the image and return it.
 
-    `base` is an image or a tar archive of one, `wheels` a folder to take the
-    packages from instead of the installed ones. `on_line` gets each line that
-    the build prints. Raises EngineError.
+    `base` is what `own_base` takes, `wheels` a folder to take the packages from
+    instead of the installed ones. `on_line` gets each line that the build prints.
+    Raises BaseMissing if there is no base, and EngineError.
     """
     with temporary_folder("image") as scratch:
         packages = installed_files() if wheels is None else wheel_files(wheels)
-        members = await asyncio.to_thread(
-            lambda: strip_libraries(build_files(packages), Path(scratch))
-        )
-        return await build_from_files(store, tag, base, members, report, on_line)
+        arguments = {"VERSION": VERSION, "PYTHON": PYTHON}
+        async with own_base(store, base, report) as found:
+            members = await asyncio.to_thread(
+                lambda: strip_libraries(build_files(packages), Path(scratch))
+            )
+            return await build_from_files(store, tag, found, members, report, on_line, arguments)
 
 
 async def build_from_files(
@@ -59,10 +61,18 @@ async def build_from_files(
     members: Sequence[Member],
     report: Report = no_report,
     on_line: Callable[[str], None] | None = None,
+    arguments: Mapping[str, str] | None = None,
+    build_id: str = "",
+    target: str = "",
 ) -> ImageInfo:
-    """Build an image from these files, a Dockerfile with an argument BASE among them."""
+    """Build an image from these files, a Dockerfile with an argument BASE among them.
+
+    `arguments` are those of the Dockerfile besides BASE and BUILD_ID. `build_id` is by what the
+    caller removes what is left if this program is killed; by default one that nobody knows.
+    `target` is the stage that becomes the image, the last one by default.
+    """
     # A name of its own: others may build on the same engine at the same time.
-    build_id = secrets.token_hex(8)
+    build_id = build_id or secrets.token_hex(8)
     imported = f"{IMPORTED_BASES}:{build_id}" if await asyncio.to_thread(Path(base).is_file) else ""
     if imported:
         await store.import_base(Path(base), imported, report)
@@ -71,9 +81,10 @@ async def build_from_files(
             tag,
             tar_archive(members),
             sum(member.size for member in members),
-            {"BASE": imported or base, "VERSION": VERSION, "BUILD_ID": build_id},
+            {**(arguments or {}), "BASE": imported or base, "BUILD_ID": build_id},
             report,
             on_line,
+            target,
         )
     finally:
         if imported:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 import serving
+from serving.engines.docker.image.base_python import PYTHON
 from serving.engines.docker.tar_archive import Member
 from serving.errors import EngineError
 from serving.licences import is_licence_text, supplements
@@ -31,6 +32,7 @@ PACKAGES = (
     "grpcio-reflection",
     "h11",
     "numpy",
+    "openvino",
     "protobuf",
     "tensorflow",
     "tensorflow-serving-api",
@@ -38,11 +40,16 @@ PACKAGES = (
     "uvicorn",
 )
 """What the model server imports, and TensorFlow for its shared libraries and messages."""
+_OTHER_NAMES = {"tensorflow": "tensorflow-cpu"}
+"""TensorFlow is the package of either name that is there."""
 LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")
 
 _SKIPPED = re.compile(
     r"(^|/)(tests?|testing|__pycache__|include|f2py|distutils|_pyinstaller)/"
     r"|\.(pyi|a|h|c|pxd|pyx|pyc|typed)$|^\.\./|\.dist-info/(?!METADATA)"
+    # Of OpenVINO, its converters, and what computes elsewhere than on the processor.
+    r"|^openvino/(cmake|tools|torch|frontend/(jax|onnx|paddle|pytorch)|libs/cache\.json)"
+    r"|^openvino/libs/libopenvino_(intel_[gn]pu|gguf|jax|onnx|paddle|pytorch|tensorflow_lite)_"
 )
 _MESSAGES = re.compile(r"^tensorflow/(compiler|core|tsl)/.*_pb2\.py$")
 
@@ -106,7 +113,7 @@ def installed_files(packages: Sequence[str] = PACKAGES) -> Iterator[Member]:
     """
     for package in packages:
         try:
-            files = importlib.metadata.files(package)
+            files = _distribution(package).files
         except importlib.metadata.PackageNotFoundError as error:
             raise EngineError(
                 f"The package {package} is not installed here, and the image needs it.",
@@ -118,6 +125,13 @@ def installed_files(packages: Sequence[str] = PACKAGES) -> Iterator[Member]:
                 yield Member.of(file.as_posix(), path)
 
 
+def _distribution(package: str) -> importlib.metadata.Distribution:
+    try:
+        return importlib.metadata.distribution(_OTHER_NAMES.get(package, package))
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.distribution(package)
+
+
 def wheel_files(folder: Path, packages: Sequence[str] = PACKAGES) -> Iterator[Member]:
     """Yield the files of packages out of the wheels in `folder`.
 
@@ -125,11 +139,11 @@ def wheel_files(folder: Path, packages: Sequence[str] = PACKAGES) -> Iterator[Me
     """
     wheels = {_normalized(path.name.split("-")[0]): path for path in folder.glob("*.whl")}
     for package in packages:
-        path = wheels.get(_normalized(package))
+        path = wheels.get(package) or wheels.get(_OTHER_NAMES.get(package, ""))
         if path is None:
             raise EngineError(
                 f"There is no wheel of the package {package} in {folder}.",
-                "Download the wheels for Linux and Python 3.11 into that folder.",
+                f"Download the wheels for Linux and {PYTHON} into that folder.",
             )
         try:
             with zipfile.ZipFile(path) as wheel:

@@ -1,4 +1,4 @@
-"""The progress of a pull: one figure that never falls, from messages about many layers."""
+"""The progress of a pull or a push: one figure that never falls, from messages about layers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ DOWNLOAD_SHARE = 0.8
 RATE_SECONDS = 5.0
 """The window that the rate is measured over."""
 
+_PUSHED_AS = {
+    "Preparing": "Pulling fs layer",
+    "Pushing": "Downloading",
+    "Pushed": "Pull complete",
+    "Layer already exists": "Already exists",
+    "Mounted from": "Already exists",
+}
+"""What a layer's state while it is pushed amounts to while it is pulled."""
 _WAITING = ("Pulling fs layer", "Waiting")
 _LOADED = ("Verifying Checksum", "Download complete")
 _DONE = ("Pull complete", "Already exists")
@@ -39,7 +47,9 @@ class _Layer:
 class PullProgress:
     """Adds up the engine's messages; a layer of unknown size counts as an average one."""
 
-    def __init__(self) -> None:
+    def __init__(self, last_step: str = "unpacking") -> None:
+        """`last_step` is what is done with the bytes once all of them have arrived."""
+        self._last_step = last_step
         self._layers: dict[str, _Layer] = {}
         self._samples: deque[tuple[float, int]] = deque()
         self._furthest = 0.0
@@ -97,7 +107,7 @@ class PullProgress:
         if self._retrying:
             return f"{format_bytes(loaded)}; the connection broke. {self._retrying}."
         if total and loaded >= total:
-            return f"{format_bytes(total)}, unpacking"
+            return f"{format_bytes(total)}, {self._last_step}"
         parts = [
             f"{format_bytes(loaded)} of {format_bytes(total)}" if total else format_bytes(loaded)
         ]
@@ -112,3 +122,10 @@ class PullProgress:
             return 0.0
         began, before = self._samples[0]
         return max(0, self.loaded - before) / (now - began) if now - began >= 0.5 else 0.0
+
+
+def as_pulled(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message about a push as PullProgress reads those about pulls."""
+    status = str(message.get("status") or "")
+    found = next((pulled for pushed, pulled in _PUSHED_AS.items() if status.startswith(pushed)), "")
+    return {**message, "status": found or status}

@@ -1,4 +1,4 @@
-"""How an engine gets images: pulled, loaded from a file, built."""
+"""How an engine gets images: pulled, loaded from a file, built; and how they leave it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,13 @@ from serving.engines.docker.image.constants import (
     STAGE_LABEL,
 )
 from serving.engines.docker.image.lookup import ImageInfo, first_present, image_missing
-from serving.engines.docker.image.pull_progress import PullProgress
-from serving.engines.docker.image.transfer import Transfer
+from serving.engines.docker.image.pull_progress import PullProgress, as_pulled
+from serving.engines.docker.image.push import PushAnswers, push_refused, push_request
+from serving.engines.docker.image.remove import remove_unnamed, remove_unused
+from serving.engines.docker.image.save import save_to
+from serving.engines.docker.image.transfer import Download, Transfer
+from serving.engines.docker.model_image.labels import BUILD
+from serving.engines.docker.model_image.tag import split_tag
 from serving.engines.docker.streams import Stream, StreamEnded
 from serving.errors import EngineError, reading_error
 from serving.progress import Report, no_report
@@ -47,12 +52,13 @@ class ImageStore:
     """
 
     def __init__(self, connection: EngineConnection) -> None:
-        self._connection = connection
+        self.connection = connection
+        """To the engine that has them."""
 
     async def find(self, names: Iterable[str]) -> ImageInfo | None:
         """Return the first of these images that the engine has."""
         candidates = list(names)
-        return await self._connection.run(
+        return await self.connection.run(
             "list its images", lambda found: first_present(found.client, candidates)
         )
 
@@ -122,13 +128,17 @@ class ImageStore:
         arguments: Mapping[str, str],
         report: Report = no_report,
         on_line: Callable[[str], None] | None = None,
+        target: str = "",
     ) -> ImageInfo:
         """Build an image from a tar archive of about `total` bytes with a Dockerfile in it.
 
-        `on_line` gets each line that the build prints.
+        `on_line` gets each line that the build prints. `target` is the stage that becomes the
+        image, the last one by default.
         """
         found = await self._engine("build an image")
         params = {"t": name, "rm": "1", "forcerm": "1", "buildargs": json.dumps(dict(arguments))}
+        if target:
+            params["target"] = target
 
         def on_message(message: Message) -> None:
             line = str(message.get("stream") or "").strip()
@@ -139,20 +149,61 @@ class ImageStore:
         await self._upload(transfer, f"build {name}", found, total, on_message, report)
         return await self._present(name)
 
+    async def push(
+        self,
+        name: str,
+        report: Report = no_report,
+        on_line: Callable[[str], None] | None = None,
+    ) -> str:
+        """Send an image to its registry and return its digest there.
+
+        Credentials are those that `docker login` has stored. `on_line` gets each answer of the
+        registry. What it has when this is cancelled are layers that no name leads to.
+        """
+        found = await self._engine("push an image")
+        progress, answers = PullProgress("the registry stores them"), PushAnswers(on_line)
+
+        def on_message(message: Message) -> None:
+            progress.update(as_pulled(message), time.monotonic())
+            answers.add(message)
+
+        def on_tick() -> None:
+            report(min(99, int(100 * progress.share)), 100, progress.text(time.monotonic()))
+
+        transfer = await asyncio.to_thread(push_request, found, name)
+        try:
+            await self._transfer(transfer, f"push {name}", found, on_message, on_tick)
+        except EngineError as error:
+            raise push_refused(name, error) from error
+        report(100, 100, answers.digest)
+        return answers.digest
+
+    async def save(self, name: str, path: Path, report: Report = no_report) -> int:
+        """Write an image to the file `path`, as `docker save` does; return its size in bytes.
+
+        The file is there once it is complete; what another program left half written is removed.
+        Raises EngineError if the disk refuses it.
+        """
+        found = await self._engine("save an image")
+        image = await self._present(name)
+        download = await asyncio.to_thread(Download, found, f"/images/{name}/get")
+        return await save_to(path, download, image.size, found.endpoint.url, report)
+
     async def remove_build_leftovers(self, build_id: str) -> None:
         """Remove the stages of a build, and what killed builds left; both would stay forever."""
 
         def remove(found: FoundEngine) -> None:
-            prune: Callable[[Mapping[str, Any]], Any] = found.client.prune_images
-            prune({"dangling": True, "label": f"{STAGE_LABEL}={build_id}"})
-            prune({"dangling": True, "label": STAGE_LABEL, "until": f"{BUILD_TIMEOUT_HOURS}h"})
+            remove_unnamed(found.client, f"{STAGE_LABEL}={build_id}")
+            remove_unnamed(found.client, f"{BUILD}={build_id}")
             oldest = time.time() - BUILD_TIMEOUT_HOURS * 3600
+            for label in (STAGE_LABEL, BUILD):
+                remove_unnamed(found.client, label, oldest)
             for image in found.client.images(IMPORTED_BASES):
                 if image["Created"] < oldest:
                     for tag in image["RepoTags"] or ():
-                        found.client.remove_image(tag)
+                        remove_unused(found.client, tag)
 
-        await self._connection.run("remove what is left of builds", remove)
+        await self.connection.run("remove what is left of builds", remove)
 
     async def remove(self, name: str) -> None:
         """Remove a name, and the image with its last name; nothing if there is no such name."""
@@ -161,10 +212,20 @@ class ImageStore:
             if first_present(found.client, [name]) is not None:
                 found.client.remove_image(name)
 
-        await self._connection.run(f"remove the image {name}", remove)
+        await self.connection.run(f"remove the image {name}", remove)
+
+    async def registry_has(self, name: str) -> bool:
+        """Whether the registry of an image tells of it, as far as the engine finds out in time."""
+        with contextlib.suppress(EngineError, TimeoutError):
+            async with asyncio.timeout(REGISTRY_TIMEOUT_SECONDS):
+                await self.connection.run(
+                    "ask the registry", lambda found: _registry_platforms(found, name)
+                )
+            return True
+        return False
 
     async def _engine(self, doing: str) -> FoundEngine:
-        return await self._connection.run(doing, lambda found: found)
+        return await self.connection.run(doing, lambda found: found)
 
     async def _present(self, name: str) -> ImageInfo:
         image = await self.find([name])
@@ -177,7 +238,7 @@ class ImageStore:
         image = ImageInfo(name)
         with contextlib.suppress(EngineError, TimeoutError):
             async with asyncio.timeout(REGISTRY_TIMEOUT_SECONDS):
-                platforms = await self._connection.run(
+                platforms = await self.connection.run(
                     "ask the registry", lambda found: _registry_platforms(found, name)
                 )
             image = ImageInfo(name, platforms=platforms)
@@ -222,13 +283,17 @@ class ImageStore:
                         return
                     if error := message.get("error"):
                         raise EngineError(
-                            f"The container engine could not {doing}: {error}",
+                            f"The container engine could not {doing}: {_sentence(error)}",
                             disk_advice(str(error)) or SEE_ENGINE_LOG,
                         )
                     on_message(message)
                 if time.monotonic() - ticked >= REPORT_INTERVAL_SECONDS:
                     ticked = time.monotonic()
                     on_tick()
+
+
+def _sentence(message: object) -> str:
+    return f"{str(message).strip().removesuffix('.')}."
 
 
 def _file_size(path: Path) -> int:
@@ -249,9 +314,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 def _pull(found: FoundEngine, name: str) -> Transfer:
-    repository, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:  # a colon before a slash belongs to the registry's port
-        repository, tag = name, "latest"
+    repository, tag = split_tag(name)
     registry, _ = auth.resolve_repository_name(repository)
     credentials = auth.get_config_header(found.client, registry)
     headers = {"X-Registry-Auth": credentials.decode()} if credentials else {}

@@ -1,4 +1,4 @@
-"""Requests whose body and answer are both long: loading, building, pulling."""
+"""Requests whose body or answer is long: loading, building, pulling, pushing, saving."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from docker.types import CancellableStream
 from serving.engines.docker.discovery import FoundEngine
 from serving.engines.docker.errors import SEE_ENGINE_LOG, disk_advice
 from serving.errors import EngineError, reading_error
+
+CHUNK_BYTES = 2**20
 
 
 class TransferClosed(Exception):
@@ -51,11 +53,7 @@ class Transfer:
             timeout=None,
         ) as response:
             if response.status_code >= 400:
-                message = _message(response.text)
-                raise EngineError(
-                    f"The container engine refused: {message}",
-                    disk_advice(message) or SEE_ENGINE_LOG,
-                )
+                raise _refusal(response.text)
             self._answer = CancellableStream(response.iter_lines(), response)
             # `close` may have come between the request and this line, and found no answer to end.
             if self._closed:
@@ -89,6 +87,43 @@ class Transfer:
             yield chunk
             self.sent += len(chunk)
         raise TransferClosed
+
+
+class Download:
+    """Gets `path` and yields the answer's bytes; another thread may close it.
+
+    Raises EngineError if the engine refuses.
+    """
+
+    def __init__(self, found: FoundEngine, path: str) -> None:
+        self._client = found.connect()
+        self._url = f"{self._client.base_url}/v{self._client.api_version}{path}"
+        self._answer: CancellableStream[bytes] | None = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._client.get(self._url, stream=True, timeout=None) as response:
+            if response.status_code >= 400:
+                raise _refusal(response.text)
+            self._answer = CancellableStream(response.iter_content(CHUNK_BYTES), response)
+            if self._closed:  # as in `Transfer`
+                raise TransferClosed
+            yield from self._answer
+
+    def close(self) -> None:
+        self._closed = True
+        try:
+            if self._answer is not None:
+                self._answer.close()
+        finally:
+            self._client.close()
+
+
+def _refusal(text: str) -> EngineError:
+    message = f"{_message(text).removesuffix('.')}."
+    return EngineError(
+        f"The container engine refused: {message}", disk_advice(message) or SEE_ENGINE_LOG
+    )
 
 
 def _message(text: str) -> str:

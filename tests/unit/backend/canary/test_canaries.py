@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -230,6 +231,49 @@ async def test_what_was_done_but_not_noted_is_noted_once(service: Service) -> No
     await another_backend(service).step()
     entries = await service.client.audit(MODEL)
     assert [each.what for each in entries] == [AuditAction.PROMOTED, AuditAction.CANARY]
+
+
+@pytest.mark.parametrize(("verdict_promotes", "live"), [(True, 2), (False, 1)])
+async def test_a_promotion_whose_backend_was_killed_between_its_writes_is_ended(
+    service: Service, verdict_promotes: bool, live: int
+) -> None:
+    """All requests would be for a version that no instance is told to load."""
+    await start(service)
+    rule = Rule.CANARY_AGREEMENT.value
+    verdict = CanaryVerdict(True, rule, "It agreed.", "canary") if verdict_promotes else None
+    service.repository.change_canary(
+        MODEL, lambda canary: replace(canary.ending(answers=2), verdict=verdict)
+    )
+    service.fleet.view = loaded(answers=live)
+    await step(service)
+    assert service.repository.live(MODEL).number == live
+    assert phase(service) is None
+    promoted = (await last_entry(service)).what is AuditAction.PROMOTED
+    assert promoted is verdict_promotes
+
+
+@pytest.mark.parametrize("ending", [False, True])
+async def test_a_version_whose_files_are_gone_is_not_promoted_again_and_again(
+    service: Service, ending: bool
+) -> None:
+    await start(service)
+    verdict = CanaryVerdict(True, Rule.CANARY_AGREEMENT, "It agreed.", "canary")
+
+    def decided(canary: Canary) -> Canary:
+        return replace(canary.ending(answers=2) if ending else canary, verdict=verdict)
+
+    shutil.rmtree(service.repository.version(MODEL, 2).path)
+    service.repository.change_canary(MODEL, decided)
+    service.fleet.view = loaded()
+    for _ in range(2):
+        await step(service)
+    assert phase(service) is None
+    assert service.repository.live(MODEL).number == 1
+    entries = await service.client.audit(MODEL)
+    assert [each.what for each in entries] == [AuditAction.HELD_BACK, AuditAction.CANARY]
+    assert entries[0].rule is Rule.CANARY_GONE
+    assert "files are gone" in entries[0].text
+    assert "It agreed." in entries[0].text
 
 
 async def test_a_person_ends_it_against_the_version(service: Service) -> None:

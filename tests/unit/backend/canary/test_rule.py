@@ -32,7 +32,7 @@ def sample(
 
 def test_photos_count_once_and_new_classes_are_no_disagreement() -> None:
     samples = [
-        *(sample(1), sample(1, "cat", "dog")),  # the same photo, answered anew
+        *(sample(1), sample(1, "cat", "dog")),  # the same photo, answered again
         *(sample(2), sample(3, "cat", "horse")),
         *(sample(4, "cat", "", Failure.CANARY), sample(5, "", "cat", Failure.STABLE)),
     ]

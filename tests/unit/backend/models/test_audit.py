@@ -6,6 +6,7 @@ import pytest
 
 from backend.contract import AuditAction, ClassChange, ClassChangeKind, Decision, Rule
 from backend.models.audit import audit_entries
+from backend.store.kept_versions import KeptVersion
 from backend.store.runs import DecisionRow
 
 
@@ -45,7 +46,7 @@ def test_changes_of_classes_that_made_no_version_are_in_between() -> None:
     found = audit_entries(decisions, [renamed, made])
     assert [each.text for each in found] == [
         "Version 3 went live.",
-        "cat was renamed kitten.",
+        "The class “cat” was renamed to “kitten”.",
         "Version 2 went live.",
     ]
     assert (found[1].what, found[1].by, found[1].version) == (
@@ -53,6 +54,21 @@ def test_changes_of_classes_that_made_no_version_are_in_between() -> None:
         "eve",
         None,
     )
+
+
+def test_who_pinned_and_deleted_a_version_is_in_between() -> None:
+    kept = [
+        KeptVersion(2, "2026-01-04", "ada", AuditAction.DELETED),
+        KeptVersion(2, "2026-01-02", "eve", AuditAction.PINNED),
+    ]
+    decisions = [row(3, 3, Decision.PROMOTED), row(1, 2, Decision.PROMOTED)]
+    found = audit_entries(decisions, [], kept)
+    assert [(each.text, each.by, each.version) for each in found] == [
+        ("Version 2 was deleted.", "ada", 2),
+        ("Version 3 went live.", "ada", 3),
+        ("Version 2 was pinned.", "eve", 2),
+        ("Version 2 went live.", "ada", 2),
+    ]
 
 
 def test_what_was_said_then_is_said_still() -> None:

@@ -41,6 +41,28 @@ async def test_those_that_wait_are_served_in_order() -> None:
     assert budget.used == 0
 
 
+async def test_those_that_need_more_go_first_in_the_order_in_which_they_came() -> None:
+    budget, release = ByteBudget(100), asyncio.Event()
+    order: list[str] = []
+
+    async def grow(name: str, begin: int) -> None:
+        async with budget.reserve(begin) as reservation:
+            await reservation.grow(begin + 40)
+            order.append(name)
+
+    holding = asyncio.create_task(hold(budget, 70, release))
+    await asyncio.sleep(0)
+    tasks = [asyncio.create_task(grow(*each)) for each in (("a", 5), ("new", 90), ("b", 6))]
+    await asyncio.sleep(0)
+    assert order == []
+    release.set()
+    await asyncio.gather(holding, *tasks[:1], tasks[2])
+    assert order == ["a", "b"]
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert budget.used == 0
+
+
 async def test_what_could_never_fit_is_refused_for_good() -> None:
     budget = ByteBudget(100)
     with pytest.raises(HttpError) as refused:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.photos.form import MAX_FIELDS_BYTES, BrokenForm, boundary_of, read_form
+from backend.photos.form import MAX_FIELDS_BYTES, MalformedForm, boundary_of, read_form
 
 
 def encoded(**parts: Any) -> tuple[bytes, bytes]:
@@ -22,7 +22,7 @@ def test_what_a_client_encodes_is_found(content: bytes) -> None:
         files={"file": ('é "quoted".jpg', content)}, data={"class": "Katze groß", "model": ""}
     )
     form = read_form(body, boundary)
-    begin, end = form.files["file"]
+    begin, end = form.named("file")[0].place
     assert body[begin:end] == content
     assert form.fields == {"class": "Katze groß", "model": ""}
 
@@ -30,7 +30,7 @@ def test_what_a_client_encodes_is_found(content: bytes) -> None:
 def test_text_before_the_form_is_no_part_of_it() -> None:
     body, boundary = encoded(files={"file": ("a.jpg", b"photo")})
     form = read_form(b"for old mail readers\r\n" + body, boundary)
-    assert list(form.files) == ["file"]
+    assert [file.field for file in form.files] == ["file"]
 
 
 def whole(*parts: bytes) -> bytes:
@@ -60,13 +60,13 @@ FILE = b"Content-Disposition: form-data; name=%b; filename=x\r\n\r\n%b"
     ],
 )
 def test_broken_form_is_a_sentence(body: bytes) -> None:
-    with pytest.raises(BrokenForm, match=r"^[A-Z].*\.$"):
+    with pytest.raises(MalformedForm, match=r"^[A-Z].*\.$"):
         read_form(body, b"b")
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=", ""])
 def test_form_without_a_boundary_is_broken(kind: str) -> None:
-    with pytest.raises(BrokenForm):
+    with pytest.raises(MalformedForm):
         boundary_of(kind)
 
 
@@ -76,6 +76,6 @@ def test_form_without_a_boundary_is_broken(kind: str) -> None:
 def test_the_field_of_the_file_is_a_file_without_a_name_too(content: bytes) -> None:
     body = whole(NAMED % (b"file", content), NAMED % (b"class", b"cat"))
     form = read_form(body, b"b")
-    begin, end = form.files["file"]
+    begin, end = form.named("file")[0].place
     assert body[begin:end] == content
-    assert (form.fields, form.file_names) == ({"class": "cat"}, {})
+    assert (form.fields, form.files[0].name) == ({"class": "cat"}, "")

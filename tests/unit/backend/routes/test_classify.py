@@ -13,6 +13,7 @@ from serving.errors import FleetUnavailable, ImageError, ModelError
 from serving.normalize_image import MAX_BYTES
 from serving.predict.prediction import Score
 from tests.support.backend_env import Service
+from tests.support.problems import PROBLEM_FIELDS
 from tests.support.sample_images import image_bytes
 
 
@@ -67,8 +68,8 @@ async def test_a_bad_photo_is_refused_with_a_sentence(
 ) -> None:
     answer = await service.http.post("/classify", files={"file": ("a.jpg", body)})
     assert answer.status_code == status
-    assert set(answer.json()) == {"error", "advice"}
-    assert answer.json()["error"].endswith(".")
+    assert set(answer.json()) == PROBLEM_FIELDS
+    assert answer.json()["detail"].endswith(".")
     assert (await service.http.post("/classify", content=image_bytes())).status_code == 200
 
 
@@ -93,7 +94,7 @@ async def test_a_form_without_a_photo_is_400(
         "/classify", content=body, headers={"Content-Type": content_type}
     )
     assert answer.status_code == 400
-    assert answer.json()["error"]
+    assert answer.json()["detail"]
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["with length", "chunked"])

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import getpass
 import io
 import zipfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from backend import zip_upload
+from backend import uploads, zip_upload
 from backend.client import BackendRefused
 from backend.contract import RunState, TrainingRun
 from backend.routes import import_photos
 from serving.access_token import AccessToken
 from tests.support.backend_env import MODEL, URL, Service, write_worker
+from tests.support.problems import PROBLEM_FIELDS
 from tests.support.sample_images import drawings
-from tests.support.waiting import wait_until
+from tests.support.waiting import TIMEOUT_SECONDS, wait_until
 
 ASK = """
 folder = Path(spec.import_folder)
@@ -57,6 +61,28 @@ async def test_a_folder_is_read_where_it_is(service: Service, photos: Path) -> N
     run = await service.client.import_folder(MODEL, photos)
     assert (run.state, run.model, run.imported_from) == (RunState.QUEUED, MODEL, str(photos))
     assert (await ended(service, run)).step.startswith(FOUND)
+
+
+@pytest.mark.parametrize("as_zip", [False, True])
+@pytest.mark.parametrize("by", ["", "ada"])
+async def test_who_imports_photos_says_what_they_show(
+    service: Service, photos: Path, worker_script: Path, by: str, as_zip: bool
+) -> None:
+    photo = f'ReadPhoto("{1:064x}", "owl", False)'
+    write_worker(worker_script, f"send(PhotosRead(({photo},)))" + ASK)
+    address = f"/models/{MODEL}/import?by={by}"
+    if as_zip:
+        answer = await service.http.post(address, content=zipped(photos))
+    else:
+        answer = await service.http.post(address, json={"folder": str(photos)})
+    assert answer.status_code == 202
+    await wait_until(lambda: counted(service))
+    (label,) = (await service.store.labels.snapshot(MODEL)).current
+    assert label.by == (by or getpass.getuser())
+
+
+async def counted(service: Service) -> int:
+    return (await service.client.labels(MODEL)).total
 
 
 async def test_a_zip_file_is_unpacked_for_the_run_alone(
@@ -106,12 +132,12 @@ async def test_what_cannot_be_imported_is_refused_before_there_is_a_run(
         (413, {"files": {"file": bytes(10_001)}}),
     ]:
         answer = await service.http.request("POST", path, **request)  # type: ignore[arg-type]
-        assert (answer.status_code, set(answer.json())) == (status, {"error", "advice"}), request
+        assert (answer.status_code, set(answer.json())) == (status, PROBLEM_FIELDS), request
     with pytest.raises(BackendRefused, match="no model nothing"):
         await service.client.import_folder("nothing", photos)
     assert await service.client.training_runs() == []
-    uploads = service.workspace.training_runs / "uploads"
-    assert not uploads.exists() or list(uploads.iterdir()) == []
+    kept = service.workspace.training_runs / "uploads"
+    assert not kept.exists() or list(kept.iterdir()) == []
 
 
 async def test_a_zip_file_without_room_is_answered_as_any_full_disk_is(
@@ -121,9 +147,9 @@ async def test_a_zip_file_without_room_is_answered_as_any_full_disk_is(
     for request in ({"content": zipped(photos)}, {"files": {"file": zipped(photos)}}):
         answer = await service.http.request("POST", f"/models/{MODEL}/import", **request)
         assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
-        assert "disk is full" in answer.json()["error"]
-    uploads = service.workspace.training_runs / "uploads"
-    assert not uploads.exists() or list(uploads.iterdir()) == []
+        assert "disk is full" in answer.json()["detail"]
+    kept = service.workspace.training_runs / "uploads"
+    assert not kept.exists() or list(kept.iterdir()) == []
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7", "unknown"])
@@ -157,3 +183,19 @@ async def test_two_zip_files_of_one_name_are_two_imports(
         assert (await service.client.cancel_training(run.id)).state is RunState.CANCELLED
     uploads = service.workspace.training_runs / "uploads"
     assert list(uploads.iterdir()) == []
+
+
+@pytest.mark.parametrize("parts", [1, 2, 40])
+async def test_what_is_too_large_is_answered_as_soon_as_all_of_it_came(
+    service: Service, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    monkeypatch.setattr(import_photos, "MAX_ZIP_BYTES", 10_000)
+    monkeypatch.setattr(uploads, "_DRAIN_TIMEOUT", 3600.0)
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(parts):
+            yield bytes(10_001)
+
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        answer = await service.http.post(f"/models/{MODEL}/import", content=body())
+    assert answer.status_code == 413

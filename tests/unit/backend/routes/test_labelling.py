@@ -15,6 +15,8 @@ from tests.support.backend_env import MODEL, Service
 from tests.support.sample_images import image_bytes
 from tests.support.tiny_model import install_tiny
 
+EACH_DATABASE = True
+
 
 async def pool(service: Service, *colors: str) -> list[str]:
     return [(await service.client.add_to_pool(image_bytes(color))).image for color in colors]

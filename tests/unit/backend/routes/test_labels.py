@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 
 import pytest
 
 from backend.contract import ClassCount
 from tests.support.backend_env import Service, add_version
+from tests.support.databases import rows
 from tests.support.sample_images import image_bytes
+
+EACH_DATABASE = True
 
 
 async def test_a_label_is_on_disk_when_it_is_acknowledged(service: Service) -> None:
     jpeg = image_bytes()
     label = await service.client.label(jpeg, "zebra")
     assert service.store.images.path(label.image).read_bytes() == jpeg
-    with sqlite3.connect(service.workspace.backend_database) as other:
-        rows = other.execute("SELECT id, image, class_name FROM labels").fetchall()
-    other.close()
-    assert rows == [(label.id, label.image, "zebra")]
+    stored = rows(service.workspace, service.database, "SELECT id, image, class_name FROM labels")
+    assert stored == [(label.id, label.image, "zebra")]
 
 
 async def test_a_class_is_new_until_a_version_answers_with_it(service: Service) -> None:
@@ -64,7 +64,7 @@ async def test_undoing_what_never_was_is_404(service: Service) -> None:
     for number in (7, 2**70):
         answer = await service.http.delete(f"/labels/{number}")
         assert answer.status_code == 404
-        assert answer.json()["error"]
+        assert answer.json()["detail"]
 
 
 async def test_a_resent_label_is_kept_once(service: Service) -> None:

@@ -13,7 +13,7 @@ import pytest
 from backend.client import BackendClient, BackendRefused
 from backend.contract import NewModel
 from backend.models import lifecycle
-from backend.store.labels import Statement
+from backend.store.label_writing import Statement
 from serving.errors import ModelError
 from serving.models.model_folders import delete_model, deleted_models
 from serving.models.repository import ModelRepository
@@ -28,6 +28,8 @@ from tests.support.backend_env import (
 )
 from tests.support.sample_images import image_bytes
 from tests.support.tiny_model import install_tiny
+
+EACH_DATABASE = True
 
 
 def add_model(service: Service, name: str, versions: int = 1) -> None:
@@ -76,7 +78,7 @@ async def test_a_model_may_begin_with_the_classes_of_its_backbone(service: Servi
     model = await service.client.create_model(NewModel("mine", "tiny", keep_classes=True))
     assert model.versions[0].classes == list(tiny.card().classes)
     assert model.keeps_backbone_classes
-    assert service.repository.verify("mine", 1) == []
+    assert service.repository.version("mine", 1).changed_files() == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from serving.errors import BackendError
 from serving.models.faults import VersionFault
 from tests.support.backend_env import Service, add_version, promotions
+from tests.support.problems import PROBLEM_FIELDS
 
 
 async def test_versions_are_listed_newest_first(service: Service) -> None:
@@ -50,7 +51,7 @@ async def test_what_does_not_exist_is_404(service: Service) -> None:
     ]:
         answer = await service.http.request(method, path)
         assert answer.status_code == 404, path
-        assert set(answer.json()) == {"error", "advice"}
+        assert set(answer.json()) == PROBLEM_FIELDS
 
 
 async def test_a_version_without_a_card_is_listed_all_the_same(service: Service) -> None:
@@ -84,11 +85,15 @@ async def test_readiness_says_why_no_photo_can_be_classified(service: Service) -
     service.fleet.ready = 0
     answer = await service.http.get("/readyz")
     assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
-        "error": f"{fault.what} Nothing answers.",
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": f"{fault.what} Nothing answers.",
         "advice": "Promote another.",
     }
     service.repository.promote("farm", 1)
-    assert "No instance is ready" in (await service.http.get("/readyz")).json()["error"]
+    assert "No instance is ready" in (await service.http.get("/readyz")).json()["detail"]
     service.repository.live_config_path("farm").unlink()
-    assert "No version" in (await service.http.get("/readyz")).json()["error"]
+    assert "No version" in (await service.http.get("/readyz")).json()["detail"]

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.backend_env import MODEL, Service
+from tests.support.problems import PROBLEM_FIELDS
 from tests.support.sample_images import image_bytes
 
 WEB_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -19,7 +20,9 @@ NUMBERS = (f"{2**63}", f"-{2**63 + 1}", NINES, f"-{NINES}", "9" * 4000, "-" + "9
 
 def is_refused(answer: httpx.Response) -> bool:
     """Say whether it is refused with sentences, and not because something broke."""
-    assert set(answer.json()) == {"error", "advice"}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json()) == PROBLEM_FIELDS
+    assert answer.json()["status"] == answer.status_code
     assert all(answer.json().values())
     return 400 <= answer.status_code < 500
 
@@ -63,7 +66,7 @@ async def test_a_photo_is_one_whatever_curl_declares(service: Service) -> None:
     for body in (b"file=photo.jpg", b"class=cat&model=farm", b"@photo.jpg"):
         answer = await service.http.post("/classify", content=body, headers=WEB_FORM)
         assert is_refused(answer)
-        assert answer.json()["error"] == "The request has no photo in it."
+        assert answer.json()["detail"] == "The request has no photo in it."
 
 
 async def test_a_file_that_is_sent_as_a_field_is_the_photo(service: Service) -> None:
@@ -88,7 +91,7 @@ async def test_a_compressed_body_is_refused_as_one(service: Service, encoding: s
         answer = await service.http.request(method, path, content=pack(body), headers=sent)
         assert answer.status_code == 415
         assert is_refused(answer)
-        assert "compressed" in answer.json()["error"]
+        assert "compressed" in answer.json()["detail"]
     plain = {"Content-Encoding": "identity"}
     answer = await service.http.post("/classify", content=image_bytes(), headers=plain)
     assert answer.status_code == 200
@@ -117,6 +120,17 @@ async def test_head_is_answered_as_get_without_a_body(service: Service, path: st
     assert head.content == b""
     assert head.headers["content-length"] == get.headers["content-length"]
     assert head.headers["content-type"] == get.headers["content-type"]
+
+
+async def test_a_wrong_method_is_answered_with_the_right_ones(service: Service) -> None:
+    for path, allowed in (
+        ("/labels", "GET, HEAD, POST"),
+        (f"/models/{MODEL}", "DELETE, GET, HEAD, PATCH"),
+        ("/classify", "POST"),
+    ):
+        answer = await service.http.put(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+        assert is_refused(answer)
 
 
 async def test_head_of_what_has_no_end_ends(service: Service) -> None:

@@ -11,6 +11,7 @@ from backend.client import BackendRefused
 from backend.contract import LabeledPhoto
 from tests.support.backend_env import Service
 from tests.support.damage import OF_A_PHOTO
+from tests.support.problems import PROBLEM_FIELDS
 from tests.support.sample_images import image_bytes
 
 
@@ -59,7 +60,7 @@ async def test_an_image_is_sent_smaller_if_asked(service: Service) -> None:
 async def test_nothing_else_is_sent(service: Service, name: str) -> None:
     answer = await service.http.get(f"/images/{name}")
     assert answer.status_code == 404
-    assert set(answer.json()) == {"error", "advice"}
+    assert set(answer.json()) == PROBLEM_FIELDS
 
 
 async def test_the_side_has_limits(service: Service) -> None:
@@ -80,7 +81,7 @@ async def test_a_damaged_image_is_a_sentence_and_not_kept_by_browsers(
     for query in ("", "?side=50"):
         answer = await service.http.get(f"/images/{label.image}{query}")
         assert answer.status_code == (404 if kind == "gone" else 422)
-        assert label.image in answer.json()["error"]
+        assert label.image in answer.json()["detail"]
         assert "immutable" not in answer.headers.get("cache-control", "")
         assert (await service.http.get(f"/images/{other.image}{query}")).status_code == 200
     await service.client.label(image_bytes("red"), "cat")

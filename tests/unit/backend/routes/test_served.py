@@ -89,11 +89,13 @@ async def test_a_request_that_is_overtaken_by_a_rename_is_answered(
     await service.client.serve_model("zoo")
     classify = service.classifier.classify
 
-    async def renamed_meanwhile(jpeg: bytes, model: str | None = None) -> Prediction:
+    async def renamed_meanwhile(
+        jpeg: bytes, model: str | None = None, *, version: int | None = None
+    ) -> Prediction:
         if model == "zoo":
             await service.client.rename_model("zoo", "animals")
             raise ModelNotServed("Model zoo is not served.", "Serve it.")
-        return await classify(jpeg, model)
+        return await classify(jpeg, model, version=version)
 
     monkeypatch.setattr(service.classifier, "classify", renamed_meanwhile)
     assert (await service.client.classify(image_bytes(), "zoo")).model == "animals"

@@ -10,6 +10,8 @@ from backend.client import BackendRefused
 from backend.contract import MAX_AFTER_LABELS, MIN_QUIET_SECONDS, TrainingSettings
 from tests.support.backend_env import Service, add_version
 
+EACH_DATABASE = True
+
 
 async def test_each_model_has_settings_of_its_own(service: Service) -> None:
     add_version(service.repository, model="pets")

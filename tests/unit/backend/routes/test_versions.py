@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from dataclasses import asdict
 
 import pytest
 
 from backend.client import BackendRefused
-from backend.contract import EvaluationReport, Mistake, SkippedFile
+from backend.contract import AuditAction, EvaluationReport, Mistake, SkippedFile
 from backend.training.photo_answers import ANSWERS_PATH, write_answers
 from serving.models.checksums import CHECKSUMS_PATH
 from serving.models.faults import VersionFault
 from serving.models.staging import adopt_version, staged_version
 from tests.support.backend_env import MODEL, Service, add_version
+from tests.support.problems import PROBLEM_FIELDS
 
 
 async def numbers(service: Service) -> list[int]:
@@ -29,6 +31,28 @@ async def test_a_pinned_version_stays(service: Service) -> None:
     assert not (await service.client.unpin_version(MODEL, 2)).pinned
     await service.client.promote(MODEL, 5)
     assert await numbers(service) == [5, 1]
+
+
+async def test_who_pinned_and_removed_a_version_is_told(service: Service) -> None:
+    for _ in range(2):
+        add_version(service.repository)
+    address = f"/models/{MODEL}/versions/2"
+    for method, path in (
+        *(("PUT", "/pinned"), ("PUT", "/pinned")),  # the second changes nothing
+        *(("DELETE", "/pinned"), ("DELETE", "?by=ada")),
+    ):
+        assert (await service.http.request(method, address + path)).is_success
+    entries = await service.client.audit(MODEL)
+    me = getpass.getuser()
+    assert [(each.what, each.by, each.version) for each in entries] == [
+        (AuditAction.DELETED, "ada", 2),
+        (AuditAction.UNPINNED, me, 2),
+        (AuditAction.PINNED, me, 2),
+    ]
+    renamed = await service.client.rename_model(MODEL, "ranch")
+    assert len(await service.client.audit(renamed.name)) == 3
+    await service.client.duplicate_model("ranch", "copy")
+    assert len(await service.client.audit("copy")) == 3
 
 
 async def test_a_version_is_removed_unless_it_is_live_or_pinned(service: Service) -> None:
@@ -128,7 +152,7 @@ async def test_there_must_be_such_a_version(service: Service) -> None:
         for model, number in [(MODEL, 9), ("nothing", 1)]:
             answer = await service.http.request(method, f"/models/{model}/versions/{number}/{path}")
             assert answer.status_code == 404, path
-            assert set(answer.json()) == {"error", "advice"}
+            assert set(answer.json()) == PROBLEM_FIELDS
 
 
 async def test_a_version_that_cannot_be_served_does_not_go_live(service: Service) -> None:

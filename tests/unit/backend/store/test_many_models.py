@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +9,14 @@ import pytest
 
 from backend.contract import Decision, Rule, RunState, TrainingRun
 from backend.store.label_queries import Moment
-from backend.store.labels import LabelConflict, LabelCounts, NewLabel, Statement
+from backend.store.label_writing import LabelConflict, Statement
+from backend.store.labels import LabelCounts, NewLabel
 from backend.store.store import Store
 from serving.workspace import Workspace
 from tests.support.backend_env import promotions
+from tests.support.databases import rows
+
+EACH_DATABASE = True
 
 
 def is_new(name: str) -> bool:
@@ -24,14 +26,6 @@ def is_new(name: str) -> bool:
 def run(run_id: str, model: str, state: RunState = RunState.SUCCEEDED) -> TrainingRun:
     finished = "t2" if state.finished else None
     return TrainingRun(run_id, model, state, "t1", finished, step="Done.", imported_from="/photos")
-
-
-@pytest.fixture
-async def store(workspace: Workspace) -> AsyncIterator[Store]:
-    store = Store(workspace)
-    await store.open()
-    yield store
-    await store.close()
 
 
 def image_files(store: Store) -> list[Path]:
@@ -120,7 +114,7 @@ async def test_what_one_model_learned_says_nothing_of_another(store: Store) -> N
 
 
 async def test_a_renamed_model_keeps_everything_and_is_found_by_its_former_names(
-    store: Store, workspace: Workspace
+    store: Store, workspace: Workspace, database: str
 ) -> None:
     label, _ = await store.labels.add("pets", b"jpeg", Statement("cat"), is_new)
     await store.runs.save(run("r1", "pets"), Moment(label.id))
@@ -130,7 +124,7 @@ async def test_a_renamed_model_keeps_everything_and_is_found_by_its_former_names
     assert await store.models.renamed_to("pets") == "beasts"
     assert await store.runs.last_learned("beasts") == Moment(label.id)
     assert await store.labels.totals() == {"beasts": 1}
-    assert [model for model, *_ in promotions(workspace)] == ["beasts"]
+    assert [model for model, *_ in promotions(workspace, database)] == ["beasts"]
     late, _ = await store.labels.add("pets", b"late", Statement("cat"), is_new)
     assert late.model == "beasts"
     await store.models.begin("pets")
@@ -145,7 +139,9 @@ async def test_a_model_renamed_back_has_its_own_name(store: Store) -> None:
     assert await store.models.renamed_to("animals") == "pets"
 
 
-async def test_a_copy_has_labels_and_history_of_its_own(store: Store, workspace: Workspace) -> None:
+async def test_a_copy_has_labels_and_history_of_its_own(
+    store: Store, workspace: Workspace, database: str
+) -> None:
     learned, _ = await store.labels.add("pets", b"one", Statement("cat"), is_new, key="k")
     held = store.images.put(b"held")
     await store.labels.add_many("pets", [NewLabel(held, "dog", held_out=True)], is_new)
@@ -165,7 +161,12 @@ async def test_a_copy_has_labels_and_history_of_its_own(store: Store, workspace:
     (copied,) = await store.runs.all("copy")
     assert copied.id.startswith("20260101-000000-")
     assert copied.id != "20260101-000000-aaaa"
-    assert promotions(workspace)[0] == ("copy", 2, copied.id, promotions(workspace)[1][3])
+    assert promotions(workspace, database)[0] == (
+        "copy",
+        2,
+        copied.id,
+        promotions(workspace, database)[1][3],
+    )
 
     await store.labels.add("copy", b"three", Statement("owl"), is_new)
     assert await store.labels.totals() == {"pets": 2, "copy": 3}
@@ -183,7 +184,7 @@ async def test_a_deleted_model_is_hidden_and_brought_back(store: Store) -> None:
 
 
 async def test_purging_removes_photos_that_nothing_else_refers_to(
-    store: Store, workspace: Workspace
+    store: Store, workspace: Workspace, database: str
 ) -> None:
     await store.labels.add("pets", b"own", Statement("cat"), is_new)
     shared, _ = await store.labels.add("pets", b"shared", Statement("cat"), is_new)
@@ -198,6 +199,4 @@ async def test_purging_removes_photos_that_nothing_else_refers_to(
     assert (await store.labels.snapshot("pets")).images_ever_labeled == frozenset()
     assert (await store.labels.snapshot("zoo")).current == (kept,)
     assert {path.stem for path in image_files(store)} == {shared.image, undone.image}
-    with sqlite3.connect(workspace.backend_database) as connection:
-        assert connection.execute("SELECT COUNT(*) FROM training_runs").fetchone() == (0,)
-    connection.close()
+    assert rows(workspace, database, "SELECT COUNT(*) FROM training_runs") == [(0,)]

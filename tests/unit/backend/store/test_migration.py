@@ -9,7 +9,7 @@ import pytest
 
 from backend.contract import Decision, Label, Rule, RunState, TrainingRun
 from backend.store.label_queries import Moment
-from backend.store.labels import Statement
+from backend.store.label_writing import Statement
 from backend.store.schema import MIGRATIONS
 from backend.store.store import Store
 from serving.errors import BackendError

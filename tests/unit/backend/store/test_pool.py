@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from backend.contract import LabelKind, PoolSummary
-from backend.store.labels import Statement
+from backend.store.label_writing import Statement
 from backend.store.store import Store
-from serving.workspace import Workspace
+
+EACH_DATABASE = True
 
 
 def is_new(name: str) -> bool:
     return False
-
-
-@pytest.fixture
-async def store(workspace: Workspace) -> AsyncIterator[Store]:
-    store = Store(workspace)
-    await store.open()
-    yield store
-    await store.close()
 
 
 async def fill(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,7 @@ from backend.contract import RunState, TrainingRun
 from backend.store import images
 from backend.store.images import read_image
 from backend.store.label_queries import Moment
-from backend.store.labels import Statement
+from backend.store.label_writing import Statement
 from backend.store.runs import UnknownRun
 from backend.store.store import Store
 from serving.errors import BackendError
@@ -23,19 +22,13 @@ from serving.workspace import Workspace
 from tests.support.damage import OF_A_PHOTO
 from tests.support.sample_images import image_bytes
 
+EACH_DATABASE = True
+
 RUN = TrainingRun("r1", "m", RunState.RUNNING, "2026-01-01T00:00:00.000Z", step="Going.", labels=3)
 
 
-@pytest.fixture
-async def store(workspace: Workspace) -> AsyncIterator[Store]:
-    store = Store(workspace)
-    await store.open()
-    yield store
-    await store.close()
-
-
-async def test_a_restart_forgets_nothing(workspace: Workspace) -> None:
-    store = Store(workspace)
+async def test_a_restart_forgets_nothing(workspace: Workspace, database: str) -> None:
+    store = Store(workspace, database)
     await store.open()
     label, made = await store.labels.add(
         "m", b"jpeg", Statement("cat"), is_new=lambda name: True, key="k"
@@ -43,7 +36,7 @@ async def test_a_restart_forgets_nothing(workspace: Workspace) -> None:
     await store.runs.save(RUN, Moment(label.id))
     await store.close()
     assert made
-    store = Store(workspace)
+    store = Store(workspace, database)
     await store.open()
     assert (await store.labels.snapshot("m")).current == (label,)
     assert await store.labels.add(
@@ -153,7 +146,9 @@ class Labels:
 
     async def unlearned(self) -> int:
         learned = await self.store.runs.last_learned("m")
-        return (await self.store.labels.counts("m", learned)).changed
+        changed = await self.store.labels.changed("m", learned)
+        assert changed == (await self.store.labels.counts("m", learned)).changed
+        return changed
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from backend.training.evaluation import (
     answers_in,
     answers_of,
     cross_validated,
-    deal,
     evaluate,
     fair_answers,
-    half_interval,
+    interval_half_width,
     report,
+    stratified_folds,
 )
 from backend.training.features import Rows
 from backend.training.head import Floats, Head
@@ -49,7 +49,7 @@ def dealt(classes: tuple[str, ...], groups: list[int] | None = None) -> list[lis
     count = len(classes)
     images = tuple(f"{number:05}" for number in range(count))
     taught = Rows(np.zeros((count, SIZE), np.float32), classes, images)
-    parts = deal(taught, np.arange(count) if groups is None else np.array(groups))
+    parts = stratified_folds(taught, np.arange(count) if groups is None else np.array(groups))
     return [part.tolist() for part in parts]
 
 
@@ -131,8 +131,8 @@ def test_the_only_photo_of_a_class_cannot_be_answered_right() -> None:
 
 def test_wilsons_interval() -> None:
     # Wilson 1927; the figures are those of R's prop.test(correct=FALSE).
-    assert half_interval(90, 100) == pytest.approx((0.9448 - 0.8256) / 2, abs=1e-4)
-    assert half_interval(4, 4) == pytest.approx((1 - 0.5101) / 2, abs=1e-4)
+    assert interval_half_width(90, 100) == pytest.approx((0.9448 - 0.8256) / 2, abs=1e-4)
+    assert interval_half_width(4, 4) == pytest.approx((1 - 0.5101) / 2, abs=1e-4)
 
 
 def test_the_base_is_answered_for_by_its_own_cross_validation() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.training.evaluation import deal
+from backend.training.evaluation import stratified_folds
 from backend.training.familiarity import Familiar, learn_familiarity
 from backend.training.features import Rows
 from backend.training.head import Floats
@@ -34,7 +34,7 @@ def learned(
         embeddings,
         truth,
         np.full(len(truth), score, np.float32),
-        deal(rows, np.arange(len(truth))),
+        stratified_folds(rows, np.arange(len(truth))),
         np.zeros((0, SIZE), np.float32) if none is None else none,
         np.full(0 if none is None else len(none), score, np.float32),
         scores_count=classes > 1,

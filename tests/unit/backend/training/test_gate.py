@@ -25,14 +25,18 @@ PAIR = ConfusedClasses("fox", "wolf", ["a" * 64])
 OTHER_PAIR = ConfusedClasses("cat", "fox", ["b" * 64])
 GOOD = Evidence(
     taught=SAME,
-    taught_classes=(TaughtClass("fox", 20, 0.001), TaughtClass("wolf", 20, 0.3)),
+    taught_classes=(
+        TaughtClass("fox", 20, 15, 0.001),
+        TaughtClass("wolf", 16, 3, 0.3),
+        TaughtClass("lynx", 15, 2, 0.5),
+    ),
     pairs=(TaughtPair("fox", "wolf", 20, 0.1),),
     known=SAME,
     added=SAME,
     recall=Fall(100, before=0.9, after=0.88, p=0.06),
     classes=(ClassFall("cat", Fall(50, before=0.9, after=0.7, p=0.06)),),
     relabelled=Fall(60, before=0.9, after=0.91, p=0.8),
-    agreement=Agreement(200, changed=0.2, expected=0.2),
+    agreement=Agreement(200, changed=0.2, expected=0.2, untypical=0.0),
     confused=(PAIR, OTHER_PAIR),
 )
 
@@ -52,9 +56,24 @@ def test_what_is_good_everywhere_passes() -> None:
             "no more alike",
         ),
         (
-            replace(GOOD, taught_classes=(TaughtClass("fox", 20, 0.31),)),
+            replace(GOOD, taught_classes=(TaughtClass("fox", 16, 0, 0.31),)),
+            Rule.NEW_NOT_LEARNED,
+            "“fox” was not learned from its 16 photos: of them 0 were recognized",
+        ),
+        (
+            replace(GOOD, taught_classes=(TaughtClass("fox", 15, 0, 0.51),)),
             Rule.NEW_NOT_LEARNED,
             "“fox”",
+        ),
+        (
+            replace(GOOD, taught_classes=(TaughtClass("fox", 8, 0, None),)),
+            Rule.NEW_NOT_LEARNED,
+            "“fox” was not learned: of its 8 photos none was recognized",
+        ),
+        (
+            replace(GOOD, taught_classes=(TaughtClass("fox", 20, 0, 0.001),)),
+            Rule.NEW_NOT_LEARNED,
+            "Label more photos of “fox”",
         ),
         (
             replace(GOOD, pairs=(TaughtPair("fox", "wolf", 20, 0.11),)),
@@ -78,7 +97,7 @@ def test_what_is_good_everywhere_passes() -> None:
             Rule.OLD_CLASS_LOST,
             "“cat”",
         ),
-        (replace(GOOD, agreement=Agreement(200, 0.26, 0.2)), Rule.AGREEMENT, "26.0% of 200"),
+        (replace(GOOD, agreement=Agreement(200, 0.26, 0.2, 0.0)), Rule.AGREEMENT, "26.0% of 200"),
     ],
 )
 def test_each_rule_holds_back_and_says_why(evidence: Evidence, rule: Rule, word: str) -> None:
@@ -128,14 +147,19 @@ def test_the_classes_that_cannot_be_told_apart_are_named_with_their_photos() -> 
     )
     pair = replace(GOOD, pairs=(TaughtPair("wolf", "fox", 20, 0.5),))
     assert judge(EVALUATION, pair).confused == (PAIR,)
-    one = replace(GOOD, taught_classes=(TaughtClass("cat", 20, 0.9),))
+    one = replace(GOOD, taught_classes=(TaughtClass("cat", 20, 0, 0.9),))
     assert judge(EVALUATION, one).confused == (OTHER_PAIR,)
     assert "“cat” and “fox”" in judge(EVALUATION, one).because
 
 
 def test_the_limit_on_changed_answers_allows_for_chance() -> None:
-    assert agreement_limit(Agreement(100, 0.0, 0.0)) == pytest.approx(0.05 + 0.0359, abs=1e-3)
-    assert agreement_limit(Agreement(10_000, 0.0, 0.3)) == pytest.approx(0.3075, abs=1e-3)
+    assert agreement_limit(Agreement(100, 0.0, 0.0, 0.0)) == pytest.approx(0.05 + 0.0359, abs=1e-3)
+    assert agreement_limit(Agreement(10_000, 0.0, 0.3, 0.0)) == pytest.approx(0.3075, abs=1e-3)
+
+
+def test_photos_of_new_classes_that_look_like_no_others_may_be_answered_differently() -> None:
+    limit = agreement_limit(Agreement(10_000, 0.0, 0.0, 0.05))
+    assert limit == pytest.approx(0.1049, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,18 @@ def test_a_head_may_have_no_classes_yet(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(graph.with_head(empty))
     assert same(ServableGraph(tmp_path).head(), empty)
     assert empty.logits(np.ones((2, 3), np.float32)).shape == (2, 0)
+
+
+def test_the_hash_of_a_network_follows_it_into_a_new_version(tmp_path: Path) -> None:
+    """It is not computed again there; a file that another network is written into is."""
+    for name in ("1", "2"):
+        (tmp_path / name).mkdir()
+    graph = ServableGraph(graph_folder(tmp_path / "1"))
+    graph.write(tmp_path / "2", graph.with_head(replace(HEAD, classes=("cat", "dog"))))
+    (tmp_path / "2").rename(tmp_path / "3")
+    assert ServableGraph(tmp_path / "3").backbone_hash() == graph.backbone_hash()
+
+    message = saved_model_pb2.SavedModel.FromString((tmp_path / "3/saved_model.pb").read_bytes())
+    message.meta_graphs[0].graph_def.node[0].name = "other"
+    (tmp_path / "3" / "saved_model.pb").write_bytes(message.SerializeToString())
+    assert ServableGraph(tmp_path / "3").backbone_hash() != graph.backbone_hash()

@@ -6,7 +6,8 @@ import numpy as np
 
 from backend.training.features import Integers
 from backend.training.head import Floats
-from backend.training.near_duplicates import NEAR_DUPLICATE, group_near_duplicates
+from backend.training.near_duplicates import group_near_duplicates
+from serving.near_duplicate import NEAR_DUPLICATE
 
 
 def _partition(groups: Integers, names: Integers) -> set[frozenset[int]]:

@@ -105,6 +105,25 @@ def test_a_new_class_is_learned_beside_a_foundation_that_stays(count: int) -> No
     assert np.array_equal(head.bias[:3], FOUNDATION.bias)
 
 
+def test_rows_are_held_out_as_if_each_part_were_fitted_by_itself() -> None:
+    """Also where a class is left out as a whole, and where nothing is left."""
+    taught = sorted_rows(
+        rows(3, "yak", 9).joined(rows(0, "apple", 8)).joined(rows(1, "zebra", 1, seed=4))
+    )
+    every = np.arange(len(taught))
+    zebra = np.flatnonzero(np.array(taught.classes) == "zebra")
+    parts = [every[0:4], every[4:9], zebra, every]
+    for foundation in (FOUNDATION, NO_CLASSES):
+        problem = Problem(foundation, taught, MEAN)
+        *found, nothing_left = problem.held_out_logits(parts)
+        for part, logits in zip(parts, found, strict=False):
+            head = problem.fit(np.setdiff1d(every, part))
+            expected = head.logits(taught.embeddings[part])
+            assert np.allclose(softmax(logits), softmax(expected), atol=0.005)
+        assert nothing_left.shape == (len(taught), len(foundation.classes))
+        assert np.array_equal(nothing_left, foundation.logits(taught.embeddings))
+
+
 def test_a_new_class_that_looks_like_an_old_one_takes_its_own_photos_alone() -> None:
     near = CENTRES[0] + 2.5 * CENTRES[3]
     photos = (near + np.random.default_rng(2).normal(0, 0.3, (20, SIZE))).astype(np.float32)

@@ -9,6 +9,7 @@ import pytest
 
 from backend.contract import Event, RunState, StartedBy, TrainingRun, TrainingSettings
 from backend.training.triggers import (
+    LOOK_SECONDS,
     RETRY_SECONDS,
     SETTLED_SECONDS,
     TrainingTriggers,
@@ -164,3 +165,19 @@ async def test_a_full_disk_is_waited_for(
     assert await env.after(RETRY_SECONDS - 1) == []
     await env.after(1.0)
     assert len(await env.after(SETTLED_SECONDS)) == 1
+
+
+async def test_labels_that_another_backend_stored_are_found_though_nothing_said_so(
+    env: TriggersEnv,
+) -> None:
+    service = env.service
+    models = service.repository.models
+    env.triggers = TrainingTriggers(
+        service.store, service.trainer, service.broker, models, env.clock, shared=True
+    )
+    for number in range(3):
+        await service.client.label(image_bytes(f"#{40 * number:02x}2020"), "zebra")
+    assert await env.after(LOOK_SECONDS - 1) == []
+    assert await env.after(1.0) == []
+    (run,) = await env.after(SETTLED_SECONDS)
+    assert run.started_by is StartedBy.COUNT

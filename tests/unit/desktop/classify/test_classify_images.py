@@ -31,6 +31,28 @@ async def cat(jpeg: bytes) -> Prediction:
     return prediction(("cat", 0.9))
 
 
+async def test_an_answer_that_is_on_its_way_is_not_asked_for_again(
+    tmp_path: Path, answers: Answers, note: Callable[[Path, Prediction | ServeryError], None]
+) -> None:
+    first, second = (image_file(tmp_path / f"{name}.jpg") for name in ("first", "second"))
+    asked: list[bytes] = []
+
+    async def predict(jpeg: bytes) -> Prediction:
+        asked.append(jpeg)
+        return await cat(jpeg)
+
+    ahead = asyncio.ensure_future(predict(b"ahead"))
+    assert await classify_images([first, second], predict, note, begun={first: ahead}) == 2
+    assert set(answers) == {first, second}
+    assert len(asked) == 2
+
+    async def fail() -> Prediction:
+        raise ModelError("It is damaged.", "Copy it again.")
+
+    assert await classify_images([first], predict, note, begun={first: fail()}) == 0
+    assert isinstance(answers[first], ModelError)
+
+
 async def test_each_bad_file_gets_its_own_named_error_and_harms_no_other(
     tmp_path: Path, answers: Answers, note: Callable[[Path, Prediction | ServeryError], None]
 ) -> None:

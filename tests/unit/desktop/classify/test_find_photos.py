@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from desktop.classify.find_photos import find_photos
+from desktop.classify import find_photos as module
+from desktop.classify.find_photos import find_in_parts, find_photos
 from tests.support.sample_images import image_file
 
 
@@ -95,3 +96,22 @@ async def test_names_that_are_no_text_are_found(tmp_path: Path) -> None:
         image_file(path)
     found = await find_photos([tmp_path])
     assert {os.fsencode(path.relative_to(tmp_path)) for path in found.photos} == set(names)
+
+
+async def test_the_first_photos_come_before_all_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_PART", 2)
+    monkeypatch.setattr(module, "_PART", 3)
+    photos = [tmp_path / f"{number}.jpg" for number in range(9)]
+    for photo in photos:
+        photo.touch()
+    (tmp_path / "notes.txt").write_text("not a photo")
+    parts = [part async for part in find_in_parts([photos[1], tmp_path])]
+    assert [path for part in parts for path in part.photos] == [
+        photos[1],
+        *(photo for photo in photos if photo != photos[1]),
+    ]
+    assert len(parts[0].photos) <= 2
+    assert max(len(part.photos) for part in parts) <= 3
+    assert sum(part.skipped for part in parts) == 1

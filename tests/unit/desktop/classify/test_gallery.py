@@ -32,6 +32,10 @@ class Mirror:
         assert self.photos[row].key == photo.key
         self.photos[row] = photo
 
+    def photos_changed(self, changes: Sequence[tuple[int, Photo]]) -> None:
+        for row, photo in changes:
+            self.photo_changed(row, photo)
+
     def photos_removed(self, row: int, photos: Sequence[Photo]) -> None:
         assert self.photos[row : row + len(photos)] == photos
         del self.photos[row : row + len(photos)]
@@ -176,3 +180,32 @@ def test_rows_and_outdated_photos_are_right_after_any_changes() -> None:
         assert [gallery.row(photo.key) for photo in gallery.photos] == list(
             range(len(gallery.photos))
         )
+
+
+def test_parts_of_a_drop_stay_together_in_their_order(gallery: Gallery, mirror: Mirror) -> None:
+    gallery.queue(paths("old", "older"), now=1.0)
+    last = gallery.queue(paths("a", "b"), now=2.0)
+    gallery.queue(paths("other drop"), now=3.0)
+    last = gallery.queue(paths("old", "c", "d"), 2.0, last)
+    last = gallery.queue(paths("a"), 2.0, last)
+    gallery.queue(paths("e"), 2.0, last)
+    names = ["other drop", "a", "b", "c", "d", "e", "old", "older"]
+    assert [photo.path.stem for photo in gallery.photos] == names
+    assert mirror.photos == gallery.photos
+    assert all(gallery.row(photo.key) == row for row, photo in enumerate(gallery.photos))
+    gallery.remove([last])
+    gallery.queue(paths("f"), 2.0, last)
+    assert gallery.photos[0].path.stem == "f", "as a drop of its own"
+
+
+@pytest.mark.parametrize("gone", [["d", "e"], ["a", "b"], ["b", "d"], ["a", "b", "c", "d", "e"]])
+def test_what_is_left_is_found_whatever_was_removed(
+    gallery: Gallery, mirror: Mirror, gone: list[str]
+) -> None:
+    gallery.queue(paths("a", "b", "c", "d", "e"), now=1.0)
+    gallery.remove([str(path) for path in paths(*gone)])
+    gallery.queue(paths("new"), now=2.0)
+    gallery.restore([answered_photo(path, ("cat", 0.9)) for path in paths("oldest")])
+    assert mirror.photos == gallery.photos
+    assert all(gallery.row(photo.key) == row for row, photo in enumerate(gallery.photos))
+    assert all(gallery.row(str(path)) is None for path in paths(*gone))

@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from desktop.classify.photo import Photo, PhotoFailure, PhotoState
+from desktop.classify.photo import NONE_OF_THESE, Photo, PhotoFailure, PhotoState
+from desktop.translation import ENGLISH, PSEUDO, use_language
 from tests.support.predictions import MODEL, answered_photo
 
 PATH = Path("album/tabby.jpg")
@@ -34,10 +35,10 @@ def test_a_photo_classified_again_keeps_its_answer_until_then() -> None:
 
 def test_search_looks_at_name_class_and_label() -> None:
     photo = replace(SURE, labels={MODEL: "Siamese"})
-    assert photo.matches("tabby")
-    assert photo.matches("cat")
-    assert photo.matches("siam")
-    assert not photo.matches("dog")
+    assert "tabby" in photo.searched_text()
+    assert "cat" in photo.searched_text()
+    assert "siam" in photo.searched_text()
+    assert "dog" not in photo.searched_text()
 
 
 def test_the_description_says_what_the_tile_shows() -> None:
@@ -46,3 +47,14 @@ def test_the_description_says_what_the_tile_shows() -> None:
         replace(SURE, labels={MODEL: "tiger"}).describe(0.5) == "tabby.jpg, cat 90%, labelled tiger"
     )
     assert replace(SURE, failure=FAILURE).describe(0.5) == "tabby.jpg, The file is empty., failed"
+
+
+def test_files_have_the_same_label_in_every_language() -> None:
+    use_language(PSEUDO)
+    try:
+        none = replace(SURE, labels={MODEL: NONE_OF_THESE})
+        assert none.label == "⟦none of these⟧"
+        assert none.label_in_files == "none of these"
+        assert replace(SURE, labels={MODEL: "tiger"}).label_in_files == "tiger"
+    finally:
+        use_language(ENGLISH)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from desktop.classify import photo_arrivals
 from desktop.cli import main
 from desktop.commands import classify as module
 from desktop.commands.options import FleetTarget
@@ -24,6 +24,7 @@ from desktop.commands.terminal import ProgressLine
 from serving.predict.prediction import Prediction
 from serving.text.visible import display_width
 from serving.workspace import Workspace
+from tests.support.command_line import json_lines
 from tests.support.predictions import prediction
 from tests.support.sample_images import image_bytes, image_file
 
@@ -50,7 +51,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeClient:
     made = FakeClient()
 
     async def observe() -> Any:
-        return SimpleNamespace(ready=1)
+        return SimpleNamespace(ready=1, can_answer=1)
 
     async def watch() -> None:
         await asyncio.Event().wait()
@@ -105,8 +106,9 @@ def test_names_that_are_no_text_and_bad_files_cost_no_other(
         r"caf\xe9.jpg: otter 90%",
     ]
     assert len(result.stderr.splitlines()) == 2
-    entries = json.loads(run_classify(workspace, *files, "--json").stdout.encode().decode("utf-8"))
-    assert [entry["file"] for entry in entries] == files
+    printed = run_classify(workspace, *files, "--json").stdout.encode().decode("utf-8")
+    entries = json_lines(printed)
+    assert {entry["file"] for entry in entries} == set(files)
     assert [Path(entry["file"]).exists() for entry in entries if "error" not in entry] == [True] * 3
 
 
@@ -119,7 +121,7 @@ def test_standard_input_is_a_photo_and_a_file_of_this_name_is_another(
     assert run_classify(workspace, "./-").stdout == "./-: otter 90%\n"
     assert client.seen == [image_bytes("red"), image_bytes("blue")]
     both = run_classify(workspace, "--json", "-", "./-", "-", stdin=image_bytes("green"))
-    assert [entry["file"] for entry in json.loads(both.stdout)] == ["-", "./-", "-"]
+    assert sorted(entry["file"] for entry in json_lines(both.stdout)) == ["-", "-", "./-"]
 
 
 @pytest.mark.parametrize("stdin", [b"", b"no photo", image_bytes(size=(640, 480))[:900]])
@@ -155,3 +157,33 @@ def test_progress_fits_on_a_line_of_a_narrow_terminal(
     assert len(lines) == 4
     assert all(display_width(line) < columns for line in lines)
     assert (lines[1], lines[3]) == ("", "")
+
+
+def test_what_arrives_in_a_folder_is_printed_as_lines_of_json(
+    workspace: Workspace, client: FakeClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    image_file(inbox / "a.jpg")
+    printed: list[dict[str, Any]] = []
+
+    def note(answer: dict[str, Any]) -> None:
+        printed.append(answer)
+        if len(printed) == 3:
+            raise KeyboardInterrupt  # as Ctrl+C does
+        if len(printed) == 1:
+            image_file(inbox / "b.jpg")
+            (inbox / "broken.jpg").write_text("no photo")
+
+    monkeypatch.setattr(module, "print_json", note)
+    monkeypatch.setattr(photo_arrivals, "UNSURE_SECONDS", 0.0)
+    result = run_classify(workspace, "--watch", str(inbox), "--json")
+    assert result.exit_code == 130
+    by_name = {Path(record["file"]).name: record for record in printed}
+    assert by_name["b.jpg"]["scores"] == ({"name": "otter", "score": 0.9},)
+    assert by_name["broken.jpg"]["advice"]
+
+
+def test_a_folder_is_watched_alone(workspace: Workspace, client: FakeClient) -> None:
+    for words in ([], ["a.jpg", "--watch", "."], ["--watch", "gone"]):
+        assert run_classify(workspace, *words).exit_code == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from desktop.cli import main
 from desktop.commands.options import BackendTarget
 from serving.errors import BackendError, ServeryError
 from serving.workspace import Workspace
+from tests.support.command_line import json_lines
 from tests.support.sample_images import image_bytes, image_file
 
 ORDER = "The files come first and the class last"
@@ -122,7 +122,7 @@ def test_a_bad_file_costs_no_other_and_what_is_printed_is_what_was_kept(
     assert result.stdout.splitlines() == [f"{file}: otter (a new class)" for file in good]
     assert len(result.stderr.splitlines()) == len(files) - len(good)
     result = run_label(workspace, *files, "otter", "--json")
-    entries = {entry["file"]: entry for entry in json.loads(result.stdout)}
+    entries = {entry["file"]: entry for entry in json_lines(result.stdout)}
     assert set(entries) == set(files)
     assert {file for file, entry in entries.items() if "id" in entry} == set(good)
     assert all(
@@ -147,7 +147,7 @@ def test_what_was_kept_before_an_error_is_printed(
     backend.errors = [None, error]
     result = run_label(workspace, "a.jpg", "b.jpg", "c.jpg", "otter", "--json")
     assert result.exit_code != 0
-    assert len([entry for entry in json.loads(result.stdout) if "id" in entry]) == kept
+    assert len([entry for entry in json_lines(result.stdout) if "id" in entry]) == kept
     assert len(backend.kept) == kept
 
 
@@ -165,5 +165,5 @@ def test_standard_input_and_names_that_are_no_text_are_labelled(
         "./-: otter (a new class)",
     ]
     result = run_label(workspace, odd, "otter", "--json")
-    (entry,) = json.loads(result.stdout.encode().decode("utf-8"))
+    (entry,) = json_lines(result.stdout.encode().decode("utf-8"))
     assert os.fsencode(entry["file"]) == b"caf\xe9.jpg"

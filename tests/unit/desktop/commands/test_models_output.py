@@ -110,6 +110,22 @@ def test_the_most_confused_pair_comes_first() -> None:
     assert output.confused_lines(replace(REPORT, confusion=[[3, 0, 0], [0, 3, 0], [0, 0, 3]])) == []
 
 
+def test_classes_that_no_photo_was_answered_with_are_named() -> None:
+    assert output.never_answered_lines(REPORT) == []
+    # Nobody labelled a photo of the last one as that, so nothing was measured of it.
+    never = replace(REPORT, confusion=[[10, 0, 0], [12, 0, 0], [0, 0, 0]])
+    (line,) = output.never_answered_lines(never)
+    assert line == "Never answered: dog."
+    assert line in output.report_lines(never)
+    assert line in output.import_lines(never)
+    names = [f"class {n}" for n in range(output.MAX_CLASSES_NAMED + 3)]
+    confusion = [[1, *[0] * (len(names) - 1)] for _ in names]
+    many = replace(REPORT, classes=names, photos_per_class=[1] * len(names), confusion=confusion)
+    (line,) = output.never_answered_lines(many)
+    assert line.endswith("class 10 and 2 more.")
+    assert output.never_answered_lines(replace(REPORT, classes=[], confusion=[])) == []
+
+
 def test_skipped_files_are_counted_by_reason() -> None:
     skipped = [
         SkippedFile("/photos/cat/1.txt", "not an image"),
@@ -134,7 +150,7 @@ def test_an_accuracy_that_was_not_measured_says_why() -> None:
         (
             replace(RUN, decision=Decision.PROMOTED, accuracy=0.9),
             "Training run r1 learned from 30 labels and made version 2 of my pets, "
-            "90% on held-out images.",
+            "90% on held-out images. It is live.",
         ),
         (
             replace(RUN, not_promoted_because="It is worse."),

@@ -67,10 +67,11 @@ def test_a_log_has_its_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_json_is_exact_and_acts_on_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    value = [{"file": NAMES[name], NAMES[name]: 0.5}]
+    value = {"file": NAMES[name], NAMES[name]: 0.5}
     print_json(value)
     printed = capsys.readouterr().out
     assert json.loads(printed) == value
+    assert len(printed.splitlines()) == 1
     assert acting(printed) == []
 
 

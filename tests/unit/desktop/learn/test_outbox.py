@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ class Receiver:
         self.status = 422
         self.drops_answers = 0
         self.refuses: set[str] = set()
+        self.defects: set[str] = set()
+        """Classes whose labels make it fail in a way that nothing foresees."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked = asyncio.Event()
@@ -55,7 +58,9 @@ class Receiver:
         batch: str | None = None,
         model: str | None = None,
         key: str | None = None,
+        said_at: str = "",
     ) -> Label:
+        assert said_at
         self.calls.append(class_name)
         self.models.append(model)
         self.said.append((image, class_name, kind, settles, batch, by))
@@ -64,6 +69,8 @@ class Receiver:
             raise BackendError("The backend does not answer.", "It is tried again.")
         if class_name in self.refuses:
             raise BackendRefused(self.status, "The image is damaged.", "Choose another file.")
+        if class_name in self.defects:
+            raise KeyError(class_name)
         label = self.stored.setdefault(
             key or "", Label(len(self.stored) + 1, str(image), class_name, "now")
         )
@@ -165,6 +172,22 @@ async def test_labels_wait_while_the_backend_is_away_and_follow_when_it_is_back(
         receiver.away = False
         await wait_until_empty(outbox)
     assert sorted(receiver.classes) == ["one", "three", "two"]
+
+
+async def test_a_defect_in_sending_a_label_holds_up_no_other(
+    database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver()
+    receiver.defects.add("odd")
+    async with entered(database, receiver) as outbox:
+        await outbox.submit(b"odd", "odd")
+        await outbox.submit(b"next", "next")
+        view = await wait_for_view(outbox, lambda view: bool(view.problem) and view.pending == 1)
+        assert view.problem == "Something went wrong inside Servery. The log says what."
+        assert receiver.classes == ["next"]
+        receiver.defects.clear()
+        await wait_until_empty(outbox)
+    assert "A label could not be delivered" in caplog.text
 
 
 async def test_labels_survive_the_end_of_the_application(database: Path) -> None:
@@ -329,9 +352,11 @@ async def test_one_label_for_many_photos_is_sent_once_and_undone_at_once(databas
         await outbox.undo(label)
         await wait_until_empty(outbox)
     assert receiver.calls == ["panda"] * 3
-    assert list(receiver.batches.values()) == [
-        BatchLabel(["ab", "cd"], "panda", LabelKind.CLASS, model="animals")
-    ]
+    (batch,) = receiver.batches.values()
+    assert batch.said_at
+    assert replace(batch, said_at="") == BatchLabel(
+        ["ab", "cd"], "panda", LabelKind.CLASS, model="animals"
+    )
     assert receiver.removed == [100]
 
 

@@ -102,6 +102,9 @@ def test_what_goes_along_with_a_deleted_model() -> None:
 def test_how_an_import_ended() -> None:
     done = replace(RUN, state=RunState.SUCCEEDED, decision=Decision.PROMOTED)
     assert wording.import_outcome(done) == "birds v2 is live, made from 200 photos."
+    assert wording.import_outcome(done, answers=False) == (
+        "birds v2 was made from 200 photos. Another model answers until you use this one."
+    )
     held_back = replace(done, decision=Decision.HELD_BACK, not_promoted_because="It forgot cats.")
     assert wording.import_outcome(held_back) == "birds v2 was made. It forgot cats."
     nothing = replace(done, version=None, step="Every photo was known.")

@@ -26,6 +26,7 @@ RUN = TrainingRun(
     "2026-05-10T11:00:00+00:00",
     step="Version 2 is live.",
     decision=Decision.PROMOTED,
+    labels=40,
     version=2,
     accuracy=0.95,
     base_accuracy=0.88,
@@ -46,6 +47,14 @@ def test_what_a_run_changed() -> None:
     same = replace(RUN, accuracy=0.88)
     assert wording.change_sentence(same) == "Stayed at 88% on the images it was not shown."
     assert wording.change_sentence(replace(RUN, base_accuracy=None)) == ""
+    assert wording.change_sentence(replace(RUN, labels=1, accuracy=0.0)) == ""
+
+
+def test_an_accuracy_that_says_nothing_is_not_shown() -> None:
+    assert wording.accuracy(0.0, 0.397) == ""
+    assert wording.accuracy(0.9, 0.2) == "90.0% ± 20.0"
+    assert wording.accuracy(0.9, None) == "90%"
+    assert wording.accuracy(None, None) == ""
 
 
 def test_why_a_version_was_held_back_is_said_until_somebody_uses_it() -> None:

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ from serving.engines.protocol import InstanceState
 from serving.fleet.plan import (
     BACK_OFF_SECONDS,
     FAILURE_MEMORY_SECONDS,
+    STABLE_SECONDS,
     Desired,
     Observed,
     Replace,
@@ -14,6 +16,7 @@ from serving.fleet.plan import (
     Step,
     Stop,
     back_off,
+    is_stable,
     plan,
 )
 
@@ -108,9 +111,9 @@ def test_a_retiring_instance_is_exchanged_as_an_outdated_one_is() -> None:
 
 @pytest.mark.parametrize("picture", ["r1 f2", "R1 f2"])
 def test_in_its_back_off_a_failed_instance_is_neither_replaced_nor_forgotten(picture: str) -> None:
-    desired = Desired(1 if picture[0] == "R" else 2, "new", failures=(NOW - 1,))
+    desired = Desired(1 if picture[0] == "R" else 2, "new", failures=(NOW - 0.5,))
     assert plan(desired, seen(picture), NOW) == []
-    assert plan(desired, seen(picture), NOW + 2) == [Replace("f2")]
+    assert plan(desired, seen(picture), NOW + 1) == [Replace("f2")]
 
 
 def test_a_failed_instance_that_may_come_back_by_itself_is_waited_for() -> None:
@@ -124,15 +127,33 @@ def test_the_back_off_grows_and_is_forgotten() -> None:
     failures: list[float] = []
     pauses = []
     now = NOW
-    for _ in range(len(BACK_OFF_SECONDS) + 1):
+    for _ in range(len(BACK_OFF_SECONDS) + 20):
         pause = back_off(failures, now)
         pauses.append(pause)
         now += pause
         failures.append(now)
     assert pauses[0] == 0
     assert pauses == sorted(pauses)
-    assert pauses[1:4] == [2, 10, 30]
+    assert pauses[1:4] == [1, 2, 5]
+    assert pauses[-1] == BACK_OFF_SECONDS[-1]
     assert back_off(failures, now + FAILURE_MEMORY_SECONDS) == 0
+
+
+@pytest.mark.parametrize(
+    ("failures", "started", "seconds", "stable"),
+    [
+        ((NOW - 60, NOW - 30), NOW - 30, STABLE_SECONDS, True),
+        ((NOW - 60, NOW - 30), NOW - 29, STABLE_SECONDS + 1, True),
+        ((NOW - 60, NOW - 30), NOW - 29, STABLE_SECONDS - 1, False),
+        # It answers, but the one that keeps ending is another.
+        ((NOW - 60, NOW - 30), NOW - 31, 1000.0, False),
+        ((NOW - 60, NOW - 30), NOW - 59, 1000.0, False),
+    ],
+)
+def test_a_replacement_that_lasts_ends_the_back_off(
+    failures: tuple[float, ...], started: float, seconds: float, stable: bool
+) -> None:
+    assert is_stable(failures, started, seconds) is stable
 
 
 def _further(each: Observed) -> Observed:
@@ -164,3 +185,18 @@ def test_a_plan_carried_out_again_and_again_comes_to_rest(desired_count: int, pi
     assert len(fleet) == desired_count
     assert {each.spec_hash for each in fleet.values()} <= {"new"}
     assert all(each.state is not InstanceState.FAILED for each in fleet.values())
+
+
+@pytest.mark.parametrize("count", range(1, 6))
+def test_no_plan_stops_a_ready_instance_that_is_desired(count: int) -> None:
+    """Whatever a change of the spec and of the count meet: any states, of either spec.
+
+    KServe removed ready ones of the former revision in favour of new ones that were not ready.
+    """
+    for states in itertools.product("RrSs", repeat=count):
+        picture = " ".join(f"{state}{number}" for number, state in enumerate(states, start=1))
+        ready = {each.id for each in seen(picture) if each.state is InstanceState.READY}
+        for desired_count in range(count + 2):
+            steps = plan(Desired(desired_count, "new"), seen(picture), NOW)
+            stopped = {step.instance_id for step in steps if isinstance(step, Stop)}
+            assert len(ready - stopped) >= min(desired_count, len(ready)), (desired_count, picture)

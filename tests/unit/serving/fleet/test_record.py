@@ -3,6 +3,7 @@ import errno
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,19 @@ async def test_what_is_written_is_read(tmp_path: Path) -> None:
     )
     assert file.exists()
     assert file.read() == FleetRecord(3, ("a",), (1.5,))
+
+
+@pytest.mark.parametrize("runtime", ["", "tensorflow", "openvino"])
+async def test_a_runtime_is_kept_and_what_is_none_stands_for_none(
+    tmp_path: Path, runtime: str
+) -> None:
+    file = RecordFile(tmp_path / "pets.json")
+    await file.change(lambda record: replace(record, limits=InstanceLimits(runtime=runtime)))
+    assert file.read().limits.runtime == runtime
+    raw = json.loads(file.path.read_text())
+    raw["limits"]["runtime"] = "abacus"
+    file.path.write_text(json.dumps(raw))
+    assert file.read().limits.runtime == ""
 
 
 async def test_a_desired_count_of_zero_is_described(tmp_path: Path) -> None:
@@ -129,3 +143,23 @@ async def test_the_newest_record_of_the_version_before_counts_until_there_is_one
     assert file.read() == FleetRecord(2, ("a",))
     (tmp_path / "birds.json").write_text('{"wanted": 5}')
     assert file.read().desired_count == 2
+
+
+async def test_how_soon_instances_sleep_is_kept_and_the_default_is_not_written(
+    tmp_path: Path,
+) -> None:
+    file = RecordFile(tmp_path / "pets.json")
+    await file.change(lambda record: replace(record, desired_count=1))
+    assert "sleep_after" not in json.loads(file.path.read_text())["limits"]
+    for seconds in (0, 90):
+        limits = InstanceLimits(sleep_after=seconds)
+        await file.change(partial(replace, limits=limits))
+        assert RecordFile(file.path).read().limits == limits
+
+
+async def test_attached_servers_are_kept_and_none_are_not_written(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path / "fleet.json")
+    await file.change(lambda record: replace(record, desired_count=1))
+    assert "attached" not in json.loads(file.path.read_text())
+    await file.change(lambda record: replace(record, attached=("10.0.0.5:8500",)))
+    assert RecordFile(file.path).read() == FleetRecord(1, attached=("10.0.0.5:8500",))

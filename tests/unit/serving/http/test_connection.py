@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from serving.http.connection import HttpProtocol, Turns, connection_of
+from serving.http.connection import HttpProtocol, JoinedWrites, Turns, connection_of
 from serving.http.limits import HttpLimits
 from tests.support.http_server import serving
 
@@ -204,3 +204,65 @@ async def test_clients_that_send_many_requests_at_once_make_room_for_others() ->
         assert served[0] == 2
         for each in (writer, other_writer):
             each.close()
+
+
+class KeptWrites(asyncio.Transport):
+    """A transport that only keeps what is written, and in how many pieces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        assert not self.closed
+        self.written.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+async def test_a_head_and_its_body_are_sent_at_once() -> None:
+    kept = KeptWrites()
+    joined = JoinedWrites(kept, asyncio.get_running_loop())
+    joined.write(b"head ")
+    joined.write(b"")
+    joined.write(b"body")
+    assert kept.written == []
+    await asyncio.sleep(0)
+    assert kept.written == [b"head body"]
+    # What comes alone, such as an event of a stream, does not wait for more.
+    joined.write(b"event")
+    await asyncio.sleep(0)
+    assert kept.written[1:] == [b"event"]
+
+
+async def test_much_is_sent_before_more_is_written() -> None:
+    kept = KeptWrites()
+    joined = JoinedWrites(kept, asyncio.get_running_loop())
+    joined.write(b"head")
+    joined.write(bytes(100_000))
+    assert kept.written == [b"head" + bytes(100_000)]
+    await asyncio.sleep(0)
+    assert len(kept.written) == 1
+
+
+@pytest.mark.parametrize("way", ["close", "size", "abort"])
+async def test_what_waits_is_sent_before_the_end_unless_that_is_sudden(way: str) -> None:
+    kept = KeptWrites()
+    joined = JoinedWrites(kept, asyncio.get_running_loop())
+    joined.write(b"answer")
+    if way == "size":
+        assert joined.get_write_buffer_size() == 0
+    else:
+        getattr(joined, way)()
+    await asyncio.sleep(0)
+    assert kept.written == ([] if way == "abort" else [b"answer"])

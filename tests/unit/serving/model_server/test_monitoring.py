@@ -36,3 +36,18 @@ def test_names_are_escaped() -> None:
     with metrics.request('a"b\\c\n', "Predict", "GRPC"):
         pass
     assert 'model_name="a\\"b\\\\c\\n"' in metrics.prometheus_text()
+
+
+def test_requests_that_fail_before_their_model_is_known_are_counted_without_it() -> None:
+    metrics = Metrics()
+    with metrics.failures(""):
+        pass
+    with pytest.raises(Exception, match="nothing"), metrics.failures(""):
+        raise not_found("nothing")
+    with pytest.raises(asyncio.CancelledError), metrics.failures("m"):
+        raise asyncio.CancelledError
+    assert metrics.prometheus_text().splitlines() == [
+        "# TYPE :tensorflow:serving:request_count counter",
+        ':tensorflow:serving:request_count{model_name="",status="NOT_FOUND"} 1',
+        ':tensorflow:serving:request_count{model_name="m",status="CANCELLED"} 1',
+    ]

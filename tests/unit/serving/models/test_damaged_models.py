@@ -129,9 +129,9 @@ def test_a_card_of_the_wrong_types_is_no_card(card: str) -> None:
 def test_a_damaged_list_of_checksums_counts_as_a_changed_file(
     repository: ModelRepository, damage: Damage
 ) -> None:
-    assert repository.verify("pets", 1) == []
+    assert repository.version("pets", 1).changed_files() == []
     damage(repository.version("pets", 1).path / CHECKSUMS_PATH)
-    assert repository.verify("pets", 1) == [CHECKSUMS_PATH.as_posix()]
+    assert repository.version("pets", 1).changed_files() == [CHECKSUMS_PATH.as_posix()]
 
 
 # To `str.isdigit` and `int`, the Arabic digit is a number too.

@@ -57,7 +57,7 @@ def test_a_version_is_on_disk_before_it_has_a_number(tmp_path: Path, order: Orde
 
 
 def test_a_version_is_on_disk_before_a_file_makes_it_live(tmp_path: Path, order: Order) -> None:
-    """Whoever put it there: it may have been copied by hand a moment ago."""
+    """No matter what put it there: it may have been copied by hand a moment ago."""
     repository = ModelRepository(tmp_path / "models")
     add_version(repository)
     order.clear()

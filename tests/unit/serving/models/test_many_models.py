@@ -218,12 +218,12 @@ def test_checksums_are_those_of_sha256sum(repository: ModelRepository) -> None:
     folder = repository.version("pets", 1).path
     check = ["sha256sum", "--check", "--strict", str(CHECKSUMS_PATH)]
     assert subprocess.run(check, cwd=folder, capture_output=True, check=False).returncode == 0
-    assert repository.verify("pets", 1) == []
+    assert repository.version("pets", 1).changed_files() == []
     (folder / "saved_model.pb").write_bytes(b"grapj")
     (folder / "new").touch()
-    assert repository.verify("pets", 1) == ["new", "saved_model.pb"]
+    assert repository.version("pets", 1).changed_files() == ["new", "saved_model.pb"]
     (folder / CHECKSUMS_PATH).unlink()
-    assert repository.verify("pets", 1) is None
+    assert repository.version("pets", 1).changed_files() is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from backend.training.loaded_version import LoadedVersion
 from serving.errors import ModelError
 from serving.models.model_names import ModelNameError
 from serving.models.new_model import create_from_backbone
-from serving.models.repository import ModelRepository, Version
+from serving.models.repository import ModelRepository
+from serving.models.version import Version
 from tests.support.former_version import write_former_taught_version
 from tests.support.former_workspace import MODEL as FORMER_MODEL
 from tests.support.sample_images import drawing, gradient, painting
@@ -62,7 +63,7 @@ def test_with_the_backbones_classes_it_answers_as_the_backbone_does(
         "servery.sha256",
         "tf_serving_warmup_requests",
     ]
-    assert repository.verify("mine", 1) == []
+    assert repository.version("mine", 1).changed_files() == []
     assert repository.settings("mine").keeps_backbone_classes
 
 

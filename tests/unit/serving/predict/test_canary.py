@@ -17,7 +17,8 @@ from serving.errors import ImageError
 from serving.models.canary import Canary, CanaryPhase, CanarySample, Failure
 from serving.models.served import ServedModels
 from serving.predict.canary import CanarySplit
-from serving.predict.client import InstanceAddress, PredictClient
+from serving.predict.client import PredictClient
+from serving.predict.load_balancer import InstanceAddress
 from tests.support.fake_prediction_server import FakePredictionServer, scores_response
 from tests.support.waiting import wait_until
 
@@ -68,7 +69,7 @@ async def served_by(
     client = PredictClient(lambda: ServedModels("pets"), canaries=canaries, timeout=5)
     try:
         async with FakePredictionServer(versions) as server:
-            client.set_instances([InstanceAddress("a", server.address)])
+            client.balancer.set_instances([InstanceAddress("a", server.address)])
             yield client, server
     finally:
         await client.close()

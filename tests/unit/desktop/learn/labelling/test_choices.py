@@ -25,6 +25,14 @@ def test_classes_that_people_made_follow_those_that_the_model_answered() -> None
     assert found == [Choice("cat", 0.9), Choice("dog", 0.1), Choice("bottle")]
 
 
+def test_unlikely_answers_leave_the_keys_to_classes_that_people_made() -> None:
+    scores = [Score(name, score) for name, score in zip("abcdef", (9, 6, 3, 5, 3, 2), strict=True)]
+    scores = [Score(each.name, each.score / 100) for each in scores]
+    found = suggestions(scores, ["bottle", "f"])
+    assert [choice.name for choice in found] == ["a", "b", "c", "d", "bottle", "f", "e"]
+    assert found[5].score == 0.02, "a class keeps the score that the model gives it"
+
+
 def test_there_are_as_many_as_there_are_keys() -> None:
     many = [f"class {number}" for number in range(30)]
     assert [choice.name for choice in suggestions([], many)] == many[:MAX_CHOICES]

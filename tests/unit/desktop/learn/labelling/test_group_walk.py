@@ -95,3 +95,36 @@ def test_taking_a_name_back_shows_its_group_as_it_was_named() -> None:
     assert walk.take_back(named.images)
     assert (photos(walk), set(walk.excluded)) == ("abc", {"c"})
     assert walk.back() is False
+
+
+def test_what_was_taken_out_stays_out_when_the_groups_are_made_again() -> None:
+    walk = walk_of("abc", "defg", "hi")
+    walk.toggle("c")
+    walk.forward()
+    walk.toggle("g")
+    walk.back()
+    assert set(walk.excluded) == {"c"}
+    # As when the page is left and shown again: e was labelled elsewhere meanwhile, x is new.
+    walk.refill([Cluster(1, list("dfgx")), Cluster(2, list("gh"))])
+    assert set(walk.excluded) == {"c"}
+    walk.forward()
+    assert (photos(walk), set(walk.excluded)) == ("dfgx", {"g"})
+    walk.toggle("g")  # it belongs all the same
+    walk.back()
+    walk.refill([Cluster(1, list("dfgx")), Cluster(2, list("gh"))])
+    walk.forward()
+    assert not walk.excluded
+    walk.forward()
+    assert (photos(walk), set(walk.excluded)) == ("gh", set())
+
+
+def test_what_was_taken_out_stays_out_when_photos_are_answered_elsewhere() -> None:
+    walk = walk_of("abc", "defg")
+    walk.toggle("c")
+    walk.forward()
+    walk.toggle("g")
+    walk.back()
+    walk.remove("abd")
+    assert (photos(walk), walk.total) == ("c", 2)
+    walk.forward()
+    assert (photos(walk), set(walk.excluded)) == ("efg", {"g"})

@@ -52,6 +52,23 @@ async def test_neither_answers_nor_their_undoing_overtake_each_other() -> None:
     assert disk.log == ["pets: a is cat", "pets: b,c is dog", "not cat", "farm: a is cow"]
 
 
+async def test_answers_are_stored_after_one_whose_failure_could_not_be_shown() -> None:
+    disk = Disk()
+    disk.released.set()
+    disk.refuses.add("cat")
+    sender = disk.sender()
+
+    def fail(given: Given[str], error: Exception) -> None:
+        raise RuntimeError("the page is gone")
+
+    sender.on_failed = fail
+    async with sender.running():
+        sender.give(["a"], Answer("cat"), "pets")
+        sender.give(["b"], Answer("dog"), "pets")
+        await sender.settled()
+    assert disk.log == ["pets: b is dog"]
+
+
 async def test_what_was_given_is_stored_before_the_window_ends() -> None:
     disk = Disk()
     sender = disk.sender()

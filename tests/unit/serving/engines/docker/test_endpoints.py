@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from serving.engines.docker.discovery import find_engine
-from serving.engines.docker.endpoints import DockerEndpoint, HostEnvironment, candidate_endpoints
+from serving.engines.docker.endpoints import (
+    DockerEndpoint,
+    HostEnvironment,
+    TlsFiles,
+    candidate_endpoints,
+)
 from serving.engines.docker.errors import EngineUnavailable
 from serving.engines.docker.ssh_tunnel import SshAddress
 
@@ -212,3 +217,18 @@ def test_an_address_of_any_kind_is_tried(tmp_path: Path, host: str) -> None:
 def test_a_user_without_a_home_has_the_default_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     assert candidate_endpoints(HostEnvironment.current())
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "base_url"),
+    [
+        ("tcp://engine", True, "tcp://engine:2376"),
+        ("tcp://engine", False, "tcp://engine:2375"),
+        ("https://engine:1", True, "https://engine:1"),
+        ("tcp://[::1]", True, "tcp://[::1]:2376"),
+        ("unix:///run/docker.sock", False, "unix:///run/docker.sock"),
+    ],
+)
+def test_a_port_that_is_not_named_is_the_usual_one(url: str, tls: bool, base_url: str) -> None:
+    files = TlsFiles(Path("/certificates")) if tls else None
+    assert DockerEndpoint(url, "the test", files).base_url == base_url

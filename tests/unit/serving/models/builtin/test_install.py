@@ -45,7 +45,7 @@ def test_a_new_workspace_gets_the_default_as_its_current_model(repository: Model
     assert version.number == 1
     assert repository.served().names() == (DEFAULT_BUILT_IN,)
     assert DEFAULT_BUILT_IN in repository.config_path.read_text()
-    assert repository.verify(DEFAULT_BUILT_IN, 1) == []
+    assert repository.version(DEFAULT_BUILT_IN, 1).changed_files() == []
     written = (version.path / SAVED_MODEL_FILE).stat().st_mtime_ns
     install_first_model(repository)
     assert install_built_in(repository, DEFAULT_BUILT_IN) == version
@@ -85,6 +85,7 @@ def test_its_card_and_its_licence_travel_with_it(repository: ModelRepository) ->
     card = repository.live(DEFAULT_BUILT_IN).card()
     assert (card.input_side, card.embedding_size, len(card.classes)) == (260, 1280, 1000)
     assert card.accuracy == 0.776
+    assert (card.runtime, card.precision) == ("openvino", "f32")
     assert card.licence == "Apache-2.0"
     assert "Google" in card.attribution
     assert "ML Illustrated" in card.attribution
@@ -156,6 +157,8 @@ def test_templates_are_what_the_script_writes(tmp_path: Path) -> None:
         assert stored.graph_def == written.graph_def
         assert stored.signature_def == written.signature_def
         assert model.template.stat().st_size < 100_000
+        seen = np.load(tmp_path / model.warm_up_embedding.name)
+        np.testing.assert_allclose(np.load(model.warm_up_embedding), seen, rtol=0, atol=1e-4)
 
 
 def test_a_template_has_an_empty_head() -> None:

@@ -67,6 +67,14 @@ def test_of_tensorflow_only_libraries_and_messages_are_taken() -> None:
     assert {"Dockerfile", "tf_serving_entrypoint.sh"} <= names
 
 
+def test_of_openvino_what_computes_on_the_processor_is_taken() -> None:
+    names = {each.name for each in build_files(installed_files())}
+    libraries = [name for name in names if name.startswith("packages/openvino/libs/")]
+    assert any("libopenvino_intel_cpu_plugin" in name for name in libraries)
+    assert any("libopenvino_tensorflow_frontend" in name for name in libraries)
+    assert not any("gpu" in name or "npu" in name for name in libraries)
+
+
 def test_without_the_libraries_there_is_no_image() -> None:
     with pytest.raises(EngineError, match=r"libtensorflow_cc\.so\.2 was not found"):
         build_files([member("click/__init__.py")])
@@ -80,9 +88,10 @@ def test_a_frozen_application_cannot_build_the_image(
         build_files([])
 
 
-def test_wheels_are_read_as_they_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tensorflow", ["tensorflow", "tensorflow_cpu"])
+def test_wheels_are_read_as_they_are(tmp_path: Path, tensorflow: str) -> None:
     for package in PACKAGES:
-        name = package.replace("-", "_")
+        name = tensorflow if package == "tensorflow" else package.replace("-", "_")
         with zipfile.ZipFile(tmp_path / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
             wheel.writestr(f"{name}/code.py", "text")
             if package == "tensorflow":

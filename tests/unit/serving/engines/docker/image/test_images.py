@@ -48,7 +48,8 @@ def test_our_own_image_is_known_by_its_label() -> None:
         "Size": 7,
         "Config": {"Labels": {"io.servery.image": "0.1.0"}},
     }
-    assert ImageInfo.read("x", said) == ImageInfo("x", ("linux/amd64",), 7, own=True)
+    labels = {"io.servery.image": "0.1.0"}
+    assert ImageInfo.read("x", said) == ImageInfo("x", ("linux/amd64",), 7, True, labels=labels)
     assert not ImageInfo.read("x", {"Config": {"Labels": None}}).own
 
 

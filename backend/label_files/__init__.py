@@ -1,0 +1,1 @@
+"""Labels and their photos in files of other programs, written and read."""

@@ -1,0 +1,93 @@
+"""Follows an import of a model to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+
+from backend.client import BackendClient, BackendRefused
+from backend.contract import ImportState, ModelImport
+from desktop.translation import tr
+from serving.errors import BackendError, ModelError
+from serving.importing.interface import ModelFormat
+from serving.progress import Report
+
+FORMATS = {
+    ModelFormat.KERAS: tr("a Keras file"),
+    ModelFormat.KERAS_H5: tr("a Keras file in the older form"),
+    ModelFormat.SAVED_MODEL: tr("a SavedModel"),
+    ModelFormat.SERVING_FOLDER: tr("a model folder of TensorFlow Serving"),
+    ModelFormat.TEACHABLE_MACHINE: tr("an export of Teachable Machine"),
+    ModelFormat.LOBE: tr("an export of Lobe"),
+    ModelFormat.SERVERY_VERSION: tr("a version of Servery"),
+}
+STEPS = 100
+_POLL_SECONDS = 0.3
+_AWAY_SECONDS = 20.0
+"""How long a backend that cannot be reached is waited for."""
+
+
+class ModelNotImported(ModelError):
+    """An import failed or was cancelled."""
+
+
+async def start_and_wait(
+    backend: BackendClient, start: Awaitable[ModelImport], report: Report
+) -> ModelImport:
+    """Start an import and return it once it has succeeded, as `wait_for_import` does.
+
+    One that was being started when this was cancelled is cancelled, too.
+    """
+    starting = asyncio.ensure_future(start)
+    try:
+        started = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(BackendError):
+            await backend.cancel_model_import((await starting).id)
+        raise
+    return await wait_for_import(backend, started, report)
+
+
+async def wait_for_import(
+    backend: BackendClient, started: ModelImport, report: Report
+) -> ModelImport:
+    """Return an import once it has succeeded; raises ModelNotImported with the reason if not.
+
+    Cancelling this cancels the import, of which nothing stays then.
+    """
+    found = started
+    try:
+        while not found.state.finished:
+            waits = found.state is ImportState.QUEUED
+            step = tr("Waiting for another import.") if waits else found.step
+            report(round(found.progress * STEPS), STEPS, step)
+            await asyncio.sleep(_POLL_SECONDS)
+            found = await _latest(backend, found)
+    except asyncio.CancelledError:
+        with contextlib.suppress(BackendError):
+            await backend.cancel_model_import(found.id)
+        raise
+    if found.state is not ImportState.SUCCEEDED:
+        cancelled = found.state is ImportState.CANCELLED
+        what = (
+            tr("The import of {name} was cancelled.", name=found.name)
+            if cancelled
+            else tr("The import of {name} failed.", name=found.name)
+        )
+        raise ModelNotImported(found.error or what, found.advice or tr("Import it again."))
+    return found
+
+
+async def _latest(backend: BackendClient, found: ModelImport) -> ModelImport:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _AWAY_SECONDS
+    while True:
+        try:
+            return await backend.model_import(found.id)
+        except BackendRefused:
+            raise
+        except BackendError:
+            if loop.time() > deadline:
+                raise
+        await asyncio.sleep(_POLL_SECONDS)

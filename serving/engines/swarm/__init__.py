@@ -1,0 +1,1 @@
+"""Instances as a replicated service of a Docker Swarm, on as many machines as it has."""

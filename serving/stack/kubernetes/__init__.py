@@ -1,0 +1,1 @@
+"""The stack as manifests of Kubernetes, ready for kustomize."""

@@ -1,0 +1,83 @@
+"""What a run needs is computed before it, while photos are being labelled."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.training import replay
+from backend.training.embeddings import EmbeddingCache
+from backend.training.head import Floats, Head, ServableGraph
+from backend.training.new_version import embed_ahead, learn
+from backend.training.prototypes import EMBEDDING_MEAN_PATH, Prototypes, prototypes
+from backend.training.warm_backbone import WarmBackbone
+from backend.training.worker import next_spec_file
+from backend.training.worker_protocol import AHEAD_NAME, LabeledImage, TrainingSpec
+from serving.models.repository import ModelRepository
+from serving.models.staging import staged_version
+from serving.workspace import Workspace
+from tests.support.sample_images import drawing
+from tests.support.tiny_model import TINY_MODEL, install_tiny
+
+
+def labelled(workspace: Workspace, kind: str, count: int) -> list[LabeledImage]:
+    images = []
+    for seed in range(count):
+        jpeg = drawing(kind, seed)
+        name = hashlib.sha256(jpeg).hexdigest()
+        path = workspace.images / f"{name}.jpg"
+        path.write_bytes(jpeg)
+        images.append(LabeledImage(name, str(path), kind))
+    return images
+
+
+def test_embeddings_and_prototypes_are_there_when_a_run_comes(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[Head] = []
+
+    def counted(head: Head, mean: Floats) -> Prototypes:
+        computed.append(head)
+        return prototypes(head, mean)
+
+    monkeypatch.setattr("backend.training.replay.prototypes", counted)
+    replay._kept.clear()
+    repository = ModelRepository(workspace.models)
+    base = install_tiny(repository)
+    size = ServableGraph(base.path).head().kernel.shape[0] // 2
+    np.save(base.path / EMBEDDING_MEAN_PATH, np.full(size, 0.3, np.float32))
+    spec = TrainingSpec(
+        run_id="ahead",
+        base_version=base.number,
+        base_folder=str(base.path),
+        staging_folder="",
+        embeddings_folder=str(workspace.embeddings),
+        images=tuple(labelled(workspace, "stripes", 6)),
+        images_ever_labeled=(),
+        only_embeds=True,
+    )
+    embed_ahead(spec, WarmBackbone(keeps=False))
+    cache = EmbeddingCache(workspace.embeddings, ServableGraph(base.path).backbone_hash())
+    assert all(cache.get(image.image) is not None for image in spec.images)
+    assert len(computed) == 1
+    with staged_version(repository, TINY_MODEL) as staged:
+        result = learn(
+            replace(spec, staging_folder=str(staged), only_embeds=False), lambda message: None
+        )
+        assert (Path(staged) / "saved_model.pb").is_file()
+    assert result.learned_images == 6
+    assert len(computed) == 1
+
+
+def test_photos_are_embedded_ahead_once_however_fast_labels_come() -> None:
+    ahead, run = f"training/{AHEAD_NAME}", "training/1/spec.json"
+    spec_files: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for each in (ahead, ahead, ahead, run, ahead, run, run, ahead, ahead):
+        spec_files.put(each)
+    assert [next_spec_file(spec_files) for _ in range(4)] == [run, run, run, ahead]
+    assert spec_files.empty()

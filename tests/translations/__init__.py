@@ -1,0 +1,1 @@
+"""Keeps the catalogues of `resources/translations` in step with the texts of the window."""
