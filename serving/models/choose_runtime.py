@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -115,10 +116,11 @@ def _seen(session: Session | AcceleratedSession, photos: Sequence[bytes]) -> See
     compute = session.computation(
         [signature.inputs[names.IMAGES].name], [names.EMBEDDING_NODE, *outputs]
     )
-    parts = [
-        compute([string_tensor(list(photos[start : start + _BATCH]))], None)
-        for start in range(0, len(photos), _BATCH)
-    ]
+    # The first alone, as servers compute what they compare with the recorded embedding: the last
+    # bits of a photo's numbers may depend on the photos beside it.
+    starts = [0, *range(1, len(photos), _BATCH)]
+    batches = [photos[start:end] for start, end in pairwise([*starts, len(photos)])]
+    parts = [compute([string_tensor(list(batch))], None) for batch in batches]
     return Seen(
         *(
             np.concatenate([part[output].array for part in parts])

@@ -13,6 +13,7 @@ from serving.models import choose_runtime
 from serving.models.card import ModelCard
 from serving.models.choose_runtime import MIN_PHOTOS, Seen, agrees, record_runtime
 from serving.models.warm_up import warm_up_photo
+from serving.tf.cores import core_count
 from serving.tf.names import EMBEDDING_NODE, IMAGES, WARM_UP_EMBEDDING_FILE
 from serving.tf.runtime_choice import BF16, F32, OPENVINO, TENSORFLOW, RuntimeChoice, read_choice
 from serving.tf.session import Session
@@ -90,7 +91,7 @@ def recorded(version: Path) -> RuntimeChoice:
 def test_the_lowest_precision_that_is_fast_here_and_agrees_is_chosen(version: Path) -> None:
     record_runtime(version, PHOTOS)
     assert recorded(version) == RuntimeChoice(OPENVINO, openvino_runtime.fast_precisions()[0])
-    session = Session(version, ["serve"], 1, 1, trusted=True)
+    session = Session(version, ["serve"], core_count(), core_count(), trusted=True)
     compute = session.computation([IMAGES], [EMBEDDING_NODE])
     (expected,) = compute([string_tensor([warm_up_photo()])], None)
     session.close()
