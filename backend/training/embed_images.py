@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +53,11 @@ def embed_images(
     network: EmbeddingNetwork,
     on_done: OnDone,
     warm: WarmBackbone,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> EmbeddedImages:
     """Return a row for each of `images` that can be read, embedded by `network`.
+
+    Once `goes_on` says no, images that are not known by then count as unreadable.
 
     Of `pool`, photos without labels, the newest first, MAX_POOL are taken whose embeddings are
     known; MAX_POOL_EMBEDDED are embedded that are not. Raises ModelError if there are images
@@ -72,14 +74,16 @@ def embed_images(
         on_done(0, len(missing))
         batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
         done = 0
+
+        def embed(batch: list[LabeledImage | StoredImage]) -> dict[str, Floats]:
+            return embed_batch(version, batch) if goes_on() else {}
+
         with warm.loaded(network) as version, ExitStack() as stack:
             threads = ThreadPoolExecutor(core_count())
             # What an error leaves over is not embedded for nothing.
             stack.callback(threads.shutdown, cancel_futures=True)
             # A batch for each core: cores that share one wait for each other all the time.
-            for batch, embeddings in zip(
-                batches, threads.map(partial(embed_batch, version), batches), strict=True
-            ):
+            for batch, embeddings in zip(batches, threads.map(embed, batches), strict=True):
                 cache.add(embeddings)
                 done += len(batch)
                 on_done(done, len(missing))

@@ -236,7 +236,12 @@ class Trainer:
             return
         labels = await self._store.labels.snapshot(model)
         base = await asyncio.to_thread(self._repository.live, model)
-        newest = replace(labels, current=labels.current[-MAX_EMBEDDED_AHEAD:], none=())
+        newest = replace(
+            labels,
+            current=labels.current[-MAX_EMBEDDED_AHEAD:],
+            none=(),
+            images_ever_labeled=frozenset(),
+        )
         spec = self._spec("ahead", base, Path(), newest)
         if self._current is None and newest.current:
             await self._worker.embed_ahead(replace(spec, only_embeds=True))

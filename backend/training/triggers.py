@@ -22,7 +22,8 @@ SETTLED_SECONDS = 2.0
 """Nobody has labelled for so long when enough labels are new: a program that sends hundreds at
 once gets one run for all of them."""
 TICK_SECONDS = 1.0
-"""Between two looks at what waits."""
+"""Between two looks at what waits, also while labels come many times a second: each look counts
+labels, and lets the worker embed the new photos."""
 LOOK_SECONDS = 60.0
 """Between two looks at all models, where other backends store labels too: what they say of it may
 be lost."""
@@ -80,6 +81,9 @@ class TrainingTriggers:
         self._clock = clock
         self._stale: set[str] = set()
         self._waiting: dict[str, Unlearned] = {}
+        self._labeled: dict[str, float] = {}
+        """When models were last labelled, those that were not looked at since."""
+        self._looked: dict[str, float] = {}
         self._not_before = 0.0
         self._next_look = clock() + LOOK_SECONDS if shared else math.inf
 
@@ -95,6 +99,7 @@ class TrainingTriggers:
         """Look again at what an event says has changed."""
         if event.topic == "labels" and event.id:
             self._stale.add(event.id)
+            self._labeled[event.id] = self._clock()
         elif event.topic == "training" and not event.id:  # the settings of a model
             self._stale.update(await asyncio.to_thread(self._models))
 
@@ -109,10 +114,14 @@ class TrainingTriggers:
         try:
             for model in sorted(self._stale):
                 # What a run that goes on does not learn, the next one does.
-                if not self._trainer.is_busy(model):
+                is_due = now - self._looked.get(model, -math.inf) >= TICK_SECONDS
+                if is_due and not self._trainer.is_busy(model):
                     self._stale.discard(model)
+                    self._looked[model] = now
                     await self._look_at(model, now)
             for model, waiting in list(self._waiting.items()):
+                if model in self._stale:
+                    continue
                 reason = reason_to_train(waiting, now)
                 if reason is not None and not self._trainer.is_busy(model):
                     await self._train(model, reason)
@@ -127,6 +136,7 @@ class TrainingTriggers:
         # Nothing comes of it otherwise, and settings that change are looked at again.
         changed = await self._store.labels.changed(model, attempted) if settings.automatic else 0
         last = await self._store.labels.last(model)
+        labeled = self._labeled.pop(model, now)
         before = self._waiting.get(model)
         same = before is not None and (before.changed, before.last) == (changed, last)
         if changed:
@@ -134,7 +144,7 @@ class TrainingTriggers:
         self._waiting[model] = Unlearned(
             settings=settings,
             changed=changed,
-            since=before.since if before is not None and same else now,
+            since=before.since if before is not None and same else labeled,
             last=last,
         )
 

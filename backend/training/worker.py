@@ -16,6 +16,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -82,7 +83,7 @@ def _carry_out_all(send: Send) -> NoReturn:
 
     Each logs into the folder of its spec file.
     """
-    spec_files: queue.SimpleQueue[str] = queue.SimpleQueue()
+    spec_files = SpecFiles()
 
     def read_lines() -> None:
         for line in sys.stdin.buffer:
@@ -93,27 +94,50 @@ def _carry_out_all(send: Send) -> NoReturn:
     threading.Thread(target=read_lines, name="spec files", daemon=True).start()
     warm = WarmBackbone(keeps=True)
     while True:
-        spec_file = next_spec_file(spec_files)
+        spec_file = spec_files.next()
         run_folder = Path(spec_file).resolve().parent
         log = os.open(run_folder / LOG_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for descriptor in (1, 2):
             os.dup2(log, descriptor)
         os.close(log)
         limit_own_log(partial(_is_in, run_folder))
-        # What is embedded ahead has no run that could fail.
-        _carry_out(spec_file, (lambda message: None) if _is_ahead(spec_file) else send, warm)
+        # What is embedded ahead has no run that could fail, and ends for a run that comes.
+        _carry_out(
+            spec_file,
+            (lambda message: None) if _is_ahead(spec_file) else send,
+            warm,
+            lambda: not spec_files.has_run(),
+        )
 
 
-def next_spec_file(spec_files: queue.SimpleQueue[str]) -> str:
-    """Wait for a spec file, and return it; what would be embedded ahead of others is left out.
+class SpecFiles:
+    """The spec files that wait, in the order in which they came."""
 
-    Labels may come faster than their photos are embedded. Whatever waits behind embeds the same
-    photos and newer ones, and a run would have to wait for each.
-    """
-    spec_file = spec_files.get()
-    while _is_ahead(spec_file) and not spec_files.empty():
-        spec_file = spec_files.get()
-    return spec_file
+    def __init__(self) -> None:
+        self._files: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._runs: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def put(self, spec_file: str) -> None:
+        self._files.put(spec_file)
+        if not _is_ahead(spec_file):
+            self._runs.put(spec_file)
+
+    def has_run(self) -> bool:
+        """Say whether a training run waits."""
+        return not self._runs.empty()
+
+    def next(self) -> str:
+        """Wait for a spec file, and return it; what would be embedded ahead of others is left out.
+
+        Labels may come faster than their photos are embedded. Whatever waits behind embeds the
+        same photos and newer ones, and a run would have to wait for each.
+        """
+        spec_file = self._files.get()
+        while _is_ahead(spec_file) and not self._files.empty():
+            spec_file = self._files.get()
+        if not _is_ahead(spec_file):
+            self._runs.get()
+        return spec_file
 
 
 def _is_ahead(spec_file: str) -> bool:
@@ -124,12 +148,17 @@ def _is_in(folder: Path, path: Path) -> bool:
     return path.parent == folder
 
 
-def _carry_out(spec_file: str, send: Send, warm: WarmBackbone) -> int:
-    """Carry out one spec file, and return the exit code that says how that ended."""
+def _carry_out(
+    spec_file: str, send: Send, warm: WarmBackbone, goes_on: Callable[[], bool] = lambda: True
+) -> int:
+    """Carry out one spec file, and return the exit code that says how that ended.
+
+    Only what is embedded ahead asks whether it `goes_on`.
+    """
     try:
         spec = TrainingSpec.read(Path(spec_file))
         if spec.only_embeds:
-            embed_ahead(spec, warm)
+            embed_ahead(spec, warm, goes_on)
         else:
             send(learn(spec, send, warm))
     except ServeryError as error:

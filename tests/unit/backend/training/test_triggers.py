@@ -12,6 +12,7 @@ from backend.training.triggers import (
     LOOK_SECONDS,
     RETRY_SECONDS,
     SETTLED_SECONDS,
+    TICK_SECONDS,
     TrainingTriggers,
     Unlearned,
     reason_to_train,
@@ -97,6 +98,28 @@ async def test_a_quiet_time_starts_a_run_and_each_label_begins_it_again(env: Tri
     assert await env.after(59.0) == []
     (run,) = await env.after(1.0)
     assert (run.started_by, run.labels) == (StartedBy.QUIET, 2)
+
+
+async def test_many_labels_a_second_are_looked_at_once_a_second(
+    env: TriggersEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look counts all labels, and writes down what is to be embedded."""
+    looked: list[float] = []
+
+    async def look(model: str) -> None:
+        looked.append(env.clock())
+
+    monkeypatch.setattr(env.service.trainer, "embed_ahead", look)
+    began = env.clock()
+    await env.label(1)
+    for number in range(1, 10):
+        env.clock.advance(TICK_SECONDS / 4)
+        await env.label(1, first=number)
+    assert looked == [began, began + TICK_SECONDS, began + 2 * TICK_SECONDS]
+    # The last label, which nobody has looked at, begins the quiet time.
+    assert await env.after(SETTLED_SECONDS - 0.1) == []
+    (run,) = await env.after(0.1)
+    assert (run.started_by, run.labels) == (StartedBy.COUNT, 10)
 
 
 async def test_what_was_tried_is_not_tried_again_until_there_are_new_labels(
