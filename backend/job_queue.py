@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from serving.errors import BackendError, ServeryError, system_error
 
@@ -15,6 +15,9 @@ _log = logging.getLogger(__name__)
 
 class Record(Protocol):
     """What is known of a job: a frozen dataclass, replaced by another as it changes."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    """Which every dataclass has: `replace` takes nothing else."""
 
     @property
     def id(self) -> str: ...
@@ -58,8 +61,7 @@ class JobQueue(Generic[R]):
 
     def change(self, job_id: str, **fields: Any) -> R:
         """Replace fields of a record."""
-        # The bound of R cannot say that it is a dataclass.
-        self._records[job_id] = record = replace(self._records[job_id], **fields)  # type: ignore[type-var]
+        self._records[job_id] = record = replace(self._records[job_id], **fields)
         return record
 
     def all(self) -> list[R]:

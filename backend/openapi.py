@@ -88,7 +88,7 @@ def describe(app: FastAPI) -> None:
             app.openapi_schema = _completed(plain())
         return app.openapi_schema
 
-    # FastAPI documents this as the way to change it.
+    # How FastAPI documents that a schema is extended; mypy allows no assignment to a method.
     app.openapi = openapi  # type: ignore[method-assign]
 
 

@@ -16,7 +16,8 @@ def limit_memory() -> None:
     free_memory.allocate_from_few_arenas(ARENAS)
     free_memory.keep_little_free_memory()
     # HTTPX imports its command line where that can be imported, and with it Rich, Pygments and
-    # Click: 8 MB, for a command that nobody calls here.
+    # Click: 8 MB, for a command that nobody calls here. None makes the import fail, as Python
+    # documents; typeshed knows modules alone.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 

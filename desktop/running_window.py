@@ -49,6 +49,7 @@ def hand_over(workspace: Workspace, paths: Sequence[Path]) -> bool:
     Raises WindowBusy if it does not answer.
     """
     request = {
+        # Without `..`, which `Path.absolute` keeps; links stay, which `Path.resolve` follows.
         "paths": [os.path.abspath(path) for path in paths],  # noqa: PTH100
         "token": os.environ.get(_TOKEN, ""),
     }

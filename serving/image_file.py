@@ -93,7 +93,7 @@ _TURNS = {
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
 # So that the memory of a large image goes back to the system: glibc does not keep blocks of more
-# than 32 MB, which by default no image has.
+# than 32 MB, which by default no image has. Pillow declares none of the functions of its core.
 Image.core.set_block_size(_BLOCK_BYTES)  # type: ignore[attr-defined]
 
 # Of a chunk, with the profile as the only one that is packed and not left out.
@@ -221,7 +221,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
         else:
             orientation = _orientation(image)
             if image.format == "TIFF":
-                # It reads the rest of the metadata, and fails if they are damaged.
+                # Pillow's method reads the rest of the metadata, and fails if they are damaged.
                 image.load_end = _do_nothing  # type: ignore[method-assign]
         image.info[_ORIENTATION] = orientation
         if not isinstance(image.info.get("icc_profile"), bytes):
@@ -237,6 +237,7 @@ def _opened(data: bytes) -> Iterator[ImageFile.ImageFile]:
 
 def _orientation(image: Image.Image) -> int | None:
     if image.format == "TIFF":
+        # An attribute that only TIFF files have.
         in_tag = image.tag_v2.get(ExifTags.Base.Orientation)  # type: ignore[attr-defined]
         if isinstance(in_tag, int):
             return in_tag
@@ -259,6 +260,7 @@ def _add_end(image: ImageFile.ImageFile, jpeg: JpegFile, file: BinaryIO) -> None
         is_whole = None if content else next(ends, None)
         return END if is_whole is not None and is_whole() else content
 
+    # Pillow reads a JPEG file by this method, which the base class does not declare.
     image.load_read = read  # type: ignore[attr-defined]
 
 

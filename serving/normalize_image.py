@@ -149,7 +149,7 @@ def normalize_image(data: bytes, on_cost: Callable[[int], None] | None = None) -
         image.load()
         if passes:
             return data
-        # Decoders of WebP and AVIF keep 4 to 8 bytes of each pixel, for more frames.
+        # Pillow's decoders of WebP and AVIF keep 4 to 8 bytes of each pixel, for more frames.
         image._decoder = None  # type: ignore[attr-defined]
         return _converted(image, plan)
 

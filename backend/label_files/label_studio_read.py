@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -52,9 +53,9 @@ def read_label_studio(path: Path, photos: Path, by: str, control: str = "") -> F
         if image is None:
             reading.skipped.append(SkippedFile(name, "It names no image."))
             continue
-        for fields in _annotations(task, data, chosen):
+        for row_by in _annotations(task, data, chosen):
             try:
-                row = fields(by)
+                row = row_by(by)
                 found = FoundLabel(image, _places(image, photos), row.statement())
             except ServeryError as error:
                 reading.skipped.append(SkippedFile(f"{name}: {image}", error.what))
@@ -110,13 +111,17 @@ def _controls(task: Mapping[str, Any]) -> Iterator[str]:
 def _annotations(
     task: Mapping[str, Any], data: Mapping[str, Any], control: str
 ) -> Iterator[Callable[[str], Row]]:
-    """Yield, for each annotation of a task, what makes a row of it."""
+    """Yield, for each annotation of a task, the function that returns its row.
+
+    The function takes the author to name if the annotation names none, and raises LabelFileError:
+    it is called later, so that one unusable annotation does not end the iteration.
+    """
     if not _is_full(task):
         if control in task:
-            yield lambda by: _minimal_row(task, control, by)
+            yield partial(_minimal_row, task, control)
         return
     for annotation in _list(task, "annotations") or _list(task, "completions"):
-        yield lambda by, annotation=annotation: _row(annotation, data, control, by)  # type: ignore[misc]
+        yield partial(_row, annotation, data, control)
 
 
 def _row(annotation: Mapping[str, Any], data: Mapping[str, Any], control: str, by: str) -> Row:

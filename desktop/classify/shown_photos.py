@@ -423,8 +423,7 @@ class ShownPhotos:
         entry.label = photo.label
         version = f"{prediction.model} v{prediction.version}" if prediction is not None else ""
         entry.version = self._words.setdefault(version, version)
-        # Not `Path.parent`, which takes ten times as long: there may be 100,000 photos.
-        folder = os.path.dirname(photo.key)  # noqa: PTH120
+        folder = os.path.dirname(photo.key)  # noqa: PTH120 - a tenth of the time, for 100,000 photos
         entry.folder = self._words.setdefault(folder, folder)
         entry.text = photo.searched_text()
 

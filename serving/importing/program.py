@@ -19,7 +19,8 @@ from serving.progress import Report
 
 def _handle(raw: Any, report: Report) -> Any:
     request = decode(ProgramRequest, raw)
-    # Keras would import scikit-learn and SciPy for wrappers that no model needs.
+    # Keras would import scikit-learn and SciPy for wrappers that no model needs. None makes the
+    # import fail, as Python documents; typeshed knows modules alone.
     sys.modules["sklearn"] = None  # type: ignore[assignment]
     # Not before the limits hold.
     from serving.importing.tasks import carry_out

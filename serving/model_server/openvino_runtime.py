@@ -35,6 +35,7 @@ def is_installed() -> bool:
 def _openvino() -> Any:
     """Import the package without its converter, which reports every import to its makers."""
     kept = {name: sys.modules.get(name) for name in _REPORTERS}
+    # None makes an import fail, as Python documents; typeshed knows modules alone.
     sys.modules.update(dict.fromkeys(_REPORTERS))  # type: ignore[arg-type]
     try:
         return importlib.import_module("openvino")

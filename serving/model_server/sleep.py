@@ -97,7 +97,7 @@ class Sleep:
 
         Raises OSError.
         """
-        while (left := self._seconds - self._activity.idle_seconds) > 0:  # noqa: ASYNC110
+        while (left := self._seconds - self._activity.idle_seconds) > 0:  # noqa: ASYNC110 - each call extends it
             await asyncio.sleep(left)
         asleep_file(self._ports_file).touch()
         self._sockets = [_listen_in_place_of(path) for path in self._paths]
