@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,8 @@ OLDER_EVERY = 10
 GROWTH = 1.25
 """The oldest generation is collected once it has so many times the objects that it was left with,
 as by default in Python: with 13,000 photos that takes longer than a frame of an animation."""
+_kept = threading.Event()
+"""Set while `keep_present_objects` hides objects that the end of the block must look through."""
 
 
 @contextmanager
@@ -28,9 +31,12 @@ def gc_on_loop_thread(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     By default the collector runs on whichever thread allocates next. A Qt object
     that is destroyed on another thread than its own leaves its timers behind, and
     the process crashes when the next of them fires.
+
+    What the caller has frozen stays so, unless `keep_present_objects` was called inside.
     """
     was_enabled = gc.isenabled()
     gc.disable()
+    _kept.clear()
     timer: asyncio.TimerHandle | None = None
     oldest = OldestGeneration()
     turns, pause = itertools.count(1), INTERVAL_SECONDS
@@ -55,7 +61,8 @@ def gc_on_loop_thread(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     finally:
         if timer is not None:
             timer.cancel()
-        gc.unfreeze()
+        if _kept.is_set():
+            gc.unfreeze()
         gc.collect()
         if was_enabled:
             gc.enable()
@@ -91,3 +98,4 @@ def keep_present_objects() -> None:
     """
     gc.collect()
     gc.freeze()
+    _kept.set()

@@ -68,6 +68,7 @@ def application(_theme: Theme) -> Iterator[QApplication]:
     made.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     _theme.set_appearance(Appearance.LIGHT)
     gc.collect()
+    gc.freeze()  # again: an application that ended has looked through everything
 
 
 @pytest.fixture

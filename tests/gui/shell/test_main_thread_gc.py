@@ -9,7 +9,7 @@ import weakref
 
 from PySide6.QtCore import QTimer
 
-from desktop.main_thread_gc import OldestGeneration
+from desktop.main_thread_gc import OldestGeneration, keep_present_objects
 from tests.gui.conftest import Run
 from tests.support.waiting import wait_until
 
@@ -65,3 +65,27 @@ def test_the_collector_never_ends_a_qt_object_on_another_thread(run: Run) -> Non
     run(main)
     assert len(ended_on) == 20
     assert set(ended_on) == {threading.main_thread()}
+
+
+def test_what_was_frozen_before_a_loop_stays_frozen_after_it(run: Run) -> None:
+    async def main() -> None:
+        pass
+
+    gc.freeze()
+    run(main)
+    assert gc.get_freeze_count()
+
+
+def test_objects_that_were_kept_are_collected_at_the_end_of_the_loop(run: Run) -> None:
+    ended: list[bool] = []
+
+    async def main() -> None:
+        cycle = Cycle()
+        weakref.finalize(cycle, ended.append, True)
+        keep_present_objects()
+        del cycle
+        gc.collect()
+        assert not ended
+
+    run(main)
+    assert ended
