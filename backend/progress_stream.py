@@ -33,7 +33,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """How OpenAPI describes such an answer."""
 _HEARTBEAT_SECONDS = 2.0
 """A line comes at least so often, so that both ends notice when the other is gone."""
-_LEAST_SECONDS = 0.1
+_MIN_INTERVAL_SECONDS = 0.1
 """Between two lines: nobody reads more of them."""
 
 _log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ async def _lines(work: Callable[[Report], Awaitable[Any]]) -> AsyncIterator[str]
             changed.clear()
             if not task.done():
                 yield _line(dict(zip(("done", "total", "text"), latest, strict=True)))
-                await asyncio.wait([task], timeout=_LEAST_SECONDS)
+                await asyncio.wait([task], timeout=_MIN_INTERVAL_SECONDS)
         yield _line(_end(task))
     finally:
         task.cancel()

@@ -219,10 +219,10 @@ class Uploads:
     ) -> UploadBody:
         """Return the body; memory for it is reserved in `receiving`, which closes it too."""
         received = 0
-        most = MAX_JSON_BYTES if is_json else MAX_BYTES + _FORM_OVERHEAD
+        max_received = MAX_JSON_BYTES if is_json else MAX_BYTES + _FORM_OVERHEAD
         # JSON is read where it is: as text, and as the photos in it.
         copies = _JSON_COPIES if is_json else 1
-        body = UploadBody(most if is_json else _SMALL)
+        body = UploadBody(max_received if is_json else _SMALL)
         receiving.callback(body.close)
         try:
             async with asyncio.timeout(_UPLOAD_TIMEOUT):
@@ -230,9 +230,9 @@ class Uploads:
                 await memory.begin(receiving)
                 async for chunk in request.stream():
                     received += len(chunk)
-                    if received > most:
+                    if received > max_received:
                         raise too_many_bytes()
-                    await memory.hold(copies * received, copies * most)
+                    await memory.hold(copies * received, copies * max_received)
                     body.write(chunk)
         except TimeoutError as error:
             raise too_slow("photo", _UPLOAD_TIMEOUT) from error
@@ -266,12 +266,12 @@ class _UploadMemory:
         )
         self._large: Reservation | None = None
 
-    async def hold(self, size: int, most: int) -> None:
-        """Have at least `size` bytes reserved, and never more than `most`; raises HttpError."""
+    async def hold(self, size: int, maximum: int) -> None:
+        """Have at least `size` bytes reserved, and never more than `maximum`; raises HttpError."""
         if size <= self._reserved:
             return
         steps = (self._expected, _MEDIUM)
-        reserved = next((step for step in steps if size <= step), most)
+        reserved = next((step for step in steps if size <= step), maximum)
         if reserved <= min(_SMALL, self._budget.small_uploads.total // 4):
             await self._small.grow(reserved)
         elif self._large is None:

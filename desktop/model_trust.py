@@ -8,7 +8,7 @@ from backend.contract import TrustSummary
 from desktop.translation import tr
 
 A_MODEL_IS_A_PROGRAM = tr("A model is a program: use only models that you trust.")
-_MOST = 5
+_MAX_NAMED = 5
 LOADED_STAYS = tr(
     "It is not loaded again, and training does not use it. Instances that"
     " have loaded it keep it until another version is live, or until they"
@@ -26,8 +26,8 @@ def explanation(found: TrustSummary) -> str:
 
 def what_it_can_do(name: str, unsafe_parts: Sequence[str]) -> str:
     """Say in two sentences what a model called `name` could do by way of these operations."""
-    shown = ", ".join(unsafe_parts[:_MOST])
-    more = len(unsafe_parts) - _MOST
+    shown = ", ".join(unsafe_parts[:_MAX_NAMED])
+    more = len(unsafe_parts) - _MAX_NAMED
     uses = (
         tr(
             "{name} uses {operations} and {more} more: with that it can"

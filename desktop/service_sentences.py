@@ -22,8 +22,8 @@ CATALOGUE = "services.json"
 _MAX_LENGTH = 2000
 """Characters; what is longer is a log or a report, no sentence."""
 _MAX_SENTENCES = 24
-_MOST_SENTENCES = 6
-"""That are taken for one template."""
+_MAX_PER_TEMPLATE = 6
+"""Sentences that are tried as one template."""
 _MAX_DEPTH = 3
 """Of sentences within the values of others."""
 _PLACEHOLDER = re.compile(r"{(\w+)}")
@@ -111,7 +111,7 @@ class SentenceCatalogue:
         shown: list[str] = []
         at = 0
         while at < len(parts):
-            for end in range(min(len(parts), at + _MOST_SENTENCES), at, -1):
+            for end in range(min(len(parts), at + _MAX_PER_TEMPLATE), at, -1):
                 following = " ".join(parts[end : end + 2])
                 found = self._sentence(" ".join(parts[at:end]), depth, following)
                 if found is not None:

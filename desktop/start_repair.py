@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 20.0
 """Between two looks at the small files, and at the databases if that takes a moment."""
-_LEAST_PAUSE = 100
+_MIN_PAUSE_RATIO = 100
 """Between two looks at the databases, by how long one takes: it reads all of them."""
 _MAX_NAMED = 3
 _KEPT = tr("Nothing is destroyed: what is damaged is moved to the workspace's folder “damaged”.")
@@ -72,7 +72,7 @@ class RepairPresenter:
             await self.look(thorough=thorough)
             if thorough:
                 end = time.monotonic()
-                due = end + _LEAST_PAUSE * (end - begin)
+                due = end + _MIN_PAUSE_RATIO * (end - begin)
             await asyncio.sleep(POLL_SECONDS)
 
     async def look(self, *, thorough: bool = False) -> None:

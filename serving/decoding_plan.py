@@ -35,7 +35,7 @@ _OTHER_MODE_BYTES = 10
 _CONVERTED_BYTES = _TURNED_BYTES = 4
 _FIXED_BYTES = 4 * 2**20
 _SCALES = (1, 2, 4, 8)
-_LEAST_SHARE = 0.8
+_MIN_SHARE = 0.8
 """Of the side that is asked for, which reducing leaves at least."""
 _GAPS = (2.0, 1.0)
 """Pillow's default, with which large images are scaled down best, and what takes least memory."""
@@ -96,7 +96,7 @@ def _plans(image: Image.Image, length: int, side: int) -> Iterator[DecodingPlan]
         width, height = -(-image.width // scale), -(-image.height // scale)
         pixels = width * height
         whole = 0 if is_jpeg or scale == 1 else image.width * image.height
-        if whole and max(width, height) < _LEAST_SHARE * side:
+        if whole and max(width, height) < _MIN_SHARE * side:
             break
         output = min(pixels, side * side)
         decoding = (whole or pixels) * (pixel_bytes + decoder + strip)

@@ -9,7 +9,7 @@ from PIL import Image, ImageMath
 
 _WHITE = (255, 4095, 65535)
 """What white may be in whole numbers, of 8, 12 or 16 bits; in others it may also be 1."""
-_LEAST_SHARE = 1 / 8
+_MIN_SHARE = 1 / 8
 """Of white that is used, or it is something else."""
 _STRIP_PIXELS = 1 << 20
 _INFINITE = 3e38
@@ -52,7 +52,7 @@ def _range(image: Image.Image) -> tuple[float, float]:
         return 0, 1
     scales = (1, *_WHITE) if image.mode == "F" else _WHITE
     white = next((white for white in scales if high <= white), high)
-    is_scaled = low == high or high >= white * _LEAST_SHARE
+    is_scaled = low == high or high >= white * _MIN_SHARE
     if low >= 0 and is_scaled and _tag(image, _SAMPLE_FORMAT) != _SIGNED:
         return 0, white
     return low, high if high > low else low + 1

@@ -42,7 +42,7 @@ _FRAME_BYTES = 10
 JPEG_QUALITY = 95
 """With colors as fine as brightness: less moves scores by more than the color profiles do that
 are applied before."""
-_LEAST_SCALE = 8
+_MAX_JPEG_SCALE = 8
 """The largest number that the sides of a JPEG can be divided by while it is decoded."""
 _PIPE_SECONDS = 10
 """Of a shell's pipe out of which nothing comes."""
@@ -138,7 +138,7 @@ def normalize_image(data: bytes, on_cost: Callable[[int], None] | None = None) -
         # Only decoding all of a file shows whether it is damaged. At the least scale that still
         # reads every code of the pixels, and takes a third of the time.
         passes = plan.scale == 1 and _is_normalized(image, data)
-        scale = _LEAST_SCALE if passes else plan.scale
+        scale = _MAX_JPEG_SCALE if passes else plan.scale
         cost = checking_cost(image, len(data), scale) if passes else plan.cost
         if on_cost is not None:
             on_cost(cost)

@@ -218,13 +218,13 @@ EXIT_ALREADY_RUNNING = 3
 
 DEFAULT_MEMORY_BUDGET = 512 * 2**20
 """Bytes that photos in flight may take."""
-LEAST_MEMORY_BUDGET = 128 * 2**20
+MIN_MEMORY_BUDGET = 128 * 2**20
 """With less, photos of ordinary cameras would not fit."""
 
 
 def parse_memory_budget(text: str) -> int:
     """Return what `--memory-budget` says, in bytes; raises ValueError with a sentence."""
     size = parse_bytes(text)
-    if size < LEAST_MEMORY_BUDGET:
-        raise ValueError(f"At least {format_bytes(LEAST_MEMORY_BUDGET)} are needed.")
+    if size < MIN_MEMORY_BUDGET:
+        raise ValueError(f"At least {format_bytes(MIN_MEMORY_BUDGET)} are needed.")
     return size

@@ -164,25 +164,25 @@ def _unusable(error: UnusableImage) -> Decoded:
 
 def _limit_memory(more: int | None) -> None:
     """Let the process have `more` bytes of data than now, and some for the libraries."""
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_DATA)
     if more is None:
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        resource.setrlimit(resource.RLIMIT_DATA, (hard_limit, hard_limit))
         return
     # Its sixth field is data and stack, proc(5): a little more than what RLIMIT_DATA counts.
     data = int(Path("/proc/self/statm").read_bytes().split()[5]) * _PAGE
     limit = data + more + _SLACK_BYTES
     resource.setrlimit(
         resource.RLIMIT_DATA,
-        (limit if most == resource.RLIM_INFINITY else min(limit, most), most),
+        (limit if hard_limit == resource.RLIM_INFINITY else min(limit, hard_limit), hard_limit),
     )
 
 
 def _limit_cpu(seconds: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_CPU)
     # RLIMIT_CPU counts from the start of the process, in whole seconds.
     limit = int(used.ru_utime + used.ru_stime) + seconds + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, hard_limit))
 
 
 def _write(file: int, content: bytes) -> None:

@@ -98,8 +98,8 @@ def _add_part(form: Form, body: Body, head: bytes, place: tuple[int, int], max_f
     nameless = name == FILE_FIELD and not _is_short_text(body, begin, end)
     if b"filename" in options or nameless:
         if len(form.files) >= max_files:
-            most = "one file" if max_files == 1 else f"{max_files} files"
-            raise MalformedForm(f"The form has more than {most} in it.")
+            limit = "one file" if max_files == 1 else f"{max_files} files"
+            raise MalformedForm(f"The form has more than {limit} in it.")
         file_name = options.get(b"filename", b"").decode("utf-8", "replace")
         form.files.append(FormFile(name, place, file_name))
         return

@@ -23,7 +23,7 @@ from serving.tf.cores import core_count
 _SMALL_FILE = 2 * 2**20
 _SMALL_SECONDS, _LARGE_SECONDS = 1, 10
 """Processor time for decoding one photo. What takes longer than the first counts as large."""
-_MOST_SMALL = 4
+_MAX_SMALL = 4
 _LARGE_NICE = 10
 """Large photos yield the processor to small ones, and to the rest of the program."""
 
@@ -48,7 +48,7 @@ class PhotoDecoder:
 
     def __init__(self, budget: PhotoBudget) -> None:
         self._budget = budget
-        small = min(max(2, core_count()), _MOST_SMALL)
+        small = min(max(2, core_count()), _MAX_SMALL)
         self._allowance = budget.small_decoding.total // small
         self._small = DecoderPool(small, nice=0, keeps_one=True)
         self._large = DecoderPool(max(2, core_count() // 2), nice=_LARGE_NICE, keeps_one=False)

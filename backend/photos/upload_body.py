@@ -6,10 +6,10 @@ import os
 
 
 class UploadBody:
-    """Collects chunks; beyond `most` bytes in a file that other processes can read."""
+    """Collects chunks; beyond `max_in_memory` bytes in a file that other processes can read."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_in_memory: int) -> None:
+        self._max_in_memory = max_in_memory
         # One block, since each of very many small chunks takes far more than its bytes.
         self._content = bytearray()
         self._file: int | None = None
@@ -24,7 +24,7 @@ class UploadBody:
             os.write(self._file, chunk)
             return
         self._content += chunk
-        if len(self._content) > self._most:
+        if len(self._content) > self._max_in_memory:
             self.file()
 
     def file(self) -> int:

@@ -221,13 +221,13 @@ def routes(
     return router, plain
 
 
-def _number(fields: Any, name: str, most: int) -> int | None:
+def _number(fields: Any, name: str, maximum: int) -> int | None:
     """Return the number in a field of the form or the JSON; raises HttpError."""
     text = str(fields.get(name, "")).strip()
     if not text:
         return None
-    if text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) <= most:
+    if text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) <= maximum:
         return int(text)
     raise HttpError(
-        400, f"The field {name} is not a number from 1 to {most}.", "Send a whole number."
+        400, f"The field {name} is not a number from 1 to {maximum}.", "Send a whole number."
     )

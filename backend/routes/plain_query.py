@@ -28,13 +28,13 @@ def text(value: str) -> str:
     return value
 
 
-def number(most: int) -> Parser:
-    """Parse a number from 1 to `most`."""
+def number(maximum: int) -> Parser:
+    """Parse a number from 1 to `maximum`."""
 
     def parse(value: str) -> int | None:
         if not (value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS):
             return None
-        return int(value) if 1 <= int(value) <= most else None
+        return int(value) if 1 <= int(value) <= maximum else None
 
     return parse
 

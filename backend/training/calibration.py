@@ -19,9 +19,9 @@ from backend.training.minimum import minimum_between
 
 BINS = 15
 """Of the expected calibration error: the number that most papers use."""
-_LEAST = 6e-8
+_MIN_PROBABILITY = 6e-8
 """What cannot be told from 0 in the half precision in which probabilities are kept."""
-_MOST = math.log(8.0)
+_MAX_LOG_TEMPERATURE = math.log(8.0)
 """Of the logarithm of the temperature and of its inverse."""
 _TOLERANCE = 1e-4
 """Of the logarithm of the temperature."""
@@ -60,7 +60,7 @@ def calibrate(probabilities: Floats, truth: Integers, *, fixed: bool = False) ->
     before = expected_calibration_error(found, shown)
     if fixed:
         return Calibration(1.0, before, before, error_by_chance(found), len(found))
-    logits: Floats = np.log(np.maximum(found, np.float32(_LEAST)))
+    logits: Floats = np.log(np.maximum(found, np.float32(_MIN_PROBABILITY)))
     temperature = _temperature(logits, shown)
     # Honest about the temperature too: each half is measured with that of the other one.
     half = np.arange(len(found)) % 2 == 0
@@ -78,7 +78,9 @@ def calibrate(probabilities: Floats, truth: Integers, *, fixed: bool = False) ->
 
 def with_temperature(probabilities: Floats, temperature: float) -> Floats:
     """Return probabilities [N, C] as they are when logits are divided by `temperature`."""
-    logits: Floats = np.log(np.maximum(probabilities.astype(np.float32), np.float32(_LEAST)))
+    logits: Floats = np.log(
+        np.maximum(probabilities.astype(np.float32), np.float32(_MIN_PROBABILITY))
+    )
     return softmax(logits / np.float32(temperature))
 
 
@@ -111,7 +113,7 @@ def _temperature(logits: Floats, truth: Integers) -> float:
         total = largest + np.log(np.exp(scaled - largest[:, None]).sum(axis=1))
         return float((total - scaled[rows, truth]).sum() + _PRIOR / 2 * logarithm**2)
 
-    return math.exp(minimum_between(loss, -_MOST, _MOST, _TOLERANCE))
+    return math.exp(minimum_between(loss, -_MAX_LOG_TEMPERATURE, _MAX_LOG_TEMPERATURE, _TOLERANCE))
 
 
 def _bins(scores: Floats) -> Integers:

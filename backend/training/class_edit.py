@@ -43,9 +43,9 @@ from serving.progress import Report
 from serving.state_files import UnreadableFile
 from serving.tf.names import SAVED_MODEL_FILE
 
-LEAST_EMBEDDINGS = 200
+MIN_EMBEDDINGS = 200
 """With fewer known ones, a regression on them is worse than none, if both classes were taught."""
-MOST_EMBEDDINGS = 1000
+MAX_EMBEDDINGS = 1000
 """Known ones that a column is fitted to; the time grows with the cube of their number."""
 RIDGE = 0.3
 """Of the regression on centred unit embeddings."""
@@ -302,10 +302,10 @@ def _points(
     fair = fair_embeddings(Path(spec.base_folder))
     cache = EmbeddingCache(Path(spec.embeddings_folder), graph.backbone_hash(), fair)
     found = (cache.get(image) for image in spec.images)
-    known = list(itertools.islice((row for row in found if row is not None), MOST_EMBEDDINGS))
+    known = list(itertools.islice((row for row in found if row is not None), MAX_EMBEDDINGS))
     rows = np.array(known, np.float32).reshape(len(known), head.kernel.shape[0] // 2)
     if not {spec.edit.name, spec.edit.new_name} & foundation:
-        return rows if len(rows) >= LEAST_EMBEDDINGS else None
+        return rows if len(rows) >= MIN_EMBEDDINGS else None
     if not known and not (Path(spec.base_folder) / EMBEDDING_MEAN_PATH).is_file():
         return None
     mean = read_embedding_mean(Path(spec.base_folder), rows)

@@ -21,7 +21,7 @@ from serving.models.familiarity import TaughtClasses, log_odds
 
 MARKED = 0.05
 """Share of the labelled photos that the threshold marks while they are left out."""
-LEAST_PHOTOS = 4
+MIN_PHOTOS = 4
 """With fewer labelled photos that are not the only one of their class, nothing is learned."""
 _SPREAD = 256
 """Most directions in which photos of one class are said to differ; they take 1.3 MB."""
@@ -34,7 +34,7 @@ _FEW_LABELS = 10.0
 _FEW_NONE = 5.0
 """With so many photos of no class, what tells them from others weighs as much as the distance;
 with many more, twice as much."""
-_LEAST_NONE = 5
+_MIN_OF_NO_CLASS = 5
 """From so many photos of no class it is measured how many of them are marked."""
 _INVERSE_PENALTY = 10.0
 """C of the regression that tells photos of no class."""
@@ -115,7 +115,7 @@ def learn_familiarity(
     points, outside = unit(embeddings), unit(none)
     sizes = np.bincount(truth)
     usable = sizes[truth] > 1
-    if usable.sum() < LEAST_PHOTOS:
+    if usable.sum() < MIN_PHOTOS:
         return None
     distances = np.zeros(len(points), np.float32)
     rejected = np.zeros(len(points), np.float32)
@@ -129,7 +129,7 @@ def learn_familiarity(
         distances[part] = _nearness(points[others], truth[others]).distances(points[part])
         if len(outside):
             rejected[part] = _rejection(points[others], outside).values(points[part])
-    if usable.sum() < LEAST_PHOTOS:
+    if usable.sum() < MIN_PHOTOS:
         return None
 
     away, score, tell = (
@@ -169,7 +169,7 @@ def learn_familiarity(
     )
     marked = float((held_out[usable] < threshold).mean())
     none_marked = None
-    if len(outside) >= _LEAST_NONE:
+    if len(outside) >= _MIN_OF_NO_CLASS:
         without = factors[0] * -nearness.distances(outside) + factors[1] * log_odds(none_scores)
         difference = without + factors[2] * _held_out_rejections(points, outside) - middle
         none_marked = float((difference < threshold).mean())
@@ -179,8 +179,8 @@ def learn_familiarity(
 def _held_out_rejections(points: Floats, outside: Floats) -> Floats:
     """Return for each of `outside` what is learned from the others."""
     rejected = np.zeros(len(outside), np.float32)
-    for part in range(_LEAST_NONE):
-        members = np.arange(len(outside)) % _LEAST_NONE == part
+    for part in range(_MIN_OF_NO_CLASS):
+        members = np.arange(len(outside)) % _MIN_OF_NO_CLASS == part
         rejected[members] = _rejection(points, outside[~members]).values(outside[members])
     return rejected
 

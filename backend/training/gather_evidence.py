@@ -59,7 +59,7 @@ WELL_KNOWN_P = 0.05
 _Z95 = 1.644854
 """Of the normal distribution, for 95% on one side."""
 _FLIPS = 4095
-_LEAST_OF_CLASS = 2
+_MIN_OF_CLASS = 2
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,11 @@ def _shuffled(rows: Rows) -> Shuffled | None:
     return None if test is None else _of(test)
 
 
-def _test(rows: Rows, least: int) -> LabelTest | None:
+def _test(rows: Rows, min_rows: int) -> LabelTest | None:
     """Compare labels with shuffled ones, unless there are too few photos or only one class."""
     counts = Counter(rows.classes)
-    several = rows.where(counts[name] >= _LEAST_OF_CLASS for name in rows.classes)
-    if len(several) < least or len(set(several.classes)) < 2:
+    several = rows.where(counts[name] >= _MIN_OF_CLASS for name in rows.classes)
+    if len(several) < min_rows or len(set(several.classes)) < 2:
         return None
     return permute_labels(several)
 
@@ -202,7 +202,7 @@ def _taught_classes(
     names = [name for name in sorted(counts) if counts[name] >= MIN_OF_CLASS]
     names = sorted(names, key=lambda name: right[name] / counts[name])[:MAX_OF_CLASSES]
     others = Counter(name for name in learned.classes if name not in names)
-    beside = [name for name, count in others.most_common() if count >= _LEAST_OF_CLASS]
+    beside = [name for name, count in others.most_common() if count >= _MIN_OF_CLASS]
     chosen = {*names, *beside[: MAX_CLASSES - len(names)]}
     if not names:
         return ()
@@ -249,8 +249,8 @@ def _confused(
             photos.setdefault((min(label, answered), max(label, answered)), []).append(image)
     pairs = sorted(photos.items(), key=lambda item: (-len(item[1]), item[0]))
     by_doubt = sorted(classes, key=lambda each: -(each.p or 0))
-    least = {each.name for each in by_doubt[:MAX_LEAST_KNOWN]}
-    theirs = [item for item in pairs[MAX_CONFUSED:] if least & set(item[0])]
+    least_known = {each.name for each in by_doubt[:MAX_LEAST_KNOWN]}
+    theirs = [item for item in pairs[MAX_CONFUSED:] if least_known & set(item[0])]
     return tuple(
         ConfusedClasses(first, second, images[:MAX_CONFUSED_PHOTOS])
         for (first, second), images in pairs[:MAX_CONFUSED] + theirs[:MAX_CONFUSED]

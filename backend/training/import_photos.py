@@ -26,7 +26,7 @@ from serving.tf.cores import core_count
 BATCH = 64
 _BATCH_BYTES = 64 * 2**20
 """Of the files of a batch: two batches are in memory at once."""
-_MOST_AT_ONCE = 4
+_MAX_THREADS = 4
 """Photos that are decoded side by side, however many cores there are: each takes memory."""
 
 OnPhotos = Callable[[PhotosRead], None]
@@ -65,7 +65,7 @@ def import_photos(
     folder = scan_photo_folder(Path(spec.import_folder))
     importer = _Importer(spec, known, folder.root, on_photos)
     importer.leave_out(folder.skipped)
-    with ThreadPoolExecutor(min(core_count(), _MOST_AT_ONCE)) as pool:
+    with ThreadPoolExecutor(min(core_count(), _MAX_THREADS)) as pool:
         digests = dict(zip(folder.photos, pool.map(_digest, folder.photos), strict=True))
         photos = importer.without_copies(digests)
         done = 0

@@ -22,7 +22,7 @@ from backend.training.softmax_regression import Axes, Samples, fit_softmax
 
 ADDED = 20
 """Labels a class."""
-LEAST_LABELS = 4
+MIN_LABELS = 4
 """Labels a class, on average, with which anything can be said."""
 MAX_ROWS = 800
 """Photos that are learned from to measure the curve; more would take longer than they tell."""
@@ -57,7 +57,7 @@ def outlook_of(rows: Rows, measured_error: float | None = None) -> Outlook | Non
     out, if it competes with more classes than theirs.
     """
     classes = tuple(sorted(set(rows.classes)))
-    if len(classes) < 2 or len(rows) < LEAST_LABELS * len(classes):
+    if len(classes) < 2 or len(rows) < MIN_LABELS * len(classes):
         return None
     truth = rows.indices(classes).astype(np.int64)
     curve = learning_curve(unit(rows.embeddings), truth)

@@ -94,8 +94,8 @@ def _sample(classes: tuple[str, ...]) -> _Indices:
     for index, name in enumerate(classes):
         by_class.setdefault(name, []).append(index)
     kept = sorted(by_class.values(), key=len, reverse=True)[:MAX_CLASSES]
-    most = MAX_PHOTOS // max(len(kept), 1)
-    return np.array(sorted(index for indices in kept for index in indices[:most]), np.int64)
+    max_of_class = MAX_PHOTOS // max(len(kept), 1)
+    return np.array(sorted(index for indices in kept for index in indices[:max_of_class]), np.int64)
 
 
 def _similarities(embeddings: Floats) -> Floats:

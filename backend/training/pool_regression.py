@@ -46,7 +46,7 @@ class PoolProblem:
         self._embeddings = rows.embeddings
         self._truth = rows.indices(self.classes)
         self._points = unit(np.concatenate([rows.embeddings, pool]))
-        self._axes = Axes.of(self._points, centred=True, most=_AXES)
+        self._axes = Axes.of(self._points, centred=True, max_axes=_AXES)
         self._coordinates = self._axes.coordinates(self._points)
         self._neighbours = Neighbours.of(self._coordinates)
 

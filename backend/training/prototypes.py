@@ -17,7 +17,7 @@ import numpy as np
 
 from backend.training.head import Floats, Head, softmax, unit
 
-_LEAST_RECTIFIED = -0.3
+_MIN_RECTIFIED = -0.3
 """The least value of swish, a soft rectifier, is -0.28."""
 EMBEDDING_MEAN_PATH = Path("assets.extra") / "embedding_mean.npy"
 """In a version folder: the mean embedding [D] of photos of all kinds, float32."""
@@ -79,7 +79,7 @@ def _moved(mean: Floats, directions: Floats, distances: Any) -> Floats:
     Then none is below 0, or hardly; after a layer that normalizes, there is no such bound.
     """
     least = min(float(mean.min()), 0.0)
-    floor = least if least > _LEAST_RECTIFIED else -np.inf
+    floor = least if least > _MIN_RECTIFIED else -np.inf
     moved: Floats = np.maximum(mean + distances * directions, floor).astype(np.float32)
     return moved
 

@@ -85,8 +85,8 @@ class Problem:
         if self._replay is None or count * len(names) > _MANY:
             if self._replay is not None:
                 points = np.concatenate([points, self._replay.typical])
-            most = _AXES_OF_MANY if count * len(names) > _MANY else None
-            self._axes = Axes.of(points, centred=not known, most=most)
+            max_axes = _AXES_OF_MANY if count * len(names) > _MANY else None
+            self._axes = Axes.of(points, centred=not known, max_axes=max_axes)
             self._coordinates = self._axes.coordinates(points)
         else:
             self._axes, self._coordinates = self._replay.with_points(points)
@@ -207,8 +207,8 @@ class Problem:
             return
         labels = float(np.isin(self._truth[chosen], present[new]).sum() / np.sum(new))
         gaps = (self._replay.points @ weights[:, new]).max(axis=1) - self._replay.best
-        most = max(0.0, -float(np.percentile(gaps, LEFT_ALONE)))
-        bias[new] = FEW_LABELS / (FEW_LABELS + labels) * most
+        max_offset = max(0.0, -float(np.percentile(gaps, LEFT_ALONE)))
+        bias[new] = FEW_LABELS / (FEW_LABELS + labels) * max_offset
 
 
 def head_of_own(weights: Floats, bias: Floats, columns: Integers, classes: tuple[str, ...]) -> Head:

@@ -32,7 +32,7 @@ _CLEARLY = 1.0
 _PERHAPS = 0.5
 """Standard errors by which what the pool teaches must be worse to be left out."""
 _TEMPERATURES = np.exp(np.linspace(-3, 3, 25))
-_LEAST = 1e-7
+_MIN_PROBABILITY = 1e-7
 """Probabilities below are taken for it: float16 tells no less from 0."""
 
 OnPart = Callable[[int, int], None]
@@ -110,7 +110,7 @@ def _log_losses(found: CrossValidated) -> Floats:
     """Return the log loss [N] of each photo's label, at the temperature where all are least."""
     index_of = {name: index for index, name in enumerate(found.classes)}
     truth = np.array([index_of[name] for name in found.labels])[:, None]
-    logits = np.log(np.maximum(found.probabilities.astype(np.float64), _LEAST))
+    logits = np.log(np.maximum(found.probabilities.astype(np.float64), _MIN_PROBABILITY))
     candidates = []
     for temperature in _TEMPERATURES:
         scaled = logits / temperature

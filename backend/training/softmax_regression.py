@@ -39,10 +39,10 @@ class Axes:
     """[P]: the mean square of the points' coordinates along each, largest first."""
 
     @classmethod
-    def of(cls, points: Floats, *, centred: bool, most: int | None = None) -> Axes:
+    def of(cls, points: Floats, *, centred: bool, max_axes: int | None = None) -> Axes:
         """Return the axes of points [N, D], N > 0, along which they differ at all.
 
-        P is at most the smaller one of N and D, and at most `most`.
+        P is at most the smaller one of N and D, and at most `max_axes`.
         """
         size = points.shape[1]
         centre = points.mean(axis=0) if centred else np.zeros(size, np.float32)
@@ -57,8 +57,8 @@ class Axes:
             directions = np.asarray(found[:, kept], np.float32)
         return cls(
             centre.astype(np.float32),
-            np.ascontiguousarray(directions[:, ::-1][:, :most], np.float32),
-            np.ascontiguousarray(squares[kept][::-1][:most] / len(points), np.float32),
+            np.ascontiguousarray(directions[:, ::-1][:, :max_axes], np.float32),
+            np.ascontiguousarray(squares[kept][::-1][:max_axes] / len(points), np.float32),
         )
 
     def coordinates(self, points: Floats) -> Floats:

@@ -92,9 +92,9 @@ class TrainingSettingsPanel(QFrame):
             self.changed.emit(chosen)
 
 
-def _number(name: str, least: int, most: int) -> QSpinBox:
+def _number(name: str, minimum: int, maximum: int) -> QSpinBox:
     made = QSpinBox()
-    made.setRange(least, most)
+    made.setRange(minimum, maximum)
     made.setAccessibleName(name)
     made.setMinimumWidth(84)
     made.lineEdit().setTextMargins(theme.S, 0, 0, 0)

@@ -18,7 +18,7 @@ from serving.progress import Report, no_report
 MIRROR_VARIABLE = "SERVERY_MODEL_MIRROR"
 _DOWNLOAD_SHARE = 80
 """Percent of the work that the download is, as people are told."""
-_LONGEST = 1.3
+_MAX_SIZE_RATIO = 1.3
 """A file of weights is little longer than four bytes a parameter."""
 
 
@@ -87,7 +87,7 @@ async def _fetch(model: CatalogueModel, weights: Path, mirror: str, report: Repo
         what=f"The weights of {model.title}",
         url=f"{(mirror or ORIGIN).rstrip('/')}/{model.path}",
         checksum=model.checksum,
-        most_bytes=round(_LONGEST * model.size),
+        max_bytes=round(_MAX_SIZE_RATIO * model.size),
     )
     try:
         await download(request, weights, report)

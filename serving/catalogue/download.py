@@ -43,7 +43,7 @@ class FileDownload:
     url: str
     checksum: str
     """Hexadecimal: MD5, or SHA-256 if it is longer. Empty if nobody published one."""
-    most_bytes: int
+    max_bytes: int
     """A longer file is not what it should be."""
 
 
@@ -181,11 +181,11 @@ async def _append(
         async for chunk in response.aiter_raw():
             file.write(chunk)
             done += len(chunk)
-            if done > request.most_bytes:
+            if done > request.max_bytes:
                 break
             progress.show(done)
-    if done > request.most_bytes:
-        raise _another_file(request, f"it is longer than {format_bytes(request.most_bytes)}")
+    if done > request.max_bytes:
+        raise _another_file(request, f"it is longer than {format_bytes(request.max_bytes)}")
     if total and done < total:
         raise _Interrupted("the connection ended early")
 
@@ -210,7 +210,7 @@ def _checked_length(request: FileDownload, response: httpx.Response, start: int)
         )
     length = int(response.headers.get("Content-Length") or 0)
     total = length + start if status == httpx.codes.PARTIAL_CONTENT and length else length
-    if total > request.most_bytes:
+    if total > request.max_bytes:
         raise _another_file(request, f"it has {format_bytes(total)}")
     return total
 

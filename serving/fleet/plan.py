@@ -196,8 +196,8 @@ def _best_first(desired: Desired, alive: Sequence[Observed]) -> list[Observed]:
 def _exchange(desired: Desired, alive: Sequence[Observed], *, may_start: bool) -> list[Step]:
     """Return the next step of exchanging outdated instances, with one more than desired."""
     best_first = _best_first(desired, alive)
-    most = desired.desired_count + 1
-    retained, excess = best_first[:most], best_first[most:]
+    max_instances = desired.desired_count + 1
+    retained, excess = best_first[:max_instances], best_first[max_instances:]
     if excess:
         return [Stop(each.id) for each in excess]
     if len(retained) > desired.desired_count:

@@ -11,7 +11,7 @@ _DESCRIPTORS_EACH = 2
 """Of a connection: its socket, and a file that is received or sent or another server's."""
 _SPARE_DESCRIPTORS = 24
 """For the rest of the program: databases, child processes, other servers' connections."""
-_FEWEST_CONNECTIONS = 4
+_MIN_CONNECTIONS = 4
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def affordable_connections(limit: int, already_open: int = 0) -> int:
     """
     in_use = _descriptors_in_use() - already_open
     needed = in_use + _SPARE_DESCRIPTORS + _DESCRIPTORS_EACH * limit
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed != resource.RLIM_INFINITY and allowed < needed:
-        allowed = needed if most == resource.RLIM_INFINITY else min(needed, most)
+        allowed = needed if hard_limit == resource.RLIM_INFINITY else min(needed, hard_limit)
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard_limit))
         affordable = (allowed - in_use - _SPARE_DESCRIPTORS) // _DESCRIPTORS_EACH
-        return max(_FEWEST_CONNECTIONS, min(limit, affordable))
+        return max(_MIN_CONNECTIONS, min(limit, affordable))
     return limit
 
 

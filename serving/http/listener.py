@@ -18,7 +18,8 @@ _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _NEW_SECONDS, _YOUNGEST_SECONDS = 1.0, 0.1
 """A request that began less than these ago is likely to be whole soon: it is ended for others
 last, or not at all, since what the client sent may not have been read yet."""
-_MOST_AT_ONCE = 16
+_MAX_ACCEPTED_AT_ONCE = 16
+"""Before the other work of the loop gets its turn."""
 
 
 class Listener:
@@ -50,7 +51,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._socket, self._new_protocol = listening, new_protocol
         self._connections, self._limit = connections, limit
-        self._at_once = max(1, min(_MOST_AT_ONCE, limit // 4))
+        self._at_once = max(1, min(_MAX_ACCEPTED_AT_ONCE, limit // 4))
         self._beginning: dict[asyncio.Task[object], float] = {}
         """What is no connection yet, and since when (loop time): the oldest first."""
         self._paused = True
@@ -158,13 +159,13 @@ class Listener:
             # Its descriptor is free in the next round of the loop, or the one after that.
             self._loop.call_soon(self._loop.call_soon, self.resume)
 
-    def _end_handshakes(self, most: int) -> int:
+    def _end_handshakes(self, max_ended: int) -> int:
         """End the oldest connections whose client does not go on encrypting; returns how many."""
         now = self._loop.time()
         old = [task for task, since in self._beginning.items() if now - since > _NEW_SECONDS]
-        for task in old[:most]:
+        for task in old[:max_ended]:
             task.cancel()
-        return len(old[:most])
+        return len(old[:max_ended])
 
 
 def _rank(what: Waiting, since: float, now: float) -> tuple[int, float] | None:

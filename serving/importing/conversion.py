@@ -83,7 +83,7 @@ def preview_source(
     request: ImportRequest,
     file: ModelFile,
     photos: Sequence[str],
-    most: int,
+    count: int,
     report: Report,
 ) -> list[Preview]:
     """Return the best classes of a loaded model for photos, at most so many; raises ModelError."""
@@ -102,7 +102,7 @@ def preview_source(
             previews.append(Preview(photo, problem=error.what))
             continue
         scores = network.scores(network.reference([jpeg]))[0]
-        best = sorted(range(len(labels)), key=lambda at: -scores[at])[:most]
+        best = sorted(range(len(labels)), key=lambda at: -scores[at])[:count]
         shown = tuple(PreviewScore(labels[at], float(scores[at])) for at in best)
         previews.append(Preview(photo, shown))
     return previews

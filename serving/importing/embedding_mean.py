@@ -21,9 +21,9 @@ _Moments = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 _POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _SHARES = _WEIGHTS / _WEIGHTS.sum()
-_MOST_LAYERS = 200
+_MAX_LAYERS = 200
 """Between the embedding and the normalizations; a network that has more is another kind."""
-_LEAST_SPREAD = 1e-3
+_MIN_SPREAD = 1e-3
 """Between the channels of a normalization that has learned something."""
 _POOLED = (keras.layers.GlobalAveragePooling2D, keras.layers.AveragePooling2D)
 _SAME = (
@@ -69,7 +69,7 @@ class _Walk:
     def origin(self, tensor: Any) -> tuple[Any, list[Any]]:
         """Return the layer that gives a symbolic tensor, and what it is given."""
         self._layers += 1
-        if self._layers > _MOST_LAYERS:
+        if self._layers > _MAX_LAYERS:
             raise _NotKnown
         operation, node, _ = tensor._keras_history
         return operation, operation._inbound_nodes[node].input_tensors
@@ -116,7 +116,7 @@ class _Walk:
 def _of_normalization(layer: Any, channels: int) -> _Moments:
     beta = np.zeros(channels) if layer.beta is None else np.asarray(layer.beta)
     gamma = np.ones(channels) if layer.gamma is None else np.abs(layer.gamma)
-    if np.ptp(beta) < _LEAST_SPREAD and np.ptp(gamma) < _LEAST_SPREAD:
+    if np.ptp(beta) < _MIN_SPREAD and np.ptp(gamma) < _MIN_SPREAD:
         # Never trained, or folded into the layer before: it says nothing.
         raise _NotKnown
     return beta, gamma

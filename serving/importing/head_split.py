@@ -26,7 +26,7 @@ from serving.models.freezing import node_name
 
 Floats = npt.NDArray[np.float32]
 
-LEAST_SCORE = 1e-30
+MIN_SCORE = 1e-30
 """Scores are kept so far from 0, which has no logarithm."""
 _PASSED = frozenset(
     ("Identity", "Reshape", "Squeeze", "StopGradient", "Snapshot", "PreventGradient", "Cast")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from serving.errors import ModelError
-from serving.importing.head_split import LEAST_SCORE, HeadSplit, split_head
+from serving.importing.head_split import MIN_SCORE, HeadSplit, split_head
 from serving.importing.interface import InputKind, Interface, OutputKind
 from serving.importing.pixels import decode_photo, input_size, network_input
 from serving.importing.source import Source
@@ -39,7 +39,7 @@ class Network:
             if split.mean_over_plane:
                 found = tf.reduce_mean(found, axis=[1, 2])
             if split.logarithm:
-                found = tf.math.log(tf.maximum(found, LEAST_SCORE))
+                found = tf.math.log(tf.maximum(found, MIN_SCORE))
             return tf.reshape(found, [-1, size])
 
         def of_files(images: Any) -> Any:

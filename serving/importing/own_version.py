@@ -38,7 +38,7 @@ def interface_of_version(card: ModelCard) -> Interface:
     )
 
 
-def answers_of_version(folder: Path, photo: bytes, most: int) -> tuple[PreviewScore, ...]:
+def answers_of_version(folder: Path, photo: bytes, count: int) -> tuple[PreviewScore, ...]:
     """Return the best classes for one JPEG file, at most so many; raises ModelError."""
     try:
         session = Session(folder, [names.SERVE_TAG], core_count(), core_count(), trusted=True)
@@ -51,5 +51,5 @@ def answers_of_version(folder: Path, photo: bytes, most: int) -> tuple[PreviewSc
         raise ModelError(
             f"The version does not answer: {error}", "Export it from where it works, once more."
         ) from error
-    best = zip(classes[:most], scores[:most], strict=True)
+    best = zip(classes[:count], scores[:count], strict=True)
     return tuple(PreviewScore(name.decode(), float(score)) for name, score in best)

@@ -57,9 +57,9 @@ def confine(address_space: int = ADDRESS_SPACE_BYTES, seconds: int = PROCESSOR_S
 
 
 def _lower(limit: int, value: int) -> None:
-    _, most = resource.getrlimit(limit)
-    if most != resource.RLIM_INFINITY:
-        value = min(value, most)
+    _, hard_limit = resource.getrlimit(limit)
+    if hard_limit != resource.RLIM_INFINITY:
+        value = min(value, hard_limit)
     resource.setrlimit(limit, (value, value))
 
 

@@ -127,14 +127,14 @@ class Calls:
             zipped = data
             data = await run_in_thread(unzipped, zipped, self._limits.max_bytes, share)
             share.shrink(len(zipped))
-        most = self._limits.max_parts
+        limit = self._limits.max_parts
         content = measure(data, method.request_type, _FEW_PARTS)
         if content is None:
-            content = await run_in_thread(measure, data, method.request_type, most)
-        if content is None or (most is not None and content.parts > most):
+            content = await run_in_thread(measure, data, method.request_type, limit)
+        if content is None or (limit is not None and content.parts > limit):
             raise ServingError(
                 Code.RESOURCE_EXHAUSTED,
-                f"The request has more than {most} fields and list elements. "
+                f"The request has more than {limit} fields and list elements. "
                 "Send it in smaller parts, or numbers as tensor_content.",
             )
         share.grow(content.memory)

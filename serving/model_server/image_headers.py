@@ -19,7 +19,7 @@ _MAX_SEGMENTS = 10_000
 """Before the image data of a JPEG; real ones have a few dozen."""
 _MAX_PASSES = 100
 """Progressive JPEGs have about ten."""
-_MAX_PASSES_OF_MOST = 3
+_MAX_SCAN_RATIO = 3
 """How many times the pixels of the largest image may be gone through for one image."""
 _PIXELS_A_BYTE = 4
 """Pixels to go through that count as much as a byte of memory."""
@@ -77,12 +77,12 @@ def embedded_size(example: bytes, limits: RequestLimits) -> int:
 def _checked(found: Decoding | None, limits: RequestLimits) -> int:
     if found is None:
         return 0
-    pixels, most = found.width * found.height, limits.max_image_pixels
-    if most is not None and (pixels * found.passes > _MAX_PASSES_OF_MOST * most or pixels > most):
+    pixels, limit = found.width * found.height, limits.max_image_pixels
+    if limit is not None and (pixels * found.passes > _MAX_SCAN_RATIO * limit or pixels > limit):
         scans = f" in {found.passes} scans" if found.passes > 1 else ""
         raise invalid(
             f"An image declares {found.width} x {found.height} pixels{scans}; "
-            f"it may have at most {most} pixels, and {_MAX_PASSES_OF_MOST} times as many over "
+            f"it may have at most {limit} pixels, and {_MAX_SCAN_RATIO} times as many over "
             "all of its scans. Send it smaller, or not progressive."
         )
     if limits.max_image_bytes is not None and found.memory > limits.max_image_bytes:

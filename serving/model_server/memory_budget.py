@@ -24,7 +24,7 @@ class Share:
 
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
-        self.size = self.most = 0
+        self.size = self.peak = 0
 
     @property
     def is_large(self) -> bool:
@@ -34,11 +34,11 @@ class Share:
         """Take `size` more bytes, before they are; raises ServingError (RESOURCE_EXHAUSTED)."""
         self._budget.take(size, self.size + size > LARGE_BYTES)
         self.size += size
-        self.most = max(self.most, self.size)
+        self.peak = max(self.peak, self.size)
 
     def expect(self, size: int) -> None:
         """Say that something else bounds, will take and free this many bytes for the request."""
-        self.most = max(self.most, self.size + size)
+        self.peak = max(self.peak, self.size + size)
 
     def shrink(self, size: int) -> None:
         """Give back that many bytes."""
@@ -67,7 +67,7 @@ class MemoryBudget:
             yield share
         finally:
             share.shrink(share.size)
-            if share.most > _MUCH and (self._trimming is None or self._trimming.done()):
+            if share.peak > _MUCH and (self._trimming is None or self._trimming.done()):
                 self._trimming = asyncio.create_task(self._trim_soon())
 
     async def _trim_soon(self) -> None:

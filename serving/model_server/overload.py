@@ -19,9 +19,9 @@ _A_SECOND = 32
 """Refusals that are sent at an even pace."""
 _AT_ONCE = 32
 """Refusals that are sent without a pause, after a while without any."""
-_LONGEST_SECONDS = 2.0
+_MAX_HOLD_SECONDS = 2.0
 """No refusal is held for longer."""
-_MOST_HELD = 2048
+_MAX_HELD = 2048
 """Beyond them nothing is held."""
 
 
@@ -40,9 +40,9 @@ class RefusalThrottle:
         """Return for how long to hold a refusal that is made now."""
         due = max(self._next, now - (_AT_ONCE - 1) / _A_SECOND)
         delay = due - now
-        if delay >= _LONGEST_SECONDS:
+        if delay >= _MAX_HOLD_SECONDS:
             # More callers than the pace has room for: it must not fall ever further behind.
-            return _LONGEST_SECONDS
+            return _MAX_HOLD_SECONDS
         self._next = due + 1 / _A_SECOND
         return max(0.0, delay)
 
@@ -69,7 +69,7 @@ class Overload:
     async def hold(self) -> None:
         """Return when a refusal may be sent."""
         delay = self._pace.delay(asyncio.get_running_loop().time())
-        if delay <= 0 or self._held >= _MOST_HELD:
+        if delay <= 0 or self._held >= _MAX_HELD:
             return
         self._held += 1
         try:

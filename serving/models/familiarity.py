@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-LEAST_SCORE = 1e-6
+MIN_SCORE = 1e-6
 """Best scores are kept so far away from 0 and 1, whose odds have no logarithm."""
-LEAST_LENGTH = 1e-12
+MIN_LENGTH = 1e-12
 """Least squared length of what is divided by its length, as for unit embeddings."""
 
 
@@ -76,7 +76,7 @@ class Familiarity:
         parts = []
         if self.old is not None:
             away = embeddings - self.old.mean
-            lengths = np.sqrt(np.maximum(np.square(away).sum(axis=1), LEAST_LENGTH))
+            lengths = np.sqrt(np.maximum(np.square(away).sum(axis=1), MIN_LENGTH))
             quotients = logits[:, : self.old.count].max(axis=1) / lengths
             parts.append(self.old.slope * (quotients - self.old.threshold))
         if self.taught is not None:
@@ -101,14 +101,14 @@ class Familiarity:
 
 def log_odds(scores: Any) -> Any:
     """Return log(p / (1 - p)) of best scores, kept away from 0 and 1."""
-    kept = np.clip(scores, LEAST_SCORE, 1 - LEAST_SCORE)
+    kept = np.clip(scores, MIN_SCORE, 1 - MIN_SCORE)
     return np.log(kept / (1 - kept))
 
 
 def unit(embeddings: Floats) -> Floats:
     """Return embeddings [N, D] scaled to length 1; zeros stay zeros."""
     squares = np.square(embeddings).sum(axis=1, keepdims=True)
-    scaled: Floats = embeddings / np.sqrt(np.maximum(squares, np.float32(LEAST_LENGTH)))
+    scaled: Floats = embeddings / np.sqrt(np.maximum(squares, np.float32(MIN_LENGTH)))
     return scaled
 
 

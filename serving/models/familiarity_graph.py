@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from serving.models.familiarity import (
-    LEAST_LENGTH,
-    LEAST_SCORE,
+    MIN_LENGTH,
+    MIN_SCORE,
     Familiarity,
     OldClasses,
     TaughtClasses,
@@ -156,8 +156,8 @@ def _taught_part(graph: _Graph, taught: TaughtClasses) -> str:
     result = graph.add("AddV2", [result, explained])
     result = graph.add("AddV2", [result, row("Sum", columns(spread + classes, 1))])
     best = row("Max", names.SCORES_NODE)
-    best = graph.add("Maximum", [best, graph.floats(LEAST_SCORE)])
-    best = graph.add("Minimum", [best, graph.floats(1 - LEAST_SCORE)])
+    best = graph.add("Maximum", [best, graph.floats(MIN_SCORE)])
+    best = graph.add("Minimum", [best, graph.floats(1 - MIN_SCORE)])
     against = graph.add("Sub", [graph.floats(1), best])
     odds = graph.add("Log", [graph.add("RealDiv", [best, against])])
     weighed = graph.add("Mul", [odds, graph.floats(taught.score_weight)])
@@ -168,7 +168,7 @@ def _inverse_length(graph: _Graph, vectors: str, *, keep: bool) -> str:
     """Return 1 over the length of each row: [N, 1] with `keep`, else [N]."""
     squares = graph.add("Square", [vectors])
     total = graph.add("Sum", [squares, graph.integers(1)], keep_dims=keep)
-    return graph.add("Rsqrt", [graph.add("Maximum", [total, graph.floats(LEAST_LENGTH)])])
+    return graph.add("Rsqrt", [graph.add("Maximum", [total, graph.floats(MIN_LENGTH)])])
 
 
 class _Graph:

@@ -31,7 +31,7 @@ _COVER = 1.4
 _LONGER_SIDE = 4 * _SHORTER_SIDE
 """Of a panorama, whose shorter side gets fewer pixels then."""
 _QUALITY = 95
-_LEAST_SCALE = 0.5
+_MIN_SCALE = 0.5
 """In log-odds: what matters less than this everywhere is shown faintly."""
 _LEAST_SCORE, _LEAST_REST = 1e-9, 1e-6
 """Below these, log-odds of a score and of what it lacks of 1 say nothing: scores are float32."""
@@ -55,7 +55,7 @@ class Occlusion:
     @property
     def scale(self) -> float:
         """The log-odds that stand for full strength wherever the importances are shown."""
-        return max(_LEAST_SCALE, *(abs(value) for row in self.importances for value in row))
+        return max(_MIN_SCALE, *(abs(value) for row in self.importances for value in row))
 
     @property
     def shares(self) -> list[list[float]]:

@@ -174,6 +174,6 @@ def _printable(name: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in name)[:100]
 
 
-def _listed(reasons: list[str], most: int = 5) -> str:
-    shown = [*reasons[:most], *([f"{len(reasons) - most} more"] if len(reasons) > most else [])]
+def _listed(reasons: list[str], limit: int = 5) -> str:
+    shown = [*reasons[:limit], *([f"{len(reasons) - limit} more"] if len(reasons) > limit else [])]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

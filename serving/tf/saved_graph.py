@@ -37,9 +37,9 @@ _KEY, _ENTRY_VALUE = 1, 2
 _TENSOR = 8
 _CONTENT = tensor_pb2.TensorProto.TENSOR_CONTENT_FIELD_NUMBER
 _CONSTANT, _VALUE = b"Const", b"value"
-_MOST_FIELDS = 100_000
+_MAX_FIELDS = 100_000
 """Of a message with more, the others are kept as they are: looking for them takes time, too."""
-_MOST_OF_A_CONSTANT = 100
+_MAX_CONSTANT_FIELDS = 100
 """Fields of a node, or of a tensor, whose numbers may be a field each."""
 
 
@@ -99,8 +99,8 @@ def tensor_of(constant: LargeConstant) -> Tensor | None:
     content: memoryview | None = None
     about: list[Piece] = []
     value = _only(_only(_only(constant.value, _ATTRIBUTES), _ENTRY_VALUE), _TENSOR)
-    fields = list(islice(_fields(value), _MOST_OF_A_CONSTANT + 1))
-    if len(fields) > _MOST_OF_A_CONSTANT:
+    fields = list(islice(_fields(value), _MAX_CONSTANT_FIELDS + 1))
+    if len(fields) > _MAX_CONSTANT_FIELDS:
         return None
     for field in fields:
         if field.number == _CONTENT:
@@ -169,11 +169,11 @@ def _replaced(
 ) -> list[Piece]:
     """Return a message whose fields of this number hold what `replace` returns, if it is anything.
 
-    Only the first `_MOST_FIELDS` are looked at.
+    Only the first `_MAX_FIELDS` are looked at.
     """
     pieces: list[Piece] = []
     copied = at = 0
-    for field in islice(_fields(message), _MOST_FIELDS):
+    for field in islice(_fields(message), _MAX_FIELDS):
         start, at = at, at + len(field.whole)
         if field.number == number:
             replacement = replace(field.value)
@@ -191,8 +191,8 @@ def _without_value(node: memoryview, found: dict[str, LargeConstant]) -> list[Pi
     """
     if len(node) <= LARGE_BYTES:
         return None
-    fields = list(islice(_fields(node), _MOST_OF_A_CONSTANT + 1))
-    if len(fields) > _MOST_OF_A_CONSTANT:
+    fields = list(islice(_fields(node), _MAX_CONSTANT_FIELDS + 1))
+    if len(fields) > _MAX_CONSTANT_FIELDS:
         return None
     name = operation = b""
     kept: list[Piece] = []
@@ -221,7 +221,7 @@ def _without_value(node: memoryview, found: dict[str, LargeConstant]) -> list[Pi
 def _only(message: memoryview, number: int) -> memoryview:
     """Return the last field of this number among the first ones; empty if there is none."""
     found = memoryview(b"")
-    for field in islice(_fields(message), _MOST_OF_A_CONSTANT):
+    for field in islice(_fields(message), _MAX_CONSTANT_FIELDS):
         if field.number == number:
             found = field.value
     return found

@@ -23,7 +23,7 @@ from tests.benchmarks.queue import accuracy
 
 LABELS = (4, 6, 10, 15, 20, 30, 50, 80)
 MAX_TEST = 1_500
-LEAST_TEST = 25
+MIN_TEST = 25
 """Photos of each class."""
 
 
@@ -73,7 +73,7 @@ def main() -> None:
         learn.paths + test.paths,
         np.concatenate([learn.lengths, test.lengths]),
     )
-    fewest = int(np.bincount(photos.truth).min()) - ADDED - LEAST_TEST
+    fewest = int(np.bincount(photos.truth).min()) - ADDED - MIN_TEST
     possible = [labels for labels in LABELS if labels <= fewest]
     if not possible:
         raise SystemExit("Each class needs 49 photos.")

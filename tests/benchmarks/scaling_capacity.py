@@ -56,7 +56,7 @@ from tests.benchmarks.serving_throughput_load import photos
 from tests.support.tiny_model import TINY_MODEL, install_tiny
 
 WARM_UP_SECONDS = 1.0
-LEAST_ANSWERS = 20
+MIN_ANSWERS = 20
 LITE0 = "efficientnet-lite0"
 INSTANCES = 2
 PARTS = ("api", "choice", "labels")
@@ -108,7 +108,7 @@ async def load(send: Send, callers: int, seconds: float, spent: Callable[[], flo
             now = time.perf_counter()
             if now >= begins:
                 answers.append((now, now - began))
-            if now >= begins + seconds and len(answers) >= LEAST_ANSWERS:
+            if now >= begins + seconds and len(answers) >= MIN_ANSWERS:
                 enough.set()
 
     async with asyncio.TaskGroup() as group:

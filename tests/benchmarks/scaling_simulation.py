@@ -43,7 +43,7 @@ from tests.benchmarks.scaling.simulate import (
 SIZES = (1, 2, 4, 10, 30, 100, 300, 1000)
 CHANGED_SIZES = (4, 30, 300)
 LOADS = (0.7, 0.9)
-MOST_AT_HIGH_LOAD = 300
+MAX_AT_HIGH_LOAD = 300
 """Instances that are simulated at the higher load too; more would take minutes of a core."""
 WARM_UP = {0.7: 0.5, 0.9: 2.0}
 """Seconds, by the load, until queues are as long as they get."""
@@ -151,7 +151,7 @@ def rules(simulation: Simulation, figure: Path | None) -> None:
             clients = max(1, instances // INSTANCES_PER_CLIENT) if several else 1
             if several and clients == 1:
                 continue
-            both = not several and instances <= MOST_AT_HIGH_LOAD
+            both = not several and instances <= MAX_AT_HIGH_LOAD
             for load in LOADS if both else (CHOSEN_LOAD,):
                 found = {
                     name: steady(

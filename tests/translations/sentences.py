@@ -17,7 +17,7 @@ from tests.translations.texts import ROOT
 _PACKAGES = ("serving", "backend")
 _ELSEWHERE = ("serving/model_server/", "serving/tf/", "backend/fake")
 """What speaks to programs."""
-_MOST_FORMS = 12
+_MAX_FORMS = 12
 """Of one expression with several conditions."""
 _OF_PARTS = ("serving/errors.py", "serving/image_file.py")
 """Files whose texts are parts of sentences, too: "the disk is full"."""
@@ -126,7 +126,7 @@ def _has_words(text: str) -> bool:
 
 def forms_of(node: ast.expr) -> list[str]:
     """Return what a string expression can be, with {names} for what is not written out."""
-    return [_joined(parts) for parts in _parts(node)][:_MOST_FORMS]
+    return [_joined(parts) for parts in _parts(node)][:_MAX_FORMS]
 
 
 def _joined(parts: tuple[str | ast.expr, ...]) -> str:
@@ -150,7 +150,7 @@ def _parts(node: ast.expr) -> list[tuple[str | ast.expr, ...]]:
     if isinstance(node, ast.Constant):
         return [(node.value,)] if isinstance(node.value, str) else [(node,)]
     if isinstance(node, ast.IfExp) and _is_text(node.body) and _is_text(node.orelse):
-        return (_parts(node.body) + _parts(node.orelse))[:_MOST_FORMS]
+        return (_parts(node.body) + _parts(node.orelse))[:_MAX_FORMS]
     if isinstance(node, ast.FormattedValue):
         return _parts(node.value)
     if isinstance(node, ast.JoinedStr):
@@ -162,7 +162,7 @@ def _parts(node: ast.expr) -> list[tuple[str | ast.expr, ...]]:
     combined = product(*every)
     return [
         tuple(part for parts in each for part in parts)
-        for each, _ in zip(combined, range(_MOST_FORMS), strict=False)
+        for each, _ in zip(combined, range(_MAX_FORMS), strict=False)
     ]
 
 

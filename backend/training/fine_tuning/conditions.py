@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from backend.contract import FineTuningOffer
 from serving.models.model_settings import ModelSettings
 
-LEAST_LABELS = 100
-LEAST_LABELS_A_CLASS = 50
+MIN_LABELS = 100
+MIN_LABELS_A_CLASS = 50
 """On average; docs/decisions/fine-tuning.md says why."""
-MOST_LABELS = 20_000
+MAX_LABELS = 20_000
 """What the network has of so many photos at the cut takes 1.3 GB of the disk with
 EfficientNet-Lite2; the embeddings that a version keeps take 51 MB."""
 TRAININGS = 5
@@ -58,7 +58,7 @@ def offer(
 ) -> FineTuningOffer:
     """Say whether the network of a model may be fine-tuned on so many `labels` by class."""
     count, classes = sum(labels.values()), sum(number > 0 for number in labels.values())
-    needed = max(LEAST_LABELS, LEAST_LABELS_A_CLASS * classes)
+    needed = max(MIN_LABELS, MIN_LABELS_A_CLASS * classes)
     because, advice = "", ""
     if not settings.backbone or settings.keeps_backbone_classes:
         because = (
@@ -71,12 +71,12 @@ def offer(
         advice = "Label some of another one."
     elif count < needed:
         because = (
-            f"Fine-tuning needs {needed:,} labels, {LEAST_LABELS_A_CLASS} a class on average and"
-            f" at least {LEAST_LABELS}; there are {count:,}."
+            f"Fine-tuning needs {needed:,} labels, {MIN_LABELS_A_CLASS} a class on average and"
+            f" at least {MIN_LABELS}; there are {count:,}."
         )
         advice = "Label more photos; fewer cannot show that it helps."
-    elif count > MOST_LABELS:
-        because = f"Fine-tuning takes at most {MOST_LABELS:,} labels, and there are {count:,}."
+    elif count > MAX_LABELS:
+        because = f"Fine-tuning takes at most {MAX_LABELS:,} labels, and there are {count:,}."
         advice = "Train as usual: so many labels teach the model enough."
     seconds = None if because else estimate(count, input_side)
     return FineTuningOffer(because, advice, count, seconds)

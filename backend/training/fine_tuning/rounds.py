@@ -31,7 +31,7 @@ from backend.training.head import Floats, Head
 from backend.training.near_duplicates import group_near_duplicates
 from backend.training.regression import Problem
 
-_LEAST_BIAS = -10.0
+_MIN_BIAS = -10.0
 """With which a class begins to be learned that a head had no photo of."""
 
 OnBatch = Callable[[str, int], None]
@@ -107,7 +107,7 @@ class Tuning:
         head = _fitted(self._plain, chosen)
         size = self._plain.embeddings.shape[1]
         order = [head.classes.index(name) for name in self._names]
-        bias = np.maximum(head.bias[order], _LEAST_BIAS)
+        bias = np.maximum(head.bias[order], _MIN_BIAS)
         network = TrainedPart(
             self._upper, self._start, InitialHead(head.kernel[size:, order], bias)
         )

@@ -6,7 +6,7 @@ from desktop.formats import percent
 from desktop.translation import tr
 from serving.predict.occlusion import Occlusion
 
-_LEAST_DROP = 0.25
+_MIN_DROP = 0.25
 """In log-odds: a smaller fall is within what any change of a photo does."""
 _PLACES = (
     (tr("upper left"), tr("upper middle"), tr("upper right")),
@@ -19,7 +19,7 @@ _PLACES = (
 def has_strongest(occlusion: Occlusion) -> bool:
     """Say whether a part speaks for the class more than chance would have it."""
     row, column = occlusion.strongest
-    return occlusion.importances[row][column] >= _LEAST_DROP
+    return occlusion.importances[row][column] >= _MIN_DROP
 
 
 def place_words(occlusion: Occlusion) -> str:
@@ -29,7 +29,7 @@ def place_words(occlusion: Occlusion) -> str:
     return places[_third(column, len(occlusion.importances[0]))]
 
 
-def strongest_places(occlusion: Occlusion, most: int = 3) -> list[tuple[str, float]]:
+def strongest_places(occlusion: Occlusion, max_places: int = 3) -> list[tuple[str, float]]:
     """Return thirds of the photo that speak for the class, and how much, the strongest first.
 
     From 0 to 1, of the strongest part; without those that matter less than chance would have it.
@@ -40,8 +40,8 @@ def strongest_places(occlusion: Occlusion, most: int = 3) -> list[tuple[str, flo
             place = _PLACES[_third(y, len(occlusion.importances))][_third(x, len(row))]
             best[place] = max(value, best.get(place, value))
     ranked = sorted(best.items(), key=lambda each: -each[1])
-    return [(place, value / occlusion.scale) for place, value in ranked if value >= _LEAST_DROP][
-        :most
+    return [(place, value / occlusion.scale) for place, value in ranked if value >= _MIN_DROP][
+        :max_places
     ]
 
 

@@ -71,17 +71,19 @@ class MapPanel(QWidget):
             tr("They were classified before photos could be compared, and are classified again.")
         )
 
-    def show_limit(self, most: int, photos: int, *, selected: bool) -> None:
-        """Say which of `photos` are on the map if it has room for `most` of them; `selected` if
-        those that were selected came first."""
-        self.limit.setVisible(photos > most)
-        if photos > most:
+    def show_limit(self, max_photos: int, photos: int, *, selected: bool) -> None:
+        """Say which of `photos` are on the map if it has room for `max_photos` of them.
+
+        `selected` says that selected photos took precedence.
+        """
+        self.limit.setVisible(photos > max_photos)
+        if photos > max_photos:
             sentence = (
                 tr("{count} of {total} photos are on the map: the selected ones, then the newest.")
                 if selected
                 else tr("{count} of {total} photos are on the map: the newest.")
             )
-            counts = sentence.format(count=formats.count(most), total=formats.count(photos))
+            counts = sentence.format(count=formats.count(max_photos), total=formats.count(photos))
             self.limit.setText(f"{counts} {tr('A filter shows others.')}")
 
 

@@ -146,8 +146,8 @@ class LikenessWorker:
         found = {photo: row for photo, row in rows.items() if row is not None}
         return list(found), backbone.file.short(np.array(list(found.values()), np.int64))
 
-    def tidy(self, photos: Collection[int], most: int) -> bool:
-        """Drop what is of no photo in `photos`, if that is much or there are more than `most`
+    def tidy(self, photos: Collection[int], max_photos: int) -> bool:
+        """Drop what is of no photo in `photos`, if that is much or there are more than `max_photos`
         rows; returns whether stacks have other numbers now. Raises LikenessError."""
         backbone = self._backbone()
         if backbone is None:
@@ -155,7 +155,7 @@ class LikenessWorker:
         file = backbone.file
         dead = len(file) - sum(1 for photo, _ in file.items if photo in photos)
         if not dead or (
-            len(file) <= most and (dead < _DEAD_ROWS or dead < _DEAD_SHARE * len(file))
+            len(file) <= max_photos and (dead < _DEAD_ROWS or dead < _DEAD_SHARE * len(file))
         ):
             return False
         try:

@@ -19,7 +19,7 @@ from desktop.widgets.plain_label import PlainLabel
 from serving.class_names import MAX_CLASS_NAME, ClassNameError
 
 _SPACING = 2
-_LEAST_ROWS = 3
+_MIN_ROWS = 3
 
 
 class ClassPicker(QWidget):
@@ -64,7 +64,7 @@ class ClassPicker(QWidget):
         return self._shown
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(super().minimumSizeHint().width(), self._height_of(_LEAST_ROWS))
+        return QSize(super().minimumSizeHint().width(), self._height_of(_MIN_ROWS))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -153,10 +153,10 @@ class ClassPicker(QWidget):
         rows = next(
             (
                 rows
-                for rows in range(MAX_CHOICES, _LEAST_ROWS, -1)
+                for rows in range(MAX_CHOICES, _MIN_ROWS, -1)
                 if self._height_of(rows) <= self.height()
             ),
-            _LEAST_ROWS,
+            _MIN_ROWS,
         )
         if len(choices) > rows and choices[-1].is_new:  # it stands last, and is never left out
             choices = [*choices[: rows - 1], choices[-1]]

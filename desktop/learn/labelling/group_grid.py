@@ -79,13 +79,13 @@ class GroupGrid(TileGrid):
 
 def tile_side(number: int, width: int, height: int) -> int:
     """Return the pixels of a tile's side with which `number` of them fill `width` x `height`."""
-    most = max(1, width // _MIN_SIDE)
-    fewest = min(most, -(-width // _MAX_SIDE))
-    for columns in range(fewest, most):
+    max_columns = max(1, width // _MIN_SIDE)
+    min_columns = min(max_columns, -(-width // _MAX_SIDE))
+    for columns in range(min_columns, max_columns):
         side = width // columns
         if -(-number // columns) * side <= height:
             return side
-    return max(_MIN_SIDE, width // most)
+    return max(_MIN_SIDE, width // max_columns)
 
 
 class _GroupModel(QAbstractListModel):

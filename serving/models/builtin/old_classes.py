@@ -23,7 +23,7 @@ _LOGIT_OF_TYPICAL = 3.0
 _OF_IMAGENET = 0.9
 """Classes are a built-in network's if so large a share of them has ImageNet's names; people
 rename, merge and delete some."""
-_LEAST_CLASSES = 100
+_MIN_CLASSES = 100
 
 
 def familiar_to(model: BuiltInModel, classes: int, embedding_mean: Floats) -> OldClasses:
@@ -42,7 +42,7 @@ def old_classes(version_folder: Path, classes: Sequence[str]) -> OldClasses | No
     None if there are none, or others than those of a built-in model. Raises ModelError.
     """
     names = {each.name for each in imagenet_classes()}
-    if len(classes) < _LEAST_CLASSES or (
+    if len(classes) < _MIN_CLASSES or (
         len(names.intersection(classes)) < _OF_IMAGENET * len(classes)
     ):
         return None

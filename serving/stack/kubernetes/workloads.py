@@ -118,15 +118,15 @@ def _deployment(part: StackPart, spec: Manifest, strategy: Manifest) -> Manifest
     }
 
 
-def _autoscaler(name: str, least: int, most: int) -> Manifest:
+def _autoscaler(name: str, min_replicas: int, max_replicas: int) -> Manifest:
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
         "metadata": metadata(name),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-            "minReplicas": least,
-            "maxReplicas": most,
+            "minReplicas": min_replicas,
+            "maxReplicas": max_replicas,
             "metrics": [
                 {
                     "type": "Resource",

@@ -39,7 +39,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MOST_MEMORY = 60e6
+MAX_MEMORY = 60e6
 """Bytes of all instances together, asleep."""
 
 
@@ -125,7 +125,7 @@ async def test_they_give_their_memory_back_and_the_next_requests_are_all_answere
     sleepers: Sleepers,
 ) -> None:
     used = sum(process.memory_full_info().uss for process in sleepers.processes)
-    assert used < MOST_MEMORY
+    assert used < MAX_MEMORY
     before = [process.pid for process in sleepers.processes]
     view = await sleepers.fleet.observe()
     assert (view.ready, sleepers.states) == (2, {InstanceState.ASLEEP}), "looking wakes nobody"

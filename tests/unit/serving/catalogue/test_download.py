@@ -25,10 +25,10 @@ def server() -> Iterator[Mirror]:
         yield running
 
 
-def wanted(server: Mirror, checksum: str | None = None, most_bytes: int = 10**6) -> FileDownload:
+def wanted(server: Mirror, checksum: str | None = None, max_bytes: int = 10**6) -> FileDownload:
     if checksum is None:
         checksum = hashlib.md5(CONTENT).hexdigest()
-    return FileDownload("The weights of X", f"{server.url}/a/weights.h5", checksum, most_bytes)
+    return FileDownload("The weights of X", f"{server.url}/a/weights.h5", checksum, max_bytes)
 
 
 def left(folder: Path) -> set[str]:
@@ -63,7 +63,7 @@ async def test_a_longer_file_is_refused(
 ) -> None:
     server.states_length = states_length
     with pytest.raises(DownloadFailed, match="is not the file that was published"):
-        await download(wanted(server, most_bytes=500_000), tmp_path / "weights.h5")
+        await download(wanted(server, max_bytes=500_000), tmp_path / "weights.h5")
     assert "weights.h5" not in left(tmp_path)
 
 

@@ -112,4 +112,4 @@ async def test_unzips_no_further_than_the_budget_allows() -> None:
     with budget.share() as share, pytest.raises(ServingError) as caught:
         unzipped(zipped, None, share)
     assert caught.value.code is Code.RESOURCE_EXHAUSTED
-    assert share.most < 10 * MEBIBYTE
+    assert share.peak < 10 * MEBIBYTE

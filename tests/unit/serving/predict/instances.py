@@ -29,11 +29,11 @@ class Gate:
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
-        self.held = self.most = 0
+        self.held = self.peak = 0
 
     async def __call__(self, request: Any, context: Any) -> Any:
         self.held += 1
-        self.most = max(self.most, self.held)
+        self.peak = max(self.peak, self.held)
         await self.open.wait()
         self.held -= 1
         return scores_response(7, cat=1.0)

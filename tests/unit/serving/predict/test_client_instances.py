@@ -206,7 +206,7 @@ async def test_more_than_an_instance_takes_waits_its_turn(client: PredictClient)
         await wait_until(lambda: gate.held == MAX_OUTSTANDING)
         gate.open.set()
         assert len(await calls) == 300
-    assert gate.most == MAX_OUTSTANDING
+    assert gate.peak == MAX_OUTSTANDING
 
 
 async def test_callers_that_ask_again_and_again_keep_nobody_waiting(client: PredictClient) -> None:

@@ -35,13 +35,13 @@ class TinyModel:
 
     def __init__(self, session: Session) -> None:
         self._compute = session.computation([IMAGES], [CLASSES_NODE, SCORES_NODE])
-        self.asked = self.running = self.most = 0
+        self.asked = self.running = self.peak = 0
         self.error: ModelError | None = None
 
     async def __call__(self, jpeg: bytes) -> Prediction:
         self.asked += 1
         self.running += 1
-        self.most = max(self.most, self.running)
+        self.peak = max(self.peak, self.running)
         await asyncio.sleep(0)
         self.running -= 1
         if self.error is not None and self.asked > 1:
@@ -102,7 +102,7 @@ async def test_about_as_many_answers_as_cells_are_asked_for_at_a_time_a_few(
     photo = disk("red", "blue", (0.5, 0.5))
     await occlude(photo, "red", tiny, lambda done, total, _: steps.append((done, total)))
     assert 0.8 * CELLS < tiny.asked < 1.2 * CELLS
-    assert 1 < tiny.most <= 16
+    assert 1 < tiny.peak <= 16
     assert steps[0] == (0, tiny.asked)
     assert steps[-1] == (tiny.asked, tiny.asked)
 

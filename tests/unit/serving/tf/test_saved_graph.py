@@ -73,7 +73,7 @@ def test_large_constants_alone_are_left_out_and_put_back() -> None:
 def test_a_graph_of_more_nodes_than_are_looked_at_is_read_as_a_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("serving.tf.saved_graph._MOST_FIELDS", 3)
+    monkeypatch.setattr("serving.tf.saved_graph._MAX_FIELDS", 3)
     expected = saved_model()
     found = read_saved_graph(expected.SerializeToString())
     graph, large = found.saved_model.meta_graphs[0].graph_def, found.large[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.training.fine_tuning.conditions import MOST_LABELS, estimate, offer
+from backend.training.fine_tuning.conditions import MAX_LABELS, estimate, offer
 from serving.models.model_settings import ModelSettings
 
 OWN = ModelSettings(backbone="efficientnet-lite0", keeps_backbone_classes=False)
@@ -25,7 +25,7 @@ def test_it_is_offered_for_classes_of_ones_own_with_enough_labels() -> None:
         (OWN, {}, "at least two classes"),
         (OWN, {"cat": 50, "dog": 49}, "needs 100 labels"),
         (OWN, {str(number): 49 for number in range(10)}, "needs 500 labels"),
-        (OWN, {"cat": MOST_LABELS, "dog": 1}, "at most 20,000 labels"),
+        (OWN, {"cat": MAX_LABELS, "dog": 1}, "at most 20,000 labels"),
     ],
 )
 def test_why_not(settings: ModelSettings, labels: dict[str, int], because: str) -> None:
