@@ -68,7 +68,7 @@ class Access:
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         elif (token := self._tokens.find(shown_token(scope))) is None:
-            await _who_are_you()(scope, receive, send)
+            await _unauthorized()(scope, receive, send)
         elif (refusal := self._refusal(scope, token)) is not None:
             await refusal(scope, receive, send)
         else:
@@ -184,7 +184,7 @@ def is_forwarded(scope: Scope) -> bool:
     return FORWARDED_HEADER in Headers(scope=scope)
 
 
-def _who_are_you() -> Response:
+def _unauthorized() -> Response:
     response = error_response(
         401,
         "Only the user who runs Servery may do this without a token.",

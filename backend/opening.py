@@ -18,9 +18,9 @@ from serving.tf.file_watch import file_state, wait_for_change
 from serving.workspace import Workspace
 
 RETRY_SECONDS = 2.0
-LOOK_SECONDS = 30.0
-"""Between two looks at the file that says where this backend is: changes are noticed at once."""
-"""Between two tries to use the disk."""
+"""Between two attempts to use the disk."""
+POLL_SECONDS = 30.0
+"""Between two looks at the file that says where this backend is, in case no change is notified."""
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ async def keep_run_file(
     said = False
     await listening.wait()
     while True:
-        pause, state = LOOK_SECONDS, file_state(workspace.backend_run_file)
+        pause, state = POLL_SECONDS, file_state(workspace.backend_run_file)
         if BackendRunFile.read(workspace) != run_file:
             pause = RETRY_SECONDS
             try:

@@ -27,13 +27,13 @@ class ClassMatch:
 class KnownClasses:
     """Finds classes by what a person types: their names, parts of them, other names."""
 
-    def __init__(self, card: ModelCard | None = None, made_up: Iterable[str] = ()) -> None:
-        """`made_up` are classes that the version of `card` has not learned yet."""
+    def __init__(self, card: ModelCard | None = None, new_classes: Iterable[str] = ()) -> None:
+        """`new_classes` are classes that the version of `card` has not learned yet."""
         own = card.classes if card is not None else ()
         known = {name.casefold() for name in own}
-        extra = {name.casefold(): name for name in made_up if name.casefold() not in known}
+        extra = {name.casefold(): name for name in new_classes if name.casefold() not in known}
         self._card = card
-        self._made_up = extra
+        self._new_classes = extra
         self.names: tuple[str, ...] = (*own, *extra.values())
         self._spellings = {name.casefold(): name for name in self.names}
         others = card.other_names if card is not None else {}
@@ -45,7 +45,7 @@ class KnownClasses:
 
     def with_class(self, name: str) -> KnownClasses:
         """Return these classes and one that a person has just made up."""
-        return KnownClasses(self._card, (*self._made_up.values(), name))
+        return KnownClasses(self._card, (*self._new_classes.values(), name))
 
     def spelled(self, name: str) -> str:
         """Return a name as the class of this name is spelled; as it is if there is none.
@@ -58,7 +58,7 @@ class KnownClasses:
     def named(self, text: str) -> str | None:
         """Return the class that `text` probably means; None if it is the name of none."""
         found = self._card.class_named(text) if self._card is not None else None
-        return found or self._made_up.get(text.casefold())
+        return found or self._new_classes.get(text.casefold())
 
     def find(self, text: str) -> list[ClassMatch]:
         """Return the classes in whose names `text` is, the likeliest first.

@@ -24,7 +24,7 @@ FORMATS = {
 }
 STEPS = 100
 _POLL_SECONDS = 0.3
-_AWAY_SECONDS = 20.0
+_MAX_AWAY_SECONDS = 20.0
 """How long a backend that cannot be reached is waited for."""
 
 
@@ -81,7 +81,7 @@ async def wait_for_import(
 
 async def _latest(backend: BackendClient, found: ModelImport) -> ModelImport:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + _AWAY_SECONDS
+    deadline = loop.time() + _MAX_AWAY_SECONDS
     while True:
         try:
             return await backend.model_import(found.id)

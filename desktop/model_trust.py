@@ -9,7 +9,7 @@ from desktop.translation import tr
 
 A_MODEL_IS_A_PROGRAM = tr("A model is a program: use only models that you trust.")
 _MAX_NAMED = 5
-LOADED_STAYS = tr(
+AFTER_WITHDRAWAL = tr(
     "It is not loaded again, and training does not use it. Instances that"
     " have loaded it keep it until another version is live, or until they"
     " are replaced: on the Fleet page, or with `servery fleet restart`."

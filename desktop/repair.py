@@ -50,8 +50,8 @@ class Examination:
 
 def check_settings(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.settings
-    then = tr("All settings are the defaults again.")
-    repair = partial(open_or_move_aside, path, read_preferences, workspace, then)
+    consequence = tr("All settings are the defaults again.")
+    repair = partial(open_or_move_aside, path, read_preferences, workspace, consequence)
     yield from damage(path, read_preferences, repair)
 
 

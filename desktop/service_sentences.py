@@ -140,11 +140,11 @@ class SentenceCatalogue:
     def _whole(self, text: str, depth: int, following: str = "") -> str | None:
         """Return what is one template as a whole, `following` being what comes behind it."""
 
-        def goes_on(value: str) -> bool:
+        def is_translatable(value: str) -> bool:
             return self._knows(value, following)
 
         for template in self._candidates(text):
-            values = template.values_in(text, goes_on)
+            values = template.values_in(text, is_translatable)
             if values is not None:
                 translated = {name: self._value(value, depth) for name, value in values.items()}
                 return template.filled(translated)

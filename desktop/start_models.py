@@ -42,7 +42,7 @@ def start_models(app: App) -> None:
             for version in model.versions
         ]
 
-    async def ask_stored(
+    async def predict_stored(
         model: str, version: int, files: Sequence[Path], report: Report
     ) -> Sequence[FilePrediction]:
         return await (await app.backend).predictions(model, version, files, report)
@@ -51,8 +51,8 @@ def start_models(app: App) -> None:
         app.classify_page,
         app.jobs,
         choices=versions,
-        ask_served=app.ask_version,
-        ask_stored=ask_stored,
+        predict_served=app.ask_version,
+        predict_stored=predict_stored,
     )
 
     async def connect(report: Report) -> None:

@@ -17,8 +17,8 @@ STEPS = 100
 """How finely the progress of a run is reported."""
 _POLL_SECONDS = 0.5
 """Between two questions how far a training run is."""
-AWAY_SECONDS = 20.0
-"""How long the backend may be away, until what runs it has started it again."""
+MAX_AWAY_SECONDS = 20.0
+"""How long to wait for a backend that does not answer: whatever runs it may restart it."""
 
 
 class TrainingRunFailed(ServeryError):
@@ -53,7 +53,7 @@ async def wait_for_run(
 
 async def _latest(backend: BackendClient, run: TrainingRun) -> TrainingRun:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + AWAY_SECONDS
+    deadline = loop.time() + MAX_AWAY_SECONDS
     while True:
         try:
             return await backend.training_run(run.id)

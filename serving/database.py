@@ -33,7 +33,7 @@ _OF_THE_DISK = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
 )
-_LOOK_SECONDS = 3.0
+_POLL_SECONDS = 3.0
 """How often a program that uses a database looks whether it is to be repaired."""
 _BUSY_SECONDS = 10.0
 """How long a statement waits for another connection to the same file."""
@@ -131,7 +131,7 @@ class Database:
 
         loop = asyncio.get_running_loop()
         if self._look is None:
-            self._look = loop.call_later(_LOOK_SECONDS, self._leave_to_repair, loop)
+            self._look = loop.call_later(_POLL_SECONDS, self._leave_to_repair, loop)
         try:
             return await loop.run_in_executor(self._thread, unless_closed)
         except UnreadableFile as error:
@@ -147,7 +147,7 @@ class Database:
         if is_being_repaired(self.path):
             loop.run_in_executor(self._thread, self._leave)
         else:
-            self._look = loop.call_later(_LOOK_SECONDS, self._leave_to_repair, loop)
+            self._look = loop.call_later(_POLL_SECONDS, self._leave_to_repair, loop)
 
     def _open(self) -> Connection:
         if self._connection is not None:

@@ -90,7 +90,7 @@ def read_jpeg(data: bytes) -> JpegFile:
             missing = dict.fromkeys(body[6::3], _COEFFICIENTS)
         elif marker == SCAN:
             scans += 1
-            _take_away(missing, body)
+            _subtract_scan(missing, body)
         if not scans and end > len(data):
             raise EOFError
         if scans > MAX_SCANS or exif_parts > _MAX_EXIF_PARTS or pieces > MAX_PIECES:
@@ -147,7 +147,7 @@ def has_all_pixels(jpeg: JpegFile, mode: str, size: tuple[int, int], args: Any) 
         decoder.cleanup()
 
 
-def _take_away(missing: dict[int, int], scan: bytes) -> None:
+def _subtract_scan(missing: dict[int, int], scan: bytes) -> None:
     """Take away which coefficients a scan makes whole, by component."""
     count = scan[0] if scan else 0
     components, spectrum = scan[1 : 1 + 2 * count : 2], scan[1 + 2 * count :]

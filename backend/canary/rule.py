@@ -124,7 +124,7 @@ def outcome(tally: Tally, seconds_left: float, required: float = MAX_AGREEMENT) 
     """
     decided = _certain(tally, required)
     if decided is None and seconds_left <= 0:
-        return _when_time_is_up(tally, required)
+        return _outcome_at_end(tally, required)
     return decided
 
 
@@ -157,7 +157,7 @@ def _certain(tally: Tally, required: float) -> Outcome | None:
     return None
 
 
-def _when_time_is_up(tally: Tally, required: float) -> Outcome:
+def _outcome_at_end(tally: Tally, required: float) -> Outcome:
     time = "When its time was up"
     if tally.photos < MIN_PHOTOS:
         few = f"{time}, too few photos had been compared: {tally.photos:,} of {MIN_PHOTOS}."

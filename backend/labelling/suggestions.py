@@ -52,10 +52,10 @@ class _Photos:
 
     def fingerprint(self) -> str:
         labels = self.labels
-        said = [(label.image, label.kind.value, label.class_name) for label in labels.current]
+        current = [(label.image, label.kind.value, label.class_name) for label in labels.current]
         none = [label.image for label in labels.none]
         excluded = sorted(labels.disputed), sorted(labels.skipped)
-        every = json.dumps([said, none, excluded, list(self.unlabelled)])
+        every = json.dumps([current, none, excluded, list(self.unlabelled)])
         return hashlib.sha256(every.encode()).hexdigest()
 
 
@@ -154,8 +154,8 @@ class Suggestions:
 
     def _spec(self, moment: _Moment, photos: _Photos, version_folder: Path) -> str:
         labels = photos.labels
-        said = {label.image for label in (*labels.current, *labels.none)} | labels.disputed
-        unsaid = [image for image in photos.unlabelled if image not in said]
+        with_labels = {label.image for label in (*labels.current, *labels.none)} | labels.disputed
+        to_label = [image for image in photos.unlabelled if image not in with_labels]
         qualities = {}
         if moment.topic is Topic.ISSUES:
             images = (label.image for label in labels.current)
@@ -167,8 +167,8 @@ class Suggestions:
             str(self._store.images.root),
             labelled={label.image: label.class_name for label in labels.current},
             none=[label.image for label in labels.none],
-            unlabelled=[image for image in unsaid if image not in labels.skipped],
-            skipped=[image for image in unsaid if image in labels.skipped],
+            unlabelled=[image for image in to_label if image not in labels.skipped],
+            skipped=[image for image in to_label if image in labels.skipped],
             count=moment.count,
             qualities=qualities,
         )

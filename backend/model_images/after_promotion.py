@@ -15,7 +15,7 @@ from serving.models.model_settings import ModelSettings
 from serving.models.repository import ModelRepository
 from serving.models.version import Version
 
-LOOK_SECONDS = 30.0
+POLL_SECONDS = 30.0
 """How long a promotion by another program may stay unseen."""
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class ImagesAfterPromotion:
     async def run(self) -> None:
         """Look after each change of a model, until cancelled."""
         await self.look()
-        async for event in self._broker.listen(LOOK_SECONDS):
+        async for event in self._broker.listen(POLL_SECONDS):
             if event is None or event.topic == "models":
                 await self.look()
 

@@ -116,23 +116,23 @@ class ClassStore:
         def work(connection: StoreConnection) -> None:
             row = _row(connection, change)
             named = {"model": row["model"], "name": row["name"], "new": row["new_name"]}
-            which = "model = :model AND class_name = :name AND class_deleted IS NULL"
+            condition = "model = :model AND class_name = :name AND class_deleted IS NULL"
             if row["kind"] == ClassChangeKind.DELETED:
                 photos = connection.execute(
-                    f"SELECT DISTINCT image FROM labels WHERE {which} AND undone IS NULL", named
+                    f"SELECT DISTINCT image FROM labels WHERE {condition} AND undone IS NULL", named
                 ).fetchall()
                 keep_in_pool(connection, self._images, row["model"], [each[0] for each in photos])
                 connection.execute(
-                    f"UPDATE labels SET class_deleted = :change WHERE {which}",
+                    f"UPDATE labels SET class_deleted = :change WHERE {condition}",
                     {**named, "change": change},
                 )
             else:
                 connection.execute(
                     "INSERT INTO class_change_labels (change, label)"
-                    f" SELECT :change, id FROM labels WHERE {which}",
+                    f" SELECT :change, id FROM labels WHERE {condition}",
                     {**named, "change": change},
                 )
-                connection.execute(f"UPDATE labels SET class_name = :new WHERE {which}", named)
+                connection.execute(f"UPDATE labels SET class_name = :new WHERE {condition}", named)
             # Labels that were said before follow it when they arrive: see `followed_classes`.
             connection.execute(
                 "UPDATE class_changes SET created = ? WHERE id = ?", (utc_now(), change)

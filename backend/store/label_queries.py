@@ -27,10 +27,10 @@ _NOW = "model = :model AND undone IS NULL"
 _THEN = "model = :model AND id <= :label AND (undone IS NULL OR undone_number > :undone)"
 
 
-def _newest_by_author(stands: str, images: str = "") -> str:
+def _newest_by_author(condition: str, images: str = "") -> str:
     """Return the newest labels of the authors of each photo that has several, since it was last
     settled."""
-    said = f"{stands} {images} AND kind <> 'skip' AND author <> '' AND class_deleted IS NULL"
+    said = f"{condition} {images} AND kind <> 'skip' AND author <> '' AND class_deleted IS NULL"
     return f"""
         SELECT * FROM labels
         WHERE id IN (
@@ -42,30 +42,30 @@ def _newest_by_author(stands: str, images: str = "") -> str:
             )
             AND id >= COALESCE((
                 SELECT MAX(id) FROM labels AS settling
-                WHERE {stands} AND settles = 1 AND settling.image = said.image
+                WHERE {condition} AND settles = 1 AND settling.image = said.image
             ), 0)
             GROUP BY image, author
         )
     """
 
 
-def _disputed(stands: str, images: str = "") -> str:
+def _disputed(condition: str, images: str = "") -> str:
     """Return the images of which people say different things."""
     return f"""
-        SELECT image FROM ({_newest_by_author(stands, images)}) AS newest
+        SELECT image FROM ({_newest_by_author(condition, images)}) AS newest
         GROUP BY image HAVING COUNT(DISTINCT kind || '/' || class_name) > 1
     """
 
 
-def _counting(stands: str, images: str = "") -> str:
+def _counting(condition: str, images: str = "") -> str:
     """Return the labels that count of those that stand; `images` is a condition on the photos."""
     return f"""
         SELECT * FROM labels
         WHERE class_deleted IS NULL
         AND id IN (
-            SELECT MAX(id) FROM labels WHERE {stands} {images} AND kind <> 'skip' GROUP BY image
+            SELECT MAX(id) FROM labels WHERE {condition} {images} AND kind <> 'skip' GROUP BY image
         )
-        AND image NOT IN ({_disputed(stands, images)})
+        AND image NOT IN ({_disputed(condition, images)})
     """
 
 

@@ -42,7 +42,7 @@ _BEGIN_READING = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 SILENCE_SECONDS = 40.0
 """How long the server may say nothing to a statement, which it ends itself after 30 s. One whose
 process is frozen never answers, while its system keeps the connection open."""
-_LOOK_SECONDS = 5.0
+_POLL_SECONDS = 5.0
 """Between two looks at how long the server has said nothing."""
 _PARAMETERS = {
     "application_name": "servery",
@@ -149,7 +149,7 @@ class PostgreSqlDatabase:
         result = asyncio.get_running_loop().run_in_executor(self._threads, work)
         try:
             while not result.done():
-                await asyncio.wait((result,), timeout=_LOOK_SECONDS)
+                await asyncio.wait((result,), timeout=_POLL_SECONDS)
                 for connection in list(self._in_use):
                     connection.cut_if_silent()
             return result.result()

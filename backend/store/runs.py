@@ -106,23 +106,25 @@ class RunStore:
         )
         return Moment(*map(int, row))
 
-    async def unfinished(self, but: Collection[str] = ()) -> list[TrainingRun]:
-        """Return the runs that are queued or running, but those with an id in `but`."""
+    async def unfinished(self, excluded: Collection[str] = ()) -> list[TrainingRun]:
+        """Return the runs that are queued or running, but those with an id in `excluded`."""
         rows = await self._database.execute(
-            f"SELECT * FROM training_runs WHERE state IN (?, ?){_all_but(but)} ORDER BY number",
-            (RunState.QUEUED, RunState.RUNNING, *but),
+            "SELECT * FROM training_runs"
+            f" WHERE state IN (?, ?){_all_but(excluded)} ORDER BY number",
+            (RunState.QUEUED, RunState.RUNNING, *excluded),
         )
         return [_run(row) for row in rows]
 
-    async def fail_interrupted(self, reason: str, but: Collection[str] = ()) -> int:
+    async def fail_interrupted(self, reason: str, excluded: Collection[str] = ()) -> int:
         """Mark unfinished runs, which nothing continues, as failed; returns how many there were.
 
-        Those with an id in `but` go on. The labels of the others wait for a run again.
+        Those with an id in `excluded` go on. The labels of the others wait for a run again.
         """
         rows = await self._database.execute(
             "UPDATE training_runs SET state = ?, step = ?, finished = ?,"
-            f" last_label = 0, last_undone = 0 WHERE state IN (?, ?){_all_but(but)} RETURNING id",
-            (RunState.FAILED, reason, utc_now(), RunState.QUEUED, RunState.RUNNING, *but),
+            " last_label = 0, last_undone = 0"
+            f" WHERE state IN (?, ?){_all_but(excluded)} RETURNING id",
+            (RunState.FAILED, reason, utc_now(), RunState.QUEUED, RunState.RUNNING, *excluded),
         )
         return len(rows)
 

@@ -53,11 +53,11 @@ def embed_images(
     network: EmbeddingNetwork,
     on_done: OnDone,
     warm: WarmBackbone,
-    goes_on: Callable[[], bool] = lambda: True,
+    should_continue: Callable[[], bool] = lambda: True,
 ) -> EmbeddedImages:
     """Return a row for each of `images` that can be read, embedded by `network`.
 
-    Once `goes_on` says no, images that are not known by then count as unreadable.
+    Once `should_continue` says no, images that are not known by then count as unreadable.
 
     Of `pool`, photos without labels, the newest first, MAX_POOL are taken whose embeddings are
     known; MAX_POOL_EMBEDDED are embedded that are not. Raises ModelError if there are images
@@ -76,7 +76,7 @@ def embed_images(
         done = 0
 
         def embed(batch: list[LabeledImage | StoredImage]) -> dict[str, Floats]:
-            return embed_batch(version, batch) if goes_on() else {}
+            return embed_batch(version, batch) if should_continue() else {}
 
         with warm.loaded(network) as version, ExitStack() as stack:
             threads = ThreadPoolExecutor(core_count())

@@ -142,9 +142,9 @@ def _known(base: Judged, known: Rows) -> Shuffled | None:
 
     Somebody may have promoted a version that cannot tell them apart.
     """
-    then = known.where(image in base.labels for image in known.images)
-    labels_then = tuple(base.labels[image] for image in then.images)
-    before = _shuffled(replace(then, classes=labels_then))
+    formerly_known = known.where(image in base.labels for image in known.images)
+    former_labels = tuple(base.labels[image] for image in formerly_known.images)
+    before = _shuffled(replace(formerly_known, classes=former_labels))
     if before is not None and before.p > WELL_KNOWN_P:
         return None
     return _shuffled(known)
@@ -287,19 +287,19 @@ def _falls(
         for label, image in photos
         if before[image] == label and answers[image] not in known
     )
-    earned = Counter(
+    gained = Counter(
         label
         for label, image in zip(rows.classes, rows.images, strict=True)
         if answers[image] == label
     )
     # More classes to choose from make it harder to be right. What goes to a new class that
     # finds more photos of its own than it takes from old ones is no fall.
-    excused = {name for name, count in lost.items() if earned[name] > count}
+    growing = {name for name, count in lost.items() if gained[name] > count}
     return [
         _Compared(
             label,
             before[image] == label,
-            answers[image] == label or (before[image] == label and answers[image] in excused),
+            answers[image] == label or (before[image] == label and answers[image] in growing),
         )
         for label, image in photos
     ]
@@ -320,12 +320,12 @@ def _macro_fall(compared: list[_Compared]) -> Fall | None:
     change = weights * (after.astype(float) - before)
     differ = change[change != 0]
     signs = np.random.default_rng(len(compared)).integers(0, 2, (_FLIPS, len(differ))) * 2 - 1
-    as_low = int(np.sum(signs @ np.abs(differ) <= change.sum() + 1e-12))
+    extreme_flips = int(np.sum(signs @ np.abs(differ) <= change.sum() + 1e-12))
     return Fall(
         photos=len(compared),
         before=float(weights @ before),
         after=float(weights @ after),
-        p=(1 + as_low) / (1 + _FLIPS),
+        p=(1 + extreme_flips) / (1 + _FLIPS),
     )
 
 
@@ -345,12 +345,12 @@ def _fall(compared: list[_Compared]) -> Fall:
     count = len(compared)
     lost = sum(each.before and not each.after for each in compared)
     won = sum(each.after and not each.before for each in compared)
-    as_bad = sum(math.comb(lost + won, number) for number in range(lost, lost + won + 1))
+    extreme = sum(math.comb(lost + won, number) for number in range(lost, lost + won + 1))
     return Fall(
         photos=count,
         before=sum(each.before for each in compared) / count,
         after=sum(each.after for each in compared) / count,
-        p=float(as_bad / 2 ** (lost + won)),
+        p=float(extreme / 2 ** (lost + won)),
     )
 
 

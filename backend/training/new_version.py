@@ -144,12 +144,12 @@ def _only(rows: Rows, images: frozenset[str]) -> Rows:
 
 
 def embed_ahead(
-    spec: TrainingSpec, warm: WarmBackbone, goes_on: Callable[[], bool] = lambda: True
+    spec: TrainingSpec, warm: WarmBackbone, should_continue: Callable[[], bool] = lambda: True
 ) -> None:
     """Embed the images of `spec` that are new, so that a run that comes need not.
 
     What it learns beside them depends on the base version alone, and is computed, too. Once
-    `goes_on` says no, the rest is left to that run, which says how far it is.
+    `should_continue` says no, the rest is left to that run, which says how far it is.
 
     Raises ServeryError if none can be embedded.
     """
@@ -157,7 +157,7 @@ def embed_ahead(
     check_loadable(base_folder)
     graph = ServableGraph(base_folder)
     base, network = graph.head(), _network(base_folder, graph)
-    embedded = _embed(spec, spec.images, network, base, lambda message: None, warm, goes_on)
+    embedded = _embed(spec, spec.images, network, base, lambda message: None, warm, should_continue)
     if not _is_former(base_folder, base.kernel.shape[0]):
         _prepare_replay(spec, base, embedded.rows.embeddings)
 
@@ -218,7 +218,7 @@ def _embed(
     base: Head,
     send: Send,
     warm: WarmBackbone,
-    goes_on: Callable[[], bool] = lambda: True,
+    should_continue: Callable[[], bool] = lambda: True,
 ) -> EmbeddedImages:
     begin = _READ if spec.import_folder else 0.05
 
@@ -235,7 +235,7 @@ def _embed(
         # Both networks are asked about some of the pool, whether it teaches or not.
         if spec.tuned_file or uses_pool(foundation, len(labels), len(set(labels))):
             pool = spec.unlabelled
-    return embed_images(spec, images, pool, network, on_done, warm, goes_on)
+    return embed_images(spec, images, pool, network, on_done, warm, should_continue)
 
 
 def _teach(

@@ -123,9 +123,9 @@ def _recalls(similarity: Floats, labels: _Indices, classes: int) -> Floats:
     # [N, S, C]: the similarity of each photo to the mean of each class. One product of two
     # matrices, since a stack of small ones takes twenty times as long.
     means = (similarity @ shown.reshape(count, -1)).reshape(shown.shape) / counts
-    own, of_own = labels.T[:, :, None], counts[labels.T]
-    sums = np.take_along_axis(means, own, 2)[:, :, 0] * of_own
-    mean_of_others = (sums - np.diag(similarity)[:, None]) / np.maximum(of_own - 1, 1)
+    own, own_counts = labels.T[:, :, None], counts[labels.T]
+    sums = np.take_along_axis(means, own, 2)[:, :, 0] * own_counts
+    mean_of_others = (sums - np.diag(similarity)[:, None]) / np.maximum(own_counts - 1, 1)
     np.put_along_axis(means, own, mean_of_others[:, :, None], 2)
     means -= means.max(axis=2, keepdims=True)
     exponentials = np.exp(means / np.float32(_TEMPERATURE))

@@ -25,7 +25,7 @@ INVERSE_PENALTY = 10.0
 C times the sum of the rows' losses plus half the squared weights."""
 FEW_LABELS = 10.0
 """With so many labels a class, new classes are raised half as far as with none."""
-LEFT_ALONE = 98.0
+UNCHANGED_PERCENTILE = 98.0
 """Percentage of the foundation's prototypes that raised classes must leave to it."""
 _MANY = 500_000
 """Points times classes with labels from which fewer axes are fitted along, to take a second."""
@@ -207,7 +207,7 @@ class Problem:
             return
         labels = float(np.isin(self._truth[chosen], present[new]).sum() / np.sum(new))
         gaps = (self._replay.points @ weights[:, new]).max(axis=1) - self._replay.best
-        max_offset = max(0.0, -float(np.percentile(gaps, LEFT_ALONE)))
+        max_offset = max(0.0, -float(np.percentile(gaps, UNCHANGED_PERCENTILE)))
         bias[new] = FEW_LABELS / (FEW_LABELS + labels) * max_offset
 
 

@@ -24,7 +24,7 @@ once gets one run for all of them."""
 TICK_SECONDS = 1.0
 """Between two looks at what waits, also while labels come many times a second: each look counts
 labels, and lets the worker embed the new photos."""
-LOOK_SECONDS = 60.0
+POLL_SECONDS = 60.0
 """Between two looks at all models, where other backends store labels too: what they say of it may
 be lost."""
 RETRY_SECONDS = 60.0
@@ -85,7 +85,7 @@ class TrainingTriggers:
         """When models were last labelled, those that were not looked at since."""
         self._looked: dict[str, float] = {}
         self._not_before = 0.0
-        self._next_look = clock() + LOOK_SECONDS if shared else math.inf
+        self._next_look = clock() + POLL_SECONDS if shared else math.inf
 
     async def run(self) -> None:
         """Watch until cancelled, or until the broker is closed."""
@@ -109,7 +109,7 @@ class TrainingTriggers:
         if now < self._not_before:
             return
         if now >= self._next_look:
-            self._next_look = now + LOOK_SECONDS
+            self._next_look = now + POLL_SECONDS
             self._stale.update(await asyncio.to_thread(self._models))
         try:
             for model in sorted(self._stale):

@@ -149,16 +149,19 @@ def _is_in(folder: Path, path: Path) -> bool:
 
 
 def _carry_out(
-    spec_file: str, send: Send, warm: WarmBackbone, goes_on: Callable[[], bool] = lambda: True
+    spec_file: str,
+    send: Send,
+    warm: WarmBackbone,
+    should_continue: Callable[[], bool] = lambda: True,
 ) -> int:
     """Carry out one spec file, and return the exit code that says how that ended.
 
-    Only what is embedded ahead asks whether it `goes_on`.
+    Only embedding ahead asks `should_continue`, between two batches.
     """
     try:
         spec = TrainingSpec.read(Path(spec_file))
         if spec.only_embeds:
-            embed_ahead(spec, warm, goes_on)
+            embed_ahead(spec, warm, should_continue)
         else:
             send(learn(spec, send, warm))
     except ServeryError as error:

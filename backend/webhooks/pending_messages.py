@@ -82,7 +82,7 @@ class PendingMessages:
         """Forget that a message is to be sent to a webhook."""
         if message not in self._waiting:
             return
-        _take_away(self._waiting, message, webhook)
+        _remove_webhook(self._waiting, message, webhook)
         self._write(json.dumps({"done": message, "webhook": webhook}) + "\n")
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class PendingMessages:
             self._has_failed = True
 
 
-def _take_away(waiting: dict[str, PendingMessage], message: str, webhook: str) -> None:
+def _remove_webhook(waiting: dict[str, PendingMessage], message: str, webhook: str) -> None:
     kept = waiting[message]
     left = tuple(each for each in kept.webhooks if each != webhook)
     if left:
@@ -165,7 +165,7 @@ def _read(path: Path) -> list[PendingMessage]:
                 webhooks = tuple(map(str, change["webhooks"]))
                 waiting[message.id] = PendingMessage(message, webhooks)
             elif change["done"] in waiting:
-                _take_away(waiting, change["done"], change["webhook"])
+                _remove_webhook(waiting, change["done"], change["webhook"])
         except (ValueError, KeyError, TypeError):
             _log.warning("A line of %s is damaged.", path)
     return list(waiting.values())

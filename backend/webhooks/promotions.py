@@ -13,7 +13,7 @@ from backend.webhooks.sender import WebhookSender
 from serving.errors import ServeryError
 from serving.models.repository import ModelRepository
 
-LOOK_SECONDS = 30.0
+POLL_SECONDS = 30.0
 """How long a promotion by another program may stay unseen."""
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class PromotionNotifier:
     async def run(self) -> None:
         """Look after each change of a model, until cancelled."""
         await self.look()
-        async for event in self._broker.listen(LOOK_SECONDS):
+        async for event in self._broker.listen(POLL_SECONDS):
             if event is None or event.topic == "models":
                 await self.look()
 

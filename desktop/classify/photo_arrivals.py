@@ -22,10 +22,10 @@ UNSURE_SECONDS = 2.0
 CUT_OFF_SECONDS = 20.0
 """One that lacks its end may still be on its way. After that it is taken, so that a person learns
 that it is damaged."""
-LOOK_SECONDS = 5.0
+POLL_SECONDS = 5.0
 """Between two looks at the folders where the system tells of changes: not of those that another
 machine makes."""
-_BLIND_LOOK_SECONDS = 2.0
+_UNNOTIFIED_POLL_SECONDS = 2.0
 """Between two looks where it does not."""
 _PAUSE_SECONDS = 0.2
 """Between two looks at the least, while files arrive; four times as long as a look takes."""
@@ -93,7 +93,7 @@ class PhotoArrivals:
         self._before = seen
         self._is_known = is_known
         self._clock = clock
-        self._taken: dict[str, _State] = {}
+        self._passed: dict[str, _State] = {}
         """Files that were passed on or passed over, in the state that they had."""
         self._unsettled: dict[str, _Unsettled] = {}
         self._folders: dict[str, int] = {}
@@ -110,7 +110,7 @@ class PhotoArrivals:
         yielded: Arrival | None = None
         while True:
             watched = {str(self.folder), *self._folders}
-            with ChangeWatch(map(Path, watched), _BLIND_LOOK_SECONDS) as watch:
+            with ChangeWatch(map(Path, watched), _UNNOTIFIED_POLL_SECONDS) as watch:
                 changed = True
                 while set(self._folders) <= watched:
                     if changed or self._unsettled or await asyncio.to_thread(self._has_changed):
@@ -121,7 +121,7 @@ class PhotoArrivals:
                     if not set(self._folders) <= watched:
                         break  # look again once the new folders are watched, too
                     if not self._unsettled:
-                        changed = await watch.wait(LOOK_SECONDS)
+                        changed = await watch.wait(POLL_SECONDS)
                     await asyncio.sleep(max(_PAUSE_SECONDS, 4 * self._look_seconds))
 
     def _has_changed(self) -> bool:
@@ -150,13 +150,13 @@ class PhotoArrivals:
         is_first, self._folders = not self._folders, folders
         if all_files:
             self._all_files_at = now
-        for gone in self._taken.keys() - present:
-            del self._taken[gone]
+        for gone in self._passed.keys() - present:
+            del self._passed[gone]
         for gone in self._unsettled.keys() - present:
             del self._unsettled[gone]
         if is_first:
             self._pass_over(files)
-        whole = [path for path, status in files.items() if self._takes(path, status, now)]
+        whole = [path for path, status in files.items() if self._pass_if_whole(path, status, now)]
         photos = [path for path in map(Path, sorted(whole)) if _is_photo(path)]
         self._newest = max((self._newest, *(each.st_ctime_ns for each in files.values())))
         self._look_seconds = time.monotonic() - began
@@ -183,7 +183,7 @@ class PhotoArrivals:
                     folders.append(entry.path)
                 elif os.path.splitext(name)[1].lower() not in _UNFINISHED:  # noqa: PTH122 - see above
                     present.add(entry.path)
-                    if all_files or entry.path not in self._taken:
+                    if all_files or entry.path not in self._passed:
                         try:
                             status = entry.stat()
                         except OSError:
@@ -200,12 +200,12 @@ class PhotoArrivals:
             folder = os.path.dirname(path)  # noqa: PTH120 - see _read
             old = folder in self._before.folders and status.st_ctime_ns < self._before.newest
             if old or self._is_known(Path(path)):
-                self._taken[path] = _state(status)
+                self._passed[path] = _state(status)
 
-    def _takes(self, path: str, status: os.stat_result, now: float) -> bool:
+    def _pass_if_whole(self, path: str, status: os.stat_result, now: float) -> bool:
         """Whether a file is whole and not taken yet; then it is."""
         state = _state(status)
-        if self._taken.get(path) == state:
+        if self._passed.get(path) == state:
             return False
         unsettled = self._unsettled.get(path)
         if unsettled is None or unsettled.state != state:
@@ -213,7 +213,7 @@ class PhotoArrivals:
         if now - unsettled.since < _settling_seconds(Path(path), status.st_size):
             return False
         del self._unsettled[path]
-        self._taken[path] = state
+        self._passed[path] = state
         return True
 
 

@@ -20,7 +20,7 @@ from serving.errors import ServeryError
 from serving.normalize_image import read_normalized_image
 from serving.progress import Report
 
-_LOOK_MILLISECONDS = 300
+_DEBOUNCE_MILLISECONDS = 300
 """A photo's labels are read once it is shown this long: not while a person runs through many."""
 
 LabelsOf = Callable[[str, str], Awaitable[Sequence[Label]]]
@@ -48,7 +48,7 @@ class ShownLabels:
         self._jobs = jobs
         self.history = LabelHistory()
         page.pane.label_box.add(self.history)
-        self._look_soon = single_shot_timer(_LOOK_MILLISECONDS, self._look, page)
+        self._look_soon = single_shot_timer(_DEBOUNCE_MILLISECONDS, self._look, page)
         page.grid.selection_changed.connect(self._on_selected)
         page.shown_photo_changed.connect(self._look_soon.start)
 

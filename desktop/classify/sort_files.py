@@ -75,7 +75,7 @@ async def move_back(record: MoveRecord, report: Report, done: SortedFiles) -> No
                 break
             report(number, len(moves), tr("Moving {name} back", name=move.photo.name))
             if not move.has_two_names:
-                _put(move.file, move.photo, done, moves_it=True, key=move.photo)
+                _put(move.file, move.photo, done, is_move=True, key=move.photo)
                 continue
             with contextlib.suppress(OSError):
                 move.file.unlink()
@@ -115,7 +115,7 @@ def _sort(
             break
         report(number, len(classes), _under_way(photo, moves is not None))
         place = target / folders[name] / photo.name
-        _put(photo, place, done, moves_it=moves is not None, key=photo, record=moves)
+        _put(photo, place, done, is_move=moves is not None, key=photo, record=moves)
 
 
 def _under_way(photo: Path, move: bool) -> str:
@@ -127,7 +127,7 @@ def _put(
     target: Path,
     done: SortedFiles,
     *,
-    moves_it: bool,
+    is_move: bool,
     key: Path,
     record: MoveRecord | None = None,
 ) -> None:
@@ -154,14 +154,14 @@ def _put(
             place = target.with_name(f"{target.stem}-{number}{target.suffix}")
         if record is not None:
             record.note(source, place)
-        _write(source, place, moves_it)
+        _write(source, place, is_move)
         done.copied[key] = place
     except FileExistsError:  # another program was faster: look again
-        _put(source, target, done, moves_it=moves_it, key=key, record=record)
+        _put(source, target, done, is_move=is_move, key=key, record=record)
     except OSError as error:
         what = (
             tr("{name} could not be moved", name=source.name)
-            if moves_it
+            if is_move
             else tr("{name} could not be copied", name=source.name)
         )
         done.failed[key] = storage_error(error, target.parent, what, SortError)

@@ -141,12 +141,12 @@ def logs(target: FleetTarget, instance: str, lines: int, follow: bool, as_json: 
             print_line(line)
 
     async def show(fleet: Fleet) -> None:
-        runs_it = fleet.engine_of(instance)
+        engine_of_instance = fleet.engine_of(instance)
         if not follow:
-            for line in (await runs_it.logs(instance, lines)).split("\n"):
+            for line in (await engine_of_instance.logs(instance, lines)).split("\n"):
                 show_line(line)
             return
-        async with aclosing(runs_it.follow_logs(instance, lines)) as log:
+        async with aclosing(engine_of_instance.follow_logs(instance, lines)) as log:
             async for line in log:
                 show_line(line)
 

@@ -33,9 +33,9 @@ class FineTuningPanel(QFrame):
         )
         self.show_offer(None)
 
-    def show_offer(self, offer: FineTuningOffer | None, *, goes_on: bool = False) -> None:
-        """Show what the backend offers, if that is known; it `goes_on` while a run does it."""
-        self.button.setEnabled(offer is not None and offer.possible and not goes_on)
-        sentence = wording.fine_tuning_sentence(offer, goes_on=goes_on)
+    def show_offer(self, offer: FineTuningOffer | None, *, is_running: bool = False) -> None:
+        """Show what the backend offers, if that is known; it `is_running` while a run does it."""
+        self.button.setEnabled(offer is not None and offer.possible and not is_running)
+        sentence = wording.fine_tuning_sentence(offer, is_running=is_running)
         self.sentence.setText(sentence)
         self.button.setAccessibleDescription(sentence)

@@ -185,7 +185,7 @@ class LearnPresenter:
         with contextlib.suppress(BackendRefused):  # without a live version
             offer = await self._backend.fine_tuning(name)
         if name == self._name:
-            self._page.fine_tuning.show_offer(offer, goes_on=bool(self._tunes))
+            self._page.fine_tuning.show_offer(offer, is_running=bool(self._tunes))
 
     async def _refresh_outlook(self) -> None:
         """Show what the live version expects of more labels; nothing if it was not measured."""

@@ -89,9 +89,9 @@ def _signed(share: float) -> str:
     return tr_number(f"{100 * share:+.1f}")
 
 
-def fine_tuning_sentence(offer: FineTuningOffer | None, *, goes_on: bool) -> str:
+def fine_tuning_sentence(offer: FineTuningOffer | None, *, is_running: bool) -> str:
     """Say what fine-tuning takes and what becomes of it, or why it is not possible."""
-    if goes_on:
+    if is_running:
         return tr("The network is being fine-tuned. Labels are learned meanwhile as ever.")
     if offer is None:
         return ""

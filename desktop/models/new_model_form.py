@@ -43,11 +43,11 @@ class NewModelForm(QWidget):
         self.name.field.setPlaceholderText(tr("What it tells apart, such as “Birds”"))
         self.backbone = ComboBox(tr("Network"), ((each.name, each.title) for each in backbones))
         self.only_mine = QRadioButton(tr("Only my classes"))
-        self.and_mine = QRadioButton()
+        self.with_foundation_classes = QRadioButton()
         self.only_mine.setChecked(True)
         group = QButtonGroup(self)
         group.addButton(self.only_mine)
-        group.addButton(self.and_mine)
+        group.addButton(self.with_foundation_classes)
         self.explanation = PlainLabel("", "small", wrap=True)
         self.explanation.setMinimumHeight(2 * self.explanation.fontMetrics().height())
         build.column(
@@ -58,7 +58,7 @@ class NewModelForm(QWidget):
             theme.XS,
             PlainLabel(tr("Classes"), "heading"),
             self.only_mine,
-            self.and_mine,
+            self.with_foundation_classes,
             self.explanation,
             parent=self,
         )
@@ -73,12 +73,14 @@ class NewModelForm(QWidget):
         if not self.name.name:
             return None
         backbone = str(self.backbone.currentData())
-        return NewModel(self.name.name, backbone, keep_classes=self.and_mine.isChecked())
+        return NewModel(
+            self.name.name, backbone, keep_classes=self.with_foundation_classes.isChecked()
+        )
 
     def _explain(self) -> None:
         backbone = self._backbones[str(self.backbone.currentData())]
         number, title = backbone.class_count, caption(backbone.title)
-        self.and_mine.setText(
+        self.with_foundation_classes.setText(
             tr_plural(
                 "The {count} class of {title} and mine",
                 "The {count} classes of {title} and mine",

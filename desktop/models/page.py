@@ -71,7 +71,7 @@ class ModelsPage(QWidget):
     """A model, and how many of its newest versions stay."""
     shown = Signal()
     """A person went to the page: what only this process knows may have changed meanwhile."""
-    one_made = Signal(OneModelView)
+    one_model_view_made = Signal(OneModelView)
     """The view of one model was made; its signals can be connected."""
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class ModelsPage(QWidget):
             self._one = OneModelView(self.pictures)
             self._one.back_requested.connect(self.close_model)
             self._whole.addWidget(self._one)
-            self.one_made.emit(self._one)
+            self.one_model_view_made.emit(self._one)
         return self._one
 
     @property
@@ -384,7 +384,7 @@ class ModelsPage(QWidget):
         menu.addSeparator()
         delete = add(
             menu_text(
-                tr("Delete, with {contents}", contents=wording.goes_along(model)),
+                tr("Delete, with {contents}", contents=wording.deleted_contents(model)),
                 Shortcut.DELETE_MODEL,
             )
         )

@@ -106,7 +106,7 @@ class ModelsPresenter:
         page.pane.unserve_requested.connect(self.unserve)
         page.pane.add_requested.connect(self.add_built_in)
         page.pane.cancel_requested.connect(self.cancel)
-        page.one_made.connect(self._connect_one)
+        page.one_model_view_made.connect(self._connect_one)
 
     def _connect_one(self, one: OneModelView) -> None:
         self._versions = VersionsPresenter(

@@ -182,7 +182,7 @@ def described(entry: ModelEntry) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def goes_along(model: ModelSummary) -> str:
+def deleted_contents(model: ModelSummary) -> str:
     """Return what is deleted with a model: `3 versions and 120 labels`."""
     return _versions_and_labels(len(model.versions), model.labels)
 

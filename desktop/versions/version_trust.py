@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from backend.client import BackendClient
 from backend.contract import TrustSummary
 from desktop.jobs import Jobs
-from desktop.model_trust import LOADED_STAYS, explanation
+from desktop.model_trust import AFTER_WITHDRAWAL, explanation
 from desktop.notifications import Notifications
 from desktop.translation import tr
 from desktop.versions.view import VersionsView
@@ -58,7 +58,7 @@ class VersionTrust:
             withdrawn = tr(
                 "Version {number} of {model} is not trusted any more.", number=number, model=model
             )
-            self._notifications.info(f"{withdrawn} {LOADED_STAYS}")
+            self._notifications.info(f"{withdrawn} {AFTER_WITHDRAWAL}")
 
         self._jobs.start(
             tr("Withdraw trust in version {number} of {model}", number=number, model=model), work

@@ -74,7 +74,7 @@ NOTIFIED_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
 LOST_START_SECONDS = 10.0
 """A record without a process that is older was left by a start that never completed."""
-BELIEVED_SECONDS = 86_400.0
+MAX_PLAUSIBLE_AGE_SECONDS = 86_400.0
 """Moments that are longer ago say more about the clock than about a start."""
 
 
@@ -408,7 +408,7 @@ class ProcessEngine:
         if self._without_process.seconds(record.id, self._monotonic()) >= LOST_START_SECONDS:
             return True
         # At the first look, a start of long ago is known by its moment, if that can be true.
-        since = age(record.started, self._clock(), BELIEVED_SECONDS)
+        since = age(record.started, self._clock(), MAX_PLAUSIBLE_AGE_SECONDS)
         return since is not None and since >= LOST_START_SECONDS
 
     def _exit_reason(self, record: InstanceRecord) -> str:

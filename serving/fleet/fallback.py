@@ -86,11 +86,11 @@ class Fallback:
         loads for ever says nothing.
         """
         model, found = live.model, set()
-        others_have_it = any(each.versions.get(model) == live.number for each in view.answering)
+        others_loaded_it = any(each.versions.get(model) == live.number for each in view.answering)
         for each in view.instances:
             name = each.instance.id
             # One that had answered was ended from outside if others have loaded the version.
-            was_killed = others_have_it and name in self._answered
+            was_killed = others_loaded_it and name in self._answered
             if each.state is InstanceState.FAILED:
                 if was_killed or not each.instance.has_run:
                     continue

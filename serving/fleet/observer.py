@@ -60,7 +60,7 @@ class _Watched:
     """When it last had the current model loaded, monotonic; None if it never had."""
     asleep: float | None = None
     """When it was last asleep, monotonic; None if it has not been since it answered."""
-    naps: int = 0
+    sleep_count: int = 0
     """How often it has fallen asleep."""
 
     async def close(self) -> None:
@@ -226,7 +226,7 @@ class Observer:
                 # Asked for anything, it would wake.
                 if watched.asleep is None:
                     await watched.close()
-                    watched.naps += 1
+                    watched.sleep_count += 1
                 watched.asleep = self._monotonic()
                 if self._measures:
                     watched.stats = await self._engines.engine_of(instance.id).stats(instance.id)
@@ -275,7 +275,7 @@ class Observer:
                 each.instance.id,
                 each.instance.grpc_address,
                 each.state is InstanceState.ASLEEP,
-                self._naps(each.instance.id),
+                self._sleep_count(each.instance.id),
             )
             for each in (*self.views, *self.attached)
             if each.state in ANSWERING_STATES and each.instance.grpc_address is not None
@@ -284,9 +284,9 @@ class Observer:
             if each.state is InstanceState.FAILED and each.instance.id in counters:
                 self._client.balancer.fail_over(each.instance.id)
 
-    def _naps(self, instance_id: str) -> int:
+    def _sleep_count(self, instance_id: str) -> int:
         watched = self._watched.get(instance_id)
-        return 0 if watched is None or watched.asleep is not None else watched.naps
+        return 0 if watched is None or watched.asleep is not None else watched.sleep_count
 
     def _view(self, instance: Instance, traffic: InstanceTraffic) -> InstanceView:
         watched = self._watched.get(instance.id) or self._new(instance)

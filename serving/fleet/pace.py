@@ -14,7 +14,7 @@ IDLE_SECONDS = 5.0
 changed, is noticed at once all the same."""
 POLL_SECONDS = 1.0
 """Between two observations while requests come, or something is wrong."""
-LOOKED_SECONDS = 2.0
+WATCHED_POLL_SECONDS = 2.0
 """Between two observations while somebody looks, and nothing happens."""
 BUSY_POLL_SECONDS = 0.2
 """Between two observations while something is changing."""
@@ -36,7 +36,7 @@ class Pace:
     def __init__(self, *, keeps_metrics: bool, monotonic: Callable[[], float]) -> None:
         self._keeps_metrics = keeps_metrics
         self._monotonic = monotonic
-        self._lookers = 0
+        self._watchers = 0
         self._measured = self._asked = -math.inf
         self._requests = 0
         self._is_used = False
@@ -44,11 +44,11 @@ class Pace:
     @contextmanager
     def observe_often(self) -> Iterator[None]:
         """Observe often during the block."""
-        self._lookers += 1
+        self._watchers += 1
         try:
             yield
         finally:
-            self._lookers -= 1
+            self._watchers -= 1
 
     def begin(self, requests: int, view: FleetView) -> bool:
         """Say whether the next observation measures; `requests` were sent so far.
@@ -60,7 +60,7 @@ class Pace:
         )
         self._requests = requests
         now = self._monotonic()
-        if self._lookers or (
+        if self._watchers or (
             self._keeps_metrics and (self._is_used or now - self._measured >= MEASURE_SECONDS)
         ):
             self._measured = now
@@ -84,7 +84,7 @@ class Pace:
             return BUSY_POLL_SECONDS
         if self._is_used or not _is_calm(view):
             return POLL_SECONDS
-        return LOOKED_SECONDS if self._lookers else IDLE_SECONDS
+        return WATCHED_POLL_SECONDS if self._watchers else IDLE_SECONDS
 
 
 def _is_calm(view: FleetView) -> bool:

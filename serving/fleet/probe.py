@@ -120,13 +120,13 @@ class InstanceProbe:
             self.loaded[model], self.refused[model] = frozenset(available), refused
             if not available:
                 self.versions.pop(model, None)
-            elif model not in self.versions and self._will_do(live, available):
+            elif model not in self.versions and self._may_answer(live, available):
                 number = live if has_canary else None
                 request = predict_request(model, CLASSIFY_SIGNATURE, probe_jpeg(), number)
                 response = await self._call(self._predict, request.content, PREDICT_SECONDS)
                 if self._checks_answers:
                     response_scores(response)
-            if available and (model in self.versions or self._will_do(live, available)):
+            if available and (model in self.versions or self._may_answer(live, available)):
                 pinned = live if has_canary and live in available else None
                 self.versions[model] = pinned or max(available)
             if errors:
@@ -141,7 +141,7 @@ class InstanceProbe:
             self.reachable = True
             self.errors[model] = error.what
 
-    def _will_do(self, live: int | None, available: Collection[int]) -> bool:
+    def _may_answer(self, live: int | None, available: Collection[int]) -> bool:
         return self._any_version or live is None or live in available
 
     async def _rows(self, model: str) -> list[Any]:

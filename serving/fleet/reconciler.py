@@ -207,11 +207,11 @@ class Reconciler(FleetWatcher):
         self._starting.keep_only(starting)
         late = {each for each in starting if self._starting.seconds(each, now) > LOW_CPU_SECONDS}
         ready = {each.instance.id for each in self.view.instances if each.state in ANSWERING_STATES}
-        entitled = ready | late
+        full_cpu = ready | late
         await wait_for_all(
-            self._engines.engine_of(each).grant_full_cpu(each) for each in entitled - self._full_cpu
+            self._engines.engine_of(each).grant_full_cpu(each) for each in full_cpu - self._full_cpu
         )
-        self._full_cpu = entitled
+        self._full_cpu = full_cpu
 
     async def _forget_failures(self) -> None:
         """Let the next failed instance be replaced at once if the last replacement lasts."""

@@ -106,16 +106,16 @@ async def _ask(version: Version, memory_limit: int) -> Any:
         stderr=DEVNULL,
         env=child_environment(TF_CPP_MIN_LOG_LEVEL="2", CUDA_VISIBLE_DEVICES="-1"),
     )
-    talking = asyncio.create_task(process.communicate(probe_jpeg()))
+    communication = asyncio.create_task(process.communicate(probe_jpeg()))
     try:
-        reason = await _timeout_reason(process, talking, size)
+        reason = await _timeout_reason(process, communication, size)
         if reason:
             raise _unusable(version, reason)
-        output, _ = await talking
+        output, _ = await communication
     finally:
         if process.returncode is None:
             process.kill()
-        await asyncio.wait([talking])
+        await asyncio.wait([communication])
     try:
         result = json.loads(output)
     except ValueError:
@@ -131,14 +131,14 @@ async def _ask(version: Version, memory_limit: int) -> Any:
     return predict_pb2.PredictResponse.FromString(base64.b64decode(result["answer"]))
 
 
-async def _timeout_reason(process: Process, talking: asyncio.Task[Any], size: int) -> str:
+async def _timeout_reason(process: Process, communication: asyncio.Task[Any], size: int) -> str:
     """Return why a process that loads a version is not waited for any longer; "" if it ended."""
     loop = asyncio.get_running_loop()
     allowed = BUSY_SECONDS * (1 + size / BYTES_PER_BUSY_SECONDS)
     started = moved = loop.time()
     used = 0.0
-    while not talking.done():
-        await asyncio.wait([talking], timeout=_POLL_SECONDS)
+    while not communication.done():
+        await asyncio.wait([communication], timeout=_POLL_SECONDS)
         seconds, waits_for_machine = _progress(process.pid)
         now = loop.time()
         # On a busy machine it may stand still only because it waits for its turn, or the disk.

@@ -145,17 +145,17 @@ class Listener:
         too_many = max(1, len(self._connections) + len(self._beginning) - self._limit + 1)
         # The socket stays readable: without a pause the loop would spin until there is room.
         self._pause()
-        dawdling = self._end_handshakes(too_many)
-        for _, connection in sorted(candidates, key=lambda entry: entry[0])[: too_many - dawdling]:
+        ended = self._end_handshakes(too_many)
+        for _, connection in sorted(candidates, key=lambda entry: entry[0])[: too_many - ended]:
             connection.refuse(503)
-        if not candidates and not dawdling:
+        if not candidates and not ended:
             # Clients that sent many requests at once would keep others out until the last.
             ending = 0
             for connection in self._connections:
                 ending += connection.end_after_response()
                 if ending >= self._at_once:
                     break
-        if candidates or dawdling:
+        if candidates or ended:
             # Its descriptor is free in the next round of the loop, or the one after that.
             self._loop.call_soon(self._loop.call_soon, self.resume)
 

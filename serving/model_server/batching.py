@@ -207,12 +207,12 @@ class Batcher:
         skipped: deque[_Piece] = deque()
         free_rows, free_bytes = self._limits.max_batch_size, self._limits.max_batch_bytes
         # Rows that take long leave a slot to others.
-        takes_heavy = self._heavy_running < max(1, self._limits.slots - 1)
+        admits_heavy = self._heavy_running < max(1, self._limits.slots - 1)
         while self._queue and free_rows > 0:
             piece = self._queue.popleft()
             if not piece.waits:
                 continue
-            if self._is_heavy(piece) and not takes_heavy:
+            if self._is_heavy(piece) and not admits_heavy:
                 skipped.append(piece)
                 continue
             too_large = piece.rows > free_rows or piece.size > free_bytes

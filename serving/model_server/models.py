@@ -16,7 +16,7 @@ from serving.model_server.served_model import (
     ServedModel,
     VersionRecord,
 )
-from serving.tf.file_watch import TELLING_LOOK_SECONDS, ChangeWatch
+from serving.tf.file_watch import NOTIFIED_POLL_SECONDS, ChangeWatch
 from serving.tf.status import Code, ServingError, failed_precondition, invalid, not_found
 
 
@@ -164,12 +164,12 @@ class ServerModels:
         """
         while self._poll_seconds > 0:
             folders = {Path(model.config.base_path) for model in self._models.values()}
-            with ChangeWatch(folders, look_seconds=0) as self._folder_watch:
+            with ChangeWatch(folders, poll_seconds=0) as self._folder_watch:
                 await asyncio.sleep(self._poll_seconds)
                 for model in list(self._models.values()):
                     await model.look()
                 # It ends at once if something has changed since the watch was opened.
-                await self._folder_watch.wait(TELLING_LOOK_SECONDS)
+                await self._folder_watch.wait(NOTIFIED_POLL_SECONDS)
 
     def retry_refused(self) -> None:
         """Load again what was refused with PERMISSION_DENIED."""

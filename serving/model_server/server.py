@@ -204,7 +204,7 @@ async def serve(flags: Flags) -> Sleep | None:
             stack.callback(asyncio.create_task(_stop_without_ports_file(ports_file, stop)).cancel)
             asleep_file(ports_file).unlink(missing_ok=True)
         log.info("Running ModelServer at %s, ports %s", flags.host, ports)
-        await _until_asleep_or(stop, sleep)
+        await _wait_until_stopped_or_asleep(stop, sleep)
         log.info("Stopping once the accepted calls are finished")
     return sleep if sleep is not None and sleep.is_prepared and not stop.is_set() else None
 
@@ -225,7 +225,7 @@ def _remove_unless_asleep(sleep: Sleep, sockets: Sequence[str]) -> None:
             Path(path).unlink(missing_ok=True)
 
 
-async def _until_asleep_or(stop: asyncio.Event, sleep: Sleep | None) -> None:
+async def _wait_until_stopped_or_asleep(stop: asyncio.Event, sleep: Sleep | None) -> None:
     """Return once `stop` is set, or everything is prepared for the sleep."""
     waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
     if sleep is not None:

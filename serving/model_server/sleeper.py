@@ -15,7 +15,8 @@ import sys
 
 LISTENERS_VARIABLE = "SERVERY_LISTENERS"
 """Which descriptors the server takes over from it, in the environment."""
-LOOK_SECONDS = 5.0
+POLL_SECONDS = 5.0
+"""Between two looks whether the ports file, and so the instance, has been removed."""
 
 
 def main(arguments: list[str]) -> None:
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> None:
     waiting = select.poll()
     for descriptor in sockets.split(","):
         waiting.register(int(descriptor), select.POLLIN)
-    while not waiting.poll(LOOK_SECONDS * 1000):
+    while not waiting.poll(POLL_SECONDS * 1000):
         if not os.access(ports_file, os.F_OK):
             return
     os.environ[LISTENERS_VARIABLE] = sockets

@@ -39,7 +39,7 @@ class VersionAnswer:
     """That the instance took for it."""
 
 
-AskStable = Callable[[], Awaitable[VersionAnswer | None]]
+PredictStable = Callable[[], Awaitable[VersionAnswer | None]]
 
 
 class NoCanaries:
@@ -59,7 +59,7 @@ class CanarySplit:
         """`draw` returns numbers from 0 to 1, below 1."""
         self._canaries = canaries
         self._draw = draw
-        self._debts: dict[str, tuple[Canary, float]] = {}
+        self._carried_shares: dict[str, tuple[Canary, float]] = {}
         """By model, the part of a request that the canary has not been given yet."""
         self._comparing: set[asyncio.Task[None]] = set()
 
@@ -70,19 +70,24 @@ class CanarySplit:
         """
         canary = self._canaries.of(model)
         if canary is None or canary.phase is not CanaryPhase.RUNNING:
-            self._debts.pop(model, None)
+            self._carried_shares.pop(model, None)
             return None
-        known, debt = self._debts.get(model, (None, 0.0))
+        known, carried = self._carried_shares.get(model, (None, 0.0))
         if known is None or known.version != canary.version:
             # Programs that classify a single photo would otherwise never ask it.
-            debt = self._draw()
-        debt += canary.share
-        drawn = debt >= 1
-        self._debts[model] = canary, debt - 1 if drawn else debt
+            carried = self._draw()
+        carried += canary.share
+        drawn = carried >= 1
+        self._carried_shares[model] = canary, carried - 1 if drawn else carried
         return canary if drawn else None
 
     def compare(
-        self, model: str, canary: Canary, jpeg: bytes, answer: VersionAnswer, ask_stable: AskStable
+        self,
+        model: str,
+        canary: Canary,
+        jpeg: bytes,
+        answer: VersionAnswer,
+        predict_stable: PredictStable,
     ) -> None:
         """Ask the stable version too, in the background, and write down both answers."""
         if len(self._comparing) >= MAX_COMPARISONS:
@@ -90,7 +95,7 @@ class CanarySplit:
 
         async def work() -> None:
             with contextlib.suppress(FleetUnavailable):  # then there is nothing to compare with
-                stable = await ask_stable()
+                stable = await predict_stable()
                 if stable is not None:
                     await self._write(model, canary, jpeg, stable, answer)
 

@@ -103,8 +103,8 @@ class PredictClient:
             return await self._classify(jpeg, RequestState(model), started, with_embedding)
         answer = await self._ask_version(jpeg, name, canary.version, CANARY_SECONDS, with_embedding)
         if answer is not None and answer.prediction is not None:
-            ask_stable = partial(self._ask_version, jpeg, name, canary.stable, DEADLINE_SECONDS)
-            self._split.compare(name, canary, jpeg, answer, ask_stable)
+            predict_stable = partial(self._ask_version, jpeg, name, canary.stable, DEADLINE_SECONDS)
+            self._split.compare(name, canary, jpeg, answer, predict_stable)
             return replace(answer.prediction, milliseconds=(self._clock() - started) * 1000)
         # Whoever sent the photo pays for a bad version with time alone.
         prediction = await self._classify(jpeg, RequestState(model), started, with_embedding)

@@ -28,8 +28,9 @@ class InstanceAddress:
     """`host:port` of its gRPC service."""
     asleep: bool = False
     """It answers, but only after it has woken."""
-    naps: int = 0
-    """Another number says that it listens at the same address once more."""
+    sleep_count: int = 0
+    """How often it has fallen asleep; 0 while it sleeps, or if that is not known. After it woke,
+    it listens at the same address anew, so that another number asks for a new connection."""
 
 
 @dataclass(slots=True)
@@ -97,7 +98,11 @@ class LoadBalancer:
         for upstream in self.ready():
             found = new.get(upstream.instance_id)
             # One that has woken passes on what comes by an old connection: a new one is faster.
-            if found and found.address == upstream.address and found.naps in (0, upstream.naps):
+            if (
+                found
+                and found.address == upstream.address
+                and found.sleep_count in (0, upstream.sleep_count)
+            ):
                 upstream.asleep = found.asleep
                 del new[upstream.instance_id]
             else:
@@ -107,7 +112,7 @@ class LoadBalancer:
         for instance_id, found in new.items():
             meter = self._meter(instance_id)
             upstream = Upstream(instance_id, found.address, meter, self._clock)
-            upstream.asleep, upstream.naps = found.asleep, found.naps
+            upstream.asleep, upstream.sleep_count = found.asleep, found.sleep_count
             upstream.turn = first_turn(others)
             self._upstreams.append(upstream)
         self._waiting.wake_all()

@@ -35,7 +35,7 @@ class TrafficMeter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._born = clock()
+        self._created = clock()
         self._requests = 0
         self._failures = 0
         self._finished: deque[float] = deque()
@@ -57,7 +57,7 @@ class TrafficMeter:
         """Return the counts as of now."""
         now = self._clock()
         self._forget(now)
-        elapsed = min(WINDOW_SECONDS, max(1.0, now - self._born))
+        elapsed = min(WINDOW_SECONDS, max(1.0, now - self._created))
         return InstanceTraffic(
             requests=self._requests,
             failures=self._failures,

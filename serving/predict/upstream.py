@@ -20,8 +20,8 @@ WAKE_SECONDS = 30.0
 """The same for one that sleeps, on a machine that is busy."""
 MIN_EJECTION_SECONDS = 0.2
 MAX_EJECTION_SECONDS = 5.0
-LACKING_SECONDS = 0.2
-"""Before an instance that had not loaded a model is asked for that model again."""
+MISSING_MODEL_RETRY_SECONDS = 0.2
+"""Before an instance that has not loaded a model is asked for that model again."""
 
 _LOST = frozenset(
     {
@@ -69,15 +69,15 @@ class Upstream:
         self.outstanding = 0
         self.asleep = False
         """It has to wake before it answers."""
-        self.naps = 0
-        """How often it had slept when the connection was made."""
+        self.sleep_count = 0
+        """`InstanceAddress.sleep_count` of when the connection was made."""
         self.draining = False
         """Gets no new request; it is closed once it has answered the others."""
         self.turn = 0.0
         """Grows with each request; the upstream with the smallest one is next in turn."""
         self.ejected_until = 0.0
         """Gets no request before then, by `clock`."""
-        self._lacking: dict[str, float] = {}
+        self._retry_model_at: dict[str, float] = {}
         """Until when it gets no request for a model that it had not loaded, by the model."""
         self._losses = 0
         self._meter = meter
@@ -88,7 +88,7 @@ class Upstream:
 
     def resumes(self, model: str) -> float:
         """Return from when on it may get requests for `model`, by `clock`."""
-        return max(self.ejected_until, self._lacking.get(model, 0.0))
+        return max(self.ejected_until, self._retry_model_at.get(model, 0.0))
 
     async def predict(self, request: ImageRequest, seconds: float) -> Any:
         """Return the PredictResponse.
@@ -111,13 +111,13 @@ class Upstream:
             self._answered(started)
             # One that lacks a version may well have another.
             if request.version is None:
-                self._lacking[request.model] = self._clock() + LACKING_SECONDS
+                self._retry_model_at[request.model] = self._clock() + MISSING_MODEL_RETRY_SECONDS
             raise
         except RequestRefused:
             self._answered(started)
             raise
         self._answered(started)
-        self._lacking.pop(request.model, None)
+        self._retry_model_at.pop(request.model, None)
         return response
 
     def wake(self) -> None:

@@ -56,23 +56,23 @@ def check_backend_run_file(workspace: Workspace) -> Iterator[WorkspaceProblem]:
 
 def check_token(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.token
-    then = "A new token is made when one is needed."
-    repair = partial(open_or_move_aside, path, read_token, workspace, then)
+    consequence = "A new token is made when one is needed."
+    repair = partial(open_or_move_aside, path, read_token, workspace, consequence)
     yield from damage(path, read_token, repair)
 
 
 def check_named_tokens(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.named_tokens
-    then = "Make the tokens that others use again, with `servery token new`."
-    repair = partial(open_or_move_aside, path, read_tokens, workspace, then)
+    consequence = "Make the tokens that others use again, with `servery token new`."
+    repair = partial(open_or_move_aside, path, read_tokens, workspace, consequence)
     yield from damage(path, read_tokens, repair)
 
 
 def check_engine_address(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     path = workspace.engine_address
-    then = "The engine is chosen automatically again."
+    consequence = "The engine is chosen automatically again."
     yield from damage(
-        path, read_address, partial(open_or_move_aside, path, read_address, workspace, then)
+        path, read_address, partial(open_or_move_aside, path, read_address, workspace, consequence)
     )
 
 

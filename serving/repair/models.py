@@ -58,8 +58,8 @@ def check_models(workspace: Workspace) -> Iterator[WorkspaceProblem]:
 def check_trusted(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     """Yield a problem if the list of trusted versions is damaged, upon which none is trusted."""
     path = ModelRepository(workspace.models).trusted_path
-    then = "Trust those versions again that do more than compute."
-    repair = partial(open_or_move_aside, path, read_trusted_list, workspace, then)
+    consequence = "Trust those versions again that do more than compute."
+    repair = partial(open_or_move_aside, path, read_trusted_list, workspace, consequence)
     yield from damage(path, read_trusted_list, repair)
 
 
@@ -67,8 +67,8 @@ def check_faults(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     """Yield a problem for each damaged list of the versions of a model that have a fault."""
     for folder in ModelRepository(workspace.models).folders():
         path = folder / FAULTS_NAME
-        then = "Versions that cannot be served are found out again."
-        repair = partial(open_or_move_aside, path, ModelFaults.checked, workspace, then)
+        consequence = "Versions that cannot be served are found out again."
+        repair = partial(open_or_move_aside, path, ModelFaults.checked, workspace, consequence)
         yield from damage(path, ModelFaults.checked, repair)
 
 
@@ -77,8 +77,8 @@ def check_canaries(workspace: Workspace) -> Iterator[WorkspaceProblem]:
     repository = ModelRepository(workspace.models)
     for folder in repository.folders():
         path = folder / CANARY_NAME
-        then = "The live version answers all requests. Start the canary again."
-        repair = partial(open_or_move_aside, path, read_canary, workspace, then)
+        consequence = "The live version answers all requests. Start the canary again."
+        repair = partial(open_or_move_aside, path, read_canary, workspace, consequence)
         yield from damage(path, read_canary, repair)
 
 

@@ -123,12 +123,12 @@ def readable_again(path: Path, read: Reader) -> str:
     return f"You may read {path} again."
 
 
-def open_or_move_aside(path: Path, read: Reader, workspace: Workspace, then: str) -> str:
+def open_or_move_aside(path: Path, read: Reader, workspace: Workspace, consequence: str) -> str:
     """Repair a file that is not needed: make it readable, or move it away if it is damaged.
 
-    `then` says what comes of moving it. Raises NotRepaired.
+    `consequence` says what comes of moving it. Raises NotRepaired.
     """
-    return readable_again(path, read) or f"{move_aside(path, workspace)} {then}"
+    return readable_again(path, read) or f"{move_aside(path, workspace)} {consequence}"
 
 
 def lock(path: Path) -> FileLock:

@@ -1,7 +1,7 @@
-"""Notices soon that files were replaced.
+"""Waits for files to change.
 
-Linux tells: see `serving.tf.inotify`. Where it does not, files are looked at again and again, and
-now and then in any case, since it says nothing of what another machine changes.
+Linux notifies of changes: see `serving.tf.inotify`. Where it does not, files are polled, and less
+often where it does, since it says nothing of what another machine changes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Self
 
 from serving.tf.inotify import Inotify, watching
 
-LOOK_SECONDS = 0.1
-"""Between two looks where the system does not tell; each takes some microseconds."""
-TELLING_LOOK_SECONDS = 5.0
-"""Between two looks where it does."""
+POLL_SECONDS = 0.1
+"""Between two looks where the system does not notify; each takes some microseconds."""
+NOTIFIED_POLL_SECONDS = 5.0
+"""Between two looks where it does: it says nothing of what another machine changes."""
 
 FileState = tuple[int, ...] | None
 
@@ -45,15 +45,15 @@ async def wait_for_changes(before: Mapping[Path, FileState], seconds: float) -> 
             left = end - loop.time()
             if left <= 0:
                 return
-            await watch.wait(min(left, TELLING_LOOK_SECONDS))
+            await watch.wait(min(left, NOTIFIED_POLL_SECONDS))
 
 
 class ChangeWatch:
     """Wakes who waits for something to change in folders; belongs to one event loop."""
 
-    def __init__(self, folders: Iterable[Path], look_seconds: float = LOOK_SECONDS) -> None:
-        """Where the system does not tell, each wait ends after `look_seconds`."""
-        self._folders, self._look_seconds = tuple(folders), look_seconds
+    def __init__(self, folders: Iterable[Path], poll_seconds: float = POLL_SECONDS) -> None:
+        """Where the system does not tell, each wait ends after `poll_seconds`."""
+        self._folders, self._poll_seconds = tuple(folders), poll_seconds
         self._inotify: Inotify | None = None
         self._changed = asyncio.Event()
         self._open()
@@ -74,7 +74,7 @@ class ChangeWatch:
         """
         if self._inotify is None:
             self._open()  # a folder may be there by now
-            seconds = min(self._look_seconds, seconds)
+            seconds = min(self._poll_seconds, seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()

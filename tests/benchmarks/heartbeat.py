@@ -14,7 +14,7 @@ from PySide6.QtCore import Qt, QTimer
 INTERVAL_SECONDS = 0.005
 STALL_SECONDS = 0.05
 """From here on a person may see that nothing moves."""
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 _SHARES = (0.5, 0.9, 0.99, 0.999)
 _STACK_LINES = 12
 
@@ -82,7 +82,7 @@ class Heartbeat:
     def _watch(self) -> None:
         with tempfile.TemporaryFile("w+") as file:
             while True:
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_POLL_SECONDS)
                 if time.perf_counter() - self._last > STALL_SECONDS / 2:
                     file.seek(0)
                     file.truncate()

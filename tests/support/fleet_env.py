@@ -40,7 +40,7 @@ PRETENDING = [*PROGRAM, "--grpc=no"]
 
 def patch_pace(patch: pytest.MonkeyPatch) -> None:
     """Let fleets observe only what they are told of."""
-    for name in ("POLL_SECONDS", "LOOKED_SECONDS", "IDLE_SECONDS"):
+    for name in ("POLL_SECONDS", "WATCHED_POLL_SECONDS", "IDLE_SECONDS"):
         patch.setattr(pace, name, 1e6)
 
 

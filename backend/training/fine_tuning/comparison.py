@@ -33,12 +33,12 @@ def compare_networks(before: Flags, after: Flags, units: Sequence[Integers]) -> 
     gains = np.array([change[unit].sum() for unit in units])
     differ = gains[np.abs(gains) > _ROUNDING]
     signs = np.random.default_rng(len(before)).integers(0, 2, (_FLIPS, len(differ))) * 2 - 1
-    as_good = int(np.sum(signs @ np.abs(differ) >= differ.sum() - _ROUNDING))
+    extreme_flips = int(np.sum(signs @ np.abs(differ) >= differ.sum() - _ROUNDING))
     return NetworkComparison(
         photos=len(before),
         before=float(before.mean()),
         after=float(after.mean()),
-        p=(1 + as_good) / (1 + _FLIPS),
+        p=(1 + extreme_flips) / (1 + _FLIPS),
     )
 
 

@@ -72,9 +72,9 @@ class PhotoComparison:
         return "; ".join([photo, *answers, *label])
 
 
-AskServed = Callable[[bytes, str, int], Awaitable[Prediction]]
+PredictServed = Callable[[bytes, str, int], Awaitable[Prediction]]
 """Takes a normalized JPEG, a model and its version that is served; raises ServeryError."""
-AskStored = Callable[[str, int, Sequence[Path], Report], Awaitable[Sequence["FilePrediction"]]]
+PredictStored = Callable[[str, int, Sequence[Path], Report], Awaitable[Sequence["FilePrediction"]]]
 """Takes a model, its version and files; raises ServeryError."""
 
 _Answer = Sequence[Score] | str
@@ -84,8 +84,8 @@ _Answer = Sequence[Score] | str
 async def compare_answers(
     photos: Sequence[Photo],
     choices: tuple[VersionChoice, VersionChoice],
-    ask_served: AskServed,
-    ask_stored: AskStored,
+    predict_served: PredictServed,
+    predict_stored: PredictStored,
     report: Report,
 ) -> list[PhotoComparison]:
     """Return what both versions answer for each of `photos`, in their order.
@@ -103,15 +103,15 @@ async def compare_answers(
             words = tr("{done} of {both} answers", done=count(so_far), both=count(both))
             report(so_far, both, words)
 
-        columns.append(await _answers(photos, choice, ask_served, ask_stored, report_both))
+        columns.append(await _answers(photos, choice, predict_served, predict_stored, report_both))
     return [_compared(photo, columns[0][photo.path], columns[1][photo.path]) for photo in photos]
 
 
 async def _answers(
     photos: Sequence[Photo],
     choice: VersionChoice,
-    ask_served: AskServed,
-    ask_stored: AskStored,
+    predict_served: PredictServed,
+    predict_stored: PredictStored,
     report: Report,
 ) -> dict[Path, _Answer]:
     found: dict[Path, _Answer] = {
@@ -125,20 +125,20 @@ async def _answers(
     if not missing:
         return found
     if not choice.served:
-        for answered in await ask_stored(choice.model, choice.version, missing, report):
+        for answered in await predict_stored(choice.model, choice.version, missing, report):
             found[Path(answered.file)] = answered.problem or answered.scores
         return found
 
     def keep(path: Path, result: Prediction | Exception) -> None:
         found[path] = result.scores if isinstance(result, Prediction) else str(result)
 
-    ask = partial(_ask, ask_served, choice)
+    ask = partial(_ask, predict_served, choice)
     await classify_images(missing, ask, keep, report)
     return found
 
 
-async def _ask(ask_served: AskServed, choice: VersionChoice, jpeg: bytes) -> Prediction:
-    return await ask_served(jpeg, choice.model, choice.version)
+async def _ask(predict_served: PredictServed, choice: VersionChoice, jpeg: bytes) -> Prediction:
+    return await predict_served(jpeg, choice.model, choice.version)
 
 
 def _compared(photo: Photo, first: _Answer, second: _Answer) -> PhotoComparison:

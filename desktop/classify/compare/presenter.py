@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from desktop.classify.compare.answers import (
-    AskServed,
-    AskStored,
+    PredictServed,
+    PredictStored,
     VersionChoice,
     compare_answers,
     first_pair,
@@ -32,15 +32,15 @@ class ComparePresenter:
         jobs: Jobs,
         *,
         choices: Callable[[], Awaitable[Sequence[VersionChoice]]],
-        ask_served: AskServed,
-        ask_stored: AskStored,
+        predict_served: PredictServed,
+        predict_stored: PredictStored,
     ) -> None:
         """`choices` returns every version of every model, those of one model newest first."""
         self._page = page
         self._jobs = jobs
         self._choices = choices
-        self._ask_served = ask_served
-        self._ask_stored = ask_stored
+        self._predict_served = predict_served
+        self._predict_stored = predict_stored
         self._photos: Sequence[Photo] = ()
         self._job: Job[None] | None = None
         self._request = 0
@@ -87,7 +87,7 @@ class ComparePresenter:
         async def work(report: Report) -> None:
             try:
                 compared = await compare_answers(
-                    photos, (first, second), self._ask_served, self._ask_stored, report
+                    photos, (first, second), self._predict_served, self._predict_stored, report
                 )
             except ServeryError as error:
                 end(translated(str(error)))

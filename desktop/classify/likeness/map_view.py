@@ -131,11 +131,11 @@ class MapView(QWidget):
         painter.setRenderHints(
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
         )
-        in_sight = self._in_sight()
-        if in_sight is None:
+        visible_points = self._visible_points()
+        if visible_points is None:
             self._paint_points(painter)
         else:
-            self._paint_thumbnails(painter, in_sight)
+            self._paint_thumbnails(painter, visible_points)
         if self._lasso.size() > 1:
             painter.setPen(QPen(theme.color("accent"), 1.5, Qt.PenStyle.DashLine))
             fill = theme.color("accent")
@@ -182,7 +182,7 @@ class MapView(QWidget):
                 painter.setPen(QPen(theme.color("text"), 4 if row == self.current else 2))
                 painter.drawRect(frame.adjusted(-4, -4, 4, 4))
 
-    def _in_sight(self) -> list[int] | None:
+    def _visible_points(self) -> list[int] | None:
         """Return the photos in sight; None if they are too many to show them."""
         if self._scale == 1.0 and len(self._points) > _MAX_THUMBNAILS:
             return None
@@ -278,7 +278,7 @@ class MapView(QWidget):
         self.update()
 
     def _row_at(self, position: QPointF) -> int | None:
-        reach = _NEAR if self._in_sight() is None else _THUMBNAIL / 2
+        reach = _NEAR if self._visible_points() is None else _THUMBNAIL / 2
         distances = [
             ((self.position(row) - position).manhattanLength(), row)
             for row in range(len(self._points))

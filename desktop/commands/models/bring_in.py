@@ -62,9 +62,9 @@ class Found:
 
 
 def _choice(
-    kind: type[ValueRange | Channels | Resize | OutputKind], *left_out: str
+    kind: type[ValueRange | Channels | Resize | OutputKind], *excluded: str
 ) -> click.Choice[str]:
-    return click.Choice([each.value for each in kind if each.value not in left_out])
+    return click.Choice([each.value for each in kind if each.value not in excluded])
 
 
 @click.command(name="import")

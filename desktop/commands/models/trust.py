@@ -12,7 +12,7 @@ from desktop.commands import options
 from desktop.commands.connections import chosen_model
 from desktop.commands.options import BackendTarget
 from desktop.commands.terminal import confirm, print_json, print_line, print_message
-from desktop.model_trust import LOADED_STAYS, explanation
+from desktop.model_trust import AFTER_WITHDRAWAL, explanation
 from serving.errors import ModelError
 
 
@@ -103,4 +103,4 @@ def _withdraw(target: BackendTarget, name: str, number: int | None, *, as_json: 
         return
     for each in withdrawn:
         print_line(f"Version {each} of {model} is not trusted any more.")
-    print_message(LOADED_STAYS)
+    print_message(AFTER_WITHDRAWAL)

@@ -113,7 +113,7 @@ class DoubtsView(AnswerView):
         self.caption.setText(doubt.label)
         self.caption.setVisible(bool(doubt.other))
         for stage in (self.stage, self.other):
-            stage.stand_at_top(bool(doubt.other))
+            stage.place_at_top(bool(doubt.other))
         self._other_side.setVisible(bool(doubt.other))
         self.other.show_photo(doubt.other, tr("Photo, labelled {label}", label=doubt.other_label))
         self.other_caption.setText(doubt.other_label)

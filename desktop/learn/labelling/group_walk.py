@@ -27,10 +27,10 @@ class GroupWalk:
         self._groups: list[Cluster] = []
         self._position = 0
         self._excluded: dict[int, set[str]] = {}
-        """Photos that were taken out of a group, by its place in the line. They stay out of a
-        group that is mostly the same others; in any other they belong until they are taken out."""
-        self._taken_out: list[NamedGroup] = []
-        """The same of groups that stand in the line no more, the last ones last."""
+        """Photos that were taken out of a group, by its position in the line. When groups are
+        replaced, they stay out of a new group that mostly has the same other photos."""
+        self._excluded_groups: list[NamedGroup] = []
+        """What was taken out of groups that are no longer in the line, the newest last."""
         self._gone: set[str] = set()
         """Photos that were named or skipped, and those that were answered elsewhere."""
 
@@ -52,8 +52,8 @@ class GroupWalk:
     def excluded(self) -> frozenset[str]:
         """Photos of the current group that its name will not hold for."""
         group = self.current
-        taken_out = self._excluded.get(self._position, set())
-        return frozenset() if group is None else frozenset(taken_out & set(group.images))
+        excluded_images = self._excluded.get(self._position, set())
+        return frozenset() if group is None else frozenset(excluded_images & set(group.images))
 
     def toggle(self, image: str) -> None:
         """Take a photo out of the current group, or put it back."""
@@ -65,9 +65,9 @@ class GroupWalk:
             out.add(image)
             return
         out.remove(image)
-        self._taken_out = [
+        self._excluded_groups = [
             NamedGroup(each.images, tuple(other for other in each.excluded if other != image))
-            for each in self._taken_out
+            for each in self._excluded_groups
         ]
 
     def name(self) -> NamedGroup | None:
@@ -78,11 +78,11 @@ class GroupWalk:
         group = self.current
         if group is None:
             return None
-        taken_out = self.excluded
-        images = tuple(image for image in group.images if image not in taken_out)
+        excluded_images = self.excluded
+        images = tuple(image for image in group.images if image not in excluded_images)
         if not images:
             return None
-        excluded = tuple(image for image in group.images if image in taken_out)
+        excluded = tuple(image for image in group.images if image in excluded_images)
         self._gone.update(images)
         self._position += 1
         return NamedGroup(images, excluded)
@@ -141,8 +141,8 @@ class GroupWalk:
         for at, out in sorted(self._excluded.items()):
             if at < len(self._groups):
                 kept = tuple(image for image in self._groups[at].images if image not in out)
-                self._taken_out.append(NamedGroup(kept, tuple(out)))
-        del self._taken_out[:-MAX_REMEMBERED]
+                self._excluded_groups.append(NamedGroup(kept, tuple(out)))
+        del self._excluded_groups[:-MAX_REMEMBERED]
         self._groups[first:] = groups
         self._excluded = {at: out for at, out in self._excluded.items() if at < first}
         for at, group in enumerate(self._groups[first:], first):
@@ -152,7 +152,7 @@ class GroupWalk:
     def _out_of(self, group: Cluster) -> set[str]:
         """Return which photos of a new group were taken out from among the same others."""
         found: set[str] = set()
-        for former in self._taken_out:
+        for former in self._excluded_groups:
             out = set(group.images) & set(former.excluded)
             others = set(group.images) - out
             if 2 * len(others & set(former.images)) > len(others):

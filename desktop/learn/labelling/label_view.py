@@ -25,7 +25,7 @@ from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.state_badge import StateBadge
 from desktop.widgets.timers import single_shot_timer
 
-_LOOK_MILLISECONDS = 300
+_DEBOUNCE_MILLISECONDS = 300
 
 
 class LabelView(WalkView):
@@ -52,7 +52,7 @@ class LabelView(WalkView):
         words = build.row((self.why, 1), self.badge, self.progress, spacing=theme.M)
         photo = build.column((self.stage, 1), words)
         # Not of each photo that a person flies past.
-        self._look_soon = single_shot_timer(_LOOK_MILLISECONDS, self._request_history, self)
+        self._look_soon = single_shot_timer(_DEBOUNCE_MILLISECONDS, self._request_history, self)
         self.set_work((photo, 1))
 
     @property

@@ -53,7 +53,7 @@ class PhotoStage(QWidget):
         self._prepare()
         self.update()
 
-    def stand_at_top(self, at_top: bool) -> None:
+    def place_at_top(self, at_top: bool) -> None:
         """Show the photo right below what stands above this, or else in the middle."""
         self._is_at_top = at_top
         self.update()

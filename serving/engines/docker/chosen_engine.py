@@ -66,12 +66,12 @@ async def choose(workspace: Workspace, address: EngineAddress, *, unchecked: boo
     check_address(address, host)
     sentence = ""
     if not unchecked:
-        sentence = await asyncio.to_thread(_which_answers, address, host)
+        sentence = await asyncio.to_thread(_find_description, address, host)
     await asyncio.to_thread(save_address, workspace, address)
     return sentence
 
 
-def _which_answers(address: EngineAddress, host: HostEnvironment) -> str:
+def _find_description(address: EngineAddress, host: HostEnvironment) -> str:
     automatic = address.automatic
     found = find_engine(
         candidate_endpoints(host) if automatic else [chosen_endpoint(address, host)]

@@ -196,9 +196,9 @@ def stop(
     # The name shows every program that it is being stopped, and a later program that this
     # was interrupted: labels cannot be changed, and the engine has no state for it.
     if not names.is_stopping([inspected["Name"]]):
-        _unless_refused(client.rename, container, names.stopping_name(instance_id))
+        _call_unless_refused(client.rename, container, names.stopping_name(instance_id))
     if state == "paused":  # a paused process gets no signal
-        _unless_refused(client.unpause, container)
+        _call_unless_refused(client.unpause, container)
     if state in ("running", "paused", "restarting"):
         client.stop(container, timeout=math.ceil(grace))
     _remove(client, container)
@@ -220,7 +220,7 @@ def tail(client: APIClient, container: str, lines: int) -> str:
     return output.decode(errors="replace").rstrip("\n")
 
 
-def _unless_refused(call: Callable[..., object], *arguments: object) -> None:
+def _call_unless_refused(call: Callable[..., object], *arguments: object) -> None:
     """Request what another program may have done already, or made impossible."""
     try:
         call(*arguments)

@@ -32,9 +32,9 @@ FOLDER = "io.servery.folder"
 ABANDONED_START_SECONDS = 60.0
 """After this, a container that was never started counts as left behind if its
 creator runs on another host, where it cannot be looked up."""
-BELIEVED_SECONDS = 86_400.0
-"""The engine may be on a machine with another clock: moments that are longer ago are not believed,
-and neither are those in the future."""
+MAX_PLAUSIBLE_AGE_SECONDS = 86_400.0
+"""The engine may be on a machine with another clock: a moment that is longer ago, or in the future,
+says nothing about when something started."""
 CLOCK_TOLERANCE_SECONDS = 2.0
 """How far two readings of one process's start time may differ: it is derived from the
 system clock, which is adjusted."""
@@ -108,7 +108,7 @@ def is_being_started(labels: Mapping[str, str], created: float, container: str) 
     if host != socket.gethostname() or not pid.isdecimal():
         if _sightings.seconds(container, time.monotonic()) >= ABANDONED_START_SECONDS:
             return False
-        since = age(created, time.time(), BELIEVED_SECONDS)
+        since = age(created, time.time(), MAX_PLAUSIBLE_AGE_SECONDS)
         return since is None or since < ABANDONED_START_SECONDS
     if is_running(int(pid), identity):
         return True

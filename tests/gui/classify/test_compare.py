@@ -48,10 +48,10 @@ class Versions:
             raise self.error
         return self.choices
 
-    async def ask_served(self, jpeg: bytes, model: str, version: int) -> Prediction:
+    async def predict_served(self, jpeg: bytes, model: str, version: int) -> Prediction:
         return prediction(("dog", 1.0))
 
-    async def ask_stored(
+    async def predict_stored(
         self, model: str, version: int, files: Sequence[Path], report: Report
     ) -> Sequence[FilePrediction]:
         self.asked.append(files)
@@ -98,8 +98,8 @@ def view(page: ClassifyPage, versions: Versions, jobs: Jobs) -> Iterator[Compare
         page,
         jobs,
         choices=versions.list,
-        ask_served=versions.ask_served,
-        ask_stored=versions.ask_stored,
+        predict_served=versions.predict_served,
+        predict_stored=versions.predict_stored,
     )
     yield presenter.view
     del presenter

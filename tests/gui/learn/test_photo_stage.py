@@ -30,5 +30,5 @@ def test_a_small_photo_stands_below_its_caption_in_a_large_window(
     red = QColor(Qt.GlobalColor.red)
     middle = stage.width() // 2
     assert stage.grab().toImage().pixelColor(middle, 10) != red
-    stage.stand_at_top(True)
+    stage.place_at_top(True)
     assert stage.grab().toImage().pixelColor(middle, 10) == red

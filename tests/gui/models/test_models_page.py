@@ -184,8 +184,8 @@ def test_a_new_model_has_a_checked_name_a_network_and_classes(page: ModelsPage) 
         dialog.form.backbone.itemText(index) for index in range(dialog.form.backbone.count())
     ]
     assert networks == ["Big", "Small", "birds", "empty"]
-    assert dialog.form.and_mine.text() == "The 1,000 classes of Big and mine"
-    dialog.form.and_mine.click()
+    assert dialog.form.with_foundation_classes.text() == "The 1,000 classes of Big and mine"
+    dialog.form.with_foundation_classes.click()
     QTest.mouseClick(dialog.make, Qt.MouseButton.LeftButton)
     assert made == [NewModel("My fish", "big", keep_classes=True)]
 

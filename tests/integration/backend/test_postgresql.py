@@ -218,7 +218,7 @@ async def test_a_hanging_server_times_out_and_is_used_again(
     workspace: Workspace, own_server: PostgreSqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.store.postgresql.SILENCE_SECONDS", 0.2)
-    monkeypatch.setattr("backend.store.postgresql._LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("backend.store.postgresql._POLL_SECONDS", 0.05)
     async with AsyncExitStack() as stack:
         url = f"{own_server.new_database()}&connect_timeout=2"
         store = await opened(stack, workspace, url)

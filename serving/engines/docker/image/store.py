@@ -271,7 +271,7 @@ class ImageStore:
         on_message: Callable[[Message], None],
         on_tick: Callable[[], None],
     ) -> None:
-        ticked = 0.0
+        reported_at = 0.0
         async with Stream(transfer, doing, found.endpoint.url) as messages:
             while True:
                 # A message is not lost if the timeout strikes: `next` only takes what is queued.
@@ -287,8 +287,8 @@ class ImageStore:
                             disk_advice(str(error)) or SEE_ENGINE_LOG,
                         )
                     on_message(message)
-                if time.monotonic() - ticked >= REPORT_INTERVAL_SECONDS:
-                    ticked = time.monotonic()
+                if time.monotonic() - reported_at >= REPORT_INTERVAL_SECONDS:
+                    reported_at = time.monotonic()
                     on_tick()
 
 

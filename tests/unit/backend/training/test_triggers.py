@@ -9,7 +9,7 @@ import pytest
 
 from backend.contract import Event, RunState, StartedBy, TrainingRun, TrainingSettings
 from backend.training.triggers import (
-    LOOK_SECONDS,
+    POLL_SECONDS,
     RETRY_SECONDS,
     SETTLED_SECONDS,
     TICK_SECONDS,
@@ -59,7 +59,7 @@ class TriggersEnv:
 
     async def label(self, count: int, first: int = 0) -> None:
         for number in range(first, first + count):
-            await self.service.client.label(image_bytes(f"#{40 * number:02x}2020"), "zebra")
+            await self.service.client.label(image_bytes(f"#{25 * number:02x}2020"), "zebra")
         await self.triggers.on_event(Event("labels", "farm"))
         await self.triggers.check()
 
@@ -200,7 +200,7 @@ async def test_labels_that_another_backend_stored_are_found_though_nothing_said_
     )
     for number in range(3):
         await service.client.label(image_bytes(f"#{40 * number:02x}2020"), "zebra")
-    assert await env.after(LOOK_SECONDS - 1) == []
+    assert await env.after(POLL_SECONDS - 1) == []
     assert await env.after(1.0) == []
     (run,) = await env.after(SETTLED_SECONDS)
     assert run.started_by is StartedBy.COUNT

@@ -37,11 +37,11 @@ async def test_each_version_is_asked_where_it_is_loaded_and_only_for_what_is_not
     stored: list[Sequence[Path]] = []
     steps: list[tuple[int, int]] = []
 
-    async def ask_served(jpeg: bytes, model: str, version: int) -> Prediction:
+    async def predict_served(jpeg: bytes, model: str, version: int) -> Prediction:
         served.append((model, version))
         return prediction(("cat", 0.7), ("dog", 0.2), ("ship", 0.05), ("fish", 0.05))
 
-    async def ask_stored(
+    async def predict_stored(
         model: str, version: int, files: Sequence[Path], report: Report
     ) -> list[FilePrediction]:
         assert (model, version) == ("pets", 1)
@@ -52,8 +52,8 @@ async def test_each_version_is_asked_where_it_is_loaded_and_only_for_what_is_not
     found = await compare_answers(
         [known, outdated, missing],
         (OLD, LIVE),
-        ask_served,
-        ask_stored,
+        predict_served,
+        predict_stored,
         lambda *step: steps.append(step[:2]),
     )
     assert stored == [[known.path]]

@@ -93,8 +93,10 @@ def test_a_canary_is_among_the_facts() -> None:
     assert dict(wording.facts(entry))["Canary"] == "v2, 25% of the requests"
 
 
-def test_what_goes_along_with_a_deleted_model() -> None:
-    assert wording.goes_along(model("a", labels=120, versions=3)) == "3 versions and 120 labels"
+def test_what_is_deleted_with_a_model() -> None:
+    assert (
+        wording.deleted_contents(model("a", labels=120, versions=3)) == "3 versions and 120 labels"
+    )
     sentence = wording.deleted_sentence(DeletedModel("birds", "t", 1, 1))
     assert sentence == "birds was deleted, with 1 version and 1 label."
 

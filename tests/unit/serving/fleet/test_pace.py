@@ -11,9 +11,9 @@ from serving.fleet.pace import (
     ASK_SECONDS,
     BUSY_POLL_SECONDS,
     IDLE_SECONDS,
-    LOOKED_SECONDS,
     MEASURE_SECONDS,
     POLL_SECONDS,
+    WATCHED_POLL_SECONDS,
     Pace,
 )
 from serving.fleet.view import FleetView
@@ -63,7 +63,7 @@ def test_who_looks_sees_it_soon_and_what_instances_use() -> None:
     assert not pace.begin(0, CALM)
     with pace.observe_often():
         assert pace.begin(0, CALM)
-        assert pace.pause(CALM, settled=True) == LOOKED_SECONDS
+        assert pace.pause(CALM, settled=True) == WATCHED_POLL_SECONDS
         assert pace.begin(3, CALM)
         assert pace.pause(CALM, settled=True) == POLL_SECONDS
     assert not pace.begin(3, CALM)

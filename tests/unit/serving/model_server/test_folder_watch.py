@@ -69,7 +69,7 @@ async def watched(*folders: Path) -> AsyncIterator[ServerModels]:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is found by looking now and then: only what the system tells."""
-    monkeypatch.setattr(models_module, "TELLING_LOOK_SECONDS", NEVER)
+    monkeypatch.setattr(models_module, "NOTIFIED_POLL_SECONDS", NEVER)
 
 
 @pytest.fixture

@@ -277,7 +277,7 @@ async def test_much_to_do_wakes_those_that_sleep(client: PredictClient) -> None:
         calls = [asyncio.create_task(client.classify(b"x")) for _ in range(2 * MAX_OUTSTANDING)]
         (upstream,) = (each for each in client.balancer._upstreams if each.asleep)
         await wait_until(lambda: upstream._channel.get_state() is grpc.ChannelConnectivity.READY)
-        client.balancer.set_instances([replace(sleeping, asleep=False, naps=1), awake])
+        client.balancer.set_instances([replace(sleeping, asleep=False, sleep_count=1), awake])
         done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
         assert {call.result().instance_id for call in done} == {"sleeping"}
         gate.open.set()

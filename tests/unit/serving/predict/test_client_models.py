@@ -12,7 +12,7 @@ import pytest
 from serving.errors import FleetUnavailable, ModelError, ModelNotServed
 from serving.models.served import ServedModels
 from serving.predict.client import PredictClient
-from serving.predict.upstream import LACKING_SECONDS
+from serving.predict.upstream import MISSING_MODEL_RETRY_SECONDS
 from tests.support.clock import ManualClock
 from tests.support.fake_prediction_server import FakePredictionServer, scores_response
 from tests.support.waiting import wait_until
@@ -91,11 +91,11 @@ async def test_a_model_that_is_named_is_waited_for_as_long_as_it_is_served() -> 
 
         async def asked_again() -> asyncio.Task[Any]:
             before = len(server.requests)
-            clock.now += LACKING_SECONDS
+            clock.now += MISSING_MODEL_RETRY_SECONDS
             call = asyncio.create_task(client.classify(b"x", "birds"))
             # The pause counts from when the client has read the answer, not from its arrival.
             await wait_until(lambda: len(server.requests) > before and not outstanding())
-            clock.now += LACKING_SECONDS
+            clock.now += MISSING_MODEL_RETRY_SECONDS
             await wait_until(lambda: len(server.requests) > before + 1)
             return call
 
@@ -104,7 +104,7 @@ async def test_a_model_that_is_named_is_waited_for_as_long_as_it_is_served() -> 
 
         call = await asked_again()
         loaded.models.add("birds")
-        clock.now += LACKING_SECONDS
+        clock.now += MISSING_MODEL_RETRY_SECONDS
         assert (await call).model == "birds"
         loaded.models.remove("birds")
         call = await asked_again()
@@ -113,7 +113,7 @@ async def test_a_model_that_is_named_is_waited_for_as_long_as_it_is_served() -> 
             await call
         call = await asked_again()
         served[0] = ServedModels("pets")
-        clock.now += LACKING_SECONDS
+        clock.now += MISSING_MODEL_RETRY_SECONDS
         with pytest.raises(ModelError, match="birds is not served"):
             await call
     await client.close()

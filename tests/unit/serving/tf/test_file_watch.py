@@ -53,8 +53,8 @@ async def test_a_file_that_stays_as_it_is_is_waited_for_no_longer_than_said(
 async def test_a_change_is_reported_without_polling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_watch, "LOOK_SECONDS", NEVER)
-    monkeypatch.setattr(file_watch, "TELLING_LOOK_SECONDS", NEVER)
+    monkeypatch.setattr(file_watch, "POLL_SECONDS", NEVER)
+    monkeypatch.setattr(file_watch, "NOTIFIED_POLL_SECONDS", NEVER)
     path = tmp_path / "config"
     waiting = asyncio.create_task(wait_for_change(path, None, NEVER))
     await asyncio.sleep(0)
