@@ -77,7 +77,7 @@ def violations(source: str) -> Iterator[str]:
             yield f"{node.lineno}: {name} without caption()"
 
 
-def test_there_is_one_label() -> None:
+def test_no_label_but_plain_label_is_made() -> None:
     found = {
         str(path.relative_to(ROOT))
         for path in SOURCES

@@ -115,6 +115,6 @@ def test_calibrated_with_one_instance_it_says_what_two_and_four_did(
     assert check(Simulation(measurement, 1.0, ()))
 
 
-def test_the_figure_is_one() -> None:
+def test_the_chart_is_a_valid_svg() -> None:
     text = line_chart("a < b", "instances", "ms", {"x": [(1, 1.0), (10, 3.0)], "y": [(1, 2.0)]})
     assert ElementTree.fromstring(text).tag.endswith("svg")

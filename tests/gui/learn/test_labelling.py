@@ -23,7 +23,7 @@ def rows(env: LabellingEnv) -> list[str]:
     return [choice.name for choice in env.page.label_view.picker.choices]
 
 
-def test_one_key_each(run_labelling: RunLabelling) -> None:
+def test_each_answer_takes_one_key(run_labelling: RunLabelling) -> None:
     async def scenario(env: LabellingEnv) -> None:
         assert env.page.label_view.why.text() == "Reason 0."
         assert rows(env) == ["cat", "dog", "cow"]

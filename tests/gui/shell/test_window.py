@@ -346,7 +346,7 @@ def test_closing_asks_once_about_the_fleet_and_remembers(
     run(main)
 
 
-def test_a_person_can_stay(app: App, run: Run) -> None:
+def test_quitting_can_be_cancelled(app: App, run: Run) -> None:
     async def main() -> None:
         await app.show()
         app.quit_flow.has_fleet = True

@@ -119,7 +119,9 @@ def test_a_file_of_hdf5_is_the_same_model(tmp_path: Path, version: Path) -> None
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_teachable_machine(tmp_path: Path, version: Path, zipped: bool) -> None:
+def test_a_model_of_teachable_machine_is_imported(
+    tmp_path: Path, version: Path, zipped: bool
+) -> None:
     """Its depthwise layer says `groups`, and the whole is in the layout of Keras 2."""
     path = imported_models.write_teachable_machine(tmp_path / "converted_keras", zipped=zipped)
     source = load(path, tmp_path / "scratch")
@@ -138,7 +140,9 @@ def test_teachable_machine(tmp_path: Path, version: Path, zipped: bool) -> None:
 
 @pytest.mark.parametrize("takes", ["float", "uint8", "jpeg"])
 @pytest.mark.parametrize("gives", ["scores", "logits"])
-def test_tensorflow_1(tmp_path: Path, version: Path, takes: str, gives: str) -> None:
+def test_a_saved_model_of_tensorflow_1_is_imported(
+    tmp_path: Path, version: Path, takes: str, gives: str
+) -> None:
     imported_models.write_tensorflow_1(tmp_path / "old", takes=takes, gives=gives)
     source = load(tmp_path / "old", tmp_path / "scratch")
     interface = find_interface(source, sample_photos())
@@ -159,7 +163,7 @@ def test_a_signature_is_chosen(tmp_path: Path) -> None:
     assert "raw, serving_default" in refused.value.advice
 
 
-def test_lobe(tmp_path: Path, version: Path) -> None:
+def test_a_model_of_lobe_is_imported(tmp_path: Path, version: Path) -> None:
     imported_models.write_lobe(tmp_path / "Pets TensorFlow")
     source = load(tmp_path / "Pets TensorFlow", tmp_path / "scratch")
     assert source.format is ModelFormat.LOBE
@@ -209,7 +213,7 @@ def test_a_network_of_any_size_gets_the_one_that_is_given(version: Path) -> None
     assert write(source, interface, version).difference < 1e-5
 
 
-def test_gray_photos(version: Path) -> None:
+def test_a_model_of_one_channel_gets_gray_photos(version: Path) -> None:
     source = source_of(network(shape=(28, 28, 1)))
     interface = find_interface(source, [])
     assert interface.channels is Channels.GRAY
@@ -269,7 +273,7 @@ def test_a_last_convolution_is_a_layer(version: Path) -> None:
     assert write(source, interface, version).difference < 1e-5
 
 
-def test_a_fixed_batch_of_one(tmp_path: Path, version: Path) -> None:
+def test_a_model_of_a_fixed_batch_of_one_is_imported(tmp_path: Path, version: Path) -> None:
     model = network()
 
     class Single(tf.Module):

@@ -74,7 +74,7 @@ def sequence() -> Any:
         (sequence, r"gives values of shape \[any, 8, 3\], not one score for each class"),
     ],
 )
-def test_other_networks(make: Callable[[], Any], reason: str) -> None:
+def test_networks_that_do_not_classify_are_refused(make: Callable[[], Any], reason: str) -> None:
     with pytest.raises(NoClassifier, match=reason):
         source_of(make())
 
@@ -159,7 +159,7 @@ def test_weights_beyond_all_measure(tmp_path: Path) -> None:
         check_weights(path)
 
 
-def test_damaged_files(tmp_path: Path) -> None:
+def test_damaged_files_are_refused(tmp_path: Path) -> None:
     network().save(tmp_path / "whole.h5")
     content = (tmp_path / "whole.h5").read_bytes()
     (tmp_path / "half.h5").write_bytes(content[: len(content) // 2])
@@ -227,7 +227,9 @@ class Detects(tf.Module):
     ("module", "reason"),
     [(TakesTexts, "takes texts or records"), (Detects, "gives values of shape")],
 )
-def test_other_saved_models(module: type[Any], reason: str, tmp_path: Path) -> None:
+def test_saved_models_that_do_not_classify_are_refused(
+    module: type[Any], reason: str, tmp_path: Path
+) -> None:
     made = module()
     tf.saved_model.save(made, str(tmp_path / "other"), signatures=made.classify)
     with pytest.raises(NoClassifier, match=reason):

@@ -236,7 +236,7 @@ def test_zero_sets_no_limit(start_server: StartServer, sample_models: Path) -> N
     assert len(server.predictions.Regress(regression, timeout=60).result.regressions) == 20_000
 
 
-def test_compressed_messages(sample_server: RunningServer) -> None:
+def test_compressed_messages_are_answered(sample_server: RunningServer) -> None:
     request = half("half_plus_two", 2.0)
     request.model_spec.signature_name = "serving_default"
     request.output_filter.extend(["y"])

@@ -15,7 +15,9 @@ from tests.integration.model_server.conftest import RunningServer
 
 
 @pytest.mark.parametrize("model", ["half_plus_two", "half_plus_two_2"])
-def test_rows_and_columns(sample_server: RunningServer, model: str) -> None:
+def test_predictions_are_given_by_row_or_by_column(
+    sample_server: RunningServer, model: str
+) -> None:
     rows = sample_server.http(f"/v1/models/{model}:predict", {"instances": [[1.0], [2], [5.0]]})
     assert rows.status == 200
     assert rows.content_type == "application/json"
@@ -92,7 +94,7 @@ def test_floats_are_short_and_special_values_bare(sample_server: RunningServer) 
     assert math.isnan(values[1])
 
 
-def test_versions_in_the_path(sample_server: RunningServer) -> None:
+def test_the_path_chooses_the_version(sample_server: RunningServer) -> None:
     body = {"instances": [[1.0]]}
     assert sample_server.http("/v1/models/half_plus_two/versions/123:predict", body).status == 200
     missing = sample_server.http("/v1/models/half_plus_two/versions/9:predict", body)
@@ -271,7 +273,7 @@ def test_connections_are_kept(sample_server: RunningServer) -> None:
     connection.close()
 
 
-def test_metrics(sample_server: RunningServer) -> None:
+def test_metrics_count_requests_by_model(sample_server: RunningServer) -> None:
     sample_server.http("/v1/models/half_plus_two:predict", {"instances": [[1.0]]})
     sample_server.http("/v1/models/unheard_of:predict", {"instances": [[1.0]]})
     reply = sample_server.http("/monitoring/prometheus/metrics")

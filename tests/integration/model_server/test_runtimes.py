@@ -190,7 +190,9 @@ def floats(*values: float) -> Tensor:
         (floats(), floats(), True),
     ],
 )
-def test_which_answers_agree(expected: Tensor, actual: Tensor, agree: bool) -> None:
+def test_tensors_agree_within_the_tolerance_alone(
+    expected: Tensor, actual: Tensor, agree: bool
+) -> None:
     if agree:
         check_agreement([expected], [actual])
     else:

@@ -46,5 +46,7 @@ def test_rate(rate: float, text: str) -> None:
     ("share", "error", "text"),
     [(None, None, "-"), (0.912, None, "91%"), (0.914, 0.012, "91.4% ± 1.2")],
 )
-def test_accuracy(share: float | None, error: float | None, text: str) -> None:
+def test_accuracy_is_written_with_its_error(
+    share: float | None, error: float | None, text: str
+) -> None:
     assert formats.accuracy(share, error) == text

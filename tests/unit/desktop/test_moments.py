@@ -23,5 +23,5 @@ NOW = datetime(2026, 5, 10, 12, tzinfo=UTC)
         ("", ""),
     ],
 )
-def test_how_long_ago(moment: str, text: str) -> None:
+def test_a_moment_is_written_as_how_long_ago(moment: str, text: str) -> None:
     assert ago(moment, NOW) == text

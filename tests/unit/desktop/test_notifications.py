@@ -70,6 +70,8 @@ def test_cancelling_is_no_failure(notifications: Notifications, posted: list[Not
     assert not posted
 
 
-def test_news_is_no_error(notifications: Notifications, posted: list[Notice]) -> None:
+def test_info_is_posted_without_a_problem(
+    notifications: Notifications, posted: list[Notice]
+) -> None:
     notifications.info("Version 2 is live.")
     assert posted == [Notice("Version 2 is live.")]

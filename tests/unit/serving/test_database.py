@@ -53,7 +53,7 @@ async def test_a_failing_transaction_leaves_nothing(database: Database) -> None:
     assert await database.execute("SELECT * FROM pets") == []
 
 
-async def test_a_closed_one_says_so(database: Database) -> None:
+async def test_a_closed_database_refuses_statements(database: Database) -> None:
     await database.close()
     unopened = Database(database.path, prepare, BackendError)
     await unopened.close()

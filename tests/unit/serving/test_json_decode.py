@@ -29,7 +29,7 @@ VERSION = VersionSummary("m", 2, True, "now", None, "photos", ["cat"], base_vers
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_there_and_back(value: object) -> None:
+def test_an_encoded_value_is_decoded_to_itself(value: object) -> None:
     assert decode(type(value), json.loads(json.dumps(asdict(value)))) == value  # type: ignore[call-overload]
 
 

@@ -46,7 +46,6 @@ _SKIPPED = re.compile(
     r"|^(numpy|scipy|sklearn|h5py)/(.*/)?tests?/"
 )
 _MESSAGES = re.compile(r"^tensorflow/(compiler|core|tsl)/.*_pb2\.py$|^tensorflow_serving/")
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def api_files() -> list[Member]:

@@ -168,7 +168,7 @@ async def test_a_label_counts_without_a_request_after_it(service: Service) -> No
     assert service.repository.live(MODEL).number == 1
 
 
-async def test_failures_end_it(service: Service) -> None:
+async def test_failures_of_the_canary_end_it(service: Service) -> None:
     await start(service)
     for number in range(9):
         failed = CanarySample((1, 2), f"{number:064x}", ("cat", ""), (10.0, 0.0), Failure.CANARY)

@@ -32,7 +32,7 @@ def test_a_good_photo_has_no_fault(jpeg: bytes) -> None:
     assert _fault(jpeg) is None
 
 
-def test_dark() -> None:
+def test_a_dark_photo_is_found() -> None:
     assert _fault(drawing("smiley", 1), lambda p: ImageEnhance.Brightness(p).enhance(0.2)) == "dark"
 
 
@@ -49,7 +49,7 @@ def test_blurred_whatever_the_size(side: int) -> None:
     assert _fault(jpeg, lambda picture: picture.resize((side, side)).filter(blur)) == "blurred"
 
 
-def test_empty() -> None:
+def test_a_photo_of_one_color_is_empty() -> None:
     assert _fault(encode(Image.new("RGB", (300, 200), (200, 205, 190)))) == "empty"
 
 

@@ -38,7 +38,7 @@ def known(folder: Path, numbers: range) -> list[int]:
     return [number for number, row in found if row is not None]
 
 
-def test_there_and_back(tmp_path: Path) -> None:
+def test_what_is_cached_is_read_back(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path / "new", "b")
     cache.add(embeddings(1, 2))
     cache.add({})

@@ -26,7 +26,7 @@ def labelled(name: str, count: int, start: int = 0) -> list[tuple[str, str]]:
 BEFORE = Features(rows(("cat", ""), ("dog", "")), rows(("dog", "")), FOUNDATION)
 
 
-def test_there_and_back(tmp_path: Path) -> None:
+def test_relabeled_features_are_read_back(tmp_path: Path) -> None:
     images = labelled("owl", 2)
     after = BEFORE.relabeled(rows(*images), frozenset(image for _, image in images))
     classes = after.classes()

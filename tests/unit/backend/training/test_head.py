@@ -52,7 +52,7 @@ def same(one: Head, other: Head) -> bool:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_reading(tmp_path: Path, packed: bool) -> None:
+def test_the_head_of_a_graph_is_read(tmp_path: Path, packed: bool) -> None:
     assert same(ServableGraph(graph_folder(tmp_path, packed=packed)).head(), HEAD)
 
 

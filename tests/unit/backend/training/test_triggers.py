@@ -40,7 +40,7 @@ WAITS = "time.sleep(600)\n"
         (300, 1000.0, replace(SETTINGS, automatic=False), None),
     ],
 )
-def test_when_training_begins(
+def test_training_begins_after_enough_labels_or_quiet_time(
     changed: int, quiet: float, settings: TrainingSettings, reason: StartedBy | None
 ) -> None:
     assert reason_to_train(Unlearned(settings, changed, 100.0, 1), 100.0 + quiet) is reason

@@ -73,7 +73,7 @@ def printed(workspace: Workspace, *words: str) -> list[Any]:
     return json_lines(result.stdout)
 
 
-def test_tokens(workspace: Workspace) -> None:
+def test_token_commands_print_json(workspace: Workspace) -> None:
     (own,) = printed(workspace, "token")
     assert printed(workspace, "token") == [own]
     (renewed,) = printed(workspace, "token", "--renew")
@@ -96,7 +96,9 @@ def test_the_engine_and_the_shell(workspace: Workspace, tmp_path: Path) -> None:
     assert Path(installed["path"]).is_file()
 
 
-def test_the_service(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_commands_print_json(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     systemctl = tmp_path / "systemctl"
     systemctl.write_text("#!/bin/sh\n")
     systemctl.chmod(0o755)
@@ -148,7 +150,7 @@ class FakeSwarm:
         self.state = SwarmState.NONE
 
 
-def test_the_nodes_of_a_swarm(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_commands_print_json(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     swarm = FakeSwarm()
 
     def with_swarm(_: Workspace, work: Any) -> Any:
@@ -206,7 +208,9 @@ def images(monkeypatch: pytest.MonkeyPatch) -> FakeImages:
     return store
 
 
-def test_images(workspace: Workspace, images: FakeImages, tmp_path: Path) -> None:
+def test_image_commands_print_json(
+    workspace: Workspace, images: FakeImages, tmp_path: Path
+) -> None:
     assert printed(workspace, "image", "pull", "x:1") == [{"name": "x:1", "size": 7}]
     assert printed(workspace, "image", "load", "file.tar") == [
         {"name": "one:1", "size": 7},
@@ -221,7 +225,9 @@ def test_images(workspace: Workspace, images: FakeImages, tmp_path: Path) -> Non
     assert len(built) == 2
 
 
-def test_an_instance(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_for_one_instance_print_json(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Engine:
         async def logs(self, instance: str, lines: int) -> str:
             return "one\ntwo"
@@ -252,7 +258,7 @@ def test_an_instance(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> N
     assert printed(workspace, "fleet", "detach", "127.0.0.1:9") == [{"address": "127.0.0.1:9"}]
 
 
-def test_webhooks(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_webhook_commands_print_json(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Webhook("w1", "http://127.0.0.1:9/", [WebhookTopic.UNSURE], "2026-01-01")
 
     class Client:

@@ -19,5 +19,7 @@ from desktop.fleet.log_lines import new_lines
         (["a", "b"], [], None),
     ],
 )
-def test_what_is_new(shown: list[str], latest: list[str], added: list[str] | None) -> None:
+def test_new_lines_follow_those_shown(
+    shown: list[str], latest: list[str], added: list[str] | None
+) -> None:
     assert new_lines(shown, latest) == added

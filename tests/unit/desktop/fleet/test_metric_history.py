@@ -90,5 +90,5 @@ def test_the_facts_of_a_chart_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(8.44, "8.4 ms"), (22.4, "22 ms"), (999.4, "999 ms"), (1240, "1.2 s")]
 )
-def test_times_of_answers(value: float, text: str) -> None:
+def test_times_are_written_in_milliseconds(value: float, text: str) -> None:
     assert milliseconds(value) == text

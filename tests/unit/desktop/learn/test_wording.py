@@ -40,7 +40,7 @@ NOT_PROMOTED = replace(
 VERSION = VersionSummary("pets", 2, True, "", 0.91, "test files", ["cat", "dog"], 1, "a")
 
 
-def test_what_to_do_next() -> None:
+def test_the_next_step_follows_from_the_labels() -> None:
     one = [ClassCount("cat", 1200, True)]
     assert wording.next_step(LabelSummary(0, 0, [])).startswith("Say what photos show")
     assert wording.next_step(LabelSummary(0, 1, [])).startswith("1 label was taken back since")
@@ -49,13 +49,13 @@ def test_what_to_do_next() -> None:
     assert wording.next_step(LabelSummary(1200, 0, one)).startswith("Every label")
 
 
-def test_labels_so_far() -> None:
+def test_labels_and_classes_are_counted() -> None:
     counts = [ClassCount("cat", 1200, True), ClassCount("dog", 0, True)]
     assert wording.labels_sentence(LabelSummary(1200, 0, counts)) == "1,200 labels in 1 class"
     assert wording.labels_sentence(LabelSummary(0, 0, [])) == "No labels yet"
 
 
-def test_what_came_of_a_run() -> None:
+def test_the_outcome_of_a_run_is_a_sentence() -> None:
     assert wording.outcome_sentence(RUN).startswith("Version 2 is live. From 88%")
     assert (
         wording.outcome_sentence(NOT_PROMOTED)
@@ -63,7 +63,7 @@ def test_what_came_of_a_run() -> None:
     )
 
 
-def test_labels_on_their_way() -> None:
+def test_labels_that_wait_for_the_backend_are_counted() -> None:
     assert wording.waiting_sentence(OutboxView(3)) == ""
     assert (
         wording.waiting_sentence(OutboxView(3, problem="It is away."))

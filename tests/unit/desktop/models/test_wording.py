@@ -34,7 +34,7 @@ RUN = TrainingRun("r", "birds", RunState.RUNNING, "", progress=0.42, labels=200,
         (ModelEntry("a", built_in=built_in("a", installed=False)), "Built in, not added"),
     ],
 )
-def test_state(entry: ModelEntry, words: str) -> None:
+def test_the_state_of_a_model_has_words(entry: ModelEntry, words: str) -> None:
     assert wording.state_words(entry) == words
 
 
@@ -73,7 +73,7 @@ def test_memory_is_measured_estimated_or_unknown() -> None:
     assert wording.memory(ModelEntry("a", model("a", served=True))) == "not measured yet"
 
 
-def test_facts_of_a_model() -> None:
+def test_a_model_is_described_by_its_facts() -> None:
     entry = ModelEntry(
         "birds", model("birds", labels=1200, versions=3, backbone="big"), milliseconds=24.4
     )
@@ -101,7 +101,7 @@ def test_what_is_deleted_with_a_model() -> None:
     assert sentence == "birds was deleted, with 1 version and 1 label."
 
 
-def test_how_an_import_ended() -> None:
+def test_the_outcome_of_an_import_is_a_sentence() -> None:
     done = replace(RUN, state=RunState.SUCCEEDED, decision=Decision.PROMOTED)
     assert wording.import_outcome(done) == "birds v2 is live, made from 200 photos."
     assert wording.import_outcome(done, answers=False) == (

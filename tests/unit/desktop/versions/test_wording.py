@@ -41,7 +41,7 @@ LOST = AuditEntry(
 )
 
 
-def test_what_a_run_changed() -> None:
+def test_the_change_of_accuracy_is_a_sentence() -> None:
     sentence = "From 88% to 95% on the images it was not shown."
     assert wording.change_sentence(RUN) == sentence
     same = replace(RUN, accuracy=0.88)
@@ -107,7 +107,7 @@ def test_many_names_are_counted() -> None:
     assert wording.class_changes(many, none) == "Added c0, c1, c2, c3, c4, c5 and 3 more"
 
 
-def test_verification() -> None:
+def test_a_verification_names_changed_files() -> None:
     good = Verification("a", 2, True, [])
     assert wording.verification_sentence(good) == "Every file of a v2 is as it was made."
     bad = wording.verification_sentence(replace(good, changed=["saved_model.pb"]))

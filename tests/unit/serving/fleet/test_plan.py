@@ -71,7 +71,9 @@ def stops(*ids: str) -> list[Step]:
         (1, "x1 r2", stops("x1")),
     ],
 )
-def test_counts(desired_count: int, picture: str, steps: Sequence[Step]) -> None:
+def test_the_plan_reaches_the_desired_count(
+    desired_count: int, picture: str, steps: Sequence[Step]
+) -> None:
     assert plan(Desired(desired_count, "new"), seen(picture), NOW) == list(steps)
 
 

@@ -23,7 +23,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "file.config"
 
 
-def test_models(file: Path) -> None:
+def test_models_and_their_versions_are_read(file: Path) -> None:
     file.write_text(
         """model_config_list {
           config { name: "a" base_path: "/a" model_platform: "tensorflow"
@@ -106,7 +106,7 @@ def test_a_single_model_needs_a_path() -> None:
         single_model("m", "")
 
 
-def test_batching(file: Path) -> None:
+def test_batching_parameters_are_read(file: Path) -> None:
     file.write_text(
         """max_batch_size { value: 8 } batch_timeout_micros { value: 2000 }
         max_enqueued_batches { value: 3 } num_batch_threads { value: 4 }
@@ -173,7 +173,7 @@ def test_metrics_path(file: Path, text: str, expected: str | None) -> None:
     assert read_metrics_path("") is None
 
 
-def test_ssl(file: Path) -> None:
+def test_ssl_files_are_read(file: Path) -> None:
     file.write_text('server_key: "k" server_cert: "c" client_verify: true')
     config = read_ssl(str(file))
     assert (config.server_key, config.server_cert, config.client_verify) == ("k", "c", True)

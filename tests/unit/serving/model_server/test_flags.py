@@ -29,7 +29,7 @@ def test_the_defaults_are_the_originals() -> None:
         ("--enable_model_warmup=0", Flags(enable_model_warmup=False)),
     ],
 )
-def test_parse(argument: str, expected: Flags) -> None:
+def test_flags_are_parsed(argument: str, expected: Flags) -> None:
     assert parse([argument])[0] == expected
 
 

@@ -87,7 +87,7 @@ def test_refuses_what_takes_too_much(data: bytes) -> None:
         embedded_size(b"some bytes" + data + b"others", LIMITS)
 
 
-def test_takes_large_photos() -> None:
+def test_photos_of_large_cameras_pass() -> None:
     photos = [
         declared_jpeg(16_000, 12_000),
         declared_jpeg(6_000, 4_000, progressive=True),
@@ -98,7 +98,7 @@ def test_takes_large_photos() -> None:
     assert sizes[2:] == [500 * 375 * 3, 0]
 
 
-def test_no_limit() -> None:
+def test_without_limits_the_largest_image_passes() -> None:
     unlimited = replace(LIMITS, max_image_pixels=None, max_image_bytes=None)
     tensor = string_tensor([declared_jpeg(65_500, 65_500)])
     assert decoded_sizes(tensor, unlimited, reduces=False) == [65_500 * 65_500 * 3]

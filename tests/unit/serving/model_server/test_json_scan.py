@@ -34,7 +34,7 @@ def test_more_values_than_allowed(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", [b"[]", b'{"a":}'], ids=["lists", "objects"])
-def test_deeper_than_allowed(kind: bytes) -> None:
+def test_json_nested_too_deeply_is_refused(kind: bytes) -> None:
     start, end = kind[:-1], kind[-1:]
     check_json(start * 20 + b"0" + end * 20, LIMITS)
     with pytest.raises(ServingError, match="nested too deeply"):
@@ -50,7 +50,7 @@ def test_what_is_in_strings_does_not_count(text: str) -> None:
     assert check_json(body, LIMITS) > 0
 
 
-def test_no_limits() -> None:
+def test_without_limits_any_depth_passes() -> None:
     unlimited = replace(LIMITS, max_json_values=None, max_json_depth=None)
     assert check_json(b"[" * 5000, unlimited) > 5000
 

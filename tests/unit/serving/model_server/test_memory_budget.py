@@ -42,7 +42,7 @@ async def test_large_requests_leave_room_for_small_ones() -> None:
     assert budget.used == 0
 
 
-async def test_no_limit() -> None:
+async def test_without_a_limit_a_share_grows_to_any_size() -> None:
     with MemoryBudget(None).share() as share:
         share.grow(1 << 50)
 
@@ -91,7 +91,7 @@ async def test_what_a_cancelled_request_takes_counts_until_its_thread_is_done() 
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress], ids=["gzip", "zlib"])
-async def test_unzips(compress: Callable[[bytes], bytes]) -> None:
+async def test_a_compressed_message_is_unzipped(compress: Callable[[bytes], bytes]) -> None:
     data = bytes(range(256)) * 5000
     zipped = compress(data)
     assert is_zipped(zipped)

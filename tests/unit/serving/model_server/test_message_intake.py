@@ -103,7 +103,7 @@ async def test_a_caller_that_leaves_ends_its_message() -> None:
     assert not sender.intake._slow
 
 
-async def test_no_limit() -> None:
+async def test_without_a_limit_a_slow_message_is_received() -> None:
     sender = Sender(None)
     call = sender.send()
     await wait_until(lambda: sender.intake._slow)

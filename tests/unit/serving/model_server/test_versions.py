@@ -33,7 +33,7 @@ START, LOADING, AVAILABLE, UNLOADING, END = VersionState
         (["٣"], {}),
     ],
 )
-def test_version_folders(names: list[str], expected: dict[int, str]) -> None:
+def test_folders_named_by_a_number_are_versions(names: list[str], expected: dict[int, str]) -> None:
     assert version_folders(names) == expected
 
 
@@ -63,7 +63,7 @@ def test_policy_from_proto(text: str, expected: Policy) -> None:
         (Specific(frozenset({1, 7})), {1}),
     ],
 )
-def test_aspired_versions(policy: Policy, expected: set[int]) -> None:
+def test_the_policy_chooses_the_versions(policy: Policy, expected: set[int]) -> None:
     assert aspired_versions(policy, [1, 5, 9]) == expected
     assert aspired_versions(policy, []) == set()
 

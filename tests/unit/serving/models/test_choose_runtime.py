@@ -61,7 +61,7 @@ def seen(
         (seen(0.5, 0.3, classes="ab"), False),
     ],
 )
-def test_which_answers_agree(found: Seen, agree: bool) -> None:
+def test_scores_agree_within_the_tolerance_alone(found: Seen, agree: bool) -> None:
     assert agrees(seen(0.5, 0.3, 0.2), found) is agree
 
 

@@ -235,14 +235,14 @@ def test_checksums_are_those_of_sha256sum(repository: ModelRepository) -> None:
         ("Gefla\u0308chte", "Gefl\u00e4chte"),
     ],
 )
-def test_good_names(text: str, name: str) -> None:
+def test_valid_model_names_are_accepted(text: str, name: str) -> None:
     assert checked_model_name(text) == name
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", ".", "..", ".x", "a/b", "a\\b", "a:b", "a\x00b", "x" * 65, "-rf", " --all"]
 )
-def test_bad_names(text: str) -> None:
+def test_invalid_model_names_are_refused(text: str) -> None:
     with pytest.raises(ModelNameError):
         checked_model_name(text)
 

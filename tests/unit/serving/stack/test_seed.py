@@ -68,7 +68,7 @@ def test_the_first_version_is_live_and_what_servers_load(tmp_path: Path, model: 
     assert os.access(seed.repository.root / model / "12", os.W_OK)
 
 
-def test_what_is_there_stays(tmp_path: Path) -> None:
+def test_a_seed_keeps_versions_that_are_there(tmp_path: Path) -> None:
     seed = Seed(tmp_path, "pets")
     install_tiny(seed.baked, "pets")
     seed.run()

@@ -82,6 +82,6 @@ def test_columns_of_a_terminal(text: str, columns: int) -> None:
     assert display_width(text) == columns
 
 
-def test_shortening() -> None:
+def test_a_long_text_is_shortened() -> None:
     assert shortened("otter", 5) == "otter"
     assert shortened("o" * 10_000, 5) == "oooo…"

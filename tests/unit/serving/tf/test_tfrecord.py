@@ -44,7 +44,7 @@ def test_records_come_as_they_were_written() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 5, 11, 14, 18])
-def test_a_file_cut_short(cut: int) -> None:
+def test_a_truncated_record_is_refused(cut: int) -> None:
     with pytest.raises(ServingError, match="truncated record at 19") as caught:
         list(records(record(b"one") + record(b"two")[:cut]))
     assert caught.value.code is Code.DATA_LOSS
@@ -53,7 +53,7 @@ def test_a_file_cut_short(cut: int) -> None:
 @pytest.mark.parametrize(
     ("flipped", "at"), [(0, 0), (7, 0), (9, 0), (12, 12), (14, 12), (15, 12), (18, 12)]
 )
-def test_a_flipped_bit(flipped: int, at: int) -> None:
+def test_a_record_with_a_flipped_bit_is_refused(flipped: int, at: int) -> None:
     data = bytearray(record(b"one"))
     data[flipped] ^= 4
     with pytest.raises(ServingError, match=f"corrupted record at {at}. Please verify") as caught:

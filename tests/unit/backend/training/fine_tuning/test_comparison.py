@@ -25,7 +25,7 @@ def right(count: int, first: int = 0) -> np.ndarray:
         (right(80), right(81, 19), False),  # 19 lost and 20 gained
     ],
 )
-def test_gains(before: np.ndarray, after: np.ndarray, better: bool) -> None:
+def test_only_a_clear_gain_is_better(before: np.ndarray, after: np.ndarray, better: bool) -> None:
     found = compare_networks(before, after, ALONE)
     assert found.photos == PHOTOS
     assert found.before == pytest.approx(before.mean())

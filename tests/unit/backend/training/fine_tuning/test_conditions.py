@@ -28,7 +28,9 @@ def test_it_is_offered_for_classes_of_ones_own_with_enough_labels() -> None:
         (OWN, {"cat": MAX_LABELS, "dog": 1}, "at most 20,000 labels"),
     ],
 )
-def test_why_not(settings: ModelSettings, labels: dict[str, int], because: str) -> None:
+def test_an_impossible_fine_tuning_says_why(
+    settings: ModelSettings, labels: dict[str, int], because: str
+) -> None:
     found = offer(settings, labels, 224)
     assert because in found.because
     assert (found.possible, found.seconds) == (False, None)

@@ -144,7 +144,7 @@ def test_a_slot_shows_why_it_failed_until_the_next_attempt_runs() -> None:
         ("starting container failed: no space", 0, "Starting container failed: no space."),
     ],
 )
-def test_why_one_failed(error: str, status: int, sentence: str) -> None:
+def test_a_failed_task_says_why(error: str, status: int, sentence: str) -> None:
     failed = task(1, "rejected", "shutdown", node="second", error=error, status=status)
     assert shown(failed) == [("failed", sentence)]
 
@@ -185,7 +185,7 @@ def test_two_nodes_of_one_name_are_told_apart() -> None:
         ("something new", UpdateState.NONE, ""),
     ],
 )
-def test_how_an_update_goes(state: str, update: UpdateState, words: str) -> None:
+def test_the_state_of_an_update_is_described(state: str, update: UpdateState, words: str) -> None:
     failed = task(2, "failed", "shutdown", error="task: non-zero exit (1)", status=1)
     tasks = read_tasks([task(1, "running", spec="old"), failed], NODES)
     row = {
