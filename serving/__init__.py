@@ -1,0 +1,1 @@
+"""Models, versions, instances, the fleet, the model server and the prediction client."""

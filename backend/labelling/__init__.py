@@ -1,0 +1,1 @@
+"""What is worth labelling next, and which labels are in doubt."""

@@ -1,0 +1,1 @@
+"""Models as files: imports from other programs, and exports of versions."""

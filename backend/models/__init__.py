@@ -1,0 +1,1 @@
+"""Models and versions as the service shows and changes them."""

@@ -1,0 +1,1 @@
+"""The database of labels, photos, training runs and decisions: SQLite or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Webhooks: which there are, and the messages that are sent to them."""

@@ -1,0 +1,1 @@
+"""The commands of `servery`, one module for each or for a group; none imports Qt."""

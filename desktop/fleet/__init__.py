@@ -1,0 +1,1 @@
+"""The Fleet page: instances, their engines, limits, metrics and logs."""

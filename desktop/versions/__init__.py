@@ -1,0 +1,1 @@
+"""The versions of one model: their timeline, reports, canaries, exports and images."""

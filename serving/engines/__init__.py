@@ -1,0 +1,1 @@
+"""What instances run on: processes, Docker, a swarm, or an orchestrator of others."""

@@ -1,0 +1,1 @@
+"""The comparison of two versions on photos of the Classify page."""

@@ -1,0 +1,1 @@
+"""The explanation of an answer: what in a photo it depends on."""

@@ -1,0 +1,1 @@
+"""The dialogs that import a model from a file, or from the catalogue of downloads."""
