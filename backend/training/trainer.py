@@ -24,25 +24,23 @@ from backend.store.label_queries import Moment
 from backend.store.labels import NewLabel
 from backend.store.store import Store
 from backend.training.embeddings import compact_embeddings
-from backend.training.fine_tuning.fine_tuner import FineTuner, gain_sentence
+from backend.training.fine_tuning.fine_tuner import FineTuner
 from backend.training.gate import (
     AUTOMATIC_OFF,
     GATE,
     OTHER_PROMOTED,
+    Verdict,
     judge,
     served_from_image,
 )
 from backend.training.interrupted import end_interrupted
 from backend.training.kept_files import remove_old_embeddings, remove_old_run_folders
+from backend.training.outcome import decision_text, excluded_text
 from backend.training.photo_source import PhotoSource
 from backend.training.queued_run import QueuedRun, new_run
 from backend.training.training_spec import training_spec
 from backend.training.worker_process import PersistentWorker, WorkerKilled, WorkerProcess
-from backend.training.worker_protocol import (
-    PhotosRead,
-    TrainingProgress,
-    TrainingResult,
-)
+from backend.training.worker_protocol import PhotosRead, TrainingProgress, TrainingResult
 from serving.background import cancel_and_wait, finish
 from serving.clock import utc_now
 from serving.errors import BackendError, ServeryError, storage_error
@@ -179,8 +177,7 @@ class Trainer:
         CannotFineTune, and ModelBusy while the model is held.
         """
         async with self._changed:
-            if model in self._held:
-                raise ModelBusy(f"Model {model} is being changed.", "Try again in a moment.")
+            self._check_not_held(model)
             run = await self._tuner.begin(new_run(model, StartedBy.PERSON))
         self._broker.publish(Event("training", run.id))
         return run
@@ -203,8 +200,7 @@ class Trainer:
         async with self._changed:
             if key in self._queued:
                 return self._queued[key].run
-            if model in self._held:
-                raise ModelBusy(f"Model {model} is being changed.", "Try again in a moment.")
+            self._check_not_held(model)
             labels = await self._store.labels.snapshot(model)
             if (
                 source is None
@@ -268,13 +264,17 @@ class Trainer:
                     f"Model {model} is learning.",
                     "Wait until its training run has ended, or cancel it.",
                 )
-            if model in self._held:
-                raise ModelBusy(f"Model {model} is being changed.", "Try again in a moment.")
+            self._check_not_held(model)
             self._held.add(model)
         try:
             yield
         finally:
             self._held.discard(model)
+
+    def _check_not_held(self, model: str) -> None:
+        """Raise ModelBusy while a model is held."""
+        if model in self._held:
+            raise ModelBusy(f"Model {model} is being changed.", "Try again in a moment.")
 
     async def runs(self, model: str | None = None) -> list[TrainingRun]:
         """Return every run, or every run of one model, newest first."""
@@ -425,25 +425,14 @@ class Trainer:
             moment = imported.moment._replace(undone=learned.undone)
             await self._store.runs.save(run, moment)
         self._update(run)
-        verdict = judge(result.evaluation, result.evidence)
-        live = await asyncio.to_thread(self._repository.live, model)
-        settings = await self._settings(model)
-        if verdict.passed and (kept := await asyncio.to_thread(self._repository.fleet_image)):
-            verdict = served_from_image(kept)
-        elif verdict.passed and live.number != base.number:
-            # A person's choice, made while the worker was running, outweighs the gate.
-            verdict = OTHER_PROMOTED
-        elif verdict.passed and not settings.promote:
-            verdict = AUTOMATIC_OFF
+        verdict = await self._judge(base, result)
         decision = Decision.PROMOTED if verdict.passed else Decision.HELD_BACK
         run = replace(
             run.with_decision(decision, verdict.rule, GATE, utc_now()),
             not_promoted_because=verdict.because,
             confused=list(verdict.confused),
         )
-        step = verdict.because or f"Version {version.number} is live."
-        if run.networks is not None:
-            step += f" Its network was fine-tuned: {gain_sentence(run.networks)}."
+        step = decision_text(run, verdict)
         if verdict.passed:
             await asyncio.to_thread(self._repository.promote, model, version.number)
         self._update(run)  # whatever fails from here on, a version that passed is live
@@ -457,15 +446,28 @@ class Trainer:
             step += f" That is missing from the list of decisions: {error}"
         # After that, so that it keeps the version that is live now.
         await asyncio.to_thread(prune, self._repository, model)
-        run = replace(run, progress=1.0)
-        if result.unreadable_images:
-            count = f"{result.unreadable_images:,}"
-            step += f" Photos that could not be read any more: {count}; the report says which."
-        if result.skipped:
-            step += f" Files skipped: {result.skipped:,}; the report says why."
-        await self._finish(run, RunState.SUCCEEDED, step)
+        step += excluded_text(result)
+        await self._finish(replace(run, progress=1.0), RunState.SUCCEEDED, step)
         self._broker.publish(Event("models", model))
         self._broker.publish(Event("labels", model))
+
+    async def _judge(self, base: Version, result: TrainingResult) -> Verdict:
+        """Return the gate's verdict on a version that was learned from `base`.
+
+        A version that passes is still held back while the fleet runs from an image, after another
+        version was promoted, and for a model whose versions do not go live by themselves.
+        """
+        verdict = judge(result.evaluation, result.evidence)
+        if not verdict.passed:
+            return verdict
+        if image := await asyncio.to_thread(self._repository.fleet_image):
+            return served_from_image(image)
+        live = await asyncio.to_thread(self._repository.live, base.model)
+        if live.number != base.number:
+            # A person's choice, made while the worker was running, outweighs the gate.
+            return OTHER_PROMOTED
+        settings = await self._settings(base.model)
+        return verdict if settings.promote else AUTOMATIC_OFF
 
     async def _settings(self, model: str) -> TrainingSettings:
         """Return a model's settings; if they cannot be read, a person promotes."""
