@@ -20,6 +20,7 @@ from serving.exporting.staged_target import copy_folder, staged_target
 from serving.models.card import ModelCard
 from serving.models.checksums import damaged_files
 from serving.progress import Report
+from serving.quick_import import quick_import
 from serving.state_files import UnreadableFile, read_file
 from serving.text.trust import trust_advice
 from serving.tf.graph_safety import UnsafeModel
@@ -127,7 +128,8 @@ def _convert(
 
 def _write(arithmetic: Arithmetic, kind: ExportFormat, path: Path) -> check.Scores:
     # TensorFlow's Python takes seconds to import, and is not needed for a copy.
-    from serving.exporting import convert
+    with quick_import():
+        from serving.exporting import convert
 
     if kind is ExportFormat.TFLITE:
         convert.write_tflite(arithmetic, path)

@@ -26,6 +26,7 @@ from serving.importing.source import Source
 from serving.models.card import CARD_PATH, ModelCard
 from serving.normalize_image import read_normalized_image
 from serving.progress import Report
+from serving.quick_import import quick_import
 
 MAX_PREVIEW_SCORES = 5
 
@@ -82,7 +83,8 @@ def _load(file: ModelFile, request: ImportRequest, scratch: Path, report: Report
     """Load a model of another program; raises ModelError."""
     report(0, 0, "Starting TensorFlow.")
     # That takes seconds, which versions of Servery, and files that are no model, do without.
-    from serving.importing.conversion import load_source
+    with quick_import():
+        from serving.importing.conversion import load_source
 
     report(1, 4, "Loading the model.")
     return load_source(file, request, scratch)
