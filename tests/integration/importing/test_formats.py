@@ -33,6 +33,7 @@ from serving.importing.write import WrittenVersion, sample_photos, write_version
 from serving.models.card import ModelCard
 from tests.support import imported_models
 from tests.support.imported_models import CLASSES, SIDE, TEACHABLE_SIDE, network
+from tests.support.keras_file import KERAS_FILE
 
 # What TensorFlow says of the models of its own past.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -103,6 +104,17 @@ def test_a_keras_file_says_what_it_takes(tmp_path: Path, version: Path) -> None:
     assert "Rsqrt" not in operations
     with LoadedVersion(version) as loaded:
         assert loaded.embed(sample_photos()).shape == (4, 8)
+
+
+def test_the_keras_file_of_the_tests_is_this_network(tmp_path: Path) -> None:
+    """Of tests that must not load TensorFlow, whose file nothing would tell to be old."""
+    network().save(tmp_path / "pets.keras")
+    kept = load(KERAS_FILE, tmp_path / "kept")
+    made = load(tmp_path / "pets.keras", tmp_path / "made")
+    interface = find_interface(made, sample_photos())
+    assert find_interface(kept, sample_photos()) == interface
+    expected = Network(made, interface).reference(sample_photos())
+    assert Network(kept, interface).reference(sample_photos()) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_file_of_hdf5_is_the_same_model(tmp_path: Path, version: Path) -> None:
