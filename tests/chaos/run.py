@@ -19,12 +19,15 @@ from tests.chaos.load import Load
 from tests.chaos.report import Report
 from tests.chaos.system import System
 from tests.support.tiny_model import TINY_MODEL, install_tiny
+from tests.support.waiting import wait_until
 
 DISK_BYTES = 400 * 2**20
 PAUSE_SECONDS = (2.0, 8.0)
 """The least and the most between two faults."""
 _CALM_SECONDS = 20.0
 """Without a fault at the end, in which everything must come back by itself."""
+_CALM_ANSWERS = 20
+"""So many photos answered in that time show that it did."""
 
 
 async def run(
@@ -86,8 +89,13 @@ async def _running(load: Load, report: Report) -> AsyncIterator[None]:
 async def _come_back(report: Report, fleet_is_ready: Callable[[], bool]) -> None:
     """Wait until photos are answered again, with no fault any more."""
     before = report.photos["answered"]
-    await asyncio.sleep(_CALM_SECONDS)
-    if report.photos["answered"] == before or not fleet_is_ready():
+
+    def is_back() -> bool:
+        return fleet_is_ready() and report.photos["answered"] >= before + _CALM_ANSWERS
+
+    try:
+        await wait_until(is_back, _CALM_SECONDS)
+    except AssertionError:
         report.violate(f"Nothing came back within {_CALM_SECONDS:.0f} s after the last fault.")
 
 
