@@ -27,6 +27,7 @@ from serving.models.repository import ModelRepository
 from serving.models.version_trust import trust_version
 from serving.tf.trust import TRUSTED_NAME
 from serving.workspace import Workspace
+from tests.support.command_line import CommandLine
 from tests.support.damage import IN_ITS_PLACE, NO_OBJECT, NO_TEXT, Damage
 from tests.support.sample_images import image_bytes
 from tests.support.tiny_model import install_tiny
@@ -45,11 +46,7 @@ class Doctor:
 
 
 def doctor(workspace: Workspace, *options: str) -> Doctor:
-    finished = subprocess.run(
-        [sys.executable, "-m", "desktop", "--workspace", workspace.root, "doctor", "--json",
-         "--no-machine", *options],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    finished = CommandLine(workspace.root.parent).run("doctor", "--json", "--no-machine", *options)
     assert "Traceback" not in finished.stderr, finished.stderr
     result = json.loads(finished.stdout)
     return Doctor(

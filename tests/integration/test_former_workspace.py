@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,8 +12,8 @@ from backend.contract import NewModel, RunState
 from backend.training.loaded_version import LoadedVersion
 from serving.models.repository import ModelRepository
 from serving.workspace import Workspace
-from tests.conftest import ROOT
 from tests.integration.backend.conftest import started
+from tests.support.command_line import CommandLine
 from tests.support.former_workspace import (
     CLASSES,
     LABELS_PER_CLASS,
@@ -49,16 +45,7 @@ async def client(former: Workspace) -> AsyncIterator[BackendClient]:
 
 def servery(workspace: Workspace, *arguments: str) -> Any:
     """Run a command that must succeed, and return the one object that it printed."""
-    result = subprocess.run(
-        [sys.executable, "-m", "desktop.cli", *arguments, "--json"],
-        cwd=ROOT,
-        env={**os.environ, "SERVERY_ENGINE": "process"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+    return CommandLine(workspace.root.parent).json(*arguments)
 
 
 def first_answers(version: LoadedVersion, images: list[bytes]) -> list[str]:
