@@ -17,6 +17,7 @@ from typing import Any
 
 import grpc
 import pytest
+from filelock import FileLock
 
 from serving.models.repository import ModelRepository
 from serving.tf.messages import (
@@ -42,15 +43,21 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sample_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with every sample model; copy what a test changes."""
-    folder = tmp_path_factory.mktemp("sample_models")
-    subprocess.run(
-        [sys.executable, "-m", "tests.integration.model_server.sample_models", str(folder)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        timeout=200,
-    )
+    """The folder with every sample model, for all processes of a test run; copy what changes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sample_models"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            # TensorFlow, which writes them, takes ten seconds.
+            making = tmp_path_factory.mktemp("making")
+            subprocess.run(
+                [sys.executable, "-m", "tests.integration.model_server.sample_models", str(making)],
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+                timeout=200,
+            )
+            making.rename(folder)
     return folder
 
 
