@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar, overload
 
 TIMEOUT_SECONDS = 60.0
-_POLL_SECONDS = 0.02
+_POLL_SECONDS, _MAX_POLL_SECONDS = 0.02, 0.5
 
 T = TypeVar("T")
 View = TypeVar("View")
@@ -51,12 +51,13 @@ async def wait_until(
     """
     deadline = time.monotonic() + timeout_seconds
     while True:
+        began = time.monotonic()
         result = condition()
         value = await result if inspect.isawaitable(result) else result
         if value:
             return value
         _check(deadline, timeout_seconds, lambda: f"{details()}\n{_tasks()}")
-        await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.sleep(_pause(time.monotonic() - began))
 
 
 def block_until(
@@ -66,10 +67,20 @@ def block_until(
 ) -> T:
     """Do what `wait_until` does, where no loop runs."""
     deadline = time.monotonic() + timeout_seconds
-    while not (value := condition()):
+    while True:
+        began = time.monotonic()
+        if value := condition():
+            return value
         _check(deadline, timeout_seconds, details)
-        time.sleep(_POLL_SECONDS)
-    return value
+        time.sleep(_pause(time.monotonic() - began))
+
+
+def _pause(seconds: float) -> float:
+    """Return for how long a condition that took so many seconds is left alone.
+
+    A request, or even a command, that was made 50 times a second would hold up what it waits for.
+    """
+    return min(max(_POLL_SECONDS, 4 * seconds), _MAX_POLL_SECONDS)
 
 
 def _tasks() -> str:
