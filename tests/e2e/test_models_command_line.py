@@ -1,4 +1,4 @@
-"""A model of one's own from the shell, from an empty workspace, while 32 callers classify."""
+"""A model of one's own from the shell, from an empty workspace, while others classify."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_a_model_of_a_folder_answers_and_the_former_one_again(
     async with (
         open_fleet(Workspace(shell.workspace), "process") as (fleet, client),
         in_background(fleet.watch()),
-        LoadGenerator(client, jpeg, 32) as load,
+        LoadGenerator(client, jpeg, 8, pause=0.4) as load,
     ):
         await wait_until(lambda: load.models[DEFAULT_BUILT_IN] > 32)
         await knows_waste(shell, shared_data, "--model", "my waste")

@@ -70,8 +70,8 @@ async def test_a_model_of_a_folder_answers_and_the_former_one_again(
     assert (before["model"], before["scores"][0]["name"]) == (DEFAULT_BUILT_IN, "giant panda")
     folder = waste_folder(shared_data, tmp_path / "waste", PHOTOS)
 
-    # Few callers, since the training yields to all of them.
-    async with HttpLoad(address, panda.read_bytes(), 4) as load:
+    # Few callers that wait, since the training yields to all of them.
+    async with HttpLoad(address, panda.read_bytes(), 4, pause=1.0) as load:
         await load.wait_for_answers_of(DEFAULT_BUILT_IN)
         new = {"name": "waste", "backbone": DEFAULT_BUILT_IN}
         created = await http.post("/models", json=new)

@@ -41,8 +41,8 @@ def test_a_person_drops_a_folder_of_folders_and_uses_the_model(
         fleet = await app.fleet
         await wait_until(lambda: fleet.view.ready >= 1)
         jpeg = await asyncio.to_thread(known["giant_panda"].read_bytes)
-        # Few callers, since the training yields to all of them.
-        async with LoadGenerator(await app.client, jpeg, 4) as load:
+        # Few callers that wait, since the training yields to all of them.
+        async with LoadGenerator(await app.client, jpeg, 4, pause=1.0) as load:
             await looks_at(app, [known["giant_panda"]])
             assert shown_class(app) == "giant panda"
             await teaches_a_folder(app, folder)

@@ -13,15 +13,19 @@ TIMEOUT_SECONDS = 60.0
 
 
 class HttpLoad:
-    """Posts one image to `/classify` again and again with `count` callers while it is entered."""
+    """Posts one image to `/classify` again and again with `count` callers while it is entered.
 
-    def __init__(self, address: str, image: bytes, count: int = 32) -> None:
+    Each waits `pause` seconds after an answer.
+    """
+
+    def __init__(self, address: str, image: bytes, count: int, pause: float) -> None:
         self.models: Counter[str] = Counter()
         """Answers of each model."""
         self.failures: list[str] = []
         self._address = address
         self._image = image
         self._count = count
+        self._pause = pause
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -54,3 +58,4 @@ class HttpLoad:
                 self.models[response.json()["model"]] += 1
             else:
                 self.failures.append(response.text)
+            await asyncio.sleep(self._pause)

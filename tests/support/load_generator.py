@@ -10,9 +10,14 @@ from serving.predict.client import PredictClient
 
 
 class LoadGenerator:
-    """Classifies one image again and again with `count` callers while it is entered."""
+    """Classifies one image again and again with `count` callers while it is entered.
 
-    def __init__(self, client: PredictClient, jpeg: bytes, count: int = 50) -> None:
+    Each waits `pause` seconds after an answer: without, they take all of the machine.
+    """
+
+    def __init__(
+        self, client: PredictClient, jpeg: bytes, count: int = 50, pause: float = 0.0
+    ) -> None:
         self.answers: Counter[str] = Counter()
         """By instance."""
         self.versions: Counter[int] = Counter()
@@ -21,6 +26,7 @@ class LoadGenerator:
         self._client = client
         self._jpeg = jpeg
         self._count = count
+        self._pause = pause
         self._stopping = asyncio.Event()
         self._answered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -51,3 +57,5 @@ class LoadGenerator:
                 self.versions[prediction.version] += 1
                 self.models[prediction.model] += 1
                 self._answered.set()
+            if self._pause:
+                await asyncio.sleep(self._pause)
