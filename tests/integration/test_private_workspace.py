@@ -55,7 +55,7 @@ def start_backend(workspace: Workspace, umask: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, umask=umask)
 
 
-@pytest.mark.parametrize("umask", [0, 0o022], ids=oct)
+@pytest.mark.parametrize("umask", [0, pytest.param(0o022, marks=pytest.mark.long)], ids=oct)
 async def test_programs_keep_the_workspace_private(
     workspace: Workspace, tmp_path: Path, umask: int
 ) -> None:

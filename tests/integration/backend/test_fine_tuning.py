@@ -222,7 +222,13 @@ def files(folder: Path) -> dict[Path, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", ["Looking at the photos", "Fine-tuning without part"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param("Looking at the photos", marks=pytest.mark.long),
+        "Fine-tuning without part",
+    ],
+)
 def test_killed_it_leaves_nothing_behind(tuning: Tuning, when: str) -> None:
     before = files(tuning.workspace.models)
     with program(tuning) as process:

@@ -69,6 +69,7 @@ async def test_weights_of_keras_become_a_version(
     assert await add_catalogue_model(repository, tmp_path / "downloads", NAME) == version
 
 
+@pytest.mark.long
 @pytest.mark.slow
 async def test_weights_come_from_a_mirror_in_two_parts(
     repository: ModelRepository,
@@ -103,13 +104,24 @@ async def test_a_machine_without_a_network_is_told_what_works(
     assert repository.models() == []
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["named", "of the environment"])
 async def test_what_is_no_weights_is_refused_and_removed(
-    repository: ModelRepository, tmp_path: Path, server: Mirror
+    repository: ModelRepository,
+    tmp_path: Path,
+    server: Mirror,
+    monkeypatch: pytest.MonkeyPatch,
+    named: bool,
 ) -> None:
     model = catalogue_model(NAME)
-    server.files[f"/{model.path}"] = b"<html>Sign in to the network</html>"
+    server.files[f"/keras/{model.path}"] = b"<html>Sign in to the network</html>"
+    address = f"{server.url}/keras/"
+    if not named:
+        monkeypatch.setenv(MIRROR_VARIABLE, address)
     with pytest.raises(ModelError, match=model.file_name):
-        await add_catalogue_model(repository, tmp_path / "downloads", NAME, mirror=server.url)
+        await add_catalogue_model(
+            repository, tmp_path / "downloads", NAME, mirror=address if named else ""
+        )
+    assert server.requests
     assert repository.models() == []
     assert not (tmp_path / "downloads" / model.file_name).exists()
 

@@ -135,7 +135,14 @@ async def test_builds_follow_one_another_and_keep_their_logs(
     assert not of_build(api, failed)
 
 
-@pytest.mark.parametrize("step", ["Step 4/8", "Step 6/8", "Step 7/8"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("Step 4/8", marks=pytest.mark.long),
+        "Step 6/8",
+        pytest.param("Step 7/8", marks=pytest.mark.long),
+    ],
+)
 async def test_a_cancelled_build_leaves_nothing(
     service: Service, api: docker.APIClient, step: str
 ) -> None:
@@ -209,7 +216,9 @@ def silent_registry() -> Iterator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("step", ["Step 5/8", "Step 7/8", "Push", "Save"])
+@pytest.mark.parametrize(
+    "step", [pytest.param("Step 5/8", marks=pytest.mark.long), "Step 7/8", "Push", "Save"]
+)
 async def test_a_backend_that_is_killed_leaves_a_whole_image_or_none(
     workspace: Workspace,
     repository: ModelRepository,

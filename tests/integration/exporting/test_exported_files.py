@@ -187,7 +187,7 @@ async def test_a_program_that_ends_without_an_answer_is_a_sentence() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+@pytest.mark.parametrize("kind", [pytest.param("tflite", marks=pytest.mark.long), "onnx"])
 async def test_the_lines_in_the_documentation_read_photos_for_an_exported_file(
     tmp_path: Path, photos: list[Path], kind: str
 ) -> None:

@@ -21,7 +21,10 @@ from tests.support.fleet_env import FleetEnv
 from tests.support.waiting import wait_for_view
 
 DAY = 86_400.0
-JUMPS = [DAY, -DAY, 3650 * DAY, -3650 * DAY]
+JUMPS = [
+    *(-DAY, 3650 * DAY),
+    *(pytest.param(jump, marks=pytest.mark.long) for jump in (DAY, -3650 * DAY)),
+]
 
 
 @pytest.mark.parametrize("jump", JUMPS)

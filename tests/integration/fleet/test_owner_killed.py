@@ -31,10 +31,17 @@ def processes(folder: Path) -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("point", POINTS)
+MOMENTS = [(point, when) for point in POINTS for when in ("before", "after")]
+BETWEEN = MOMENTS[1:-1:2]
+"""Each between two others."""
+
+
+@pytest.mark.parametrize(
+    ("point", "when"),
+    [pytest.param(*at, marks=pytest.mark.long) if at in BETWEEN else at for at in MOMENTS],
+)
 async def test_an_owner_killed_at_any_moment_leaves_a_fleet_that_can_be_kept(
-    fleet_env: FleetEnv, when: str, point: str
+    fleet_env: FleetEnv, point: str, when: str
 ) -> None:
     owner = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.fleet_owner_killed"),

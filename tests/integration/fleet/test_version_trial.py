@@ -112,7 +112,10 @@ async def test_a_good_version_passes_with_and_without_a_card(version: Version) -
     await try_version(version)
 
 
-@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGABRT, marks=pytest.mark.long), signal.SIGSEGV, signal.SIGKILL],
+)
 async def test_a_version_that_ends_its_server_ends_its_own_process_alone(
     version: Version, number: signal.Signals
 ) -> None:
