@@ -8,13 +8,21 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from backend.training.loaded_version import LoadedVersion
 from serving.errors import ModelError
-from serving.importing.interface import Corrections, ImportRequest, ModelFormat, Resize
+from serving.importing.interface import (
+    Corrections,
+    ImportRequest,
+    ModelFormat,
+    ProgramRequest,
+    Resize,
+    Task,
+)
 from serving.importing.run_program import (
     PROGRAM,
     ImportRefused,
@@ -22,10 +30,12 @@ from serving.importing.run_program import (
     inspect_model,
     preview_model,
 )
+from serving.importing.tasks import carry_out
 from serving.models.checksums import changed_files
 from serving.models.pruning import sweep_models
 from serving.models.repository import ModelRepository
 from serving.programs import child_environment
+from serving.progress import no_report
 from tests.support import imported_models
 from tests.support.child_processes import children_running
 from tests.support.imported_models import CLASSES
@@ -92,15 +102,24 @@ async def test_what_stands_in_the_way_is_said_and_refused(
     repository: ModelRepository, tmp_path: Path
 ) -> None:
     imported_models.write_tensorflow_1(tmp_path / "old")
-    request = ImportRequest(str(tmp_path / "old"))
-    found = await inspect_model(repository, request)
-    assert found.interface is not None
-    assert found.labels is None
-    with pytest.raises(ImportRefused, match="Nothing says what the 3 classes of old are called"):
-        await import_model(repository, "old", request)
     (tmp_path / "two.txt").write_text("a\nb\n")
+    unnamed = ImportRequest(str(tmp_path / "old"))
     short = ImportRequest(str(tmp_path / "old"), str(tmp_path / "two.txt"))
-    (problem,) = (await inspect_model(repository, short)).problems
+
+    def program(task: Task, request: ImportRequest) -> Any:
+        """Do what the program does, in this process, which has TensorFlow already."""
+        scratch, versions = tmp_path / "scratch", tmp_path / task / str(id(request))
+        scratch.mkdir(exist_ok=True)
+        versions.mkdir(parents=True)
+        asked = ProgramRequest(task, request, str(scratch), (), str(versions), "old")
+        return carry_out(asked, no_report)
+
+    found = program(Task.INSPECT, unnamed)
+    assert found["interface"] is not None
+    assert found["labels"] is None
+    with pytest.raises(ModelError, match="Nothing says what the 3 classes of old are called"):
+        program(Task.WRITE, unnamed)
+    (problem,) = program(Task.INSPECT, short)["problems"]
     assert "gives 3 scores, and two.txt has 2 labels" in problem
     with pytest.raises(ImportRefused, match=r"two\.txt has 2 labels"):
         await import_model(repository, "old", short)
