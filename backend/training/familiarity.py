@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from backend.training.features import Integers
 from backend.training.head import Floats, unit
@@ -30,14 +31,14 @@ _SHRINKAGE = 0.1
 _SCORE_WEIGHT = 0.5
 """Of the log-odds beside the distance, where labels are many."""
 _FEW_LABELS = 10.0
-"""With so many labels a class, the log-odds weigh half as much as that."""
+"""With so many labels a class, the log-odds weigh half of `_SCORE_WEIGHT`."""
 _FEW_NONE = 5.0
-"""With so many photos of no class, what tells them from others weighs as much as the distance;
-with many more, twice as much."""
+"""With so many photos of no class, the rejection weighs as much as the distance; with many more,
+twice as much."""
 _MIN_OF_NO_CLASS = 5
-"""From so many photos of no class it is measured how many of them are marked."""
+"""With so many photos of no class, `none_marked` is measured, in as many parts."""
 _INVERSE_PENALTY = 10.0
-"""C of the regression that tells photos of no class."""
+"""C of the regression that tells photos of no class from labelled ones."""
 _EMPIRICAL = 60
 """From so many photos the threshold is one of their values; fewer give the mean and deviation
 of a normal distribution."""
@@ -117,18 +118,7 @@ def learn_familiarity(
     usable = sizes[truth] > 1
     if usable.sum() < MIN_PHOTOS:
         return None
-    distances = np.zeros(len(points), np.float32)
-    rejected = np.zeros(len(points), np.float32)
-    for part in parts:
-        others = np.setdiff1d(np.arange(len(points)), part)
-        if not len(others):
-            usable[part] = False
-            continue
-        # A row that is held out with all of its class has no class to be near to.
-        usable[part] &= np.isin(truth[part], truth[others])
-        distances[part] = _nearness(points[others], truth[others]).distances(points[part])
-        if len(outside):
-            rejected[part] = _rejection(points[others], outside).values(points[part])
+    distances, rejected = _held_out(points, truth, parts, outside, usable)
     if usable.sum() < MIN_PHOTOS:
         return None
 
@@ -150,23 +140,8 @@ def learn_familiarity(
     sharpness = _SHARPNESS / max(float(np.median(held_out[usable])) - threshold, 1e-6)
 
     nearness = _nearness(points, truth)
-    spread = nearness.matrix.shape[1] - len(nearness.offsets)
-    scale = sharpness * factors[0]
-    matrix = nearness.matrix.copy()
-    matrix[:, :spread] *= np.sqrt(scale)
-    matrix[:, spread:] *= scale
-    constant = -sharpness * (middle + threshold) - scale * nearness.constant
-    direction = np.zeros((points.shape[1], 1), np.float32)
-    if len(outside):
-        rejection = _rejection(points, outside)
-        direction = sharpness * factors[2] * rejection.direction[:, None]
-        constant += sharpness * factors[2] * rejection.bias
-    classes = TaughtClasses(
-        np.concatenate([matrix, direction], axis=1).astype(np.float32),
-        (scale * nearness.offsets).astype(np.float32),
-        float(constant),
-        float(sharpness * factors[1]),
-    )
+    rejection = _rejection(points, outside) if len(outside) else None
+    classes = _taught_classes(nearness, rejection, factors, sharpness, middle + threshold)
     marked = float((held_out[usable] < threshold).mean())
     none_marked = None
     if len(outside) >= _MIN_OF_NO_CLASS:
@@ -174,6 +149,60 @@ def learn_familiarity(
         difference = without + factors[2] * _held_out_rejections(points, outside) - middle
         none_marked = float((difference < threshold).mean())
     return Familiar(classes, marked, int(usable.sum()), none_marked)
+
+
+def _held_out(
+    points: Floats,
+    truth: Integers,
+    parts: Sequence[Integers],
+    outside: Floats,
+    usable: npt.NDArray[np.bool_],
+) -> tuple[Floats, Floats]:
+    """Return the distance [N] and the rejection [N] of each photo, learned without its part.
+
+    Clears those of `usable` [N] whose class is in no other part: there is none to be near to.
+    """
+    distances = np.zeros(len(points), np.float32)
+    rejected = np.zeros(len(points), np.float32)
+    for part in parts:
+        others = np.setdiff1d(np.arange(len(points)), part)
+        if not len(others):
+            usable[part] = False
+            continue
+        usable[part] &= np.isin(truth[part], truth[others])
+        distances[part] = _nearness(points[others], truth[others]).distances(points[part])
+        if len(outside):
+            rejected[part] = _rejection(points[others], outside).values(points[part])
+    return distances, rejected
+
+
+def _taught_classes(
+    nearness: _Nearness,
+    rejection: _Rejection | None,
+    factors: tuple[float, float, float],
+    sharpness: float,
+    offset: float,
+) -> TaughtClasses:
+    """Return what a graph computes: `sharpness` times the weighted sum less `offset`.
+
+    `factors` weigh the distance, the best score and the rejection.
+    """
+    spread = nearness.matrix.shape[1] - len(nearness.offsets)
+    scale = sharpness * factors[0]
+    matrix = nearness.matrix.copy()
+    matrix[:, :spread] *= np.sqrt(scale)
+    matrix[:, spread:] *= scale
+    constant = -sharpness * offset - scale * nearness.constant
+    direction = np.zeros((len(matrix), 1), np.float32)
+    if rejection is not None:
+        direction = sharpness * factors[2] * rejection.direction[:, None]
+        constant += sharpness * factors[2] * rejection.bias
+    return TaughtClasses(
+        np.concatenate([matrix, direction], axis=1).astype(np.float32),
+        (scale * nearness.offsets).astype(np.float32),
+        float(constant),
+        float(sharpness * factors[1]),
+    )
 
 
 def _held_out_rejections(points: Floats, outside: Floats) -> Floats:
