@@ -37,7 +37,8 @@ _OWNER = "owner"
 _CALLER = "caller"
 """In the state of a request: the name of the token that its caller showed."""
 _CHARGE = "charge"
-"""In the state of a request: how to count more than one against the limit of its token."""
+"""In the state of a request: a _Charge, which counts further predictions against the limit of its
+token."""
 _POLICY_VIOLATION = 1008
 _CHALLENGES = (
     ("WWW-Authenticate", 'Bearer realm="Servery"'),

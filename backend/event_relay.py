@@ -16,7 +16,8 @@ from serving.errors import ServeryError
 from serving.json_decode import decode
 
 SEND_SECONDS = 0.1
-"""Events of so long are sent together: the progress of a training run is many of them."""
+"""How long events are collected before they are sent together: a training run reports its progress
+in many of them."""
 RETRY_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from backend.contract import Event
 MAX_PENDING = 64
 """Events kept for a slow listener; it fetches again what they name, so old ones add little."""
 MAX_REPLAYED = 1024
-"""Events that a listener who comes back may be told of; after more, everything may have changed."""
+"""Events that are sent again to a listener that reconnects; one that missed more has to fetch
+everything."""
 MISSED = Event("missed")
 """Says to a listener that there were more events than were kept for it."""
 

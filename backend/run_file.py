@@ -23,7 +23,8 @@ from serving.state_files import UnreadableFile, read_object, set_aside
 from serving.workspace import Workspace
 
 LOCK_SECONDS = 1.0
-"""How long a start waits for the lock: who only looks whether it is held, holds it for a moment."""
+"""How long a start waits for the lock: a program that checks whether it is held takes it for a
+moment."""
 
 
 @dataclass(frozen=True)

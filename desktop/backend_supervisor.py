@@ -25,11 +25,13 @@ from serving.workspace import Workspace
 log = logging.getLogger(__name__)
 
 MIN_UPTIME_SECONDS = 10.0
-"""A backend that exits sooner than this after its start was not well."""
+"""A backend that exits sooner after its start counts as a failed start."""
 PAUSES_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Before the next start, by how many times in a row it did not go well; then the last one."""
+"""Before the next start, by the number of failed starts in a row; the last one is for all further
+ones."""
 REPORTED_FAILURES = 2
-"""So many are not worth a word: the backend is back before anybody has read it."""
+"""Failed starts in a row after which the person is told; before that, the backend is back sooner
+than anybody has read it."""
 CHECK_SECONDS = 5.0
 """Between two checks whether the backend answers, and how long it may take for that."""
 REPORTED_MISSES = 3

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from desktop.app import App
 
 POLL_SECONDS = 20.0
-"""Between two looks at the small files, and at the databases if that takes a moment."""
+"""Between two looks at the small files, and at the databases if reading those takes a moment."""
 _MIN_PAUSE_RATIO = 100
-"""Between two looks at the databases, by how long one takes: it reads all of them."""
+"""Shortest pause between two looks at the databases, as a multiple of what one takes: it reads all
+of them."""
 _MAX_NAMED = 3
 _KEPT = tr("Nothing is destroyed: what is damaged is moved to the workspace's folder “damaged”.")
 

@@ -34,7 +34,7 @@ _OF_THE_DISK = (
     sqlite3.SQLITE_READONLY,
 )
 _POLL_SECONDS = 3.0
-"""How often a program that uses a database looks whether it is to be repaired."""
+"""How often a program that uses a database checks whether it is to be repaired."""
 _BUSY_SECONDS = 10.0
 """How long a statement waits for another connection to the same file."""
 

@@ -36,7 +36,7 @@ _CONVERTED_BYTES = _TURNED_BYTES = 4
 _FIXED_BYTES = 4 * 2**20
 _SCALES = (1, 2, 4, 8)
 _MIN_SHARE = 0.8
-"""Of the side that is asked for, which reducing leaves at least."""
+"""The smallest share of the requested side that reducing may leave."""
 _GAPS = (2.0, 1.0)
 """Pillow's default, with which large images are scaled down best, and what takes least memory."""
 

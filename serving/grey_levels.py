@@ -10,7 +10,8 @@ from PIL import Image, ImageMath
 _WHITE = (255, 4095, 65535)
 """What white may be in whole numbers, of 8, 12 or 16 bits; in others it may also be 1."""
 _MIN_SHARE = 1 / 8
-"""Of white that is used, or it is something else."""
+"""The smallest share of white that the brightest pixel of an image has; below, white is something
+else."""
 _STRIP_PIXELS = 1 << 20
 _INFINITE = 3e38
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0

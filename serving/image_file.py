@@ -42,7 +42,7 @@ READ_SUFFIXES = (
     ".avif",
 )
 _NOT_READ = (".heic", ".heif")
-"""Named like photos all the same: a person learns that they are not read."""
+"""Suffixes of photos that are not read, so that a person is told so."""
 IMAGE_SUFFIXES = frozenset((*READ_SUFFIXES, *_NOT_READ))
 """Ends of names, in lower case, that promise a photo."""
 

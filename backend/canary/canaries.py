@@ -24,7 +24,7 @@ from serving.models.pruning import prune
 from serving.models.repository import ModelRepository
 
 BY = "canary"
-"""Who decided, where no person did."""
+"""Who ended a canary, in the audit, if no person did."""
 POLL_SECONDS = 1.0
 IDLE_SECONDS = 10.0
 """Between two looks whether there is a canary that nobody started here."""

@@ -20,10 +20,10 @@ from serving.models.canary import CanarySample, Failure
 
 CONFIDENCE = 0.95
 MAX_AGREEMENT, MIN_AGREEMENT = 0.8, 0.5
-"""Between these is the share of photos on which the canary has to agree."""
+"""Bounds of the share of photos, 0 to 1, on which a canary has to agree with the stable version."""
 AGREEMENT_BELOW_ACCURACY = 0.1
-"""By so much it is below the accuracy of the stable version: of two versions that are right on 70%
-of the photos, a good one agrees on little more than that."""
+"""How far the required agreement is below the accuracy of the stable version: of two versions that
+are right on 70% of the photos, a good one agrees on little more than that."""
 MIN_PHOTOS = 30
 """With fewer photos that both versions answered, agreement decides nothing."""
 SLOWER = 1.5

@@ -17,8 +17,8 @@ from backend.training.head import Floats
 from serving.near_duplicate import NEAR_DUPLICATE
 
 NEIGHBOURS = 15
-"""Photos that are asked about one."""
-_LEAST_PROBABILITY, _LEAST_SHARE = 0.001, 0.05
+"""The most similar photos whose labels are compared with that of a photo."""
+_MIN_PROBABILITY, _MIN_SHARE = 0.001, 0.05
 """Added, so that one witness alone cannot decide everything."""
 _BLOCK = 1_024
 
@@ -43,8 +43,8 @@ def doubts(points: Floats, truth: Integers, probabilities: Floats) -> Doubts:
     if count < 2 or classes < 2:
         return Doubts(np.zeros(count, np.float32), truth)
     shares = _neighbour_shares(points, truth, classes)
-    trust = (probabilities.astype(np.float32) + _LEAST_PROBABILITY) * np.sqrt(shares + _LEAST_SHARE)
-    trust /= (1 + _LEAST_PROBABILITY) * np.sqrt(1 + _LEAST_SHARE)
+    trust = (probabilities.astype(np.float32) + _MIN_PROBABILITY) * np.sqrt(shares + _MIN_SHARE)
+    trust /= (1 + _MIN_PROBABILITY) * np.sqrt(1 + _MIN_SHARE)
     doubt = (1 - trust[np.arange(count), truth]).astype(np.float32)
     return Doubts(doubt, trust.argmax(axis=1))
 

@@ -24,7 +24,7 @@ CLEAR = 0.5
 _NEIGHBOURS = 5
 """A photo is typical if this many others are close to it."""
 _DIFFERENT = 0.9
-"""How much it counts against a photo that it looks like a group that is there already."""
+"""Weight by which likeness to a group that exists already counts against a photo."""
 _TRIES = 20
 """Photos whose neighbours are looked at for each group, at most: others may have taken them."""
 _MANY, _SAMPLE, _AXES = 4_000, 1_000, 256

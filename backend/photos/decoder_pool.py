@@ -14,7 +14,7 @@ from serving.programs import child_environment, module_command
 
 PROGRAM = "backend.photos.decoder"
 IDLE_SECONDS = 5.0
-"""After which one ends that has nothing to do, but for the last."""
+"""An idle process ends after this long; the last one stays."""
 WALL_SECONDS = 60.0
 """Longest time for one photo, however busy the machine is."""
 _DYING_SECONDS = 2.0

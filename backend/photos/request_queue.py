@@ -15,7 +15,7 @@ DEFAULT_QUEUE_LIMIT = 128
 QUEUE_LIMIT_VARIABLE = "SERVERY_QUEUE_LIMIT"
 _MAX_RETRY_SECONDS = 60
 _WINDOW = 64
-"""As many answers as the rate is taken from."""
+"""How many of the newest answers the rate is measured over."""
 
 
 class Places:

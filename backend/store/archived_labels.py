@@ -8,7 +8,8 @@ from backend.store.database import StoreConnection, StoreDatabase
 from serving.exporting.archive import ArchivedLabel
 
 _WAITING = ".importing-"
-"""Before the name of a model whose labels are there before it is. No name begins so."""
+"""Prefix of the model name under which labels are kept until their model exists; no name of a model
+begins with it."""
 
 
 class ArchivedLabelStore:

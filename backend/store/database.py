@@ -14,7 +14,7 @@ from serving.errors import ServeryError
 T = TypeVar("T")
 
 MAX_INTEGER = 2**63 - 1
-"""More than this no column holds; to look for it would be an error."""
+"""The largest integer that a column holds; a query for a larger one would be an error."""
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 

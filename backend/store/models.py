@@ -20,7 +20,8 @@ _TABLES = (
     "training_settings",
 )
 _DELETED = ".deleted-"
-"""Before the token of a deleted model, in place of its name. No name of a model begins so."""
+"""Prefix of the token that stands in place of the name of a deleted model; no name of a model
+begins with it."""
 
 
 class ModelRows:

@@ -20,9 +20,10 @@ from backend.training.minimum import minimum_between
 BINS = 15
 """Of the expected calibration error: the number that most papers use."""
 _MIN_PROBABILITY = 6e-8
-"""What cannot be told from 0 in the half precision in which probabilities are kept."""
+"""Smaller probabilities count as this one: the half precision that they are kept in cannot tell
+them from 0."""
 _MAX_LOG_TEMPERATURE = math.log(8.0)
-"""Of the logarithm of the temperature and of its inverse."""
+"""Bound of the logarithm of the temperature, in both directions."""
 _TOLERANCE = 1e-4
 """Of the logarithm of the temperature."""
 _PRIOR = 4.0

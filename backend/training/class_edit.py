@@ -50,7 +50,7 @@ MAX_EMBEDDINGS = 1000
 RIDGE = 0.3
 """Of the regression on centred unit embeddings."""
 _ELSEWHERE = 0.05
-"""How much a point counts where neither class is probable; where one is certain, it is 1 more."""
+"""Weight of a point where neither class is probable; where one is certain, it is 1 more."""
 
 
 @dataclass(frozen=True)

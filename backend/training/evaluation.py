@@ -29,8 +29,8 @@ HELD_OUT = "held-out photos"
 MAX_MISTAKES = 100
 """Most that a report lists."""
 FROZEN_FROM = 2_000
-"""With so many photos, each stays in its part for good: accuracies of versions that learned
-from more and more labels are then measured on the same photos."""
+"""Photos from which on each stays in its part for good, so that accuracies of versions that learned
+from more and more labels are measured on the same photos."""
 _FEW = 20
 """Up to this many photos, each is a part of its own."""
 _SOME = 500

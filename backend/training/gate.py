@@ -15,7 +15,7 @@ from backend.training.worker_protocol import Evaluation
 from serving.models.fleet_image import FleetImage
 
 GATE = "gate"
-"""Who decided, where no person did."""
+"""Who decided, in the audit, if no person did."""
 
 CONFIDENCE = 0.95
 """A fall holds a version back if chance alone makes one as large in at most 5% of all cases."""
@@ -37,7 +37,7 @@ KNOWN_P, FEW_KNOWN_P = 0.05, 0.2
 """The same with SURE_PHOTOS, and with fewer."""
 PAIR_P = 0.1
 MIN_DISAGREEMENT = 0.05
-"""Two versions may always answer so many photos differently that nobody labelled."""
+"""Share of the photos without a label that two versions may answer differently in any case."""
 FORMER_MARGIN = 0.02
 """How much accuracy a version of an older Servery may lose on old classes."""
 _ROUNDING = 1e-9

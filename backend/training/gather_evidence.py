@@ -34,26 +34,28 @@ from backend.training.permutation import MAX_CLASSES, LabelTest, permute_labels,
 MIN_PHOTOS = 8
 """Fewer photos of new classes prove nothing, and can do little harm."""
 MIN_OF_CLASS = 8
-"""Photos of a new class that is judged by itself."""
+"""Photos from which on a new class is judged by itself."""
 MAX_OF_CLASSES = 24
-"""New classes that are, those first that are recognized least; there is room for others beside."""
+"""How many new classes are judged by themselves, those first that are recognized least. They are
+fewer than MAX_CLASSES, so that the test has other classes to compare them with."""
 MIN_OF_PAIR = 20
-"""Photos of each of two classes that are compared."""
+"""Photos of each class from which on two classes are compared."""
 MIN_KNOWN = 24
-"""Photos of known classes whose labels are compared with shuffled ones."""
+"""Photos of known classes from which on their labels are compared with shuffled ones."""
 MIN_POOL = 30
-"""Photos that nobody labelled, for which the answers of two versions are compared."""
+"""Photos without a label from which on the answers of two versions for them are compared."""
 MIN_LOST = 20
-"""Photos of a known class that is judged by itself."""
+"""Photos from which on a known class is judged by itself."""
 MAX_POOL = 2000
 MAX_CONFUSED = 5
 """Pairs of classes that are named."""
 MAX_LEAST_KNOWN = 3
-"""Classes whose own pairs are named as well, again MAX_CONFUSED."""
+"""Least recognized classes of which up to MAX_CONFUSED pairs are named in addition."""
 MAX_CONFUSED_PHOTOS = 20
 """Photos of each pair."""
 TYPICAL = 5.0
-"""Percentile of how like the mean of its class a photo of it is: below that it is not typical."""
+"""Percentile of the similarity of photos to the mean of their class, below which a photo is not
+typical."""
 WELL_KNOWN_P = 0.05
 """Classes that shuffled labels do not describe as well as this are told apart."""
 _Z95 = 1.644854

@@ -19,11 +19,11 @@ from backend.training.features import Rows
 from backend.training.head import Floats, unit
 
 SHUFFLES = 999
-"""A p-value is at least one in a thousand."""
+"""Shuffled labellings of a test, so that the smallest p-value is one in a thousand."""
 MAX_PHOTOS = 480
 """More photos are sampled, as many of each class: the test takes half a second then."""
 MAX_CLASSES = 32
-"""With more, those with most photos are tested."""
+"""Of more classes, those with the most photos are tested."""
 _TEMPERATURE = 0.1
 """Of the softmax of similarities, in which the mean photo has similarity 1 with itself."""
 _BATCH = 32

@@ -26,7 +26,7 @@ C times the sum of the rows' losses plus half the squared weights."""
 FEW_LABELS = 10.0
 """With so many labels a class, new classes are raised half as far as with none."""
 UNCHANGED_PERCENTILE = 98.0
-"""Percentage of the foundation's prototypes that raised classes must leave to it."""
+"""Percentage of the foundation's prototypes that keep their answer when new classes are raised."""
 _MANY = 500_000
 """Points times classes with labels from which fewer axes are fitted along, to take a second."""
 _AXES_OF_MANY = 512

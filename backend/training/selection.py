@@ -23,17 +23,17 @@ from backend.training.regression import INVERSE_PENALTY, Problem
 OTHER_INVERSE_PENALTIES = (1.0, 100.0)
 """Tried beside INVERSE_PENALTY, which suits photos well; others may suit other embeddings."""
 MIN_LABELS_A_CLASS = 20
-"""With fewer, what is left out changes the shares of the classes, which tells penalties apart
-more than photos do."""
+"""With fewer, leaving a photo out changes the shares of the classes, which says more about
+penalties than the photos do."""
 MAX_SEARCH = 40_000
 """Labels times classes up to which they are tried: cross-validating three takes seconds then."""
 _CLEARLY = 1.0
 """Standard errors by which another penalty must be better."""
 _PERHAPS = 0.5
-"""Standard errors by which what the pool teaches must be worse to be left out."""
+"""Standard errors by which the log loss with the pool must be worse for the pool to be left out."""
 _TEMPERATURES = np.exp(np.linspace(-3, 3, 25))
 _MIN_PROBABILITY = 1e-7
-"""Probabilities below are taken for it: float16 tells no less from 0."""
+"""Smaller probabilities count as this one: float16 cannot tell them from 0."""
 
 OnPart = Callable[[int, int], None]
 """Called before each fit with its number, from 1, and how many there are in all."""

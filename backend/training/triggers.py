@@ -19,14 +19,14 @@ from backend.training.trainer import ModelBusy, NothingToLearn, Trainer
 from serving.errors import ServeryError
 
 SETTLED_SECONDS = 2.0
-"""Nobody has labelled for so long when enough labels are new: a program that sends hundreds at
-once gets one run for all of them."""
+"""How long nobody must have labelled before a run begins because of enough new labels: a program
+that sends hundreds at once gets one run for all of them."""
 TICK_SECONDS = 1.0
 """Between two looks at what waits, also while labels come many times a second: each look counts
 labels, and lets the worker embed the new photos."""
 POLL_SECONDS = 60.0
-"""Between two looks at all models, where other backends store labels too: what they say of it may
-be lost."""
+"""Between two looks at all models if other backends store labels too, whose notifications may be
+lost."""
 RETRY_SECONDS = 60.0
 """After a run that could not be queued."""
 

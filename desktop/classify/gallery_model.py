@@ -24,7 +24,7 @@ from desktop.widgets.plain_text import tooltip
 PHOTO = Qt.ItemDataRole.UserRole + 1
 STATE = Qt.ItemDataRole.UserRole + 2
 STACK = Qt.ItemDataRole.UserRole + 3
-"""ShownStack, or None for a photo that stands alone."""
+"""The role of a ShownStack, or of None for a photo that is in no stack."""
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()

@@ -18,19 +18,20 @@ from serving.tf.file_watch import ChangeWatch
 SETTLED_SECONDS = 0.3
 """A file that has the end of its format is whole if it has not changed for so long."""
 UNSURE_SECONDS = 2.0
-"""Another one, of a format whose end cannot be seen."""
+"""The same for a file of a format whose end cannot be recognised."""
 CUT_OFF_SECONDS = 20.0
-"""One that lacks its end may still be on its way. After that it is taken, so that a person learns
-that it is damaged."""
+"""The same for a file that lacks its end, which may still be being written. After that it is passed
+on, so that a person learns that it is damaged."""
 POLL_SECONDS = 5.0
-"""Between two looks at the folders where the system tells of changes: not of those that another
-machine makes."""
+"""Between two looks at the folders if the system notifies of changes: it does not notify of those
+that another machine makes."""
 _UNNOTIFIED_POLL_SECONDS = 2.0
-"""Between two looks where it does not."""
+"""The same if it does not notify."""
 _PAUSE_SECONDS = 0.2
-"""Between two looks at the least, while files arrive; four times as long as a look takes."""
+"""Shortest pause between two looks while files arrive; a pause is four times as long as a look
+takes."""
 _ALL_FILES_SECONDS = 30.0
-"""Between two looks at files that were passed on, which may be others by now."""
+"""Between two looks at files that were passed on already: another file may be in their place."""
 _UNFINISHED = frozenset(
     (".part", ".partial", ".crdownload", ".download", ".filepart", ".opdownload", ".tmp")
 )

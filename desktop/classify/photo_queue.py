@@ -33,7 +33,7 @@ from serving.progress import Report
 _MAX_ERRORS_SHOWN = 3
 """At once; of more, one notice has all."""
 _CHANGED_AT_ONCE = 500
-"""Photos that begin or cease to wait between two turns of the event loop: each is one change of the
+"""Photos that start or stop waiting between two turns of the event loop: each is one change of the
 gallery."""
 _ASKED_BEFORE_SECONDS = 1.0
 """So much earlier than it is made counts a request as asked: the photos of one that has many are

@@ -25,9 +25,11 @@ from desktop.classify.photo_order import NO_SCORE, VALUE_OF, PhotoEntry, PhotoOr
 _MAX_STEPS = 16
 """Changes in more places than this are one reset."""
 _ROOM = 2**40
-"""Between the numbers of two drops: a drop comes in parts, each after the last one."""
+"""Gap between the serial numbers of two drops, since a drop comes in parts whose photos follow each
+other."""
 _MAX_STACK_STEPS = 128
-"""Changed stacks; a batch of new photos changes fewer, and each is a row or two."""
+"""Changes of more stacks than this are one reset; a batch of new photos changes fewer, each by a
+row or two."""
 
 
 class RowChanges(Protocol):

@@ -10,12 +10,12 @@ from serving.engines.protocol import ANSWERING_STATES
 from serving.fleet.view import FleetView
 
 IDLE_SECONDS = 5.0
-"""Between two observations while nothing happens and nobody looks: what ends, and what is to be
-changed, is noticed at once all the same."""
+"""Between two observations while nothing happens and nobody watches: the end of an instance and a
+change of the record are notified in any case."""
 POLL_SECONDS = 1.0
 """Between two observations while requests come, or something is wrong."""
 WATCHED_POLL_SECONDS = 2.0
-"""Between two observations while somebody looks, and nothing happens."""
+"""Between two observations while somebody watches, and nothing happens."""
 BUSY_POLL_SECONDS = 0.2
 """Between two observations while something is changing."""
 ASK_SECONDS = 30.0

@@ -22,7 +22,8 @@ from serving.models.fleet_image_change import move_fleet_image
 from serving.models.repository import ModelRepository
 
 MAX_FAILURES = 2
-"""Instances that end one after the other, before whoever waits is told."""
+"""Instances that end one after the other before a caller that waits for the change gets an
+error."""
 
 
 class UpdateWatch:

@@ -9,7 +9,7 @@ from serving.engines.protocol import ANSWERING_STATES, InstanceState
 from serving.fleet.view import FleetView, InstanceView
 
 LATE_SECONDS = 30.0
-"""How long a ready instance may take to load a version that went live."""
+"""How long a ready instance may take to load a version that went live; then it counts as late."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ LOAD_SECONDS = 600.0
 OLD_ERROR_SECONDS = 30.0
 """A server keeps the error of an earlier attempt until it has read that there is another one."""
 FORGET_SECONDS = 3.0
-"""Until every server, which polls its configuration each second, has read that there is none."""
+"""How long until every server, which polls its configuration each second, has read that the model
+is gone."""
 POLL_SECONDS = 0.2
 
 

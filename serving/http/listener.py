@@ -19,7 +19,7 @@ _NEW_SECONDS, _YOUNGEST_SECONDS = 1.0, 0.1
 """A request that began less than these ago is likely to be whole soon: it is ended for others
 last, or not at all, since what the client sent may not have been read yet."""
 _MAX_ACCEPTED_AT_ONCE = 16
-"""Before the other work of the loop gets its turn."""
+"""Connections that are accepted before the other work of the loop gets its turn."""
 
 
 class Listener:

@@ -16,13 +16,13 @@ from serving.model_server.memory_budget import MemoryBudget
 from serving.tf.status import Code, ServingError
 
 _SOON_SECONDS = 0.02
-"""Messages of usual size arrive faster than that."""
+"""Messages of usual size arrive within this time."""
 _STARTING = 4
 """Messages that begin to be received at a time; a slow one soon makes room for the next."""
 _SLOW_SHARE = 0.5
 """Of what may be taken; beyond it slow messages are refused, so that others can still begin."""
 _LOOKS = 2
-"""A small message arrives between so many looks even while the process is slow."""
+"""Looks within which a small message arrives even while the process is slow."""
 _MEASURED_SECONDS = 5.0
 """After which what the process takes without requests is found out again."""
 _WAITS = 100

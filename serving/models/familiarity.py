@@ -20,9 +20,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 MIN_SCORE = 1e-6
-"""Best scores are kept so far away from 0 and 1, whose odds have no logarithm."""
+"""Best scores are kept so far away from 0 and 1, which have no log-odds."""
 MIN_LENGTH = 1e-12
-"""Least squared length of what is divided by its length, as for unit embeddings."""
+"""Least squared length that a vector is divided by to get one of unit length."""
 
 
 @dataclass(frozen=True)

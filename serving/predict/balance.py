@@ -12,7 +12,7 @@ MAX_OUTSTANDING = max(8, core_count())
 """Requests that one instance works on at a time. More wait in the client, where they can still
 go to any instance: sent all at once they only slow each other down."""
 MUCH_OUTSTANDING = MAX_OUTSTANDING // 2
-"""Those that sleep are woken once each other one works on so many requests."""
+"""Sleeping instances are woken once each instance that is awake works on so many requests."""
 
 
 class Candidate(Protocol):

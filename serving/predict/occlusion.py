@@ -32,8 +32,8 @@ _LONGER_SIDE = 4 * _SHORTER_SIDE
 """Of a panorama, whose shorter side gets fewer pixels then."""
 _QUALITY = 95
 _MIN_SCALE = 0.5
-"""In log-odds: what matters less than this everywhere is shown faintly."""
-_LEAST_SCORE, _LEAST_REST = 1e-9, 1e-6
+"""In log-odds: if no part matters more than this, all are shown faintly."""
+_MIN_SCORE, _MIN_REST = 1e-9, 1e-6
 """Below these, log-odds of a score and of what it lacks of 1 say nothing: scores are float32."""
 
 
@@ -126,7 +126,7 @@ def _score_of(prediction: Prediction, class_name: str) -> float:
 
 
 def _log_odds(score: float) -> float:
-    inside = min(1 - _LEAST_REST, max(_LEAST_SCORE, score))
+    inside = min(1 - _MIN_REST, max(_MIN_SCORE, score))
     return math.log(inside / (1 - inside))
 
 

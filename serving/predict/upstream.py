@@ -17,7 +17,7 @@ from serving.predict.traffic import TrafficMeter
 
 CONNECT_SECONDS = 2.0
 WAKE_SECONDS = 30.0
-"""The same for one that sleeps, on a machine that is busy."""
+"""How long a connection to an instance that sleeps may take, on a machine that is busy."""
 MIN_EJECTION_SECONDS = 0.2
 MAX_EJECTION_SECONDS = 5.0
 MISSING_MODEL_RETRY_SECONDS = 0.2

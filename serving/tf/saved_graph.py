@@ -38,9 +38,11 @@ _TENSOR = 8
 _CONTENT = tensor_pb2.TensorProto.TENSOR_CONTENT_FIELD_NUMBER
 _CONSTANT, _VALUE = b"Const", b"value"
 _MAX_FIELDS = 100_000
-"""Of a message with more, the others are kept as they are: looking for them takes time, too."""
+"""Of a message with more fields, the others are kept as they are: looking through them takes time,
+too."""
 _MAX_CONSTANT_FIELDS = 100
-"""Fields of a node, or of a tensor, whose numbers may be a field each."""
+"""Fields of a node or of a tensor that is looked through; more are numbers of which each is a
+field."""
 
 
 class LargeConstant(NamedTuple):

@@ -12,10 +12,10 @@ MIN_LABELS = 100
 MIN_LABELS_A_CLASS = 50
 """On average; docs/decisions/fine-tuning.md says why."""
 MAX_LABELS = 20_000
-"""What the network has of so many photos at the cut takes 1.3 GB of the disk with
-EfficientNet-Lite2; the embeddings that a version keeps take 51 MB."""
+"""The activations at the cut of so many photos take 1.3 GB of disk with EfficientNet-Lite2; the
+embeddings that a version keeps take 51 MB."""
 TRAININGS = 5
-"""Without each of four parts, and on all photos."""
+"""One without each of four parts, and one on all photos."""
 PARTS = TRAININGS - 1
 PASSES = 4
 """Of each training over its photos."""

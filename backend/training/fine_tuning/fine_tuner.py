@@ -40,7 +40,7 @@ from serving.workspace import Workspace
 
 PROGRAM = "backend.training.fine_tuning.program"
 TUNED_NAME = "tuned.npz"
-"""In the folder of a run, until the trainer has made a version of it."""
+"""The tuned network in the folder of a run, until the trainer has made a version of it."""
 
 _log = logging.getLogger(__name__)
 

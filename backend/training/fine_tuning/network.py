@@ -25,8 +25,8 @@ from serving.errors import ModelError
 from serving.tf.names import EMBEDDING_NODE
 
 MAX_ACTIVATION = 20_000
-"""Most numbers a photo at the cut. They are 9,408 in EfficientNet-Lite0 and 16,848 in Lite2, where
-the last 4 and 5 blocks learn."""
+"""Most numbers a photo at the cut; EfficientNet-Lite0 has 9,408 and Lite2 16,848 where the last 4
+and 5 blocks learn."""
 BATCH = 32
 HEAD_FACTOR = 10.0
 """By how much faster the head learns than the network."""

@@ -32,7 +32,7 @@ from backend.training.near_duplicates import group_near_duplicates
 from backend.training.regression import Problem
 
 _MIN_BIAS = -10.0
-"""With which a class begins to be learned that a head had no photo of."""
+"""Bias with which a class begins to be learned if the head had no photo of it."""
 
 OnBatch = Callable[[str, int], None]
 """Called with what is being done, and with how many photos one more step was done."""

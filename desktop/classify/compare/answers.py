@@ -73,7 +73,7 @@ class PhotoComparison:
 
 
 PredictServed = Callable[[bytes, str, int], Awaitable[Prediction]]
-"""Takes a normalized JPEG, a model and its version that is served; raises ServeryError."""
+"""Gets a normalized JPEG, a served model and its version; raises ServeryError."""
 PredictStored = Callable[[str, int, Sequence[Path], Report], Awaitable[Sequence["FilePrediction"]]]
 """Takes a model, its version and files; raises ServeryError."""
 

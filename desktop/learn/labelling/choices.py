@@ -11,7 +11,7 @@ from serving.predict.prediction import Score
 MAX_CHOICES = 9
 """As many as there are keys from 1 to 9."""
 _LIKELY = 0.05
-"""Score from which on what the model answers comes before the classes that people made."""
+"""Score from which on a class that the model answers comes before the classes that people added."""
 _FIRST = 3
 """Answers of the model that come first however low their scores are."""
 
