@@ -27,7 +27,7 @@ from serving.exporting.archive import VERSION_FOLDER, Archive, read_archive
 from serving.files import flush_tree
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.checksums import write_checksums
-from serving.models.model_folders import adopt_model
+from serving.models.model_folders import add_model
 from serving.models.model_names import checked_model_name
 from serving.models.repository import ModelRepository
 from serving.models.staging import staging_name
@@ -119,8 +119,8 @@ class ArchiveImports:
         )
         try:
             settings = replace(archive.settings, created=utc_now())
-            adopt = partial(adopt_model, self._repository, name, model_folder, settings, live=1)
-            await asyncio.to_thread(adopt)
+            commit = partial(add_model, self._repository, name, model_folder, settings, live=1)
+            await asyncio.to_thread(commit)
         except BaseException:
             await self._store.archived_labels.drop(name)
             raise

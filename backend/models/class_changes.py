@@ -25,7 +25,7 @@ from serving.errors import BackendError, ModelError, ServeryError
 from serving.job_program import run_job
 from serving.models.pruning import prune, remove_version
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.text.visible import shortened
 from serving.workspace import Workspace
@@ -195,7 +195,7 @@ class ClassChanges:
             )
             await run_job(PROGRAM, spec.to_json(), "Changing the class", worker_variables())
             return await asyncio.to_thread(
-                adopt_version, self._repository, base.model, staged, learned_from=base
+                commit_version, self._repository, base.model, staged, learned_from=base
             )
 
     async def _return(self, stored: StoredChange, by: str) -> None:
@@ -232,7 +232,7 @@ class ClassChanges:
             await asyncio.to_thread(prune, self._repository, model)
 
     def _remove_derived(self, stored: StoredChange) -> None:
-        """Remove the version of a change that is not applied, if it was adopted."""
+        """Remove the version of a change that is not applied, if it was committed."""
         model = stored.change.model
         for version in self._repository.versions(model):
             with contextlib.suppress(ModelError):

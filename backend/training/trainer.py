@@ -46,7 +46,7 @@ from serving.clock import utc_now
 from serving.errors import BackendError, ServeryError, storage_error
 from serving.models.pruning import prune
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.programs import module_command
 from serving.workspace import Workspace
@@ -410,7 +410,7 @@ class Trainer:
         """Add the version that the worker wrote, let it go live if it may, and end the run."""
         model = run.model
         version = await asyncio.to_thread(
-            adopt_version, self._repository, model, staged, learned_from=base
+            commit_version, self._repository, model, staged, learned_from=base
         )
         run = replace(
             run,

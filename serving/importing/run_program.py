@@ -30,7 +30,7 @@ from serving.importing.interface import (
 from serving.job_program import JobEnded, run_job
 from serving.json_decode import decode
 from serving.models.checksums import write_checksums
-from serving.models.model_folders import adopt_model, check_free
+from serving.models.model_folders import add_model, check_free
 from serving.models.model_names import checked_model_name
 from serving.models.model_settings import ModelSettings
 from serving.models.repository import ModelRepository
@@ -108,10 +108,12 @@ async def import_model(
         unsafe = {int(number) for number, parts in answer["unsafe_operations"].items() if parts}
         settings = ModelSettings(created=utc_now(), photo_milliseconds=answer["milliseconds"])
         # Not half-way: the folder is renamed in a thread, which nothing stops.
-        return await finish(asyncio.to_thread(_adopt, repository, name, versions, settings, unsafe))
+        return await finish(
+            asyncio.to_thread(_add_model, repository, name, versions, settings, unsafe)
+        )
 
 
-def _adopt(
+def _add_model(
     repository: ModelRepository,
     name: str,
     versions: Path,
@@ -124,7 +126,7 @@ def _adopt(
         for number in numbers:
             write_checksums(versions / str(number))
         flush_tree(versions)
-    adopt_model(repository, name, versions, settings, numbers[-1])
+    add_model(repository, name, versions, settings, numbers[-1])
     for number in unsafe:
         trust_version(repository, name, number)
     return repository.promote(name, numbers[-1])

@@ -82,7 +82,7 @@ class ServerModels:
                 self._awaited.discard(name)
             new = [name for name in configs if name not in self._awaited]
             for config in configs.values():
-                self._adopt(config)
+                self._configure(config)
             if self._folder_watch is not None:
                 self._folder_watch.wake()
             await asyncio.gather(*(self._models[name].poll() for name in configs))
@@ -128,7 +128,7 @@ class ServerModels:
                         "which is not currently available for inference"
                     )
 
-    def _adopt(self, config: ModelConfig) -> None:
+    def _configure(self, config: ModelConfig) -> None:
         model = self._models.get(config.name)
         if model is None:
             model = ServedModel(config, self._load, self._threads, self._retry_policy)

@@ -44,7 +44,7 @@ def create_model(repository: ModelRepository, model: str, settings: ModelSetting
             raise
 
 
-def adopt_model(
+def add_model(
     repository: ModelRepository, model: str, folder: Path, settings: ModelSettings, live: int
 ) -> None:
     """Rename a folder with whole versions into place as a model of which `live` is the live one.

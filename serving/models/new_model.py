@@ -22,7 +22,7 @@ from serving.models.model_folders import create_model
 from serving.models.model_names import checked_model_name
 from serving.models.model_settings import ModelSettings
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
 from serving.tf.tensors import string_tensor
@@ -56,7 +56,7 @@ def create_from_backbone(
             except OSError as error:
                 what = f"The model {name} cannot be made"
                 raise storage_error(error, repository.root, what, ModelError) from error
-            version = adopt_version(repository, name, staged, learned_from=base)
+            version = commit_version(repository, name, staged, learned_from=base)
     except BaseException:
         # Without a version it is not a model yet, and its name is free again.
         shutil.rmtree(repository.root / name, ignore_errors=True)

@@ -24,10 +24,10 @@ def staging_name() -> str:
 
 @contextmanager
 def staged_version(repository: ModelRepository, model: str) -> Iterator[Path]:
-    """Yield an empty folder to write a version into; see `adopt_version`.
+    """Yield an empty folder to write a version into; see `commit_version`.
 
-    It is removed at the end unless it was adopted: a version that was not
-    adopted never existed. Raises ModelError if the disk refuses it.
+    It is removed at the end unless it was committed: a version that was not
+    committed never existed. Raises ModelError if the disk refuses it.
     """
     folder = repository.root / model / staging_name()
     with repository.files.disk_errors():
@@ -38,7 +38,7 @@ def staged_version(repository: ModelRepository, model: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def adopt_version(
+def commit_version(
     repository: ModelRepository, model: str, staged: Path, learned_from: Version | None = None
 ) -> Version:
     """Rename a finished, checked folder into place under the next free number.

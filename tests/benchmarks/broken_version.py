@@ -128,7 +128,7 @@ async def _measure(
         shutil.copytree(good, staged, dirs_exist_ok=True)
         (staged / CHECKSUMS_PATH).unlink()
         spoil(staged)
-        # Not by `adopt_version`, which reads every file.
+        # Not by `commit_version`, which reads every file.
         number = repository.versions(TINY_MODEL)[-1].number + 1
         staged.rename(repository.root / TINY_MODEL / str(number))
     refused, code = await service.run("promote", str(number))

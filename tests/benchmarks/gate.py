@@ -32,7 +32,7 @@ from backend.training.worker_protocol import LabeledImage, StoredImage, Training
 from serving.models.builtin.catalog import DEFAULT_BUILT_IN
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.normalize_image import read_normalized_image
 from serving.workspace import Workspace
@@ -104,7 +104,7 @@ class Judged:
                 unlabelled=tuple(StoredImage(each.image, each.path) for each in pool),
             )
             result = learn(spec, lambda message: None)
-            version = adopt_version(self.repository, MODEL, staged)
+            version = commit_version(self.repository, MODEL, staged)
         assert result.evidence is not None
         return version, judge(result.evaluation, result.evidence), result.evidence
 

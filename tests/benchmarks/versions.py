@@ -26,7 +26,7 @@ from backend.contract import AuditAction, NewCanary
 from serving.errors import ServeryError
 from serving.models.canary import CanaryPhase
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.workspace import Workspace
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.service import service
@@ -105,7 +105,7 @@ async def measure(workspace: Workspace, arguments: argparse.Namespace) -> None:
         model = repository.served().current
         with staged_version(repository, model) as staged:
             shutil.copytree(repository.live(model).path, staged, dirs_exist_ok=True)
-            newer = adopt_version(repository, model, staged).number
+            newer = commit_version(repository, model, staged).number
         older = repository.live(model).number
         answered, forward, back = [], [], []
         async with Callers(client, arguments.callers) as load:

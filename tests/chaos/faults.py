@@ -16,7 +16,7 @@ import psutil
 from backend.client import BackendClient
 from serving.errors import BackendError, ServeryError
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.tf.names import SAVED_MODEL_FILE
 from tests.chaos.report import Report
 from tests.chaos.system import System
@@ -144,7 +144,7 @@ class Faults:
             live = self._repository.live(self._model)
             shutil.copytree(live.path, staged, dirs_exist_ok=True)
             (staged / SAVED_MODEL_FILE).write_bytes(self._rng.randbytes(1000))
-            return adopt_version(self._repository, self._model, staged).number
+            return commit_version(self._repository, self._model, staged).number
 
     async def _damage_live(self) -> bool:
         """Damage the file of the live version, lose an instance, and put the file right."""

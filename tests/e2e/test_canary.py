@@ -16,7 +16,7 @@ import pytest
 from backend.run_file import BackendRunFile
 from serving.models.canary import CanaryPhase
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.workspace import Workspace
 from tests.support.command_line import CommandLine
 from tests.support.sample_images import painting
@@ -33,7 +33,7 @@ def repository(tmp_path: Path) -> ModelRepository:
     install_tiny(made)
     with staged_version(made, TINY_MODEL) as staged:
         write_tiny(staged)
-        adopt_version(made, TINY_MODEL, staged)
+        commit_version(made, TINY_MODEL, staged)
     return made
 
 

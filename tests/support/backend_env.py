@@ -33,7 +33,7 @@ from serving.fleet.version_trial import UnusableVersion
 from serving.fleet.view import FleetView
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.predict.prediction import Prediction, Score
 from serving.workspace import Workspace
@@ -62,7 +62,7 @@ def add_version(
         )
         (staged / CARD_PATH).write_text(card.to_json())
         (staged / "saved_model.pb").write_bytes(b"graph")
-        return adopt_version(repository, model, staged).number
+        return commit_version(repository, model, staged).number
 
 
 def repository_with_live_version(workspace: Workspace) -> ModelRepository:

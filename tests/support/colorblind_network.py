@@ -13,7 +13,7 @@ from serving.models.card import CARD_PATH, ModelCard
 from serving.models.graph_template import float_tensor, with_constants
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.tf.names import SAVED_MODEL_FILE
 from tests.support.sample_images import encode
@@ -44,7 +44,7 @@ def create_colorblind(repository: ModelRepository, model: str) -> Version:
         graph.write_bytes(with_constants(graph.read_bytes(), {KERNEL_NODE: float_tensor(kernel)}))
         card = ModelCard.read(staged)
         (staged / CARD_PATH).write_text(replace(card, backbone=COLORBLIND).to_json())
-        version = adopt_version(repository, COLORBLIND, staged)
+        version = commit_version(repository, COLORBLIND, staged)
     repository.promote(COLORBLIND, version.number)
     return create_from_backbone(repository, model, COLORBLIND, keeps_classes=False)
 

@@ -23,7 +23,7 @@ from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.fleet.version_trial import UnusableVersion
 from serving.models.model_folders import duplicate_model
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
@@ -192,7 +192,7 @@ class TinyFleet:
         """Add a version that is a copy of the live one."""
         with staged_version(self.repository, model) as staged:
             shutil.copytree(self.repository.live(model).path, staged, dirs_exist_ok=True)
-            return adopt_version(self.repository, model, staged)
+            return commit_version(self.repository, model, staged)
 
     async def switch_all_along(self, jpeg: bytes) -> LoadGenerator:
         """Change in every way what is served, while 32 callers classify `jpeg` without a pause.

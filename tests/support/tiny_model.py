@@ -17,7 +17,7 @@ from backend.training.head import Head
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.models.warm_up import write_warmup
 from serving.tf.names import HEAD_BIAS, HEAD_CLASSES, HEAD_KERNEL, SAVED_MODEL_FILE
@@ -46,7 +46,7 @@ def install_tiny(
     """Add a version that answers `classes`, given by their colors; make it live and current."""
     with staged_version(repository, name) as staged:
         write_tiny(staged, name, classes)
-        version = adopt_version(repository, name, staged)
+        version = commit_version(repository, name, staged)
     repository.promote(name, version.number)
     repository.change_served(lambda served: replace(served, current=name))
     return version

@@ -30,7 +30,7 @@ from serving.models.familiarity import Familiarity
 from serving.models.familiarity_graph import with_familiarity
 from serving.models.graph_template import float_tensor, with_constants
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.models.warm_up import write_warmup
 from serving.tf.free_memory import keep_little_free_memory, return_free_memory
@@ -140,7 +140,7 @@ def _install(repository: ModelRepository, model: BuiltInModel) -> Version:
                 f"{model.title} cannot be installed: {error.strerror or error}.",
                 "Make room on the disk, or install Servery again.",
             ) from error
-        version = adopt_version(repository, model.name, staged)
+        version = commit_version(repository, model.name, staged)
     return_free_memory()
     return repository.promote(model.name, version.number)
 

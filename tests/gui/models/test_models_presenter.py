@@ -23,7 +23,7 @@ from desktop.notifications import Notice, Notifications
 from desktop.versions.export_dialog import ExportDialog
 from desktop.widgets.question import Question
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.workspace import Workspace
 from tests.gui.conftest import Run
 from tests.support.backend_env import backend_on_thread, write_worker
@@ -482,7 +482,7 @@ def test_a_cell_of_the_confusion_matrix_opens_its_photos(
         write_tiny(staged, TINY)
         (staged / REPORT_PATH).write_text(json.dumps(asdict(measured)))
         write_answers(staged, photos, ["red"] * 3, ["red", "blue", "blue"], [0.9, 0.6, 0.8])
-        number = adopt_version(repository, TINY, staged).number
+        number = commit_version(repository, TINY, staged).number
     repository.promote(TINY, number)
 
     async def scenario(env: ModelsEnv) -> None:

@@ -37,7 +37,7 @@ from serving.errors import ModelError
 from serving.models.card import ModelCard
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.workspace import Workspace
 from tests.support.backend_env import FINE_TUNING_SCRIPT, Service, write_worker
@@ -92,7 +92,7 @@ class Tuning:
         base = self.repository.live("own")
         with staged_version(self.repository, "own") as staged:
             learn(replace(spec, staging_folder=str(staged)), self.messages.append)
-            made = adopt_version(self.repository, "own", staged, learned_from=base)
+            made = commit_version(self.repository, "own", staged, learned_from=base)
         return self.repository.promote("own", made.number)
 
 

@@ -34,7 +34,7 @@ from backend.training.worker_protocol import (
 from serving.json_decode import decode
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.normalize_image import read_normalized_image
 from serving.workspace import Workspace
@@ -100,7 +100,7 @@ class Teaching:
         with staged_version(self.repository, base.model) as staged:
             folder = self.folder if imports else None
             result = learn(self.spec(base, staged, folder), self.take)
-            return adopt_version(self.repository, base.model, staged), result
+            return commit_version(self.repository, base.model, staged), result
 
     def steps(self) -> list[str]:
         return [message.step for message in self.messages if isinstance(message, TrainingProgress)]

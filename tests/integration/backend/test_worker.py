@@ -37,7 +37,7 @@ from serving.models.card import CARD_PATH, ModelCard
 from serving.models.choose_runtime import MAX_SCORE_DIFFERENCE
 from serving.models.new_model import create_from_backbone
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.tf.names import (
     CLASSES,
@@ -87,7 +87,7 @@ class TrainingEnv:
     def learn(self, base: Version, images: list[LabeledImage]) -> tuple[Version, TrainingResult]:
         with staged_version(self.repository, TINY_MODEL) as staged:
             result = learn(self.spec(base, images, staged), self.messages.append)
-            return adopt_version(self.repository, TINY_MODEL, staged), result
+            return commit_version(self.repository, TINY_MODEL, staged), result
 
     def dozen(self, kind: str) -> list[LabeledImage]:
         return [self.image(drawing(kind, seed), kind) for seed in range(12)]
@@ -98,7 +98,7 @@ def training_env(workspace: Workspace) -> TrainingEnv:
     training_env = TrainingEnv(workspace)
     with staged_version(training_env.repository, TINY_MODEL) as staged:
         write_former_version(staged, TINY_MODEL)
-        version = adopt_version(training_env.repository, TINY_MODEL, staged)
+        version = commit_version(training_env.repository, TINY_MODEL, staged)
     training_env.repository.promote(TINY_MODEL, version.number)
     return training_env
 
@@ -258,7 +258,7 @@ def test_a_version_without_features_still_learns(training_env: TrainingEnv, tmp_
     with staged_version(training_env.repository, TINY_MODEL) as staged:
         shutil.copytree(base.path, staged, dirs_exist_ok=True)
         (staged / FEATURES_PATH).unlink()
-        bare = adopt_version(training_env.repository, TINY_MODEL, staged)
+        bare = commit_version(training_env.repository, TINY_MODEL, staged)
     version, result = training_env.learn(bare, training_env.dozen("stripes"))
     assert version.card().classes[-1] == "stripes"
     assert result.evaluation.old_accuracy is None

@@ -18,7 +18,7 @@ from serving.fleet.fleet import Fleet
 from serving.models.canary import Canary
 from serving.models.fleet_image import ServedFromImage
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
 from tests.support.docker.images import PREFIX, TOKEN
@@ -55,7 +55,7 @@ class ImageFleet:
     def add_version(self) -> int:
         with staged_version(self.repository, MODEL) as staged:
             write_tiny(staged, MODEL)
-            return adopt_version(self.repository, MODEL, staged).number
+            return commit_version(self.repository, MODEL, staged).number
 
 
 @pytest.fixture

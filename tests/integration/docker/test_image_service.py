@@ -21,7 +21,7 @@ from backend.model_images.builds import ImageBuilds
 from serving.engines.docker.engine import DockerEngine
 from serving.engines.docker.model_image.labels import BUILD
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.workspace import Workspace
 from tests.integration.backend.conftest import started
 from tests.support.docker.images import PREFIX, TOKEN
@@ -169,7 +169,7 @@ async def test_old_images_are_removed_after_a_build(
 def promote_another(repository: ModelRepository) -> int:
     with staged_version(repository, MODEL) as staged:
         write_tiny(staged, MODEL)
-        number = adopt_version(repository, MODEL, staged).number
+        number = commit_version(repository, MODEL, staged).number
     repository.promote(MODEL, number)
     return number
 

@@ -22,7 +22,7 @@ from serving.fleet.record import InstanceLimits
 from serving.fleet.switch_model import serve_model, unserve_model, use_model
 from serving.models.model_folders import delete_model
 from serving.models.pruning import remove_version
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.workspace import Workspace
 from tests.support.docker.docker_env import MODEL, DockerEnv
 from tests.support.docker.second_engine import SecondEngine
@@ -78,7 +78,7 @@ def add_version(docker_env: DockerEnv, content: bytes, model: str = MODEL) -> in
         (folder / "assets").mkdir()
         (folder / "variables" / "numbers").write_bytes(content)
         (folder / "saved_model.pb").write_bytes(b"graph")
-        return adopt_version(docker_env.repository, model, folder).number
+        return commit_version(docker_env.repository, model, folder).number
 
 
 async def test_the_model_is_uploaded_to_a_volume_that_is_kept_up_to_date(

@@ -6,7 +6,7 @@ import pytest
 
 from backend.contract import Decision, NewCanary, Rule
 from serving.models.canary import CanaryPhase
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.workspace import Workspace
 from tests.support.canary_fleet import (
     LONG,
@@ -38,7 +38,7 @@ async def test_one_that_differs_is_held_back_and_never_answers_afterwards(
     wrong = dict(zip(names, [COLORS[name] for name in (*names[1:], names[0])], strict=True))
     with staged_version(tiny.repository, TINY_MODEL) as staged:
         write_tiny(staged, TINY_MODEL, wrong)
-        number = adopt_version(tiny.repository, TINY_MODEL, staged).number
+        number = commit_version(tiny.repository, TINY_MODEL, staged).number
     async with (
         looked_after(tiny, workspace) as (canaries, store),
         LoadGenerator(tiny.client, sample_jpeg, 4) as load,

@@ -14,7 +14,7 @@ from serving.fleet.fleet import Fleet
 from serving.fleet.view import FleetView
 from serving.models.faults import VersionFault
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.predict.client import PredictClient
 from serving.tf.names import SAVED_MODEL_FILE
@@ -150,7 +150,7 @@ async def test_a_version_that_was_live_before_is_tried_only_if_it_changed(
     former, live = install_tiny(repository), install_tiny(repository)
     with staged_version(repository, TINY_MODEL) as staged:
         write_tiny(staged)
-        new = adopt_version(repository, TINY_MODEL, staged)
+        new = commit_version(repository, TINY_MODEL, staged)
     tried: list[int] = []
 
     async def trial(version: Version, memory_limit: int) -> None:

@@ -13,7 +13,7 @@ from serving.engines.docker.model_image.request import ModelImageRequest
 from serving.errors import EngineError
 from serving.fleet.fleet import Fleet
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version import Version
 from serving.predict.client import PredictClient
 from serving.workspace import Workspace
@@ -63,7 +63,7 @@ def add_version(repository: ModelRepository, *, broken: bool = False) -> Version
         if broken:
             (staged / "assets").mkdir()
             (staged / "assets" / "broken").touch()
-        return adopt_version(repository, MODEL, staged)
+        return commit_version(repository, MODEL, staged)
 
 
 async def load_image(env: SwarmFleet, number: int) -> str:

@@ -18,7 +18,7 @@ import os, sys
 from pathlib import Path
 from serving import files
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from backend.store.images import ImageFolder
 from serving.engines.instance_records import InstanceRecord
 root, step = Path(sys.argv[1]), sys.argv[2]
@@ -29,7 +29,7 @@ os.fsync = die
 if step == "version":
     with staged_version(repository, "pets") as staged:
         (staged / "saved_model.pb").write_bytes(b"half")
-        adopt_version(repository, "pets", staged)
+        commit_version(repository, "pets", staged)
 elif step == "image":
     ImageFolder(root / "images").put(b"jpeg")
 elif step == "record":

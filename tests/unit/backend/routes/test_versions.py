@@ -13,7 +13,7 @@ from backend.contract import AuditAction, EvaluationReport, Mistake, SkippedFile
 from backend.training.photo_answers import ANSWERS_PATH, write_answers
 from serving.models.checksums import CHECKSUMS_PATH
 from serving.models.faults import VersionFault
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from tests.support.backend_env import MODEL, Service, add_version
 from tests.support.problems import PROBLEM_FIELDS
 
@@ -99,7 +99,7 @@ async def test_what_training_measured_is_shown(service: Service) -> None:
         (staged / "saved_model.pb").write_bytes(b"graph")
         (staged / "assets.extra").mkdir()
         (staged / "assets.extra" / "report.json").write_text(json.dumps(asdict(report)))
-        adopt_version(service.repository, MODEL, staged)
+        commit_version(service.repository, MODEL, staged)
     assert await service.client.report(MODEL, 2) == report
     # Of a version that an older Servery made, the mistakes are known.
     assert [each.image for each in await service.client.answers(MODEL, 2, "cat", "dog")] == [
@@ -123,7 +123,7 @@ async def test_the_photos_behind_each_count_are_known(service: Service) -> None:
             ["cat", "dog", "cat", "dog", ""],
             [0.5, 0.75, 0.9, 0.6, 0.0],
         )
-        adopt_version(service.repository, MODEL, staged)
+        commit_version(service.repository, MODEL, staged)
 
     async def photos(label: str, answered: str) -> list[tuple[str, float]]:
         found = await service.client.answers(MODEL, 2, label, answered)

@@ -16,7 +16,7 @@ from serving.models.pruning import prune, sweep_models
 from serving.models.repository import SETTINGS_NAME, ModelRepository
 from serving.models.served import ServedModels
 from serving.models.serving_config import MONITORING_NAME, pinned_versions
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version_trust import trust_version
 from serving.tf.trust import TRUSTED_NAME, read_trusted
 from tests.support.damage import DAMAGES, Damage
@@ -33,7 +33,7 @@ def repository(tmp_path: Path) -> ModelRepository:
                 (staged / CARD_PATH).parent.mkdir()
                 (staged / CARD_PATH).write_text(ModelCard(model, ("cat", "dog")).to_json())
                 (staged / "saved_model.pb").write_bytes(b"graph")
-                adopt_version(repository, model, staged)
+                commit_version(repository, model, staged)
         repository.promote(model, 2)
     repository.promote("pets", 1)
     repository.change_served(lambda served: ServedModels("waste", ("pets",)))

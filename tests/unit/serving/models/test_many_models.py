@@ -24,7 +24,7 @@ from serving.models.model_settings import ModelSettings
 from serving.models.pruning import prune, remove_version, sweep_models
 from serving.models.repository import ModelRepository
 from serving.models.served import ServedModels
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.tf.messages import model_server_config_pb2
 
 
@@ -40,7 +40,7 @@ def repository(tmp_path: Path) -> ModelRepository:
 def add(repository: ModelRepository, model: str) -> int:
     with staged_version(repository, model) as folder:
         (folder / "saved_model.pb").write_bytes(b"graph")
-        return adopt_version(repository, model, folder).number
+        return commit_version(repository, model, folder).number
 
 
 def configured(repository: ModelRepository) -> dict[str, int]:

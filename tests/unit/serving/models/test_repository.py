@@ -9,7 +9,7 @@ import pytest
 from serving.errors import ModelError
 from serving.models.card import CARD_PATH, ModelCard
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def add(repository: ModelRepository, model: str = "pets") -> int:
         (folder / "saved_model.pb").write_bytes(b"graph")
         (folder / CARD_PATH).parent.mkdir()
         (folder / CARD_PATH).write_text(ModelCard(model, ("cat", "dog")).to_json())
-        return adopt_version(repository, model, folder).number
+        return commit_version(repository, model, folder).number
 
 
 def test_an_empty_repository_has_nothing(repository: ModelRepository) -> None:

@@ -11,7 +11,7 @@ from backend.training.loaded_version import LoadedVersion, check_loadable
 from serving.errors import ModelError
 from serving.models.model_folders import duplicate_model
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version_trust import trust_version, untrusted_parts
 from tests.support.graphs import write_version, writes_at_load
 
@@ -55,7 +55,7 @@ def test_a_version_that_was_learned_from_a_trusted_one_is_trusted(
             shutil.copytree(base.path, staged, dirs_exist_ok=True)
             graph = staged / "saved_model.pb"
             graph.write_bytes(graph.read_bytes() + b"\x12\x00")
-            return adopt_version(repository, "own", staged, learned_from=base).number
+            return commit_version(repository, "own", staged, learned_from=base).number
 
     first = learn()
     assert untrusted_parts(repository, "own", first) == ["WriteFile"]

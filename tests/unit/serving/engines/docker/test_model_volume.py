@@ -10,7 +10,7 @@ from serving.engines.docker.model_volume import ModelFiles, ModelVolume, _versio
 from serving.errors import EngineError
 from serving.models.pruning import remove_version
 from serving.models.repository import ModelRepository
-from serving.models.staging import adopt_version, staged_version
+from serving.models.staging import commit_version, staged_version
 from serving.models.version_trust import trust_version
 from serving.tf.trust import TRUSTED_NAME
 from serving.workspace import Workspace
@@ -19,7 +19,7 @@ from serving.workspace import Workspace
 def add_version(repository: ModelRepository, model: str = "pets") -> int:
     with staged_version(repository, model) as folder:
         (folder / "saved_model.pb").touch()
-        return adopt_version(repository, model, folder).number
+        return commit_version(repository, model, folder).number
 
 
 @pytest.fixture
