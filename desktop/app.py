@@ -280,7 +280,7 @@ class App:
 
     async def _unlabel(self, label: QueuedLabel) -> None:
         await (await self.outbox).undo(label)
-        self.on_label(label.images, label.said.model, False)
+        self.on_label(label.images, label.statement.model, False)
 
     def _show_first_steps(self) -> None:
         self.window.show_page(PageName.CLASSIFY)

@@ -14,9 +14,9 @@ from desktop.classify.shown_labels import ShownLabels
 from desktop.learn.labelling.answer import Answer
 from desktop.learn.labelling.desk import LabellingDesk
 from desktop.learn.labelling.presenter import LabellingPresenter
-from desktop.learn.labelling.sender import Given, Sender
+from desktop.learn.labelling.sender import GivenAnswer, Sender
 from desktop.learn.outbox import Outbox, QueuedLabel
-from desktop.learn.outbox_store import Said
+from desktop.learn.outbox_store import Statement
 from desktop.learn.page import LearnPage
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ async def start_labelling(
     """Build what takes labels on the Learn page; those it has taken are stored before it ends."""
 
     async def store(images: Sequence[str], answer: Answer, model: str) -> QueuedLabel:
-        said = Said(answer.class_name, model, answer.kind, answer.settles)
+        said = Statement(answer.class_name, model, answer.kind, answer.settles)
         return await outbox.submit_known(images, said)
 
-    def on_failed(given: Given[QueuedLabel], error: Exception) -> None:
+    def on_failed(given: GivenAnswer[QueuedLabel], error: Exception) -> None:
         app.notifications.error(error)
         desk.give_up(given)
 

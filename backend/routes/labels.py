@@ -114,18 +114,18 @@ def routes(
         key: str | None,
     ) -> tuple[Label, bool]:
         model = await names.find(fields.get("model") or model)
-        said = _statement(
+        statement = _statement(
             fields.get("class"),
             fields.get("kind") or LabelKind.CLASS,
             checked_person(fields.get("by", ""), caller_name(request.scope)),
             settles=_flag(fields.get("settles", "")),
             said_at=_moment(fields.get("said_at", "")),
         )
-        said, known = await spelled(model, said)
+        statement, known = await spelled(model, statement)
         label, created = await store.labels.add(
             model,
             photo,
-            said,
+            statement,
             is_new=lambda final: final not in known,
             # An empty key is what a program sends that has none.
             key=key or None,
@@ -134,12 +134,12 @@ def routes(
         called = await catalog.class_called(model, label.class_name) or ""
         return replace(label, known_as="" if called == label.class_name else called), created
 
-    async def spelled(model: str, said: Statement) -> tuple[Statement, frozenset[str]]:
+    async def spelled(model: str, statement: Statement) -> tuple[Statement, frozenset[str]]:
         """Return a statement with its class as versions of the model spell it, and all classes."""
         known = await catalog.known_classes(model)
         spelling = {name.casefold(): name for name in known}
-        name = spelling.get(said.class_name.casefold(), said.class_name)
-        return replace(said, class_name=name), known
+        name = spelling.get(statement.class_name.casefold(), statement.class_name)
+        return replace(statement, class_name=name), known
 
     @router.post(
         "/labels/batch",
@@ -161,18 +161,18 @@ def routes(
             )
         model = await names.find(batch.model)
         by = checked_person(batch.by, caller_name(request.scope))
-        said = _statement(
+        statement = _statement(
             batch.class_name,
             batch.kind,
             by,
             settles=batch.settles,
             said_at=_moment(batch.said_at),
         )
-        said, known = await spelled(model, said)
+        statement, known = await spelled(model, statement)
         action, created = await store.labels.add_batch(
             model,
             batch.images,
-            said,
+            statement,
             is_new=lambda final: final not in known,
             key=idempotency_key or None,
         )

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from backend.client import BackendRefused
 from backend.contract import BatchLabel, Label, LabelAction, LabelKind
-from desktop.learn.outbox_store import OutboxEntry, OutboxStore, RefusedLabel, Said
+from desktop.learn.outbox_store import OutboxEntry, OutboxStore, RefusedLabel, Statement
 from desktop.translation import tr
 from serving.background import in_background
 from serving.errors import BackendError, ServeryError
@@ -65,7 +65,7 @@ class QueuedLabel:
     key: str
     images: tuple[str, ...]
     """SHA-256 of each normalized JPEG, in hex."""
-    said: Said
+    statement: Statement
 
 
 @dataclass(frozen=True)
@@ -141,14 +141,16 @@ class Outbox:
         """
         image = hashlib.sha256(jpeg).hexdigest()
         kind = LabelKind.NONE if class_name is None else LabelKind.CLASS
-        return await self._add((image,), jpeg, Said(class_name or "", model, kind, batch=batch))
+        return await self._add(
+            (image,), jpeg, Statement(class_name or "", model, kind, batch=batch)
+        )
 
-    async def submit_known(self, images: Sequence[str], said: Said) -> QueuedLabel:
+    async def submit_known(self, images: Sequence[str], statement: Statement) -> QueuedLabel:
         """Take one label for all of some photos that the backend has, in the way of `submit`.
 
         `images` are the SHA-256 of their normalized JPEGs.
         """
-        return await self._add(tuple(images), None, said)
+        return await self._add(tuple(images), None, statement)
 
     async def undo(self, label: QueuedLabel) -> None:
         """Take a label back, however far it has got.
@@ -156,14 +158,16 @@ class Outbox:
         One that was never sent is deleted; any other is removed from the backend, which
         is retried as sending is.
         """
-        await self._store.withdraw(label.key, label.images, label.said)
+        await self._store.withdraw(label.key, label.images, label.statement)
         await self._changed()
 
-    async def _add(self, images: tuple[str, ...], jpeg: bytes | None, said: Said) -> QueuedLabel:
+    async def _add(
+        self, images: tuple[str, ...], jpeg: bytes | None, statement: Statement
+    ) -> QueuedLabel:
         key = uuid.uuid4().hex
-        await self._store.add(key, images, jpeg, said)
+        await self._store.add(key, images, jpeg, statement)
         await self._changed()
-        return QueuedLabel(key, images, said)
+        return QueuedLabel(key, images, statement)
 
     async def retry_refused(self) -> None:
         """Send the labels that were refused again."""
@@ -262,27 +266,27 @@ class Outbox:
 
     async def _send(self, entry: OutboxEntry, jpeg: bytes) -> int:
         """Returns the backend's id of what was sent: of an action, if it is about many photos."""
-        said = entry.said
+        statement = entry.statement
         if len(entry.images) > 1:
             batch = BatchLabel(
                 list(entry.images),
-                said.class_name,
-                said.kind,
-                by=said.by,
-                model=said.model,
-                settles=said.settles,
+                statement.class_name,
+                statement.kind,
+                by=statement.by,
+                model=statement.model,
+                settles=statement.settles,
                 said_at=entry.said_at,
             )
             action = await self._receiver.label_batch(batch, key=entry.key)
             return action.id
         label = await self._receiver.label(
             entry.images[0] if entry.known else jpeg,
-            said.class_name,
-            kind=said.kind,
-            by=said.by,
-            settles=said.settles,
-            batch=said.batch or None,
-            model=said.model or None,
+            statement.class_name,
+            kind=statement.kind,
+            by=statement.by,
+            settles=statement.settles,
+            batch=statement.batch or None,
+            model=statement.model or None,
             key=entry.key,
             said_at=entry.said_at,
         )

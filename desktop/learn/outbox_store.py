@@ -53,7 +53,7 @@ class RefusedLabel:
 
 
 @dataclass(frozen=True)
-class Said:
+class Statement:
     """What a person says of a photo, or of many."""
 
     class_name: str
@@ -87,7 +87,7 @@ class OutboxEntry:
     """SHA-256 of each normalized JPEG, in hex."""
     known: bool
     """The backend has the photos; otherwise there is one, and it is sent along."""
-    said: Said
+    statement: Statement
     said_at: str
     """When, as `utc_now` writes it."""
     label_id: int | None
@@ -106,7 +106,9 @@ class OutboxStore:
         self.database = Database(path, prepare_outbox, _not_saved)
         self._acknowledged: dict[str, int] = {}
 
-    async def add(self, key: str, images: Sequence[str], jpeg: bytes | None, said: Said) -> None:
+    async def add(
+        self, key: str, images: Sequence[str], jpeg: bytes | None, statement: Statement
+    ) -> None:
         """Keep what is said of photos; `jpeg` is the one, or None if the backend has them."""
         await self.database.execute(
             "INSERT INTO outbox (key, image, images, jpeg, class_name, model, kind, settles,"
@@ -116,12 +118,12 @@ class OutboxStore:
                 images[0],
                 "" if jpeg is not None else json.dumps(list(images)),
                 jpeg or b"",
-                said.class_name,
-                said.model,
-                said.kind.value,
-                said.settles,
-                said.batch,
-                said.by,
+                statement.class_name,
+                statement.model,
+                statement.kind.value,
+                statement.settles,
+                statement.batch,
+                statement.by,
                 utc_now(),
             ),
         )
@@ -162,7 +164,7 @@ class OutboxStore:
 
         return await self.database.transaction(work)
 
-    async def withdraw(self, key: str, images: Sequence[str], said: Said) -> None:
+    async def withdraw(self, key: str, images: Sequence[str], statement: Statement) -> None:
         """Take a label back: forget it if the backend cannot have it, else have it removed.
 
         A label that was acknowledged can be taken back for as long as the store is open.
@@ -180,8 +182,8 @@ class OutboxStore:
                         key,
                         images[0],
                         json.dumps(list(images)),
-                        said.class_name,
-                        said.kind.value,
+                        statement.class_name,
+                        statement.kind.value,
                         utc_now(),
                         label_id,
                     ),
@@ -224,7 +226,7 @@ class OutboxStore:
         return tuple(
             RefusedLabel(
                 row["key"],
-                Said(row["class_name"], kind=LabelKind(row["kind"])).text,
+                Statement(row["class_name"], kind=LabelKind(row["kind"])).text,
                 row["refusal"],
             )
             for row in rows
@@ -238,7 +240,7 @@ def _entry(row: Row) -> OutboxEntry:
         row["key"],
         tuple(json.loads(row["images"])) if known else (row["image"],),
         known,
-        Said(
+        Statement(
             row["class_name"],
             row["model"],
             LabelKind(row["kind"]),

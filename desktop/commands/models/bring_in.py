@@ -39,7 +39,7 @@ from serving.importing.interface import (
 from serving.units import format_bytes
 
 _SHOWN_LABELS = 5
-_TAKES = {
+_INPUT_WORDS = {
     InputKind.FLOAT: "pixels as numbers",
     InputKind.UINT8: "pixels as bytes",
     InputKind.JPEG: "whole JPEG files, which it decodes itself",
@@ -246,7 +246,7 @@ def show_found(found: Found, as_json: bool) -> None:
 def _rows_of_interface(interface: Interface | None) -> list[tuple[str, str]]:
     if interface is None:
         return []
-    rows = [("takes", _TAKES[interface.takes])]
+    rows = [("takes", _INPUT_WORDS[interface.takes])]
     if interface.takes is not InputKind.JPEG:
         guessed = dict.fromkeys(interface.guessed, " (guessed)")
         size = f"{interface.height}x{interface.width}{guessed.get('height', '')}"

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from backend.contract import LabelAction, LabelKind, LabelSummary, ModelSummary
 from desktop.known_classes import KnownClasses
 from desktop.learn.labelling.answer import Answer
-from desktop.learn.labelling.sender import Given, Sender
+from desktop.learn.labelling.sender import GivenAnswer, Sender
 from serving.models.card import ModelCard
 
 R = TypeVar("R")
@@ -36,7 +36,7 @@ class Actions(Protocol):
 class Done(Generic[R]):
     """An answer of this window, and how the view in which it was given goes back to it."""
 
-    given: tuple[Given[R], ...]
+    given: tuple[GivenAnswer[R], ...]
     go_back: GoBack
 
 
@@ -140,7 +140,7 @@ class LabellingDesk(Generic[R]):
             for listener in self._listeners:
                 listener(images, answered)
 
-    def give_up(self, given: Given[R]) -> None:
+    def give_up(self, given: GivenAnswer[R]) -> None:
         """Go back to what could not be stored."""
         for done in reversed(self._done):
             if given in done.given:
@@ -149,7 +149,7 @@ class LabellingDesk(Generic[R]):
                 done.go_back()
                 return
 
-    def _tell(self, given: Iterable[Given[R]], *, answered: bool) -> None:
+    def _tell(self, given: Iterable[GivenAnswer[R]], *, answered: bool) -> None:
         images = [image for each in given for image in each.images]
         for listener in self._listeners:
             listener(images, answered)

@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 @dataclass(eq=False)
-class Given(Generic[R]):
+class GivenAnswer(Generic[R]):
     """One answer that a person gave to one photo or to many at once."""
 
     images: tuple[str, ...]
@@ -41,7 +41,7 @@ class Sender(Generic[R]):
         self,
         store: Callable[[Sequence[str], Answer, str], Awaitable[R]],
         withdraw: Callable[[R], Awaitable[None]],
-        on_failed: Callable[[Given[R], Exception], None],
+        on_failed: Callable[[GivenAnswer[R], Exception], None],
     ) -> None:
         """`store` gets photos, what is said of them and the model that learns it, and returns
         once that is safe; `on_failed` gets what could not be stored."""
@@ -59,9 +59,9 @@ class Sender(Generic[R]):
             finally:
                 await self._steps.join()
 
-    def give(self, images: Sequence[str], answer: Answer, model: str) -> Given[R]:
+    def give(self, images: Sequence[str], answer: Answer, model: str) -> GivenAnswer[R]:
         """Store `answer` of `images` as soon as everything before it is."""
-        given: Given[R] = Given(tuple(images), answer, model)
+        given: GivenAnswer[R] = GivenAnswer(tuple(images), answer, model)
 
         async def step() -> None:
             try:
@@ -72,7 +72,7 @@ class Sender(Generic[R]):
         self._steps.put_nowait(step)
         return given
 
-    def take_back(self, given: Given[R]) -> None:
+    def take_back(self, given: GivenAnswer[R]) -> None:
         """Take an answer back once it is stored."""
 
         async def step() -> None:

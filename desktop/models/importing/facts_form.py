@@ -27,7 +27,7 @@ _CHOICES: dict[str, tuple[str, Mapping[Any, str]]] = {
     "resize": (tr("Resizing"), wording.RESIZES),
     "value_range": (tr("Values of pixels"), wording.VALUE_RANGES),
     "channels": (tr("Order of colors"), wording.CHANNELS),
-    "gives": (tr("It gives"), wording.GIVES),
+    "gives": (tr("It gives"), wording.OUTPUT_WORDS),
 }
 """By the field of Corrections: its title, and its values with the words for them."""
 

@@ -38,7 +38,7 @@ RESIZES = {
     Resize.STRETCH: tr("Stretch"),
     Resize.PAD: tr("Fit, and fill with black"),
 }
-GIVES = {OutputKind.SCORES: tr("Scores"), OutputKind.LOGITS: tr("Logits (softmax is added)")}
+OUTPUT_WORDS = {OutputKind.SCORES: tr("Scores"), OutputKind.LOGITS: tr("Logits (softmax is added)")}
 _SHOWN_LABELS = 4
 
 

@@ -24,7 +24,7 @@ from desktop.learn.labelling.desk import LabellingDesk
 from desktop.learn.labelling.doubts_presenter import DoubtsPresenter
 from desktop.learn.labelling.groups_presenter import GroupsPresenter
 from desktop.learn.labelling.queue_presenter import QueuePresenter
-from desktop.learn.labelling.sender import Given, Sender
+from desktop.learn.labelling.sender import GivenAnswer, Sender
 from desktop.learn.page import LearnPage, LearnView
 from serving.errors import ServeryError
 from serving.predict.prediction import Score
@@ -140,6 +140,6 @@ class LabellingEnv:
         await self.sender.settled()
         return self.backend.said
 
-    def _on_failed(self, given: Given[int], error: Exception) -> None:
+    def _on_failed(self, given: GivenAnswer[int], error: Exception) -> None:
         self.errors.append(str(error))
         self.desk.give_up(given)

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from backend.contract import LabelKind
 from desktop.database_repair import check_desktop_database, prepare_desktop_database
-from desktop.learn.outbox_store import OutboxStore, Said
+from desktop.learn.outbox_store import OutboxStore, Statement
 from serving.repair.problem import find_problems, repaired
 from serving.workspace import Workspace
 
@@ -20,15 +20,15 @@ def test_labels_of_every_kind_are_recovered(workspace: Workspace) -> None:
 
     async def keep() -> None:
         store = OutboxStore(workspace.desktop_database)
-        await store.add("a", ["ab"], b"jpeg", Said("cat"))
-        await store.add("b", ["cd", "ef"], None, Said("", kind=LabelKind.NONE, by="Ann"))
+        await store.add("a", ["ab"], b"jpeg", Statement("cat"))
+        await store.add("b", ["cd", "ef"], None, Statement("", kind=LabelKind.NONE, by="Ann"))
         await store.database.close()
 
-    async def kept() -> list[tuple[tuple[str, ...], Said]]:
+    async def kept() -> list[tuple[tuple[str, ...], Statement]]:
         store = OutboxStore(workspace.desktop_database)
         entries = await store.pending()
         await store.database.close()
-        return [(entry.images, entry.said) for entry in entries]
+        return [(entry.images, entry.statement) for entry in entries]
 
     asyncio.run(keep())
     before = asyncio.run(kept())

@@ -39,7 +39,7 @@ async def test_photos_and_labels_are_all_there(workspace: Workspace) -> None:
     await store.database.open()
     try:
         (pending,) = await store.pending()
-        assert (pending.key, pending.said.class_name) == ("k1", OUTBOX_CLASS)
+        assert (pending.key, pending.statement.class_name) == ("k1", OUTBOX_CLASS)
         assert await store.begin("k1") == drawing(OUTBOX_CLASS, "waiting")
         assert await store.refused() == (RefusedLabel("k2", "otter", "Too large."),)
     finally:

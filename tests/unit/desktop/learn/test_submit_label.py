@@ -37,7 +37,7 @@ async def test_the_backend_gets_a_normalized_jpeg_and_a_tidy_name(tmp_path: Path
         queued = await submit_label(outbox, image_bytes(form="PNG"), "  giant   panda ")
         await wait_for_view(outbox, lambda view: view == OutboxView())
     ((jpeg, name),) = receiver.received
-    assert name == queued.said.class_name == "giant panda"
+    assert name == queued.statement.class_name == "giant panda"
     assert isinstance(jpeg, bytes)
     assert Image.open(io.BytesIO(jpeg)).format == "JPEG"
 

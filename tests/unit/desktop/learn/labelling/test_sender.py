@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from desktop.learn.labelling.answer import Answer
-from desktop.learn.labelling.sender import Given, Sender
+from desktop.learn.labelling.sender import GivenAnswer, Sender
 from serving.errors import ServeryError
 
 
@@ -31,7 +31,7 @@ class Disk:
     async def withdraw(self, receipt: str) -> None:
         self.log.append(f"not {receipt}")
 
-    def note_failed(self, given: Given[str], error: Exception) -> None:
+    def note_failed(self, given: GivenAnswer[str], error: Exception) -> None:
         self.failed.append((given.answer.class_name, str(error)))
 
     def sender(self) -> Sender[str]:
@@ -58,7 +58,7 @@ async def test_answers_are_stored_after_one_whose_failure_could_not_be_shown() -
     disk.refuses.add("cat")
     sender = disk.sender()
 
-    def fail(given: Given[str], error: Exception) -> None:
+    def fail(given: GivenAnswer[str], error: Exception) -> None:
         raise RuntimeError("the page is gone")
 
     sender.on_failed = fail
