@@ -35,7 +35,11 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    # CommandLine.serving, which other tests use, ends it with SIGINT, too.
+    [signal.SIGHUP, signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)],
+)
 def test_serve_ends_at_each_signal_also_if_more_follow(
     programs: WorkspacePrograms, number: signal.Signals
 ) -> None:
