@@ -14,6 +14,7 @@ from desktop.widgets import build
 from desktop.widgets.page_header import PageHeader
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.search_field import SearchField
+from desktop.widgets.shrinking_buttons import ShrinkingButtons
 
 _MAX_SEARCH_WIDTH = 220
 """Pixels in one row; a second row is filled."""
@@ -23,8 +24,8 @@ _FILTER_TIP = tr("Show only some photos (Ctrl+Shift+F)")
 class ClassifyHeader(PageHeader):
     """The title, search, filter and buttons; in two rows if one is too narrow.
 
-    In a tight row `reclassify` shows its icon and the count; its tooltip and
-    accessible name keep the words.
+    In a tight row `reclassify` shows its icon and the count, and `open` its icon alone; their
+    tooltips and accessible names keep the words.
     """
 
     def __init__(self, menu: QMenu, view_menu: QMenu) -> None:
@@ -43,7 +44,8 @@ class ClassifyHeader(PageHeader):
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more.setMenu(menu)
         self._filters = (self.search, self.filter, self.reclassify)
-        self._buttons = (self.view, self.open, self.more)
+        self._open = ShrinkingButtons((self.open,))
+        self._buttons = (self.view, self._open, self.more)
         self._controls = (self.title, *self._filters, *self._buttons)
         self._count = "0"
         self._outdated = (0, "")
@@ -117,7 +119,9 @@ class ClassifyHeader(PageHeader):
         """Return how wide the header must be for `row`, with this text or the count alone."""
         width = 2 * theme.L + theme.S * (len(row) - 1)
         for control in row:
-            width += max(control.minimumWidth(), control.minimumSizeHint().width())
+            # With the words of the button, which only has to do without them in two rows.
+            least = control.sizeHint() if control is self._open else control.minimumSizeHint()
+            width += max(control.minimumWidth(), least.width())
         if self.title in row:
             width += 2 * theme.S  # beside the sentence, which may shrink to nothing
         if self.reclassify in row:
@@ -138,6 +142,7 @@ class ClassifyHeader(PageHeader):
             below = self._two_rows and control in self._filters
             (self._second_row if below else self.row).addWidget(control)
         self._second_row.setStretchFactor(self.search, 1)
+        self.row.setSpacing(theme.XS if self._two_rows else theme.S)
         self.search.setMaximumWidth(self.maximumWidth() if self._two_rows else _MAX_SEARCH_WIDTH)
         for one, following in itertools.pairwise(order):
             self.setTabOrder(one, following)

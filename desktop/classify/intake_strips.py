@@ -14,6 +14,7 @@ from desktop.classify.watched_folders import WatchedFolder
 from desktop.translation import tr
 from desktop.widgets import build, plain_text
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.wrapping_row import WrappingRow
 from serving.class_names import ClassNameError, checked_class_name
 
 
@@ -41,8 +42,9 @@ class DropStrip(QFrame):
         for button in (self.label, self.select, self.close_button):
             button.clicked.connect(self.hide)
         margins = (theme.L, theme.XS, theme.M, theme.XS)
-        items = ((self._text, 1), self.label, self.select, self.close_button)
-        build.row(*items, parent=self, margins=margins)
+        buttons = WrappingRow(self.label, self.select)
+        row = WrappingRow(self._text, buttons, words=self._text, last=self.close_button)
+        build.column(row, parent=self, margins=margins)
         self.hide()
 
     def offer(self, keys: Sequence[str], name: str) -> None:

@@ -27,7 +27,7 @@ from serving.predict.prediction import Score
 
 ROWS = 5
 _BAR = 6
-_MIN_SPACING = 0.5
+_MIN_SPACING = 0.2
 """Share of the full space in and between the rows that is left in a low window."""
 
 

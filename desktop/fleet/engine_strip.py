@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QBoxLayout,
     QFrame,
     QProgressBar,
     QWidget,
@@ -23,10 +21,11 @@ from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.dialogs import FileDialog, TextDialog
 from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.wrapping_row import WrappingRow
 from serving.engines.docker.image.constants import OFFICIAL_IMAGE
 
-_NARROW = 900
-"""Pixels below which the buttons go under the text."""
+_MIN_WORDS_WIDTH = 360
+"""Pixels of the text beside the buttons, which go under it where there is less."""
 
 
 class EngineStrip(QWidget):
@@ -71,13 +70,12 @@ class EngineStrip(QWidget):
             EngineAction.MOVE: (self.move_instances,),
         }
         buttons = (*chain(*self._buttons.values()), self.cancel, self.later)
-        self._row = build.row(
-            (build.column(self.heading, self.sentence, self.bar, spacing=theme.XS), 1),
-            build.row(None, *buttons),
-            parent=panel,
-            spacing=theme.M,
-            margins=(theme.L, theme.M, theme.M, theme.M),
+        words = QWidget()
+        build.column(self.heading, self.sentence, self.bar, parent=words, spacing=theme.XS)
+        row = WrappingRow(
+            words, WrappingRow(*buttons), words=words, min_words=_MIN_WORDS_WIDTH, spacing=theme.M
         )
+        build.column(row, parent=panel, margins=(theme.L, theme.M, theme.M, theme.M))
         build.column(panel, parent=self, margins=(theme.L, 0, theme.L, theme.M))
         self._show()
 
@@ -118,13 +116,6 @@ class EngineStrip(QWidget):
         dialog.setMinimumWidth(420)
         dialog.textValueSelected.connect(self._pull)
         dialog.open()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the buttons below the text if both do not fit beside each other."""
-        super().resizeEvent(event)
-        narrow = self.width() < _NARROW
-        direction = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
-        self._row.setDirection(direction)
 
     def _pull(self, name: str) -> None:
         if name.strip():

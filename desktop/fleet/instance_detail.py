@@ -22,9 +22,13 @@ from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.plain_text import tooltip
 from desktop.widgets.state_badge import StateBadge
+from desktop.widgets.wrapping_row import WrappingRow
 from serving.engines.protocol import InstanceState
 from serving.fleet.view import InstanceView
 from serving.socket_address import socket_path
+
+_MIN_NAME_WIDTH = 80
+"""Pixels of the name beside the addresses."""
 
 
 class InstanceDetail(QWidget):
@@ -55,13 +59,15 @@ class InstanceDetail(QWidget):
         self.restart.clicked.connect(lambda: self.restart_requested.emit(self._each_id()))
         self.stop.clicked.connect(self._on_stop)
 
-        addresses: list[QWidget] = []
+        addresses = []
         for caption, address in (("gRPC", self.grpc), ("REST", self.rest)):
-            label = PlainLabel(caption, "small")
+            label, captioned = PlainLabel(caption, "small"), QWidget()
             label.setBuddy(address)
-            addresses += [label, address]
-        buttons = (self.command, self.restart, self.stop)
-        head = build.row(self.badge, (self.name, 1), *addresses, theme.S, *buttons)
+            build.row(label, address, parent=captioned)
+            addresses.append(captioned)
+        buttons = WrappingRow(self.command, self.restart, self.stop)
+        parts = (self.badge, self.name, *addresses, buttons)
+        head = WrappingRow(*parts, words=self.name, min_words=_MIN_NAME_WIDTH)
 
         self.activity = Activity(history)
         self.log = InstanceLog()

@@ -33,6 +33,8 @@ MAX_LINES = 10_000
 MAX_LINE_LENGTH = 4_000
 """Characters of a line that are shown."""
 MAX_HIGHLIGHTS = 1_000
+_MIN_HEIGHT = 90
+"""Pixels of the text: four lines."""
 SEARCH_DEBOUNCE_MILLISECONDS = 150
 """Milliseconds after the last key before the log is searched."""
 
@@ -89,6 +91,7 @@ class InstanceLog(QWidget):
         self._search_timer = single_shot_timer(SEARCH_DEBOUNCE_MILLISECONDS, self._find, self)
         self.search.textChanged.connect(self._search_timer.start)
         self.hits = PlainLabel(role="small")
+        self.hits.hide()
 
         self.follow = QToolButton()
         self.follow.setText(tr("Follow"))
@@ -112,6 +115,8 @@ class InstanceLog(QWidget):
             self.save,
         )
         build.column(bar, (self.text, 1), parent=self)
+        # The style sheet's minimum height of the text is that of a line.
+        self.setMinimumHeight(bar.sizeHint().height() + theme.S + _MIN_HEIGHT)
         bind(Shortcut.SEARCH_LOG, self, self.search.setFocus)
 
     def show_instance(self, instance_id: str | None, *, kept_elsewhere: bool = False) -> None:
@@ -192,7 +197,7 @@ class InstanceLog(QWidget):
         self.follow.setChecked(False)
         self.text.setTextCursor(self._hits[index])
         self.text.centerCursor()
-        self.hits.setText(
+        self._show_hits(
             tr("{number} of {count}", number=count(index + 1), count=count(len(self._hits)))
         )
 
@@ -208,9 +213,13 @@ class InstanceLog(QWidget):
             highlight.cursor, highlight.format = hit, highlight_format
             highlights.append(highlight)
         self.text.setExtraSelections(highlights)
-        self.hits.setText(
+        self._show_hits(
             plural(len(self._hits), "hit") if self._hits else tr("No hit") if searched else ""
         )
+
+    def _show_hits(self, words: str) -> None:
+        self.hits.setText(words)
+        self.hits.setVisible(bool(words))  # without words it would take room from the search
 
     def _open_save_dialog(self) -> None:
         dialog = FileDialog(self, tr("Save the log"), f"{self._instance_id}.log")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFontMetrics,
@@ -19,6 +19,9 @@ from desktop.fleet.instance_table_model import COLUMNS, NODE, PORT, InstanceTabl
 from desktop.fleet.metric_history import UNKNOWN
 from desktop.translation import tr
 from serving.fleet.view import InstanceView
+
+_MIN_ROWS = 2
+"""Rows that are seen without scrolling in the table."""
 
 
 class InstanceTable(QTableView):
@@ -50,6 +53,7 @@ class InstanceTable(QTableView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.selectionModel().selectionChanged.connect(lambda: self.selection_changed.emit())
         model.rowsInserted.connect(self._on_rows_inserted)
+        model.rowsRemoved.connect(self.updateGeometry)
         model.dataChanged.connect(self._widen)
         self.clicked.connect(self._copy_port)
         self._fit_columns()
@@ -66,8 +70,16 @@ class InstanceTable(QTableView):
     @property
     def full_height(self) -> int:
         """Pixels that it takes to show every row."""
-        rows = self.verticalHeader().defaultSectionSize() * self._model.rowCount()
-        return self.horizontalHeader().sizeHint().height() + rows + theme.S
+        return self._height_of(self._model.rowCount())
+
+    def _height_of(self, rows: int) -> int:
+        height = self.verticalHeader().defaultSectionSize() * rows
+        return self.horizontalHeader().sizeHint().height() + height + theme.S
+
+    def minimumSizeHint(self) -> QSize:
+        hint = super().minimumSizeHint()
+        rows = min(_MIN_ROWS, self._model.rowCount())
+        return QSize(hint.width(), max(hint.height(), self._height_of(rows)))
 
     def select(self, instance_id: str) -> None:
         row = self._model.row_of(instance_id)
@@ -130,6 +142,7 @@ class InstanceTable(QTableView):
 
     def _on_rows_inserted(self) -> None:
         self._fit_columns()
+        self.updateGeometry()
         if not self.selectionModel().hasSelection():
             self.selectRow(0)
 

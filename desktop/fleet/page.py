@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QMenu,
     QPushButton,
-    QStackedWidget,
     QWidget,
 )
 
@@ -29,10 +28,12 @@ from desktop.formats import count
 from desktop.translation import tr, tr_plural
 from desktop.widgets import build
 from desktop.widgets.empty_state import EmptyState
+from desktop.widgets.page_body import CurrentStack, PageBody
 from desktop.widgets.page_header import PageHeader
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.shrinking_buttons import ShrinkingButtons
 from desktop.widgets.state_badge import StateBadge
+from desktop.widgets.wrapping_row import WrappingRow
 from serving.fleet.view import FleetView
 
 FIRST_COUNT = 2
@@ -111,18 +112,15 @@ class FleetPage(QWidget):
         self.header.add(self.stack)
 
         self._split = InstanceSplit(self.table, self.detail)
-        self._body = QStackedWidget()
+        self._body = CurrentStack()
         self._body.addWidget(self.empty)
         self._body.addWidget(self._split)
         self._unknown = QWidget()
         self._body.addWidget(self._unknown)
 
-        build.column(
-            *(self.header, self.reason, self.strip, self._summary(), self._fault_banner()),
-            (self._body, 1),
-            parent=self,
-            spacing=0,
-        )
+        panels = (self.reason, self.strip, self._summary(), self._fault_banner())
+        body = PageBody(*panels, (self._body, 1))
+        build.column(self.header, (body, 1), parent=self, spacing=0)
 
         self._controls = (
             *(self.count, self.attach, self.limits, self.stop_all),
@@ -195,7 +193,7 @@ class FleetPage(QWidget):
 
         caption = PlainLabel(tr("Desired"), "small")
         caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        states = build.row(*self.badges.values(), (self.state, 1), spacing=theme.L)
+        states = WrappingRow(*self.badges.values(), self.state, words=self.state, spacing=theme.L)
         for badge in self.badges.values():
             badge.hide()
         figures = build.row(
@@ -216,7 +214,7 @@ class FleetPage(QWidget):
 
     def _fault_banner(self) -> QWidget:
         """Why a live version cannot be served; hidden while nothing is known against any."""
-        self.fault = PlainLabel(role="error", wrap=True, selectable=True)
+        self.fault = PlainLabel(role="error", wrap=True, selectable=True, lines=3)
         self.versions = build.button(tr("Show versions"))
         self.versions.clicked.connect(self._show_versions)
         self._faulty_model = ""

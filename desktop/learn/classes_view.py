@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QMenu, QWidget
 
 from backend.contract import ClassCount, LabelSummary
 from desktop import theme
@@ -18,6 +18,7 @@ from desktop.widgets.class_bars import ClassBars
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.empty_state import EmptyState
 from desktop.widgets.focus import delegate_focus
+from desktop.widgets.page_body import CurrentStack
 from desktop.widgets.search_field import SearchField
 
 _BY_SHORTCUT = Qt.FocusReason.ShortcutFocusReason
@@ -56,7 +57,7 @@ class ClassesView(QWidget):
             ),
             tr("Label photos"),
         )
-        self._body = QStackedWidget()
+        self._body = CurrentStack()
         self._body.addWidget(self.no_labels)
         self._body.addWidget(self.bars)
         more = self.files.button()

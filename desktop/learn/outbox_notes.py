@@ -11,6 +11,7 @@ from desktop.learn.outbox import OutboxView
 from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.wrapping_row import WrappingRow
 
 
 class OutboxNotes(QFrame):
@@ -30,9 +31,10 @@ class OutboxNotes(QFrame):
         self.discard.setAccessibleName(tr("Discard the refused labels"))
         self.retry.clicked.connect(self.retry_requested)
         self.discard.clicked.connect(self.discard_requested)
+        buttons = WrappingRow(self.retry, self.discard)
         build.column(
             self.waiting,
-            build.row((self.refused, 1), self.retry, self.discard),
+            WrappingRow(self.refused, buttons, words=self.refused),
             parent=self,
             margins=(theme.L, theme.M, theme.L, theme.M),
         )

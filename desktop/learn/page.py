@@ -7,11 +7,7 @@ from enum import StrEnum
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QStackedWidget,
-    QTabWidget,
-    QWidget,
-)
+from PySide6.QtWidgets import QWidget
 
 from backend.contract import LabelSummary, ModelSummary, TrainingRun
 from desktop import theme
@@ -33,6 +29,7 @@ from desktop.versions.timeline import active_run
 from desktop.versions.view import VersionsView
 from desktop.widgets import build
 from desktop.widgets.model_button import ModelButton
+from desktop.widgets.page_body import CurrentStack, CurrentTabs, PageBody
 from desktop.widgets.page_header import PageHeader
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
@@ -110,11 +107,11 @@ class LearnPage(QWidget):
         self.no_versions = PlainLabel(role="muted", wrap=True)
         self.no_versions.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.no_versions.setMargin(theme.XL)
-        self._versions_body = QStackedWidget()
+        self._versions_body = CurrentStack()
         self._versions_body.addWidget(self.no_versions)
         self._versions_body.addWidget(self.versions)
 
-        self.tabs = QTabWidget()
+        self.tabs = CurrentTabs()
         self.tabs.tabBar().setAccessibleName(tr("Views of what the model learns"))
         self.tabs.setDocumentMode(True)
         self.label_view = LabelView(self.pictures)
@@ -133,7 +130,8 @@ class LearnPage(QWidget):
 
         self.tabs.currentChanged.connect(self._on_view_changed)
         strips = StripColumn(self.settings, self.fine_tuning, self.strip, self.notes)
-        build.column(self.header, strips, (self.tabs, 1), parent=self, spacing=0)
+        body = PageBody(strips, (self.tabs, 1))
+        build.column(self.header, (body, 1), parent=self, spacing=0)
         self.show_unavailable(tr("The backend is starting."))
 
     @property

@@ -16,6 +16,7 @@ from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.timers import single_shot_timer
+from desktop.widgets.wrapping_row import WrappingRow
 
 _WAIT_MILLISECONDS = 400
 """After the last change, so that a number that is typed is sent once."""
@@ -43,8 +44,11 @@ class TrainingSettingsPanel(QFrame):
             PlainLabel(text) for text in (tr("after"), tr("new labels, or"), tr("s after the last"))
         ]
         after, then, rest = self._words
+        counted, waited = QWidget(), QWidget()
+        build.row(after, self.labels, then, parent=counted)
+        build.row(self.seconds, rest, parent=waited)
         build.column(
-            build.row(self.automatic, after, self.labels, then, self.seconds, rest, None),
+            WrappingRow(self.automatic, counted, waited),
             build.row(self.promote, None),
             parent=self,
             margins=(theme.L, theme.M, theme.L, theme.M),

@@ -11,6 +11,7 @@ from desktop.shortcuts import Shortcut, bind
 from desktop.translation import tr
 from desktop.versions.view import VersionsView
 from desktop.widgets import build
+from desktop.widgets.page_body import PageBody
 from desktop.widgets.page_header import PageHeader
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_text import tooltip
@@ -30,7 +31,7 @@ class OneModelView(QWidget):
         )
         self.header.row.insertWidget(0, self.back)
         self.versions = VersionsView(pictures)
-        build.column(self.header, (self.versions, 1), parent=self, spacing=0)
+        build.column(self.header, (PageBody((self.versions, 1)), 1), parent=self, spacing=0)
         self.back.clicked.connect(self.back_requested)
         bind(Shortcut.BACK_TO_MODELS, self, self.back_requested.emit)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QMessageBox, QSplitter, QTabWidget, QWidget
+from PySide6.QtWidgets import QMessageBox, QSplitter, QWidget
 
 from backend.contract import (
     AuditEntry,
@@ -29,9 +29,13 @@ from desktop.versions.timeline import entries
 from desktop.versions.timeline_list import TimelineList
 from desktop.versions.version_row import VersionRow
 from desktop.widgets import build
+from desktop.widgets.page_body import CurrentTabs
 from desktop.widgets.pictures import Pictures
 from desktop.widgets.plain_label import PlainLabel
 from desktop.widgets.question import Question
+
+_MIN_HEIGHT = 200
+"""Pixels of the versions and what is known of one, below which the page scrolls."""
 
 
 class VersionsView(QWidget):
@@ -69,7 +73,7 @@ class VersionsView(QWidget):
         self.report = ReportView(pictures)
         self.compare = CompareView(pictures)
         self.history = HistoryView()
-        self.tabs = QTabWidget()
+        self.tabs = CurrentTabs()
         self.tabs.tabBar().setAccessibleName(tr("What is known of the versions"))
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.report, tr("Report"))
@@ -84,6 +88,7 @@ class VersionsView(QWidget):
         split.setStretchFactor(0, 1)
         split.setStretchFactor(1, 9)
         split.setSizes([264, 720])
+        split.setMinimumHeight(_MIN_HEIGHT)
         self._above = QWidget()
         build.column(
             self.canary,

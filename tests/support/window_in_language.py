@@ -5,7 +5,7 @@
 The texts of the window are made when their modules are imported, so a language needs a process of
 its own. Prints a JSON object: in the made-up language `unmarked` has each text that is not
 translated, of as many as `texts` says; in any other `clipped` has each that is cut off in a window
-of 900 by 600.
+of 900 by 600, or of the least size, in which no two widgets may overlap either.
 """
 
 from __future__ import annotations
@@ -61,7 +61,13 @@ DATA = {
 
 _WORD = re.compile(r"[^\W\d_]+")
 _INVISIBLE = str.maketrans("", "", "\u200b\u2060")
-_SAMPLES = ("screens", "dialogs", "sample_summaries", "fleet_views", "fake_model_files")
+_SAMPLES = (
+    "screens",
+    "dialogs",
+    "sample_summaries",
+    "fleet_views",
+    "fake_model_files",
+)
 
 
 def main() -> None:
@@ -72,12 +78,14 @@ def main() -> None:
     from desktop.app import App, Options
     from desktop.first_steps import Step
     from desktop.jobs import Jobs
-    from desktop.main_window import MainWindow, PageName
+    from desktop.main_window import MIN_SIZE, MainWindow, PageName
     from desktop.notifications import Notifications
     from desktop.qt_translation import translate_qt
     from desktop.theme import Appearance, Theme
     from serving.workspace import Workspace
+    from tests.support.busy_screens import BUSY_SCREENS
     from tests.support.clipped_text import clipped_texts
+    from tests.support.crowded import crowded_widgets
     from tests.support.dialogs import DIALOGS
     from tests.support.screens import SCREENS
 
@@ -90,8 +98,12 @@ def main() -> None:
     clipped: list[str] = []
     data = _sentences_of_samples()
 
-    def look(place: str, window: QWidget) -> None:
-        window.resize(*WINDOW)
+    def faults(window: QWidget, size: tuple[int, int]) -> list[str]:
+        crowded = crowded_widgets(window) if size == MIN_SIZE else []
+        return clipped_texts(window) + crowded
+
+    def look(place: str, window: QWidget, size: tuple[int, int] = WINDOW) -> None:
+        window.resize(*size)
         window.show()
         QTest.qWait(SETTLING_MILLISECONDS)
         if language == PSEUDO:
@@ -104,28 +116,34 @@ def main() -> None:
         else:
             # A page that is laid out anew for its width shows that a moment later.
             for _ in range(LAYOUT_TRIES):
-                if not clipped_texts(window):
+                if not faults(window, size):
                     break
                 QTest.qWait(SETTLING_MILLISECONDS)
-            clipped.extend(f"{place}: {each}" for each in clipped_texts(window))
-            if window.width() > WINDOW[0] and window.isWindow():
+            clipped.extend(f"{place} at {size}: {each}" for each in faults(window, size))
+            if window.width() > size[0] and window.isWindow():
                 clipped.append(f"{place}: the window became {window.width()} wide")
 
     app = App(application, Options(Workspace(workspace)))
+    sizes = (WINDOW,) if language == PSEUDO else (WINDOW, MIN_SIZE)
     app.window.show_page(PageName.SETTINGS)
-    look("settings", app.window)
+    for size in sizes:
+        look("settings", app.window, size)
     app.window.show_page(PageName.CLASSIFY)
     for step in Step:
         app.first_steps.view.show_step(step)
-        look(f"step {step.value + 1}", app.window)
-    for name, make in SCREENS.items():
+        for size in sizes:
+            look(f"step {step.value + 1}", app.window, size)
+    # The busy ones have sentences of services in them, which the made-up language has not.
+    busy = {} if language == PSEUDO else BUSY_SCREENS
+    for name, make in {**SCREENS, **busy}.items():
         if name in DIALOGS:
             continue
         page = make(NAME)
         window = page if isinstance(page, MainWindow) else MainWindow(Jobs(), Notifications())
         if window is not page:
             window.set_page(window.current_page, page)
-        look(name, window)
+        for size in sizes:
+            look(name, window, size)
     owner = QWidget()
     owner.resize(*WINDOW)
     for name, make_dialog in DIALOGS.items():

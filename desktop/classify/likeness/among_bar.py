@@ -10,6 +10,7 @@ from desktop.classify.photo import capitalized
 from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
+from desktop.widgets.wrapping_row import WrappingRow
 
 
 class AmongBar(QWidget):
@@ -20,10 +21,11 @@ class AmongBar(QWidget):
         self.words = ElidedLabel(role="heading")
         self.compare = build.button("")
         self.show_all = build.button(tr("Show all photos"), tip=tr("Back to all photos (Escape)"))
+        buttons = WrappingRow(self.compare, self.show_all)
         build.column(
-            build.row((self.words, 1), self.compare, self.show_all),
+            WrappingRow(self.words, buttons, words=self.words),
             parent=self,
-            margins=(theme.L, 0, theme.L, theme.S),
+            margins=(theme.L, theme.XS, theme.L, theme.S),
         )
         self.show_missing(0)
         self.hide()

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
     QPushButton,
-    QStackedWidget,
     QWidget,
 )
 
@@ -19,6 +18,7 @@ from desktop.shortcuts import Shortcut
 from desktop.translation import tr
 from desktop.widgets import build
 from desktop.widgets.empty_state import EmptyState
+from desktop.widgets.page_body import CurrentStack
 
 _SIDE_WIDTH, _NARROW_SIDE_WIDTH = 264, 248
 _NARROW = 760
@@ -50,7 +50,7 @@ class AnswerView(QWidget):
         """`picture` is the icon that is seen while there is nothing to answer about."""
         super().__init__()
         self.empty = EmptyState(picture, "", "")
-        self._body = QStackedWidget()
+        self._body = CurrentStack()
         self._body.addWidget(self.empty)
         build.column(self._body, parent=self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

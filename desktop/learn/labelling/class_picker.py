@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QSizePolicy, QWidget
 
@@ -56,15 +56,15 @@ class ClassPicker(QWidget):
         )
         # As high as there is room for: in a low window fewer classes are offered.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+        self.field.ensurePolished()  # the style sheet makes it higher
+        # A layout also ignores the least that such a policy hints at.
+        self.setMinimumHeight(self._height_of(_MIN_ROWS))
         self._show(())
 
     @property
     def choices(self) -> Sequence[Choice]:
         """What the rows show, from the top."""
         return self._shown
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(super().minimumSizeHint().width(), self._height_of(_MIN_ROWS))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

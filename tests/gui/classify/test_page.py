@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -314,12 +314,13 @@ def test_the_controls_of_the_header_never_overlap(
     assert filled.rect().contains(filled.pane.mapTo(filled, filled.pane.rect().bottomRight()))
     controls = [header.title, header.search, header.filter, header.view, header.open, header.more]
     controls += [header.reclassify] * outdated
-    for control in controls:
+    boxes = [QRect(control.mapTo(header, QPoint()), control.size()) for control in controls]
+    for control, box in zip(controls, boxes, strict=True):
         assert control.isVisible()
-        assert header.rect().contains(control.geometry())
+        assert header.rect().contains(box)
         assert control.width() >= control.minimumSizeHint().width()
-    for one, other in itertools.combinations(controls, 2):
-        assert not one.geometry().intersects(other.geometry())
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.intersects(other)
     assert header.reclassify.text() in ("3", "Classify 3 again") or not outdated
     assert header.reclassify.accessibleName() == f"Classify {3 * outdated} again"
 
