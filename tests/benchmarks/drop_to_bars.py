@@ -26,17 +26,17 @@ QUIET_SECONDS = 1.0
 STEPS = ("read it", "be answered", "paint")
 
 
-def window(folder: Path, photos: list[Path]) -> None:
-    """Run the application, drop the photos, and print what was measured."""
+def window(folder: Path, photos: list[Path]) -> int:
+    """Run the application, drop the photos, and print what was measured; returns the exit code."""
     from PySide6.QtCore import QEvent, QObject, QTimer
 
-    from desktop.app import App, Options, run
+    from desktop.app import App, Options
     from desktop.classify.score_chart import ScoreChart
     from serving.predict.prediction import Prediction
     from serving.workspace import Workspace
     from tests.benchmarks.measure import Figure
+    from tests.benchmarks.waits import reach, run_window
     from tests.support.drag_and_drop import drop_files
-    from tests.support.waiting import wait_until
 
     moments: dict[str, float] = {}
 
@@ -85,7 +85,7 @@ def window(folder: Path, photos: list[Path]) -> None:
             chart.installEventFilter(painted)
             started, computed = time.perf_counter(), time.thread_time()
             drop_files(app.classify_page, [photo])
-            await wait_until(lambda: "painted" in moments)
+            await reach("the bars of a photo", lambda: "painted" in moments)
             ends = [moments[name] for name in ("asked", "answered", "painted")]
             starts = [started, *ends[:-1]]
             steps = [1000 * (end - start) for start, end in zip(starts, ends, strict=True)]
@@ -100,7 +100,7 @@ def window(folder: Path, photos: list[Path]) -> None:
     import desktop.app
 
     desktop.app.App = TimedApp  # type: ignore[misc]
-    run(Options(Workspace(folder / "workspace"), "process"), use)
+    return run_window(Options(Workspace(folder / "workspace"), "process"), use)
 
 
 def prepared(folder: Path, source: Path, drops: int) -> list[Path]:
@@ -126,8 +126,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.folder is not None:
-        window(arguments.folder, prepared(arguments.folder, arguments.photos, arguments.drops))
-        return 0
+        photos = prepared(arguments.folder, arguments.photos, arguments.drops)
+        return window(arguments.folder, photos)
     from tests.benchmarks.screen import screen
 
     with tempfile.TemporaryDirectory(prefix="servery-drop-") as folder, screen() as environment:

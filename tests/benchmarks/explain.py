@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,18 +22,18 @@ from pathlib import Path
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "photos"
 
 
-def explain(folder: Path, photos: list[Path], instances: int) -> None:
+def explain(folder: Path, photos: list[Path], instances: int) -> int:
     """Run the application, explain the photos, and print what was measured."""
     from functools import partial
 
     import psutil
 
-    from desktop.app import App, Options, run
+    from desktop.app import App, Options
     from serving.normalize_image import read_normalized_image
     from serving.predict.occlusion import MAX_CONCURRENCY, occlude
     from serving.workspace import Workspace
     from tests.benchmarks.measure import Figure
-    from tests.support.waiting import wait_until
+    from tests.benchmarks.waits import reach, run_window
 
     def processor_seconds() -> float:
         times = [process.cpu_times() for process in psutil.Process().children(recursive=True)]
@@ -41,7 +42,10 @@ def explain(folder: Path, photos: list[Path], instances: int) -> None:
     async def use(app: App) -> None:
         fleet, client = await app.fleet, await app.client
         await fleet.scale(instances)
-        await wait_until(lambda: fleet.view.ready == fleet.view.desired_count > 0)
+        await reach(
+            "all instances to be ready",
+            lambda: fleet.view.ready == fleet.view.desired_count > 0,
+        )
         seconds, computed, plain, parts = [], [], [], 0
         for photo in photos:
             jpeg = await asyncio.to_thread(read_normalized_image, photo)
@@ -68,10 +72,10 @@ def explain(folder: Path, photos: list[Path], instances: int) -> None:
         print(f"about {parts} answers each, {each:.1f} ms of a processor each")
         print(f"load {os.getloadavg()[0]:.2f}", flush=True)
 
-    run(Options(Workspace(folder / "workspace"), "process"), use)
+    return run_window(Options(Workspace(folder / "workspace"), "process"), use)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=Path, default=PHOTOS)
     parser.add_argument("--count", type=int, default=20)
@@ -82,8 +86,8 @@ def main() -> None:
         raise SystemExit(f"There are no photos in {options.photos}.")
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with tempfile.TemporaryDirectory() as folder:
-        explain(Path(folder), photos[: options.count + 1], options.instances)
+        return explain(Path(folder), photos[: options.count + 1], options.instances)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

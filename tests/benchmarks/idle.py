@@ -31,23 +31,24 @@ PAGES = ("classify", "fleet")
 READY = "ready"
 
 
-def window(folder: Path, instances: int) -> None:
-    """Run the application; opens the page that each line of the standard input names."""
-    from desktop.app import App, Options, run
+def window(folder: Path, instances: int) -> int:
+    """Run the application; opens the page that each line of the standard input names. Returns the
+    exit code."""
+    from desktop.app import App, Options
     from serving.workspace import Workspace
-    from tests.support.waiting import wait_until
+    from tests.benchmarks.waits import reach, run_window
 
     async def use(app: App) -> None:
         fleet = await app.fleet
         await fleet.scale(instances)
         await app.backend
-        await wait_until(lambda: all(photo.prediction for photo in app.gallery.photos))
+        await reach("the answer", lambda: all(photo.prediction for photo in app.gallery.photos))
         print(READY, flush=True)
         while page := (await asyncio.to_thread(sys.stdin.readline)).strip():
             app.window.show_page(page)
 
     options = Options(Workspace(folder / "workspace"), "process", photos=(folder / "photo.jpg",))
-    run(options, use)
+    return run_window(options, use)
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.folder is not None:
-        window(arguments.folder, arguments.instances)
-        return 0
+        return window(arguments.folder, arguments.instances)
     from PIL import Image
 
     from tests.benchmarks.screen import screen

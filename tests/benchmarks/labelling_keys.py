@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,11 +21,11 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtTest import QTest
 
-from desktop.app import App, Options, run
+from desktop.app import App, Options
 from desktop.learn.page import LearnPage
 from desktop.main_window import PageName
 from serving.workspace import Workspace
-from tests.support.waiting import wait_until
+from tests.benchmarks.waits import reach, run_window, within
 
 TRASHNET = Path(__file__).resolve().parents[3] / "shared" / "data" / "trashnet" / "train"
 _PACE = 0.2
@@ -59,7 +60,9 @@ async def measure(app: App, files: list[Path]) -> None:
     page = app.window.page(PageName.LEARN)
     assert isinstance(page, LearnPage)
     view, stage = page.label_view, page.label_view.stage
-    await wait_until(lambda: view.item is not None and stage.is_ready, _COMPUTING)
+    await reach(
+        "the first photo to label", lambda: view.item is not None and stage.is_ready, _COMPUTING
+    )
     paints = _Paints()
     stage.installEventFilter(paints)
     said: list[str] = []
@@ -67,7 +70,7 @@ async def measure(app: App, files: list[Path]) -> None:
     async def press(pace: float) -> tuple[float, float] | None:
         """Label the photo on the screen; returns the seconds until the next one is there, and
         how many of them the window's thread was at work: a busy machine makes it wait."""
-        await wait_until(lambda: view.item is not None, _COMPUTING)
+        await reach("another photo to label", lambda: view.item is not None, _COMPUTING)
         assert view.item is not None
         said.append(view.item.image)
         start, worked = time.perf_counter(), time.thread_time()
@@ -79,7 +82,7 @@ async def measure(app: App, files: list[Path]) -> None:
             return None
         while not (stage.is_ready and paints.last > start):
             paints.again.clear()
-            await paints.again.wait()
+            await within("the picture of the next photo", paints.again.wait(), _COMPUTING)
         taken = paints.last - start, time.thread_time() - worked
         await asyncio.sleep(max(0.0, pace - (time.perf_counter() - start)))
         return taken
@@ -96,7 +99,7 @@ async def measure(app: App, files: list[Path]) -> None:
     async def all_arrived() -> bool:
         return (await backend.labels()).total == len(said)
 
-    await wait_until(all_arrived, _COMPUTING)
+    await reach("all labels to be in the backend", all_arrived, _COMPUTING)
     twice = len(said) - len(set(said))
     print(f"{len(said)} keys, {len(said)} labels in the backend, {twice} photos labelled twice")
 
@@ -107,7 +110,7 @@ def _ms(seconds: list[float]) -> str:
     return f"median {at[0]:.0f} ms, p95 {at[1]:.0f}, max {at[2]:.0f}"
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Measure how soon the next photo is there.")
     parser.add_argument("--data", type=Path, default=TRASHNET, help="one folder a class")
     parser.add_argument("--photos", type=int, default=200)
@@ -115,8 +118,9 @@ def main() -> None:
     files = sorted(arguments.data.glob("*/*"))
     files = files[:: max(1, len(files) // arguments.photos)][: arguments.photos]
     with tempfile.TemporaryDirectory(prefix="servery-") as folder:
-        run(Options(Workspace(Path(folder)), engine="process"), lambda app: measure(app, files))
+        options = Options(Workspace(Path(folder)), engine="process")
+        return run_window(options, lambda app: measure(app, files))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

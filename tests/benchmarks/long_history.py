@@ -1,6 +1,6 @@
 """How the window is with a long history: from its start to a search among all photos.
 
-    python -m tests.benchmarks.long_history [--photos 100000] [--stacks 3]
+    python -m tests.benchmarks.long_history [--photos 100000] [--repeats 5] [--stacks 3]
 
 A history is filled with made-up photos. The real window is started on a virtual screen (Xvfb), in
 a workspace of its own, without a fleet and a backend. Processor time is that of its process. Each
@@ -35,14 +35,15 @@ async def fill(database: Path, count: int) -> None:
             await history.remember([made_up(n) for n in range(start, min(count, start + PAGE))])
 
 
-def window(folder: Path, count: int, stacks: int, started: float) -> None:
-    """Run the window and print what was measured; `started` is when this program was."""
+def window(folder: Path, count: int, repeats: int, stacks: int, started: float) -> int:
+    """Run the window and print what was measured; `started` is when this program was. Returns the
+    exit code."""
     import desktop.app
     from desktop.classify.gallery_query import Facet, Query
     from serving.workspace import Workspace
     from tests.benchmarks.heartbeat import Heartbeat
     from tests.benchmarks.measure import Figure
-    from tests.support.waiting import wait_until
+    from tests.benchmarks.waits import reach, run_window
 
     def moment(name: str) -> None:
         seconds = time.monotonic() - started
@@ -55,10 +56,15 @@ def window(folder: Path, count: int, stacks: int, started: float) -> None:
             heartbeat.begin("read the history")
             await stack.enter_async_context(self.history)
             await self.classify.load()
-            await wait_until(page.grid.isVisible)
+            self.first_steps.finish()  # as the application does once there are photos
+            await reach("the newest photos to be shown", page.grid.isVisible)
             page.grid.viewport().repaint()
             moment("the newest photos are shown")
-            await wait_until(lambda: len(self.gallery.photos) == count, 600)
+            await reach(
+                "all photos of the history",
+                lambda: len(self.gallery.photos) == count,
+                progress=lambda: f"{len(self.gallery.photos):,} of {count:,}",
+            )
             moment(f"all {count:,} are there")
             await asyncio.sleep(1)
 
@@ -66,7 +72,7 @@ def window(folder: Path, count: int, stacks: int, started: float) -> None:
                 name: str, act: Callable[[], object], back: Callable[[], object]
             ) -> None:
                 taken = []
-                for _ in range(REPEATS):
+                for _ in range(repeats):
                     heartbeat.begin("search and filter")
                     began = time.thread_time()
                     act()
@@ -96,19 +102,22 @@ def window(folder: Path, count: int, stacks: int, started: float) -> None:
         """All is measured while it is built."""
 
     desktop.app.App = WithHistoryAlone  # type: ignore[misc]
-    desktop.app.run(desktop.app.Options(Workspace(folder / "workspace"), "process"), use)
+    return run_window(desktop.app.Options(Workspace(folder / "workspace"), "process"), use)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the window with a long history.")
     parser.add_argument("--photos", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each search and filter")
     parser.add_argument("--stacks", type=int, default=3, help="how many stacks to print")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--started", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.folder is not None:
-        window(arguments.folder, arguments.photos, arguments.stacks, arguments.started)
-        return 0
+        return window(
+            *(arguments.folder, arguments.photos, arguments.repeats),
+            *(arguments.stacks, arguments.started),
+        )
     from serving.workspace import Workspace
     from tests.benchmarks.screen import screen
 
@@ -118,6 +127,7 @@ def main() -> int:
         asyncio.run(fill(workspace.desktop_database, arguments.photos))
         command = [sys.executable, "-m", __spec__.name, "--folder", folder]
         command += ["--photos", str(arguments.photos), "--stacks", str(arguments.stacks)]
+        command += ["--repeats", str(arguments.repeats)]
         command += ["--started", str(time.monotonic())]
         return subprocess.run(command, env=environment, check=False).returncode
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import tempfile
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def many_photos(count: int, source: Path = PHOTOS) -> list[Path]:
             part = file.with_suffix(".part")
             _made_up(number, sources[number % len(sources)]).save(part, "JPEG", quality=85)
             part.rename(file)
+            if (number + 1) % FOLDER_PHOTOS == 0:
+                print(f"{number + 1:,} of {count:,} photos are made", file=sys.stderr, flush=True)
     return files
 
 

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import tempfile
 from pathlib import Path
 
-from desktop.app import App, Options, run
+from desktop.app import App, Options
 from desktop.learn.page import LearnPage
 from desktop.main_window import PageName
 from serving.workspace import Workspace
+from tests.benchmarks.waits import NeverCame, reach, run_window
 from tests.support.labelling_walk import Walker
-from tests.support.waiting import wait_until
 
 TRASHNET = Path(__file__).resolve().parents[3] / "shared" / "data" / "trashnet" / "train"
 MAX_CLASSES = 10
@@ -39,12 +40,17 @@ async def measure(app: App, files: dict[Path, str], photos: int) -> None:
     page = app.window.page(PageName.LEARN)
     assert isinstance(page, LearnPage)
     walker = Walker(page, truth, _COMPUTING)
-    await walker.name_groups(until=photos)
+    try:
+        await walker.name_groups(until=photos)
+    except AssertionError as error:
+        raise NeverCame(
+            f"Gave up: waited for a group of photos that look alike: {error}"
+        ) from error
 
     async def all_arrived() -> bool:
         return (await backend.labels()).total == len(walker.labelled)
 
-    await wait_until(all_arrived, _COMPUTING)
+    await reach("all labels to be in the backend", all_arrived, _COMPUTING)
     right = 0
     for image in walker.labelled:
         right += (await backend.labels_of(image))[0].class_name == truth[image]
@@ -53,7 +59,7 @@ async def measure(app: App, files: dict[Path, str], photos: int) -> None:
     print(f"of {len(truth)} photos in {classes} classes, {right} of them right")
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Count the actions that labelling takes.")
     parser.add_argument("--data", type=Path, default=TRASHNET, help="one folder a class")
     parser.add_argument("--pool", type=int, default=300, help="photos to choose from")
@@ -64,11 +70,11 @@ def main() -> None:
     each = -(-arguments.pool // len(folders))
     files = {file: folder.name for folder in folders for file in sorted(folder.iterdir())[:each]}
     with tempfile.TemporaryDirectory(prefix="servery-") as workspace:
-        run(
+        return run_window(
             Options(Workspace(Path(workspace)), engine="process"),
             lambda app: measure(app, files, arguments.photos),
         )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -24,16 +24,16 @@ import psutil
 from tests.benchmarks.drop_to_bars import PHOTOS
 from tests.benchmarks.screen import screen
 
-TIMEOUT_SECONDS = 3600.0
 SCROLL_SECONDS = 0.2
 QUIET_SECONDS = 5.0
 
 
-def window(folder: Path) -> None:
-    """Run the application, classify the photos of a folder, and print what it holds."""
-    from desktop.app import App, Options, run
+def window(folder: Path) -> int:
+    """Run the application, classify the photos of a folder, and print what it holds; returns the
+    exit code."""
+    from desktop.app import App, Options
     from serving.workspace import Workspace
-    from tests.support.waiting import wait_until
+    from tests.benchmarks.waits import reach, run_window
 
     process = psutil.Process()
 
@@ -49,18 +49,25 @@ def window(folder: Path) -> None:
         photos = folder / "photos"
         count = len(list(photos.iterdir()))
         app.classify.classify([photos])
-        await wait_until(
-            lambda: sum(photo.prediction is not None for photo in app.gallery.photos) == count,
-            TIMEOUT_SECONDS,
+
+        def answered() -> int:
+            return sum(photo.prediction is not None for photo in app.gallery.photos)
+
+        await reach(
+            "all photos to be answered",
+            lambda: answered() == count,
+            progress=lambda: f"{answered():,} of {count:,} answered",
         )
         await report(f"{count:,} photos classified")
-        bar = app.classify_page.grid.verticalScrollBar()
+        grid = app.classify_page.grid
+        await reach("the gallery to be shown", grid.isVisible)
+        bar = grid.verticalScrollBar()
         for position in range(0, bar.maximum(), max(1, bar.pageStep())):
             bar.setValue(position)
             await asyncio.sleep(SCROLL_SECONDS)
         await report("all of them scrolled past")
 
-    run(Options(Workspace(folder / "workspace"), "process"), use)
+    return run_window(Options(Workspace(folder / "workspace"), "process"), use)
 
 
 def main() -> int:
@@ -70,8 +77,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.folder is not None:
-        window(arguments.folder)
-        return 0
+        return window(arguments.folder)
     found = sorted(path for path in arguments.source.glob("*") if path.suffix != ".csv")
     if not found:
         raise SystemExit(f"There are no photos in {arguments.source}.")
