@@ -35,9 +35,9 @@ class PhotoFacts:
     photos: int
     class_names: Sequence[str]
     """The best class of each photo; empty without an answer."""
-    scores: Sequence[float]
-    """Of these classes, 0 to 1; below 0 without an answer."""
-    unsure_scores: Sequence[float]
+    bins: Sequence[int]
+    """The `confidence_bin` of each; below 0 without an answer."""
+    unsure_bins: Sequence[int]
     """Of the photos that are unsure."""
     dates: Sequence[datetime] = ()
     """When photos were taken, as far as that is known."""
@@ -122,7 +122,7 @@ def charts_of(facts: PhotoFacts) -> Charts:
     classes = Counter(facts.class_names)
     del classes[""]  # which a Counter need not have
     ranked = sorted(classes.items(), key=lambda item: (-item[1], item[0].casefold()))
-    every, unsure = _by_bin(facts.scores), _by_bin(facts.unsure_scores)
+    every, unsure = Counter(facts.bins), Counter(facts.unsure_bins)
     step = 100 // BINS
     confidence = tuple(
         ChartColumn(
@@ -136,31 +136,35 @@ def charts_of(facts: PhotoFacts) -> Charts:
     return Charts(facts.photos, tuple(ranked), confidence if classes else (), time)
 
 
-def _by_bin(scores: Sequence[float]) -> Counter[int]:
+def confidence_bin(score: float) -> int:
+    """Return the column of the histogram that a score is in; below 0 for one below 0."""
     # A little more, so that 0.7, which is a little less as a fraction of 2, is 70%.
-    bins = Counter([int(score * BINS + 1e-9) for score in scores])
-    bins[BINS - 1] += bins.pop(BINS, 0)  # exactly 100%
-    return bins
+    return min(BINS - 1, int(score * BINS + 1e-9))
 
 
 def _over_time(dates: Sequence[datetime]) -> tuple[ChartColumn, ...]:
     """Return a column for each day, month or year, whichever is the finest that fits."""
     if not dates:
         return ()
-    days = {date.toordinal() for date in dates}
+    # What comes below is done for each day, not for each photo.
+    days = Counter(map(datetime.toordinal, dates))
     first, last = min(days), max(days)
     if last - first < _MAX_SPANS:
-        found = Counter(date.toordinal() for date in dates)
         return tuple(
-            ChartColumn(datetime.fromordinal(day).strftime("%Y-%m-%d"), found[day])
+            ChartColumn(datetime.fromordinal(day).strftime("%Y-%m-%d"), days[day])
             for day in range(first, last + 1)
         )
-    months = Counter(12 * date.year + date.month - 1 for date in dates)
+    months: Counter[int] = Counter()
+    for day, number in days.items():
+        date = datetime.fromordinal(day)
+        months[12 * date.year + date.month - 1] += number
     first, last = min(months), max(months)
     if last - first < _MAX_SPANS:
         return tuple(
             ChartColumn(f"{month // 12}-{month % 12 + 1:02}", months[month])
             for month in range(first, last + 1)
         )
-    years = Counter(date.year for date in dates)
+    years: Counter[int] = Counter()
+    for month, number in months.items():
+        years[month // 12] += number
     return tuple(ChartColumn(str(year), years[year]) for year in range(min(years), max(years) + 1))

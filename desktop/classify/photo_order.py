@@ -26,6 +26,7 @@ class PhotoEntry:
     """A photo of the gallery, and what queries ask about it."""
 
     __slots__ = (
+        "bin",
         "class_name",
         "folder",
         "label",
@@ -48,6 +49,8 @@ class PhotoEntry:
         """None if it is not shown."""
         self.state = self.class_name = self.label = self.version = self.folder = self.text = ""
         self.score = NO_SCORE
+        self.bin = -1
+        """The `confidence_bin` of the score: charts count those of all photos again and again."""
         self.name_key = ""
         """That of `natural_key`; empty until photos are first sorted by name."""
         self.stack = 0

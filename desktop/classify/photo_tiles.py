@@ -71,10 +71,8 @@ class PhotoTiles(Tiles):
             return
         painter.setPen(theme.color("text"))
         score = formats.percent(top.score)
-        painter.setFont(self._numbers.font)
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight, score)
-        width = self._numbers.metrics.horizontalAdvance(score) + theme.S
-        self._strong.draw(painter, line.adjusted(0, 0, -width, 0), top.name)
+        width = self._numbers.draw_right(painter, line, score)
+        self._strong.draw(painter, line.adjusted(0, 0, -width - theme.S, 0), top.name)
 
 
 def paint_thumbnail(

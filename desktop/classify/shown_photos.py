@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
-from desktop.classify.charts import PhotoFacts
+from desktop.classify.charts import PhotoFacts, confidence_bin
 from desktop.classify.gallery import Gallery, runs
 from desktop.classify.gallery_query import Facet, Query, Sort
 from desktop.classify.likeness.shown_stacks import ShownStack, ShownStacks, SortKey
@@ -150,8 +150,8 @@ class ShownPhotos:
         return PhotoFacts(
             len(entries),
             [entry.class_name for entry in entries],
-            [entry.score for entry in entries],
-            [entry.score for entry in entries if entry.state == unsure],
+            [entry.bin for entry in entries],
+            [entry.bin for entry in entries if entry.state == unsure],
             [date for date in known if date is not None],
         )
 
@@ -422,6 +422,7 @@ class ShownPhotos:
         entry.state = self._gallery.state(photo).value
         entry.class_name = top.name if top is not None else ""
         entry.score = top.score if top is not None else NO_SCORE
+        entry.bin = confidence_bin(entry.score)
         entry.label = photo.label
         version = f"{prediction.model} v{prediction.version}" if prediction is not None else ""
         entry.version = self._words.setdefault(version, version)

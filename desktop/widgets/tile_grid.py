@@ -11,6 +11,7 @@ from PySide6.QtCore import (
     QObject,
     QPersistentModelIndex,
     QPoint,
+    QPointF,
     QRect,
     QRectF,
     QSize,
@@ -24,11 +25,10 @@ from PySide6.QtGui import (
     QFontMetrics,
     QMouseEvent,
     QPainter,
-    QPainterPath,
     QPaintEvent,
-    QPen,
     QRegion,
     QResizeEvent,
+    QStaticText,
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -43,6 +43,7 @@ from PySide6.QtWidgets import (
 
 from desktop import theme
 from desktop.widgets.plain_text import one_line
+from desktop.widgets.tile_frame import TileFrames
 from desktop.widgets.tile_layout import TileLayout
 from desktop.widgets.timers import single_shot_timer
 
@@ -51,6 +52,8 @@ GAP = theme.XS
 
 _SCROLL_STEP = 24
 """Pixels of a line of the scroll bar."""
+_MAX_LINES = 1000
+"""Of text in a font that are kept laid out: classes and states come again and again."""
 _MAX_RANGES = 100
 """Of a selection that is painted again tile by tile; of more, all of it is."""
 
@@ -71,6 +74,9 @@ class Tiles(QStyledItemDelegate):
         self.cell = QSize(self.min_width, self.min_width)
         self.ratio = 1.0
         """Device pixels in a pixel."""
+        self.ground = "surface"
+        """The token of the colour behind the tiles."""
+        self._frames = TileFrames()
 
     def picture_height(self, width: float) -> int:
         """Return how high the picture of a tile is that is `width` wide."""
@@ -81,7 +87,7 @@ class Tiles(QStyledItemDelegate):
         raise NotImplementedError
 
     def paint_picture(self, painter: QPainter, frame: QRectF, index: Index) -> None:
-        """Paint the picture; what is outside the rounded corners is cut off."""
+        """Paint the picture into all of `frame`; its corners are rounded afterwards."""
         raise NotImplementedError
 
     def paint_text(self, painter: QPainter, box: QRectF, index: Index) -> None:
@@ -110,21 +116,17 @@ class Tiles(QStyledItemDelegate):
         focused = bool(option.state & QStyle.StateFlag.State_HasFocus)
         tile = self.tile_rect(QRectF(option.rect))
         picture = QRectF(tile.x(), tile.y(), tile.width(), self.picture_height(tile.width()))
-        outline = QPainterPath()
-        outline.addRoundedRect(tile.adjusted(0.5, 0.5, -0.5, -0.5), theme.CORNER, theme.CORNER)
         fill = "accent_soft" if selected else "hover" if hovered else "raised"
         painter.save()
         painter.setRenderHints(
             QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
         )
-        painter.fillPath(outline, theme.color(fill))
-        painter.setClipPath(outline)
+        painter.fillRect(tile, theme.color(fill))
         self.paint_picture(painter, picture, index)
-        painter.setClipping(False)
         # The tile that keys act on stands out among those that are selected with it.
         width = 3 if focused else 2 if selected else 1
-        painter.setPen(QPen(theme.color("accent" if focused or selected else "line"), width))
-        painter.drawPath(outline)
+        line, ground = theme.color("accent" if width > 1 else "line"), theme.color(self.ground)
+        self._frames.paint(painter, tile, line, width, ground, self.ratio)
         below = tile.adjusted(0, picture.height(), 0, 0)
         self.paint_text(painter, below, index)
         painter.restore()
@@ -311,6 +313,7 @@ class TileGrid(QListView):
         under = viewport.underMouse()
         hovered = self._row_at(viewport.mapFromGlobal(QCursor.pos())) if under else None
         focused = self.currentIndex().row() if self.hasFocus() else None
+        self._tiles.ground = self.ground
         first, last = self._visible_rows(event.rect())
         for row in range(first, last + 1):
             rect, index = self._rect(row), model.index(row, 0)
@@ -369,12 +372,13 @@ class TileGrid(QListView):
 
 
 class Face:
-    """A font with its metrics, which are too slow to make for every tile."""
+    """A font with its metrics, and the lines that were drawn last: too slow for every tile."""
 
     def __init__(self, font: QFont) -> None:
         self.font = font
         self.metrics = QFontMetrics(font)
         self.height = self.metrics.height()
+        self._lines: dict[tuple[str, int, Qt.TextElideMode], QStaticText] = {}
 
     def draw(
         self,
@@ -385,5 +389,23 @@ class Face:
     ) -> None:
         """Draw one line, shortened to what fits."""
         painter.setFont(self.font)
-        shown = self.metrics.elidedText(one_line(text), mode, int(space.width()))
-        painter.drawText(space, Qt.AlignmentFlag.AlignLeft, shown)
+        painter.drawStaticText(space.topLeft(), self._line(text, int(space.width()), mode))
+
+    def draw_right(self, painter: QPainter, space: QRectF, text: str) -> float:
+        """Draw one line at the right of `space`, and return how wide it is."""
+        painter.setFont(self.font)
+        line = self._line(text, int(space.width()), Qt.TextElideMode.ElideRight)
+        width = line.size().width()
+        painter.drawStaticText(QPointF(space.right() - width, space.top()), line)
+        return width
+
+    def _line(self, text: str, width: int, mode: Qt.TextElideMode) -> QStaticText:
+        line = self._lines.get((text, width, mode))
+        if line is None:
+            if len(self._lines) >= _MAX_LINES:
+                self._lines.clear()
+            line = QStaticText(self.metrics.elidedText(one_line(text), mode, width))
+            line.setTextFormat(Qt.TextFormat.PlainText)
+            line.prepare(font=self.font)
+            self._lines[text, width, mode] = line
+        return line

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from desktop.classify.charts import BINS, PhotoFacts, charts_of, column_words
+from desktop.classify.charts import BINS, PhotoFacts, charts_of, column_words, confidence_bin
 
 FACTS = PhotoFacts(
     5,
     ["cat", "dog", "", "cat", "=ox"],
-    [0.95, 0.3, -1.0, 1.0, 0.7],
-    [0.3],
+    [confidence_bin(score) for score in (0.95, 0.3, -1.0, 1.0, 0.7)],
+    [confidence_bin(0.3)],
     [datetime(2024, 2, 28)],
 )
 
@@ -19,7 +19,7 @@ def test_classes_come_the_most_frequent_first() -> None:
     charts = charts_of(FACTS)
     assert charts.classes == (("cat", 2), ("=ox", 1), ("dog", 1))
     assert charts.class_words() == "cat 2, =ox 1, dog 1"
-    many = charts_of(PhotoFacts(9, list("abcdefghi"), [0.5] * 9, []))
+    many = charts_of(PhotoFacts(9, list("abcdefghi"), [confidence_bin(0.5)] * 9, []))
     assert many.class_words() == "a 1, b 1, c 1, d 1, e 1, 4 more classes"
 
 
@@ -32,7 +32,7 @@ def test_each_confidence_is_in_one_column_and_unsure_ones_are_marked() -> None:
 
 @pytest.mark.parametrize("score", [number / 10 for number in range(11)])
 def test_a_whole_tenth_begins_its_column(score: float) -> None:
-    columns = charts_of(PhotoFacts(1, ["a"], [score], [])).confidence
+    columns = charts_of(PhotoFacts(1, ["a"], [confidence_bin(score)], [])).confidence
     assert columns[min(9, round(10 * score))].photos == 1
 
 
@@ -59,6 +59,16 @@ def test_time_is_in_days_months_or_years_without_a_gap(
     time = charts_of(PhotoFacts(2, [], [], [], dates)).time
     assert (time[0].words, time[-1].words, len(time)) == (first, last, columns)
     assert sum(each.photos for each in time) == 2
+
+
+def test_photos_of_many_days_are_counted_by_month_and_by_year() -> None:
+    days = [datetime(2023, 1, 1, 8) + timedelta(days=day) for day in range(730)]
+    by_month = charts_of(PhotoFacts(len(days), [], [], [], days)).time
+    assert [each.photos for each in by_month[:3]] == [31, 28, 31]
+    assert len(by_month) == 24
+    years = [datetime(year, 7, 1) for year in (2001, 2001, 2004, 2010) for _ in range(5)]
+    by_year = charts_of(PhotoFacts(len(years), [], [], [], years)).time
+    assert column_words(by_year) == "2001: 10, 2004: 5, 2010: 5"
 
 
 def test_the_table_has_every_chart_and_no_formula() -> None:
