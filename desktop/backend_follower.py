@@ -68,7 +68,7 @@ class BackendFollower:
                         self._on_event(event)
                         delay.reset()
             except BaseException as error:
-                _check_goes_on(error)
+                _raise_unless_survivable(error)
                 await self._report_and_wait(error, delay)
 
     async def _refresh_stale(self) -> None:
@@ -99,7 +99,7 @@ class BackendFollower:
                 self._stale.update(stale)
                 return first or error
             except BaseException as error:
-                _check_goes_on(error)
+                _raise_unless_survivable(error)
                 self._stale.add(topic)
                 first = first or error
         return first
@@ -129,7 +129,7 @@ class _Delay:
         return seconds
 
 
-def _check_goes_on(error: BaseException) -> None:
+def _raise_unless_survivable(error: BaseException) -> None:
     """Raise `error` again if it is to end this task.
 
     A CancelledError also comes from something that was waited for and that somebody else

@@ -158,7 +158,7 @@ def main(context: click.Context, workspace: str | None) -> None:
         raise click.BadParameter("it is empty. Name a folder.", param_hint="--workspace")
     context.obj = Workspace.named(Path(workspace)) if workspace else Workspace.default()
     if context.invoked_subcommand not in (None, "doctor"):
-        _say_what_is_damaged(context.obj)
+        _print_damage(context.obj)
     if context.invoked_subcommand is None:
         from desktop.commands.open import show_window
 
@@ -175,7 +175,7 @@ def _check_packages() -> None:
         print_message(f"servery: {fault}")
 
 
-def _say_what_is_damaged(workspace: Workspace) -> None:
+def _print_damage(workspace: Workspace) -> None:
     """Print what is wrong with the workspace's small files; the command goes on all the same."""
     if "--help" in sys.argv or "-h" in sys.argv or not workspace.root.is_dir():
         return

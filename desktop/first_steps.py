@@ -95,8 +95,8 @@ class FirstSteps(QWidget):
         )
         build.column(zone, parent=self, margins=(theme.XL, theme.XL, theme.XL, theme.XL))
         self.back.clicked.connect(lambda: self.show_step(Step(self._step - 1)))
-        self.other.clicked.connect(self._go_elsewhere)
-        self.next.clicked.connect(self._go_on)
+        self.other.clicked.connect(self._on_other_page)
+        self.next.clicked.connect(self._on_next)
         self.skip.clicked.connect(self.finished)
         delegate_focus(self, self.next)
         self.show_step(Step.MODEL)
@@ -192,14 +192,14 @@ class FirstSteps(QWidget):
             instances=plural(self._desired, "instance"),
         )
 
-    def _go_on(self) -> None:
+    def _on_next(self) -> None:
         if self._step is Step.PHOTO:
             self.photos_requested.emit()
         else:
             self.show_step(Step(self._step + 1))
             self.next.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    def _go_elsewhere(self) -> None:
+    def _on_other_page(self) -> None:
         if self._step is Step.MODEL:
             self.models_requested.emit()
         else:

@@ -30,7 +30,7 @@ class PoolQueue:
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Path, PoolEntry] = OrderedDict()
-        self._some = asyncio.Event()
+        self._not_empty = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -43,13 +43,13 @@ class PoolQueue:
         )
         while len(self._entries) > MAX_WAITING:
             self._entries.popitem(last=False)
-        self._some.set()
+        self._not_empty.set()
 
     async def first(self) -> tuple[Path, PoolEntry]:
         """Wait until there is a photo, and return the first one, which stays where it is."""
         while not self._entries:
-            self._some.clear()
-            await self._some.wait()
+            self._not_empty.clear()
+            await self._not_empty.wait()
         return next(iter(self._entries.items()))
 
     def remove(self, path: Path, entry: PoolEntry) -> None:

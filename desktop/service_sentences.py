@@ -57,7 +57,7 @@ class Template:
         return sum(map(len, self.literals))
 
     @functools.cached_property
-    def _ends_openly(self) -> bool:
+    def _ends_with_placeholder(self) -> bool:
         """Whether its last value is a sentence, or the end of one: "It is damaged. {why}"."""
         *_, before, after = ["", *self.literals]
         return not after and before.endswith((". ", ".", ": "))
@@ -76,7 +76,7 @@ class Template:
         values: dict[str, str] = {}
         for place, (name, value) in enumerate(zip(names, found.groups(), strict=True)):
             first = place == 0 and not self.literals[0] and value.endswith((".", "?", "!"))
-            last = place == len(names) - 1 and self._ends_openly
+            last = place == len(names) - 1 and self._ends_with_placeholder
             if not (first or last) and _SENTENCE_END.search(value) and knows(value):
                 return None  # it goes on beyond the end of this sentence
             if value.endswith((".", "?", "!")) and not self.literals[place + 1] and not last:
@@ -141,7 +141,7 @@ class SentenceCatalogue:
         """Return what is one template as a whole, `following` being what comes behind it."""
 
         def is_translatable(value: str) -> bool:
-            return self._knows(value, following)
+            return self._is_translatable(value, following)
 
         for template in self._candidates(text):
             values = template.values_in(text, is_translatable)
@@ -150,7 +150,7 @@ class SentenceCatalogue:
                 return template.filled(translated)
         return None
 
-    def _knows(self, value: str, following: str) -> bool:
+    def _is_translatable(self, value: str, following: str) -> bool:
         """Whether a value goes on over a sentence, whose end may be cut off or follow it."""
         starts = range(1, len(_SENTENCE_END.split(value)))
         parts = _SENTENCE_END.split(f"{value}. {following}" if following else value)

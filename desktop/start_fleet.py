@@ -116,7 +116,7 @@ async def start_fleet(app: App, stack: AsyncExitStack) -> None:
     if program.killed:
         app.jobs.start(
             "Look for what runs",
-            lambda report: _show_left(app, fleet, program.killed),
+            lambda report: _notify_left_running(app, fleet, program.killed),
             background=True,
         )
     app.quit_flow.has_fleet = True
@@ -250,7 +250,7 @@ async def _run_fleet(app: App, fleet: Fleet) -> None:
         app.notifications.error(error)
 
 
-async def _show_left(app: App, fleet: Fleet, killed: Sequence[RunningProgram]) -> None:
+async def _notify_left_running(app: App, fleet: Fleet, killed: Sequence[RunningProgram]) -> None:
     view = await fleet.observe()
     app.notifications.info(fleet_sentence(len(view.instances), (), killed))
 

@@ -99,8 +99,8 @@ def _around_typical(
     for _ in range(_TRIES * count):
         if len(groups) == count or not is_seed.any():
             break
-        worth = np.where(is_seed, closeness - _DIFFERENT * similar, -np.inf)
-        seed = int(worth.argmax())
+        gain = np.where(is_seed, closeness - _DIFFERENT * similar, -np.inf)
+        seed = int(gain.argmax())
         cosine = photos @ photos[seed]
         members = np.flatnonzero((cosine >= LOOKS_ALIKE) & is_free)
         # Itself first, whatever rounding makes of its cosine.

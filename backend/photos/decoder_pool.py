@@ -30,12 +30,12 @@ class DecoderEnded(Exception):
 class DecoderPool:
     """Up to `count` processes that decode photos, started when they are needed.
 
-    `keeps_one` says that one of them is not ended when idle.
+    `keeps_last` says that one of them is not ended when idle.
     """
 
-    def __init__(self, count: int, *, nice: int, keeps_one: bool) -> None:
+    def __init__(self, count: int, *, nice: int, keeps_last: bool) -> None:
         self._free = asyncio.Semaphore(count)
-        self._nice, self._keeps_one = nice, keeps_one
+        self._nice, self._keeps_last = nice, keeps_last
         self._idle: list[_Decoder] = []
         self._running: set[_Decoder] = set()
         self._ending: set[asyncio.Task[None]] = set()
@@ -86,7 +86,7 @@ class DecoderPool:
         )
 
     def _end_if_idle(self, decoder: _Decoder, jobs: int) -> None:
-        is_last = self._keeps_one and len(self._idle) == 1
+        is_last = self._keeps_last and len(self._idle) == 1
         if decoder in self._idle and decoder.jobs == jobs and not is_last and not self._closed:
             self._idle.remove(decoder)
             self._running.discard(decoder)

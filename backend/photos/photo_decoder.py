@@ -50,8 +50,8 @@ class PhotoDecoder:
         self._budget = budget
         small = min(max(2, core_count()), _MAX_SMALL)
         self._allowance = budget.small_decoding.total // small
-        self._small = DecoderPool(small, nice=0, keeps_one=True)
-        self._large = DecoderPool(max(2, core_count() // 2), nice=_LARGE_NICE, keeps_one=False)
+        self._small = DecoderPool(small, nice=0, keeps_last=True)
+        self._large = DecoderPool(max(2, core_count() // 2), nice=_LARGE_NICE, keeps_last=False)
         self._free_threads = asyncio.Semaphore(small)
         self._threads = ThreadPoolExecutor(small, thread_name_prefix="decoder")
 

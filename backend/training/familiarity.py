@@ -122,16 +122,23 @@ def learn_familiarity(
     if usable.sum() < MIN_PHOTOS:
         return None
 
-    away, score, tell = (
+    distance_scale, score_scale, rejection_scale = (
         _Scale.of(values[usable]) for values in (-distances, log_odds(best_scores), rejected)
     )
     labels = len(points) / len(sizes)
     score_weight = _SCORE_WEIGHT * labels / (labels + _FEW_LABELS) if scores_count else 0.0
-    tell_weight = 2 * len(outside) / (len(outside) + _FEW_NONE)
+    rejection_weight = 2 * len(outside) / (len(outside) + _FEW_NONE)
     # Together: sum of weight * (value - median) / spread.
-    factors = (1 / away.spread, score_weight / score.spread, tell_weight / tell.spread)
+    factors = (
+        1 / distance_scale.spread,
+        score_weight / score_scale.spread,
+        rejection_weight / rejection_scale.spread,
+    )
     middle: float = sum(
-        factor * scale.median for factor, scale in zip(factors, (away, score, tell), strict=True)
+        factor * scale.median
+        for factor, scale in zip(
+            factors, (distance_scale, score_scale, rejection_scale), strict=True
+        )
     )
     held_out = (
         factors[0] * -distances + factors[1] * log_odds(best_scores) + factors[2] * rejected

@@ -154,7 +154,7 @@ def _known(base: Judged, known: Rows) -> Shuffled | None:
 
 def _shuffled(rows: Rows) -> Shuffled | None:
     test = _test(rows, MIN_KNOWN)
-    return None if test is None else _of(test)
+    return None if test is None else _shuffled_from(test)
 
 
 def _test(rows: Rows, min_rows: int) -> LabelTest | None:
@@ -166,7 +166,7 @@ def _test(rows: Rows, min_rows: int) -> LabelTest | None:
     return permute_labels(several)
 
 
-def _of(test: LabelTest) -> Shuffled:
+def _shuffled_from(test: LabelTest) -> Shuffled:
     return Shuffled(test.photos, len(test.class_p), test.recall, test.shuffled, test.p)
 
 
@@ -175,7 +175,7 @@ def _taught(taught: Rows, known: Rows, pool: Floats) -> Shuffled | None:
     counts = Counter(taught.classes)
     test = _test(taught, MIN_PHOTOS)
     if test is not None:
-        return _of(test)
+        return _shuffled_from(test)
     # A single class: are its photos more alike than as many others?
     name, photos = counts.most_common(1)[0] if counts else ("", 0)
     own = taught.where(each == name for each in taught.classes)

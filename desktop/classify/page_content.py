@@ -37,7 +37,7 @@ class PageContent(QStackedWidget):
         """Below the invitation: what there is to answer photos."""
         self.view = grid
         """Shows the photos now."""
-        self._no_match = self._say_no_match()
+        self._no_match = self._no_match_widget()
         self._views = QStackedWidget()
         self._views.addWidget(grid)
         self._views.addWidget(self._no_match)
@@ -106,7 +106,7 @@ class PageContent(QStackedWidget):
         build.column(zone, parent=whole, margins=(theme.XL, theme.XL, theme.XL, theme.XL))
         return whole
 
-    def _say_no_match(self) -> QWidget:
+    def _no_match_widget(self) -> QWidget:
         said = PlainLabel(tr("No photo matches the search and the filter."), "muted", wrap=True)
         said.setAlignment(Qt.AlignmentFlag.AlignCenter)
         whole = QWidget()

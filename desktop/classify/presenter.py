@@ -92,7 +92,7 @@ class ClassifyPresenter(Generic[R]):
         self._dates = TakenDates(page.taken, jobs, page.show_dates)
         self._pasted_folder = pasted_folder
         self._ready = 0
-        history.on_forgotten = self._say_forgotten
+        history.on_forgotten = self._notify_forgotten
         self._cards: dict[str, ModelCard] = {}
         """Of the models that are served."""
         self._known: dict[str, KnownClasses] = {}
@@ -199,7 +199,7 @@ class ClassifyPresenter(Generic[R]):
         waiting += [photo.path for photo in restored if photo.waiting]
         return photos[-1] if len(photos) == PAGE else None
 
-    def _say_forgotten(self, count: int) -> None:
+    def _notify_forgotten(self, count: int) -> None:
         self._notifications.info(
             tr_plural(
                 "The gallery keeps the newest {limit} photos, so it left out {count} older one."

@@ -28,7 +28,7 @@ def attach(target: FleetTarget, address: str, as_json: bool) -> None:
     they are, without encryption: attach servers in networks that you trust.
     """
     view = target.run(lambda fleet: fleet.attach(address))
-    each = _of(view, address)
+    each = _find_view(view, address)
     if as_json:
         print_json(attached_as_json(each))
     else:
@@ -59,5 +59,5 @@ def attached_as_json(each: InstanceView) -> dict[str, Any]:
     }
 
 
-def _of(view: FleetView, address: str) -> InstanceView:
+def _find_view(view: FleetView, address: str) -> InstanceView:
     return next(each for each in view.attached if each.instance.id == checked_address(address))

@@ -50,7 +50,7 @@ class FolderSheet(Dialog):
             [(_NEW, tr("A new model")), *((each, each) for each in models)],
         )
         self.form = NewModelForm(backbones, models, "" if again else name)
-        self.goes_on = PlainLabel("", "muted", wrap=True)
+        self.continuation = PlainLabel("", "muted", wrap=True)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.start = buttons.addButton(tr("Start learning"), QDialogButtonBox.ButtonRole.AcceptRole)
         theme.set_role(self.start, "primary")
@@ -60,7 +60,7 @@ class FolderSheet(Dialog):
         column = build.column(
             PlainLabel(tr("Model that learns"), "heading"),
             self.model,
-            self.goes_on,
+            self.continuation,
             theme.XS,
             self.form,
             buttons,
@@ -77,8 +77,8 @@ class FolderSheet(Dialog):
     def _show_model(self) -> None:
         model = self.model.currentData()
         self.form.setVisible(model == _NEW)
-        self.goes_on.setVisible(model != _NEW)
-        self.goes_on.setText(
+        self.continuation.setVisible(model != _NEW)
+        self.continuation.setText(
             tr(
                 "{model} learns these photos beside those that it has; what it"
                 " has already is not read again.",

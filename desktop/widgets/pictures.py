@@ -53,7 +53,7 @@ class Pictures(QObject):
     def start(self, fetch: Callable[[str], Awaitable[bytes]], jobs: Jobs) -> None:
         """Fetch what was requested and what will be, until `jobs` is closed."""
         self._fetch, self._jobs = fetch, jobs
-        self._work_off()
+        self._run_queue()
 
     def get(self, image: str | Path, side: int) -> QPixmap | None:
         """Return the picture, or None and have it fetched; `ready` is emitted then."""
@@ -68,7 +68,7 @@ class Pictures(QObject):
             self._requested[key] = None
             if len(self._requested) > MAX_REQUESTS:
                 del self._requested[next(iter(self._requested))]
-            self._work_off()
+            self._run_queue()
         return None
 
     def has(self, image: str | Path, side: int) -> bool:
@@ -83,7 +83,7 @@ class Pictures(QObject):
         for key in [key for key, picture in self._cache.items() if picture.isNull()]:
             del self._cache[key]
 
-    def _work_off(self) -> None:
+    def _run_queue(self) -> None:
         if self._fetch is None or self._jobs is None:
             return
         while self._requested and len(self._fetching) < _CONCURRENCY:
@@ -105,7 +105,7 @@ class Pictures(QObject):
             finally:
                 self._fetching.discard(key)
             self._store(key, QPixmap.fromImage(image))
-            self._work_off()
+            self._run_queue()
 
         return work
 

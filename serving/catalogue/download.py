@@ -105,7 +105,7 @@ async def _fetch(
 ) -> None:
     partial = target.with_name(target.name + _PARTIAL)
     state = target.with_name(target.name + _STATE)
-    waits, came = iter(pauses), False
+    pauses_left, received_any = iter(pauses), False
     report(0, 0, f"Connecting to {httpx.URL(request.url).host}.")
     async with httpx.AsyncClient(follow_redirects=True, timeout=TIMEOUT) as client:
         while True:
@@ -117,9 +117,9 @@ async def _fetch(
                 _forget(partial, state)
             except _Interrupted as error:
                 if _size(partial) > before:
-                    waits, came = iter(pauses), True
-                pause = next(waits, None)
-                if pause is None or not (error.connected or came):
+                    pauses_left, received_any = iter(pauses), True
+                pause = next(pauses_left, None)
+                if pause is None or not (error.connected or received_any):
                     raise _unreachable(request, _size(partial), str(error)) from error
                 report(_size(partial), 0, f"The connection ended; trying again in {pause:.0f} s.")
                 await asyncio.sleep(pause)

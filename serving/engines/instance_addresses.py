@@ -78,10 +78,10 @@ class InstanceAddresses:
 
     async def current(self) -> list[str]:
         """Return each address once, as `host:port`, in the order of the sources; never raises."""
-        each = await asyncio.gather(*(self._of(source) for source in self.sources))
+        each = await asyncio.gather(*(self._addresses_of(source) for source in self.sources))
         return list(dict.fromkeys(address for found in each for address in found))
 
-    async def _of(self, source: InstanceSource) -> list[str]:
+    async def _addresses_of(self, source: InstanceSource) -> list[str]:
         if not source.resolved:
             return [source.address]
         now = self._monotonic()

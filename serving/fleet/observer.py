@@ -99,7 +99,7 @@ class Observer:
         self._instances: list[Instance] = []
         """What the engine listed last."""
         self._engine_answers = True
-        self._measures, self._asks = False, True
+        self._measures, self._probes = False, True
         self.views: list[InstanceView] = []
         """The instances as of the last poll, oldest first, even if the engine did not answer."""
         self.attached: list[InstanceView] = []
@@ -124,12 +124,12 @@ class Observer:
         timeout_seconds: float,
         *,
         measures: bool,
-        asks: bool = True,
+        probes: bool = True,
         attached: Sequence[str] = (),
     ) -> None:
         """Bring `views` up to date, if it `measures` with what instances use; raises EngineError.
 
-        Unless it `asks`, instances that served all models when they were last asked count as
+        Unless it `probes`, instances that served all models when they were last asked count as
         they did then, unless they have ended. `attached` are addresses of servers that somebody
         else runs.
 
@@ -142,7 +142,7 @@ class Observer:
             # Noted before the engine is asked: one that stops while the engine makes its list may
             # still be on it, and would be shown as ready again if its drain were forgotten then.
             drained = [name for name, is_over in self._draining.items() if is_over]
-            self._measures, self._asks = measures, asks
+            self._measures, self._probes = measures, probes
             await self._list(timeout_seconds, attached)
             for name in drained:
                 # A drain that began again meanwhile stays.
@@ -235,7 +235,7 @@ class Observer:
                 probe = await self._probe(
                     watched, instance.grpc_address, any_version=instance.any_version
                 )
-                if self._asks or self.live.keys() - probe.versions.keys():
+                if self._probes or self.live.keys() - probe.versions.keys():
                     if watched.probing is None or watched.probing.done():
                         watched.probing = _task(probe.check(self.live, self._with_canary))
                     tasks.add(watched.probing)

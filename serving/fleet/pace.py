@@ -18,7 +18,7 @@ WATCHED_POLL_SECONDS = 2.0
 """Between two observations while somebody watches, and nothing happens."""
 BUSY_POLL_SECONDS = 0.2
 """Between two observations while something is changing."""
-ASK_SECONDS = 30.0
+PROBE_SECONDS = 30.0
 """Between two questions to idle instances whether they answer: each keeps the threads of gRPC awake
 for ten seconds, here and there. One that hangs is found as soon as it matters: a request that it
 leaves open makes it asked at once."""
@@ -37,7 +37,7 @@ class Pace:
         self._keeps_metrics = keeps_metrics
         self._monotonic = monotonic
         self._watchers = 0
-        self._measured = self._asked = -math.inf
+        self._measured_at = self._probed_at = -math.inf
         self._requests = 0
         self._is_used = False
 
@@ -61,21 +61,21 @@ class Pace:
         self._requests = requests
         now = self._monotonic()
         if self._watchers or (
-            self._keeps_metrics and (self._is_used or now - self._measured >= MEASURE_SECONDS)
+            self._keeps_metrics and (self._is_used or now - self._measured_at >= MEASURE_SECONDS)
         ):
-            self._measured = now
+            self._measured_at = now
             return True
         return False
 
-    def asks(self, pause: float, *, notified: bool) -> bool:
+    def should_probe(self, pause: float, *, notified: bool) -> bool:
         """Say whether the next observation asks instances that answered before.
 
         It comes after `pause` seconds, or because it was `notified` of something.
         """
         now = self._monotonic()
-        if not notified and pause > POLL_SECONDS and now - self._asked < ASK_SECONDS:
+        if not notified and pause > POLL_SECONDS and now - self._probed_at < PROBE_SECONDS:
             return False
-        self._asked = now
+        self._probed_at = now
         return True
 
     def pause(self, view: FleetView, *, settled: bool) -> float:

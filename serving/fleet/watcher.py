@@ -106,18 +106,18 @@ class FleetWatcher:
                 in_background(self._follow_configuration()),
                 in_background(self._look_for_faults()),
             ):
-                asks = True
+                probes = True
                 while True:
                     self._wake.clear()
                     try:
-                        await self._observe(asks=asks)
+                        await self._observe(probes=probes)
                     except ServeryError as error:
                         self._show_error(error)
                     except OSError as error:
                         self._show_error(self._refusal(error))
                     pause = self._pause()
                     await _wait(self._wake, pause)
-                    asks = self._pace.asks(pause, notified=self._wake.is_set())
+                    probes = self._pace.should_probe(pause, notified=self._wake.is_set())
         finally:
             unsubscribe()
             await self._observer.close()
@@ -190,11 +190,11 @@ class FleetWatcher:
         timeout_seconds: float = OBSERVE_SECONDS,
         *,
         measure: bool = False,
-        asks: bool = True,
+        probes: bool = True,
     ) -> FleetView:
         """Observe once, changing nothing, and give the client the ready instances.
 
-        Waits up to `timeout_seconds` for instances to answer, if it `asks` them whether they do.
+        Waits up to `timeout_seconds` for instances to answer, unless they are not probed.
         With `measure` they are asked what they use, even if it is not time for that. Raises
         EngineError.
         """
@@ -209,7 +209,7 @@ class FleetWatcher:
         measures = self._pace.begin(sent, self.view)
         record = self._record.read()
         await self._observer.poll(
-            timeout_seconds, measures=measures or measure, asks=asks, attached=record.attached
+            timeout_seconds, measures=measures or measure, probes=probes, attached=record.attached
         )
         self._publish(
             replace(

@@ -165,7 +165,7 @@ class PredictClient:
         except ModelNotLoaded:
             return None
         except InstanceLost as loss:
-            self.balancer.tell_lost(upstream)
+            self.balancer.notify_lost(upstream)
             return VersionAnswer(None, 0.0) if loss.in_flight else None
         except (RequestRefused, FleetUnavailable, ModelError):
             return VersionAnswer(None, 0.0)
@@ -202,9 +202,9 @@ class PredictClient:
                 state.avoid = upstream.instance_id
                 state.reason = f"{upstream.instance_id} has not loaded model {name}: {error}"
                 if state.version is not None:
-                    state.lacks += 1
+                    state.not_loaded += 1
                     # Other than a model, a version that is not loaded is not about to be.
-                    if state.lacks >= len(self.balancer.ready()):
+                    if state.not_loaded >= len(self.balancer.ready()):
                         raise _version_not_loaded(name, state.version) from error
             except RequestRefused as refusal:
                 if refusal.code is not grpc.StatusCode.INVALID_ARGUMENT:
@@ -287,7 +287,7 @@ class PredictClient:
                 f"{state.losses} instances ended while they answered this image.",
                 "Look at the instances' logs; if other images work, skip this one.",
             ) from loss
-        self.balancer.tell_lost(upstream)
+        self.balancer.notify_lost(upstream)
 
 
 async def _request(

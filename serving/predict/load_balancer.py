@@ -50,7 +50,7 @@ class RequestState:
     """When it first found no ready instance."""
     version: int | None = None
     """The version that the caller named; None for whichever is live."""
-    lacks: int = 0
+    not_loaded: int = 0
     """How many instances have said that they have not loaded that version."""
 
 
@@ -146,7 +146,7 @@ class LoadBalancer:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def tell_lost(self, upstream: Upstream) -> None:
+    def notify_lost(self, upstream: Upstream) -> None:
         """Call what `on_loss` was given."""
         for listener in list(self._listeners):
             listener(upstream.instance_id)

@@ -81,7 +81,7 @@ def _service(plan: StackPlan, part: StackPart) -> dict[str, Any]:
         last = plan.port + part.replicas - 1
         ports = f"{plan.port}-{last}" if part.replicas > 1 else f"{plan.port}"
         service["ports"] = [f"127.0.0.1:{ports}:{API_PORT}"]
-    if waits := _waits_for(part):
+    if waits := _depends_on(part):
         service["depends_on"] = waits
     service["mem_limit"] = megabytes(part.limits.memory)
     service["mem_reservation"] = megabytes(part.limits.memory_request)
@@ -91,7 +91,7 @@ def _service(plan: StackPlan, part: StackPart) -> dict[str, Any]:
     return service
 
 
-def _waits_for(part: StackPart) -> dict[str, dict[str, str]]:
+def _depends_on(part: StackPart) -> dict[str, dict[str, str]]:
     if part.name in ("seed", "postgres"):
         return {}
     waits = {"seed": {"condition": "service_completed_successfully"}}

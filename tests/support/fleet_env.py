@@ -47,7 +47,7 @@ def patch_pace(patch: pytest.MonkeyPatch) -> None:
 def quicken_pace(patch: pytest.MonkeyPatch) -> None:
     """Let fleets to which nothing happens look every second, and ask their instances each time."""
     patch.setattr(pace, "IDLE_SECONDS", 1.0)
-    patch.setattr(pace, "ASK_SECONDS", 0.0)
+    patch.setattr(pace, "PROBE_SECONDS", 0.0)
     patch.setattr(pace, "POLL_SECONDS", 0.9)  # a pause that is longer is one in which all is calm
 
 

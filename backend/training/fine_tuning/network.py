@@ -200,9 +200,11 @@ class TrainedPart:
             variable.assign((variable + weights[name]) / 2)
 
     def _embedded(self, activations: Any) -> Any:
-        return self._of(tf.cast(activations, tf.float32), [v.value() for v in self._variables])
+        return self._compute_embedding(
+            tf.cast(activations, tf.float32), [v.value() for v in self._variables]
+        )
 
-    def _of(self, activations: Any, values: Sequence[Any]) -> Any:
+    def _compute_embedding(self, activations: Any, values: Sequence[Any]) -> Any:
         fed = {f"{name}:0": value for name, value in zip(self._names, values, strict=False)}
         fed[f"{self._upper.cut}:0"] = activations
         (embedding,) = tf.graph_util.import_graph_def(
@@ -215,7 +217,7 @@ class TrainedPart:
     def _step(self, activations: Any, targets: Any, rate: Any, number: Any) -> None:
         """Move all weights by one step of AdamW."""
         values = [variable.value() for variable in self._variables]
-        embedding = self._of(activations, values)
+        embedding = self._compute_embedding(activations, values)
         logits = tf.math.l2_normalize(embedding, axis=1) @ values[-2] + values[-1]
         losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
         # Not a GradientTape: it does not see the operations of a graph that is imported.

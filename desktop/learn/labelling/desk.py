@@ -102,7 +102,7 @@ class LabellingDesk(Generic[R]):
         """
         given = [self.sender.give(images, answer, self.model) for images, answer in answers]
         self._done.append(Done(tuple(given), go_back))
-        self._tell(given, answered=True)
+        self._notify(given, answered=True)
         for _, answer in answers:
             name = answer.class_name
             if answer.kind is LabelKind.CLASS and name not in self._used:
@@ -115,7 +115,7 @@ class LabellingDesk(Generic[R]):
             done = self._done.pop()
             for given in done.given:
                 self.sender.take_back(given)
-            self._tell(done.given, answered=False)
+            self._notify(done.given, answered=False)
             done.go_back()
             return True
         return False
@@ -145,11 +145,11 @@ class LabellingDesk(Generic[R]):
         for done in reversed(self._done):
             if given in done.given:
                 self._done.remove(done)
-                self._tell(done.given, answered=False)
+                self._notify(done.given, answered=False)
                 done.go_back()
                 return
 
-    def _tell(self, given: Iterable[GivenAnswer[R]], *, answered: bool) -> None:
+    def _notify(self, given: Iterable[GivenAnswer[R]], *, answered: bool) -> None:
         images = [image for each in given for image in each.images]
         for listener in self._listeners:
             listener(images, answered)

@@ -53,7 +53,7 @@ class Sender(Generic[R]):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Store what is given meanwhile; everything is stored when this is left."""
-        async with in_background(self._work_off(), name="labels to the outbox"):
+        async with in_background(self._run_queue(), name="labels to the outbox"):
             try:
                 yield
             finally:
@@ -89,7 +89,7 @@ class Sender(Generic[R]):
         """Wait until everything that was given before is stored."""
         await self._steps.join()
 
-    async def _work_off(self) -> None:
+    async def _run_queue(self) -> None:
         while True:
             step = await self._steps.get()
             try:

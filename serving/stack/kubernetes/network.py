@@ -34,7 +34,7 @@ def network_manifests() -> list[Manifest]:
             spec = {
                 "policyTypes": ["Ingress", "Egress"],
                 "ingress": [rule],
-                "egress": [_DNS, *(_to(called) for called in _CALLS[name])],
+                "egress": [_DNS, *(_destination(called) for called in _CALLS[name])],
             }
         policies.append(_policy(name, {"matchLabels": labels(name)}, spec))
     return policies
@@ -79,5 +79,5 @@ def _pods(name: str) -> Manifest:
     return {"podSelector": {"matchLabels": labels(name)}}
 
 
-def _to(name: str) -> Manifest:
+def _destination(name: str) -> Manifest:
     return {"to": [_pods(name)], "ports": [{"protocol": "TCP", "port": _PORTS[name]}]}

@@ -8,11 +8,11 @@ import pytest
 
 from serving.engines.protocol import InstanceState
 from serving.fleet.pace import (
-    ASK_SECONDS,
     BUSY_POLL_SECONDS,
     IDLE_SECONDS,
     MEASURE_SECONDS,
     POLL_SECONDS,
+    PROBE_SECONDS,
     WATCHED_POLL_SECONDS,
     Pace,
 )
@@ -48,14 +48,14 @@ def test_what_is_wrong_is_looked_at_every_second(view: FleetView) -> None:
 def test_idle_instances_are_asked_seldom_whether_they_answer() -> None:
     clock = ManualClock()
     pace = Pace(keeps_metrics=False, monotonic=clock)
-    assert pace.asks(IDLE_SECONDS, notified=False)
-    assert not pace.asks(IDLE_SECONDS, notified=False)
-    assert pace.asks(IDLE_SECONDS, notified=True)
-    assert pace.asks(POLL_SECONDS, notified=False)
-    clock.advance(ASK_SECONDS - 1)
-    assert not pace.asks(IDLE_SECONDS, notified=False)
+    assert pace.should_probe(IDLE_SECONDS, notified=False)
+    assert not pace.should_probe(IDLE_SECONDS, notified=False)
+    assert pace.should_probe(IDLE_SECONDS, notified=True)
+    assert pace.should_probe(POLL_SECONDS, notified=False)
+    clock.advance(PROBE_SECONDS - 1)
+    assert not pace.should_probe(IDLE_SECONDS, notified=False)
     clock.advance(1)
-    assert pace.asks(IDLE_SECONDS, notified=False)
+    assert pace.should_probe(IDLE_SECONDS, notified=False)
 
 
 def test_who_looks_sees_it_soon_and_what_instances_use() -> None:
