@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.support.requirements import missing
 
@@ -21,15 +22,64 @@ def require_exiftool() -> None:
         missing("exiftool is not installed (Debian's package libimage-exiftool-perl)")
 
 
+class Exiftool:
+    """One process for all commands: most of the time of a command of its own is its start."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[str] | None = None
+
+    def run(self, *arguments: str) -> str:
+        """Run exiftool with arguments, never `-q`; returns what it prints, fails as it does."""
+        process = self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert self._errors is not None
+        assert not any("\n" in argument for argument in arguments), "one argument a line"
+        self._errors.seek(0)
+        self._errors.truncate()
+        lines = [*arguments, "-echo3", "status ${status}", "-execute"]
+        process.stdin.write("".join(f"{line}\n" for line in lines))
+        process.stdin.flush()
+        printed: list[str] = []
+        for line in process.stdout:
+            if line == "{ready}\n":
+                break
+            printed.append(line)
+        status = printed.pop() if printed else "ended"
+        self._errors.seek(0)
+        assert status == "status 0\n", (arguments, status, self._errors.read())
+        return "".join(printed)
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._process is not None:
+            self._process.communicate("-stay_open\nFalse\n")
+            self._process = None
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - until the process ends
+            self._process = subprocess.Popen(
+                ["exiftool", "-stay_open", "True", "-@", "-"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+            )
+        return self._process
+
+
+EXIFTOOL = Exiftool()
+
+
 def read(path: Path) -> dict[str, Any]:
     """Return all metadata of a file, by group and name; fails if exiftool warns of anything."""
-    result = subprocess.run(
-        ["exiftool", "-j", "-G1", "-struct", "-a", "-charset", "iptc=utf8", str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    (found,) = json.loads(result.stdout)
+    options = ("-j", "-G1", "-struct", "-a", "-charset", "iptc=utf8")
+    (found,) = json.loads(EXIFTOOL.run(*options, str(path)))
     assert not [name for name in found if "Warning" in name or "Error" in name], found
     return dict(found)
 
@@ -51,7 +101,4 @@ def others(path: Path) -> dict[str, Any]:
 
 def write(path: Path, *tags: str) -> None:
     """Set tags, as `-IPTC:Keywords=a`."""
-    subprocess.run(
-        ["exiftool", "-q", "-overwrite_original", "-codedcharacterset=utf8", *tags, str(path)],
-        check=True,
-    )
+    EXIFTOOL.run("-overwrite_original", "-codedcharacterset=utf8", *tags, str(path))

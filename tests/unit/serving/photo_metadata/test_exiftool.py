@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,11 @@ EXIF = ("-EXIF:Artist=Ann", "-EXIF:Orientation#=6", "-EXIF:GPSLatitude=50.9")
 COMMENT = ("-Comment=a comment",)
 
 
-@pytest.fixture(autouse=True)
-def _exiftool() -> None:
+@pytest.fixture(scope="module", autouse=True)
+def _exiftool() -> Iterator[None]:
     exiftool.require_exiftool()
+    yield
+    exiftool.EXIFTOOL.close()
 
 
 @pytest.fixture
