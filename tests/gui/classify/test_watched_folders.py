@@ -106,6 +106,7 @@ def test_a_dropped_folder_gets_a_class_at_once_and_that_is_undone(
         assert not strip.isVisible()
         await wait_until(lambda: all(env.state(path) == "labelled" for path in album))
         assert {name for _, name in env.labels.accepted.values()} == {"album"}
+        await wait_until(lambda: any(each.action == "Undo" for each in env.notices))
         (notice,) = [each for each in env.notices if each.action == "Undo"]
         assert notice.what == "4 photos are labelled album."
         assert notice.act is not None
