@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -42,22 +43,30 @@ def tree_of(path: Path) -> ast.Module:
 
 @pytest.fixture(scope="module", autouse=True)
 def _trees() -> Iterator[None]:
-    """Give the trees back after these tests: they are millions of objects."""
+    """Give the trees back after these tests: they are millions of objects.
+
+    Until then nothing looks through them for garbage, again and again as they come.
+    """
+    gc.disable()
     yield
+    gc.enable()
+    texts.cache_clear()
     tree_of.cache_clear()
 
 
-def texts(path: Path) -> Iterator[str]:
-    """Yield what a file says to people: its strings, docstrings included, or the whole file."""
+@cache
+def texts(path: Path) -> tuple[str, ...]:
+    """Return what a file says to people: its strings, docstrings included, or the whole file."""
     if path.suffix != ".py":
-        yield path.read_text()
-        return
+        return (path.read_text(),)
+    found: list[str] = []
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.JoinedStr):
-            parts = node.values
-            yield "".join(str(p.value) if isinstance(p, ast.Constant) else "NAME" for p in parts)
+            parts = (str(p.value) if isinstance(p, ast.Constant) else "NAME" for p in node.values)
+            found.append("".join(parts))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+            found.append(node.value)
+    return tuple(found)
 
 
 def commands_named_in(path: Path) -> Iterator[list[str]]:
