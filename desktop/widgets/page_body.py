@@ -10,6 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QStackedWidget, QTabWidget, QWidget
 
 from desktop.widgets import build
+from desktop.widgets.wheel import leave_wheel_to_page
 
 
 class PageBody(QScrollArea):
@@ -26,6 +27,7 @@ class PageBody(QScrollArea):
         # The parts take the keys; the area follows the focus.
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidget(self._inner)
+        leave_wheel_to_page(self._inner)
         # The area would paint the palette's window colour over the page's background.
         self._inner.setAutoFillBackground(False)
         self.viewport().setAutoFillBackground(False)
@@ -38,7 +40,10 @@ class _Inner(QWidget):
     """Asks for the minimum height of its parts, not for the one that they like."""
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(0, 0)  # the area takes the height for its width
+        # Where the height depends on the width, the area asks for that.
+        layout = self.layout()
+        fixed = layout is not None and not layout.hasHeightForWidth()
+        return QSize(0, min_height(self, self.width()) if fixed else 0)
 
     def heightForWidth(self, width: int) -> int:
         return min_height(self, width)

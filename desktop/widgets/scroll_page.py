@@ -9,6 +9,7 @@ from desktop import theme
 from desktop.widgets import build
 from desktop.widgets.focus import delegate_focus
 from desktop.widgets.page_header import PageHeader
+from desktop.widgets.wheel import leave_wheel_to_page
 
 _MAX_WIDTH = 680
 
@@ -40,4 +41,5 @@ class ScrollPage(QWidget):
         theme.set_role(panel, "panel")
         content.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
         panel.setLayout(content)
+        leave_wheel_to_page(panel)
         self._panels.insertWidget(self._panels.count() - 1, panel)

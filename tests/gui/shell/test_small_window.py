@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QPoint, QPointF, QSize
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from desktop.first_steps import FirstSteps, Step
 from desktop.jobs import Jobs
@@ -17,6 +26,7 @@ from desktop.widgets import build
 from desktop.widgets.elided_label import ElidedLabel
 from desktop.widgets.page_body import CurrentStack, CurrentTabs, PageBody, min_height
 from desktop.widgets.plain_label import PlainLabel
+from desktop.widgets.scroll_page import ScrollPage
 from desktop.widgets.wrapping_row import WrappingRow
 from tests.gui.conftest import show
 from tests.support.busy_screens import BUSY_SCREENS
@@ -31,6 +41,20 @@ PAGES = {
 }
 SETTLING_MILLISECONDS = 100
 """A page that is filled shows that after 30."""
+
+
+def _scrolled_body(number: QSpinBox, choice: QComboBox) -> QWidget:
+    rest = QWidget()
+    rest.setMinimumHeight(600)
+    window = QWidget()
+    build.column(PageBody(number, choice, rest), parent=window)
+    return window
+
+
+def _scroll_page(number: QSpinBox, choice: QComboBox) -> QWidget:
+    page = ScrollPage("Settings")
+    page.add_panel(build.column(number, choice, 600))
+    return page
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +152,32 @@ def test_a_row_wraps_where_its_parts_have_no_room() -> None:
     assert row.height() == row.heightForWidth(row.width()) < 3 * first.height()
 
 
+@pytest.mark.parametrize("make", [_scrolled_body, _scroll_page])
+def test_the_wheel_changes_no_value_that_it_comes_across(
+    make: Callable[[QSpinBox, QComboBox], QWidget],
+) -> None:
+    number, choice = QSpinBox(), QComboBox()
+    number.setValue(5)
+    choice.addItems(["one", "two", "three"])
+    choice.setCurrentIndex(1)
+    window = show(make(number, choice), 300, 150)
+    window.activateWindow()
+    bar = window.findChildren(QScrollArea)[0].verticalScrollBar()
+    assert bar.maximum() > 0
+    for box in (number, choice):
+        box.clearFocus()  # the first one has it as soon as the window is there
+        bar.setValue(0)
+        _turn_wheel(box)
+        assert bar.value() > 0
+    assert (number.value(), choice.currentIndex()) == (5, 1)
+    bar.setValue(0)
+    number.setFocus()
+    assert number.hasFocus()
+    _turn_wheel(number)
+    assert number.value() < 5
+    assert bar.value() == 0
+
+
 def test_the_check_sees_what_has_no_room() -> None:
     window = QWidget()
     column = QVBoxLayout(window)
@@ -145,6 +195,13 @@ def test_the_check_sees_what_has_no_room() -> None:
     build.row(button, parent=lone).setSizeConstraint(QVBoxLayout.SizeConstraint.SetNoConstraint)
     show(lone, 30, 30)
     assert crowded_widgets(lone)
+
+
+def _turn_wheel(widget: QWidget) -> None:
+    """Turn it towards the person by a step, with the pointer over `widget`."""
+    window = widget.window()
+    at = widget.mapTo(window, QPointF(widget.rect().center()))
+    QTest.wheelEvent(window.windowHandle(), at, QPoint(0, -120))
 
 
 def _label(words: str) -> PlainLabel:
