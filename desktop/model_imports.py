@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable
+from functools import partial
 
-from backend.client import BackendClient, BackendRefused
+from backend.client import BackendClient
 from backend.contract import ImportState, ModelImport
+from desktop.backend_poll import ask_until_answered
 from desktop.translation import tr
 from serving.errors import BackendError, ModelError
 from serving.importing.interface import ModelFormat
@@ -24,8 +26,6 @@ FORMATS = {
 }
 STEPS = 100
 _POLL_SECONDS = 0.3
-_MAX_AWAY_SECONDS = 20.0
-"""How long a backend that cannot be reached is waited for."""
 
 
 class ModelNotImported(ModelError):
@@ -63,7 +63,7 @@ async def wait_for_import(
             step = tr("Waiting for another import.") if waits else found.step
             report(round(found.progress * STEPS), STEPS, step)
             await asyncio.sleep(_POLL_SECONDS)
-            found = await _latest(backend, found)
+            found = await ask_until_answered(partial(backend.model_import, found.id), _POLL_SECONDS)
     except asyncio.CancelledError:
         with contextlib.suppress(BackendError):
             await backend.cancel_model_import(found.id)
@@ -77,17 +77,3 @@ async def wait_for_import(
         )
         raise ModelNotImported(found.error or what, found.advice or tr("Import it again."))
     return found
-
-
-async def _latest(backend: BackendClient, found: ModelImport) -> ModelImport:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + _MAX_AWAY_SECONDS
-    while True:
-        try:
-            return await backend.model_import(found.id)
-        except BackendRefused:
-            raise
-        except BackendError:
-            if loop.time() > deadline:
-                raise
-        await asyncio.sleep(_POLL_SECONDS)

@@ -16,7 +16,7 @@ from desktop.learn.labelling.desk import LabellingDesk
 from desktop.learn.labelling.presenter import LabellingPresenter
 from desktop.learn.labelling.sender import GivenAnswer, Sender
 from desktop.learn.outbox import Outbox, QueuedLabel
-from desktop.learn.outbox_store import Statement
+from desktop.learn.outbox_store import LabelStatement
 from desktop.learn.page import LearnPage
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def start_labelling(
     """Build what takes labels on the Learn page; those it has taken are stored before it ends."""
 
     async def store(images: Sequence[str], answer: Answer, model: str) -> QueuedLabel:
-        said = Statement(answer.class_name, model, answer.kind, answer.settles)
+        said = LabelStatement(answer.class_name, model, answer.kind, answer.settles)
         return await outbox.submit_known(images, said)
 
     def on_failed(given: GivenAnswer[QueuedLabel], error: Exception) -> None:

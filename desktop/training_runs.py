@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 
-from backend.client import BackendClient, BackendRefused
+from backend.client import BackendClient
 from backend.contract import RunState, TrainingRun
+from desktop.backend_poll import ask_until_answered
 from desktop.service_sentences import translated
 from desktop.translation import tr
 from serving.errors import BackendError, ServeryError
@@ -16,9 +18,7 @@ from serving.progress import Report
 STEPS = 100
 """How finely the progress of a run is reported."""
 _POLL_SECONDS = 0.5
-"""Between two questions how far a training run is."""
-MAX_AWAY_SECONDS = 20.0
-"""How long to wait for a backend that does not answer: whatever runs it may restart it."""
+"""Between two requests for the progress of a training run."""
 
 
 class TrainingRunFailed(ServeryError):
@@ -42,27 +42,13 @@ async def wait_for_run(
         while not run.state.finished:
             report(round(run.progress * STEPS), STEPS, step_sentence(run))
             await asyncio.sleep(_POLL_SECONDS)
-            run = await _latest(backend, run)
+            run = await ask_until_answered(partial(backend.training_run, run.id), _POLL_SECONDS)
     except asyncio.CancelledError:
         if not closing():
             with contextlib.suppress(BackendError):
                 await backend.cancel_training(run.id)
         raise
     return run
-
-
-async def _latest(backend: BackendClient, run: TrainingRun) -> TrainingRun:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + MAX_AWAY_SECONDS
-    while True:
-        try:
-            return await backend.training_run(run.id)
-        except BackendRefused:
-            raise
-        except BackendError:
-            if loop.time() > deadline:
-                raise
-        await asyncio.sleep(_POLL_SECONDS)
 
 
 def check_succeeded(run: TrainingRun) -> None:

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from backend.client import BackendRefused
 from backend.contract import BatchLabel, Label, LabelAction, LabelKind
-from desktop.learn.outbox_store import OutboxEntry, OutboxStore, RefusedLabel, Statement
+from desktop.learn.outbox_store import LabelStatement, OutboxEntry, OutboxStore, RefusedLabel
 from desktop.translation import tr
 from serving.background import in_background
 from serving.errors import BackendError, ServeryError
@@ -65,7 +65,7 @@ class QueuedLabel:
     key: str
     images: tuple[str, ...]
     """SHA-256 of each normalized JPEG, in hex."""
-    statement: Statement
+    statement: LabelStatement
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,10 @@ class Outbox:
         image = hashlib.sha256(jpeg).hexdigest()
         kind = LabelKind.NONE if class_name is None else LabelKind.CLASS
         return await self._add(
-            (image,), jpeg, Statement(class_name or "", model, kind, batch=batch)
+            (image,), jpeg, LabelStatement(class_name or "", model, kind, batch=batch)
         )
 
-    async def submit_known(self, images: Sequence[str], statement: Statement) -> QueuedLabel:
+    async def submit_known(self, images: Sequence[str], statement: LabelStatement) -> QueuedLabel:
         """Take one label for all of some photos that the backend has, in the way of `submit`.
 
         `images` are the SHA-256 of their normalized JPEGs.
@@ -162,7 +162,7 @@ class Outbox:
         await self._changed()
 
     async def _add(
-        self, images: tuple[str, ...], jpeg: bytes | None, statement: Statement
+        self, images: tuple[str, ...], jpeg: bytes | None, statement: LabelStatement
     ) -> QueuedLabel:
         key = uuid.uuid4().hex
         await self._store.add(key, images, jpeg, statement)

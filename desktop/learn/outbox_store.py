@@ -53,7 +53,7 @@ class RefusedLabel:
 
 
 @dataclass(frozen=True)
-class Statement:
+class LabelStatement:
     """What a person says of a photo, or of many."""
 
     class_name: str
@@ -87,7 +87,7 @@ class OutboxEntry:
     """SHA-256 of each normalized JPEG, in hex."""
     known: bool
     """The backend has the photos; otherwise there is one, and it is sent along."""
-    statement: Statement
+    statement: LabelStatement
     said_at: str
     """When, as `utc_now` writes it."""
     label_id: int | None
@@ -107,7 +107,7 @@ class OutboxStore:
         self._acknowledged: dict[str, int] = {}
 
     async def add(
-        self, key: str, images: Sequence[str], jpeg: bytes | None, statement: Statement
+        self, key: str, images: Sequence[str], jpeg: bytes | None, statement: LabelStatement
     ) -> None:
         """Keep what is said of photos; `jpeg` is the one, or None if the backend has them."""
         await self.database.execute(
@@ -164,7 +164,7 @@ class OutboxStore:
 
         return await self.database.transaction(work)
 
-    async def withdraw(self, key: str, images: Sequence[str], statement: Statement) -> None:
+    async def withdraw(self, key: str, images: Sequence[str], statement: LabelStatement) -> None:
         """Take a label back: forget it if the backend cannot have it, else have it removed.
 
         A label that was acknowledged can be taken back for as long as the store is open.
@@ -226,7 +226,7 @@ class OutboxStore:
         return tuple(
             RefusedLabel(
                 row["key"],
-                Statement(row["class_name"], kind=LabelKind(row["kind"])).text,
+                LabelStatement(row["class_name"], kind=LabelKind(row["kind"])).text,
                 row["refusal"],
             )
             for row in rows
@@ -240,7 +240,7 @@ def _entry(row: Row) -> OutboxEntry:
         row["key"],
         tuple(json.loads(row["images"])) if known else (row["image"],),
         known,
-        Statement(
+        LabelStatement(
             row["class_name"],
             row["model"],
             LabelKind(row["kind"]),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backend.client import BackendClient
 from desktop.learn.outbox import Outbox
-from desktop.learn.outbox_store import Statement
+from desktop.learn.outbox_store import LabelStatement
 from tests.support.sample_images import image_bytes
 
 TOGETHER = 3
@@ -43,9 +43,9 @@ async def submit(outbox: Outbox, number: int) -> None:
         case 2:
             await outbox.submit(photo(number), name, batch=f"batch {number // 50}")
         case 3:
-            await outbox.submit_known([hash_of(number + 1000)], Statement(name, settles=True))
+            await outbox.submit_known([hash_of(number + 1000)], LabelStatement(name, settles=True))
         case 4:
-            await outbox.submit_known(known(number), Statement(name))
+            await outbox.submit_known(known(number), LabelStatement(name))
 
 
 async def main(database: Path, url: str, first: int, last: int) -> None:

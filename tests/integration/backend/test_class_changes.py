@@ -19,7 +19,7 @@ from backend.training.head import ServableGraph
 from backend.training.loaded_version import LoadedVersion
 from backend.training.worker_protocol import TrainingSpec
 from desktop.learn.outbox import Outbox
-from desktop.learn.outbox_store import Statement
+from desktop.learn.outbox_store import LabelStatement
 from serving.models.version import Version
 from serving.programs import module_command
 from tests.support.backend_env import Service, write_worker
@@ -259,7 +259,7 @@ async def test_labels_that_waited_in_an_outbox_follow_what_was_done_to_their_cla
     known = [await label(service, color, "blue") for color in ("white", "black")]
     async with BackendClient("http://127.0.0.1:9") as nobody, Outbox(database, nobody) as outbox:
         await outbox.submit(painted, "red")
-        await outbox.submit_known(known, Statement("red"))
+        await outbox.submit_known(known, LabelStatement("red"))
     await service.client.rename_class(TINY_MODEL, "red", "Crimson")
     async with Outbox(database, service.client) as outbox:
         await wait_until(lambda: not outbox.view.pending)

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from backend.contract import LabelKind
 from desktop.database_repair import check_desktop_database, prepare_desktop_database
-from desktop.learn.outbox_store import OutboxStore, Statement
+from desktop.learn.outbox_store import LabelStatement, OutboxStore
 from serving.repair.problem import find_problems, repaired
 from serving.workspace import Workspace
 
@@ -20,11 +20,11 @@ def test_labels_of_every_kind_are_recovered(workspace: Workspace) -> None:
 
     async def keep() -> None:
         store = OutboxStore(workspace.desktop_database)
-        await store.add("a", ["ab"], b"jpeg", Statement("cat"))
-        await store.add("b", ["cd", "ef"], None, Statement("", kind=LabelKind.NONE, by="Ann"))
+        await store.add("a", ["ab"], b"jpeg", LabelStatement("cat"))
+        await store.add("b", ["cd", "ef"], None, LabelStatement("", kind=LabelKind.NONE, by="Ann"))
         await store.database.close()
 
-    async def kept() -> list[tuple[tuple[str, ...], Statement]]:
+    async def kept() -> list[tuple[tuple[str, ...], LabelStatement]]:
         store = OutboxStore(workspace.desktop_database)
         entries = await store.pending()
         await store.database.close()

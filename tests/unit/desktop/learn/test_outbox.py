@@ -14,7 +14,7 @@ import pytest
 from backend.client import BackendRefused
 from backend.contract import BatchLabel, Label, LabelAction, LabelKind
 from desktop.learn.outbox import Outbox, OutboxView
-from desktop.learn.outbox_store import LabelNotSaved, Statement
+from desktop.learn.outbox_store import LabelNotSaved, LabelStatement
 from serving.errors import BackendError
 from tests.support.waiting import TIMEOUT_SECONDS, wait_for_view
 
@@ -330,8 +330,10 @@ async def test_what_is_not_a_class_and_what_settles_survive_the_end_of_the_appli
     receiver.away = True
     async with entered(database, receiver) as outbox:
         await outbox.submit(JPEG, None, batch="dropped together")
-        await outbox.submit_known(["ab"], Statement("panda", "animals", settles=True, by="Ann"))
-        await outbox.submit_known(["cd"], Statement("", kind=LabelKind.SKIP))
+        await outbox.submit_known(
+            ["ab"], LabelStatement("panda", "animals", settles=True, by="Ann")
+        )
+        await outbox.submit_known(["cd"], LabelStatement("", kind=LabelKind.SKIP))
     receiver.away = False
     receiver.said.clear()
     async with entered(database, receiver) as outbox:
@@ -347,7 +349,7 @@ async def test_one_label_for_many_photos_is_sent_once_and_undone_at_once(databas
     receiver = Receiver()
     receiver.drops_answers = 2
     async with entered(database, receiver) as outbox:
-        label = await outbox.submit_known(["ab", "cd"], Statement("panda", "animals"))
+        label = await outbox.submit_known(["ab", "cd"], LabelStatement("panda", "animals"))
         await wait_until_empty(outbox)
         await outbox.undo(label)
         await wait_until_empty(outbox)
@@ -364,9 +366,9 @@ async def test_many_photos_wait_for_what_was_said_of_one_of_them_before(database
     receiver = Receiver()
     receiver.drops_answers = 1
     async with entered(database, receiver) as outbox:
-        await outbox.submit_known(["cd"], Statement("wrong"))
-        await outbox.submit_known(["ab", "cd"], Statement("right"))
-        await outbox.submit_known(["ef"], Statement("other"))
+        await outbox.submit_known(["cd"], LabelStatement("wrong"))
+        await outbox.submit_known(["ab", "cd"], LabelStatement("right"))
+        await outbox.submit_known(["ef"], LabelStatement("other"))
         await wait_until_empty(outbox)
     calls = receiver.calls
     assert calls.index("right") > [at for at, name in enumerate(calls) if name == "wrong"][-1]
