@@ -53,7 +53,8 @@ def application(_theme: Theme) -> Iterator[QApplication]:
 
     Lists that pop up belong to what they pop up from, and end with that. What the
     test leaves as garbage ends here, not on some thread of a later test. So do the themes of
-    whole windows, which would go on applying what their settings said.
+    whole windows, which would go on applying what their settings said, and what was copied:
+    off screen, Qt would delete it once Python has ended, and crash.
     """
     made = _theme.parent()
     assert isinstance(made, QApplication)
@@ -65,6 +66,7 @@ def application(_theme: Theme) -> Iterator[QApplication]:
     for theme in made.findChildren(Theme):
         if theme is not _theme:
             theme.deleteLater()
+    made.clipboard().clear()
     made.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     _theme.set_appearance(Appearance.LIGHT)
     gc.collect()
