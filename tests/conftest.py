@@ -17,10 +17,11 @@ from serving.workspace import ENVIRONMENT_VARIABLE, Workspace
 from tests.support.databases import database, parametrize_database
 from tests.support.postgresql import postgresql
 from tests.support.requirements import missing
+from tests.support.rerun_timeout import pytest_runtest_setup
 from tests.support.sample_images import gradient
 from tests.support.warm_commands import WARM_COMMANDS
 
-__all__ = ["database", "postgresql"]
+__all__ = ["database", "postgresql", "pytest_runtest_setup"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -37,6 +38,9 @@ os.environ["LANGUAGE"] = "en"
 # every program that a test starts and then interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# The same with `nohup`. This process goes on ignoring it, with a handler that no program inherits.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 @pytest.fixture(autouse=True)
