@@ -47,7 +47,7 @@ class AttachedServers:
         self._monotonic = monotonic
         self._probes: dict[str, InstanceProbe] = {}
         self._checks: dict[str, asyncio.Task[None]] = {}
-        self._asked: set[str] = set()
+        self._checked: set[str] = set()
         """Those of which it is known whether they answer."""
 
     async def ask(
@@ -87,14 +87,14 @@ class AttachedServers:
     async def _check(self, address: str, live: Mapping[str, int | None]) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await self._probes[address].check(live)
-            self._asked.add(address)
+            self._checked.add(address)
 
     async def _forget(self, address: str) -> None:
         check = self._checks.pop(address, None)
         if check is not None:
             await cancel_and_wait(check)
         await self._probes.pop(address).close()
-        self._asked.discard(address)
+        self._checked.discard(address)
 
     def _view(
         self,
@@ -108,7 +108,7 @@ class AttachedServers:
             probe.answer_received(traffic.seconds_since_answer)
         failure = _failure(address, probe, current, live)
         state = InstanceState.FAILED if failure else InstanceState.READY
-        if address not in self._asked:
+        if address not in self._checked:
             state, failure = InstanceState.STARTING, ""
         return InstanceView(
             instance=Instance(

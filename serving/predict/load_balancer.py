@@ -30,7 +30,7 @@ class InstanceAddress:
     """It answers, but only after it has woken."""
     sleep_count: int = 0
     """How often it has fallen asleep; 0 while it sleeps, or if that is not known. After it woke,
-    it listens at the same address anew, so that another number asks for a new connection."""
+    it listens at the same address again, so that another number asks for a new connection."""
 
 
 @dataclass(slots=True)

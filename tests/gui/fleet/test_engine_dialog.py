@@ -11,7 +11,7 @@ from serving.engines.engine_address import EngineAddress
 CONTEXTS = [("workshop", "ssh://ada@workshop"), ("rack", "tcp://192.0.2.1:2376")]
 
 
-def test_what_is_chosen_is_what_is_asked_for(application: QApplication) -> None:
+def test_the_dialog_returns_the_chosen_engine(application: QApplication) -> None:
     dialog = EngineDialog(EngineAddress(), CONTEXTS)
     requested = QSignalSpy(dialog.address_requested)
     assert dialog.selected_address().automatic

@@ -22,7 +22,7 @@ def push_request(found: FoundEngine, name: str) -> Transfer:
     """Return the request that pushes an image, with what `docker login` has stored."""
     repository, tag = split_tag(name)
     registry, _ = auth.resolve_repository_name(repository)
-    # Read anew: a person may have logged in since the engine was found.
+    # Read again: a person may have logged in since the engine was found.
     stored = auth.load_config(credstore_env=found.client.credstore_env)
     credentials = stored.resolve_authconfig(registry) or {}
     headers = {"X-Registry-Auth": auth.encode_header(credentials).decode()}

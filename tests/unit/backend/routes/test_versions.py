@@ -33,7 +33,7 @@ async def test_a_pinned_version_stays(service: Service) -> None:
     assert await numbers(service) == [5, 1]
 
 
-async def test_who_pinned_and_removed_a_version_is_told(service: Service) -> None:
+async def test_the_audit_trail_names_who_pinned_and_removed_a_version(service: Service) -> None:
     for _ in range(2):
         add_version(service.repository)
     address = f"/models/{MODEL}/versions/2"

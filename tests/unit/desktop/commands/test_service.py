@@ -65,7 +65,7 @@ def test_options_that_serve_does_not_have_are_refused(calls: Path) -> None:
     assert not calls.exists()
 
 
-def test_what_systemd_says_is_told(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_systemd_is_shown(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFUSES", "1")
     refused = run("install")
     assert refused.exit_code == 1

@@ -50,7 +50,7 @@ def seen(picture: str) -> list[Observed]:
         (0, None, "", "r3 r4", [Stop("r3"), Stop("r4")]),
     ],
 )
-def test_what_the_engine_is_told(
+def test_the_count_and_spec_applied_to_the_engine(
     count: int, service: ReplicatedService | None, own: str, others: str, steps: list[Step]
 ) -> None:
     assert plan_replicated(Desired(count, "new"), service, seen(own), seen(others)) == steps

@@ -29,7 +29,7 @@ def failed(number: int) -> Any:
     return instance_view(number, InstanceState.FAILED, failure="It ended.")
 
 
-def test_whoever_waits_is_told_of_an_update_that_was_taken_back_meanwhile() -> None:
+def test_a_waiter_learns_of_a_rollback_that_happened_meanwhile() -> None:
     watch = UpdateWatch()
     for service in (UP, replace(UP, update=UpdateState.UPDATING)):
         watch.look(service, fleet_view())

@@ -182,7 +182,7 @@ def test_no_container_may_more_than_it_needs(plan: StackPlan) -> None:
     assert found["networks"]["inner"]["internal"]
 
 
-def test_whoever_mounts_all_models_cannot_change_them() -> None:
+def test_mounts_of_all_models_are_read_only() -> None:
     (compose,) = documents(COMPOSE, "compose.yaml")
     mounts = [each for each in compose["services"]["serving"]["volumes"] if "source" in each]
     assert [(each["source"], each["read_only"]) for each in mounts] == [("models", True)]
